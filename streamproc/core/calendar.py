@@ -1,0 +1,94 @@
+"""Billing cycles and local wall-clock times, in any time zone, through any DST change.
+
+Local times that a DST change skips happen once, at the end of the gap; local times that occur
+twice happen once, the first time. Days 29-31 of an anchor mean the month's last day where the
+month is shorter, without drifting.
+"""
+
+from __future__ import annotations
+
+import calendar as _calendar
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from streamproc.core.instants import from_ms, to_ms
+
+MIDNIGHT = time(0, 0)
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo | None:
+    """The IANA time zone of a name, or None if there is no such zone."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        # OSError: a directory of the zone database ("America") is not a zone either.
+        return None
+
+
+def known_zone(name: str) -> ZoneInfo:
+    """The zone of an account, which was checked when the account was activated."""
+    found = zone(name)
+    if found is None:
+        raise ValueError(f"no IANA time zone named {name!r}")
+    return found
+
+
+def local_date(instant_ms: int, tz: ZoneInfo) -> date:
+    """The subscriber's calendar day at an instant."""
+    return from_ms(instant_ms).astimezone(tz).date()
+
+
+@lru_cache(maxsize=65_536)
+def local_instant_ms(day: date, at: time, tz: ZoneInfo) -> int:
+    """The instant at which clocks in ``tz`` show ``at`` on ``day`` (first time, or gap's end)."""
+    naive = datetime.combine(day, at)
+    early = naive.replace(tzinfo=tz, fold=0)
+    instant = early.astimezone(UTC)
+    if instant.astimezone(tz).replace(tzinfo=None) == naive:
+        return to_ms(instant)
+    # In a gap fold=0 reads the clock as if the change had not happened and lands after the change,
+    # fold=1 lands before it; the change itself, the gap's end, lies between the two.
+    low = naive.replace(tzinfo=tz, fold=1).astimezone(UTC)
+    high = instant
+    offset_after = high.astimezone(tz).utcoffset()
+    while high - low > timedelta(milliseconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(tz).utcoffset() == offset_after:
+            high = middle
+        else:
+            low = middle
+    return to_ms(high)
+
+
+def day_in_month(year: int, month: int, day: int) -> date:
+    """The date of ``day`` in a month, or its last day if the month is shorter."""
+    return date(year, month, min(day, _calendar.monthrange(year, month)[1]))
+
+
+def month_after(day: date, months: int = 1) -> tuple[int, int]:
+    """Year and month, ``months`` after that of ``day``."""
+    index = day.year * 12 + day.month - 1 + months
+    return index // 12, index % 12 + 1
+
+
+@lru_cache(maxsize=65_536)
+def _cycle_of_day(day: date, anchor_day: int, tz: ZoneInfo) -> tuple[int, int]:
+    start = day_in_month(day.year, day.month, anchor_day)
+    if start > day:
+        start = day_in_month(*month_after(day, -1), anchor_day)
+    end = day_in_month(*month_after(start), anchor_day)
+    return local_instant_ms(start, MIDNIGHT, tz), local_instant_ms(end, MIDNIGHT, tz)
+
+
+def cycle_of(instant_ms: int, anchor_day: int, tz: ZoneInfo) -> tuple[int, int]:
+    """Start (inclusive) and end (exclusive) in ms of the billing cycle that holds an instant."""
+    day = local_date(instant_ms, tz)
+    start, end = _cycle_of_day(day, anchor_day, tz)
+    if instant_ms < start:
+        # A zone whose midnight is skipped starts the day later than its date begins to count.
+        return _cycle_of_day(day - timedelta(days=1), anchor_day, tz)
+    if instant_ms >= end:
+        return _cycle_of_day(day + timedelta(days=1), anchor_day, tz)
+    return start, end

@@ -1,0 +1,72 @@
+"""Charging usage to buckets (laws 8 and 9)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+
+from msgspec import Struct
+
+from streamproc.core.model import Account, Bucket
+from streamproc.core.rulebook import Crossing, Rulebook
+
+
+class Crossed(Struct, gc=False):
+    """Thresholds one bucket crossed by one event, ascending."""
+
+    bucket: Bucket
+    crossings: tuple[Crossing, ...]
+
+
+def charge(
+    account: Account,
+    used_bytes: int,
+    rating_group: int,
+    roaming_zone: str,
+    time_ms: int,
+    rules: Rulebook,
+) -> list[Crossed] | None:
+    """Charge usage at ``time_ms``; what no bucket covers is overage.
+
+    Returns the thresholds crossed, or None when there are none (the common case).
+    """
+    rest = used_bytes
+    crossed: list[Crossed] | None = None
+    scopes = rules.scopes
+    for bucket in account.buckets:
+        remaining = bucket.remaining_bytes
+        if remaining <= 0 or not bucket.granted_ms <= time_ms < bucket.expires_ms:
+            continue
+        scope = scopes.get(bucket.source)
+        if scope is not None and not scope.covers(rating_group, roaming_zone):
+            continue
+        take = rest if rest < remaining else remaining
+        before = bucket.used_bytes
+        bucket.used_bytes = after = before + take
+        levels, crossings = rules.levels(bucket.kind, bucket.granted_bytes)
+        low = bisect_right(levels, before)
+        if low < len(levels) and levels[low] <= after:
+            high = bisect_right(levels, after, low)
+            crossed = crossed or []
+            crossed.append(Crossed(bucket, crossings[low:high]))
+        rest -= take
+        if not rest:
+            return crossed
+    account.overage_bytes += rest
+    return crossed
+
+
+def add_bucket(account: Account, bucket: Bucket) -> None:
+    """Put a bucket into its place in the charge order."""
+    insort(account.buckets, bucket, key=Bucket.charge_order)
+
+
+def regrant(bucket: Bucket, granted_bytes: int) -> None:
+    """Change a bucket's grant; what was used stays used, so nothing turns into overage.
+
+    Thresholds are levels of used bytes: a larger grant lifts them above what is used, which
+    re-arms exactly those; ``arming`` gives their next reminders new ids (law 13).
+    """
+    granted_bytes = max(granted_bytes, bucket.used_bytes)
+    if granted_bytes != bucket.granted_bytes:
+        bucket.granted_bytes = granted_bytes
+        bucket.arming += 1

@@ -1,0 +1,131 @@
+"""What can arrive: the input events, in the past tense.
+
+The JSON Schemas in ``schemas/`` are the contract reviewed with the billing and provisioning teams;
+these types are their Python form and ``tests/contract`` holds the two together. All byte counts
+are integers in bytes, all instants aware datetimes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+MAX_INTEGER = 2**53 - 1
+"""Largest integer every JSON implementation keeps exactly."""
+
+EventId = Annotated[str, Meta(min_length=1, max_length=128)]
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Subscriber = Annotated[str, Meta(min_length=3, max_length=64)]
+Instant = Annotated[datetime, Meta(tz=True)]
+ByteCount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+GrantedBytes = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+RatingGroup = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+AnchorDay = Annotated[int, Meta(ge=1, le=31)]
+
+
+class _Event(Struct, tag_field="type", forbid_unknown_fields=True, frozen=True, gc=False):
+    id: EventId
+    source: Name
+    subscriber: Subscriber
+    time: Instant
+
+
+class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
+    """Metered data usage: either ``total_bytes`` or both directions, never both forms."""
+
+    total_bytes: ByteCount | UnsetType = UNSET
+    uplink_bytes: ByteCount | UnsetType = UNSET
+    downlink_bytes: ByteCount | UnsetType = UNSET
+    rating_group: RatingGroup = 0
+    service: Name | UnsetType = UNSET
+    roaming_zone: Name = "home"
+
+    def __post_init__(self) -> None:
+        directions = (self.uplink_bytes is not UNSET) + (self.downlink_bytes is not UNSET)
+        if directions != (2 if self.total_bytes is UNSET else 0):
+            raise ValueError("needs either total_bytes or both uplink_bytes and downlink_bytes")
+
+    @property
+    def used_bytes(self) -> int:
+        """What is charged: the total, or the sum of both directions."""
+        total = self.total_bytes
+        if total is UNSET:
+            return self.uplink_bytes + self.downlink_bytes  # type: ignore[operator]  # __post_init__
+        return total
+
+
+class AccountActivated(_Event, tag="account.activated", frozen=True, gc=False):
+    """A subscriber begins: plan, IANA time zone, day of month on which the cycle starts."""
+
+    plan: Name
+    time_zone: Name
+    billing_anchor_day: AnchorDay
+    locale: Name | UnsetType = UNSET
+
+
+class PlanChanged(_Event, tag="account.plan_changed", frozen=True, gc=False):
+    """Another plan, at once or from the next cycle on."""
+
+    plan: Name
+    effective: Literal["now", "next_cycle"] = "now"
+
+
+class ToppedUp(_Event, tag="account.topped_up", frozen=True, gc=False):
+    """More data: an add-on ``pack`` of the catalogue, or free ``granted_bytes``."""
+
+    pack: Name | UnsetType = UNSET
+    granted_bytes: GrantedBytes | UnsetType = UNSET
+    expires_time: Instant | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.pack is UNSET) == (self.granted_bytes is UNSET):
+            raise ValueError("needs either pack or granted_bytes")
+        if self.pack is not UNSET and self.expires_time is not UNSET:
+            raise ValueError("a pack brings its own validity, expires_time is for granted_bytes")
+
+
+class OptedOut(_Event, tag="account.opted_out", frozen=True, gc=False):
+    """No more reminders of a category (mandatory ones still go out)."""
+
+    category: Name
+
+
+class OptedIn(_Event, tag="account.opted_in", frozen=True, gc=False):
+    """Reminders of a category again."""
+
+    category: Name
+
+
+class AccountClosed(_Event, tag="account.closed", frozen=True, gc=False):
+    """The contract ended: no more charging, no more reminders."""
+
+
+class ClockAdvanced(
+    Struct,
+    tag="clock.advanced",
+    tag_field="type",
+    forbid_unknown_fields=True,
+    frozen=True,
+    gc=False,
+):
+    """Replay's last word to a partition: no earlier record follows. Belongs to no subscriber."""
+
+    id: EventId
+    source: Name
+    time: Instant
+
+
+AccountEvent = AccountActivated | PlanChanged | ToppedUp | OptedOut | OptedIn | AccountClosed
+SubscriberEvent = UsageRecorded | AccountEvent
+InputEvent = SubscriberEvent | ClockAdvanced
+
+
+class Arrival(Struct, frozen=True, gc=False, array_like=True):
+    """How an event came in: its record timestamp and its place in the input log."""
+
+    received_ms: int
+    topic: str
+    partition: int
+    offset: int

@@ -1,0 +1,261 @@
+"""The life of an account: activation, plan changes, top-ups, cycle ends, expiry, closing."""
+
+from __future__ import annotations
+
+from streamproc.core.calendar import cycle_of, known_zone, zone
+from streamproc.core.charging import add_bucket, regrant
+from streamproc.core.effects import Cause, Effect, cause_of, rejected
+from streamproc.core.events import (
+    AccountActivated,
+    Arrival,
+    OptedIn,
+    OptedOut,
+    PlanChanged,
+    ToppedUp,
+)
+from streamproc.core.instants import NEVER_MS, from_ms, to_ms
+from streamproc.core.model import (
+    ACTIVE,
+    ALLOWANCE,
+    CLOSED,
+    PACK,
+    TOPUP,
+    Account,
+    Bucket,
+    ClosedCycle,
+)
+from streamproc.core.reminding import audited
+from streamproc.core.rulebook import TOPUP_PRIORITY, Allowance, Rulebook
+
+
+def activate(
+    account: Account, event: AccountActivated, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    """Begin (or begin again after closing); the first cycle brings the whole allowance."""
+    if account.status == ACTIVE:
+        return [rejected("already_active", "close the account first", event, arrival)]
+    if event.plan not in rules.plans:
+        return [rejected("unknown_plan", f"no plan {event.plan!r} in the rules", event, arrival)]
+    tz = zone(event.time_zone)
+    if tz is None:
+        detail = f"no IANA time zone {event.time_zone!r}"
+        return [rejected("unknown_time_zone", detail, event, arrival)]
+    account.status = ACTIVE
+    account.plan = event.plan
+    account.next_plan = ""
+    account.time_zone = event.time_zone
+    account.anchor_day = event.billing_anchor_day
+    account.locale = event.locale if isinstance(event.locale, str) else ""
+    account.activated_ms = to_ms(event.time)
+    account.closed_ms = NEVER_MS
+    account.buckets = []
+    account.history = []
+    account.overage_bytes = 0
+    account.clock_ms = account.activated_ms
+    account.cycle_start_ms, account.cycle_end_ms = cycle_of(
+        account.activated_ms, account.anchor_day, tz
+    )
+    _grant_allowances(account, rules)
+    return [audited("activated", event.subscriber, account.activated_ms, cause_of(event, arrival))]
+
+
+def change_plan(
+    account: Account, event: PlanChanged, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    """Another plan: at once (usage so far stays used, thresholds re-arm) or with the next cycle."""
+    if event.plan not in rules.plans:
+        return [rejected("unknown_plan", f"no plan {event.plan!r} in the rules", event, arrival)]
+    cause = cause_of(event, arrival)
+    now_ms = to_ms(event.time)
+    if event.effective == "next_cycle":
+        account.next_plan = event.plan
+        return [audited("plan_change_scheduled", event.subscriber, now_ms, cause)]
+    account.plan = event.plan
+    account.next_plan = ""
+    out: list[Effect] = [audited("plan_changed", event.subscriber, now_ms, cause)]
+    old = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
+    account.buckets = [bucket for bucket in account.buckets if bucket.kind != ALLOWANCE]
+    for index, allowance in enumerate(rules.plans[event.plan].allowances):
+        # An allowance goes on as the one of the same id, else as the one at the same place.
+        heir = next((one for one in old if one.source == allowance.id), None)
+        if heir is None and index < len(old):
+            heir = old[0]
+        if heir is None:
+            add_bucket(account, _allowance_bucket(account, allowance, now_ms))
+            continue
+        old.remove(heir)
+        heir.id = heir.source = allowance.id
+        heir.priority = allowance.priority
+        regrant(heir, allowance.granted_bytes)
+        add_bucket(account, heir)
+    out.extend(_expire(bucket, event.subscriber, now_ms, cause) for bucket in old)
+    return out
+
+
+def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook) -> list[Effect]:
+    """More data; never itself a reason to remind (law 13)."""
+    cause = cause_of(event, arrival)
+    now_ms = to_ms(event.time)
+    account.grants += 1
+    if isinstance(event.pack, str):
+        pack = rules.packs.get(event.pack)
+        if pack is None:
+            account.grants -= 1
+            detail = f"no pack {event.pack!r} in the rules"
+            return [rejected("unknown_pack", detail, event, arrival)]
+        bucket = Bucket(
+            f"{pack.id}#{account.grants}",
+            PACK,
+            pack.id,
+            pack.priority,
+            now_ms,
+            now_ms + pack.validity_ms,
+            pack.granted_bytes,
+        )
+        add_bucket(account, bucket)
+        granted = pack.granted_bytes
+    else:
+        granted = event.granted_bytes  # type: ignore[assignment]  # one of both is set
+        expires = NEVER_MS if not event.expires_time else to_ms(event.expires_time)
+        # Top-ups of the same validity are one balance: a further one raises its grant.
+        same = next(
+            (b for b in account.buckets if b.kind == TOPUP and b.expires_ms == expires), None
+        )
+        if same is None:
+            name = f"{TOPUP}#{account.grants}"
+            bucket = Bucket(name, TOPUP, "", TOPUP_PRIORITY, now_ms, expires, granted)
+            add_bucket(account, bucket)
+        else:
+            bucket = same
+            regrant(bucket, bucket.granted_bytes + granted)
+    return [
+        audited(
+            "topped_up",
+            event.subscriber,
+            now_ms,
+            cause,
+            bucket=bucket.id,
+            granted_bytes=granted,
+            remaining_bytes=bucket.remaining_bytes,
+        )
+    ]
+
+
+def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[Effect]:
+    """Leave or rejoin a category of reminders."""
+    if isinstance(event, OptedOut):
+        decision = "left_category"
+        if event.category not in account.opted_out:
+            account.opted_out.append(event.category)
+    else:
+        decision = "joined_category"
+        if event.category in account.opted_out:
+            account.opted_out.remove(event.category)
+    cause = cause_of(event, arrival)
+    return [audited(decision, event.subscriber, to_ms(event.time), cause, rule=event.category)]
+
+
+def close(account: Account, subscriber: str, at_ms: int, cause: Cause) -> list[Effect]:
+    """End the contract; the record stays until duplicates of its events can no longer count."""
+    account.status = CLOSED
+    account.closed_ms = at_ms
+    out: list[Effect] = [_expire(bucket, subscriber, at_ms, cause) for bucket in account.buckets]
+    account.buckets = []
+    out.append(audited("closed", subscriber, at_ms, cause, overage_bytes=account.overage_bytes))
+    return out
+
+
+def expire_buckets(account: Account, subscriber: str, at_ms: int) -> list[Effect]:
+    """Packs and top-ups whose validity ends at or before an instant."""
+    over = [b for b in account.buckets if b.expires_ms <= at_ms and b.kind != ALLOWANCE]
+    if not over:
+        return []
+    account.buckets = [bucket for bucket in account.buckets if bucket not in over]
+    cause = Cause(due_time=from_ms(at_ms))
+    return [_expire(bucket, subscriber, at_ms, cause) for bucket in over]
+
+
+def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effect]:
+    """Close the cycle at its end and open the next one: all thresholds are armed anew."""
+    end = account.cycle_end_ms
+    cause = Cause(due_time=from_ms(end))
+    over = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
+    out: list[Effect] = [_expire(bucket, subscriber, end, cause) for bucket in over]
+    closed = ClosedCycle(
+        account.cycle_start_ms,
+        end,
+        sum(bucket.granted_bytes for bucket in over),
+        sum(bucket.used_bytes for bucket in over),
+        sum(bucket.expired_bytes for bucket in over),
+        account.overage_bytes,
+    )
+    account.history = [*account.history, closed][-rules.limits.history_cycles :]
+    out.append(
+        audited(
+            "cycle_closed",
+            subscriber,
+            end,
+            cause,
+            granted_bytes=closed.granted_bytes,
+            used_bytes=closed.used_bytes,
+            expired_bytes=closed.expired_bytes,
+            overage_bytes=closed.overage_bytes,
+        )
+    )
+    account.buckets = [bucket for bucket in account.buckets if bucket.kind != ALLOWANCE]
+    account.overage_bytes = 0
+    if account.next_plan:
+        account.plan, account.next_plan = account.next_plan, ""
+    tz = known_zone(account.time_zone)
+    account.cycle_start_ms, account.cycle_end_ms = cycle_of(end, account.anchor_day, tz)
+    _grant_allowances(account, rules)
+    return out
+
+
+def adjust_closed_cycle(account: Account, time_ms: int, used_bytes: int) -> ClosedCycle | None:
+    """Late usage of a closed cycle: corrects its history; None if that is no longer kept."""
+    for cycle in account.history:
+        if cycle.start_ms <= time_ms < cycle.end_ms:
+            covered = min(used_bytes, cycle.expired_bytes)
+            cycle.expired_bytes -= covered
+            cycle.used_bytes += covered
+            cycle.overage_bytes += used_bytes - covered
+            cycle.late_bytes += used_bytes
+            return cycle
+    return None
+
+
+def _grant_allowances(account: Account, rules: Rulebook) -> None:
+    plan = rules.plans.get(account.plan)
+    if plan is None:
+        # The plan was taken out of the rules file: nothing is granted, all usage is overage, and
+        # the audit's cycle_closed shows it. Refusing the file is the loader's business.
+        return
+    for allowance in plan.allowances:
+        add_bucket(account, _allowance_bucket(account, allowance, account.cycle_start_ms))
+
+
+def _allowance_bucket(account: Account, allowance: Allowance, granted_ms: int) -> Bucket:
+    return Bucket(
+        allowance.id,
+        ALLOWANCE,
+        allowance.id,
+        allowance.priority,
+        granted_ms,
+        account.cycle_end_ms,
+        allowance.granted_bytes,
+    )
+
+
+def _expire(bucket: Bucket, subscriber: str, at_ms: int, cause: Cause) -> Effect:
+    bucket.expired_bytes += bucket.remaining_bytes
+    return audited(
+        "bucket_expired",
+        subscriber,
+        at_ms,
+        cause,
+        bucket=bucket.id,
+        granted_bytes=bucket.granted_bytes,
+        used_bytes=bucket.used_bytes,
+        expired_bytes=bucket.expired_bytes,
+    )

@@ -1,0 +1,125 @@
+"""The state of one subscriber, packed as one msgpack array per table row.
+
+``step`` owns the account it is given: callers that need the old one keep its packed bytes
+(:func:`pack` / :func:`unpack`), which is also what the table and the changelog hold.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from streamproc.core.events import Arrival, SubscriberEvent
+from streamproc.core.instants import NEVER_MS
+
+STATE_VERSION: Final = 1
+
+HELD: Final = 0
+"""Unknown so far: events wait for the activation."""
+ACTIVE: Final = 1
+CLOSED: Final = 2
+
+ALLOWANCE: Final = "allowance"
+PACK: Final = "pack"
+TOPUP: Final = "topup"
+
+
+class Bucket(Struct, array_like=True, gc=False):
+    """Bytes that can be used up. Law: granted = used + remaining + expired + rolled over."""
+
+    id: str
+    kind: str
+    source: str
+    """Allowance or pack id in the catalogue; empty for top-ups."""
+    priority: int
+    """Lower is charged first."""
+    granted_ms: int
+    expires_ms: int
+    granted_bytes: int
+    used_bytes: int = 0
+    arming: int = 0
+    """Raised whenever the grant changes, so that a re-armed threshold gets a new reminder id."""
+    expired_bytes: int = 0
+    rolled_over_bytes: int = 0
+
+    @property
+    def remaining_bytes(self) -> int:
+        return self.granted_bytes - self.used_bytes - self.expired_bytes - self.rolled_over_bytes
+
+    def charge_order(self) -> tuple[int, int, int, str]:
+        """Law 8: priority, then soonest expiry, then oldest grant."""
+        return self.priority, self.expires_ms, self.granted_ms, self.id
+
+
+class ClosedCycle(Struct, array_like=True, gc=False):
+    """Totals of the plan allowance in a cycle that is over; late usage still adjusts them."""
+
+    start_ms: int
+    end_ms: int
+    granted_bytes: int
+    used_bytes: int
+    expired_bytes: int
+    overage_bytes: int
+    late_bytes: int = 0
+
+
+class Held(Struct, array_like=True, gc=False):
+    """An event that arrived before its subscriber was known."""
+
+    event: SubscriberEvent
+    arrival: Arrival
+
+
+class Account(Struct, array_like=True, gc=False):
+    """Everything streamproc knows of one subscriber."""
+
+    version: int = STATE_VERSION
+    status: int = HELD
+    plan: str = ""
+    next_plan: str = ""
+    time_zone: str = "UTC"
+    anchor_day: int = 1
+    locale: str = ""
+    activated_ms: int = 0
+    closed_ms: int = NEVER_MS
+    cycle_start_ms: int = 0
+    cycle_end_ms: int = NEVER_MS
+    buckets: list[Bucket] = []
+    """In charge order."""
+    overage_bytes: int = 0
+    grants: int = 0
+    """Counts top-ups and packs, to name their buckets."""
+    history: list[ClosedCycle] = []
+    """Oldest first."""
+    opted_out: list[str] = []
+    seen_ids: bytes = b""
+    """Eight bytes per charged event id, oldest first; see ``dedupe``."""
+    seen_marks: list[int] = []
+    """Pairs (segment, ids in that segment), oldest first."""
+    clock_ms: int = 0
+    """Everything due up to here has been done."""
+    next_due_ms: int = NEVER_MS
+    rules_id: int = 0
+    """Fingerprint of the rulebook ``next_due_ms`` was computed with."""
+    held: list[Held] = []
+
+
+class NewerStateError(ValueError):
+    """The record was written by a newer streamproc; going on would destroy what it knows."""
+
+
+pack = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Account).decode
+
+
+def unpack(data: bytes) -> Account:
+    """The account in a table row; raises :class:`NewerStateError` or ``msgspec.DecodeError``."""
+    account = _decode(data)
+    if account.version != STATE_VERSION:
+        raise NewerStateError(
+            f"state record has version {account.version}, this streamproc reads up to "
+            f"{STATE_VERSION}; run the newer release"
+        )
+    return account

@@ -1,0 +1,182 @@
+"""Plans, packs and alert rules: what the operator wrote in the rules file, ready for use.
+
+A :class:`Rulebook` is immutable and shared by all accounts; accounts hold only ids. Its
+``fingerprint`` changes with its content, so that cached due instants are recomputed after a change.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Literal
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+
+from streamproc.core.instants import DAY_MS
+
+UsageKind = Literal["usage_percent", "remaining_bytes"]
+TimedKind = Literal["usage_summary", "before_cycle_end", "before_expiry"]
+Every = Literal["day", "week", "month"]
+
+
+class Scope(Struct, frozen=True, gc=False):
+    """Which usage a bucket covers; None covers everything."""
+
+    rating_groups: frozenset[int] | None = None
+    roaming_zones: frozenset[str] | None = None
+
+    def covers(self, rating_group: int, roaming_zone: str) -> bool:
+        return (self.rating_groups is None or rating_group in self.rating_groups) and (
+            self.roaming_zones is None or roaming_zone in self.roaming_zones
+        )
+
+
+EVERYTHING = Scope()
+
+
+class Allowance(Struct, frozen=True, gc=False):
+    """What a plan grants anew in each cycle."""
+
+    id: str
+    granted_bytes: int
+    priority: int
+    scope: Scope = EVERYTHING
+
+
+class Plan(Struct, frozen=True, gc=False):
+    """A tariff. ``overage_price_minor`` (minor currency units) buys ``overage_unit_bytes``."""
+
+    id: str
+    allowances: tuple[Allowance, ...]
+    overage_price_minor: int = 0
+    overage_unit_bytes: int = 1_000_000
+
+
+class Pack(Struct, frozen=True, gc=False):
+    """An add-on with its own validity."""
+
+    id: str
+    granted_bytes: int
+    validity_ms: int
+    priority: int
+    scope: Scope = EVERYTHING
+
+
+class UsageRule(Struct, frozen=True, gc=False):
+    """Reminds when usage crosses a threshold, each bucket by itself."""
+
+    id: str
+    kind: UsageKind
+    thresholds: tuple[int, ...]
+    bucket_kinds: frozenset[str]
+    texts: dict[str, str]
+    category: str
+    mandatory: bool
+    priority: int
+    ttl_ms: int
+
+
+class TimedRule(Struct, frozen=True, gc=False):
+    """Reminds at instants in the subscriber's own time zone."""
+
+    id: str
+    kind: TimedKind
+    at: time
+    texts: dict[str, str]
+    category: str
+    mandatory: bool
+    priority: int
+    ttl_ms: int
+    misfire_grace_ms: int
+    every: Every = "week"
+    day: int = 1
+    """ISO weekday (1 Monday) for weekly, day of month for monthly summaries."""
+    days_before: int = 0
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """What counts as absurd, late or unknown."""
+
+    max_event_bytes: int = 1 << 40
+    max_ahead_ms: int = 5 * 60_000
+    max_age_ms: int = 40 * DAY_MS
+    dedupe_horizon_ms: int = 75 * DAY_MS
+    dedupe_max_ids: int = 16_384
+    hold_unknown_ms: int = DAY_MS
+    hold_max_events: int = 100
+    history_cycles: int = 2
+
+
+class Crossing(Struct, frozen=True, gc=False):
+    """One level of one rule on a bucket of a given size: fires at ``used_bytes`` and above."""
+
+    used_bytes: int
+    rule: UsageRule
+    value: int
+
+
+_LEVEL_CACHE_SIZE = 50_000
+TOPUP_PRIORITY = 90
+
+
+class Rulebook:
+    """Everything the core needs to know that is not state."""
+
+    def __init__(
+        self,
+        plans: tuple[Plan, ...],
+        packs: tuple[Pack, ...],
+        usage_rules: tuple[UsageRule, ...],
+        timed_rules: tuple[TimedRule, ...],
+        limits: Limits,
+        default_locale: str,
+        currency: str,
+    ) -> None:
+        self.plans = {plan.id: plan for plan in plans}
+        self.packs = {pack.id: pack for pack in packs}
+        self.usage_rules = usage_rules
+        self.timed_rules = timed_rules
+        self.limits = limits
+        self.default_locale = default_locale
+        self.currency = currency
+        self.fingerprint = crc32(
+            msgspec.json.encode(
+                (plans, packs, usage_rules, timed_rules, limits, default_locale), order="sorted"
+            )
+        )
+        # Only buckets that do not cover everything are listed; the common case is one lookup.
+        scoped: list[Pack | Allowance] = [
+            *packs,
+            *(one for plan in plans for one in plan.allowances),
+        ]
+        self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
+        self._levels: dict[tuple[str, int], tuple[tuple[int, ...], tuple[Crossing, ...]]] = {}
+
+    def levels(self, kind: str, granted_bytes: int) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:
+        """Ascending used-bytes levels of a bucket and, index by index, what each stands for."""
+        key = (kind, granted_bytes)
+        found = self._levels.get(key)
+        if found is None:
+            if len(self._levels) >= _LEVEL_CACHE_SIZE:
+                self._levels.clear()
+            crossings = sorted(
+                (
+                    Crossing(level, rule, value)
+                    for rule in self.usage_rules
+                    if kind in rule.bucket_kinds
+                    for value in rule.thresholds
+                    if (level := _used_level(rule.kind, value, granted_bytes)) > 0
+                ),
+                key=lambda crossing: (crossing.used_bytes, crossing.rule.id, crossing.value),
+            )
+            found = tuple(one.used_bytes for one in crossings), tuple(crossings)
+            self._levels[key] = found
+        return found
+
+
+def _used_level(kind: UsageKind, value: int, granted_bytes: int) -> int:
+    """Used bytes at which a threshold is reached; 0 or less if it holds from the start."""
+    if kind == "usage_percent":
+        return -(-granted_bytes * value // 100)  # rounded up: 80 % is not reached a byte early
+    return granted_bytes - value

@@ -1,0 +1,215 @@
+"""The heart: ``step`` applies one event, ``advance`` lets time pass. Both are total and pure.
+
+Bad, late or duplicate input is an effect with a reason, never an exception. What falls due before
+an event arrived is done before the event is applied, so the outcome does not depend on whether the
+worker's timer or the event came first.
+"""
+
+from __future__ import annotations
+
+from streamproc.core import dedupe, lifecycle
+from streamproc.core.charging import charge
+from streamproc.core.effects import Effect, cause_of, rejected
+from streamproc.core.events import (
+    AccountActivated,
+    AccountClosed,
+    Arrival,
+    PlanChanged,
+    SubscriberEvent,
+    ToppedUp,
+    UsageRecorded,
+)
+from streamproc.core.instants import to_ms
+from streamproc.core.model import ACTIVE, CLOSED, HELD, Account, Held
+from streamproc.core.reminding import audited, remind_crossed, remind_due
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.timed import next_due_ms, reminders_due
+
+NOTHING: tuple[Effect, ...] = ()
+
+Step = tuple[Account | None, "list[Effect] | tuple[Effect, ...]"]
+
+
+def step(
+    account: Account | None, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
+) -> Step:
+    """Apply an event to its subscriber's account, which this call takes over.
+
+    Returns the account to keep (None: nothing is known of the subscriber any more) and effects in
+    the order in which they happened.
+    """
+    limits = rules.limits
+    received_ms = arrival.received_ms
+    time_ms = to_ms(event.time)
+    if time_ms > received_ms + limits.max_ahead_ms:
+        detail = f"event time is {time_ms - received_ms} ms after its arrival"
+        return account, [rejected("time_in_future", detail, event, arrival)]
+    if time_ms < received_ms - limits.max_age_ms:
+        detail = f"event time is {received_ms - time_ms} ms before its arrival"
+        return account, [rejected("time_in_past", detail, event, arrival)]
+
+    out: list[Effect] = []
+    now_ms = time_ms if time_ms > received_ms else received_ms
+    if account is not None:
+        if account.rules_id != rules.fingerprint:
+            _reschedule(account, rules)
+        if now_ms >= account.next_due_ms:
+            account, done = advance(account, event.subscriber, now_ms, rules)
+            out.extend(done)
+    if account is None or account.status == HELD:
+        return _hold_or_begin(account, event, arrival, rules, out)
+
+    key = dedupe.digest(event.source, event.id)
+    if dedupe.is_seen(account, key):
+        cause = cause_of(event, arrival)
+        out.append(audited("duplicate", event.subscriber, received_ms, cause))
+        return account, out
+    if type(event) is UsageRecorded:
+        effects, counted = _usage(account, event, time_ms, arrival, rules)
+    else:
+        effects = _account_event(account, event, arrival, rules)
+        counted = not any(_is_reject(effect) for effect in effects)
+        _reschedule(account, rules)
+    if counted:
+        lost = dedupe.remember(
+            account, key, received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
+        )
+        if lost:
+            cause = cause_of(event, arrival)
+            out.append(
+                audited("dedupe_shortened", event.subscriber, received_ms, cause, forgotten=lost)
+            )
+    if not out:
+        return account, effects
+    out.extend(effects)
+    return account, out
+
+
+def advance(
+    account: Account, subscriber: str, now_ms: int, rules: Rulebook
+) -> tuple[Account | None, list[Effect]]:
+    """Do everything that falls due up to and including ``now_ms``, in order of its instants."""
+    out: list[Effect] = []
+    if account.rules_id != rules.fingerprint:
+        _reschedule(account, rules)
+    while (due_ms := account.next_due_ms) <= now_ms:
+        if account.status == HELD:
+            for held in account.held:
+                detail = "no activation arrived while the event was held"
+                out.append(rejected("unknown_subscriber", detail, held.event, held.arrival))
+            return None, out
+        if account.status == CLOSED:
+            return None, out
+        # A reminder of this very instant speaks of the state before the cycle or pack ends.
+        out.extend(
+            remind_due(account, subscriber, due, now_ms, rules)
+            for due in reminders_due(account, due_ms, rules)
+        )
+        out.extend(lifecycle.expire_buckets(account, subscriber, due_ms))
+        if due_ms >= account.cycle_end_ms:
+            out.extend(lifecycle.roll_cycle(account, subscriber, rules))
+        account.clock_ms = due_ms
+        account.next_due_ms = next_due_ms(account, rules)
+    return account, out
+
+
+def _reschedule(account: Account, rules: Rulebook) -> None:
+    account.next_due_ms = next_due_ms(account, rules)
+    account.rules_id = rules.fingerprint
+
+
+def _is_reject(effect: Effect) -> bool:
+    return type(effect).__name__ == "Rejected"
+
+
+def _usage(
+    account: Account, event: UsageRecorded, time_ms: int, arrival: Arrival, rules: Rulebook
+) -> tuple[list[Effect] | tuple[Effect, ...], bool]:
+    """Charge usage; the flag says whether it counted (and its id must be remembered)."""
+    used_bytes = event.used_bytes
+    if used_bytes > rules.limits.max_event_bytes:
+        detail = f"more than {rules.limits.max_event_bytes} bytes in one event"
+        return [rejected("absurd_bytes", detail, event, arrival)], False
+    if account.status == CLOSED:
+        return [rejected("account_closed", "the account was closed", event, arrival)], False
+    if time_ms < account.activated_ms:
+        return [rejected("before_activation", "usage before activation", event, arrival)], False
+    if time_ms < account.cycle_start_ms:
+        cycle = lifecycle.adjust_closed_cycle(account, time_ms, used_bytes)
+        if cycle is None:
+            detail = "its billing cycle is no longer kept"
+            return [rejected("cycle_forgotten", detail, event, arrival)], False
+        late = audited(
+            "late_usage",
+            event.subscriber,
+            arrival.received_ms,
+            cause_of(event, arrival),
+            used_bytes=used_bytes,
+            cycle_start_ms=cycle.start_ms,
+            cycle_overage_bytes=cycle.overage_bytes,
+        )
+        return [late], True
+    crossed = charge(account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules)
+    if crossed is None:
+        return NOTHING, True
+    cause = cause_of(event, arrival)
+    return remind_crossed(account, event.subscriber, crossed, time_ms, cause, rules), True
+
+
+def _account_event(
+    account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    if isinstance(event, AccountActivated):
+        return lifecycle.activate(account, event, arrival, rules)
+    if account.status != ACTIVE:
+        return [rejected("account_closed", "the account was closed", event, arrival)]
+    if isinstance(event, PlanChanged):
+        return lifecycle.change_plan(account, event, arrival, rules)
+    if isinstance(event, ToppedUp):
+        return lifecycle.top_up(account, event, arrival, rules)
+    if isinstance(event, AccountClosed):
+        cause = cause_of(event, arrival)
+        return lifecycle.close(account, event.subscriber, to_ms(event.time), cause)
+    if isinstance(event, UsageRecorded):  # pragma: no cover - step sends usage elsewhere
+        raise TypeError("usage is not an account event")
+    return lifecycle.opt(account, event, arrival)
+
+
+def _hold_or_begin(
+    account: Account | None,
+    event: SubscriberEvent,
+    arrival: Arrival,
+    rules: Rulebook,
+    out: list[Effect],
+) -> Step:
+    """An unknown subscriber: begin with an activation, hold anything else for a while."""
+    limits = rules.limits
+    if not isinstance(event, AccountActivated):
+        if limits.hold_unknown_ms == 0:
+            out.append(rejected("unknown_subscriber", "never activated", event, arrival))
+            return account, out
+        account = account or Account()
+        if len(account.held) >= limits.hold_max_events:
+            detail = f"already {limits.hold_max_events} events held for this subscriber"
+            out.append(rejected("unknown_subscriber", detail, event, arrival))
+            return account, out
+        account.held.append(Held(event, arrival))
+        _reschedule(account, rules)
+        out.append(audited("held", event.subscriber, arrival.received_ms, cause_of(event, arrival)))
+        return account, out
+
+    fresh = Account()
+    effects = lifecycle.activate(fresh, event, arrival, rules)
+    out.extend(effects)
+    if fresh.status != ACTIVE:
+        return account, out
+    key = dedupe.digest(event.source, event.id)
+    dedupe.remember(
+        fresh, key, arrival.received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
+    )
+    _reschedule(fresh, rules)
+    current: Account | None = fresh
+    for held in account.held if account else ():
+        current, released = step(current, held.event, held.arrival, rules)
+        out.extend(released)
+    return current, out

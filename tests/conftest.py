@@ -1,0 +1,80 @@
+"""The tests' broker: the options --broker and --no-broker, the fixtures, the marker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.broker import RunningBroker, open_broker
+
+_SKIP_REASON = "--no-broker was given"
+_SKIPPED = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("streamproc")
+    group.addoption(
+        "--broker",
+        default="auto",
+        metavar="auto|docker|jvm|HOST:PORT",
+        help="the Kafka broker of the tests marked 'broker' (default: auto)",
+    )
+    group.addoption(
+        "--no-broker",
+        action="store_true",
+        help="skip the tests that need a Kafka broker; refused when $CI is set",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "broker: needs a Kafka broker (set on users of the fixtures broker, bootstrap)"
+    )
+    if config.getoption("no_broker") and os.environ.get("CI"):
+        raise pytest.UsageError("--no-broker is refused when CI is set: CI runs every test")
+
+
+# Before pytest's own hook, so that -m "not broker" sees the marker.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    skipped = 0
+    for item in items:
+        # fixturenames has those that the test's own fixtures ask for, too.
+        names = getattr(item, "fixturenames", ())
+        if {"broker", "bootstrap"}.intersection(names):
+            item.add_marker(pytest.mark.broker)
+        if config.getoption("no_broker") and item.get_closest_marker("broker"):
+            item.add_marker(pytest.mark.skip(reason=_SKIP_REASON))
+            skipped += 1
+    config.stash[_SKIPPED] = skipped
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if not config.getoption("no_broker"):
+        return
+    count = config.stash.get(_SKIPPED, 0)
+    terminalreporter.section("BROKER TESTS NOT RUN", sep="!", red=True, bold=True)
+    terminalreporter.line(
+        f"{count} tests need a Kafka broker and were skipped ({_SKIP_REASON}): "
+        "this run says nothing about them.",
+        red=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Iterator[RunningBroker]:
+    """The session's broker, as --broker chose it; errors (never skips) if there is none."""
+    if request.config.getoption("no_broker"):
+        pytest.skip(_SKIP_REASON)  # asked for by name at run time, unseen at collection
+    with open_broker(request.config.getoption("broker")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bootstrap(broker: RunningBroker) -> str:
+    """The session broker's ``host:port``. Tests share it: give topics and groups unique names."""
+    return broker.bootstrap

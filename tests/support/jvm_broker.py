@@ -1,0 +1,248 @@
+"""A real Apache Kafka broker as a JVM process of this machine: no container engine needed.
+
+Maven brings the jars once into the user's cache; each broker is one KRaft node (broker and
+controller in one process) on two loopback ports, with its data in a directory of its own.
+
+By hand: ``python -m tests.support.jvm_broker --port 9092`` runs one until interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.support.kafka_jars import (
+    KAFKA_VERSION,
+    BrokerUnavailable,
+    find_java,
+    kafka_classpath,
+)
+from tests.support.ports import free_port
+
+__all__ = ["KAFKA_VERSION", "TEST_SETTINGS", "BrokerStartError", "BrokerUnavailable", "JvmBroker"]
+
+START_LIMIT_S = 30.0
+STOP_LIMIT_S = 15.0
+
+#: What every test broker has in common, JVM or Docker; the rest is Kafka's default.
+TEST_SETTINGS: dict[str, str] = {
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # A killed broker's lease must run out before it may register anew: 9 s by default.
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "500",
+    # A topic that the code forgot to make must fail here as it would in production.
+    "auto.create.topics.enable": "false",
+    # Events carry old times: with a limit, retention would delete what a test just wrote.
+    "log.retention.ms": "-1",
+    "log.retention.bytes": "-1",
+}
+
+
+class BrokerStartError(RuntimeError):
+    """The broker was started but did not come to answer; the message ends with its log's tail."""
+
+
+class JvmBroker:
+    """One Kafka broker process. Not thread-safe; use as a context manager or start() and stop().
+
+    ``bootstrap`` is ``127.0.0.1:PORT``, known from construction on and kept over restarts.
+    ``process`` is the running JVM, or None. ``directory`` holds settings, data and
+    ``broker.log``; stop() leaves it for restart(), close() (and leaving the ``with``) removes it.
+    """
+
+    def __init__(self, port: int | None = None) -> None:
+        """``port``: the clients' port, or None for a free one. Does nothing else yet."""
+        self.port = free_port() if port is None else port
+        self.controller_port = free_port(other_than=self.port)
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.directory: Path | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start and wait until the broker answers. Does nothing while it runs.
+
+        Raises BrokerUnavailable if Java, Maven or the jars are missing, BrokerStartError if the
+        broker ends or stays silent for START_LIMIT_S seconds.
+        """
+        if self.process is not None and self.process.poll() is None:
+            return
+        if self.directory is None:
+            self.directory = self._formatted()
+            # Without this an interrupted test run would leave the JVM behind.
+            atexit.register(self.close)
+        self.process = self._spawn(self.directory)
+        try:
+            self._await_answer(time.monotonic() + START_LIMIT_S)
+        except BrokerStartError:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """End the process in order (SIGTERM, SIGKILL after STOP_LIMIT_S); the data stays."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_LIMIT_S)
+            self.process = None
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process as a crash would (SIGKILL); the data stays."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def restart(self) -> None:
+        """Stop if running, then start again with the same port and data; also after kill()."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stop the broker and remove its data; a later start() begins with an empty broker."""
+        self.stop()
+        atexit.unregister(self.close)
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            self.directory = None
+
+    def log_tail(self, lines: int = 30) -> str:
+        """The last lines of the broker's log, after earlier errors; empty before any start."""
+        path = None if self.directory is None else self.directory / "broker.log"
+        if path is None or not path.exists():
+            return ""
+        said = path.read_text(errors="replace").splitlines()
+        cut = max(len(said) - lines, 0)
+        # A broker that fails shuts down at length: the cause is often above the tail.
+        errors = [line for line in said[:cut] if "] ERROR " in line or "Exception: " in line]
+        return "\n".join(errors[-10:] + said[cut:])
+
+    def _settings(self, data: Path) -> dict[str, str]:
+        return TEST_SETTINGS | {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "listeners": (
+                f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
+            ),
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
+            "log.dirs": str(data),
+        }
+
+    def _formatted(self) -> Path:
+        """A new directory with settings and formatted storage."""
+        # Kafka's tools take a value that begins with a dash for an option, hence the "s".
+        cluster_id = "s" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
+        directory = Path(tempfile.mkdtemp(prefix="streamproc-kafka-"))
+        try:
+            settings = directory / "server.properties"
+            values = self._settings(directory / "data")
+            settings.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
+            # At its default level the tool prints every setting, which would bury an error.
+            quick = ("-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+            command = _java(*quick, "kafka.tools.StorageTool", "format", "--standalone")
+            command += ["-t", cluster_id, "-c", str(settings)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=START_LIMIT_S)
+            if done.returncode != 0:
+                said = (done.stdout + done.stderr)[-3000:]
+                raise BrokerStartError(f"Kafka's storage tool failed ({done.returncode}):\n{said}")
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        return directory
+
+    @staticmethod
+    def _spawn(directory: Path) -> subprocess.Popen[bytes]:
+        command = _java("-Xms256m", "-Xmx1g", "kafka.Kafka", str(directory / "server.properties"))
+        with (directory / "broker.log").open("ab") as log:
+            # A session of its own: Ctrl-C is for the tests, which then stop the broker in order.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=directory,
+                start_new_session=True,
+            )
+
+    def _await_answer(self, deadline: float) -> None:
+        """Return once metadata names this broker; BrokerStartError at ``deadline`` (monotonic)."""
+        # The short back-off and no log: refusals are expected until the broker listens.
+        settings = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100}
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, **settings})
+        while time.monotonic() < deadline:
+            if self.process is None or self.process.poll() is not None:
+                code = None if self.process is None else self.process.returncode
+                raise BrokerStartError(
+                    f"the Kafka broker ended at its start (exit {code}):\n{self.log_tail()}"
+                )
+            try:
+                if admin.list_topics(timeout=0.5).brokers:
+                    return
+            except KafkaException:
+                time.sleep(0.05)
+        raise BrokerStartError(
+            f"the Kafka broker on {self.bootstrap} did not answer within "
+            f"{START_LIMIT_S:g} s:\n{self.log_tail()}"
+        )
+
+
+def _java(*arguments: str) -> list[str]:
+    """The command that runs Java with Kafka's class path; raises BrokerUnavailable."""
+    return [find_java(), "-cp", kafka_classpath(), *arguments]
+
+
+def main() -> None:
+    """Run a broker until SIGINT or SIGTERM; its address is the one line on standard output."""
+    parser = argparse.ArgumentParser(description="Run a throw-away Kafka broker on loopback.")
+    parser.add_argument("--port", type=int, help="the clients' port; a free one if not given")
+    port: int | None = parser.parse_args().port
+    # Both signals raise KeyboardInterrupt, so that the broker is closed whichever comes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with JvmBroker(port) as broker:
+            print(broker.bootstrap, flush=True)
+            assert broker.process is not None
+            code = broker.process.wait()
+            raise SystemExit(f"the broker ended by itself (exit {code}):\n{broker.log_tail()}")
+    except (BrokerUnavailable, BrokerStartError) as error:
+        raise SystemExit(str(error)) from error
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()

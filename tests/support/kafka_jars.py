@@ -1,0 +1,118 @@
+"""Kafka's jars and the Java that runs them: found once, kept in the user's cache."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+KAFKA_VERSION = "4.1.2"
+#: The slf4j binding must be of the same line as the slf4j-api that this Kafka brings.
+SLF4J_VERSION = "1.7.36"
+JAVA_AT_LEAST = 17
+MAVEN_LIMIT_S = 300.0
+
+_POM = f"""\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>streamproc.tests</groupId>
+  <artifactId>kafka-jars</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>{KAFKA_VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>{SLF4J_VERSION}</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+
+
+class BrokerUnavailable(RuntimeError):
+    """No broker can be had here; the message says what is missing."""
+
+
+@functools.cache
+def find_java() -> str:
+    """The path of a Java of JAVA_AT_LEAST or newer: $JAVA_HOME's, else the PATH's.
+
+    Raises BrokerUnavailable if there is none, it does not run, or it is too old.
+    """
+    need = f"the JVM broker needs Java {JAVA_AT_LEAST} or newer"
+    home = os.environ.get("JAVA_HOME")
+    at_home = None if not home else shutil.which("java", path=str(Path(home, "bin")))
+    java = at_home or shutil.which("java")
+    if java is None:
+        raise BrokerUnavailable(f"{need}: no 'java' in $JAVA_HOME or on the PATH")
+    try:
+        done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BrokerUnavailable(f"{need}: {java} does not run ({error})") from error
+    said = done.stderr + done.stdout
+    found = re.search(r'version "(\d+)', said)
+    if done.returncode != 0 or found is None:
+        raise BrokerUnavailable(f"{need}: {java} -version says: {said.strip()[:300]}")
+    if int(found[1]) < JAVA_AT_LEAST:
+        raise BrokerUnavailable(f"{need}: {java} is Java {found[1]}")
+    return java
+
+
+def cache_directory() -> Path:
+    """Where the jars of KAFKA_VERSION are kept; it may not exist yet."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base or Path.home() / ".cache") / "streamproc" / f"kafka-{KAFKA_VERSION}"
+
+
+def kafka_classpath() -> str:
+    """The class path of Kafka's server and tools; fetches the jars if the cache has none.
+
+    Raises BrokerUnavailable if they are not cached and Maven is missing or cannot bring them.
+    """
+    home = cache_directory()
+    if not _is_complete(home):
+        _fetch(home)
+    return str(home / "*")
+
+
+def _is_complete(home: Path) -> bool:
+    return (home / f"kafka_2.13-{KAFKA_VERSION}.jar").is_file()
+
+
+def _fetch(home: Path) -> None:
+    """Have Maven copy the jars into ``home``, which appears whole or not at all."""
+    what = f"Kafka {KAFKA_VERSION}'s jars are not in {home}"
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise BrokerUnavailable(f"{what}, and fetching them needs Maven: no 'mvn' on the PATH")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its final place, for a rename works only within one file system.
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}.") as scratch:
+        pom, jars = Path(scratch, "pom.xml"), Path(scratch, "jars")
+        pom.write_text(_POM)
+        command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
+        command += [f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=MAVEN_LIMIT_S, cwd=scratch
+            )
+        except subprocess.TimeoutExpired as error:
+            raise BrokerUnavailable(f"{what}; Maven took over {MAVEN_LIMIT_S:g} s") from error
+        if done.returncode != 0 or not _is_complete(jars):
+            said = (done.stdout + done.stderr).strip()[-1500:]
+            raise BrokerUnavailable(f"{what}; Maven could not bring them:\n{said}")
+        try:
+            jars.rename(home)
+        except OSError:
+            # Another process was first: its jars are as good. Otherwise it is a real error.
+            if not _is_complete(home):
+                raise
