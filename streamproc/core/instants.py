@@ -6,12 +6,14 @@ compare fast, pack small and have no zone to forget. At the edges instants are R
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 NEVER_MS = 1 << 53
 """Later than any real instant, and still an exact JSON number."""
 
 DAY_MS = 86_400_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_ms(when: datetime) -> int:
@@ -21,5 +23,4 @@ def to_ms(when: datetime) -> int:
 
 def from_ms(instant_ms: int) -> datetime:
     """The aware UTC datetime of an instant in milliseconds."""
-    seconds, millis = divmod(instant_ms, 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=millis * 1000)
+    return _EPOCH + timedelta(milliseconds=instant_ms)

@@ -89,6 +89,9 @@ class Account(Struct, array_like=True, gc=False):
     buckets: list[Bucket] = []
     """In charge order."""
     overage_bytes: int = 0
+    """In the present cycle."""
+    charged_bytes: int = 0
+    """All usage ever counted, whatever it was charged to: what input and state must agree on."""
     grants: int = 0
     """Counts top-ups and packs, to name their buckets."""
     history: list[ClosedCycle] = []

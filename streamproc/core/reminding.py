@@ -77,11 +77,12 @@ def remind_crossed(
     return out
 
 
-def remind_due(account: Account, subscriber: str, due: Due, now_ms: int, rules: Rulebook) -> Effect:
+def remind_due(
+    account: Account, subscriber: str, due: Due, lateness_ms: int, rules: Rulebook
+) -> Effect:
     """The reminder of a due instant, or ``missed`` if it is too late to be useful (law 18)."""
     cause = Cause(due_time=from_ms(due.at_ms))
     bucket_id = due.bucket.id if due.bucket else ""
-    lateness_ms = now_ms - due.at_ms
     if lateness_ms > due.rule.misfire_grace_ms:
         return audited(
             "missed",

@@ -86,9 +86,19 @@ def step(
 
 
 def advance(
-    account: Account, subscriber: str, now_ms: int, rules: Rulebook
+    account: Account,
+    subscriber: str,
+    now_ms: int,
+    rules: Rulebook,
+    *,
+    lateness_counts: bool = False,
 ) -> tuple[Account | None, list[Effect]]:
-    """Do everything that falls due up to and including ``now_ms``, in order of its instants."""
+    """Do everything that falls due up to and including ``now_ms``, in order of its instants.
+
+    ``lateness_counts`` is for a clock that really passed while nobody worked: reminders later than
+    their rule's misfire grace are then audited as missed. Time that passes between two records of
+    the log is never late, so a replay decides as the first run did (law 5).
+    """
     out: list[Effect] = []
     if account.rules_id != rules.fingerprint:
         _reschedule(account, rules)
@@ -102,7 +112,7 @@ def advance(
             return None, out
         # A reminder of this very instant speaks of the state before the cycle or pack ends.
         out.extend(
-            remind_due(account, subscriber, due, now_ms, rules)
+            remind_due(account, subscriber, due, now_ms - due_ms if lateness_counts else 0, rules)
             for due in reminders_due(account, due_ms, rules)
         )
         out.extend(lifecycle.expire_buckets(account, subscriber, due_ms))
@@ -148,7 +158,9 @@ def _usage(
             cycle_start_ms=cycle.start_ms,
             cycle_overage_bytes=cycle.overage_bytes,
         )
+        account.charged_bytes += used_bytes
         return [late], True
+    account.charged_bytes += used_bytes
     crossed = charge(account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules)
     if crossed is None:
         return NOTHING, True

@@ -1,0 +1,87 @@
+"""Reading a changelog partition in bulk, and the progress record it carries.
+
+Beside one record per row, each changelog partition has one record under :data:`PROGRESS_KEY`: the
+next input offset of every input topic (law 2) and the partition's clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec import Struct
+
+PROGRESS_KEY = b"\0progress"
+PROGRESS_VERSION = 1
+
+
+class Progress(Struct, gc=False):
+    """What of the input the rows of a partition contain."""
+
+    version: int = PROGRESS_VERSION
+    positions: dict[str, int] = {}
+    """Next offset to read, by input topic."""
+    clock_ms: int = 0
+    """Latest record timestamp applied."""
+
+
+class ProgressError(RuntimeError):
+    """The progress record does not fit the cluster; going on would lose or double input."""
+
+
+encode_progress = msgspec.msgpack.Encoder().encode
+_decode_progress = msgspec.msgpack.Decoder(Progress).decode
+
+
+def decode_progress(data: bytes) -> Progress:
+    """Raises :class:`ProgressError` for a record of a newer streamproc."""
+    progress = _decode_progress(data)
+    if progress.version > PROGRESS_VERSION:
+        raise ProgressError(
+            f"the changelog's progress record has version {progress.version}, this streamproc "
+            f"reads up to {PROGRESS_VERSION}; run the newer release"
+        )
+    return progress
+
+
+def changelog_consumer(bootstrap: str) -> Any:
+    """A consumer for changelogs: no group, committed records only."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        group_id=None,
+        max_partition_fetch_bytes=8_000_000,
+        fetch_max_bytes=64_000_000,
+        fetch_max_wait_ms=100,
+    )
+
+
+async def read_to_end(
+    consumer: Any, topic: str, partition: int, start: int, rows: Any, progress: Progress
+) -> tuple[Progress, int]:
+    """Load ``rows`` from changelog offset ``start`` to its present end.
+
+    Returns the progress found (``progress`` if there was none) and the next changelog offset. The
+    end is reached when the position passes it: the last offsets are transaction markers, which are
+    never delivered as records.
+    """
+    tp = TopicPartition(topic, partition)
+    consumer.assign([tp])
+    end = (await consumer.end_offsets([tp]))[tp]
+    first = (await consumer.beginning_offsets([tp]))[tp]
+    position = max(start, first)
+    if position >= end:
+        return progress, end
+    consumer.seek(tp, position)
+    load = rows.load
+    while position < end:
+        for records in (await consumer.getmany(timeout_ms=200)).values():
+            for record in records:
+                if record.key == PROGRESS_KEY:
+                    progress = decode_progress(record.value)
+                else:
+                    load(record.key, record.value)
+        position = await consumer.position(tp)
+    return progress, position

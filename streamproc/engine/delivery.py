@@ -1,0 +1,152 @@
+"""Batched delivery: one Faust event per fetched chunk of a partition instead of one per record.
+
+Stock Faust spends about twenty event-loop callbacks on every record. Here the consumer wraps up to
+``chunk_records`` fetched records into one :class:`Chunk`, which passes Faust's conductor, queue and
+stream as if it were a single record; the agent gets it as ``event.value``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import faust
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+ALIAS = "streamproc"
+
+
+class Chunk:
+    """Consecutive records of one input partition; looks like a consumer record to Faust."""
+
+    __slots__ = (
+        "checksum",
+        "epoch",
+        "headers",
+        "key",
+        "offset",
+        "partition",
+        "records",
+        "serialized_key_size",
+        "serialized_value_size",
+        "timestamp",
+        "timestamp_type",
+        "topic",
+    )
+
+    def __init__(self, tp: TP, records: list[Any], epoch: int) -> None:
+        last = records[-1]
+        self.topic: str = tp.topic
+        self.partition: int = tp.partition
+        self.offset: int = last.offset
+        self.timestamp = last.timestamp
+        self.timestamp_type = last.timestamp_type
+        self.records = records
+        self.epoch = epoch
+        self.key = None
+        self.headers = ()
+        self.checksum = None
+        self.serialized_key_size = 0
+        self.serialized_value_size = 0
+
+    @property
+    def value(self) -> Chunk:
+        """Faust hands on a record's value: the chunk itself."""
+        return self
+
+
+class ChunkSchema(faust.Schema):
+    """Passes chunks through undecoded."""
+
+    def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
+        create_event = app.create_event
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return create_event(None, message.value, None, message)
+
+        return decode
+
+
+class _NoMemory(dict[TP, Any]):
+    """Faust's read offsets, always unknown, so that Faust itself never drops a delivery.
+
+    Faust drops records at or below its read offset, which goes wrong when a partition is rewound;
+    here the partition drops what is stale, by the epoch of the chunk.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+
+class BatchConsumer(driver.Consumer):
+    """Delivers chunks, starts where the table says, commits before a revocation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _NoMemory()
+        self._epochs: dict[TP, int] = {}
+        self._lane = self.app.lane
+
+    def epoch(self, tp: TP) -> int:
+        """How often a partition was rewound or assigned; chunks of older epochs are stale."""
+        return self._epochs.get(tp, 0)
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        fetched = await super()._getmany(active_partitions, timeout)
+        size = self._lane.settings.chunk_records
+        return {
+            tp: [
+                Chunk(tp, records[at : at + size], self.epoch(tp))
+                for at in range(0, len(records), size)
+            ]
+            for tp, records in fetched.items()
+            if records
+        }
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Chunks are acknowledged in order, so there are no gaps to remember."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acked = self._acked.get(tp)
+        if not acked:
+            return None
+        last: int = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return last + 1
+
+    async def rewind(self, tp: TP, offset: int) -> None:
+        """Fetch a partition again from an offset; everything fetched before becomes stale."""
+        await self._seek(tp, offset)
+        self._epochs[tp] = self.epoch(tp) + 1
+
+    async def perform_seek(self) -> None:
+        """Start input at the position held with the state, not at the group's offset (law 2)."""
+        await super().perform_seek()
+        for tp in self.assignment():
+            if self._is_changelog_tp(tp):
+                continue
+            offset = self._lane.position(tp)
+            if offset is not None:
+                await self._seek(tp, offset)
+                self._committed_offset[tp] = offset or None
+            self._epochs[tp] = self.epoch(tp) + 1
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish and commit what was applied *before* Faust forgets the partitions."""
+        await self._lane.finish(revoked)
+        await self.force_commit()
+        await super().on_partitions_revoked(revoked)
+
+
+class BatchTransport(driver.Transport):
+    """Faust's aiokafka transport with :class:`BatchConsumer`."""
+
+    Consumer = BatchConsumer
+
+
+def register() -> None:
+    """Make ``streamproc://host:port`` a broker address for Faust."""
+    TRANSPORTS.aliases[ALIAS] = f"{__name__}:BatchTransport"

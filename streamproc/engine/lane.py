@@ -1,0 +1,149 @@
+"""The batch lane: Faust's agent and timers over the partitions, and how both end well."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import structlog
+from faust.types import TP
+
+from streamproc.engine.delivery import ChunkSchema
+from streamproc.engine.partition import Partition, PoisonError, Processor
+from streamproc.engine.settings import LaneSettings
+from streamproc.engine.table import Owner
+from streamproc.engine.transaction import FencedError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Lane(Generic[T]):
+    """Connects a Faust app's agent, timer and consumer with the partitions a worker owns."""
+
+    def __init__(
+        self,
+        settings: LaneSettings,
+        processor: Processor[T],
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        self.settings = settings
+        self.owner = Owner(settings, processor)
+        self.applied_records = 0
+        self._now_ms = now_ms
+        self._app: Any = None
+        self._finishing = False
+        self._reopening: set[int] = set()
+
+    def attach(self, app: Any) -> Any:
+        """Make the agent and the timer of the lane on a Faust app; returns the agent."""
+        self._app = app
+        app.lane = self
+        source = app.topic(*self.settings.input_topics, schema=ChunkSchema())
+
+        @app.agent(source, name="lane", concurrency=1)
+        async def lane(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await self._on_chunk(event)
+
+        @app.timer(self.settings.tick_seconds)
+        async def tick() -> None:
+            await self._on_tick()
+
+        return lane
+
+    def position(self, tp: TP) -> int | None:
+        """Where input of a partition must start; None if its state says nothing of the topic."""
+        partition = self.owner.partitions.get(tp.partition)
+        return partition.progress.positions.get(tp.topic) if partition else None
+
+    async def finish(self, revoked: set[TP]) -> None:
+        """Before a revocation: apply nothing more, commit what was applied."""
+        self._finishing = True
+        try:
+            numbers = {tp.partition for tp in revoked}
+            open_ones = [p for n, p in self.owner.partitions.items() if n in numbers]
+            results = await asyncio.gather(
+                *(partition.finish() for partition in open_ones), return_exceptions=True
+            )
+            for partition, result in zip(open_ones, results, strict=True):
+                if isinstance(result, BaseException):
+                    # Its memory is dirty now (law 4): the next owner loads it anew.
+                    log.error(
+                        "commit before revocation failed, partition dropped",
+                        partition=partition.number,
+                        error=repr(result),
+                    )
+                    self.owner.partitions.pop(partition.number, None)
+                    await partition.close()
+        finally:
+            self._finishing = False
+
+    async def stop(self) -> None:
+        """Graceful end: commit everything, then let go."""
+        await self.finish({TP("", number) for number in self.owner.partitions})
+        await self.owner.close()
+
+    async def _on_chunk(self, event: Any) -> None:
+        chunk = event.value
+        partition = self.owner.partitions.get(chunk.partition)
+        stale = chunk.epoch != self._app.consumer.epoch(TP(chunk.topic, chunk.partition))
+        if partition is None or stale or self._finishing:
+            return  # not acknowledged: it is fetched again by whoever owns the partition then
+        try:
+            partition.apply(chunk, event.ack)
+        except PoisonError as error:
+            # Half of the chunk is in memory: load the partition again; the record that failed is
+            # set aside when it comes again, and silences no other (law 17).
+            log.exception("a record could not be applied", partition=partition.number)
+            self.owner.processor.set_aside(error.topic, error.partition, error.offset)
+            await self._on_failure(partition, error)
+            return
+        self.applied_records += len(chunk.records)
+        await self._after_work(partition)
+        # Let commits, timers and heartbeats breathe between chunks.
+        await asyncio.sleep(0)
+
+    async def _on_tick(self) -> None:
+        if self._finishing or self._app.rebalancing:
+            return
+        now_ms = self._now_ms()
+        for partition in list(self.owner.partitions.values()):
+            partition.tick(now_ms)
+            await self._after_work(partition)
+            await asyncio.sleep(0)
+
+    async def _after_work(self, partition: Partition[T]) -> None:
+        partition.commit_if_due(time.monotonic())
+        await partition.wait_if_behind()
+        failure = partition.commit_failure
+        if failure is not None:
+            await self._on_failure(partition, failure)
+
+    async def _on_failure(self, partition: Partition[T], failure: BaseException) -> None:
+        number = partition.number
+        if self.owner.partitions.get(number) is not partition or number in self._reopening:
+            return
+        if isinstance(failure, FencedError):
+            log.critical(
+                "another worker took this partition over, leaving it alone", partition=number
+            )
+            self.owner.partitions.pop(number)
+            await partition.close()
+            return
+        log.error("commit failed, loading again", partition=number, error=repr(failure))
+        self._reopening.add(number)
+        try:
+            consumer = self._app.consumer
+            inputs = {TP(topic, number) for topic in self.settings.input_topics}
+            consumer.pause_partitions(inputs)
+            fresh = await self.owner.reopen(number)
+            for tp in inputs:
+                # A topic the state says nothing of starts where the first assignment started it.
+                await consumer.rewind(tp, fresh.progress.positions.get(tp.topic, 0))
+            consumer.resume_partitions(inputs)
+        finally:
+            self._reopening.discard(number)

@@ -1,0 +1,189 @@
+"""One owned partition: its rows, its outputs, and its commits.
+
+Applying is synchronous, so rows and outputs need no lock; commits run beside it, one at a time.
+What a commit covers is taken in one synchronous step (``_take``), so the next chunk may be applied
+while the last commit is in flight: if that fails, everything in memory is thrown away (law 4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+import structlog
+
+from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
+from streamproc.engine.delivery import Chunk
+from streamproc.engine.rows import RowCodec, Rows
+from streamproc.engine.settings import LaneSettings
+from streamproc.engine.transaction import PartitionWriter, Records
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Outbox:
+    """Records for the output topics, in the order of their causes."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
+
+    def put(self, topic: str, key: bytes | None, value: bytes) -> None:
+        """Send a record with the next commit, to the partition number of the input."""
+        records = self.topics.get(topic)
+        if records is None:
+            records = self.topics[topic] = []
+        records.append((key, value))
+
+
+class PoisonError(RuntimeError):
+    """A record at which the application itself failed; raised by ``Processor.apply``."""
+
+    def __init__(self, topic: str, partition: int, offset: int) -> None:
+        super().__init__(f"the record {topic}-{partition}@{offset} could not be applied")
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+
+
+class Processor(RowCodec[T], Protocol[T]):
+    """What the application does with records; pure apart from ``rows`` and ``outbox``."""
+
+    def apply(
+        self, topic: str, records: list[Any], rows: Rows[T], outbox: Outbox, clock_ms: int
+    ) -> int:
+        """Apply records of one partition in order; returns the partition's clock afterwards."""
+
+    def tick(self, rows: Rows[T], outbox: Outbox, clock_ms: int, now_ms: int, limit: int) -> None:
+        """Do what is due, at most ``limit`` rows."""
+
+    def set_aside(self, topic: str, partition: int, offset: int) -> None:
+        """Reject this record instead of applying it when it comes (again)."""
+
+
+class Partition(Generic[T]):
+    """State, outputs and writer of one partition between assignment and revocation."""
+
+    def __init__(
+        self,
+        number: int,
+        rows: Rows[T],
+        progress: Progress,
+        writer: PartitionWriter,
+        processor: Processor[T],
+        changelog: str,
+        settings: LaneSettings,
+    ) -> None:
+        self.number = number
+        self.rows = rows
+        self.progress = progress
+        self.outbox = Outbox()
+        self.applied_records = 0
+        """Applied since the last commit was taken."""
+        self._writer = writer
+        self._processor = processor
+        self._changelog = changelog
+        self._settings = settings
+        self._acks: list[Callable[[], Any]] = []
+        self._moved = False
+        self._commit: asyncio.Task[None] | None = None
+        self._last_commit = 0.0
+
+    def apply(self, chunk: Chunk, ack: Callable[[], Any]) -> None:
+        """Apply a chunk's records that are not contained in the rows yet."""
+        position = self.progress.positions.get(chunk.topic, 0)
+        records = chunk.records
+        if records[0].offset < position:
+            records = [record for record in records if record.offset >= position]
+        if records:
+            self.progress.clock_ms = self._processor.apply(
+                chunk.topic, records, self.rows, self.outbox, self.progress.clock_ms
+            )
+            self.progress.positions[chunk.topic] = records[-1].offset + 1
+            self.applied_records += len(records)
+            self._moved = True
+        self._acks.append(ack)
+
+    def tick(self, now_ms: int) -> None:
+        """Do what fell due."""
+        self._processor.tick(
+            self.rows,
+            self.outbox,
+            self.progress.clock_ms,
+            now_ms,
+            self._settings.due_per_tick,
+        )
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether anything waits to be committed."""
+        return self._moved or bool(self.rows.live or self.outbox.topics)
+
+    @property
+    def commit_failure(self) -> BaseException | None:
+        """Why the last commit failed, if it did."""
+        task = self._commit
+        if task is None or not task.done() or task.cancelled():
+            return None
+        return task.exception()
+
+    def commit_if_due(self, now: float) -> None:
+        """Start a commit if there is work, the interval is over and none is in flight."""
+        if self._commit is not None and (not self._commit.done() or self.commit_failure):
+            return
+        if self.is_dirty and now - self._last_commit >= self._settings.commit_interval_seconds:
+            self._last_commit = now
+            self._commit = asyncio.create_task(self._run(*self._take()))
+
+    async def wait_if_behind(self) -> None:
+        """Backpressure: too much applied while a commit is in flight."""
+        if self.applied_records >= self._settings.max_uncommitted_records:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Wait for the commit in flight, whatever becomes of it."""
+        if self._commit is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.shield(self._commit)
+
+    async def finish(self) -> None:
+        """Commit everything applied; raises what the commit raises."""
+        if self._commit is not None:
+            await self._commit
+        if self.is_dirty:
+            await self._run(*self._take())
+
+    async def close(self) -> None:
+        """Let go of the partition; what is not committed is aborted by the next owner."""
+        task = self._commit
+        if task is not None and not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        with contextlib.suppress(Exception):
+            await self._writer.close()
+
+    def _take(self) -> tuple[list[Any], dict[str, Records], list[Callable[[], Any]]]:
+        """Step 1: take what the commit covers; later changes belong to the next one."""
+        changes: list[Any] = self.rows.take_changes()
+        changes.append((PROGRESS_KEY, encode_progress(self.progress)))
+        outputs: dict[str, Records] = dict(self.outbox.topics)
+        acks = self._acks
+        self.outbox.topics = {}
+        self._acks = []
+        self._moved = False
+        self.applied_records = 0
+        return changes, outputs, acks
+
+    async def _run(
+        self,
+        changes: Records,
+        outputs: dict[str, Records],
+        acks: list[Callable[[], Any]],
+    ) -> None:
+        await self._writer.commit(self._changelog, changes, outputs)  # steps 2-6
+        for ack in acks:  # 7 Acknowledge to Faust, which commits group offsets in passing.
+            ack()

@@ -1,0 +1,22 @@
+"""Settings of the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LaneSettings:
+    """How the batch lane works; the defaults suit production."""
+
+    bootstrap: str
+    app_id: str
+    input_topics: tuple[str, ...]
+    commit_interval_seconds: float = 0.15
+    chunk_records: int = 1000
+    """Records applied in one go; at some 10 µs each the event loop stays responsive."""
+    max_uncommitted_records: int = 50_000
+    """Beyond this a partition waits for its commit in flight (law 7: bounded memory)."""
+    due_per_tick: int = 1000
+    """Due rows done per partition and tick, so that a storm does not starve input."""
+    tick_seconds: float = 0.05

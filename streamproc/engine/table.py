@@ -1,0 +1,141 @@
+"""The table: a Faust table whose partitions are loaded, held and written in bulk.
+
+Faust places partitions and standbys (its assignor), makes the changelog topic and conducts
+rebalances. On assignment of a partition (docs/design.md, "Commit protocol"):
+(a) open its transactional producer, which fences a predecessor; (b) read its changelog to the end,
+from a warm standby copy if there is one; (c) rebuild the due queue; (d) input starts at the
+progress record (``BatchConsumer.perform_seek``); (e) only then input flows (``SafeRecovery``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Generic, TypeVar
+
+import faust
+import structlog
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from streamproc.engine.changelog import Progress, ProgressError, changelog_consumer, read_to_end
+from streamproc.engine.partition import Partition, Processor
+from streamproc.engine.rows import Rows
+from streamproc.engine.settings import LaneSettings
+from streamproc.engine.standby import StandbyFollower
+from streamproc.engine.transaction import FencedError, PartitionWriter
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class PartitionedTable(faust.Table):
+    """Hands Faust's rebalances on to the :class:`Owner`."""
+
+    owner: Owner[Any]
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        changelog = self.changelog_topic_name
+        assignor = self.app.assignor
+        actives = {tp.partition for tp in assigned if tp.topic == changelog}
+        actives &= {tp.partition for tp in assignor.assigned_actives() if tp.topic == changelog}
+        standbys = {tp.partition for tp in assignor.assigned_standbys() if tp.topic == changelog}
+        await self.owner.own(actives, standbys - actives, changelog)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Nothing is left to do: partitions are whole before recovery is called complete."""
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        return None
+
+
+class Owner(Generic[T]):
+    """The partitions this worker owns, and the warm copies it follows."""
+
+    def __init__(self, settings: LaneSettings, processor: Processor[T]) -> None:
+        self.settings = settings
+        self.processor = processor
+        self.partitions: dict[int, Partition[T]] = {}
+        self.changelog = ""
+        self.standby = StandbyFollower(settings.bootstrap, lambda: Rows(processor))
+        self._lock = asyncio.Lock()
+
+    async def own(self, actives: set[int], standbys: set[int], changelog: str) -> None:
+        """Make this worker's partitions exactly ``actives`` and its warm copies ``standbys``."""
+        async with self._lock:
+            self.changelog = changelog
+            for number in [number for number in self.partitions if number not in actives]:
+                await self.partitions.pop(number).close()
+            new = sorted(number for number in actives if number not in self.partitions)
+            await asyncio.gather(*(self._open(number) for number in new))
+            await self.standby.follow(changelog, standbys)
+
+    async def reopen(self, number: int) -> Partition[T]:
+        """Throw a partition's memory away and load it again (law 4)."""
+        async with self._lock:
+            old = self.partitions.pop(number, None)
+            if old is not None:
+                await old.close()
+            return await self._open(number)
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        async with self._lock:
+            for number in list(self.partitions):
+                await self.partitions.pop(number).close()
+            await self.standby.stop()
+
+    async def _open(self, number: int) -> Partition[T]:
+        began = time.perf_counter()
+        settings = self.settings
+        writer = PartitionWriter(settings.bootstrap, settings.app_id, number)
+        await writer.open()  # (a)
+        try:
+            rows, progress, start = await self.standby.promote(number)
+            consumer = changelog_consumer(settings.bootstrap)
+            await consumer.start()
+            try:
+                progress, end = await read_to_end(  # (b)
+                    consumer, self.changelog, number, start, rows, progress
+                )
+                await self._check_positions(consumer, number, progress)
+            finally:
+                await consumer.stop()
+        except BaseException:
+            await writer.close()
+            raise
+        rows.rebuild_due()  # (c)
+        partition = Partition(
+            number, rows, progress, writer, self.processor, self.changelog, settings
+        )
+        self.partitions[number] = partition
+        log.info(
+            "partition opened",
+            partition=number,
+            rows=len(rows),
+            changelog_read=end - start,
+            warm=start > 0,
+            seconds=round(time.perf_counter() - began, 3),
+        )
+        return partition
+
+    async def _check_positions(self, consumer: Any, number: int, progress: Progress) -> None:
+        """Law 2: a position beyond the topic's end means the topic was made anew."""
+        topics = [topic for topic in progress.positions if topic in self.settings.input_topics]
+        tps = [TopicPartition(topic, number) for topic in topics]
+        if not tps:
+            return
+        for tp, end in (await consumer.end_offsets(tps)).items():
+            if progress.positions[tp.topic] > end:
+                raise ProgressError(
+                    f"the state of {tp.topic}-{number} contains input up to offset "
+                    f"{progress.positions[tp.topic]}, but the topic ends at {end}: it was deleted "
+                    f"and made anew. Restore the topic, or start with another --app-id (or delete "
+                    f"{self.changelog}) to begin from an empty state"
+                )
+
+
+__all__ = ["FencedError", "Owner", "PartitionedTable"]
