@@ -2,12 +2,71 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
 import click
 
 from streamproc import __version__
 
 
-@click.group()
+@click.group(context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True})
 @click.version_option(__version__)
 def main() -> None:
     """Exact quota tables and timely usage reminders on Kafka and Faust."""
+
+
+@main.command()
+@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
+@click.option("--app-id", default="streamproc", help="Names group, changelog, transactions.")
+@click.option(
+    "--input", "inputs", multiple=True, default=["streamproc.events"], help="Input topic."
+)
+@click.option("--reminders", default="streamproc.reminders", help="Output topic.")
+@click.option("--audit", default="streamproc.audit", help="Output topic.")
+@click.option("--rejects", default="streamproc.rejects", help="Output topic.")
+@click.option("--partitions", default=4, help="For topics that do not exist yet.")
+@click.option("--replication-factor", default=1, help="For topics that do not exist yet.")
+@click.option(
+    "--clock",
+    type=click.Choice(["wall", "event"]),
+    default="wall",
+    help="What timed reminders follow: wall clock, or record timestamps (replay).",
+)
+@click.option("--standbys", default=0, help="Warm copies of each partition.")
+@click.option("--instance-id", help="Static group membership, for fast restarts.")
+@click.option("--session-timeout-seconds", default=10.0)
+@click.option("--commit-interval-seconds", default=0.15)
+@click.option("--embedded", is_flag=True, help="The broker is the demo's in-memory one.")
+@click.option("--datadir", type=click.Path(path_type=Path), default=Path(".faust-data"))
+@click.option("--report", type=click.Path(path_type=Path), help="JSON totals at a graceful end.")
+def worker(
+    inputs: tuple[str, ...],
+    reminders: str,
+    audit: str,
+    rejects: str,
+    rules: Path | None,
+    **options: Any,
+) -> None:
+    """Run a worker until it is told to stop."""
+    import faust
+
+    from streamproc.app.rules import RulesFile
+    from streamproc.app.settings import Topics, WorkerSettings
+    from streamproc.app.topics import TopicsError, prepare_topics
+    from streamproc.app.worker import create_app
+    from streamproc.contracts.rulesfile import RulesError
+
+    settings = WorkerSettings(
+        rules=rules, topics=Topics(tuple(inputs), reminders, audit, rejects), **options
+    )
+    try:
+        rules_file = RulesFile(rules)
+        partitions = asyncio.run(prepare_topics(settings))
+    except (RulesError, TopicsError) as error:
+        raise click.ClickException(str(error)) from error
+    app = create_app(settings, rules_file, partitions)
+    sys.exit(faust.Worker(app, loglevel="info", quiet=False).execute_from_commandline())

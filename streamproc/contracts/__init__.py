@@ -1,1 +1,1 @@
-"""(under construction)"""
+"""Bytes to types and back: the contracts with billing, provisioning and messaging teams."""

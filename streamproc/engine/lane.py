@@ -82,10 +82,9 @@ class Lane(Generic[T]):
         finally:
             self._finishing = False
 
-    async def stop(self) -> None:
-        """Graceful end: commit everything, then let go."""
+    async def finish_all(self) -> None:
+        """Graceful end: commit everything that was applied; ``owner.close`` then lets go."""
         await self.finish({TP("", number) for number in self.owner.partitions})
-        await self.owner.close()
 
     async def _on_chunk(self, event: Any) -> None:
         chunk = event.value

@@ -1,0 +1,153 @@
+"""Decode, step, write, emit: the core's semantics over a partition's rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from streamproc.app.settings import Clock, Topics
+from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
+from streamproc.core import model
+from streamproc.core.effects import Audited, Effect, Rejected, Reminder
+from streamproc.core.events import Arrival, ClockAdvanced
+from streamproc.core.instants import from_ms
+from streamproc.core.model import Account
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.transition import advance, step
+from streamproc.engine.partition import Outbox, PoisonError
+from streamproc.engine.rows import Rows
+
+SWEEP_ROWS_PER_TICK = 1000
+
+
+class QuotaProcessor:
+    """The engine's ``Processor`` for subscribers' accounts."""
+
+    def __init__(self, rules: Rulebook, topics: Topics, clock: Clock) -> None:
+        self.rules = rules
+        self.counts: Counter[str] = Counter()
+        """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``."""
+        self._topics = topics
+        self._event_clock = clock == "event"
+        self._set_aside: set[tuple[str, int, int]] = set()
+        self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, Iterator[bytes]]] = (
+            WeakKeyDictionary()
+        )
+
+    # RowCodec
+    pack = staticmethod(model.pack)
+    unpack = staticmethod(model.unpack)
+
+    @staticmethod
+    def due_ms(row: Account) -> int:
+        return row.next_due_ms
+
+    def apply(
+        self, topic: str, records: list[Any], rows: Rows[Account], outbox: Outbox, clock_ms: int
+    ) -> int:
+        """Apply records of one partition in order; returns the partition's clock afterwards."""
+        rules = self.rules
+        get, put = rows.get, rows.put
+        aside = self._set_aside
+        for record in records:
+            received_ms = record.timestamp
+            if received_ms > clock_ms:
+                clock_ms = received_ms
+            arrival = Arrival(received_ms, topic, record.partition, record.offset)
+            if aside and (topic, record.partition, record.offset) in aside:
+                self._reject(outbox, "internal_error", "the record could not be applied", arrival)
+                continue
+            key = record.key
+            try:
+                event = decode_event(record.value, key, record.headers)
+            except DecodeFailure as failure:
+                self._reject(outbox, failure.reason, failure.detail, arrival, failure.event_id)
+                continue
+            if isinstance(event, ClockAdvanced):
+                continue
+            try:
+                account = get(key)
+                after, effects = step(account, event, arrival, rules)
+            except Exception as error:
+                raise PoisonError(topic, record.partition, record.offset) from error
+            if after is not None or account is not None:
+                put(key, after)
+            if effects:
+                self._emit(outbox, key, effects)
+        self.counts["events"] += len(records)
+        return clock_ms
+
+    def tick(
+        self, rows: Rows[Account], outbox: Outbox, clock_ms: int, now_ms: int, limit: int
+    ) -> None:
+        """Do what is due by the wall clock, or by the partition's own when replaying."""
+        if self._event_clock:
+            now_ms = clock_ms
+        self._sweep(rows)
+        if rows.next_due_ms > now_ms:
+            return
+        for key, account in rows.pop_due(now_ms, limit):
+            after, effects = advance(
+                account,
+                key.decode(),
+                now_ms,
+                self.rules,
+                lateness_counts=not self._event_clock,
+            )
+            rows.put(key, after)
+            self._emit(outbox, key, effects)
+
+    def set_aside(self, topic: str, partition: int, offset: int) -> None:
+        """Reject this record instead of applying it when it comes again."""
+        self._set_aside.add((topic, partition, offset))
+
+    def _sweep(self, rows: Rows[Account]) -> None:
+        """After a change of rules, queue accounts anew that no event touches, some per tick."""
+        fingerprint = self.rules.fingerprint
+        found = self._sweeps.get(rows)
+        if found is None or found[0] != fingerprint:
+            found = fingerprint, iter(list(rows.stored))
+            self._sweeps[rows] = found
+        for key in (key for key, _ in zip(found[1], range(SWEEP_ROWS_PER_TICK), strict=False)):
+            account = rows.get(key)
+            if account is not None and account.rules_id != fingerprint:
+                due_before = account.next_due_ms
+                after, _ = advance(account, key.decode(), -1, self.rules)
+                if after is not None and after.next_due_ms != due_before:
+                    rows.put(key, after)
+
+    def _emit(self, outbox: Outbox, key: bytes, effects: list[Effect] | tuple[Effect, ...]) -> None:
+        topics, counts = self._topics, self.counts
+        for effect in effects:
+            kind = type(effect)
+            if kind is Reminder:
+                counts["reminders"] += 1
+                outbox.put(topics.reminders, key, encode_effect(effect))
+            elif kind is Audited:
+                counts["audit"] += 1
+                outbox.put(topics.audit, key, encode_effect(effect))
+            else:
+                counts["rejects"] += 1
+                outbox.put(topics.rejects, None, encode_effect(effect))
+
+    def _reject(
+        self,
+        outbox: Outbox,
+        reason: str,
+        detail: str,
+        arrival: Arrival,
+        event_id: str | None = None,
+    ) -> None:
+        reject = Rejected(
+            reason,
+            detail,
+            arrival.topic,
+            arrival.partition,
+            arrival.offset,
+            from_ms(arrival.received_ms),
+            event_id,
+        )
+        self.counts["rejects"] += 1
+        outbox.put(self._topics.rejects, None, encode_effect(reject))

@@ -1,0 +1,51 @@
+"""Settings of a worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Clock = Literal["wall", "event"]
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Topic names. Every input topic takes every event type; a subscriber's events keep the order
+    they have within one topic."""
+
+    inputs: tuple[str, ...] = ("streamproc.events",)
+    reminders: str = "streamproc.reminders"
+    audit: str = "streamproc.audit"
+    rejects: str = "streamproc.rejects"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.reminders, self.audit, self.rejects
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Everything a worker must be told; see ``streamproc worker --help``."""
+
+    broker: str
+    """HOST:PORT of a Kafka broker."""
+    app_id: str = "streamproc"
+    rules: Path | None = None
+    """Rules file; None takes the packaged one."""
+    topics: Topics = field(default_factory=Topics)
+    partitions: int = 4
+    """For topics that do not exist yet."""
+    replication_factor: int = 1
+    clock: Clock = "wall"
+    """Which clock timed reminders follow: the wall's, or the record timestamps' (replay)."""
+    standbys: int = 0
+    instance_id: str | None = None
+    """Static group membership: a restarted worker takes its partitions back at once."""
+    session_timeout_seconds: float = 10.0
+    commit_interval_seconds: float = 0.15
+    embedded: bool = False
+    """The broker is the in-memory one of the demo, which cannot create topics."""
+    datadir: Path = Path(".faust-data")
+    report: Path | None = None
+    """Where a graceful end writes totals of the owned partitions (JSON)."""

@@ -1,0 +1,91 @@
+"""The Faust app of a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+import structlog
+
+from streamproc.app.processor import QuotaProcessor
+from streamproc.app.report import write_report
+from streamproc.app.rules import RulesFile
+from streamproc.app.settings import WorkerSettings
+from streamproc.core.model import Account
+from streamproc.engine.delivery import ALIAS, register
+from streamproc.engine.lane import Lane
+from streamproc.engine.recovery import SafeTableManager
+from streamproc.engine.settings import LaneSettings
+from streamproc.engine.table import PartitionedTable
+
+log = structlog.get_logger(__name__)
+
+RULES_CHECK_SECONDS = 1.0
+TABLE = "accounts"
+
+
+def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> Any:
+    """The Faust app: one agent over the input topics, the accounts table, two timers.
+
+    ``partitions`` is what ``prepare_topics`` found. Raises nothing a settings check would not.
+    """
+    register()
+    app = faust.App(
+        settings.app_id,
+        broker=f"{ALIAS}://{settings.broker}",
+        autodiscover=False,
+        store="memory://",
+        datadir=str(settings.datadir),
+        web_enabled=False,
+        topic_partitions=partitions,
+        topic_replication_factor=settings.replication_factor,
+        topic_allow_declare=not settings.embedded,
+        topic_disable_leader=True,
+        table_standby_replicas=settings.standbys,
+        TableManager=SafeTableManager,
+        stream_buffer_maxsize=64,  # chunks
+        stream_wait_empty=False,  # the lane finishes work before a revocation itself
+        consumer_max_fetch_size=4_000_000,
+        broker_max_poll_records=20_000,
+        consumer_auto_offset_reset="earliest",
+        broker_commit_interval=0.5,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / 5,
+        consumer_group_instance_id=settings.instance_id,
+    )
+    processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock)
+    lane: Lane[Account] = Lane(
+        LaneSettings(
+            bootstrap=settings.broker,
+            app_id=settings.app_id,
+            input_topics=settings.topics.inputs,
+            commit_interval_seconds=settings.commit_interval_seconds,
+        ),
+        processor,
+    )
+    lane.attach(app)
+    table = PartitionedTable(
+        app,
+        name=TABLE,
+        partitions=partitions,
+        key_type=bytes,
+        value_type=bytes,
+    )
+    table.owner = lane.owner
+    app.tables.add(table)
+    app.processor = processor
+
+    @app.timer(RULES_CHECK_SECONDS)
+    async def check_rules() -> None:
+        changed = rules.refresh()
+        if changed is not None:
+            processor.rules = changed
+
+    @app.on_before_shutdown.connect
+    async def finish(*_: Any, **__: Any) -> None:
+        await lane.finish_all()
+        if settings.report is not None:
+            write_report(settings.report, processor, lane)
+        await lane.owner.close()
+
+    return app

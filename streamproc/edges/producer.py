@@ -1,0 +1,64 @@
+"""The billing side's producer: keyed by subscriber, in order, durable."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from kafka import KafkaProducer
+
+
+class BillingProducer:
+    """Sends input records; one subscriber's records keep their order.
+
+    ``settings`` go to kafka-python's ``KafkaProducer``. Leaving the context waits for everything
+    sent; a record that could not be written raises then, naming how many failed.
+    """
+
+    def __init__(self, bootstrap: str, topic: str, **settings: Any) -> None:
+        self.topic = topic
+        self.sent = 0
+        self._failures: list[BaseException] = []
+        defaults = {"acks": "all", "linger_ms": 20, "batch_size": 131_072}
+        self._producer = KafkaProducer(bootstrap_servers=bootstrap, **{**defaults, **settings})
+
+    def __enter__(self) -> BillingProducer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self.flush()
+        finally:
+            self._producer.close()
+
+    def partitions(self) -> list[int]:
+        """The partition numbers of the topic."""
+        return sorted(self._producer.partitions_for(self.topic))
+
+    def send(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        timestamp_ms: int,
+        partition: int | None = None,
+    ) -> None:
+        """Queue a record; ``timestamp_ms`` is when the billing system hands it over."""
+        future = self._producer.send(
+            self.topic, key=key, value=value, timestamp_ms=timestamp_ms, partition=partition
+        )
+        future.add_errback(self._failures.append)
+        self.sent += 1
+
+    def flush(self) -> None:
+        """Wait until all records are durable; raises RuntimeError if any is not."""
+        self._producer.flush()
+        if self._failures:
+            raise RuntimeError(
+                f"{len(self._failures)} of {self.sent} records were not written to {self.topic}"
+            ) from self._failures[0]

@@ -1,0 +1,146 @@
+"""What a run must end in: the core applied to the records in one process, in log order.
+
+The core itself is held against a naive oracle by tests/property; this second route adds the order
+of the log and compares whole bytes: every state, every reminder, every reject.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamproc.app.processor import QuotaProcessor
+from streamproc.app.settings import Topics
+from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.core.model import Account
+from streamproc.core.rulebook import Rulebook
+from streamproc.engine.changelog import PROGRESS_KEY
+from streamproc.engine.partition import Outbox
+from streamproc.engine.rows import Rows
+from tests.support.cluster import Names, Record, WorkerProcess, read_committed
+
+EVERYTHING = 1 << 60
+
+
+@dataclass
+class Result:
+    """States by key, and how often each output record occurs."""
+
+    states: dict[bytes, bytes] = field(default_factory=dict)
+    reminders: Counter[bytes] = field(default_factory=Counter)
+    audit: Counter[bytes] = field(default_factory=Counter)
+    rejects: Counter[bytes] = field(default_factory=Counter)
+
+
+class _Log:
+    """A record as the consumer hands it on."""
+
+    __slots__ = ("headers", "key", "offset", "partition", "timestamp", "value")
+
+    def __init__(self, partition: int, offset: int, record: Record) -> None:
+        self.partition = partition
+        self.offset = offset
+        self.key, self.value, self.timestamp = record
+        self.headers = ()
+
+
+def expect(
+    placed: Iterable[tuple[int, int, Record]],
+    events_topic: str,
+    rules: Rulebook | None = None,
+    final_clock_ms: int | None = None,
+) -> Result:
+    """Apply every record once, in order, by partition; then let time reach the final clock."""
+    topics = Topics((events_topic,), "reminders", "audit", "rejects")
+    processor = QuotaProcessor(rules or default_rulebook(), topics, "event")
+    outbox = Outbox()
+    rows: dict[int, Rows[Account]] = {}
+    clocks: dict[int, int] = {}
+    for partition, offset, record in placed:
+        own = rows.setdefault(partition, Rows(processor))
+        entry = _Log(partition, offset, record)
+        clocks[partition] = processor.apply(
+            events_topic, [entry], own, outbox, clocks.get(partition, 0)
+        )
+    result = Result()
+    for partition, own in rows.items():
+        own.take_changes()
+        clock = max(clocks[partition], final_clock_ms or 0)
+        while own.next_due_ms <= clock:
+            processor.tick(own, outbox, clock, 0, EVERYTHING)
+            own.take_changes()
+        result.states.update(own.stored)
+    result.reminders = _count(outbox, "reminders")
+    result.audit = _count(outbox, "audit")
+    result.rejects = _count(outbox, "rejects")
+    return result
+
+
+def _count(outbox: Outbox, topic: str) -> Counter[bytes]:
+    return Counter(value for _, value in outbox.topics.get(topic, []) if value is not None)
+
+
+async def observe(bootstrap: str, names: Names) -> Result:
+    """What the topics hold for a ``read_committed`` consumer."""
+    result = Result()
+    for record in await read_committed(bootstrap, names.changelog):
+        if record.key == PROGRESS_KEY:
+            continue
+        if record.value is None:
+            result.states.pop(record.key, None)
+        else:
+            result.states[record.key] = record.value
+    result.reminders = Counter(r.value for r in await read_committed(bootstrap, names.reminders))
+    result.audit = Counter(r.value for r in await read_committed(bootstrap, names.audit))
+    result.rejects = Counter(r.value for r in await read_committed(bootstrap, names.rejects))
+    return result
+
+
+async def wait_for_reminders(
+    bootstrap: str,
+    names: Names,
+    count: int,
+    workers: Sequence[WorkerProcess],
+    timeout_seconds: float = 60,
+) -> None:
+    """Wait until at least ``count`` reminders are there; the comparison comes afterwards."""
+    deadline = time.monotonic() + timeout_seconds
+    seen = 0
+    while time.monotonic() < deadline:
+        seen = len(await read_committed(bootstrap, names.reminders))
+        if seen >= count:
+            return
+        await asyncio.sleep(0.5)
+    logs = "\n".join(worker.tail() for worker in workers)
+    raise AssertionError(f"{seen} of {count} reminders after {timeout_seconds} s\n{logs}")
+
+
+def assert_same(observed: Result, expected: Result) -> None:
+    """Every state and every output record equal, each output exactly once."""
+    problems = [
+        *_differences("reminders", observed.reminders, expected.reminders),
+        *_differences("audit", observed.audit, expected.audit),
+        *_differences("rejects", observed.rejects, expected.rejects),
+    ]
+    wrong: list[Any] = [
+        key
+        for key in observed.states.keys() | expected.states.keys()
+        if observed.states.get(key) != expected.states.get(key)
+    ]
+    if wrong:
+        problems.append(f"{len(wrong)} states differ, such as {wrong[0]!r}")
+    assert not problems, "\n".join(problems)
+
+
+def _differences(name: str, observed: Counter[bytes], expected: Counter[bytes]) -> list[str]:
+    extra, missing = observed - expected, expected - observed
+    found = []
+    if extra:
+        found.append(f"{extra.total()} {name} too many, such as {next(iter(extra))!r}")
+    if missing:
+        found.append(f"{missing.total()} {name} missing, such as {next(iter(missing))!r}")
+    return found
