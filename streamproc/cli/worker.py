@@ -1,4 +1,4 @@
-"""The command line: composition root of workers, edges and tools."""
+"""``streamproc worker``: the Faust application until it is told to stop."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ from typing import Any
 
 import click
 
-from streamproc import __version__
 
-
-@click.group(context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True})
-@click.version_option(__version__)
-def main() -> None:
-    """Exact quota tables and timely usage reminders on Kafka and Faust."""
-
-
-@main.command()
+@click.command()
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
 @click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
 @click.option("--app-id", default="streamproc", help="Names group, changelog, transactions.")

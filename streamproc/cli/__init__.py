@@ -1,0 +1,17 @@
+"""The command line: composition root of workers, edges and tools, one module per command."""
+
+from __future__ import annotations
+
+import click
+
+from streamproc import __version__
+from streamproc.cli.worker import worker
+
+
+@click.group(context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True})
+@click.version_option(__version__)
+def main() -> None:
+    """Exact quota tables and timely usage reminders on Kafka and Faust."""
+
+
+main.add_command(worker)
