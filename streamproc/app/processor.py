@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import msgspec
+import structlog
+
 from streamproc.app.settings import Clock, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model
@@ -14,10 +17,13 @@ from streamproc.core.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import from_ms
 from streamproc.core.model import Account
+from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.transition import advance, step
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
+
+log = structlog.get_logger(__name__)
 
 SWEEP_ROWS_PER_TICK = 1000
 
@@ -31,7 +37,8 @@ class QuotaProcessor:
         """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``."""
         self._topics = topics
         self._event_clock = clock == "event"
-        self._set_aside: set[tuple[str, int, int]] = set()
+        self._aside_records: set[tuple[str, int, int]] = set()
+        self._aside_keys: set[bytes] = set()
         self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, Iterator[bytes]]] = (
             WeakKeyDictionary()
         )
@@ -50,11 +57,15 @@ class QuotaProcessor:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
         rules = self.rules
         get, put = rows.get, rows.put
-        aside = self._set_aside
+        aside = self._aside_records
+        event_clock = self._event_clock
         for record in records:
             received_ms = record.timestamp
             if received_ms > clock_ms:
                 clock_ms = received_ms
+            elif event_clock:
+                # Time does not run backwards: else it would matter when a timer looked (law 5).
+                received_ms = clock_ms
             arrival = Arrival(received_ms, topic, record.partition, record.offset)
             if aside and (topic, record.partition, record.offset) in aside:
                 self._reject(outbox, "internal_error", "the record could not be applied", arrival)
@@ -69,9 +80,14 @@ class QuotaProcessor:
                 continue
             try:
                 account = get(key)
+            except msgspec.DecodeError:
+                detail = "the subscriber's state record cannot be read; run streamproc verify"
+                self._reject(outbox, "state_unreadable", detail, arrival, event.id)
+                continue
+            try:
                 after, effects = step(account, event, arrival, rules)
             except Exception as error:
-                raise PoisonError(topic, record.partition, record.offset) from error
+                raise PoisonError((topic, record.partition, record.offset)) from error
             if after is not None or account is not None:
                 put(key, after)
             if effects:
@@ -88,20 +104,29 @@ class QuotaProcessor:
         self._sweep(rows)
         if rows.next_due_ms > now_ms:
             return
-        for key, account in rows.pop_due(now_ms, limit):
-            after, effects = advance(
-                account,
-                key.decode(),
-                now_ms,
-                self.rules,
-                lateness_counts=not self._event_clock,
-            )
+        for key in rows.pop_due(now_ms, limit):
+            account = _readable(rows, key)
+            if account is None or key in self._aside_keys:
+                continue
+            try:
+                after, effects = advance(
+                    account,
+                    key.decode(),
+                    now_ms,
+                    self.rules,
+                    lateness_counts=not self._event_clock,
+                )
+            except Exception as error:
+                raise PoisonError(key=key) from error
             rows.put(key, after)
             self._emit(outbox, key, effects)
 
-    def set_aside(self, topic: str, partition: int, offset: int) -> None:
-        """Reject this record instead of applying it when it comes again."""
-        self._set_aside.add((topic, partition, offset))
+    def set_aside(self, poison: PoisonError) -> None:
+        """Reject this record, or leave this row's due work alone, when it comes again."""
+        if poison.record is not None:
+            self._aside_records.add(poison.record)
+        if poison.key is not None:
+            self._aside_keys.add(poison.key)
 
     def _sweep(self, rows: Rows[Account]) -> None:
         """After a change of rules, queue accounts anew that no event touches, some per tick."""
@@ -111,7 +136,7 @@ class QuotaProcessor:
             found = fingerprint, iter(list(rows.stored))
             self._sweeps[rows] = found
         for key in (key for key, _ in zip(found[1], range(SWEEP_ROWS_PER_TICK), strict=False)):
-            account = rows.get(key)
+            account = _readable(rows, key)
             if account is not None and account.rules_id != fingerprint:
                 due_before = account.next_due_ms
                 after, _ = advance(account, key.decode(), -1, self.rules)
@@ -151,3 +176,12 @@ class QuotaProcessor:
         )
         self.counts["rejects"] += 1
         outbox.put(self._topics.rejects, None, encode_effect(reject))
+
+
+def _readable(rows: Rows[Account], key: bytes) -> Account | None:
+    """A row for work that no event asked for; an unreadable one is left as it is."""
+    try:
+        return rows.get(key)
+    except msgspec.DecodeError:
+        log.error("state record unreadable, its timers rest", subscriber=mask(key.decode()))
+        return None

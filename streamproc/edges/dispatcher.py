@@ -12,6 +12,7 @@ from kafka import KafkaConsumer
 
 from streamproc.contracts.codec import decode_reminder
 from streamproc.core.effects import Reminder
+from streamproc.core.privacy import mask as mask
 
 log = structlog.get_logger(__name__)
 
@@ -90,8 +91,3 @@ class ConsoleGateway:
 
     def send(self, reminder: Reminder) -> None:
         print(f"{mask(reminder.subscriber)}  {reminder.text}", flush=True)
-
-
-def mask(subscriber: str) -> str:
-    """A subscriber number fit for screens and logs: first three and last two characters."""
-    return f"{subscriber[:3]}{'*' * max(len(subscriber) - 5, 1)}{subscriber[-2:]}"

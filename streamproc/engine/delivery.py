@@ -80,6 +80,25 @@ class _NoMemory(dict[TP, Any]):
         return None
 
 
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, reading committed input only."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # A billing system may write its events in transactions; what it aborts must not count.
+        # Faust reads so only under its own exactly_once, which is not used here.
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def heartbeat(self) -> bool:
+        """Ask the group coordinator now whether this worker is a member of the generation."""
+        consumer = self._consumer
+        if consumer is None:
+            return False
+        beat: bool = await self.call_thread(consumer._coordinator._do_heartbeat)
+        return beat
+
+
 class BatchConsumer(driver.Consumer):
     """Delivers chunks, starts where the table says, commits before a revocation."""
 
@@ -88,6 +107,14 @@ class BatchConsumer(driver.Consumer):
         self._read_offset = _NoMemory()
         self._epochs: dict[TP, int] = {}
         self._lane = self.app.lane
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def is_member(self) -> bool:
+        """Whether the group still counts on this worker; False if it cannot be asked."""
+        beat: bool = await self._thread.heartbeat()
+        return beat
 
     def epoch(self, tp: TP) -> int:
         """How often a partition was rewound or assigned; chunks of older epochs are stale."""

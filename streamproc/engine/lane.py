@@ -12,9 +12,9 @@ from faust.types import TP
 
 from streamproc.engine.delivery import ChunkSchema
 from streamproc.engine.partition import Partition, PoisonError, Processor
+from streamproc.engine.repair import Repairs
 from streamproc.engine.settings import LaneSettings
 from streamproc.engine.table import Owner
-from streamproc.engine.transaction import FencedError
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class Lane(Generic[T]):
         self._now_ms = now_ms
         self._app: Any = None
         self._finishing = False
-        self._reopening: set[int] = set()
+        self._repairs = Repairs(self.owner, self._crash)
 
     def attach(self, app: Any) -> Any:
         """Make the agent and the timer of the lane on a Faust app; returns the agent."""
@@ -65,6 +65,7 @@ class Lane(Generic[T]):
         self._finishing = True
         try:
             numbers = {tp.partition for tp in revoked}
+            await self.owner.disown(numbers)
             open_ones = [p for n, p in self.owner.partitions.items() if n in numbers]
             results = await asyncio.gather(
                 *(partition.finish() for partition in open_ones), return_exceptions=True
@@ -84,6 +85,7 @@ class Lane(Generic[T]):
 
     async def finish_all(self) -> None:
         """Graceful end: commit everything that was applied; ``owner.close`` then lets go."""
+        await self._repairs.stop()
         await self.finish({TP("", number) for number in self.owner.partitions})
 
     async def _on_chunk(self, event: Any) -> None:
@@ -95,11 +97,10 @@ class Lane(Generic[T]):
         try:
             partition.apply(chunk, event.ack)
         except PoisonError as error:
-            # Half of the chunk is in memory: load the partition again; the record that failed is
-            # set aside when it comes again, and silences no other (law 17).
-            log.exception("a record could not be applied", partition=partition.number)
-            self.owner.processor.set_aside(error.topic, error.partition, error.offset)
-            await self._on_failure(partition, error)
+            self._set_aside(partition, error)
+            return
+        except Exception as error:
+            await self._crash(error)
             return
         self.applied_records += len(chunk.records)
         await self._after_work(partition)
@@ -111,7 +112,14 @@ class Lane(Generic[T]):
             return
         now_ms = self._now_ms()
         for partition in list(self.owner.partitions.values()):
-            partition.tick(now_ms)
+            try:
+                partition.tick(now_ms)
+            except PoisonError as error:
+                self._set_aside(partition, error)
+                continue
+            except Exception as error:
+                await self._crash(error)
+                return
             await self._after_work(partition)
             await asyncio.sleep(0)
 
@@ -120,29 +128,18 @@ class Lane(Generic[T]):
         await partition.wait_if_behind()
         failure = partition.commit_failure
         if failure is not None:
-            await self._on_failure(partition, failure)
+            self._repairs.begin(partition, failure, self._app.consumer)
 
-    async def _on_failure(self, partition: Partition[T], failure: BaseException) -> None:
-        number = partition.number
-        if self.owner.partitions.get(number) is not partition or number in self._reopening:
-            return
-        if isinstance(failure, FencedError):
-            log.critical(
-                "another worker took this partition over, leaving it alone", partition=number
-            )
-            self.owner.partitions.pop(number)
-            await partition.close()
-            return
-        log.error("commit failed, loading again", partition=number, error=repr(failure))
-        self._reopening.add(number)
-        try:
-            consumer = self._app.consumer
-            inputs = {TP(topic, number) for topic in self.settings.input_topics}
-            consumer.pause_partitions(inputs)
-            fresh = await self.owner.reopen(number)
-            for tp in inputs:
-                # A topic the state says nothing of starts where the first assignment started it.
-                await consumer.rewind(tp, fresh.progress.positions.get(tp.topic, 0))
-            consumer.resume_partitions(inputs)
-        finally:
-            self._reopening.discard(number)
+    def _set_aside(self, partition: Partition[T], error: PoisonError) -> None:
+        """Load the partition again, for half of the work is in memory; then the cause is left out.
+
+        It silences nothing else (law 17).
+        """
+        log.error("work set aside", what=str(error), exc_info=error)
+        self.owner.processor.set_aside(error)
+        self._repairs.begin(partition, error, self._app.consumer)
+
+    async def _crash(self, error: BaseException) -> None:
+        """Stop the worker: going on would be wrong. Its supervisor starts it again."""
+        log.critical("the worker stops", why=str(error), exc_info=error)
+        await self._app.crash(error)

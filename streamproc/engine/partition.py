@@ -40,13 +40,18 @@ class Outbox:
 
 
 class PoisonError(RuntimeError):
-    """A record at which the application itself failed; raised by ``Processor.apply``."""
+    """The application failed at one record or at one row's due work; nothing else is affected.
 
-    def __init__(self, topic: str, partition: int, offset: int) -> None:
-        super().__init__(f"the record {topic}-{partition}@{offset} could not be applied")
-        self.topic = topic
-        self.partition = partition
-        self.offset = offset
+    ``record`` is (topic, partition, offset), ``key`` a row's; one of them is None.
+    """
+
+    def __init__(
+        self, record: tuple[str, int, int] | None = None, key: bytes | None = None
+    ) -> None:
+        what = f"record {record}" if record else "due work of a row"
+        super().__init__(f"{what} could not be applied")
+        self.record = record
+        self.key = key
 
 
 class Processor(RowCodec[T], Protocol[T]):
@@ -60,8 +65,8 @@ class Processor(RowCodec[T], Protocol[T]):
     def tick(self, rows: Rows[T], outbox: Outbox, clock_ms: int, now_ms: int, limit: int) -> None:
         """Do what is due, at most ``limit`` rows."""
 
-    def set_aside(self, topic: str, partition: int, offset: int) -> None:
-        """Reject this record instead of applying it when it comes (again)."""
+    def set_aside(self, poison: PoisonError) -> None:
+        """From now on leave out what failed; a record is rejected when it comes again."""
 
 
 class Partition(Generic[T]):

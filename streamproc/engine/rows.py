@@ -30,6 +30,10 @@ class RowCodec(Protocol[T]):
 NEVER_DUE = 1 << 53
 
 
+def _due_of(data: bytes) -> int:
+    return int.from_bytes(data[:DUE_BYTES], "big", signed=True)
+
+
 class Rows(Generic[T]):
     """Rows by key. ``get`` and ``put`` see every applied change, committed or not."""
 
@@ -89,13 +93,13 @@ class Rows(Generic[T]):
         heap = [
             (due_ms, key)
             for key, data in self.stored.items()
-            if (due_ms := int.from_bytes(data[:DUE_BYTES], "big", signed=True)) < NEVER_DUE
+            if (due_ms := _due_of(data)) < NEVER_DUE
         ]
         heapify(heap)
         self._heap = heap
 
-    def pop_due(self, now_ms: int, limit: int) -> Iterator[tuple[bytes, T]]:
-        """At most ``limit`` rows due at or before ``now_ms``, earliest first.
+    def pop_due(self, now_ms: int, limit: int) -> Iterator[bytes]:
+        """Keys of at most ``limit`` rows due at or before ``now_ms``, earliest first.
 
         The queue may hold entries of rows that have changed since; they are skipped. Rows that
         changed but are not packed yet come back with their new due instant when they are.
@@ -104,10 +108,17 @@ class Rows(Generic[T]):
             due_ms, key = heappop(self._heap)
             # Its queue entry is gone: whatever its due instant is when packed, queue it again.
             self._popped.add(key)
-            row = self.get(key)
-            if row is not None and self.codec.due_ms(row) == due_ms:
+            if self._due_ms(key) == due_ms:
                 limit -= 1
-                yield key, row
+                yield key
+
+    def _due_ms(self, key: bytes) -> int:
+        """A row's present due instant, without decoding the row; NEVER_DUE if there is no row."""
+        row = self.live.get(key, MISSING)
+        if row is MISSING:
+            data = self.stored.get(key)
+            return NEVER_DUE if data is None else _due_of(data)
+        return NEVER_DUE if row is None else self.codec.due_ms(row)  # type: ignore[arg-type]
 
     @property
     def next_due_ms(self) -> int:

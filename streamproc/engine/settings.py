@@ -20,3 +20,5 @@ class LaneSettings:
     due_per_tick: int = 1000
     """Due rows done per partition and tick, so that a storm does not starve input."""
     tick_seconds: float = 0.05
+    open_patience_seconds: float = 60.0
+    """How long an assigned partition is tried to be opened before the worker gives up."""

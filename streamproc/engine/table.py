@@ -23,7 +23,7 @@ from streamproc.engine.partition import Partition, Processor
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import LaneSettings
 from streamproc.engine.standby import StandbyFollower
-from streamproc.engine.transaction import FencedError, PartitionWriter
+from streamproc.engine.transaction import TRANSIENT, PartitionWriter
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +59,8 @@ class Owner(Generic[T]):
         self.settings = settings
         self.processor = processor
         self.partitions: dict[int, Partition[T]] = {}
+        self.assigned: set[int] = set()
+        """What the group gave this worker; a partition under repair is assigned but not open."""
         self.changelog = ""
         self.standby = StandbyFollower(settings.bootstrap, lambda: Rows(processor))
         self._lock = asyncio.Lock()
@@ -67,26 +69,52 @@ class Owner(Generic[T]):
         """Make this worker's partitions exactly ``actives`` and its warm copies ``standbys``."""
         async with self._lock:
             self.changelog = changelog
+            self.assigned = set(actives)
             for number in [number for number in self.partitions if number not in actives]:
                 await self.partitions.pop(number).close()
             new = sorted(number for number in actives if number not in self.partitions)
-            await asyncio.gather(*(self._open(number) for number in new))
+            await asyncio.gather(*(self._open_patiently(number) for number in new))
             await self.standby.follow(changelog, standbys)
 
-    async def reopen(self, number: int) -> Partition[T]:
-        """Throw a partition's memory away and load it again (law 4)."""
+    def lacks(self, number: int) -> bool:
+        """Whether a partition is this worker's but not open."""
+        return number in self.assigned and number not in self.partitions
+
+    async def reopen(self, number: int) -> Partition[T] | None:
+        """Load a partition again (law 4); None if it is not this worker's to open any more."""
         async with self._lock:
-            old = self.partitions.pop(number, None)
-            if old is not None:
-                await old.close()
-            return await self._open(number)
+            return await self._open(number) if self.lacks(number) else None
+
+    async def disown(self, numbers: set[int]) -> None:
+        """These are being revoked: whatever is being opened is opened, nothing is opened anew.
+
+        Waiting for the opening matters: done after the revocation, it would fence the new owner.
+        """
+        self.assigned -= numbers
+        async with self._lock:
+            pass
 
     async def close(self) -> None:
         """Let go of everything."""
+        self.assigned = set()
         async with self._lock:
             for number in list(self.partitions):
                 await self.partitions.pop(number).close()
             await self.standby.stop()
+
+    async def _open_patiently(self, number: int) -> None:
+        """Open, trying again while the broker does not answer; the last error is raised."""
+        began = time.monotonic()
+        while True:
+            try:
+                await self._open(number)
+            except TRANSIENT as error:
+                if time.monotonic() - began > self.settings.open_patience_seconds:
+                    raise
+                log.warning("cannot open yet, trying again", partition=number, error=repr(error))
+                await asyncio.sleep(1.0)
+            else:
+                return
 
     async def _open(self, number: int) -> Partition[T]:
         began = time.perf_counter()
@@ -128,6 +156,17 @@ class Owner(Generic[T]):
         tps = [TopicPartition(topic, number) for topic in topics]
         if not tps:
             return
+        for tp, first in (await consumer.beginning_offsets(tps)).items():
+            if progress.positions[tp.topic] < first:
+                lost = first - progress.positions[tp.topic]
+                # Loudly, but going on: the records are gone, and every hour of standing still
+                # loses more.
+                log.critical(
+                    "input was deleted before it was read: raise the topic's retention, replay",
+                    topic=tp.topic,
+                    partition=number,
+                    lost_records=lost,
+                )
         for tp, end in (await consumer.end_offsets(tps)).items():
             if progress.positions[tp.topic] > end:
                 raise ProgressError(
@@ -136,6 +175,3 @@ class Owner(Generic[T]):
                     f"and made anew. Restore the topic, or start with another --app-id (or delete "
                     f"{self.changelog}) to begin from an empty state"
                 )
-
-
-__all__ = ["FencedError", "Owner", "PartitionedTable"]

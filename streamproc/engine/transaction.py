@@ -6,16 +6,27 @@ aborts what it left open. The steps are those of docs/design.md, "Commit protoco
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaError, ProducerFenced
 
 Records = Iterable[tuple[bytes | None, bytes | None]]
 
 BATCH_BYTES = 900_000
 """Below Kafka's default message.max.bytes of 1 MiB."""
+
+
+TRANSIENT = (KafkaError, OSError, TimeoutError)
+"""What may go away by itself: the broker is down, slow, or elects a leader."""
+
+OPEN_LIMIT_SECONDS = 30.0
+COMMIT_LIMIT_SECONDS = 30.0
+TRANSACTION_TIMEOUT_MS = 60_000
+"""Above the commit limit: the broker must not abort what this side still waits for."""
 
 
 class FencedError(RuntimeError):
@@ -33,38 +44,58 @@ class PartitionWriter:
             acks="all",
             max_batch_size=BATCH_BYTES,
             linger_ms=0,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         )
 
     async def open(self) -> None:
-        """Fence the predecessor and abort its open transaction."""
+        """Fence the predecessor and abort its open transaction.
+
+        Raises aiokafka's errors, or TimeoutError after ``OPEN_LIMIT_SECONDS``.
+        """
         try:
-            await self._producer.start()
+            async with asyncio.timeout(OPEN_LIMIT_SECONDS):
+                await self._producer.start()
         except BaseException:
-            await self._producer.stop()
+            await self.close()
             raise
 
     async def close(self) -> None:
-        """Let go without committing anything; an open transaction is left to be aborted."""
-        await self._producer.stop()
+        """Let go without committing anything; an open transaction is left to be aborted.
+
+        ``AIOKafkaProducer.stop`` would first wait until everything pending is sent, which takes
+        for ever when the broker is gone; here nothing uncommitted is worth sending.
+        """
+        producer = self._producer
+        producer._closed = True
+        with contextlib.suppress(Exception):
+            if producer._sender is not None and producer._sender.sender_task is not None:
+                await producer._sender.close()
+        with contextlib.suppress(Exception):
+            await producer.client.close()
 
     async def commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
         """Write everything or nothing; returns when a ``read_committed`` reader can see it.
 
-        Raises :class:`FencedError`, or what aiokafka raises. After any error nothing may be
-        assumed: close this writer, open a new one and load the state again (law 4).
+        Raises :class:`FencedError`, TimeoutError after ``COMMIT_LIMIT_SECONDS``, or what aiokafka
+        raises. After any error nothing may be assumed, not even that nothing was committed: close
+        this writer, open a new one and load the state again (law 4).
         """
         try:
-            # 2 Begin. (1, taking the partition's changes, was the caller's.)
-            await self._producer.begin_transaction()
-            # 3 Changed states and 5 the progress record: one batch after the other, in order.
-            await self._append(changelog, changes)
-            # 4 Reminders, audit, rejects.
-            for topic, records in outputs.items():
-                await self._append(topic, records)
-            # 6 Commit; waits for every batch above to be acknowledged.
-            await self._producer.commit_transaction()
+            async with asyncio.timeout(COMMIT_LIMIT_SECONDS):
+                await self._commit(changelog, changes, outputs)
         except ProducerFenced as error:
             raise FencedError(f"partition {self.partition} was taken over") from error
+
+    async def _commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
+        # 2 Begin. (1, taking the partition's changes, was the caller's.)
+        await self._producer.begin_transaction()
+        # 3 Changed states and 5 the progress record: one batch after the other, in order.
+        await self._append(changelog, changes)
+        # 4 Reminders, audit, rejects.
+        for topic, records in outputs.items():
+            await self._append(topic, records)
+        # 6 Commit; waits for every batch above to be acknowledged.
+        await self._producer.commit_transaction()
 
     async def _append(self, topic: str, records: Records) -> None:
         producer = self._producer

@@ -1,0 +1,87 @@
+"""Bringing a partition back after its memory became worthless (law 4).
+
+A commit failed or its outcome is unknown, or the application failed half-way through a chunk. The
+partition is closed at once; then, for as long as this worker is a member of the group and owns the
+partition, it is opened again (which fences whoever else holds it) and its input is rewound to the
+position in the changelog. A worker that is no member any more leaves the partition alone: it was
+fenced by the new owner, and the group will tell it so (law 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from streamproc.engine.partition import Partition
+from streamproc.engine.table import Owner
+from streamproc.engine.transaction import TRANSIENT
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Repairs:
+    """The repairs under way, at most one per partition."""
+
+    def __init__(
+        self, owner: Owner[Any], crash: Callable[[BaseException], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._owner = owner
+        self._crash = crash
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def begin(self, partition: Partition[Any], why: BaseException, consumer: Any) -> None:
+        """Close a partition now and bring it back in the background; repeated calls do nothing."""
+        number = partition.number
+        if self._owner.partitions.get(number) is not partition:
+            return
+        log.error("partition is loaded again", partition=number, why=repr(why))
+        del self._owner.partitions[number]
+        old = self._tasks.get(number)
+        if old is not None:
+            old.cancel()
+        self._tasks[number] = asyncio.create_task(self._repair(partition, consumer))
+
+    async def stop(self) -> None:
+        """Give up whatever is under way."""
+        tasks, self._tasks = list(self._tasks.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _repair(self, partition: Partition[Any], consumer: Any) -> None:
+        number = partition.number
+        inputs = {TP(topic, number) for topic in self._owner.settings.input_topics}
+        consumer.pause_partitions(inputs)
+        await partition.close()
+        pause = FIRST_PAUSE_SECONDS
+        while self._owner.lacks(number):
+            try:
+                if await consumer.is_member():
+                    fresh = await self._owner.reopen(number)
+                    if fresh is not None:
+                        await self._let_flow(fresh, consumer, inputs)
+                    return
+                log.critical("not a member of the group now, leaving it alone", partition=number)
+            except TRANSIENT as error:
+                log.error("partition cannot be loaded yet", partition=number, error=repr(error))
+            except Exception as error:
+                # Its state is unreadable or contradicts the cluster: going on would go wrong.
+                await self._crash(error)
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    @staticmethod
+    async def _let_flow(fresh: Partition[Any], consumer: Any, inputs: set[TP]) -> None:
+        for tp in inputs:
+            # A topic the state says nothing of starts where the first assignment started it.
+            await consumer.rewind(tp, fresh.progress.positions.get(tp.topic, 0))
+        consumer.resume_partitions(inputs)
+        log.info("partition works again", partition=fresh.number)
