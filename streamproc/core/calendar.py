@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.instants import DAY_MS, from_ms, to_ms
 
 MIDNIGHT = time(0, 0)
 
@@ -35,9 +35,30 @@ def known_zone(name: str) -> ZoneInfo:
     return found
 
 
+def _offset_ms(instant_ms: int, tz: ZoneInfo) -> int:
+    offset = from_ms(instant_ms).astimezone(tz).utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds() * 1000)
+
+
+@lru_cache(maxsize=65_536)
+def _offset_of_day_ms(utc_day: int, tz: ZoneInfo) -> int | None:
+    """The offset that holds all through a UTC day, or None if it changes in it."""
+    start = _offset_ms(utc_day * DAY_MS, tz)
+    return start if start == _offset_ms((utc_day + 1) * DAY_MS, tz) else None
+
+
+def local_time(instant_ms: int, tz: ZoneInfo) -> datetime:
+    """What clocks in ``tz`` show at an instant; the datetime's own zone (UTC) has no meaning."""
+    offset_ms = _offset_of_day_ms(instant_ms // DAY_MS, tz)
+    if offset_ms is None:
+        offset_ms = _offset_ms(instant_ms, tz)
+    return from_ms(instant_ms + offset_ms)
+
+
 def local_date(instant_ms: int, tz: ZoneInfo) -> date:
     """The subscriber's calendar day at an instant."""
-    return from_ms(instant_ms).astimezone(tz).date()
+    return local_time(instant_ms, tz).date()
 
 
 @lru_cache(maxsize=65_536)

@@ -15,6 +15,9 @@ DAY_MS = 86_400_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_EXACT_BELOW_MS = 4_000_000_000_000
+"""Up to here (the year 2096) seconds as a float are exact to the microsecond, and faster."""
+
 
 def to_ms(when: datetime) -> int:
     """Milliseconds since the epoch of an aware datetime, sub-millisecond digits rounded."""
@@ -23,4 +26,6 @@ def to_ms(when: datetime) -> int:
 
 def from_ms(instant_ms: int) -> datetime:
     """The aware UTC datetime of an instant in milliseconds."""
+    if 0 <= instant_ms < _EXACT_BELOW_MS:
+        return datetime.fromtimestamp(instant_ms / 1000, UTC)
     return _EPOCH + timedelta(milliseconds=instant_ms)

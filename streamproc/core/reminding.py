@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 
-from streamproc.core.calendar import known_zone
+from streamproc.core.calendar import known_zone, local_time
 from streamproc.core.charging import Crossed
 from streamproc.core.effects import (
     Audited,
@@ -17,10 +18,10 @@ from streamproc.core.effects import (
 from streamproc.core.instants import NEVER_MS, from_ms
 from streamproc.core.model import Account, Bucket
 from streamproc.core.rulebook import Crossing, Rulebook, TimedRule, UsageRule
-from streamproc.core.text import choose_locale, readable_bytes, segments
+from streamproc.core.text import PLACEHOLDERS, choose_locale, readable_bytes, segments
 from streamproc.core.timed import Due
 
-_MINUTE_FORMAT = "%Y-%m-%d %H:%M"
+_MINUTES_LENGTH = len("2026-01-01 09:00")
 
 
 def remind_crossed(
@@ -149,7 +150,8 @@ def _reminder(  # every argument is a different fact of the message
             threshold=threshold.value if threshold else 0,
         )
     locale = choose_locale(rule.texts, account.locale, rules.default_locale)
-    text = _render(rule, account, buckets, subject, threshold, as_of_ms, locale)
+    figures = _Figures(rule, account, buckets, subject, threshold, as_of_ms)
+    text = rule.texts[locale].format_map(figures)
     encoding, parts = segments(text)
     return Reminder(
         id=_reminder_id(subscriber, rule.id, account.cycle_start_ms, arming),
@@ -195,41 +197,70 @@ def _figures(bucket: Bucket) -> BucketFigures:
     )
 
 
-def _render(
-    rule: UsageRule | TimedRule,
-    account: Account,
-    buckets: list[Bucket],
-    subject: Bucket | None,
-    threshold: Threshold | None,
-    as_of_ms: int,
-    locale: str,
-) -> str:
-    tz = known_zone(account.time_zone)
+class _Figures:
+    """The values of a text's placeholders, worked out only where the text has them."""
 
-    def local(instant_ms: int) -> str:
-        return from_ms(instant_ms).astimezone(tz).strftime(_MINUTE_FORMAT)
+    def __init__(
+        self,
+        rule: UsageRule | TimedRule,
+        account: Account,
+        buckets: list[Bucket],
+        subject: Bucket | None,
+        threshold: Threshold | None,
+        as_of_ms: int,
+    ) -> None:
+        self.rule = rule
+        self.account = account
+        self.buckets = buckets
+        self.subject = subject
+        self.level = threshold
+        self.as_of_ms = as_of_ms
+        # A usage reminder tells of its leading bucket, a timed one of all of them.
+        self.shown = buckets if isinstance(rule, TimedRule) else [subject] if subject else []
 
-    shown = buckets if isinstance(rule, TimedRule) else [subject] if subject else []
-    granted = sum(bucket.granted_bytes for bucket in shown)
-    used = sum(bucket.used_bytes for bucket in shown)
-    level = ""
-    if threshold is not None:
-        level = (
-            f"{threshold.value}%"
-            if threshold.unit == "percent"
-            else readable_bytes(threshold.value)
-        )
-    expires_ms = subject.expires_ms if subject else account.cycle_end_ms
-    return rule.texts[locale].format(
-        bucket=", ".join(bucket.source or bucket.kind for bucket in buckets),
-        used=readable_bytes(used),
-        granted=readable_bytes(granted),
-        remaining=readable_bytes(sum(bucket.remaining_bytes for bucket in shown)),
-        overage=readable_bytes(account.overage_bytes),
-        percent=used * 100 // granted if granted else 100,
-        threshold=level,
-        as_of=local(as_of_ms),
-        cycle_end=local(account.cycle_end_ms),
-        expires="-" if expires_ms >= NEVER_MS else local(expires_ms),
-        days=rule.days_before if isinstance(rule, TimedRule) else "",
-    )
+    def __getitem__(self, name: str) -> str:
+        found = _PLACEHOLDERS[name](self)
+        return found
+
+    def granted_bytes(self) -> int:
+        return sum(bucket.granted_bytes for bucket in self.shown)
+
+    def used_bytes(self) -> int:
+        return sum(bucket.used_bytes for bucket in self.shown)
+
+    def remaining_bytes(self) -> int:
+        return sum(bucket.remaining_bytes for bucket in self.shown)
+
+    def percent(self) -> str:
+        granted = self.granted_bytes()
+        return str(self.used_bytes() * 100 // granted if granted else 100)
+
+    def threshold(self) -> str:
+        level = self.level
+        if level is None:
+            return ""
+        return f"{level.value}%" if level.unit == "percent" else readable_bytes(level.value)
+
+    def expires(self) -> str:
+        end_ms = self.subject.expires_ms if self.subject else self.account.cycle_end_ms
+        return "-" if end_ms >= NEVER_MS else self.local(end_ms)
+
+    def local(self, instant_ms: int) -> str:
+        shown = local_time(instant_ms, known_zone(self.account.time_zone))
+        return shown.isoformat(" ", "minutes")[:_MINUTES_LENGTH]
+
+
+_PLACEHOLDERS: dict[str, Callable[[_Figures], str]] = {
+    "bucket": lambda f: ", ".join(bucket.source or bucket.kind for bucket in f.buckets),
+    "used": lambda f: readable_bytes(f.used_bytes()),
+    "granted": lambda f: readable_bytes(f.granted_bytes()),
+    "remaining": lambda f: readable_bytes(f.remaining_bytes()),
+    "overage": lambda f: readable_bytes(f.account.overage_bytes),
+    "percent": _Figures.percent,
+    "threshold": _Figures.threshold,
+    "as_of": lambda f: f.local(f.as_of_ms),
+    "cycle_end": lambda f: f.local(f.account.cycle_end_ms),
+    "expires": _Figures.expires,
+    "days": lambda f: str(f.rule.days_before) if isinstance(f.rule, TimedRule) else "",
+}
+assert _PLACEHOLDERS.keys() == PLACEHOLDERS

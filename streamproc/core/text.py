@@ -7,6 +7,7 @@ an escape pair nor a surrogate pair is split over two parts.
 
 from __future__ import annotations
 
+import re
 from string import Formatter
 from typing import Final
 
@@ -15,6 +16,10 @@ GSM_BASIC: Final = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 GSM_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
+
+_NOT_GSM: Final = re.compile(f"[^{re.escape(''.join(sorted(GSM_BASIC | GSM_EXTENSION)))}]")
+_EXTENDED: Final = re.compile(f"[{re.escape(''.join(sorted(GSM_EXTENSION)))}]")
+_ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
 
 PLACEHOLDERS: Final = frozenset(
     (
@@ -66,16 +71,16 @@ def choose_locale(texts: dict[str, str], wanted: str, default: str) -> str:
 
 def segments(text: str) -> tuple[str, int]:
     """Encoding (``gsm7`` or ``ucs2``) and number of SMS parts a text needs."""
-    if all(char in GSM_BASIC or char in GSM_EXTENSION for char in text):
-        sizes = [2 if char in GSM_EXTENSION else 1 for char in text]
-        return "gsm7", _parts(sizes, 160, 153)
-    sizes = [2 if ord(char) > 0xFFFF else 1 for char in text]
-    return "ucs2", _parts(sizes, 70, 67)
+    if _NOT_GSM.search(text) is None:
+        if len(text) + len(_EXTENDED.findall(text)) <= 160:
+            return "gsm7", 1
+        return "gsm7", _parts([2 if char in GSM_EXTENSION else 1 for char in text], 153)
+    if len(text) + len(_ASTRAL.findall(text)) <= 70:
+        return "ucs2", 1
+    return "ucs2", _parts([2 if ord(char) > 0xFFFF else 1 for char in text], 67)
 
 
-def _parts(sizes: list[int], single: int, each: int) -> int:
-    if sum(sizes) <= single:
-        return 1
+def _parts(sizes: list[int], each: int) -> int:
     parts, free = 1, each
     for size in sizes:
         if size > free:
