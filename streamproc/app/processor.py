@@ -56,7 +56,7 @@ class QuotaProcessor:
     ) -> int:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
         rules = self.rules
-        get, put = rows.get, rows.put
+        get, put, decode = rows.get, rows.put, decode_event
         aside = self._aside_records
         event_clock = self._event_clock
         for record in records:
@@ -72,7 +72,7 @@ class QuotaProcessor:
                 continue
             key = record.key
             try:
-                event = decode_event(record.value, key, record.headers)
+                event = decode(record.value, key, record.headers)
             except DecodeFailure as failure:
                 self._reject(outbox, failure.reason, failure.detail, arrival, failure.event_id)
                 continue

@@ -50,9 +50,7 @@ def decode_event(
     if len(value) > max_bytes:
         raise DecodeFailure("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
     try:
-        if headers:
-            value = unwrap(value, headers)
-        event = _decode(value)
+        event = _decode(unwrap(value, headers) if headers else value)
     except BadEnvelopeError as error:
         raise DecodeFailure("bad_envelope", str(error)) from None
     except msgspec.ValidationError as error:

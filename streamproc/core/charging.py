@@ -33,16 +33,17 @@ def charge(
     crossed: list[Crossed] | None = None
     scopes = rules.scopes
     for bucket in account.buckets:
-        remaining = bucket.remaining_bytes
+        granted, before = bucket.granted_bytes, bucket.used_bytes
+        # ``remaining_bytes`` written out: this is the innermost loop of the program.
+        remaining = granted - before - bucket.expired_bytes - bucket.rolled_over_bytes
         if remaining <= 0 or not bucket.granted_ms <= time_ms < bucket.expires_ms:
             continue
         scope = scopes.get(bucket.source)
         if scope is not None and not scope.covers(rating_group, roaming_zone):
             continue
         take = rest if rest < remaining else remaining
-        before = bucket.used_bytes
         bucket.used_bytes = after = before + take
-        levels, crossings = rules.levels(bucket.kind, bucket.granted_bytes)
+        levels, crossings = rules.levels(bucket.kind, granted)
         low = bisect_right(levels, before)
         if low < len(levels) and levels[low] <= after:
             high = bisect_right(levels, after, low)
