@@ -25,7 +25,7 @@ from streamproc.core.model import (
     ClosedCycle,
 )
 from streamproc.core.reminding import audited
-from streamproc.core.rulebook import TOPUP_PRIORITY, Allowance, Rulebook
+from streamproc.core.rulebook import EVERYTHING, TOPUP_PRIORITY, Allowance, Rulebook
 
 
 def activate(
@@ -51,7 +51,8 @@ def activate(
     account.buckets = []
     account.history = []
     account.overage_bytes = 0
-    account.clock_ms = account.activated_ms
+    # What fell due before anybody knew of the subscriber is no news.
+    account.clock_ms = max(account.activated_ms, arrival.received_ms)
     account.cycle_start_ms, account.cycle_end_ms = cycle_of(
         account.activated_ms, account.anchor_day, tz
     )
@@ -75,11 +76,9 @@ def change_plan(
     out: list[Effect] = [audited("plan_changed", event.subscriber, now_ms, cause)]
     old = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
     account.buckets = [bucket for bucket in account.buckets if bucket.kind != ALLOWANCE]
-    for index, allowance in enumerate(rules.plans[event.plan].allowances):
-        # An allowance goes on as the one of the same id, else as the one at the same place.
-        heir = next((one for one in old if one.source == allowance.id), None)
-        if heir is None and index < len(old):
-            heir = old[0]
+    new = rules.plans[event.plan].allowances
+    for allowance in new:
+        heir = _heir(old, allowance, new, rules)
         if heir is None:
             add_bucket(account, _allowance_bucket(account, allowance, now_ms))
             continue
@@ -90,6 +89,27 @@ def change_plan(
         add_bucket(account, heir)
     out.extend(_expire(bucket, event.subscriber, now_ms, cause) for bucket in old)
     return out
+
+
+def _heir(
+    old: list[Bucket], allowance: Allowance, new: tuple[Allowance, ...], rules: Rulebook
+) -> Bucket | None:
+    """The old plan's bucket that goes on as ``allowance``, with what was used of it.
+
+    It is the one of the same id, else the first that covers the same usage and is not claimed by
+    its id: usage of one kind never turns into usage of another.
+    """
+    for bucket in old:
+        if bucket.source == allowance.id:
+            return bucket
+    claimed = {one.id for one in new}
+    for bucket in old:
+        if (
+            bucket.source not in claimed
+            and rules.scopes.get(bucket.source, EVERYTHING) == allowance.scope
+        ):
+            return bucket
+    return None
 
 
 def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook) -> list[Effect]:

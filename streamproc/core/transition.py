@@ -118,7 +118,9 @@ def advance(
         out.extend(lifecycle.expire_buckets(account, subscriber, due_ms))
         if due_ms >= account.cycle_end_ms:
             out.extend(lifecycle.roll_cycle(account, subscriber, rules))
-        account.clock_ms = due_ms
+        # A validity may end before the present (a late top-up); the clock never runs backwards, or
+        # reminders would be sent twice.
+        account.clock_ms = max(account.clock_ms, due_ms)
         account.next_due_ms = next_due_ms(account, rules)
     return account, out
 
