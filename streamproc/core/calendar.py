@@ -74,7 +74,7 @@ def local_instant_ms(day: date, at: time, tz: ZoneInfo) -> int:
     low = naive.replace(tzinfo=tz, fold=1).astimezone(UTC)
     high = instant
     offset_after = high.astimezone(tz).utcoffset()
-    while high - low > timedelta(milliseconds=1):
+    while high - low > timedelta(microseconds=1):
         middle = low + (high - low) / 2
         if middle.astimezone(tz).utcoffset() == offset_after:
             high = middle

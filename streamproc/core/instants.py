@@ -20,8 +20,12 @@ _EXACT_BELOW_MS = 4_000_000_000_000
 
 
 def to_ms(when: datetime) -> int:
-    """Milliseconds since the epoch of an aware datetime, sub-millisecond digits rounded."""
-    return round(when.timestamp() * 1000)
+    """Milliseconds since the epoch of an aware datetime; finer digits are cut.
+
+    Rounding would move the last half millisecond of a cycle into the next one.
+    """
+    since = when - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
 def from_ms(instant_ms: int) -> datetime:
