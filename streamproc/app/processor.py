@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 import msgspec
 import structlog
 
-from streamproc.app.settings import Clock, Topics
+from streamproc.app.plain import is_native, plain_usage
+from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model
 from streamproc.core.effects import Audited, Effect, Rejected, Reminder
@@ -19,7 +20,7 @@ from streamproc.core.instants import from_ms
 from streamproc.core.model import Account
 from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.transition import advance, step
+from streamproc.core.transition import adopt_rules, advance, step
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 
@@ -31,16 +32,26 @@ SWEEP_ROWS_PER_TICK = 1000
 class QuotaProcessor:
     """The engine's ``Processor`` for subscribers' accounts."""
 
-    def __init__(self, rules: Rulebook, topics: Topics, clock: Clock) -> None:
-        self.rules = rules
+    def __init__(
+        self, rules: Rulebook, topics: Topics, clock: Clock, native: Native = "auto"
+    ) -> None:
         self.counts: Counter[str] = Counter()
         """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``."""
+        self.packs_at_once = is_native(native)
         self._topics = topics
         self._event_clock = clock == "event"
         self._aside_records: set[tuple[str, int, int]] = set()
         self._aside_keys: set[bytes] = set()
-        self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, Iterator[bytes]]] = (
+        self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, int, Iterator[bytes]]] = (
             WeakKeyDictionary()
+        )
+        self.take_rules(rules)
+
+    def take_rules(self, rules: Rulebook) -> None:
+        """From now on decide by these rules."""
+        self.rules = rules
+        self._plain = (
+            plain_usage(rules, event_clock=self._event_clock) if self.packs_at_once else None
         )
 
     # RowCodec
@@ -55,44 +66,55 @@ class QuotaProcessor:
         self, topic: str, records: list[Any], rows: Rows[Account], outbox: Outbox, clock_ms: int
     ) -> int:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
-        rules = self.rules
-        get, put, decode = rows.get, rows.put, decode_event
-        aside = self._aside_records
-        event_clock = self._event_clock
-        for record in records:
-            received_ms = record.timestamp
-            if received_ms > clock_ms:
-                clock_ms = received_ms
-            elif event_clock:
-                # Time does not run backwards: else it would matter when a timer looked (law 5).
-                received_ms = clock_ms
-            arrival = Arrival(received_ms, topic, record.partition, record.offset)
-            if aside and (topic, record.partition, record.offset) in aside:
-                self._reject(outbox, "internal_error", "the record could not be applied", arrival)
-                continue
-            key = record.key
-            try:
-                event = decode(record.value, key, record.headers)
-            except DecodeFailure as failure:
-                self._reject(outbox, failure.reason, failure.detail, arrival, failure.event_id)
-                continue
-            if isinstance(event, ClockAdvanced):
-                continue
-            try:
-                account = get(key)
-            except msgspec.DecodeError:
-                detail = "the subscriber's state record cannot be read; run streamproc verify"
-                self._reject(outbox, "state_unreadable", detail, arrival, event.id)
-                continue
-            try:
-                after, effects = step(account, event, arrival, rules)
-            except Exception as error:
-                raise PoisonError((topic, record.partition, record.offset)) from error
-            if after is not None or account is not None:
-                put(key, after)
-            if effects:
-                self._emit(outbox, key, effects)
         self.counts["events"] += len(records)
+        plain = self._plain
+        if plain is None or self._aside_records:
+            for record in records:
+                clock_ms = self._apply_one(topic, record, rows, outbox, clock_ms)
+            return clock_ms
+        at, count = 0, len(records)
+        while True:
+            at, clock_ms = plain.apply(records, at, rows.stored, rows.changed, clock_ms)
+            if at == count:
+                return clock_ms
+            clock_ms = self._apply_one(topic, records[at], rows, outbox, clock_ms)
+            at += 1
+
+    def _apply_one(
+        self, topic: str, record: Any, rows: Rows[Account], outbox: Outbox, clock_ms: int
+    ) -> int:
+        received_ms = record.timestamp
+        if received_ms > clock_ms:
+            clock_ms = received_ms
+        elif self._event_clock:
+            # Time does not run backwards: else it would matter when a timer looked (law 5).
+            received_ms = clock_ms
+        arrival = Arrival(received_ms, topic, record.partition, record.offset)
+        if self._aside_records and (topic, record.partition, record.offset) in self._aside_records:
+            self._reject(outbox, "internal_error", "the record could not be applied", arrival)
+            return clock_ms
+        key = record.key
+        try:
+            event = decode_event(record.value, key, record.headers)
+        except DecodeFailure as failure:
+            self._reject(outbox, failure.reason, failure.detail, arrival, failure.event_id)
+            return clock_ms
+        if isinstance(event, ClockAdvanced):
+            return clock_ms
+        try:
+            account = rows.get(key)
+        except msgspec.DecodeError:
+            detail = "the subscriber's state record cannot be read; run streamproc verify"
+            self._reject(outbox, "state_unreadable", detail, arrival, event.id)
+            return clock_ms
+        try:
+            after, effects = step(account, event, arrival, self.rules)
+        except Exception as error:
+            raise PoisonError((topic, record.partition, record.offset)) from error
+        if after is not None or account is not None:
+            rows.put(key, after)
+        if effects:
+            self._emit(outbox, key, effects)
         return clock_ms
 
     def tick(
@@ -101,7 +123,7 @@ class QuotaProcessor:
         """Do what is due by the wall clock, or by the partition's own when replaying."""
         if self._event_clock:
             now_ms = clock_ms
-        self._sweep(rows)
+        self._sweep(rows, now_ms)
         if rows.next_due_ms > now_ms:
             return
         for key in rows.pop_due(now_ms, limit):
@@ -128,20 +150,21 @@ class QuotaProcessor:
         if poison.key is not None:
             self._aside_keys.add(poison.key)
 
-    def _sweep(self, rows: Rows[Account]) -> None:
+    def _sweep(self, rows: Rows[Account], now_ms: int) -> None:
         """After a change of rules, queue accounts anew that no event touches, some per tick."""
         fingerprint = self.rules.fingerprint
         found = self._sweeps.get(rows)
         if found is None or found[0] != fingerprint:
-            found = fingerprint, iter(list(rows.stored))
+            found = fingerprint, now_ms, iter(list(rows.stored))
             self._sweeps[rows] = found
-        for key in (key for key, _ in zip(found[1], range(SWEEP_ROWS_PER_TICK), strict=False)):
+        _, since_ms, keys = found
+        for key in (key for key, _ in zip(keys, range(SWEEP_ROWS_PER_TICK), strict=False)):
             account = _readable(rows, key)
             if account is not None and account.rules_id != fingerprint:
                 due_before = account.next_due_ms
-                after, _ = advance(account, key.decode(), -1, self.rules)
-                if after is not None and after.next_due_ms != due_before:
-                    rows.put(key, after)
+                adopt_rules(account, since_ms, self.rules)
+                if account.next_due_ms != due_before:
+                    rows.put(key, account)
 
     def _emit(self, outbox: Outbox, key: bytes, effects: list[Effect] | tuple[Effect, ...]) -> None:
         topics, counts = self._topics, self.counts

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Clock = Literal["wall", "event"]
+Native = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
@@ -47,5 +48,7 @@ class WorkerSettings:
     embedded: bool = False
     """The broker is the in-memory one of the demo, which cannot create topics."""
     datadir: Path = Path(".faust-data")
+    native: Native = "auto"
+    """Whether the compiled plain case is used: ``auto`` if it is installed."""
     report: Path | None = None
     """Where a graceful end writes totals of the owned partitions (JSON)."""

@@ -53,7 +53,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         broker_heartbeat_interval=settings.session_timeout_seconds / 5,
         consumer_group_instance_id=settings.instance_id,
     )
-    processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock)
+    processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock, settings.native)
     lane: Lane[Account] = Lane(
         LaneSettings(
             bootstrap=settings.broker,
@@ -79,7 +79,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     async def check_rules() -> None:
         changed = rules.refresh()
         if changed is not None:
-            processor.rules = changed
+            processor.take_rules(changed)
 
     @app.on_before_shutdown.connect
     async def finish(*_: Any, **__: Any) -> None:

@@ -34,6 +34,12 @@ import click
 @click.option("--commit-interval-seconds", default=0.15)
 @click.option("--embedded", is_flag=True, help="The broker is the demo's in-memory one.")
 @click.option("--datadir", type=click.Path(path_type=Path), default=Path(".faust-data"))
+@click.option(
+    "--native",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    help="The compiled plain case of usage; results are the same.",
+)
 @click.option("--report", type=click.Path(path_type=Path), help="JSON totals at a graceful end.")
 def worker(
     inputs: tuple[str, ...],

@@ -57,6 +57,9 @@ class PoisonError(RuntimeError):
 class Processor(RowCodec[T], Protocol[T]):
     """What the application does with records; pure apart from ``rows`` and ``outbox``."""
 
+    packs_at_once: bool
+    """Whether rows are packed at every change, because a part of it works on packed rows."""
+
     def apply(
         self, topic: str, records: list[Any], rows: Rows[T], outbox: Outbox, clock_ms: int
     ) -> int:
@@ -125,7 +128,7 @@ class Partition(Generic[T]):
     @property
     def is_dirty(self) -> bool:
         """Whether anything waits to be committed."""
-        return self._moved or bool(self.rows.live or self.outbox.topics)
+        return self._moved or self.rows.is_changed or bool(self.outbox.topics)
 
     @property
     def commit_failure(self) -> BaseException | None:

@@ -35,17 +35,30 @@ def _due_of(data: bytes) -> int:
 
 
 class Rows(Generic[T]):
-    """Rows by key. ``get`` and ``put`` see every applied change, committed or not."""
+    """Rows by key. ``get`` and ``put`` see every applied change, committed or not.
 
-    def __init__(self, codec: RowCodec[T]) -> None:
+    Changed rows are packed when a commit takes them; with ``eager`` they are packed at once, for
+    an application part that works on packed rows itself (it writes ``stored`` and ``changed``).
+    """
+
+    def __init__(self, codec: RowCodec[T], eager: bool = False) -> None:
         self.codec = codec
         self.stored: dict[bytes, bytes] = {}
         self.live: dict[bytes, T | None] = {}
+        """Changed and not packed yet; stays empty with ``eager``."""
+        self.changed: dict[bytes, None] = {}
+        """Keys of rows packed since the last commit was taken."""
+        self._eager = eager
         self._heap: list[tuple[int, bytes]] = []
         self._popped: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self.stored)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a commit has anything to take."""
+        return bool(self.live or self.changed)
 
     def get(self, key: bytes) -> T | None:
         """The row of a key, decoded once per commit; None if there is none."""
@@ -57,29 +70,36 @@ class Rows(Generic[T]):
 
     def put(self, key: bytes, row: T | None) -> None:
         """Change a row, None deletes it. Belongs to the next commit."""
-        self.live[key] = row
+        if self._eager:
+            self._store(key, row)
+        else:
+            self.live[key] = row
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Pack what changed since the last call, for the changelog; None is a deletion."""
-        changes: list[tuple[bytes, bytes | None]] = []
-        stored, codec = self.stored, self.codec
+        """What changed since the last call, packed, for the changelog; None is a deletion."""
         for key, row in self.live.items():
-            if row is None:
-                if stored.pop(key, None) is not None:
-                    changes.append((key, None))
-                continue
-            due_ms = codec.due_ms(row)
-            due = due_ms.to_bytes(DUE_BYTES, "big", signed=True)
-            data = due + codec.pack(row)
-            before = stored.get(key)
-            queued = before is not None and before[:DUE_BYTES] == due and key not in self._popped
-            if not queued and due_ms < NEVER_DUE:
-                heappush(self._heap, (due_ms, key))
-            stored[key] = data
-            changes.append((key, data))
+            self._store(key, row)
+        stored = self.stored
+        changes = [(key, stored.get(key)) for key in self.changed]
         self.live = {}
-        self._popped.clear()
+        self.changed = {}
         return changes
+
+    def _store(self, key: bytes, row: T | None) -> None:
+        stored = self.stored
+        if row is None:
+            if stored.pop(key, None) is not None:
+                self.changed[key] = None
+            return
+        due_ms = self.codec.due_ms(row)
+        due = due_ms.to_bytes(DUE_BYTES, "big", signed=True)
+        before = stored.get(key)
+        queued = before is not None and before[:DUE_BYTES] == due and key not in self._popped
+        if not queued and due_ms < NEVER_DUE:
+            heappush(self._heap, (due_ms, key))
+        self._popped.discard(key)
+        stored[key] = due + self.codec.pack(row)
+        self.changed[key] = None
 
     def load(self, key: bytes, data: bytes | None) -> None:
         """Take over a changelog record; call :meth:`rebuild_due` after the last one."""

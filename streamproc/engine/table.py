@@ -62,8 +62,11 @@ class Owner(Generic[T]):
         self.assigned: set[int] = set()
         """What the group gave this worker; a partition under repair is assigned but not open."""
         self.changelog = ""
-        self.standby = StandbyFollower(settings.bootstrap, lambda: Rows(processor))
+        self.standby = StandbyFollower(settings.bootstrap, self._new_rows)
         self._lock = asyncio.Lock()
+
+    def _new_rows(self) -> Rows[T]:
+        return Rows(self.processor, eager=self.processor.packs_at_once)
 
     async def own(self, actives: set[int], standbys: set[int], changelog: str) -> None:
         """Make this worker's partitions exactly ``actives`` and its warm copies ``standbys``."""

@@ -61,7 +61,7 @@ def expect(
     rows: dict[int, Rows[Account]] = {}
     clocks: dict[int, int] = {}
     for partition, offset, record in placed:
-        own = rows.setdefault(partition, Rows(processor))
+        own = rows.setdefault(partition, Rows(processor, eager=processor.packs_at_once))
         entry = _Log(partition, offset, record)
         clocks[partition] = processor.apply(
             events_topic, [entry], own, outbox, clocks.get(partition, 0)

@@ -1,0 +1,147 @@
+//! One usage event applied to one packed account, in the plain case only.
+//!
+//! Plain is: an active account of the present rules, usage of the present cycle that is neither
+//! late, absurd nor a repeat, crosses no threshold and finds its dedupe segment open. Then exactly
+//! these fields change: used bytes of buckets, overage, charged bytes, the remembered ids and their
+//! count. Everything else is copied as it stands. `None`: not plain, nothing was changed.
+
+use crate::msgpack::{write_binary_head, write_natural, Reader};
+use crate::rules::Rules;
+use crate::usage::Usage;
+
+const STATE_VERSION: i64 = 1;
+const ACTIVE: i64 = 1;
+const ACCOUNT_FIELDS: usize = 23;
+const BUCKET_FIELDS: usize = 11;
+const ID_BYTES: usize = 8;
+const SEGMENT_MS: i64 = 7 * 86_400_000;
+
+/// The packed account after the event, appended to `out`.
+pub fn apply(
+    account: &[u8],
+    usage: &Usage<'_>,
+    received_ms: i64,
+    id: [u8; ID_BYTES],
+    rules: &Rules,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let mut reader = Reader::new(account);
+    if reader.array()? != ACCOUNT_FIELDS || reader.integer()? != STATE_VERSION {
+        return None;
+    }
+    if reader.integer()? != ACTIVE {
+        return None;
+    }
+    for _ in 0..5 {
+        reader.skip()?; // plan, next plan, time zone, anchor day, locale
+    }
+    let activated_ms = reader.integer()?;
+    reader.skip()?; // closed
+    let cycle_start_ms = reader.integer()?;
+    reader.skip()?; // cycle end
+    if usage.time_ms < activated_ms || usage.time_ms < cycle_start_ms {
+        return None;
+    }
+
+    let mut rest = usage.used_bytes;
+    let mut copied = 0;
+    for _ in 0..reader.array()? {
+        rest = charge(&mut reader, &mut copied, usage, rest, rules, out)?;
+    }
+    let overage_bytes = natural(&mut reader, account, &mut copied, out)?;
+    write_natural(out, overage_bytes.checked_add(rest)?);
+    copied = reader.at;
+    let charged_bytes = natural(&mut reader, account, &mut copied, out)?;
+    write_natural(out, charged_bytes.checked_add(usage.used_bytes)?);
+    copied = reader.at;
+    for _ in 0..3 {
+        reader.skip()?; // grants, history, opted out
+    }
+
+    out.extend_from_slice(&account[copied..reader.at]);
+    let seen = reader.binary()?;
+    if seen.len() % ID_BYTES != 0 || seen.len() / ID_BYTES + 1 > rules.dedupe_max_ids {
+        return None;
+    }
+    if seen.chunks_exact(ID_BYTES).any(|one| one == id) {
+        return None;
+    }
+    write_binary_head(out, seen.len() + ID_BYTES);
+    out.extend_from_slice(seen);
+    out.extend_from_slice(&id);
+    copied = reader.at;
+
+    let marks = reader.array()?;
+    if marks < 2 || marks % 2 != 0 {
+        return None;
+    }
+    for _ in 0..marks - 2 {
+        reader.skip()?;
+    }
+    if reader.integer()? < received_ms.div_euclid(SEGMENT_MS) {
+        return None;
+    }
+    let count = natural(&mut reader, account, &mut copied, out)?;
+    write_natural(out, count + 1);
+    copied = reader.at;
+    reader.skip()?; // clock
+    reader.skip()?; // next due
+    if reader.integer()? != rules.fingerprint {
+        return None;
+    }
+    out.extend_from_slice(&account[copied..]);
+    Some(())
+}
+
+/// Copy everything up to the next number, and read that number.
+fn natural(
+    reader: &mut Reader<'_>,
+    account: &[u8],
+    copied: &mut usize,
+    out: &mut Vec<u8>,
+) -> Option<i64> {
+    out.extend_from_slice(&account[*copied..reader.at]);
+    *copied = reader.at;
+    reader.integer().filter(|value| *value >= 0)
+}
+
+/// Charge one bucket; returns what it leaves. None if a threshold is crossed.
+fn charge(
+    reader: &mut Reader<'_>,
+    copied: &mut usize,
+    usage: &Usage<'_>,
+    rest: i64,
+    rules: &Rules,
+    out: &mut Vec<u8>,
+) -> Option<i64> {
+    let account = reader.data;
+    if reader.array()? != BUCKET_FIELDS {
+        return None;
+    }
+    reader.skip()?; // id
+    let kind = reader.string()?;
+    let source = reader.string()?;
+    reader.skip()?; // priority
+    let granted_ms = reader.integer()?;
+    let expires_ms = reader.integer()?;
+    let granted = reader.integer()?;
+    let used_at = reader.at;
+    let used = reader.integer()?;
+    let after_used = reader.at;
+    reader.skip()?; // arming
+    let expired = reader.integer()?;
+    let rolled_over = reader.integer()?;
+    let remaining = granted - used - expired - rolled_over;
+    let valid = granted_ms <= usage.time_ms && usage.time_ms < expires_ms;
+    if rest == 0 || remaining <= 0 || !valid || !rules.covers(source, usage) {
+        return Some(rest);
+    }
+    let take = rest.min(remaining);
+    if rules.crosses(kind, granted, used, used + take)? {
+        return None;
+    }
+    out.extend_from_slice(&account[*copied..used_at]);
+    write_natural(out, used + take);
+    *copied = after_used;
+    Some(rest - take)
+}

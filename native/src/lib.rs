@@ -1,0 +1,132 @@
+//! The plain case of usage, compiled.
+//!
+//! `PlainUsage.apply` runs over records for as long as they are plain and stops at the first that
+//! is not; Python applies that one and calls again. What it writes is byte for byte what
+//! `streamproc.core` writes, which the tests hold over whole workloads.
+
+mod account;
+mod msgpack;
+mod rules;
+mod usage;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use xxhash_rust::xxh3::xxh3_64;
+
+const DUE_BYTES: usize = 8;
+
+#[pyclass(frozen)]
+struct PlainUsage {
+    rules: rules::Rules,
+    event_clock: bool,
+    max_record_bytes: usize,
+}
+
+#[pymethods]
+impl PlainUsage {
+    /// `rules` has the attributes of `Rules` in rules.rs.
+    #[new]
+    fn new(rules: rules::Rules, event_clock: bool, max_record_bytes: usize) -> Self {
+        PlainUsage {
+            rules,
+            event_clock,
+            max_record_bytes,
+        }
+    }
+
+    /// Apply `records[start:]` to `stored` (key to due instant and packed account) while they are
+    /// plain; keys of changed rows go into `changed`. Returns the index of the first record that
+    /// was not applied, and the partition's clock.
+    fn apply(
+        &self,
+        py: Python<'_>,
+        records: &Bound<'_, PyList>,
+        start: usize,
+        stored: &Bound<'_, PyDict>,
+        changed: &Bound<'_, PyDict>,
+        clock_ms: i64,
+    ) -> PyResult<(usize, i64)> {
+        let mut clock_ms = clock_ms;
+        let mut out: Vec<u8> = Vec::with_capacity(1024);
+        let mut name: Vec<u8> = Vec::with_capacity(192);
+        let count = records.len();
+        for index in start..count {
+            let record = records.get_item(index)?;
+            let timestamp: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
+            let key = record.getattr(intern!(py, "key"))?;
+            let value = record.getattr(intern!(py, "value"))?;
+            let (Ok(key), Ok(value)) = (key.cast::<PyBytes>(), value.cast::<PyBytes>()) else {
+                return Ok((index, clock_ms));
+            };
+            if record.getattr(intern!(py, "headers"))?.is_truthy()? {
+                return Ok((index, clock_ms));
+            }
+            let received_ms = if self.event_clock {
+                timestamp.max(clock_ms)
+            } else {
+                timestamp
+            };
+            let Some(before) = stored.get_item(key)? else {
+                return Ok((index, clock_ms));
+            };
+            let before = before.cast::<PyBytes>()?.as_bytes();
+            out.clear();
+            let plain = self.plain(
+                value.as_bytes(),
+                key.as_bytes(),
+                before,
+                received_ms,
+                &mut name,
+                &mut out,
+            );
+            if plain.is_none() {
+                return Ok((index, clock_ms));
+            }
+            stored.set_item(key, PyBytes::new(py, &out))?;
+            changed.set_item(key, py.None())?;
+            clock_ms = clock_ms.max(timestamp);
+        }
+        Ok((count, clock_ms))
+    }
+}
+
+impl PlainUsage {
+    fn plain(
+        &self,
+        value: &[u8],
+        key: &[u8],
+        before: &[u8],
+        received_ms: i64,
+        name: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
+        if value.len() > self.max_record_bytes {
+            return None;
+        }
+        let rules = &self.rules;
+        let usage = usage::parse(value)?;
+        let now_ms = usage.time_ms.max(received_ms);
+        let due_ms = i64::from_be_bytes(before.get(..DUE_BYTES)?.try_into().ok()?);
+        if usage.subscriber != key
+            || usage.time_ms > received_ms.checked_add(rules.max_ahead_ms)?
+            || usage.time_ms < received_ms.checked_sub(rules.max_age_ms)?
+            || usage.used_bytes > rules.max_event_bytes
+            || now_ms >= due_ms
+        {
+            return None;
+        }
+        name.clear();
+        name.extend_from_slice(usage.source);
+        name.push(0);
+        name.extend_from_slice(usage.id);
+        let id = xxh3_64(name).to_be_bytes();
+        out.extend_from_slice(&before[..DUE_BYTES]);
+        account::apply(&before[DUE_BYTES..], &usage, received_ms, id, rules, out)
+    }
+}
+
+#[pymodule]
+fn streamproc_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PlainUsage>()
+}

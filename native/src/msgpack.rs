@@ -1,0 +1,138 @@
+//! Reading and writing the few MessagePack forms of a state record, always the shortest form, as
+//! the Python side writes them.
+
+pub struct Reader<'a> {
+    pub data: &'a [u8],
+    pub at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(data: &'a [u8]) -> Self {
+        Reader { data, at: 0 }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.data.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+        let found = self.data.get(self.at..self.at.checked_add(length)?)?;
+        self.at += length;
+        Some(found)
+    }
+
+    fn big_endian(&mut self, length: usize) -> Option<u64> {
+        Some(
+            self.bytes(length)?
+                .iter()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        )
+    }
+
+    /// A whole number; None for anything else or beyond i64.
+    pub fn integer(&mut self) -> Option<i64> {
+        let tag = self.byte()?;
+        match tag {
+            0x00..=0x7f => Some(i64::from(tag)),
+            0xe0..=0xff => Some(i64::from(tag as i8)),
+            0xcc => self.big_endian(1)?.try_into().ok(),
+            0xcd => self.big_endian(2)?.try_into().ok(),
+            0xce => self.big_endian(4)?.try_into().ok(),
+            0xcf => self.big_endian(8)?.try_into().ok(),
+            0xd0 => Some(i64::from(self.big_endian(1)? as u8 as i8)),
+            0xd1 => Some(i64::from(self.big_endian(2)? as u16 as i16)),
+            0xd2 => Some(i64::from(self.big_endian(4)? as u32 as i32)),
+            0xd3 => Some(self.big_endian(8)? as i64),
+            _ => None,
+        }
+    }
+
+    pub fn string(&mut self) -> Option<&'a [u8]> {
+        let tag = self.byte()?;
+        let length = match tag {
+            0xa0..=0xbf => usize::from(tag & 0x1f),
+            0xd9 => self.big_endian(1)? as usize,
+            0xda => self.big_endian(2)? as usize,
+            0xdb => self.big_endian(4)? as usize,
+            _ => return None,
+        };
+        self.bytes(length)
+    }
+
+    pub fn binary(&mut self) -> Option<&'a [u8]> {
+        let length = match self.byte()? {
+            0xc4 => self.big_endian(1)? as usize,
+            0xc5 => self.big_endian(2)? as usize,
+            0xc6 => self.big_endian(4)? as usize,
+            _ => return None,
+        };
+        self.bytes(length)
+    }
+
+    pub fn array(&mut self) -> Option<usize> {
+        let tag = self.byte()?;
+        match tag {
+            0x90..=0x9f => Some(usize::from(tag & 0x0f)),
+            0xdc => Some(self.big_endian(2)? as usize),
+            0xdd => Some(self.big_endian(4)? as usize),
+            _ => None,
+        }
+    }
+
+    /// Pass over an array of whole arrays, strings or numbers.
+    pub fn skip(&mut self) -> Option<()> {
+        match *self.data.get(self.at)? {
+            0x90..=0x9f | 0xdc | 0xdd => {
+                for _ in 0..self.array()? {
+                    self.skip()?;
+                }
+            }
+            0xa0..=0xbf | 0xd9..=0xdb => {
+                self.string()?;
+            }
+            0xc4..=0xc6 => {
+                self.binary()?;
+            }
+            _ => {
+                self.integer()?;
+            }
+        }
+        Some(())
+    }
+}
+
+pub fn write_natural(out: &mut Vec<u8>, value: i64) {
+    let value = value as u64;
+    match value {
+        0..=0x7f => out.push(value as u8),
+        0x80..=0xff => out.extend([0xcc, value as u8]),
+        0x100..=0xffff => {
+            out.push(0xcd);
+            out.extend((value as u16).to_be_bytes());
+        }
+        0x1_0000..=0xffff_ffff => {
+            out.push(0xce);
+            out.extend((value as u32).to_be_bytes());
+        }
+        _ => {
+            out.push(0xcf);
+            out.extend(value.to_be_bytes());
+        }
+    }
+}
+
+pub fn write_binary_head(out: &mut Vec<u8>, length: usize) {
+    match length {
+        0..=0xff => out.extend([0xc4, length as u8]),
+        0x100..=0xffff => {
+            out.push(0xc5);
+            out.extend((length as u16).to_be_bytes());
+        }
+        _ => {
+            out.push(0xc6);
+            out.extend((length as u32).to_be_bytes());
+        }
+    }
+}
