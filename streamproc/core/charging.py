@@ -56,12 +56,46 @@ def charge(
     return crossed
 
 
+def charge_late(
+    account: Account,
+    used_bytes: int,
+    rating_group: int,
+    roaming_zone: str,
+    time_ms: int,
+    rules: Rulebook,
+) -> tuple[list[Crossed] | None, list[tuple[Bucket, int]]]:
+    """Charge usage as of ``time_ms`` if buckets that were valid then have ended since.
+
+    Returns the thresholds crossed (none of an ended bucket: nobody can act on it any more), and
+    what each ended bucket took.
+    """
+    valid = [one for one in account.ended if one.granted_ms <= time_ms < one.expires_ms]
+    if not valid:
+        return charge(account, used_bytes, rating_group, roaming_zone, time_ms, rules), []
+    before = [bucket.used_bytes for bucket in valid]
+    live = account.buckets
+    for bucket in valid:
+        bucket.expired_bytes = 0
+    account.buckets = sorted([*live, *valid], key=Bucket.charge_order)
+    crossed = charge(account, used_bytes, rating_group, roaming_zone, time_ms, rules)
+    account.buckets = live
+    for bucket in valid:
+        bucket.expired_bytes = bucket.remaining_bytes
+    still_live = [one for one in crossed or () if not any(one.bucket is b for b in valid)]
+    taken = [
+        (bucket, bucket.used_bytes - used)
+        for bucket, used in zip(valid, before, strict=True)
+        if bucket.used_bytes > used
+    ]
+    return still_live or None, taken
+
+
 def add_bucket(account: Account, bucket: Bucket) -> None:
     """Put a bucket into its place in the charge order."""
     insort(account.buckets, bucket, key=Bucket.charge_order)
 
 
-def regrant(bucket: Bucket, granted_bytes: int) -> None:
+def regrant(bucket: Bucket, granted_bytes: int, arming: int) -> None:
     """Change a bucket's grant; what was used stays used, so nothing turns into overage.
 
     Thresholds are levels of used bytes: a larger grant lifts them above what is used, which
@@ -70,4 +104,4 @@ def regrant(bucket: Bucket, granted_bytes: int) -> None:
     granted_bytes = max(granted_bytes, bucket.used_bytes)
     if granted_bytes != bucket.granted_bytes:
         bucket.granted_bytes = granted_bytes
-        bucket.arming += 1
+        bucket.arming = arming

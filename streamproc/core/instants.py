@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 NEVER_MS = 1 << 53
 """Later than any real instant, and still an exact JSON number."""
 
+LAST_MS = 253_370_764_800_000
+"""The year 9999: from here on an end of validity is none, for zones cannot reach beyond it."""
+
 DAY_MS = 86_400_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,8 @@ from streamproc.core.events import (
     PlanChanged,
     ToppedUp,
 )
-from streamproc.core.instants import NEVER_MS, from_ms, to_ms
+from streamproc.core.history import close_cycle
+from streamproc.core.instants import LAST_MS, NEVER_MS, from_ms, to_ms
 from streamproc.core.model import (
     ACTIVE,
     ALLOWANCE,
@@ -22,7 +23,6 @@ from streamproc.core.model import (
     TOPUP,
     Account,
     Bucket,
-    ClosedCycle,
 )
 from streamproc.core.reminding import audited
 from streamproc.core.rulebook import EVERYTHING, TOPUP_PRIORITY, Allowance, Rulebook
@@ -40,6 +40,11 @@ def activate(
     if tz is None:
         detail = f"no IANA time zone {event.time_zone!r}"
         return [rejected("unknown_time_zone", detail, event, arrival)]
+    if account.status == CLOSED:
+        # The new contract may begin in the old one's cycle: its armings are others, and what the
+        # old one was told not to say does not bind it.
+        account.grants += 1
+        account.opted_out = []
     account.status = ACTIVE
     account.plan = event.plan
     account.next_plan = ""
@@ -49,10 +54,9 @@ def activate(
     account.activated_ms = to_ms(event.time)
     account.closed_ms = NEVER_MS
     account.buckets = []
-    account.history = []
     account.overage_bytes = 0
     # What fell due before anybody knew of the subscriber is no news.
-    account.clock_ms = max(account.activated_ms, arrival.received_ms)
+    account.clock_ms = max(account.clock_ms, account.activated_ms, arrival.received_ms)
     account.cycle_start_ms, account.cycle_end_ms = cycle_of(
         account.activated_ms, account.anchor_day, tz
     )
@@ -63,16 +67,20 @@ def activate(
 def change_plan(
     account: Account, event: PlanChanged, arrival: Arrival, rules: Rulebook
 ) -> list[Effect]:
-    """Another plan: at once (usage so far stays used, thresholds re-arm) or with the next cycle."""
+    """Another plan: at once (usage so far stays used, thresholds re-arm) or with the next cycle.
+
+    An order for the next cycle that arrives when that has begun takes effect at once.
+    """
     if event.plan not in rules.plans:
         return [rejected("unknown_plan", f"no plan {event.plan!r} in the rules", event, arrival)]
     cause = cause_of(event, arrival)
     now_ms = to_ms(event.time)
-    if event.effective == "next_cycle":
+    if event.effective == "next_cycle" and now_ms >= account.cycle_start_ms:
         account.next_plan = event.plan
         return [audited("plan_change_scheduled", event.subscriber, now_ms, cause)]
     account.plan = event.plan
     account.next_plan = ""
+    account.grants += 1
     out: list[Effect] = [audited("plan_changed", event.subscriber, now_ms, cause)]
     old = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
     account.buckets = [bucket for bucket in account.buckets if bucket.kind != ALLOWANCE]
@@ -85,9 +93,11 @@ def change_plan(
         old.remove(heir)
         heir.id = heir.source = allowance.id
         heir.priority = allowance.priority
-        regrant(heir, allowance.granted_bytes)
+        regrant(heir, allowance.granted_bytes, account.grants)
         add_bucket(account, heir)
-    out.extend(_expire(bucket, event.subscriber, now_ms, cause) for bucket in old)
+    for bucket in old:
+        bucket.expires_ms = max(now_ms, bucket.granted_ms)
+        out.append(_end(account, bucket, event.subscriber, now_ms, cause))
     return out
 
 
@@ -137,6 +147,11 @@ def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook)
     else:
         granted = event.granted_bytes  # type: ignore[assignment]  # one of both is set
         expires = NEVER_MS if not event.expires_time else to_ms(event.expires_time)
+        if expires <= now_ms:
+            account.grants -= 1
+            return [rejected("already_expired", "expires_time is not after time", event, arrival)]
+        if expires >= LAST_MS:
+            expires = NEVER_MS
         # Top-ups of the same validity are one balance: a further one raises its grant.
         same = next(
             (b for b in account.buckets if b.kind == TOPUP and b.expires_ms == expires), None
@@ -147,7 +162,7 @@ def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook)
             add_bucket(account, bucket)
         else:
             bucket = same
-            regrant(bucket, bucket.granted_bytes + granted)
+            regrant(bucket, bucket.granted_bytes + granted, account.grants)
     return [
         audited(
             "topped_up",
@@ -175,11 +190,17 @@ def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[E
     return [audited(decision, event.subscriber, to_ms(event.time), cause, rule=event.category)]
 
 
-def close(account: Account, subscriber: str, at_ms: int, cause: Cause) -> list[Effect]:
-    """End the contract; the record stays until duplicates of its events can no longer count."""
+def close(
+    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
+) -> list[Effect]:
+    """End the contract; the record stays until duplicates of its events can no longer count.
+
+    The last cycle ends here, too: usage from before that is still under way adjusts its history.
+    """
     account.status = CLOSED
     account.closed_ms = at_ms
     out: list[Effect] = [_expire(bucket, subscriber, at_ms, cause) for bucket in account.buckets]
+    close_cycle(account, at_ms, rules)
     account.buckets = []
     out.append(audited("closed", subscriber, at_ms, cause, overage_bytes=account.overage_bytes))
     return out
@@ -192,24 +213,19 @@ def expire_buckets(account: Account, subscriber: str, at_ms: int) -> list[Effect
         return []
     account.buckets = [bucket for bucket in account.buckets if bucket not in over]
     cause = Cause(due_time=from_ms(at_ms))
-    return [_expire(bucket, subscriber, at_ms, cause) for bucket in over]
+    return [_end(account, bucket, subscriber, at_ms, cause) for bucket in over]
 
 
 def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effect]:
     """Close the cycle at its end and open the next one: all thresholds are armed anew."""
     end = account.cycle_end_ms
     cause = Cause(due_time=from_ms(end))
-    over = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
-    out: list[Effect] = [_expire(bucket, subscriber, end, cause) for bucket in over]
-    closed = ClosedCycle(
-        account.cycle_start_ms,
-        end,
-        sum(bucket.granted_bytes for bucket in over),
-        sum(bucket.used_bytes for bucket in over),
-        sum(bucket.expired_bytes for bucket in over),
-        account.overage_bytes,
-    )
-    account.history = [*account.history, closed][-rules.limits.history_cycles :]
+    out: list[Effect] = [
+        _expire(bucket, subscriber, end, cause)
+        for bucket in account.buckets
+        if bucket.kind == ALLOWANCE
+    ]
+    closed = close_cycle(account, end, rules)
     out.append(
         audited(
             "cycle_closed",
@@ -232,19 +248,6 @@ def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effec
     return out
 
 
-def adjust_closed_cycle(account: Account, time_ms: int, used_bytes: int) -> ClosedCycle | None:
-    """Late usage of a closed cycle: corrects its history; None if that is no longer kept."""
-    for cycle in account.history:
-        if cycle.start_ms <= time_ms < cycle.end_ms:
-            covered = min(used_bytes, cycle.expired_bytes)
-            cycle.expired_bytes -= covered
-            cycle.used_bytes += covered
-            cycle.overage_bytes += used_bytes - covered
-            cycle.late_bytes += used_bytes
-            return cycle
-    return None
-
-
 def _grant_allowances(account: Account, rules: Rulebook) -> None:
     plan = rules.plans.get(account.plan)
     if plan is None:
@@ -264,7 +267,15 @@ def _allowance_bucket(account: Account, allowance: Allowance, granted_ms: int) -
         granted_ms,
         account.cycle_end_ms,
         allowance.granted_bytes,
+        arming=account.grants,
     )
+
+
+def _end(account: Account, bucket: Bucket, subscriber: str, at_ms: int, cause: Cause) -> Effect:
+    """Expire a bucket within its cycle: late usage may still be charged to it until that ends."""
+    if bucket.remaining_bytes or bucket.kind == ALLOWANCE:
+        account.ended.append(bucket)
+    return _expire(bucket, subscriber, at_ms, cause)
 
 
 def _expire(bucket: Bucket, subscriber: str, at_ms: int, cause: Cause) -> Effect:

@@ -40,7 +40,7 @@ class Bucket(Struct, array_like=True, gc=False):
     granted_bytes: int
     used_bytes: int = 0
     arming: int = 0
-    """Raised whenever the grant changes, so that a re-armed threshold gets a new reminder id."""
+    """Number of the grant that armed its thresholds last: a re-armed one gets a new reminder id."""
     expired_bytes: int = 0
     rolled_over_bytes: int = 0
 
@@ -54,7 +54,10 @@ class Bucket(Struct, array_like=True, gc=False):
 
 
 class ClosedCycle(Struct, array_like=True, gc=False):
-    """Totals of the plan allowance in a cycle that is over; late usage still adjusts them."""
+    """Totals of the plan allowance in a cycle that is over; late usage still adjusts them.
+
+    A first cycle begins with the activation, a last one ends with the closing.
+    """
 
     start_ms: int
     end_ms: int
@@ -93,7 +96,7 @@ class Account(Struct, array_like=True, gc=False):
     charged_bytes: int = 0
     """All usage ever counted, whatever it was charged to: what input and state must agree on."""
     grants: int = 0
-    """Counts top-ups and packs, to name their buckets."""
+    """Counts what changed grants, to name buckets and to tell armings apart."""
     history: list[ClosedCycle] = []
     """Oldest first."""
     opted_out: list[str] = []
@@ -107,6 +110,8 @@ class Account(Struct, array_like=True, gc=False):
     rules_id: int = 0
     """Fingerprint of the rulebook ``next_due_ms`` was computed with."""
     held: list[Held] = []
+    ended: list[Bucket] = []
+    """Buckets that ended within the present cycle; usage from before, arriving late, is theirs."""
 
 
 class NewerStateError(ValueError):

@@ -35,7 +35,8 @@ class Due(Struct, frozen=True, gc=False):
 def next_due_ms(account: Account, rules: Rulebook) -> int:
     """The next instant at which the account needs attention; NEVER_MS if none."""
     if account.status == HELD:
-        return account.held[0].arrival.received_ms + rules.limits.hold_unknown_ms
+        oldest_ms = min(held.arrival.received_ms for held in account.held)
+        return oldest_ms + rules.limits.hold_unknown_ms
     if account.status != ACTIVE:
         # A closed account is kept until no duplicate of its events can count any more.
         return account.closed_ms + rules.limits.dedupe_horizon_ms

@@ -8,7 +8,7 @@ worker's timer or the event came first.
 from __future__ import annotations
 
 from streamproc.core import dedupe, lifecycle
-from streamproc.core.charging import charge
+from streamproc.core.charging import charge, charge_late
 from streamproc.core.effects import Effect, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
@@ -19,6 +19,7 @@ from streamproc.core.events import (
     ToppedUp,
     UsageRecorded,
 )
+from streamproc.core.history import adjust_closed_cycle
 from streamproc.core.instants import to_ms
 from streamproc.core.model import ACTIVE, CLOSED, HELD, Account, Held
 from streamproc.core.reminding import audited, remind_crossed, remind_due
@@ -52,7 +53,7 @@ def step(
     now_ms = time_ms if time_ms > received_ms else received_ms
     if account is not None:
         if account.rules_id != rules.fingerprint:
-            _reschedule(account, rules)
+            adopt_rules(account, now_ms, rules)
         if now_ms >= account.next_due_ms:
             account, done = advance(account, event.subscriber, now_ms, rules)
             out.extend(done)
@@ -68,6 +69,8 @@ def step(
         effects, counted = _usage(account, event, time_ms, arrival, rules)
     else:
         effects = _account_event(account, event, arrival, rules)
+        # Everything due up to now has been done: what the event brings with it counts from here.
+        account.clock_ms = max(account.clock_ms, now_ms)
         counted = not any(_is_reject(effect) for effect in effects)
         _reschedule(account, rules)
     if counted:
@@ -101,13 +104,13 @@ def advance(
     """
     out: list[Effect] = []
     if account.rules_id != rules.fingerprint:
-        _reschedule(account, rules)
+        adopt_rules(account, now_ms, rules)
     while (due_ms := account.next_due_ms) <= now_ms:
         if account.status == HELD:
-            for held in account.held:
-                detail = "no activation arrived while the event was held"
-                out.append(rejected("unknown_subscriber", detail, held.event, held.arrival))
-            return None, out
+            _let_go_of_held(account, now_ms, rules, out)
+            if not account.held:
+                return None, out
+            continue
         if account.status == CLOSED:
             return None, out
         # A reminder of this very instant speaks of the state before the cycle or pack ends.
@@ -123,6 +126,30 @@ def advance(
         account.clock_ms = max(account.clock_ms, due_ms)
         account.next_due_ms = next_due_ms(account, rules)
     return account, out
+
+
+def adopt_rules(account: Account, now_ms: int, rules: Rulebook) -> None:
+    """Schedule an account anew after a change of rules that is in force since ``now_ms``.
+
+    What only the new rules would have asked for before is not made up for; what was due under the
+    old ones and has not been done is.
+    """
+    account.clock_ms = max(account.clock_ms, min(now_ms, account.next_due_ms - 1))
+    _reschedule(account, rules)
+
+
+def _let_go_of_held(account: Account, now_ms: int, rules: Rulebook, out: list[Effect]) -> None:
+    """Reject the held events that have waited long enough."""
+    kept: list[Held] = []
+    for held in account.held:
+        if held.arrival.received_ms + rules.limits.hold_unknown_ms > now_ms:
+            kept.append(held)
+            continue
+        detail = "no activation arrived while the event was held"
+        out.append(rejected("unknown_subscriber", detail, held.event, held.arrival))
+    account.held = kept
+    if kept:
+        _reschedule(account, rules)
 
 
 def _reschedule(account: Account, rules: Rulebook) -> None:
@@ -142,32 +169,67 @@ def _usage(
     if used_bytes > rules.limits.max_event_bytes:
         detail = f"more than {rules.limits.max_event_bytes} bytes in one event"
         return [rejected("absurd_bytes", detail, event, arrival)], False
-    if account.status == CLOSED:
-        return [rejected("account_closed", "the account was closed", event, arrival)], False
-    if time_ms < account.activated_ms:
-        return [rejected("before_activation", "usage before activation", event, arrival)], False
-    if time_ms < account.cycle_start_ms:
-        cycle = lifecycle.adjust_closed_cycle(account, time_ms, used_bytes)
-        if cycle is None:
-            detail = "its billing cycle is no longer kept"
-            return [rejected("cycle_forgotten", detail, event, arrival)], False
-        late = audited(
+    if (
+        account.status == CLOSED
+        or time_ms < account.cycle_start_ms
+        or time_ms < account.activated_ms
+    ):
+        return _usage_of_the_past(account, event, time_ms, arrival)
+    account.charged_bytes += used_bytes
+    if account.ended:
+        crossed, taken = charge_late(
+            account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
+        )
+    else:
+        taken = []
+        crossed = charge(
+            account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
+        )
+    if crossed is None and not taken:
+        return NOTHING, True
+    cause = cause_of(event, arrival)
+    out: list[Effect] = [
+        audited(
             "late_usage",
             event.subscriber,
             arrival.received_ms,
-            cause_of(event, arrival),
-            used_bytes=used_bytes,
-            cycle_start_ms=cycle.start_ms,
-            cycle_overage_bytes=cycle.overage_bytes,
+            cause,
+            bucket=bucket.id,
+            used_bytes=taken_bytes,
         )
-        account.charged_bytes += used_bytes
-        return [late], True
+        for bucket, taken_bytes in taken
+    ]
+    if crossed is not None:
+        # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
+        as_of_ms = max(time_ms, arrival.received_ms)
+        out.extend(remind_crossed(account, event.subscriber, crossed, as_of_ms, cause, rules))
+    return out, True
+
+
+def _usage_of_the_past(
+    account: Account, event: UsageRecorded, time_ms: int, arrival: Arrival
+) -> tuple[list[Effect], bool]:
+    """Usage of a closed cycle or contract adjusts its history (law 11)."""
+    if account.status == CLOSED and time_ms >= account.closed_ms:
+        return [rejected("account_closed", "the account was closed", event, arrival)], False
+    used_bytes = event.used_bytes
+    cycle = adjust_closed_cycle(account, time_ms, used_bytes)
+    if cycle is None:
+        if time_ms < account.activated_ms:
+            return [rejected("before_activation", "usage before activation", event, arrival)], False
+        detail = "its billing cycle is no longer kept"
+        return [rejected("cycle_forgotten", detail, event, arrival)], False
     account.charged_bytes += used_bytes
-    crossed = charge(account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules)
-    if crossed is None:
-        return NOTHING, True
-    cause = cause_of(event, arrival)
-    return remind_crossed(account, event.subscriber, crossed, time_ms, cause, rules), True
+    late = audited(
+        "late_usage",
+        event.subscriber,
+        arrival.received_ms,
+        cause_of(event, arrival),
+        used_bytes=used_bytes,
+        cycle_start_ms=cycle.start_ms,
+        cycle_overage_bytes=cycle.overage_bytes,
+    )
+    return [late], True
 
 
 def _account_event(
@@ -177,13 +239,16 @@ def _account_event(
         return lifecycle.activate(account, event, arrival, rules)
     if account.status != ACTIVE:
         return [rejected("account_closed", "the account was closed", event, arrival)]
+    if isinstance(event, PlanChanged | AccountClosed) and to_ms(event.time) < account.activated_ms:
+        detail = "it is about an earlier contract"
+        return [rejected("before_activation", detail, event, arrival)]
     if isinstance(event, PlanChanged):
         return lifecycle.change_plan(account, event, arrival, rules)
     if isinstance(event, ToppedUp):
         return lifecycle.top_up(account, event, arrival, rules)
     if isinstance(event, AccountClosed):
         cause = cause_of(event, arrival)
-        return lifecycle.close(account, event.subscriber, to_ms(event.time), cause)
+        return lifecycle.close(account, event.subscriber, to_ms(event.time), cause, rules)
     if isinstance(event, UsageRecorded):  # pragma: no cover - step sends usage elsewhere
         raise TypeError("usage is not an account event")
     return lifecycle.opt(account, event, arrival)

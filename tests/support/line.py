@@ -104,9 +104,7 @@ class Line:
         self, used_bytes: int, at: float, arrives: float | None = None, **fields: Any
     ) -> list[Effect]:
         name = fields.pop("id", None) or self._id()
-        event = UsageRecorded(
-            name, "ocs", SUBSCRIBER, day(at), total_bytes=used_bytes, **fields
-        )
+        event = UsageRecorded(name, "ocs", SUBSCRIBER, day(at), total_bytes=used_bytes, **fields)
         return self.feed(event, None if arrives is None else day(arrives))
 
     def top_up(self, at: float, arrives: float | None = None, **fields: Any) -> list[Effect]:
@@ -137,9 +135,7 @@ def reminders(effects: list[Effect]) -> list[Reminder]:
 
 def thresholds(effects: list[Effect]) -> list[tuple[str, int]]:
     """Rule and threshold (0 for timed rules) of each reminder."""
-    return [
-        (one.rule, one.threshold.value if one.threshold else 0) for one in reminders(effects)
-    ]
+    return [(one.rule, one.threshold.value if one.threshold else 0) for one in reminders(effects)]
 
 
 def decisions(effects: list[Effect]) -> list[str]:

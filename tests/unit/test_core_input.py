@@ -1,0 +1,75 @@
+"""Holding, deduplication, opting out, and input at the edge of what can be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from streamproc.core import dedupe
+from streamproc.core.instants import DAY_MS
+from tests.support.line import (
+    EXPIRY,
+    GB,
+    WEEKLY,
+    Line,
+    day,
+    decisions,
+    reasons,
+    rulebook,
+    thresholds,
+)
+
+
+def test_every_held_event_waits_its_own_time() -> None:
+    line = Line(rulebook(hold_unknown_ms=DAY_MS))
+    line.use(GB, at=0.5)
+    line.use(2 * GB, at=1.4)
+    assert reasons(line.reach(day(1.5))) == ["unknown_subscriber"]
+    line.activate(at=0.1, arrives=1.6)
+    assert line.bucket("data").used_bytes == 2 * GB
+
+
+def test_held_events_are_all_rejected_in_the_end() -> None:
+    line = Line(rulebook(hold_unknown_ms=DAY_MS))
+    line.use(GB, at=0.5)
+    line.use(2 * GB, at=1.4)
+    assert reasons(line.reach(day(3))) == ["unknown_subscriber"] * 2
+    assert line.state is None
+
+
+def test_source_and_id_do_not_run_into_each_other() -> None:
+    assert dedupe.digest("a", "b\0c") != dedupe.digest("a\0b", "c")
+
+
+def test_the_same_id_of_another_source_is_another_event() -> None:
+    assert dedupe.digest("ocs-1", "7") != dedupe.digest("ocs-2", "7")
+
+
+def test_a_top_up_valid_until_the_end_of_time_never_expires() -> None:
+    line = Line(rulebook(timed_rules=(WEEKLY, EXPIRY)))
+    line.activate()
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-12)))
+    line.top_up(at=1, granted_bytes=GB, expires_time=end)
+    line.use(10 * GB, at=2)
+    assert thresholds(line.use(GB // 2, at=2.5)) == [("low", 50)]
+    assert thresholds(line.reach(day(5))) == [("weekly", 0)]
+
+
+def test_a_top_up_that_ends_before_it_begins_is_rejected() -> None:
+    line = Line()
+    line.activate()
+    dawn = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    for expires in (dawn, datetime(1969, 1, 1, tzinfo=UTC), day(1)):
+        effects = line.top_up(at=1, granted_bytes=GB, expires_time=expires)
+        assert reasons(effects) == ["already_expired"]
+    assert line.reach(day(2)) == []
+    assert [one.id for one in line.account.buckets] == ["data"]
+
+
+def test_a_new_contract_begins_without_the_old_ones_opt_outs() -> None:
+    line = Line()
+    line.activate()
+    line.opt("usage", at=1)
+    assert decisions(line.use(6 * GB, at=1.5)) == ["opted_out"]
+    line.close(at=2)
+    line.activate(at=3)
+    assert thresholds(line.use(6 * GB, at=4)) == [("low", 50)]
