@@ -104,7 +104,8 @@ class _Summary(_Timed, frozen=True, tag="usage_summary", kw_only=True):
 
 
 class _BeforeCycleEnd(_Timed, frozen=True, tag="before_cycle_end", kw_only=True):
-    days_before: Annotated[int, Meta(ge=0, le=27)]
+    # The cycle ends at midnight: one day before is its last day, none would be too late.
+    days_before: Annotated[int, Meta(ge=1, le=27)]
 
 
 class _BeforeExpiry(_Timed, frozen=True, tag="before_expiry", kw_only=True):

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
+from streamproc.contracts.rulesfile import RulesError, load_rulebook
 from streamproc.core.calendar import known_zone, local_instant_ms
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.rulebook import Allowance, Plan, TimedRule
@@ -98,3 +99,16 @@ def test_next_cycle_ordered_before_the_cycles_end_holds_though_it_arrives_after(
     assert line.account.plan == "big"
     assert line.bucket("data").granted_bytes == 9 * GB
     assert line.bucket("data").used_bytes == GB // 2
+
+
+def test_a_rule_that_would_come_after_the_cycles_end_is_refused() -> None:
+    text = """
+version: 1
+currency: EUR
+default_locale: en
+plans: [{id: basic, allowances: []}]
+rules:
+  - {id: end, kind: before_cycle_end, days_before: 0, at: "10:00", category: s, texts: {en: end}}
+"""
+    with pytest.raises(RulesError, match=r"^rules.yaml:7: rules\[0\].days_before: "):
+        load_rulebook(text, "rules.yaml")
