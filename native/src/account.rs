@@ -1,7 +1,8 @@
 //! One usage event applied to one packed account, in the plain case only.
 //!
 //! Plain is: an active account of the present rules, usage of the present cycle that is neither
-//! late, absurd nor a repeat, crosses no threshold and finds its dedupe segment open. Then exactly
+//! late, absurd nor a repeat, falls into no bucket that has ended since, crosses no threshold and
+//! finds its dedupe segment open. Then exactly
 //! these fields change: used bytes of buckets, overage, charged bytes, the remembered ids and their
 //! count. Everything else is copied as it stands. `None`: not plain, nothing was changed.
 
@@ -11,7 +12,7 @@ use crate::usage::Usage;
 
 const STATE_VERSION: i64 = 1;
 const ACTIVE: i64 = 1;
-const ACCOUNT_FIELDS: usize = 23;
+const ACCOUNT_FIELDS: usize = 24;
 const BUCKET_FIELDS: usize = 11;
 const ID_BYTES: usize = 8;
 const SEGMENT_MS: i64 = 7 * 86_400_000;
@@ -89,8 +90,30 @@ pub fn apply(
     if reader.integer()? != rules.fingerprint {
         return None;
     }
+    reader.skip()?; // held
+    for _ in 0..reader.array()? {
+        if was_valid(&mut reader, usage.time_ms)? {
+            return None;
+        }
+    }
     out.extend_from_slice(&account[copied..]);
     Some(())
+}
+
+/// Whether an ended bucket would have been charged at an instant.
+fn was_valid(reader: &mut Reader<'_>, time_ms: i64) -> Option<bool> {
+    if reader.array()? != BUCKET_FIELDS {
+        return None;
+    }
+    for _ in 0..4 {
+        reader.skip()?; // id, kind, source, priority
+    }
+    let granted_ms = reader.integer()?;
+    let expires_ms = reader.integer()?;
+    for _ in 0..BUCKET_FIELDS - 6 {
+        reader.skip()?;
+    }
+    Some(granted_ms <= time_ms && time_ms < expires_ms)
 }
 
 /// Copy everything up to the next number, and read that number.
