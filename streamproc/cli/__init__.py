@@ -6,6 +6,7 @@ import click
 
 from streamproc import __version__
 from streamproc.cli.worker import worker
+from streamproc.cli.workload import workload
 
 
 @click.group(context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True})
@@ -15,3 +16,4 @@ def main() -> None:
 
 
 main.add_command(worker)
+main.add_command(workload)

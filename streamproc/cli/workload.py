@@ -1,0 +1,152 @@
+"""``streamproc workload``: a seeded month of usage, to a file or to Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streamproc.cli.rules import read_rules
+
+if TYPE_CHECKING:
+    from streamproc.edges.bulk import BulkProducer
+    from streamproc.edges.workload import InputRecord
+
+
+@click.command()
+@click.option("--events", default=100_000, type=click.IntRange(1), help="Records, of all kinds.")
+@click.option("--seed", default=1, help="The same seed and rules make the same bytes.")
+@click.option("--subscribers", default=5_000, type=click.IntRange(1))
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="2026-01-01",
+    help="First day (UTC).",
+)
+@click.option("--days", default=31, type=click.IntRange(1))
+@click.option(
+    "--rules", type=click.Path(path_type=Path), help="Rules file for plans; default: packaged."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a recording: FILE, FILE.gz or FILE.zst (see `streamproc replay`).",
+)
+@click.option("--broker", metavar="HOST:PORT", help="Write to Kafka instead.")
+@click.option("--topic", default="streamproc.events", help="Made if missing.")
+@click.option("--partitions", default=4, type=click.IntRange(1), help="For a topic to be made.")
+@click.option("--replication-factor", default=1, help="For a topic to be made.")
+@click.option(
+    "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
+)
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Records/s at most.")
+@click.option(
+    "--advance-clock/--no-advance-clock",
+    default=False,
+    help="End with a record per partition that lets time pass to four days after the month: "
+    "timed reminders of a worker with --clock event need it.",
+)
+def workload(
+    events: int,
+    seed: int,
+    subscribers: int,
+    start: datetime,
+    days: int,
+    rules: Path | None,
+    out: Path | None,
+    broker: str | None,
+    topic: str,
+    partitions: int,
+    replication_factor: int,
+    compression: str,
+    rate: float | None,
+    advance_clock: bool,
+) -> None:
+    """Make a month of usage as billing systems send it, from a seed.
+
+    Few subscribers make most of the records, by day and night and in bursts; some records are
+    late, doubled or malformed; there are top-ups, plan changes, opt-outs and closes. Give --out
+    or --broker.
+
+    \b
+    streamproc workload --events 1000000 --out month.ndjson.zst
+    streamproc workload --events 1000000 --broker 127.0.0.1:9092 --topic streamproc.events
+    """
+    from datetime import UTC
+
+    from streamproc.edges.bulk import BulkProducer, DeliveryError, TopicError
+    from streamproc.edges.bulk.topics import topic_facts
+    from streamproc.edges.workload import WorkloadSettings, clock_records, generate
+
+    if (out is None) == (broker is None):
+        raise click.UsageError("give either --out FILE or --broker HOST:PORT")
+    settings = WorkloadSettings(
+        seed=seed,
+        events=events,
+        subscribers=subscribers,
+        start=start.replace(tzinfo=UTC),
+        days=days,
+    )
+    records = generate(settings, read_rules(rules))
+    began = time.monotonic()
+    if out is not None:
+        clocks = clock_records(settings, partitions if advance_clock else 0)
+        place, written = str(out), _to_file(out, records, clocks)
+    else:
+        assert broker is not None
+        place = f"{topic} at {broker}"
+        try:
+            facts = topic_facts(
+                broker, topic, create_partitions=partitions, replication_factor=replication_factor
+            )
+            clocks = clock_records(settings, facts.partitions if advance_clock else 0)
+            with BulkProducer(
+                broker, topic, partitions=facts.partitions, compression=compression
+            ) as producer:
+                written = _to_kafka(producer, records, clocks, rate)
+        except (TopicError, DeliveryError) as error:
+            raise click.ClickException(str(error)) from error
+    seconds = time.monotonic() - began
+    click.echo(f"{written:,} records to {place} in {seconds:.1f} s ({written / seconds:,.0f}/s)")
+
+
+def _to_file(
+    path: Path, records: Iterable[InputRecord], clocks: Iterable[tuple[int, InputRecord]]
+) -> int:
+    from streamproc.edges.recording import LogRecord, RecordingWriter
+
+    # Under another name until it is whole: nobody takes half a month for a month.
+    partial = path.with_name(f".part-{path.name}")
+    with RecordingWriter(partial) as writer:
+        for record in records:
+            writer.write(LogRecord(*record))
+        for partition, record in clocks:
+            writer.write(LogRecord(*record, partition=partition))
+    partial.replace(path)
+    return writer.records
+
+
+def _to_kafka(
+    producer: BulkProducer,
+    records: Iterable[InputRecord],
+    clocks: Iterable[tuple[int, InputRecord]],
+    rate: float | None,
+) -> int:
+    began = time.monotonic()
+    for key, value, timestamp_ms in records:
+        # A record without key is placed by its length, so that runs are repeatable.
+        place = producer.partition_for(key) if key is not None else len(value or b"")
+        producer.append(place % producer.partitions, key, value, timestamp_ms)
+        if rate is not None and producer.appended % max(int(rate / 20), 1) == 0:
+            ahead = producer.appended / rate - (time.monotonic() - began)
+            if ahead > 0:
+                producer.release()
+                time.sleep(ahead)
+    for partition, (key, value, timestamp_ms) in clocks:
+        producer.append(partition, key, value, timestamp_ms)
+    producer.flush()
+    return producer.appended

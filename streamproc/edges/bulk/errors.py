@@ -1,0 +1,19 @@
+"""What can go wrong on the way to a topic."""
+
+from __future__ import annotations
+
+
+class TopicError(RuntimeError):
+    """The broker cannot be reached, or the topic is not as needed; the message says what to do."""
+
+
+class DeliveryError(RuntimeError):
+    """Records that were handed over are not in the topic."""
+
+
+class BackpressureError(DeliveryError):
+    """The broker takes no more: the bounded buffer stayed full for the whole time allowed."""
+
+
+class FencedError(RuntimeError):
+    """Another run with the same id took over; this one must stop."""

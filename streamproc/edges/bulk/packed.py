@@ -1,0 +1,125 @@
+"""Record batches built outside kafka-python and sent by it.
+
+kafka-python appends record by record in Python: about 40,000 records/s. Its sender, retries,
+sequence numbers and transactions work on batches, though, and do not care who built them. So the
+batches are built by aiokafka's compiled builder (about 3 million records/s) behind the interface
+of kafka-python's ``MemoryRecordsBuilder``. The parts of kafka-python reached into here are listed
+in docs/replay.md and held by tests/contract/test_kafka_python_hooks.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from kafka import KafkaProducer, TopicPartition
+from kafka.producer.producer_batch import ProducerBatch
+
+CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+Headers = list[tuple[str, bytes]]
+
+
+class PackedRecords:
+    """The records of one batch; kafka-python's sender sees a ``MemoryRecordsBuilder``."""
+
+    __slots__ = ("_buffer", "_builder", "_count", "_plain_bytes", "_state", "append")
+
+    def __init__(self, codec: int, batch_bytes: int, transactional: bool) -> None:
+        self._builder: Any = DefaultRecordBatchBuilder(
+            2, codec, int(transactional), -1, -1, -1, batch_bytes
+        )
+        #: append(offset, timestamp_ms, key, value, headers); None: the batch is full.
+        self.append: Callable[[int, int, bytes | None, bytes | None, Headers], Any]
+        self.append = self._builder.append
+        self._count = 0
+        self._buffer: bytearray | None = None
+        self._plain_bytes = 0
+        self._state = (-1, -1, -1)
+
+    def seal(self, count: int) -> None:
+        """No more records will be appended; ``count`` were."""
+        self._count = count
+
+    def next_offset(self) -> int:
+        return self._count
+
+    @property
+    def producer_id(self) -> int:
+        return self._state[0]
+
+    @property
+    def producer_epoch(self) -> int:
+        return self._state[1]
+
+    @property
+    def base_sequence(self) -> int:
+        return self._state[2]
+
+    def set_producer_state(
+        self, producer_id: int, producer_epoch: int, base_sequence: int, is_transactional: bool
+    ) -> None:
+        self._builder.set_producer_state(producer_id, producer_epoch, base_sequence)
+        self._state = (producer_id, producer_epoch, base_sequence)
+
+    def close(self) -> None:
+        """Compress and add the checksum, once; the sender's thread calls it."""
+        if self._buffer is None:
+            self._plain_bytes = self._builder.size()
+            self._buffer = self._builder.build()
+            self._builder = self.append = None  # type: ignore[assignment]  # frees the memory
+
+    def buffer(self) -> bytearray:
+        assert self._buffer is not None
+        return self._buffer
+
+    def size_in_bytes(self) -> int:
+        return len(self._buffer) if self._buffer is not None else self._builder.size()
+
+    def compression_rate(self) -> float:
+        return self.size_in_bytes() / self._plain_bytes
+
+    def is_full(self) -> bool:
+        return True
+
+
+class _WholeBatch(ProducerBatch):  # type: ignore[misc]
+    """A batch that is never split: who waits for it waits for all its records."""
+
+    @property
+    def record_count(self) -> int:
+        return 1
+
+
+Outcome = Callable[[BaseException | None], None]
+
+
+def hand_over(
+    producer: KafkaProducer, place: TopicPartition, records: PackedRecords, outcome: Outcome
+) -> None:
+    """Queue a sealed batch; ``outcome`` is called once, in the sender's thread."""
+    batch = _WholeBatch(place, records)
+    batch.produce_future.add_callback(_report, outcome)
+    batch.produce_future.add_errback(outcome)
+    manager = producer._transaction_manager
+    if manager is not None and manager.is_transactional():
+        manager.maybe_add_partition_to_transaction(place)
+    accumulator = producer._accumulator
+    with accumulator._tp_lock(place):
+        accumulator._batches[place].append(batch)
+        accumulator._incomplete.add(batch)
+    producer._sender.wakeup()
+
+
+def _report(
+    outcome: Outcome, result: tuple[int, int, Callable[[int], BaseException] | None]
+) -> None:
+    failed = result[2]
+    outcome(None if failed is None else failed(0))
+
+
+def force_close(producer: KafkaProducer, timeout_seconds: float = 10.0) -> None:
+    """Close at once: what is not written fails. (close(timeout=0) raises while batches wait.)"""
+    producer._sender.force_close()
+    producer._sender.join(timeout_seconds)
+    producer.close()

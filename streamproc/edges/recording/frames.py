@@ -1,0 +1,91 @@
+"""The zstd form: one frame per block of lines, and an index behind them.
+
+``zstd -d`` reads it like any other file: the index lies in a skippable frame, which decoders pass
+over. Its last 12 bytes are the length of the index and a mark, so that it is found from the end.
+A file without an index (the recorder was killed) is whole up to its last complete frame.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import zstandard
+from msgspec import Struct
+
+SKIPPABLE_MAGIC = 0x184D2A5E
+MARK = b"SPRECIX1"
+_HEAD = struct.Struct("<II")
+_TAIL = struct.Struct("<I8s")
+FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class Frame(Struct, array_like=True, gc=False):
+    """Where a frame lies and what is in it. ``next_offsets``: by ``topic/partition``."""
+
+    start: int
+    length: int
+    records: int
+    first_ms: int
+    last_ms: int
+    next_offsets: dict[str, int]
+
+
+class Index(Struct):
+    """All frames, in file order."""
+
+    frames: list[Frame]
+
+    @property
+    def records(self) -> int:
+        return sum(frame.records for frame in self.frames)
+
+
+def encode_index(index: Index) -> bytes:
+    """The skippable frame."""
+    packed = zstandard.ZstdCompressor().compress(msgspec.json.encode(index))
+    body = packed + _TAIL.pack(len(packed), MARK)
+    return _HEAD.pack(SKIPPABLE_MAGIC, len(body)) + body
+
+
+def read_index(path: Path) -> tuple[Index, int] | None:
+    """The index and where its frame begins; None if the file has none."""
+    size = path.stat().st_size
+    if size < _HEAD.size + _TAIL.size:
+        return None
+    with path.open("rb") as file:
+        file.seek(size - _TAIL.size)
+        length, mark = _TAIL.unpack(file.read(_TAIL.size))
+        start = size - _TAIL.size - length - _HEAD.size
+        if mark != MARK or start < 0:
+            return None
+        file.seek(start)
+        magic, body = _HEAD.unpack(file.read(_HEAD.size))
+        if magic != SKIPPABLE_MAGIC or body != length + _TAIL.size:
+            return None
+        packed = file.read(length)
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=1 << 30)
+        return msgspec.json.decode(raw, type=Index), start
+    except (zstandard.ZstdError, msgspec.DecodeError):
+        return None
+
+
+def next_frame(file: BinaryIO) -> tuple[bytes, int] | None:
+    """The content and the length of the frame at the file's position; None if it is torn.
+
+    Raises ``zstandard.ZstdError`` if what lies there is damaged.
+    """
+    start = file.tell()
+    decoder = zstandard.ZstdDecompressor().decompressobj()
+    parts: list[bytes] = []
+    while not decoder.eof:
+        chunk = file.read(1 << 20)
+        if not chunk:
+            return None
+        parts.append(decoder.decompress(chunk))
+    end = file.tell() - len(decoder.unused_data)
+    file.seek(end)
+    return b"".join(parts), end - start

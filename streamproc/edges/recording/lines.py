@@ -1,0 +1,113 @@
+"""One log record as one line of JSON.
+
+``{"key": "8613800000001", "value": "{\\"type\\":...}", "timestamp_ms": 1767225600000}``, where
+``key`` or ``value`` is missing for null, and ``key_base64`` or ``value_base64`` stands for bytes
+that are not UTF-8. ``headers`` (name, base64), ``topic``, ``partition`` and ``offset`` are there
+when the record came from a topic. The value is a string, not an object, because malformed values
+must survive byte for byte.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+
+class BadRecordingError(ValueError):
+    """A file that is no recording, or a damaged one; the message names file, place and remedy."""
+
+
+class LogRecord(NamedTuple):
+    """A Kafka record outside Kafka; the last four are unknown for records never in a topic."""
+
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None
+    offset: int | None = None
+    topic: str | None = None
+
+
+class Line(Struct, omit_defaults=True, gc=False):
+    """The JSON object of a line."""
+
+    key: str | None = None
+    value: str | None = None
+    timestamp_ms: int = 0
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    key_base64: str | None = None
+    value_base64: str | None = None
+    headers: list[tuple[str, str]] | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(Line)
+
+
+def to_line(record: LogRecord) -> bytes:
+    """The line, without its end."""
+    line = Line(timestamp_ms=record.timestamp_ms)
+    line.key, line.key_base64 = _text(record.key)
+    line.value, line.value_base64 = _text(record.value)
+    line.topic, line.partition, line.offset = record.topic, record.partition, record.offset
+    if record.headers:
+        line.headers = [(name, b64encode(value).decode()) for name, value in record.headers]
+    return _encode(line)
+
+
+def from_line(line: Line) -> LogRecord:
+    """Raises ValueError if base64 is not."""
+    key, value = line.key, line.value
+    headers = line.headers
+    return LogRecord(
+        key.encode() if key is not None else _bytes(line.key_base64),
+        value.encode() if value is not None else _bytes(line.value_base64),
+        line.timestamp_ms,
+        () if headers is None else tuple((n, b64decode(v, validate=True)) for n, v in headers),
+        line.partition,
+        line.offset,
+        line.topic,
+    )
+
+
+def parse_lines(block: bytes, path: Path, before: int) -> Sequence[Line]:
+    """The lines of a block; ``before`` counts the file's lines ahead of it, for the message.
+
+    Raises :class:`BadRecordingError` naming the line.
+    """
+    try:
+        return _decoder.decode_lines(block)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    for number, line in enumerate(block.splitlines(), before + 1):
+        try:
+            if line.strip():
+                _decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRecordingError(
+                f"{path}, line {number}: not a log record ({error}); each line must be an object "
+                f'like {{"key": "...", "value": "...", "timestamp_ms": 0}}'
+            ) from None
+    raise BadRecordingError(f"{path}: lines after {before} cannot be read")
+
+
+def _text(data: bytes | None) -> tuple[str | None, str | None]:
+    """As text, or else as base64."""
+    if data is None:
+        return None, None
+    try:
+        return data.decode(), None
+    except UnicodeDecodeError:
+        return None, b64encode(data).decode()
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text, validate=True)
