@@ -9,6 +9,8 @@ mod msgpack;
 mod rules;
 mod usage;
 
+use std::io::Write;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -117,8 +119,8 @@ impl PlainUsage {
             return None;
         }
         name.clear();
+        write!(name, "{}:", usage.source.len()).ok()?;
         name.extend_from_slice(usage.source);
-        name.push(0);
         name.extend_from_slice(usage.id);
         let id = xxh3_64(name).to_be_bytes();
         out.extend_from_slice(&before[..DUE_BYTES]);
