@@ -28,7 +28,8 @@ def unwrap(value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes:
 
     Raises :class:`BadEnvelopeError`, or msgspec's errors for a value that is no JSON object.
     """
-    found = {name.lower(): content for name, content in headers}
+    # Kafka allows a header without a value.
+    found = {name.lower(): content or b"" for name, content in headers}
     if found.get("content-type", b"").startswith(STRUCTURED):
         envelope = msgspec.json.decode(value, type=dict[str, Any])
         return _plain(envelope, envelope.get("data"))

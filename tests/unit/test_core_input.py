@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
+
+from streamproc.contracts.codec import DecodeFailure, decode_event
 from streamproc.core import dedupe
 from streamproc.core.instants import DAY_MS
 from tests.support.line import (
@@ -73,3 +77,11 @@ def test_a_new_contract_begins_without_the_old_ones_opt_outs() -> None:
     line.close(at=2)
     line.activate(at=3)
     assert thresholds(line.use(6 * GB, at=4)) == [("low", 50)]
+
+
+@pytest.mark.parametrize("name", ["content-type", "ce_specversion", "ce_id", "other"])
+def test_a_header_without_a_value_is_no_reason_to_stop(name: str) -> None:
+    value = b'{"type":"clock.advanced","id":"1","source":"s","time":"2026-01-01T00:00:00Z"}'
+    headers = [(name, None)]
+    with contextlib.suppress(DecodeFailure):
+        decode_event(value, None, headers)  # type: ignore[arg-type]
