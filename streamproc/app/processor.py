@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from streamproc.app.plain import is_native, plain_usage
 from streamproc.app.settings import Clock, Native, Topics
@@ -186,7 +187,7 @@ class QuotaProcessor:
         reason: str,
         detail: str,
         arrival: Arrival,
-        event_id: str | None = None,
+        event_id: str | UnsetType = UNSET,
     ) -> None:
         reject = Rejected(
             reason,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from streamproc.contracts.cloudevents import BadEnvelopeError, unwrap
 from streamproc.core.effects import Audited, Effect, Rejected, Reminder
@@ -26,7 +27,7 @@ encode_effect = msgspec.json.Encoder().encode
 class DecodeFailure(Exception):  # a verdict on input, not an error of ours
     """Input that is no event; ``reason`` is a reject's, ``detail`` never repeats values."""
 
-    def __init__(self, reason: str, detail: str, event_id: str | None = None) -> None:
+    def __init__(self, reason: str, detail: str, event_id: str | UnsetType = UNSET) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail

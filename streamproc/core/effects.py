@@ -2,99 +2,129 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from streamproc.core.events import Arrival, SubscriberEvent
+from streamproc.core.events import (
+    MAX_INTEGER,
+    Arrival,
+    ByteCount,
+    EventId,
+    Instant,
+    Name,
+    Source,
+    Subscriber,
+    SubscriberEvent,
+)
 from streamproc.core.instants import from_ms
+from streamproc.core.privacy import conceal
+
+Word = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
+"""A term of a vocabulary that may grow; its present terms are listed in ``schemas/``."""
+BucketId = Annotated[str, Meta(min_length=1, max_length=128)]
+ReminderId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+Text = Annotated[str, Meta(min_length=1)]
+Topic = Annotated[str, Meta(min_length=1, max_length=249)]
+Natural = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+Partition = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Priority = Annotated[int, Meta(ge=0, le=1000)]
+Segments = Annotated[int, Meta(ge=1, le=255)]
+Encoding = Literal["gsm7", "ucs2"]
 
 
 class BucketFigures(Struct, frozen=True, gc=False):
     """A bucket as the reminder's reader should see it, all in bytes."""
 
-    id: str
-    kind: str
-    granted_bytes: int
-    used_bytes: int
-    remaining_bytes: int
-    expires_time: datetime | None = None
+    id: BucketId
+    kind: Word
+    granted_bytes: ByteCount
+    used_bytes: ByteCount
+    remaining_bytes: ByteCount
+    expires_time: Instant | None
 
 
 class Threshold(Struct, frozen=True, gc=False):
     """The level that was reached; ``unit`` is ``percent`` (used) or ``bytes`` (remaining)."""
 
-    unit: str
-    value: int
+    unit: Word
+    value: Natural
 
 
-class Cause(Struct, frozen=True, gc=False, omit_defaults=True):
+class Cause(Struct, frozen=True, gc=False):
     """Trace back: the input record that caused an effect, or the due instant of a timer."""
 
-    event_id: str | None = None
-    source: str | None = None
-    topic: str | None = None
-    partition: int | None = None
-    offset: int | None = None
-    due_time: datetime | None = None
+    event_id: EventId | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    topic: Topic | UnsetType = UNSET
+    partition: Partition | UnsetType = UNSET
+    offset: Natural | UnsetType = UNSET
+    due_time: Instant | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        record = (self.event_id, self.source, self.topic, self.partition, self.offset)
+        if self.due_time is UNSET and UNSET in record:
+            raise ValueError("needs either due_time or the whole origin of an input record")
 
 
 class Reminder(Struct, frozen=True, gc=False, tag="reminder.requested", tag_field="type"):
     """A message that must reach the subscriber between ``not_before`` and ``expires_time``."""
 
-    id: str
-    kind: str
-    rule: str
-    subscriber: str
+    id: ReminderId
+    kind: Word
+    rule: Name
+    subscriber: Subscriber
     buckets: list[BucketFigures]
     threshold: Threshold | None
-    cycle_start: datetime
-    cycle_end: datetime
-    used_bytes: int
-    granted_bytes: int
-    remaining_bytes: int
-    overage_bytes: int
-    as_of: datetime
-    locale: str
-    text: str
-    encoding: str
-    segments: int
-    category: str
-    priority: int
+    cycle_start: Instant
+    cycle_end: Instant
+    used_bytes: ByteCount
+    granted_bytes: ByteCount
+    remaining_bytes: ByteCount
+    overage_bytes: ByteCount
+    as_of: Instant
+    locale: Name
+    text: Text
+    encoding: Encoding
+    segments: Segments
+    category: Name
+    priority: Priority
     mandatory: bool
-    not_before: datetime
-    expires_time: datetime
+    not_before: Instant
+    expires_time: Instant
     cause: Cause
 
 
 class Audited(Struct, frozen=True, gc=False, tag="audit.recorded", tag_field="type"):
-    """Why something was, or was not, done. ``figures`` are integers in bytes or milliseconds."""
+    """Why something was, or was not, done. ``figures`` carry their unit in their name."""
 
-    decision: str
-    subscriber: str
-    time: datetime
-    rule: str
-    bucket: str
-    threshold: int
-    figures: dict[str, int]
+    decision: Word
+    subscriber: Subscriber
+    time: Instant
+    figures: dict[Word, Natural]
     cause: Cause
+    rule: Name | UnsetType = UNSET
+    bucket: BucketId | UnsetType = UNSET
+    threshold: Natural | UnsetType = UNSET
+    """In the unit of the rule's thresholds: percent used or bytes remaining."""
+    category: Name | UnsetType = UNSET
 
 
 class Rejected(Struct, frozen=True, gc=False, tag="input.rejected", tag_field="type"):
     """Input that was not applied. The record itself stays in the input topic at its origin.
 
-    Neither the payload nor the subscriber is repeated here: rejects are read by more people than
-    the input is.
+    Neither the payload nor the subscriber is repeated here, not even as a part of the event's id:
+    rejects are read by more people than the input is.
     """
 
-    reason: str
-    detail: str
-    topic: str
-    partition: int
-    offset: int
-    received_time: datetime
-    event_id: str | None = None
-    source: str | None = None
+    reason: Word
+    detail: Text
+    topic: Topic
+    partition: Partition
+    offset: Natural
+    received_time: Instant
+    event_id: EventId | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
 
 
 Effect = Reminder | Audited | Rejected
@@ -106,7 +136,7 @@ def cause_of(event: SubscriberEvent, arrival: Arrival) -> Cause:
 
 
 def rejected(reason: str, detail: str, event: SubscriberEvent, arrival: Arrival) -> Rejected:
-    """A well-formed event that must not be applied."""
+    """A well-formed event that must not be applied; ``detail`` must not repeat its values."""
     return Rejected(
         reason=reason,
         detail=detail,
@@ -114,6 +144,6 @@ def rejected(reason: str, detail: str, event: SubscriberEvent, arrival: Arrival)
         partition=arrival.partition,
         offset=arrival.offset,
         received_time=from_ms(arrival.received_ms),
-        event_id=event.id,
-        source=event.source,
+        event_id=conceal(event.id, event.subscriber),
+        source=conceal(event.source, event.subscriber),
     )

@@ -7,17 +7,20 @@ are integers in bytes, all instants aware datetimes.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import force_setattr
 
 MAX_INTEGER = 2**53 - 1
 """Largest integer every JSON implementation keeps exactly."""
 
 EventId = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Subscriber = Annotated[str, Meta(min_length=3, max_length=64)]
+Source = Annotated[str, Meta(min_length=1, max_length=256)]
+Subscriber = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][!-~]{2,63}\Z")]
+"""Visible ASCII, because it is a record key; no leading plus, because it would be a second key."""
 Instant = Annotated[datetime, Meta(tz=True)]
 ByteCount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 GrantedBytes = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
@@ -25,11 +28,25 @@ RatingGroup = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 AnchorDay = Annotated[int, Meta(ge=1, le=31)]
 
 
+def _keep_in_calendar(event: Struct, field: str) -> None:
+    """Cut an instant that has no UTC date to the calendar's end: a state record must hold it."""
+    when: datetime = getattr(event, field)
+    try:
+        when.astimezone(UTC)
+    except OverflowError:
+        end = datetime.max if when.year == 9999 else datetime.min
+        force_setattr(event, field, end.replace(tzinfo=UTC))
+
+
 class _Event(Struct, tag_field="type", forbid_unknown_fields=True, frozen=True, gc=False):
     id: EventId
-    source: Name
+    source: Source
     subscriber: Subscriber
     time: Instant
+
+    def __post_init__(self) -> None:
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
 
 
 class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
@@ -46,6 +63,8 @@ class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
         directions = (self.uplink_bytes is not UNSET) + (self.downlink_bytes is not UNSET)
         if directions != (2 if self.total_bytes is UNSET else 0):
             raise ValueError("needs either total_bytes or both uplink_bytes and downlink_bytes")
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
 
     @property
     def used_bytes(self) -> int:
@@ -84,6 +103,10 @@ class ToppedUp(_Event, tag="account.topped_up", frozen=True, gc=False):
             raise ValueError("needs either pack or granted_bytes")
         if self.pack is not UNSET and self.expires_time is not UNSET:
             raise ValueError("a pack brings its own validity, expires_time is for granted_bytes")
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
+        if self.expires_time is not UNSET:
+            _keep_in_calendar(self, "expires_time")
 
 
 class OptedOut(_Event, tag="account.opted_out", frozen=True, gc=False):
@@ -113,8 +136,12 @@ class ClockAdvanced(
     """Replay's last word to a partition: no earlier record follows. Belongs to no subscriber."""
 
     id: EventId
-    source: Name
+    source: Source
     time: Instant
+
+    def __post_init__(self) -> None:
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
 
 
 AccountEvent = AccountActivated | PlanChanged | ToppedUp | OptedOut | OptedIn | AccountClosed

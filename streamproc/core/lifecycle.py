@@ -35,10 +35,10 @@ def activate(
     if account.status == ACTIVE:
         return [rejected("already_active", "close the account first", event, arrival)]
     if event.plan not in rules.plans:
-        return [rejected("unknown_plan", f"no plan {event.plan!r} in the rules", event, arrival)]
+        return [rejected("unknown_plan", "no such plan in the rules", event, arrival)]
     tz = zone(event.time_zone)
     if tz is None:
-        detail = f"no IANA time zone {event.time_zone!r}"
+        detail = "no such IANA time zone"
         return [rejected("unknown_time_zone", detail, event, arrival)]
     if account.status == CLOSED:
         # The new contract may begin in the old one's cycle: its armings are others, and what the
@@ -72,7 +72,7 @@ def change_plan(
     An order for the next cycle that arrives when that has begun takes effect at once.
     """
     if event.plan not in rules.plans:
-        return [rejected("unknown_plan", f"no plan {event.plan!r} in the rules", event, arrival)]
+        return [rejected("unknown_plan", "no such plan in the rules", event, arrival)]
     cause = cause_of(event, arrival)
     now_ms = to_ms(event.time)
     if event.effective == "next_cycle" and now_ms >= account.cycle_start_ms:
@@ -131,7 +131,7 @@ def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook)
         pack = rules.packs.get(event.pack)
         if pack is None:
             account.grants -= 1
-            detail = f"no pack {event.pack!r} in the rules"
+            detail = "no such pack in the rules"
             return [rejected("unknown_pack", detail, event, arrival)]
         bucket = Bucket(
             f"{pack.id}#{account.grants}",
@@ -187,7 +187,7 @@ def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[E
         if event.category in account.opted_out:
             account.opted_out.remove(event.category)
     cause = cause_of(event, arrival)
-    return [audited(decision, event.subscriber, to_ms(event.time), cause, rule=event.category)]
+    return [audited(decision, event.subscriber, to_ms(event.time), cause, category=event.category)]
 
 
 def close(

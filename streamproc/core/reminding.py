@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import blake2b
 
+from msgspec import UNSET, UnsetType
+
 from streamproc.core.calendar import known_zone, local_time
 from streamproc.core.charging import Crossed
 from streamproc.core.effects import (
@@ -91,7 +93,7 @@ def remind_due(
             due.at_ms,
             cause,
             rule=due.rule.id,
-            bucket=bucket_id,
+            bucket=bucket_id or UNSET,
             lateness_ms=lateness_ms,
         )
     buckets = [due.bucket] if due.bucket else list(account.buckets)
@@ -117,13 +119,15 @@ def audited(
     subscriber: str,
     time_ms: int,
     cause: Cause,
-    rule: str = "",
-    bucket: str = "",
-    threshold: int = 0,
+    rule: str | UnsetType = UNSET,
+    bucket: str | UnsetType = UNSET,
+    threshold: int | UnsetType = UNSET,
+    category: str | UnsetType = UNSET,
     **figures: int,
 ) -> Audited:
     """An audit record; ``figures`` carry their unit in their name."""
-    return Audited(decision, subscriber, from_ms(time_ms), rule, bucket, threshold, figures, cause)
+    time = from_ms(time_ms)
+    return Audited(decision, subscriber, time, figures, cause, rule, bucket, threshold, category)
 
 
 def _reminder(  # every argument is a different fact of the message
@@ -146,8 +150,9 @@ def _reminder(  # every argument is a different fact of the message
             as_of_ms,
             cause,
             rule=rule.id,
-            bucket=subject.id if subject else "",
-            threshold=threshold.value if threshold else 0,
+            bucket=subject.id if subject else UNSET,
+            threshold=threshold.value if threshold else UNSET,
+            category=rule.category,
         )
     locale = choose_locale(rule.texts, account.locale, rules.default_locale)
     figures = _Figures(rule, account, buckets, subject, threshold, as_of_ms)

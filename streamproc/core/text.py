@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from string import Formatter
-from typing import Final
+from typing import Final, Literal
 
 GSM_BASIC: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -69,7 +69,7 @@ def choose_locale(texts: dict[str, str], wanted: str, default: str) -> str:
     return default if default in texts else next(iter(texts))
 
 
-def segments(text: str) -> tuple[str, int]:
+def segments(text: str) -> tuple[Literal["gsm7", "ucs2"], int]:
     """Encoding (``gsm7`` or ``ucs2``) and number of SMS parts a text needs."""
     if _NOT_GSM.search(text) is None:
         if len(text) + len(_EXTENDED.findall(text)) <= 160:

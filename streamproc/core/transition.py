@@ -80,7 +80,9 @@ def step(
         if lost:
             cause = cause_of(event, arrival)
             out.append(
-                audited("dedupe_shortened", event.subscriber, received_ms, cause, forgotten=lost)
+                audited(
+                    "dedupe_shortened", event.subscriber, received_ms, cause, forgotten_ids=lost
+                )
             )
     if not out:
         return account, effects
