@@ -1,4 +1,9 @@
-"""The rules file of a running worker: loaded at start, picked up or refused when it changes."""
+"""The rules file of a running worker: loaded at start, picked up or refused when it changes.
+
+A worker never goes on without rules: whatever happens to the file, the last good rules stay in
+force. A change is judged when two looks in a row saw the same content, so that a file caught half
+written is neither taken over nor complained of.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from streamproc.contracts.rulesfile import RulesError, default_rulebook, load_rulebook
+from streamproc.contracts.rulesfile import RulesError, default_rulebook, load_rulebook, removed
 from streamproc.core.rulebook import Rulebook
 
 log = structlog.get_logger(__name__)
@@ -18,32 +23,67 @@ class RulesFile:
     def __init__(self, path: Path | None) -> None:
         """Raises ``RulesError`` if the file is wrong: nothing starts with wrong rules."""
         self.path = path
-        self._text = ""
-        self.rulebook = self._load() if path else default_rulebook()
+        self.refusal: str | None = None
+        """Why the file as it is now is not in force; None if it is."""
+        self._judged: bytes | OSError = b""
+        """The content (or the failure to read it) that was dealt with last."""
+        self._seen: bytes | OSError = b""
+        """What the last look saw."""
+        if path is None:
+            self.rulebook = default_rulebook()
+            return
+        content = self._look()
+        if isinstance(content, OSError):
+            raise RulesError(_unreadable(path, content)) from content
+        self.rulebook = load_rulebook(content, str(path))
+        self._judged = self._seen = content
 
     def refresh(self) -> Rulebook | None:
-        """The new rulebook if the file changed for the better; a wrong file is logged once."""
+        """The new rulebook if the file changed for the better; a wrong file is logged once.
+
+        To be called at regular intervals; a change takes two calls to be noticed.
+        """
         if self.path is None:
             return None
-        before = self._text
-        try:
-            if self._read() == before:
-                return None
-            rulebook = self._load()
-        except RulesError as error:
-            log.error("changed rules refused, keeping the old ones", problems=str(error))
+        before, self._seen = self._seen, self._look()
+        if not _same(self._seen, before) or _same(self._seen, self._judged):
             return None
-        log.info("changed rules taken over", file=str(self.path))
+        self._judged = self._seen
+        try:
+            return self._judge(self.path, self._seen)
+        except RulesError as error:
+            self.refusal = str(error)
+            log.error("changed rules refused, keeping the old ones", problems=self.refusal)
+            return None
+
+    def _judge(self, path: Path, content: bytes | OSError) -> Rulebook:
+        if isinstance(content, OSError):
+            raise RulesError(_unreadable(path, content))
+        rulebook = load_rulebook(content, str(path))
+        gone = removed(self.rulebook, rulebook)
+        if gone:
+            raise RulesError(
+                f"{path}:1: {', '.join(gone)}: gone, but subscribers may have it; put it back, or "
+                f"restart the workers with this file when nobody has it any more"
+            )
+        self.refusal = None
         self.rulebook = rulebook
+        log.info("changed rules taken over", file=str(path), fingerprint=rulebook.fingerprint)
         return rulebook
 
-    def _read(self) -> str:
+    def _look(self) -> bytes | OSError:
         assert self.path is not None
         try:
-            return self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RulesError(f"{self.path}: cannot be read: {error}") from error
+            return self.path.read_bytes()
+        except OSError as error:
+            return error
 
-    def _load(self) -> Rulebook:
-        self._text = self._read()
-        return load_rulebook(self._text, str(self.path))
+
+def _same(one: bytes | OSError, other: bytes | OSError) -> bool:
+    if isinstance(one, OSError) and isinstance(other, OSError):
+        return one.errno == other.errno
+    return one == other
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path}:1: cannot be read: {error.strerror or error}"

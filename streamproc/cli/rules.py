@@ -1,9 +1,9 @@
-"""The rules file of a command that reads it once."""
+"""``streamproc rules``: checking a rules file before a worker gets it; reading it for others."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,15 +11,57 @@ if TYPE_CHECKING:
     from streamproc.core.rulebook import Rulebook
 
 
+class WrongRules(click.ClickException):
+    """Problems as FILE:LINE: field: problem, each on a line of its own for editors and CI."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, file=file, err=True)
+
+
 def read_rules(path: Path | None) -> Rulebook:
     """The rulebook in ``path``, or the packaged one; a wrong file ends the command."""
-    from streamproc.contracts.rulesfile import RulesError, default_rulebook, load_rulebook
+    from streamproc.app.rules import RulesFile
+    from streamproc.contracts.rulesfile import RulesError
 
-    if path is None:
-        return default_rulebook()
     try:
-        return load_rulebook(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{path}: cannot be read: {error}") from error
+        return RulesFile(path).rulebook
     except RulesError as error:
-        raise click.ClickException(str(error)) from error
+        raise WrongRules(str(error)) from error
+
+
+@click.group()
+def rules() -> None:
+    """Plans, packs and reminder rules in a file."""
+
+
+@rules.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--replaces",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The rules in force: what running workers would refuse to lose is a problem too.",
+)
+def check(file: Path, replaces: Path | None) -> None:
+    """Check FILE: OK and a summary, or every problem as FILE:LINE: field: problem."""
+    from streamproc.contracts.rulesfile import removed
+
+    rulebook = read_rules(file)
+    gone = removed(read_rules(replaces), rulebook) if replaces else []
+    if gone:
+        problems = [f"{file}:1: {what} is gone, but subscribers may have it" for what in gone]
+        raise WrongRules("\n".join(problems))
+    texts = [rule.texts for rule in rulebook.usage_rules]
+    texts += [rule.texts for rule in rulebook.timed_rules]
+    locales = sorted({locale for one in texts for locale in one})
+    click.echo(
+        f"{file}: OK: {_count(len(rulebook.plans), 'plan')}, "
+        f"{_count(len(rulebook.packs), 'pack')}, "
+        f"{_count(len(rulebook.usage_rules), 'usage rule')}, "
+        f"{_count(len(rulebook.timed_rules), 'timed rule')}, "
+        f"texts in {', '.join(locales)}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

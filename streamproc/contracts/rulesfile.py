@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from datetime import time
 from importlib import resources
-from typing import Annotated, Any, Literal, TypeVar
+from string import Formatter
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
 
-from streamproc.contracts.rulestext import Source, SyntaxProblem, parse
+from streamproc.contracts.faults import faults
+from streamproc.contracts.lines import Lines, Path, SyntaxProblem, field_name
+from streamproc.contracts.rulesformat import (
+    AllowanceEntry,
+    BeforeCycleEndEntry,
+    BeforeExpiryEntry,
+    LimitsEntry,
+    PackEntry,
+    PercentEntry,
+    PlanEntry,
+    RemainingEntry,
+    RulesFormat,
+    SummaryEntry,
+    TimedEntry,
+)
+from streamproc.contracts.rulestext import decode, parse
 from streamproc.core.instants import DAY_MS
-from streamproc.core.model import ALLOWANCE, PACK, TOPUP
 from streamproc.core.rulebook import (
     Allowance,
     Limits,
@@ -26,256 +40,203 @@ from streamproc.core.text import template_error
 
 LONGEST_CYCLE_DAYS = 31
 
-Id = Annotated[str, Meta(min_length=1, max_length=64)]
-Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Priority = Annotated[int, Meta(ge=0, le=1000)]
-Texts = Annotated[dict[str, str], Meta(min_length=1)]
-BucketKind = Literal["allowance", "pack", "topup"]
-ClockTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-
-T = TypeVar("T")
+_COUNTDOWN_KINDS = ("before_cycle_end", "before_expiry")
+_TIMED_KINDS = ("usage_summary", *_COUNTDOWN_KINDS)
 
 
 class RulesError(ValueError):
     """The rules file is wrong; the message lists every problem as FILE:LINE: field: problem."""
 
 
-class _Strict(Struct, forbid_unknown_fields=True, frozen=True):
-    pass
-
-
-class _Scoped(_Strict, frozen=True):
-    rating_groups: frozenset[Natural] | None = None
-    roaming_zones: frozenset[Id] | None = None
-
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.rating_groups, self.roaming_zones)
-
-
-class _Allowance(_Scoped, frozen=True, kw_only=True):
-    id: Id
-    granted_bytes: Count
-    priority: Priority = 50
-
-
-class _Plan(_Strict, frozen=True):
-    id: Id
-    allowances: tuple[_Allowance, ...]
-    overage_price_minor: Natural = 0
-    overage_unit_bytes: Count = 1_000_000
-
-
-class _Pack(_Scoped, frozen=True, kw_only=True):
-    id: Id
-    granted_bytes: Count
-    validity_hours: Annotated[int, Meta(ge=1, le=24 * 3660)]
-    priority: Priority = 10
-
-
-class _Rule(_Strict, frozen=True, tag_field="kind", kw_only=True):
-    id: Id
-    texts: Texts
-    category: Id
-    mandatory: bool = False
-    priority: Priority = 5
-    ttl_seconds: Count = 86_400
-
-
-class _Percent(_Rule, frozen=True, tag="usage_percent", kw_only=True):
-    thresholds: Annotated[tuple[Annotated[int, Meta(ge=1, le=100)], ...], Meta(min_length=1)]
-    bucket_kinds: frozenset[BucketKind] = frozenset((ALLOWANCE, PACK, TOPUP))
-
-
-class _Remaining(_Rule, frozen=True, tag="remaining_bytes", kw_only=True):
-    thresholds: Annotated[tuple[Natural, ...], Meta(min_length=1)]
-    bucket_kinds: frozenset[BucketKind] = frozenset((ALLOWANCE, PACK, TOPUP))
-
-
-class _Timed(_Rule, frozen=True, kw_only=True):
-    at: ClockTime
-    misfire_grace_seconds: Natural = 21_600
-
-
-class _Summary(_Timed, frozen=True, tag="usage_summary", kw_only=True):
-    every: Literal["day", "week", "month"] = "week"
-    day: Annotated[int, Meta(ge=1, le=31)] = 1
-
-
-class _BeforeCycleEnd(_Timed, frozen=True, tag="before_cycle_end", kw_only=True):
-    # The cycle ends at midnight: one day before is its last day, none would be too late.
-    days_before: Annotated[int, Meta(ge=1, le=27)]
-
-
-class _BeforeExpiry(_Timed, frozen=True, tag="before_expiry", kw_only=True):
-    days_before: Annotated[int, Meta(ge=0, le=365)]
-
-
-class _Limits(_Strict, frozen=True):
-    max_event_bytes: Count = 1 << 40
-    max_ahead_seconds: Natural = 300
-    max_age_days: Count = 40
-    dedupe_horizon_days: Count = 75
-    dedupe_max_ids: Annotated[int, Meta(ge=100, le=65_536)] = 16_384
-    hold_unknown_seconds: Natural = 86_400
-    hold_max_events: Annotated[int, Meta(ge=1, le=10_000)] = 100
-    history_cycles: Annotated[int, Meta(ge=1, le=24)] = 2
-
-
-_AnyRule = _Percent | _Remaining | _Summary | _BeforeCycleEnd | _BeforeExpiry
-
-_UNKNOWN = "Object contains unknown field "
-_TOP = ("version", "currency", "default_locale", "limits", "plans", "packs", "rules")
-
-
-def load_rulebook(text: str, filename: str) -> Rulebook:
-    """The rulebook of a file's text; TOML if the name ends so, else YAML.
+def load_rulebook(source: str | bytes, filename: str) -> Rulebook:
+    """The rulebook of a file's content; TOML if the name ends so, else YAML.
 
     Raises :class:`RulesError` with all problems.
     """
     try:
-        source = parse(text, filename)
+        text = decode(source, filename) if isinstance(source, bytes) else source
+        data, lines = parse(text, filename)
     except SyntaxProblem as problem:
         raise RulesError(str(problem)) from None
-    return _Loader(source).load()
+    problems = [*lines.problems, *_Check(data, lines).problems()]
+    if problems:
+        # What parsing found wrong with a field is why the field is wrong; one line for both.
+        seen: dict[Path, tuple[int, Path, str]] = {}
+        for problem_found in problems:
+            seen.setdefault(problem_found[1], problem_found)
+        found = sorted(
+            (line, f"{field_name(path)}: {problem}" if path else problem)
+            for line, path, problem in seen.values()
+        )
+        raise RulesError("\n".join(f"{filename}:{line}: {text}" for line, text in found))
+    return _rulebook(msgspec.convert(data, RulesFormat))
 
 
 def default_rulebook() -> Rulebook:
     """The packaged rules."""
     file = resources.files(__package__) / "rules" / "default.yaml"
-    return load_rulebook(file.read_text(encoding="utf-8"), "default.yaml")
+    return load_rulebook(file.read_bytes(), "default.yaml")
 
 
-class _Loader:
-    """Converts item by item, so that each problem has its own line."""
+def removed(old: Rulebook, new: Rulebook) -> list[str]:
+    """What ``new`` lacks that subscribers of ``old`` may still have, in words.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._problems: list[tuple[int, str]] = []
+    A plan that is gone grants nothing from the next cycle on; a pack or allowance that is gone
+    takes its scope along, and its buckets would cover all usage.
+    """
+    kept = {one.id for plan in new.plans.values() for one in plan.allowances}
+    allowances = {one.id: None for plan in old.plans.values() for one in plan.allowances}
+    return [
+        *(f"plan {name!r}" for name in old.plans if name not in new.plans),
+        *(f"pack {name!r}" for name in old.packs if name not in new.packs),
+        *(f"allowance {name!r}" for name in allowances if name not in kept),
+    ]
 
-    def load(self) -> Rulebook:
-        data = self._source.data
-        for name in data:
-            if name not in _TOP:
-                self._problem((name,), f"unknown field; known: {', '.join(_TOP)}")
-        if data.get("version") != 1:
-            self._problem(("version",), "must be 1")
-        limits = self._convert(("limits",), data.get("limits", {}), _Limits) or _Limits()
-        plans = self._items("plans", _Plan)
-        packs = self._items("packs", _Pack)
-        rules: list[Any] = self._items("rules", _AnyRule)  # type: ignore[arg-type]
-        if not data.get("plans"):
-            self._problem(("plans",), "at least one plan is needed")
-        self._check_scoped_ids(plans, packs)
-        self._check_limits(limits)
-        for index, rule in rules:
-            self._check_texts(index, rule)
-        currency = self._convert(("currency",), data.get("currency"), Id)
-        locale = self._convert(("default_locale",), data.get("default_locale"), Id)
-        if self._problems:
-            name = self._source.filename
-            lines = [f"{name}:{line}: {text}" for line, text in sorted(self._problems)]
-            raise RulesError("\n".join(lines))
-        return Rulebook(
-            plans=tuple(_plan(plan) for _, plan in plans),
-            packs=tuple(_pack(pack) for _, pack in packs),
-            usage_rules=tuple(
-                _usage_rule(rule) for _, rule in rules if isinstance(rule, _Percent | _Remaining)
-            ),
-            timed_rules=tuple(_timed_rule(rule) for _, rule in rules if isinstance(rule, _Timed)),
-            limits=_limits(limits),
-            default_locale=str(locale),
-            currency=str(currency),
-        )
 
-    def _items(self, name: str, kind: type[T]) -> list[tuple[int, T]]:
-        items = self._source.data.get(name, [])
-        if not isinstance(items, list):
-            self._problem((name,), "must be a list")
-            return []
-        found: list[tuple[int, T]] = []
-        ids: set[str] = set()
+class _Check:
+    """The faults of single fields, then what must hold between fields.
+
+    The latter looks at the data as it was written, so that one problem hides no other.
+    """
+
+    def __init__(self, data: dict[str, Any], lines: Lines) -> None:
+        self._data = data
+        self._lines = lines
+        self._problems: list[tuple[int, Path, str]] = []
+
+    def problems(self) -> list[tuple[int, Path, str]]:
+        """Line, path and problem of each."""
+        for path, problem in faults(self._data, RulesFormat):
+            self._add(path, problem)
+        for name in ("plans", "packs", "rules"):
+            self._check_ids((name,), self._list(name))
+        self._check_scopes()
+        self._check_limits()
+        for index, rule in enumerate(self._list("rules")):
+            if isinstance(rule, dict):
+                self._check_rule(("rules", index), rule)
+        return self._problems
+
+    def _add(self, path: Path, problem: str) -> None:
+        self._problems.append((self._lines.of(path), path, problem))
+
+    def _list(self, name: str) -> list[Any]:
+        found = self._data.get(name)
+        return found if isinstance(found, list) else []
+
+    def _check_ids(self, path: Path, items: list[Any]) -> None:
+        ids: dict[str, int] = {}
         for index, item in enumerate(items):
-            one = self._convert((name, index), item, kind)
-            if one is None:
+            name = item.get("id") if isinstance(item, dict) else None
+            if not isinstance(name, str):
                 continue
-            identity: str = one.id  # type: ignore[attr-defined]  # every item has one
-            if identity in ids:
-                self._problem((name, index, "id"), f"{identity!r} is used twice")
-            ids.add(identity)
-            found.append((index, one))
-        return found
+            if name in ids:
+                first = self._lines.of((*path, ids[name], "id"))
+                self._add((*path, index, "id"), f"{name!r} is used twice, first in line {first}")
+            else:
+                ids[name] = index
 
-    def _convert(self, path: tuple[str | int, ...], item: Any, kind: type[T]) -> T | None:
-        try:
-            return msgspec.convert(item, kind)
-        except msgspec.ValidationError as error:
-            message, _, where = str(error).partition(" - at `$")
-            inner = tuple(
-                int(part) if part.isdigit() else part
-                for part in where.rstrip("`").replace("[", ".").replace("]", "").split(".")
-                if part
-            )
-            if message.startswith(_UNKNOWN):
-                inner = (*inner, message[len(_UNKNOWN) :].strip("`"))
-            self._problem(path + inner, message)
-            return None
-
-    def _check_scoped_ids(
-        self, plans: list[tuple[int, _Plan]], packs: list[tuple[int, _Pack]]
-    ) -> None:
+    def _check_scopes(self) -> None:
         """A bucket finds its scope by the id of its pack or allowance, so these must differ."""
+        pack_ids = {pack.get("id") for pack in self._list("packs") if isinstance(pack, dict)}
         scopes: dict[str, Scope] = {}
-        for _, pack in packs:
-            scopes[pack.id] = pack.scope
-        pack_ids = set(scopes)
-        for index, plan in plans:
-            for place, allowance in enumerate(plan.allowances):
-                path = ("plans", index, "allowances", place, "id")
-                if allowance.id in pack_ids:
-                    self._problem(path, f"{allowance.id!r} is a pack's id too")
-                elif scopes.setdefault(allowance.id, allowance.scope) != allowance.scope:
-                    self._problem(path, f"{allowance.id!r} has another scope in another plan")
+        for number, plan in enumerate(self._list("plans")):
+            items = plan.get("allowances") if isinstance(plan, dict) else None
+            if not isinstance(items, list):
+                continue
+            path: Path = ("plans", number, "allowances")
+            self._check_ids(path, items)
+            for index, item in enumerate(items):
+                name = item.get("id") if isinstance(item, dict) else None
+                if not isinstance(name, str):
+                    continue
+                if name in pack_ids:
+                    self._add((*path, index, "id"), f"{name!r} is a pack's id too")
+                    continue
+                try:
+                    scope = msgspec.convert(item, AllowanceEntry).scope
+                except msgspec.ValidationError:
+                    continue  # reported already
+                if scopes.setdefault(name, scope) != scope:
+                    self._add((*path, index, "id"), f"{name!r} has another scope in another plan")
 
-    def _check_limits(self, limits: _Limits) -> None:
-        least = LONGEST_CYCLE_DAYS + limits.max_age_days
-        if limits.dedupe_horizon_days < least:
-            self._problem(
+    def _check_limits(self) -> None:
+        given = self._data.get("limits")
+        known = LimitsEntry()
+        found = given if isinstance(given, dict) else {}
+        horizon = found.get("dedupe_horizon_days", known.dedupe_horizon_days)
+        age = found.get("max_age_days", known.max_age_days)
+        if type(horizon) is int and type(age) is int and horizon < LONGEST_CYCLE_DAYS + age:
+            self._add(
                 ("limits", "dedupe_horizon_days"),
-                f"must be at least {least}: a cycle of {LONGEST_CYCLE_DAYS} days and max_age_days",
+                f"must be at least {LONGEST_CYCLE_DAYS + age}: "
+                f"a cycle of {LONGEST_CYCLE_DAYS} days and max_age_days",
             )
 
-    def _check_texts(self, index: int, rule: _Rule) -> None:
-        for locale, template in rule.texts.items():
-            wrong = template_error(template) or ("" if template.strip() else "must not be empty")
-            if wrong:
-                self._problem(("rules", index, "texts", locale), wrong)
-        if isinstance(rule, _Summary) and rule.every == "week" and rule.day > 7:
-            self._problem(("rules", index, "day"), "a weekday is 1 (Monday) to 7")
+    def _check_rule(self, path: Path, rule: dict[str, Any]) -> None:
+        kind = rule.get("kind")
+        texts = rule.get("texts")
+        for locale, template in texts.items() if isinstance(texts, dict) else ():
+            if isinstance(template, str):
+                wrong = template_error(template) or _pointless(template, kind)
+                if wrong or not template.strip():
+                    self._add((*path, "texts", locale), wrong or "must not be empty")
+        if kind == "usage_summary" and "day" in rule:
+            every, day = rule.get("every", "week"), rule["day"]
+            if every == "day":
+                self._add((*path, "day"), "a daily summary has no day")
+            elif every == "week" and type(day) is int and day > 7:
+                self._add((*path, "day"), "a weekday is 1 (Monday) to 7")
+        given = rule.get("thresholds")
+        values = given if isinstance(given, list) else []
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                self._add((*path, "thresholds", index), f"{value} is given twice")
 
-    def _problem(self, path: tuple[str | int, ...], message: str) -> None:
-        name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-        self._problems.append((self._source.line(path), f"{name.lstrip('.')}: {message}"))
+
+def _pointless(template: str, kind: Any) -> str | None:
+    """A known placeholder that says nothing in a rule of this kind."""
+    names = {name for _, name, _, _ in Formatter().parse(template)}
+    if "threshold" in names and kind in _TIMED_KINDS:
+        return "{threshold} has no meaning in a timed rule"
+    if "days" in names and kind not in _COUNTDOWN_KINDS:
+        return "{days} has a meaning only beside days_before"
+    return None
 
 
-def _plan(plan: _Plan) -> Plan:
+def _rulebook(file: RulesFormat) -> Rulebook:
+    return Rulebook(
+        plans=tuple(_plan(plan) for plan in file.plans),
+        packs=tuple(_pack(pack) for pack in file.packs),
+        usage_rules=tuple(
+            _usage_rule(rule)
+            for rule in file.rules
+            if isinstance(rule, PercentEntry | RemainingEntry)
+        ),
+        timed_rules=tuple(_timed_rule(rule) for rule in file.rules if isinstance(rule, TimedEntry)),
+        limits=_limits(file.limits),
+        default_locale=file.default_locale,
+        currency=file.currency,
+    )
+
+
+def _plan(plan: PlanEntry) -> Plan:
     allowances = tuple(
         Allowance(one.id, one.granted_bytes, one.priority, one.scope) for one in plan.allowances
     )
     return Plan(plan.id, allowances, plan.overage_price_minor, plan.overage_unit_bytes)
 
 
-def _pack(pack: _Pack) -> Pack:
+def _pack(pack: PackEntry) -> Pack:
     validity_ms = pack.validity_hours * 3_600_000
     return Pack(pack.id, pack.granted_bytes, validity_ms, pack.priority, pack.scope)
 
 
-def _usage_rule(rule: _Percent | _Remaining) -> UsageRule:
+def _usage_rule(rule: PercentEntry | RemainingEntry) -> UsageRule:
     return UsageRule(
         rule.id,
-        "usage_percent" if isinstance(rule, _Percent) else "remaining_bytes",
-        tuple(sorted(set(rule.thresholds))),
+        "usage_percent" if isinstance(rule, PercentEntry) else "remaining_bytes",
+        tuple(sorted(rule.thresholds)),
         frozenset(map(str, rule.bucket_kinds)),
         rule.texts,
         rule.category,
@@ -285,16 +246,16 @@ def _usage_rule(rule: _Percent | _Remaining) -> UsageRule:
     )
 
 
-_KINDS: dict[type[_Timed], Literal["usage_summary", "before_cycle_end", "before_expiry"]] = {
-    _Summary: "usage_summary",
-    _BeforeCycleEnd: "before_cycle_end",
-    _BeforeExpiry: "before_expiry",
+_KINDS: dict[type[TimedEntry], Literal["usage_summary", "before_cycle_end", "before_expiry"]] = {
+    SummaryEntry: "usage_summary",
+    BeforeCycleEndEntry: "before_cycle_end",
+    BeforeExpiryEntry: "before_expiry",
 }
 
 
-def _timed_rule(rule: _Timed) -> TimedRule:
-    summary = rule if isinstance(rule, _Summary) else None
-    before = rule if isinstance(rule, _BeforeCycleEnd | _BeforeExpiry) else None
+def _timed_rule(rule: TimedEntry) -> TimedRule:
+    summary = rule if isinstance(rule, SummaryEntry) else None
+    before = rule if isinstance(rule, BeforeCycleEndEntry | BeforeExpiryEntry) else None
     return TimedRule(
         rule.id,
         _KINDS[type(rule)],
@@ -311,7 +272,7 @@ def _timed_rule(rule: _Timed) -> TimedRule:
     )
 
 
-def _limits(limits: _Limits) -> Limits:
+def _limits(limits: LimitsEntry) -> Limits:
     return Limits(
         limits.max_event_bytes,
         limits.max_ahead_seconds * 1000,

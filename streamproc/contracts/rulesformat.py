@@ -1,0 +1,144 @@
+"""The fields of a rules file, with their types and bounds (docs/rules.md describes them)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from streamproc.core.model import ALLOWANCE, PACK, TOPUP
+from streamproc.core.rulebook import Scope
+
+YEAR_SECONDS = 366 * 86_400
+
+Id = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s#\x00-\x1f\x7f]{1,64}$",
+        description="an id of 1 to 64 characters without spaces or #",
+    ),
+]
+"""``#`` ends the id in the names of buckets (``day-1gb#3``)."""
+Zone = Annotated[str, Meta(min_length=1, max_length=64)]
+Locale = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        description="a language tag such as en or zh-CN",
+    ),
+]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="a currency code such as CNY")]
+Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Seconds = Annotated[int, Meta(ge=0, le=YEAR_SECONDS)]
+Days = Annotated[int, Meta(ge=1, le=3660)]
+Priority = Annotated[int, Meta(ge=0, le=1000)]
+RatingGroup = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Texts = Annotated[dict[Locale, str], Meta(min_length=1)]
+BucketKind = Literal["allowance", "pack", "topup"]
+BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
+Percent = Annotated[int, Meta(ge=1, le=100)]
+ClockTime = Annotated[
+    str,
+    Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day such as "09:00"'),
+]
+
+
+class _Strict(Struct, forbid_unknown_fields=True, frozen=True):
+    pass
+
+
+class _Scoped(_Strict, frozen=True):
+    rating_groups: Annotated[frozenset[RatingGroup], Meta(min_length=1)] | None = None
+    roaming_zones: Annotated[frozenset[Zone], Meta(min_length=1)] | None = None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.rating_groups, self.roaming_zones)
+
+
+class AllowanceEntry(_Scoped, frozen=True, kw_only=True):
+    id: Id
+    granted_bytes: Count
+    priority: Priority = 50
+
+
+class PlanEntry(_Strict, frozen=True):
+    id: Id
+    allowances: tuple[AllowanceEntry, ...]
+    overage_price_minor: Natural = 0
+    overage_unit_bytes: Count = 1_000_000
+
+
+class PackEntry(_Scoped, frozen=True, kw_only=True):
+    id: Id
+    granted_bytes: Count
+    validity_hours: Annotated[int, Meta(ge=1, le=24 * 3660)]
+    priority: Priority = 10
+
+
+class RuleEntry(_Strict, frozen=True, tag_field="kind", kw_only=True):
+    id: Id
+    texts: Texts
+    category: Id
+    mandatory: bool = False
+    priority: Priority = 5
+    ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 86_400
+
+
+class PercentEntry(RuleEntry, frozen=True, tag="usage_percent", kw_only=True):
+    thresholds: Annotated[tuple[Percent, ...], Meta(min_length=1)]
+    bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
+
+
+class RemainingEntry(RuleEntry, frozen=True, tag="remaining_bytes", kw_only=True):
+    thresholds: Annotated[tuple[Natural, ...], Meta(min_length=1)]
+    bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
+
+
+class TimedEntry(RuleEntry, frozen=True, kw_only=True):
+    at: ClockTime
+    misfire_grace_seconds: Seconds = 21_600
+
+
+class SummaryEntry(TimedEntry, frozen=True, tag="usage_summary", kw_only=True):
+    every: Literal["day", "week", "month"] = "week"
+    day: Annotated[int, Meta(ge=1, le=31)] = 1
+
+
+class BeforeCycleEndEntry(TimedEntry, frozen=True, tag="before_cycle_end", kw_only=True):
+    # The cycle ends at midnight: one day before is its last day, none would be too late.
+    days_before: Annotated[int, Meta(ge=1, le=27)]
+
+
+class BeforeExpiryEntry(TimedEntry, frozen=True, tag="before_expiry", kw_only=True):
+    days_before: Annotated[int, Meta(ge=0, le=365)]
+
+
+class LimitsEntry(_Strict, frozen=True):
+    max_event_bytes: Count = 1 << 40
+    max_ahead_seconds: Seconds = 300
+    max_age_days: Days = 40
+    dedupe_horizon_days: Days = 75
+    dedupe_max_ids: Annotated[int, Meta(ge=100, le=65_536)] = 16_384
+    hold_unknown_seconds: Seconds = 86_400
+    hold_max_events: Annotated[int, Meta(ge=1, le=500)] = 100
+    """Held events lie in one state record, which must fit into a Kafka message."""
+    history_cycles: Annotated[int, Meta(ge=1, le=24)] = 2
+
+
+AnyRuleEntry = (
+    PercentEntry | RemainingEntry | SummaryEntry | BeforeCycleEndEntry | BeforeExpiryEntry
+)
+
+
+class RulesFormat(_Strict, frozen=True, kw_only=True):
+    """The whole file."""
+
+    version: Literal[1]
+    currency: Currency
+    default_locale: Locale
+    limits: LimitsEntry = LimitsEntry()
+    plans: Annotated[tuple[PlanEntry, ...], Meta(min_length=1)]
+    packs: tuple[PackEntry, ...] = ()
+    rules: Annotated[tuple[AnyRuleEntry, ...], Meta(min_length=1)]
