@@ -1,1 +1,30 @@
-"""An independent second computation of what a log of records must lead to."""
+"""What a log of records must lead to, computed a second time by a different route.
+
+Written from the laws (docs/design.md), not from the core: buckets are plain dicts, thresholds are
+compared one by one before and after, event ids lie in a dict, the calendar walks day by day, JSON
+is checked by hand. Slow and simple on purpose; of the core it reads the rulebook's data alone.
+"""
+
+from streamproc.oracle.figures import (
+    AccountFigures,
+    BucketFigures,
+    Expectation,
+    LogRecord,
+    ReminderKey,
+    differences,
+    observed,
+    reminder_key,
+)
+from streamproc.oracle.log import expect
+
+__all__ = [
+    "AccountFigures",
+    "BucketFigures",
+    "Expectation",
+    "LogRecord",
+    "ReminderKey",
+    "differences",
+    "expect",
+    "observed",
+    "reminder_key",
+]

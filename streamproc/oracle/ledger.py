@@ -1,0 +1,231 @@
+"""One subscriber: every event in order of arrival, and time in between."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from zoneinfo import ZoneInfo
+
+from streamproc.core.rulebook import Rulebook
+from streamproc.oracle.buckets import NEVER
+from streamproc.oracle.contract import Contract, Cycle
+from streamproc.oracle.figures import AccountFigures, BucketFigures, Expectation
+from streamproc.oracle.reading import Fields
+
+WEEK_MS = 7 * 86_400_000
+
+
+class Ledger:
+    """Outcomes of all subscribers are counted into the one ``outcome``."""
+
+    def __init__(self, name: str, rules: Rulebook, outcome: Expectation) -> None:
+        self.name = name
+        self.rules = rules
+        self.outcome = outcome
+        self._forget()
+
+    def _forget(self) -> None:
+        self.contract: Contract | None = None
+        self.waiting: list[tuple[Fields, int]] = []
+        """Events before the first activation, with their arrival."""
+        self.ids: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """Source and id of what was counted, oldest first, with the week of its arrival."""
+        self.history: list[Cycle] = []
+        self.grants = 0
+        self.charged = 0
+        self.next_moment: float = NEVER
+
+    def arrive(self, event: Fields, arrival_ms: int) -> None:
+        """An event comes in."""
+        limits, time_ms = self.rules.limits, event["time"]
+        if time_ms > arrival_ms + limits.max_ahead_ms:
+            return self._reject("time_in_future")
+        if time_ms < arrival_ms - limits.max_age_ms:
+            return self._reject("time_in_past")
+        now_ms = max(time_ms, arrival_ms)
+        self.pass_time(now_ms)
+        if self.contract is None:
+            return self._first(event, arrival_ms, now_ms)
+        identity = (event["source"], event["id"])
+        if identity in self.ids:
+            self.outcome.audit["duplicate"] += 1
+            return None
+        if event["type"] == "usage.recorded":
+            reason = self._use(event, now_ms)
+        else:
+            reason = self._change(event, now_ms)
+            self.contract.done_ms = max(self.contract.done_ms, now_ms)
+            self._look_ahead()
+        if reason is not None:
+            return self._reject(reason)
+        self._remember(identity, arrival_ms)
+        return None
+
+    def pass_time(self, now_ms: int) -> None:
+        """Everything that falls due up to and including an instant, in order."""
+        hold_ms = self.rules.limits.hold_unknown_ms
+        kept = [one for one in self.waiting if one[1] + hold_ms > now_ms]
+        for _ in range(len(self.waiting) - len(kept)):
+            self._reject("unknown_subscriber")
+        self.waiting = kept
+        while self.next_moment <= now_ms:
+            contract = self.contract
+            assert contract is not None
+            if contract.closed_ms is not None:
+                self._forget()
+                return
+            contract.do_moment(int(self.next_moment), self.rules)
+            self._look_ahead()
+
+    def take_rules(self, rules: Rulebook, now_ms: int) -> None:
+        """Rules change at an instant: what was due until then was the old ones' business."""
+        self.pass_time(now_ms)
+        self.rules = rules
+        if self.contract is not None:
+            self.contract.done_ms = max(self.contract.done_ms, now_ms)
+            self._look_ahead()
+
+    def figures(self) -> AccountFigures | None:
+        """What is known in the end; None if nothing is."""
+        contract = self.contract
+        if contract is None:
+            return AccountFigures("held") if self.waiting else None
+        return AccountFigures(
+            "active" if contract.closed_ms is None else "closed",
+            contract.plan,
+            contract.start_ms,
+            contract.end_ms,
+            tuple(
+                BucketFigures(b["id"], b["kind"], b["granted"], b["used"], b["ends_ms"])
+                for b in contract.live()
+            ),
+            contract.overage,
+            self.charged,
+            tuple(tuple(cycle.values()) for cycle in self.history),
+        )
+
+    def _look_ahead(self) -> None:
+        contract = self.contract
+        if contract is None:
+            self.next_moment = NEVER
+        elif contract.closed_ms is not None:
+            self.next_moment = contract.closed_ms + self.rules.limits.dedupe_horizon_ms
+        else:
+            self.next_moment = contract.next_moment(self.rules)
+
+    def _reject(self, reason: str) -> None:
+        self.outcome.rejects[reason] += 1
+
+    def _first(self, event: Fields, arrival_ms: int, now_ms: int) -> None:
+        """An event of a subscriber nobody knows."""
+        limits = self.rules.limits
+        if event["type"] != "account.activated":
+            if limits.hold_unknown_ms == 0 or len(self.waiting) >= limits.hold_max_events:
+                return self._reject("unknown_subscriber")
+            self.waiting.append((event, arrival_ms))
+            self.outcome.audit["held"] += 1
+            return None
+        reason = self._activate(event, now_ms)
+        if reason is not None:
+            return self._reject(reason)
+        self._remember((event["source"], event["id"]), arrival_ms)
+        self._look_ahead()
+        waiting, self.waiting = self.waiting, []
+        for held, held_arrival_ms in waiting:
+            self.arrive(held, held_arrival_ms)
+        return None
+
+    def _activate(self, event: Fields, now_ms: int) -> str | None:
+        if event["plan"] not in self.rules.plans:
+            return "unknown_plan"
+        try:
+            ZoneInfo(event["time_zone"])
+        except (KeyError, ValueError, OSError):
+            return "unknown_time_zone"
+        done_ms = max(now_ms, event["time"], self.contract.done_ms if self.contract else 0)
+        self.contract = Contract(self.name, event, done_ms, self.history, self.outcome)
+        self.contract.grant_plan(self.rules)
+        self.outcome.audit["activated"] += 1
+        return None
+
+    def _use(self, event: Fields, now_ms: int) -> str | None:
+        contract = self.contract
+        assert contract is not None
+        time_ms = event["time"]
+        used = event.get("total_bytes")
+        if used is None:
+            used = event["uplink_bytes"] + event["downlink_bytes"]
+        if used > self.rules.limits.max_event_bytes:
+            return "absurd_bytes"
+        if contract.is_present(time_ms):
+            contract.use(event, used, now_ms, self.rules)
+        else:
+            reason = self._use_of_the_past(contract, time_ms, used)
+            if reason is not None:
+                return reason
+        self.charged += used
+        self.outcome.charged_bytes += used
+        return None
+
+    def _use_of_the_past(self, contract: Contract, time_ms: int, used: int) -> str | None:
+        """Law 11: history is adjusted, nobody is reminded."""
+        if contract.closed_ms is not None and time_ms >= contract.closed_ms:
+            return "account_closed"
+        cycles = [one for one in self.history if one["start"] <= time_ms < one["end"]]
+        if not cycles:
+            return "before_activation" if time_ms < contract.since_ms else "cycle_forgotten"
+        cycle = cycles[-1]
+        covered = min(used, cycle["expired"])
+        cycle["expired"] -= covered
+        cycle["used"] += covered
+        cycle["overage"] += used - covered
+        cycle["late"] += used
+        self.outcome.audit["late_usage"] += 1
+        return None
+
+    def _change(self, event: Fields, now_ms: int) -> str | None:
+        contract, kind = self.contract, event["type"]
+        assert contract is not None
+        if kind == "account.activated":
+            if contract.closed_ms is None:
+                return "already_active"
+            reason = self._activate(event, now_ms)
+            if reason is None:
+                self.grants += 1
+            return reason
+        if contract.closed_ms is not None:
+            return "account_closed"
+        about_earlier = event["time"] < contract.since_ms
+        if kind in ("account.plan_changed", "account.closed") and about_earlier:
+            return "before_activation"
+        if kind == "account.plan_changed":
+            if event["plan"] not in self.rules.plans:
+                return "unknown_plan"
+            if contract.change_plan(event, self.rules):
+                self.grants += 1
+        elif kind == "account.topped_up":
+            reason = contract.top_up(event, self.grants + 1, self.rules)
+            if reason is not None:
+                return reason
+            self.grants += 1
+        elif kind == "account.closed":
+            contract.close(event["time"], self.rules)
+        elif kind == "account.opted_out":
+            contract.opted_out.add(event["category"])
+            self.outcome.audit["left_category"] += 1
+        else:
+            contract.opted_out.discard(event["category"])
+            self.outcome.audit["joined_category"] += 1
+        return None
+
+    def _remember(self, identity: tuple[str, str], arrival_ms: int) -> None:
+        """Law 10; whole weeks are forgotten, when a later one begins."""
+        limits, week = self.rules.limits, arrival_ms // WEEK_MS
+        newest = next(reversed(self.ids.values())) if self.ids else None
+        self.ids[identity] = week if newest is None else max(week, newest)
+        if newest is None or week > newest:
+            oldest_ms = arrival_ms - limits.dedupe_horizon_ms
+            while (next(iter(self.ids.values())) + 1) * WEEK_MS <= oldest_ms:
+                self.ids.popitem(last=False)
+        if len(self.ids) > limits.dedupe_max_ids:
+            self.ids.popitem(last=False)
+            self.outcome.audit["dedupe_shortened"] += 1

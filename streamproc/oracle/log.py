@@ -1,0 +1,47 @@
+"""A whole log: its partitions' clocks, its subscribers, its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streamproc.core.rulebook import Rulebook
+from streamproc.oracle.figures import Expectation, LogRecord
+from streamproc.oracle.ledger import Ledger
+from streamproc.oracle.reading import Refused, read
+
+
+def expect(
+    records: Iterable[LogRecord], rules: Rulebook, until_ms: int | None = None
+) -> Expectation:
+    """The outcome of a log under the event clock.
+
+    Records of one partition must come in log order. The clock of a partition is the latest record
+    timestamp so far, and that is a record's arrival; in the end time passes to ``until_ms``, or
+    to where each partition's clock stands if that is later.
+    """
+    outcome = Expectation()
+    clocks: dict[int, int] = {}
+    ledgers: dict[tuple[int, str], Ledger] = {}
+    for record in records:
+        outcome.records += 1
+        partition = record.partition
+        clock_ms = max(clocks.get(partition, 0), record.timestamp_ms)
+        clocks[partition] = clock_ms
+        try:
+            event = read(record.value, record.key, record.headers)
+        except Refused as refused:
+            outcome.rejects[str(refused)] += 1
+            continue
+        if event["type"] == "clock.advanced":
+            continue
+        place = (partition, event["subscriber"])
+        ledger = ledgers.get(place)
+        if ledger is None:
+            ledger = ledgers[place] = Ledger(event["subscriber"], rules, outcome)
+        ledger.arrive(event, clock_ms)
+    for (partition, name), ledger in ledgers.items():
+        ledger.pass_time(max(clocks[partition], until_ms or 0))
+        figures = ledger.figures()
+        if figures is not None:
+            outcome.accounts[name] = figures
+    return outcome

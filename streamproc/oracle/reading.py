@@ -1,0 +1,253 @@
+"""Input records read and checked by hand, field by field, from the words of the contract."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+MAX_RECORD_BYTES = 1_000_000
+MAX_INTEGER = 2**53 - 1
+
+Fields = dict[str, Any]
+"""An event: its fields by name; instants are milliseconds since 1970 (UTC)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INSTANT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)", re.ASCII
+)
+
+
+class Refused(Exception):
+    """The record is no event; the argument is the reject's reason."""
+
+
+class _Wrong(Exception):
+    """A field's value does not fit the contract."""
+
+
+def read(
+    value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+) -> Fields:
+    """The event in a record; raises :class:`Refused` with the reason."""
+    if value is None:
+        raise Refused("tombstone")
+    if value == b"":
+        raise Refused("empty")
+    if len(value) > MAX_RECORD_BYTES:
+        raise Refused("oversized")
+    pairs = _unwrapped(value, headers) if headers else _object(_parse(value))
+    kinds = [content for name, content in pairs if name == "type"]
+    if not kinds or any(type(kind) is not str for kind in kinds):
+        raise Refused("contract_violation")
+    if any(kind not in _EVENTS for kind in kinds):
+        raise Refused("unknown_type")
+    event = _checked(kinds[0], pairs)
+    if kinds[0] != "clock.advanced":
+        subscriber = event["subscriber"].encode()
+        if key != subscriber or subscriber[:1] == b"\0":
+            raise Refused("key_mismatch")
+    return event
+
+
+def instant_ms(text: str) -> int:
+    """Milliseconds since 1970 of an RFC 3339 instant, finer digits cut; raises ValueError."""
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        raise ValueError("not an instant")
+    *numbers, fraction, zone = found.groups()
+    year, month, day, hour, minute, second = map(int, numbers)
+    # Digits beyond the microsecond are rounded, as everywhere in the contract.
+    micros = (int((fraction or "0")[:7].ljust(7, "0")) + 5) // 10
+    since = datetime(year, month, day, hour, minute, second, tzinfo=UTC) - _EPOCH
+    since += timedelta(microseconds=micros)
+    if zone not in "Zz":
+        hours, minutes = int(zone[1:3]), int(zone[-2:])
+        if hours > 23 or minutes > 59:
+            raise ValueError("not an offset")
+        offset = timedelta(hours=hours, minutes=minutes)
+        since = since - offset if zone[0] == "+" else since + offset
+    return since // timedelta(milliseconds=1)
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+def _whole(digits: str) -> int | float:
+    # Far beyond every bound anyway, and Python refuses to convert thousands of digits.
+    return int(digits) if len(digits) < 30 else float("inf")
+
+
+def _parse(value: bytes) -> Any:
+    """JSON; an object becomes the tuple of its pairs, so that repeated names stay visible."""
+    try:
+        text = value.decode("utf-8")
+        parsed = json.loads(
+            text, object_pairs_hook=tuple, parse_int=_whole, parse_constant=_no_constant
+        )
+        if "\\u" in text:
+            json.dumps(parsed, ensure_ascii=False).encode("utf-8")  # half a surrogate pair
+    except (ValueError, RecursionError):
+        raise Refused("malformed_json") from None
+    return parsed
+
+
+def _object(parsed: Any) -> tuple[tuple[str, Any], ...]:
+    if not isinstance(parsed, tuple):
+        raise Refused("contract_violation")
+    return parsed
+
+
+def _unwrapped(value: bytes, headers: Sequence[tuple[str, bytes]]) -> tuple[tuple[str, Any], ...]:
+    """The plain form of a CloudEvent in either mode of the Kafka binding, or the plain value."""
+    by_name = {name.lower(): content or b"" for name, content in headers}
+    attributes: dict[str, Any]
+    if by_name.get("content-type", b"").startswith(b"application/cloudevents+json"):
+        attributes = dict(_object(_parse(value)))
+        data = attributes.get("data")
+    elif "ce_specversion" in by_name:
+        try:
+            attributes = {
+                name[3:]: content.decode()
+                for name, content in by_name.items()
+                if name.startswith("ce_")
+            }
+        except UnicodeDecodeError:
+            raise Refused("bad_envelope") from None
+        data = _parse(value)
+    else:
+        return _object(_parse(value))
+    for name in ("specversion", "id", "source", "type"):
+        if not isinstance(attributes.get(name), str):
+            raise Refused("bad_envelope")
+    kind = re.fullmatch(r"streamproc\.(.*)\.v1", attributes["type"], re.DOTALL)
+    if attributes["specversion"] != "1.0" or kind is None:
+        raise Refused("bad_envelope")
+    if data is None:
+        data = ()
+    if not isinstance(data, tuple):
+        raise Refused("bad_envelope")
+    plain = dict(data)
+    plain.update(type=kind[1], id=attributes["id"], source=attributes["source"])
+    if "time" in attributes:
+        plain["time"] = attributes["time"]
+    if "subject" in attributes:
+        plain["subscriber"] = attributes["subject"]
+    return tuple(plain.items())
+
+
+def _checked(kind: str, pairs: tuple[tuple[str, Any], ...]) -> Fields:
+    required, optional = _EVENTS[kind]
+    event: Fields = {}
+    try:
+        for name, content in pairs:
+            if name == "type":
+                event[name] = content
+                continue
+            check = required.get(name) or optional.get(name)
+            if check is None:
+                raise _Wrong
+            event[name] = check(content)
+    except (_Wrong, ValueError, OverflowError):
+        raise Refused("contract_violation") from None
+    if any(name not in event for name in required) or not _consistent(kind, event):
+        raise Refused("contract_violation")
+    return event
+
+
+def _consistent(kind: str, event: Fields) -> bool:
+    """What holds between fields."""
+    if kind == "usage.recorded":
+        given = {"total_bytes", "uplink_bytes", "downlink_bytes"} & event.keys()
+        return given in ({"total_bytes"}, {"uplink_bytes", "downlink_bytes"})
+    if kind == "account.topped_up":
+        if ("pack" in event) == ("granted_bytes" in event):
+            return False
+        return not ("pack" in event and "expires_time" in event)
+    return True
+
+
+def _text(least: int, most: int) -> Callable[[Any], str]:
+    def check(content: Any) -> str:
+        if type(content) is not str or not least <= len(content) <= most:
+            raise _Wrong
+        return content
+
+    return check
+
+
+def _number(least: int, most: int) -> Callable[[Any], int]:
+    def check(content: Any) -> int:
+        if type(content) is not int or not least <= content <= most:
+            raise _Wrong
+        return content
+
+    return check
+
+
+def _instant(content: Any) -> int:
+    if type(content) is not str:
+        raise _Wrong
+    return instant_ms(content)
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def check(content: Any) -> str:
+        if type(content) is not str or content not in choices:
+            raise _Wrong
+        return content
+
+    return check
+
+
+_Checks = dict[str, Callable[[Any], Any]]
+
+_NAME = _text(1, 64)
+_BYTES = _number(0, MAX_INTEGER)
+_COMMON: _Checks = {
+    "id": _text(1, 128),
+    "source": _NAME,
+    "subscriber": _text(3, 64),
+    "time": _instant,
+}
+_EVENTS: dict[str, tuple[_Checks, _Checks]] = {
+    "usage.recorded": (
+        _COMMON,
+        {
+            "total_bytes": _BYTES,
+            "uplink_bytes": _BYTES,
+            "downlink_bytes": _BYTES,
+            "rating_group": _number(0, 2**32 - 1),
+            "service": _NAME,
+            "roaming_zone": _NAME,
+        },
+    ),
+    "account.activated": (
+        {
+            **_COMMON,
+            "plan": _NAME,
+            "time_zone": _NAME,
+            "billing_anchor_day": _number(1, 31),
+        },
+        {"locale": _NAME},
+    ),
+    "account.plan_changed": (
+        {**_COMMON, "plan": _NAME},
+        {"effective": _one_of("now", "next_cycle")},
+    ),
+    "account.topped_up": (
+        _COMMON,
+        {"pack": _NAME, "granted_bytes": _number(1, MAX_INTEGER), "expires_time": _instant},
+    ),
+    "account.opted_out": ({**_COMMON, "category": _NAME}, {}),
+    "account.opted_in": ({**_COMMON, "category": _NAME}, {}),
+    "account.closed": (_COMMON, {}),
+    "clock.advanced": (
+        {"id": _COMMON["id"], "source": _NAME, "time": _instant},
+        {},
+    ),
+}
+"""Required and optional fields of each event."""
