@@ -18,9 +18,9 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from perf.machine import describe
+from perf.progress import committed_of
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
 from tests.support.broker import open_broker
@@ -47,7 +47,7 @@ async def measure(bootstrap: str, settings: WorkloadSettings, directory: Path) -
         while True:
             if time.monotonic() - began > LIMIT_SECONDS or not worker.is_alive:
                 raise RuntimeError(f"the worker did not finish:\n{worker.tail()}")
-            at = await _committed(admin, names)
+            at = await committed_of(admin, names)
             now = time.monotonic()
             if at and first is None:
                 first = (now, at, _cpu_seconds(worker.process.pid))
@@ -69,14 +69,6 @@ async def measure(bootstrap: str, settings: WorkloadSettings, directory: Path) -
         "events_per_cpu_second": done / cpu_seconds,
         "reminders": reminders,
     }
-
-
-async def _committed(admin: Any, names: Names) -> int:
-    try:
-        found = await admin.list_consumer_group_offsets(names.app_id)
-    except GroupCoordinatorNotAvailableError:
-        return 0
-    return sum(max(one.offset, 0) for tp, one in found.items() if tp.topic == names.events)
 
 
 async def _count(bootstrap: str, topic: str) -> int:

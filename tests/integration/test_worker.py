@@ -6,65 +6,14 @@ import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.workload import WorkloadSettings, clock_records, generate
-from tests.support.cluster import (
-    PARTITIONS,
-    Names,
-    Record,
-    WorkerProcess,
-    create_topic,
-    produce,
-    produce_to_partitions,
-    wait_until_consumed,
-)
-from tests.support.expectation import Result, assert_same, expect, observe, wait_for_reminders
+from streamproc.edges.workload import WorkloadSettings
+from tests.support.scene import Scene
 
 SMALL = WorkloadSettings(seed=7, events=30_000, subscribers=1_500)
 LARGE = WorkloadSettings(seed=11, events=120_000, subscribers=6_000)
-
-
-class Scene:
-    """One app on the shared broker: its topics, its workers, its input so far."""
-
-    def __init__(self, bootstrap: str, directory: Path) -> None:
-        self.bootstrap = bootstrap
-        self.directory = directory
-        self.names = Names(f"t{uuid4().hex[:8]}")
-        self.workers: list[WorkerProcess] = []
-        self.placed: list[tuple[int, int, Record]] = []
-        self.settings = SMALL
-
-    def worker(self, name: str, *options: str) -> WorkerProcess:
-        worker = WorkerProcess(self.bootstrap, self.names, self.directory, name, *options)
-        self.workers.append(worker)
-        return worker.start()
-
-    async def load(self, settings: WorkloadSettings, compression: str | None = "lz4") -> None:
-        self.settings = settings
-        await create_topic(self.bootstrap, self.names.events)
-        records = generate(settings, default_rulebook())
-        self.placed = await produce(self.bootstrap, self.names.events, records, compression)
-
-    async def finish(self) -> Result:
-        """Let the simulated month end, wait for its last reminder, stop the workers."""
-        clocks = [(number, tuple(one)) for number, one in clock_records(self.settings, PARTITIONS)]
-        final_ms = max(record[2] for _, record in clocks)
-        await produce_to_partitions(self.bootstrap, self.names.events, clocks)
-        alive = [worker for worker in self.workers if worker.is_alive]
-        await wait_until_consumed(self.bootstrap, self.names, alive)
-        expected = expect(self.placed, self.names.events, final_clock_ms=final_ms)
-        assert expected.reminders, "the workload must cause reminders"
-        await wait_for_reminders(self.bootstrap, self.names, expected.reminders.total(), alive)
-        await asyncio.sleep(1.0)
-        for worker in alive:
-            assert worker.stop() == 0, worker.tail()
-        assert_same(await observe(self.bootstrap, self.names), expected)
-        return expected
 
 
 @pytest.fixture
