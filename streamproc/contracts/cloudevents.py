@@ -1,69 +1,199 @@
 """CloudEvents 1.0, Kafka protocol binding: unwrapping both content modes into plain JSON.
 
-In binary mode attributes are ``ce_*`` headers and the value is the data; in structured mode the
-value is the whole envelope and the content type is ``application/cloudevents+json``. The type is
-``streamproc.<event type>.v1``; id, source and time come from the envelope, the subscriber from
-``subject`` (or from the data).
+In structured mode the value is the whole envelope and the content type says so; in binary mode
+attributes are ``ce_*`` headers and the value is the data. The type is
+``streamproc.<event type>.v1``; ``id``, ``source``, ``time`` and ``subject`` (the subscriber) may
+stand in the envelope, in the data or in both, but then must agree. Extensions are ignored.
+
+Data is carried over as the bytes it came in, so it means exactly what the same plain JSON means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Final
 
 import msgspec
+from msgspec import Raw
 
-PREFIX = "streamproc."
-SUFFIX = ".v1"
-STRUCTURED = b"application/cloudevents+json"
-_REQUIRED = ("specversion", "id", "source", "type")
+Headers = Iterable[tuple[str, bytes | None]]
+
+PREFIX: Final = "streamproc."
+SUFFIX: Final = ".v1"
+FAMILY: Final = b"application/cloudevents"
+STRUCTURED: Final = "application/cloudevents+json"
+CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii")
+
+_CONTENT_TYPE: Final = "content-type"
+_MANDATORY: Final = ("specversion", "id", "source", "type")
+_MANDATORY_HEADERS: Final = frozenset(f"ce_{name}" for name in _MANDATORY)
+_FIELDS: Final = (
+    ("id", "id"),
+    ("source", "source"),
+    ("subject", "subscriber"),
+    ("time", "time"),
+)
+"""Envelope attribute, field of the data."""
+_READ: Final = frozenset((*_MANDATORY, "subject", "time", "datacontenttype"))
+_READ_HEADERS: Final = frozenset((_CONTENT_TYPE, *(f"ce_{name}" for name in _READ)))
+
+_members: Callable[[bytes | Raw], dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw]).decode
+_text: Callable[[bytes | Raw], str | None] = msgspec.json.Decoder(str | None).decode
 
 
 class BadEnvelopeError(ValueError):
     """The envelope is not CloudEvents 1.0 as streamproc takes it."""
 
 
-def unwrap(value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes:
+class UnknownTypeError(ValueError):
+    """A CloudEvent of a type that is not streamproc's."""
+
+
+def unwrap(value: bytes | None, headers: Headers) -> bytes | None:
     """The plain JSON form of a record's value, or the value itself if it is no CloudEvent.
 
-    Raises :class:`BadEnvelopeError`, or msgspec's errors for a value that is no JSON object.
+    Raises :class:`BadEnvelopeError`, :class:`UnknownTypeError`, and what msgspec raises for a value
+    that is no JSON object: ``DecodeError``, ``UnicodeDecodeError``, ``RecursionError``.
     """
-    # Kafka allows a header without a value.
-    found = {name.lower(): content or b"" for name, content in headers}
-    if found.get("content-type", b"").startswith(STRUCTURED):
-        envelope = msgspec.json.decode(value, type=dict[str, Any])
-        return _plain(envelope, envelope.get("data"))
-    if "ce_specversion" not in found:
+    found: dict[str, bytes | None] = {}
+    repeated: list[str] = []
+    for header, content in headers:
+        name = header.lower()
+        if name in found:
+            repeated.append(name)
+        found[name] = content
+    content_type = found.get(_CONTENT_TYPE) or b""
+    is_structured = content_type.lower().startswith(FAMILY)
+    if not is_structured and _MANDATORY_HEADERS.isdisjoint(found):
         return value
+    if not _READ_HEADERS.isdisjoint(repeated):
+        raise BadEnvelopeError("a CloudEvents header occurs twice")
+    if is_structured:
+        # The attributes may stand in headers too; the value is what counts.
+        return _structured(value, _header_text(content_type)) if value else value
+    return _binary(value, found)
+
+
+def _structured(value: bytes, content_type: str) -> bytes:
+    media, charset = _media_type(content_type)
+    if media != STRUCTURED:
+        raise BadEnvelopeError("of the event formats only application/cloudevents+json is read")
+    if charset not in CHARSETS:
+        raise BadEnvelopeError("the charset must be UTF-8")
     try:
-        attributes = {
-            name[3:]: content.decode() for name, content in found.items() if name.startswith("ce_")
-        }
-    except UnicodeDecodeError:
-        raise BadEnvelopeError("a ce_ header is not UTF-8") from None
-    return _plain(attributes, msgspec.json.decode(value))
+        envelope = _members(value)
+    except msgspec.ValidationError:
+        raise BadEnvelopeError("the envelope must be a JSON object") from None
+    attributes: dict[str, str] = {}
+    for name in _READ & envelope.keys():
+        try:
+            text = _text(envelope[name])
+        except msgspec.ValidationError:
+            raise BadEnvelopeError(f"{name} must be a string") from None
+        if text is not None:  # null means absent
+            attributes[name] = text
+    return _plain(attributes, _structured_data(envelope, attributes.get("datacontenttype")))
 
 
-def _plain(attributes: Mapping[str, Any], data: Any) -> bytes:
-    missing = [name for name in _REQUIRED if not isinstance(attributes.get(name), str)]
+def _structured_data(envelope: Mapping[str, Raw], content_type: str | None) -> dict[str, Raw]:
+    data = _present(envelope, "data")
+    encoded = _present(envelope, "data_base64")
+    if encoded is not None:
+        if data is not None:
+            raise BadEnvelopeError("has both data and data_base64")
+        if content_type is None:
+            raise BadEnvelopeError("data_base64 needs a datacontenttype of JSON")
+    _require_json(content_type)
+    if encoded is not None:
+        try:
+            content = base64.b64decode(_text(encoded) or "", validate=True)
+        except ValueError:
+            raise BadEnvelopeError("data_base64 is not a Base64 string") from None
+        return _members(content)
+    return {} if data is None else _members(data)
+
+
+def _present(envelope: Mapping[str, Raw], name: str) -> Raw | None:
+    """A member, or None if there is none or it is null."""
+    member = envelope.get(name)
+    return None if member is None or bytes(member) == b"null" else member
+
+
+def _binary(value: bytes | None, headers: Mapping[str, bytes | None]) -> bytes:
+    attributes = {
+        name[3:]: _header_text(content)
+        for name, content in headers.items()
+        if content is not None and name.startswith("ce_") and name in _READ_HEADERS
+    }
+    content_type = headers.get(_CONTENT_TYPE)
+    _require_json(None if content_type is None else _header_text(content_type))
+    # A CloudEvent without data is a record without value, so this is no tombstone.
+    return _plain(attributes, _members(value) if value else {})
+
+
+def _plain(attributes: Mapping[str, str], data: dict[str, Raw]) -> bytes:
+    missing = [name for name in _MANDATORY if not attributes.get(name)]
     if missing:
         raise BadEnvelopeError(f"missing attributes: {', '.join(missing)}")
     if attributes["specversion"] != "1.0":
         raise BadEnvelopeError("only specversion 1.0 is read")
-    kind: str = attributes["type"]
+    kind = attributes["type"]
     if not (kind.startswith(PREFIX) and kind.endswith(SUFFIX)):
-        raise BadEnvelopeError(f"the type must have the form {PREFIX}<event type>{SUFFIX}")
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        raise BadEnvelopeError("data must be a JSON object")
-    plain = {
-        **data,
-        "type": kind[len(PREFIX) : -len(SUFFIX)],
-        "id": attributes["id"],
-        "source": attributes["source"],
-    }
-    for attribute, field in (("time", "time"), ("subject", "subscriber")):
+        raise UnknownTypeError(f"the type must have the form {PREFIX}<event type>{SUFFIX}")
+    plain: dict[str, Raw | str] = {**data}
+    _put(plain, "type", kind[len(PREFIX) : -len(SUFFIX)], "type")
+    for attribute, field in _FIELDS:
         if attribute in attributes:
-            plain[field] = attributes[attribute]
+            _put(plain, field, attributes[attribute], attribute)
     return msgspec.json.encode(plain)
+
+
+def _put(plain: dict[str, Raw | str], field: str, text: str, attribute: str) -> None:
+    """Take over an attribute; raises :class:`BadEnvelopeError` if the data says otherwise."""
+    inner = plain.get(field)
+    if isinstance(inner, Raw):
+        try:
+            agrees = _text(inner) == text or (field == "time" and _instant(inner) == _instant(text))
+        except (msgspec.DecodeError, ValueError):
+            agrees = False
+        if not agrees:
+            raise BadEnvelopeError(f"{attribute} and {field} in the data differ")
+    plain[field] = text
+
+
+def _instant(text: Raw | str) -> datetime:
+    if isinstance(text, Raw):
+        return msgspec.json.decode(text, type=datetime)
+    return msgspec.convert(text, datetime)
+
+
+def _require_json(content_type: str | None) -> None:
+    """The data must be JSON in UTF-8; without a content type it is taken to be."""
+    if content_type is None:
+        return
+    media, charset = _media_type(content_type)
+    subtype = media.partition("/")[2]
+    if subtype != "json" and not subtype.endswith("+json"):
+        raise BadEnvelopeError("the content type of the data must be JSON")
+    if charset not in CHARSETS:
+        raise BadEnvelopeError("the charset must be UTF-8")
+
+
+def _media_type(content_type: str) -> tuple[str, str]:
+    """Media type and charset in lower case; the charset is empty if not given."""
+    media, *parameters = content_type.split(";")
+    charset = ""
+    for parameter in parameters:
+        name, _, content = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            charset = content.strip().strip('"').lower()
+    return media.strip().lower(), charset
+
+
+def _header_text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise BadEnvelopeError("a CloudEvents header is not UTF-8") from None

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from streamproc.contracts.cloudevents import BadEnvelopeError, unwrap
+from streamproc.contracts.cloudevents import (
+    BadEnvelopeError,
+    Headers,
+    UnknownTypeError,
+    unwrap,
+)
 from streamproc.core.effects import Audited, Effect, Rejected, Reminder
-from streamproc.core.events import ClockAdvanced, InputEvent
-
-Headers = Sequence[tuple[str, bytes]]
+from streamproc.core.events import ClockAdvanced, InputEvent, SubscriberEvent
+from streamproc.core.privacy import conceal
 
 MAX_RECORD_BYTES = 1_000_000
+
+_UNKNOWN_FIELD: Final = "Object contains unknown field "
+_FIELD_NAME: Final = re.compile("[A-Za-z_]{1,40}")
+"""A field's name may be repeated in a reject if it cannot be a number or an address."""
 
 _decode: Callable[[bytes], InputEvent] = msgspec.json.Decoder(InputEvent).decode
 _decode_reminder = msgspec.json.Decoder(Reminder).decode
@@ -45,28 +55,48 @@ def decode_event(
     Raises :class:`DecodeFailure`. The key must be the subscriber, because it chose the partition
     in which the subscriber's state lies.
     """
-    if not value:
-        reason = "tombstone" if value is None else "empty"
-        raise DecodeFailure(reason, "the record has no value")
-    if len(value) > max_bytes:
+    if value is not None and len(value) > max_bytes:
         raise DecodeFailure("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
     try:
-        event = _decode(unwrap(value, headers) if headers else value)
+        plain = unwrap(value, headers) if headers else value
+        if not plain:
+            raise DecodeFailure("tombstone" if value is None else "empty", "there is no value")
+        event = _decode(plain)
     except BadEnvelopeError as error:
         raise DecodeFailure("bad_envelope", str(error)) from None
+    except UnknownTypeError as error:
+        raise DecodeFailure("unknown_type", str(error)) from None
     except msgspec.ValidationError as error:
-        detail = str(error)
-        if detail.startswith("Invalid value '"):
-            # msgspec quotes an unknown tag; the value stays in the input topic.
-            raise DecodeFailure("unknown_type", "no such event type") from None
-        raise DecodeFailure("contract_violation", detail) from None
+        raise _violation(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise DecodeFailure("malformed_json", "the value is not valid JSON") from None
-    if not isinstance(event, ClockAdvanced) and (
-        key is None or key != event.subscriber.encode() or key.startswith(b"\0")
-    ):
-        raise DecodeFailure("key_mismatch", "the key is not the event's subscriber", event.id)
+    except RecursionError:
+        raise DecodeFailure("malformed_json", "the value is nested too deeply") from None
+    if not isinstance(event, ClockAdvanced) and key != event.subscriber.encode():
+        raise _key_mismatch(event, key)
     return event
+
+
+def _violation(message: str) -> DecodeFailure:
+    """What msgspec found, less the values it quotes: they stay in the input topic."""
+    if message.startswith("Invalid value '"):
+        return DecodeFailure("unknown_type", "there is no such event type")
+    if message.startswith("Invalid enum value "):
+        place = message.rpartition(" - at ")[2]
+        message = f"Not one of the values of {place}"
+    elif message.startswith(_UNKNOWN_FIELD):
+        name = message.removeprefix(_UNKNOWN_FIELD).strip("`")
+        if not _FIELD_NAME.fullmatch(name):
+            message = "Object contains unknown field"
+    return DecodeFailure("contract_violation", message)
+
+
+def _key_mismatch(event: SubscriberEvent, key: bytes | None) -> DecodeFailure:
+    event_id = conceal(event.id, event.subscriber)
+    if key is None:
+        return DecodeFailure("key_mismatch", "the record has no key", event_id)
+    event_id = conceal(event_id, key.decode(errors="replace"))
+    return DecodeFailure("key_mismatch", "the key is not the event's subscriber", event_id)
 
 
 def decode_reminder(value: bytes) -> Reminder:
