@@ -122,12 +122,35 @@ pack = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Account).decode
 
 
+class _AnyVersion(Struct, array_like=True, gc=False):
+    version: int
+
+
+_decode_any_version = msgspec.msgpack.Decoder(_AnyVersion).decode
+
+
 def unpack(data: bytes) -> Account:
     """The account in a table row; raises :class:`NewerStateError` or ``msgspec.DecodeError``."""
-    account = _decode(data)
-    if account.version != STATE_VERSION:
-        raise NewerStateError(
-            f"state record has version {account.version}, this streamproc reads up to "
-            f"{STATE_VERSION}; run the newer release"
-        )
+    try:
+        account = _decode(data)
+    except msgspec.DecodeError:
+        # A newer version may have another shape: then the version is all that can be read of it.
+        _refuse_newer(_version(data))
+        raise
+    _refuse_newer(account.version)
     return account
+
+
+def _refuse_newer(version: int) -> None:
+    if version > STATE_VERSION:
+        raise NewerStateError(
+            f"state record has version {version}, this streamproc reads up to {STATE_VERSION}; "
+            f"run the newer release"
+        )
+
+
+def _version(data: bytes) -> int:
+    try:
+        return _decode_any_version(data).version
+    except msgspec.DecodeError:
+        return 0

@@ -34,15 +34,22 @@ encode_progress = msgspec.msgpack.Encoder().encode
 _decode_progress = msgspec.msgpack.Decoder(Progress).decode
 
 
+class _AnyVersion(Struct, gc=False):
+    version: int = PROGRESS_VERSION
+
+
+_decode_version = msgspec.msgpack.Decoder(_AnyVersion).decode
+
+
 def decode_progress(data: bytes) -> Progress:
-    """Raises :class:`ProgressError` for a record of a newer streamproc."""
-    progress = _decode_progress(data)
-    if progress.version > PROGRESS_VERSION:
+    """Raises :class:`ProgressError` for a record of a newer streamproc, else msgspec's errors."""
+    version = _decode_version(data).version  # first: a newer record may have another shape
+    if version > PROGRESS_VERSION:
         raise ProgressError(
-            f"the changelog's progress record has version {progress.version}, this streamproc "
-            f"reads up to {PROGRESS_VERSION}; run the newer release"
+            f"the changelog's progress record has version {version}, this streamproc reads up to "
+            f"{PROGRESS_VERSION}; run the newer release"
         )
-    return progress
+    return _decode_progress(data)
 
 
 def changelog_consumer(bootstrap: str) -> Any:
