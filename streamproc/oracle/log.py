@@ -11,15 +11,19 @@ from streamproc.oracle.reading import Refused, read
 
 
 def expect(
-    records: Iterable[LogRecord], rules: Rulebook, until_ms: int | None = None
+    records: Iterable[LogRecord],
+    rules: Rulebook,
+    until_ms: int | None = None,
+    outcome: Expectation | None = None,
 ) -> Expectation:
     """The outcome of a log under the event clock.
 
     Records of one partition must come in log order. The clock of a partition is the latest record
     timestamp so far, and that is a record's arrival; in the end time passes to ``until_ms``, or
-    to where each partition's clock stands if that is later.
+    to where each partition's clock stands if that is later. Counts into ``outcome`` if there is
+    one, so that who feeds a long log can look at it and settle part of it meanwhile.
     """
-    outcome = Expectation()
+    outcome = Expectation() if outcome is None else outcome
     clocks: dict[int, int] = {}
     ledgers: dict[tuple[int, str], Ledger] = {}
     for record in records:

@@ -46,8 +46,7 @@ def read(
         raise Refused("unknown_type")
     event = _checked(kinds[0], pairs)
     if kinds[0] != "clock.advanced":
-        subscriber = event["subscriber"].encode()
-        if key != subscriber or subscriber[:1] == b"\0":
+        if key != event["subscriber"].encode():
             raise Refused("key_mismatch")
     return event
 
@@ -179,6 +178,16 @@ def _text(least: int, most: int) -> Callable[[Any], str]:
     return check
 
 
+_SUBSCRIBER = re.compile(r"[A-Za-z0-9][!-~]{2,63}")
+
+
+def _subscriber(content: Any) -> str:
+    """Visible ASCII that begins with a letter or digit."""
+    if type(content) is not str or _SUBSCRIBER.fullmatch(content) is None:
+        raise _Wrong
+    return content
+
+
 def _number(least: int, most: int) -> Callable[[Any], int]:
     def check(content: Any) -> int:
         if type(content) is not int or not least <= content <= most:
@@ -207,10 +216,11 @@ _Checks = dict[str, Callable[[Any], Any]]
 
 _NAME = _text(1, 64)
 _BYTES = _number(0, MAX_INTEGER)
+_SOURCE = _text(1, 256)
 _COMMON: _Checks = {
     "id": _text(1, 128),
-    "source": _NAME,
-    "subscriber": _text(3, 64),
+    "source": _SOURCE,
+    "subscriber": _subscriber,
     "time": _instant,
 }
 _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
@@ -246,7 +256,7 @@ _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
     "account.opted_in": ({**_COMMON, "category": _NAME}, {}),
     "account.closed": (_COMMON, {}),
     "clock.advanced": (
-        {"id": _COMMON["id"], "source": _NAME, "time": _instant},
+        {"id": _COMMON["id"], "source": _SOURCE, "time": _instant},
         {},
     ),
 }
