@@ -67,6 +67,11 @@ class Dispatcher:
             self._consumer.commit()  # only after the gateway has them: late rather than lost
         return count
 
+    @property
+    def is_assigned(self) -> bool:
+        """Whether it has joined its group and reads."""
+        return bool(self._consumer.assignment())
+
     def close(self) -> None:
         self._consumer.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from confluent_kafka import KafkaException, Producer
 
@@ -23,7 +23,8 @@ class EmbeddedBroker:
       with 4 partitions. Topic settings (compaction, retention) have no effect.
     - A partition keeps about 5 MiB, or 100,000 batches; the oldest go first, silently.
     - Transactions are accepted but do not isolate: read_committed readers see uncommitted and
-      aborted records too.
+      aborted records too. Their markers carry no checksum: consumers that check (the defaults of
+      kafka-python and aiokafka) refuse to read on, so a worker cannot load a changelog from it.
     - Looking up offsets by time finds nothing.
     - The first join of a consumer group takes 3 s, each later rebalance the members' session
       timeout less 1 s (kafka-python at times needs one right after its first join): give group
@@ -31,10 +32,15 @@ class EmbeddedBroker:
 
     aiokafka and confluent-kafka connect as they are. kafka-python needs kafka_python_settings
     in every client: it opens with a newer ApiVersions request than the mock understands, whose
-    malformed refusal it cannot read, and from 2.4 on the two disagree on metadata.
+    malformed refusal it cannot read, and from 2.4 on the two disagree on metadata. Consumers of
+    what transactions wrote need kafka_python_consumer_settings.
     """
 
-    kafka_python_settings: ClassVar[dict[str, tuple[int, int]]] = {"api_version": (2, 3)}
+    kafka_python_settings: ClassVar[dict[str, Any]] = {"api_version": (2, 3)}
+    kafka_python_consumer_settings: ClassVar[dict[str, Any]] = {
+        **kafka_python_settings,
+        "check_crcs": False,
+    }
 
     def __init__(self) -> None:
         self.bootstrap = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -47,12 +48,19 @@ class BillingProducer:
         value: bytes | None,
         timestamp_ms: int,
         partition: int | None = None,
+        on_written: Callable[[int, int], object] | None = None,
     ) -> None:
-        """Queue a record; ``timestamp_ms`` is when the billing system hands it over."""
+        """Queue a record; ``timestamp_ms`` is when the billing system hands it over.
+
+        ``on_written`` gets its partition and offset once it is durable, in the thread of the
+        Kafka client; records of one partition are reported in their order.
+        """
         future = self._producer.send(
             self.topic, key=key, value=value, timestamp_ms=timestamp_ms, partition=partition
         )
         future.add_errback(self._failures.append)
+        if on_written is not None:
+            future.add_callback(lambda found: on_written(found.partition, found.offset))
         self.sent += 1
 
     def flush(self) -> None:

@@ -23,6 +23,7 @@ from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload_faults import malformed
 
 HOUR_MS = 3_600_000
+MONTH_DAYS = 31
 ZONES = ("Asia/Shanghai", "Asia/Urumqi", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
 LOCALES = ("zh-CN", "zh-CN", "en")
 RATING_GROUPS = (10, 10, 10, 20, 30)
@@ -53,6 +54,8 @@ class WorkloadSettings:
     unknown_share: float = 0.001
     account_share: float = 0.01
     """Top-ups, plan changes, opting out and in, closes."""
+    close_share: float = 0.02
+    """Of account records."""
     burst_share: float = 0.01
 
 
@@ -61,9 +64,12 @@ def generate(settings: WorkloadSettings, rulebook: Rulebook) -> Iterator[InputRe
     return _Generator(settings, rulebook).records()
 
 
-def clock_records(settings: WorkloadSettings, partitions: int) -> Iterator[tuple[int, InputRecord]]:
-    """One record per partition that lets time pass to four days after the month."""
-    at_ms = to_ms(settings.start) + (settings.days + 4) * DAY_MS
+def clock_records(
+    settings: WorkloadSettings, partitions: int, at_ms: int | None = None
+) -> Iterator[tuple[int, InputRecord]]:
+    """One record per partition: time passes to ``at_ms``, or to four days after the month."""
+    if at_ms is None:
+        at_ms = to_ms(settings.start) + (settings.days + 4) * DAY_MS
     for number in range(partitions):
         value = orjson.dumps(
             {
@@ -168,9 +174,9 @@ class _Generator:
         time_ms = now_ms - int(chance.expovariate(1 / 2000))
         if chance.random() < settings.late_share:
             time_ms = now_ms - int(chance.expovariate(1 / (6 * HOUR_MS)))
-        # Sized so that an average subscriber uses about the allowance in the month.
+        # Sized so that an average subscriber uses about the allowance in a month.
         share = self._weights[number] - (self._weights[number - 1] if number else 0)
-        expected = settings.events * share / self._weights[-1]
+        expected = settings.events * MONTH_DAYS / settings.days * share / self._weights[-1]
         mean = self._allowance[number] * 1.1 / max(expected, 1.0)
         used_bytes = int(chance.expovariate(1 / mean))
         return self._usage_of(self._names[number], time_ms, now_ms, used_bytes)
@@ -209,7 +215,7 @@ class _Generator:
         chance = self._random
         number = self._pick()
         kind = chance.random()
-        if kind < 0.4:
+        if kind < 0.4 and self._packs:
             return self._event(number, now_ms, "account.topped_up", pack=chance.choice(self._packs))
         if kind < 0.7:
             granted = chance.randrange(1, 20) * 100_000_000
@@ -227,7 +233,7 @@ class _Generator:
                 plan=chance.choice(self._plans),
                 effective=chance.choice(("now", "next_cycle")),
             )
-        if kind < 0.98:
+        if kind < 1 - self._settings.close_share:
             self._out[number] = not self._out[number]
             name = "account.opted_out" if self._out[number] else "account.opted_in"
             category = chance.choice(("summary", "balance"))
