@@ -64,25 +64,37 @@ class QuotaProcessor:
         return row.next_due_ms
 
     def apply(
-        self, topic: str, records: list[Any], rows: Rows[Account], outbox: Outbox, clock_ms: int
+        self,
+        topic: str,
+        partition: int,
+        records: list[Any],
+        rows: Rows[Account],
+        outbox: Outbox,
+        clock_ms: int,
     ) -> int:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
         self.counts["events"] += len(records)
         plain = self._plain
         if plain is None or self._aside_records:
             for record in records:
-                clock_ms = self._apply_one(topic, record, rows, outbox, clock_ms)
+                clock_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
             return clock_ms
         at, count = 0, len(records)
         while True:
             at, clock_ms = plain.apply(records, at, rows.stored, rows.changed, clock_ms)
             if at == count:
                 return clock_ms
-            clock_ms = self._apply_one(topic, records[at], rows, outbox, clock_ms)
+            clock_ms = self._apply_one(topic, partition, records[at], rows, outbox, clock_ms)
             at += 1
 
     def _apply_one(
-        self, topic: str, record: Any, rows: Rows[Account], outbox: Outbox, clock_ms: int
+        self,
+        topic: str,
+        partition: int,
+        record: Any,
+        rows: Rows[Account],
+        outbox: Outbox,
+        clock_ms: int,
     ) -> int:
         received_ms = record.timestamp
         if received_ms > clock_ms:
@@ -90,8 +102,8 @@ class QuotaProcessor:
         elif self._event_clock:
             # Time does not run backwards: else it would matter when a timer looked (law 5).
             received_ms = clock_ms
-        arrival = Arrival(received_ms, topic, record.partition, record.offset)
-        if self._aside_records and (topic, record.partition, record.offset) in self._aside_records:
+        arrival = Arrival(received_ms, topic, partition, record.offset)
+        if self._aside_records and (topic, partition, record.offset) in self._aside_records:
             self._reject(outbox, "internal_error", "the record could not be applied", arrival)
             return clock_ms
         key = record.key
@@ -111,7 +123,7 @@ class QuotaProcessor:
         try:
             after, effects = step(account, event, arrival, self.rules)
         except Exception as error:
-            raise PoisonError((topic, record.partition, record.offset)) from error
+            raise PoisonError((topic, partition, record.offset)) from error
         if after is not None or account is not None:
             rows.put(key, after)
         if effects:

@@ -15,6 +15,8 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streamproc.engine.lean import use_lean_records
+
 ALIAS = "streamproc"
 
 
@@ -176,4 +178,5 @@ class BatchTransport(driver.Transport):
 
 def register() -> None:
     """Make ``streamproc://host:port`` a broker address for Faust."""
+    use_lean_records()
     TRANSPORTS.aliases[ALIAS] = f"{__name__}:BatchTransport"

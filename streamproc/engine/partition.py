@@ -61,7 +61,13 @@ class Processor(RowCodec[T], Protocol[T]):
     """Whether rows are packed at every change, because a part of it works on packed rows."""
 
     def apply(
-        self, topic: str, records: list[Any], rows: Rows[T], outbox: Outbox, clock_ms: int
+        self,
+        topic: str,
+        partition: int,
+        records: list[Any],
+        rows: Rows[T],
+        outbox: Outbox,
+        clock_ms: int,
     ) -> int:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
 
@@ -108,7 +114,12 @@ class Partition(Generic[T]):
             records = [record for record in records if record.offset >= position]
         if records:
             self.progress.clock_ms = self._processor.apply(
-                chunk.topic, records, self.rows, self.outbox, self.progress.clock_ms
+                chunk.topic,
+                self.number,
+                records,
+                self.rows,
+                self.outbox,
+                self.progress.clock_ms,
             )
             self.progress.positions[chunk.topic] = records[-1].offset + 1
             self.applied_records += len(records)

@@ -64,7 +64,7 @@ def expect(
         own = rows.setdefault(partition, Rows(processor, eager=processor.packs_at_once))
         entry = _Log(partition, offset, record)
         clocks[partition] = processor.apply(
-            events_topic, [entry], own, outbox, clocks.get(partition, 0)
+            events_topic, partition, [entry], own, outbox, clocks.get(partition, 0)
         )
     result = Result()
     for partition, own in rows.items():
