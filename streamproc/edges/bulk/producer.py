@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,9 +42,11 @@ class BulkProducer:
         max_unsent_bytes: int = MAX_UNSENT_BYTES,
         block_seconds: float = 60.0,
         transactional_id: str | None = None,
+        before_sending: Callable[[], None] = lambda: None,
         **settings: Any,
     ) -> None:
-        """``settings`` go to kafka-python's ``KafkaProducer``."""
+        """``settings`` go to kafka-python's ``KafkaProducer``; ``before_sending`` is called before
+        each batch that goes out."""
         self.topic = topic
         self.partitions = partitions
         self.appended = 0
@@ -52,6 +55,7 @@ class BulkProducer:
         self._batch_bytes = batch_bytes
         self._max_unsent_bytes = max_unsent_bytes
         self._block_seconds = block_seconds
+        self._before_sending = before_sending
         self._transactional = transactional_id is not None
         self._places = [TopicPartition(topic, number) for number in range(partitions)]
         self._open: list[PackedRecords | None] = [None] * partitions
@@ -131,10 +135,10 @@ class BulkProducer:
         self.release()
         self._await(0, timeout_seconds)
 
-    def close(self) -> None:
-        """Abandon what is not written yet, and disconnect."""
+    def close(self, abandon: bool = False) -> None:
+        """Abandon what is not written yet (or an open transaction), and disconnect."""
         self._open = [None] * self.partitions
-        if self._unsent_bytes or self._failure is not None:
+        if abandon or self._unsent_bytes or self._failure is not None:
             force_close(self.kafka)
         else:
             self.kafka.close(timeout=10)
@@ -145,6 +149,7 @@ class BulkProducer:
         self._open[partition] = None
         size = records.size_in_bytes()
         self._await(self._max_unsent_bytes - size, self._block_seconds)
+        self._before_sending()
         records.seal(self._counts[partition])
         with self._settled:
             self._unsent_bytes += size

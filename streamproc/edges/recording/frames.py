@@ -16,6 +16,8 @@ import zstandard
 from msgspec import Struct
 
 SKIPPABLE_MAGIC = 0x184D2A5E
+HEADER_MAGIC = 0x184D2A5D
+"""A skippable frame at the beginning: where the capture of each partition begins."""
 MARK = b"SPRECIX1"
 _HEAD = struct.Struct("<II")
 _TAIL = struct.Struct("<I8s")
@@ -48,6 +50,21 @@ def encode_index(index: Index) -> bytes:
     packed = zstandard.ZstdCompressor().compress(msgspec.json.encode(index))
     body = packed + _TAIL.pack(len(packed), MARK)
     return _HEAD.pack(SKIPPABLE_MAGIC, len(body)) + body
+
+
+def encode_header(starts: dict[str, int]) -> bytes:
+    """The first frame of a capture; ``starts`` are offsets by ``topic/partition``."""
+    body = msgspec.json.encode(starts)
+    return _HEAD.pack(HEADER_MAGIC, len(body)) + body
+
+
+def read_header(path: Path) -> dict[str, int]:
+    """The starts of a capture; empty for other recordings."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD.size)
+        if len(head) < _HEAD.size or _HEAD.unpack(head)[0] != HEADER_MAGIC:
+            return {}
+        return msgspec.json.decode(file.read(_HEAD.unpack(head)[1]), type=dict[str, int])
 
 
 def read_index(path: Path) -> tuple[Index, int] | None:

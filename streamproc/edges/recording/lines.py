@@ -59,7 +59,7 @@ def to_line(record: LogRecord) -> bytes:
     line.value, line.value_base64 = _text(record.value)
     line.topic, line.partition, line.offset = record.topic, record.partition, record.offset
     if record.headers:
-        line.headers = [(name, b64encode(value).decode()) for name, value in record.headers]
+        line.headers = [(name, b64encode(value or b"").decode()) for name, value in record.headers]
     return _encode(line)
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 import xxhash
 import zstandard
 
-from streamproc.edges.recording.frames import FRAME_MAGIC, Index, next_frame, read_index
+from streamproc.edges.recording.frames import FRAME_MAGIC, Index, read_index
 from streamproc.edges.recording.lines import (
     BadRecordingError,
     Line,
@@ -21,6 +21,7 @@ from streamproc.edges.recording.lines import (
 )
 
 BLOCK_BYTES = 4 << 20
+SKIPPABLE_TAIL = b"\x2a\x4d\x18"
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -35,7 +36,8 @@ class RecordingReader:
         self.path = path
         with path.open("rb") as file:
             self._magic = file.read(4)
-        found = read_index(path) if self._magic == FRAME_MAGIC else None
+        self._zstd = self._magic == FRAME_MAGIC or self._magic[1:] == SKIPPABLE_TAIL
+        found = read_index(path) if self._zstd else None
         self.index: Index | None = found[0] if found else None
         self.bytes_total = path.stat().st_size
         self.bytes_read = 0
@@ -89,7 +91,7 @@ class RecordingReader:
 
     def _raw_blocks(self, skip: int) -> Iterator[tuple[bytes, int | None]]:
         """Blocks of whole lines; the second is their number if it is known beforehand."""
-        if self._magic == FRAME_MAGIC:
+        if self._zstd:
             return self._frames(skip)
         return ((block, None) for block in self._stream())
 
@@ -104,13 +106,13 @@ class RecordingReader:
                         yield b"", frame.records
                         continue
                     file.seek(frame.start)
-                    yield self._frame(file)[0], frame.records
+                    yield self._frame(file.read(frame.length)), frame.records
                 return
             # Another program's zstd, or a recorder that was killed: lines may cross frames.
             rest = b""
             while head := file.read(4):
                 file.seek(-len(head), io.SEEK_CUR)
-                if head[1:] == b"\x2a\x4d\x18":  # a skippable frame
+                if head[1:] == SKIPPABLE_TAIL:  # a skippable frame
                     file.seek(4, io.SEEK_CUR)
                     file.seek(int.from_bytes(file.read(4), "little"), io.SEEK_CUR)
                     continue
@@ -121,14 +123,11 @@ class RecordingReader:
             if rest:
                 yield rest, None
 
-    def _frame(self, file: BinaryIO) -> tuple[bytes, int]:
+    def _frame(self, packed: bytes) -> bytes:
         try:
-            found = next_frame(file)
+            return zstandard.ZstdDecompressor().decompress(packed)
         except zstandard.ZstdError as error:
             raise BadRecordingError(f"{self.path}: a damaged frame ({error})") from None
-        if found is None:
-            raise BadRecordingError(f"{self.path}: cut off within a frame")
-        return found
 
     def _parts(self, file: BinaryIO) -> Iterator[bytes]:
         """A frame's content piece by piece; the file is left behind the frame."""
@@ -137,8 +136,8 @@ class RecordingReader:
             chunk = file.read(1 << 18)
             if not chunk:
                 raise BadRecordingError(
-                    f"{self.path}: cut off within a frame; `streamproc replay --repair` keeps what "
-                    "is whole"
+                    f"{self.path}: cut off within a frame; `streamproc replay --record` to this "
+                    "file drops the torn end and goes on"
                 )
             try:
                 part = decoder.decompress(chunk)

@@ -25,9 +25,16 @@ class RecordingWriter:
     and durable if ``durable``. ``index`` continues a recording that has these frames already.
     """
 
-    def __init__(self, path: Path, *, durable: bool = False, index: Index | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durable: bool = False,
+        index: Index | None = None,
+        header: bytes = b"",
+    ) -> None:
         self.records = 0
-        self.index = index or Index([])
+        self.index = Index([]) if index is None else index
         self._durable = durable
         self._zstd = path.suffix == ".zst"
         self._file: BinaryIO
@@ -36,7 +43,10 @@ class RecordingWriter:
             self._raw = path.open("wb")
             self._file = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self._raw, mtime=0))
         else:
-            self._raw = self._file = path.open("ab" if index else "wb")
+            self._raw = self._file = path.open("wb" if index is None else "ab")
+        if header:
+            self._file.write(header)
+            self._file.flush()
         self._lines: list[bytes] = []
         self._first_ms = self._last_ms = 0
         self._next_offsets: dict[str, int] = {}

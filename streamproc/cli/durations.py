@@ -1,0 +1,48 @@
+"""Instants and durations on the command line."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import click
+
+from streamproc.core.instants import to_ms
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_FORM = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+
+
+class Duration(click.ParamType):
+    """A number with its unit, such as 90s, 1.5h or 31d, to milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _FORM.fullmatch(value.strip())
+        if not found:
+            self.fail(f"{value!r} is no duration; write for instance 90s, 1.5h or 31d", param, ctx)
+        sign, number, unit = found.groups()
+        return int(float(number) * _UNITS_MS[unit]) * (-1 if sign == "-" else 1)
+
+
+class Instant(click.ParamType):
+    """RFC 3339 with a zone, or milliseconds since 1970, to milliseconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if value.isdecimal():
+            return int(value)
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write for instance 2026-01-05T08:00:00Z", param, ctx)
+        if instant.tzinfo is None:
+            self.fail(f"{value!r} lacks a zone; add Z or +08:00", param, ctx)
+        return to_ms(instant)

@@ -1,0 +1,357 @@
+"""``streamproc replay``: recorded usage to a topic again; and recording it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.rules import read_rules
+from streamproc.cli.steering import shown_progress, steered
+
+if TYPE_CHECKING:
+    from streamproc.edges.replay.pseudonyms import Pseudonyms
+    from streamproc.edges.replay.replayer import Replay
+    from streamproc.edges.replay.sources import Source
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker of the target.")
+@click.option("--from-broker", metavar="HOST:PORT", help="Of the source; default: --broker.")
+@click.option("--to", "topic", metavar="TOPIC", help="Where to; with --partitions made if missing.")
+@click.option("--partitions", type=click.IntRange(1), help="Make the topic with so many.")
+@click.option("--replication-factor", default=1, help="For a topic to be made.")
+@click.option(
+    "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
+)
+@click.option("--speed", default="max", metavar="N|max", help="1: recorded pace; 60: 60 times it.")
+@click.option(
+    "--time",
+    "shift",
+    default="kept",
+    metavar="kept|now|DURATION",
+    help="Move all times: so that none lies in the future, or by a duration such as +31d.",
+)
+@click.option("--subscriber", "subscribers", multiple=True, help="Only these. May be repeated.")
+@click.option("--type", "types", multiple=True, help="Only these event types. May be repeated.")
+@click.option("--recorded-topic", "topics", multiple=True, help="Only what came from these.")
+@click.option("--from-time", type=Instant(), help="Only records from this record timestamp on.")
+@click.option("--to-time", type=Instant(), help="Only records before this record timestamp.")
+@click.option("--from-offset", "from_offsets", multiple=True, metavar="[PARTITION:]OFFSET")
+@click.option("--to-offset", "to_offsets", multiple=True, metavar="[PARTITION:]OFFSET")
+@click.option(
+    "--advance-clock",
+    type=Duration(),
+    help="At the end let so much time pass for a worker with --clock event, such as 4d.",
+)
+@click.option("--id", "name", help="Name of this replay; default: from source, topic, options.")
+@click.option("--again", is_flag=True, help="Begin anew, even if this replay ran before.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be written.")
+@click.option("--verify", "verifying", is_flag=True, help="Hold the outcome against the oracle.")
+@click.option("--verify-timeout", type=Duration(), default="60s", help="Wait for the worker.")
+@click.option("--rules", type=click.Path(path_type=Path), help="For --verify; default: packaged.")
+@click.option("--reminders", default="streamproc.reminders", help="For --verify.")
+@click.option("--audit", default="streamproc.audit", help="For --verify.")
+@click.option("--rejects", default="streamproc.rejects", help="For --verify.")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the sources to FILE.zst instead.",
+)
+@click.option("--start", default="latest", metavar="latest|earliest|TIME", help="For --record.")
+@click.option("--to-end", is_flag=True, help="With --record: stop at the topics' present end.")
+@click.option("--for", "seconds", type=Duration(), help="With --record: stop after this long.")
+@click.option(
+    "--pseudonymise",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="KEYFILE",
+    help="Replace subscribers by pseudonyms that the key in this file makes.",
+)
+@click.option("--quiet", is_flag=True, help="No progress.")
+def replay(sources: tuple[str, ...], **options: Any) -> None:
+    """Write recorded records to a topic again, each exactly once.
+
+    SOURCE is a recording (FILE, FILE.gz, FILE.zst) or a topic (topic:NAME). It may be interrupted
+    or killed at any time: the same command goes on where the last commit was. Space or p pauses,
+    q stops, Ctrl-Z suspends; SIGUSR1 pauses a replay in the background.
+
+    \b
+    streamproc replay month.ndjson.zst --broker B --to streamproc.events --partitions 4
+    streamproc replay topic:streamproc.events --from-time 2026-01-05T00:00:00Z \\
+        --broker B --to test.events --speed 60 --time now
+    streamproc replay topic:streamproc.events --broker B --record live.ndjson.zst \\
+        --pseudonymise secret.key
+    """
+    from kafka.errors import KafkaError
+
+    from streamproc.edges.bulk import DeliveryError, FencedError, TopicError
+    from streamproc.edges.recording import BadRecordingError
+    from streamproc.edges.replay.replayer import WrongSourceError
+
+    try:
+        if options["record"] is not None:
+            code = _record(sources, options)
+        else:
+            code = _replay(sources, options)
+    except FileNotFoundError as error:
+        raise click.ClickException(f"there is no file {error.filename}") from error
+    except (
+        TopicError, DeliveryError, FencedError, BadRecordingError, WrongSourceError, KafkaError
+    ) as error:  # fmt: skip
+        raise click.ClickException(str(error)) from error
+    raise SystemExit(code)
+
+
+def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
+    from streamproc.edges.bulk.exactly_once import ExactlyOnceProducer
+    from streamproc.edges.bulk.topics import topic_facts
+    from streamproc.edges.replay.pace import Control
+    from streamproc.edges.replay.replayer import Plan, Replay
+
+    if len(sources) > 1:
+        raise click.UsageError("one SOURCE at a time; several are for --record only")
+    pseudonyms = _pseudonyms(options["pseudonymise"])
+    source = _source(sources[0], options)
+    plan = Plan(
+        selection=_selection(options),
+        transform=pseudonyms.applied_to if pseudonyms else None,
+        speed=_speed(options["speed"]),
+        advance_clock_ms=options["advance_clock"],
+        again=options["again"],
+    )
+    if options["dry_run"]:
+        return _dry_run(source, plan, options)
+    broker, topic = options["broker"], options["topic"]
+    if broker is None or topic is None:
+        raise click.UsageError("give --broker HOST:PORT and --to TOPIC (or --dry-run)")
+    facts = topic_facts(
+        broker,
+        topic,
+        create_partitions=options["partitions"],
+        replication_factor=options["replication_factor"],
+    )
+    name = options["name"] or _name(source, options)
+    control = Control()
+    with ExactlyOnceProducer(
+        broker,
+        topic,
+        f"replay-{name}",
+        partitions=facts.partitions,
+        compression=options["compression"],
+    ) as producer:
+        running = Replay(source, producer, plan, control)
+        before = running.position.sent
+        if running.position.done:
+            click.echo(f"replay {name} is complete already; --again does it once more", err=True)
+        elif running.resumed:
+            click.echo(f"replay {name} goes on after {before:,} records", err=True)
+        began = time.monotonic()
+        with (
+            steered(control, keys=not options["quiet"]) as running.on_pause,
+            _progress(running, source, control, options["quiet"]),
+        ):
+            done = running.run(lambda: _shift_ms(options["shift"], source, plan.speed))
+    seconds = max(time.monotonic() - began, 1e-3)
+    sent = running.position.sent - before
+    click.echo(
+        f"{sent:,} records to {topic} in {seconds:.1f} s ({sent / seconds:,.0f}/s), "
+        f"{running.position.sent:,} in all"
+    )
+    if not done:
+        click.echo(f"replay {name} stopped; the same command goes on from here", err=True)
+        return INTERRUPTED
+    return _verified(broker, topic, options) if options["verifying"] else 0
+
+
+def _verified(broker: str, topic: str, options: dict[str, Any]) -> int:
+    from streamproc.edges.replay.verify import Outputs, verify
+
+    outputs = Outputs(options["reminders"], options["audit"], options["rejects"])
+    rules = read_rules(options["rules"])
+    expected, lines = verify(broker, topic, outputs, rules, options["verify_timeout"] / 1000)
+    for line in lines:
+        click.echo(line, err=True)
+    click.echo(
+        f"{'differs from' if lines else 'equal to'} the oracle: "
+        f"{expected.reminders.total():,} reminders, {expected.rejects.total():,} rejects expected"
+    )
+    return 1 if lines else 0
+
+
+def _dry_run(source: Source, plan: Any, options: dict[str, Any]) -> int:
+    from streamproc.edges.replay.selection import event_type, iso
+
+    kinds: Counter[str] = Counter()
+    first = last = None
+    takes = plan.selection.test()
+    for record in source.records(source.begin()):
+        if takes is not None and not takes(record):
+            kinds["(not selected)"] += 1
+            continue
+        kinds[event_type(record) or "(no type)"] += 1
+        at = record.timestamp_ms
+        first, last = min(at, first or at), max(at, last or at)
+    for kind, count in sorted(kinds.items()):
+        click.echo(f"{count:>12,}  {kind}")
+    if first is None or last is None:
+        click.echo("nothing would be written")
+        return 0
+    shift = _shift_ms(options["shift"], source, plan.speed)
+    click.echo(f"from {iso(first + shift)} to {iso(last + shift)}")
+    if plan.speed is not None:
+        click.echo(f"takes {(last - first) / 1000 / plan.speed:,.0f} s")
+    return 0
+
+
+def _record(sources: tuple[str, ...], options: dict[str, Any]) -> int:
+    from streamproc.edges.replay.capture import Capture
+    from streamproc.edges.replay.pace import Control
+
+    broker = options["from_broker"] or options["broker"]
+    if broker is None:
+        raise click.UsageError("give --broker HOST:PORT")
+    topics = [one.removeprefix("topic:") for one in sources if one.startswith("topic:")]
+    if len(topics) != len(sources):
+        raise click.UsageError("--record captures topics; write each SOURCE as topic:NAME")
+    start = options["start"]
+    if start not in ("latest", "earliest"):
+        start = Instant().convert(start, None, None)
+    pseudonyms = _pseudonyms(options["pseudonymise"])
+    capture = Capture(
+        broker, topics, options["record"], start, pseudonyms.applied_to if pseudonyms else None
+    )
+    if capture.resumed:
+        click.echo(f"going on with {options['record']}", err=True)
+    control = Control()
+    seconds = None if options["seconds"] is None else options["seconds"] / 1000
+    with (
+        steered(control, keys=False),
+        shown_progress(
+            "recording", lambda: 0, None, lambda: capture.records, lambda: False, options["quiet"]
+        ),
+    ):
+        capture.run(control, to_end=options["to_end"], seconds=seconds)
+    click.echo(f"{capture.records:,} records to {options['record']}")
+    return 0
+
+
+def _source(text: str, options: dict[str, Any]) -> Source:
+    from streamproc.edges.replay.sources import FileSource, TopicSource
+
+    from_offsets, to_offsets = _offsets(options["from_offsets"]), _offsets(options["to_offsets"])
+    if text.startswith("topic:"):
+        broker = options["from_broker"] or options["broker"]
+        if broker is None:
+            raise click.UsageError("give --broker or --from-broker HOST:PORT")
+        return TopicSource(
+            broker,
+            text.removeprefix("topic:"),
+            from_offsets=from_offsets,
+            to_offsets=to_offsets,
+            from_ms=options["from_time"],
+            to_ms=options["to_time"],
+        )
+    if from_offsets is not None or to_offsets is not None:
+        raise click.UsageError("--from-offset and --to-offset are for topics; use times")
+    return FileSource(Path(text))
+
+
+def _selection(options: dict[str, Any]) -> Any:
+    from streamproc.edges.replay.selection import Selection
+
+    return Selection(
+        subscribers=frozenset(one.encode() for one in options["subscribers"]),
+        types=frozenset(options["types"]),
+        topics=frozenset(options["topics"]),
+        from_ms=options["from_time"],
+        to_ms=options["to_time"],
+    )
+
+
+def _pseudonyms(path: Path | None) -> Pseudonyms | None:
+    from streamproc.edges.replay.pseudonyms import Pseudonyms
+
+    if path is None:
+        return None
+    try:
+        return Pseudonyms(path.read_bytes().strip())
+    except ValueError as error:
+        raise click.ClickException(f"{path}: {error}") from error
+
+
+def _offsets(texts: tuple[str, ...]) -> dict[int, int] | int | None:
+    if not texts:
+        return None
+    found: dict[int, int] = {}
+    for text in texts:
+        partition, colon, offset = text.rpartition(":")
+        if not offset.isdecimal() or (colon and not partition.isdecimal()):
+            raise click.UsageError(f"{text!r} is no offset; write OFFSET or PARTITION:OFFSET")
+        if not colon:
+            return int(offset)
+        found[int(partition)] = int(offset)
+    return found
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not speed > 0:
+        raise click.UsageError(f"--speed {text!r}: write max, or a number such as 1 or 60")
+    return speed
+
+
+def _shift_ms(text: str, source: Source, speed: float | None) -> int:
+    if text == "kept":
+        return 0
+    if text != "now":
+        return Duration().convert(text, None, None)
+    span = source.span_ms()
+    if span is None:
+        return 0
+    # The last record must not lie in the future when it is written.
+    takes_ms = 0 if speed is None else int((span[1] - span[0]) / speed)
+    return int(time.time() * 1000) + takes_ms - span[1]
+
+
+def _name(source: Source, options: dict[str, Any]) -> str:
+    parts = [source.identity, options["topic"]]
+    for one in ("subscribers", "types", "topics", "from_time", "to_time", "shift", "advance_clock"):
+        parts.append(repr(options[one]))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _progress(running: Replay, source: Source, control: Any, quiet: bool) -> Any:
+    from streamproc.edges.replay.sources import FileSource
+
+    total = source.total()
+    if total is None and isinstance(source, FileSource):
+        reader = source.reader
+        return shown_progress(
+            "replay",
+            lambda: reader.bytes_read,
+            reader.bytes_total,
+            lambda: running.position.sent,
+            lambda: control.paused,
+            quiet,
+        )
+    return shown_progress(
+        "replay",
+        lambda: running.position.records,
+        total,
+        lambda: running.position.sent,
+        lambda: control.paused,
+        quiet,
+    )
