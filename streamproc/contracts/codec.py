@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -19,6 +19,8 @@ from streamproc.core.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.events import ClockAdvanced, InputEvent, SubscriberEvent
 from streamproc.core.privacy import conceal
 
+T = TypeVar("T", Reminder, Audited, Rejected)
+
 MAX_RECORD_BYTES = 1_000_000
 
 _UNKNOWN_FIELD: Final = "Object contains unknown field "
@@ -26,9 +28,7 @@ _FIELD_NAME: Final = re.compile("[A-Za-z_]{1,40}")
 """A field's name may be repeated in a reject if it cannot be a number or an address."""
 
 _decode: Callable[[bytes], InputEvent] = msgspec.json.Decoder(InputEvent).decode
-_decode_reminder = msgspec.json.Decoder(Reminder).decode
-_decode_audit = msgspec.json.Decoder(Audited).decode
-_decode_reject = msgspec.json.Decoder(Rejected).decode
+_decode_effect: Callable[[bytes], Effect] = msgspec.json.Decoder(Effect).decode
 
 encode_effect = msgspec.json.Encoder().encode
 """Effect to JSON; timestamps are RFC 3339 in UTC."""
@@ -100,18 +100,26 @@ def _key_mismatch(event: SubscriberEvent, key: bytes | None) -> DecodeFailure:
 
 
 def decode_reminder(value: bytes) -> Reminder:
-    """Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
-    return _decode_reminder(value)
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    return _decode_as(Reminder, value)
 
 
 def decode_audit(value: bytes) -> Audited:
-    """Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
-    return _decode_audit(value)
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    return _decode_as(Audited, value)
 
 
 def decode_reject(value: bytes) -> Rejected:
-    """Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
-    return _decode_reject(value)
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    return _decode_as(Rejected, value)
+
+
+def _decode_as(kind: type[T], value: bytes) -> T:
+    # The union of all: msgspec would not ask a single type for its tag.
+    effect = _decode_effect(value)
+    if not isinstance(effect, kind):
+        raise msgspec.ValidationError(f"the record is no {kind.__struct_config__.tag}")
+    return effect
 
 
 def encode_event(event: InputEvent) -> bytes:
