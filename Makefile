@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check unit broker perf clean
+.PHONY: help setup lock demo test check unit broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-setup: $(VENV)/.ready  ## make .venv with the locked dependencies
+setup: $(VENV)/.ready $(VENV)/.native  ## make .venv with the locked dependencies
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("streamproc needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=python3.11 or later")'
@@ -16,6 +16,20 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+# The compiled plain case of usage: the same results, about twice as fast. Without a Rust compiler
+# everything works in pure Python.
+$(VENV)/.native: $(VENV)/.ready native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs)
+	@if ! command -v cargo >/dev/null; then \
+		echo "no Rust compiler (cargo) here: streamproc runs in pure Python"; \
+	elif ! $(BIN)/pip install --quiet --disable-pip-version-check ./native; then \
+		echo "the compiled part could not be built: streamproc runs in pure Python"; \
+	fi
+	@touch $@
+
+lock:  ## resolve the dependencies of pyproject.toml anew into requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 test: check  ## everything: lint, types, import contracts, all tests (needs Docker, or Java 17+ and Maven)
 	$(BIN)/pytest
@@ -33,4 +47,4 @@ broker: setup  ## run a real broker on 127.0.0.1:9092 until interrupted (Java 17
 	$(BIN)/python -m tests.support.jvm_broker --port 9092
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) native/target .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,179 @@
+"""The compiled plain case writes byte for byte what the core writes."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+from typing import NamedTuple
+
+import pytest
+
+from streamproc.app.plain import NativeMissingError, is_native, streamproc_native
+from streamproc.app.processor import QuotaProcessor
+from streamproc.app.settings import Native, Topics
+from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.core.model import Account
+from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.engine.partition import Outbox
+from streamproc.engine.rows import Rows
+
+needs_native = pytest.mark.skipif(
+    streamproc_native is None and shutil.which("cargo") is None,
+    reason="no Rust compiler here: the compiled part cannot be built",
+)
+RULES = default_rulebook()
+KEY = b"8613800000001"
+START_MS = 1_767_600_000_000  # 2026-01-05T08:00:00Z
+
+
+class Log(NamedTuple):
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    offset: int
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Run:
+    """A processor and one partition of its state."""
+
+    def __init__(self, native: Native) -> None:
+        self.processor = QuotaProcessor(RULES, Topics(), "event", native)
+        self.rows: Rows[Account] = Rows(self.processor, eager=self.processor.packs_at_once)
+        self.outbox = Outbox()
+        self.clock_ms = 0
+
+    def apply(self, records: list[Log]) -> None:
+        self.clock_ms = self.processor.apply(
+            "events", 0, records, self.rows, self.outbox, self.clock_ms
+        )
+
+    def commit(self) -> None:
+        self.rows.take_changes()
+        while self.rows.next_due_ms <= self.clock_ms:
+            self.processor.tick(self.rows, self.outbox, self.clock_ms, 0, 1 << 40)
+            self.rows.take_changes()
+
+
+def compared(records: list[Log], cuts: list[int]) -> Run:
+    """Apply the records both ways in the same chunks; everything must be equal after each."""
+    compiled, pure = Run("on"), Run("off")
+    for start, end in pairwise([0, *cuts, len(records)]):
+        for run in (compiled, pure):
+            run.apply(records[start:end])
+            run.commit()
+        assert compiled.rows.stored == pure.rows.stored
+    assert compiled.outbox.topics == pure.outbox.topics
+    assert compiled.clock_ms == pure.clock_ms
+    return compiled
+
+
+@needs_native
+def test_a_whole_workload_is_equal_byte_for_byte() -> None:
+    settings = WorkloadSettings(seed=5, events=6_000, subscribers=120)
+    log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
+    run = compared(log, list(range(777, len(log), 777)))
+    assert run.outbox.topics[Topics().reminders]
+
+
+def activation() -> Log:
+    value = (
+        b'{"type":"account.activated","id":"a","source":"crm","subscriber":"8613800000001",'
+        b'"time":"2026-01-05T08:00:00Z","plan":"family-20gb","time_zone":"Asia/Shanghai",'
+        b'"billing_anchor_day":1}'
+    )
+    return Log(KEY, value, START_MS, 0)
+
+
+GOOD = (
+    b'{"type":"usage.recorded","id":"u1","source":"ocs","subscriber":"8613800000001",'
+    b'"time":"2026-01-05T08:00:01Z","total_bytes":1000}'
+)
+UNUSUAL = {
+    "as it should be": GOOD,
+    "white space": GOOD.replace(b":", b" : ").replace(b"08 : 00 : 01", b"08:00:01"),
+    "both directions": GOOD.replace(b'"total_bytes":1000', b'"uplink_bytes":1,"downlink_bytes":2'),
+    "both forms": GOOD.replace(b"}", b',"uplink_bytes":1,"downlink_bytes":2}'),
+    "one direction": GOOD.replace(b'"total_bytes":1000', b'"uplink_bytes":1'),
+    "nothing used": GOOD.replace(b"1000", b"0"),
+    "video": GOOD.replace(b"}", b',"rating_group":20}'),
+    "roaming": GOOD.replace(b"}", b',"roaming_zone":"eu","service":"web"}'),
+    "a field twice": GOOD.replace(b"}", b',"total_bytes":5}'),
+    "unknown field": GOOD.replace(b"}", b',"colour":"red"}'),
+    "number as text": GOOD.replace(b"1000", b'"1000"'),
+    "fraction": GOOD.replace(b"1000", b"1000.0"),
+    "exponent": GOOD.replace(b"1000", b"1e3"),
+    "leading zero": GOOD.replace(b"1000", b"01000"),
+    "negative": GOOD.replace(b"1000", b"-1"),
+    "beyond 2^53": GOOD.replace(b"1000", b"9007199254740992"),
+    "beyond 2^64": GOOD.replace(b"1000", b"99999999999999999999999"),
+    "absurd": GOOD.replace(b"1000", b"9000000000000000"),
+    "escaped": GOOD.replace(b'"u1"', b'"u\\u0031"'),
+    "not ASCII": GOOD.replace(b'"u1"', '"ü1"'.encode()),
+    "not UTF-8": GOOD.replace(b'"u1"', b'"\xff1"'),
+    "control character": GOOD.replace(b'"u1"', b'"u\x011"'),
+    "empty id": GOOD.replace(b'"u1"', b'""'),
+    "longest id": GOOD.replace(b'"u1"', b'"' + b"x" * 128 + b'"'),
+    "id too long": GOOD.replace(b'"u1"', b'"' + b"x" * 129 + b'"'),
+    "other subscriber": GOOD.replace(b"8613800000001", b"8613800000002"),
+    "milliseconds": GOOD.replace(b"01Z", b"01.5Z"),
+    "microseconds": GOOD.replace(b"01Z", b"01.999999Z"),
+    "nanoseconds": GOOD.replace(b"01Z", b"01.999999999Z"),
+    "offset": GOOD.replace(b"01Z", b"01+08:00"),
+    "no zone": GOOD.replace(b"01Z", b"01"),
+    "leap second": GOOD.replace(b"08:00:01Z", b"08:00:60Z"),
+    "30 February": GOOD.replace(b"01-05", b"02-30"),
+    "space for T": GOOD.replace(b"05T08", b"05 08"),
+    "far future": GOOD.replace(b"2026", b"2093"),
+    "long ago": GOOD.replace(b"2026", b"1999"),
+    "before activation": GOOD.replace(b"08:00:01Z", b"07:59:59Z"),
+    "trailing comma": GOOD.replace(b"}", b",}"),
+    "trailing text": GOOD + b"x",
+    "cut": GOOD[:-1],
+    "an array": b"[1]",
+    "other type": GOOD.replace(b"usage.recorded", b"usage.imagined"),
+    "crosses thresholds": GOOD.replace(b"1000", b"19000000000"),
+    "overage": GOOD.replace(b"1000", b"50000000000"),
+}
+
+
+@needs_native
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_every_form_of_input_ends_as_in_the_core(name: str) -> None:
+    again = Log(KEY, UNUSUAL[name], START_MS + 2000, 1)
+    compared([activation(), again, again._replace(offset=2)], [1, 2])
+
+
+@needs_native
+def test_records_without_key_value_or_with_headers_are_left_to_the_core() -> None:
+    late = START_MS + 2000
+    log = [
+        activation(),
+        Log(None, GOOD, late, 1),
+        Log(KEY, None, late, 2),
+        Log(KEY, b"", late, 3),
+        Log(KEY, GOOD, late, 4, (("trace", b"1"),)),
+        Log(b"8613800000009", GOOD.replace(b"0001", b"0009"), late, 5),
+        Log(KEY, GOOD.replace(b"u1", b"u2"), late - 1500, 6),
+    ]
+    compared(log, [3])
+
+
+@needs_native
+def test_plain_usage_does_not_reach_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("on")
+    run.apply([activation()])
+    monkeypatch.setattr(run.processor, "_apply_one", None)
+    run.apply([Log(KEY, GOOD, START_MS + 2000, 1)])
+    account = run.rows.get(KEY)
+    assert account is not None
+    assert account.charged_bytes == 1000
+
+
+def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamproc.app.plain.streamproc_native", None)
+    assert not is_native("auto")
+    with pytest.raises(NativeMissingError, match=r"pip install \./native"):
+        is_native("on")
