@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def worker(
     from streamproc.app.topics import TopicsError, prepare_topics
     from streamproc.app.worker import create_app
     from streamproc.contracts.rulesfile import RulesError
+    from streamproc.engine import crashpoints
 
     settings = WorkerSettings(
         rules=rules, topics=Topics(tuple(inputs), reminders, audit, rejects), **options
@@ -66,5 +68,7 @@ def worker(
         partitions = asyncio.run(prepare_topics(settings))
     except (RulesError, TopicsError) as error:
         raise click.ClickException(str(error)) from error
+    if crashpoints.VARIABLE in os.environ:
+        crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
     app = create_app(settings, rules_file, partitions)
     sys.exit(faust.Worker(app, loglevel="info", quiet=False).execute_from_commandline())

@@ -15,6 +15,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streamproc.engine import crashpoints
 from streamproc.engine.lean import use_lean_records
 
 ALIAS = "streamproc"
@@ -165,8 +166,11 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what was applied *before* Faust forgets the partitions."""
+        crashpoints.reached("revoke", "1")
         await self._lane.finish(revoked)
+        crashpoints.reached("revoke", "2")
         await self.force_commit()
+        crashpoints.reached("revoke", "3")
         await super().on_partitions_revoked(revoked)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
+from streamproc.engine import crashpoints
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
 from streamproc.engine.delivery import Chunk
 from streamproc.engine.rows import RowCodec, Rows
@@ -195,6 +196,7 @@ class Partition(Generic[T]):
         self._acks = []
         self._moved = False
         self.applied_records = 0
+        crashpoints.reached("commit", "1")
         return changes, outputs, acks
 
     async def _run(
@@ -206,3 +208,4 @@ class Partition(Generic[T]):
         await self._writer.commit(self._changelog, changes, outputs)  # steps 2-6
         for ack in acks:  # 7 Acknowledge to Faust, which commits group offsets in passing.
             ack()
+        crashpoints.reached("commit", "7")

@@ -14,6 +14,8 @@ from faust.tables import TableManager
 from faust.tables.recovery import Recovery
 from faust.types import TP
 
+from streamproc.engine import crashpoints
+
 
 class SafeRecovery(Recovery):
     """Conducts rebalances; changelogs are read by the table."""
@@ -35,6 +37,7 @@ class SafeRecovery(Recovery):
         if assignment:
             # Inputs are still paused here: nothing can be delivered between seek and resume.
             await self._wait(consumer.perform_seek(), timeout=self.app.conf.broker_request_timeout)
+        crashpoints.reached("open", "d")
         self.completed.set()
         self.app.flow_control.resume()  # clears the queues, which are still empty
         consumer.resume_partitions({tp for tp in assignment if not self._is_changelog_tp(tp)})
@@ -44,6 +47,7 @@ class SafeRecovery(Recovery):
         self.tables.on_standbys_ready()
         self.app.on_rebalance_end()
         self.log.info("Worker ready")
+        crashpoints.reached("open", "e")
 
 
 class SafeTableManager(TableManager):

@@ -18,6 +18,7 @@ import structlog
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from streamproc.engine import crashpoints
 from streamproc.engine.changelog import Progress, ProgressError, changelog_consumer, read_to_end
 from streamproc.engine.partition import Partition, Processor
 from streamproc.engine.rows import Rows
@@ -124,6 +125,7 @@ class Owner(Generic[T]):
         settings = self.settings
         writer = PartitionWriter(settings.bootstrap, settings.app_id, number)
         await writer.open()  # (a)
+        crashpoints.reached("open", "a")
         try:
             rows, progress, start = await self.standby.promote(number)
             consumer = changelog_consumer(settings.bootstrap)
@@ -132,6 +134,7 @@ class Owner(Generic[T]):
                 progress, end = await read_to_end(  # (b)
                     consumer, self.changelog, number, start, rows, progress
                 )
+                crashpoints.reached("open", "b")
                 await self._check_positions(consumer, number, progress)
             finally:
                 await consumer.stop()
@@ -139,6 +142,7 @@ class Owner(Generic[T]):
             await writer.close()
             raise
         rows.rebuild_due()  # (c)
+        crashpoints.reached("open", "c")
         partition = Partition(
             number, rows, progress, writer, self.processor, self.changelog, settings
         )

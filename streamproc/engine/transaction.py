@@ -14,6 +14,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from streamproc.engine import crashpoints
+
 Records = Iterable[tuple[bytes | None, bytes | None]]
 
 BATCH_BYTES = 900_000
@@ -89,13 +91,18 @@ class PartitionWriter:
     async def _commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
         # 2 Begin. (1, taking the partition's changes, was the caller's.)
         await self._producer.begin_transaction()
+        crashpoints.reached("commit", "2")
         # 3 Changed states and 5 the progress record: one batch after the other, in order.
+        crashpoints.reached("commit", "3")
         await self._append(changelog, changes)
+        crashpoints.reached("commit", "5")
         # 4 Reminders, audit, rejects.
         for topic, records in outputs.items():
             await self._append(topic, records)
+        crashpoints.reached("commit", "4")
         # 6 Commit; waits for every batch above to be acknowledged.
         await self._producer.commit_transaction()
+        crashpoints.reached("commit", "6")
 
     async def _append(self, topic: str, records: Records) -> None:
         producer = self._producer
