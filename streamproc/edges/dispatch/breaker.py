@@ -1,0 +1,53 @@
+"""A circuit breaker: a gateway that keeps failing is left alone, then tried with one message."""
+
+from __future__ import annotations
+
+
+class Breaker:
+    """Opens after ``failures`` in a row, for ``open_ms``, doubling up to ``max_open_ms``."""
+
+    def __init__(self, failures: int = 5, open_ms: int = 5_000, max_open_ms: int = 120_000) -> None:
+        self._limit = failures
+        self._first_open_ms = open_ms
+        self._max_open_ms = max_open_ms
+        self._open_ms = open_ms
+        self._failures = 0
+        self._probing = False
+        self.open_until_ms = 0
+
+    @property
+    def state(self) -> str:
+        """``closed``, ``open`` (until ``open_until_ms``) or ``half_open`` (one message tries)."""
+        if not self.open_until_ms:
+            return "closed"
+        return "half_open" if self._probing else "open"
+
+    def allows(self, now_ms: int) -> bool:
+        """Whether a message may go; :meth:`started` must follow if it does."""
+        return not self.open_until_ms or (now_ms >= self.open_until_ms and not self._probing)
+
+    def started(self) -> None:
+        """A message goes; if the breaker was open, it is the probe."""
+        if self.open_until_ms:
+            self._probing = True
+
+    def succeeded(self) -> None:
+        """The gateway answered as it should."""
+        self._failures = 0
+        self._probing = False
+        self.open_until_ms = 0
+        self._open_ms = self._first_open_ms
+
+    def failed(self, now_ms: int) -> None:
+        """The gateway failed (not: refused this one message for what it is)."""
+        self._failures += 1
+        if self._probing:
+            self._open_ms = min(self._open_ms * 2, self._max_open_ms)
+        elif self.open_until_ms or self._failures < self._limit:
+            return  # counted; answers to older messages change nothing while open
+        self._probing = False
+        self.open_until_ms = now_ms + self._open_ms
+
+    def unsettled(self) -> None:
+        """The probe's answer said nothing about the gateway: the next message probes."""
+        self._probing = False

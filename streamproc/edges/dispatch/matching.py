@@ -1,0 +1,80 @@
+"""Which accepted part a delivery report speaks of.
+
+Some message centers answer a submit with a hexadecimal id and name the same message in decimal in
+its report, or the other way round, or with other leading zeros. So an id is looked up as it is
+first; a converted id counts only if the report's number is the message's, for ``10`` is both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+_TELLING_DIGITS = 8
+"""The end of a number that is the same with and without country code or plus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An accepted part that waits for its report."""
+
+    partition: int
+    id: str
+    number: int
+    peer: str
+
+
+def peer_hash(address: str) -> str:
+    """A number's pseudonym for comparing: the same for all ways of writing the number."""
+    digits = "".join(char for char in address if char.isalnum())
+    return blake2b(digits[-_TELLING_DIGITS:].encode(), digest_size=6).hexdigest()
+
+
+def converted(message_id: str) -> set[str]:
+    """The other ways to write an id: hexadecimal as decimal and back."""
+    plain = _plain(message_id)
+    found = set()
+    if plain.isascii() and plain.isdigit():
+        found.add(f"{int(plain):X}")
+    if len(plain) <= 32 and plain and all(char in "0123456789ABCDEF" for char in plain):
+        found.add(str(int(plain, 16)))
+    return found - {plain}
+
+
+class Outstanding:
+    """Accepted parts by gateway and message id."""
+
+    def __init__(self) -> None:
+        self._exact: dict[tuple[str, str], Part] = {}
+        self._converted: dict[tuple[str, str], list[Part]] = {}
+
+    def add(self, gateway: str, message_id: str, part: Part) -> None:
+        """``message_id`` as the gateway answered it."""
+        self._exact[gateway, _plain(message_id)] = part
+        for other in converted(message_id):
+            self._converted.setdefault((gateway, other), []).append(part)
+
+    def remove(self, gateway: str, message_id: str, part: Part) -> None:
+        """The part needs no report any more."""
+        key = gateway, _plain(message_id)
+        if self._exact.get(key) == part:
+            del self._exact[key]
+        for other in converted(message_id):
+            left = [one for one in self._converted.get((gateway, other), []) if one != part]
+            if left:
+                self._converted[gateway, other] = left
+            else:
+                self._converted.pop((gateway, other), None)
+
+    def find(self, gateway: str, message_id: str, peer: str) -> Part | None:
+        """The part a report names; ``peer`` is the hash of the report's number, or empty."""
+        key = gateway, _plain(message_id)
+        exact = self._exact.get(key)
+        if exact is not None and (not peer or exact.peer == peer):
+            return exact
+        same = [part for part in self._converted.get(key, []) if part.peer == peer]
+        return same[0] if len(same) == 1 else None
+
+
+def _plain(message_id: str) -> str:
+    return message_id.strip().upper().lstrip("0") or "0"

@@ -1,0 +1,171 @@
+"""The dispatcher's desk with a clock of its own, for tests without Kafka or gateways."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from streamproc.contracts.codec import encode_effect
+from streamproc.contracts.receipts import DeadLetter, Receipt
+from streamproc.core.effects import Cause, Reminder
+from streamproc.core.instants import from_ms
+from streamproc.edges.dispatch.backoff import Backoff
+from streamproc.edges.dispatch.breaker import Breaker
+from streamproc.edges.dispatch.desk import Desk
+from streamproc.edges.dispatch.journal import Entry, decode_entry
+from streamproc.edges.dispatch.lanes import DEFAULT_LANES, Lane
+from streamproc.edges.dispatch.model import Accepted, Message, Origin, Outcome
+from streamproc.edges.dispatch.router import Line, Router
+from streamproc.edges.dispatch.shaping import Shaper
+
+START_MS = 1_767_225_600_000
+TOPIC = "reminders"
+
+
+def reminder(
+    number: int = 1,
+    subscriber: str = "8613800000001",
+    kind: str = "usage_percent",
+    **fields: Any,
+) -> Reminder:
+    """A reminder of which a test states only what it is about."""
+    start = from_ms(START_MS)
+    values: dict[str, Any] = {
+        "id": f"{number:032x}",
+        "kind": kind,
+        "rule": "low",
+        "subscriber": subscriber,
+        "buckets": [],
+        "threshold": None,
+        "cycle_start": start,
+        "cycle_end": start + timedelta(days=31),
+        "used_bytes": 8,
+        "granted_bytes": 10,
+        "remaining_bytes": 2,
+        "overage_bytes": 0,
+        "as_of": start,
+        "locale": "en",
+        "text": "80% used",
+        "encoding": "gsm7",
+        "segments": 1,
+        "category": "balance",
+        "priority": 1,
+        "mandatory": False,
+        "not_before": start,
+        "expires_time": start + timedelta(hours=24),
+        "cause": Cause(due_time=start),
+    }
+    return Reminder(**{**values, **fields})
+
+
+def line(name: str = "main", **fields: Any) -> Line:
+    """A gateway that takes all it is given, unless told otherwise."""
+    shaper = fields.pop("shaper", None) or Shaper(1000.0, 1000, 1000, START_MS)
+    values: dict[str, Any] = {"lanes": frozenset({0, 1}), "breaker": Breaker()}
+    return Line(name, shaper, **{**values, **fields})
+
+
+class Table:
+    """A desk, its journal and its clock. ``sent`` is what left, in order."""
+
+    def __init__(
+        self,
+        *lines: Line,
+        lanes: tuple[Lane, ...] = DEFAULT_LANES,
+        backoff: Backoff | None = None,
+        honour_expiry: bool = True,
+    ) -> None:
+        self.now_ms = START_MS
+        self.lines = lines or (line(),)
+        self.lanes = lanes
+        self.backoff = backoff or Backoff()
+        self.honour_expiry = honour_expiry
+        self.journal: dict[str, bytes] = {}
+        self.receipts: list[Receipt] = []
+        self.dead_letters: list[DeadLetter] = []
+        self.positions: dict[tuple[int, str], int] = {}
+        self.reports: dict[int, int] = {}
+        self.log: list[tuple[bytes, str]] = []
+        self.sent: list[Message] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """As after kill -9: only what was committed is left."""
+        for one in self.lines:
+            one.shaper.outstanding = 0
+        self.router = Router(list(self.lines))
+        self.desk = Desk(self.lanes, self.router, self.backoff, lambda: 0.5, self.honour_expiry)
+        entries: list[tuple[str, Entry]] = [
+            (key, decode_entry(value)) for key, value in self.journal.items()
+        ]
+        self.desk.deliveries.start(self.reports or {0: 0})
+        ledger = self.desk.open(0, entries)
+        for number in range(len(self.lanes)):
+            ledger.begin((number, TOPIC), self.positions.get((number, TOPIC), 0))
+        ledger.begin((0, "resends"), 0)
+        self.read()
+
+    def put(self, *reminders: Reminder) -> None:
+        """Append to the log and read it."""
+        self.log.extend((encode_effect(one), "") for one in reminders)
+        self.read()
+
+    def read(self) -> None:
+        """Bring every lane's cursor to the log's end."""
+        for lane in range(len(self.lanes)):
+            position = self.desk.ledgers[0].cursors[lane, TOPIC].position
+            for offset in range(position, len(self.log)):
+                origin = Origin(TOPIC, 0, offset, START_MS)
+                self.desk.offer(lane, origin, self.log[offset][0], self.now_ms)
+
+    def commit(self) -> list[Message]:
+        """Commit what is to be written; returns the messages that may be sent now."""
+        batch = self.desk.take_batch(0, force=True)
+        if batch is None:
+            return []
+        for key, value in batch.entries.items():
+            if value is None:
+                self.journal.pop(key, None)
+            else:
+                self.journal[key] = value
+        self.receipts.extend(batch.receipts)
+        self.dead_letters.extend(batch.dead_letters)
+        self.positions.update(batch.positions)
+        self.reports = batch.reports
+        self.sent.extend(batch.release)
+        return batch.release
+
+    def step(self, wait_ms: int = 0) -> list[Message]:
+        """Let time pass, take and commit; returns the messages that left."""
+        self.now_ms += wait_ms
+        self.desk.sweep(self.now_ms)
+        self.desk.take(self.now_ms)
+        return self.commit()
+
+    def answer(self, message: Message, outcome: Outcome | None = None) -> None:
+        self.desk.settle(message, outcome or Accepted(), self.now_ms)
+        self.commit()
+
+    def run(self, outcome: Outcome | None = None, wait_ms: int = 0) -> list[Message]:
+        """Send until nothing more goes; every message gets the same answer."""
+        gone: list[Message] = []
+        while left := self.step(wait_ms):
+            gone.extend(left)
+            for message in left:
+                self.answer(message, outcome)
+        return gone
+
+    def statuses(self) -> list[tuple[int, str]]:
+        """Number and status of each receipt."""
+        return [(int(one.reminder_id, 16), one.status) for one in self.receipts]
+
+
+def numbers(messages: list[Message]) -> list[int]:
+    return [int(message.reminder.id, 16) for message in messages]
+
+
+def plain(value: Any) -> Any:
+    """A struct as JSON has it."""
+    return msgspec.to_builtins(value)
