@@ -25,6 +25,8 @@ class RulesFile:
         self.path = path
         self.refusal: str | None = None
         """Why the file as it is now is not in force; None if it is."""
+        self._in_force = b""
+        """The content of which the rulebook was made."""
         self._judged: bytes | OSError = b""
         """The content (or the failure to read it) that was dealt with last."""
         self._seen: bytes | OSError = b""
@@ -36,7 +38,7 @@ class RulesFile:
         if isinstance(content, OSError):
             raise RulesError(_unreadable(path, content)) from content
         self.rulebook = load_rulebook(content, str(path))
-        self._judged = self._seen = content
+        self._in_force = self._judged = self._seen = content
 
     def refresh(self) -> Rulebook | None:
         """The new rulebook if the file changed for the better; a wrong file is logged once.
@@ -49,6 +51,10 @@ class RulesFile:
         if not _same(self._seen, before) or _same(self._seen, self._judged):
             return None
         self._judged = self._seen
+        if self._seen == self._in_force:
+            self.refusal = None
+            log.info("the rules file is again as in force", file=str(self.path))
+            return None
         try:
             return self._judge(self.path, self._seen)
         except RulesError as error:
@@ -58,7 +64,7 @@ class RulesFile:
 
     def _judge(self, path: Path, content: bytes | OSError) -> Rulebook:
         if isinstance(content, OSError):
-            raise RulesError(_unreadable(path, content))
+            raise RulesError(_unreadable(path, content)) from content
         rulebook = load_rulebook(content, str(path))
         gone = removed(self.rulebook, rulebook)
         if gone:
@@ -68,6 +74,7 @@ class RulesFile:
             )
         self.refusal = None
         self.rulebook = rulebook
+        self._in_force = content
         log.info("changed rules taken over", file=str(path), fingerprint=rulebook.fingerprint)
         return rulebook
 

@@ -58,15 +58,16 @@ def load_rulebook(source: str | bytes, filename: str) -> Rulebook:
         data, lines = parse(text, filename)
     except SyntaxProblem as problem:
         raise RulesError(str(problem)) from None
-    problems = [*lines.problems, *_Check(data, lines).problems()]
+    # What parsing found wrong with a field is why the field is wrong: told once.
+    told = {path for _, path, _ in lines.problems}
+    problems = [
+        *lines.problems,
+        *(one for one in _Check(data, lines).problems() if one[1] not in told),
+    ]
     if problems:
-        # What parsing found wrong with a field is why the field is wrong; one line for both.
-        seen: dict[Path, tuple[int, Path, str]] = {}
-        for problem_found in problems:
-            seen.setdefault(problem_found[1], problem_found)
         found = sorted(
             (line, f"{field_name(path)}: {problem}" if path else problem)
-            for line, path, problem in seen.values()
+            for line, path, problem in problems
         )
         raise RulesError("\n".join(f"{filename}:{line}: {text}" for line, text in found))
     return _rulebook(msgspec.convert(data, RulesFormat))
@@ -130,11 +131,15 @@ class _Check:
             name = item.get("id") if isinstance(item, dict) else None
             if not isinstance(name, str):
                 continue
-            if name in ids:
-                first = self._lines.of((*path, ids[name], "id"))
-                self._add((*path, index, "id"), f"{name!r} is used twice, first in line {first}")
-            else:
-                ids[name] = index
+            field = (*path, index, "id")
+            line = self._lines.of(field)
+            if name not in ids:
+                ids[name] = line
+                continue
+            if line == ids[name]:  # both are one anchor's: tell of the alias
+                line = self._lines.of((*path, index))
+            problem = f"{name!r} is used twice, first in line {ids[name]}"
+            self._problems.append((line, field, problem))
 
     def _check_scopes(self) -> None:
         """A bucket finds its scope by the id of its pack or allowance, so these must differ."""

@@ -1,0 +1,91 @@
+"""Rules files for tests: one that is right in each format, and what is wrong with others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamproc.contracts.lines import Lines, Path
+from streamproc.contracts.rulesfile import RulesError, load_rulebook
+
+YAML = """\
+version: 1
+currency: EUR
+default_locale: en
+limits: {hold_unknown_seconds: 60}
+plans:
+  - id: basic
+    allowances:
+      - {id: data, granted_bytes: 1_000_000}
+packs:
+  - {id: extra, granted_bytes: 500_000, validity_hours: 24}
+rules:
+  - id: low
+    kind: usage_percent
+    thresholds: [80, 100]
+    category: balance
+    texts: {en: "{percent}% used"}
+"""
+
+TOML = """\
+version = 1
+currency = "EUR"
+default_locale = "en"
+
+[limits]
+hold_unknown_seconds = 60
+
+[[plans]]
+id = "basic"
+allowances = [{id = "data", granted_bytes = 1_000_000}]
+
+[[packs]]
+id = "extra"
+granted_bytes = 500_000
+validity_hours = 24
+
+[[rules]]
+id = "low"
+kind = "usage_percent"
+thresholds = [80, 100]
+category = "balance"
+texts.en = "{percent}% used"
+"""
+
+
+def edited(text: str, *changes: tuple[str, str]) -> str:
+    """The text with each change's first occurrence replaced; each must occur."""
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+def problems(source: str | bytes, filename: str = "r.yaml") -> list[str]:
+    """The lines of the error that loading raises, without the file name."""
+    with pytest.raises(RulesError) as caught:
+        load_rulebook(source, filename)
+    found = str(caught.value).splitlines()
+    assert all(line.startswith(f"{filename}:") for line in found), found
+    return [line.removeprefix(f"{filename}:") for line in found]
+
+
+def numbered(text: str) -> str:
+    """Every ``@`` replaced by the number of its line."""
+    return "\n".join(
+        line.replace("@", str(number)) for number, line in enumerate(text.split("\n"), 1)
+    )
+
+
+def misplaced(data: Any, lines: Lines, path: Path = ()) -> list[tuple[Path, int, int]]:
+    """Where the number in the data is not the line that is told for its place."""
+    if isinstance(data, dict):
+        return [one for key in data for one in misplaced(data[key], lines, (*path, key))]
+    if isinstance(data, list):
+        return [
+            one for index, item in enumerate(data) for one in misplaced(item, lines, (*path, index))
+        ]
+    if isinstance(data, int) and lines.of(path) != data:
+        return [(path, lines.of(path), data)]
+    return []

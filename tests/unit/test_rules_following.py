@@ -1,0 +1,224 @@
+"""A running worker's rules file: taken over when it changes for the better, else refused loudly."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from streamproc.app.rules import RulesFile
+from streamproc.contracts.rulesfile import RulesError, default_rulebook
+from streamproc.core.rulebook import Rulebook
+from tests.support.rules import TOML, YAML, edited
+
+CHANGED = edited(YAML, ("[80, 100]", "[50]"))
+WRONG = edited(YAML, ("[80, 100]", "[500]"))
+
+
+class Followed:
+    """A rules file that a worker follows, with what it logs."""
+
+    def __init__(self, path: Path, text: str = YAML) -> None:
+        self.path = path
+        path.write_text(text, encoding="utf-8")
+        self.rules = RulesFile(path)
+        self.logs: list[Any] = []
+
+    def look(self, times: int = 3) -> list[Rulebook]:
+        """The rulebooks that so many looks brought."""
+        with capture_logs() as logs:
+            found = [self.rules.refresh() for _ in range(times)]
+        self.logs = logs
+        return [one for one in found if one is not None]
+
+    @property
+    def errors(self) -> list[str]:
+        return [log["problems"] for log in self.logs if log["log_level"] == "error"]
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Followed:
+    return Followed(tmp_path / "rules.yaml")
+
+
+def thresholds(rulebook: Rulebook) -> tuple[int, ...]:
+    return rulebook.usage_rules[0].thresholds
+
+
+def test_a_wrong_file_starts_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(WRONG, encoding="utf-8")
+    with pytest.raises(RulesError, match=r"rules.yaml:14: rules\[0\].thresholds\[0\]: must be at"):
+        RulesFile(path)
+    with pytest.raises(RulesError, match=r"missing.yaml:1: cannot be read: No such file"):
+        RulesFile(tmp_path / "missing.yaml")
+
+
+def test_without_a_file_the_packaged_rules_stay() -> None:
+    rules = RulesFile(None)
+    assert rules.rulebook.fingerprint == default_rulebook().fingerprint
+    assert rules.refresh() is None
+
+
+def test_an_unchanged_file_says_nothing(followed: Followed) -> None:
+    assert followed.look() == []
+    os.utime(followed.path, (1, 1))
+    assert followed.look() == []
+    assert followed.logs == []
+
+
+def test_a_changed_file_is_taken_over_once(followed: Followed) -> None:
+    followed.path.write_text(CHANGED, encoding="utf-8")
+    (taken,) = followed.look()
+    assert thresholds(taken) == thresholds(followed.rules.rulebook) == (50,)
+    assert [log["event"] for log in followed.logs] == ["changed rules taken over"]
+
+
+def test_toml_is_followed_too(tmp_path: Path) -> None:
+    followed = Followed(tmp_path / "rules.toml", TOML)
+    followed.path.write_text(edited(TOML, ("[80, 100]", "[50]")), encoding="utf-8")
+    assert [thresholds(one) for one in followed.look()] == [(50,)]
+
+
+def test_a_file_replaced_by_renaming_is_taken_over(followed: Followed) -> None:
+    beside = followed.path.with_suffix(".new")
+    beside.write_text(CHANGED, encoding="utf-8")
+    beside.replace(followed.path)
+    assert [thresholds(one) for one in followed.look()] == [(50,)]
+
+
+def test_a_link_turned_to_another_file_is_taken_over(tmp_path: Path) -> None:
+    """As Kubernetes changes a ConfigMap."""
+    first, second = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    first.write_text(YAML, encoding="utf-8")
+    second.write_text(CHANGED, encoding="utf-8")
+    link = tmp_path / "rules.yaml"
+    link.symlink_to(first)
+    rules = RulesFile(link)
+    new_link = tmp_path / "new"
+    new_link.symlink_to(second)
+    new_link.replace(link)
+    found = [rules.refresh() for _ in range(3)]
+    assert [thresholds(one) for one in found if one] == [(50,)]
+
+
+def test_a_wrong_change_is_refused_once_and_the_old_rules_stay(followed: Followed) -> None:
+    before = followed.rules.rulebook
+    followed.path.write_text(WRONG, encoding="utf-8")
+    assert followed.look(10) == []
+    problem = f"{followed.path}:14: rules[0].thresholds[0]: must be at most 100, not 500"
+    assert followed.errors == [problem]
+    assert followed.rules.refusal == problem
+    assert followed.rules.rulebook is before
+
+
+def test_another_wrong_change_is_told_again_and_a_right_one_ends_it(followed: Followed) -> None:
+    followed.path.write_text(WRONG, encoding="utf-8")
+    followed.look()
+    followed.path.write_text(edited(YAML, ("[80, 100]", "[0]")), encoding="utf-8")
+    followed.look()
+    assert len(followed.errors) == 1
+    followed.path.write_text(CHANGED, encoding="utf-8")
+    assert [thresholds(one) for one in followed.look()] == [(50,)]
+    assert followed.rules.refusal is None
+
+
+def test_going_back_to_the_rules_in_force_ends_the_refusal(followed: Followed) -> None:
+    followed.path.write_text(WRONG, encoding="utf-8")
+    followed.look()
+    followed.path.write_text(YAML, encoding="utf-8")
+    assert followed.look() == []
+    assert [log["event"] for log in followed.logs] == ["the rules file is again as in force"]
+    assert followed.rules.refusal is None
+    assert thresholds(followed.rules.rulebook) == (80, 100)
+
+
+def test_the_rules_taken_over_last_are_the_ones_in_force(followed: Followed) -> None:
+    for text, taken in ((CHANGED, 1), (WRONG, 0), (CHANGED, 0), (YAML, 1)):
+        followed.path.write_text(text, encoding="utf-8")
+        assert len(followed.look()) == taken
+
+
+def test_a_file_caught_half_written_is_not_judged(followed: Followed) -> None:
+    """Half of this file would be right, with fewer rules."""
+    whole = CHANGED + CHANGED[CHANGED.index("  - id: low") :].replace("low", "second")
+    for size in range(len(CHANGED), len(whole), 40):
+        followed.path.write_text(whole[:size], encoding="utf-8")
+        assert followed.look(1) == []
+        assert followed.logs == []
+    followed.path.write_text(whole, encoding="utf-8")
+    (taken,) = followed.look()
+    assert [rule.id for rule in taken.usage_rules] == ["low", "second"]
+
+
+def test_an_emptied_file_is_refused(followed: Followed) -> None:
+    followed.path.write_text("", encoding="utf-8")
+    assert followed.look() == []
+    assert followed.errors == [f"{followed.path}:1: the file is empty"]
+
+
+def test_a_deleted_file_is_told_once_and_may_come_back(followed: Followed) -> None:
+    followed.path.unlink()
+    assert followed.look(10) == []
+    assert followed.errors == [f"{followed.path}:1: cannot be read: No such file or directory"]
+    followed.path.write_text(CHANGED, encoding="utf-8")
+    assert [thresholds(one) for one in followed.look()] == [(50,)]
+
+
+def test_a_file_that_vanishes_between_two_looks_is_not_told_of(followed: Followed) -> None:
+    followed.path.unlink()
+    followed.look(1)
+    followed.path.write_text(YAML, encoding="utf-8")
+    assert followed.look() == []
+    assert followed.logs == []
+
+
+def test_a_file_that_may_not_be_read_is_told_once(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:  # the tests may run as root, whom nothing is forbidden
+
+        def refuse(path: Path) -> bytes:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        patch.setattr(Path, "read_bytes", refuse)
+        assert followed.look(10) == []
+        assert followed.errors == [f"{followed.path}:1: cannot be read: Permission denied"]
+    assert followed.look() == []
+    assert followed.errors == []
+    assert followed.rules.refusal is None
+
+
+def test_a_directory_in_the_files_place_is_refused(followed: Followed) -> None:
+    followed.path.unlink()
+    followed.path.mkdir()
+    assert followed.look() == []
+    assert followed.errors == [f"{followed.path}:1: cannot be read: Is a directory"]
+
+
+def test_bytes_that_are_no_text_are_refused(followed: Followed) -> None:
+    followed.path.write_bytes(YAML.encode() + b"# \xff\n")
+    followed.look()
+    assert followed.errors == [f"{followed.path}:17: not UTF-8: byte 0xff; save the file as UTF-8"]
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        (("id: basic", "id: other"), "plan 'basic'"),
+        (("id: extra", "id: other"), "pack 'extra'"),
+        (("id: data", "id: other"), "allowance 'data'"),
+    ],
+)
+def test_what_subscribers_may_have_cannot_vanish_while_running(
+    followed: Followed, change: tuple[str, str], gone: str
+) -> None:
+    followed.path.write_text(edited(YAML, change), encoding="utf-8")
+    assert followed.look() == []
+    (problem,) = followed.errors
+    assert problem.startswith(f"{followed.path}:1: {gone}: gone, but subscribers may have it; ")
+    # A restart takes the file: the operator was told.
+    assert RulesFile(followed.path).rulebook.fingerprint != followed.rules.rulebook.fingerprint
