@@ -7,8 +7,9 @@ state, so that the due queue is rebuilt after a load without decoding a single s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
 from typing import Generic, Protocol, TypeVar
+
+from streamproc.engine.due import NEVER_DUE, DueQueue
 
 T = TypeVar("T")
 
@@ -25,9 +26,6 @@ class RowCodec(Protocol[T]):
 
     def due_ms(self, row: T) -> int:
         """When the row needs attention without any input; NEVER_DUE if never."""
-
-
-NEVER_DUE = 1 << 53
 
 
 def _due_of(data: bytes) -> int:
@@ -49,8 +47,7 @@ class Rows(Generic[T]):
         self.changed: dict[bytes, None] = {}
         """Keys of rows packed since the last commit was taken."""
         self._eager = eager
-        self._heap: list[tuple[int, bytes]] = []
-        self._popped: set[bytes] = set()
+        self._queue = DueQueue(self._due_ms)
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -94,11 +91,11 @@ class Rows(Generic[T]):
         due_ms = self.codec.due_ms(row)
         due = due_ms.to_bytes(DUE_BYTES, "big", signed=True)
         before = stored.get(key)
-        queued = before is not None and before[:DUE_BYTES] == due and key not in self._popped
-        if not queued and due_ms < NEVER_DUE:
-            heappush(self._heap, (due_ms, key))
-        self._popped.discard(key)
+        queued = before is not None and before[:DUE_BYTES] == due
         stored[key] = due + self.codec.pack(row)
+        if due_ms < NEVER_DUE and (not queued or key in self._queue.dropped):
+            self._queue.dropped.discard(key)
+            self._queue.push(due_ms, key)
         self.changed[key] = None
 
     def load(self, key: bytes, data: bytes | None) -> None:
@@ -110,27 +107,24 @@ class Rows(Generic[T]):
 
     def rebuild_due(self) -> None:
         """Derive the due queue from the stored rows."""
-        heap = [
+        self._queue.rebuild(
             (due_ms, key)
             for key, data in self.stored.items()
             if (due_ms := _due_of(data)) < NEVER_DUE
-        ]
-        heapify(heap)
-        self._heap = heap
+        )
 
     def pop_due(self, now_ms: int, limit: int) -> Iterator[bytes]:
         """Keys of at most ``limit`` rows due at or before ``now_ms``, earliest first.
 
-        The queue may hold entries of rows that have changed since; they are skipped. Rows that
-        changed but are not packed yet come back with their new due instant when they are.
+        Rows that changed but are not packed yet come back with their new due instant when they
+        are.
         """
-        while limit and self._heap and self._heap[0][0] <= now_ms:
-            due_ms, key = heappop(self._heap)
-            # Its queue entry is gone: whatever its due instant is when packed, queue it again.
-            self._popped.add(key)
-            if self._due_ms(key) == due_ms:
-                limit -= 1
-                yield key
+        return self._queue.pop(now_ms, limit)
+
+    @property
+    def next_due_ms(self) -> int:
+        """The earliest queued due instant (it may be stale, never too late)."""
+        return self._queue.next_due_ms
 
     def _due_ms(self, key: bytes) -> int:
         """A row's present due instant, without decoding the row; NEVER_DUE if there is no row."""
@@ -139,8 +133,3 @@ class Rows(Generic[T]):
             data = self.stored.get(key)
             return NEVER_DUE if data is None else _due_of(data)
         return NEVER_DUE if row is None else self.codec.due_ms(row)  # type: ignore[arg-type]
-
-    @property
-    def next_due_ms(self) -> int:
-        """The earliest queued due instant (it may be stale, never too late)."""
-        return self._heap[0][0] if self._heap else NEVER_DUE
