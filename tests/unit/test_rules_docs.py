@@ -1,0 +1,106 @@
+"""docs/rules.md says what is so: its examples load, its tables are the types."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from msgspec import NODEFAULT, Struct
+
+from streamproc.cli import main
+from streamproc.contracts import rulesformat as format
+from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.core.rulebook import TOPUP_PRIORITY
+from streamproc.core.text import PLACEHOLDERS
+
+TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) ?\|$", re.MULTILINE)
+IN_WORDS: dict[str, Any] = {
+    "required": NODEFAULT,
+    "all": None,
+    "none": (),
+    "see below": format.LimitsEntry(),
+    "false": False,
+    "week": "week",
+}
+
+
+def block(language: str) -> str:
+    return TEXT.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+
+
+def table(start: str) -> dict[str, Any]:
+    """Fields and defaults of the first table after a text."""
+    rows = TEXT.split(start, 1)[1].split("|---|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    found = ROW.findall(rows)
+    assert len(found) == len(rows.strip().split("\n")), rows
+    return {
+        name: IN_WORDS[default.strip()] if default.strip() in IN_WORDS else int(default)
+        for name, default, _ in found
+    }
+
+
+def fields(*kinds: type[Struct]) -> dict[str, Any]:
+    return {
+        field.encode_name: field.default for kind in kinds for field in msgspec.structs.fields(kind)
+    }
+
+
+def test_the_yaml_example_loads_and_has_every_kind_of_rule() -> None:
+    rules = load_rulebook(block("yaml"), "r.yaml")
+    kinds = {rule.kind for rule in rules.usage_rules} | {rule.kind for rule in rules.timed_rules}
+    assert kinds == {one.__struct_config__.tag for one in format.AnyRuleEntry.__args__}
+    assert rules.plans["family-20gb"].allowances[1].scope.rating_groups == {20}
+
+
+def test_the_toml_example_loads() -> None:
+    rules = load_rulebook(block("toml"), "r.toml")
+    assert rules.plans["basic-5gb"].allowances[0].granted_bytes == 5_000_000_000
+
+
+def test_the_summary_shown_is_the_one_printed(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(block("yaml"), encoding="utf-8")
+    printed = CliRunner().invoke(main, ["rules", "check", str(path)]).stdout
+    assert printed.removeprefix(f"{tmp_path}/") in TEXT
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("### The file", format.RulesFormat),
+        ("### limits", format.LimitsEntry),
+        ("### plans", format.PlanEntry),
+        ("### allowances", format.AllowanceEntry),
+        ("### packs", format.PackEntry),
+    ],
+)
+def test_a_table_is_its_type(heading: str, kind: type[Struct]) -> None:
+    assert table(heading) == fields(kind)
+
+
+def test_the_tables_of_rules_are_their_types() -> None:
+    common = fields(format.RuleEntry)
+    assert table("### rules") == {**common, "kind": NODEFAULT}
+    usage = fields(format.PercentEntry)
+    assert fields(format.RemainingEntry) == usage
+    bucket_kinds = usage.pop("bucket_kinds")
+    assert bucket_kinds == {"allowance", "pack", "topup"}
+    written = table("`usage_percent` and `remaining_bytes` remind")
+    assert written.pop("bucket_kinds") is None
+    assert common | written == usage
+    timed = fields(format.SummaryEntry, format.BeforeCycleEndEntry, format.BeforeExpiryEntry)
+    assert common | table("`usage_summary`, `before_cycle_end` and") == timed
+
+
+def test_every_placeholder_is_described() -> None:
+    rows = TEXT.split("### Placeholders", 1)[1].split("\n\nA brace", 1)[0]
+    assert set(re.findall(r"`\{(\w+)\}`", rows)) == PLACEHOLDERS
+
+
+def test_the_priority_of_topups_is_told() -> None:
+    assert f"(top-ups have {TOPUP_PRIORITY})" in TEXT
