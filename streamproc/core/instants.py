@@ -7,6 +7,7 @@ compare fast, pack small and have no zone to forget. At the edges instants are R
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 NEVER_MS = 1 << 53
 """Later than any real instant, and still an exact JSON number."""
@@ -36,3 +37,7 @@ def from_ms(instant_ms: int) -> datetime:
     if 0 <= instant_ms < _EXACT_BELOW_MS:
         return datetime.fromtimestamp(instant_ms / 1000, UTC)
     return _EPOCH + timedelta(milliseconds=instant_ms)
+
+
+coarse_from_ms = lru_cache(maxsize=65_536)(from_ms)
+"""The same for instants that many records share: cycle bounds, ends of validity."""

@@ -17,7 +17,7 @@ from streamproc.core.effects import (
     Reminder,
     Threshold,
 )
-from streamproc.core.instants import NEVER_MS, from_ms
+from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
 from streamproc.core.model import Account, Bucket
 from streamproc.core.rulebook import Crossing, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import PLACEHOLDERS, choose_locale, readable_bytes, segments
@@ -158,6 +158,7 @@ def _reminder(  # every argument is a different fact of the message
     figures = _Figures(rule, account, buckets, subject, threshold, as_of_ms)
     text = rule.texts[locale].format_map(figures)
     encoding, parts = segments(text)
+    as_of = from_ms(as_of_ms)
     return Reminder(
         id=_reminder_id(subscriber, rule.id, account.cycle_start_ms, arming),
         kind=rule.kind,
@@ -165,13 +166,13 @@ def _reminder(  # every argument is a different fact of the message
         subscriber=subscriber,
         buckets=[_figures(bucket) for bucket in buckets],
         threshold=threshold,
-        cycle_start=from_ms(account.cycle_start_ms),
-        cycle_end=from_ms(account.cycle_end_ms),
+        cycle_start=coarse_from_ms(account.cycle_start_ms),
+        cycle_end=coarse_from_ms(account.cycle_end_ms),
         used_bytes=sum(bucket.used_bytes for bucket in buckets),
         granted_bytes=sum(bucket.granted_bytes for bucket in buckets),
         remaining_bytes=sum(bucket.remaining_bytes for bucket in buckets),
         overage_bytes=account.overage_bytes,
-        as_of=from_ms(as_of_ms),
+        as_of=as_of,
         locale=locale,
         text=text,
         encoding=encoding,
@@ -179,7 +180,7 @@ def _reminder(  # every argument is a different fact of the message
         category=rule.category,
         priority=rule.priority,
         mandatory=rule.mandatory,
-        not_before=from_ms(not_before_ms),
+        not_before=as_of if not_before_ms == as_of_ms else from_ms(not_before_ms),
         expires_time=from_ms(not_before_ms + rule.ttl_ms),
         cause=cause,
     )
@@ -198,7 +199,7 @@ def _figures(bucket: Bucket) -> BucketFigures:
         bucket.granted_bytes,
         bucket.used_bytes,
         bucket.remaining_bytes,
-        None if bucket.expires_ms >= NEVER_MS else from_ms(bucket.expires_ms),
+        None if bucket.expires_ms >= NEVER_MS else coarse_from_ms(bucket.expires_ms),
     )
 
 

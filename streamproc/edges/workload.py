@@ -100,6 +100,7 @@ class _Generator:
             sum(one.granted_bytes for one in rulebook.plans[plan].allowances) for plan in self._plan
         ]
         self._out = [False] * settings.subscribers
+        self._closed: set[int] = set()
         # Zipf-like activity: a few subscribers make most of the records.
         self._weights = list(accumulate(1 / (rank + 3) ** 0.8 for rank in range(len(self._names))))
         self._serial = 0
@@ -159,8 +160,12 @@ class _Generator:
         return self._usage(self._pick(), now_ms)
 
     def _pick(self) -> int:
-        total = self._weights[-1]
-        return bisect_right(self._weights, self._random.random() * total)
+        chance, total = self._random, self._weights[-1]
+        while True:
+            number = bisect_right(self._weights, chance.random() * total)
+            # Of closed contracts only stragglers are heard.
+            if number not in self._closed or chance.random() < 0.02:
+                return number
 
     @staticmethod
     def _rhythm(share: float, span_ms: int) -> int:
@@ -238,6 +243,7 @@ class _Generator:
             name = "account.opted_out" if self._out[number] else "account.opted_in"
             category = chance.choice(("summary", "balance"))
             return self._event(number, now_ms, name, category=category)
+        self._closed.add(number)
         return self._event(number, now_ms, "account.closed")
 
     def _event(self, number: int, at_ms: int, kind: str, **fields: str | int) -> InputRecord:
