@@ -1,0 +1,156 @@
+"""A replay may be killed, stopped and paused anywhere: each record is in the topic once."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import defaultdict
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from kafka.partitioner import murmur2
+
+from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.edges.recording import LogRecord, RecordingWriter
+from streamproc.edges.workload import WorkloadSettings, generate
+from tests.support.cluster import read_committed
+from tests.support.commands import contents, kill_at_random, run, start
+
+PARTITIONS = 4
+SETTINGS = WorkloadSettings(seed=5, events=60_000, subscribers=1_500)
+#: The month in about two seconds, in slices of 0.2 s.
+FAST = str(31 * 86_400 / 2)
+
+Rows = dict[int, list[tuple[bytes | None, bytes | None, int]]]
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rows]:
+    """A month, and what each partition must hold after its replay."""
+    path = tmp_path_factory.mktemp("replay") / "month.ndjson.zst"
+    rows: Rows = defaultdict(list)
+    with RecordingWriter(path) as writer:
+        for number, (key, value, at_ms) in enumerate(generate(SETTINGS, default_rulebook())):
+            place = number % 3
+            writer.write(LogRecord(key, value, at_ms, partition=place))
+            if key is not None:
+                place = (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+            rows[place].append((key, value, at_ms))
+    return path, dict(rows)
+
+
+def arguments(bootstrap: str, path: Path, topic: str, *more: str) -> list[str | Path]:
+    return [
+        *("replay", path, "--broker", bootstrap, "--to", topic),
+        *("--partitions", str(PARTITIONS), "--quiet", *more),
+    ]
+
+
+def new_topic() -> str:
+    return f"replay-{uuid4().hex[:8]}"
+
+
+@pytest.mark.parametrize("speed", ["max", FAST])
+async def test_killed_replays_write_every_record_once_and_in_order(
+    bootstrap: str, recording: tuple[Path, Rows], speed: str
+) -> None:
+    path, rows = recording
+    topic = new_topic()
+    command = arguments(bootstrap, path, topic, "--speed", speed)
+    # Kafka and this package take about 0.7 s to start, a whole run about 1 s (2 s) more.
+    longest = 1.6 if speed == "max" else 2.6
+
+    hit = kill_at_random(command, 5, random.Random(speed), (0.7, longest))
+
+    assert hit >= 2, "the kills came too late to prove anything"
+    assert await contents(bootstrap, topic, PARTITIONS) == rows
+
+
+async def test_a_stopped_replay_goes_on_at_the_same_offsets(
+    bootstrap: str, recording: tuple[Path, Rows]
+) -> None:
+    path, rows = recording
+    straight, stopped = new_topic(), new_topic()
+    run(*arguments(bootstrap, path, straight, "--speed", FAST))
+    command = arguments(bootstrap, path, stopped, "--speed", FAST)
+    process = start(*command)
+    time.sleep(1.8)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 130, said.decode()
+    assert "the same command goes on" in said.decode()
+    part = await contents(bootstrap, stopped, PARTITIONS)
+    assert 0 < sum(map(len, part.values())) < SETTINGS.events
+
+    assert "goes on after" in run(*command)
+    assert await contents(bootstrap, stopped, PARTITIONS) == rows
+    assert await offsets(bootstrap, stopped) == await offsets(bootstrap, straight)
+
+
+async def test_a_paused_replay_writes_nothing_until_it_goes_on(
+    bootstrap: str, recording: tuple[Path, Rows]
+) -> None:
+    path, rows = recording
+    topic = new_topic()
+    process = start(*arguments(bootstrap, path, topic, "--speed", FAST))
+    time.sleep(1.7)
+    process.send_signal(signal.SIGUSR1)
+    time.sleep(0.7)
+    first = await contents(bootstrap, topic, PARTITIONS)
+    time.sleep(0.7)
+    second = await contents(bootstrap, topic, PARTITIONS)
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=30)
+
+    assert first == second
+    assert 0 < sum(map(len, first.values())) < SETTINGS.events
+    assert process.returncode == 0
+    assert await contents(bootstrap, topic, PARTITIONS) == rows
+
+
+async def test_a_suspended_replay_goes_on_after_sigcont(
+    bootstrap: str, recording: tuple[Path, Rows]
+) -> None:
+    path, rows = recording
+    topic = new_topic()
+    process = start(*arguments(bootstrap, path, topic, "--speed", FAST))
+    time.sleep(1.6)
+    process.send_signal(signal.SIGTSTP)
+    deadline = time.monotonic() + 10
+    state = ""
+    while state != "T" and time.monotonic() < deadline:
+        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        time.sleep(0.05)
+    assert state == "T", "it was not suspended"
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert await contents(bootstrap, topic, PARTITIONS) == rows
+
+
+async def test_the_same_command_again_writes_nothing_more(
+    bootstrap: str, recording: tuple[Path, Rows]
+) -> None:
+    path, rows = recording
+    topic = new_topic()
+    run(*arguments(bootstrap, path, topic))
+
+    assert "complete already" in run(*arguments(bootstrap, path, topic))
+    assert await contents(bootstrap, topic, PARTITIONS) == rows
+
+    run(*arguments(bootstrap, path, topic, "--again"))
+    twice = await contents(bootstrap, topic, PARTITIONS)
+    assert {place: list(held) for place, held in twice.items()} == {
+        place: held * 2 for place, held in rows.items()
+    }
+
+
+async def offsets(bootstrap: str, topic: str) -> list[tuple[int, int, bytes | None]]:
+    return sorted(
+        (record.partition, record.offset, record.value)
+        for record in await read_committed(bootstrap, topic, PARTITIONS)
+    )
