@@ -19,6 +19,7 @@ from streamproc.engine import crashpoints
 from streamproc.engine.lean import use_lean_records
 
 ALIAS = "streamproc"
+FETCH_MAX_WAIT_MS = 100
 
 
 class Chunk:
@@ -91,6 +92,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # A billing system may write its events in transactions; what it aborts must not count.
         # Faust reads so only under its own exactly_once, which is not used here.
         consumer._isolation_level = "read_committed"
+        # Faust waits 1.5 s. A real broker answers as soon as there is a record, but the embedded
+        # one lets the whole time pass first.
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
 
     async def heartbeat(self) -> bool:
