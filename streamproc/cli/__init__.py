@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from streamproc import __version__
+from streamproc.cli.demo import demo
 from streamproc.cli.replay import replay
 from streamproc.cli.rules import rules
 from streamproc.cli.worker import worker
@@ -17,6 +18,7 @@ def main() -> None:
     """Exact quota tables and timely usage reminders on Kafka and Faust."""
 
 
+main.add_command(demo)
 main.add_command(replay)
 main.add_command(rules)
 main.add_command(worker)

@@ -1,0 +1,120 @@
+"""What the demo consists of: threads here, and processes that do not outlive it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+TAIL_LINES = 15
+STOP_SECONDS = 8.0
+
+# Should the demo be killed without a chance to clean up, Linux tells the child to end, too.
+_LEASH = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Part:
+    """Work beside other work, in a thread; an exception ends it and is kept as ``failure``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.failure: Exception | None = None
+        self.stopping = threading.Event()
+        """Set to end the work at once."""
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def work(self) -> None:
+        """To be written by each part: return when done, or soon after ``stopping`` is set."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the work is over, well or not."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    def join(self, seconds: float = STOP_SECONDS) -> None:
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            self.work()
+        except Exception as error:
+            if not self.stopping.is_set():
+                log.exception("the %s died", self.name)
+                self.failure = error
+
+
+class ChildProcess:
+    """A Python process whose output goes to a file; it ends when the demo does.
+
+    It gets a session of its own: Ctrl-C reaches the demo alone, which ends its children in order.
+    Start it from the main thread, for Linux takes that thread's end for the demo's.
+    """
+
+    def __init__(self, name: str, log: Path) -> None:
+        self.name = name
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, arguments: Sequence[str], *, piped: bool = False) -> None:
+        """Run ``python`` with arguments; ``piped`` keeps its standard input and output."""
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")
+        }
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _LEASH, str(os.getpid()), sys.executable, *arguments],
+                env=environment,
+                start_new_session=True,
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else output,
+                stderr=output,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None before the start and while it runs."""
+        return self.process.poll() if self.process else None
+
+    def ask_to_end(self) -> None:
+        if self.process is not None and self.exit_code is None:
+            self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Ask it to end, and end it if it does not."""
+        if self.process is None:
+            return
+        self.ask_to_end()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def tail(self) -> str:
+        """The last lines of its output."""
+        return tail_of(self.log)
+
+
+def tail_of(log: Path, lines: int = TAIL_LINES) -> str:
+    """The last lines of a file; empty if there is none."""
+    if not log.exists():
+        return ""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,152 @@
+"""A run as a function: what is around the conductor, and what is said in the end."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from streamproc.core.rulebook import Rulebook
+from streamproc.edges.bulk import TopicError
+from streamproc.edges.demo.conductor import Conductor, DemoFailure, Interrupted
+from streamproc.edges.demo.interrupts import Interrupts
+from streamproc.edges.demo.plain import PlainView
+from streamproc.edges.demo.screen import LiveView, fits
+from streamproc.edges.demo.settings import DemoSettings, Names
+from streamproc.edges.demo.site import Site, open_site, remove_topics
+from streamproc.edges.demo.summary import Row, condensed, is_all_equal, table_of
+
+SUCCESS, FAILURE = 0, 1
+ROOMY_HEIGHT = 36
+EXAMPLES = 12
+
+
+def run_demo(settings: DemoSettings, rulebook: Rulebook, console: Console, began: float) -> int:
+    """Run the demo; returns the exit code: 0 all equal, 1 not, 128 + signal if interrupted.
+
+    ``rulebook`` is that of ``settings.rules``; the time limit counts from ``began``
+    (``time.monotonic``). Call it from the main thread: it handles signals while it runs.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="streamproc-demo-"))
+    code = FAILURE
+    try:
+        with Interrupts() as interrupts, _logging_to(directory / "demo.log"):
+            run = _Run(_with_own_rules(settings, directory), rulebook, console, directory, began)
+            code = run.run(interrupts)
+    finally:
+        if code == FAILURE:
+            console.print(f"logs: {directory}", style="dim", soft_wrap=True, highlight=False)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+    return code
+
+
+class _Run:
+    def __init__(
+        self,
+        settings: DemoSettings,
+        rulebook: Rulebook,
+        console: Console,
+        directory: Path,
+        began: float,
+    ) -> None:
+        self._settings = settings
+        self._rulebook = rulebook
+        self._console = console
+        self._directory = directory
+        self._began = began
+        self._names = Names.fresh()
+
+    def run(self, interrupts: Interrupts) -> int:
+        try:
+            with open_site(self._settings.broker, self._names) as site:
+                code = self._on(site, interrupts)
+                if code != FAILURE:
+                    remove_topics(site, self._names)
+                elif not site.is_embedded:
+                    self._say(f"The topics {self._names.app_id}* are left for you to look at.")
+        except TopicError as error:
+            self._say(str(error), "bold red")
+            return FAILURE
+        return code
+
+    def _on(self, site: Site, interrupts: Interrupts) -> int:
+        view = LiveView(self._console) if fits(self._console) else PlainView(self._console)
+        conductor = Conductor(
+            self._settings,
+            self._rulebook,
+            site,
+            self._names,
+            self._directory,
+            interrupts,
+            view,
+        )
+        with conductor:
+            try:
+                with view:
+                    rows, differences = conductor.play(self._began)
+            except Interrupted as interrupted:
+                self._say("Interrupted; nothing was compared. Ending the parts ...")
+                return 128 + interrupted.number
+            except DemoFailure as failure:
+                self._say(f"The demo failed: {failure}", "bold red")
+                self._say(failure.detail, "dim")
+                return FAILURE
+            return self._sum_up(conductor, rows, differences)
+
+    def _sum_up(self, conductor: Conductor, rows: list[Row], differences: list[str]) -> int:
+        console, figures = self._console, conductor.figures
+        is_roomy = not console.is_terminal or console.height >= ROOMY_HEIGHT
+        console.print(table_of(rows if is_roomy else condensed(rows)))
+        seconds = time.monotonic() - self._began
+        sent = sum(figures.reminders.values())
+        if is_all_equal(rows, differences):
+            self._say(
+                f"All {len(rows)} figures are equal, and so is each of the {sent:,} reminders by "
+                f"itself.",
+                "bold green",
+            )
+            self._say(
+                f"{figures.applied:,} records in, {sent:,} SMS of {figures.segments:,} segments "
+                f"out, {seconds:.0f} s in all.\n"
+                f"Go on with --keep, --seed 2, --rules FILE or --broker HOST:PORT."
+            )
+            return SUCCESS
+        unequal = sum(not row.is_equal for row in rows)
+        self._say(f"NOT EQUAL: {unequal} of {len(rows)} figures differ.", "bold red")
+        for line in differences[:EXAMPLES]:
+            self._say(line, "red")
+        return FAILURE
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._console.print(text, style=style, markup=False, highlight=False)
+
+
+def _with_own_rules(settings: DemoSettings, directory: Path) -> DemoSettings:
+    """With a copy of the rules: whoever edits the file meanwhile would change half of the run."""
+    if settings.rules is None:
+        return settings
+    own = directory / settings.rules.name
+    shutil.copyfile(settings.rules, own)
+    return replace(settings, rules=own)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Log lines (the Kafka clients write them) go to a file, not into the view."""
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,76 @@
+"""What a demo run is told, and the names it gives its topics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+LEAST_LIMIT_SECONDS = 60.0
+"""A run ends within this, unless it was asked to show a month in more time."""
+
+AROUND_SECONDS = 28.0
+"""What starting, catching up and comparing may take beside the month itself."""
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """One run of the demo."""
+
+    broker: str | None = None
+    """HOST:PORT of a real broker; None starts the embedded one."""
+    rules: Path | None = None
+    """Rules file, known to be right; None takes the packaged one."""
+    seed: int = 1
+    events: int = 100_000
+    """Records of a month."""
+    subscribers: int = 2_000
+    seconds: float = 32.0
+    """How long a month takes to pass; less if the machine was slow to start."""
+    keep: bool = False
+    """Let month follow month until interrupted."""
+
+    @property
+    def limit_seconds(self) -> float:
+        """From the start to the summary."""
+        return max(LEAST_LIMIT_SECONDS, self.seconds + AROUND_SECONDS)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Topics and groups of one run, so that runs on one broker do not meet."""
+
+    app_id: str
+
+    @classmethod
+    def fresh(cls) -> Names:
+        return cls(f"demo-{uuid4().hex[:8]}")
+
+    @property
+    def events(self) -> str:
+        return f"{self.app_id}.events"
+
+    @property
+    def reminders(self) -> str:
+        return f"{self.app_id}.reminders"
+
+    @property
+    def audit(self) -> str:
+        return f"{self.app_id}.audit"
+
+    @property
+    def rejects(self) -> str:
+        return f"{self.app_id}.rejects"
+
+    @property
+    def changelog(self) -> str:
+        """As the worker names the log of its accounts table."""
+        return f"{self.app_id}-accounts-changelog"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return self.events, self.reminders, self.audit, self.rejects, self.changelog
+
+    @property
+    def dispatcher_group(self) -> str:
+        return f"{self.app_id}-dispatcher"
