@@ -44,7 +44,7 @@ class WorkerProcess:
     ) -> None:
         self.name = name
         self.log = directory / f"{name}.log"
-        self._command = [
+        self.command = [
             *(sys.executable, "-m", "streamproc", "worker", "--broker", bootstrap),
             *("--app-id", names.app_id, "--input", names.events),
             *("--reminders", names.reminders, "--audit", names.audit),
@@ -54,9 +54,11 @@ class WorkerProcess:
         ]
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> WorkerProcess:
+    def start(self, **environment: str) -> WorkerProcess:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, env=os.environ | environment
+            )
         return self
 
     def kill(self) -> None:

@@ -69,11 +69,14 @@ class JvmBroker:
     ``broker.log``; stop() leaves it for restart(), close() (and leaving the ``with``) removes it.
     """
 
+    _quorum_options: tuple[str, ...] = ("--standalone",)
+
     def __init__(self, port: int | None = None) -> None:
         """``port``: the clients' port, or None for a free one. Does nothing else yet."""
         self.port = free_port() if port is None else port
         self.controller_port = free_port(other_than=self.port)
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self.cluster_id = new_cluster_id()
         self.process: subprocess.Popen[bytes] | None = None
         self.directory: Path | None = None
 
@@ -164,8 +167,6 @@ class JvmBroker:
 
     def _formatted(self) -> Path:
         """A new directory with settings and formatted storage."""
-        # Kafka's tools take a value that begins with a dash for an option, hence the "s".
-        cluster_id = "s" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         directory = Path(tempfile.mkdtemp(prefix="streamproc-kafka-"))
         try:
             settings = directory / "server.properties"
@@ -173,8 +174,8 @@ class JvmBroker:
             settings.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
             # At its default level the tool prints every setting, which would bury an error.
             quick = ("-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-            command = _java(*quick, "kafka.tools.StorageTool", "format", "--standalone")
-            command += ["-t", cluster_id, "-c", str(settings)]
+            command = _java(*quick, "kafka.tools.StorageTool", "format", *self._quorum_options)
+            command += ["-t", self.cluster_id, "-c", str(settings)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=START_LIMIT_S)
             if done.returncode != 0:
                 said = (done.stdout + done.stderr)[-3000:]
@@ -218,6 +219,12 @@ class JvmBroker:
             f"the Kafka broker on {self.bootstrap} did not answer within "
             f"{START_LIMIT_S:g} s:\n{self.log_tail()}"
         )
+
+
+def new_cluster_id() -> str:
+    """As ``kafka-storage random-uuid`` makes them."""
+    # Kafka's tools take a value that begins with a dash for an option, hence the "s".
+    return "s" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
 def _java(*arguments: str) -> list[str]:
