@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from streamproc.cli.logs import Format, configure
+
 
 @click.command()
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
@@ -41,6 +43,10 @@ import click
     default="auto",
     help="The compiled plain case of usage; results are the same.",
 )
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
 @click.option("--report", type=click.Path(path_type=Path), help="JSON totals at a graceful end.")
 def worker(
     inputs: tuple[str, ...],
@@ -48,6 +54,8 @@ def worker(
     audit: str,
     rejects: str,
     rules: Path | None,
+    log_level: str,
+    log_format: Format,
     **options: Any,
 ) -> None:
     """Run a worker until it is told to stop."""
@@ -60,6 +68,7 @@ def worker(
     from streamproc.contracts.rulesfile import RulesError
     from streamproc.engine import crashpoints
 
+    logging = configure(log_level, log_format)
     settings = WorkerSettings(
         rules=rules, topics=Topics(tuple(inputs), reminders, audit, rejects), **options
     )
@@ -71,4 +80,7 @@ def worker(
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
     app = create_app(settings, rules_file, partitions)
-    sys.exit(faust.Worker(app, loglevel="info", quiet=False).execute_from_commandline())
+    runner = faust.Worker(
+        app, loglevel=log_level, logging_config=logging, redirect_stdouts=False, quiet=True
+    )
+    sys.exit(runner.execute_from_commandline())

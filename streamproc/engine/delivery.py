@@ -17,6 +17,7 @@ from faust.types import TP
 
 from streamproc.engine import crashpoints
 from streamproc.engine.lean import use_lean_records
+from streamproc.engine.settings import FAUST_LOGGER
 
 ALIAS = "streamproc"
 FETCH_MAX_WAIT_MS = 100
@@ -87,6 +88,8 @@ class _NoMemory(dict[TP, Any]):
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, reading committed input only."""
 
+    logger = FAUST_LOGGER
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # A billing system may write its events in transactions; what it aborts must not count.
@@ -108,6 +111,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
 class BatchConsumer(driver.Consumer):
     """Delivers chunks, starts where the table says, commits before a revocation."""
+
+    logger = FAUST_LOGGER
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -10,15 +10,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from faust.tables import TableManager
 from faust.tables.recovery import Recovery
 from faust.types import TP
 
 from streamproc.engine import crashpoints
+from streamproc.engine.settings import FAUST_LOGGER
+
+log = structlog.get_logger(__name__)
 
 
 class SafeRecovery(Recovery):
     """Conducts rebalances; changelogs are read by the table."""
+
+    logger = FAUST_LOGGER
 
     def add_active(self, table: Any, tp: TP) -> None:
         """Nothing to recover: the table has loaded this partition already."""
@@ -46,13 +52,15 @@ class SafeRecovery(Recovery):
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         self.app.on_rebalance_end()
-        self.log.info("Worker ready")
+        inputs = sorted(tp.partition for tp in assignment if not self._is_changelog_tp(tp))
+        log.info("input flows", partitions=inputs)
         crashpoints.reached("open", "e")
 
 
 class SafeTableManager(TableManager):
     """Faust's table manager with :class:`SafeRecovery`."""
 
+    logger = FAUST_LOGGER
     _recovery: Any
 
     @property

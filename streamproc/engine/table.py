@@ -22,7 +22,7 @@ from streamproc.engine import crashpoints
 from streamproc.engine.changelog import Progress, ProgressError, changelog_consumer, read_to_end
 from streamproc.engine.partition import Partition, Processor
 from streamproc.engine.rows import Rows
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import FAUST_LOGGER, LaneSettings
 from streamproc.engine.standby import StandbyFollower
 from streamproc.engine.transaction import TRANSIENT, PartitionWriter
 
@@ -34,6 +34,7 @@ T = TypeVar("T")
 class PartitionedTable(faust.Table):
     """Hands Faust's rebalances on to the :class:`Owner`."""
 
+    logger = FAUST_LOGGER
     owner: Owner[Any]
 
     async def on_rebalance(

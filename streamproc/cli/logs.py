@@ -1,0 +1,79 @@
+"""One form for all log lines, ours and the libraries', with subscribers masked (law 21)."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import re
+from typing import Any, Literal
+
+import structlog
+
+from streamproc.core.privacy import mask
+
+Format = Literal["text", "json"]
+
+_QUIET = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+"""Libraries that tell every step of theirs; below --log-level debug only their warnings count."""
+
+_NUMBER = re.compile(r"(?<![\w.-])\+?[0-9]{9,15}(?![\w-])")
+"""What may be a subscriber's number in a text that somebody else wrote."""
+
+
+def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
+    """Set structlog and logging up; returns the ``dictConfig`` that Faust's worker must use too."""
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.format_exc_info,
+        conceal,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=40)
+    )
+    ours = level.upper()
+    theirs = "INFO" if ours == "DEBUG" else "WARNING"
+    config: dict[str, Any] = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    renderer,
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "loggers": {
+            **{name: {"level": theirs} for name in _QUIET},
+            # It warns whenever a tick takes longer than its interval, which is no news under load.
+            "mode.timers": {"level": "ERROR"},
+        },
+        "root": {"handlers": ["stderr"], "level": ours},
+    }
+    logging.config.dictConfig(config)
+    return config
+
+
+def conceal(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Mask whatever looks like a subscriber's number in texts; numbers as such stay numbers."""
+    for name, value in event.items():
+        if isinstance(value, str) and name != "timestamp":
+            event[name] = _NUMBER.sub(lambda found: mask(found.group()), value)
+    return event
