@@ -41,7 +41,7 @@ async def prepare_topics(settings: WorkerSettings) -> int:
         partitions = known.pop() if known else settings.partitions
         missing = [name for name in names if name not in counts]
         if missing and not settings.embedded:
-            await _create(admin, missing, partitions, settings.replication_factor)
+            await _create(admin, missing, partitions, settings)
         return partitions
     finally:
         await admin.close()
@@ -56,9 +56,15 @@ async def _partition_counts(admin: Any, names: list[str]) -> dict[str, int]:
     }
 
 
-async def _create(admin: Any, names: list[str], partitions: int, replication: int) -> None:
+async def _create(admin: Any, names: list[str], partitions: int, settings: WorkerSettings) -> None:
     new = [
-        NewTopic(name, num_partitions=partitions, replication_factor=replication) for name in names
+        NewTopic(
+            name,
+            num_partitions=partitions,
+            replication_factor=settings.replication_factor,
+            topic_configs=_configs(name, settings),
+        )
+        for name in names
     ]
     try:
         await admin.create_topics(new)
@@ -69,3 +75,13 @@ async def _create(admin: Any, names: list[str], partitions: int, replication: in
             f"could not create the topics {', '.join(names)}: {error}; create them by hand with "
             f"{partitions} partitions"
         ) from error
+
+
+def _configs(name: str, settings: WorkerSettings) -> dict[str, str]:
+    """Under the wall clock an event arrives when the broker gets it, whatever its sender's clock
+    says: a sender whose clock runs ahead must not make timed reminders go out early. A replay
+    brings its own time in the records.
+    """
+    if name in settings.topics.inputs and settings.clock == "wall":
+        return {"message.timestamp.type": "LogAppendTime"}
+    return {}
