@@ -17,9 +17,7 @@ from tests.support.cluster import read_committed
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
     """``streamproc ARGUMENTS`` as a process."""
     command = [sys.executable, "-m", "streamproc", *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
 
 
 def run(*arguments: str | Path, code: int = 0, timeout_seconds: float = 60) -> str:

@@ -1,0 +1,271 @@
+"""A bounded first-in-first-out queue of records on disk, safe against kill -9 and torn writes.
+
+A directory of segments. An entry is its length, a CRC-32 and a msgpack array (timestamp, key,
+value); entries are numbered from 1 on, and a segment is named by its first number. ``done`` holds
+the number of the last entry that need not be kept; segments before it are removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+SEGMENT_BYTES = 16 << 20
+MAX_ENTRY_BYTES = 64 << 20
+_HEAD = struct.Struct("<II")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[int, bytes, bytes]).decode
+
+
+class SpoolFullError(RuntimeError):
+    """The spool reached its bound and stayed there; the event was not taken."""
+
+
+class SpoolBusyError(RuntimeError):
+    """Another process has the spool."""
+
+
+class SpoolDamagedError(RuntimeError):
+    """An entry in the middle of the spool cannot be read."""
+
+
+class Entry(NamedTuple):
+    """A spooled record."""
+
+    number: int
+    timestamp_ms: int
+    key: bytes
+    value: bytes
+
+
+class Spool:
+    """Thread-safe; one process at a time (the directory is locked).
+
+    What :meth:`append` took survives the end of the process at once, and that of the machine after
+    ``sync_seconds`` (0: at once, too).
+    """
+
+    def __init__(
+        self, directory: Path, max_bytes: int = 1 << 30, sync_seconds: float = 0.2
+    ) -> None:
+        """Opens or makes it. Raises :class:`SpoolBusyError`, :class:`SpoolDamagedError`."""
+        self.directory = directory
+        self._max_bytes = max_bytes
+        self._sync_seconds = sync_seconds
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock_file = (directory / "lock").open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock_file.close()
+            raise SpoolBusyError(
+                f"{directory} belongs to a running producer; each needs a spool of its own"
+            ) from error
+        self._changed = threading.Condition()
+        self._closed = False
+        self._synced = 0.0
+        self._unsynced = False
+        self._segments: dict[int, int] = {}
+        """Bytes by first number."""
+        self.done = self._read_done()
+        """The last number that need not be kept."""
+        self.last = self.done
+        """The last number taken."""
+        self._file: BinaryIO | None = None
+        self._cursor = (0, -1, 0)
+        """Where reading came to: number, segment, byte."""
+        self._recover()
+
+    @property
+    def waiting(self) -> int:
+        """Entries not yet done with."""
+        return self.last - self.done
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(self._segments.values())
+
+    def append(
+        self,
+        timestamp_ms: int,
+        key: bytes,
+        value: bytes,
+        block_seconds: float,
+        taken: Callable[[int], None] = lambda number: None,
+    ) -> int:
+        """Take a record; returns its number, and tells ``taken`` before a reader can see it.
+
+        Raises :class:`SpoolFullError`.
+        """
+        payload = _encode((timestamp_ms, key, value))
+        frame = _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+        with self._changed:
+            self._await_room(len(frame), block_seconds)
+            first = max(self._segments, default=0)
+            if self._file is None or self._segments[first] >= SEGMENT_BYTES:
+                first = self._new_segment()
+            assert self._file is not None
+            # One unbuffered write: after it a killed process has not lost the entry.
+            self._file.write(frame)
+            self._segments[first] += len(frame)
+            self.last += 1
+            taken(self.last)
+            self._unsynced = True
+            self._sync_if_due()
+            self._changed.notify_all()
+            return self.last
+
+    def sync(self) -> None:
+        """Make durable what was taken, if it is time to."""
+        with self._changed:
+            self._sync_if_due()
+
+    def read(self, after: int) -> Iterator[Entry]:
+        """The entries there are behind number ``after``, in order. For one reader at a time."""
+        with self._changed:
+            segments = sorted(self._segments.items())
+        for place, (first, size) in enumerate(segments):
+            if place + 1 < len(segments) and segments[place + 1][0] <= after + 1:
+                continue
+            number, start = first - 1, 0
+            if self._cursor[1] == first and self._cursor[0] <= after:
+                number, _, start = self._cursor
+            for entry, end in self._entries(first, start, size):
+                number += 1
+                if number > after:
+                    self._cursor = (number, first, end)
+                    yield Entry(number, *entry)
+
+    def finish(self, number: int) -> None:
+        """Everything up to ``number`` need not be kept."""
+        with self._changed:
+            if number <= self.done:
+                return
+            self.done = number
+            temporary = self.directory / "done.new"
+            temporary.write_text(str(number))
+            temporary.replace(self.directory / "done")
+            firsts = sorted(self._segments)
+            for first, following in pairwise(firsts):
+                if following <= number + 1:
+                    self._path(first).unlink()
+                    del self._segments[first]
+            self._changed.notify_all()
+
+    def wait_for_more(self, after: int, timeout_seconds: float) -> bool:
+        """Whether there is an entry behind ``after``, waiting for one if need be."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self.last > after or self._closed, timeout_seconds
+            ) and (self.last > after)
+
+    def wait_until_done(self, number: int, timeout_seconds: float | None) -> bool:
+        """Whether everything up to ``number`` is done with in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.done >= number, timeout_seconds)
+
+    def close(self) -> None:
+        """Everything becomes durable; the directory is free for another process."""
+        with self._changed:
+            self._closed = True
+            if self._file is not None:
+                os.fsync(self._file.fileno())
+                self._file.close()
+                self._file = None
+            self._lock_file.close()
+            self._changed.notify_all()
+
+    def _sync_if_due(self) -> None:
+        now = time.monotonic()
+        if self._file and self._unsynced and now - self._synced >= self._sync_seconds:
+            os.fsync(self._file.fileno())
+            self._synced, self._unsynced = now, False
+
+    def _await_room(self, frame_bytes: int, block_seconds: float) -> None:
+        if self._closed:
+            raise SpoolFullError(f"{self.directory} is closed")
+        fits = self._changed.wait_for(
+            lambda: self.size_bytes + frame_bytes <= self._max_bytes, block_seconds
+        )
+        if not fits:
+            raise SpoolFullError(
+                f"{self.directory} holds {self.size_bytes:,} of {self._max_bytes:,} bytes, and "
+                f"Kafka took none for {block_seconds:g} s; look at the broker or allow more"
+            )
+
+    def _new_segment(self) -> int:
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+        first = self.last + 1
+        self._file = self._path(first).open("ab", buffering=0)
+        self._segments[first] = self._path(first).stat().st_size
+        directory = os.open(self.directory, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
+        return first
+
+    def _path(self, first: int) -> Path:
+        return self.directory / f"{first:020d}.spool"
+
+    def _read_done(self) -> int:
+        try:
+            return int((self.directory / "done").read_text())
+        except FileNotFoundError:
+            return 0
+
+    def _recover(self) -> None:
+        """Know the segments; cut a torn entry off the last one."""
+        firsts = sorted(int(path.stem) for path in self.directory.glob("*.spool"))
+        for first in firsts:
+            self._segments[first] = self._path(first).stat().st_size
+        if not firsts:
+            return
+        newest = firsts[-1]
+        end, number = 0, newest - 1
+        for _, entry_end in self._entries(newest, 0, self._segments[newest], torn_end=True):
+            end, number = entry_end, number + 1
+        with self._path(newest).open("r+b") as file:
+            file.truncate(end)
+        self._segments[newest] = end
+        self.last = max(number, self.done)
+        if number < self.done:
+            # Entries done with were lost with the machine: their numbers are not given again.
+            self._path(newest).unlink()
+            del self._segments[newest]
+        else:
+            self._file = self._path(newest).open("ab", buffering=0)
+
+    def _entries(
+        self, first: int, start: int, size: int, torn_end: bool = False
+    ) -> Iterator[tuple[tuple[int, bytes, bytes], int]]:
+        """Entries of a segment from byte ``start`` up to ``size``, and where each ends."""
+        path = self._path(first)
+        end = start
+        with path.open("rb") as file:
+            file.seek(start)
+            while end < size:
+                head = file.read(_HEAD.size)
+                if len(head) == _HEAD.size:
+                    length, crc = _HEAD.unpack(head)
+                    payload = file.read(length) if length < MAX_ENTRY_BYTES else b""
+                    if len(payload) == length and zlib.crc32(payload) == crc:
+                        end += _HEAD.size + length
+                        yield _decode(payload), end
+                        continue
+                if torn_end:
+                    return
+                raise SpoolDamagedError(
+                    f"{path} is damaged at byte {end}: what lies before it can be sent, what lies "
+                    "behind it cannot be read; move the file away and send its events again"
+                )

@@ -1,0 +1,51 @@
+"""The client for billing systems; docs/producer.md shows how to use it.
+
+>>> from streamproc.producer import UsageProducer, usage
+>>> with UsageProducer("127.0.0.1:9092") as producer:        # doctest: +SKIP
+...     producer.send(usage("8613800000001", source="ocs-1", id="cdr-1", total_bytes=1_000_000))
+"""
+
+from streamproc.core.events import (
+    AccountActivated,
+    AccountClosed,
+    OptedIn,
+    OptedOut,
+    PlanChanged,
+    ToppedUp,
+    UsageRecorded,
+)
+from streamproc.edges.bulk.errors import TopicError
+from streamproc.edges.producer import (
+    Delivery,
+    DeliveryFailedError,
+    InvalidEventError,
+    NotAcceptedError,
+    Placed,
+    SpoolBusyError,
+    SpoolDamagedError,
+    SpoolFullError,
+    UsageProducer,
+)
+from streamproc.edges.producer.events import build, usage
+
+__all__ = [
+    "AccountActivated",
+    "AccountClosed",
+    "Delivery",
+    "DeliveryFailedError",
+    "InvalidEventError",
+    "NotAcceptedError",
+    "OptedIn",
+    "OptedOut",
+    "Placed",
+    "PlanChanged",
+    "SpoolBusyError",
+    "SpoolDamagedError",
+    "SpoolFullError",
+    "TopicError",
+    "ToppedUp",
+    "UsageProducer",
+    "UsageRecorded",
+    "build",
+    "usage",
+]

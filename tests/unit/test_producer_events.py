@@ -1,0 +1,81 @@
+"""What the producer refuses, and how it says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from streamproc.contracts.codec import decode_event
+from streamproc.core.events import ToppedUp
+from streamproc.edges.producer.events import checked, subscriber_of
+from streamproc.producer import AccountActivated, InvalidEventError, build, usage
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+GOOD: dict[str, Any] = {
+    "subscriber": "8613800000001", "source": "ocs-1", "id": "c1", "time": NOON, "total_bytes": 5
+}  # fmt: skip
+
+
+def test_an_event_is_keyed_by_its_subscriber_and_is_what_the_worker_reads() -> None:
+    event = usage(**GOOD)
+
+    key, value = checked(event)
+
+    assert key == b"8613800000001"
+    assert decode_event(value, key) == event
+    assert subscriber_of(value) == key
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"total_bytes": -1}, "total_bytes", ">= 0"),
+        ({"total_bytes": 2**53}, "total_bytes", "<="),
+        ({"total_bytes": 1.5}, "total_bytes", "int"),
+        ({"total_bytes": "5"}, "total_bytes", "int"),
+        ({"total_bytes": None}, None, "needs either total_bytes or both"),
+        ({"uplink_bytes": 1}, None, "needs either total_bytes or both"),
+        ({"time": datetime(2026, 1, 5)}, "time", "time zone"),  # noqa: DTZ001
+        ({"subscriber": ""}, "subscriber", "3 to 64"),
+        ({"subscriber": "x" * 65}, "subscriber", "3 to 64"),
+        ({"subscriber": "+8613800000001"}, "subscriber", "a letter or digit"),
+        ({"subscriber": 8613800000001}, "subscriber", "must be text"),
+        ({"subscriber": "\0abc"}, "subscriber", "printable"),
+        ({"source": ""}, "source", "length"),
+        ({"id": "x" * 129}, "id", "length"),
+        ({"rating_group": 2**32}, "rating_group", "<="),
+    ],
+)
+def test_a_wrong_event_names_the_field_and_the_rule(
+    change: dict[str, Any], field: str | None, says: str
+) -> None:
+    with pytest.raises(InvalidEventError, match=says) as caught:
+        usage(**{**GOOD, **change})
+
+    assert caught.value.field == field
+    assert "8613800000001" not in str(caught.value)
+
+
+def test_missing_and_unknown_fields_are_named() -> None:
+    with pytest.raises(InvalidEventError, match="plan: is missing"):
+        build(AccountActivated, subscriber="861", source="crm", time_zone="Asia/Shanghai")
+    with pytest.raises(InvalidEventError, match="volume: UsageRecorded has no such field"):
+        usage_with_unknown_field()
+    with pytest.raises(InvalidEventError, match="either pack or granted_bytes"):
+        build(ToppedUp, subscriber="861", source="crm")
+
+
+def usage_with_unknown_field() -> None:
+    from streamproc.core.events import UsageRecorded
+
+    build(UsageRecorded, **GOOD, volume=3)
+
+
+def test_ids_differ_when_none_is_given() -> None:
+    first = usage("861380", source="s", total_bytes=1)
+    second = usage("861380", source="s", total_bytes=1)
+
+    assert first.id != second.id
+    assert first.time.tzinfo is not None
