@@ -17,7 +17,7 @@ from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effec
 from streamproc.core import model
 from streamproc.core.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
-from streamproc.core.instants import from_ms
+from streamproc.core.instants import LAST_MS, from_ms
 from streamproc.core.model import Account
 from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
@@ -96,7 +96,13 @@ class QuotaProcessor:
         outbox: Outbox,
         clock_ms: int,
     ) -> int:
-        received_ms = record.timestamp
+        received_ms = max(record.timestamp, 0)
+        if received_ms >= LAST_MS:
+            # Nanoseconds, say. Believed, it would stop the worker, or its clock for ever.
+            detail = "the record's own timestamp is beyond the calendar"
+            arrival = Arrival(clock_ms, topic, partition, record.offset)
+            self._reject(outbox, "time_in_future", detail, arrival)
+            return clock_ms
         if received_ms > clock_ms:
             clock_ms = received_ms
         elif self._event_clock:

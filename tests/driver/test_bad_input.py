@@ -1,0 +1,340 @@
+"""Bad input end to end: each record is rejected with reason and origin, and changes nothing else.
+
+Every case is run twice: with the bad record, and with nothing at its offset. Rows, reminders and
+audit must be the same bytes in both, timers and a restart afterwards included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from streamproc.app.settings import Clock
+from streamproc.contracts.codec import MAX_RECORD_BYTES
+from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.core.effects import Rejected
+from streamproc.core.events import AccountActivated, AccountClosed
+from tests.driver.conftest import RULES
+from tests.support.quota_driver import DAY, HOUR, MINUTE, START, Everything, QuotaDriver
+
+NewDriver = Callable[..., QuotaDriver]
+
+ALICE = "8613800000001"
+BOB = "8613800000004"
+CAROL = "8613800000002"
+NOW = START + timedelta(minutes=1)
+GOOD = {
+    "type": "usage.recorded",
+    "id": "bad-1",
+    "source": "ocs",
+    "subscriber": ALICE,
+    "time": NOW.isoformat(),
+    "total_bytes": 1000,
+}
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A record that must be rejected. ``key`` None is no key."""
+
+    reason: str
+    value: bytes | None
+    key: bytes | None = ALICE.encode()
+    place: dict[str, Any] = field(default_factory=dict)
+    event_id: str | None = None
+    detail: str = ""
+
+
+def usage(**changes: Any) -> bytes:
+    """A usage event with other fields; ``...`` leaves one out."""
+    fields = {name: value for name, value in (GOOD | changes).items() if value is not ...}
+    return msgspec.json.encode(fields)
+
+
+def bad(reason: str, **changes: Any) -> Bad:
+    return Bad(reason, usage(**changes))
+
+
+def rejected_by_core(reason: str, **changes: Any) -> Bad:
+    """Well-formed, so the reject names the event's id."""
+    return Bad(reason, usage(**changes), event_id="bad-1")
+
+
+CASES = {
+    "malformed JSON": Bad("malformed_json", usage()[:-1]),
+    "text after the JSON": Bad("malformed_json", usage() + b"x"),
+    "two JSON values": Bad("malformed_json", usage() + usage()),
+    "no JSON": Bad("malformed_json", b"\x00\x01\x02\xff"),
+    "not UTF-8": Bad("malformed_json", usage(source="caf\u00e9").decode().encode("latin-1")),
+    "UTF-16": Bad("malformed_json", usage().decode().encode("utf-16")),
+    "half a surrogate pair": Bad("malformed_json", usage(service="X").replace(b"X", b"\\ud800")),
+    "nesting without end": Bad("malformed_json", b'{"type":' + b"[" * 200_000),
+    "NaN": Bad("malformed_json", usage().replace(b":1000", b":NaN")),
+    "a list": Bad("contract_violation", b"[" + usage() + b"]"),
+    "a number": Bad("contract_violation", b"5"),
+    "null": Bad("contract_violation", b"null"),
+    "an empty object": Bad("contract_violation", b"{}"),
+    "no type": bad("contract_violation", type=...),
+    "type of another kind": bad("contract_violation", type=5),
+    "unknown type": bad("unknown_type", type="usage.recordedd"),
+    "an output's type": bad("unknown_type", type="reminder.requested"),
+    "no id": bad("contract_violation", id=...),
+    "empty id": bad("contract_violation", id=""),
+    "long id": bad("contract_violation", id="x" * 129),
+    "bytes as text": bad("contract_violation", total_bytes="1000"),
+    "bytes as a fraction": Bad("contract_violation", usage().replace(b":1000", b":1000.5")),
+    "bytes as an exponent": Bad("contract_violation", usage().replace(b":1000", b":1e30")),
+    "bytes as null": bad("contract_violation", total_bytes=None),
+    "bytes as true": bad("contract_violation", total_bytes=True),
+    "no bytes": bad("contract_violation", total_bytes=...),
+    "one direction only": bad("contract_violation", total_bytes=..., uplink_bytes=5),
+    "total and directions": bad("contract_violation", uplink_bytes=5, downlink_bytes=5),
+    "negative bytes": bad("contract_violation", total_bytes=-1),
+    "negative uplink": bad(
+        "contract_violation", total_bytes=..., uplink_bytes=-5, downlink_bytes=9
+    ),
+    "bytes beyond exact numbers": bad("contract_violation", total_bytes=2**53),
+    "bytes of thirty digits": Bad(
+        "contract_violation", usage().replace(b":1000", b":" + b"9" * 30)
+    ),
+    "absurd bytes": rejected_by_core("absurd_bytes", total_bytes=1_000_000_001),
+    "absurd sum of directions": rejected_by_core(
+        "absurd_bytes", total_bytes=..., uplink_bytes=2**53 - 1, downlink_bytes=2**53 - 1
+    ),
+    "rating group out of range": bad("contract_violation", rating_group=2**32),
+    "unknown field": bad("contract_violation", apn="internet"),
+    "no time": bad("contract_violation", time=...),
+    "time in words": bad("contract_violation", time="yesterday"),
+    "time as a number": bad("contract_violation", time=1_767_571_260),
+    "time without zone": bad("contract_violation", time="2026-01-05T00:01:00"),
+    "no such day": bad("contract_violation", time="2026-02-30T00:00:00Z"),
+    "five years ahead": rejected_by_core("time_in_future", time="2031-01-05T00:01:00Z"),
+    "an hour ahead": rejected_by_core("time_in_future", time="2026-01-05T01:01:00Z"),
+    "the last year there is": rejected_by_core("time_in_future", time="9999-12-31T23:59:59Z"),
+    "five years ago": rejected_by_core("time_in_past", time="2021-01-05T00:01:00Z"),
+    "1970": rejected_by_core("time_in_past", time="1970-01-01T00:00:00Z"),
+    "the first year there is": rejected_by_core("time_in_past", time="0001-01-01T00:00:00Z"),
+    "before the activation": rejected_by_core("before_activation", time="2026-01-01T00:00:00Z"),
+    "empty": Bad("empty", b""),
+    "tombstone": Bad("tombstone", None),
+    "tombstone without key": Bad("tombstone", None, key=None),
+    "oversized": Bad("oversized", usage(service="x" * MAX_RECORD_BYTES)),
+    "no key": Bad("key_mismatch", usage(), key=None, event_id="bad-1"),
+    "empty key": Bad("key_mismatch", usage(), key=b"", event_id="bad-1"),
+    "another's key": Bad("key_mismatch", usage(), key=BOB.encode(), event_id="bad-1"),
+    "key in quotes": Bad("key_mismatch", usage(), key=b'"8613800000001"', event_id="bad-1"),
+    "key not UTF-8": Bad("key_mismatch", usage(), key=b"\xff\xfe", event_id="bad-1"),
+    "the progress record's key": Bad(
+        "contract_violation", usage(subscriber="\0progress"), key=b"\0progress"
+    ),
+    "subscriber with a line end": Bad(
+        "contract_violation", usage(subscriber="8613800000001\n"), key=b"8613800000001\n"
+    ),
+    "CloudEvent, binary, cut short": Bad(
+        "bad_envelope",
+        usage(),
+        place={"headers": [("ce_specversion", b"1.0"), ("ce_id", b"x")]},
+    ),
+    "CloudEvent, structured, no JSON": Bad(
+        "malformed_json",
+        b"{",
+        place={"headers": [("content-type", b"application/cloudevents+json")]},
+    ),
+    "CloudEvent of another family": Bad(
+        "unknown_type",
+        usage(),
+        place={
+            "headers": [
+                ("ce_specversion", b"1.0"),
+                ("ce_id", b"x"),
+                ("ce_source", b"s"),
+                ("ce_type", b"com.example.other"),
+            ]
+        },
+    ),
+}
+
+
+def play(driver: QuotaDriver, case: Bad | None) -> tuple[Everything, int]:
+    """A day of three subscribers with, or without, a bad record in the middle of a chunk.
+
+    Returns what it left behind and the offset of the bad record.
+    """
+    partition = driver.partition_of(ALICE.encode())
+    assert partition == driver.partition_of(BOB.encode()) != driver.partition_of(CAROL.encode())
+    driver.activate(ALICE)
+    driver.activate(BOB)
+    driver.activate(CAROL)
+    driver.advance_wall_clock(MINUTE)
+    driver.send_event(driver.usage(ALICE, 400_000, "1"))
+    driver.send_event(driver.usage(BOB, 450_000, "2"))
+    offset = driver.log.end("events", partition)
+    if case is None:
+        driver.log.skip("events", partition)
+    else:
+        driver.send(case.key, case.value, partition=partition, **case.place)
+    driver.send_event(driver.usage(CAROL, 700_000, "6"))
+    driver.send_event(driver.usage(ALICE, 150_000, "3"))
+    driver.send_event(driver.usage(BOB, 60_000, "4"))
+    driver.process()
+    driver.commit()
+    driver.restart()
+    driver.advance_wall_clock(DAY, step_ms=HOUR)
+    driver.use(ALICE, 300_000, "5")
+    return driver.everything(), offset
+
+
+def without_rejects(everything: Everything) -> Everything:
+    outputs = {place: found for place, found in everything.outputs.items() if place[0] != "rejects"}
+    return Everything(everything.rows, outputs)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_it_is_rejected_with_its_origin_and_changes_nothing_else(
+    new_driver: NewDriver, case: Bad
+) -> None:
+    with_it, without_it = new_driver(), new_driver()
+    (observed, offset), (expected, _) = play(with_it, case), play(without_it, None)
+    assert expected.outputs["reminders", 0]
+    assert expected.outputs["reminders", 1]
+    assert without_rejects(observed) == without_rejects(expected)
+    assert with_it.group_offsets == without_it.group_offsets
+    assert without_it.rejects() == []
+    (reject,) = with_it.rejects()
+    assert isinstance(reject, Rejected)
+    partition = with_it.partition_of(ALICE.encode())
+    assert reject.reason == case.reason, reject.detail
+    assert (reject.topic, reject.partition, reject.offset) == ("events", partition, offset)
+    assert reject.received_time == NOW
+    if case.event_id is not None:
+        assert reject.event_id == case.event_id
+    assert with_it.processor.counts["rejects"] == 0, "the restart must not have rejected it again"
+
+
+def test_a_reject_repeats_nothing_of_the_subscriber_or_the_payload(driver: QuotaDriver) -> None:
+    driver.activate(ALICE)
+    driver.advance_wall_clock(MINUTE)
+    partition = driver.partition_of(ALICE.encode())
+    for case in CASES.values():
+        driver.pipe(case.key, case.value, partition=partition, **case.place)
+    records = driver.output("rejects")
+    assert len(records) == len(CASES)
+    for record in records:
+        assert record.key is None
+        assert ALICE.encode() not in (record.value or b"")
+        assert b"internet" not in (record.value or b"")
+
+
+@pytest.mark.parametrize("clock", ["wall", "event"])
+@pytest.mark.parametrize("unit", ["microseconds", "nanoseconds", "beyond everything"])
+def test_a_record_timestamp_beyond_the_calendar_stops_nothing(
+    new_driver: NewDriver, clock: Clock, unit: str
+) -> None:
+    driver = new_driver(clock=clock)
+    driver.activate(ALICE)
+    driver.advance_wall_clock(MINUTE)
+    now_ms = driver.now_ms
+    timestamp_ms = {"microseconds": now_ms * 10**3, "nanoseconds": now_ms * 10**6}.get(unit, 2**62)
+    before = driver.stored()
+    records = [
+        driver.event(driver.usage(ALICE, 1000, "x"), timestamp_ms=timestamp_ms),
+        driver.pipe(ALICE.encode(), b"{", timestamp_ms=timestamp_ms),
+        driver.pipe(None, None, timestamp_ms=timestamp_ms, partition=1),
+    ]
+    assert [one.offset for one in driver.rejects()] == [record.offset for record in records]
+    assert {one.reason for one in driver.rejects()} == {"time_in_future"}
+    assert driver.stored() == before
+    driver.use(ALICE, 600_000)
+    driver.advance_wall_clock(MINUTE)
+    assert [one.text for one in driver.reminders()] == ["60% used"]
+    assert driver.repairs == []
+
+
+@pytest.mark.parametrize("timestamp_ms", [-(2**62), -1, 0])
+def test_a_record_without_a_timestamp_is_judged_by_it(
+    driver: QuotaDriver, timestamp_ms: int
+) -> None:
+    driver.activate(ALICE)
+    driver.event(driver.usage(ALICE, 1000), timestamp_ms=timestamp_ms)
+    assert [one.reason for one in driver.rejects()] == ["time_in_future"]
+    assert driver.repairs == []
+
+
+def test_rejects_lie_in_the_partition_of_their_input(driver: QuotaDriver) -> None:
+    for number in range(2):
+        driver.pipe(b"x", b"{", partition=number)
+    assert [one.partition for one in driver.output("rejects")] == [0, 1]
+    assert [one.partition for one in driver.rejects()] == [0, 1]
+
+
+def test_nothing_but_bad_input_leaves_no_rows_and_moves_on(driver: QuotaDriver) -> None:
+    for case in CASES.values():
+        driver.send(case.key, case.value, partition=1, **case.place)
+    driver.process()
+    driver.commit()
+    # What is held for an unknown subscriber is no bad input: without its activation some of the
+    # cases, whose events are well-formed, are held.
+    held = {one.reason for one in driver.rejects()} ^ {case.reason for case in CASES.values()}
+    assert held == {"absurd_bytes", "before_activation"}
+    assert driver.group_offsets == {("events", 1): len(CASES)}
+    driver.restart()
+    driver.process()
+    assert driver.processor.counts["events"] == 0
+
+
+def test_usage_of_a_closed_account_is_rejected(driver: QuotaDriver) -> None:
+    driver.activate(ALICE)
+    driver.advance_wall_clock(MINUTE)
+    driver.event(AccountClosed("c", "crm", ALICE, driver.now))
+    driver.advance_wall_clock(MINUTE)
+    before = driver.stored()
+    driver.use(ALICE, 5)
+    assert [one.reason for one in driver.rejects()] == ["account_closed"]
+    assert driver.stored() == before
+
+
+def test_an_unknown_plan_pack_and_zone_are_rejected(driver: QuotaDriver) -> None:
+    driver.activate(ALICE, plan="gold")
+    driver.activate(ALICE, zone="Mars/Olympus")
+    driver.activate(ALICE)
+    driver.top_up(ALICE, pack="week")
+    assert [one.reason for one in driver.rejects()] == [
+        *("unknown_plan", "unknown_time_zone", "unknown_pack")
+    ]
+
+
+@pytest.mark.parametrize("hold_seconds", [0, 3600])
+def test_usage_of_an_unknown_subscriber_follows_the_policy(
+    new_driver: NewDriver, hold_seconds: int
+) -> None:
+    text = RULES.replace("hold_unknown_seconds: 3600", f"hold_unknown_seconds: {hold_seconds}")
+    driver = new_driver(rules=load_rulebook(text, "rules.yaml"))
+    record = driver.use(ALICE, 600_000)
+    if hold_seconds:
+        assert driver.decisions() == ["held"]
+        assert driver.rejects() == []
+        driver.restart()
+        driver.advance_wall_clock(hold_seconds * 1000 - 1)
+        assert driver.rejects() == []
+        driver.advance_wall_clock(1)
+    (reject,) = driver.rejects()
+    assert (reject.reason, reject.offset) == ("unknown_subscriber", record.offset)
+    assert driver.stored() == driver.committed() == {}
+    driver.restart()
+    driver.advance_wall_clock(DAY)
+    assert len(driver.rejects()) == 1
+
+
+def test_held_usage_counts_when_the_activation_comes(driver: QuotaDriver) -> None:
+    activated = driver.usage(ALICE, 1).time
+    driver.advance_wall_clock(MINUTE)
+    driver.use(ALICE, 600_000)
+    driver.restart()
+    driver.event(AccountActivated("a", "crm", ALICE, activated, "basic", "UTC", 1))
+    assert driver.rejects() == []
+    assert [one.text for one in driver.reminders()] == ["60% used"]

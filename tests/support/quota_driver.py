@@ -1,0 +1,144 @@
+"""The quota topology in the driver: events in, reminders, audit and rejects out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from streamproc.app.processor import QuotaProcessor
+from streamproc.app.settings import Clock, Native, Topics
+from streamproc.contracts.codec import (
+    decode_audit,
+    decode_reject,
+    decode_reminder,
+    encode_event,
+)
+from streamproc.core.effects import Audited, Rejected, Reminder
+from streamproc.core.events import AccountActivated, SubscriberEvent, ToppedUp, UsageRecorded
+from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.model import Account, unpack
+from streamproc.core.rulebook import Rulebook
+from streamproc.engine.rows import DUE_BYTES
+from tests.support.driver import TopologyDriver
+from tests.support.memory_log import LogRecord, MemoryLog
+
+START = datetime(2026, 1, 5, 0, 0, tzinfo=UTC)
+"""A Monday."""
+SECOND = 1000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True)
+class Everything:
+    """What a run left behind, in bytes: rows by key, output records by topic and partition."""
+
+    rows: dict[bytes, bytes]
+    outputs: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]]
+
+
+class QuotaDriver(TopologyDriver[Account]):
+    """The driver with the words of the field.
+
+    ``clock`` and ``native`` as the worker's options; :meth:`take_rules` changes the rules of the
+    running worker, and of those started later.
+    """
+
+    def __init__(
+        self,
+        rules: Rulebook,
+        *,
+        clock: Clock = "wall",
+        native: Native = "off",
+        partitions: int = 2,
+        log: MemoryLog | None = None,
+        now_ms: int = to_ms(START),
+        inputs: Sequence[str] = ("events",),
+        **settings: int,
+    ) -> None:
+        self.topics = Topics(tuple(inputs), "reminders", "audit", "rejects")
+        self.rules = rules
+        self._clock: Clock = clock
+        self._native: Native = native
+        super().__init__(
+            lambda: QuotaProcessor(self.rules, self.topics, self._clock, self._native),
+            inputs=inputs,
+            partitions=partitions,
+            log=log,
+            now_ms=now_ms,
+            **settings,
+        )
+
+    def take_rules(self, rules: Rulebook) -> None:
+        self.rules = rules
+        assert isinstance(self.processor, QuotaProcessor)
+        self.processor.take_rules(rules)
+
+    # Events.
+
+    def event(self, event: SubscriberEvent, **place: Any) -> LogRecord:
+        """Pipe an event under its subscriber's key."""
+        return self.pipe(event.subscriber.encode(), encode_event(event), **place)
+
+    def send_event(self, event: SubscriberEvent, **place: Any) -> LogRecord:
+        """Send an event, to be processed later."""
+        return self.send(event.subscriber.encode(), encode_event(event), **place)
+
+    def activate(self, subscriber: str, plan: str = "basic", zone: str = "UTC") -> LogRecord:
+        return self.event(
+            AccountActivated(
+                f"a-{subscriber}-{self.now_ms}", "crm", subscriber, self.now, plan, zone, 1
+            )
+        )
+
+    def use(self, subscriber: str, used_bytes: int, id: str | None = None) -> LogRecord:
+        return self.event(self.usage(subscriber, used_bytes, id))
+
+    def top_up(self, subscriber: str, **what: Any) -> LogRecord:
+        name = f"t-{subscriber}-{self.now_ms}"
+        return self.event(ToppedUp(name, "shop", subscriber, self.now, **what))
+
+    def usage(self, subscriber: str, used_bytes: int, id: str | None = None) -> UsageRecorded:
+        """A usage event of now."""
+        number = sum(self.log.end(self.topics.inputs[0], n) for n in range(self.log.partitions))
+        name = id or f"u-{number}"
+        return UsageRecorded(name, "ocs", subscriber, self.now, total_bytes=used_bytes)
+
+    @property
+    def now(self) -> datetime:
+        return from_ms(self.now_ms)
+
+    # What came of them.
+
+    def account(self, subscriber: str) -> Account | None:
+        data = self.stored().get(subscriber.encode())
+        return None if data is None else unpack(data[DUE_BYTES:])
+
+    def reminders(self) -> list[Reminder]:
+        return [decode_reminder(_value(record)) for record in self.output(self.topics.reminders)]
+
+    def audits(self) -> list[Audited]:
+        return [decode_audit(_value(record)) for record in self.output(self.topics.audit)]
+
+    def rejects(self) -> list[Rejected]:
+        return [decode_reject(_value(record)) for record in self.output(self.topics.rejects)]
+
+    def decisions(self) -> list[str]:
+        return [one.decision for one in self.audits()]
+
+    def everything(self) -> Everything:
+        """To be compared with another run's."""
+        outputs = {
+            (topic, number): [(one.key, one.value) for one in self.log.read(topic, number)]
+            for topic in self.topics.outputs
+            for number in range(self.log.partitions)
+        }
+        return Everything(self.committed(), outputs)
+
+
+def _value(record: LogRecord) -> bytes:
+    assert record.value is not None
+    return record.value
