@@ -15,8 +15,7 @@ from kafka.partitioner import murmur2
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.edges.recording import LogRecord, RecordingWriter
 from streamproc.edges.workload import WorkloadSettings, generate
-from tests.support.cluster import read_committed
-from tests.support.commands import contents, kill_at_random, run, start
+from tests.support.commands import contents, kill_at_random, read, run, start
 
 PARTITIONS = 4
 SETTINGS = WorkloadSettings(seed=5, events=60_000, subscribers=1_500)
@@ -53,7 +52,7 @@ def new_topic() -> str:
 
 
 @pytest.mark.parametrize("speed", ["max", FAST])
-async def test_killed_replays_write_every_record_once_and_in_order(
+def test_killed_replays_write_every_record_once_and_in_order(
     bootstrap: str, recording: tuple[Path, Rows], speed: str
 ) -> None:
     path, rows = recording
@@ -65,10 +64,10 @@ async def test_killed_replays_write_every_record_once_and_in_order(
     hit = kill_at_random(command, 5, random.Random(speed), (0.7, longest))
 
     assert hit >= 2, "the kills came too late to prove anything"
-    assert await contents(bootstrap, topic, PARTITIONS) == rows
+    assert contents(bootstrap, topic, PARTITIONS) == rows
 
 
-async def test_a_stopped_replay_goes_on_at_the_same_offsets(
+def test_a_stopped_replay_goes_on_at_the_same_offsets(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
@@ -82,15 +81,15 @@ async def test_a_stopped_replay_goes_on_at_the_same_offsets(
 
     assert process.returncode == 130, said.decode()
     assert "the same command goes on" in said.decode()
-    part = await contents(bootstrap, stopped, PARTITIONS)
+    part = contents(bootstrap, stopped, PARTITIONS)
     assert 0 < sum(map(len, part.values())) < SETTINGS.events
 
     assert "goes on after" in run(*command)
-    assert await contents(bootstrap, stopped, PARTITIONS) == rows
-    assert await offsets(bootstrap, stopped) == await offsets(bootstrap, straight)
+    assert contents(bootstrap, stopped, PARTITIONS) == rows
+    assert offsets(bootstrap, stopped) == offsets(bootstrap, straight)
 
 
-async def test_a_paused_replay_writes_nothing_until_it_goes_on(
+def test_a_paused_replay_writes_nothing_until_it_goes_on(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
@@ -99,19 +98,19 @@ async def test_a_paused_replay_writes_nothing_until_it_goes_on(
     time.sleep(1.7)
     process.send_signal(signal.SIGUSR1)
     time.sleep(0.7)
-    first = await contents(bootstrap, topic, PARTITIONS)
+    first = contents(bootstrap, topic, PARTITIONS)
     time.sleep(0.7)
-    second = await contents(bootstrap, topic, PARTITIONS)
+    second = contents(bootstrap, topic, PARTITIONS)
     process.send_signal(signal.SIGUSR1)
     process.communicate(timeout=30)
 
     assert first == second
     assert 0 < sum(map(len, first.values())) < SETTINGS.events
     assert process.returncode == 0
-    assert await contents(bootstrap, topic, PARTITIONS) == rows
+    assert contents(bootstrap, topic, PARTITIONS) == rows
 
 
-async def test_a_suspended_replay_goes_on_after_sigcont(
+def test_a_suspended_replay_goes_on_after_sigcont(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
@@ -129,10 +128,10 @@ async def test_a_suspended_replay_goes_on_after_sigcont(
     process.communicate(timeout=30)
 
     assert process.returncode == 0
-    assert await contents(bootstrap, topic, PARTITIONS) == rows
+    assert contents(bootstrap, topic, PARTITIONS) == rows
 
 
-async def test_the_same_command_again_writes_nothing_more(
+def test_the_same_command_again_writes_nothing_more(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
@@ -140,17 +139,17 @@ async def test_the_same_command_again_writes_nothing_more(
     run(*arguments(bootstrap, path, topic))
 
     assert "complete already" in run(*arguments(bootstrap, path, topic))
-    assert await contents(bootstrap, topic, PARTITIONS) == rows
+    assert contents(bootstrap, topic, PARTITIONS) == rows
 
     run(*arguments(bootstrap, path, topic, "--again"))
-    twice = await contents(bootstrap, topic, PARTITIONS)
+    twice = contents(bootstrap, topic, PARTITIONS)
     assert {place: list(held) for place, held in twice.items()} == {
         place: held * 2 for place, held in rows.items()
     }
 
 
-async def offsets(bootstrap: str, topic: str) -> list[tuple[int, int, bytes | None]]:
+def offsets(bootstrap: str, topic: str) -> list[tuple[int, int, bytes | None]]:
     return sorted(
         (record.partition, record.offset, record.value)
-        for record in await read_committed(bootstrap, topic, PARTITIONS)
+        for record in read(bootstrap, topic, PARTITIONS)
     )

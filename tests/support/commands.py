@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import subprocess
 import sys
@@ -52,12 +53,17 @@ def kill_at_random(
     return hit
 
 
-async def contents(
+def read(bootstrap: str, topic: str, partitions: int) -> list[Any]:
+    """The committed records of a topic (aiokafka's)."""
+    return asyncio.run(read_committed(bootstrap, topic, partitions))
+
+
+def contents(
     bootstrap: str, topic: str, partitions: int
 ) -> dict[int, list[tuple[bytes | None, bytes | None, int]]]:
     """Key, value and timestamp of each committed record, by partition in order."""
     found: dict[int, list[tuple[bytes | None, bytes | None, int]]] = defaultdict(list)
-    for record in await read_committed(bootstrap, topic, partitions):
+    for record in read(bootstrap, topic, partitions):
         found[record.partition].append((record.key, record.value, record.timestamp))
     return dict(found)
 

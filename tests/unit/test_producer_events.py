@@ -37,7 +37,7 @@ def test_an_event_is_keyed_by_its_subscriber_and_is_what_the_worker_reads() -> N
         ({"total_bytes": "5"}, "total_bytes", "int"),
         ({"total_bytes": None}, None, "needs either total_bytes or both"),
         ({"uplink_bytes": 1}, None, "needs either total_bytes or both"),
-        ({"time": datetime(2026, 1, 5)}, "time", "time zone"),  # noqa: DTZ001
+        ({"time": datetime(2026, 1, 5)}, "time", "time zone"),
         ({"subscriber": ""}, "subscriber", "3 to 64"),
         ({"subscriber": "x" * 65}, "subscriber", "3 to 64"),
         ({"subscriber": "+8613800000001"}, "subscriber", "a letter or digit"),

@@ -25,6 +25,11 @@ def put(spool: Spool, *numbers: int) -> None:
         spool.append(number, b"k%d" % number, b"v" * 50, 1.0)
 
 
+def fill(spool: Spool) -> None:
+    for number in range(1, 100):
+        spool.append(number, b"k", b"v" * 50, 0.05)
+
+
 def held(spool: Spool, after: int | None = None) -> list[int]:
     return [entry.timestamp_ms for entry in spool.read(spool.done if after is None else after)]
 
@@ -114,8 +119,7 @@ def test_a_full_spool_refuses_and_takes_again_when_there_is_room(
     monkeypatch.setattr(spool_module, "SEGMENT_BYTES", 300)
     spool = Spool(tmp_path, max_bytes=1_000)
     with pytest.raises(SpoolFullError, match="of 1,000 bytes"):
-        for number in range(1, 100):
-            spool.append(number, b"k", b"v" * 50, 0.05)
+        fill(spool)
     last = spool.last
     threading.Timer(0.2, lambda: spool.finish(last)).start()
 
