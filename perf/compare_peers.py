@@ -38,6 +38,8 @@ class Peer:
     """Gets a smaller input of the same shape; only its rates are compared."""
     is_full: bool = False
     """Needs the subscribers' activations before."""
+    is_yardstick: bool = False
+    """Gives no reminders; ``perf.guard`` measures by it."""
 
 
 def build_kafka_streams() -> None:
@@ -101,7 +103,13 @@ def _script(python: str, script: str, *rest: str) -> Command:
         bootstrap: str, app_id: str, source: str, output: str, events: int, directory: Path
     ) -> Sequence[str]:
         arguments = (bootstrap, app_id, source, output, str(events), str(directory))
-        return [python, str(HERE / script), *arguments, *rest]
+        # As a module, so that it finds what it shares with the others; Quix's has nothing of ours.
+        start = (
+            [str(HERE / f"{script}.py")]
+            if python != sys.executable
+            else ["-m", f"perf.peers.{script}"]
+        )
+        return [python, *start, *arguments, *rest]
 
     return command
 
@@ -169,14 +177,14 @@ PEERS = {
         QUIX_NAME,
         "at least once",
         "defaults (RocksDB, commit every 5 s), larger fetches and batches",
-        _script(str(QUIX_VENV / "bin" / "python"), "quix.py"),
+        _script(str(QUIX_VENV / "bin" / "python"), "quix"),
         build_quix,
     ),
     "faust": Peer(
         FAUST,
         "at least once",
         "defaults, table in memory",
-        _script(sys.executable, "faust_stock.py"),
+        _script(sys.executable, "faust_stock"),
         build_nothing,
         is_slow=True,
     ),
@@ -184,8 +192,16 @@ PEERS = {
         FAUST_TUNED,
         "at least once",
         "table in memory, linger, larger buffers, Cython loop",
-        _script(sys.executable, "faust_stock.py", "tuned"),
+        _script(sys.executable, "faust_stock", "tuned"),
         build_nothing,
         is_slow=True,
+    ),
+    "yardstick": Peer(
+        "aiokafka, consume and decode only",
+        "none",
+        "large fetches",
+        _script(sys.executable, "yardstick"),
+        build_nothing,
+        is_yardstick=True,
     ),
 }

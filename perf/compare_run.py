@@ -91,8 +91,10 @@ class PeerProcess:
             raise PeerError(f"it did not finish in time:\n{self.tail()}")
 
     def tail(self, lines: int = 30) -> str:
-        log = (self.directory / "peer.log").read_text(errors="replace")
-        return "\n".join(log.splitlines()[-lines:])
+        return "\n".join(self.log().splitlines()[-lines:])
+
+    def log(self) -> str:
+        return (self.directory / "peer.log").read_text(errors="replace")
 
     def stop(self) -> None:
         """End it in order, SIGKILL after a while; its directory is removed."""
@@ -108,11 +110,18 @@ class PeerProcess:
 
 
 def measure(
-    bootstrap: str, group: str, given: Input, name: str, command: Callable[[Path], Sequence[str]]
+    bootstrap: str,
+    group: str,
+    given: Input,
+    command: Callable[[Path], Sequence[str]],
+    take_log: Callable[[str], object] = len,
 ) -> Run:
-    """Run a peer over an input until its group has committed all of it; raises PeerError."""
+    """Run a peer over an input until its group has committed all of it; raises PeerError.
+
+    ``take_log`` gets its log at the end.
+    """
     offsets = GroupOffsets(bootstrap, group, given.topic)
-    peer = PeerProcess(name, command)
+    peer = PeerProcess(group, command)
     try:
         limit = time.monotonic() + START_LIMIT_SECONDS
         while peer.first is None:
@@ -128,6 +137,7 @@ def measure(
         ended = time.monotonic()
         cpu = max(cpu, peer.cpu_seconds())
         began, cpu_began = peer.first
+        take_log(peer.log())
         return Run(began - peer.began, ended - began, cpu - cpu_began, given.events, resident)
     finally:
         peer.stop()

@@ -48,20 +48,30 @@ def subscriber(number: int) -> str:
     return f"86138{number:08d}"
 
 
-def activations(subscribers: int) -> Iterator[tuple[str, bytes, int]]:
+def activations(
+    subscribers: int,
+    at_ms: int = START_MS - 1000,
+    time_zone: str = "Asia/Shanghai",
+    anchor_day: int = 1,
+) -> Iterator[tuple[str, bytes, int]]:
     """Key, value, timestamp of each subscriber's activation."""
-    at = _instant(START_MS - 1000)
+    at = instant(at_ms)
     for number in range(subscribers):
         name = subscriber(number)
         yield (
             name,
             (
                 f'{{"type":"account.activated","id":"a{number}","source":"crm","subscriber":'
-                f'"{name}","time":"{at}","plan":"common","time_zone":"Asia/Shanghai",'
-                f'"billing_anchor_day":1}}'
+                f'"{name}","time":"{at}","plan":"common","time_zone":"{time_zone}",'
+                f'"billing_anchor_day":{anchor_day}}}'
             ).encode(),
-            START_MS - 1000,
+            at_ms,
         )
+
+
+def morning_offset_hours(epoch_seconds: float) -> int:
+    """The UTC offset of a zone where it is between eleven and noon now."""
+    return 11 - int(epoch_seconds) % 86_400 // 3600
 
 
 def usage(
@@ -87,11 +97,12 @@ def usage_event(event_id: str, name: str, at_ms: int, total_bytes: int) -> bytes
     """A usage event of the contract."""
     return (
         f'{{"type":"usage.recorded","id":"{event_id}","source":"ocs","subscriber":"{name}",'
-        f'"time":"{_instant(at_ms)}","total_bytes":{total_bytes}}}'
+        f'"time":"{instant(at_ms)}","total_bytes":{total_bytes}}}'
     ).encode()
 
 
-def _instant(at_ms: int) -> str:
+def instant(at_ms: int) -> str:
+    """An instant as the contract writes it, in UTC."""
     second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_ms // 1000))
     return f"{second}.{at_ms % 1000:03d}Z"
 
@@ -123,13 +134,18 @@ def delete_topics(bootstrap: str, prefix: str) -> None:
             future.result(30)
 
 
-def produce(bootstrap: str, topic: str, records: Iterable[tuple[str, bytes, int]]) -> None:
-    """Write records, each key in order, lz4, acknowledged; raises KafkaException."""
+def produce(
+    bootstrap: str,
+    topic: str,
+    records: Iterable[tuple[str, bytes, int]],
+    compression: str = "lz4",
+) -> None:
+    """Write records, each key in order, acknowledged; raises KafkaException."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
             "log_level": 3,
-            "compression.type": "lz4",
+            "compression.type": compression,
             "enable.idempotence": True,
             "linger.ms": 50,
             "partitioner": "murmur2",

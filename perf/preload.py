@@ -12,12 +12,13 @@ from perf.compare_task import Input
 LIMIT_SECONDS = 900.0
 
 
-def apply_all(bootstrap: str, app_id: str, given: Input, output: str) -> None:
+def apply_all(bootstrap: str, app_id: str, given: Input, output: str, *worker_options: str) -> None:
     """A worker applies the activations of an input and ends; raises PeerError."""
 
     def command(directory: Path) -> list[str]:
         arguments = (bootstrap, app_id, given.accounts, output, str(given.subscribers))
-        return [sys.executable, "-m", "perf.bare.worker", "full", *arguments, str(directory)]
+        command = [sys.executable, "-m", "perf.bare.worker", "full", *arguments, str(directory)]
+        return [*command, *worker_options]
 
     offsets = GroupOffsets(bootstrap, app_id, given.accounts)
     worker = PeerProcess(f"{app_id}-preload", command)

@@ -33,7 +33,7 @@ class Reminder(Struct, gc=False):
     used_bytes: int
 
 
-_decode = msgspec.json.Decoder(Usage).decode
+decode = msgspec.json.Decoder(Usage).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -70,7 +70,7 @@ class CountUsage:
         """Apply records of one partition in order; the clock is not used."""
         get, put = rows.get, rows.put
         for record in records:
-            usage = _decode(record.value)
+            usage = decode(record.value)
             key = record.key
             before = get(key) or 0
             after = before + usage.total_bytes

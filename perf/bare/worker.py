@@ -2,21 +2,25 @@
 
 ``python -m perf.bare.worker FORM BOOTSTRAP APP_ID INPUT OUTPUT EVENTS DIRECTORY [OPTION=VALUE...]``
 with FORM ``bare`` (``perf.bare.counter`` on the engine) or ``full`` (the app of ``streamproc
-worker``). Options: ``commit`` (seconds), ``native`` (auto, on, off), ``clock`` (wall, event).
+worker``). Options: ``commit`` (seconds), ``native`` (auto, on, off), ``clock`` (wall, event),
+``timed`` (START:COUNT, in epoch seconds: packs are reminded of at COUNT successive seconds).
 """
 
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import faust
 
 from perf.bare.counter import CountUsage
+from perf.compare_task import morning_offset_hours
 from streamproc.app.rules import RulesFile
 from streamproc.app.settings import Topics, WorkerSettings
 from streamproc.app.worker import create_app
+from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.engine.lane import Lane
 
 RULES = Path(__file__).with_name("common.yaml")
@@ -39,13 +43,45 @@ def main() -> None:
         session_timeout_seconds=30.0,
         datadir=Path(directory),
     )
-    app = create_app(settings, RulesFile(settings.rules), partitions=4)
+    rules = RulesFile(settings.rules)
+    if "timed" in options:
+        rules.rulebook = _with_timed_rules(rules.rulebook, options["timed"])
+    app = create_app(settings, rules, partitions=4)
     app.conf.broker_commit_interval = GROUP_OFFSETS_SECONDS
     if form == "bare":
         # The app of the worker around another processor: all of the engine, nothing of the core.
         app.processor = app.lane.owner.processor = CountUsage(output)
     _say_first(app.lane)
     faust.Worker(app, loglevel="info").execute_from_commandline()
+
+
+def _with_timed_rules(rulebook: Rulebook, when: str) -> Rulebook:
+    """One rule per second, which a rules file cannot say: its times of day are whole minutes."""
+    start, count = map(int, when.split(":"))
+    hours = morning_offset_hours(start)
+    rules = tuple(
+        TimedRule(
+            id=f"timed-{number}",
+            kind="before_expiry",
+            at=datetime.fromtimestamp(start + number + hours * 3600, UTC).time(),
+            texts={"en": "{bucket} expires {expires}; {remaining} left."},
+            category="summary",
+            mandatory=False,
+            priority=5,
+            ttl_ms=86_400_000,
+            misfire_grace_ms=21_600_000,
+        )
+        for number in range(count)
+    )
+    return Rulebook(
+        tuple(rulebook.plans.values()),
+        tuple(rulebook.packs.values()),
+        rulebook.usage_rules,
+        rules,
+        rulebook.limits,
+        rulebook.default_locale,
+        rulebook.currency,
+    )
 
 
 def _say_first(lane: Lane[Any]) -> None:

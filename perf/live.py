@@ -1,0 +1,156 @@
+"""Load at a given rate, and a reader that notes when reminders become readable, as processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from perf.compare_task import (
+    LARGEST_EVENT_BYTES,
+    PARTITIONS,
+    THRESHOLDS,
+    Fired,
+    subscriber,
+    usage_event,
+)
+
+STEP_SECONDS = 0.005
+"""The load comes in steps of this length."""
+
+_context = multiprocessing.get_context("spawn")
+
+
+class Background:
+    """A function in a process of its own, whose result is fetched at the end.
+
+    The function gets a connection first: it sends one value when it is ready, and its result when
+    something can be received from there.
+    """
+
+    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
+        self._here, there = _context.Pipe()
+        self._process = _context.Process(target=function, args=(there, *arguments), daemon=True)
+        self._process.start()
+        there.close()
+
+    def wait(self) -> Any:
+        """Its next value; raises EOFError if it ended."""
+        return self._here.recv()
+
+    def go_on(self) -> None:
+        """Let it begin after it was ready."""
+        self._here.send(None)
+
+    def finish(self) -> Any:
+        """Ask for the result and let it end."""
+        self._here.send(None)
+        result = self._here.recv()
+        self._process.join(10)
+        return result
+
+
+def load(
+    pipe: Connection, bootstrap: str, topic: str, per_second: int, seconds: float, subscribers: int
+) -> None:
+    """Write usage at a steady rate; the results are what must come out, and the rate reached."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "log_level": 3,
+            "compression.type": "lz4",
+            "acks": "all",
+            "linger.ms": 5,
+            "partitioner": "murmur2",
+            "queue.buffering.max.messages": 500_000,
+        }
+    )
+    producer.list_topics(topic, 10)
+    chance = random.Random(7)
+    used = [0] * subscribers
+    fired: Fired = Counter()
+    pipe.send("ready")
+    pipe.recv()
+    began = time.monotonic()
+    written, total = 0, int(per_second * seconds)
+    while written < total:
+        goal = min(int((time.monotonic() - began) * per_second), total)
+        at_ms = time.time_ns() // 1_000_000
+        for number in range(written, goal):
+            who = chance.randrange(subscribers)
+            total_bytes = chance.randint(1, LARGEST_EVENT_BYTES)
+            name = subscriber(who)
+            before = used[who]
+            used[who] = after = before + total_bytes
+            for threshold in THRESHOLDS:
+                if before < threshold <= after:
+                    fired[name, threshold] += 1
+            producer.produce(topic, usage_event(f"e{number}", name, at_ms, total_bytes), name)
+        written = goal
+        producer.poll(0)
+        time.sleep(STEP_SECONDS)
+    elapsed = time.monotonic() - began
+    if producer.flush(30):
+        raise KafkaException("the load could not be written")
+    pipe.send((fired, written / elapsed))
+    pipe.recv()
+    pipe.send(None)
+
+
+def read(pipe: Connection, bootstrap: str, topic: str) -> None:
+    """Read committed reminders until told to end; the result is (arrival in ms, value) of each."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "log_level": 3,
+            "group.id": "perf-live-reader",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 100,
+        }
+    )
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+    found: list[tuple[int, bytes]] = []
+    pipe.send("ready")
+    while not pipe.poll():
+        messages = consumer.consume(1000, 0.01)
+        now_ms = time.time_ns() // 1_000_000
+        for message in messages:
+            if message.error() is not None:
+                raise KafkaException(message.error())
+            value = message.value()
+            assert value is not None
+            found.append((now_ms, value))
+    pipe.recv()
+    consumer.close()
+    pipe.send(found)
+
+
+def append_times(bootstrap: str, topic: str) -> dict[tuple[int, int], int]:
+    """When the broker appended each record of a LogAppendTime topic, by (partition, offset)."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "perf-live-times",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+    times: dict[tuple[int, int], int] = {}
+    ended = 0
+    while ended < PARTITIONS:
+        for message in consumer.consume(10_000, 1.0):
+            if message.error() is None:
+                place = message.partition(), message.offset()
+                times[place] = message.timestamp()[1]  # type: ignore[index]
+            else:
+                ended += 1
+    consumer.close()
+    return times
