@@ -6,8 +6,10 @@ import click
 
 from streamproc import __version__
 from streamproc.cli.demo import demo
+from streamproc.cli.dispatch import dispatch
 from streamproc.cli.replay import replay
 from streamproc.cli.rules import rules
+from streamproc.cli.send import send
 from streamproc.cli.worker import worker
 from streamproc.cli.workload import workload
 
@@ -19,7 +21,9 @@ def main() -> None:
 
 
 main.add_command(demo)
+main.add_command(dispatch)
 main.add_command(replay)
 main.add_command(rules)
+main.add_command(send)
 main.add_command(worker)
 main.add_command(workload)

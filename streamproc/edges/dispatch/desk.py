@@ -16,9 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from streamproc.contracts.codec import decode_reminder
-from streamproc.contracts.receipts import DeadLetter, ReminderRecord, Status
+from streamproc.contracts.receipts import Status
 from streamproc.core.effects import Reminder
-from streamproc.core.instants import from_ms
 from streamproc.edges.dispatch.backoff import Backoff
 from streamproc.edges.dispatch.delivery import Deliveries
 from streamproc.edges.dispatch.journal import Entry, State
@@ -36,7 +35,7 @@ from streamproc.edges.dispatch.model import (
     message_of,
 )
 from streamproc.edges.dispatch.router import Router
-from streamproc.edges.dispatch.says import dead_letter_of, facts_of, receipt_of
+from streamproc.edges.dispatch.says import dead_letter_of, facts_of, receipt_of, unreadable
 
 FORGET_MS = 86_400_000
 """How long after its expiry a reminder's id is remembered."""
@@ -83,8 +82,14 @@ class Desk:
         if ledger is None:
             return
         self.deliveries.unload(ledger)
+        for message in ledger.unreleased():
+            self.drop(message)
         for message in list(ledger.messages.values()):
             self.queues.finish(message)
+
+    def drop(self, message: Message) -> None:
+        """A released message is not going to be sent by this process."""
+        self.router.dropped(message.gateway)
 
     def offer(
         self, cursor_lane: int, origin: Origin, value: bytes | None, now_ms: int, resend: str = ""
@@ -97,7 +102,7 @@ class Desk:
         except ValueError as error:  # of msgspec
             mark.skip(origin.offset)
             if cursor_lane == 0:
-                self._unreadable(ledger, origin, error, now_ms)
+                ledger.dead_letter(unreadable(origin, error, now_ms))
             return
         lane = 0 if resend else lane_of(reminder, self.lanes)
         self._sequence += 1
@@ -184,19 +189,10 @@ class Desk:
         elif self._is_expired(message, now_ms):
             self._expire(ledger, message, now_ms)
 
-    def _unreadable(self, ledger: Ledger, origin: Origin, error: ValueError, now_ms: int) -> None:
-        # The message of a validation error names the field, never its value.
-        ledger.dead_letter(
-            DeadLetter(
-                "contract_violation",
-                str(error).split(" - at ")[-1][:200],
-                from_ms(now_ms),
-                ReminderRecord(origin.topic, origin.partition, origin.offset),
-            )
-        )
-
     def _intend(self, message: Message, gateway: str, now_ms: int) -> None:
         message.in_flight = True
+        if message.gateway != gateway:
+            message.parts = {}  # half of it through another network would arrive as two halves
         message.gateway = gateway
         ledger = self.ledgers[message.origin.partition]
         ledger.write(message.id, self._entry(message, "intent", now_ms))

@@ -82,6 +82,10 @@ class Ledger:
         """Send the message once what was written is durable."""
         self._batch.release.append(message)
 
+    def unreleased(self) -> list[Message]:
+        """Messages whose intents are not even in a batch that was taken."""
+        return list(self._batch.release)
+
     def sweep(self, now_ms: int) -> list[tuple[str, Entry]]:
         """Forget ids that are old enough; returns those that still waited for reports."""
         dropped = []

@@ -85,6 +85,11 @@ class Router:
         else:
             line.breaker.failed(now_ms)
 
+    def dropped(self, name: str) -> None:
+        """A place that was reserved is not used."""
+        self.lines[name].shaper.release()
+        self.lines[name].breaker.unsettled()
+
     def wake_ms(self, now_ms: int) -> int | None:
         """When time alone may let another message through."""
         times = []

@@ -9,7 +9,7 @@ from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.privacy import mask
 from streamproc.edges.dispatch.journal import Entry, Facts
 from streamproc.edges.dispatch.matching import peer_hash
-from streamproc.edges.dispatch.model import Message
+from streamproc.edges.dispatch.model import Message, Origin
 
 
 def facts_of(message: Message) -> Facts:
@@ -82,4 +82,19 @@ def dead_letter_of(
         rule=reminder.rule,
         gateway=entry.gateway or UNSET,
         resend=message.id.partition("~")[2] or UNSET,
+    )
+
+
+def unreadable(origin: Origin, error: ValueError, now_ms: int) -> DeadLetter:
+    """The dead letter of a record that is no reminder.
+
+    A validation error's path names the field; its message may quote a value, and stays here.
+    """
+    _, found, path = str(error).rpartition(" - at ")
+    detail = f"not as the contract has it, at {path}" if found else "not a reminder at all"
+    return DeadLetter(
+        reason="contract_violation",
+        detail=detail[:200],
+        time=from_ms(now_ms),
+        reminder=ReminderRecord(origin.topic, origin.partition, origin.offset),
     )

@@ -1,0 +1,88 @@
+"""``streamproc dispatch``: reminders to SMS gateways until it is told to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamproc.cli.logs import Format, configure
+
+TOPIC_OPTIONS = (
+    ("--reminders", "streamproc.reminders", "Topic to read."),
+    ("--resends", "streamproc.resends", "Topic of dead letters sent again."),
+    ("--journal", "streamproc.dispatch-journal", "Topic that remembers what was sent."),
+    ("--receipts", "streamproc.receipts", "Topic for what became of each reminder."),
+    ("--dead-letters", "streamproc.dead-letters", "Topic for reminders given up."),
+    ("--reports", "streamproc.reports", "Topic in which dispatchers share delivery reports."),
+)
+
+
+@click.command()
+@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@click.option(
+    "--gateways",
+    type=click.Path(path_type=Path),
+    help="Gateways file (YAML); without one, reminders are printed, with numbers masked.",
+)
+@click.option(
+    "--group",
+    default="streamproc-dispatch",
+    help="Dispatchers of one group share the partitions and the memory of what was sent.",
+)
+@click.option("--instance-id", help="Static group membership, for fast restarts.")
+@click.option("--session-timeout-seconds", default=10.0, help="When a silent one is given up.")
+@click.option("--replication-factor", default=1, help="For topics that do not exist yet.")
+@click.option(
+    "--ignore-expiry",
+    is_flag=True,
+    help="Send also what has expired: for replays of the past, to a gateway without people.",
+)
+@click.option("--stats-every-seconds", default=30.0, help="A log line of counts and times.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
+@click.option("--stats", is_flag=True, help="Show counts and times of all receipts, and end.")
+def dispatch(
+    broker: str,
+    gateways: Path | None,
+    ignore_expiry: bool,
+    stats: bool,
+    log_level: str,
+    log_format: Format,
+    **options: Any,
+) -> None:
+    """Send reminders to SMS gateways, each at most once, until told to stop.
+
+    Low-balance reminders go before summaries, one subscriber's in order, none before its time or
+    after it. What becomes of each is written to the receipts topic. SIGTERM ends gracefully: what
+    was handed to a gateway is waited for.
+
+    \b
+    Examples:
+      streamproc dispatch --broker localhost:9092
+      streamproc dispatch --broker localhost:9092 --gateways gateways.yaml
+      streamproc dispatch --broker localhost:9092 --stats
+    """
+    from streamproc.edges.dispatch.config import GatewaysError
+    from streamproc.edges.dispatch.main import run_dispatcher, show_statistics
+    from streamproc.edges.dispatch.settings import DispatchSettings, Topics
+    from streamproc.edges.dispatch.topics import DispatchError
+
+    configure(log_level, log_format)
+    names = ("reminders", "resends", "journal", "receipts", "dead_letters", "reports")
+    topics = Topics(**{name: options.pop(name) for name in names})
+    settings = DispatchSettings(broker, topics, honour_expiry=not ignore_expiry, **options)
+    try:
+        if stats:
+            show_statistics(settings, click.echo)
+        else:
+            run_dispatcher(settings, gateways)
+    except (GatewaysError, DispatchError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+for _name, _default, _help in TOPIC_OPTIONS:
+    dispatch = click.option(_name, default=_default, help=_help)(dispatch)

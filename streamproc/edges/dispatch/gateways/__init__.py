@@ -1,0 +1,1 @@
+"""Gateways: what sends an SMS, each behind the protocol in ``base``."""

@@ -1,0 +1,119 @@
+"""The composition root of a dispatcher: clock, chance, signals, logging."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from streamproc.contracts.receipts import decode_receipt
+from streamproc.edges.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
+from streamproc.edges.dispatch.config import CONSOLE_ONLY, GatewaysError, load_gateways
+from streamproc.edges.dispatch.desk import Desk
+from streamproc.edges.dispatch.owner import OwnershipError
+from streamproc.edges.dispatch.partition_journal import BrokenError
+from streamproc.edges.dispatch.runner import Runner
+from streamproc.edges.dispatch.settings import DispatchSettings
+from streamproc.edges.dispatch.statistics import Tally
+from streamproc.edges.dispatch.topics import DispatchError, prepare_topics
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
+    """Run until SIGTERM or SIGINT. Raises ``GatewaysError`` or :class:`DispatchError`."""
+    config = CONSOLE_ONLY
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise GatewaysError(f"{file}: {error}") from None
+        config = load_gateways(text, str(file))
+    chance = random.SystemRandom().random
+    gateways = gateways_of(config, file.parent if file else Path(), chance)
+    prepare_topics(settings)
+    desk = Desk(
+        lanes_of(config),
+        router_of(config, gateways, now_ms()),
+        backoff_of(config),
+        chance,
+        settings.honour_expiry,
+    )
+    try:
+        asyncio.run(_until_signal(Runner, settings, desk, gateways, now_ms))
+    except (BrokenError, OwnershipError) as error:
+        raise DispatchError(f"{error}; stopped, start it again") from error
+    except KafkaError as error:
+        raise DispatchError(f"Kafka at {settings.broker}: {error}; start it again") from error
+
+
+async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await make(*parts).run(stop)
+
+
+def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> None:
+    """Read all receipts and show what they say. Raises :class:`DispatchError`."""
+    tally = Tally()
+    for value in read_all(settings, settings.topics.receipts):
+        tally.add([decode_receipt(value)])
+    if not tally.statuses:
+        echo(f"no receipts in {settings.topics.receipts} yet")
+        return
+    echo("Times in ms, from the event (usage or due instant) and from the reminder's record:")
+    rows = tally.table()
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for (gateway, status), count in sorted(tally.by_gateway.items()):
+        echo(f"{gateway}: {count} {status}")
+
+
+def read_all(settings: DispatchSettings, topic: str) -> list[bytes]:
+    """Values of all committed records of a topic, by partition and offset."""
+    return [record.value for record in records_of(settings, topic) if record.value is not None]
+
+
+def records_of(settings: DispatchSettings, topic: str) -> list[Any]:
+    """All committed records of a topic. Raises :class:`DispatchError`."""
+    try:
+        reader: Any = KafkaConsumer(
+            bootstrap_servers=settings.broker,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            max_poll_records=5_000,
+            **settings.kafka,
+        )
+    except KafkaError as error:
+        problem = f"no Kafka broker answers at {settings.broker}; start it or correct --broker"
+        raise DispatchError(problem) from error
+    try:
+        numbers = reader.partitions_for_topic(topic)
+        if not numbers:
+            raise DispatchError(f"there is no topic {topic} at {settings.broker}")
+        places = [TopicPartition(topic, number) for number in sorted(numbers)]
+        reader.assign(places)
+        reader.seek_to_beginning(*places)
+        ends = reader.end_offsets(places)
+        found: list[Any] = []
+        while any(reader.position(place) < ends[place] for place in places):
+            for records in reader.poll(timeout_ms=200).values():
+                found.extend(records)
+        return sorted(found, key=lambda record: (record.partition, record.offset))
+    except KafkaError as error:
+        raise DispatchError(f"{topic} at {settings.broker}: {error}") from error
+    finally:
+        reader.close()

@@ -1,0 +1,147 @@
+"""A partition's journal in Kafka: fenced, read whole, written in transactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import (
+    InvalidProducerEpochError,
+    KafkaError,
+    OutOfOrderSequenceNumberError,
+    ProducerFencedError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from streamproc.contracts.receipts import encode_receipt
+from streamproc.edges.dispatch.journal import (
+    REPORTS_KEY,
+    Entry,
+    decode_entry,
+    decode_positions,
+    encode,
+)
+from streamproc.edges.dispatch.ledger import Batch
+from streamproc.edges.dispatch.settings import DispatchSettings
+
+TRANSACTION_TIMEOUT_MS = 20_000
+"""A killed dispatcher's open transaction holds up readers no longer than that."""
+
+FENCED = (ProducerFencedError, InvalidProducerEpochError, OutOfOrderSequenceNumberError)
+
+
+class FencedError(RuntimeError):
+    """Another dispatcher has the partition now; nothing was written."""
+
+
+class PartitionJournal:
+    """Blocking; one thread at a time. Order: ``open``, ``load``, ``commit``..., ``close``.
+
+    The transactional id names group and partition, so opening fences whoever had it before.
+    """
+
+    def __init__(
+        self, settings: DispatchSettings, lane_names: tuple[str, ...], partition: int
+    ) -> None:
+        self.partition = partition
+        self._settings = settings
+        self._lane_names = lane_names
+        self._producer: Any = None
+
+    def open(self) -> None:
+        """Fence the partition's former owner and end its open transaction."""
+        self._producer = KafkaProducer(
+            bootstrap_servers=self._settings.broker,
+            transactional_id=f"{self._settings.group}-{self.partition}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            acks="all",
+            linger_ms=0,
+            retry_backoff_ms=20,
+            **self._settings.kafka,
+        )
+        self._producer.init_transactions()
+
+    def load(self) -> tuple[list[tuple[str, Entry]], dict[int, int]]:
+        """All entries, and from where the reports topic is still to be read."""
+        topic = TopicPartition(self._settings.topics.journal, self.partition)
+        values: dict[bytes, bytes] = {}
+        reader: Any = KafkaConsumer(
+            bootstrap_servers=self._settings.broker,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            max_poll_records=5_000,
+            fetch_max_wait_ms=50,
+            **self._settings.kafka,
+        )
+        try:
+            reader.assign([topic])
+            reader.seek_to_beginning(topic)
+            end = reader.end_offsets([topic])[topic]
+            # By position, not by the last record: markers of transactions are never delivered.
+            while reader.position(topic) < end:
+                for record in reader.poll(timeout_ms=200).get(topic, []):
+                    if record.value is None:
+                        values.pop(record.key, None)
+                    else:
+                        values[record.key] = record.value
+        finally:
+            reader.close()
+        reports = values.pop(REPORTS_KEY, None)
+        entries = [(key.decode(), decode_entry(value)) for key, value in values.items()]
+        return entries, decode_positions(reports) if reports else {}
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch whole or not at all.
+
+        Raises :class:`FencedError`, or KafkaError after which the same batch may be tried again.
+        """
+        try:
+            self._producer.begin_transaction()
+            self._write(batch)
+            self._producer.commit_transaction()
+        except FENCED as error:
+            raise FencedError(str(error)) from error
+        except KafkaError as error:
+            self._abort(error)
+            raise
+
+    def close(self) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=2)
+            self._producer = None
+
+    def _write(self, batch: Batch) -> None:
+        topics = self._settings.topics
+        for message_id, value in batch.entries.items():
+            self._send(topics.journal, message_id.encode(), value)
+        if batch.reports:
+            self._send(topics.journal, REPORTS_KEY, encode(batch.reports))
+        for receipt in batch.receipts:
+            self._send(topics.receipts, receipt.reminder_id.encode(), encode_receipt(receipt))
+        for letter in batch.dead_letters:
+            key = letter.reminder_id or ""
+            self._send(topics.dead_letters, key.encode() or None, encode_receipt(letter))
+        by_group: dict[str, dict[TopicPartition, OffsetAndMetadata]] = {}
+        for (lane, topic), offset in batch.positions.items():
+            group = self._settings.lane_group(lane, self._lane_names[lane])
+            place = TopicPartition(topic, self.partition)
+            by_group.setdefault(group, {})[place] = OffsetAndMetadata(offset, "", -1)
+        for group, offsets in by_group.items():
+            self._producer.send_offsets_to_transaction(offsets, group)
+
+    def _send(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        self._producer.send(topic, key=key, value=value, partition=self.partition)
+
+    def _abort(self, cause: KafkaError) -> None:
+        try:
+            self._producer.abort_transaction()
+        except FENCED as error:
+            raise FencedError(str(error)) from error
+        except KafkaError as error:
+            # The producer is beyond repair. Opening another would fence an owner that may have
+            # come since, so the process ends and is started anew.
+            raise BrokenError(f"{cause}; then {error}") from error
+
+
+class BrokenError(RuntimeError):
+    """The journal cannot be written any more by this process."""

@@ -1,0 +1,42 @@
+"""What a dispatcher must be told; see ``streamproc dispatch --help``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Topics:
+    """All but ``reports`` have the partitions of ``reminders`` and belong to them by number."""
+
+    reminders: str = "streamproc.reminders"
+    resends: str = "streamproc.resends"
+    journal: str = "streamproc.dispatch-journal"
+    receipts: str = "streamproc.receipts"
+    dead_letters: str = "streamproc.dead-letters"
+    reports: str = "streamproc.reports"
+
+
+@dataclass(frozen=True)
+class DispatchSettings:
+    """Kafka, group and pace."""
+
+    broker: str
+    topics: Topics = field(default_factory=Topics)
+    group: str = "streamproc-dispatch"
+    instance_id: str | None = None
+    session_timeout_seconds: float = 10.0
+    replication_factor: int = 1
+    honour_expiry: bool = True
+    stats_every_seconds: float = 30.0
+    settle_seconds: float = 12.0
+    """How long an end or a rebalance waits for gateways' answers."""
+    held_messages: int = 5_000
+    """Messages per lane in memory; reading pauses beyond it."""
+    kafka: dict[str, Any] = field(default_factory=dict)
+    """Further settings of every Kafka client (security_protocol, sasl_...)."""
+
+    def lane_group(self, lane: int, name: str) -> str:
+        """The consumer group in which a lane's position is committed."""
+        return self.group if lane == 0 else f"{self.group}.{name}"

@@ -1,0 +1,52 @@
+"""The few PDUs that ``smpp34`` has no Python class for: headers with strings.
+
+Everything with a message or optional parameters in it goes through the library.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+GENERIC_NACK: Final = 0x80000000
+SUBMIT_SM_RESP: Final = 0x80000004
+DELIVER_SM: Final = 0x00000005
+DELIVER_SM_RESP: Final = 0x80000005
+UNBIND: Final = 0x00000006
+UNBIND_RESP: Final = 0x80000006
+BIND_TRANSCEIVER: Final = 0x00000009
+BIND_TRANSCEIVER_RESP: Final = 0x80000009
+ENQUIRE_LINK: Final = 0x00000015
+ENQUIRE_LINK_RESP: Final = 0x80000015
+
+OK: Final = 0x00000000
+INVALID_COMMAND: Final = 0x00000003
+SYSTEM_ERROR: Final = 0x00000008
+
+HEADER_BYTES: Final = 16
+MAX_PDU_BYTES: Final = 70_000
+"""A message payload has at most 64 KiB; a longer length means that the stream is broken."""
+
+_HEADER: Final = struct.Struct(">IIII")
+
+
+def encode(command: int, sequence: int, body: bytes = b"", status: int = OK) -> bytes:
+    """A whole PDU."""
+    return _HEADER.pack(HEADER_BYTES + len(body), command, status, sequence) + body
+
+
+def header(data: bytes) -> tuple[int, int, int, int]:
+    """Length, command, status, sequence."""
+    length, command, status, sequence = _HEADER.unpack(data)
+    return length, command, status, sequence
+
+
+def bind_body(system_id: str, password: str, system_type: str) -> bytes:
+    """The body of ``bind_transceiver``, interface version 3.4, for all addresses."""
+    strings = (system_id, password, system_type)
+    return b"".join(one.encode("ascii") + b"\0" for one in strings) + b"\x34\x00\x00\x00"
+
+
+def first_string(body: bytes) -> str:
+    """The C string a body begins with (``message_id``, ``system_id``)."""
+    return body.split(b"\0", 1)[0].decode("latin-1")

@@ -1,0 +1,208 @@
+"""Dispatchers on a real broker and a simulated message center, whatever happens to them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamproc.core.effects import Reminder
+from tests.support.desk import reminder
+from tests.support.dispatching import DispatchScene, smpp_gateway
+from tests.support.smsc import SmscProcess
+
+HEAD = "version: 1\ngateways:\n"
+
+
+@pytest.fixture
+def scene(bootstrap: str, tmp_path: Path) -> Iterator[DispatchScene]:
+    scene = DispatchScene(bootstrap, tmp_path)
+    yield scene
+    scene.end()
+
+
+def due(number: int, subscriber: int, **fields: Any) -> Reminder:
+    """A reminder of now; its text names it, so that a message center's log can be read."""
+    now = datetime.now(UTC)  # noqa: TID251 - the dispatcher under test runs by the wall clock
+    values: dict[str, Any] = {
+        "text": f"#{number} 80% used",
+        "as_of": now,
+        "not_before": now,
+        "expires_time": now + timedelta(hours=1),
+    }
+    return reminder(number, f"8613800{subscriber:06}", **{**values, **fields})
+
+
+def arrived(smsc: SmscProcess) -> list[tuple[str, int]]:
+    """Subscriber and number of each whole message, in order of arrival."""
+    return [(to, int(text.split()[0][1:])) for to, text in smsc.messages()]
+
+
+async def test_reminders_reach_the_phone_and_come_back_as_receipts(
+    scene: DispatchScene, tmp_path: Path
+) -> None:
+    with SmscProcess(tmp_path, receipts="shuffled", receipt_ids="decimal") as smsc:
+        await scene.prepare(HEAD + smpp_gateway(smsc.port))
+        long = f"#2 {'流量提醒' * 40}"
+        await scene.put(
+            [
+                due(1, 1),
+                due(2, 2, text=long, encoding="ucs2", segments=3),
+                due(3, 3, expires_time=datetime(2026, 1, 1, tzinfo=UTC)),
+                due(1, 1),
+            ]
+        )
+        process = scene.start()
+        await scene.settled(3)
+        await scene.delivered(2)
+        scene.stop(process)
+
+    assert dict(smsc.messages()) == {"8613800000001": "#1 80% used", "8613800000002": long}
+    found = {(one.reminder_id[-1], one.status): one for one in await scene.receipts()}
+    assert set(found) == {
+        ("1", "accepted"),
+        ("1", "delivered"),
+        ("2", "accepted"),
+        ("2", "delivered"),
+        ("3", "expired"),
+    }
+    delivered = found["2", "delivered"]
+    assert len(delivered.message_ids or ()) == 3
+    assert 0 < delivered.event_to_status_ms < 60_000
+    assert (await scene.statuses()).total() == 5
+    assert "8613800000002" not in scene.logs()
+
+
+@pytest.mark.parametrize("policy", ["at_most_once", "at_least_once"])
+async def test_killed_dispatchers_lose_nothing_and_double_only_what_is_promised(
+    scene: DispatchScene, tmp_path: Path, policy: str
+) -> None:
+    count, chance = 1_200, random.Random(policy)
+    with SmscProcess(tmp_path, answer_seconds=0.02) as smsc:
+        gateway = smpp_gateway(smsc.port, on_unknown=policy, messages_per_second=150, burst=20)
+        await scene.prepare(HEAD + gateway)
+        await scene.put(due(n, n % 97) for n in range(1, count + 1))
+        for _ in range(3):
+            process = scene.start()
+            before = len(arrived(smsc))
+            await scene.until(lambda seen=before: len(arrived(smsc)) > seen + 40)
+            await asyncio.sleep(chance.random() * 0.5)
+            process.kill()
+            process.wait()
+        last = scene.start()
+        states = await scene.settled(count, limit_seconds=60)
+        scene.stop(last)
+
+    times = Counter(number for _, number in arrived(smsc))
+    uncertain = {int(one, 16) for one, statuses in states.items() if "uncertain" in statuses}
+    accepted = {int(one, 16) for one, statuses in states.items() if "accepted" in statuses}
+    assert uncertain | accepted == set(range(1, count + 1))
+    assert not uncertain & accepted
+    assert all(times[number] for number in accepted)
+    doubled = {number for number, often in times.items() if often > 1}
+    if policy == "at_most_once":
+        assert not doubled
+        assert len(uncertain) <= 3 * 50  # the window, each time
+    else:
+        assert not uncertain
+        assert len(doubled) <= 3 * 50
+        assert max(times.values()) <= 2 + 1
+    assert max(Counter(await scene.statuses()).values()) <= count
+    _assert_ordered(arrived(smsc))
+
+
+def _assert_ordered(messages: list[tuple[str, int]]) -> None:
+    """First arrivals of each subscriber are in the order of the log."""
+    first: dict[str, list[int]] = defaultdict(list)
+    for to, number in messages:
+        if number not in first[to]:
+            first[to].append(number)
+    for numbers in first.values():
+        assert numbers == sorted(numbers)
+
+
+async def test_two_dispatchers_share_and_the_memory_follows_the_partition(
+    scene: DispatchScene, tmp_path: Path
+) -> None:
+    count = 900
+    with SmscProcess(tmp_path, receipt_seconds=2.0) as smsc:
+        await scene.prepare(HEAD + smpp_gateway(smsc.port, messages_per_second=60, burst=5))
+        await scene.put(due(n, n % 97) for n in range(1, count + 1))
+        scene.start("one")
+        await scene.until(lambda: len(arrived(smsc)) > 50)
+        second = scene.start("two")
+        await scene.until(lambda: sum(1 for _ in smsc.events("bind")) == 2)
+        await scene.until(lambda: len(arrived(smsc)) > 350)
+        second.kill()
+        states = await scene.settled(count)
+        uncertain = [one for one, statuses in states.items() if "uncertain" in statuses]
+        await scene.delivered(count - len(uncertain))
+        scene.stop(scene.processes[0])
+
+    times = Counter(number for _, number in arrived(smsc))
+    assert max(times.values()) == 1
+    assert len(uncertain) <= 50
+    statuses = await scene.statuses()
+    # Receipts of what one sent came to the other's session too; each is told once.
+    assert statuses["delivered"] == statuses["accepted"] == count - len(uncertain)
+    _assert_ordered(arrived(smsc))
+
+
+async def test_a_dispatcher_that_slept_finds_its_partitions_taken(
+    scene: DispatchScene, tmp_path: Path
+) -> None:
+    count = 600
+    with SmscProcess(tmp_path) as smsc:
+        await scene.prepare(HEAD + smpp_gateway(smsc.port, messages_per_second=60, burst=5))
+        await scene.put(due(n, n % 97) for n in range(1, count + 1))
+        sleeper = scene.start("one")
+        await scene.until(lambda: len(arrived(smsc)) > 50)
+        sleeper.send_signal(19)  # SIGSTOP
+        other = scene.start("two")
+        before = len(arrived(smsc))
+        await scene.until(lambda: len(arrived(smsc)) > before + 30)
+        sleeper.send_signal(18)  # SIGCONT
+        await scene.settled(count)
+        scene.stop(other)
+
+    assert max(Counter(number for _, number in arrived(smsc)).values()) == 1
+
+
+async def test_throttling_failover_and_dead_letters(scene: DispatchScene, tmp_path: Path) -> None:
+    with (
+        SmscProcess(tmp_path, throttle_above_per_second=80, receipts="tlv") as good,
+        SmscProcess(tmp_path, fail_status=0x08, fail_share=1.0) as bad,
+    ):
+        await scene.prepare(HEAD + smpp_gateway(bad.port, "bad") + smpp_gateway(good.port, "good"))
+        await scene.put([due(n, n) for n in range(1, 201)])
+        process = scene.start()
+        states = await scene.settled(200)
+        scene.stop(process)
+
+    assert len({number for _, number in arrived(good)}) == 200
+    assert all("accepted" in statuses for statuses in states.values())
+    assert any(event["status"] == 0x58 for event in good.events("refused"))
+    assert await scene.dead_letters() == []
+
+
+async def test_a_message_center_that_goes_away_is_waited_for(
+    scene: DispatchScene, tmp_path: Path
+) -> None:
+    with SmscProcess(tmp_path) as smsc:
+        await scene.prepare(HEAD + smpp_gateway(smsc.port, on_unknown="at_least_once"))
+        process = scene.start()
+        await scene.until(lambda: any(smsc.events("bind")))
+        smsc.kill()
+        await scene.put([due(n, n) for n in range(1, 51)])
+        await asyncio.sleep(1.0)
+        smsc.start()
+        await scene.settled(50)
+        scene.stop(process)
+
+    assert Counter(number for _, number in arrived(smsc)) == Counter(range(1, 51))
