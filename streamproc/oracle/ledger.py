@@ -227,5 +227,6 @@ class Ledger:
             while (next(iter(self.ids.values())) + 1) * WEEK_MS <= oldest_ms:
                 self.ids.popitem(last=False)
         if len(self.ids) > limits.dedupe_max_ids:
-            self.ids.popitem(last=False)
             self.outcome.audit["dedupe_shortened"] += 1
+        while len(self.ids) > limits.dedupe_max_ids:
+            self.ids.popitem(last=False)

@@ -1,0 +1,1 @@
+"""The laws as properties: the core against the oracle, and against itself."""

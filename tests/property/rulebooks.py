@@ -1,0 +1,161 @@
+"""Rulebooks with small numbers, so that thresholds, packs and limits are met all the time."""
+
+from __future__ import annotations
+
+from datetime import time
+
+from hypothesis import strategies as st
+
+from streamproc.core.instants import DAY_MS
+from streamproc.core.rulebook import (
+    Allowance,
+    Limits,
+    Pack,
+    Plan,
+    Rulebook,
+    Scope,
+    TimedRule,
+    UsageRule,
+)
+
+HOUR_MS = DAY_MS // 24
+TEXTS = {"en": "{bucket} {used} {granted} {remaining} {overage} {percent} {threshold} {days}"}
+KINDS = ("allowance", "pack", "topup")
+VIDEO = Scope(rating_groups=frozenset({20}))
+ROAMING = Scope(roaming_zones=frozenset({"eu", "asia"}))
+ROAMING_VIDEO = Scope(frozenset({20}), frozenset({"eu"}))
+
+PLANS = (
+    Plan("one", (Allowance("data", 1000, 50),)),
+    Plan("same", (Allowance("data", 1000, 50), Allowance("films", 300, 40, VIDEO))),
+    Plan("big", (Allowance("much", 5000, 50), Allowance("films", 700, 60, VIDEO))),
+    Plan("odd", (Allowance("odd", 37, 5), Allowance("abroad", 101, 5, ROAMING))),
+    Plan("tiny", (Allowance("tiny", 1, 50),)),
+    Plan("none", ()),
+)
+PACKS = (
+    Pack("day", 200, DAY_MS, 10),
+    Pack("hour", 50, HOUR_MS, 10),
+    Pack("long", 400, 60 * DAY_MS, 70),
+    Pack("trip", 150, 7 * DAY_MS, 5, ROAMING),
+    Pack("trip-video", 99, 7 * DAY_MS, 1, ROAMING_VIDEO),
+)
+
+
+def usage_rule(
+    name: str,
+    kind: str,
+    thresholds: tuple[int, ...],
+    kinds: tuple[str, ...] = KINDS,
+    category: str = "balance",
+    mandatory: bool = False,
+) -> UsageRule:
+    return UsageRule(
+        name, kind, thresholds, frozenset(kinds), TEXTS, category, mandatory, 5, DAY_MS
+    )  # type: ignore[arg-type]
+
+
+def timed_rule(
+    name: str,
+    kind: str,
+    at: time,
+    every: str = "week",
+    day: int = 1,
+    days_before: int = 0,
+    category: str = "summary",
+    mandatory: bool = False,
+) -> TimedRule:
+    return TimedRule(
+        name, kind, at, TEXTS, category, mandatory, 5, DAY_MS, DAY_MS, every, day, days_before
+    )  # type: ignore[arg-type]
+
+
+DEFAULT_USAGE_RULES = (
+    usage_rule("low", "usage_percent", (50, 80, 90, 100)),
+    usage_rule("must", "usage_percent", (100,), category="law", mandatory=True),
+    usage_rule("last", "remaining_bytes", (0, 10, 100, 250), ("allowance", "topup")),
+)
+DEFAULT_TIMED_RULES = (
+    timed_rule("weekly", "usage_summary", time(9)),
+    timed_rule("monthly", "usage_summary", time(2, 30), "month", 31),
+    timed_rule("cycle-end", "before_cycle_end", time(10), days_before=3, category="end"),
+    timed_rule("pack-end", "before_expiry", time(0), days_before=1, category="end"),
+)
+
+
+def make(
+    plans: tuple[Plan, ...] = PLANS,
+    packs: tuple[Pack, ...] = PACKS,
+    usage_rules: tuple[UsageRule, ...] = DEFAULT_USAGE_RULES,
+    timed_rules: tuple[TimedRule, ...] = DEFAULT_TIMED_RULES,
+    **limits: int,
+) -> Rulebook:
+    """A rulebook with limits that are soon reached."""
+    known = {
+        "max_event_bytes": 100_000,
+        "max_age_ms": 40 * DAY_MS,
+        "dedupe_horizon_ms": 75 * DAY_MS,
+        "hold_max_events": 3,
+        **limits,
+    }
+    return Rulebook(plans, packs, usage_rules, timed_rules, Limits(**known), "en", "EUR")
+
+
+TIMES = st.sampled_from([time(0), time(2, 30), time(9), time(23, 59)])
+
+
+@st.composite
+def usage_rules(draw: st.DrawFn) -> tuple[UsageRule, ...]:
+    """Up to three rules, sometimes on some kinds of buckets only."""
+    rules = []
+    for number in range(draw(st.integers(0, 3))):
+        is_percent = draw(st.booleans())
+        values = st.integers(1, 100) if is_percent else st.integers(0, 400)
+        rules.append(
+            usage_rule(
+                f"usage-{number}",
+                "usage_percent" if is_percent else "remaining_bytes",
+                tuple(sorted(draw(st.sets(values, min_size=1, max_size=4)))),
+                tuple(draw(st.sets(st.sampled_from(KINDS), min_size=1))),
+                draw(st.sampled_from(["balance", "law"])),
+                draw(st.booleans()),
+            )
+        )
+    return tuple(rules)
+
+
+@st.composite
+def timed_rules(draw: st.DrawFn) -> tuple[TimedRule, ...]:
+    """Up to three rules of any kind."""
+    rules = []
+    for number in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from(["usage_summary", "before_cycle_end", "before_expiry"]))
+        every = draw(st.sampled_from(["day", "week", "month"]))
+        rules.append(
+            timed_rule(
+                f"timed-{number}",
+                kind,
+                draw(TIMES),
+                every,
+                draw(st.integers(1, 7 if every == "week" else 31)),
+                draw(st.integers(1 if kind == "before_cycle_end" else 0, 27)),
+                draw(st.sampled_from(["summary", "end"])),
+                draw(st.booleans()),
+            )
+        )
+    return tuple(rules)
+
+
+@st.composite
+def rulebooks(draw: st.DrawFn) -> Rulebook:
+    """The same plans and packs under many rules and limits."""
+    max_age_days = draw(st.sampled_from([2, 40]))
+    return make(
+        usage_rules=draw(st.just(DEFAULT_USAGE_RULES) | usage_rules()),
+        timed_rules=draw(st.just(DEFAULT_TIMED_RULES) | timed_rules()),
+        max_age_ms=max_age_days * DAY_MS,
+        dedupe_horizon_ms=(31 + max_age_days) * DAY_MS,
+        dedupe_max_ids=draw(st.sampled_from([4, 16_384])),
+        hold_unknown_ms=draw(st.sampled_from([0, 6 * HOUR_MS, DAY_MS])),
+        history_cycles=draw(st.integers(1, 3)),
+    )

@@ -1,0 +1,245 @@
+"""The core and the oracle side by side, fed the same bytes, compared after every record."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
+from streamproc.core import model
+from streamproc.core.effects import Audited, Effect, Rejected, Reminder
+from streamproc.core.events import Arrival, ClockAdvanced
+from streamproc.core.instants import NEVER_MS
+from streamproc.core.model import Account, Bucket
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.timed import next_due_ms
+from streamproc.core.transition import adopt_rules, advance, step
+from streamproc.oracle import (
+    AccountFigures,
+    BucketFigures,
+    Expectation,
+    LogRecord,
+    differences,
+    reminder_key,
+)
+from streamproc.oracle.ledger import Ledger
+from streamproc.oracle.reading import Refused, read
+
+TOPIC = "events"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STATUS = {model.HELD: "held", model.ACTIVE: "active", model.CLOSED: "closed"}
+
+
+def rfc3339(instant_ms: int) -> str:
+    """An instant as feeds write it."""
+    when = _EPOCH + timedelta(milliseconds=instant_ms)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def figures_of(account: Account) -> AccountFigures:
+    """A core account in the oracle's words."""
+    if account.status == model.HELD:
+        return AccountFigures("held")
+    return AccountFigures(
+        _STATUS[account.status],
+        account.plan,
+        account.cycle_start_ms,
+        account.cycle_end_ms,
+        tuple(
+            BucketFigures(
+                bucket.id,
+                bucket.kind,
+                bucket.granted_bytes,
+                bucket.used_bytes,
+                None if bucket.expires_ms >= NEVER_MS else bucket.expires_ms,
+            )
+            for bucket in account.buckets
+        ),
+        account.overage_bytes,
+        account.charged_bytes,
+        tuple(
+            (
+                cycle.start_ms,
+                cycle.end_ms,
+                cycle.granted_bytes,
+                cycle.used_bytes,
+                cycle.expired_bytes,
+                cycle.overage_bytes,
+                cycle.late_bytes,
+            )
+            for cycle in account.history
+        ),
+    )
+
+
+def check_account(account: Account, rules: Rulebook, max_ids: int, max_cycles: int) -> None:
+    """What holds for every account at every instant (laws 8, 9, 10, 19)."""
+    buckets = account.buckets
+    assert buckets == sorted(buckets, key=Bucket.charge_order)
+    for bucket in (*buckets, *account.ended):
+        assert 0 <= bucket.used_bytes <= bucket.granted_bytes
+        assert bucket.expired_bytes >= 0
+        assert bucket.remaining_bytes >= 0
+        assert bucket.granted_bytes == (
+            bucket.used_bytes
+            + bucket.remaining_bytes
+            + bucket.expired_bytes
+            + bucket.rolled_over_bytes
+        )
+    assert all(bucket.expired_bytes == 0 for bucket in buckets)
+    assert all(bucket.remaining_bytes == 0 for bucket in account.ended)
+    names = [bucket.id for bucket in buckets]
+    assert len(names) == len(set(names))
+    for cycle in account.history:
+        assert cycle.granted_bytes == cycle.used_bytes + cycle.expired_bytes
+    assert len(account.history) <= max_cycles
+    ids = len(account.seen_ids) // 8
+    assert ids == sum(account.seen_marks[1::2]) <= max_ids
+    due_ms = next_due_ms(account, rules)
+    # Usage may have emptied a bucket whose expiry was to be reminded of: early, never late.
+    assert account.next_due_ms <= due_ms
+    assert account.next_due_ms == due_ms or account.status == model.ACTIVE
+
+
+class World:
+    """One partition. ``ticks`` reach the core alone: they must make no difference."""
+
+    def __init__(self, rules: Rulebook, start_ms: int) -> None:
+        self.rules = rules
+        self.clock_ms = start_ms
+        self.offset = 0
+        self.states: dict[str, bytes] = {}
+        self.ledgers: dict[str, Ledger] = {}
+        self.found: dict[str, Expectation] = {}
+        self.wanted: dict[str, Expectation] = {}
+        self.reminder_ids: Counter[str] = Counter()
+        self.records: list[LogRecord] = []
+        self._ticked_ms: dict[str, int] = {}
+        self._rules_so_far = [rules]
+
+    def account(self, name: str) -> Account | None:
+        state = self.states.get(name)
+        return None if state is None else model.unpack(state)
+
+    def send(self, fields: dict[str, Any], timestamp_ms: int | None = None) -> list[Effect]:
+        """An event in its plain JSON form arrives; instants are given in milliseconds."""
+        plain = {
+            name: rfc3339(value) if name in ("time", "expires_time") else value
+            for name, value in fields.items()
+        }
+        value = json.dumps(plain, separators=(",", ":")).encode()
+        return self.arrive(fields["subscriber"].encode(), value, timestamp_ms)
+
+    def arrive(
+        self, key: bytes | None, value: bytes | None, timestamp_ms: int | None = None
+    ) -> list[Effect]:
+        """A record arrives; its timestamp may be behind the partition's clock."""
+        stamp = self.clock_ms if timestamp_ms is None else timestamp_ms
+        self.clock_ms = max(self.clock_ms, stamp)
+        self.records.append(LogRecord(TOPIC, 0, self.offset, key, value, stamp))
+        arrival = Arrival(self.clock_ms, TOPIC, 0, self.offset)
+        self.offset += 1
+        try:
+            event = decode_event(value, key, ())
+            reason = None
+        except DecodeFailure as failure:
+            reason = failure.reason
+        try:
+            fields = read(value, key)
+            wanted_reason = None
+        except Refused as refused:
+            wanted_reason = str(refused)
+        assert reason == wanted_reason, value
+        if reason is not None or isinstance(event, ClockAdvanced):
+            return []
+        name = event.subscriber
+        ledger = self._ledger(name)
+        ledger.pass_time(self._ticked_ms.pop(name, 0))
+        account, effects = step(self.account(name), event, arrival, self.rules)
+        self._keep(name, account, effects)
+        ledger.arrive(fields, self.clock_ms)
+        self.compare(name)
+        return list(effects)
+
+    def tick(self, names: Iterable[str]) -> None:
+        """The timer looks at these subscribers."""
+        for name in names:
+            account = self.account(name)
+            if account is None:
+                continue
+            after, effects = advance(account, name, self.clock_ms, self.rules)
+            self._keep(name, after, effects)
+            self._ticked_ms[name] = self.clock_ms
+
+    def change_rules(self, rules: Rulebook) -> None:
+        """Everybody's due work is done, then other rules hold."""
+        for name in list(self.ledgers):
+            account = self.account(name)
+            if account is not None:
+                after, effects = advance(account, name, self.clock_ms, self.rules)
+                self._keep(name, after, effects)
+                if after is not None:
+                    adopt_rules(after, self.clock_ms, rules)
+                    self.states[name] = model.pack(after)
+            self._ticked_ms.pop(name, None)
+            self.ledgers[name].take_rules(rules, self.clock_ms)
+        self.rules = rules
+        self._rules_so_far.append(rules)
+        for name in self.ledgers:
+            self.compare(name)
+
+    def finish(self) -> None:
+        """Time passes to the clock for everybody; all is compared once more."""
+        for name, ledger in self.ledgers.items():
+            self.tick([name])
+            ledger.pass_time(self.clock_ms)
+            self.compare(name)
+        repeated = [one for one, count in self.reminder_ids.items() if count > 1]
+        assert not repeated
+
+    def compare(self, name: str) -> None:
+        """Both sides of one subscriber."""
+        ledger = self.ledgers[name]
+        account = self.account(name)
+        found, wanted = self.found[name], self.wanted[name]
+        problems = differences(found, wanted)
+        assert not problems, "\n".join(problems)
+        figures = figures_of(account) if account else None
+        assert figures == ledger.figures(), f"{figures} instead of {ledger.figures()}"
+        if account is not None:
+            # Lower limits take hold with the next event.
+            limits = [rules.limits for rules in self._rules_so_far]
+            max_ids = max(one.dedupe_max_ids for one in limits)
+            check_account(account, self.rules, max_ids, max(one.history_cycles for one in limits))
+
+    def _ledger(self, name: str) -> Ledger:
+        if name not in self.ledgers:
+            self.found[name] = Expectation()
+            self.wanted[name] = Expectation()
+            self.ledgers[name] = Ledger(name, self.rules, self.wanted[name])
+        return self.ledgers[name]
+
+    def _keep(self, name: str, account: Account | None, effects: Iterable[Effect]) -> None:
+        found = self.found[name]
+        before = self.account(name)
+        if account is None:
+            self.states.pop(name, None)
+        else:
+            self.states[name] = model.pack(account)
+            charged = account.charged_bytes - (before.charged_bytes if before else 0)
+            # A closed account was forgotten in between: a new one begins at nothing.
+            found.charged_bytes += charged if charged >= 0 else account.charged_bytes
+        for effect in effects:
+            if isinstance(effect, Reminder):
+                self.reminder_ids[effect.id] += 1
+                key = reminder_key(encode_effect(effect))
+                found.reminders[key] += 1
+                found.reminders_by_kind[key.kind] += 1
+            elif isinstance(effect, Audited):
+                found.audit[effect.decision] += 1
+            else:
+                assert isinstance(effect, Rejected)
+                found.rejects[effect.reason] += 1
