@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import UNSET, UnsetType
@@ -159,6 +160,7 @@ def _reminder(  # every argument is a different fact of the message
     text = rule.texts[locale].format_map(figures)
     encoding, parts = segments(text)
     as_of = from_ms(as_of_ms)
+    granted_bytes, used_bytes, remaining_bytes = _totals(buckets)
     return Reminder(
         id=_reminder_id(subscriber, rule.id, account.cycle_start_ms, arming),
         kind=rule.kind,
@@ -168,9 +170,9 @@ def _reminder(  # every argument is a different fact of the message
         threshold=threshold,
         cycle_start=coarse_from_ms(account.cycle_start_ms),
         cycle_end=coarse_from_ms(account.cycle_end_ms),
-        used_bytes=sum(bucket.used_bytes for bucket in buckets),
-        granted_bytes=sum(bucket.granted_bytes for bucket in buckets),
-        remaining_bytes=sum(bucket.remaining_bytes for bucket in buckets),
+        used_bytes=used_bytes,
+        granted_bytes=granted_bytes,
+        remaining_bytes=remaining_bytes,
         overage_bytes=account.overage_bytes,
         as_of=as_of,
         locale=locale,
@@ -222,24 +224,15 @@ class _Figures:
         self.level = threshold
         self.as_of_ms = as_of_ms
         # A usage reminder tells of its leading bucket, a timed one of all of them.
-        self.shown = buckets if isinstance(rule, TimedRule) else [subject] if subject else []
+        shown = buckets if isinstance(rule, TimedRule) else [subject] if subject else []
+        self.granted_bytes, self.used_bytes, self.remaining_bytes = _totals(shown)
 
     def __getitem__(self, name: str) -> str:
-        found = _PLACEHOLDERS[name](self)
-        return found
-
-    def granted_bytes(self) -> int:
-        return sum(bucket.granted_bytes for bucket in self.shown)
-
-    def used_bytes(self) -> int:
-        return sum(bucket.used_bytes for bucket in self.shown)
-
-    def remaining_bytes(self) -> int:
-        return sum(bucket.remaining_bytes for bucket in self.shown)
+        return _PLACEHOLDERS[name](self)
 
     def percent(self) -> str:
-        granted = self.granted_bytes()
-        return str(self.used_bytes() * 100 // granted if granted else 100)
+        granted = self.granted_bytes
+        return str(self.used_bytes * 100 // granted if granted else 100)
 
     def threshold(self) -> str:
         level = self.level
@@ -249,23 +242,44 @@ class _Figures:
 
     def expires(self) -> str:
         end_ms = self.subject.expires_ms if self.subject else self.account.cycle_end_ms
-        return "-" if end_ms >= NEVER_MS else self.local(end_ms)
+        return "-" if end_ms >= NEVER_MS else self.local_end(end_ms)
 
-    def local(self, instant_ms: int) -> str:
-        shown = local_time(instant_ms, known_zone(self.account.time_zone))
-        return shown.isoformat(" ", "minutes")[:_MINUTES_LENGTH]
+    def as_of(self) -> str:
+        return _local(self.as_of_ms, self.account.time_zone)
+
+    def local_end(self, end_ms: int) -> str:
+        return _local_of_many(end_ms, self.account.time_zone)
+
+
+def _totals(buckets: list[Bucket]) -> tuple[int, int, int]:
+    """Granted, used and remaining bytes over buckets."""
+    granted = used = remaining = 0
+    for bucket in buckets:
+        granted += bucket.granted_bytes
+        used += bucket.used_bytes
+        remaining += bucket.remaining_bytes
+    return granted, used, remaining
+
+
+def _local(instant_ms: int, time_zone: str) -> str:
+    shown = local_time(instant_ms, known_zone(time_zone))
+    return shown.isoformat(" ", "minutes")[:_MINUTES_LENGTH]
+
+
+_local_of_many = lru_cache(maxsize=65_536)(_local)
+"""For ends of cycles and packs, which many reminders share."""
 
 
 _PLACEHOLDERS: dict[str, Callable[[_Figures], str]] = {
     "bucket": lambda f: ", ".join(bucket.source or bucket.kind for bucket in f.buckets),
-    "used": lambda f: readable_bytes(f.used_bytes()),
-    "granted": lambda f: readable_bytes(f.granted_bytes()),
-    "remaining": lambda f: readable_bytes(f.remaining_bytes()),
+    "used": lambda f: readable_bytes(f.used_bytes),
+    "granted": lambda f: readable_bytes(f.granted_bytes),
+    "remaining": lambda f: readable_bytes(f.remaining_bytes),
     "overage": lambda f: readable_bytes(f.account.overage_bytes),
     "percent": _Figures.percent,
     "threshold": _Figures.threshold,
-    "as_of": lambda f: f.local(f.as_of_ms),
-    "cycle_end": lambda f: f.local(f.account.cycle_end_ms),
+    "as_of": _Figures.as_of,
+    "cycle_end": lambda f: f.local_end(f.account.cycle_end_ms),
     "expires": _Figures.expires,
     "days": lambda f: str(f.rule.days_before) if isinstance(f.rule, TimedRule) else "",
 }
