@@ -1,0 +1,116 @@
+"""The contract in both of its forms: the files in ``schemas/`` and the types that decode."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema.validators import extend
+from referencing import Registry, Resource
+
+from streamproc.contracts.codec import (
+    DecodeFailure,
+    decode_audit,
+    decode_event,
+    decode_reject,
+    decode_reminder,
+)
+from streamproc.core import events
+from streamproc.core.effects import Audited, Rejected, Reminder
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ROOT / "schemas"
+EXAMPLES = SCHEMAS / "examples"
+DATA = Path(__file__).parent / "data"
+
+COMMON = "common.v1"
+INPUTS: dict[str, type[msgspec.Struct]] = {
+    "usage.recorded.v1": events.UsageRecorded,
+    "account.activated.v1": events.AccountActivated,
+    "account.plan_changed.v1": events.PlanChanged,
+    "account.topped_up.v1": events.ToppedUp,
+    "account.opted_out.v1": events.OptedOut,
+    "account.opted_in.v1": events.OptedIn,
+    "account.closed.v1": events.AccountClosed,
+    "clock.advanced.v1": events.ClockAdvanced,
+}
+OUTPUTS: dict[str, type[msgspec.Struct]] = {
+    "reminder.requested.v1": Reminder,
+    "audit.recorded.v1": Audited,
+    "input.rejected.v1": Rejected,
+}
+TYPES = {**INPUTS, **OUTPUTS}
+_READERS: dict[str, Callable[[bytes], Any]] = {
+    "reminder.requested.v1": decode_reminder,
+    "audit.recorded.v1": decode_audit,
+    "input.rejected.v1": decode_reject,
+}
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def examples(name: str, sub: str) -> list[Path]:
+    return sorted((EXAMPLES / name / sub).glob("*.json"))
+
+
+def _ecma_pattern(
+    validator: Any, pattern: str, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    """JSON Schema means ECMA's ``$``, the very end; Python's also stands before a last newline."""
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield ValidationError(f"does not match {pattern!r}")
+
+
+_Validator: Any = extend(Draft202012Validator, {"pattern": _ecma_pattern})
+_FORMATS = FormatChecker(formats=["date-time"])
+
+
+@cache
+def validator(name: str) -> Any:
+    """A validator of a schema file that checks formats."""
+    registry: Registry[Any] = Registry().with_resources(
+        (schema(one)["$id"], Resource.from_contents(schema(one))) for one in (*TYPES, COMMON)
+    )
+    return _Validator(schema(name), registry=registry, format_checker=_FORMATS)
+
+
+def schema_accepts(name: str, document: Any) -> bool:
+    return bool(validator(name).is_valid(document))
+
+
+def decode(name: str, value: bytes) -> Any:
+    """What the program makes of a record's value; raises its errors, and none but them."""
+    reader = _READERS.get(name)
+    if reader is not None:
+        return reader(value)
+    event = decode_event(value, _key(value))
+    if type(event) is not INPUTS[name]:
+        raise DecodeFailure("unknown_type", "another event")
+    return event
+
+
+def types_accept(name: str, value: bytes) -> bool:
+    try:
+        decode(name, value)
+    except (DecodeFailure, msgspec.DecodeError):
+        return False
+    return True
+
+
+def _key(value: bytes) -> bytes | None:
+    """The key that belongs to a value, so that a decoder has nothing to say about the key."""
+    try:
+        subscriber = msgspec.json.decode(value).get("subscriber")
+    except (msgspec.DecodeError, AttributeError):
+        return None
+    return subscriber.encode() if isinstance(subscriber, str) else None

@@ -1,0 +1,291 @@
+"""Whatever comes in: an event or a DecodeFailure, and the failure repeats nothing of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from streamproc.contracts.codec import (
+    MAX_RECORD_BYTES,
+    DecodeFailure,
+    decode_event,
+    decode_reminder,
+    encode_event,
+)
+from streamproc.core.effects import rejected
+from streamproc.core.events import AccountClosed, Arrival, InputEvent, ToppedUp
+from streamproc.core.model import Account, Held, pack, unpack
+from streamproc.core.privacy import conceal, mask
+from tests.contract.contract import EXAMPLES, INPUTS
+from tests.contract.strategies import JSON, faulty, instances
+from tests.property.budget import budget
+
+SUBSCRIBER = "8613812345678"
+KEY = SUBSCRIBER.encode()
+PLAIN: dict[str, Any] = {
+    "type": "usage.recorded",
+    "id": "cdr-1",
+    "source": "ocs-1",
+    "subscriber": SUBSCRIBER,
+    "time": "2026-01-05T08:30:00Z",
+    "total_bytes": 1,
+}
+
+
+def plain(**changes: Any) -> bytes:
+    return json.dumps(PLAIN | changes).encode()
+
+
+def failure(value: bytes | None, key: bytes | None = KEY, headers: Any = ()) -> DecodeFailure:
+    with pytest.raises(DecodeFailure) as caught:
+        decode_event(value, key, headers)
+    return caught.value
+
+
+# What is read.
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_every_event_is_read_as_it_was_written(name: str) -> None:
+    @budget(10)
+    @given(instances(INPUTS[name]))
+    def check(event: Any) -> None:
+        key = None if name == "clock.advanced.v1" else event.subscriber.encode()
+
+        assert decode_event(encode_event(event), key) == event
+
+    check()
+
+
+def test_an_instant_without_a_utc_date_is_cut_and_can_be_held() -> None:
+    """Past the last or before the first UTC date no state record could hold it."""
+    for text, cut in (
+        ("9999-12-31T23:59:59-12:00", datetime.max),
+        ("0001-01-01T00:00:00+14:00", datetime.min),
+    ):
+        value = plain(type="account.topped_up", expires_time=text, granted_bytes=1)
+        value = value.replace(b', "total_bytes": 1', b"")
+        event = decode_event(value, KEY)
+
+        assert isinstance(event, ToppedUp)
+        assert event.expires_time == cut.replace(tzinfo=UTC)
+        held = Account(held=[Held(event, Arrival(0, "events", 0, 0))])
+        assert unpack(pack(held)).held == held.held
+
+
+# What is refused, and how.
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "tombstone"),
+        (b"", "empty"),
+        (b" ", "malformed_json"),
+        (b"{", "malformed_json"),
+        (b"<usage/>", "malformed_json"),
+        (plain() + b"{}", "malformed_json"),
+        (b"\xef\xbb\xbf" + plain(), "malformed_json"),
+        (plain().decode().encode("utf-16"), "malformed_json"),
+        (plain(id="\ud800"), "malformed_json"),
+        (plain(id="x").replace(b'"x"', b'"\xff\xfe"'), "malformed_json"),
+        (plain(total_bytes=float("nan")), "malformed_json"),
+        (b'{"x":' * 200_000, "malformed_json"),
+        (b"[" * 200_000, "contract_violation"),
+        (b"[]", "contract_violation"),
+        (b"null", "contract_violation"),
+        (plain(type="usage.imagined"), "unknown_type"),
+        (plain(type=7), "contract_violation"),
+        (plain(total_bytes=-1), "contract_violation"),
+        (plain(total_bytes="1"), "contract_violation"),
+        (plain(total_bytes=0.5), "contract_violation"),
+        (plain(total_bytes=2**64), "contract_violation"),
+        (plain().replace(b" 1}", b" " + b"9" * 5000 + b"}"), "contract_violation"),
+        (plain(surprise=1), "contract_violation"),
+        (plain(time="2026-01-05T08:30:00"), "contract_violation"),
+        (b" " * (MAX_RECORD_BYTES + 1), "oversized"),
+    ],
+)
+def test_each_fault_has_its_reason(value: bytes | None, reason: str) -> None:
+    assert failure(value).reason == reason
+
+
+@pytest.mark.parametrize("key", [None, b"", b"8613812345679", KEY + b" ", b"\xff\xfe"])
+def test_the_key_must_be_the_subscriber(key: bytes | None) -> None:
+    assert failure(plain(), key).reason == "key_mismatch"
+    assert failure(plain(), key).event_id == "cdr-1"
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        (plain(total_bytes=-1), "Expected `int` >= 0 - at `$.total_bytes`"),
+        (plain(surprise=1), "Object contains unknown field `surprise`"),
+        (plain(**{SUBSCRIBER: 1}), "Object contains unknown field"),
+        (plain(**{"a@example.com": 1}), "Object contains unknown field"),
+        (plain(type=SUBSCRIBER), "there is no such event type"),
+        (
+            plain(type="account.plan_changed", effective=SUBSCRIBER, plan="a").replace(
+                b', "total_bytes": 1', b""
+            ),
+            "Not one of the values of `$.effective`",
+        ),
+        (
+            plain(type="account.plan_changed", effective=f" - at {SUBSCRIBER}", plan="a").replace(
+                b', "total_bytes": 1', b""
+            ),
+            "Not one of the values of `$.effective`",
+        ),
+        (plain(uplink_bytes=1), "needs either total_bytes or both uplink_bytes and downlink_bytes"),
+    ],
+)
+def test_the_detail_tells_the_place_and_never_the_value(value: bytes, detail: str) -> None:
+    assert failure(value).detail == detail
+
+
+# Nothing else ever comes out.
+
+HEADER_NAMES = st.sampled_from(
+    (
+        *("content-type", "Content-Type", "traceparent", "", "ce_specversion", "CE_ID"),
+        *("ce_source", "ce_type", "ce_time", "ce_subject", "ce_extension"),
+    )
+) | st.text(max_size=8)
+HEADER_VALUES = (
+    st.none()
+    | st.binary(max_size=30)
+    | st.sampled_from(
+        [
+            b"1.0",
+            b"application/cloudevents+json",
+            b"APPLICATION/CloudEvents+JSON; charset=utf-8",
+            b"application/cloudevents+avro",
+            b"application/json",
+            b"text/plain",
+            b"streamproc.usage.recorded.v1",
+            b"streamproc..v1",
+            KEY,
+        ]
+    )
+)
+HEADERS = st.lists(st.tuples(HEADER_NAMES, HEADER_VALUES), max_size=6)
+ENVELOPES = st.fixed_dictionaries(
+    {},
+    optional={
+        "specversion": st.sampled_from(["1.0", "0.3"]) | JSON,
+        "id": st.text(max_size=5) | JSON,
+        "source": st.text(max_size=5) | JSON,
+        "type": st.sampled_from(["streamproc.usage.recorded.v1", "streamproc.x.v1", "x"]) | JSON,
+        "subject": st.just(SUBSCRIBER) | JSON,
+        "time": st.just("2026-01-05T08:30:00Z") | JSON,
+        "datacontenttype": st.sampled_from(["application/json", "text/xml"]) | JSON,
+        "data": st.just({"total_bytes": 1}) | JSON,
+        "data_base64": st.sampled_from(["e30=", "!", "é", "bnVsbA=="]) | JSON,
+    },
+)
+DEEP = st.sampled_from([b"[" * 50_000, b'{"data":' * 50_000, b'{"a":' + b"[" * 3000 + b"]" * 3000])
+VALUES = st.one_of(
+    st.none(),
+    st.binary(max_size=60),
+    DEEP,
+    JSON.map(lambda one: json.dumps(one).encode()),
+    ENVELOPES.map(lambda one: json.dumps(one).encode()),
+    ENVELOPES.map(lambda one: json.dumps(one, ensure_ascii=False).encode(errors="surrogatepass")),
+    st.tuples(st.sampled_from([plain(), plain(id="\ud800", total_bytes=2**200)]), st.binary()).map(
+        lambda two: two[0][: -len(two[1]) or None] + two[1]
+    ),
+)
+KEYS = st.none() | st.just(KEY) | st.binary(max_size=20)
+
+
+def outcome(value: bytes | None, key: bytes | None, headers: Any) -> InputEvent | DecodeFailure:
+    """Any other exception is the test's failure."""
+    try:
+        return decode_event(value, key, headers)
+    except DecodeFailure as found:
+        return found
+
+
+@budget(150)
+@given(VALUES, KEYS, HEADERS)
+def test_only_events_and_failures_come_out(value: Any, key: Any, headers: Any) -> None:
+    found = outcome(value, key, headers)
+
+    if isinstance(found, DecodeFailure):
+        assert re.fullmatch("[a-z_]+", found.reason)
+        assert found.detail
+        assert found.event_id is UNSET or found.event_id
+
+
+@budget(50)
+@given(st.sampled_from(sorted(INPUTS)).flatmap(lambda name: faulty(INPUTS[name])), KEYS, HEADERS)
+def test_a_failure_repeats_no_value_of_the_input(document: Any, key: Any, headers: Any) -> None:
+    found = outcome(json.dumps(document).encode(), key, headers)
+
+    if isinstance(found, DecodeFailure):
+        # What we say ourselves may be a word of the input, too.
+        repeated = [text for text in _texts(document) if len(text) > 5 and text in found.detail]
+        assert set(repeated) <= OUR_WORDS
+
+
+OUR_WORDS = {
+    word
+    for path in EXAMPLES.rglob("*.json")
+    for word in (*json.loads(path.read_bytes()), path.parts[-3].removesuffix(".v1"))
+}
+
+
+def _texts(document: Any) -> list[str]:
+    if isinstance(document, dict):
+        return [text for inner in document.values() for text in _texts(inner)]
+    if isinstance(document, list):
+        return [text for inner in document for text in _texts(inner)]
+    return [str(document)]
+
+
+# Privacy (law 21).
+
+
+@pytest.mark.parametrize(
+    ("event_id", "shown"),
+    [
+        (f"{SUBSCRIBER}-20260105-7", "861********78-20260105-7"),
+        ("cdr/13812345678/7", "cdr/138******78/7"),
+        ("cdr-20260105-7", "cdr-20260105-7"),
+        (SUBSCRIBER * 2, "861********78" * 2),
+    ],
+)
+def test_a_reject_conceals_the_number_in_an_id(event_id: str, shown: str) -> None:
+    arrival = Arrival(0, "events", 0, 0)
+    event = AccountClosed(event_id, event_id, SUBSCRIBER, datetime(2026, 1, 5, tzinfo=UTC))
+
+    reject = rejected("account_closed", "the account was closed", event, arrival)
+
+    assert (reject.event_id, reject.source) == (shown, shown)
+    assert failure(plain(id=event_id), None).event_id == shown
+    assert failure(plain(id=event_id, subscriber="acct:7"), KEY).event_id == shown
+
+
+@budget(50)
+@given(st.from_regex("[A-Za-z0-9][!-~]{2,63}", fullmatch=True))
+def test_no_subscriber_is_shown_whole(subscriber: str) -> None:
+    assert subscriber not in mask(subscriber)
+    assert len(mask(subscriber)) == len(subscriber)
+    assert subscriber not in conceal(f"a{subscriber}b{subscriber}", subscriber)
+
+
+# Outputs.
+
+
+def test_a_reader_takes_its_own_records_only() -> None:
+    audit = (EXAMPLES / "audit.recorded.v1" / "valid" / "duplicate.json").read_bytes()
+
+    with pytest.raises(ValueError, match="no reminder"):
+        decode_reminder(audit)
