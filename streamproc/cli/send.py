@@ -1,0 +1,267 @@
+"""``streamproc send``: events of a billing system, one or files of them."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.steering import steered
+
+if TYPE_CHECKING:
+    from streamproc.edges.readers import Reader
+    from streamproc.producer import UsageProducer
+
+FORMS = ("auto", "ndjson", "csv", "json", "cgrates-csv", "tmf635")
+SHOWN_BAD = 20
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@click.option("--topic", default="streamproc.events", help="Must exist.")
+@click.option("--event", metavar="JSON", help="One event as JSON; - reads it from standard input.")
+@click.option("--subscriber", help="One usage event of this subscriber.")
+@click.option("--total-bytes", type=int, help="Of one usage event.")
+@click.option("--uplink-bytes", type=int, help="Of one usage event.")
+@click.option("--downlink-bytes", type=int, help="Of one usage event.")
+@click.option("--id", "event_id", help="Of one usage event; default: random.")
+@click.option("--source", default="streamproc-send", help="Of one usage event.")
+@click.option("--time", "at_ms", type=Instant(), help="Of one usage event; default: now.")
+@click.option("--rating-group", default=0, help="Of one usage event.")
+@click.option("--service", help="Of one usage event.")
+@click.option("--roaming-zone", default="home", help="Of one usage event.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), default="auto", help="Of files; auto: by name."
+)
+@click.option(
+    "--mapping",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="YAML file that says which column is what.",
+)
+@click.option(
+    "--on-bad",
+    type=click.Choice(["skip", "stop"]),
+    default="skip",
+    help="A record that is no event: send the others, or nothing behind it.",
+)
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory where events wait while the broker is away.",
+)
+@click.option(
+    "--watch",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Hand over the files dropped into this folder, each exactly once, until stopped.",
+)
+@click.option("--once", is_flag=True, help="With --watch: end when no file is left.")
+@click.option("--settle", type=Duration(), default="2s", help="With --watch: file unchanged for.")
+@click.option(
+    "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
+)
+@click.option("--wait", type=Duration(), default="60s", help="How long the broker may be away.")
+def send(files: tuple[Path, ...], **options: Any) -> None:
+    """Send events: one from options, or those in FILES (- is standard input).
+
+    Files may be plain, gzip or zstd. Records without an id of their own get one made of the file's
+    content and the line, so that a file sent twice counts once.
+
+    \b
+    streamproc send --broker B --subscriber 8613800000001 --total-bytes 1048576
+    streamproc send --broker B usage.ndjson.gz
+    streamproc send --broker B --mapping columns.yaml usage.csv
+    streamproc send --broker B --format tmf635 --watch /var/spool/cdr
+    """
+    from kafka.errors import KafkaError
+
+    from streamproc.edges.bulk import DeliveryError, FencedError
+    from streamproc.edges.readers import FormatError, MappingError
+    from streamproc.edges.readers.records import UnreadableFileError
+    from streamproc.producer import (
+        DeliveryFailedError,
+        InvalidEventError,
+        NotAcceptedError,
+        SpoolBusyError,
+        SpoolDamagedError,
+        SpoolFullError,
+        TopicError,
+    )
+
+    one = options["event"] is not None or options["subscriber"] is not None
+    if sum((one, bool(files), options["watch"] is not None)) != 1:
+        raise click.UsageError("give one of: FILES, --watch DIR, --event JSON, --subscriber ...")
+    try:
+        if options["watch"] is not None:
+            code = _watch(options)
+        elif files:
+            code = _send_files(files, options)
+        else:
+            code = _send_one(options)
+    except FileNotFoundError as error:
+        raise click.ClickException(f"there is no file {error.filename}") from error
+    except (
+        DeliveryError, DeliveryFailedError, FencedError, FormatError, InvalidEventError, KafkaError,
+        MappingError, NotAcceptedError, SpoolBusyError, SpoolDamagedError, SpoolFullError,
+        TimeoutError, TopicError, UnreadableFileError,
+    ) as error:  # fmt: skip
+        raise click.ClickException(str(error)) from error
+    raise SystemExit(code)
+
+
+def _producer(options: dict[str, Any]) -> UsageProducer:
+    from streamproc.producer import UsageProducer
+
+    compression = options["compression"]
+    seconds = options["wait"] / 1000
+    return UsageProducer(
+        options["broker"],
+        options["topic"],
+        compression=None if compression == "none" else compression,
+        spool=options["spool"],
+        delivery_seconds=max(seconds, 2.0),
+        block_seconds=max(seconds, 2.0),
+        bootstrap_timeout_ms=int(max(seconds, 2.0) * 1000) if options["spool"] is None else 2_000,
+        max_block_ms=int(max(min(seconds, 10.0), 2.0) * 1000),
+    )
+
+
+def _send_one(options: dict[str, Any]) -> int:
+    from streamproc.contracts.codec import decode_event
+    from streamproc.core.events import ClockAdvanced
+    from streamproc.core.instants import from_ms
+    from streamproc.edges.producer.events import checked_value, subscriber_of
+    from streamproc.producer import InvalidEventError, usage
+
+    text = options["event"]
+    if text is not None:
+        value = sys.stdin.buffer.read() if text == "-" else text.encode()
+        key = subscriber_of(value)
+        event = decode_event(checked_value(key, value), key)
+        if isinstance(event, ClockAdvanced):
+            raise InvalidEventError("a clock record belongs to no subscriber; replay writes it")
+    else:
+        event = usage(
+            options["subscriber"],
+            source=options["source"],
+            id=options["event_id"],
+            time=None if options["at_ms"] is None else from_ms(options["at_ms"]),
+            total_bytes=options["total_bytes"],
+            uplink_bytes=options["uplink_bytes"],
+            downlink_bytes=options["downlink_bytes"],
+            rating_group=options["rating_group"],
+            service=options["service"],
+            roaming_zone=options["roaming_zone"],
+        )
+    with _producer(options) as producer:
+        delivery = producer.send(event)
+        if options["spool"] is None:
+            placed = delivery.wait(options["wait"] / 1000)
+            click.echo(f"event {event.id}: {placed.topic}/{placed.partition} at {placed.offset}")
+            return 0
+    click.echo(f"event {event.id}: {_left(producer)}")
+    return 0
+
+
+def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
+    from streamproc.contracts.codec import decode_event
+    from streamproc.core.events import ClockAdvanced
+    from streamproc.edges.readers import BadRecord
+
+    sent = bad = 0
+    with _producer(options) as producer:
+        for path in files:
+            for record in _records(path, options):
+                if isinstance(record, BadRecord):
+                    bad += 1
+                    if bad <= SHOWN_BAD:
+                        click.echo(f"{path}:{record.line}: {record.reason}", err=True)
+                    if options["on_bad"] == "stop":
+                        break
+                    continue
+                event = decode_event(record.value, record.key)
+                assert not isinstance(event, ClockAdvanced)
+                producer.send(event)
+                sent += 1
+            if bad and options["on_bad"] == "stop":
+                break
+    click.echo(f"{sent:,} events to {options['topic']}, {bad:,} bad records; {_left(producer)}")
+    return 1 if bad else 0
+
+
+def _left(producer: UsageProducer) -> str:
+    waiting = producer.waiting
+    return f"{waiting:,} wait in the spool for the broker" if waiting else "all are in Kafka"
+
+
+def _records(path: Path, options: dict[str, Any]) -> Any:
+    from streamproc.edges.readers.records import file_id, read_file
+
+    if str(path) != "-":
+        return read_file(path, _reader(path, options), file_id(path))
+    # Read whole: its id is needed before its first event.
+    import io
+
+    import xxhash
+
+    from streamproc.edges.readers.records import decompressed
+
+    content = sys.stdin.buffer.read()
+    identity = xxhash.xxh3_128_hexdigest(content)
+    return _reader(path, options)(decompressed(io.BytesIO(content)), identity)
+
+
+def _reader(path: Path, options: dict[str, Any]) -> Reader:
+    from streamproc.edges.readers import open_reader
+
+    form = options["form"]
+    if form == "auto":
+        kinds = {one.lower() for one in path.suffixes}
+        form = "csv" if ".csv" in kinds else "ndjson"
+        if form == "ndjson" and options["mapping"] is not None:
+            form = "csv" if not kinds & {".json", ".ndjson", ".jsonl"} else "json"
+    return open_reader(form, options["mapping"])
+
+
+def _watch(options: dict[str, Any]) -> int:
+    from streamproc.edges.bulk.exactly_once import ExactlyOnceProducer
+    from streamproc.edges.bulk.topics import topic_facts
+    from streamproc.edges.readers.dropfolder import DropFolder
+    from streamproc.edges.replay.pace import Control
+
+    folder: Path = options["watch"].resolve()
+    form = Path("x.csv" if options["form"] == "auto" and options["mapping"] else "x.ndjson")
+    reader = _reader(form, options)
+    facts = topic_facts(options["broker"], options["topic"])
+    # The folder names the run: a second process on it takes over, it does not send besides.
+    name = hashlib.sha256(f"{folder}\n{options['topic']}".encode()).hexdigest()[:12]
+    control = Control()
+    bad = 0
+    with (
+        steered(control, keys=False),
+        ExactlyOnceProducer(
+            options["broker"],
+            options["topic"],
+            f"folder-{name}",
+            partitions=facts.partitions,
+            compression=options["compression"],
+        ) as producer,
+    ):
+        watched = DropFolder(folder, reader, producer, settle_seconds=options["settle"] / 1000)
+        while not control.stopping:
+            before = time.monotonic()
+            for outcome in watched.hand_over(lambda: control.stopping):
+                bad += outcome.bad + (outcome.verdict == "failed")
+                click.echo(
+                    f"{outcome.path.name}: {outcome.verdict}, {outcome.events:,} events, "
+                    f"{outcome.bad:,} bad records"
+                )
+            if options["once"] and not watched.pending():
+                break
+            control.sleep(max(0.5 - (time.monotonic() - before), 0.05))
+    return 1 if bad else 0

@@ -1,0 +1,165 @@
+"""The forms that are read, by name."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from streamproc.edges.producer.events import InvalidEventError, checked_value, subscriber_of
+from streamproc.edges.readers.mapping import Mapping, load_mapping, parse_mapping
+from streamproc.edges.readers.records import BadRecord, Reader, ReadEvent
+
+FORMATS = {
+    "ndjson": "events of the contract, one JSON object a line",
+    "csv": "any CSV, with --mapping",
+    "json": "any JSON objects, with --mapping; nested fields as a.b",
+    "cgrates-csv": "CDRs as CGRateS exports them by default",
+    "tmf635": "TM Forum TMF635 usage: an object, an array, or one a line",
+}
+MAX_JSON_BYTES = 256 << 20
+Table = dict[Any, str]
+"""Text by column name or number."""
+
+
+class FormatError(ValueError):
+    """No such form, or its mapping is missing."""
+
+
+def open_reader(name: str, mapping: Path | None = None) -> Reader:
+    """The reader of a form. Raises :class:`FormatError`, MappingError."""
+    if name not in FORMATS:
+        raise FormatError(f"no form {name!r}; known are {', '.join(FORMATS)}")
+    if name == "ndjson":
+        return read_ndjson
+    chosen = load_mapping(mapping) if mapping is not None else _packaged(name)
+    if chosen is None:
+        raise FormatError(f"{name} needs a mapping file that says which column is what")
+
+    def read(content: BinaryIO, identity: str) -> Iterator[ReadEvent | BadRecord]:
+        tables: Iterator[tuple[int, Table | None]]
+        if name in ("csv", "cgrates-csv"):
+            tables = _csv_tables(content, chosen)
+        else:
+            tables = _json_tables(content, _flat_usage if name == "tmf635" else _flat)
+        for line, columns in tables:
+            if columns is None:
+                yield BadRecord(line, "is not a JSON object")
+            elif chosen.takes(columns):
+                try:
+                    yield ReadEvent(line, *chosen.event(columns, f"{identity}-{line}"))
+                except InvalidEventError as error:
+                    yield BadRecord(line, str(error))
+
+    return read
+
+
+def read_ndjson(content: BinaryIO, identity: str) -> Iterator[ReadEvent | BadRecord]:
+    """Events as they go into the topic; a missing ``id`` is made of the file and the line."""
+    for line, text in enumerate(content, 1):
+        text = text.strip()
+        if not text:
+            continue
+        try:
+            key = subscriber_of(text)
+            if b'"id"' not in text:
+                event = msgspec.json.decode(text, type=dict[str, Any])
+                text = msgspec.json.encode({**event, "id": f"{identity}-{line}"})
+            yield ReadEvent(line, key, checked_value(key, text))
+        except InvalidEventError as error:
+            yield BadRecord(line, str(error))
+
+
+def _csv_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, Table | None]]:
+    text = io.TextIOWrapper(content, mapping.encoding, newline="")
+    for _ in range(mapping.skip_lines):
+        text.readline()
+    rows = csv.reader(text, delimiter=mapping.delimiter)
+    names: list[Any] | None = None
+    for row in rows:
+        if not row:
+            continue
+        line = rows.line_num + mapping.skip_lines
+        if mapping.header and names is None:
+            names = [name.strip().removeprefix("\ufeff") for name in row]
+            continue
+        yield line, dict(zip(names or range(1, len(row) + 1), row, strict=False))
+
+
+def _json_tables(content: BinaryIO, flatten: Any) -> Iterator[tuple[int, Table | None]]:
+    """Objects of an array, of a single object, or of lines."""
+    start = content.read(1)
+    while start.isspace():
+        start = content.read(1)
+    if start == b"[":
+        held = content.read(MAX_JSON_BYTES)
+        try:
+            items = msgspec.json.decode(b"[" + held)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield 1, None
+            return
+    else:
+        items = _json_lines(start, content)
+    for number, item in enumerate(items, 1):
+        yield number, flatten(item) if isinstance(item, dict) else None
+
+
+def _json_lines(start: bytes, content: BinaryIO) -> Iterator[Any]:
+    """One object a line, or one object over all lines."""
+    first = start + content.readline()
+    try:
+        yield msgspec.json.decode(first)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        rest = content.read(MAX_JSON_BYTES)
+        try:
+            yield msgspec.json.decode(first + rest)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield None
+            yield from (_decoded(line) for line in rest.splitlines() if line.strip())
+        return
+    for line in content:
+        if line.strip():
+            yield _decoded(line)
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _flat(item: dict[str, Any], before: str = "") -> Table:
+    table: Table = {}
+    for name, value in item.items():
+        if isinstance(value, dict):
+            table.update(_flat(value, f"{before}{name}."))
+        elif value is not None and not isinstance(value, list):
+            table[before + name] = value if isinstance(value, str) else str(value)
+    return table
+
+
+def _flat_usage(item: dict[str, Any]) -> Table:
+    """A TMF635 usage: characteristics by name, related parties as ``relatedParty.ROLE``."""
+    table = _flat(item)
+    listed = item.get("usageCharacteristic")
+    for one in listed if isinstance(listed, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("name"), str):
+            table.update(_flat({one["name"]: one.get("value")}))
+    parties = item.get("relatedParty")
+    for one in parties if isinstance(parties, list) else []:
+        if isinstance(one, dict) and one.get("id") is not None:
+            table[f"relatedParty.{one.get('role', '')}"] = str(one["id"])
+    return table
+
+
+def _packaged(name: str) -> Mapping | None:
+    file = resources.files("streamproc.edges.readers").joinpath(f"mappings/{name}.yaml")
+    if not file.is_file():
+        return None
+    return parse_mapping(file.read_text(encoding="utf-8"), f"{name}.yaml")

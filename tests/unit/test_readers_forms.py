@@ -1,0 +1,196 @@
+"""Files of several forms become the events they mean, or say line and reason."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from streamproc.contracts.codec import decode_event
+from streamproc.core.events import UsageRecorded
+from streamproc.edges.readers import BadRecord, FormatError, MappingError, open_reader
+from streamproc.edges.readers.mapping import parse_mapping
+from streamproc.edges.readers.records import UnreadableFileError, file_id, read_file
+
+MAPPING = """
+source: gsn-7
+delimiter: ";"
+fields:
+  subscriber: {column: msisdn, strip_prefix: "+"}
+  id: {join: [session, seq]}
+  time: {column: closed, format: "%Y%m%d%H%M%S", zone: Asia/Shanghai}
+  uplink_bytes: {column: up, unit: KiB}
+  downlink_bytes: {column: down, unit_column: down_unit}
+  rating_group: {column: rg, default: "0"}
+  roaming_zone: {column: plmn, map: {"46000": home, "26201": eu}, default: world}
+only:
+  - {column: kind, values: [data, gprs]}
+"""
+CSV = """msisdn;session;seq;closed;up;down;down_unit;rg;plmn;kind
++8613800000001;s1;1;20260105200000;2;1.5;MB;10;46000;data
++8613800000001;s1;2;20260105200001;2;1;GB;;26201;gprs
++8613800000001;s2;1;20260105200001;2;1;GB;;26201;voice
++8613800000001;s3;1;2026-01-05;2;1;GB;;26201;data
++8613800000001;s4;1;20260105200001;x;1;GB;;26201;data
+;s5;1;20260105200001;1;1;GB;;999;data
++8613800000001;s6;1;20260105200001;1;1;pints;;999;data
++8613800000002;s7;1;20260105200001;1;1;B;abc;999;data
+"""
+
+
+def read(form: str, content: bytes, mapping: Path | None = None) -> tuple[list[Any], list[Any]]:
+    """Events and bad records."""
+    found = list(open_reader(form, mapping)(io.BytesIO(content), "f00d"))
+    good = [decode_event(one.value, one.key) for one in found if not isinstance(one, BadRecord)]
+    return good, [one for one in found if isinstance(one, BadRecord)]
+
+
+def test_csv_by_a_mapping_file(tmp_path: Path) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text(MAPPING)
+
+    good, bad = read("csv", CSV.encode(), path)
+
+    first, second = good
+    assert isinstance(first, UsageRecorded)
+    assert (first.id, first.source, first.subscriber) == ("s1-1", "gsn-7", "8613800000001")
+    assert (first.uplink_bytes, first.downlink_bytes) == (2048, 1_500_000)
+    assert first.time.isoformat() == "2026-01-05T20:00:00+08:00"
+    assert (first.rating_group, first.roaming_zone) == (10, "home")
+    assert (second.rating_group, second.roaming_zone) == (0, "eu")
+    assert second.downlink_bytes == 10**9
+    assert [(one.line, one.reason) for one in bad] == [
+        (5, "time: is no time of the form %Y%m%d%H%M%S"),
+        (6, "uplink_bytes: is no number"),
+        (7, "subscriber: is missing"),
+        (
+            8,
+            "downlink_bytes: unknown unit, known are B, octets, kB, MB, GB, TB, KiB, MiB, GiB, TiB",
+        ),
+        (9, "rating_group: is no number"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("fields:", "feilds:"), "map.yaml: mapping: Object contains unknown field `feilds`"),
+        (("unit: KiB", "unit: pints"), "map.yaml: fields.uplink_bytes.unit: Invalid enum value"),
+        (("zone: Asia/Shanghai", "zone: Asia/Nowhere"), "fields.time.zone: no such IANA zone"),
+        (("  uplink_bytes: {column: up, unit: KiB}\n", ""), "either total_bytes or both"),
+        (("source: gsn-7", "source: [x"), "map.yaml:"),
+    ],
+)
+def test_a_wrong_mapping_names_file_and_field(change: tuple[str, str], says: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        parse_mapping(MAPPING.replace(*change), "map.yaml")
+    assert says in str(caught.value)
+
+
+def test_ndjson_keeps_events_and_gives_ids_from_file_and_line() -> None:
+    base = {"type": "usage.recorded", "source": "s", "subscriber": "8613800000001"}
+    lines = [
+        {**base, "id": "own", "time": "2026-01-05T00:00:00Z", "total_bytes": 1},
+        {**base, "time": "2026-01-05T00:00:00Z", "total_bytes": 1},
+        {**base, "time": "2026-01-05T00:00:00Z", "total_bytes": -1},
+    ]
+    content = b"\n".join(json.dumps(one).encode() for one in lines) + b"\n\nnonsense\n[1]\n"
+
+    good, bad = read("ndjson", content)
+
+    assert [one.id for one in good] == ["own", "f00d-2"]
+    assert [one.line for one in bad] == [3, 5, 6]
+    assert bad[0].reason.startswith("total_bytes:")
+
+
+def test_cgrates_default_export() -> None:
+    # Columns and conventions of CGRateS's *file_csv exporter without a template of one's own.
+    rows = [
+        "c0ffee01,*default,*voice,v1,*rated,t.org,call,1001,1001,1002,2026-01-05T08:42:25Z,"
+        "2026-01-05T08:42:26Z,10s,1.01",
+        "c0ffee02,*default,*data,d1,*rated,t.org,call,1001,1001,data,2026-01-05T08:42:25Z,"
+        "2026-01-05T08:42:26Z,1048576,0.012",
+        "c0ffee02,supplier,*data,d1,*rated,t.org,call,1001,1001,data,2026-01-05T08:42:25Z,"
+        "2026-01-05T08:42:26Z,1048576,0.01",
+    ]
+
+    good, bad = read("cgrates-csv", "\n".join(rows).encode())
+
+    (event,) = good
+    assert not bad
+    assert (event.id, event.subscriber, event.used_bytes) == ("c0ffee02-*default", "1001", 1048576)
+    assert event.time.isoformat() == "2026-01-05T08:42:26+00:00"
+
+
+USAGE = {
+    "id": "1577836800000-7",
+    "href": "/usageManagement/v1/usage/1577836800000-7",
+    "date": "2026-01-05T08:42:26.123Z",
+    "type": "AAAAccountingUsage",
+    "status": "received",
+    "relatedParty": [{"role": "customer", "id": "C-9"}],
+    "usageCharacteristic": [
+        {"name": "protocol", "value": "DIAMETER"},
+        {"name": "msisdn", "value": "+14165550123"},
+        {"name": "inputOctets", "value": 1000},
+        {"name": "outputOctets", "value": 2500},
+    ],
+}
+
+
+@pytest.mark.parametrize("pretty", [None, 2])
+@pytest.mark.parametrize("many", [False, True])
+def test_tmf635_usage_alone_and_in_arrays(pretty: int | None, many: bool) -> None:
+    content = json.dumps([USAGE, USAGE] if many else USAGE, indent=pretty).encode()
+
+    good, bad = read("tmf635", content)
+
+    assert not bad
+    assert len(good) == (2 if many else 1)
+    event = good[0]
+    assert (event.id, event.subscriber) == ("1577836800000-7", "14165550123")
+    assert (event.uplink_bytes, event.downlink_bytes) == (1000, 2500)
+
+
+def test_tmf635_by_lines_with_a_party_instead_of_a_number() -> None:
+    other = {**USAGE, "usageCharacteristic": USAGE["usageCharacteristic"][2:]}  # type: ignore[index]
+    lines = [json.dumps(USAGE), "7", "nonsense", json.dumps(other)]
+
+    good, bad = read("tmf635", "\n".join(lines).encode())
+
+    assert [one.subscriber for one in good] == ["14165550123", "C-9"]
+    assert [(one.line, one.reason) for one in bad] == [
+        (2, "is not a JSON object"), (3, "is not a JSON object")
+    ]  # fmt: skip
+
+
+def test_files_are_read_plain_and_compressed_and_broken_ones_said_to_be(tmp_path: Path) -> None:
+    line = b'{"type":"usage.recorded","id":"x","source":"s","subscriber":"8613800000001",' \
+        b'"time":"2026-01-05T00:00:00Z","total_bytes":1}\n'  # fmt: skip
+    content = line * 5_000
+    frames = b"".join(zstandard.compress(line * 2_500) for _ in range(2))
+    reader = open_reader("ndjson")
+    for name, data in (("p", content), ("g.gz", gzip.compress(content)), ("z.zst", frames)):
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert sum(1 for _ in read_file(path, reader, file_id(path))) == 5_000
+    for name, data in (
+        ("cut.gz", gzip.compress(content)[:-20]),
+        ("bad.zst", frames[:40] + b"?" * 99),
+    ):
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(UnreadableFileError, match="damaged or cut off"):
+            list(read_file(path, reader, "x"))
+
+
+def test_a_form_without_mapping_says_so() -> None:
+    with pytest.raises(FormatError, match="needs a mapping file"):
+        open_reader("csv")
+    with pytest.raises(FormatError, match="known are ndjson"):
+        open_reader("xml")
