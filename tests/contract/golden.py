@@ -1,0 +1,138 @@
+"""Golden bytes: records as a release wrote them, which every later release must read.
+
+Each file in ``data/golden`` holds a record's bytes (``text``, or ``base64`` for packed ones), with
+key and headers where they matter, and the fields that were in it. Files are never changed.
+When a record gains a field or a version, add a sample here and run
+``python -m tests.contract.golden``, which writes the files that are missing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streamproc.core.model import Account, pack
+from streamproc.engine.changelog import Progress, encode_progress
+from streamproc.engine.rows import DUE_BYTES
+from tests.contract.contract import DATA, EXAMPLES
+from tests.support.line import GB, Line, day, rulebook
+
+GOLDEN = DATA / "golden"
+
+
+def fields_of(value: Any) -> Any:
+    """A record's fields by name, whatever it is packed as; as JSON."""
+    if isinstance(value, msgspec.Struct):
+        kind = value.__struct_config__.tag
+        own = {name: fields_of(getattr(value, name)) for name in value.__struct_fields__}
+        own = {name: one for name, one in own.items() if one is not msgspec.UNSET}
+        return {"type": kind, **own} if kind else own
+    if isinstance(value, list | tuple):
+        return [fields_of(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: fields_of(inner) for key, inner in value.items()}
+    return value if value is msgspec.UNSET else msgspec.to_builtins(value)
+
+
+def load(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """A golden record's bytes, and the file."""
+    file: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return (
+        base64.b64decode(file["base64"]) if "base64" in file else file["text"].encode(),
+        file,
+    )
+
+
+def _active() -> Account:
+    """Every sort of bucket, a cycle that is over, ids to remember."""
+    line = Line(rulebook())
+    line.activate(plan="basic", zone="Asia/Shanghai", anchor=15)
+    line.use(6 * GB, at=1)
+    line.reach(day(20))
+    line.use(9 * GB, at=20)
+    line.top_up(at=21, pack="extra")
+    line.top_up(at=21, granted_bytes=2 * GB)
+    line.top_up(at=21, granted_bytes=GB, expires_time=day(40))
+    line.use(GB // 2, at=22)
+    line.reach(day(29))
+    line.opt("summary", at=29)
+    line.change_plan("basic", at=30, effective="next_cycle")
+    return line.account
+
+
+def _held() -> Account:
+    line = Line(rulebook())
+    line.use(GB, at=1, rating_group=20, roaming_zone="eu", service="video")
+    line.top_up(at=1, pack="extra")
+    line.close(at=1.5)
+    return line.account
+
+
+def _closed() -> Account:
+    line = Line(rulebook())
+    line.activate()
+    line.use(GB, at=1)
+    line.close(at=2)
+    return line.account
+
+
+def _row() -> bytes:
+    account = _active()
+    return account.next_due_ms.to_bytes(DUE_BYTES, "big", signed=True) + pack(account)
+
+
+def _example(name: str, stem: str) -> bytes:
+    return (EXAMPLES / name / "valid" / f"{stem}.json").read_bytes()
+
+
+SAMPLES: dict[str, Callable[[], bytes]] = {
+    "state-v1-active": lambda: pack(_active()),
+    "state-v1-held": lambda: pack(_held()),
+    "state-v1-closed": lambda: pack(_closed()),
+    "row-v1": _row,
+    "progress-v1": lambda: encode_progress(
+        Progress(1, {"streamproc.events": 18234, "corrections": 7}, 1_767_601_800_000)
+    ),
+    "event-v1-usage": lambda: _example("usage.recorded.v1", "all_fields"),
+    "event-v1-activated": lambda: _example("account.activated.v1", "with_locale"),
+    "event-v1-plan-changed": lambda: _example("account.plan_changed.v1", "next_cycle"),
+    "event-v1-pack": lambda: _example("account.topped_up.v1", "pack"),
+    "event-v1-topped-up": lambda: _example("account.topped_up.v1", "bytes_with_end"),
+    "event-v1-opted-out": lambda: _example("account.opted_out.v1", "category"),
+    "event-v1-opted-in": lambda: _example("account.opted_in.v1", "category"),
+    "event-v1-closed": lambda: _example("account.closed.v1", "closed"),
+    "event-v1-clock": lambda: _example("clock.advanced.v1", "end_of_replay"),
+    "reminder-v1-crossed": lambda: _example("reminder.requested.v1", "two_buckets_at_once"),
+    "reminder-v1-timed": lambda: _example("reminder.requested.v1", "usage_summary"),
+    "audit-v1": lambda: _example("audit.recorded.v1", "superseded"),
+    "audit-v1-opted-out": lambda: _example("audit.recorded.v1", "opted_out"),
+    "reject-v1": lambda: _example("input.rejected.v1", "unknown_plan"),
+}
+"""By file name, which begins with the sort of record."""
+
+
+def write_missing(decode: Callable[[str, bytes, dict[str, Any]], Any]) -> None:
+    for name, make in SAMPLES.items():
+        path = GOLDEN / f"{name}.json"
+        if path.exists():
+            continue
+        value = make()
+        file: dict[str, Any] = (
+            {"base64": base64.b64encode(value).decode()}
+            if name.startswith(("state", "row", "progress"))
+            else {"text": value.decode()}
+        )
+        file["fields"] = fields_of(decode(name, value, file))
+        path.write_text(json.dumps(file, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    from tests.contract.test_golden import read
+
+    write_missing(read)
