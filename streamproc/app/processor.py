@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -177,7 +178,7 @@ class QuotaProcessor:
             found = fingerprint, now_ms, iter(list(rows.stored))
             self._sweeps[rows] = found
         _, since_ms, keys = found
-        for key in (key for key, _ in zip(keys, range(SWEEP_ROWS_PER_TICK), strict=False)):
+        for key in islice(keys, SWEEP_ROWS_PER_TICK):
             account = _readable(rows, key)
             if account is not None and account.rules_id != fingerprint:
                 due_before = account.next_due_ms
