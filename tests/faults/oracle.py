@@ -1,0 +1,83 @@
+"""What the topics must hold, from the log alone: the core applied in log order, record by record.
+
+The same route as ``tests.support.expectation``, but going on from round to round, with the core in
+Python (workers may use the compiled part), and keeping the order per subscriber.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+from streamproc.app.processor import QuotaProcessor
+from streamproc.app.settings import Topics
+from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.core.model import Account
+from streamproc.engine.partition import Outbox
+from streamproc.engine.rows import Rows
+from tests.support.cluster import PARTITIONS
+
+EVERYTHING = 1 << 60
+KINDS = ("reminders", "audit", "rejects")
+
+Sequences = dict[tuple[int, bytes | None], list[bytes]]
+"""Output values in order, by partition and subscriber (None: rejects, which name none)."""
+
+
+class LogEntry(NamedTuple):
+    """A record of the input topic."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    headers: tuple[()] = ()
+
+
+class Oracle:
+    """State and outputs after the log so far."""
+
+    def __init__(self, events_topic: str) -> None:
+        self._topic = events_topic
+        topics = Topics((events_topic,), *KINDS)
+        self._processor = QuotaProcessor(default_rulebook(), topics, "event", "off")
+        self._rows: list[Rows[Account]] = [Rows(self._processor) for _ in range(PARTITIONS)]
+        self.clocks = [0] * PARTITIONS
+        self.positions = [0] * PARTITIONS
+        """Offset after the last applied record, by partition; 0 before the first."""
+        self.outputs: dict[str, Sequences] = {kind: defaultdict(list) for kind in KINDS}
+        self.totals = dict.fromkeys(KINDS, 0)
+        self.records = 0
+
+    def apply(self, entries: list[LogEntry]) -> None:
+        """Apply records that follow those applied so far."""
+        for entry in entries:
+            number, outbox = entry.partition, Outbox()
+            self.clocks[number] = self._processor.apply(
+                self._topic, number, [entry], self._rows[number], outbox, self.clocks[number]
+            )
+            self.positions[number] = entry.offset + 1
+            self._keep(number, outbox)
+        self.records += len(entries)
+
+    def let_time_pass(self) -> None:
+        """Do what is due by each partition's clock."""
+        for number, rows in enumerate(self._rows):
+            rows.take_changes()
+            while rows.next_due_ms <= self.clocks[number]:
+                outbox = Outbox()
+                self._processor.tick(rows, outbox, self.clocks[number], 0, EVERYTHING)
+                rows.take_changes()
+                self._keep(number, outbox)
+
+    def states(self) -> dict[bytes, bytes]:
+        """Every row as it must lie in the changelog."""
+        return {key: data for rows in self._rows for key, data in rows.stored.items()}
+
+    def _keep(self, number: int, outbox: Outbox) -> None:
+        for kind, records in outbox.topics.items():
+            self.totals[kind] += len(records)
+            sequences: Any = self.outputs[kind]
+            for key, value in records:
+                sequences[number, key].append(value)

@@ -1,0 +1,74 @@
+"""The comparison of what is with what must be."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from streamproc.core.privacy import mask
+from tests.faults.observer import Observer
+from tests.faults.oracle import KINDS, Oracle, Sequences
+
+EXAMPLES = 3
+
+
+def differences(seen: Observer, must: Oracle) -> list[str]:
+    """Everything that differs, in words; empty if nothing does."""
+    with seen.lock:
+        problems = _positions(seen, must) + _states(seen, must)
+        for kind in KINDS:
+            problems += _sequences(kind, seen.outputs[kind], must.outputs[kind])
+    return problems + _repeated_ids(seen)
+
+
+def _positions(seen: Observer, must: Oracle) -> list[str]:
+    return [
+        f"partition {number}: position {at}, clock {clock} instead of {wanted}, {wanted_clock}"
+        for number, (at, clock, wanted, wanted_clock) in enumerate(
+            zip(seen.positions, seen.clocks, must.positions, must.clocks, strict=True)
+        )
+        if (at, clock) != (wanted, wanted_clock)
+    ]
+
+
+def _states(seen: Observer, must: Oracle) -> list[str]:
+    states = must.states()
+    keys = seen.states.keys() | states.keys()
+    wrong = [key for key in keys if seen.states.get(key) != states.get(key)]
+    if not wrong:
+        return []
+    some = "; ".join(
+        f"{key.decode()}: {seen.states.get(key)!r} instead of {states.get(key)!r}"
+        for key in wrong[:EXAMPLES]
+    )
+    return [f"{len(wrong)} of {len(keys)} states differ: {some}"]
+
+
+def _sequences(kind: str, seen: Sequences, must: Sequences) -> list[str]:
+    problems = []
+    for place in seen.keys() | must.keys():
+        found, wanted = seen.get(place, []), must.get(place, [])
+        if place[1] is None:  # rejects name no subscriber: only how often each occurs counts
+            found, wanted = sorted(found), sorted(wanted)
+        if found == wanted:
+            continue
+        name = f"{kind} of {mask(place[1].decode()) if place[1] else 'all'} in {place[0]}"
+        extra, missing = Counter(found) - Counter(wanted), Counter(wanted) - Counter(found)
+        if extra:
+            problems.append(f"{name}: {extra.total()} too many, such as {next(iter(extra))!r}")
+        if missing:
+            problems.append(f"{name}: {missing.total()} missing, such as {next(iter(missing))!r}")
+        if not extra and not missing:
+            problems.append(f"{name}: in another order")
+    if len(problems) > EXAMPLES:
+        problems[EXAMPLES:] = [f"and {len(problems) - EXAMPLES} more of {kind}"]
+    return problems
+
+
+def _repeated_ids(seen: Observer) -> list[str]:
+    """A dispatcher that drops known ids must not drop a reminder that is not the same."""
+    with seen.lock:
+        values = [value for found in seen.outputs["reminders"].values() for value in found]
+    counted = Counter(json.loads(value)["id"] for value in values)
+    twice = [name for name, count in counted.items() if count > 1]
+    return [f"{len(twice)} reminder ids occur twice, such as {twice[0]}"] if twice else []
