@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from io import TextIOWrapper
@@ -17,8 +18,8 @@ from streamproc.cli.rules import read_rules
 @click.option("--broker", metavar="HOST:PORT", help="A Kafka broker; default: an embedded one.")
 @click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
 @click.option("--seed", default=1, help="Another seed, another month.")
-@click.option("--events", default=100_000, type=click.IntRange(100), help="Records per month.")
-@click.option("--subscribers", default=2_000, type=click.IntRange(1))
+@click.option("--events", default=60_000, type=click.IntRange(100), help="Records per month.")
+@click.option("--subscribers", default=1_500, type=click.IntRange(1))
 @click.option(
     "--seconds", default=32.0, type=click.FloatRange(5), help="How long a month takes to pass."
 )
@@ -40,11 +41,13 @@ def demo(
     Exit codes: 0 all equal; 1 something differs or failed; 130 interrupted by Ctrl-C.
     """
     began = time.monotonic()
-    rulebook = read_rules(rules)
+    try:
+        rulebook = read_rules(rules)
+        from rich.console import Console
 
-    from rich.console import Console
-
-    from streamproc.edges.demo import DemoSettings, run_demo
+        from streamproc.edges.demo import DemoSettings, run_demo
+    except KeyboardInterrupt:  # so early that run_demo does not handle it yet
+        sys.exit(128 + signal.SIGINT)
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know Chinese

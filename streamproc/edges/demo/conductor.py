@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections import deque
@@ -24,19 +25,21 @@ from streamproc.edges.demo.site import PARTITIONS, Site
 from streamproc.edges.demo.story import Frame, frame_of
 from streamproc.edges.demo.summary import Observed, Row, compare
 
-FRAME_SECONDS = 0.15
+FRAME_SECONDS = 0.2
 SMS_EVERY_SECONDS = 1.4
 RATE_OVER_SECONDS = 2.0
 
 START_SECONDS = 30.0
 CATCH_UP_SECONDS = 30.0
 END_SECONDS = 20.0
+STOP_SECONDS = 8.0
+JOIN_SECONDS = 1.5
 QUIET_SECONDS = 6.0
 """Nothing more is coming if nothing came for this long."""
-RESERVE_SECONDS = 12.0
-"""Of the time limit, kept for what comes after the month."""
-COMPARE_SECONDS = 6.0
-"""Of the time limit, kept for what comes after catching up."""
+
+# Of the time limit: when the month should be over, and when it is cut short on a busy machine.
+RESERVE_SECONDS = 16.0
+CUT_SECONDS = 12.0
 LEAST_MONTH_SECONDS = 5.0
 
 
@@ -89,7 +92,8 @@ class Conductor:
         self._log = directory / "demo.log"
         self._interrupts = interrupts
         self._view = view
-        self._phase = "starting"
+        self._phase = ""
+        self._ends = math.inf
         self._worker_ends = False
         self._applied: deque[tuple[float, int]] = deque()
         self._next_sms = 0.0
@@ -98,13 +102,15 @@ class Conductor:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # The embedded broker ends with us, so nobody misses a worker that takes no leave of it.
+        patience = 0.0 if self._site.is_embedded else STOP_SECONDS
         for part in self._parts:
             part.stopping.set()
-        self.worker.ask_to_end()
-        self.expecter.child.stop()
+        self.worker.stop(patience)
+        self.expecter.child.stop(0)
+        ends = time.monotonic() + max(patience, JOIN_SECONDS)
         for part in self._parts:
-            part.join()
-        self.worker.stop()
+            part.join(max(ends - time.monotonic(), 0))
 
     def play(self, began: float) -> tuple[list[Row], list[str]]:
         """Everything; ``began`` is when the time limit starts to count (``time.monotonic``).
@@ -113,19 +119,15 @@ class Conductor:
         :class:`Interrupted` or :class:`DemoFailure`.
         """
         settings = self.settings
-        ends = float("inf") if settings.keep else began + settings.limit_seconds
+        if not settings.keep:
+            self._ends = began + settings.limit_seconds
         self._start()
         self._go_through("starting worker and dispatcher", self._is_ready, START_SECONDS)
-        left = ends - time.monotonic() - RESERVE_SECONDS
+        left = self._ends - time.monotonic() - RESERVE_SECONDS
         self.feed.begin(max(min(settings.seconds, left), LEAST_MONTH_SECONDS))
-        # The rest of the limit; a month on a stalled machine ends here, and fails.
-        limit = ends - time.monotonic() - COMPARE_SECONDS
-        self._go_through("usage is coming in", self._is_month_over, limit)
+        self._go_through("usage is coming in", self._is_month_over)
         self.expecter.ask_outcome()
-        limit = CATCH_UP_SECONDS
-        if not settings.keep:
-            limit = max(ends - time.monotonic() - COMPARE_SECONDS, 1.0)
-        self._go_through("catching up", self._has_caught_up(limit), END_SECONDS + limit)
+        self._go_through("catching up", self._caught_up(), CATCH_UP_SECONDS)
         self._end_worker()
         for reader in (self.sms, self.state):
             reader.finishing.set()
@@ -163,32 +165,30 @@ class Conductor:
         return self.sms.is_assigned and self.figures.ready_partitions == PARTITIONS
 
     def _is_month_over(self) -> bool:
-        if self.settings.keep and self._interrupts.take(signal.SIGINT):
+        if self.settings.keep:
+            if self._interrupts.take(signal.SIGINT):
+                self.feed.ending.set()
+        elif time.monotonic() > self._ends - CUT_SECONDS:
             self.feed.ending.set()
         return self.feed.is_done
 
-    def _has_caught_up(self, limit: float) -> Callable[[], bool]:
-        """Whether everything expected is there, or nothing more seems to come.
+    def _caught_up(self) -> Callable[[], bool]:
+        """Whether all that is expected is there, or nothing more seems to come.
 
-        What is missing, or too much, the comparison says.
+        What is missing then, the comparison says.
         """
-        latest: tuple[int, int, int] = (0, 0, 0)
-        gives_up_at = time.monotonic() + limit
+        latest = (0, 0, 0)
         quiet_since = time.monotonic()
 
-        def has_caught_up() -> bool:
+        def caught_up() -> bool:
             nonlocal latest, quiet_since
-            now = time.monotonic()
-            present = self._totals()
-            if present != latest or self.expecter.outcome is None:
-                latest, quiet_since = present, now
-            return (
-                _reached(present, self.expecter.outcome)
-                or now - quiet_since > QUIET_SECONDS
-                or now > gives_up_at
-            )
+            present, expected = self._totals(), self.expecter.outcome
+            if present != latest or expected is None:
+                latest, quiet_since = present, time.monotonic()
+            is_quiet = time.monotonic() - quiet_since > QUIET_SECONDS
+            return is_quiet or _reached(present, expected)
 
-        return has_caught_up
+        return caught_up
 
     def _totals(self) -> tuple[int, int, int]:
         figures = self.figures
@@ -201,7 +201,7 @@ class Conductor:
         worker.ask_to_end()
         self._go_through("comparing", lambda: worker.exit_code is not None, END_SECONDS)
         if worker.exit_code:
-            raise DemoFailure(f"the worker ended with code {worker.exit_code}", worker.tail())
+            raise DemoFailure(f"the worker did not end well: {worker.fate}", worker.tail())
 
     def _observed(self) -> Observed:
         try:
@@ -218,14 +218,16 @@ class Conductor:
             rejects=figures.rejects,
         )
 
-    def _go_through(self, phase: str, is_over: Callable[[], bool], limit: float) -> None:
+    def _go_through(self, phase: str, is_over: Callable[[], bool], limit: float = math.inf) -> None:
         """Show how a phase goes until it is over."""
         self._phase = phase
-        deadline = time.monotonic() + limit
+        began = time.monotonic()
+        deadline = min(began + limit, self._ends)
         while not is_over():
             self._check()
             if time.monotonic() > deadline:
-                message = f"not done after {limit:.0f} s: {phase}"
+                waited = time.monotonic() - began
+                message = f"{phase}: not done after {waited:.0f} s, and the time is up"
                 raise DemoFailure(message, self.worker.tail())
             self._show()
             self._interrupts.wait(FRAME_SECONDS)
@@ -236,13 +238,11 @@ class Conductor:
         """Raise if someone wants the end, or if a part is not what it should be."""
         if self._interrupts.latest is not None:
             raise Interrupted(self._interrupts.latest)
-        code = self.worker.exit_code
-        if code is not None and not self._worker_ends:
-            raise DemoFailure(f"the worker died (exit code {code})", self.worker.tail())
-        code = self.expecter.child.exit_code
-        if code:
-            message = f"the computation of the expectation died (exit code {code})"
-            raise DemoFailure(message, self.expecter.child.tail())
+        if self.worker.exit_code is not None and not self._worker_ends:
+            raise DemoFailure(f"the worker died: {self.worker.fate}", self.worker.tail())
+        child = self.expecter.child
+        if child.exit_code:
+            raise DemoFailure(f"the {child.name} died: {child.fate}", child.tail())
         for part in self._parts:
             if part.failure is not None:
                 raise DemoFailure(f"the {part.name} died: {part.failure!r}", tail_of(self._log))
@@ -270,8 +270,8 @@ class Conductor:
 
     def _hint(self) -> str:
         if self.settings.keep:
-            return "Goes on until Ctrl-C, and then compares what came out with what had to."
-        return "Ends by itself with a comparison of what came out with what had to. Ctrl-C: end."
+            return "Goes on until Ctrl-C; then compares what came out with what had to."
+        return "Ends by itself and compares what came out with what had to. Ctrl-C: quit."
 
 
 def _reached(present: tuple[int, int, int], expected: Outcome | None) -> bool:

@@ -60,7 +60,7 @@ class Expecter(Part):
     """The near end of the pipe."""
 
     def __init__(self, settings: DemoSettings, topic: str, log: Path) -> None:
-        super().__init__("expectation")
+        super().__init__("process that computes the expectation")
         self.outcome: Outcome | None = None
         """After :meth:`ask_outcome`, when it is there."""
         self.differences: list[str] | None = None

@@ -70,6 +70,8 @@ class Feed(Part):
         self._names = names
         self._figures = figures
         self._expecter = expecter
+        self.was_cut = False
+        """Whether it ended before all usage was sent."""
         self._begun = threading.Event()
         self._began = 0.0
         self._month_seconds = settings.seconds
@@ -94,12 +96,13 @@ class Feed(Part):
             self._send(producer, self._usage(count))
             if self.stopping.is_set():
                 return
-            last_ms = self._figures.simulated_ms if self.ending.is_set() else None
+            last_ms = self._figures.simulated_ms if self.was_cut else None
             self._send(producer, clock_records(self._workload, count, last_ms))
 
     def _usage(self, partitions: int) -> Iterator[tuple[int | None, InputRecord]]:
         for record in generate(self._workload, self._rulebook):
             if not self._is_time_for(record):
+                self.was_cut = True
                 return
             # A record without key is placed by its length, so that runs are repeatable.
             place = None if record.key is not None else len(record.value or b"") % partitions

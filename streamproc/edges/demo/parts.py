@@ -14,13 +14,12 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 TAIL_LINES = 15
-STOP_SECONDS = 8.0
 
-# Should the demo be killed without a chance to clean up, Linux tells the child to end, too.
+# Should the demo be killed without a chance to clean up, Linux kills its children.
 _LEASH = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
@@ -48,7 +47,7 @@ class Part:
         """Whether the work is over, well or not."""
         return self._thread.ident is not None and not self._thread.is_alive()
 
-    def join(self, seconds: float = STOP_SECONDS) -> None:
+    def join(self, seconds: float) -> None:
         if self._thread.ident is not None:
             self._thread.join(seconds)
 
@@ -93,12 +92,18 @@ class ChildProcess:
         """None before the start and while it runs."""
         return self.process.poll() if self.process else None
 
+    @property
+    def fate(self) -> str:
+        """How it ended, in words."""
+        code = self.exit_code or 0
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
     def ask_to_end(self) -> None:
         if self.process is not None and self.exit_code is None:
             self.process.send_signal(signal.SIGTERM)
 
-    def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Ask it to end, and end it if it does not."""
+    def stop(self, seconds: float) -> None:
+        """Ask it to end, and end it if it does not in time."""
         if self.process is None:
             return
         self.ask_to_end()

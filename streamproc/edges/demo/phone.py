@@ -35,10 +35,14 @@ class Message:
     chinese: bool
     when: str
     """Local to the subscriber, in the words of the language."""
-    zone: str
+    city: str
+    """That names the time zone."""
     text: str
     segments: int
-    encoding: str
+
+    @property
+    def parts(self) -> str:
+        return "1 segment" if self.segments == 1 else f"{self.segments} segments"
 
 
 class Phone:
@@ -84,10 +88,9 @@ def message_of(reminder: Reminder, zone: str) -> Message:
         to=mask(reminder.subscriber),
         chinese=chinese,
         when=_in_chinese(local) if chinese else f"{local:%a} {local.day} {local:%b %H:%M}",
-        zone=zone,
+        city=zone.rpartition("/")[2].replace("_", " "),
         text=reminder.text,
         segments=reminder.segments,
-        encoding=reminder.encoding,
     )
 
 

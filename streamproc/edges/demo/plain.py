@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from streamproc.core.text import readable_bytes
-from streamproc.edges.demo.phone import SENDER
-from streamproc.edges.demo.story import EXPLANATION, LEGEND, TITLE, Frame
+from streamproc.edges.demo.phone import SENDER, Message
+from streamproc.edges.demo.story import EXPLANATION, SHORT_LEGEND, TITLE, Frame
 
 LINE_EVERY_SECONDS = 2.0
 
@@ -21,12 +21,13 @@ class PlainView:
         self._console = console
         self._last = 0.0
         self._phase = ""
+        self._sms: Message | None = None
 
     def __enter__(self) -> PlainView:
         self._print(TITLE)
         for line in EXPLANATION:
             self._print(line.strip())
-        self._print(LEGEND)
+        self._print(SHORT_LEGEND)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,10 +51,9 @@ class PlainView:
             f"{readable_bytes(frame.charged_bytes)} charged  "
             f"{sum(frame.reminders.values()):,} reminders"
         )
-        if frame.messages:
-            sms = frame.messages[-1]
-            parts = "1 segment" if sms.segments == 1 else f"{sms.segments} segments"
-            self._print(f"     SMS {SENDER} to {sms.to}, {sms.when} {sms.zone}, {parts}:")
+        if frame.messages and frame.messages[-1] is not self._sms:
+            self._sms = sms = frame.messages[-1]
+            self._print(f"     SMS {SENDER} to {sms.to}, {sms.when} {sms.city}, {sms.parts}:")
             self._print(f"     {sms.text}")
 
     def _print(self, text: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from streamproc.core.instants import from_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.bulk import TopicError
 from streamproc.edges.demo.conductor import Conductor, DemoFailure, Interrupted
@@ -35,17 +36,14 @@ def run_demo(settings: DemoSettings, rulebook: Rulebook, console: Console, began
     (``time.monotonic``). Call it from the main thread: it handles signals while it runs.
     """
     directory = Path(tempfile.mkdtemp(prefix="streamproc-demo-"))
-    code = FAILURE
+    settings = _with_own_rules(settings, directory)
+    run = _Run(settings, rulebook, console, directory, began)
     try:
         with Interrupts() as interrupts, _logging_to(directory / "demo.log"):
-            run = _Run(_with_own_rules(settings, directory), rulebook, console, directory, began)
-            code = run.run(interrupts)
+            return run.run(interrupts)
     finally:
-        if code == FAILURE:
-            console.print(f"logs: {directory}", style="dim", soft_wrap=True, highlight=False)
-        else:
+        if not run.needs_logs:
             shutil.rmtree(directory, ignore_errors=True)
-    return code
 
 
 class _Run:
@@ -63,15 +61,17 @@ class _Run:
         self._directory = directory
         self._began = began
         self._names = Names.fresh()
+        self.needs_logs = False
+        """Whether someone will want to read them."""
 
     def run(self, interrupts: Interrupts) -> int:
         try:
             with open_site(self._settings.broker, self._names) as site:
                 code = self._on(site, interrupts)
-                if code != FAILURE:
+                if code == FAILURE:
+                    self._leave_traces(site)
+                else:
                     remove_topics(site, self._names)
-                elif not site.is_embedded:
-                    self._say(f"The topics {self._names.app_id}* are left for you to look at.")
         except TopicError as error:
             self._say(str(error), "bold red")
             return FAILURE
@@ -97,7 +97,9 @@ class _Run:
                 return 128 + interrupted.number
             except DemoFailure as failure:
                 self._say(f"The demo failed: {failure}", "bold red")
-                self._say(failure.detail, "dim")
+                self._console.print(
+                    failure.detail, style="dim", markup=False, highlight=False, soft_wrap=True
+                )
                 return FAILURE
             return self._sum_up(conductor, rows, differences)
 
@@ -105,6 +107,7 @@ class _Run:
         console, figures = self._console, conductor.figures
         is_roomy = not console.is_terminal or console.height >= ROOMY_HEIGHT
         console.print(table_of(rows if is_roomy else condensed(rows)))
+        console.print()
         seconds = time.monotonic() - self._began
         sent = sum(figures.reminders.values())
         if is_all_equal(rows, differences):
@@ -114,16 +117,30 @@ class _Run:
                 "bold green",
             )
             self._say(
-                f"{figures.applied:,} records in, {sent:,} SMS of {figures.segments:,} segments "
-                f"out, {seconds:.0f} s in all.\n"
-                f"Go on with --keep, --seed 2, --rules FILE or --broker HOST:PORT."
+                f"{figures.applied:,} records in, {sent:,} SMS out ({figures.segments:,} "
+                f"segments), {seconds:.0f} s in all."
             )
+            if conductor.feed.was_cut and not self._settings.keep:
+                last = from_ms(figures.simulated_ms)
+                self._say(
+                    f"This machine was too busy for the whole month, which was cut short on "
+                    f"{last:%Y-%m-%d}; what had come in by then is compared above.",
+                    "yellow",
+                )
+            elif not self._settings.keep:
+                self._say("More: --keep, --seed 2, --rules FILE, --broker HOST:PORT; see --help.")
             return SUCCESS
         unequal = sum(not row.is_equal for row in rows)
         self._say(f"NOT EQUAL: {unequal} of {len(rows)} figures differ.", "bold red")
         for line in differences[:EXAMPLES]:
             self._say(line, "red")
         return FAILURE
+
+    def _leave_traces(self, site: Site) -> None:
+        self.needs_logs = True
+        self._say(f"Logs are in {self._directory}")
+        if not site.is_embedded:
+            self._say(f"The topics {self._names.app_id}* are left at {site.bootstrap}.")
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(text, style=style, markup=False, highlight=False)
@@ -143,6 +160,8 @@ def _logging_to(path: Path) -> Iterator[None]:
     """Log lines (the Kafka clients write them) go to a file, not into the view."""
     handler = logging.FileHandler(path, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    # Clients that are still letting go when the file is closed have nothing to say any more.
+    logging.getLogger("kafka").addHandler(logging.NullHandler())
     root = logging.getLogger()
     root.addHandler(handler)
     try:

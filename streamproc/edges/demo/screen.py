@@ -17,11 +17,13 @@ from rich.text import Text
 
 from streamproc.core.text import readable_bytes
 from streamproc.edges.demo.phone import SENDER, Message, lines_of
-from streamproc.edges.demo.story import EXPLANATION, LEGEND, TITLE, Frame
+from streamproc.edges.demo.story import EXPLANATION, LEGEND, SHORT_LEGEND, TITLE, Frame
 from streamproc.edges.demo.summary import KINDS
 
 LEAST_WIDTH, LEAST_HEIGHT = 72, 20
 TWO_PHONES_WIDTH = 112
+TALL_HEIGHT = 36
+FIGURES_HEIGHT = 17
 _FIGURES_WIDTH = 38
 _WIDE_FIGURES_WIDTH = 42
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -59,20 +61,26 @@ class LiveView:
 
 def screen_of(frame: Frame, width: int, height: int) -> Layout:
     """Everything that is seen at one moment."""
-    is_wide = width >= TWO_PHONES_WIDTH
-    screen = Layout()
-    screen.split_column(
-        Layout(_header(frame, width), size=3),
-        Layout(name="body"),
-        Layout(_footer(frame, width), size=3),
-    )
+    is_wide, is_tall = width >= TWO_PHONES_WIDTH, height >= TALL_HEIGHT
     figures_width = _WIDE_FIGURES_WIDTH if is_wide else _FIGURES_WIDTH
+    left = Layout(size=figures_width)
+    left.split_column(
+        Layout(_figures(frame, figures_width), size=FIGURES_HEIGHT if is_tall else None)
+    )
+    if is_tall:
+        left.add_split(Layout(_legend()))
     phones = (
         [Layout(_Phone("中文", frame.chinese)), Layout(_Phone("English", frame.english))]
         if is_wide
         else [Layout(_Phone("SMS", frame.messages))]
     )
-    screen["body"].split_row(Layout(_figures(frame, figures_width), size=figures_width), *phones)
+    screen = Layout()
+    screen.split_column(
+        Layout(_header(frame, width), size=3),
+        Layout(name="body"),
+        Layout(_footer(frame, with_legend=not is_tall), size=2 if is_tall else 3),
+    )
+    screen["body"].split_row(left, *phones)
     return screen
 
 
@@ -84,7 +92,7 @@ def _header(frame: Frame, width: int) -> Group:
     return Group(title, *(Text(line, overflow="ellipsis", no_wrap=True) for line in EXPLANATION))
 
 
-def _footer(frame: Frame, width: int) -> Group:
+def _footer(frame: Frame, *, with_legend: bool) -> Group:
     when = datetime.fromtimestamp(frame.simulated_ms / 1000, UTC)
     month = Table.grid(padding=(0, 1), expand=True)
     month.add_column(no_wrap=True)
@@ -98,9 +106,10 @@ def _footer(frame: Frame, width: int) -> Group:
         ),
         Text(f"{frame.share:4.0%}  {frame.phase} ", "cyan"),
     )
-    keys = Text(f" {LEGEND}", "dim", no_wrap=True, overflow="ellipsis")
-    end = Text(f" {frame.hint}", "dim", no_wrap=True, overflow="ellipsis")
-    return Group(month, keys, end)
+    lines = [SHORT_LEGEND, frame.hint] if with_legend else [frame.hint]
+    return Group(
+        month, *(Text(f" {line}", "dim", no_wrap=True, overflow="ellipsis") for line in lines)
+    )
 
 
 def _figures(frame: Frame, width: int) -> Panel:
@@ -112,7 +121,7 @@ def _figures(frame: Frame, width: int) -> Panel:
     totals.add_row("  per second", f"{frame.events_per_second:,}")
     totals.add_row("  waiting (lag)", f"{frame.lag:,}")
     totals.add_row("data charged", Text(readable_bytes(frame.charged_bytes), "bold"))
-    totals.add_row("bad records rejected", f"{frame.rejected:,}")
+    totals.add_row("records rejected", f"{frame.rejected:,}")
     kinds = Table.grid(expand=True, padding=(0, 1))
     kinds.add_column(no_wrap=True)
     kinds.add_column(no_wrap=True, justify="right")
@@ -130,6 +139,15 @@ def _figures(frame: Frame, width: int) -> Panel:
     days = Text(sparkline(frame.by_day[-inner:]), "magenta", no_wrap=True)
     content = Group(totals, "", sent, kinds, "", Text("reminders per day", "dim"), days)
     return Panel(content, title="so far", box=ROUNDED, border_style="blue", padding=(0, 1))
+
+
+def _legend() -> Panel:
+    words = Table.grid(padding=(0, 1))
+    words.add_column(no_wrap=True)
+    words.add_column(style="dim")
+    for word, meaning in LEGEND.items():
+        words.add_row(word, meaning)
+    return Panel(words, title="what it means", box=ROUNDED, border_style="blue", padding=(0, 1))
 
 
 def sparkline(counts: Sequence[int]) -> str:
@@ -160,7 +178,7 @@ class _Phone:
         lines = [Text()] * (room - len(lines)) + lines
         yield Panel(
             Group(*lines),
-            title=f"● {self._title}",
+            title=f"● {SENDER} · {self._title}",
             box=HEAVY,
             border_style="white",
             padding=(0, 1),
@@ -169,17 +187,14 @@ class _Phone:
 
 
 def _bubble(message: Message, width: int, *, is_new: bool) -> list[Text]:
-    head = Text(SENDER, "bold green" if is_new else "green", no_wrap=True)
-    head.pad_right(max(width - len(head) - Text(message.when).cell_len, 1))
-    head.append(message.when, "bold" if is_new else "")
+    head = Text(f"{message.when} {message.city}", "bold green" if is_new else "green")
+    head.truncate(width, overflow="ellipsis")
     paper = "white on grey23" if is_new else "grey78 on grey15"
     body = []
     for line in lines_of(message.text, width - 3):
-        text = Text("▌ ", f"green {paper.partition(' ')[2]}", no_wrap=True)
+        text = Text("▌ ", f"green {paper[paper.index('on') :]}", no_wrap=True)
         text.append(line, paper)
         text.append(" " * (width - text.cell_len), paper)
         body.append(text)
-    parts = "1 segment" if message.segments == 1 else f"{message.segments} segments"
-    foot = Text(f"{message.to} · {message.zone} · {parts}", "dim", no_wrap=True)
-    foot.truncate(width, overflow="ellipsis")
+    foot = Text(f"to {message.to} · {message.parts}", "dim", no_wrap=True)
     return [head, *body, foot]

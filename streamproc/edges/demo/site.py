@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,9 +42,13 @@ class Site:
 
 @contextmanager
 def open_site(broker: str | None, names: Names) -> Iterator[Site]:
-    """The broker with all topics made; raises ``TopicError`` or RuntimeError if there is none."""
+    """The broker with all topics made; raises ``TopicError`` if it cannot be."""
     if broker is None:
-        with EmbeddedBroker() as embedded:
+        with ExitStack() as stack:
+            try:
+                embedded = stack.enter_context(EmbeddedBroker())
+            except RuntimeError as error:
+                raise TopicError(str(error)) from error
             client = EmbeddedBroker.kafka_python_settings
             consumer = EmbeddedBroker.kafka_python_consumer_settings
             # A fetch that finds nothing waits its whole time there, whatever comes meanwhile.
@@ -62,7 +65,7 @@ def remove_topics(site: Site, names: Names) -> None:
     """Leave a real broker as it was found."""
     if site.is_embedded:
         return
-    with contextlib.suppress(KafkaError):
+    with suppress(KafkaError, TopicError):
         admin = open_admin(site.bootstrap)
         try:
             admin.delete_topics(list(names.topics))

@@ -10,12 +10,23 @@ from streamproc.edges.demo.figures import Figures
 from streamproc.edges.demo.phone import Message
 from streamproc.edges.workload import MONTH_DAYS
 
-TITLE = "streamproc demo: a month of mobile data in half a minute"
+TITLE = "streamproc demo: a month of mobile data usage"
 EXPLANATION = (
     " Billing writes each use of data to Kafka; a worker keeps every subscriber's",
     " quota and sends a reminder when it runs low or its time comes. Live, seeded.",
 )
-LEGEND = "lag: sent by billing, not yet applied · segments: SMS parts, as networks bill"
+LEGEND = {
+    "applied": "charged or rejected, committed",
+    "lag": "sent, and not yet applied",
+    "rejected": "malformed, unknown, too late",
+    "share": "50, 80 ... % of it is used",
+    "last": "few megabytes are left",
+    "summary": "at a fixed time, where one is",
+    "cycle": "days before the bill",
+    "pack": "before an add-on ends",
+    "segment": "part of an SMS, as billed",
+}
+SHORT_LEGEND = "lag: sent by billing, not yet applied · segment: part of an SMS, as billed"
 SHOWN_DAYS = 31
 
 

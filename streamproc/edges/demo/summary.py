@@ -95,6 +95,8 @@ def table_of(rows: list[Row]) -> Table:
     table = Table(
         title="Computed independently from the input, and observed at the output",
         box=SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
