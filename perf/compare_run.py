@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
 
-from perf.compare_task import PARTITIONS, Input
+from perf.compare_task import PARTITIONS, Input, admin_of
 
 START_LIMIT_SECONDS = 60.0
 RUN_LIMIT_SECONDS = 600.0
@@ -147,7 +146,7 @@ class GroupOffsets:
     """How far a group has committed a topic."""
 
     def __init__(self, bootstrap: str, group: str, topic: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+        self._admin = admin_of(bootstrap)
         self._group = group
         self._asked = [
             ConsumerGroupTopicPartitions(

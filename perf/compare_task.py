@@ -9,6 +9,7 @@ the same reminders.
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections import Counter
@@ -117,9 +118,15 @@ def fill(bootstrap: str, name: str, events: int, subscribers: int, seed: int = 1
     return Input(name, accounts, events, subscribers, fired)
 
 
+@functools.cache
+def admin_of(bootstrap: str) -> AdminClient:
+    """One client for the whole run: librdkafka may crash in a client that ends at once again."""
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+
+
 def create_topics(bootstrap: str, names: list[str], **config: str) -> None:
     """Topics with ``PARTITIONS`` partitions; raises KafkaException."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    admin = admin_of(bootstrap)
     made = admin.create_topics([NewTopic(name, PARTITIONS, 1, config=config) for name in names])
     for future in made.values():
         future.result(30)
@@ -127,7 +134,7 @@ def create_topics(bootstrap: str, names: list[str], **config: str) -> None:
 
 def delete_topics(bootstrap: str, prefix: str) -> None:
     """Delete every topic whose name begins so: a run must not fill the disk."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    admin = admin_of(bootstrap)
     names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
     if names:
         for future in admin.delete_topics(names).values():

@@ -24,7 +24,6 @@ from typing import Any
 from uuid import uuid4
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
 from perf.bare.worker import RULES
 from perf.compare_peers import streamproc
@@ -35,6 +34,7 @@ from perf.compare_task import (
     Fired,
     Input,
     activations,
+    admin_of,
     create_topics,
     delete_topics,
     produce,
@@ -223,7 +223,7 @@ def _gate(bootstrap: str, given: Input) -> Producer:
 
 def _await_stable(bootstrap: str, group: str, workers: list[PeerProcess]) -> None:
     """Until every worker is a member of a stable group, and for some seconds more."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    admin = admin_of(bootstrap)
     limit = time.monotonic() + STABLE_LIMIT_SECONDS
     since = time.monotonic()
     while time.monotonic() - since < 5.0:
