@@ -52,6 +52,12 @@ INTERRUPTED = 130
     type=Duration(),
     help="At the end let so much time pass for a worker with --clock event, such as 4d.",
 )
+@click.option(
+    "--commit-records",
+    default=100_000,
+    type=click.IntRange(1),
+    help="Records a transaction, at most; they become visible together.",
+)
 @click.option("--id", "name", help="Name of this replay; default: from source, topic, options.")
 @click.option("--again", is_flag=True, help="Begin anew, even if this replay ran before.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be written.")
@@ -125,6 +131,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         transform=pseudonyms.applied_to if pseudonyms else None,
         speed=_speed(options["speed"]),
         advance_clock_ms=options["advance_clock"],
+        slice_records=options["commit_records"],
         again=options["again"],
     )
     if options["dry_run"]:

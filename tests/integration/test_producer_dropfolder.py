@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import random
 from collections import Counter
 from pathlib import Path
 from uuid import uuid4
@@ -89,8 +88,8 @@ def test_killed_hand_overs_lose_and_double_nothing(
         (tmp_path / f"{file}.ndjson").write_text("\n".join(lines))
         expected.update(f"{file}-{number}" for number in range(45_000))
 
-    hit = kill_at_random(arguments(bootstrap, topic, tmp_path), 6, random.Random(2), (0.6, 1.8))
+    hit = kill_at_random(arguments(bootstrap, topic, tmp_path), bootstrap, topic, 180_000, seed=2)
 
-    assert hit >= 2, "the kills came too late to prove anything"
+    assert hit >= 3, "the kills came too late to prove anything"
     assert ids(bootstrap, topic) == expected
     assert len(list((tmp_path / "done").iterdir())) == 4

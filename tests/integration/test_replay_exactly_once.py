@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 from collections import defaultdict
@@ -13,14 +12,15 @@ import pytest
 from kafka.partitioner import murmur2
 
 from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.edges.bulk.topics import topic_facts
 from streamproc.edges.recording import LogRecord, RecordingWriter
 from streamproc.edges.workload import WorkloadSettings, generate
-from tests.support.commands import contents, kill_at_random, read, run, start
+from tests.support.commands import contents, kill_at_random, read, run, start, wait_for_growth
 
 PARTITIONS = 4
 SETTINGS = WorkloadSettings(seed=5, events=60_000, subscribers=1_500)
-#: The month in about two seconds, in slices of 0.2 s.
-FAST = str(31 * 86_400 / 2)
+#: The month in about three seconds, in slices of 0.2 s.
+FAST = str(31 * 86_400 / 3)
 
 Rows = dict[int, list[tuple[bytes | None, bytes | None, int]]]
 
@@ -47,8 +47,11 @@ def arguments(bootstrap: str, path: Path, topic: str, *more: str) -> list[str | 
     ]
 
 
-def new_topic() -> str:
-    return f"replay-{uuid4().hex[:8]}"
+def new_topic(bootstrap: str) -> str:
+    """Made beforehand: tests wait for it to grow."""
+    topic = f"replay-{uuid4().hex[:8]}"
+    topic_facts(bootstrap, topic, create_partitions=PARTITIONS)
+    return topic
 
 
 @pytest.mark.parametrize("speed", ["max", FAST])
@@ -56,14 +59,12 @@ def test_killed_replays_write_every_record_once_and_in_order(
     bootstrap: str, recording: tuple[Path, Rows], speed: str
 ) -> None:
     path, rows = recording
-    topic = new_topic()
-    command = arguments(bootstrap, path, topic, "--speed", speed)
-    # Kafka and this package take about 0.7 s to start, a whole run about 1 s (2 s) more.
-    longest = 1.6 if speed == "max" else 2.6
+    topic = new_topic(bootstrap)
+    command = arguments(bootstrap, path, topic, "--speed", speed, "--commit-records", "5000")
 
-    hit = kill_at_random(command, 5, random.Random(speed), (0.7, longest))
+    hit = kill_at_random(command, bootstrap, topic, SETTINGS.events, seed=len(speed))
 
-    assert hit >= 2, "the kills came too late to prove anything"
+    assert hit >= 3, "the kills came too late to prove anything"
     assert contents(bootstrap, topic, PARTITIONS) == rows
 
 
@@ -71,11 +72,11 @@ def test_a_stopped_replay_goes_on_at_the_same_offsets(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
-    straight, stopped = new_topic(), new_topic()
+    straight, stopped = new_topic(bootstrap), new_topic(bootstrap)
     run(*arguments(bootstrap, path, straight, "--speed", FAST))
     command = arguments(bootstrap, path, stopped, "--speed", FAST)
     process = start(*command)
-    time.sleep(1.8)
+    wait_for_growth(bootstrap, stopped, SETTINGS.events // 3)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=20)
 
@@ -93,13 +94,13 @@ def test_a_paused_replay_writes_nothing_until_it_goes_on(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
-    topic = new_topic()
+    topic = new_topic(bootstrap)
     process = start(*arguments(bootstrap, path, topic, "--speed", FAST))
-    time.sleep(1.7)
+    wait_for_growth(bootstrap, topic, SETTINGS.events // 3)
     process.send_signal(signal.SIGUSR1)
-    time.sleep(0.7)
+    time.sleep(1.5)
     first = contents(bootstrap, topic, PARTITIONS)
-    time.sleep(0.7)
+    time.sleep(1.0)
     second = contents(bootstrap, topic, PARTITIONS)
     process.send_signal(signal.SIGUSR1)
     process.communicate(timeout=30)
@@ -114,9 +115,9 @@ def test_a_suspended_replay_goes_on_after_sigcont(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
-    topic = new_topic()
+    topic = new_topic(bootstrap)
     process = start(*arguments(bootstrap, path, topic, "--speed", FAST))
-    time.sleep(1.6)
+    wait_for_growth(bootstrap, topic, SETTINGS.events // 3)
     process.send_signal(signal.SIGTSTP)
     deadline = time.monotonic() + 10
     state = ""
@@ -135,7 +136,7 @@ def test_the_same_command_again_writes_nothing_more(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
-    topic = new_topic()
+    topic = new_topic(bootstrap)
     run(*arguments(bootstrap, path, topic))
 
     assert "complete already" in run(*arguments(bootstrap, path, topic))

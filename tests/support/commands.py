@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kafka import KafkaConsumer, TopicPartition
+
 from tests.support.cluster import read_committed
 
 
@@ -31,26 +33,43 @@ def run(*arguments: str | Path, code: int = 0, timeout_seconds: float = 60) -> s
 
 
 def kill_at_random(
-    arguments: Sequence[str | Path],
-    times: int,
-    chance: random.Random,
-    after_seconds: tuple[float, float],
+    arguments: Sequence[str | Path], bootstrap: str, topic: str, records: int, seed: int
 ) -> int:
-    """Start and SIGKILL a command again and again, then let it finish.
+    """SIGKILL a command that writes ``records`` to a topic, at random points of its way there.
 
-    Returns how often it was alive to be killed; fails if the last run does.
+    Each run is killed when the topic (with what is not committed yet) has grown to a random size,
+    then it is let finish. Returns how many runs were killed on the way.
     """
+    chance = random.Random(seed)
     hit = 0
-    for _ in range(times):
-        process = start(*arguments)
-        try:
-            process.wait(chance.uniform(*after_seconds))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            hit += 1
-        process.communicate()
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, metrics_enabled=False)
+    try:
+        numbers = consumer.partitions_for_topic(topic)
+        places = [TopicPartition(topic, number) for number in numbers]
+        for share in sorted(chance.uniform(0.05, 0.9) for _ in range(4)):
+            process = start(*arguments)
+            while process.poll() is None:
+                if sum(consumer.end_offsets(places).values()) > share * records:
+                    time.sleep(chance.uniform(0, 0.05))
+                    process.kill()
+                    hit += 1
+                    break
+                time.sleep(0.01)
+            process.communicate()
+    finally:
+        consumer.close()
     run(*arguments)
     return hit
+
+
+def wait_for_growth(bootstrap: str, topic: str, records: int) -> None:
+    """Return once a topic holds more than so many records, committed or not."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, metrics_enabled=False)
+    try:
+        places = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic)]
+        wait_for(lambda: sum(consumer.end_offsets(places).values()) > records)
+    finally:
+        consumer.close()
 
 
 def read(bootstrap: str, topic: str, partitions: int) -> list[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 SLICE_SECONDS = 0.2
 """Paced records become visible at least this often (wall time)."""
 FLAT_SLICE_RECORDS = 100_000
-"""Flat out, a transaction holds this many records."""
+"""A transaction holds at most this many records; flat out, exactly as many."""
 
 
 class Control:
@@ -43,8 +43,14 @@ class Pace:
     same offset.
     """
 
-    def __init__(self, speed: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        speed: float | None,
+        slice_records: int = FLAT_SLICE_RECORDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.speed = speed
+        self._slice_records = slice_records
         self._clock = clock
         self._first_ms: int | None = None
         self._began = 0.0
@@ -65,7 +71,7 @@ class Pace:
             self._slice = max(self._slice, number)
         else:
             ended = False
-        if self._count > FLAT_SLICE_RECORDS:
+        if self._count > self._slice_records:
             ended = True
         if ended:
             self._count = 1

@@ -10,7 +10,7 @@ import orjson
 
 from streamproc.edges.bulk.exactly_once import ExactlyOnceProducer
 from streamproc.edges.recording import LogRecord
-from streamproc.edges.replay.pace import Control, Pace
+from streamproc.edges.replay.pace import FLAT_SLICE_RECORDS, Control, Pace
 from streamproc.edges.replay.selection import Selection, iso, shifted
 from streamproc.edges.replay.sources import Position, Source
 
@@ -32,6 +32,8 @@ class Plan:
     """1 is the recorded pace, None flat out."""
     advance_clock_ms: int | None = None
     """After the last record, tell every partition that this much time has passed."""
+    slice_records: int = FLAT_SLICE_RECORDS
+    """At most so many records a transaction."""
     again: bool = False
     """Begin anew even if an earlier run left a position."""
 
@@ -50,7 +52,7 @@ class Replay:
         self._producer = producer
         self._plan = plan
         self._control = control
-        self._pace = Pace(plan.speed)
+        self._pace = Pace(plan.speed, plan.slice_records)
         stored = producer.position(Position)
         if stored is not None and stored.source != source.identity and not plan.again:
             raise WrongSourceError(
