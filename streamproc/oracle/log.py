@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamproc.core.rulebook import Rulebook
+from streamproc.oracle.contract import YEAR_9999_MS
 from streamproc.oracle.figures import Expectation, LogRecord
 from streamproc.oracle.ledger import Ledger
 from streamproc.oracle.reading import Refused, read
@@ -29,6 +30,10 @@ def expect(
     for record in records:
         outcome.records += 1
         partition = record.partition
+        if record.timestamp_ms >= YEAR_9999_MS:
+            # No clock can be set by this.
+            outcome.rejects["time_in_future"] += 1
+            continue
         clock_ms = max(clocks.get(partition, 0), record.timestamp_ms)
         clocks[partition] = clock_ms
         try:
