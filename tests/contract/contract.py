@@ -21,6 +21,12 @@ from streamproc.contracts.codec import (
     decode_reject,
     decode_reminder,
 )
+from streamproc.contracts.receipts import (
+    DeadLetter,
+    Receipt,
+    decode_dead_letter,
+    decode_receipt,
+)
 from streamproc.core import events
 from streamproc.core.effects import Audited, Rejected, Reminder
 
@@ -45,11 +51,17 @@ OUTPUTS: dict[str, type[msgspec.Struct]] = {
     "audit.recorded.v1": Audited,
     "input.rejected.v1": Rejected,
 }
-TYPES = {**INPUTS, **OUTPUTS}
+DISPATCH: dict[str, type[msgspec.Struct]] = {
+    "receipt.recorded.v1": Receipt,
+    "reminder.abandoned.v1": DeadLetter,
+}
+TYPES = {**INPUTS, **OUTPUTS, **DISPATCH}
 _READERS: dict[str, Callable[[bytes], Any]] = {
     "reminder.requested.v1": decode_reminder,
     "audit.recorded.v1": decode_audit,
     "input.rejected.v1": decode_reject,
+    "receipt.recorded.v1": decode_receipt,
+    "reminder.abandoned.v1": decode_dead_letter,
 }
 
 

@@ -1,0 +1,199 @@
+"""asyncapi.yaml is a valid AsyncAPI 3 document and says of the topics what the program does."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from streamproc.app.settings import Topics, WorkerSettings
+from streamproc.app.topics import _configs
+from streamproc.contracts.cloudevents import PREFIX, SUFFIX
+from streamproc.core.events import EventId, Source
+from tests.contract.contract import COMMON, DATA, INPUTS, OUTPUTS, SCHEMAS, schema, validator
+
+DOCUMENT: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"))
+SETTINGS = WorkerSettings(broker="127.0.0.1:9092")
+TOPICS = Topics()
+
+
+def at(reference: dict[str, str], document: dict[str, Any] = DOCUMENT) -> Any:
+    """What a local reference points at."""
+    found: Any = document
+    for part in reference["$ref"].removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def messages(channel: str) -> list[dict[str, Any]]:
+    return [at(one) for one in DOCUMENT["channels"][channel]["messages"].values()]
+
+
+def payload(message: dict[str, Any]) -> str:
+    """The record that a message carries."""
+    file: str = message["payload"]["$ref"]
+    return file.removeprefix("./").removesuffix(".json")
+
+
+def key_of(message: dict[str, Any]) -> dict[str, Any] | None:
+    for trait in message.get("traits", []):
+        binding = at(trait).get("bindings", {}).get("kafka", {})
+        if "key" in binding:
+            key: dict[str, Any] = binding["key"]
+            return key
+    return None
+
+
+def is_structured(message: dict[str, Any]) -> bool:
+    return str(message.get("contentType", "")).startswith("application/cloudevents")
+
+
+def errors(document: Any) -> list[str]:
+    official = json.loads((DATA / "asyncapi" / "3.0.0.json").read_text(encoding="utf-8"))
+    return [error.message for error in Draft7Validator(official).iter_errors(document)]
+
+
+def test_the_document_fits_the_official_schema() -> None:
+    assert DOCUMENT["asyncapi"] == "3.0.0"
+    assert errors(DOCUMENT) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (("operations", "sendAudit", "action"), "publish"),
+        (("channels", "audit", "bindings", "kafka", "partitions"), 0),
+        (("info",), {"title": "no version"}),
+    ],
+)
+def test_the_official_schema_finds_a_fault(place: tuple[str, ...], wrong: Any) -> None:
+    broken = copy.deepcopy(DOCUMENT)
+    inner = broken
+    for part in place[:-1]:
+        inner = inner[part]
+    inner[place[-1]] = wrong
+
+    assert errors(broken)
+
+
+def test_every_reference_points_at_something() -> None:
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if "$ref" in node and node["$ref"].startswith("#/"):
+                at(node)
+            elif "$ref" in node:
+                assert (SCHEMAS / node["$ref"]).is_file()
+            for inner in node.values():
+                walk(inner)
+        elif isinstance(node, list):
+            for inner in node:
+                walk(inner)
+
+    walk(DOCUMENT)
+
+
+def test_the_channels_are_the_default_topics() -> None:
+    addresses = {name: one["address"] for name, one in DOCUMENT["channels"].items()}
+
+    assert addresses == {
+        "events": TOPICS.inputs[0],
+        "reminders": TOPICS.reminders,
+        "audit": TOPICS.audit,
+        "rejects": TOPICS.rejects,
+    }
+    assert sorted(addresses.values()) == sorted((*TOPICS.inputs, *TOPICS.outputs))
+
+
+@pytest.mark.parametrize("name", DOCUMENT["channels"])
+def test_a_channel_is_made_as_the_worker_makes_it(name: str) -> None:
+    channel = DOCUMENT["channels"][name]
+    binding = channel["bindings"]["kafka"]
+    configured = dict(binding.get("topicConfiguration", {}))
+
+    assert binding["topic"] == channel["address"]
+    assert binding["partitions"] == SETTINGS.partitions
+    assert binding["replicas"] == SETTINGS.replication_factor
+    assert configured.pop("cleanup.policy", ["delete"]) == ["delete"]  # the broker's default
+    assert configured == _configs(channel["address"], SETTINGS)
+
+
+def test_each_channel_carries_its_records() -> None:
+    carried = {
+        name: sorted(payload(one) for one in messages(name) if not is_structured(one))
+        for name in DOCUMENT["channels"]
+    }
+
+    assert carried == {
+        "events": sorted(INPUTS),
+        "reminders": ["reminder.requested.v1"],
+        "audit": ["audit.recorded.v1"],
+        "rejects": ["input.rejected.v1"],
+    }
+    assert sum(map(len, carried.values())) == len({**INPUTS, **OUTPUTS})
+
+
+def test_streamproc_receives_events_and_sends_the_rest() -> None:
+    actions = {
+        one["channel"]["$ref"].rpartition("/")[2]: one["action"]
+        for one in DOCUMENT["operations"].values()
+    }
+
+    assert actions == {
+        "events": "receive",
+        "reminders": "send",
+        "audit": "send",
+        "rejects": "send",
+    }
+    group = DOCUMENT["operations"]["receiveEvents"]["bindings"]["kafka"]["groupId"]
+    assert group["default"] == SETTINGS.app_id
+
+
+def test_keys_are_subscribers_where_there_is_one() -> None:
+    pattern = schema(COMMON)["$defs"]["subscriber"]["pattern"]
+    for name in DOCUMENT["channels"]:
+        for message in messages(name):
+            if is_structured(message):
+                continue
+            key = key_of(message)
+            properties = schema(payload(message))["properties"]
+
+            assert (key is not None) == ("subscriber" in properties), message["name"]
+            assert key is None or key["pattern"] == pattern
+
+
+def test_cloudevents_are_described_for_every_event() -> None:
+    for message in messages("events"):
+        if is_structured(message):
+            continue
+        (headers,) = (at(one)["headers"] for one in message["traits"] if "headers" in at(one))
+        kind = message["headers"]["properties"]["ce_type"]["const"]
+
+        assert kind == f"{PREFIX}{message['name']}{SUFFIX}"
+        assert payload(message) == f"{message['name']}{SUFFIX}"
+        for header, bounds in (("ce_id", EventId), ("ce_source", Source)):
+            (meta,) = bounds.__metadata__  # type: ignore[attr-defined]  # an Annotated
+            described = headers["properties"][header]
+            assert described["minLength"] == meta.min_length
+            assert described["maxLength"] == meta.max_length
+
+
+def test_the_structured_envelope_names_every_event() -> None:
+    envelope = DOCUMENT["components"]["schemas"]["structuredCloudEvent"]
+
+    assert sorted(envelope["properties"]["type"]["enum"]) == sorted(
+        f"{PREFIX}{name}" for name in INPUTS
+    )
+    (example,) = envelope["examples"]
+    event = {
+        "type": "usage.recorded",
+        "id": example["id"],
+        "source": example["source"],
+        "subscriber": example["subject"],
+        "time": example["time"],
+        **example["data"],
+    }
+    validator("usage.recorded.v1").validate(event)

@@ -1,0 +1,161 @@
+"""What a worker writes about a month of workload fits the contract, word by word."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.core import model
+from streamproc.core.rulebook import TimedKind, UsageKind
+from streamproc.edges.workload import WorkloadSettings, clock_records, generate
+from tests.contract.contract import OUTPUTS, ROOT, SCHEMAS, decode, schema, validator
+from tests.support.expectation import Result, expect
+
+MONTH = WorkloadSettings(seed=5, events=2_500, subscribers=60, malformed_share=0.03)
+TOPICS = {
+    "reminder.requested.v1": "reminders",
+    "audit.recorded.v1": "audit",
+    "input.rejected.v1": "rejects",
+}
+
+
+@cache
+def month() -> Result:
+    rules = default_rulebook()
+    records = [tuple(one) for one in generate(MONTH, rules)]
+    ((_, clock),) = clock_records(MONTH, 1)
+    placed = [(0, offset, one) for offset, one in enumerate(records)]
+    return expect(placed, "streamproc.events", rules, final_clock_ms=clock.timestamp_ms)
+
+
+def written(name: str) -> Iterable[bytes]:
+    values: Counter[bytes] = getattr(month(), TOPICS[name])
+    return values
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_everything_a_worker_writes_fits_its_schema(name: str) -> None:
+    check = validator(name)
+    count = 0
+    for value in written(name):
+        check.validate(msgspec.json.decode(value))
+        assert msgspec.json.encode(decode(name, value)) == value
+        count += 1
+
+    assert count > 50, "the workload is too tame to show anything"
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_nothing_is_written_that_the_schema_does_not_name(name: str) -> None:
+    declared = schema(name)["properties"].keys()
+    found = {field for value in written(name) for field in msgspec.json.decode(value)}
+
+    assert found <= declared
+    assert found >= set(schema(name)["required"])
+
+
+# Vocabularies that may grow: the schemas list them, the README explains them, the code uses them.
+
+
+def _terms(name: str, field: str) -> list[str]:
+    terms: list[str] = schema(name)["properties"][field]["x-extensible-enum"]
+    assert len(terms) == len(set(terms))
+    return terms
+
+
+def _calls(*functions: str) -> set[str]:
+    """The terms in the code: string literals that are the first string of a call."""
+    found = set()
+    for path in _sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func
+            name = name.id if isinstance(name, ast.Name) else name
+            if name in functions:
+                found.update(_first_text(node))
+    return found
+
+
+def _sources() -> Iterable[Path]:
+    for package in ("core", "contracts", "app"):
+        yield from (ROOT / "streamproc" / package).rglob("*.py")
+
+
+def _first_text(call: ast.Call) -> list[str]:
+    for argument in call.args[:2]:
+        texts = [
+            node.value
+            for node in ast.walk(argument)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        if texts:
+            return [text for text in texts if re.fullmatch("[a-z_]+", text)]
+    return []
+
+
+def test_the_reject_reasons_are_those_of_the_code() -> None:
+    used = _calls("rejected", "_reject", "DecodeFailure", "Rejected")
+
+    assert set(_terms("input.rejected.v1", "reason")) == used
+
+
+def test_the_decisions_are_those_of_the_code() -> None:
+    # left_category and joined_category reach their call by a variable.
+    used = _calls("audited", "Audited") | {"left_category", "joined_category"}
+
+    assert set(_terms("audit.recorded.v1", "decision")) == used
+
+
+def test_the_kinds_are_those_of_the_rules() -> None:
+    kinds = {*get_args(UsageKind), *get_args(TimedKind)}
+
+    assert set(_terms("reminder.requested.v1", "kind")) == kinds
+
+
+def test_the_kinds_of_buckets_are_those_of_the_state() -> None:
+    figures: dict[str, Any] = schema("reminder.requested.v1")["$defs"]["bucket_figures"]
+
+    assert figures["properties"]["kind"]["x-extensible-enum"] == [
+        model.ALLOWANCE,
+        model.PACK,
+        model.TOPUP,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("input.rejected.v1", "reason"),
+        ("audit.recorded.v1", "decision"),
+        ("reminder.requested.v1", "kind"),
+    ],
+)
+def test_the_workload_uses_known_terms_and_the_readme_explains_all(name: str, field: str) -> None:
+    readme = (SCHEMAS / "README.md").read_text(encoding="utf-8")
+    explained = re.findall(r"^\| `([a-z_]+)` \|", readme, re.MULTILINE)
+    used = {msgspec.json.decode(value)[field] for value in written(name)}
+
+    assert used <= set(_terms(name, field))
+    assert set(_terms(name, field)) <= set(explained)
+
+
+def test_the_readme_explains_nothing_that_is_gone() -> None:
+    readme = (SCHEMAS / "README.md").read_text(encoding="utf-8")
+    explained = re.findall(r"^\| `([a-z_]+)` \|", readme, re.MULTILINE)
+    known = [
+        *_terms("input.rejected.v1", "reason"),
+        *_terms("audit.recorded.v1", "decision"),
+        *_terms("reminder.requested.v1", "kind"),
+    ]
+
+    assert sorted(explained) == sorted(known)
