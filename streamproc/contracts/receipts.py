@@ -17,6 +17,8 @@ from streamproc.core.events import Instant, Name
 Masked = Annotated[str, Meta(min_length=1, max_length=64)]
 Gateway = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
 Status = Literal["accepted", "delivered", "failed", "expired", "uncertain"]
+"""The present terms; readers must allow for more."""
+MessageId = Annotated[str, Meta(max_length=64)]
 Error = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -28,7 +30,7 @@ class ReminderRecord(Struct, frozen=True, gc=False):
     offset: Natural
 
 
-class Receipt(Struct, frozen=True, gc=False, tag="reminder.receipt", tag_field="type"):
+class Receipt(Struct, frozen=True, gc=False, tag="receipt.recorded", tag_field="type"):
     """What became of a reminder; a later receipt of the same reminder may say more.
 
     ``event_to_status_ms`` counts from the usage or due instant of the reminder (``as_of``),
@@ -36,7 +38,7 @@ class Receipt(Struct, frozen=True, gc=False, tag="reminder.receipt", tag_field="
     """
 
     reminder_id: ReminderId
-    status: Status
+    status: Word
     time: Instant
     subscriber: Masked
     kind: Word
@@ -50,14 +52,14 @@ class Receipt(Struct, frozen=True, gc=False, tag="reminder.receipt", tag_field="
     reminder_to_status_ms: Natural
     reminder: ReminderRecord
     gateway: Gateway | UnsetType = UNSET
-    message_ids: list[str] | UnsetType = UNSET
+    message_ids: list[MessageId] | UnsetType = UNSET
     error_class: Word | UnsetType = UNSET
     error_code: Error | UnsetType = UNSET
     resend: Name | UnsetType = UNSET
     """The dead letter whose resending this is about."""
 
 
-class DeadLetter(Struct, frozen=True, gc=False, tag="reminder.dead", tag_field="type"):
+class DeadLetter(Struct, frozen=True, gc=False, tag="reminder.abandoned", tag_field="type"):
     """A reminder the dispatcher gave up, or a record that is no reminder (without an id)."""
 
     reason: Word

@@ -58,6 +58,7 @@ class Owner:
 
         Returns from where the reports topic is to be read for it.
         """
+        log.info("opening a partition", partition=partition)
         names = tuple(lane.name for lane in self._desk.lanes)
         journal = PartitionJournal(self._settings, names, partition)
         await asyncio.to_thread(journal.open)
