@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from streamproc import __version__
+from streamproc.cli.dead_letters import dead_letters
 from streamproc.cli.demo import demo
 from streamproc.cli.dispatch import dispatch
 from streamproc.cli.replay import replay
@@ -20,6 +21,7 @@ def main() -> None:
     """Exact quota tables and timely usage reminders on Kafka and Faust."""
 
 
+main.add_command(dead_letters)
 main.add_command(demo)
 main.add_command(dispatch)
 main.add_command(replay)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from streamproc.contracts.receipts import decode_receipt
@@ -19,6 +18,7 @@ from streamproc.edges.dispatch.config import CONSOLE_ONLY, GatewaysError, load_g
 from streamproc.edges.dispatch.desk import Desk
 from streamproc.edges.dispatch.owner import OwnershipError
 from streamproc.edges.dispatch.partition_journal import BrokenError
+from streamproc.edges.dispatch.reading import records_of
 from streamproc.edges.dispatch.runner import Runner
 from streamproc.edges.dispatch.settings import DispatchSettings
 from streamproc.edges.dispatch.statistics import Tally
@@ -68,8 +68,8 @@ async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:
 def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> None:
     """Read all receipts and show what they say. Raises :class:`DispatchError`."""
     tally = Tally()
-    for value in read_all(settings, settings.topics.receipts):
-        tally.add([decode_receipt(value)])
+    for record in records_of(settings, settings.topics.receipts):
+        tally.add([decode_receipt(record.value)])
     if not tally.statuses:
         echo(f"no receipts in {settings.topics.receipts} yet")
         return
@@ -80,40 +80,3 @@ def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> 
         echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for (gateway, status), count in sorted(tally.by_gateway.items()):
         echo(f"{gateway}: {count} {status}")
-
-
-def read_all(settings: DispatchSettings, topic: str) -> list[bytes]:
-    """Values of all committed records of a topic, by partition and offset."""
-    return [record.value for record in records_of(settings, topic) if record.value is not None]
-
-
-def records_of(settings: DispatchSettings, topic: str) -> list[Any]:
-    """All committed records of a topic. Raises :class:`DispatchError`."""
-    try:
-        reader: Any = KafkaConsumer(
-            bootstrap_servers=settings.broker,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            max_poll_records=5_000,
-            **settings.kafka,
-        )
-    except KafkaError as error:
-        problem = f"no Kafka broker answers at {settings.broker}; start it or correct --broker"
-        raise DispatchError(problem) from error
-    try:
-        numbers = reader.partitions_for_topic(topic)
-        if not numbers:
-            raise DispatchError(f"there is no topic {topic} at {settings.broker}")
-        places = [TopicPartition(topic, number) for number in sorted(numbers)]
-        reader.assign(places)
-        reader.seek_to_beginning(*places)
-        ends = reader.end_offsets(places)
-        found: list[Any] = []
-        while any(reader.position(place) < ends[place] for place in places):
-            for records in reader.poll(timeout_ms=200).values():
-                found.extend(records)
-        return sorted(found, key=lambda record: (record.partition, record.offset))
-    except KafkaError as error:
-        raise DispatchError(f"{topic} at {settings.broker}: {error}") from error
-    finally:
-        reader.close()

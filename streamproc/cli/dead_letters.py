@@ -1,0 +1,134 @@
+"""``streamproc dead-letters``: reminders that the dispatcher gave up."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from streamproc.cli.durations import Duration
+
+if TYPE_CHECKING:
+    from streamproc.edges.dispatch.dead_letters import Found
+    from streamproc.edges.dispatch.settings import DispatchSettings
+
+
+@click.group("dead-letters")
+@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@click.option("--dead-letters", default="streamproc.dead-letters", help="Topic to read.")
+@click.option("--resends", default="streamproc.resends", help="Topic to write what is sent again.")
+@click.pass_context
+def dead_letters(context: click.Context, broker: str, dead_letters: str, resends: str) -> None:
+    """List, show and send again reminders that the dispatcher gave up.
+
+    \b
+    Examples:
+      streamproc dead-letters --broker localhost:9092 list
+      streamproc dead-letters --broker localhost:9092 show 2-17
+      streamproc dead-letters --broker localhost:9092 resend 2-17 --valid-for 1h
+    """
+    from streamproc.edges.dispatch.settings import DispatchSettings, Topics
+
+    topics = Topics(dead_letters=dead_letters, resends=resends)
+    context.obj = DispatchSettings(broker, topics)
+
+
+@dead_letters.command("list")
+@click.option("--reason", help="Only these: permanent, transient, contract_violation.")
+@click.pass_obj
+def list_letters(settings: DispatchSettings, reason: str | None) -> None:
+    """One line each: place, time, reminder, subscriber (masked), why, whether sent again."""
+    found = _find(settings, reason)
+    for one in found:
+        letter = one.letter
+        click.echo(
+            "  ".join(
+                (
+                    one.place,
+                    f"{letter.time:%Y-%m-%dT%H:%M:%SZ}",
+                    str(letter.reminder_id or "-"),
+                    str(letter.subscriber or "-"),
+                    str(letter.rule or "-"),
+                    str(letter.gateway or "-"),
+                    f"{letter.reason}: {letter.detail}",
+                    "sent again" if one.resent else "",
+                )
+            ).rstrip()
+        )
+    click.echo(f"{len(found)} dead letters", err=True)
+
+
+@dead_letters.command()
+@click.argument("place")
+@click.option(
+    "--reveal", is_flag=True, help="The reminder too, with full number and text. For your eyes."
+)
+@click.pass_obj
+def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
+    """All that is known of the dead letter at PLACE (as list shows it)."""
+    from streamproc.edges.dispatch.dead_letters import reminder_of
+    from streamproc.edges.dispatch.topics import DispatchError
+
+    (found,) = _chosen(settings, (place,))
+    shown: dict[str, Any] = {
+        "place": found.place,
+        "resent": found.resent,
+        **msgspec.to_builtins(found.letter),
+    }
+    if reveal:
+        try:
+            shown["reminder_record"] = msgspec.to_builtins(reminder_of(settings, found))
+        except DispatchError as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+@dead_letters.command()
+@click.argument("places", nargs=-1, metavar="[PLACE]...")
+@click.option("--all", "everything", is_flag=True, help="All that were not sent again yet.")
+@click.option("--reason", help="With --all: only these.")
+@click.option("--valid-for", type=Duration(), help="New time to live, such as 1h, from now.")
+@click.pass_obj
+def resend(
+    settings: DispatchSettings,
+    places: tuple[str, ...],
+    everything: bool,
+    reason: str | None,
+    valid_for: int | None,
+) -> None:
+    """Send dead letters again, each at most once, however often this is run."""
+    from streamproc.edges.dispatch.dead_letters import resend as send_again
+    from streamproc.edges.dispatch.topics import DispatchError
+
+    if bool(places) == everything:
+        raise click.UsageError("give the places of dead letters (see list), or --all")
+    if valid_for is not None and valid_for <= 0:
+        raise click.UsageError("--valid-for must be longer than nothing")
+    chosen = _find(settings, reason) if everything else _chosen(settings, places)
+    try:
+        count = send_again(settings, chosen, time.time_ns() // 1_000_000, valid_for)
+    except DispatchError as error:
+        raise click.ClickException(str(error)) from error
+    left = len(chosen) - count
+    click.echo(f"{count} sent again" + (f", {left} had been already" if left else ""))
+
+
+def _find(settings: DispatchSettings, reason: str | None) -> list[Found]:
+    from streamproc.edges.dispatch.dead_letters import find
+    from streamproc.edges.dispatch.topics import DispatchError
+
+    try:
+        return find(settings, reason)
+    except DispatchError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _chosen(settings: DispatchSettings, places: tuple[str, ...]) -> list[Found]:
+    known = {one.place: one for one in _find(settings, None)}
+    for place in places:
+        if place not in known:
+            raise click.ClickException(f"there is no dead letter {place}; see list")
+    return [known[place] for place in dict.fromkeys(places)]
