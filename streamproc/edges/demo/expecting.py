@@ -142,7 +142,7 @@ def _read(pipe: IO[bytes]) -> bytes:
     return data
 
 
-class _Balance:
+class Balance:
     """Reminders expected less reminders observed; a reminder that was both takes no memory."""
 
     def __init__(self) -> None:
@@ -163,7 +163,7 @@ class _Balance:
         return differences(Expectation(reminders=too_many), Expectation(reminders=missing))
 
 
-def _arriving(pipe: IO[bytes], topic: str, balance: _Balance) -> Iterator[LogRecord]:
+def arriving(pipe: IO[bytes], topic: str, balance: Balance) -> Iterator[LogRecord]:
     """Records as they come, until the outcome is asked for."""
     offsets: dict[int, int] = {}
     while isinstance(message := _decode(_read(pipe)), Batch):
@@ -182,8 +182,8 @@ def main(topic: str, rules: str | None = None) -> None:
 
     pipe, answers = sys.stdin.buffer, sys.stdout.buffer
     rulebook = load_rulebook(Path(rules).read_bytes(), rules) if rules else default_rulebook()
-    balance = _Balance()
-    outcome = expect(_arriving(pipe, topic, balance), rulebook, outcome=balance.outcome)
+    balance = Balance()
+    outcome = expect(arriving(pipe, topic, balance), rulebook, outcome=balance.outcome)
     _write(
         answers,
         Outcome(

@@ -17,6 +17,7 @@ from streamproc.core.instants import from_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.bulk import TopicError
 from streamproc.edges.demo.conductor import Conductor, DemoFailure, Interrupted
+from streamproc.edges.demo.figures import Figures
 from streamproc.edges.demo.interrupts import Interrupts
 from streamproc.edges.demo.plain import PlainView
 from streamproc.edges.demo.screen import LiveView, fits
@@ -36,7 +37,7 @@ def run_demo(settings: DemoSettings, rulebook: Rulebook, console: Console, began
     (``time.monotonic``). Call it from the main thread: it handles signals while it runs.
     """
     directory = Path(tempfile.mkdtemp(prefix="streamproc-demo-"))
-    settings = _with_own_rules(settings, directory)
+    settings = with_own_rules(settings, directory)
     run = _Run(settings, rulebook, console, directory, began)
     try:
         with Interrupts() as interrupts, _logging_to(directory / "demo.log"):
@@ -101,40 +102,17 @@ class _Run:
                     failure.detail, style="dim", markup=False, highlight=False, soft_wrap=True
                 )
                 return FAILURE
-            return self._sum_up(conductor, rows, differences)
-
-    def _sum_up(self, conductor: Conductor, rows: list[Row], differences: list[str]) -> int:
-        console, figures = self._console, conductor.figures
-        is_roomy = not console.is_terminal or console.height >= ROOMY_HEIGHT
-        console.print(table_of(rows if is_roomy else condensed(rows)))
-        console.print()
-        seconds = time.monotonic() - self._began
-        sent = sum(figures.reminders.values())
-        if is_all_equal(rows, differences):
-            self._say(
-                f"All {len(rows)} figures are equal, and so is each of the {sent:,} reminders by "
-                f"itself.",
-                "bold green",
+            seconds = time.monotonic() - self._began
+            was_cut = conductor.feed.was_cut
+            return sum_up(
+                self._console,
+                self._settings,
+                conductor.figures,
+                rows,
+                differences,
+                seconds,
+                was_cut,
             )
-            self._say(
-                f"{figures.applied:,} records in, {sent:,} SMS out ({figures.segments:,} "
-                f"segments), {seconds:.0f} s in all."
-            )
-            if conductor.feed.was_cut and not self._settings.keep:
-                last = from_ms(figures.simulated_ms)
-                self._say(
-                    f"This machine was too busy for the whole month, which was cut short on "
-                    f"{last:%Y-%m-%d}; what had come in by then is compared above.",
-                    "yellow",
-                )
-            elif not self._settings.keep:
-                self._say("More: --keep, --seed 2, --rules FILE, --broker HOST:PORT; see --help.")
-            return SUCCESS
-        unequal = sum(not row.is_equal for row in rows)
-        self._say(f"NOT EQUAL: {unequal} of {len(rows)} figures differ.", "bold red")
-        for line in differences[:EXAMPLES]:
-            self._say(line, "red")
-        return FAILURE
 
     def _leave_traces(self, site: Site) -> None:
         self.needs_logs = True
@@ -143,10 +121,59 @@ class _Run:
             self._say(f"The topics {self._names.app_id}* are left at {site.bootstrap}.")
 
     def _say(self, text: str, style: str = "") -> None:
-        self._console.print(text, style=style, markup=False, highlight=False)
+        say(self._console, text, style)
 
 
-def _with_own_rules(settings: DemoSettings, directory: Path) -> DemoSettings:
+def sum_up(
+    console: Console,
+    settings: DemoSettings,
+    figures: Figures,
+    rows: list[Row],
+    differences: list[str],
+    seconds: float,
+    was_cut: bool,
+) -> int:
+    """Show the comparison and say what it means; returns the exit code."""
+    is_roomy = not console.is_terminal or console.height >= ROOMY_HEIGHT
+    console.print(table_of(rows if is_roomy else condensed(rows)))
+    console.print()
+    if not is_all_equal(rows, differences):
+        unequal = sum(not row.is_equal for row in rows)
+        say(console, f"NOT EQUAL: {unequal} of {len(rows)} figures differ.", "bold red")
+        for line in differences[:EXAMPLES]:
+            say(console, line, "red")
+        return FAILURE
+    sent = sum(figures.reminders.values())
+    say(
+        console,
+        f"All {len(rows)} figures are equal, and so is each of the {sent:,} reminders by itself.",
+        "bold green",
+    )
+    say(
+        console,
+        f"{figures.applied:,} records in, {sent:,} SMS out ({figures.segments:,} segments), "
+        f"{seconds:.0f} s in all.",
+    )
+    if settings.keep:
+        return SUCCESS
+    if was_cut:
+        say(
+            console,
+            "This machine was too busy for the whole month: it was cut short on "
+            f"{from_ms(figures.simulated_ms):%Y-%m-%d}. What came in by then is compared above.",
+            "yellow",
+        )
+    else:
+        say(console, "More: --keep, --seed 2, --rules FILE, --broker HOST:PORT; see --help.")
+    return SUCCESS
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Plain words: nothing in them is markup."""
+    console.print(text, style=style, markup=False, highlight=False)
+
+
+def with_own_rules(settings: DemoSettings, directory: Path) -> DemoSettings:
     """With a copy of the rules: whoever edits the file meanwhile would change half of the run."""
     if settings.rules is None:
         return settings
