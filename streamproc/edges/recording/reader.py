@@ -101,8 +101,8 @@ class RecordingReader:
                 passed = 0
                 for frame in self.index.frames:
                     self.bytes_read = frame.start + frame.length
-                    if passed + frame.records <= skip:
-                        passed += frame.records
+                    passed += frame.records
+                    if passed <= skip:
                         yield b"", frame.records
                         continue
                     file.seek(frame.start)

@@ -1,0 +1,98 @@
+"""The parts of kafka-python and aiokafka that edges/bulk reaches into are as it takes them to be.
+
+What they do is shown on a broker by tests/integration/test_replay_*; here a new version is caught
+before that, with a name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from importlib.metadata import version
+
+from kafka import KafkaProducer, TopicPartition
+from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
+from kafka.producer.producer_batch import ProducerBatch
+from kafka.producer.record_accumulator import IncompleteProducerBatches, RecordAccumulator
+from kafka.producer.sender import Sender
+from kafka.producer.transaction_manager import TransactionManager
+from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
+from kafka.record.util import crc32c_c
+
+from streamproc.edges.bulk.packed import CODECS, PackedRecords
+
+
+def test_the_versions_are_the_ones_that_were_read() -> None:
+    assert version("kafka-python") == "3.0.12"
+    assert version("aiokafka") == "0.14.0"
+
+
+def test_every_codec_and_the_compiled_checksum_are_there() -> None:
+    assert has_gzip()
+    assert has_lz4()
+    assert has_snappy()
+    assert has_zstd()
+    # In pure Python a checksum takes longer than everything else together.
+    assert crc32c_c is not None
+
+
+def test_packed_records_stand_in_for_a_builder() -> None:
+    used = {"next_offset", "size_in_bytes", "set_producer_state", "close", "buffer", "is_full",
+            "compression_rate", "producer_id", "producer_epoch", "base_sequence"}  # fmt: skip
+    assert used <= {name for name in dir(MemoryRecordsBuilder) if not name.startswith("_")}
+    assert used <= {name for name in dir(PackedRecords) if not name.startswith("_")}
+    ours = inspect.signature(PackedRecords.set_producer_state).parameters
+    assert list(ours) == list(inspect.signature(MemoryRecordsBuilder.set_producer_state).parameters)
+
+
+def test_a_packed_batch_is_what_kafka_python_reads() -> None:
+    rows = [(5, b"k1", b"v" * 300, [("h", b"x")]), (4, None, None, []), (9, b"k2", b"", [])]
+    for codec in CODECS.values():
+        packed = PackedRecords(codec, 1 << 16, True)
+        for number, (at_ms, key, value, headers) in enumerate(rows):
+            assert packed.append(number, at_ms, key, value, headers) is not None
+        packed.seal(len(rows))
+        packed.set_producer_state(77, 3, 1000, True)
+        packed.close()
+        packed.close()  # a retried batch is closed again
+        (batch,) = MemoryRecords(packed.buffer())
+        assert batch.validate_crc()
+        assert (batch.producer_id, batch.producer_epoch, batch.base_sequence) == (77, 3, 1000)
+        assert batch.is_transactional
+        found = [(one.timestamp, one.key, one.value, one.headers) for one in batch]
+        assert found == rows
+
+
+def test_the_places_where_batches_are_put_exist() -> None:
+    accumulator = RecordAccumulator()
+    place = TopicPartition("t", 0)
+    assert isinstance(accumulator._batches[place], deque)
+    assert isinstance(accumulator._incomplete, IncompleteProducerBatches)
+    with accumulator._tp_lock(place):
+        pass
+    assert list(inspect.signature(ProducerBatch.__init__).parameters)[1:3] == ["tp", "records"]
+    batch = ProducerBatch(place, PackedRecords(0, 100, False))
+    seen: list[object] = []
+    batch.produce_future.add_callback(seen.append)
+    batch.abort(RuntimeError("no"))
+    ((base, _, errors),) = seen  # type: ignore[misc]
+    assert base == -1
+    assert str(errors(0)) == "no"
+    source = inspect.getsource(KafkaProducer.__init__)
+    for name in ("_accumulator", "_sender", "_transaction_manager"):
+        assert f"self.{name} =" in source
+    for owner, name in (
+        (Sender, "wakeup"), (Sender, "force_close"),
+        (TransactionManager, "is_transactional"),
+        (TransactionManager, "maybe_add_partition_to_transaction"),
+    ):  # fmt: skip
+        assert callable(getattr(owner, name))
+
+
+def test_a_failed_batch_is_not_split_behind_our_back() -> None:
+    # Sender._can_split asks for record_count > 1; _WholeBatch says 1.
+    assert "batch.record_count > 1" in inspect.getsource(Sender._can_split)
+    # Sequence numbers must not come from it.
+    drained = inspect.getsource(RecordAccumulator.drain_batches_for_one_node)
+    assert "batch.records.next_offset()" in drained
+    assert "record_count" not in drained
