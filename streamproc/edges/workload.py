@@ -182,7 +182,8 @@ class _Generator:
         # Sized so that an average subscriber uses about the allowance in a month.
         share = self._weights[number] - (self._weights[number - 1] if number else 0)
         expected = settings.events * MONTH_DAYS / settings.days * share / self._weights[-1]
-        mean = self._allowance[number] * 1.1 / max(expected, 1.0)
+        # A plan may grant nothing.
+        mean = max(self._allowance[number] * 1.1 / max(expected, 1.0), 1.0)
         used_bytes = int(chance.expovariate(1 / mean))
         return self._usage_of(self._names[number], time_ms, now_ms, used_bytes)
 
