@@ -84,7 +84,11 @@ class Run:
     def children(self) -> dict[int, str]:
         """Command lines of the processes it started and that are alive, by process id."""
         listed = subprocess.run(
-            ["ps", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
+            # -ww: whole command lines, whatever width is in the environment
+            ["ps", "-wweo", "pid=,ppid=,stat=,args="],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         fields = [line.split(None, 3) for line in listed.stdout.splitlines()]
         return {
@@ -143,7 +147,7 @@ def assert_nothing_is_left(run: Run, children: dict[int, str]) -> None:
 
 def _is_running(pid: int, arguments: str) -> bool:
     found = subprocess.run(
-        ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-wwo", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     state, _, present = found.stdout.strip().partition(" ")
     return present.strip() == arguments and not state.startswith("Z")
