@@ -31,6 +31,9 @@ lock:  ## resolve the dependencies of pyproject.toml anew into requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
+demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep" and the like
+	@$(BIN)/streamproc demo $(ARGS)
+
 test: check  ## everything: lint, types, import contracts, all tests (needs Docker, or Java 17+ and Maven)
 	$(BIN)/pytest
 
