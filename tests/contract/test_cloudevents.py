@@ -267,7 +267,7 @@ def cloud_event(event: Any, name: str, as_bytes: bool) -> CloudEvent:
     return CloudEvent(attributes, data if as_bytes else json.loads(data))
 
 
-@budget(40)
+@budget(15)
 @given(st.sampled_from(sorted(INPUTS)).flatmap(lambda n: st.tuples(st.just(n), _events(n))))
 def test_what_the_sdk_writes_is_read_as_the_same_event(drawn: tuple[str, Any]) -> None:
     name, event = drawn

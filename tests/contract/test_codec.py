@@ -54,7 +54,7 @@ def failure(value: bytes | None, key: bytes | None = KEY, headers: Any = ()) -> 
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_every_event_is_read_as_it_was_written(name: str) -> None:
-    @budget(10)
+    @budget(6)
     @given(instances(INPUTS[name]))
     def check(event: Any) -> None:
         key = None if name == "clock.advanced.v1" else event.subscriber.encode()
@@ -213,7 +213,7 @@ def outcome(value: bytes | None, key: bytes | None, headers: Any) -> InputEvent 
         return found
 
 
-@budget(150)
+@budget(100)
 @given(VALUES, KEYS, HEADERS)
 def test_only_events_and_failures_come_out(value: Any, key: Any, headers: Any) -> None:
     found = outcome(value, key, headers)
@@ -224,7 +224,7 @@ def test_only_events_and_failures_come_out(value: Any, key: Any, headers: Any) -
         assert found.event_id is UNSET or found.event_id
 
 
-@budget(50)
+@budget(30)
 @given(st.sampled_from(sorted(INPUTS)).flatmap(lambda name: faulty(INPUTS[name])), KEYS, HEADERS)
 def test_a_failure_repeats_no_value_of_the_input(document: Any, key: Any, headers: Any) -> None:
     found = outcome(json.dumps(document).encode(), key, headers)

@@ -23,6 +23,7 @@ from streamproc.engine.rows import DUE_BYTES, Rows
 from tests.contract.golden import GOLDEN, SAMPLES, fields_of, load
 
 FILES = sorted(GOLDEN.glob("*.json"))
+PACKED = [path for path in FILES if path.stem.startswith(("state", "progress"))]
 
 
 class _Codec:
@@ -92,12 +93,10 @@ def test_golden_bytes_are_read(path: Path) -> None:
     assert missing(file["fields"], fields_of(read(path.stem, value, file))) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PACKED, ids=lambda path: path.stem)
 def test_golden_records_are_written_again_without_loss(path: Path) -> None:
     """A row is read, changed and written by each release that works on it."""
     value, file = load(path)
-    if not path.stem.startswith(("state", "progress")):
-        return
     again = encode_progress if path.stem.startswith("progress") else pack
     rewritten = again(read(path.stem, value, file))
 

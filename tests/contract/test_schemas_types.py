@@ -15,7 +15,7 @@ from tests.contract.normal import of_file, of_type, without_conditions
 from tests.contract.strategies import faulty, instances
 from tests.property.budget import budget
 
-EXAMPLES = 20
+EXAMPLES = 12
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -111,7 +111,7 @@ def test_the_known_differences_are_there(spelling: str, by_schema: bool, by_type
 def test_the_judges_differ_where_a_difference_is_put_in() -> None:
     """The comparison can fail: a schema that forbids what the types allow is found out."""
 
-    @settings(budget(EXAMPLES), phases=[Phase.generate])
+    @settings(budget(60), phases=[Phase.generate])
     @given(faulty(TYPES["account.closed.v1"]))
     def check(document: Any) -> None:
         assert schema_accepts("account.opted_out.v1", document) == types_accept(
