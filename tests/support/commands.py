@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from kafka import KafkaConsumer, TopicPartition
 
+from streamproc.cli import main
 from tests.support.cluster import read_committed
 
 
@@ -23,13 +25,14 @@ def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
 
 
-def run(*arguments: str | Path, code: int = 0, timeout_seconds: float = 60) -> str:
-    """Run it to its end; returns what it said, and fails if it ends otherwise than expected."""
-    process = start(*arguments)
-    said, _ = process.communicate(timeout=timeout_seconds)
-    text = said.decode()
-    assert process.returncode == code, f"exit {process.returncode}:\n{text}"
-    return text
+def run(*arguments: str | Path, code: int = 0) -> str:
+    """Run it in this process, to its end; returns what it said (on both streams).
+
+    Fails if it ends otherwise than with ``code``.
+    """
+    result = CliRunner().invoke(main, [str(one) for one in arguments], catch_exceptions=False)
+    assert result.exit_code == code, f"exit {result.exit_code}:\n{result.output}"
+    return result.output
 
 
 def kill_at_random(

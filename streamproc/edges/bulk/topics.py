@@ -35,7 +35,7 @@ def open_admin(bootstrap: str, **settings: Any) -> KafkaAdminClient:
     """Raises :class:`TopicError` if no broker answers."""
     try:
         return KafkaAdminClient(
-            bootstrap_servers=bootstrap, **{"bootstrap_timeout_ms": 10_000, **settings}
+            bootstrap_servers=bootstrap, **{"bootstrap_timeout_ms": 5_000, **settings}
         )
     except KafkaError as error:
         raise TopicError(
