@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, TypeVar
-from unittest import mock
 
 from aiokafka.partitioner import DefaultPartitioner
 from faust.types import TP
@@ -28,17 +27,14 @@ from streamproc.engine.delivery import Chunk
 from streamproc.engine.partition import Partition, PoisonError, Processor
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import LaneSettings
+from tests.support.commit_faults import CommitFaults, SimulatedCrashError, crashing_at
 from tests.support.memory_log import Headers, LogRecord, MemoryConsumer, MemoryLog, MemoryWriter
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 PATIENCE = 20
-"""Reloads in a row after which a partition counts as broken for good."""
-
-
-class SimulatedCrashError(BaseException):
-    """The process died here; no code of the worker may catch it."""
+"""Failures in a row after which a commit is given up."""
 
 
 class TopologyDriver(Generic[T]):
@@ -78,8 +74,8 @@ class TopologyDriver(Generic[T]):
         self._new_processor = new_processor
         self._read: dict[str, int] = {}
         self._fetch: dict[tuple[str, int], int] = {}
-        self._failures: list[tuple[int | None, str, BaseException]] = []
-        self._gates: dict[str, asyncio.Event] = {}
+        self._aside: set[tuple[object, object]] = set()
+        self._faults = CommitFaults()
         self._choose = DefaultPartitioner()
         self._runner = asyncio.Runner()
         self.processor = new_processor()
@@ -101,6 +97,7 @@ class TopologyDriver(Generic[T]):
     def start(self) -> None:
         """A new process: everything it knows it reads from the log."""
         self.processor = self._new_processor()
+        self._aside.clear()
         for number in range(self.log.partitions):
             self._run(self._open(number))
 
@@ -112,8 +109,7 @@ class TopologyDriver(Generic[T]):
     def crash(self) -> None:
         """Whatever is in memory is gone; a transaction under way stays open in the log."""
         self.partitions.clear()
-        self._gates.clear()
-        self._failures.clear()
+        self._faults.clear()
         self._run(_cancel_others())
 
     def restart(self) -> None:
@@ -128,19 +124,13 @@ class TopologyDriver(Generic[T]):
         It is an error if it does not reach it within the block.
         """
 
-        def strike(_: object) -> None:
-            raise SimulatedCrashError(f"{stage}:{step}")
-
-        with mock.patch.object(crashpoints, "_strike", strike):
-            crashpoints.arm(crashpoints.CrashPlan(stage, step, count))
-            try:
+        try:
+            with crashing_at(stage, step, count):
                 yield
-            except SimulatedCrashError:
-                self.crash()
-                return
-            finally:
-                crashpoints.arm(None)
-        raise AssertionError(f"{stage}:{step} was not reached")
+        except SimulatedCrashError:
+            self.crash()
+        else:
+            raise AssertionError(f"{stage}:{step} was not reached")
 
     # Input.
 
@@ -182,7 +172,9 @@ class TopologyDriver(Generic[T]):
         """Apply input that was not applied yet, at most so many records of each partition."""
         for number in range(self.log.partitions):
             for topic in self.settings.input_topics:
-                self._process(topic, number, records)
+                start = self._fetch[topic, number]
+                _, end = self.log.read_from(topic, number, start, records or 1 << 60)
+                self._feed(number, {topic: end})
 
     # Time.
 
@@ -219,13 +211,12 @@ class TopologyDriver(Generic[T]):
                 try:
                     self._run(self.partitions[number].finish())
                 except Exception as error:
-                    self.reload(number, error)
-                    for topic in self.settings.input_topics:
-                        self._process(topic, number, None)
+                    failure = error
+                    self._repair(number, error)
                 else:
                     break
             else:
-                raise AssertionError(f"partition {number} cannot be committed") from error_of(self)
+                raise AssertionError(f"partition {number} cannot be committed") from failure
 
     def begin_commits(self) -> None:
         """Start commits as the lane does, beside further processing."""
@@ -239,12 +230,11 @@ class TopologyDriver(Generic[T]):
 
     def hold_commits_at(self, step: str) -> None:
         """Commits wait after this step until :meth:`release_commits`."""
-        self._gates[step] = asyncio.Event()
+        self._faults.hold_at(step)
 
     def release_commits(self) -> None:
-        for gate in self._gates.values():
-            gate.set()
-        self._gates.clear()
+        """Let them go on, and wait for their end."""
+        self._faults.release()
 
         async def settle() -> None:
             for partition in self.partitions.values():
@@ -254,11 +244,10 @@ class TopologyDriver(Generic[T]):
 
     def fail_commit_at(self, step: str, error: BaseException, partition: int | None = None) -> None:
         """The next commit (of a partition) fails after a step; after 6 it is committed anyway."""
-        self._failures.append((partition, step, error))
+        self._faults.fail_at(step, error, partition)
 
-    def reload(self, number: int, why: BaseException) -> None:
+    def reload(self, number: int) -> None:
         """Law 4: throw a partition's memory away and load it from the changelog."""
-        self.repairs.append((number, why))
         self._run(self.partitions.pop(number).close())
         self._run(self._open(number))
 
@@ -295,42 +284,53 @@ class TopologyDriver(Generic[T]):
             if key is not None and key != PROGRESS_KEY and value is not None
         }
 
-    def _process(self, topic: str, number: int, records: int | None) -> None:
-        limit = 1 << 60 if records is None else records
-        while limit > 0:
-            start = self._fetch[topic, number]
-            size = min(limit, self.settings.chunk_records)
-            found, after = self.log.read_from(topic, number, start, size)
-            self._fetch[topic, number] = after
-            if not found:
-                return
-            limit -= len(found)
-            chunk = Chunk(TP(topic, number), list(found), 0)
+    def _feed(self, number: int, until: dict[str, int]) -> None:
+        """Apply a partition's input up to these offsets, chunk by chunk."""
+        for topic, end in until.items():
+            while (start := self._fetch[topic, number]) < end:
+                found, after = self.log.read_from(topic, number, start, self.settings.chunk_records)
+                records = [record for record in found if record.offset < end]
+                self._fetch[topic, number] = min(after, end)
+                if not records:
+                    continue
+                chunk = Chunk(TP(topic, number), records, 0)
+                try:
+                    self.partitions[number].apply(chunk, self._acknowledger(chunk))
+                except PoisonError as error:
+                    self._set_aside(number, error)
 
-            def ack(topic: str = topic, after: int = chunk.offset + 1) -> None:
-                self.group_offsets[topic, number] = after
+    def _acknowledger(self, chunk: Chunk) -> Callable[[], None]:
+        def ack() -> None:
+            self.group_offsets[chunk.topic, chunk.partition] = chunk.offset + 1
 
-            try:
-                self.partitions[number].apply(chunk, ack)
-            except PoisonError as error:
-                self._set_aside(number, error)
-                limit = 1 << 60
+        return ack
 
     def _set_aside(self, number: int, error: PoisonError) -> None:
-        if len(self.repairs) > PATIENCE:
-            raise error
+        if (error.record, error.key) in self._aside:
+            raise error  # set aside, and there again
+        self._aside.add((error.record, error.key))
         self.processor.set_aside(error)
-        self.reload(number, error)
+        self._repair(number, error)
+
+    def _repair(self, number: int, why: BaseException) -> None:
+        """Load a partition again and apply again what was in memory."""
+        self.repairs.append((number, why))
+        reached = {topic: self._fetch[topic, number] for topic in self.settings.input_topics}
+        self.reload(number)
+        self._feed(number, reached)
 
     async def _open(self, number: int) -> None:
         writer = MemoryWriter(
-            self.log, self.settings.app_id, number, lambda: self.now_ms, self._pause
+            self.log, self.settings.app_id, number, lambda: self.now_ms, self._faults.pause
         )
         await writer.open()
+        crashpoints.reached("open", "a")
         rows: Rows[T] = Rows(self.processor, eager=self.processor.packs_at_once)
         consumer = MemoryConsumer(self.log)
         progress, _ = await read_to_end(consumer, self.changelog, number, 0, rows, Progress())
+        crashpoints.reached("open", "b")
         rows.rebuild_due()
+        crashpoints.reached("open", "c")
         self.partitions[number] = Partition(
             number,
             rows,
@@ -343,22 +343,8 @@ class TopologyDriver(Generic[T]):
         for topic in self.settings.input_topics:
             self._fetch[topic, number] = progress.positions.get(topic, 0)
 
-    async def _pause(self, number: int, step: str) -> None:
-        gate = self._gates.get(step)
-        if gate is not None:
-            await gate.wait()
-        for failure in self._failures:
-            if failure[0] in (None, number) and failure[1] == step:
-                self._failures.remove(failure)
-                raise failure[2]
-
     def _run(self, work: Coroutine[Any, Any, R]) -> R:
         return self._runner.run(work)
-
-
-def error_of(driver: TopologyDriver[Any]) -> BaseException:
-    """Why the last partition was loaded again."""
-    return driver.repairs[-1][1]
 
 
 async def _cancel_others() -> None:
