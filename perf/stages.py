@@ -30,13 +30,13 @@ from perf.preload import apply_all
 from tests.support.broker import open_broker
 
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    # The first stage with a part in the innermost frame that any stage knows.
+    # The first stage with a part in the innermost frame that any stage knows; but see WHOLE.
     ("decode", ("decode_event", "usage = decode(", "contracts/codec.py", "contracts/cloudevents")),
     ("waiting", ("selectors.py",)),
     ("network", ("self._sock.send", "csock.send", "recv")),
     ("rows", ("Rows.get (", "Rows.put (")),
     ("encode rows", ("take_changes", "_store (", "pack (", "engine/rows.py")),
-    ("encode outputs", ("encode_effect", "_encode(reminder)", "outbox.put", "core/text.py")),
+    ("encode outputs", ("_encode(reminder)", "outbox.put", "Outbox.put")),
     ("append", ("_append (streamproc", "aiokafka/record", "message_accumulator.py")),
     ("commit", ("engine/transaction.py", "aiokafka/producer", "commit_transaction", "_take (")),
     ("apply", ("app/processor.py", "streamproc/core", "perf/bare/counter.py")),
@@ -46,12 +46,17 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Faust and mode", ("faust/", "mode/")),
     ("event loop", ("asyncio/",)),
 )
+WHOLE = (("make reminders", "core/reminding.py"), ("encode outputs", "encode_effect"))
+"""Everything beneath such a frame belongs to the stage."""
 RATE = 250
 """Samples per second."""
 
 
 def stage_of(stack: list[str]) -> str:
     """The stage of a sample, whose stack begins with the outermost frame."""
+    for stage, part in WHOLE:
+        if any(part in frame for frame in stack):
+            return stage
     for frame in reversed(stack):
         for stage, parts in STAGES:
             if any(part in frame for part in parts):
