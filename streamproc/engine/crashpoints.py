@@ -50,9 +50,8 @@ class CrashPlan:
             stage, step, *rest = text.split(":")
             if step not in STEPS[stage] or len(step) != 1 or len(rest) > 3:
                 raise ValueError(text)
-            numbers = [int(number) for number in rest[:2]]
-            name = rest[2] if len(rest) == 3 else "KILL"
-            return cls(stage, step, *numbers, strike=Signals[f"SIG{name}"])
+            count, delay_ms, name = (*rest, *("1", "0", "KILL")[len(rest) :])
+            return cls(stage, step, int(count), int(delay_ms), Signals[f"SIG{name}"])
         except (KeyError, ValueError) as error:
             steps = ", ".join(f"{stage}:[{steps}]" for stage, steps in STEPS.items())
             raise CrashPlanError(

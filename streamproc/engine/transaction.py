@@ -65,13 +65,15 @@ class PartitionWriter:
         """Let go without committing anything; an open transaction is left to be aborted.
 
         ``AIOKafkaProducer.stop`` would first wait until everything pending is sent, which takes
-        for ever when the broker is gone; here nothing uncommitted is worth sending.
+        for ever when the broker is gone; here nothing uncommitted is worth sending. Its sender's
+        tasks wait for one another: a commit for batches that nobody sends once the sender stops.
         """
         producer = self._producer
         producer._closed = True
-        with contextlib.suppress(Exception):
-            if producer._sender is not None and producer._sender.sender_task is not None:
-                await producer._sender.close()
+        tasks = _tasks_of(producer._sender)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(Exception):
             await producer.client.close()
 
@@ -94,24 +96,39 @@ class PartitionWriter:
         crashpoints.reached("commit", "2")
         # 3 Changed states and 5 the progress record: one batch after the other, in order.
         crashpoints.reached("commit", "3")
-        await self._append(changelog, changes)
+        sent = await self._append(changelog, changes)
         crashpoints.reached("commit", "5")
         # 4 Reminders, audit, rejects.
         for topic, records in outputs.items():
-            await self._append(topic, records)
+            sent += await self._append(topic, records)
         crashpoints.reached("commit", "4")
-        # 6 Commit; waits for every batch above to be acknowledged.
+        # aiokafka would commit without a batch that the broker has refused.
+        await asyncio.gather(*sent)
+        # 6 Commit.
         await self._producer.commit_transaction()
         crashpoints.reached("commit", "6")
 
-    async def _append(self, topic: str, records: Records) -> None:
+    async def _append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
+        """Hand over records; returns what to await until the broker has them."""
         producer = self._producer
+        sent = []
         batch = producer.create_batch()
         for key, value in records:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                await producer.send_batch(batch, topic, partition=self.partition)
+                sent.append(await producer.send_batch(batch, topic, partition=self.partition))
                 batch = producer.create_batch()
                 if batch.append(key=key, value=value, timestamp=None) is None:
                     raise ValueError(f"a record for {topic} exceeds {BATCH_BYTES} bytes")
         if batch.record_count():
-            await producer.send_batch(batch, topic, partition=self.partition)
+            sent.append(await producer.send_batch(batch, topic, partition=self.partition))
+        return sent
+
+
+def _tasks_of(sender: Any) -> list[asyncio.Task[Any]]:
+    """The tasks that a producer's sender has started and that still run."""
+    found = []
+    for task in asyncio.all_tasks():
+        frame = getattr(task.get_coro(), "cr_frame", None)
+        if frame is not None and frame.f_locals.get("self") is sender:
+            found.append(task)
+    return found

@@ -38,7 +38,7 @@ class Observer:
         self._at_end: dict[tuple[str, int], int] = {}
         topics = [names.events, names.changelog, *self._kinds]
         self._places = [TopicPartition(t, n) for t in topics for n in range(PARTITIONS)]
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._bootstrap = bootstrap
         self._consumer = _consumer(bootstrap, f"observer-{names.app_id}")
         self._ending = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="observer")
@@ -77,7 +77,9 @@ class Observer:
         """
         latest = {tp: OffsetSpec.latest() for tp in self._places}
         found = []
-        for tp, future in self._admin.list_offsets(latest, request_timeout=10).items():
+        # A new one each time: librdkafka's would go on with the leader epochs it once learned.
+        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
+        for tp, future in admin.list_offsets(latest, request_timeout=10).items():
             try:
                 end = future.result(15).offset
             except KafkaException as error:
