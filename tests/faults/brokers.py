@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 from tests.faults.proxy import Proxy
-from tests.support.jvm_broker import START_LIMIT_S, JvmBroker
+from tests.support.jvm_broker import JvmBroker
 from tests.support.ports import free_port
 
 SLOTS = 3
@@ -54,6 +54,8 @@ class Cluster(Protocol):
 
 class LabBroker(JvmBroker):
     """A broker with further listeners and settings, which can be frozen."""
+
+    start_limit_s = 120.0  # a killed one looks through its logs first, on a machine that is busy
 
     def __init__(self, listeners: dict[str, tuple[int, int]], settings: dict[str, str]) -> None:
         """``listeners``: name to (port, advertised port)."""
@@ -173,7 +175,7 @@ class Trio:
     def start(self) -> Self:
         for member in self._members:
             member.begin()
-        deadline = time.monotonic() + 2 * START_LIMIT_S
+        deadline = time.monotonic() + LabBroker.start_limit_s
         for member in self._members:
             member._await_answer(deadline)
         return self

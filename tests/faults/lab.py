@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import tempfile
@@ -102,24 +103,36 @@ class Lab:
         return self._report()
 
     def _live(self, variant: Variant, acts: Any) -> None:
-        cluster = self._cluster_of(variant.brokers)
         directory = Path(tempfile.mkdtemp(prefix="streamproc-lab-"))
+        life: Life | None = None
         problems: list[str] = []
-        with Life(cluster, variant, directory) as life:
-            self._history.write("life", **life.describe())
-            life.wait_for_flow()
-            for act in acts(life):
-                problems = self._fault(life, act)
-                if problems or any(KINDS[name].ends_life for name, _ in act.parameters):
-                    break
-                if life.load.is_over:
-                    break
-                time.sleep(WARM_UP_SECONDS)
-            else:
-                problems = self._last(life)
+        try:
+            with Life(self._cluster_of(variant.brokers), variant, directory) as life:
+                self._history.write("life", **life.describe())
+                life.mark()
+                life.wait_for_flow()
+                problems = self._faults(life, acts)
+        except Exception:
+            problems = [traceback.format_exc(limit=4)]
+            name = life.names.app_id if life else ""
+            self._history.write("trouble", app_id=name, problems=problems)
+            print(f"     {problems[0]}", flush=True)
         if problems:
-            shutil.copytree(directory, self._keep / life.names.app_id)
+            # Whatever is wrong with the brokers must not be wrong with the next life.
+            self._close()
+            if life is not None:
+                shutil.copytree(directory, self._keep / life.names.app_id)
         shutil.rmtree(directory, ignore_errors=True)
+
+    def _faults(self, life: Life, acts: Any) -> list[str]:
+        for act in acts(life):
+            problems = self._fault(life, act)
+            if problems or any(KINDS[name].ends_life for name, _ in act.parameters):
+                return problems
+            if life.load.is_over:
+                break
+            time.sleep(WARM_UP_SECONDS)
+        return self._last(life)
 
     def _fault(self, life: Life, act: Act) -> list[str]:
         began = time.monotonic()
@@ -175,6 +188,7 @@ class Lab:
             outcome=outcome,
             seconds_to_flow=seconds,
             seconds_in_all=round(time.monotonic() - began, 2),
+            load_average=round(os.getloadavg()[0], 1),
             input_records=life.oracle.records,
             reminders=life.oracle.totals["reminders"],
             ended_by_themselves=[[one.slot, one.code, one.said[-1500:]] for one in by_itself[:3]],

@@ -69,6 +69,7 @@ class JvmBroker:
     ``broker.log``; stop() leaves it for restart(), close() (and leaving the ``with``) removes it.
     """
 
+    start_limit_s = START_LIMIT_S
     _quorum_options: tuple[str, ...] = ("--standalone",)
 
     def __init__(self, port: int | None = None) -> None:
@@ -95,7 +96,7 @@ class JvmBroker:
         """Start and wait until the broker answers. Does nothing while it runs.
 
         Raises BrokerUnavailable if Java, Maven or the jars are missing, BrokerStartError if the
-        broker ends or stays silent for START_LIMIT_S seconds.
+        broker ends or stays silent for ``start_limit_s`` seconds.
         """
         if self.process is not None and self.process.poll() is None:
             return
@@ -105,7 +106,7 @@ class JvmBroker:
             atexit.register(self.close)
         self.process = self._spawn(self.directory)
         try:
-            self._await_answer(time.monotonic() + START_LIMIT_S)
+            self._await_answer(time.monotonic() + self.start_limit_s)
         except BrokerStartError:
             self.kill()
             raise
@@ -217,7 +218,7 @@ class JvmBroker:
                 time.sleep(0.05)
         raise BrokerStartError(
             f"the Kafka broker on {self.bootstrap} did not answer within "
-            f"{START_LIMIT_S:g} s:\n{self.log_tail()}"
+            f"{self.start_limit_s:g} s:\n{self.log_tail()}"
         )
 
 
