@@ -10,8 +10,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
@@ -19,9 +20,13 @@ from aiokafka import AIOKafkaProducer
 from streamproc.contracts.codec import encode_effect
 from streamproc.contracts.receipts import DeadLetter, Receipt, decode_dead_letter, decode_receipt
 from streamproc.core.effects import Reminder
+from streamproc.core.instants import from_ms
 from tests.support.cluster import create_topic, read_committed
+from tests.support.desk import reminder
 
 PARTITIONS = 2
+HEAD = "version: 1\ngateways:\n"
+"""How every gateways file begins."""
 
 
 class DispatchScene:
@@ -33,10 +38,20 @@ class DispatchScene:
         self.app = f"d{uuid4().hex[:8]}"
         self.gateways = directory / "gateways.yaml"
         self.processes: list[subprocess.Popen[bytes]] = []
+        self._logged: dict[str, int] = {}
         self.names = {
             name: f"{self.app}.{name}"
             for name in ("reminders", "resends", "journal", "receipts", "dead-letters", "reports")
         }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
     async def prepare(self, gateways: str) -> None:
         """Write the gateways file and create the topic of reminders."""
@@ -48,14 +63,32 @@ class DispatchScene:
         topics = [part for name, topic in self.names.items() for part in (f"--{name}", topic)]
         return ["--broker", self.bootstrap, "--group", self.app, *topics]
 
-    def start(self, name: str = "one", **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str = "one") -> subprocess.Popen[bytes]:
         """A dispatcher with static membership: killed and started again it goes on at once."""
-        command = [sys.executable, "-m", "streamproc", "dispatch", *self.options()]
-        command += ["--gateways", str(self.gateways), "--instance-id", name]
-        command += ["--session-timeout-seconds", "6", "--stats-every-seconds", "2"]
-        variables = os.environ | {"SMSC_PASSWORD": "secret", "HOOK_SECRET": "key"} | environment
-        with (self.directory / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=variables)
+        words = ["dispatch", *self.options(), "--gateways", str(self.gateways)]
+        words += ["--instance-id", name, "--session-timeout-seconds", "6"]
+        return self.run([*words, "--stats-every-seconds", "2"], name)
+
+    def run(self, words: list[str], name: str = "one") -> subprocess.Popen[bytes]:
+        """``streamproc WORDS``; what it says goes to a log."""
+        log = self.directory / f"{name}.log"
+        self._logged[name] = len(log.read_text()) if log.exists() else 0
+        command = [sys.executable, "-m", "streamproc", *words]
+        secrets = {"SMSC_PASSWORD": "secret", "HOOK_SECRET": "key"}
+        return self.spawn(command, log, secrets)
+
+    async def ready(self, name: str = "one") -> None:
+        """Wait until the dispatcher that was started last under this name reads a partition."""
+        log = self.directory / f"{name}.log"
+        await self.until(lambda: "partition opened" in log.read_text()[self._logged[name] :])
+
+    def spawn(
+        self, command: list[str], out: Path, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        with out.open("ab") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=os.environ | environment
+            )
         self.processes.append(process)
         return process
 
@@ -63,12 +96,6 @@ class DispatchScene:
         """SIGTERM; fails if it does not end well."""
         process.send_signal(signal.SIGTERM)
         assert process.wait(25) == 0, self.logs()
-
-    def end(self) -> None:
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
 
     def logs(self) -> str:
         return "\n".join(
@@ -131,6 +158,18 @@ class DispatchScene:
         while not condition():
             assert time.monotonic() < deadline, self.logs()
             await asyncio.sleep(0.1)
+
+
+def due(number: int, subscriber: int, **fields: Any) -> Reminder:
+    """A reminder of now; its text names it, so that a message center's log can be read."""
+    now = from_ms(time.time_ns() // 1_000_000)
+    values: dict[str, Any] = {
+        "text": f"#{number} 80% used",
+        "as_of": now,
+        "not_before": now,
+        "expires_time": now + timedelta(hours=1),
+    }
+    return reminder(number, f"8613800{subscriber:06}", **{**values, **fields})
 
 
 def smpp_gateway(port: int, name: str = "main", **fields: Any) -> str:

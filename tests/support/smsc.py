@@ -72,6 +72,8 @@ class Smsc:
         self._ids = int(time.time()) % 1_000_000 * 1000
         self._seconds: deque[float] = deque()
         self._sequence = 0
+        self._bound: list[asyncio.StreamWriter] = []
+        self._unacknowledged: dict[int, tuple[asyncio.StreamWriter | None, bytes]] = {}
 
     async def serve(self, port: int) -> None:
         server = await asyncio.start_server(self._session, "127.0.0.1", port)
@@ -105,12 +107,14 @@ class Smsc:
                     return
                 elif command == DELIVER_SM | RESPONSE:
                     self._note(event="receipt_acknowledged", status=status)
+                    self._unacknowledged.pop(sequence, None)
                 elif not command & RESPONSE:
                     self._put(writer, RESPONSE, INVALID_COMMAND, sequence)
         except (asyncio.IncompleteReadError, ConnectionError):
             self._note(event="connection_lost")
         finally:
             writer.close()
+            self._leave(writer)
 
     def _bind(self, writer: asyncio.StreamWriter, command: int, sequence: int, body: bytes) -> bool:
         system_id, password, _ = body.split(b"\0")[:3]
@@ -118,7 +122,27 @@ class Smsc:
         self._note(event="bind", system_id=system_id.decode(), good=good)
         answer = OK if good else BAD_PASSWORD
         self._put(writer, command | RESPONSE, answer, sequence, b"simulator\0" if good else b"")
+        if good:
+            self._bound.append(writer)
+            self._deliver_unacknowledged()
         return good
+
+    def _leave(self, writer: asyncio.StreamWriter) -> None:
+        """A session ended: what it did not acknowledge goes to another, or waits for one."""
+        if writer in self._bound:
+            self._bound.remove(writer)
+        for sequence, (to, body) in self._unacknowledged.items():
+            if to is writer:
+                self._unacknowledged[sequence] = (None, body)
+        self._deliver_unacknowledged()
+
+    def _deliver_unacknowledged(self) -> None:
+        """Receipts to any session of the account, as message centers do."""
+        for sequence, (to, body) in list(self._unacknowledged.items()):
+            if to is None and self._bound:
+                chosen = self._chance.choice(self._bound)
+                self._unacknowledged[sequence] = (chosen, body)
+                self._put(chosen, DELIVER_SM, OK, sequence, body)
 
     async def _submit(self, writer: asyncio.StreamWriter, sequence: int, one: Submit) -> None:
         behaviour = self._behaviour
@@ -139,11 +163,11 @@ class Smsc:
         answered = f"{number:X}" if behaviour.receipt_ids == "decimal" else str(number)
         early = behaviour.receipts == "early"
         if early:
-            self._receipt(writer, one, number)
+            self._receipt(one, number)
         self._put(writer, SUBMIT_SM | RESPONSE, OK, sequence, answered.encode() + b"\0")
         if one.registered & 1 and not early and behaviour.receipts != "none":
             await asyncio.sleep(self._chance.uniform(0, behaviour.receipt_seconds))
-            self._receipt(writer, one, number)
+            self._receipt(one, number)
 
     def _status(self, one: Submit) -> int:
         behaviour, now = self._behaviour, time.monotonic()
@@ -158,7 +182,7 @@ class Smsc:
             return behaviour.fail_status
         return OK
 
-    def _receipt(self, writer: asyncio.StreamWriter, one: Submit, number: int) -> None:
+    def _receipt(self, one: Submit, number: int) -> None:
         behaviour = self._behaviour
         state = self._chance.choice(behaviour.states.split(","))
         shown = {"as_is": str(number), "decimal": str(number), "hex": f"{number:x}"}[
@@ -180,7 +204,8 @@ class Smsc:
         body = receipt_body(one, text, tlvs)
         self._sequence += 1
         self._note(event="receipt", id=number, state=state)
-        self._put(writer, DELIVER_SM, OK, self._sequence, body)
+        self._unacknowledged[self._sequence] = (None, body)
+        self._deliver_unacknowledged()
 
     def _put(
         self,

@@ -1,8 +1,7 @@
 """Who is next: priority lanes, due times, and the order of one subscriber's messages.
 
-A message never overtakes an earlier one of the same subscriber, except that it may overtake one
-of a less urgent lane. Messages count from when they fall due; one that waits for a retry keeps its
-place.
+Of those that are due, a message never overtakes an earlier one of the same subscriber, except that
+it may overtake one of a less urgent lane. One that waits for a retry keeps its place.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ class LaneQueues:
             message = heappop(heap)[2]
             if message.settled or message.in_flight or message.ready_ms > now_ms:
                 continue
-            if self._must_wait(message):
+            if self._queues[lane][message.subscriber][0] is not message or self._must_wait(message):
                 continue  # finish() of the earlier one brings it back
             yield message
 
@@ -117,9 +116,12 @@ class LaneQueues:
 
     def _enter(self, message: Message) -> None:
         queue = self._queues[message.lane].setdefault(message.subscriber, deque())
-        queue.append(message)
+        place = len(queue)
+        while place and _comes_after(queue[place - 1], message):
+            place -= 1
+        queue.insert(place, message)
         message.queued = True
-        if len(queue) == 1:
+        if place == 0:
             self._push(message)
 
     def _push(self, message: Message) -> None:
@@ -133,6 +135,11 @@ class LaneQueues:
             if queue and _precedes(queue[0].origin, message.origin):
                 return True
         return False
+
+
+def _comes_after(one: Message, other: Message) -> bool:
+    """Within a lane, read in the order of the log. What is out already is overtaken by nothing."""
+    return not one.in_flight and one.sequence > other.sequence
 
 
 def _precedes(one: Origin, other: Origin) -> bool:

@@ -51,7 +51,7 @@ class Readers:
             if lane
         }
         self._followers[0, topics.resends] = self._consumer(settings.lane_group(0, ""))
-        # The group's leader assigns from the metadata it has. Without the topic's it assigns nothing,
+        # The leader assigns from the metadata it has: without the topic's, nothing is assigned,
         # and the client may not notice when they come.
         self._main.partitions_for_topic(self._topic)
         self._main.subscribe([self._topic], listener=_Listener(self, on_revoked))

@@ -19,7 +19,7 @@ def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False)
             isolation_level="read_committed",
             enable_auto_commit=False,
             max_poll_records=5_000,
-            bootstrap_timeout_ms=10_000,
+            bootstrap_timeout_ms=5_000,
             **settings.kafka,
         )
     except KafkaError as error:

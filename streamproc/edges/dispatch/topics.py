@@ -21,7 +21,7 @@ def prepare_topics(settings: DispatchSettings) -> int:
     topics = settings.topics
     try:
         admin: Any = KafkaAdminClient(
-            bootstrap_servers=settings.broker, bootstrap_timeout_ms=10_000, **settings.kafka
+            bootstrap_servers=settings.broker, bootstrap_timeout_ms=5_000, **settings.kafka
         )
     except KafkaError as error:
         raise DispatchError(
