@@ -1,0 +1,128 @@
+"""The gateways file: every problem with its line, and what becomes of a right one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from streamproc.edges.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
+from streamproc.edges.dispatch.config import (
+    CONSOLE_ONLY,
+    GatewaysError,
+    WebhookFormat,
+    load_gateways,
+    secret_of,
+)
+from streamproc.edges.dispatch.gateways.smpp import SmppGateway
+from streamproc.edges.dispatch.lanes import DEFAULT_LANES, lane_of
+from tests.support.desk import reminder
+
+ROOT = Path(__file__).parents[2]
+CONSOLE = "version: 1\ngateways:\n  - {name: c, kind: console}\n"
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(GatewaysError) as error:
+        load_gateways(text, "g.yaml")
+    return str(error.value).splitlines()
+
+
+def test_the_smallest_file_and_none_at_all() -> None:
+    config = load_gateways(CONSOLE, "g.yaml")
+    assert config.gateways[0].name == "c"
+    assert lanes_of(config) == lanes_of(CONSOLE_ONLY) == DEFAULT_LANES
+    assert config.gateways[0].on_unknown == "at_most_once"
+
+
+def test_every_problem_is_told_at_once_with_its_line() -> None:
+    text = """version: 1
+lanes:
+  - {name: urgent, kinds: [usage_percent]}
+  - {name: rest}
+gateways:
+  - name: Main
+    kind: smpp
+    host: h
+    system_id: me
+    sorce: "123"
+    window: 0
+    lanes: [urgent, foo]
+  - name: b
+    kind: webhook
+    url: ftp://x
+    secret_env: A
+    secret_file: B
+    lanes: [urgent]
+  - {name: b, kind: pigeon, lanes: [urgent]}
+"""
+    assert problems(text) == [
+        "g.yaml:5: gateways: no gateway takes the lane rest",
+        "g.yaml:6: gateways[0].name: must be 1 to 64 lower-case letters, digits, dots, dashes, "
+        "not 'Main'",
+        "g.yaml:6: gateways[0].password_env: give either password_env or password_file",
+        "g.yaml:6: gateways[0].source: is missing",
+        "g.yaml:10: gateways[0].sorce: unknown field; did you mean source?",
+        "g.yaml:11: gateways[0].window: must be at least 1, not 0",
+        "g.yaml:12: gateways[0].lanes[1]: no such lane; known: urgent, rest",
+        "g.yaml:13: gateways[1].secret_env: give either secret_env or secret_file",
+        "g.yaml:15: gateways[1].url: must be an http:// or https:// URL, not 'ftp://x'",
+        "g.yaml:19: gateways[2].kind: must be one of console, file, webhook, smpp, not 'pigeon'",
+        "g.yaml:19: gateways[2].name: 'b' is used twice",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "g.yaml:1: must be a mapping with the fields version, gateways"),
+        ("- a", "g.yaml:1: must be a mapping with the fields version, gateways"),
+        ("version: 1\ngateways: [", "g.yaml:2: not YAML: "),
+        ("version: 2\ngateways: []\n", "g.yaml:1: version: must be 1, not 2"),
+        (CONSOLE + "retry: {max_attempts: 0}\n", "g.yaml:4: retry.max_attempts: must be at least"),
+        (CONSOLE.replace("c,", '"c\\n",'), "g.yaml:3: gateways[0].name: must be"),
+    ],
+)
+def test_single_problems(text: str, problem: str) -> None:
+    assert problems(text)[0].startswith(problem)
+
+
+def test_secrets_come_from_the_environment_or_a_file_and_never_from_the_gateways_file(
+    tmp_path: Path,
+) -> None:
+    hook = WebhookFormat(name="h", url="http://x", secret_env="KEY")
+    assert secret_of(hook, tmp_path, {"KEY": "k"}) == "k"
+    with pytest.raises(GatewaysError, match="the environment has no KEY; set it"):
+        secret_of(hook, tmp_path, {})
+    in_file = WebhookFormat(name="h", url="http://x", secret_file="key")
+    with pytest.raises(GatewaysError, match="secret_file key: No such file"):
+        secret_of(in_file, tmp_path, {})
+    (tmp_path / "key").write_text("from file\n")
+    assert secret_of(in_file, tmp_path, {}) == "from file"
+
+
+def test_the_example_of_the_documentation_is_read_and_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "dispatcher.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(version: 1\n.*?)```", page, re.DOTALL)
+    config = load_gateways(example, "gateways.yaml")
+    monkeypatch.setenv("SMSC_PASSWORD", "x")
+    monkeypatch.setenv("WEBHOOK_SECRET", "y")
+    gateways = gateways_of(config, tmp_path, lambda: 0.5)
+    router = router_of(config, gateways, 0)
+
+    assert isinstance(gateways["main"], SmppGateway)
+    assert list(router.lines) == [one.name for one in config.gateways]
+    assert router.lines["main"].policy(mandatory=True) == "at_least_once"
+    assert router.lines["main"].policy(mandatory=False) == "at_most_once"
+    assert backoff_of(config).max_attempts == config.retry.max_attempts
+
+
+def test_a_lane_is_chosen_by_kind_or_duty() -> None:
+    assert lane_of(reminder(kind="usage_percent"), DEFAULT_LANES) == 0
+    assert lane_of(reminder(kind="remaining_bytes"), DEFAULT_LANES) == 0
+    assert lane_of(reminder(kind="usage_summary"), DEFAULT_LANES) == 1
+    assert lane_of(reminder(kind="before_expiry", mandatory=True), DEFAULT_LANES) == 0
+    assert lane_of(reminder(kind="a_later_one"), DEFAULT_LANES) == 1

@@ -1,0 +1,75 @@
+"""Figures, and the small things of the Kafka side that can be had without Kafka."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from streamproc.edges.dispatch import readers
+from streamproc.edges.dispatch.settings import DispatchSettings
+from streamproc.edges.dispatch.statistics import Tally, Times
+from tests.support.desk import Table, reminder
+
+
+def test_quantiles_are_within_a_sixteenth() -> None:
+    chance = random.Random(3)
+    values = sorted(int(chance.expovariate(1 / 4_000)) for _ in range(5_000))
+    times = Times()
+    for value in values:
+        times.add(value)
+    for share in (0.5, 0.95, 0.99, 1.0):
+        true = values[min(int(share * len(values)), len(values) - 1)]
+        assert true <= times.quantile_ms(share) * 1.01
+        assert times.quantile_ms(share) <= true * (1 + 1 / 16) + 1
+
+    assert Times().quantile_ms(0.5) == 0
+
+
+@pytest.mark.parametrize("value", [0, 1, 15, 16, 17, 31, 32, 33, 1_000, 86_400_000])
+def test_a_single_time_is_its_own_quantile(value: int) -> None:
+    times = Times()
+    times.add(value)
+
+    assert value <= times.quantile_ms(0.5) <= value + value // 16
+
+
+def test_a_tally_tells_counts_and_times_by_status() -> None:
+    table = Table()
+    table.put(reminder(1, "861380001"), reminder(2, "861380002"))
+    table.now_ms += 300
+    table.run()
+    tally = Tally()
+    tally.add(table.receipts)
+
+    assert tally.line()["accepted"] == 2
+    assert 300 <= tally.line()["event_to_accepted_p99_ms"] <= 320
+    header, row = tally.table()
+    assert header[:3] == ("status", "count", "event p50")
+    assert row[:2] == ("accepted", "2")
+    assert tally.by_gateway == {("main", "accepted"): 2}
+
+
+class _Consumer:
+    """Notes the order of calls."""
+
+    calls: list[str] = []
+
+    def __init__(self, **_: Any) -> None: ...
+
+    def partitions_for_topic(self, topic: str) -> None:
+        self.calls.append("metadata")
+
+    def subscribe(self, topics: list[str], listener: Any) -> None:
+        self.calls.append("subscribe")
+
+
+def test_the_topics_metadata_is_there_before_the_group_is_joined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise one start in six was assigned nothing, and never again."""
+    monkeypatch.setattr(readers, "KafkaConsumer", _Consumer)
+    readers.Readers(DispatchSettings("b:1"), ("urgent", "bulk"), lambda _: None)
+
+    assert _Consumer.calls == ["metadata", "subscribe"]
