@@ -57,7 +57,7 @@ def test_lines_fit_and_keep_figures_whole(width: int) -> None:
 
     assert all(cell_len(line) <= width for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
-    for figure in ("2026-01-15", "80%", "1.25"):
+    for figure in ("2026-01-15", "80%", "1.25 GB"):
         assert any(figure in line for line in lines)
     assert not any(line.startswith((",", "。", "】")) for line in lines)
 

@@ -21,9 +21,9 @@ SENDER = "STREAMPROC"
 SHOWN = 16
 _ZH_WEEKDAYS = "一二三四五六日"
 
-# A run that must not be broken (a word, a figure, a date), or a single character that may end a
-# line. Closing punctuation stays with what it closes.
-_UNBROKEN = re.compile(r"[^\s⺀-￯]+[,。、:;)】%]?|[^\s][,。、:;)】]?|\s+")
+# What must not be broken (an amount with its unit, a word, a date), or a single character that may
+# end a line. Closing punctuation stays with what it closes.
+_UNBROKEN = re.compile(r"[\d.]+ [kMGT]?B[,。;.]?|[^\s⺀-￯]+[,。、:;)】%]?|[^\s][,。、:;)】]?|\s+")
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from streamproc.edges.workload import MONTH_DAYS
 
 TITLE = "streamproc demo: a month of mobile data usage"
 EXPLANATION = (
-    " Billing writes each use of data to Kafka; a worker keeps every subscriber's",
-    " quota and sends a reminder when it runs low or its time comes. Live, seeded.",
+    " Made-up usage goes into Kafka; a worker keeps every subscriber's quota and",
+    " sends a reminder when it runs low or its time comes. The phone shows the SMS.",
 )
 LEGEND = {
-    "applied": "charged or rejected, committed",
+    "applied": "charged or rejected",
     "lag": "sent, and not yet applied",
     "rejected": "malformed, unknown, too late",
     "share": "50, 80 ... % of it is used",
     "last": "few megabytes are left",
-    "summary": "at a fixed time, where one is",
+    "summary": "regularly, at local time",
     "cycle": "days before the bill",
     "pack": "before an add-on ends",
     "segment": "part of an SMS, as billed",
