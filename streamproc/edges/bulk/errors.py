@@ -7,6 +7,10 @@ class TopicError(RuntimeError):
     """The broker cannot be reached, or the topic is not as needed; the message says what to do."""
 
 
+class MissingTopicError(TopicError):
+    """There is no such topic."""
+
+
 class DeliveryError(RuntimeError):
     """Records that were handed over are not in the topic."""
 

@@ -11,6 +11,7 @@ by default): a run interrupted for longer begins anew.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,8 +19,11 @@ from typing import Any, Self, TypeVar
 import msgspec
 from kafka import TopicPartition
 from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
     InvalidProducerEpochError,
     KafkaError,
+    NotCoordinatorError,
     ProducerFencedError,
     TransactionalIdAuthorizationFailedError,
 )
@@ -32,6 +36,9 @@ from streamproc.edges.bulk.topics import open_admin
 TRANSACTION_TIMEOUT_MS = 60_000
 MAX_POSITION_BYTES = 4096
 """The broker's default ``offset.metadata.max.bytes``."""
+
+COORDINATOR_LIMIT_SECONDS = 30.0
+NOT_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 
 T = TypeVar("T")
 
@@ -85,8 +92,17 @@ class ExactlyOnceProducer:
     def position(self, kind: type[T]) -> T | None:
         """The position of the last commit of this name; None if there is none."""
         admin = open_admin(self._bootstrap)
+        deadline = time.monotonic() + COORDINATOR_LIMIT_SECONDS
         try:
-            found = admin.list_group_offsets({self.name: [self._place]})[self.name]
+            while True:
+                try:
+                    found = admin.list_group_offsets({self.name: [self._place]})[self.name]
+                    break
+                except NOT_YET:
+                    # A broker without any group makes its coordinator first.
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.2)
         finally:
             admin.close()
         entry = found.get(self._place)

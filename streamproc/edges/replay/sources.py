@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from msgspec import Struct
 
-from streamproc.edges.bulk.errors import TopicError
+from streamproc.edges.bulk.errors import MissingTopicError, TopicError
 from streamproc.edges.recording import LogRecord, RecordingReader
 
 BUFFERED_RECORDS = 20_000
@@ -107,7 +107,7 @@ class TopicSource:
         try:
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
-                raise TopicError(f"there is no topic {topic} at {bootstrap}")
+                raise MissingTopicError(f"there is no topic {topic} at {bootstrap}")
             places = [TopicPartition(topic, number) for number in sorted(numbers)]
             first = consumer.beginning_offsets(places)
             last = consumer.end_offsets(places)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streamproc.core.rulebook import Rulebook
+from streamproc.edges.bulk.errors import MissingTopicError
 from streamproc.edges.replay.sources import TopicSource
 from streamproc.oracle import Expectation, LogRecord, differences, expect, observed
 
@@ -72,7 +73,10 @@ def _records(bootstrap: str, topic: str) -> Iterator[LogRecord]:
 
 
 def _values(bootstrap: str, topic: str) -> Iterator[bytes]:
-    source = TopicSource(bootstrap, topic)
+    try:
+        source = TopicSource(bootstrap, topic)
+    except MissingTopicError:
+        return  # no worker yet
     for record in source.records(source.begin()):
         if record.value is not None:
             yield record.value
