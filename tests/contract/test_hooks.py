@@ -1,0 +1,144 @@
+"""What the engine reaches into of Faust, mode and aiokafka is still there and still so.
+
+Each test names a hook of docs/design.md, "Hooks". A release that changes one fails here, before it
+loses records. What only a broker can show is in tests/integration.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from faust.tables.recovery import Recovery
+from faust.transport.drivers import aiokafka as driver
+
+from streamproc.engine import delivery, lean, recovery, table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_installed_releases_are_the_pinned_ones() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = dict(
+        one.split("==")
+        for one in project["dependencies"]
+        if one.startswith(("faust-streaming", "mode-streaming", "aiokafka"))
+    )
+    assert pins == {
+        name: version(name) for name in ("faust-streaming", "mode-streaming", "aiokafka")
+    }
+
+
+OWN = {"heartbeat", "is_member", "epoch", "rewind", "owner"}
+"""Names of our subclasses that are not meant to override anything."""
+
+
+def overrides() -> Iterator[tuple[type, str]]:
+    """Our subclasses of foreign classes, and each method and attribute they define."""
+    for module in (delivery, lean, recovery, table):
+        for one in vars(module).values():
+            if inspect.isclass(one) and one.__module__ == module.__name__:
+                above = {base.__module__.partition(".")[0] for base in one.__mro__}
+                if not above & {"faust", "aiokafka"}:
+                    continue
+                for name in vars(one):
+                    if name not in OWN and not name.startswith("__"):
+                        yield one, name
+
+
+@pytest.mark.parametrize(
+    ("ours", "name"), list(overrides()), ids=lambda value: getattr(value, "__name__", value)
+)
+def test_what_is_overridden_exists_and_is_called_alike(ours: type, name: str) -> None:
+    above = [vars(base)[name] for base in ours.__mro__[1:] if name in vars(base)]
+    assert above or name in inspect.get_annotations(ours), "it overrides nothing"
+    own = vars(ours)[name]
+    if not inspect.isfunction(own):
+        return
+    theirs = inspect.unwrap(above[0])
+    assert inspect.iscoroutinefunction(own) == inspect.iscoroutinefunction(theirs)
+    found = [(one.name, one.kind) for one in inspect.signature(own).parameters.values()]
+    expected = [(one.name, one.kind) for one in inspect.signature(theirs).parameters.values()]
+    if found[-1][1] is inspect.Parameter.VAR_KEYWORD:  # takes whatever there is
+        found.pop()
+        expected = [one for one in expected if one in found]
+    assert found == expected
+
+
+REACHED: dict[str, list[tuple[str, Any]]] = {
+    "delivery": [
+        ("_acked", "consumer"),
+        ("_acked_index", "consumer"),
+        ("_committed_offset", "consumer"),
+        ("_consumer", "thread"),
+        ("_coordinator", AIOKafkaConsumer),
+        ("_do_heartbeat", GroupCoordinator),
+        ("_fetch_max_wait_ms", AIOKafkaConsumer),
+        ("_getmany", driver.Consumer),
+        ("_is_changelog_tp", driver.Consumer),
+        ("_isolation_level", AIOKafkaConsumer),
+        ("_read_offset", "consumer"),
+        ("_seek", driver.Consumer),
+        ("_thread", "consumer"),
+        ("_create_worker_consumer", driver.AIOKafkaConsumerThread),
+    ],
+    "recovery": [
+        ("_fetcher", faust.App),
+        ("_is_changelog_tp", Recovery),
+        ("_set_recovery_ended", Recovery),
+        ("_wait", Recovery),
+    ],
+    "transaction": [("_closed", AIOKafkaProducer), ("_sender", AIOKafkaProducer)],
+}
+
+
+def test_no_private_name_is_reached_into_unlisted() -> None:
+    """A private attribute of something that is not of the module itself must be listed above."""
+    for path in sorted((ROOT / "streamproc" / "engine").glob("*.py")):
+        tree = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        attributes = [one for one in tree if isinstance(one, ast.Attribute)]
+        own = {one.attr for one in attributes if isinstance(one.ctx, ast.Store) and _is_self(one)}
+        own |= {one.name for one in tree if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+        private = [one for one in attributes if re.fullmatch("_[a-z][a-z_]*", one.attr)]
+        reached = {one.attr for one in private if not (_is_self(one) and one.attr in own)}
+        listed = {name for name, _ in REACHED.get(path.stem, [])}
+        assert reached <= listed, path.name
+        defined = {one.name for one in tree if isinstance(one, ast.AsyncFunctionDef)}
+        assert listed <= {one.attr for one in private} | defined, f"{path.name} needs less"
+
+
+def _is_self(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
+def test_every_hook_is_listed_in_the_design() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    hooks = text.split("## Hooks", 1)[1].split("\n## ", 1)[0]
+    names = {name for one in REACHED.values() for name, _ in one}
+    assert [name for name in sorted(names) if f"{name}`" not in hooks] == []
+    pins = re.findall(r"(faust-streaming|mode-streaming|aiokafka) (\d[\d.]*\d)", hooks)
+    assert dict(pins) == {name: version(name) for name, _ in pins}
+    assert len(pins) == 3
+
+
+async def test_what_is_reached_into_exists(consumer: Any) -> None:
+    hooks = [hook for one in REACHED.values() for hook in one]
+    assert [hook for hook in hooks if not _exists(consumer, *hook)] == []
+
+
+def _exists(consumer: Any, name: str, owner: Any) -> bool:
+    if owner == "consumer":
+        return hasattr(consumer, name)
+    if owner == "thread":
+        return hasattr(consumer._thread, name)
+    return hasattr(owner, name) or name in owner.__init__.__code__.co_names

@@ -1,0 +1,266 @@
+"""Hooks of Faust's consumer and its thread, and of aiokafka's (docs/design.md, "Hooks")."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pytest
+from aiokafka import AIOKafkaConsumer, errors
+from aiokafka.consumer import consumer as aiokafka_consumer
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+from faust.transport.consumer import Consumer
+from faust.transport.drivers import TRANSPORTS
+from faust.types import ConsumerMessage
+
+from streamproc.engine import delivery, lean
+from tests.contract.conftest import CHANGELOG, INPUT, Record
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_transport_is_found_by_its_scheme() -> None:
+    delivery.register()
+    assert TRANSPORTS.by_url("streamproc://127.0.0.1:9092") is delivery.BatchTransport
+
+
+async def test_getmany_yields_what_get_many_fetched_as_messages(consumer: Any) -> None:
+    """``Consumer.getmany`` -> ``_getmany`` -> the thread; each chunk is one message."""
+    records = [Record(offset) for offset in range(2500)]
+    asked: list[Any] = []
+
+    async def fetch(active_partitions: Any, timeout: float) -> Any:
+        asked.append(active_partitions)
+        return {INPUT: records, CHANGELOG: []}
+
+    consumer._thread.getmany = fetch
+    consumer._set_active_tps({INPUT})
+    consumer.resume_flow()
+    found = [(tp, message) async for tp, message in consumer.getmany(timeout=1.0)]
+    assert asked == [{INPUT}]
+    assert [tp for tp, _ in found] == [INPUT] * 3
+    assert all(isinstance(message, ConsumerMessage) for _, message in found)
+    assert [message.offset for _, message in found] == [999, 1999, 2499]
+    assert [len(message.value.records) for _, message in found] == [1000, 1000, 500]
+    assert [one for _, message in found for one in message.value.records] == records
+
+
+async def drained(consumer: Any, offsets: list[int]) -> list[int]:
+    """The offsets of the messages that ``_drain_messages`` delivers of those that come in."""
+    chunks = [delivery.Chunk(INPUT, [Record(offset)], 0) for offset in offsets]
+    stopped = asyncio.Event()
+
+    async def getmany(timeout: float) -> Any:
+        for chunk in chunks:
+            yield INPUT, consumer._to_message(INPUT, chunk)
+        stopped.set()
+
+    consumer.getmany = getmany
+    await consumer._drain_messages(SimpleNamespace(_stopped=stopped))
+    return [message.offset for message in consumer.delivered]
+
+
+async def test_read_offsets_decide_what_is_dropped_and_ours_drop_nothing(
+    consumer: Any, app: Any
+) -> None:
+    """``_drain_messages`` asks ``_read_offset.__getitem__`` and adds gaps by ``_add_gap``."""
+    app.topics.acks_enabled_for = lambda topic: True
+    with mock.patch.object(consumer, "_add_gap", mock.AsyncMock()) as add_gap:
+        assert await drained(consumer, [10, 5, 20]) == [10, 5, 20]
+        assert add_gap.await_count == 0
+        consumer.delivered.clear()
+        consumer._read_offset = {INPUT: 7}
+        assert await drained(consumer, [10, 5, 20]) == [10, 20], "stock Faust drops a rewind"
+        assert [call.args for call in add_gap.await_args_list] == [(INPUT, 8, 10), (INPUT, 11, 20)]
+
+
+async def test_acknowledged_chunks_are_committed_up_to_the_last(consumer: Any, app: Any) -> None:
+    """``ack`` fills ``_acked`` and ``_acked_index``; ``_new_offset`` says what to commit."""
+    committed: list[Any] = []
+
+    async def commit(offsets: Any) -> bool:
+        committed.append(dict(offsets))
+        return True
+
+    consumer._commit = commit
+    consumer._committed_offset[INPUT] = 900
+    app.topics.acks_enabled_for = lambda topic: True
+    app.producer.flush = mock.AsyncMock()
+    for last in (999, 1999, 2499):
+        chunk = delivery.Chunk(INPUT, [Record(last)], 0)
+        assert consumer.ack(consumer._to_message(INPUT, chunk))
+    assert set(consumer._acked[INPUT]) == consumer._acked_index[INPUT] == {999, 1999, 2499}
+    await consumer.force_commit()
+    assert committed == [{INPUT: 2500}]
+    assert consumer._committed_offset[INPUT] == 2500
+    assert not consumer._acked[INPUT]
+    assert not consumer._acked_index[INPUT]
+    await consumer.force_commit()
+    assert len(committed) == 1
+
+
+async def test_stock_faust_would_commit_one_chunk_at_a_time(consumer: Any) -> None:
+    """Why ``_new_offset`` is overridden: offsets between the chunks' last ones look like gaps."""
+    consumer._acked[INPUT] = [999, 1999, 2499]
+    consumer._committed_offset[INPUT] = 999
+    assert Consumer._new_offset(consumer, INPUT) == 1000
+
+
+async def test_seeking_ends_where_the_state_says(consumer: Any, app: Any) -> None:
+    """``perform_seek`` -> ``seek_to_committed``, then ``_seek`` -> the thread's ``seek``."""
+    consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 5})
+    app.lane.owner.partitions[0] = SimpleNamespace(
+        progress=SimpleNamespace(positions={INPUT.topic: 42})
+    )
+    before = consumer.epoch(INPUT)
+    with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
+        await consumer.perform_seek()
+    assert consumer.sought == [(INPUT, 42)]
+    assert consumer._committed_offset[INPUT] == 42
+    assert consumer.epoch(INPUT) == before + 1
+    assert consumer.epoch(CHANGELOG) == before
+
+
+async def test_a_revocation_forgets_what_was_acknowledged(consumer: Any, app: Any) -> None:
+    """Why the override commits first: ``on_partitions_revoked`` drops ``_acked`` at once."""
+    order: list[str] = []
+    consumer._acked[INPUT] = [7]
+    consumer._on_partitions_revoked = mock.AsyncMock(
+        side_effect=lambda _: order.append(f"forgotten: {INPUT not in consumer._acked}")
+    )
+    app.lane.finish = mock.AsyncMock(side_effect=lambda _: order.append("finished"))
+    consumer.force_commit = mock.AsyncMock(
+        side_effect=lambda: order.append(f"committed: {consumer._acked[INPUT]}")
+    )
+    await consumer.on_partitions_revoked({INPUT})
+    assert order == ["finished", "committed: [7]", "forgotten: True"]
+
+
+def test_is_changelog_asks_the_table_manager() -> None:
+    tables = SimpleNamespace(changelog_topics={CHANGELOG.topic})
+    consumer: Any = SimpleNamespace(app=SimpleNamespace(tables=tables))
+    assert Consumer._is_changelog_tp(consumer, CHANGELOG)
+    assert not Consumer._is_changelog_tp(consumer, INPUT)
+
+
+async def test_the_workers_consumer_reads_committed_input_and_waits_shortly(consumer: Any) -> None:
+    """``_isolation_level`` and ``_fetch_max_wait_ms`` reach the fetcher when it is started."""
+    made = consumer._thread._create_worker_consumer(consumer.transport)
+    assert isinstance(made, AIOKafkaConsumer)
+    made._client.bootstrap = mock.AsyncMock()
+    made._wait_topics = mock.AsyncMock()
+    with (
+        mock.patch.object(
+            aiokafka_consumer, "Fetcher", side_effect=InterruptedError
+        ) as made_fetcher,
+        pytest.raises(InterruptedError),
+    ):
+        await made.start()
+    options = made_fetcher.call_args.kwargs
+    assert options["isolation_level"] == "read_committed"
+    assert options["fetch_max_wait_ms"] == delivery.FETCH_MAX_WAIT_MS
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.NoError, True),
+        (errors.RebalanceInProgressError, True),
+        (errors.UnknownMemberIdError, False),
+        (errors.IllegalGenerationError, False),
+        (errors.NotCoordinatorForGroupError, False),
+    ],
+)
+async def test_a_heartbeat_tells_whether_the_group_knows_this_member(
+    error: Any, expected: bool
+) -> None:
+    response = SimpleNamespace(error_code=error.errno)
+    coordinator: Any = mock.Mock(
+        group_id="g", generation=1, member_id="m", _send_req=mock.AsyncMock(return_value=response)
+    )
+    assert await GroupCoordinator._do_heartbeat(coordinator) is expected
+
+
+async def test_the_heartbeat_is_asked_in_the_consumers_thread(consumer: Any) -> None:
+    thread = consumer._thread
+    assert await consumer.is_member() is False, "not started yet"
+
+    async def beat() -> bool:
+        return True
+
+    async def call_thread(fun: Any, *args: Any) -> Any:
+        return await fun(*args)
+
+    thread._consumer = SimpleNamespace(_coordinator=SimpleNamespace(_do_heartbeat=beat))
+    assert list(inspect.signature(thread.call_thread).parameters) == ["fun", "args", "kwargs"]
+    thread.call_thread = call_thread
+    assert await consumer.is_member() is True
+
+
+def test_fetched_records_are_made_by_a_name_that_can_be_replaced() -> None:
+    """``Fetcher`` looks ``PartitionRecords`` up in its module; that calls ``_consumer_record``."""
+    lean.use_lean_records()
+    users = [
+        name
+        for name, one in vars(fetcher.Fetcher).items()
+        if inspect.isfunction(one) and "PartitionRecords" in one.__code__.co_names
+    ]
+    assert users == ["_proc_fetch_request"]
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
+    for offset in range(3):
+        builder.append(offset, 1000 + offset, b"k%d" % offset, b"v%d" % offset, [("h", b"x")])
+    builder.append(3, 1003, None, None, [])
+    found = list(
+        fetcher.PartitionRecords(
+            TopicPartition("t", 0),
+            MemoryRecords(bytes(builder.build())),
+            [],
+            1,
+            None,
+            None,
+            True,
+            fetcher.READ_COMMITTED,
+        )
+    )
+    assert fetcher.PartitionRecords is lean.LeanRecords
+    assert [one.offset for one in found] == [1, 2, 3]
+    assert [(one.key, one.value, one.timestamp) for one in found] == [
+        (b"k1", b"v1", 1001),
+        (b"k2", b"v2", 1002),
+        (None, None, 1003),
+    ]
+    assert [list(one.headers) for one in found] == [[("h", b"x")], [("h", b"x")], []]
+    assert type(found[0].key) is bytes
+    assert found[0].timestamp_type == 0
+
+
+async def test_a_chunk_passes_through_the_schema_as_the_events_value(
+    app: Any, consumer: Any
+) -> None:
+    """``Schema.compile`` -> ``App.create_event``; ``Event.ack`` takes no arguments."""
+    topic = app.topic(INPUT.topic, schema=delivery.ChunkSchema())
+    chunk = delivery.Chunk(INPUT, [Record(7)], 3)
+    message = consumer._to_message(INPUT, chunk)
+    event = await topic.decode(message, propagate=True)
+    assert event.value is chunk
+    assert event.message is message
+    assert message.offset == 7
+    assert [
+        one.name
+        for one in inspect.signature(event.ack).parameters.values()
+        if one.default is one.empty
+    ] == []
+
+
+async def test_a_noack_stream_leaves_acknowledging_to_the_lane(app: Any) -> None:
+    stream = app.stream(app.topic("x")).noack()
+    assert stream.enable_acks is False
+    assert callable(stream.events)

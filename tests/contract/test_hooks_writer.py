@@ -1,0 +1,83 @@
+"""Hooks of aiokafka's producer (docs/design.md, "Hooks")."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.sender import Sender
+
+from streamproc.engine import transaction
+from streamproc.engine.transaction import BATCH_BYTES, PartitionWriter
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_full_batch_says_so_by_none() -> None:
+    batch = BatchBuilder(1000, 0)
+    sizes = 0
+    while batch.append(timestamp=None, key=b"k", value=b"x" * 100) is not None:
+        sizes += 1
+    assert sizes == batch.record_count() == 8
+    assert batch.append(timestamp=None, key=b"k", value=b"x") is None, "and stays full"
+
+
+def test_a_batch_takes_its_first_record_whatever_its_size() -> None:
+    """So a record beyond BATCH_BYTES is not refused here, but by the broker."""
+    batch = BatchBuilder(1000, 0)
+    assert batch.append(timestamp=None, key=b"k", value=b"x" * 5000) is not None
+
+
+def test_a_batch_takes_tombstones_and_records_without_key() -> None:
+    batch = BatchBuilder(BATCH_BYTES, 0)
+    assert batch.append(timestamp=None, key=b"k", value=None) is not None
+    assert batch.append(timestamp=None, key=None, value=b"v") is not None
+
+
+async def test_a_writer_lets_go_at_once_whatever_its_sender_does() -> None:
+    """``_closed``, ``_sender``, ``client``; the sender's tasks by their coroutines' ``self``."""
+    writer = PartitionWriter("127.0.0.1:1", "app", 3)
+    producer = writer._producer
+    assert producer._txn_manager.transactional_id == "app-3"
+    assert isinstance(producer._sender, Sender)
+    assert producer._closed is False
+    stuck = asyncio.Event()
+
+    async def forever(sender: Any) -> None:
+        self = sender  # noqa: F841  # as in a method of the sender
+        await stuck.wait()
+
+    routine = asyncio.create_task(forever(producer._sender))
+    other = asyncio.create_task(stuck.wait())
+    await asyncio.sleep(0)
+    assert transaction._tasks_of(producer._sender) == [routine]
+    producer.client.close = mock.AsyncMock()
+    await asyncio.wait_for(writer.close(), 5)
+    assert routine.cancelled()
+    assert not other.done()
+    assert producer._closed is True
+    assert producer.client.close.await_count == 1
+    other.cancel()
+
+
+def test_the_senders_tasks_are_coroutines_of_its_methods() -> None:
+    """What :func:`_tasks_of` finds them by."""
+    source = inspect.getsource(Sender)
+    started = re.findall(r"create_task\(([\w.]+)\(", source)
+    assert started
+    assert all(name.startswith("self._") for name in started), started
+    assert all(inspect.iscoroutinefunction(getattr(Sender, name[5:])) for name in started)
+
+
+def test_a_producer_has_what_a_transaction_needs() -> None:
+    for name in ("begin_transaction", "commit_transaction", "send_batch", "start"):
+        assert inspect.iscoroutinefunction(getattr(AIOKafkaProducer, name)), name
+    assert list(inspect.signature(AIOKafkaProducer.send_batch).parameters) == [
+        *("self", "batch", "topic", "partition")
+    ]
