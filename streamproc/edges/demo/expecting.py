@@ -95,6 +95,11 @@ class Expecter(Part):
         with self._lock:
             self._reminders.append(value)
 
+    @property
+    def backlog(self) -> int:
+        """Records that wait for the oracle."""
+        return len(self._records)
+
     def ask_outcome(self) -> None:
         """All records are written."""
         self._all_records.set()

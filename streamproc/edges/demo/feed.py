@@ -27,8 +27,9 @@ from streamproc.edges.workload import (
 )
 
 MOST_MONTHS = 1200
-MAX_LAG = 30_000
-"""More is not sent ahead of the worker: the embedded broker keeps 5 MiB per partition."""
+MAX_LAG = 10_000
+"""No more is sent ahead of the worker, nor of the oracle: what waits must be done in the end, in
+time, and the embedded broker keeps 5 MiB per partition only."""
 
 _PACE_SECONDS = 0.02
 
@@ -132,7 +133,7 @@ class Feed(Part):
             ahead = due - time.monotonic()
             if ahead > _PACE_SECONDS:
                 time.sleep(min(ahead, 0.1))
-            elif self._figures.lag > MAX_LAG:
+            elif max(self._figures.lag, self._expecter.backlog) > MAX_LAG:
                 time.sleep(_PACE_SECONDS)
             else:
                 return True
