@@ -27,6 +27,9 @@ from streamproc.core.model import (
 from streamproc.core.reminding import audited
 from streamproc.core.rulebook import EVERYTHING, TOPUP_PRIORITY, Allowance, Rulebook
 
+MAX_BOUGHT_BYTES = 1 << 52
+"""Packs and top-ups of one account at once: sums with the plan's stay exact JSON numbers."""
+
 
 def activate(
     account: Account, event: AccountActivated, arrival: Arrival, rules: Rulebook
@@ -124,56 +127,55 @@ def _heir(
 
 def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook) -> list[Effect]:
     """More data; never itself a reason to remind (law 13)."""
-    cause = cause_of(event, arrival)
     now_ms = to_ms(event.time)
-    account.grants += 1
     if isinstance(event.pack, str):
         pack = rules.packs.get(event.pack)
         if pack is None:
-            account.grants -= 1
-            detail = "no such pack in the rules"
-            return [rejected("unknown_pack", detail, event, arrival)]
-        bucket = Bucket(
-            f"{pack.id}#{account.grants}",
-            PACK,
-            pack.id,
-            pack.priority,
-            now_ms,
-            now_ms + pack.validity_ms,
-            pack.granted_bytes,
-        )
-        add_bucket(account, bucket)
-        granted = pack.granted_bytes
+            return [rejected("unknown_pack", "no such pack in the rules", event, arrival)]
+        granted, expires = pack.granted_bytes, now_ms + pack.validity_ms
     else:
+        pack = None
         granted = event.granted_bytes  # type: ignore[assignment]  # one of both is set
         expires = NEVER_MS if not event.expires_time else to_ms(event.expires_time)
         if expires <= now_ms:
-            account.grants -= 1
             return [rejected("already_expired", "expires_time is not after time", event, arrival)]
         if expires >= LAST_MS:
             expires = NEVER_MS
-        # Top-ups of the same validity are one balance: a further one raises its grant.
-        same = next(
-            (b for b in account.buckets if b.kind == TOPUP and b.expires_ms == expires), None
+    bought = sum(bucket.granted_bytes for bucket in account.buckets if bucket.kind != ALLOWANCE)
+    if bought + granted > MAX_BOUGHT_BYTES:
+        detail = f"more than {MAX_BOUGHT_BYTES} bytes in packs and top-ups at once"
+        return [rejected("absurd_bytes", detail, event, arrival)]
+    account.grants += 1
+    # Top-ups of the same validity are one balance: a further one raises its grant.
+    same = None if pack else _top_up_until(account, expires)
+    if same is not None:
+        bucket = same
+        regrant(bucket, bucket.granted_bytes + granted, account.grants)
+    else:
+        kind, source, priority = (
+            (PACK, pack.id, pack.priority) if pack else (TOPUP, "", TOPUP_PRIORITY)
         )
-        if same is None:
-            name = f"{TOPUP}#{account.grants}"
-            bucket = Bucket(name, TOPUP, "", TOPUP_PRIORITY, now_ms, expires, granted)
-            add_bucket(account, bucket)
-        else:
-            bucket = same
-            regrant(bucket, bucket.granted_bytes + granted, account.grants)
+        name = f"{source or kind}#{account.grants}"
+        bucket = Bucket(name, kind, source, priority, now_ms, expires, granted)
+        add_bucket(account, bucket)
     return [
         audited(
             "topped_up",
             event.subscriber,
             now_ms,
-            cause,
+            cause_of(event, arrival),
             bucket=bucket.id,
             granted_bytes=granted,
             remaining_bytes=bucket.remaining_bytes,
         )
     ]
+
+
+def _top_up_until(account: Account, expires_ms: int) -> Bucket | None:
+    for bucket in account.buckets:
+        if bucket.kind == TOPUP and bucket.expires_ms == expires_ms:
+            return bucket
+    return None
 
 
 def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[Effect]:

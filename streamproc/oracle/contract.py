@@ -228,6 +228,8 @@ class Contract:
             pack = rules.packs.get(event["pack"])
             if pack is None:
                 return "unknown_pack"
+            if not self._has_room(pack.granted_bytes):
+                return "absurd_bytes"
             self.buckets.append(
                 new_bucket(
                     f"{pack.id}#{number}", "pack", pack.id, pack.priority, time_ms,
@@ -240,6 +242,8 @@ class Contract:
                 return "already_expired"
             if ends_ms is not None and ends_ms >= YEAR_9999_MS:
                 ends_ms = None
+            if not self._has_room(event["granted_bytes"]):
+                return "absurd_bytes"
             same = [b for b in self.live() if b["kind"] == "topup" and b["ends_ms"] == ends_ms]
             if same:
                 same[0]["granted"] += event["granted_bytes"]
@@ -252,6 +256,11 @@ class Contract:
                 )  # fmt: skip
         self.outcome.audit["topped_up"] += 1
         return None
+
+    def _has_room(self, granted: int) -> bool:
+        """Whether what is bought stays within half of what JSON keeps exactly."""
+        bought = [b["granted"] for b in self.live() if b["kind"] != "allowance"]
+        return bool(sum(bought) + granted <= 2**52)
 
     def close(self, time_ms: int, rules: Rulebook) -> None:
         for bucket in self.live():

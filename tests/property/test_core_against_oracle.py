@@ -184,7 +184,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from(NAMES),
-        granted=st.integers(1, 500),
+        granted=st.integers(1, 500) | st.sampled_from([2**51, 2**52, 2**53 - 1]),
         days=st.none() | st.integers(-3, 40),
         late_ms=LATENESS_MS,
     )

@@ -8,13 +8,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
+from streamproc.contracts.codec import (
+    DecodeFailure,
+    decode_audit,
+    decode_event,
+    decode_reject,
+    decode_reminder,
+    encode_effect,
+)
 from streamproc.core import model
 from streamproc.core.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.model import Account, Bucket
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.timed import next_due_ms
 from streamproc.core.transition import adopt_rules, advance, step
 from streamproc.oracle import (
@@ -233,13 +240,36 @@ class World:
             # A closed account was forgotten in between: a new one begins at nothing.
             found.charged_bytes += charged if charged >= 0 else account.charged_bytes
         for effect in effects:
+            value = encode_effect(effect)
             if isinstance(effect, Reminder):
+                assert decode_reminder(value) == effect
+                self._check_reminder(effect)
                 self.reminder_ids[effect.id] += 1
-                key = reminder_key(encode_effect(effect))
+                key = reminder_key(value)
                 found.reminders[key] += 1
                 found.reminders_by_kind[key.kind] += 1
             elif isinstance(effect, Audited):
+                assert decode_audit(value) == effect
                 found.audit[effect.decision] += 1
             else:
                 assert isinstance(effect, Rejected)
+                assert decode_reject(value) == effect
                 found.rejects[effect.reason] += 1
+
+    def _check_reminder(self, reminder: Reminder) -> None:
+        """What a reminder's own fields say of each other."""
+        buckets = reminder.buckets
+        assert reminder.granted_bytes == sum(one.granted_bytes for one in buckets)
+        assert reminder.granted_bytes == reminder.used_bytes + reminder.remaining_bytes
+        assert reminder.cycle_start <= reminder.as_of <= reminder.cycle_end
+        rules = (*self.rules.usage_rules, *self.rules.timed_rules)
+        rule = next(rule for rule in rules if rule.id == reminder.rule)
+        assert reminder.not_before == reminder.as_of
+        assert reminder.expires_time - reminder.not_before == timedelta(milliseconds=rule.ttl_ms)
+        cause = reminder.cause
+        if isinstance(rule, TimedRule):
+            assert cause.due_time == reminder.as_of
+        else:
+            place = (cause.topic, cause.partition, cause.offset)
+            record = next(one for one in reversed(self.records) if one[:3] == place)
+            assert json.loads(record.value or b"")["id"] == cause.event_id

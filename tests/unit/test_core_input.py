@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from streamproc.contracts.codec import DecodeFailure, decode_event
+from streamproc.contracts.codec import DecodeFailure, decode_event, decode_reminder, encode_effect
 from streamproc.core import dedupe
+from streamproc.core.events import MAX_INTEGER
 from streamproc.core.instants import DAY_MS
 from tests.support.line import (
     EXPIRY,
@@ -18,6 +19,7 @@ from tests.support.line import (
     day,
     decisions,
     reasons,
+    reminders,
     rulebook,
     thresholds,
 )
@@ -85,3 +87,16 @@ def test_a_header_without_a_value_is_no_reason_to_stop(name: str) -> None:
     headers = [(name, None)]
     with contextlib.suppress(DecodeFailure):
         decode_event(value, None, headers)  # type: ignore[arg-type]
+
+
+def test_a_balance_beyond_what_json_keeps_exactly_is_refused() -> None:
+    line = Line()
+    line.activate()
+    line.top_up(at=1, granted_bytes=MAX_INTEGER // 2)
+    for at in (2, 3):
+        effects = line.top_up(at=at, granted_bytes=MAX_INTEGER // 2, expires_time=day(at + 9))
+        assert reasons(effects) == ["absurd_bytes"]
+    assert reasons(line.top_up(at=4, pack="extra")) == ["absurd_bytes"]
+    assert line.account.grants == 1
+    (reminder,) = reminders(line.use(5 * GB, at=5))
+    assert decode_reminder(encode_effect(reminder)) == reminder
