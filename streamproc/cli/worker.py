@@ -59,12 +59,11 @@ def worker(
     **options: Any,
 ) -> None:
     """Run a worker until it is told to stop."""
-    import faust
-
     from streamproc.app.rules import RulesFile
     from streamproc.app.settings import Topics, WorkerSettings
     from streamproc.app.topics import TopicsError, prepare_topics
     from streamproc.app.worker import create_app
+    from streamproc.cli.ending import BoundedWorker
     from streamproc.contracts.rulesfile import RulesError
     from streamproc.engine import crashpoints
 
@@ -80,7 +79,7 @@ def worker(
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
     app = create_app(settings, rules_file, partitions)
-    runner = faust.Worker(
+    runner = BoundedWorker(
         app, loglevel=log_level, logging_config=logging, redirect_stdouts=False, quiet=True
     )
     sys.exit(runner.execute_from_commandline())

@@ -1,0 +1,50 @@
+"""A worker ends when it is told to, whatever the broker does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kafka import KafkaProducer
+
+from streamproc.edges.embedded_broker import EmbeddedBroker
+from tests.support.cluster import Names
+
+LIMIT_SECONDS = 60
+
+
+def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
+    names = Names("ending")
+    command = [
+        *(sys.executable, "-m", "streamproc", "worker", "--embedded", "--app-id", names.app_id),
+        *("--input", names.events, "--reminders", names.reminders, "--audit", names.audit),
+        *("--rejects", names.rejects, "--datadir", str(tmp_path / "data"), "--clock", "event"),
+    ]
+    log = (tmp_path / "worker.log").open("wb")
+    with EmbeddedBroker() as broker:
+        producer = KafkaProducer(
+            bootstrap_servers=broker.bootstrap, **EmbeddedBroker.kafka_python_settings
+        )
+        topics = (names.events, names.reminders, names.audit, names.rejects, names.changelog)
+        for topic in topics:
+            producer.partitions_for(topic)
+        producer.close()
+        worker = subprocess.Popen([*command, "--broker", broker.bootstrap], stdout=log, stderr=log)
+        _wait_for(tmp_path / "worker.log", "input flows")
+    time.sleep(1)
+    worker.send_signal(signal.SIGTERM)
+    try:
+        worker.wait(LIMIT_SECONDS)
+    finally:
+        worker.kill()
+        log.close()
+
+
+def _wait_for(log: Path, words: str) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while words not in log.read_text(errors="replace"):
+        assert time.monotonic() < deadline, log.read_text(errors="replace")
+        time.sleep(0.1)
