@@ -70,7 +70,7 @@ def main() -> None:
             seconds, cpu = replay(broker.bootstrap, path, options.partitions, options.compression)
             best = max(best, options.events / seconds)
             print(
-                f"{options.events:,} records in {seconds:.2f} s: {options.events / seconds:,.0f}/s, "
+                f"{options.events:,} in {seconds:.2f} s: {options.events / seconds:,.0f}/s, "
                 f"{options.events / cpu:,.0f} per CPU-second of the replay",
                 flush=True,
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from pathlib import Path
@@ -11,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.replay_options import (
+    name_of,
+    pseudonyms_of,
+    selection_of,
+    shift_of,
+    source_of,
+    speed_of,
+)
 from streamproc.cli.rules import read_rules
 from streamproc.cli.steering import shown_progress, steered
 
 if TYPE_CHECKING:
-    from streamproc.edges.replay.pseudonyms import Pseudonyms
     from streamproc.edges.replay.replayer import Replay
     from streamproc.edges.replay.sources import Source
 
@@ -124,12 +130,12 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
 
     if len(sources) > 1:
         raise click.UsageError("one SOURCE at a time; several are for --record only")
-    pseudonyms = _pseudonyms(options["pseudonymise"])
-    source = _source(sources[0], options)
+    pseudonyms = pseudonyms_of(options["pseudonymise"])
+    source = source_of(sources[0], options)
     plan = Plan(
-        selection=_selection(options),
+        selection=selection_of(options),
         transform=pseudonyms.applied_to if pseudonyms else None,
-        speed=_speed(options["speed"]),
+        speed=speed_of(options["speed"]),
         advance_clock_ms=options["advance_clock"],
         slice_records=options["commit_records"],
         again=options["again"],
@@ -145,13 +151,20 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         create_partitions=options["partitions"],
         replication_factor=options["replication_factor"],
     )
-    name = options["name"] or _name(source, options)
+    if facts.log_append_time:
+        click.echo(
+            f"{topic} gives records the time of their arrival (message.timestamp.type is "
+            "LogAppendTime): the recorded times are kept within the events only",
+            err=True,
+        )
+    name = options["name"] or name_of(source, options)
     control = Control()
     with ExactlyOnceProducer(
         broker,
         topic,
         f"replay-{name}",
         partitions=facts.partitions,
+        batch_bytes=facts.batch_bytes,
         compression=options["compression"],
     ) as producer:
         running = Replay(source, producer, plan, control)
@@ -165,7 +178,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
             steered(control, keys=not options["quiet"]) as running.on_pause,
             _progress(running, source, control, options["quiet"]),
         ):
-            done = running.run(lambda: _shift_ms(options["shift"], source, plan.speed))
+            done = running.run(lambda: shift_of(options["shift"], source, plan.speed))
     seconds = max(time.monotonic() - began, 1e-3)
     sent = running.position.sent - before
     click.echo(
@@ -211,7 +224,7 @@ def _dry_run(source: Source, plan: Any, options: dict[str, Any]) -> int:
     if first is None or last is None:
         click.echo("nothing would be written")
         return 0
-    shift = _shift_ms(options["shift"], source, plan.speed)
+    shift = shift_of(options["shift"], source, plan.speed)
     click.echo(f"from {iso(first + shift)} to {iso(last + shift)}")
     if plan.speed is not None:
         click.echo(f"takes {(last - first) / 1000 / plan.speed:,.0f} s")
@@ -231,7 +244,7 @@ def _record(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     start = options["start"]
     if start not in ("latest", "earliest"):
         start = Instant().convert(start, None, None)
-    pseudonyms = _pseudonyms(options["pseudonymise"])
+    pseudonyms = pseudonyms_of(options["pseudonymise"])
     capture = Capture(
         broker, topics, options["record"], start, pseudonyms.applied_to if pseudonyms else None
     )
@@ -248,96 +261,6 @@ def _record(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         capture.run(control, to_end=options["to_end"], seconds=seconds)
     click.echo(f"{capture.records:,} records to {options['record']}")
     return 0
-
-
-def _source(text: str, options: dict[str, Any]) -> Source:
-    from streamproc.edges.replay.sources import FileSource, TopicSource
-
-    from_offsets, to_offsets = _offsets(options["from_offsets"]), _offsets(options["to_offsets"])
-    if text.startswith("topic:"):
-        broker = options["from_broker"] or options["broker"]
-        if broker is None:
-            raise click.UsageError("give --broker or --from-broker HOST:PORT")
-        return TopicSource(
-            broker,
-            text.removeprefix("topic:"),
-            from_offsets=from_offsets,
-            to_offsets=to_offsets,
-            from_ms=options["from_time"],
-            to_ms=options["to_time"],
-        )
-    if from_offsets is not None or to_offsets is not None:
-        raise click.UsageError("--from-offset and --to-offset are for topics; use times")
-    return FileSource(Path(text))
-
-
-def _selection(options: dict[str, Any]) -> Any:
-    from streamproc.edges.replay.selection import Selection
-
-    return Selection(
-        subscribers=frozenset(one.encode() for one in options["subscribers"]),
-        types=frozenset(options["types"]),
-        topics=frozenset(options["topics"]),
-        from_ms=options["from_time"],
-        to_ms=options["to_time"],
-    )
-
-
-def _pseudonyms(path: Path | None) -> Pseudonyms | None:
-    from streamproc.edges.replay.pseudonyms import Pseudonyms
-
-    if path is None:
-        return None
-    try:
-        return Pseudonyms(path.read_bytes().strip())
-    except ValueError as error:
-        raise click.ClickException(f"{path}: {error}") from error
-
-
-def _offsets(texts: tuple[str, ...]) -> dict[int, int] | int | None:
-    if not texts:
-        return None
-    found: dict[int, int] = {}
-    for text in texts:
-        partition, colon, offset = text.rpartition(":")
-        if not offset.isdecimal() or (colon and not partition.isdecimal()):
-            raise click.UsageError(f"{text!r} is no offset; write OFFSET or PARTITION:OFFSET")
-        if not colon:
-            return int(offset)
-        found[int(partition)] = int(offset)
-    return found
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not speed > 0:
-        raise click.UsageError(f"--speed {text!r}: write max, or a number such as 1 or 60")
-    return speed
-
-
-def _shift_ms(text: str, source: Source, speed: float | None) -> int:
-    if text == "kept":
-        return 0
-    if text != "now":
-        return Duration().convert(text, None, None)
-    span = source.span_ms()
-    if span is None:
-        return 0
-    # The last record must not lie in the future when it is written.
-    takes_ms = 0 if speed is None else int((span[1] - span[0]) / speed)
-    return int(time.time() * 1000) + takes_ms - span[1]
-
-
-def _name(source: Source, options: dict[str, Any]) -> str:
-    parts = [source.identity, options["topic"]]
-    for one in ("subscribers", "types", "topics", "from_time", "to_time", "shift", "advance_clock"):
-        parts.append(repr(options[one]))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _progress(running: Replay, source: Source, control: Any, quiet: bool) -> Any:

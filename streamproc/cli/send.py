@@ -249,6 +249,7 @@ def _watch(options: dict[str, Any]) -> int:
             options["topic"],
             f"folder-{name}",
             partitions=facts.partitions,
+            batch_bytes=facts.batch_bytes,
             compression=options["compression"],
         ) as producer,
     ):

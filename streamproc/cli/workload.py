@@ -105,7 +105,11 @@ def workload(
             )
             clocks = clock_records(settings, facts.partitions if advance_clock else 0)
             with BulkProducer(
-                broker, topic, partitions=facts.partitions, compression=compression
+                broker,
+                topic,
+                partitions=facts.partitions,
+                batch_bytes=facts.batch_bytes,
+                compression=compression,
             ) as producer:
                 written = _to_kafka(producer, records, clocks, rate)
         except (TopicError, DeliveryError) as error:

@@ -11,6 +11,7 @@ from streamproc.contracts.codec import DecodeFailure, decode_event
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.core.events import InputEvent
 from streamproc.edges.recording import LogRecord
+from streamproc.edges.recording.lines import Line
 from streamproc.edges.replay.pace import Pace
 from streamproc.edges.replay.pseudonyms import Pseudonyms
 from streamproc.edges.replay.selection import Selection, event_type, shifted
@@ -178,3 +179,15 @@ def test_slices_end_by_the_records_alone() -> None:
     assert [flat.ends_slice(0) for _ in range(8)] == [
         False, False, False, True, False, False, True, False
     ]  # fmt: skip
+
+
+@given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 7))
+def test_blocks_are_cut_where_records_one_by_one_would_be(sizes: list[int], limit: int) -> None:
+    singly, blocks = Pace(None, limit), Pace(None, limit)
+    ends = [singly.ends_slice(0) for _ in range(sum(sizes))]
+    found: list[bool] = []
+    for size in sizes:
+        for part in blocks.slices([Line()] * size):
+            found += [part.begins] + [False] * (len(part.lines) - 1)
+
+    assert found == ends

@@ -14,8 +14,8 @@ from kafka.partitioner import murmur2
 
 from streamproc.edges.bulk.errors import BackpressureError, DeliveryError, TopicError
 from streamproc.edges.bulk.packed import CODECS, Headers, PackedRecords, force_close, hand_over
+from streamproc.edges.bulk.topics import BATCH_BYTES
 
-BATCH_BYTES = 262_144
 MAX_UNSENT_BYTES = 64 << 20
 REMEMBERED_KEYS = 1_000_000
 _NO_HEADERS: Headers = []

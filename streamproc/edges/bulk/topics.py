@@ -13,6 +13,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streamproc.edges.bulk.errors import TopicError
 
+BATCH_BYTES = 800_000
 NEW_TOPIC_LIMIT_SECONDS = 10.0
 
 #: Topics for replays carry any time: a future one is refused by default from an hour on.
@@ -29,6 +30,11 @@ class TopicFacts:
     """The broker overwrites record timestamps."""
     after_max_ms: int
     """How far a record timestamp may lie in the future."""
+
+    @property
+    def batch_bytes(self) -> int:
+        """A batch size that the topic takes even if nothing of it can be compressed."""
+        return min(BATCH_BYTES, self.max_message_bytes * 3 // 4)
 
 
 def open_admin(bootstrap: str, **settings: Any) -> KafkaAdminClient:

@@ -9,8 +9,8 @@ must survive byte for byte.
 
 from __future__ import annotations
 
+import binascii
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,21 +64,24 @@ def to_line(record: LogRecord) -> bytes:
 
 
 def from_line(line: Line) -> LogRecord:
-    """Raises ValueError if base64 is not."""
+    """Raises :class:`BadRecordingError` if base64 is not."""
     key, value = line.key, line.value
-    headers = line.headers
-    return LogRecord(
-        key.encode() if key is not None else _bytes(line.key_base64),
-        value.encode() if value is not None else _bytes(line.value_base64),
-        line.timestamp_ms,
-        () if headers is None else tuple((n, b64decode(v, validate=True)) for n, v in headers),
-        line.partition,
-        line.offset,
-        line.topic,
-    )
+    headers = line.headers or ()
+    try:
+        return LogRecord(
+            key.encode() if key is not None else _bytes(line.key_base64),
+            value.encode() if value is not None else _bytes(line.value_base64),
+            line.timestamp_ms,
+            tuple((name, b64decode(text, validate=True)) for name, text in headers),
+            line.partition,
+            line.offset,
+            line.topic,
+        )
+    except binascii.Error as error:
+        raise BadRecordingError(f"a record with wrong base64 ({error})") from None
 
 
-def parse_lines(block: bytes, path: Path, before: int) -> Sequence[Line]:
+def parse_lines(block: bytes, path: Path, before: int) -> list[Line]:
     """The lines of a block; ``before`` counts the file's lines ahead of it, for the message.
 
     Raises :class:`BadRecordingError` naming the line.

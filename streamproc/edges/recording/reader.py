@@ -74,7 +74,7 @@ class RecordingReader:
                 for line in lines:
                     number += 1
                     yield from_line(line)
-            except ValueError as error:
+            except BadRecordingError as error:
                 raise BadRecordingError(f"{self.path}, record {number}: {error}") from None
 
     def blocks(self, skip: int = 0) -> Iterator[list[Line]]:
@@ -84,7 +84,7 @@ class RecordingReader:
             if known is not None and before + known <= skip:
                 before += known
                 continue
-            lines = list(parse_lines(block, self.path, before))
+            lines = parse_lines(block, self.path, before)
             here, before = before, before + len(lines)
             if before > skip:
                 yield lines[max(skip - here, 0) :]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from streamproc.edges.recording.lines import Line
 
 SLICE_SECONDS = 0.2
 """Paced records become visible at least this often (wall time)."""
@@ -33,6 +36,13 @@ class Control:
         """Sleep, but no longer than until something is wanted."""
         self._changed.wait(seconds)
         self._changed.clear()
+
+
+class Part(NamedTuple):
+    """Lines of one slice; ``begins``: a slice ended before them."""
+
+    begins: bool
+    lines: list[Line]
 
 
 class Pace:
@@ -76,6 +86,18 @@ class Pace:
         if ended:
             self._count = 1
         return ended
+
+    def slices(self, lines: list[Line]) -> Iterator[Part]:
+        """Flat out: a block of lines cut where slices end, as :meth:`ends_slice` would."""
+        start = 0
+        while start < len(lines):
+            begins = self._count >= self._slice_records
+            if begins:
+                self._count = 0
+            taken = lines[start : start + self._slice_records - self._count]
+            self._count += len(taken)
+            start += len(taken)
+            yield Part(begins, taken)
 
     def wait_seconds(self, timestamp_ms: int) -> float:
         """How long until a record of that timestamp is due; at most 0 if it is."""
