@@ -1,0 +1,112 @@
+"""What the options of ``streamproc replay`` mean."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamproc.cli.durations import Duration
+
+if TYPE_CHECKING:
+    from streamproc.edges.replay.pseudonyms import Pseudonyms
+    from streamproc.edges.replay.sources import Source
+
+
+def source_of(text: str, options: dict[str, Any]) -> Source:
+    """The source that an argument names."""
+    from streamproc.edges.replay.sources import FileSource, TopicSource
+
+    from_offsets, to_offsets = _offsets(options["from_offsets"]), _offsets(options["to_offsets"])
+    if text.startswith("topic:"):
+        broker = options["from_broker"] or options["broker"]
+        if broker is None:
+            raise click.UsageError("give --broker or --from-broker HOST:PORT")
+        return TopicSource(
+            broker,
+            text.removeprefix("topic:"),
+            from_offsets=from_offsets,
+            to_offsets=to_offsets,
+            from_ms=options["from_time"],
+            to_ms=options["to_time"],
+        )
+    if from_offsets is not None or to_offsets is not None:
+        raise click.UsageError("--from-offset and --to-offset are for topics; use times")
+    return FileSource(Path(text))
+
+
+def selection_of(options: dict[str, Any]) -> Any:
+    """What the options select."""
+    from streamproc.edges.replay.selection import Selection
+
+    return Selection(
+        subscribers=frozenset(one.encode() for one in options["subscribers"]),
+        types=frozenset(options["types"]),
+        topics=frozenset(options["topics"]),
+        from_ms=options["from_time"],
+        to_ms=options["to_time"],
+    )
+
+
+def pseudonyms_of(path: Path | None) -> Pseudonyms | None:
+    """The pseudonyms of a key file; a weak key ends the command."""
+    from streamproc.edges.replay.pseudonyms import Pseudonyms
+
+    if path is None:
+        return None
+    try:
+        return Pseudonyms(path.read_bytes().strip())
+    except ValueError as error:
+        raise click.ClickException(f"{path}: {error}") from error
+
+
+def _offsets(texts: tuple[str, ...]) -> dict[int, int] | int | None:
+    if not texts:
+        return None
+    found: dict[int, int] = {}
+    for text in texts:
+        partition, colon, offset = text.rpartition(":")
+        if not offset.isdecimal() or (colon and not partition.isdecimal()):
+            raise click.UsageError(f"{text!r} is no offset; write OFFSET or PARTITION:OFFSET")
+        if not colon:
+            return int(offset)
+        found[int(partition)] = int(offset)
+    return found
+
+
+def speed_of(text: str) -> float | None:
+    """A multiple of the recorded pace; None for flat out."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not speed > 0:
+        raise click.UsageError(f"--speed {text!r}: write max, or a number such as 1 or 60")
+    return speed
+
+
+def shift_of(text: str, source: Source, speed: float | None) -> int:
+    """By how much all times move."""
+    if text == "kept":
+        return 0
+    if text != "now":
+        return Duration().convert(text, None, None)
+    span = source.span_ms()
+    if span is None:
+        return 0
+    # The last record must not lie in the future when it is written.
+    takes_ms = 0 if speed is None else int((span[1] - span[0]) / speed)
+    return int(time.time() * 1000) + takes_ms - span[1]
+
+
+def name_of(source: Source, options: dict[str, Any]) -> str:
+    """The name of a replay nobody named: the same for the same source, topic and options."""
+    parts = [source.identity, options["topic"]]
+    for one in ("subscribers", "types", "topics", "from_time", "to_time", "shift", "advance_clock"):
+        parts.append(repr(options[one]))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
