@@ -6,6 +6,7 @@ next input offset of every input topic (law 2) and the partition's clock.
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import msgspec
@@ -24,11 +25,31 @@ class Progress(Struct, gc=False):
     """Next offset to read, by input topic."""
     clock_ms: int = 0
     """Latest record timestamp applied."""
+    marks: dict[str, int] = {}
+    """What the record before each position looked like (:func:`mark_of`), by input topic."""
 
 
 class ProgressError(RuntimeError):
     """The progress record does not fit the cluster; going on would lose or double input."""
 
+
+class InputMadeAnewError(ProgressError):
+    """The input topic is not the one that the state was made from."""
+
+    def __init__(self, topic: str, partition: int, position: int, found: str) -> None:
+        super().__init__(
+            f"the state of {topic}-{partition} contains input to offset {position}, but {found}: "
+            f"the topic was deleted and made anew. Restore the topic, or start with another "
+            f"--app-id (or delete the changelog) to begin from an empty state"
+        )
+
+
+def mark_of(record: Any) -> int:
+    """A fingerprint by which an input record is known again."""
+    return zlib.crc32(record.value or b"", zlib.crc32(record.key or b"", record.timestamp & _CRC))
+
+
+_CRC = 0xFFFFFFFF
 
 encode_progress = msgspec.msgpack.Encoder().encode
 _decode_progress = msgspec.msgpack.Decoder(Progress).decode

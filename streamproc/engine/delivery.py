@@ -27,6 +27,7 @@ class Chunk:
     """Consecutive records of one input partition; looks like a consumer record to Faust."""
 
     __slots__ = (
+        "begins_again",
         "checksum",
         "epoch",
         "headers",
@@ -41,8 +42,10 @@ class Chunk:
         "topic",
     )
 
-    def __init__(self, tp: TP, records: list[Any], epoch: int) -> None:
+    def __init__(self, tp: TP, records: list[Any], epoch: int, begins_again: bool = False) -> None:
+        """``begins_again``: nobody rewound the partition, and yet input from before came again."""
         last = records[-1]
+        self.begins_again = begins_again
         self.topic: str = tp.topic
         self.partition: int = tp.partition
         self.offset: int = last.offset
@@ -118,6 +121,8 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._read_offset = _NoMemory()
         self._epochs: dict[TP, int] = {}
+        self._next: dict[TP, int] = {}
+        """The offset after the last record delivered in this epoch."""
         self._lane = self.app.lane
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -134,15 +139,17 @@ class BatchConsumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
         fetched = await super()._getmany(active_partitions, timeout)
-        size = self._lane.settings.chunk_records
-        return {
-            tp: [
-                Chunk(tp, records[at : at + size], self.epoch(tp))
-                for at in range(0, len(records), size)
-            ]
-            for tp, records in fetched.items()
-            if records
-        }
+        return {tp: self._chunks(tp, records) for tp, records in fetched.items() if records}
+
+    def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
+        size, epoch = self._lane.settings.chunk_records, self.epoch(tp)
+        # The client resets itself to the topic's beginning when its offset exists no more.
+        begins_again = records[0].offset < self._next.get(tp, 0)
+        self._next[tp] = records[-1].offset + 1
+        return [
+            Chunk(tp, records[at : at + size], epoch, begins_again)
+            for at in range(0, len(records), size)
+        ]
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Chunks are acknowledged in order, so there are no gaps to remember."""
@@ -159,7 +166,7 @@ class BatchConsumer(driver.Consumer):
     async def rewind(self, tp: TP, offset: int) -> None:
         """Fetch a partition again from an offset; everything fetched before becomes stale."""
         await self._seek(tp, offset)
-        self._epochs[tp] = self.epoch(tp) + 1
+        self._begin_epoch(tp)
 
     async def perform_seek(self) -> None:
         """Start input at the position held with the state, not at the group's offset (law 2)."""
@@ -171,7 +178,11 @@ class BatchConsumer(driver.Consumer):
             if offset is not None:
                 await self._seek(tp, offset)
                 self._committed_offset[tp] = offset or None
-            self._epochs[tp] = self.epoch(tp) + 1
+            self._begin_epoch(tp)
+
+    def _begin_epoch(self, tp: TP) -> None:
+        self._epochs[tp] = self.epoch(tp) + 1
+        self._next.pop(tp, None)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what was applied *before* Faust forgets the partitions."""

@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 import structlog
 from faust.types import TP
 
-from streamproc.engine.delivery import ChunkSchema
+from streamproc.engine.changelog import InputMadeAnewError
+from streamproc.engine.delivery import Chunk, ChunkSchema
 from streamproc.engine.partition import Partition, PoisonError, Processor
 from streamproc.engine.repair import Repairs
 from streamproc.engine.settings import LaneSettings
@@ -58,7 +59,7 @@ class Lane(Generic[T]):
     def position(self, tp: TP) -> int | None:
         """Where input of a partition must start; None if its state says nothing of the topic."""
         partition = self.owner.partitions.get(tp.partition)
-        return partition.progress.positions.get(tp.topic) if partition else None
+        return partition.start_offset(tp.topic) if partition else None
 
     async def finish(self, revoked: set[TP]) -> None:
         """Before a revocation: apply nothing more, commit what was applied."""
@@ -95,6 +96,7 @@ class Lane(Generic[T]):
         if partition is None or stale or self._finishing:
             return  # not acknowledged: it is fetched again by whoever owns the partition then
         try:
+            self._check_that_input_goes_on(chunk, partition)
             partition.apply(chunk, event.ack)
         except PoisonError as error:
             self._set_aside(partition, error)
@@ -106,6 +108,14 @@ class Lane(Generic[T]):
         await self._after_work(partition)
         # Let commits, timers and heartbeats breathe between chunks.
         await asyncio.sleep(0)
+
+    @staticmethod
+    def _check_that_input_goes_on(chunk: Chunk, partition: Partition[T]) -> None:
+        """Law 2 while running: a topic that was made anew begins again."""
+        if chunk.begins_again:
+            position = partition.progress.positions.get(chunk.topic, 0)
+            found = f"it begins again at {chunk.records[0].offset}"
+            raise InputMadeAnewError(chunk.topic, chunk.partition, position, found)
 
     async def _on_tick(self) -> None:
         if self._finishing or self._app.rebalancing:

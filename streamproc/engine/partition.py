@@ -15,7 +15,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 
 from streamproc.engine import crashpoints
-from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
+from streamproc.engine.changelog import (
+    PROGRESS_KEY,
+    InputMadeAnewError,
+    Progress,
+    encode_progress,
+    mark_of,
+)
 from streamproc.engine.delivery import Chunk
 from streamproc.engine.rows import RowCodec, Rows
 from streamproc.engine.settings import LaneSettings
@@ -108,11 +114,16 @@ class Partition(Generic[T]):
         self._last_commit = 0.0
 
     def apply(self, chunk: Chunk, ack: Callable[[], Any]) -> None:
-        """Apply a chunk's records that are not contained in the rows yet."""
+        """Apply a chunk's records that are not contained in the rows yet.
+
+        Raises :class:`InputMadeAnewError` if the input is not the one that the rows were made from.
+        """
         position = self.progress.positions.get(chunk.topic, 0)
         records = chunk.records
         if records[0].offset < position:
-            records = [record for record in records if record.offset >= position]
+            known = [record for record in records if record.offset < position]
+            self._recognise(chunk.topic, known[-1], position)
+            records = records[len(known) :]
         if records:
             self.progress.clock_ms = self._processor.apply(
                 chunk.topic,
@@ -123,9 +134,18 @@ class Partition(Generic[T]):
                 self.progress.clock_ms,
             )
             self.progress.positions[chunk.topic] = records[-1].offset + 1
+            self.progress.marks[chunk.topic] = mark_of(records[-1])
             self.applied_records += len(records)
             self._moved = True
         self._acks.append(ack)
+
+    def start_offset(self, topic: str) -> int | None:
+        """Where input starts: at the last record applied, to see that it is still the same one.
+
+        None if the state says nothing of the topic.
+        """
+        position = self.progress.positions.get(topic)
+        return position - 1 if position and topic in self.progress.marks else position
 
     def tick(self, now_ms: int) -> None:
         """Do what fell due."""
@@ -185,6 +205,13 @@ class Partition(Generic[T]):
                 await task
         with contextlib.suppress(Exception):
             await self._writer.close()
+
+    def _recognise(self, topic: str, record: Any, position: int) -> None:
+        """Law 2: the record before the position must be the one that was applied."""
+        mark = self.progress.marks.get(topic)
+        if record.offset == position - 1 and mark is not None and mark != mark_of(record):
+            found = "the last of these records is another one now"
+            raise InputMadeAnewError(topic, self.number, position, found)
 
     def _take(self) -> tuple[list[Any], dict[str, Records], list[Callable[[], Any]]]:
         """Step 1: take what the commit covers; later changes belong to the next one."""

@@ -82,6 +82,6 @@ class Repairs:
     async def _let_flow(fresh: Partition[Any], consumer: Any, inputs: set[TP]) -> None:
         for tp in inputs:
             # A topic the state says nothing of starts where the first assignment started it.
-            await consumer.rewind(tp, fresh.progress.positions.get(tp.topic, 0))
+            await consumer.rewind(tp, fresh.start_offset(tp.topic) or 0)
         consumer.resume_partitions(inputs)
         log.info("partition works again", partition=fresh.number)

@@ -19,7 +19,12 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from streamproc.engine import crashpoints
-from streamproc.engine.changelog import Progress, ProgressError, changelog_consumer, read_to_end
+from streamproc.engine.changelog import (
+    InputMadeAnewError,
+    Progress,
+    changelog_consumer,
+    read_to_end,
+)
 from streamproc.engine.partition import Partition, Processor
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import FAUST_LOGGER, LaneSettings
@@ -177,9 +182,6 @@ class Owner(Generic[T]):
                 )
         for tp, end in (await consumer.end_offsets(tps)).items():
             if progress.positions[tp.topic] > end:
-                raise ProgressError(
-                    f"the state of {tp.topic}-{number} contains input up to offset "
-                    f"{progress.positions[tp.topic]}, but the topic ends at {end}: it was deleted "
-                    f"and made anew. Restore the topic, or start with another --app-id (or delete "
-                    f"{self.changelog}) to begin from an empty state"
+                raise InputMadeAnewError(
+                    tp.topic, number, progress.positions[tp.topic], f"it ends at {end}"
                 )

@@ -117,9 +117,7 @@ async def test_stock_faust_would_commit_one_chunk_at_a_time(consumer: Any) -> No
 async def test_seeking_ends_where_the_state_says(consumer: Any, app: Any) -> None:
     """``perform_seek`` -> ``seek_to_committed``, then ``_seek`` -> the thread's ``seek``."""
     consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 5})
-    app.lane.owner.partitions[0] = SimpleNamespace(
-        progress=SimpleNamespace(positions={INPUT.topic: 42})
-    )
+    app.lane.owner.partitions[0] = SimpleNamespace(start_offset={INPUT.topic: 42}.get)
     before = consumer.epoch(INPUT)
     with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
         await consumer.perform_seek()

@@ -1,0 +1,120 @@
+"""Law 2: a topic that was deleted and made anew is recognised, also when it has grown again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from streamproc.engine.changelog import InputMadeAnewError, Progress
+from streamproc.engine.delivery import BatchConsumer, Chunk
+from streamproc.engine.partition import Outbox, Partition
+from streamproc.engine.rows import Rows
+from streamproc.engine.settings import LaneSettings
+
+SETTINGS = LaneSettings(bootstrap="", app_id="app", input_topics=("in",))
+PLACE = TP("in", 3)
+
+
+class Noting:
+    """Remembers the offsets it was given."""
+
+    packs_at_once = False
+
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+
+    def apply(
+        self,
+        topic: str,
+        partition: int,
+        records: list[Any],
+        rows: Rows[Any],
+        outbox: Outbox,
+        clock_ms: int,
+    ) -> int:
+        self.offsets += [record.offset for record in records]
+        return clock_ms
+
+
+def record(offset: int, value: bytes | None = None) -> Any:
+    return SimpleNamespace(
+        offset=offset,
+        key=b"k",
+        value=b"v%d" % offset if value is None else value,
+        timestamp=1000 + offset,
+        timestamp_type=0,
+        headers=(),
+    )
+
+
+def chunk(*records: Any) -> Chunk:
+    return Chunk(PLACE, list(records), 1)
+
+
+def partition(progress: Progress) -> Partition[Any]:
+    processor: Any = Noting()
+    writer: Any = None
+    return Partition(3, Rows(processor), progress, writer, processor, "log", SETTINGS)
+
+
+def offsets(one: Partition[Any]) -> list[int]:
+    processor: Any = one._processor
+    return list(processor.offsets)
+
+
+@pytest.fixture
+def progress() -> Progress:
+    """After records 0 to 9."""
+    before = partition(Progress())
+    before.apply(chunk(*(record(offset) for offset in range(10))), lambda: None)
+    assert before.progress.positions == {"in": 10}
+    return before.progress
+
+
+def test_input_starts_at_the_last_record_applied_and_applies_it_once(progress: Progress) -> None:
+    again = partition(progress)
+    assert again.start_offset("in") == 9
+    again.apply(chunk(record(9), record(10), record(11)), lambda: None)
+    assert offsets(again) == [10, 11]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        record(9, b"another"),
+        SimpleNamespace(offset=9, key=b"other", value=b"v9", timestamp=1009),
+        SimpleNamespace(offset=9, key=b"k", value=b"v9", timestamp=1010),
+    ],
+)
+def test_another_record_in_its_place_is_refused(progress: Progress, other: Any) -> None:
+    again = partition(progress)
+    with pytest.raises(InputMadeAnewError, match=r"in-3 .* made anew.* --app-id"):
+        again.apply(Chunk(PLACE, [other, record(10)], 1), lambda: None)
+    assert offsets(again) == []
+
+
+def test_a_record_that_is_gone_tells_nothing(progress: Progress) -> None:
+    """Retention may delete it, a marker may lie in its place."""
+    again = partition(progress)
+    again.apply(chunk(record(12)), lambda: None)
+    assert offsets(again) == [12]
+
+
+def test_progress_from_before_there_were_marks_starts_at_its_position() -> None:
+    old = partition(Progress(1, {"in": 10}))
+    assert (old.start_offset("in"), old.start_offset("elsewhere")) == (10, None)
+    assert partition(Progress(1, {"in": 0})).start_offset("in") == 0
+
+
+def test_a_consumer_notices_that_input_begins_again() -> None:
+    consumer: Any = BatchConsumer.__new__(BatchConsumer)
+    consumer._epochs, consumer._next = {}, {}
+    consumer._lane = SimpleNamespace(settings=SETTINGS)
+    assert not consumer._chunks(PLACE, [record(5), record(6)])[0].begins_again
+    assert not consumer._chunks(PLACE, [record(9)])[0].begins_again  # markers lie between
+    assert consumer._chunks(PLACE, [record(0)])[0].begins_again
+    consumer._begin_epoch(PLACE)
+    assert not consumer._chunks(PLACE, [record(0)])[0].begins_again
