@@ -169,9 +169,16 @@ def test_tmf635_by_lines_with_a_party_instead_of_a_number() -> None:
     ]  # fmt: skip
 
 
+def usage_line(id: str) -> str:
+    """A valid event as a line."""
+    return (
+        f'{{"type":"usage.recorded","id":"{id}","source":"s","subscriber":"8613800000001",'
+        '"time":"2026-01-05T00:00:00Z","total_bytes":1}\n'
+    )
+
+
 def test_files_are_read_plain_and_compressed_and_broken_ones_said_to_be(tmp_path: Path) -> None:
-    line = b'{"type":"usage.recorded","id":"x","source":"s","subscriber":"8613800000001",' \
-        b'"time":"2026-01-05T00:00:00Z","total_bytes":1}\n'  # fmt: skip
+    line = usage_line("x").encode()
     content = line * 5_000
     frames = b"".join(zstandard.compress(line * 2_500) for _ in range(2))
     reader = open_reader("ndjson")
