@@ -1,0 +1,137 @@
+"""The spool's way to Kafka, with a broker that fails where the test says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
+from kafka.future import Future
+
+from streamproc.core.events import UsageRecorded
+from streamproc.edges.producer import forwarder as forwarder_module
+from streamproc.edges.producer.delivery import Delivery, DeliveryFailedError
+from streamproc.edges.producer.events import checked, usage
+from streamproc.edges.producer.forwarder import Forwarder
+from streamproc.edges.producer.spool import Spool
+
+
+def event(who: int, number: int) -> UsageRecorded:
+    return usage(f"86138{who}", source="s", id=f"{who}-{number}", total_bytes=number,
+                 time=datetime(2026, 1, 5, tzinfo=UTC))  # fmt: skip
+
+
+class FakeKafka:
+    """Sends in order on flush(), as the sender's thread does; fails what ``failing`` says."""
+
+    def __init__(self, log: list[tuple[str, int]], failing: Callable[[str], Exception | None]):
+        self._log = log
+        self._failing = failing
+        self._waiting: list[tuple[Future, bytes]] = []
+        self._closed = False
+        self._sender = SimpleNamespace(force_close=self._force_close, join=lambda timeout: None)
+
+    def send(self, topic: str, value: bytes, key: bytes, timestamp_ms: int) -> Future:
+        future = Future()
+        self._waiting.append((future, value))
+        return future
+
+    def flush(self) -> None:
+        for future, value in self._waiting:
+            held = json.loads(value)
+            error = KafkaTimeoutError("closed") if self._closed else self._failing(held["id"])
+            if error is not None:
+                future.failure(error)
+                continue
+            who, _, number = held["id"].partition("-")
+            self._log.append((who, int(number)))
+            future.success(SimpleNamespace(topic="t", partition=0, offset=1))
+        self._waiting = []
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _force_close(self) -> None:
+        self._closed = True
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarder_module, "FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(forwarder_module, "LAST_DELAY_SECONDS", 0.02)
+
+
+def forward(
+    directory: Path, connect: Callable[[], Any], subscribers: int, count: int
+) -> tuple[Forwarder, list[Delivery]]:
+    forwarder = Forwarder(Spool(directory), "t", connect)
+    deliveries = []
+    for number in range(count):
+        for who in range(subscribers):
+            delivery = Delivery(event(who, number))
+            forwarder.take(delivery, 1, *checked(delivery.event), 1.0)
+            deliveries.append(delivery)
+    return forwarder, deliveries
+
+
+def test_nothing_overtakes_an_event_that_failed(tmp_path: Path) -> None:
+    log: list[tuple[str, int]] = []
+    left = Counter({"1-30": 2, "0-77": 1, "2-0": 3})
+
+    def failing(id: str) -> Exception | None:
+        if left[id] > 0:
+            left[id] -= 1
+            return KafkaTimeoutError("no answer")
+        return None
+
+    forwarder, deliveries = forward(tmp_path, lambda: FakeKafka(log, failing), 3, 100)
+    forwarder.flush(10)
+    forwarder.close(1)
+
+    first: dict[str, list[int]] = defaultdict(list)
+    for who, number in log:
+        if number not in first[who]:
+            first[who].append(number)
+    assert first == {str(who): list(range(100)) for who in range(3)}
+    assert all(one.wait(0) for one in deliveries)
+    assert +left == Counter()
+
+
+def test_no_connection_is_tried_again(tmp_path: Path) -> None:
+    log: list[tuple[str, int]] = []
+    refusals = [KafkaConnectionError("down")] * 3
+
+    def connect() -> FakeKafka:
+        if refusals:
+            raise refusals.pop()
+        return FakeKafka(log, lambda id: None)
+
+    forwarder, _ = forward(tmp_path, connect, 1, 5)
+    forwarder.flush(10)
+    forwarder.close(1)
+
+    assert log == [("0", number) for number in range(5)]
+
+
+def test_what_the_topic_refuses_is_set_aside_alone_and_reported(tmp_path: Path) -> None:
+    log: list[tuple[str, int]] = []
+
+    def failing(id: str) -> Exception | None:
+        return MessageSizeTooLargeError("too large") if id == "0-3" else None
+
+    forwarder, deliveries = forward(tmp_path, lambda: FakeKafka(log, failing), 1, 8)
+    with pytest.raises(DeliveryFailedError) as caught:
+        forwarder.flush(10)
+    forwarder.close(1)
+
+    assert [one.id for one, _ in caught.value.failures] == ["0-3"]
+    assert [number for _, number in dict.fromkeys(log)] == [0, 1, 2, 4, 5, 6, 7]
+    assert [one.error is not None for one in deliveries] == [n == 3 for n in range(8)]
+    (line,) = (tmp_path / "refused.ndjson").read_text().splitlines()
+    assert json.loads(json.loads(line)["value"])["id"] == "0-3"
