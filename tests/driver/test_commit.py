@@ -243,6 +243,25 @@ def test_lost_group_offsets_do_no_harm(new_driver: NewDriver, expected: Everythi
     assert finish(driver) == expected
 
 
+@pytest.mark.parametrize("chunk_records", [1, 7, 1000])
+def test_input_that_comes_again_is_not_applied_again(
+    new_driver: NewDriver, expected: Everything, chunk_records: int
+) -> None:
+    """Chunks may lie before the position in the changelog, or across it."""
+    driver = new_driver(chunk_records=chunk_records)
+    scene(driver)
+    for _ in range(4):
+        driver.process(records=5)
+        for number in range(2):
+            driver.rewind(
+                number, max(0, driver.partitions[number].progress.positions["events"] - 9)
+            )
+    assert finish(driver) == expected
+    for number in range(2):
+        driver.rewind(number, 0)
+    assert finish(driver) == expected
+
+
 def test_a_paused_worker_that_was_replaced_writes_nothing_more(
     new_driver: NewDriver, expected: Everything
 ) -> None:

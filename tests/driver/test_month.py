@@ -59,7 +59,7 @@ def wreck(driver: QuotaDriver, chance: random.Random) -> Counter[str]:
     for _ in range(60):
         kind = chance.choice(["crash", "fail", "overlap", "restart", "tick", "tick"])
         done[kind] += 1
-        driver.process(records=chance.randrange(1, 40))
+        driver.process(records=chance.randrange(2, 40))
         assert any(partition.is_dirty for partition in driver.partitions.values())
         if kind == "crash":
             with driver.crash_at("commit", chance.choice(STEPS)):
@@ -71,7 +71,7 @@ def wreck(driver: QuotaDriver, chance: random.Random) -> Counter[str]:
         elif kind == "overlap":
             driver.hold_commits_at(chance.choice(STEPS[1:-1]))
             driver.begin_commits()
-            driver.process(records=chance.randrange(1, 40))
+            driver.process(records=chance.randrange(2, 40))
             if chance.random() < 0.5:
                 driver.release_commits()
             else:
