@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+TABLE = "accounts"
 Clock = Literal["wall", "event"]
 Native = Literal["auto", "on", "off"]
 
@@ -30,7 +31,7 @@ class WorkerSettings:
     """Everything a worker must be told; see ``streamproc worker --help``."""
 
     broker: str
-    """HOST:PORT of a Kafka broker."""
+    """HOST:PORT of a Kafka broker, or of several (HOST:PORT,HOST:PORT): one is enough to start."""
     app_id: str = "streamproc"
     rules: Path | None = None
     """Rules file; None takes the packaged one."""
@@ -48,7 +49,13 @@ class WorkerSettings:
     embedded: bool = False
     """The broker is the in-memory one of the demo, which cannot create topics."""
     datadir: Path = Path(".faust-data")
+    """Where Faust would keep files. Nothing is written there: all state lies in the broker."""
     native: Native = "auto"
     """Whether the compiled plain case is used: ``auto`` if it is installed."""
     report: Path | None = None
     """Where a graceful end writes totals of the owned partitions (JSON)."""
+
+    @property
+    def changelog(self) -> str:
+        """The topic that holds the table."""
+        return f"{self.app_id}-{TABLE}-changelog"

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from streamproc.app.settings import WorkerSettings
+
+NEW_TOPICS_SECONDS = 10.0
+PERMISSIONS = (
+    "a worker needs Read on its input topics, its changelog and its group, Write on its changelog, "
+    "the output topics and transactional ids that begin with its --app-id, and Describe on all of "
+    "them (docs/guarantees.md)"
+)
 
 
 class TopicsError(RuntimeError):
@@ -23,32 +37,55 @@ async def prepare_topics(settings: WorkerSettings) -> int:
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.broker, request_timeout_ms=10_000)
     try:
         await admin.start()
-    except KafkaError as error:
-        await admin.close()
+        return await _prepare(admin, settings)
+    except (KafkaError, OSError, TimeoutError) as error:
         raise TopicsError(
-            f"no Kafka broker answers at {settings.broker}; start it or correct --broker"
+            f"no Kafka broker answers at {settings.broker}; start it or correct --broker "
+            f"({error!r})"
         ) from error
-    try:
-        names = [*settings.topics.inputs, *settings.topics.outputs]
-        counts = await _partition_counts(admin, names)
-        known = set(counts.values())
-        if len(known) > 1:
-            listed = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
-            raise TopicsError(
-                f"these topics must have the same number of partitions, but have {listed}. "
-                f"Create them anew with one number; adding partitions later moves subscribers"
-            )
-        partitions = known.pop() if known else settings.partitions
-        missing = [name for name in names if name not in counts]
-        if missing and not settings.embedded:
-            await _create(admin, missing, partitions, settings)
-        return partitions
     finally:
         await admin.close()
 
 
+async def _prepare(admin: Any, settings: WorkerSettings) -> int:
+    names = [*settings.topics.inputs, *settings.topics.outputs]
+    counts = await _partition_counts(admin, [*names, settings.changelog])
+    partitions = _the_one_count(counts) or settings.partitions
+    missing = [name for name in names if name not in counts]
+    if settings.embedded or not missing:
+        return partitions
+    await _create(admin, missing, partitions, settings)
+    # Looked at again: another worker may have made them otherwise.
+    deadline = time.monotonic() + NEW_TOPICS_SECONDS
+    while not set(names) <= counts.keys() and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+        counts = await _partition_counts(admin, [*names, settings.changelog])
+    return _the_one_count(counts) or partitions
+
+
+def _the_one_count(counts: dict[str, int]) -> int | None:
+    """What all topics that exist have; None if none exists; raises :class:`TopicsError`."""
+    known = set(counts.values())
+    if len(known) > 1:
+        listed = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
+        raise TopicsError(
+            f"these topics must have the same number of partitions, but have {listed}. "
+            f"Create them anew with one number; adding partitions later moves subscribers"
+        )
+    return known.pop() if known else None
+
+
 async def _partition_counts(admin: Any, names: list[str]) -> dict[str, int]:
     described = await admin.describe_topics(names)
+    hidden = [
+        topic["topic"]
+        for topic in described
+        if topic["error_code"] == TopicAuthorizationFailedError.errno
+    ]
+    if hidden:
+        raise TopicsError(
+            f"the broker does not let this worker's user see {', '.join(hidden)}; {PERMISSIONS}"
+        )
     return {
         topic["topic"]: len(topic["partitions"])
         for topic in described
@@ -66,15 +103,18 @@ async def _create(admin: Any, names: list[str], partitions: int, settings: Worke
         )
         for name in names
     ]
-    try:
-        await admin.create_topics(new)
-    except TopicAlreadyExistsError:
-        pass  # another worker starts at the same time
-    except KafkaError as error:
+    answer = await admin.create_topics(new)
+    # aiokafka raises none of these. Another worker may start at the same time.
+    problems = [
+        f"{name}: {for_code(code).__name__}"
+        for name, code, *_ in answer.topic_errors
+        if code not in (0, TopicAlreadyExistsError.errno)
+    ]
+    if problems:
         raise TopicsError(
-            f"could not create the topics {', '.join(names)}: {error}; create them by hand with "
-            f"{partitions} partitions"
-        ) from error
+            f"could not create the topics {', '.join(names)} ({', '.join(problems)}); create them "
+            f"by hand with {partitions} partitions, or let this worker's user create them"
+        )
 
 
 def _configs(name: str, settings: WorkerSettings) -> dict[str, str]:

@@ -10,7 +10,7 @@ import structlog
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.report import write_report
 from streamproc.app.rules import RulesFile
-from streamproc.app.settings import WorkerSettings
+from streamproc.app.settings import TABLE, WorkerSettings
 from streamproc.core.model import Account
 from streamproc.engine.delivery import ALIAS, register
 from streamproc.engine.lane import Lane
@@ -21,7 +21,11 @@ from streamproc.engine.table import PartitionedTable
 log = structlog.get_logger(__name__)
 
 RULES_CHECK_SECONDS = 1.0
-TABLE = "accounts"
+
+
+class _App(faust.App):
+    def _create_directories(self) -> None:
+        """Nothing is written to disk, so a full or read-only one does no harm."""
 
 
 def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> Any:
@@ -30,9 +34,9 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     ``partitions`` is what ``prepare_topics`` found. Raises nothing a settings check would not.
     """
     register()
-    app = faust.App(
+    app = _App(
         settings.app_id,
-        broker=f"{ALIAS}://{settings.broker}",
+        broker=[f"{ALIAS}://{address.strip()}" for address in settings.broker.split(",")],
         autodiscover=False,
         store="memory://",
         datadir=str(settings.datadir),

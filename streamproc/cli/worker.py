@@ -14,7 +14,9 @@ from streamproc.cli.logs import Format, configure
 
 
 @click.command()
-@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@click.option(
+    "--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers; one will do."
+)
 @click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
 @click.option("--app-id", default="streamproc", help="Names group, changelog, transactions.")
 @click.option(
@@ -36,7 +38,13 @@ from streamproc.cli.logs import Format, configure
 @click.option("--session-timeout-seconds", default=10.0)
 @click.option("--commit-interval-seconds", default=0.15)
 @click.option("--embedded", is_flag=True, help="The broker is the demo's in-memory one.")
-@click.option("--datadir", type=click.Path(path_type=Path), default=Path(".faust-data"))
+@click.option(
+    "--datadir",
+    type=click.Path(path_type=Path),
+    default=Path(".faust-data"),
+    hidden=True,
+    help="Faust's; nothing is written there.",
+)
 @click.option(
     "--native",
     type=click.Choice(["auto", "on", "off"]),

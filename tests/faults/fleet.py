@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +16,9 @@ from tests.faults.brokers import SLOTS, Cluster
 from tests.support.cluster import Names, WorkerProcess
 
 WATCH_SECONDS = 0.1
+STOP_LIMIT_SECONDS = 30.0
+"""After which Kubernetes kills."""
+SLOW = -1
 
 
 @dataclass
@@ -62,6 +67,7 @@ class Fleet:
             for number in range(SLOTS)
         ]
         self.endings: list[Ending] = []
+        self.slow_stops = 0
         self._lock = threading.RLock()
         self._ending = False
         self._thread = threading.Thread(target=self._watch, daemon=True, name="fleet")
@@ -93,11 +99,20 @@ class Fleet:
             if slot.worker.is_alive:
                 slot.worker.kill()
 
-    def stop(self, slot: Slot, timeout_seconds: float = 60) -> int:
-        """Graceful end; returns the exit code."""
+    def stop(self, slot: Slot) -> int:
+        """Graceful end; returns the exit code. One that takes too long is noted, and killed."""
         with self._lock:
             slot.wanted = slot.watched = False
-        return slot.worker.stop(timeout_seconds)
+        try:
+            return slot.worker.stop(STOP_LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process = slot.worker.process
+            assert process is not None
+            process.send_signal(signal.SIGUSR1)  # the worker says what its tasks wait for
+            time.sleep(1.0)
+            self.slow_stops += 1
+            slot.worker.kill()
+            return SLOW
 
     def close(self) -> None:
         """Kill everybody."""

@@ -65,7 +65,8 @@ def kill_often(life: Life, given: Parameters) -> None:
 def _crash(chance: random.Random, life: Life) -> Parameters:
     stage = chance.choice(("commit", "commit", "commit", "open", "revoke"))
     step = chance.choice(STEPS[stage])
-    count = chance.randrange(1, 40) if stage == "commit" else 1
+    # The first revocation is of nothing: the worker joins.
+    count = {"commit": chance.randrange(1, 40), "open": 1, "revoke": 2}[stage]
     # Between 2 and 6 the records and requests are under way for some milliseconds.
     delay_ms = chance.choice((0, 0, 1, 2, 3, 5, 8, 13, 25)) if stage == "commit" else 0
     return {"slot": any_slot(chance, life), "at": f"{stage}:{step}:{count}:{delay_ms}"}

@@ -136,7 +136,7 @@ class Lab:
 
     def _fault(self, life: Life, act: Act) -> list[str]:
         began = time.monotonic()
-        endings = len(life.fleet.endings)
+        endings, life.fleet.slow_stops = len(life.fleet.endings), 0
         outcome, problems, seconds = "exact", [], None
         life.mark()
         try:
@@ -188,6 +188,7 @@ class Lab:
             outcome=outcome,
             seconds_to_flow=seconds,
             seconds_in_all=round(time.monotonic() - began, 2),
+            slow_stops=life.fleet.slow_stops,
             load_average=round(os.getloadavg()[0], 1),
             input_records=life.oracle.records,
             reminders=life.oracle.totals["reminders"],
@@ -197,6 +198,8 @@ class Lab:
         self._done += 1
         line = f"{self._done:>4} {act.kind:<20} {outcome:<10} flow {seconds} s"
         line += f", all {entry['seconds_in_all']} s, {act.parameters}"
+        if life.fleet.slow_stops:
+            line += f", {life.fleet.slow_stops} stopped slowly"
         if by_itself:
             line += f", {len(by_itself)} ended by themselves"
         print(line, flush=True)
