@@ -167,6 +167,8 @@ class ExactlyOnceProducer:
     def _finish(self, encoded: str, serial: int) -> None:
         kafka = self.bulk.kafka
         try:
+            # Before the position: a batch that was refused must not be left behind by it.
+            self.bulk.await_sent()
             kafka.send_offsets_to_transaction(
                 {self._place: OffsetAndMetadata(serial, encoded, -1)}, self.name
             )
@@ -176,6 +178,10 @@ class ExactlyOnceProducer:
                 f"another run of {self.name} took over, or this one was stopped for more than "
                 f"{TRANSACTION_TIMEOUT_MS // 1000} s; the same command goes on where it is"
             ) from error
+        except DeliveryError as error:
+            if isinstance(error.__cause__, (ProducerFencedError, InvalidProducerEpochError)):
+                raise FencedError(f"another run of {self.name} took over") from error
+            raise
         except KafkaError as error:
             raise DeliveryError(f"the transaction failed: {error}") from error
         self._open = False

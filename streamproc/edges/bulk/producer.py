@@ -133,6 +133,10 @@ class BulkProducer:
     def flush(self, timeout_seconds: float = 120.0) -> None:
         """Return once every record taken is durable; raises :class:`DeliveryError` if not."""
         self.release()
+        self.await_sent(timeout_seconds)
+
+    def await_sent(self, timeout_seconds: float = 120.0) -> None:
+        """Like :meth:`flush`, for what was released before."""
         self._await(0, timeout_seconds)
 
     def close(self, abandon: bool = False) -> None:
@@ -184,6 +188,8 @@ def _advice(topic: str, error: BaseException) -> str:
     name = type(error).__name__
     if name in {"MessageSizeTooLargeError", "RecordListTooLargeError"}:
         text += "; raise the topic's max.message.bytes"
+    elif name in {"ProducerFencedError", "InvalidProducerEpochError"}:
+        text += "; another run under the same id took over"
     elif name == "InvalidTimestampError":
         text += (
             "; a record timestamp lies too far from now for this topic: set its "
