@@ -25,12 +25,13 @@ def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
 
 
-def run(*arguments: str | Path, code: int = 0) -> str:
+def run(*arguments: str | Path, code: int = 0, given: bytes | None = None) -> str:
     """Run it in this process, to its end; returns what it said (on both streams).
 
-    Fails if it ends otherwise than with ``code``.
+    ``given`` is its standard input. Fails if it ends otherwise than with ``code``.
     """
-    result = CliRunner().invoke(main, [str(one) for one in arguments], catch_exceptions=False)
+    texts = [str(one) for one in arguments]
+    result = CliRunner().invoke(main, texts, input=given, catch_exceptions=False)
     assert result.exit_code == code, f"exit {result.exit_code}:\n{result.output}"
     return result.output
 

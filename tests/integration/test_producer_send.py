@@ -1,0 +1,126 @@
+"""``streamproc send`` and ``streamproc workload``: what they write, what they refuse and how."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.edges.bulk.topics import topic_facts
+from streamproc.edges.recording import RecordingReader
+from streamproc.edges.workload import WorkloadSettings, generate
+from tests.support.commands import contents, read, run
+from tests.unit.test_readers_forms import usage_line
+
+PARTITIONS = 3
+
+
+@pytest.fixture
+def topic(bootstrap: str) -> str:
+    name = f"send-{uuid4().hex[:8]}"
+    topic_facts(bootstrap, name, create_partitions=PARTITIONS)
+    return name
+
+
+def ids(bootstrap: str, topic: str) -> list[str]:
+    return sorted(json.loads(one.value)["id"] for one in read(bootstrap, topic, PARTITIONS))
+
+
+def test_bad_lines_are_named_and_the_others_sent(
+    bootstrap: str, topic: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "u.ndjson"
+    path.write_text(
+        usage_line("1") + "oops\n" + usage_line("2").replace(":1}", ":-1}") + usage_line("3")
+    )
+    options = ("send", "--broker", bootstrap, "--topic", topic)
+
+    said = run(*options, path, code=1)
+
+    assert f"{path}:2: is not a JSON object" in said
+    assert f"{path}:3: total_bytes: Expected `int` >= 0" in said
+    assert "2 events" in said
+    assert "2 bad records; all are in Kafka" in said
+    assert ids(bootstrap, topic) == ["1", "3"]
+    said = run(*options, path, "--on-bad", "stop", code=1)
+    assert "1 events" in said
+    assert f"{path}:3" not in said
+
+
+def test_standard_input_and_single_events(bootstrap: str, topic: str) -> None:
+    options = ("send", "--broker", bootstrap, "--topic", topic)
+    run(*options, "-", given=(usage_line("a") + usage_line("b")).encode())
+    run(*options, "--event", "-", given=usage_line("c").encode())
+    one = ("--subscriber", "8613800000001", "--uplink-bytes", "1", "--downlink-bytes", "2")
+    said = run(*options, *one, "--id", "d", "--time", "2026-01-05T00:00:00+08:00")
+
+    assert said.startswith(f"event d: {topic}/")
+    assert ids(bootstrap, topic) == ["a", "b", "c", "d"]
+
+
+def test_an_event_without_broker_waits_in_the_spool(
+    bootstrap: str, topic: str, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    event = ("--topic", topic, "--subscriber", "8613800000001", "--total-bytes", "1")
+    said = run("send", "--broker", "127.0.0.1:9", *event, "--id", "1", "--spool", spool)
+    assert "1 wait in the spool" in said
+    said = run("send", "--broker", bootstrap, *event, "--id", "2", "--spool", spool)
+    assert "all are in Kafka" in said
+    assert ids(bootstrap, topic) == ["1", "2"]
+
+
+def test_errors_of_send_say_what_to_do(bootstrap: str, topic: str, tmp_path: Path) -> None:
+    one = ("--subscriber", "8613800000001")
+    live = ("send", "--broker", bootstrap, "--topic", topic)
+    (tmp_path / "x.csv").write_text("a,b\n")
+    for arguments, code, says in (
+        ((*live,), 2, "give one of: FILES, --watch DIR, --event JSON"),
+        ((*live, *one, tmp_path / "x.csv"), 2, "give one of"),
+        ((*live, *one), 1, "needs either total_bytes or both"),
+        ((*live, *one, "--total-bytes", "-5"), 1, "total_bytes: Expected `int` >= 0"),
+        ((*live, "--event", "{}"), 1, "subscriber: is missing"),
+        ((*live, tmp_path / "none"), 1, "there is no file"),
+        ((*live, tmp_path / "x.csv"), 1, "csv needs a mapping file"),
+        (("send", "--broker", bootstrap, "--topic", "nowhere", *one, "--total-bytes", "1",
+          "--wait", "2s"), 1, "no writing to nowhere"),
+        (("send", "--broker", "127.0.0.1:9", *one, "--total-bytes", "1", "--wait", "1s"), 1,
+         "no writing to streamproc.events at 127.0.0.1:9"),
+    ):  # fmt: skip
+        said = run(*arguments, code=code)
+        assert says in said, said
+
+
+@pytest.mark.parametrize("name", ["m.ndjson", "m.ndjson.gz", "m.ndjson.zst"])
+def test_a_workload_in_a_file_is_the_seeded_month(tmp_path: Path, name: str) -> None:
+    run("workload", "--events", "3000", "--subscribers", "90", "--seed", "4", "--out",
+        tmp_path / name, "--advance-clock", "--partitions", "2")  # fmt: skip
+    settings = WorkloadSettings(seed=4, events=3_000, subscribers=90)
+    found = list(RecordingReader(tmp_path / name).records())
+
+    assert [tuple(one[:3]) for one in found[:-2]] == list(generate(settings, default_rulebook()))
+    assert [one.partition for one in found[-2:]] == [0, 1]
+    assert all(b'"clock.advanced"' in (one.value or b"") for one in found[-2:])
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
+def test_a_workload_straight_to_kafka_makes_its_topic_and_keeps_its_rate(bootstrap: str) -> None:
+    topic = f"workload-{uuid4().hex[:8]}"
+    began = time.monotonic()
+    run("workload", "--events", "3000", "--subscribers", "90", "--seed", "4", "--broker", bootstrap,
+        "--topic", topic, "--partitions", "2", "--rate", "3000")  # fmt: skip
+    seconds = time.monotonic() - began
+    settings = WorkloadSettings(seed=4, events=3_000, subscribers=90)
+    rows = contents(bootstrap, topic, 2)
+
+    assert seconds > 0.9
+    expected = sorted(map(repr, map(tuple, generate(settings, default_rulebook()))))
+    assert sorted(repr(row) for held in rows.values() for row in held) == expected
+    for held in rows.values():
+        assert [at for _, _, at in held] == sorted(at for _, _, at in held)
+    said = run("workload", "--events", "5", code=2)
+    assert "give either --out FILE or --broker HOST:PORT" in said

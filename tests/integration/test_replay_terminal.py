@@ -1,0 +1,89 @@
+"""A replay on a terminal: its bar, and the keys that pause and stop it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from streamproc.edges.bulk.topics import topic_facts
+from tests.support.commands import contents, run
+
+EVENTS = 20_000
+
+
+class Terminal:
+    """A process on a terminal of its own."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "streamproc", *map(str, arguments)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+        )
+        os.close(theirs)
+        self.shown = ""
+
+    def press(self, key: str) -> None:
+        os.write(self._ours, key.encode())
+
+    def wait_for(self, pattern: str, timeout_seconds: float = 30) -> None:
+        """Read on until what is shown from here on matches."""
+        start, deadline = len(self.shown), time.monotonic() + timeout_seconds
+        while not re.search(pattern, self.shown[start:]):
+            assert time.monotonic() < deadline, self.shown
+            if select.select([self._ours], [], [], 0.1)[0]:
+                try:
+                    self.shown += os.read(self._ours, 65_536).decode(errors="replace")
+                except OSError:  # the process is gone
+                    break
+        assert re.search(pattern, self.shown[start:]), self.shown
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+
+@pytest.fixture
+def terminal(bootstrap: str, tmp_path: Path) -> Iterator[tuple[Terminal, str]]:
+    path, topic = tmp_path / "m.ndjson.zst", f"terminal-{uuid4().hex[:8]}"
+    run("workload", "--events", str(EVENTS), "--subscribers", "500", "--out", path)
+    topic_facts(bootstrap, topic, create_partitions=1)
+    month_in_four_seconds = str(31 * 86_400 / 4)
+    terminal = Terminal("replay", path, "--broker", bootstrap, "--to", topic, "--speed",
+                        month_in_four_seconds)  # fmt: skip
+    yield terminal, topic
+    terminal.close()
+
+
+def test_keys_pause_go_on_and_stop(bootstrap: str, terminal: tuple[Terminal, str]) -> None:
+    shown, topic = terminal
+    shown.wait_for(r"replay.*[1-9][0-9]? %.*records.*/s.*ETA.*0:00:0")
+    shown.press("p")
+    shown.wait_for(r"\(paused\)")
+    time.sleep(0.7)
+    first = contents(bootstrap, topic, 1)
+    time.sleep(0.7)
+    assert contents(bootstrap, topic, 1) == first
+    assert 0 < len(first[0]) < EVENTS
+    shown.press(" ")
+    shown.wait_for(r"replay +\S")
+    shown.press("q")
+    shown.wait_for("the same command goes on from here")
+
+    assert shown.process.wait(20) == 130
+    assert len(contents(bootstrap, topic, 1)[0]) < EVENTS
