@@ -41,9 +41,14 @@ STARTS = (
     day(755),  # before 29 February 2028
 )
 MINUTE_MS = 60_000
-LATENESS_MS = st.sampled_from(
-    [0, 0, 0, 0, -MINUTE_MS, 1, HOUR_MS, 5 * HOUR_MS, DAY_MS, 3 * DAY_MS, 20 * DAY_MS, 39 * DAY_MS]
-) | st.integers(-6 * MINUTE_MS, 45 * DAY_MS)
+LATENESS_MS = (
+    st.just(0)
+    | st.sampled_from([0, -MINUTE_MS, 1, HOUR_MS, 5 * HOUR_MS, DAY_MS, 3 * DAY_MS, 20 * DAY_MS])
+    | st.sampled_from([-5 * MINUTE_MS, 2 * DAY_MS, 40 * DAY_MS]).flatmap(
+        lambda limit_ms: st.integers(limit_ms - 1, limit_ms + 1)
+    )
+    | st.integers(-6 * MINUTE_MS, 45 * DAY_MS)
+)
 
 
 WALKERS = ("861380000001", "861380000002", "861380000003", "861380000004")
@@ -156,16 +161,17 @@ class Histories(RuleBasedStateMachine):
             self.use(name, used, group, zone, late_ms, False)
 
     @rule(
+        kind=st.sampled_from(["use", "use", "use", "plan", "pack", "close"]),
         name=st.sampled_from(NAMES),
         used=st.integers(1, 300) | st.just(3000),
         group=st.sampled_from([10, 20]),
         data=st.data(),
         by=st.sampled_from([-HOUR_MS, -1, 0, 1]),
     )
-    def use_at_a_boundary(
-        self, name: str, used: int, group: int, data: st.DataObject, by: int
+    def happens_at_a_boundary(
+        self, kind: str, name: str, used: int, group: int, data: st.DataObject, by: int
     ) -> None:
-        """Usage of the instant at which a bucket, a cycle or a contract began or ended."""
+        """Something of the instant at which a bucket, a cycle or a contract began or ended."""
         ledger = self.world.ledgers.get(name)
         if ledger is None or ledger.contract is None:
             return
@@ -174,9 +180,18 @@ class Histories(RuleBasedStateMachine):
         moments += [one[end] for one in ledger.history for end in ("start", "end")]
         moments += [one[end] for one in contract.buckets for end in ("from_ms", "ends_ms")]
         past = sorted({one for one in moments if one is not None and one < self.world.clock_ms})
-        if past:
-            late_ms = self.world.clock_ms - data.draw(st.sampled_from(past)) - by
-            self.event("usage.recorded", name, late_ms, "ocs", total_bytes=used, rating_group=group)
+        if not past:
+            return
+        late_ms = self.world.clock_ms - data.draw(st.sampled_from(past)) - by
+        if kind == "use":
+            self.use(name, used, group, "home", late_ms, False)
+        elif kind == "plan":
+            plan = data.draw(st.sampled_from(PLANS))
+            self.change_plan(name, plan.id, "next_cycle", late_ms)
+        elif kind == "pack":
+            self.buy_pack(name, data.draw(st.sampled_from(PACKS)), late_ms)
+        else:
+            self.close(name, late_ms)
 
     @rule(name=st.sampled_from(NAMES), pack=st.sampled_from(PACKS), late_ms=LATENESS_MS)
     def buy_pack(self, name: str, pack: Any, late_ms: int) -> None:

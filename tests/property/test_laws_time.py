@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -17,12 +17,13 @@ from streamproc.core.calendar import (
     local_instant_ms,
     local_time,
 )
+from streamproc.core.events import AccountActivated
 from streamproc.core.instants import DAY_MS, from_ms, to_ms
 from streamproc.core.rulebook import TimedRule
 from streamproc.oracle import days
 from tests.property.budget import budget
 from tests.property.rulebooks import TIMES, timed_rule
-from tests.support.line import Line, day, reminders, rulebook
+from tests.support.line import SUBSCRIBER, Line, day, reminders, rulebook
 
 ALL_ZONES = sorted(name for name in available_timezones() if "/" in name or name == "UTC")
 ZONES = st.sampled_from(ALL_ZONES) | st.sampled_from(
@@ -96,6 +97,11 @@ def test_law_18_every_minute_around_a_change_of_clocks(zone: str, year: int) -> 
             instant = change + offset_ms
             assert local_time(instant, tz).replace(tzinfo=None) == shown(instant, zone)
             assert local_date(instant, tz) == days.day_of(instant, zone)
+            # Where clocks go back over midnight, a day ends, comes again, and ends for good.
+            for anchor in (around.day, (around + timedelta(days=1)).day):
+                start, end = cycle_of(instant, anchor, tz)
+                assert start <= instant < end
+                assert (start, end) == days.cycle_around(instant, anchor, zone)
 
 
 @budget(200)
@@ -173,6 +179,19 @@ def test_law_18_a_summary_comes_once_at_each_of_its_local_times(
     # A day that a zone leaves out altogether shares its instant with the next one.
     assert sent == sorted({one for one in wanted if to_ms(day(start)) < one <= to_ms(day(at))})
     assert len({one.id for one in reminders(line.effects)}) == len(sent)
+
+
+@pytest.mark.parametrize(("by_ms", "comes"), [(-1, True), (0, False), (1, False)])
+def test_law_18_a_summary_comes_if_it_falls_due_after_the_activation(
+    by_ms: int, comes: bool
+) -> None:
+    rule = timed_rule("summary", "usage_summary", time(9), "week", 1)
+    line = Line(rulebook(timed_rules=(rule,)))
+    due = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    when = due + timedelta(milliseconds=by_ms)
+    line.feed(AccountActivated("a", "crm", SUBSCRIBER, when, "basic", "UTC", 1))
+    sent = [one.as_of for one in reminders(line.reach(due + timedelta(days=7)))]
+    assert sent == ([due] if comes else []) + [due + timedelta(days=7)]
 
 
 @budget(40)
