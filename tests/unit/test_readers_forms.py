@@ -108,21 +108,26 @@ def test_ndjson_keeps_events_and_gives_ids_from_file_and_line() -> None:
     assert bad[0].reason.startswith("total_bytes:")
 
 
-def test_cgrates_default_export() -> None:
-    # Columns and conventions of CGRateS's *file_csv exporter without a template of one's own.
+@pytest.mark.parametrize("host", ["", "192.0.2.7,"])
+@pytest.mark.parametrize("more", ["", ",from-a-template"])
+def test_cgrates_exports(host: str, more: str) -> None:
+    # The two layouts of CGRateS's own export tests (ees/filecsv_it_test.go): with a template, and
+    # without one, where the host of origin stands before the run.
     rows = [
-        "c0ffee01,*default,*voice,v1,*rated,t.org,call,1001,1001,1002,2026-01-05T08:42:25Z,"
+        f"c0ffee01,{host}*default,*voice,v1,*rated,t.org,call,1001,1001,1002,2026-01-05T08:42:25Z,"
         "2026-01-05T08:42:26Z,10s,1.01",
-        "c0ffee02,*default,*data,d1,*rated,t.org,call,1001,1001,data,2026-01-05T08:42:25Z,"
+        f"c0ffee02,{host}*default,*data,d1,*rated,t.org,call,1001,1001,data,2026-01-05T08:42:25Z,"
         "2026-01-05T08:42:26Z,1048576,0.012",
-        "c0ffee02,supplier,*data,d1,*rated,t.org,call,1001,1001,data,2026-01-05T08:42:25Z,"
+        f"c0ffee02,{host}supplier,*data,d1,*rated,t.org,call,1001,1001,data,2026-01-05T08:42:25Z,"
         "2026-01-05T08:42:26Z,1048576,0.01",
+        f"c0ffee03,{host}*default,*data,d1,*rated",
     ]
+    names = "CGRID,RunID,ToR,OriginID,RequestType"
 
-    good, bad = read("cgrates-csv", "\n".join(rows).encode())
+    good, bad = read("cgrates-csv", "\n".join([names, *(row + more for row in rows)]).encode())
 
     (event,) = good
-    assert not bad
+    assert [(one.line, one.reason) for one in bad] == [(5, "is no CDR")]
     assert (event.id, event.subscriber, event.used_bytes) == ("c0ffee02-*default", "1001", 1048576)
     assert event.time.isoformat() == "2026-01-05T08:42:26+00:00"
 

@@ -19,7 +19,7 @@ FORMATS = {
     "ndjson": "events of the contract, one JSON object a line",
     "csv": "any CSV, with --mapping",
     "json": "any JSON objects, with --mapping; nested fields as a.b",
-    "cgrates-csv": "CDRs as CGRateS exports them by default",
+    "cgrates-csv": "CDRs as CGRateS exports them to CSV",
     "tmf635": "TM Forum TMF635 usage: an object, an array, or one a line",
 }
 MAX_JSON_BYTES = 256 << 20
@@ -41,15 +41,19 @@ def open_reader(name: str, mapping: Path | None = None) -> Reader:
     if chosen is None:
         raise FormatError(f"{name} needs a mapping file that says which column is what")
 
+    unreadable = "is no CDR" if name == "cgrates-csv" else "is not a JSON object"
+
     def read(content: BinaryIO, identity: str) -> Iterator[ReadEvent | BadRecord]:
         tables: Iterator[tuple[int, Table | None]]
-        if name in ("csv", "cgrates-csv"):
+        if name == "csv":
             tables = _csv_tables(content, chosen)
+        elif name == "cgrates-csv":
+            tables = _cgrates_tables(content, chosen)
         else:
             tables = _json_tables(content, _flat_usage if name == "tmf635" else _flat)
         for line, columns in tables:
             if columns is None:
-                yield BadRecord(line, "is not a JSON object")
+                yield BadRecord(line, unreadable)
             elif chosen.takes(columns):
                 try:
                     yield ReadEvent(line, *chosen.event(columns, f"{identity}-{line}"))
@@ -89,6 +93,27 @@ def _csv_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, Tabl
             names = [name.strip().removeprefix("\ufeff") for name in row]
             continue
         yield line, dict(zip(names or range(1, len(row) + 1), row, strict=False))
+
+
+CGRATES_FIELDS = (
+    "RunID", "ToR", "OriginID", "RequestType", "Tenant", "Category", "Account", "Subject",
+    "Destination", "SetupTime", "AnswerTime", "Usage", "Cost",
+)  # fmt: skip
+TYPES_OF_RECORD = {"*data", "*voice", "*sms", "*mms", "*generic", "*monetary"}
+
+
+def _cgrates_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, Table | None]]:
+    """CDRs by field name. With and without a template CGRateS writes the same fields in the same
+    order, but for an OriginHost that may stand before RunID: the type of record shows where.
+    """
+    for line, columns in _csv_tables(content, mapping):
+        row = list((columns or {}).values())
+        at = next((n for n, text in enumerate(row[:5]) if text in TYPES_OF_RECORD), 0)
+        if at < 2 or len(row) < at + len(CGRATES_FIELDS) - 2:
+            if line > 1:  # the first may hold names
+                yield line, None
+            continue
+        yield line, {"CGRID": row[0], **dict(zip(CGRATES_FIELDS, row[at - 1 :], strict=False))}
 
 
 def _json_tables(content: BinaryIO, flatten: Any) -> Iterator[tuple[int, Table | None]]:
