@@ -191,6 +191,14 @@ REFUSED = {
         "bad_envelope",
         structured(data=..., data_base64="é!", datacontenttype="application/json"),
     ),
+    "Base64 with something else in it": (
+        "bad_envelope",
+        structured(
+            data=...,
+            data_base64=f"{as_base64(DATA)[:8]}\n!{as_base64(DATA)[8:]}",
+            datacontenttype="application/json",
+        ),
+    ),
     "Base64 no string": (
         "bad_envelope",
         structured(data=..., data_base64=7, datacontenttype="application/json"),

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,13 +20,15 @@ from streamproc.contracts.codec import (
     decode_reminder,
     encode_event,
 )
-from streamproc.core.effects import rejected
+from streamproc.core.effects import Rejected, rejected
 from streamproc.core.events import AccountClosed, Arrival, InputEvent, ToppedUp
 from streamproc.core.model import Account, Held, pack, unpack
 from streamproc.core.privacy import conceal, mask
 from tests.contract.contract import EXAMPLES, INPUTS
 from tests.contract.strategies import JSON, faulty, instances
 from tests.property.budget import budget
+from tests.support.line import SUBSCRIBER as LINE
+from tests.support.line import Line, day, rulebook
 
 SUBSCRIBER = "8613812345678"
 KEY = SUBSCRIBER.encode()
@@ -109,6 +112,7 @@ def test_an_instant_without_a_utc_date_is_cut_and_can_be_held() -> None:
         (plain(total_bytes=2**64), "contract_violation"),
         (plain().replace(b" 1}", b" " + b"9" * 5000 + b"}"), "contract_violation"),
         (plain(surprise=1), "contract_violation"),
+        (plain(subscriber=f"{SUBSCRIBER}\n"), "contract_violation"),
         (plain(time="2026-01-05T08:30:00"), "contract_violation"),
         (b" " * (MAX_RECORD_BYTES + 1), "oversized"),
     ],
@@ -279,6 +283,31 @@ def test_no_subscriber_is_shown_whole(subscriber: str) -> None:
     assert subscriber not in mask(subscriber)
     assert len(mask(subscriber)) == len(subscriber)
     assert subscriber not in conceal(f"a{subscriber}b{subscriber}", subscriber)
+
+
+def test_no_reject_of_the_core_repeats_a_value() -> None:
+    """Each of these events carries another subscriber's number where it does not belong."""
+    other = "8613900000009"
+    line = Line(rulebook(history_cycles=1))
+    effects = line.activate(plan=other) + line.activate(zone=other)
+    line.activate()
+    effects += line.activate(plan=other)
+    effects += line.change_plan(other, at=1) + line.change_plan(other, at=1, effective="next_cycle")
+    effects += line.top_up(at=1, pack=other)
+    effects += line.top_up(at=1, granted_bytes=1, expires_time=day(0))
+    effects += line.use(1, at=1, arrives=60) + line.use(1, at=90, arrives=60)
+    effects += line.use(2**53 - 1, at=60, service=other)
+    line.close(at=61)
+    effects += line.use(1, at=62) + line.top_up(at=62, pack=other)
+    found = [one for one in effects if isinstance(one, Rejected)]
+
+    assert {one.reason for one in found} >= {
+        *("unknown_plan", "unknown_time_zone", "unknown_pack", "already_active"),
+        *("already_expired", "time_in_past", "time_in_future", "absurd_bytes", "account_closed"),
+    }
+    for one in found:
+        assert other not in msgspec.json.encode(one).decode()
+        assert LINE not in msgspec.json.encode(one).decode()
 
 
 # Outputs.
