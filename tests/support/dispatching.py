@@ -39,6 +39,8 @@ class DispatchScene:
         self.gateways = directory / "gateways.yaml"
         self.processes: list[subprocess.Popen[bytes]] = []
         self._logged: dict[str, int] = {}
+        self.partitions = PARTITIONS
+        self.ignore_expiry = False
         self.names = {
             name: f"{self.app}.{name}"
             for name in ("reminders", "resends", "journal", "receipts", "dead-letters", "reports")
@@ -53,10 +55,11 @@ class DispatchScene:
                 process.kill()
                 process.wait()
 
-    async def prepare(self, gateways: str) -> None:
+    async def prepare(self, gateways: str, partitions: int = PARTITIONS) -> None:
         """Write the gateways file and create the topic of reminders."""
         self.gateways.write_text(gateways, encoding="utf-8")
-        await create_topic(self.bootstrap, self.names["reminders"], PARTITIONS)
+        self.partitions = partitions
+        await create_topic(self.bootstrap, self.names["reminders"], partitions)
 
     def options(self) -> list[str]:
         """Broker and topics, as every command takes them."""
@@ -67,6 +70,7 @@ class DispatchScene:
         """A dispatcher with static membership: killed and started again it goes on at once."""
         words = ["dispatch", *self.options(), "--gateways", str(self.gateways)]
         words += ["--instance-id", name, "--session-timeout-seconds", "6"]
+        words += ["--ignore-expiry"] if self.ignore_expiry else []
         return self.run([*words, "--stats-every-seconds", "2"], name)
 
     def run(self, words: list[str], name: str = "one") -> subprocess.Popen[bytes]:
@@ -114,7 +118,7 @@ class DispatchScene:
                     self.names["reminders"],
                     key=one.subscriber.encode(),
                     value=encode_effect(one),
-                    partition=int(one.subscriber[-3:]) % PARTITIONS,
+                    partition=int(one.subscriber[-3:]) % self.partitions,
                 )
                 for one in reminders
             ]
@@ -123,11 +127,11 @@ class DispatchScene:
             await producer.stop()
 
     async def receipts(self) -> list[Receipt]:
-        records = await read_committed(self.bootstrap, self.names["receipts"], PARTITIONS)
+        records = await read_committed(self.bootstrap, self.names["receipts"], self.partitions)
         return [decode_receipt(record.value) for record in records]
 
     async def dead_letters(self) -> list[DeadLetter]:
-        records = await read_committed(self.bootstrap, self.names["dead-letters"], PARTITIONS)
+        records = await read_committed(self.bootstrap, self.names["dead-letters"], self.partitions)
         return [decode_dead_letter(record.value) for record in records]
 
     async def statuses(self) -> Counter[str]:

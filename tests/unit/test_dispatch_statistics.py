@@ -1,14 +1,11 @@
-"""Figures, and the small things of the Kafka side that can be had without Kafka."""
+"""Figures for the log and for ``--stats``."""
 
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 
-from streamproc.edges.dispatch import readers
-from streamproc.edges.dispatch.settings import DispatchSettings
 from streamproc.edges.dispatch.statistics import Tally, Times
 from tests.support.desk import Table, reminder
 
@@ -49,27 +46,3 @@ def test_a_tally_tells_counts_and_times_by_status() -> None:
     assert header[:3] == ("status", "count", "event p50")
     assert row[:2] == ("accepted", "2")
     assert tally.by_gateway == {("main", "accepted"): 2}
-
-
-class _Consumer:
-    """Notes the order of calls."""
-
-    calls: list[str] = []
-
-    def __init__(self, **_: Any) -> None: ...
-
-    def partitions_for_topic(self, topic: str) -> None:
-        self.calls.append("metadata")
-
-    def subscribe(self, topics: list[str], listener: Any) -> None:
-        self.calls.append("subscribe")
-
-
-def test_the_topics_metadata_is_there_before_the_group_is_joined(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Otherwise one start in six was assigned nothing, and never again."""
-    monkeypatch.setattr(readers, "KafkaConsumer", _Consumer)
-    readers.Readers(DispatchSettings("b:1"), ("urgent", "bulk"), lambda _: None)
-
-    assert _Consumer.calls == ["metadata", "subscribe"]

@@ -7,6 +7,7 @@ A follower never overtakes the most urgent cursor, so what is earlier and more u
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,8 @@ from streamproc.edges.dispatch.settings import DispatchSettings
 
 POLL_MS = 50
 FOLLOWER_POLL_MS = 10
+IDLE_POLLS = 10
+"""Of a full lane's polls only each tenth is one."""
 
 
 class Readers:
@@ -36,6 +39,7 @@ class Readers:
         self._open: set[int] = set()
         self._kept: dict[tuple[Cursor, int], deque[Any]] = {}
         self._passed: dict[int, int] = {}
+        self._idle_polls = 0
         self.assigned: deque[int] = deque()
         """Partitions that the group gave us and that are not opened yet."""
         self._main = self._consumer(
@@ -77,20 +81,17 @@ class Readers:
         self._open.discard(partition)
 
     def poll(self, held: list[int]) -> Iterator[tuple[Cursor, Any]]:
-        """Records of open partitions, most urgent lane first; lanes with enough held are left."""
+        """Records of open partitions, most urgent lane first; lanes with enough held are left.
+
+        Nothing is ever paused: kafka-python 3.0.12 parks what it had parsed of a paused partition
+        and may never take it up again. Instead a consumer is simply not polled.
+        """
         limit = self._settings.held_messages
-        place = [TopicPartition(self._topic, partition) for partition in self._main_partitions()]
-        if held[0] >= limit:
-            self._main.pause(*place)
-        else:
-            self._main.resume(*place)
-        yield from self._records((0, self._topic), self._main, POLL_MS)
+        yield from self._records((0, self._topic), self._main, held[0] < limit)
         for cursor, consumer in self._followers.items():
-            if cursor[0] and held[cursor[0]] >= limit:
-                continue
             self._assign(cursor, consumer)
             if consumer.assignment():
-                yield from self._records(cursor, consumer, FOLLOWER_POLL_MS)
+                yield from self._records(cursor, consumer, not cursor[0] or held[cursor[0]] < limit)
 
     def shut(self) -> None:
         """Leave the group; the listener hears of it first."""
@@ -99,36 +100,40 @@ class Readers:
             consumer.close(autocommit=False)
 
     def _records(
-        self, cursor: Cursor, consumer: Any, timeout_ms: int
+        self, cursor: Cursor, consumer: Any, has_room: bool
     ) -> Iterator[tuple[Cursor, Any]]:
-        polled = consumer.poll(timeout_ms=timeout_ms)
-        for place, records in polled.items():
+        for place, records in self._fetched(cursor, consumer, has_room).items():
             if place.partition in self._open:
                 self._kept[cursor, place.partition].extend(records)
         for partition in sorted(self._open):
             kept = self._kept[cursor, partition]
-            while kept and self._may_pass(cursor, partition, kept[0].offset):
+            while has_room and kept and self._may_pass(cursor, partition, kept[0].offset):
                 record = kept.popleft()
                 if cursor == (0, self._topic):
                     self._passed[partition] = record.offset + 1
                 yield cursor, record
-        if consumer is not self._main:
-            self._hold_back(cursor, consumer)
+
+    def _fetched(self, cursor: Cursor, consumer: Any, has_room: bool) -> dict[Any, Any]:
+        """What to add to the records kept: nothing while there are enough of them."""
+        is_main = consumer is self._main
+        waiting = any(self._kept[cursor, partition] for partition in sorted(self._open))
+        found: dict[Any, Any] = {}
+        if has_room and (is_main or not waiting):
+            found = consumer.poll(timeout_ms=POLL_MS if is_main else FOLLOWER_POLL_MS)
+        elif is_main:
+            # A member of the group must be polled, or it misses rebalances: for next to nothing.
+            time.sleep(POLL_MS / 1000)
+            self._idle_polls += 1
+            if self._idle_polls % IDLE_POLLS == 0:
+                found = consumer.poll(timeout_ms=0, max_records=1)
+        return found
 
     def _may_pass(self, cursor: Cursor, partition: int, offset: int) -> bool:
         return cursor[0] == 0 or offset < self._passed[partition]
 
-    def _hold_back(self, cursor: Cursor, consumer: Any) -> None:
-        """Do not fetch more for a follower that waits for the urgent cursor."""
-        for place in consumer.assignment():
-            if self._kept.get((cursor, place.partition)):
-                consumer.pause(place)
-            else:
-                consumer.resume(place)
-
     def _assign(self, cursor: Cursor, consumer: Any) -> None:
         """Follow exactly the open partitions, each at the position it has."""
-        wanted = {TopicPartition(cursor[1], partition) for partition in self._open}
+        wanted = {TopicPartition(cursor[1], partition) for partition in sorted(self._open)}
         had = consumer.assignment()
         if wanted == had:
             return
@@ -136,9 +141,6 @@ class Readers:
         consumer.assign(sorted(wanted))
         for place, offset in positions.items():
             consumer.seek(place, offset)
-
-    def _main_partitions(self) -> set[int]:
-        return {place.partition for place in self._main.assignment()} & self._open
 
     def _all(self) -> list[tuple[Cursor, Any]]:
         return [((0, self._topic), self._main), *self._followers.items()]
