@@ -97,7 +97,10 @@ class PartitionJournal:
         """
         try:
             self._producer.begin_transaction()
-            self._write(batch)
+            written = self._write(batch)
+            self._producer.flush()
+            for one in written:
+                one.get(timeout=0)  # a refused record must not be committed around
             self._producer.commit_transaction()
         except FENCED as error:
             raise FencedError(str(error)) from error
@@ -110,17 +113,19 @@ class PartitionJournal:
             self._producer.close(timeout=2)
             self._producer = None
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: Batch) -> list[Any]:
         topics = self._settings.topics
+        sent = []
         for message_id, value in batch.entries.items():
-            self._send(topics.journal, message_id.encode(), value)
+            sent.append(self._send(topics.journal, message_id.encode(), value))
         if batch.reports:
-            self._send(topics.journal, REPORTS_KEY, encode(batch.reports))
+            sent.append(self._send(topics.journal, REPORTS_KEY, encode(batch.reports)))
         for receipt in batch.receipts:
-            self._send(topics.receipts, receipt.reminder_id.encode(), encode_receipt(receipt))
+            key = receipt.reminder_id.encode()
+            sent.append(self._send(topics.receipts, key, encode_receipt(receipt)))
         for letter in batch.dead_letters:
-            key = letter.reminder_id or ""
-            self._send(topics.dead_letters, key.encode() or None, encode_receipt(letter))
+            key = str(letter.reminder_id or "").encode()
+            sent.append(self._send(topics.dead_letters, key or None, encode_receipt(letter)))
         by_group: dict[str, dict[TopicPartition, OffsetAndMetadata]] = {}
         for (lane, topic), offset in batch.positions.items():
             group = self._settings.lane_group(lane, self._lane_names[lane])
@@ -128,9 +133,10 @@ class PartitionJournal:
             by_group.setdefault(group, {})[place] = OffsetAndMetadata(offset, "", -1)
         for group, offsets in by_group.items():
             self._producer.send_offsets_to_transaction(offsets, group)
+        return sent
 
-    def _send(self, topic: str, key: bytes | None, value: bytes | None) -> None:
-        self._producer.send(topic, key=key, value=value, partition=self.partition)
+    def _send(self, topic: str, key: bytes | None, value: bytes | None) -> Any:
+        return self._producer.send(topic, key=key, value=value, partition=self.partition)
 
     def _abort(self, cause: KafkaError) -> None:
         try:
