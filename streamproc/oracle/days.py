@@ -30,9 +30,8 @@ def _as_if_utc_ms(shown: datetime) -> int:
 def _day_of_hour(hour: int, zone: str) -> date | None:
     """The date all through an hour since 1970 (UTC), or None if it changes within."""
     first, last = _clock(hour * _HOUR_MS, zone), _clock((hour + 1) * _HOUR_MS - 1, zone)
-    return (
-        first.date() if last - first < timedelta(hours=1) and first.date() == last.date() else None
-    )
+    runs_through = last - first == timedelta(milliseconds=_HOUR_MS - 1)
+    return first.date() if runs_through and first.date() == last.date() else None
 
 
 def day_of(instant_ms: int, zone: str) -> date:

@@ -29,6 +29,7 @@ PLANS = (
     Plan("one", (Allowance("data", 1000, 50),)),
     Plan("same", (Allowance("data", 1000, 50), Allowance("films", 300, 40, VIDEO))),
     Plan("big", (Allowance("much", 5000, 50), Allowance("films", 700, 60, VIDEO))),
+    Plan("moved", (Allowance("extra", 300, 50), Allowance("data", 800, 50))),
     Plan("odd", (Allowance("odd", 37, 5), Allowance("abroad", 101, 5, ROAMING))),
     Plan("tiny", (Allowance("tiny", 1, 50),)),
     Plan("none", ()),

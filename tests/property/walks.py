@@ -99,7 +99,8 @@ def _event(chance: random.Random, now_ms: int, draw: float, is_first: bool) -> d
             return {"type": "account.topped_up", "pack": chance.choice(PACKS).id}
         event = {"type": "account.topped_up", "granted_bytes": chance.randrange(1, 600)}
         if chance.random() < 0.5:
-            event["expires_time"] = (now_ms // DAY_MS + chance.randrange(-1, 30)) * DAY_MS
+            days = chance.choice((-1, 0, 1, 2, 3, chance.randrange(30)))
+            event["expires_time"] = (now_ms // DAY_MS + days) * DAY_MS
         return event
     return {
         "type": "usage.recorded",
