@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -72,8 +73,8 @@ def run_once(bootstrap: str, peer: Peer, given: Input) -> Run:
 
 def compare(
     bootstrap: str, names: list[str], rounds: int, events: int, subscribers: int
-) -> dict[str, list[Run]]:
-    """Run every peer in every round; a peer that fails raises PeerError."""
+) -> Iterator[dict[str, list[Run]]]:
+    """All runs so far, after every round; a peer that fails raises PeerError."""
     main = fill(bootstrap, f"in{uuid4().hex[:6]}", events, subscribers)
     print(f"{events:,} events of {subscribers:,} subscribers written", flush=True)
     few = main
@@ -96,7 +97,7 @@ def compare(
                 f"({run.seconds:.2f} s, {run.resident_bytes / 2**20:.0f} MiB)",
                 flush=True,
             )
-    return runs
+        yield runs
 
 
 def main() -> None:
@@ -120,11 +121,13 @@ def main() -> None:
         print(f"NOT BUILT: {PEERS[name].name}: {reason}", flush=True)
     with open_broker(options.broker) as broker:
         try:
-            runs = compare(broker.bootstrap, names, options.rounds, options.events, subscribers)
+            so_far = compare(broker.bootstrap, names, options.rounds, options.events, subscribers)
+            for runs in so_far:  # written after every round: an interrupted run is not lost
+                report = Report(describe(), options.events, subscribers, runs, missing)
+                paths = write(report, options.results)
         except PeerError as error:
             sys.exit(f"FAILED: {error}")
-    report = Report(describe(), options.events, subscribers, runs, missing)
-    for path in write(report, options.results):
+    for path in paths:
         print(f"written: {path}")
     print(report.markdown())
 
