@@ -124,7 +124,7 @@ async def test_two_dispatchers_share_and_the_memory_follows_the_partition(
 ) -> None:
     count = 500
     with SmscProcess(tmp_path, receipt_seconds=2.0) as smsc:
-        await scene.prepare(HEAD + smpp_gateway(smsc.port, messages_per_second=40, burst=5))
+        await scene.prepare(HEAD + smpp_gateway(smsc.port, messages_per_second=60, burst=5))
         await scene.put(due(n, n % 97) for n in range(1, count + 1))
         scene.start("one")
         await scene.until(lambda: len(arrived(smsc)) > 50)
@@ -149,7 +149,7 @@ async def test_two_dispatchers_share_and_the_memory_follows_the_partition(
 async def test_a_dispatcher_that_slept_finds_its_partitions_taken(
     scene: DispatchScene, tmp_path: Path
 ) -> None:
-    count = 300
+    count = 220
     with SmscProcess(tmp_path) as smsc:
         await scene.prepare(HEAD + smpp_gateway(smsc.port, messages_per_second=40, burst=5))
         await scene.put(due(n, n % 97) for n in range(1, count + 1))

@@ -182,7 +182,7 @@ def test_mandatory_reminders_of_any_kind_are_urgent() -> None:
 
 def test_the_rate_is_held_and_long_messages_cost_their_parts() -> None:
     table = Table(line(shaper=Shaper(10.0, 1, 100, START_MS)))
-    table.put(*(reminder(n, f"86138{n:06}", segments=2) for n in range(1, 101)))
+    table.put(*(reminder(n, f"86138{n:06}", segments=2) for n in range(1, 501)))
     for _ in range(1000):
         table.run(wait_ms=10)
         table.step(10)
@@ -383,6 +383,37 @@ def test_accepted_parts_of_a_long_message_are_not_sent_again() -> None:
     table.answer(again, Accepted({2: "A2", 3: "A3"}))
 
     assert table.receipts[-1].message_ids == ["A1", "A2", "A3"]
+
+
+def test_another_gateway_gets_all_parts_of_a_message_that_the_first_took_in_part() -> None:
+    table = Table(line("first", breaker=Breaker(failures=1)), line("second"))
+    table.put(reminder(1, segments=3))
+    table.answer(table.step()[0], Refused(ErrorClass.TRANSIENT, "x", parts={1: "A1"}))
+    (again,) = table.step(2_000)
+
+    assert (again.gateway, again.parts) == ("second", {})
+
+
+def test_being_throttled_is_no_failure_of_the_gateway() -> None:
+    table = Table(line("first", breaker=Breaker(failures=1)), line("second"))
+    table.put(reminder(1))
+    table.answer(table.step()[0], THROTTLED)
+
+    assert table.step() == []
+    assert table.step(2_000)[0].gateway == "first"
+
+
+def test_an_id_that_was_written_again_is_kept_from_then_on() -> None:
+    table = Table(honour_expiry=False)
+    table.now_ms += 30 * 86_400_000
+    table.put(reminder(1))
+    table.answer(table.step()[0], TRANSIENT)
+    table.answer(table.step(2 * 3_600_000)[0])
+    table.step(23 * 3_600_000)
+    assert len(table.journal) == 1
+
+    table.step(2 * 3_600_000)
+    assert table.journal == {}
 
 
 def _report(message_id: str, state: str = "delivered", **fields: str) -> Report:

@@ -39,6 +39,12 @@ def test_ucs2_parts_are_as_many_as_promised_and_read_back(text: str) -> None:
         _check_parts(text, 140, 134)
 
 
+@pytest.mark.parametrize("text", ["a" * 152 + "€" * 80, "流" * 66 + "😀" * 3, "流" * 67 * 2 + "😀"])
+def test_neither_an_escape_nor_a_surrogate_pair_is_split(text: str) -> None:
+    encoding = segments(text)[0]
+    _check_parts(text, *((160, 153) if encoding == "gsm7" else (140, 134)))
+
+
 def _check_parts(text: str, single: int, each: int) -> None:
     parts = sms.split(text, 7)
     assert len(parts) == segments(text)[1]
