@@ -7,10 +7,12 @@ stream as if it were a single record; the agent gets it as ``event.value``.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import faust
+import structlog
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -19,7 +21,10 @@ from streamproc.engine import crashpoints
 from streamproc.engine.lean import use_lean_records
 from streamproc.engine.settings import FAUST_LOGGER
 
+log = structlog.get_logger(__name__)
+
 ALIAS = "streamproc"
+GROUP_OFFSETS_SECONDS = 5.0
 FETCH_MAX_WAIT_MS = 100
 
 
@@ -189,9 +194,24 @@ class BatchConsumer(driver.Consumer):
         crashpoints.reached("revoke", "1")
         await self._lane.finish(revoked)
         crashpoints.reached("revoke", "2")
-        await self.force_commit()
+        await self._commit_group_offsets()
         crashpoints.reached("revoke", "3")
         await super().on_partitions_revoked(revoked)
+
+    async def _commit_group_offsets(self) -> None:
+        """Whatever becomes of it, the revocation goes on: group offsets are for lag tools.
+
+        A worker that stops while its group rebalances ends its consumer thread's queue: a call that
+        is in it then is cancelled there, a later one is never answered. Raised or waited for here,
+        it would end that thread before it leaves the group, and the worker would not stop.
+        """
+        try:
+            await asyncio.wait_for(self.force_commit(), GROUP_OFFSETS_SECONDS)
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            log.warning("group offsets not committed, lag tools are behind", error=repr(error))
 
 
 class BatchTransport(driver.Transport):

@@ -190,11 +190,15 @@ class Partition(Generic[T]):
                 await asyncio.shield(self._commit)
 
     async def finish(self) -> None:
-        """Commit everything applied; raises what the commit raises."""
+        """Commit everything applied; raises what the commit raises.
+
+        A revocation and the worker's end may both ask for it: who comes second waits as well.
+        """
         if self._commit is not None:
             await self._commit
         if self.is_dirty:
-            await self._run(*self._take())
+            self._commit = asyncio.create_task(self._run(*self._take()))
+            await self._commit
 
     async def close(self) -> None:
         """Let go of the partition; what is not committed is aborted by the next owner."""

@@ -81,13 +81,15 @@ class Fleet:
         return [slot for slot in self.slots if not slot.wanted]
 
     def start(self, slot: Slot, crash_at: str = "", turned_clock: bool = False) -> None:
-        """Start the slot's worker; one with a crash plan is not watched."""
+        """Start the slot's worker unless it runs; one with a crash plan is not watched."""
         environment = {}
         if crash_at:
             environment[crashpoints.VARIABLE] = crash_at
         if turned_clock:
             environment[clocked.VARIABLE] = str(slot.clock)
         with self._lock:
+            if slot.worker.is_alive and slot.wanted:
+                return  # another fault of the same moment was faster
             slot.wanted, slot.watched = True, not crash_at
             slot.worker.command[2] = "tests.faults.clocked" if turned_clock else "streamproc"
             slot.worker.start(**environment)

@@ -192,8 +192,7 @@ def join(life: Life, given: Parameters) -> None:
 def leave(life: Life, given: Parameters) -> None:
     """One worker less, in order; the last one comes back."""
     slot = life.fleet.running()[-1]
-    given["exit_code"] = life.fleet.stop(slot)
-    assert given["exit_code"] == 0, f"a graceful stop ended with {given['exit_code']}"
+    _stop(life, slot, given)
     if not life.fleet.running():
         life.fleet.start(slot)
 
@@ -220,8 +219,34 @@ def rebalance_storm(life: Life, given: Parameters) -> None:
 def graceful_stop(life: Life, given: Parameters) -> None:
     """SIGTERM under load, and a start some time later."""
     slot = life.fleet.slots[given["slot"]]
+    _stop(life, slot, given)
+    life.mark()
+    life.fleet.start(slot)
+
+
+def _stop(life: Life, slot: Slot, given: Parameters) -> None:
     given["exit_code"] = life.fleet.stop(slot)
-    assert given["exit_code"] == 0, f"a graceful stop ended with {given['exit_code']}"
+    # Something else may have killed it meanwhile, or it had only just begun.
+    assert life.mixing or given["exit_code"] == 0, f"a stop ended with {given['exit_code']}"
+
+
+def _moment(chance: random.Random, life: Life) -> Parameters:
+    return {"slot": any_slot(chance, life), "after_seconds": round(chance.uniform(0, 1.5), 2)}
+
+
+@kind(_moment, mixes=False)
+def stop_in_rebalance(life: Life, given: Parameters) -> None:
+    """SIGTERM while the group rebalances, for another worker has come or gone."""
+    slot = life.fleet.slots[given["slot"]]
+    known = len(slot.worker.log.read_bytes())
+    _join_or_leave(life, slot)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if b"because it is rebalancing" in slot.worker.log.read_bytes()[known:]:
+            break
+        time.sleep(0.02)
+    time.sleep(given["after_seconds"])
+    _stop(life, slot, given)
     life.mark()
     life.fleet.start(slot)
 

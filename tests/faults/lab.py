@@ -254,6 +254,7 @@ def _do(life: Life, act: Act) -> None:
         KINDS[name].act(life, given)
         return
     failures: list[BaseException] = []
+    life.mixing = True
 
     def one(name: str, given: Parameters) -> None:
         try:
@@ -266,6 +267,7 @@ def _do(life: Life, act: Act) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    life.mixing = False
     life.mark()
     if failures:
         raise failures[0]

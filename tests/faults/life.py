@@ -87,6 +87,8 @@ class Life:
         )
         self.load = Load(self.cluster.bootstrap, self.names.events, records, self.variant.rate)
         self.marked: float = 0.0
+        self.mixing = False
+        """Whether several faults happen at once."""
         self.ends_then: dict[int, int] = {}
         for slot in self.fleet.slots[: self.variant.workers]:
             self.fleet.start(slot)

@@ -72,17 +72,21 @@ class Load:
 
     def write_aborted(self, count: int) -> None:
         """Write records in a transaction and take it back: they must never count."""
-        settings = {"bootstrap.servers": self._bootstrap, "transactional.id": f"in-{self._topic}"}
+        settings = {
+            "bootstrap.servers": self._bootstrap,
+            "transactional.id": f"in-{self._topic}",
+            "log_level": 0,
+        }
         producer = Producer(settings)
-        producer.init_transactions(30)
+        producer.init_transactions(60)
         producer.begin_transaction()
         for key, value, timestamp_ms in list(self._recent)[-count:]:
             forged = None if value is None else value.replace(b'"id":"', b'"id":"aborted-')
             producer.produce(
                 self._topic, forged, key, _partition(key, value), timestamp=timestamp_ms
             )
-        producer.flush(30)
-        producer.abort_transaction(30)
+        producer.flush(60)
+        producer.abort_transaction(60)
 
     def write(self, placed: list[tuple[int, Record]]) -> None:
         """Write records to the partitions named, and wait. Only while paused."""
