@@ -29,7 +29,7 @@ BASELINE = Path(__file__).parent / "baselines" / "guard.json"
 YARDSTICK = "yardstick"
 GUARDED = ("bare", "full", "full-python")
 TOLERANCE = 0.25
-"""Between rounds on a busy machine of two cores the ratios differ by some 10 %."""
+"""A guess; how far the ratios move between runs has not been measured."""
 
 
 def ratios(rounds: int, events: int, names: list[str], broker: str) -> dict[str, list[float]]:

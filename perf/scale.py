@@ -47,8 +47,7 @@ from perf.machine import describe
 from perf.plot import draw_scale
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.rules import RulesFile
-from streamproc.app.settings import Topics
-from streamproc.app.worker import TABLE
+from streamproc.app.settings import TABLE, Topics
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
 from tests.support.broker import open_broker
