@@ -52,6 +52,9 @@ class QuotaProcessor:
     def take_rules(self, rules: Rulebook) -> None:
         """From now on decide by these rules."""
         self.rules = rules
+        allowances = (one.id for plan in rules.plans.values() for one in plan.allowances)
+        self._sources = {*rules.packs, *allowances}
+        self._told: set[str] = set()
         self._plain = (
             plain_usage(rules, event_clock=self._event_clock) if self.packs_at_once else None
         )
@@ -180,11 +183,32 @@ class QuotaProcessor:
         _, since_ms, keys = found
         for key in islice(keys, SWEEP_ROWS_PER_TICK):
             account = _readable(rows, key)
-            if account is not None and account.rules_id != fingerprint:
+            if account is None:
+                continue
+            self._tell_what_rules_lack(account)
+            if account.rules_id != fingerprint:
                 due_before = account.next_due_ms
                 adopt_rules(account, since_ms, self.rules)
                 if account.next_due_ms != due_before:
                     rows.put(key, account)
+
+    def _tell_what_rules_lack(self, account: Account) -> None:
+        """Loudly, once each: the account has what the rules file has no more (docs/rules.md)."""
+        rules = self.rules
+        lacking = [
+            ("plan", plan)
+            for plan in (account.plan, account.next_plan)
+            if plan and account.status == model.ACTIVE and plan not in rules.plans
+        ]
+        lacking += [
+            ("pack or allowance", bucket.source)
+            for bucket in account.buckets
+            if bucket.source and bucket.source not in self._sources
+        ]
+        for kind, name in lacking:
+            if name not in self._told:
+                self._told.add(name)
+                log.critical("subscribers have what the rules lack", kind=kind, name=name)
 
     def _emit(self, outbox: Outbox, key: bytes, effects: list[Effect] | tuple[Effect, ...]) -> None:
         topics, counts = self._topics, self.counts

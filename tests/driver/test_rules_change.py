@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from streamproc.app.rules import RulesFile
 from streamproc.contracts.rulesfile import load_rulebook
@@ -174,6 +175,32 @@ def test_a_worker_follows_its_file_and_keeps_good_rules_when_it_goes_bad(
     assert file.refresh() is None
     driver.use(CAROL, 100_000)
     assert len(driver.rejects()) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "name"),
+    [
+        (("id: basic", "id: other"), "plan", "basic"),
+        (("id: data", "id: other"), "pack or allowance", "data"),
+        (("id: day", "id: other"), "pack or allowance", "day"),
+    ],
+)
+def test_a_worker_that_starts_without_what_subscribers_have_says_so_once(
+    driver: QuotaDriver, change: tuple[str, str], kind: str, name: str
+) -> None:
+    """A running worker refuses such a file; at a start there is nothing to go on with."""
+    for one in (ALICE, CAROL):
+        driver.activate(one)
+        driver.top_up(one, pack="day")
+    with capture_logs() as logs:
+        driver.advance_wall_clock(HOUR, step_ms=MINUTE)
+    assert logs == []
+    driver.rules = changed(change)
+    driver.restart()
+    with capture_logs() as logs:
+        driver.advance_wall_clock(HOUR, step_ms=MINUTE)
+    told = [(one["log_level"], one["kind"], one["name"]) for one in logs]
+    assert told == [("critical", kind, name)]
 
 
 def _activation(driver: QuotaDriver, name: str) -> AccountActivated:
