@@ -14,6 +14,7 @@ from streamproc.core.events import (
     AccountActivated,
     AccountClosed,
     Arrival,
+    OptedOut,
     PlanChanged,
     SubscriberEvent,
     ToppedUp,
@@ -27,6 +28,9 @@ from streamproc.core.rulebook import Rulebook
 from streamproc.core.timed import next_due_ms, reminders_due
 
 NOTHING: tuple[Effect, ...] = ()
+
+MAX_PARTS = 500
+"""Buckets and categories of one account: its record must fit into a Kafka message."""
 
 Step = tuple[Account | None, "list[Effect] | tuple[Effect, ...]"]
 
@@ -244,6 +248,9 @@ def _account_event(
     if isinstance(event, PlanChanged | AccountClosed) and to_ms(event.time) < account.activated_ms:
         detail = "it is about an earlier contract"
         return [rejected("before_activation", detail, event, arrival)]
+    if isinstance(event, PlanChanged | ToppedUp | OptedOut) and _is_full(account):
+        detail = f"the account holds {MAX_PARTS} buckets and categories already"
+        return [rejected("account_full", detail, event, arrival)]
     if isinstance(event, PlanChanged):
         return lifecycle.change_plan(account, event, arrival, rules)
     if isinstance(event, ToppedUp):
@@ -254,6 +261,10 @@ def _account_event(
     if isinstance(event, UsageRecorded):  # pragma: no cover - step sends usage elsewhere
         raise TypeError("usage is not an account event")
     return lifecycle.opt(account, event, arrival)
+
+
+def _is_full(account: Account) -> bool:
+    return len(account.buckets) + len(account.ended) + len(account.opted_out) >= MAX_PARTS
 
 
 def _hold_or_begin(

@@ -18,7 +18,14 @@ from streamproc.app.settings import Clock
 from streamproc.contracts.codec import MAX_RECORD_BYTES
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.effects import Rejected
-from streamproc.core.events import AccountActivated, AccountClosed
+from streamproc.core.events import (
+    AccountActivated,
+    AccountClosed,
+    OptedOut,
+    SubscriberEvent,
+    ToppedUp,
+)
+from streamproc.core.transition import MAX_PARTS
 from tests.driver.conftest import RULES
 from tests.support.quota_driver import DAY, HOUR, MINUTE, START, Everything, QuotaDriver
 
@@ -296,6 +303,39 @@ def test_usage_of_a_closed_account_is_rejected(driver: QuotaDriver) -> None:
     driver.use(ALICE, 5)
     assert [one.reason for one in driver.rejects()] == ["account_closed"]
     assert driver.stored() == before
+
+
+@pytest.mark.parametrize("kind", ["top-ups", "categories"])
+def test_a_feed_that_repeats_itself_cannot_grow_a_row_beyond_a_message(
+    driver: QuotaDriver, kind: str
+) -> None:
+    """A row that no Kafka message holds could never be committed, nor its partition go on."""
+    driver.activate(ALICE)
+    driver.activate(BOB)
+    driver.advance_wall_clock(MINUTE)
+    for number in range(MAX_PARTS + 50):
+        event: SubscriberEvent = (
+            ToppedUp(
+                *(f"t{number}", "shop", ALICE, driver.now),
+                granted_bytes=1,
+                expires_time=driver.now + timedelta(days=1, seconds=number),
+            )
+            if kind == "top-ups"
+            else OptedOut(f"t{number}", "shop", ALICE, driver.now, f"{number:\U0001f4f5>64}")
+        )
+        driver.send_event(event)
+    driver.process()
+    driver.use(ALICE, 1000)
+    driver.use(BOB, 600_000)
+    driver.restart()
+    reasons = [one.reason for one in driver.rejects()]
+    assert reasons == ["account_full"] * 51  # the plan's allowance is one, too
+    assert len(driver.stored()[ALICE.encode()]) < 150_000
+    assert driver.account(ALICE).charged_bytes == 1000  # type: ignore[union-attr]
+    assert [one.subscriber for one in driver.reminders()] == [BOB]
+    assert driver.repairs == []
+    driver.event(AccountClosed("c", "crm", ALICE, driver.now))
+    assert "closed" in driver.decisions()
 
 
 def test_an_unknown_plan_pack_and_zone_are_rejected(driver: QuotaDriver) -> None:
