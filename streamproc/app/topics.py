@@ -15,13 +15,9 @@ from aiokafka.errors import (
 )
 
 from streamproc.app.settings import WorkerSettings
+from streamproc.engine.advice import PERMISSIONS
 
 NEW_TOPICS_SECONDS = 10.0
-PERMISSIONS = (
-    "a worker needs Read on its input topics, its changelog and its group, Write on its changelog, "
-    "the output topics and transactional ids that begin with its --app-id, and Describe on all of "
-    "them (docs/guarantees.md)"
-)
 
 
 class TopicsError(RuntimeError):

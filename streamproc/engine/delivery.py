@@ -16,8 +16,10 @@ import structlog
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 from streamproc.engine import crashpoints
+from streamproc.engine.advice import FORBIDDEN, ForbiddenError
 from streamproc.engine.lean import use_lean_records
 from streamproc.engine.settings import FAUST_LOGGER
 
@@ -25,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
+REFUSALS_CHECK_SECONDS = 1.0
 FETCH_MAX_WAIT_MS = 100
 
 
@@ -116,6 +119,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         beat: bool = await self.call_thread(consumer._coordinator._do_heartbeat)
         return beat
 
+    def refusal(self) -> BaseException | None:
+        """What the broker does not allow the group member, if anything."""
+        coordinator = self._consumer and self._consumer._coordinator
+        error: BaseException | None = coordinator and coordinator._pending_exception
+        return error if isinstance(error, FORBIDDEN) else None
+
 
 class BatchConsumer(driver.Consumer):
     """Delivers chunks, starts where the table says, commits before a revocation."""
@@ -133,6 +142,15 @@ class BatchConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    @Service.task
+    async def _watch_for_refusals(self) -> None:
+        """A group that may not be joined: aiokafka tells who fetches, and nobody fetches yet."""
+        async for _ in self.itertimer(REFUSALS_CHECK_SECONDS, name="refusals"):
+            error = self._thread.refusal()
+            if error is not None:
+                await self.crash(_refused(error))
+                return
+
     async def is_member(self) -> bool:
         """Whether the group still counts on this worker; False if it cannot be asked."""
         beat: bool = await self._thread.heartbeat()
@@ -143,7 +161,10 @@ class BatchConsumer(driver.Consumer):
         return self._epochs.get(tp, 0)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
-        fetched = await super()._getmany(active_partitions, timeout)
+        try:
+            fetched = await super()._getmany(active_partitions, timeout)
+        except FORBIDDEN as error:
+            raise _refused(error) from error
         return {tp: self._chunks(tp, records) for tp, records in fetched.items() if records}
 
     def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
@@ -212,6 +233,12 @@ class BatchConsumer(driver.Consumer):
             if task is not None and task.cancelling():
                 raise
             log.warning("group offsets not committed, lag tools are behind", error=repr(error))
+
+
+def _refused(error: BaseException) -> ForbiddenError:
+    refusal = ForbiddenError(error)
+    log.critical("the worker stops", why=str(refusal))
+    return refusal
 
 
 class BatchTransport(driver.Transport):

@@ -10,12 +10,14 @@ fenced by the new owner, and the group will tell it so (law 3).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 from faust.types import TP
 
+from streamproc.engine.advice import ForbiddenError, advice
 from streamproc.engine.partition import Partition
 from streamproc.engine.table import Owner
 from streamproc.engine.transaction import TRANSIENT
@@ -24,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+RELAPSE_SECONDS = 30.0
+"""A partition that fails again so soon waits longer and longer before it is opened."""
 
 
 class Repairs:
@@ -35,18 +39,21 @@ class Repairs:
         self._owner = owner
         self._crash = crash
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._last: dict[int, tuple[float, float]] = {}
+        """By partition: when it failed last (monotonic), and the pause that followed."""
 
     def begin(self, partition: Partition[Any], why: BaseException, consumer: Any) -> None:
         """Close a partition now and bring it back in the background; repeated calls do nothing."""
         number = partition.number
         if self._owner.partitions.get(number) is not partition:
             return
-        log.error("partition is loaded again", partition=number, why=repr(why))
+        log.error("partition is loaded again", partition=number, why=repr(why), advice=advice(why))
         del self._owner.partitions[number]
         old = self._tasks.get(number)
         if old is not None:
             old.cancel()
-        self._tasks[number] = asyncio.create_task(self._repair(partition, consumer))
+        pause = self._pause_before(number)
+        self._tasks[number] = asyncio.create_task(self._repair(partition, why, consumer, pause))
 
     async def stop(self) -> None:
         """Give up whatever is under way."""
@@ -55,11 +62,27 @@ class Repairs:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _repair(self, partition: Partition[Any], consumer: Any) -> None:
+    def _pause_before(self, number: int) -> float:
+        """None for a first failure; a cause that stays must not make a storm of attempts."""
+        now = time.monotonic()
+        failed, pause = self._last.get(number, (-RELAPSE_SECONDS, 0.0))
+        pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+        if now - failed >= RELAPSE_SECONDS:
+            pause = 0.0
+        self._last[number] = now, pause
+        return pause
+
+    async def _repair(
+        self, partition: Partition[Any], why: BaseException, consumer: Any, pause: float
+    ) -> None:
         number = partition.number
         inputs = {TP(topic, number) for topic in self._owner.settings.input_topics}
         consumer.pause_partitions(inputs)
         await partition.close()
+        if isinstance(why, ForbiddenError):
+            await self._crash(why)
+            return
+        await asyncio.sleep(pause)
         pause = FIRST_PAUSE_SECONDS
         while self._owner.lacks(number):
             try:
@@ -70,7 +93,12 @@ class Repairs:
                     return
                 log.critical("not a member of the group now, leaving it alone", partition=number)
             except TRANSIENT as error:
-                log.error("partition cannot be loaded yet", partition=number, error=repr(error))
+                log.error(
+                    "partition cannot be loaded yet",
+                    partition=number,
+                    error=repr(error),
+                    advice=advice(error),
+                )
             except Exception as error:
                 # Its state is unreadable or contradicts the cluster: going on would go wrong.
                 await self._crash(error)

@@ -19,6 +19,7 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from streamproc.engine import crashpoints
+from streamproc.engine.advice import FORBIDDEN, ForbiddenError, advice
 from streamproc.engine.changelog import (
     InputMadeAnewError,
     Progress,
@@ -121,7 +122,12 @@ class Owner(Generic[T]):
             except TRANSIENT as error:
                 if time.monotonic() - began > self.settings.open_patience_seconds:
                     raise
-                log.warning("cannot open yet, trying again", partition=number, error=repr(error))
+                log.warning(
+                    "cannot open yet, trying again",
+                    partition=number,
+                    error=repr(error),
+                    advice=advice(error),
+                )
                 await asyncio.sleep(1.0)
             else:
                 return
@@ -144,8 +150,10 @@ class Owner(Generic[T]):
                 await self._check_positions(consumer, number, progress)
             finally:
                 await consumer.stop()
-        except BaseException:
+        except BaseException as error:
             await writer.close()
+            if isinstance(error, FORBIDDEN):
+                raise ForbiddenError(error) from error
             raise
         rows.rebuild_due()  # (c)
         crashpoints.reached("open", "c")

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streamproc.engine import crashpoints
+from streamproc.engine.advice import FORBIDDEN, ForbiddenError
 
 Records = Iterable[tuple[bytes | None, bytes | None]]
 
@@ -52,13 +53,16 @@ class PartitionWriter:
     async def open(self) -> None:
         """Fence the predecessor and abort its open transaction.
 
-        Raises aiokafka's errors, or TimeoutError after ``OPEN_LIMIT_SECONDS``.
+        Raises :class:`ForbiddenError`, aiokafka's other errors, or TimeoutError after
+        ``OPEN_LIMIT_SECONDS``.
         """
         try:
             async with asyncio.timeout(OPEN_LIMIT_SECONDS):
                 await self._producer.start()
-        except BaseException:
+        except BaseException as error:
             await self.close()
+            if isinstance(error, FORBIDDEN):
+                raise ForbiddenError(error) from error
             raise
 
     async def close(self) -> None:
@@ -80,15 +84,31 @@ class PartitionWriter:
     async def commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
         """Write everything or nothing; returns when a ``read_committed`` reader can see it.
 
-        Raises :class:`FencedError`, TimeoutError after ``COMMIT_LIMIT_SECONDS``, or what aiokafka
-        raises. After any error nothing may be assumed, not even that nothing was committed: close
-        this writer, open a new one and load the state again (law 4).
+        Raises :class:`FencedError`, :class:`ForbiddenError`, TimeoutError after
+        ``COMMIT_LIMIT_SECONDS``, or what aiokafka raises. After any error nothing may be assumed,
+        not even that nothing was committed: close this writer, open a new one and load the state
+        again (law 4).
         """
         try:
             async with asyncio.timeout(COMMIT_LIMIT_SECONDS):
                 await self._commit(changelog, changes, outputs)
         except ProducerFenced as error:
             raise FencedError(f"partition {self.partition} was taken over") from error
+        except Exception as error:
+            refusal = self._refusal(error)
+            if refusal is not None:
+                raise ForbiddenError(refusal) from error
+            raise
+
+    def _refusal(self, error: BaseException) -> BaseException | None:
+        """The broker's refusal behind an error: what comes of it first is often another one."""
+        end = self._producer._txn_manager.wait_for_transaction_end()
+        is_known = end is not None and end.done() and not end.cancelled()
+        for one in (error, end.exception() if is_known else None):
+            if isinstance(one, FORBIDDEN):
+                found: BaseException = one
+                return found
+        return None
 
     async def _commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
         # 2 Begin. (1, taking the partition's changes, was the caller's.)

@@ -41,7 +41,7 @@ def test_the_installed_releases_are_the_pinned_ones() -> None:
 
 OWN = {
     *("heartbeat", "is_member", "epoch", "rewind", "owner", "_chunks", "_begin_epoch"),
-    "_commit_group_offsets",
+    *("_commit_group_offsets", "_watch_for_refusals", "refusal"),
 }
 """Names of our subclasses that are not meant to override anything."""
 
@@ -90,6 +90,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_getmany", driver.Consumer),
         ("_is_changelog_tp", driver.Consumer),
         ("_isolation_level", AIOKafkaConsumer),
+        ("_pending_exception", GroupCoordinator),
         ("_read_offset", "consumer"),
         ("_seek", driver.Consumer),
         ("_thread", "consumer"),
@@ -101,7 +102,11 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_set_recovery_ended", Recovery),
         ("_wait", Recovery),
     ],
-    "transaction": [("_closed", AIOKafkaProducer), ("_sender", AIOKafkaProducer)],
+    "transaction": [
+        ("_closed", AIOKafkaProducer),
+        ("_sender", AIOKafkaProducer),
+        ("_txn_manager", AIOKafkaProducer),
+    ],
 }
 
 

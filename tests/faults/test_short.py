@@ -1,0 +1,59 @@
+"""The short form of the laboratory: one application, every sort of fault that takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.brokers import Single
+from tests.faults.kind import KINDS, Parameters
+from tests.faults.lab import Lab  # noqa: F401 - registers the kinds
+from tests.faults.life import Life, Variant
+
+VARIANT = Variant(seed=4, rate=400, subscribers=600, events=120_000, static_members=False)
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """An application on a broker of its own, for faults kill it."""
+    cluster = Single().start()
+    try:
+        directory: Path = tmp_path_factory.mktemp("lab")
+        with Life(cluster, VARIANT, directory) as life:
+            life.mark()
+            life.wait_for_flow()
+            yield life
+    finally:
+        cluster.close()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("kill", {"slot": 0, "down_seconds": 0.5}),
+        ("crash_at_step", {"slot": 1, "at": "commit:5:7:2"}),
+        ("crash_at_step", {"slot": 0, "at": "commit:6:5:0"}),
+        ("zombie_at_step", {"slot": 1, "at": "commit:4:6:3", "frozen_seconds": 8.0}),
+        ("network_hole", {"slots": [0], "seconds": 8.0}),
+        ("network_reset", {"slots": [0, 1, 2], "pauses": [0.3, 0.1, 0.7]}),
+        ("stop_in_rebalance", {"slot": 0, "after_seconds": 0.1}),
+        ("broker_kill", {"down_seconds": 2.0}),
+        ("group_offsets", {"how": "end"}),
+        ("producer_repeats", {"records": 500}),
+        ("producer_aborts", {"records": 500}),
+        ("topic_recreated", {"how": "refilled"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_nothing_is_wrong_lost_or_doubled_after(life: Life, kind: str, given: Parameters) -> None:
+    for slot in life.fleet.slots[: VARIANT.workers]:
+        life.fleet.start(slot)
+    life.mark()
+    KINDS[kind].act(life, dict(given))
+    if KINDS[kind].ends_life:
+        return  # the fault has judged the refusal itself
+    life.wait_for_flow()
+    assert life.check() == []

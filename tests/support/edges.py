@@ -1,0 +1,40 @@
+"""A worker that is expected to refuse: run it, read what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from tests.support.cluster import Names, WorkerProcess
+
+
+def refusal(
+    bootstrap: str, names: Names, directory: Path, *options: str, limit_seconds: float = 60
+) -> str:
+    """What a worker said that ended by itself; AssertionError if it goes on or ends well."""
+    worker = WorkerProcess(bootstrap, names, directory, "refusing", *options).start()
+    return ending(worker, limit_seconds)
+
+
+def ending(worker: WorkerProcess, limit_seconds: float = 60) -> str:
+    """What a running worker said until it ended by itself, with an error."""
+    assert worker.process is not None
+    try:
+        code = worker.process.wait(limit_seconds)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        raise AssertionError(
+            f"it did not end within {limit_seconds:g} s:\n{worker.tail()}"
+        ) from None
+    assert code != 0, worker.tail()
+    return worker.log.read_text(errors="replace")
+
+
+def wait_for_words(worker: WorkerProcess, words: str, limit_seconds: float = 60) -> None:
+    """Return once the worker's log has the words; it must be alive."""
+    deadline = time.monotonic() + limit_seconds
+    while words not in worker.log.read_text(errors="replace"):
+        assert worker.is_alive, worker.tail()
+        assert time.monotonic() < deadline, worker.tail()
+        time.sleep(0.05)
