@@ -121,3 +121,19 @@ def _configs(name: str, settings: WorkerSettings) -> dict[str, str]:
     if name in settings.topics.inputs and settings.clock == "wall":
         return {"message.timestamp.type": "LogAppendTime"}
     return {}
+
+
+async def changelog_partitions(settings: WorkerSettings) -> int:
+    """How many partitions the table's changelog has; 0 if there is none. For tools.
+
+    Raises :class:`TopicsError` if the broker does not answer or does not let us see it.
+    """
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.broker, request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        counts = await _partition_counts(admin, [settings.changelog])
+        return counts.get(settings.changelog, 0)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise TopicsError(f"no Kafka broker answers at {settings.broker} ({error!r})") from error
+    finally:
+        await admin.close()

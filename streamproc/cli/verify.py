@@ -1,0 +1,151 @@
+"""``streamproc verify``: whether the states are what the input makes, while workers run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamproc.cli.rules import read_rules
+
+if TYPE_CHECKING:
+    from streamproc.app.settings import WorkerSettings
+    from streamproc.app.verify import PartitionReport
+    from streamproc.core.rulebook import Rulebook
+
+DIFFERENT, NOT_VERIFIED = 1, 3
+
+
+@click.command()
+@click.option("--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers.")
+@click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
+@click.option("--app-id", default="streamproc", help="The workers' own.")
+@click.option(
+    "--input", "inputs", multiple=True, default=["streamproc.events"], help="Input topic."
+)
+@click.option(
+    "--clock", type=click.Choice(["wall", "event"]), default="wall", help="The workers' own."
+)
+@click.option("--partition", "only", multiple=True, type=int, help="Only these; default: all.")
+@click.option("--show", default=10, help="Differing subscribers told of by partition.")
+@click.option("--native", type=click.Choice(["auto", "on", "off"]), default="auto")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def verify(
+    inputs: tuple[str, ...],
+    rules: Path | None,
+    only: tuple[int, ...],
+    show: int,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make every state anew from the input, and compare it with the changelog.
+
+    Only reads, and workers may go on: each partition is compared as of its last commit. It needs
+    memory for two copies of the largest partition, and the input from its very beginning: what
+    retention has deleted cannot be verified. Exit status: 0 all equal, 1 something differs, 3
+    nothing differs but not everything could be verified.
+
+    Under the wall clock a subscriber whose state depends on whether an event or a timer came first
+    is counted apart, and so is one that was last scheduled under other rules.
+    """
+    from streamproc.app.settings import Topics, WorkerSettings
+
+    rulebook = read_rules(rules)
+    settings = WorkerSettings(topics=Topics(tuple(inputs)), **options)
+    try:
+        reports = asyncio.run(_verify(settings, rulebook, only, show, quiet))
+    except VerifyError as error:
+        failure = click.ClickException(str(error))
+        failure.exit_code = NOT_VERIFIED
+        raise failure from error
+    sys.exit(_conclude(reports))
+
+
+class VerifyError(RuntimeError):
+    """The comparison could not be made; the message says why."""
+
+
+async def _verify(
+    settings: WorkerSettings, rules: Rulebook, only: tuple[int, ...], show: int, quiet: bool
+) -> list[PartitionReport]:
+    from aiokafka.errors import KafkaError
+
+    from streamproc.app.topics import TopicsError, changelog_partitions
+    from streamproc.app.verify import verify_partition
+    from streamproc.core.model import NewerStateError
+    from streamproc.engine.changelog import ProgressError
+
+    reports = []
+    try:
+        count = await changelog_partitions(settings)
+        if not count:
+            raise VerifyError(
+                f"there is no topic {settings.changelog} at {settings.broker}; correct --app-id"
+            )
+        for number in only or range(count):
+            progress = _Progress(number, count, quiet)
+            now_ms = int(time.time() * 1000)
+            report = await verify_partition(settings, rules, number, now_ms, progress.advanced)
+            progress.end()
+            _tell(report, show)
+            reports.append(report)
+    except TopicsError as error:
+        raise VerifyError(str(error)) from error
+    except (KafkaError, OSError, TimeoutError, NewerStateError, ProgressError) as error:
+        raise VerifyError(f"{type(error).__name__}: {error}") from error
+    return reports
+
+
+class _Progress:
+    """A line on standard error, now and then."""
+
+    def __init__(self, partition: int, count: int, quiet: bool) -> None:
+        self._name = f"partition {partition} of {count}"
+        self._records = 0
+        self._told_at = time.monotonic()
+        self._is_quiet = quiet
+        self._has_told = False
+
+    def advanced(self, records: int) -> None:
+        self._records += records
+        if not self._is_quiet and time.monotonic() - self._told_at >= 1.0:
+            click.echo(f"\r{self._name}: {self._records:,} records", nl=False, err=True)
+            self._told_at, self._has_told = time.monotonic(), True
+
+    def end(self) -> None:
+        if self._has_told:
+            click.echo("", err=True)
+
+
+def _tell(report: PartitionReport, show: int) -> None:
+    if report.obstacle:
+        click.echo(f"partition {report.partition}: not verified: {report.obstacle}")
+        return
+    click.echo(
+        f"partition {report.partition}: {report.records:,} records, {report.equal:,} subscribers "
+        f"equal, {len(report.differences):,} differ"
+    )
+    for reason, count in sorted(report.not_comparable.items()):
+        click.echo(f"  {count:,} not comparable: {reason}")
+    for one in report.differences[:show]:
+        click.echo(f"  {one}")
+    if len(report.differences) > show:
+        click.echo(f"  and {len(report.differences) - show:,} more")
+
+
+def _conclude(reports: list[PartitionReport]) -> int:
+    equal = sum(report.equal for report in reports)
+    different = sum(len(report.differences) for report in reports)
+    open_ones = sum(report.not_comparable.total() for report in reports)
+    obstacles = sum(bool(report.obstacle) for report in reports)
+    click.echo(
+        f"{equal:,} subscribers equal, {different:,} different, {open_ones:,} not comparable; "
+        f"{obstacles} of {len(reports)} partitions not verified"
+    )
+    if different:
+        return DIFFERENT
+    return NOT_VERIFIED if open_ones or obstacles else 0
