@@ -82,6 +82,8 @@ class Lab:
                         yield deck.draw(chance, life)
 
                 self._live(variant, acts)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
         finally:
             self._close()
         return self._report()
@@ -160,7 +162,7 @@ class Lab:
         began, problems, outcome = time.monotonic(), [], "exact"
         endings = len(life.fleet.endings)
         try:
-            problems = life.check(final=True)
+            problems = life.check(final=True) or life.verify()
         except StuckError as error:
             outcome, problems = "stuck", [str(error)]
         if problems and outcome == "exact":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -137,6 +139,15 @@ class Life:
         if not final:
             self.load.resume()
         return problems
+
+    def verify(self) -> list[str]:
+        """``streamproc verify`` on the running workers must find the same."""
+        command = [sys.executable, "-m", "streamproc", "verify", "--quiet", "--clock", "event"]
+        command += ["--broker", self.cluster.bootstrap, "--app-id", self.names.app_id]
+        command += ["--input", self.names.events]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        said = (done.stdout + done.stderr)[-2000:]
+        return [] if done.returncode == 0 else [f"verify ended with {done.returncode}: {said}"]
 
     def change_topic(self, topic: str, **settings: str) -> None:
         """Set configuration entries of a topic (underscores for dots)."""
