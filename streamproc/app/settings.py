@@ -50,6 +50,8 @@ class WorkerSettings:
     """The broker is the in-memory one of the demo, which cannot create topics."""
     datadir: Path = Path(".faust-data")
     """Where Faust would keep files. Nothing is written there: all state lies in the broker."""
+    memory_limit_mb: int | None = None
+    """Of which the worker warns when it is near; None: the control group's or the machine's."""
     native: Native = "auto"
     """Whether the compiled plain case is used: ``auto`` if it is installed."""
     report: Path | None = None

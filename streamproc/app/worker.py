@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import faust
 import structlog
 
+from streamproc.app.memory import CHECK_SECONDS, MemoryWatch
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.report import write_report
 from streamproc.app.rules import RulesFile
@@ -84,6 +86,12 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         changed = rules.refresh()
         if changed is not None:
             processor.take_rules(changed)
+
+    watch = MemoryWatch(settings.memory_limit_mb)
+
+    @app.timer(CHECK_SECONDS)
+    async def check_memory() -> None:
+        watch.look(time.monotonic())
 
     @app.on_before_shutdown.connect
     async def finish(*_: Any, **__: Any) -> None:

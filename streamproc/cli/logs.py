@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import structlog
 
+from streamproc.cli.repeats import Repeats
 from streamproc.core.privacy import mask
 
 Format = Literal["text", "json"]
@@ -59,7 +60,14 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"repeats": {"()": Repeats}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["repeats"],
+            }
+        },
         "loggers": {
             **{name: {"level": theirs} for name in _QUIET},
             # It warns whenever a tick takes longer than its interval, which is no news under load.

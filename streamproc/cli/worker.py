@@ -37,6 +37,11 @@ from streamproc.cli.logs import Format, configure
 @click.option("--instance-id", help="Static group membership, for fast restarts.")
 @click.option("--session-timeout-seconds", default=10.0)
 @click.option("--commit-interval-seconds", default=0.15)
+@click.option(
+    "--memory-limit-mb",
+    type=click.IntRange(1),
+    help="Of which it warns when it is near; default: the container's or the machine's.",
+)
 @click.option("--embedded", is_flag=True, help="The broker is the demo's in-memory one.")
 @click.option(
     "--datadir",

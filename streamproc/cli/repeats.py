@@ -1,0 +1,39 @@
+"""Log lines that libraries repeat many times a second while a broker is away, told now and then."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+TALKATIVE = ("aiokafka", "kafka", "asyncio", "faust", "mode")
+QUIET_SECONDS = 10.0
+
+
+class Repeats(logging.Filter):
+    """Lets the first of each sort of line pass, then one in ten seconds that counts the others.
+
+    Lines are of one sort if logger, level and wording (before its arguments) are the same. Only
+    libraries' lines are held back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, int, str], tuple[float, int]] = {}
+        """By sort: when one passed last (monotonic), and how many were held back since."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in TALKATIVE:
+            return True
+        sort = record.name, record.levelno, str(record.msg)
+        now = time.monotonic()
+        with self._lock:
+            told_at, held_back = self._told.get(sort, (-QUIET_SECONDS, 0))
+            if now - told_at < QUIET_SECONDS:
+                self._told[sort] = told_at, held_back + 1
+                return False
+            self._told[sort] = now, 0
+        if held_back:
+            record.msg = f"{record.msg} (and {held_back} more like it before)"
+        return True

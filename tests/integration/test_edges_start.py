@@ -1,0 +1,194 @@
+"""What an operator reads when a worker cannot work, and what it does about it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from streamproc.core.model import pack, unpack
+from streamproc.edges.workload import WorkloadSettings
+from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
+from streamproc.engine.rows import DUE_BYTES
+from tests.support.cluster import (
+    PARTITIONS,
+    Names,
+    WorkerProcess,
+    create_topic,
+    produce_to_partitions,
+    read_committed,
+    wait_until_consumed,
+)
+from tests.support.edges import ending, refusal, wait_for_words
+from tests.support.jvm_broker import JvmBroker
+from tests.support.ports import free_port
+from tests.support.scene import Scene
+
+MONTH = WorkloadSettings(seed=6, events=6_000, subscribers=300)
+
+
+@pytest.fixture
+def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(bootstrap, tmp_path)
+    yield scene
+    for worker in scene.workers:
+        if worker.is_alive:
+            worker.kill()
+
+
+async def worked(scene: Scene) -> dict[bytes, Any]:
+    """A month that a worker has worked through; the changelog's rows."""
+    await scene.load(MONTH)
+    scene.worker("w1")
+    await scene.finish()
+    records = await read_committed(scene.bootstrap, scene.names.changelog)
+    return {one.key: one for one in records if one.key != PROGRESS_KEY and one.value is not None}
+
+
+async def values(scene: Scene, topic: str) -> Counter[bytes]:
+    return Counter(one.value for one in await read_committed(scene.bootstrap, topic))
+
+
+def test_no_broker_at_the_start(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    said = refusal(address, Names("nobody"), tmp_path)
+    assert f"no Kafka broker answers at {address}; start it or correct --broker" in said
+    assert "Traceback" not in said
+
+
+def test_one_of_several_brokers_will_do(bootstrap: str, tmp_path: Path) -> None:
+    scene = Scene(f"127.0.0.1:{free_port()},{bootstrap}", tmp_path)
+    worker = scene.worker("w1")
+    try:
+        wait_for_words(worker, "input flows")
+        assert worker.stop() == 0
+    finally:
+        worker.kill()
+
+
+@pytest.mark.timeout(240)
+def test_a_broker_that_goes_and_comes_back(tmp_path: Path) -> None:
+    """The log stays readable meanwhile, and says what to look at."""
+    with JvmBroker() as broker:
+        scene = Scene(broker.bootstrap, tmp_path)
+        worker = scene.worker("w1")
+        try:
+            wait_for_words(worker, "input flows")
+            before = len(worker.log.read_text().splitlines())
+            broker.kill()
+            wait_for_words(worker, "Unable connect to node")
+            time.sleep(12)
+            during = worker.log.read_text().splitlines()[before:]
+            assert len(during) < 60, "\n".join(during)
+            assert any("more like it before" in one for one in during)
+            broker.start()
+            assert worker.is_alive, worker.tail()
+        finally:
+            worker.kill()
+
+
+async def test_a_changelog_of_another_number_of_partitions(bootstrap: str, tmp_path: Path) -> None:
+    names = Names(f"c{uuid4().hex[:8]}")
+    await create_topic(bootstrap, names.events, PARTITIONS)
+    await create_topic(bootstrap, names.changelog, PARTITIONS + 1)
+    said = refusal(bootstrap, names, tmp_path)
+    assert f"{names.changelog}: 5, {names.events}: 4" in said
+    assert "same number of partitions" in said
+    assert "Traceback" not in said
+
+
+async def test_a_state_record_of_a_newer_release(scene: Scene) -> None:
+    rows = await worked(scene)
+    found = next(iter(rows.values()))
+    account = unpack(found.value[DUE_BYTES:])
+    account.version = 99
+    row = (found.partition, (found.key, found.value[:DUE_BYTES] + pack(account), 0))
+    await produce_to_partitions(scene.bootstrap, scene.names.changelog, [row])
+    usage = {
+        "type": "usage.recorded",
+        "id": "late",
+        "source": "ocs",
+        "subscriber": found.key.decode(),
+        "time": "2026-02-04T00:00:00Z",
+        "total_bytes": 1,
+    }
+    record = (found.key, msgspec.json.encode(usage), scene.final_ms)
+    await produce_to_partitions(scene.bootstrap, scene.names.events, [(found.partition, record)])
+    said = ending(scene.worker("w2"))
+    assert "has version 99, this streamproc reads up to 1; run the newer release" in said
+    assert found.key.decode() not in said
+
+
+async def test_a_progress_record_of_a_newer_release(scene: Scene) -> None:
+    await worked(scene)
+    newer = (0, (PROGRESS_KEY, encode_progress(Progress(99)), 0))
+    await produce_to_partitions(scene.bootstrap, scene.names.changelog, [newer])
+    said = ending(scene.worker("w2"))
+    assert "has version 99, this streamproc reads up to 1; run the newer release" in said
+
+
+async def test_a_poisoned_state_record_silences_nobody_else(scene: Scene) -> None:
+    rows = await worked(scene)
+    poisoned = next(iter(rows.values()))
+    others = [one for one in rows.values() if one.partition == poisoned.partition][1:4]
+    rubbish = (poisoned.partition, (poisoned.key, b"\x00" * DUE_BYTES + b"\xc1?", 0))
+    await produce_to_partitions(scene.bootstrap, scene.names.changelog, [rubbish])
+    before = await values(scene, scene.names.rejects)
+    usage = [
+        (
+            poisoned.partition,
+            (
+                one.key,
+                msgspec.json.encode(
+                    {
+                        "type": "usage.recorded",
+                        "id": "after",
+                        "source": "ocs",
+                        "subscriber": one.key.decode(),
+                        "time": "2026-02-04T00:00:00Z",
+                        "total_bytes": 1000,
+                    }
+                ),
+                scene.final_ms,
+            ),
+        )
+        for one in [poisoned, *others]
+    ]
+    await produce_to_partitions(scene.bootstrap, scene.names.events, usage)
+    worker = scene.worker("w2")
+    wait_for_words(worker, "input flows")
+    await wait_until_consumed(scene.bootstrap, scene.names, [worker])
+    assert worker.stop() == 0, worker.tail()
+    rejects = await values(scene, scene.names.rejects) - before
+    assert [msgspec.json.decode(one)["reason"] for one in rejects] == ["state_unreadable"]
+    after = {
+        one.key: one.value for one in await read_committed(scene.bootstrap, scene.names.changelog)
+    }
+    assert after[poisoned.key] == rubbish[1][1], "what nobody can read must not be overwritten"
+    closed = [one for one in others if unpack(one.value[DUE_BYTES:]).status != 1]
+    for one in (one for one in others if one not in closed):
+        grown = unpack(after[one.key][DUE_BYTES:]).charged_bytes
+        assert grown == unpack(one.value[DUE_BYTES:]).charged_bytes + 1000
+    assert len(closed) < len(others)
+
+
+async def test_a_worker_near_its_memory_limit_says_so(scene: Scene) -> None:
+    worker: WorkerProcess = scene.worker("w1", "--memory-limit-mb", "40")
+    wait_for_words(worker, "memory is nearly used up")
+    assert re.search(r"limit_mb=40\b", worker.log.read_text())
+    assert worker.is_alive
+
+
+async def test_nothing_is_written_to_disk(scene: Scene) -> None:
+    await scene.load(MONTH)
+    worker = scene.worker("w1", "--datadir", "/dev/null/impossible")
+    await scene.finish()
+    assert worker.process is not None
+    assert not list(scene.directory.glob("*-data"))
