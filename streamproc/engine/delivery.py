@@ -119,6 +119,16 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         beat: bool = await self.call_thread(consumer._coordinator._do_heartbeat)
         return beat
 
+    def is_read_out(self, tp: TP) -> bool:
+        """Whether all that the last answer said was readable has been handed on."""
+        subscription = self._consumer and self._consumer._subscription.subscription
+        assignment = subscription and subscription.assignment
+        if not assignment or tp not in assignment.tps:
+            return False
+        state = assignment.state_value(tp)
+        end = state.highwater if state.lso is None else state.lso
+        return bool(state.has_valid_position and end is not None and state.position >= end)
+
     def refusal(self) -> BaseException | None:
         """What the broker does not allow the group member, if anything."""
         coordinator = self._consumer and self._consumer._coordinator
@@ -137,6 +147,8 @@ class BatchConsumer(driver.Consumer):
         self._epochs: dict[TP, int] = {}
         self._next: dict[TP, int] = {}
         """The offset after the last record delivered in this epoch."""
+        self._read_out: dict[TP, bool] = {}
+        """Whether the last fetch of this epoch left nothing readable behind."""
         self._lane = self.app.lane
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -165,6 +177,9 @@ class BatchConsumer(driver.Consumer):
             fetched = await super()._getmany(active_partitions, timeout)
         except FORBIDDEN as error:
             raise _refused(error) from error
+        # Now, before the next fetch: the positions are those after these very records.
+        for tp in active_partitions or ():
+            self._read_out[tp] = self._thread.is_read_out(tp)
         return {tp: self._chunks(tp, records) for tp, records in fetched.items() if records}
 
     def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
@@ -189,6 +204,10 @@ class BatchConsumer(driver.Consumer):
         self._acked_index[tp].clear()
         return last + 1
 
+    def has_nothing_waiting(self, tp: TP, position: int) -> bool:
+        """Whether all input known of is applied, if it is applied up to this offset."""
+        return self._read_out.get(tp, False) and position >= self._next.get(tp, 0)
+
     async def rewind(self, tp: TP, offset: int) -> None:
         """Fetch a partition again from an offset; everything fetched before becomes stale."""
         await self._seek(tp, offset)
@@ -209,6 +228,7 @@ class BatchConsumer(driver.Consumer):
     def _begin_epoch(self, tp: TP) -> None:
         self._epochs[tp] = self.epoch(tp) + 1
         self._next.pop(tp, None)
+        self._read_out.pop(tp, None)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what was applied *before* Faust forgets the partitions."""

@@ -123,7 +123,7 @@ class Lane(Generic[T]):
         now_ms = self._now_ms()
         for partition in list(self.owner.partitions.values()):
             try:
-                partition.tick(now_ms)
+                partition.tick(self._timers_ms(partition, now_ms))
             except PoisonError as error:
                 self._set_aside(partition, error)
                 continue
@@ -132,6 +132,20 @@ class Lane(Generic[T]):
                 return
             await self._after_work(partition)
             await asyncio.sleep(0)
+
+    def _timers_ms(self, partition: Partition[T], now_ms: int) -> int:
+        """Up to when a partition's timers may run: never past input that is waiting.
+
+        What arrived before an instant is applied before what falls due at it, also when a worker
+        was down or lags; else it would matter when it looked (law 5). With nothing waiting there
+        may still be a record on its way, for which the clock waits a little.
+        """
+        progress = partition.progress
+        for topic in self.settings.input_topics:
+            tp = TP(topic, partition.number)
+            if not self._app.consumer.has_nothing_waiting(tp, progress.positions.get(topic, 0)):
+                return min(progress.clock_ms, now_ms)
+        return now_ms - self.settings.timer_margin_ms
 
     async def _after_work(self, partition: Partition[T]) -> None:
         partition.commit_if_due(time.monotonic())

@@ -24,5 +24,7 @@ class LaneSettings:
     due_per_tick: int = 1000
     """Due rows done per partition and tick, so that a storm does not starve input."""
     tick_seconds: float = 0.05
+    timer_margin_ms: int = 1_000
+    """How long after its instant a timer runs: longer than a record is on its way to a worker."""
     open_patience_seconds: float = 60.0
     """How long an assigned partition is tried to be opened before the worker gives up."""

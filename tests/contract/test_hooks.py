@@ -42,6 +42,7 @@ def test_the_installed_releases_are_the_pinned_ones() -> None:
 OWN = {
     *("heartbeat", "is_member", "epoch", "rewind", "owner", "_chunks", "_begin_epoch"),
     *("_commit_group_offsets", "_watch_for_refusals", "refusal"),
+    *("is_read_out", "has_nothing_waiting"),
 }
 """Names of our subclasses that are not meant to override anything."""
 
@@ -93,6 +94,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_pending_exception", GroupCoordinator),
         ("_read_offset", "consumer"),
         ("_seek", driver.Consumer),
+        ("_subscription", AIOKafkaConsumer),
         ("_thread", "consumer"),
         ("_create_worker_consumer", driver.AIOKafkaConsumerThread),
     ],

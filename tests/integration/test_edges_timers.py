@@ -1,0 +1,157 @@
+"""By the wall clock, timers never overtake input that is waiting to be read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streamproc.core.instants import to_ms
+from tests.faults import clocked
+from tests.support.cluster import (
+    PARTITIONS,
+    Record,
+    WorkerProcess,
+    create_topic,
+    produce,
+    wait_until_consumed,
+)
+from tests.support.edges import wait_for_words
+from tests.support.expectation import assert_same, expect, observe, wait_for_reminders
+from tests.support.scene import Scene
+
+MIDNIGHT_MS = to_ms(datetime(2026, 2, 1, tzinfo=UTC))
+"""The end of everybody's billing cycle."""
+BEFORE_SECONDS = 25.0
+FILLER = 60_000
+"""So many that timers have a chance before the end of the backlog."""
+SUBSCRIBERS = [f"86138{number:08d}" for number in range(40)]
+
+
+class Night:
+    """A worker whose clock stands shortly before the end of the month when the test begins."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._began = time.time()
+        self._clock = scene.directory / "clock"
+        self._clock.write_text(str(MIDNIGHT_MS / 1000 - BEFORE_SECONDS - self._began))
+        self.placed: list[tuple[int, int, Record]] = []
+        self._offsets: dict[int, int] = {}
+
+    def seconds_to_midnight(self) -> float:
+        return BEFORE_SECONDS - (time.time() - self._began)
+
+    def worker(self, name: str) -> WorkerProcess:
+        worker = WorkerProcess(
+            *(self.scene.bootstrap, self.scene.names, self.scene.directory, name),
+            *("--clock", "wall", "--instance-id", "night"),
+        )
+        worker.command[2] = "tests.faults.clocked"
+        self.scene.workers.append(worker)
+        return worker.start(**{clocked.VARIABLE: str(self._clock)})
+
+    async def send(self, at_ms: int, kind: str, **fields: object) -> None:
+        """An event of this kind for everybody, arriving at an instant."""
+        stamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+        records: list[Record] = [
+            (
+                name.encode(),
+                msgspec.json.encode(
+                    {
+                        "type": kind,
+                        "id": f"{kind}-{at_ms}",
+                        "source": "test",
+                        "subscriber": name,
+                        "time": stamp,
+                        **fields,
+                    }
+                ),
+                at_ms,
+            )
+            for name in SUBSCRIBERS
+        ]
+        await self._write(records)
+
+    async def send_filler(self, at_ms: int, count: int) -> None:
+        """Records that change nothing, but take their time."""
+        stamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+        event = {"type": "clock.advanced", "source": "test", "time": stamp}
+        values = [msgspec.json.encode({**event, "id": "f" * n}) for n in range(1, PARTITIONS + 1)]
+        await self._write((None, values[n % PARTITIONS], at_ms) for n in range(count))
+
+    async def _write(self, records: Iterable[Record]) -> None:
+        for partition, _, record in await produce(
+            self.scene.bootstrap, self.scene.names.events, records
+        ):
+            offset = self._offsets.get(partition, 0)
+            self._offsets[partition] = offset + 1
+            self.placed.append((partition, offset, record))
+
+
+@pytest.fixture
+def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(bootstrap, tmp_path)
+    yield scene
+    for worker in scene.workers:
+        if worker.is_alive:
+            worker.kill()
+
+
+async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene: Scene) -> None:
+    """A worker that was down over midnight must not end the cycle before it has read the rest."""
+    await create_topic(scene.bootstrap, scene.names.events)
+    night = Night(scene)
+    await night.send(
+        MIDNIGHT_MS - 20_000,
+        "account.activated",
+        plan="lite-500mb",
+        time_zone="UTC",
+        billing_anchor_day=1,
+    )
+    worker = night.worker("before")
+    wait_for_words(worker, "input flows")
+    await wait_until_consumed(scene.bootstrap, scene.names, [worker])
+    await asyncio.sleep(1)
+    worker.kill()
+    assert night.seconds_to_midnight() > 3, "too slow a machine: nothing would be shown"
+    await night.send_filler(MIDNIGHT_MS - 4_000, FILLER)
+    usage = {"total_bytes": 300_000_000, "rating_group": 10}
+    await night.send(MIDNIGHT_MS - 3_000, "usage.recorded", **usage)
+    await night.send(MIDNIGHT_MS - 2_000, "usage.recorded", **usage)
+    await asyncio.sleep(max(night.seconds_to_midnight() + 4, 0))
+    await night.send(MIDNIGHT_MS + 3_000, "usage.recorded", **usage)
+
+    worker = night.worker("after")
+    await wait_until_consumed(scene.bootstrap, scene.names, [worker])
+
+    expected = expect(night.placed, scene.names.events, final_clock_ms=MIDNIGHT_MS + 3_000)
+    count = expected.reminders.total()
+    assert count >= 3 * len(SUBSCRIBERS)
+    await wait_for_reminders(scene.bootstrap, scene.names, count, [worker])
+    await asyncio.sleep(2)
+    assert worker.stop() == 0, worker.tail()
+    assert_same(await observe(scene.bootstrap, scene.names), expected)
+
+
+async def test_a_quiet_partition_needs_no_input_for_its_timers(scene: Scene) -> None:
+    await create_topic(scene.bootstrap, scene.names.events)
+    night = Night(scene)
+    await night.send(
+        MIDNIGHT_MS - 20_000,
+        "account.activated",
+        plan="lite-500mb",
+        time_zone="UTC",
+        billing_anchor_day=1,
+    )
+    worker = night.worker("w")
+    wait_for_words(worker, "input flows")
+    await asyncio.sleep(max(night.seconds_to_midnight() + 4, 0))
+    assert worker.stop() == 0, worker.tail()
+    expected = expect(night.placed, scene.names.events, final_clock_ms=MIDNIGHT_MS)
+    assert_same(await observe(scene.bootstrap, scene.names), expected)
