@@ -14,6 +14,7 @@ from aiokafka.errors import (
     for_code,
 )
 
+from streamproc.app.safety import doubts, policy_problem, tell_doubts, topic_configs
 from streamproc.app.settings import WorkerSettings
 from streamproc.engine.advice import PERMISSIONS
 
@@ -47,16 +48,40 @@ async def _prepare(admin: Any, settings: WorkerSettings) -> int:
     names = [*settings.topics.inputs, *settings.topics.outputs]
     counts = await _partition_counts(admin, [*names, settings.changelog])
     partitions = _the_one_count(counts) or settings.partitions
-    missing = [name for name in names if name not in counts]
-    if settings.embedded or not missing:
+    if settings.embedded:
         return partitions
-    await _create(admin, missing, partitions, settings)
-    # Looked at again: another worker may have made them otherwise.
-    deadline = time.monotonic() + NEW_TOPICS_SECONDS
-    while not set(names) <= counts.keys() and time.monotonic() < deadline:
-        await asyncio.sleep(0.1)
-        counts = await _partition_counts(admin, [*names, settings.changelog])
-    return _the_one_count(counts) or partitions
+    missing = [name for name in names if name not in counts]
+    if missing:
+        await _create(admin, missing, partitions, settings)
+        # Looked at again: another worker may have made them otherwise.
+        deadline = time.monotonic() + NEW_TOPICS_SECONDS
+        while not set(names) <= counts.keys() and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+            counts = await _partition_counts(admin, [*names, settings.changelog])
+        partitions = _the_one_count(counts) or partitions
+    await _check_settings(admin, sorted(counts), settings.changelog)
+    return partitions
+
+
+async def _check_settings(admin: Any, topics: list[str], changelog: str) -> None:
+    """Refuse a changelog that would be deleted, warn of what does not survive a lost broker."""
+    configs = await topic_configs(admin, topics)
+    if changelog in configs:
+        problem = policy_problem(changelog, configs[changelog]["cleanup.policy"])
+        if problem is not None:
+            raise TopicsError(problem)
+    replicas = {
+        topic["topic"]: min(len(one["replicas"]) for one in topic["partitions"])
+        for topic in await admin.describe_topics(topics)
+        if topic["partitions"]
+    }
+    tell_doubts(
+        [
+            doubt
+            for topic, count in sorted(replicas.items())
+            for doubt in doubts(topic, count, configs.get(topic, {}))
+        ]
+    )
 
 
 def _the_one_count(counts: dict[str, int]) -> int | None:

@@ -53,7 +53,12 @@ def names(guarded: str) -> Names:
     names = Names(f"a{uuid4().hex[:8]}")
     topics = [names.events, names.reminders, names.audit, names.rejects, names.changelog]
     admin = AdminClient({"bootstrap.servers": guarded})
-    for future in admin.create_topics([NewTopic(t, PARTITIONS, 1) for t in topics]).values():
+    new = [
+        NewTopic(topic, PARTITIONS, 1, config={"cleanup.policy": policy})
+        for topic in topics
+        for policy in ["compact" if topic == names.changelog else "delete"]
+    ]
+    for future in admin.create_topics(new).values():
         future.result(30)
     record = (b"8613800000001", ACTIVATION, 1_767_225_600_000)
     asyncio.run(produce(guarded, names.events, [record]))

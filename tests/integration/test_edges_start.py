@@ -104,6 +104,22 @@ async def test_a_changelog_of_another_number_of_partitions(bootstrap: str, tmp_p
     assert "Traceback" not in said
 
 
+async def test_a_changelog_that_retention_would_delete(bootstrap: str, tmp_path: Path) -> None:
+    names = Names(f"c{uuid4().hex[:8]}")
+    await create_topic(bootstrap, names.changelog)
+    said = refusal(bootstrap, names, tmp_path)
+    assert f"the changelog {names.changelog} has cleanup.policy=delete" in said
+    assert "--add-config cleanup.policy=compact" in said
+    assert "Traceback" not in said
+
+
+async def test_settings_that_do_not_survive_a_lost_broker_are_told(scene: Scene) -> None:
+    worker = scene.worker("w1")
+    wait_for_words(worker, "losing a broker may lose or double")
+    wait_for_words(worker, f"{scene.names.events} has one replica")
+    wait_for_words(worker, "input flows")
+
+
 async def test_a_state_record_of_a_newer_release(scene: Scene) -> None:
     rows = await worked(scene)
     found = next(iter(rows.values()))

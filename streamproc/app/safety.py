@@ -1,0 +1,57 @@
+"""Whether the topics' settings keep what a worker promises (docs/guarantees.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+log = structlog.get_logger(__name__)
+
+_NAMES = ("cleanup.policy", "min.insync.replicas", "unclean.leader.election.enable")
+
+
+def policy_problem(changelog: str, policy: str) -> str | None:
+    """Why a changelog with this ``cleanup.policy`` must not be used; None if it may."""
+    if policy == "compact":
+        return None
+    return (
+        f"the changelog {changelog} has cleanup.policy={policy}: the broker would delete states "
+        f"that did not change for a while. Set it to compact (kafka-configs --alter --entity-type "
+        f"topics --entity-name {changelog} --add-config cleanup.policy=compact)"
+    )
+
+
+def doubts(topic: str, replicas: int, configs: dict[str, str]) -> list[str]:
+    """What of a topic's settings does not survive the loss of a broker."""
+    found = []
+    if replicas < 2:
+        found.append(f"{topic} has one replica")
+    elif int(configs.get("min.insync.replicas", 1)) < 2:
+        found.append(f"{topic} has min.insync.replicas=1")
+    if configs.get("unclean.leader.election.enable") == "true":
+        found.append(f"{topic} has unclean.leader.election.enable=true")
+    return found
+
+
+def tell_doubts(found: list[str]) -> None:
+    """Loudly, but going on: a test cluster may be like that."""
+    if found:
+        log.warning(
+            "losing a broker may lose or double events and reminders (docs/guarantees.md)",
+            because="; ".join(found),
+        )
+
+
+async def topic_configs(admin: Any, topics: list[str]) -> dict[str, dict[str, str]]:
+    """The settings that matter, by topic; topics that may not be asked about are left out."""
+    wanted = [
+        ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(_NAMES)) for topic in topics
+    ]
+    configs: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(wanted):
+        for code, _, _, name, entries in answer.resources:
+            if code == 0:
+                configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs
