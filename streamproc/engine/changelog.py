@@ -10,8 +10,11 @@ import zlib
 from typing import Any
 
 import msgspec
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
+
+log = structlog.get_logger(__name__)
 
 PROGRESS_KEY = b"\0progress"
 PROGRESS_VERSION = 1
@@ -42,6 +45,16 @@ class InputMadeAnewError(ProgressError):
             f"the topic was deleted and made anew. Restore the topic, or start with another "
             f"--app-id (or delete the changelog) to begin from an empty state"
         )
+
+
+def tell_deleted_input(topic: str, partition: int, lost_records: int) -> None:
+    """Loudly, but going on: the records are gone, and every hour of standing still loses more."""
+    log.critical(
+        "input was deleted before it was read: raise the topic's retention, replay",
+        topic=topic,
+        partition=partition,
+        lost_records=lost_records,
+    )
 
 
 def mark_of(record: Any) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -20,6 +21,7 @@ from mode import Service
 
 from streamproc.engine import crashpoints
 from streamproc.engine.advice import FORBIDDEN, ForbiddenError
+from streamproc.engine.changelog import tell_deleted_input
 from streamproc.engine.lean import use_lean_records
 from streamproc.engine.settings import FAUST_LOGGER
 
@@ -28,6 +30,7 @@ log = structlog.get_logger(__name__)
 ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
 REFUSALS_CHECK_SECONDS = 1.0
+GAPS_CHECK_SECONDS = 5.0
 FETCH_MAX_WAIT_MS = 100
 
 
@@ -147,6 +150,8 @@ class BatchConsumer(driver.Consumer):
         self._epochs: dict[TP, int] = {}
         self._next: dict[TP, int] = {}
         """The offset after the last record delivered in this epoch."""
+        self._gaps: dict[TP, int] = {}
+        """Where offsets were left out: by a marker of a transaction, or by retention?"""
         self._read_out: dict[TP, bool] = {}
         """Whether the last fetch of this epoch left nothing readable behind."""
         self._lane = self.app.lane
@@ -162,6 +167,31 @@ class BatchConsumer(driver.Consumer):
             if error is not None:
                 await self.crash(_refused(error))
                 return
+
+    @Service.task
+    async def _watch_for_deleted_input(self) -> None:
+        async for _ in self.itertimer(GAPS_CHECK_SECONDS, name="gaps"):
+            try:
+                await self._tell_deleted_input()
+            except KafkaError as error:
+                log.warning("cannot ask whether input was deleted", error=repr(error))
+
+    async def _tell_deleted_input(self) -> None:
+        """Say so loudly if retention took input away that this worker had not read yet.
+
+        The client then goes on at the topic's new beginning, without a word.
+        """
+        gaps, self._gaps = self._gaps, {}
+        if not gaps:
+            return
+        try:
+            firsts = await self.earliest_offsets(*gaps)
+        except KafkaError:
+            self._gaps = gaps | self._gaps
+            raise
+        for tp, expected in gaps.items():
+            if firsts[tp] > expected:
+                tell_deleted_input(tp.topic, tp.partition, firsts[tp] - expected)
 
     async def is_member(self) -> bool:
         """Whether the group still counts on this worker; False if it cannot be asked."""
@@ -185,7 +215,10 @@ class BatchConsumer(driver.Consumer):
     def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
         size, epoch = self._lane.settings.chunk_records, self.epoch(tp)
         # The client resets itself to the topic's beginning when its offset exists no more.
-        begins_again = records[0].offset < self._next.get(tp, 0)
+        first, expected = records[0].offset, self._next.get(tp)
+        begins_again = expected is not None and first < expected
+        if expected is not None and first > expected:
+            self._gaps.setdefault(tp, expected)
         self._next[tp] = records[-1].offset + 1
         return [
             Chunk(tp, records[at : at + size], epoch, begins_again)

@@ -25,6 +25,7 @@ from streamproc.engine.changelog import (
     Progress,
     changelog_consumer,
     read_to_end,
+    tell_deleted_input,
 )
 from streamproc.engine.partition import Partition, Processor
 from streamproc.engine.rows import Rows
@@ -179,15 +180,7 @@ class Owner(Generic[T]):
             return
         for tp, first in (await consumer.beginning_offsets(tps)).items():
             if progress.positions[tp.topic] < first:
-                lost = first - progress.positions[tp.topic]
-                # Loudly, but going on: the records are gone, and every hour of standing still
-                # loses more.
-                log.critical(
-                    "input was deleted before it was read: raise the topic's retention, replay",
-                    topic=tp.topic,
-                    partition=number,
-                    lost_records=lost,
-                )
+                tell_deleted_input(tp.topic, number, first - progress.positions[tp.topic])
         for tp, end in (await consumer.end_offsets(tps)).items():
             if progress.positions[tp.topic] > end:
                 raise InputMadeAnewError(

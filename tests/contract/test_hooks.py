@@ -43,6 +43,7 @@ OWN = {
     *("heartbeat", "is_member", "epoch", "rewind", "owner", "_chunks", "_begin_epoch"),
     *("_commit_group_offsets", "_watch_for_refusals", "refusal"),
     *("is_read_out", "has_nothing_waiting"),
+    *("_watch_for_deleted_input", "_tell_deleted_input"),
 }
 """Names of our subclasses that are not meant to override anything."""
 

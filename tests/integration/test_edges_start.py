@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from streamproc.core.model import pack, unpack
 from streamproc.edges.workload import WorkloadSettings
@@ -193,6 +195,28 @@ async def test_a_poisoned_state_record_silences_nobody_else(scene: Scene) -> Non
         grown = unpack(after[one.key][DUE_BYTES:]).charged_bytes
         assert grown == unpack(one.value[DUE_BYTES:]).charged_bytes + 1000
     assert len(closed) < len(others)
+
+
+async def test_input_deleted_under_a_worker_that_lags_is_told(scene: Scene) -> None:
+    await scene.load(MONTH)
+    worker = scene.worker("w1", "--session-timeout-seconds", "30")
+    wait_for_words(worker, "input flows")
+    await wait_until_consumed(scene.bootstrap, scene.names, [worker])
+    worker.pause()
+    end = sum(1 for partition, _, _ in scene.placed if partition == 2)
+    filler = (2, (b"nobody", b"{}", 1_767_225_600_000))
+    await produce_to_partitions(scene.bootstrap, scene.names.events, [filler] * 200)
+    admin = AdminClient({"bootstrap.servers": scene.bootstrap})
+    first = TopicPartition(scene.names.events, 2, end + 150)
+    for future in admin.delete_records([first]).values():
+        future.result(30)
+    worker.resume()
+    wait_for_words(worker, "input was deleted before it was read")
+    lost = re.search(r"lost_records=(\d+)", worker.log.read_text())
+    # What the client had fetched before it was paused is not lost.
+    assert lost is not None
+    assert 100 <= int(lost[1]) <= 150
+    assert worker.stop() == 0
 
 
 async def test_a_worker_near_its_memory_limit_says_so(scene: Scene) -> None:
