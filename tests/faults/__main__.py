@@ -37,7 +37,8 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no {', '.join(unknown)}; --list names the kinds")
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")  # noqa: TID251
-    path = options.history or Path("build", "faults", f"{stamp}-seed{options.seed}.ndjson")
+    name = "replay" if options.replay else f"seed{options.seed}"
+    path = options.history or Path("build", "faults", f"{stamp}-{name}.ndjson")
     entries = history.read(options.replay) if options.replay else []
     kept = History(path)
     kept.write("run", seed=options.seed, arguments=sys.argv[1:])

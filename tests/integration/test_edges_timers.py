@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -12,6 +14,8 @@ import msgspec
 import pytest
 
 from streamproc.core.instants import to_ms
+from streamproc.core.model import pack, unpack
+from streamproc.engine.rows import DUE_BYTES
 from tests.faults import clocked
 from tests.support.cluster import (
     PARTITIONS,
@@ -19,6 +23,7 @@ from tests.support.cluster import (
     WorkerProcess,
     create_topic,
     produce,
+    produce_to_partitions,
     wait_until_consumed,
 )
 from tests.support.edges import wait_for_words
@@ -137,6 +142,26 @@ async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene
     await asyncio.sleep(2)
     assert worker.stop() == 0, worker.tail()
     assert_same(await observe(scene.bootstrap, scene.names), expected)
+
+    assert verify(scene)[0] == 0
+    # Whether such a subscriber's timers or events came first cannot be told from the log.
+    key, data = next(iter(expected.states.items()))
+    account = unpack(data[DUE_BYTES:])
+    account.charged_bytes += 1
+    partition = next(number for number, _, record in night.placed if record[0] == key)
+    row = (partition, (key, data[:DUE_BYTES] + pack(account), 0))
+    await produce_to_partitions(scene.bootstrap, scene.names.changelog, [row])
+    code, said = verify(scene)
+    assert code == 3, said
+    assert "1 not comparable" in said
+    assert "which was first is not known" in said
+
+
+def verify(scene: Scene) -> tuple[int, str]:
+    command = [sys.executable, "-m", "streamproc", "verify", "--broker", scene.bootstrap]
+    command += ["--app-id", scene.names.app_id, "--input", scene.names.events, "--clock", "wall"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_a_quiet_partition_needs_no_input_for_its_timers(scene: Scene) -> None:
