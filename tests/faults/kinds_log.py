@@ -21,6 +21,7 @@ from tests.support.cluster import PARTITIONS
 
 REFUSAL_SECONDS = 30.0
 COMPACTION_SECONDS = 30.0
+EMPTY_GROUP_SECONDS = 30.0
 
 
 def _how(*ways: str) -> Callable[[random.Random, Life], Parameters]:
@@ -36,19 +37,32 @@ def group_offsets(life: Life, given: Parameters) -> None:
     slots = life.fleet.running()
     for slot in slots:
         life.fleet.stop(slot)
-    group = life.names.app_id
-    if given["how"] == "deleted":
-        for future in life.admin.delete_consumer_groups([group]).values():
-            future.result(30)
-    else:
-        ends = life.load.ends if given["how"] == "end" else dict.fromkeys(range(PARTITIONS), 0)
-        places = [TopicPartition(life.names.events, number, at) for number, at in ends.items()]
-        request = [ConsumerGroupTopicPartitions(group, places)]
-        for future in life.admin.alter_consumer_group_offsets(request).values():
-            future.result(30)
+    # Static members do not leave a group by themselves: it is empty after the session timeout.
+    deadline = time.monotonic() + EMPTY_GROUP_SECONDS
+    while True:
+        try:
+            _falsify_offsets(life, given["how"])
+            break
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
     life.mark()
     for slot in slots:
         life.fleet.start(slot)
+
+
+def _falsify_offsets(life: Life, how: str) -> None:
+    group = life.names.app_id
+    if how == "deleted":
+        for future in life.admin.delete_consumer_groups([group]).values():
+            future.result(30)
+        return
+    ends = life.load.ends if how == "end" else dict.fromkeys(range(PARTITIONS), 0)
+    places = [TopicPartition(life.names.events, number, at) for number, at in ends.items()]
+    request = [ConsumerGroupTopicPartitions(group, places)]
+    for future in life.admin.alter_consumer_group_offsets(request).values():
+        future.result(30)
 
 
 def _nothing(chance: random.Random, life: Life) -> Parameters:
