@@ -61,6 +61,16 @@ class Night:
         self.scene.workers.append(worker)
         return worker.start(**{clocked.VARIABLE: str(self._clock)})
 
+    async def activate(self) -> None:
+        """The subscribers begin, and so do cycles that end at midnight."""
+        await self.send(
+            MIDNIGHT_MS - 20_000,
+            "account.activated",
+            plan="lite-500mb",
+            time_zone="UTC",
+            billing_anchor_day=1,
+        )
+
     async def send(self, at_ms: int, kind: str, **fields: object) -> None:
         """An event of this kind for everybody, arriving at an instant."""
         stamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
@@ -112,13 +122,7 @@ async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene
     """A worker that was down over midnight must not end the cycle before it has read the rest."""
     await create_topic(scene.bootstrap, scene.names.events)
     night = Night(scene)
-    await night.send(
-        MIDNIGHT_MS - 20_000,
-        "account.activated",
-        plan="lite-500mb",
-        time_zone="UTC",
-        billing_anchor_day=1,
-    )
+    await night.activate()
     worker = night.worker("before")
     wait_for_words(worker, "input flows")
     await wait_until_consumed(scene.bootstrap, scene.names, [worker])
@@ -167,13 +171,7 @@ def verify(scene: Scene) -> tuple[int, str]:
 async def test_a_quiet_partition_needs_no_input_for_its_timers(scene: Scene) -> None:
     await create_topic(scene.bootstrap, scene.names.events)
     night = Night(scene)
-    await night.send(
-        MIDNIGHT_MS - 20_000,
-        "account.activated",
-        plan="lite-500mb",
-        time_zone="UTC",
-        billing_anchor_day=1,
-    )
+    await night.activate()
     worker = night.worker("w")
     wait_for_words(worker, "input flows")
     await asyncio.sleep(max(night.seconds_to_midnight() + 4, 0))

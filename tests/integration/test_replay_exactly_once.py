@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -90,13 +91,19 @@ def test_a_stopped_replay_goes_on_at_the_same_offsets(
     assert offsets(bootstrap, stopped) == offsets(bootstrap, straight)
 
 
+def under_way(bootstrap: str, path: Path) -> tuple[str, subprocess.Popen[bytes]]:
+    """A replay that has written a third, and the topic it writes to."""
+    topic = new_topic(bootstrap)
+    process = start(*arguments(bootstrap, path, topic, "--speed", FAST))
+    wait_for_growth(bootstrap, topic, SETTINGS.events // 3)
+    return topic, process
+
+
 def test_a_paused_replay_writes_nothing_until_it_goes_on(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
-    topic = new_topic(bootstrap)
-    process = start(*arguments(bootstrap, path, topic, "--speed", FAST))
-    wait_for_growth(bootstrap, topic, SETTINGS.events // 3)
+    topic, process = under_way(bootstrap, path)
     process.send_signal(signal.SIGUSR1)
     time.sleep(1.5)
     first = contents(bootstrap, topic, PARTITIONS)
@@ -115,9 +122,7 @@ def test_a_suspended_replay_goes_on_after_sigcont(
     bootstrap: str, recording: tuple[Path, Rows]
 ) -> None:
     path, rows = recording
-    topic = new_topic(bootstrap)
-    process = start(*arguments(bootstrap, path, topic, "--speed", FAST))
-    wait_for_growth(bootstrap, topic, SETTINGS.events // 3)
+    topic, process = under_way(bootstrap, path)
     process.send_signal(signal.SIGTSTP)
     deadline = time.monotonic() + 10
     state = ""

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from kafka import KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import TopicPartition
 from kafka.partitioner import murmur2
 
-from streamproc.edges.bulk.errors import BackpressureError, DeliveryError, TopicError
+from streamproc.edges.bulk.errors import BackpressureError, DeliveryError
+from streamproc.edges.bulk.opening import open_producer
 from streamproc.edges.bulk.packed import CODECS, Headers, PackedRecords, force_close, hand_over
 from streamproc.edges.bulk.topics import BATCH_BYTES
 
@@ -72,11 +72,7 @@ class BulkProducer:
             "metrics_enabled": False,
             "allow_auto_create_topics": False,
         }
-        try:
-            self.kafka = KafkaProducer(bootstrap_servers=bootstrap, **{**defaults, **settings})
-            self.kafka.partitions_for(topic)
-        except KafkaError as error:
-            raise TopicError(f"no writing to {topic} at {bootstrap}: {error}") from error
+        self.kafka = open_producer(topic, bootstrap_servers=bootstrap, **{**defaults, **settings})
 
     def __enter__(self) -> Self:
         return self

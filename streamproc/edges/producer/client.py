@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError
 
 from streamproc.core.events import SubscriberEvent
-from streamproc.edges.bulk.errors import TopicError
+from streamproc.edges.bulk.opening import open_producer
 from streamproc.edges.bulk.packed import force_close
 from streamproc.edges.producer.delivery import (
     Delivery,
@@ -102,11 +102,7 @@ class UsageProducer:
             config.setdefault("max_block_ms", 5_000)
             self._forwarder = Forwarder(held, topic, partial(KafkaProducer, **config))
             return
-        try:
-            self._kafka = KafkaProducer(**config)
-            self._kafka.partitions_for(topic)
-        except KafkaError as error:
-            raise TopicError(f"no writing to {topic} at {bootstrap}: {error}") from error
+        self._kafka = open_producer(topic, **config)
 
     def __enter__(self) -> Self:
         return self
