@@ -22,7 +22,7 @@ from mode import Service
 from streamproc.engine import crashpoints
 from streamproc.engine.advice import FORBIDDEN, ForbiddenError
 from streamproc.engine.changelog import tell_deleted_input
-from streamproc.engine.lean import use_lean_records
+from streamproc.engine.lean import as_read, use_lean_records
 from streamproc.engine.settings import FAUST_LOGGER
 
 log = structlog.get_logger(__name__)
@@ -109,6 +109,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # A billing system may write its events in transactions; what it aborts must not count.
         # Faust reads so only under its own exactly_once, which is not used here.
         consumer._isolation_level = "read_committed"
+        consumer._key_deserializer = as_read
         # Faust waits 1.5 s. A real broker answers as soon as there is a record, but the embedded
         # one lets the whole time pass first.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS

@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from aiokafka import AIOKafkaConsumer, errors
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, errors
 from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
@@ -20,6 +20,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import TRANSPORTS
 from faust.types import ConsumerMessage
+from kafka.record import default_records as kafka_records
 
 from streamproc.engine import delivery, lean
 from tests.contract.conftest import CHANGELOG, INPUT, Record
@@ -203,32 +204,35 @@ async def test_the_heartbeat_is_asked_in_the_consumers_thread(consumer: Any) -> 
     assert await consumer.is_member() is True
 
 
-def test_fetched_records_are_made_by_a_name_that_can_be_replaced() -> None:
-    """``Fetcher`` looks ``PartitionRecords`` up in its module; that calls ``_consumer_record``."""
+def fetched(data: bytes, mark: Any, first: int = 1) -> list[Any]:
+    """What a consumer is given of a fetch, through the names the fetcher looks up."""
+    tp = TopicPartition("t", 0)
+    records = fetcher.MemoryRecords(data)
+    return list(
+        fetcher.PartitionRecords(tp, records, [], first, mark, None, False, fetcher.READ_COMMITTED)
+    )
+
+
+@pytest.fixture
+def lean_records() -> None:
     lean.use_lean_records()
-    users = [
-        name
+    users = {
+        name: {"PartitionRecords", "MemoryRecords"} & set(one.__code__.co_names)
         for name, one in vars(fetcher.Fetcher).items()
-        if inspect.isfunction(one) and "PartitionRecords" in one.__code__.co_names
-    ]
-    assert users == ["_proc_fetch_request"]
+        if inspect.isfunction(one)
+    }
+    assert {name for name, used in users.items() if used} == {"_proc_fetch_request"}
+    assert users["_proc_fetch_request"] == {"PartitionRecords", "MemoryRecords"}
+
+
+def test_fetched_records_are_lean_for_a_marked_consumer_only(lean_records: None) -> None:
+    """``Fetcher`` looks ``PartitionRecords`` up in its module; that calls ``_consumer_record``."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
     for offset in range(3):
         builder.append(offset, 1000 + offset, b"k%d" % offset, b"v%d" % offset, [("h", b"x")])
     builder.append(3, 1003, None, None, [])
-    found = list(
-        fetcher.PartitionRecords(
-            TopicPartition("t", 0),
-            MemoryRecords(bytes(builder.build())),
-            [],
-            1,
-            None,
-            None,
-            True,
-            fetcher.READ_COMMITTED,
-        )
-    )
-    assert fetcher.PartitionRecords is lean.LeanRecords
+    data = bytes(builder.build())
+    found = fetched(data, lean.as_read)
     assert [one.offset for one in found] == [1, 2, 3]
     assert [(one.key, one.value, one.timestamp) for one in found] == [
         (b"k1", b"v1", 1001),
@@ -238,6 +242,40 @@ def test_fetched_records_are_made_by_a_name_that_can_be_replaced() -> None:
     assert [list(one.headers) for one in found] == [[("h", b"x")], [("h", b"x")], []]
     assert type(found[0].key) is bytes
     assert found[0].timestamp_type == 0
+    assert not hasattr(found[0], "partition")
+    for other in fetched(data, None):
+        assert isinstance(other, ConsumerRecord)
+        assert (other.topic, other.partition) == ("t", 0)
+
+
+class RawName(str):
+    """A header name that is put on the wire as Latin-1."""
+
+    def encode(self, *_: Any) -> bytes:
+        return super().encode("latin-1")
+
+
+@pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
+def test_a_header_name_of_any_bytes_is_read(lean_records: None, codec: int) -> None:
+    """The C reader raises ``UnicodeDecodeError``, and again at every fetch."""
+    data = b""
+    for base in (0, 3):
+        builder = kafka_records.DefaultRecordBatchBuilder(2, codec, False, -1, -1, -1, 100_000)
+        for at in range(3):
+            name = RawName("gr\xfcn") if base + at == 4 else "plain"
+            builder.append(at, 1000 + at, b"k", b"v%d" % (base + at), [(name, b"x")])
+        batch = bytearray(builder.build())
+        batch[:8] = base.to_bytes(8)
+        data += batch
+    with pytest.raises(UnicodeDecodeError):
+        list(MemoryRecords(bytes(batch)).next_batch())
+    for mark in (lean.as_read, None):
+        found = fetched(data, mark)
+        assert [(one.offset, one.value) for one in found] == [
+            (offset, b"v%d" % offset) for offset in range(1, 6)
+        ]
+        names = [name for one in found for name, _ in one.headers]
+        assert names == ["plain", "plain", "plain", "gr\\xfcn", "plain"]
 
 
 async def test_a_chunk_passes_through_the_schema_as_the_events_value(

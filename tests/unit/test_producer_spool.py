@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -153,35 +149,3 @@ def test_threads_lose_and_swap_nothing(tmp_path: Path) -> None:
     for base in (1_000, 2_000, 3_000):
         own = [one for one in seen if base <= one < base + 300]
         assert own == sorted(own)
-
-
-WRITER = """
-import sys
-from pathlib import Path
-from streamproc.edges.producer.spool import Spool
-spool = Spool(Path(sys.argv[1]))
-number = spool.last
-while True:
-    number += 1
-    spool.append(number, b"key", b"v" * 200, 1.0)
-    print(number, flush=True)
-"""
-
-
-def test_what_was_taken_survives_kill_9(tmp_path: Path) -> None:
-    chance = random.Random(3)
-    for _ in range(4):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(chance.uniform(0.01, 0.2))
-        process.kill()
-        taken = process.stdout.read().split()
-        process.wait()
-        spool = Spool(tmp_path)
-        found = held(spool)
-        spool.close()
-        assert found == list(range(1, len(found) + 1))
-        assert not taken or len(found) >= int(taken[-1])

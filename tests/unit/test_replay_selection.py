@@ -104,9 +104,10 @@ def test_pseudonyms_are_of_the_same_form_stable_and_never_collide(numbers: list[
 
 
 def test_a_whole_range_is_permuted_and_another_key_permutes_otherwise() -> None:
-    made = [Pseudonyms(KEY).of(f"{number:05d}") for number in range(2_000)]
-    all_of_head = {Pseudonyms(KEY).of(f"1{number:04d}") for number in range(10_000)}
-    other = [Pseudonyms(KEY[::-1]).of(f"{number:05d}") for number in range(2_000)]
+    ours, theirs = Pseudonyms(KEY), Pseudonyms(KEY[::-1])
+    made = [ours.of(f"{number:05d}") for number in range(2_000)]
+    all_of_head = {ours.of(f"1{number:04d}") for number in range(10_000)}
+    other = [theirs.of(f"{number:05d}") for number in range(2_000)]
 
     assert all_of_head == {f"1{number:04d}" for number in range(10_000)}
     assert len(set(made)) == 2_000
@@ -114,7 +115,7 @@ def test_a_whole_range_is_permuted_and_another_key_permutes_otherwise() -> None:
 
 
 def test_no_subscriber_is_left_anywhere_in_a_month() -> None:
-    settings = WorkloadSettings(seed=9, events=20_000, subscribers=400, malformed_share=0.05)
+    settings = WorkloadSettings(seed=9, events=8_000, subscribers=400, malformed_share=0.05)
     pseudonyms = Pseudonyms(KEY)
     records = [LogRecord(*one) for one in generate(settings, default_rulebook())]
     numbers = {one.key for one in records if one.key}
