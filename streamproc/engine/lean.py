@@ -68,9 +68,13 @@ class Records(MemoryRecords):
 class _EscapingRecords(_MemoryRecordsPy):
     _next_slice: Any
 
-    def next_batch(self, *args: Any) -> Any:
+    def next_batch(
+        self,
+        _min_slice: int = _MemoryRecordsPy.MIN_SLICE,
+        _magic_offset: int = _MemoryRecordsPy.MAGIC_OFFSET,
+    ) -> Any:
         kept = self._next_slice
-        batch = super().next_batch(*args)
+        batch = super().next_batch(_min_slice, _magic_offset)
         return _EscapingBatch(kept) if isinstance(batch, DefaultRecordBatch) else batch
 
 

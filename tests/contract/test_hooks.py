@@ -18,7 +18,10 @@ from typing import Any
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import _MemoryRecordsPy
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 
@@ -92,12 +95,18 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_getmany", driver.Consumer),
         ("_is_changelog_tp", driver.Consumer),
         ("_isolation_level", AIOKafkaConsumer),
+        ("_key_deserializer", AIOKafkaConsumer),
         ("_pending_exception", GroupCoordinator),
         ("_read_offset", "consumer"),
         ("_seek", driver.Consumer),
         ("_subscription", AIOKafkaConsumer),
         ("_thread", "consumer"),
         ("_create_worker_consumer", driver.AIOKafkaConsumerThread),
+    ],
+    "lean": [
+        ("_maybe_uncompress", _DefaultRecordBatchPy),
+        ("_next_slice", _MemoryRecordsPy),
+        ("_unpack_records", fetcher.PartitionRecords),
     ],
     "recovery": [
         ("_fetcher", faust.App),
