@@ -1,8 +1,8 @@
 //! One usage event applied to one packed account, in the plain case only.
 //!
 //! Plain is: an active account of the present rules, usage of the present cycle that is neither
-//! late, absurd nor a repeat, falls into no bucket that has ended since, crosses no threshold and
-//! finds its dedupe segment open. Then exactly
+//! late, absurd nor a repeat, falls into no bucket that has ended since, crosses no threshold,
+//! meets no rarely used feature and finds its dedupe segment open. Then exactly
 //! these fields change: used bytes of buckets, overage, charged bytes, the remembered ids and their
 //! count. Everything else is copied as it stands. `None`: not plain, nothing was changed.
 
@@ -12,7 +12,8 @@ use crate::usage::Usage;
 
 const STATE_VERSION: i64 = 1;
 const ACTIVE: i64 = 1;
-const ACCOUNT_FIELDS: usize = 24;
+const ACCOUNT_FIELDS: usize = 25;
+const NIL: u8 = 0xc0;
 const BUCKET_FIELDS: usize = 11;
 const ID_BYTES: usize = 8;
 const SEGMENT_MS: i64 = 7 * 86_400_000;
@@ -95,6 +96,9 @@ pub fn apply(
         if was_valid(&mut reader, usage.time_ms)? {
             return None;
         }
+    }
+    if *account.get(reader.at)? != NIL {
+        return None; // rarely used features are the core's
     }
     out.extend_from_slice(&account[copied..]);
     Some(())

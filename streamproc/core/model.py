@@ -75,6 +75,13 @@ class Held(Struct, array_like=True, gc=False):
     arrival: Arrival
 
 
+class Extra(Struct, omit_defaults=True):
+    """State of features that few subscribers use: only what differs from its default is packed.
+
+    An account without any of it has None here, one byte, and stays a plain case.
+    """
+
+
 class Account(Struct, array_like=True, gc=False):
     """Everything streamproc knows of one subscriber."""
 
@@ -112,6 +119,7 @@ class Account(Struct, array_like=True, gc=False):
     held: list[Held] = []
     ended: list[Bucket] = []
     """Buckets that ended within the present cycle; usage from before, arriving late, is theirs."""
+    extra: Extra | None = None
 
 
 class NewerStateError(ValueError):

@@ -92,6 +92,7 @@ def _example(name: str, stem: str) -> bytes:
 
 SAMPLES: dict[str, Callable[[], bytes]] = {
     "state-v1-active": lambda: pack(_active()),
+    "state-v1-extra-none": lambda: pack(_active()),
     "state-v1-held": lambda: pack(_held()),
     "state-v1-closed": lambda: pack(_closed()),
     "row-v1": _row,
