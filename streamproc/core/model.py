@@ -75,11 +75,88 @@ class Held(Struct, array_like=True, gc=False):
     arrival: Arrival
 
 
+class Subscription(Struct, array_like=True, gc=False):
+    """A value-added service that the subscriber has, as billing told it."""
+
+    service: str
+    """Id in the catalogue of the rules file."""
+    price_minor: int
+    """Of one period, in minor units of the rules file's currency."""
+    next_charge_ms: int = NEVER_MS
+    """When billing will charge it next; NEVER_MS if it did not say."""
+    ending: bool = False
+    """The subscriber asked to end it: from then on nothing may be charged for it."""
+
+
+class Question(Struct, array_like=True, gc=False):
+    """A second confirmation that waits for its answer."""
+
+    number: int
+    """1 to 99, by which an answer can name it."""
+    about: str
+    """``subscription`` or ``charge``."""
+    service: str
+    amount_minor: int
+    request_id: str
+    """Event id and source of billing's request."""
+    request_source: str
+    asked_ms: int
+    deadline_ms: int
+
+
 class Extra(Struct, omit_defaults=True):
     """State of features that few subscribers use: only what differs from its default is packed.
 
     An account without any of it has None here, one byte, and stays a plain case.
     """
+
+    # What the subscriber chose (core/commands sets it).
+    own_percents: list[int] = []
+    """Thresholds in percent used, ascending, that replace those of the rules; empty: the rules'."""
+    quiet_minutes: list[int] = []
+    """From and to, in minutes after local midnight; equal: never quiet; empty: the rules'."""
+    summary_every: str = ""
+    """``day``, ``week``, ``month`` or ``off``, for summaries; empty: as the rules have it."""
+    summary_minute: int = -1
+    """Time of day of summaries, in minutes after local midnight; -1: the rules'."""
+
+    # Value-added services (core/notices).
+    services: list[Subscription] = []
+    """In the order in which they were subscribed."""
+    questions: list[Question] = []
+    """Oldest first."""
+    questions_asked: int = 0
+    """How many so far, to number them."""
+    confirmed_charges: list[str] = []
+    """Digests of charge requests that were confirmed and not charged yet, oldest first."""
+    roaming_zone: str = ""
+    """Where the network last saw the subscriber, if not at home."""
+    advised_cycle_ms: int = 0
+    """Begin of the cycle in which a plan was advised last."""
+
+    # Two-way SMS (core/commands).
+    listed: list[str] = []
+    """Services of the list that was sent last, by position."""
+    replied_ms: list[int] = []
+    """Instants of the last replies, oldest first, as far as the limit needs them."""
+    helped: bool = False
+    """Help was sent for an unknown text, and no known keyword came since."""
+
+
+NO_EXTRA = Extra()
+
+
+def extra_of(account: Account) -> Extra:
+    """The account's rarely used state, to be changed; made if there is none."""
+    if account.extra is None:
+        account.extra = Extra()
+    return account.extra
+
+
+def drop_empty_extra(account: Account) -> None:
+    """Back to the plain case if nothing of the rarely used state is left."""
+    if account.extra == NO_EXTRA:
+        account.extra = None
 
 
 class Account(Struct, array_like=True, gc=False):
