@@ -160,13 +160,13 @@ def _reminder(  # every argument is a different fact of the message
     text = rule.texts[locale].format_map(figures)
     encoding, parts = segments(text)
     as_of = from_ms(as_of_ms)
-    granted_bytes, used_bytes, remaining_bytes = _totals(buckets)
+    granted_bytes, used_bytes, remaining_bytes = totals(buckets)
     return Reminder(
-        id=_reminder_id(subscriber, rule.id, account.cycle_start_ms, arming),
+        id=reminder_id(subscriber, rule.id, account.cycle_start_ms, arming),
         kind=rule.kind,
         rule=rule.id,
         subscriber=subscriber,
-        buckets=[_figures(bucket) for bucket in buckets],
+        buckets=[bucket_figures(bucket) for bucket in buckets],
         threshold=threshold,
         cycle_start=coarse_from_ms(account.cycle_start_ms),
         cycle_end=coarse_from_ms(account.cycle_end_ms),
@@ -188,13 +188,14 @@ def _reminder(  # every argument is a different fact of the message
     )
 
 
-def _reminder_id(subscriber: str, rule: str, cycle_start_ms: int, arming: str) -> str:
+def reminder_id(subscriber: str, rule: str, cycle_start_ms: int, arming: str) -> str:
     """The same reminder has the same id in every run, replay and cluster (law 5)."""
     identity = "\0".join((subscriber, rule, str(cycle_start_ms), arming))
     return blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
-def _figures(bucket: Bucket) -> BucketFigures:
+def bucket_figures(bucket: Bucket) -> BucketFigures:
+    """A bucket as the reminder's reader sees it."""
     return BucketFigures(
         bucket.id,
         bucket.kind,
@@ -225,7 +226,7 @@ class _Figures:
         self.as_of_ms = as_of_ms
         # A usage reminder tells of its leading bucket, a timed one of all of them.
         shown = buckets if isinstance(rule, TimedRule) else [subject] if subject else []
-        self.granted_bytes, self.used_bytes, self.remaining_bytes = _totals(shown)
+        self.granted_bytes, self.used_bytes, self.remaining_bytes = totals(shown)
 
     def __getitem__(self, name: str) -> str:
         return _PLACEHOLDERS[name](self)
@@ -245,13 +246,13 @@ class _Figures:
         return "-" if end_ms >= NEVER_MS else self.local_end(end_ms)
 
     def as_of(self) -> str:
-        return _local(self.as_of_ms, self.account.time_zone)
+        return local_text(self.as_of_ms, self.account.time_zone)
 
     def local_end(self, end_ms: int) -> str:
         return _local_of_many(end_ms, self.account.time_zone)
 
 
-def _totals(buckets: list[Bucket]) -> tuple[int, int, int]:
+def totals(buckets: list[Bucket]) -> tuple[int, int, int]:
     """Granted, used and remaining bytes over buckets."""
     granted = used = remaining = 0
     for bucket in buckets:
@@ -261,12 +262,13 @@ def _totals(buckets: list[Bucket]) -> tuple[int, int, int]:
     return granted, used, remaining
 
 
-def _local(instant_ms: int, time_zone: str) -> str:
+def local_text(instant_ms: int, time_zone: str) -> str:
+    """Local date and time to the minute: ``2026-01-20 14:05``."""
     shown = local_time(instant_ms, known_zone(time_zone))
     return shown.isoformat(" ", "minutes")[:_MINUTES_LENGTH]
 
 
-_local_of_many = lru_cache(maxsize=65_536)(_local)
+_local_of_many = lru_cache(maxsize=65_536)(local_text)
 """For ends of cycles and packs, which many reminders share."""
 
 
