@@ -55,6 +55,11 @@ class Background:
         self._process.join(10)
         return result
 
+    def end(self) -> None:
+        """Let it end without a result."""
+        self._process.terminate()
+        self._process.join(10)
+
 
 def load(
     pipe: Connection, bootstrap: str, topic: str, per_second: int, seconds: float, subscribers: int

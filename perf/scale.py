@@ -166,7 +166,7 @@ def with_workers(
         for number in range(workers)
     ]
     try:
-        _await_stable(bootstrap, app_id, started)
+        await_stable(bootstrap, app_id, started)
         offsets = GroupOffsets(bootstrap, app_id, given.topic)
         cpu = sum(worker.cpu_seconds() for worker in started)
         gate.commit_transaction()
@@ -220,7 +220,7 @@ def _gate(bootstrap: str, given: Input) -> Producer:
     return producer
 
 
-def _await_stable(bootstrap: str, group: str, workers: list[PeerProcess]) -> None:
+def await_stable(bootstrap: str, group: str, workers: list[PeerProcess]) -> None:
     """Until every worker is a member of a stable group, and for some seconds more."""
     admin = admin_of(bootstrap)
     limit = time.monotonic() + STABLE_LIMIT_SECONDS

@@ -3,6 +3,7 @@
 ``python -m perf.bare.worker FORM BOOTSTRAP APP_ID INPUT OUTPUT EVENTS DIRECTORY [OPTION=VALUE...]``
 with FORM ``bare`` (``perf.bare.counter`` on the engine) or ``full`` (the app of ``streamproc
 worker``). Options: ``commit`` (seconds), ``native`` (auto, on, off), ``clock`` (wall, event),
+``standbys`` (warm copies), ``session`` (timeout in seconds),
 ``timed`` (START:COUNT, in epoch seconds: packs are reminded of at COUNT successive seconds).
 """
 
@@ -21,6 +22,7 @@ from streamproc.app.rules import RulesFile
 from streamproc.app.settings import Topics, WorkerSettings
 from streamproc.app.worker import create_app
 from streamproc.core.rulebook import Rulebook, TimedRule
+from streamproc.engine.collector import relax_collector
 from streamproc.engine.lane import Lane
 
 RULES = Path(__file__).with_name("common.yaml")
@@ -40,7 +42,8 @@ def main() -> None:
         clock=options.get("clock", "event"),  # type: ignore[arg-type]
         native=options.get("native", "auto"),  # type: ignore[arg-type]
         commit_interval_seconds=float(options.get("commit", "0.15")),
-        session_timeout_seconds=30.0,
+        session_timeout_seconds=float(options.get("session", "30")),
+        standbys=int(options.get("standbys", "0")),
         datadir=Path(directory),
     )
     rules = RulesFile(settings.rules)
@@ -52,6 +55,7 @@ def main() -> None:
         # The app of the worker around another processor: all of the engine, nothing of the core.
         app.processor = app.lane.owner.processor = CountUsage(output)
     _say_first(app.lane)
+    relax_collector()
     faust.Worker(app, loglevel="info").execute_from_commandline()
 
 

@@ -79,6 +79,7 @@ def worker(
     from streamproc.cli.ending import BoundedWorker
     from streamproc.contracts.rulesfile import RulesError
     from streamproc.engine import crashpoints
+    from streamproc.engine.collector import relax_collector
 
     logging = configure(log_level, log_format)
     settings = WorkerSettings(
@@ -95,4 +96,5 @@ def worker(
     runner = BoundedWorker(
         app, loglevel=log_level, logging_config=logging, redirect_stdouts=False, quiet=True
     )
+    relax_collector()
     sys.exit(runner.execute_from_commandline())

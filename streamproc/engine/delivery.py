@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import faust
@@ -22,7 +23,7 @@ from mode import Service
 from streamproc.engine import crashpoints
 from streamproc.engine.advice import FORBIDDEN, ForbiddenError
 from streamproc.engine.changelog import tell_deleted_input
-from streamproc.engine.lean import as_read, use_lean_records
+from streamproc.engine.lean import by_batch, use_lean_records
 from streamproc.engine.settings import FAUST_LOGGER
 
 log = structlog.get_logger(__name__)
@@ -109,7 +110,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # A billing system may write its events in transactions; what it aborts must not count.
         # Faust reads so only under its own exactly_once, which is not used here.
         consumer._isolation_level = "read_committed"
-        consumer._key_deserializer = as_read
+        consumer._key_deserializer = by_batch
         # Faust waits 1.5 s. A real broker answers as soon as there is a record, but the embedded
         # one lets the whole time pass first.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
@@ -211,7 +212,11 @@ class BatchConsumer(driver.Consumer):
         # Now, before the next fetch: the positions are those after these very records.
         for tp in active_partitions or ():
             self._read_out[tp] = self._thread.is_read_out(tp)
-        return {tp: self._chunks(tp, records) for tp, records in fetched.items() if records}
+        return {
+            tp: self._chunks(tp, list(chain.from_iterable(batches)))
+            for tp, batches in fetched.items()
+            if batches
+        }
 
     def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
         size, epoch = self._lane.settings.chunk_records, self.epoch(tp)

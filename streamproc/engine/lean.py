@@ -1,34 +1,33 @@
-"""Fetched records without their wrapping, and none of them unreadable.
+"""Fetched records by the batch, without their wrapping, and none of them unreadable.
 
-aiokafka builds a ``ConsumerRecord`` of thirteen fields in Python for every fetched record, which
-took a fifth of a worker's time. The record its C reader yields has all that is used here: ``key``,
-``value``, ``timestamp``, ``offset``, ``headers``. (Its topic and partition are the chunk's.)
+aiokafka steps through a fetch record by record, in Python, and builds a ``ConsumerRecord`` of
+thirteen fields for each: a quarter of a worker's time. The records its C reader yields have all
+that is used here: ``key``, ``value``, ``timestamp``, ``offset``, ``headers``. (Their topic and
+partition are the chunk's.) A consumer marked for it is given lists of them, one for each batch of
+the log, as if each were a single record.
 
-That reader gives a whole fetch up at a header whose *name* is not UTF-8, for ever: a Kafka client
-may write any bytes there, and one such record would stop its partition. From there on the fetch is
-read again by aiokafka's reader in Python, with such bytes as backslash escapes.
+That reader gives a whole batch up at a header whose *name* is not UTF-8, for ever: a Kafka client
+may write any bytes there, and one such record would stop its partition. Such a batch is read again
+by aiokafka's reader in Python, with those bytes as backslash escapes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from aiokafka.consumer import fetcher
-from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
+from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 
-def as_read(data: Any) -> Any:
+def by_batch(data: Any) -> Any:
     """A deserializer that does nothing: it marks the consumer that wants its records so."""
     return data
 
 
 class LeanRecords(fetcher.PartitionRecords):
-    """A fetched partition whose records come as the reader yields them, if it is so marked."""
-
-    _records: Any
-    _aborted_transactions: list[Any]
-    _aborted_producers: set[int]
+    """A fetched partition; for a marked consumer it yields lists of records as they were read."""
 
     def __init__(
         self,
@@ -40,32 +39,27 @@ class LeanRecords(fetcher.PartitionRecords):
         *args: Any,
     ) -> None:
         super().__init__(tp, records, aborted, offset, key_deserializer, *args)
-        self._all_aborted = list(self._aborted_transactions)
-        if key_deserializer is as_read:
-            self._consumer_record = lambda _, record: record
+        if key_deserializer is by_batch:
+            self._records = _Batches(records.data)
+            self._consumer_record = self._unread
+            self._first = offset
 
-    def __next__(self) -> Any:
-        try:
-            return super().__next__()
-        except UnicodeDecodeError:
-            reached = self.next_fetch_offset
-            self._records = _EscapingRecords(self._records.data)
-            self._aborted_transactions = self._all_aborted
-            self._aborted_producers = set()
-            again = self._unpack_records()
-            self._records_iterator = (one for one in again if one.offset >= reached)
-            return super().__next__()
+    def _unread(self, _tp: Any, whole: _Whole) -> list[Any]:
+        """The records of a batch from the asked offset on: a fetch may begin in mid-batch."""
+        if whole.records[0].offset >= self._first:
+            return whole.records
+        return [record for record in whole.records if record.offset >= self._first]
 
 
 class Records(MemoryRecords):
-    """The batches of one fetch, and their bytes, should they have to be read twice."""
+    """The batches of one fetch, and their bytes, should they have to be read by the batch."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self.data = data
 
 
-class _EscapingRecords(_MemoryRecordsPy):
+class _Batches(_MemoryRecordsPy):
     _next_slice: Any
 
     def next_batch(
@@ -74,8 +68,37 @@ class _EscapingRecords(_MemoryRecordsPy):
         _magic_offset: int = _MemoryRecordsPy.MAGIC_OFFSET,
     ) -> Any:
         kept = self._next_slice
-        batch = super().next_batch(_min_slice, _magic_offset)
-        return _EscapingBatch(kept) if isinstance(batch, DefaultRecordBatch) else batch
+        return _Batch(super().next_batch(_min_slice, _magic_offset), kept)
+
+
+class _Batch:
+    """A batch of the C reader that yields a single thing: all of its records."""
+
+    def __init__(self, batch: Any, kept: memoryview) -> None:
+        self._batch = batch
+        self._kept = kept
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[_Whole]:
+        try:
+            records = list(self._batch)
+        except UnicodeDecodeError:
+            records = list(_EscapingBatch(self._kept))
+        if records:
+            yield _Whole(records)
+
+
+class _Whole:
+    """A batch's records; its offset is the last one, which is where the next fetch begins after."""
+
+    def __init__(self, records: list[Any]) -> None:
+        self.records = records
+        self.offset: int = records[-1].offset
 
 
 class _EscapingBatch(_DefaultRecordBatchPy):
@@ -98,6 +121,6 @@ class _Escaping(bytearray):
 
 
 def use_lean_records() -> None:
-    """From now on, for every consumer of this process marked with :func:`as_read`; idempotent."""
+    """From now on, for every consumer of this process marked with :func:`by_batch`; idempotent."""
     fetcher.PartitionRecords = LeanRecords
     fetcher.MemoryRecords = Records

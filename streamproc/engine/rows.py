@@ -7,6 +7,7 @@ state, so that the due queue is rebuilt after a load without decoding a single s
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import Struct
 from typing import Generic, Protocol, TypeVar
 
 from streamproc.engine.due import NEVER_DUE, DueQueue
@@ -15,6 +16,8 @@ T = TypeVar("T")
 
 DUE_BYTES = 8
 MISSING = object()
+_pack_due = Struct(">q").pack
+_NEVER_DUE_BYTES = _pack_due(NEVER_DUE)
 
 
 class RowCodec(Protocol[T]):
@@ -88,15 +91,17 @@ class Rows(Generic[T]):
             if stored.pop(key, None) is not None:
                 self.changed[key] = None
             return
+        self.changed[key] = None
         due_ms = self.codec.due_ms(row)
-        due = due_ms.to_bytes(DUE_BYTES, "big", signed=True)
+        if due_ms >= NEVER_DUE:
+            stored[key] = _NEVER_DUE_BYTES + self.codec.pack(row)
+            return
+        due = _pack_due(due_ms)
         before = stored.get(key)
-        queued = before is not None and before[:DUE_BYTES] == due
         stored[key] = due + self.codec.pack(row)
-        if due_ms < NEVER_DUE and (not queued or key in self._queue.dropped):
+        if before is None or not before.startswith(due) or key in self._queue.dropped:
             self._queue.dropped.discard(key)
             self._queue.push(due_ms, key)
-        self.changed[key] = None
 
     def load(self, key: bytes, data: bytes | None) -> None:
         """Take over a changelog record; call :meth:`rebuild_due` after the last one."""

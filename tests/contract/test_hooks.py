@@ -47,6 +47,7 @@ OWN = {
     *("_commit_group_offsets", "_watch_for_refusals", "refusal"),
     *("is_read_out", "has_nothing_waiting"),
     *("_watch_for_deleted_input", "_tell_deleted_input"),
+    "_unread",
 }
 """Names of our subclasses that are not meant to override anything."""
 
@@ -106,7 +107,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
     "lean": [
         ("_maybe_uncompress", _DefaultRecordBatchPy),
         ("_next_slice", _MemoryRecordsPy),
-        ("_unpack_records", fetcher.PartitionRecords),
+        ("_consumer_record", fetcher.PartitionRecords),
     ],
     "recovery": [
         ("_fetcher", faust.App),

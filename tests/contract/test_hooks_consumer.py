@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,7 +41,7 @@ async def test_getmany_yields_what_get_many_fetched_as_messages(consumer: Any) -
 
     async def fetch(active_partitions: Any, timeout: float) -> Any:
         asked.append(active_partitions)
-        return {INPUT: records, CHANGELOG: []}
+        return {INPUT: [records[:700], records[700:]], CHANGELOG: []}
 
     consumer._thread.getmany = fetch
     consumer._set_active_tps({INPUT})
@@ -208,9 +209,12 @@ def fetched(data: bytes, mark: Any, first: int = 1) -> list[Any]:
     """What a consumer is given of a fetch, through the names the fetcher looks up."""
     tp = TopicPartition("t", 0)
     records = fetcher.MemoryRecords(data)
-    return list(
-        fetcher.PartitionRecords(tp, records, [], first, mark, None, False, fetcher.READ_COMMITTED)
+    read = fetcher.PartitionRecords(
+        tp, records, [], first, mark, None, True, fetcher.READ_COMMITTED
     )
+    found = list(read)
+    assert read.next_fetch_offset == LAST + 1
+    return list(chain.from_iterable(found)) if mark else found
 
 
 @pytest.fixture
@@ -225,21 +229,38 @@ def lean_records() -> None:
     assert users["_proc_fetch_request"] == {"PartitionRecords", "MemoryRecords"}
 
 
+LAST = 5
+
+
+def log_of(*batches: bytes) -> bytes:
+    """Batches one after the other, three records each, as a broker places them."""
+    data = bytearray()
+    for number, batch in enumerate(batches):
+        data += (number * 3).to_bytes(8) + batch[8:]
+    return bytes(data)
+
+
 def test_fetched_records_are_lean_for_a_marked_consumer_only(lean_records: None) -> None:
     """``Fetcher`` looks ``PartitionRecords`` up in its module; that calls ``_consumer_record``."""
-    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
-    for offset in range(3):
-        builder.append(offset, 1000 + offset, b"k%d" % offset, b"v%d" % offset, [("h", b"x")])
-    builder.append(3, 1003, None, None, [])
-    data = bytes(builder.build())
-    found = fetched(data, lean.as_read)
-    assert [one.offset for one in found] == [1, 2, 3]
+    batches = []
+    for base in (0, 3):
+        builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
+        for at in range(3):
+            value = None if base + at == LAST else b"v%d" % (base + at)
+            builder.append(at, 1000 + base + at, b"k", value, [("h", b"x")] if at else [])
+        batches.append(bytes(builder.build()))
+    data = log_of(*batches)
+    for first in range(LAST + 1):
+        found = fetched(data, lean.by_batch, first)
+        assert [one.offset for one in found] == list(range(first, LAST + 1))
+    found = fetched(data, lean.by_batch, 2)
     assert [(one.key, one.value, one.timestamp) for one in found] == [
-        (b"k1", b"v1", 1001),
-        (b"k2", b"v2", 1002),
-        (None, None, 1003),
+        (b"k", b"v2", 1002),
+        (b"k", b"v3", 1003),
+        (b"k", b"v4", 1004),
+        (b"k", None, 1005),
     ]
-    assert [list(one.headers) for one in found] == [[("h", b"x")], [("h", b"x")], []]
+    assert [list(one.headers) for one in found] == [[("h", b"x")], [], [("h", b"x")], [("h", b"x")]]
     assert type(found[0].key) is bytes
     assert found[0].timestamp_type == 0
     assert not hasattr(found[0], "partition")
@@ -258,45 +279,18 @@ class RawName(str):
 @pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
 def test_a_header_name_of_any_bytes_is_read(lean_records: None, codec: int) -> None:
     """The C reader raises ``UnicodeDecodeError``, and again at every fetch."""
-    data = b""
+    batches = []
     for base in (0, 3):
         builder = kafka_records.DefaultRecordBatchBuilder(2, codec, False, -1, -1, -1, 100_000)
         for at in range(3):
             name = RawName("gr\xfcn") if base + at == 4 else "plain"
             builder.append(at, 1000 + at, b"k", b"v%d" % (base + at), [(name, b"x")])
-        batch = bytearray(builder.build())
-        batch[:8] = base.to_bytes(8)
-        data += batch
+        batches.append(bytes(builder.build()))
     with pytest.raises(UnicodeDecodeError):
-        list(MemoryRecords(bytes(batch)).next_batch())
-    for mark in (lean.as_read, None):
-        found = fetched(data, mark)
-        assert [(one.offset, one.value) for one in found] == [
-            (offset, b"v%d" % offset) for offset in range(1, 6)
-        ]
-        names = [name for one in found for name, _ in one.headers]
-        assert names == ["plain", "plain", "plain", "gr\\xfcn", "plain"]
-
-
-async def test_a_chunk_passes_through_the_schema_as_the_events_value(
-    app: Any, consumer: Any
-) -> None:
-    """``Schema.compile`` -> ``App.create_event``; ``Event.ack`` takes no arguments."""
-    topic = app.topic(INPUT.topic, schema=delivery.ChunkSchema())
-    chunk = delivery.Chunk(INPUT, [Record(7)], 3)
-    message = consumer._to_message(INPUT, chunk)
-    event = await topic.decode(message, propagate=True)
-    assert event.value is chunk
-    assert event.message is message
-    assert message.offset == 7
-    assert [
-        one.name
-        for one in inspect.signature(event.ack).parameters.values()
-        if one.default is one.empty
-    ] == []
-
-
-async def test_a_noack_stream_leaves_acknowledging_to_the_lane(app: Any) -> None:
-    stream = app.stream(app.topic("x")).noack()
-    assert stream.enable_acks is False
-    assert callable(stream.events)
+        list(MemoryRecords(batches[1]).next_batch())
+    found = fetched(log_of(*batches), lean.by_batch)
+    assert [(one.offset, one.value) for one in found] == [
+        (offset, b"v%d" % offset) for offset in range(1, LAST + 1)
+    ]
+    names = [name for one in found for name, _ in one.headers]
+    assert names == ["plain", "plain", "plain", "gr\\xfcn", "plain"]

@@ -21,6 +21,7 @@ Record = tuple[bytes | None, bytes | None, int]
 """Key, value, timestamp in ms."""
 
 PARTITIONS = 4
+SETTLE_SECONDS = 10.0
 _BATCH_BYTES = 400_000
 
 
@@ -166,6 +167,27 @@ async def produce_to_partitions(
         await producer.stop()
 
 
+async def _settled_ends(
+    bootstrap: str, consumer: Any, tps: list[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Where committed records end, once no transaction is open (at most SETTLE_SECONDS).
+
+    A producer is told of its commit before every partition has the marker.
+    """
+    everything: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
+    await everything.start()
+    try:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            written = await everything.end_offsets(tps)
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
+            if ends == written or time.monotonic() > deadline:
+                return ends
+            await asyncio.sleep(0.05)
+    finally:
+        await everything.stop()
+
+
 async def read_committed(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> list[Any]:
     """Every record a ``read_committed`` consumer sees, to the present end."""
     consumer: Any = AIOKafkaConsumer(
@@ -179,7 +201,7 @@ async def read_committed(bootstrap: str, topic: str, partitions: int = PARTITION
     try:
         tps = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(tps)
-        ends = await consumer.end_offsets(tps)
+        ends = await _settled_ends(bootstrap, consumer, tps)
         for tp in tps:
             # Not seek_to_beginning: it races with the reset that assign() begins.
             consumer.seek(tp, 0)

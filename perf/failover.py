@@ -1,0 +1,140 @@
+"""How long nothing flows when a worker goes: ``python -m perf.failover``.
+
+Two workers with warm copies share a state of a million subscribers under a steady load. One of
+them is killed (SIGKILL), joins again, and is stopped in order (SIGTERM); several rounds. The time
+runs from the signal until every partition has committed all input that it had at that instant and
+some from after it. The targets: session timeout plus 3 s after a kill, 2 s after a stop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from confluent_kafka import Consumer, TopicPartition
+
+from perf.compare_peers import streamproc
+from perf.compare_run import PeerError, PeerProcess
+from perf.compare_task import PARTITIONS, create_topics, delete_topics
+from perf.live import Background, load
+from perf.machine import describe
+from perf.scale import await_stable, typical_rows, write_state
+from tests.support.broker import open_broker
+
+SESSION_SECONDS = 6.0
+KILL_SLACK_SECONDS = 3.0
+STOP_LIMIT_SECONDS = 2.0
+FLOW_LIMIT_SECONDS = 60.0
+WARM_RECORDS_PER_SECOND = 50_000
+"""The warm copies get so much time to be complete."""
+
+
+class Flow:
+    """How far each partition of the input goes, and how far it is committed."""
+
+    def __init__(self, bootstrap: str, group: str, topic: str) -> None:
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False}
+        )
+        self._places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+
+    def ends(self) -> list[int]:
+        return [self._consumer.get_watermark_offsets(one, 10)[1] for one in self._places]
+
+    def seconds_until_beyond(self, ends: list[int], began: float) -> float:
+        """Raises PeerError if a partition does not get there."""
+        while time.monotonic() - began < FLOW_LIMIT_SECONDS:
+            committed = self._consumer.committed(self._places, 10)
+            if all(one.offset > end for one, end in zip(committed, ends, strict=True)):
+                return time.monotonic() - began
+            time.sleep(0.01)
+        raise PeerError("the flow did not come back")
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def measure(
+    bootstrap: str, subscribers: int, per_second: int, rounds: int
+) -> dict[str, list[float]]:
+    """Seconds without flow of every kill and every stop; raises PeerError."""
+    app_id = f"f{uuid4().hex[:8]}"
+    topic, output = f"{app_id}.events", f"{app_id}.out"
+    create_topics(bootstrap, [topic, output, f"{output}.audit", f"{output}.rejects"])
+    write_state(bootstrap, app_id, subscribers, typical_rows(10))
+    command = streamproc("full", "standbys=1", f"session={SESSION_SECONDS}")
+    numbers = iter(range(1_000))
+
+    def start() -> PeerProcess:
+        return PeerProcess(
+            f"{app_id}-{next(numbers)}",
+            lambda directory: command(bootstrap, app_id, topic, output, 0, directory),
+        )
+
+    warm_seconds = subscribers / WARM_RECORDS_PER_SECOND
+    seconds = rounds * 2 * (warm_seconds + FLOW_LIMIT_SECONDS)
+    source = Background(load, bootstrap, topic, per_second, seconds, subscribers)
+    source.wait()
+    source.go_on()
+    flow = Flow(bootstrap, app_id, topic)
+    workers = [start(), start()]
+    found: dict[str, list[float]] = {"kill": [], "stop": []}
+    try:
+        for _ in range(rounds):
+            for how, number in (("kill", signal.SIGKILL), ("stop", signal.SIGTERM)):
+                await_stable(bootstrap, app_id, workers)
+                time.sleep(warm_seconds)
+                gone = workers.pop(0)
+                ends, began = flow.ends(), time.monotonic()
+                os.kill(gone.process.pid, number)
+                found[how].append(flow.seconds_until_beyond(ends, began))
+                print(f"{how}: {found[how][-1]:.2f} s", flush=True)
+                gone.stop()
+                workers.append(start())
+    finally:
+        source.end()
+        flow.close()
+        for worker in workers:
+            worker.stop()
+    delete_topics(bootstrap, app_id)
+    return found
+
+
+def main() -> None:
+    """Print and write the figures; exit 1 if a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subscribers", type=int, default=1_000_000)
+    parser.add_argument("--rate", type=int, default=2_000, help="events per second")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--broker", default="auto", help="auto, docker, jvm or HOST:PORT")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    with open_broker(options.broker) as broker:
+        try:
+            found = measure(broker.bootstrap, options.subscribers, options.rate, options.rounds)
+        except PeerError as error:
+            sys.exit(f"FAILED: {error}")
+    limits = {"kill": SESSION_SECONDS + KILL_SLACK_SECONDS, "stop": STOP_LIMIT_SECONDS}
+    print(f"machine: {describe()}")
+    for how, limit in limits.items():
+        print(f"{how}: at most {max(found[how]):.2f} s, target {limit} s")
+    content = {
+        "machine": describe(),
+        "subscribers": options.subscribers,
+        "events_per_second": options.rate,
+        "session_timeout_seconds": SESSION_SECONDS,
+        "seconds_without_flow": found,
+    }
+    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "failover.json").write_text(json.dumps(content, indent=1) + "\n")
+    sys.exit(int(any(max(found[how]) > limit for how, limit in limits.items())))
+
+
+if __name__ == "__main__":
+    main()
