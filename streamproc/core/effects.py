@@ -147,3 +147,19 @@ def rejected(reason: str, detail: str, event: SubscriberEvent, arrival: Arrival)
         event_id=conceal(event.id, event.subscriber),
         source=conceal(event.source, event.subscriber),
     )
+
+
+def audited(
+    decision: str,
+    subscriber: str,
+    time_ms: int,
+    cause: Cause,
+    rule: str | UnsetType = UNSET,
+    bucket: str | UnsetType = UNSET,
+    threshold: int | UnsetType = UNSET,
+    category: str | UnsetType = UNSET,
+    **figures: int,
+) -> Audited:
+    """An audit record; ``figures`` carry their unit in their name."""
+    time = from_ms(time_ms)
+    return Audited(decision, subscriber, time, figures, cause, rule, bucket, threshold, category)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from streamproc.core.alerts import gate
 from streamproc.core.calendar import cycle_of, known_zone, zone
 from streamproc.core.charging import add_bucket, regrant
-from streamproc.core.effects import Cause, Effect, cause_of, rejected
+from streamproc.core.effects import Cause, Effect, audited, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
     Arrival,
@@ -24,7 +25,6 @@ from streamproc.core.model import (
     Account,
     Bucket,
 )
-from streamproc.core.reminding import audited
 from streamproc.core.rulebook import EVERYTHING, TOPUP_PRIORITY, Allowance, Rulebook
 
 MAX_BOUGHT_BYTES = 1 << 52
@@ -202,6 +202,7 @@ def close(
     account.status = CLOSED
     account.closed_ms = at_ms
     out: list[Effect] = [_expire(bucket, subscriber, at_ms, cause) for bucket in account.buckets]
+    out += gate.drop_all(account, subscriber, at_ms, cause)
     close_cycle(account, at_ms, rules)
     account.buckets = []
     out.append(audited("closed", subscriber, at_ms, cause, overage_bytes=account.overage_bytes))

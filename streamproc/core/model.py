@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from streamproc.core.alerts.state import Waiting
 from streamproc.core.events import Arrival, SubscriberEvent
 from streamproc.core.instants import NEVER_MS
 
@@ -141,6 +142,14 @@ class Extra(Struct, omit_defaults=True):
     """Instants of the last replies, oldest first, as far as the limit needs them."""
     helped: bool = False
     """Help was sent for an unknown text, and no known keyword came since."""
+
+    # Messages at the gate (core/alerts/gate.py).
+    waiting: list[Waiting] = []
+    """Held back, in the order in which they came."""
+    sent_ms: list[int] = []
+    """Instants of the last messages, ascending, as far as frequency caps need them."""
+    cooling: dict[str, int] = {}
+    """By rule: the end of its cool-down (ms)."""
 
 
 NO_EXTRA = Extra()

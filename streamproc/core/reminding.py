@@ -1,4 +1,4 @@
-"""Turning a reason to remind into a reminder, or into the audit record that says why not."""
+"""The reminder itself: id, figures and text, as of an instant."""
 
 from __future__ import annotations
 
@@ -6,132 +6,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 
-from msgspec import UNSET, UnsetType
-
 from streamproc.core.calendar import known_zone, local_time
-from streamproc.core.charging import Crossed
-from streamproc.core.effects import (
-    Audited,
-    BucketFigures,
-    Cause,
-    Effect,
-    Reminder,
-    Threshold,
-)
+from streamproc.core.effects import BucketFigures, Cause, Effect, Reminder, Threshold
+from streamproc.core.effects import audited as audited
 from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
 from streamproc.core.model import Account, Bucket
-from streamproc.core.rulebook import Crossing, Rulebook, TimedRule, UsageRule
+from streamproc.core.rulebook import Rulebook, TimedRule, UsageRule
 from streamproc.core.text import PLACEHOLDERS, choose_locale, readable_bytes, segments
-from streamproc.core.timed import Due
 
 _MINUTES_LENGTH = len("2026-01-01 09:00")
 
 
-def remind_crossed(
-    account: Account,
-    subscriber: str,
-    crossed: list[Crossed],
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-) -> list[Effect]:
-    """One reminder per rule, for the highest threshold of each bucket (laws 12 and 14)."""
-    out: list[Effect] = []
-    highest: dict[str, list[tuple[Bucket, Crossing]]] = {}
-    for one in crossed:
-        tops: dict[str, Crossing] = {}
-        for crossing in one.crossings:  # ascending: the last of a rule is its highest
-            lower = tops.get(crossing.rule.id)
-            if lower is not None:
-                out.append(
-                    audited(
-                        "superseded",
-                        subscriber,
-                        as_of_ms,
-                        cause,
-                        rule=lower.rule.id,
-                        bucket=one.bucket.id,
-                        threshold=lower.value,
-                        used_bytes=one.bucket.used_bytes,
-                    )
-                )
-            tops[crossing.rule.id] = crossing
-        for rule_id, crossing in tops.items():
-            highest.setdefault(rule_id, []).append((one.bucket, crossing))
-    for tops_of_rule in highest.values():
-        # Several buckets at once: one reminder that names them, led by the emptiest.
-        bucket, crossing = min(tops_of_rule, key=lambda top: top[0].remaining_bytes)
-        unit = "percent" if crossing.rule.kind == "usage_percent" else "bytes"
-        arming = ",".join(f"{b.id}/{c.value}/{b.arming}" for b, c in tops_of_rule)
-        out.append(
-            _reminder(
-                account,
-                subscriber,
-                crossing.rule,
-                [b for b, _ in tops_of_rule],
-                bucket,
-                Threshold(unit, crossing.value),
-                arming,
-                as_of_ms,
-                as_of_ms,
-                cause,
-                rules,
-            )
-        )
-    return out
-
-
-def remind_due(
-    account: Account, subscriber: str, due: Due, lateness_ms: int, rules: Rulebook
-) -> Effect:
-    """The reminder of a due instant, or ``missed`` if it is too late to be useful (law 18)."""
-    cause = Cause(due_time=from_ms(due.at_ms))
-    bucket_id = due.bucket.id if due.bucket else ""
-    if lateness_ms > due.rule.misfire_grace_ms:
-        return audited(
-            "missed",
-            subscriber,
-            due.at_ms,
-            cause,
-            rule=due.rule.id,
-            bucket=bucket_id or UNSET,
-            lateness_ms=lateness_ms,
-        )
-    buckets = [due.bucket] if due.bucket else list(account.buckets)
-    subject = buckets[0] if buckets else None
-    arming = f"{bucket_id}@{due.at_ms}"
-    return _reminder(
-        account,
-        subscriber,
-        due.rule,
-        buckets,
-        subject,
-        None,
-        arming,
-        due.at_ms,
-        due.at_ms,
-        cause,
-        rules,
-    )
-
-
-def audited(
-    decision: str,
-    subscriber: str,
-    time_ms: int,
-    cause: Cause,
-    rule: str | UnsetType = UNSET,
-    bucket: str | UnsetType = UNSET,
-    threshold: int | UnsetType = UNSET,
-    category: str | UnsetType = UNSET,
-    **figures: int,
-) -> Audited:
-    """An audit record; ``figures`` carry their unit in their name."""
-    time = from_ms(time_ms)
-    return Audited(decision, subscriber, time, figures, cause, rule, bucket, threshold, category)
-
-
-def _reminder(  # every argument is a different fact of the message
+def remind(  # every argument is a different fact of the message
     account: Account,
     subscriber: str,
     rule: UsageRule | TimedRule,
@@ -139,53 +25,49 @@ def _reminder(  # every argument is a different fact of the message
     subject: Bucket | None,
     threshold: Threshold | None,
     arming: str,
+    cycle_start_ms: int,
     as_of_ms: int,
-    not_before_ms: int,
     cause: Cause,
     rules: Rulebook,
-) -> Effect:
-    if rule.category in account.opted_out and not rule.mandatory:
-        return audited(
-            "opted_out",
-            subscriber,
-            as_of_ms,
-            cause,
-            rule=rule.id,
-            bucket=subject.id if subject else UNSET,
-            threshold=threshold.value if threshold else UNSET,
-            category=rule.category,
-        )
+) -> list[Effect]:
+    """The message of a rule about buckets, with figures as of an instant.
+
+    ``subject`` is the bucket that the text speaks of; ``arming`` and ``cycle_start_ms`` (of the
+    reason, which may be earlier than the message) make its id.
+    """
     locale = choose_locale(rule.texts, account.locale, rules.default_locale)
     figures = _Figures(rule, account, buckets, subject, threshold, as_of_ms)
     text = rule.texts[locale].format_map(figures)
     encoding, parts = segments(text)
     as_of = from_ms(as_of_ms)
     granted_bytes, used_bytes, remaining_bytes = totals(buckets)
-    return Reminder(
-        id=reminder_id(subscriber, rule.id, account.cycle_start_ms, arming),
-        kind=rule.kind,
-        rule=rule.id,
-        subscriber=subscriber,
-        buckets=[bucket_figures(bucket) for bucket in buckets],
-        threshold=threshold,
-        cycle_start=coarse_from_ms(account.cycle_start_ms),
-        cycle_end=coarse_from_ms(account.cycle_end_ms),
-        used_bytes=used_bytes,
-        granted_bytes=granted_bytes,
-        remaining_bytes=remaining_bytes,
-        overage_bytes=account.overage_bytes,
-        as_of=as_of,
-        locale=locale,
-        text=text,
-        encoding=encoding,
-        segments=parts,
-        category=rule.category,
-        priority=rule.priority,
-        mandatory=rule.mandatory,
-        not_before=as_of if not_before_ms == as_of_ms else from_ms(not_before_ms),
-        expires_time=from_ms(not_before_ms + rule.ttl_ms),
-        cause=cause,
-    )
+    return [
+        Reminder(
+            id=reminder_id(subscriber, rule.id, cycle_start_ms, arming),
+            kind=rule.kind,
+            rule=rule.id,
+            subscriber=subscriber,
+            buckets=[bucket_figures(bucket) for bucket in buckets],
+            threshold=threshold,
+            cycle_start=coarse_from_ms(account.cycle_start_ms),
+            cycle_end=coarse_from_ms(account.cycle_end_ms),
+            used_bytes=used_bytes,
+            granted_bytes=granted_bytes,
+            remaining_bytes=remaining_bytes,
+            overage_bytes=account.overage_bytes,
+            as_of=as_of,
+            locale=locale,
+            text=text,
+            encoding=encoding,
+            segments=parts,
+            category=rule.category,
+            priority=rule.priority,
+            mandatory=rule.mandatory,
+            not_before=as_of,
+            expires_time=from_ms(as_of_ms + rule.ttl_ms),
+            cause=cause,
+        )
+    ]
 
 
 def reminder_id(subscriber: str, rule: str, cycle_start_ms: int, arming: str) -> str:

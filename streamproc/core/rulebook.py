@@ -13,6 +13,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
+from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED, AlertPolicy, Policy
 from streamproc.core.instants import DAY_MS
 
 UsageKind = Literal["usage_percent", "remaining_bytes"]
@@ -75,6 +76,7 @@ class UsageRule(Struct, frozen=True, gc=False):
     mandatory: bool
     priority: int
     ttl_ms: int
+    policy: Policy = PLAIN
 
 
 class TimedRule(Struct, frozen=True, gc=False):
@@ -93,6 +95,7 @@ class TimedRule(Struct, frozen=True, gc=False):
     day: int = 1
     """ISO weekday (1 Monday) for weekly, day of month for monthly summaries."""
     days_before: int = 0
+    policy: Policy = PLAIN
 
 
 class Limits(Struct, frozen=True, gc=False):
@@ -132,6 +135,7 @@ class Rulebook:
         limits: Limits,
         default_locale: str,
         currency: str,
+        alerts: AlertPolicy = UNRESTRICTED,
     ) -> None:
         self.plans = {plan.id: plan for plan in plans}
         self.packs = {pack.id: pack for pack in packs}
@@ -140,9 +144,11 @@ class Rulebook:
         self.limits = limits
         self.default_locale = default_locale
         self.currency = currency
+        self.alerts = alerts
         self.fingerprint = crc32(
             msgspec.json.encode(
-                (plans, packs, usage_rules, timed_rules, limits, default_locale), order="sorted"
+                (plans, packs, usage_rules, timed_rules, limits, default_locale, alerts),
+                order="sorted",
             )
         )
         # Only buckets that do not cover everything are listed; the common case is one lookup.
@@ -151,6 +157,8 @@ class Rulebook:
             *(one for plan in plans for one in plan.allowances),
         ]
         self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
+        every_rule: list[UsageRule | TimedRule] = [*usage_rules, *timed_rules]
+        self.rules_by_id = {rule.id: rule for rule in every_rule}
         self._levels: dict[tuple[str, int], tuple[tuple[int, ...], tuple[Crossing, ...]]] = {}
 
     def levels(self, kind: str, granted_bytes: int) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:
@@ -166,7 +174,7 @@ class Rulebook:
                     for rule in self.usage_rules
                     if kind in rule.bucket_kinds
                     for value in rule.thresholds
-                    if (level := _used_level(rule.kind, value, granted_bytes)) > 0
+                    if (level := used_level(rule.kind, value, granted_bytes)) > 0
                 ),
                 key=lambda crossing: (crossing.used_bytes, crossing.rule.id, crossing.value),
             )
@@ -175,7 +183,7 @@ class Rulebook:
         return found
 
 
-def _used_level(kind: UsageKind, value: int, granted_bytes: int) -> int:
+def used_level(kind: UsageKind, value: int, granted_bytes: int) -> int:
     """Used bytes at which a threshold is reached; 0 or less if it holds from the start."""
     if kind == "usage_percent":
         return -(-granted_bytes * value // 100)  # rounded up: 80 % is not reached a byte early

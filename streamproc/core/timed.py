@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from streamproc.core.alerts.gate import next_release_ms
 from streamproc.core.calendar import (
     day_in_month,
     known_zone,
@@ -41,6 +42,8 @@ def next_due_ms(account: Account, rules: Rulebook) -> int:
         # A closed account is kept until no duplicate of its events can count any more.
         return account.closed_ms + rules.limits.dedupe_horizon_ms
     soonest = account.cycle_end_ms
+    if account.extra is not None:
+        soonest = min(soonest, next_release_ms(account))
     for bucket in account.buckets:
         soonest = min(soonest, bucket.expires_ms)
     for due in _upcoming(account, rules):

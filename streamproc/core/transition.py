@@ -8,8 +8,11 @@ worker's timer or the event came first.
 from __future__ import annotations
 
 from streamproc.core import dedupe, lifecycle
+from streamproc.core.alerts import gate, sending
+from streamproc.core.alerts.timed import message_of_due
+from streamproc.core.alerts.usage import messages_of_crossed
 from streamproc.core.charging import charge, charge_late
-from streamproc.core.effects import Effect, cause_of, rejected
+from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
     AccountClosed,
@@ -23,7 +26,6 @@ from streamproc.core.events import (
 from streamproc.core.history import adjust_closed_cycle
 from streamproc.core.instants import to_ms
 from streamproc.core.model import ACTIVE, CLOSED, HELD, Account, Held
-from streamproc.core.reminding import audited, remind_crossed, remind_due
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.timed import next_due_ms, reminders_due
 
@@ -120,10 +122,10 @@ def advance(
         if account.status == CLOSED:
             return None, out
         # A reminder of this very instant speaks of the state before the cycle or pack ends.
-        out.extend(
-            remind_due(account, subscriber, due, now_ms - due_ms if lateness_counts else 0, rules)
-            for due in reminders_due(account, due_ms, rules)
-        )
+        wall_ms = now_ms if lateness_counts else due_ms
+        if account.extra is not None:
+            out.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
+        _remind_due(account, subscriber, due_ms, wall_ms, rules, out)
         out.extend(lifecycle.expire_buckets(account, subscriber, due_ms))
         if due_ms >= account.cycle_end_ms:
             out.extend(lifecycle.roll_cycle(account, subscriber, rules))
@@ -132,6 +134,26 @@ def advance(
         account.clock_ms = max(account.clock_ms, due_ms)
         account.next_due_ms = next_due_ms(account, rules)
     return account, out
+
+
+def _remind_due(
+    account: Account,
+    subscriber: str,
+    due_ms: int,
+    wall_ms: int,
+    rules: Rulebook,
+    out: list[Effect],
+) -> None:
+    """The timed reminders of an instant, which may be past by the wall clock."""
+    messages = []
+    for due in reminders_due(account, due_ms, rules):
+        found = message_of_due(subscriber, due, wall_ms - due_ms)
+        if isinstance(found, gate.Message):
+            messages.append(found)
+        else:
+            out.append(found)
+    if messages:
+        out.extend(sending.submit(account, subscriber, messages, due_ms, rules, wall_ms))
 
 
 def adopt_rules(account: Account, now_ms: int, rules: Rulebook) -> None:
@@ -208,7 +230,9 @@ def _usage(
     if crossed is not None:
         # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
         as_of_ms = max(time_ms, arrival.received_ms)
-        out.extend(remind_crossed(account, event.subscriber, crossed, as_of_ms, cause, rules))
+        superseded, messages = messages_of_crossed(event.subscriber, crossed, as_of_ms, cause)
+        out.extend(superseded)
+        out.extend(sending.submit(account, event.subscriber, messages, as_of_ms, rules))
     return out, True
 
 

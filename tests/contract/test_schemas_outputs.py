@@ -115,7 +115,8 @@ def test_the_reject_reasons_are_those_of_the_code() -> None:
 
 def test_the_decisions_are_those_of_the_code() -> None:
     # left_category and joined_category reach their call by a variable.
-    used = _calls("audited", "Audited") | {"left_category", "joined_category"}
+    used = _calls("audited", "Audited", "refused", "audit_marks", "Delay")
+    used |= {"left_category", "joined_category"}
 
     assert set(_terms("audit.recorded.v1", "decision")) == used
 
