@@ -34,9 +34,9 @@ def demo(
 ) -> None:
     """Watch a month of mobile data in half a minute.
 
-    Starts a broker inside this process (or uses --broker), a worker, a billing producer and a
-    dispatcher, shows the SMS as they would read on a phone, and compares in the end what came out
-    with what had to. It ends by itself within 60 s (more only if --seconds asks for it).
+    Starts a broker inside this process (or uses --broker), a worker and a billing producer, shows
+    the reminders as SMS on a phone, and compares in the end what came out with what had to. It ends
+    by itself within 60 s (more only if --seconds asks for it).
 
     Exit codes: 0 all equal; 1 something differs or failed; 130 interrupted by Ctrl-C.
     """

@@ -22,7 +22,7 @@ LONG = ("--seconds", "300")
 PROGRAM = [sys.executable, "-m", "streamproc"]
 LIMIT_SECONDS = 60.0
 
-# What a broken broker or dispatcher would do, done to a demo that is otherwise the real one.
+# What a broken broker would do, done to a demo that is otherwise the real one.
 _BROKEN = """
 import sys
 from streamproc.cli import main
@@ -68,7 +68,7 @@ class Run:
         return self._output.read_text()
 
     def wait_for(self, words: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + LIMIT_SECONDS
         while words not in self.text:
             assert time.monotonic() < deadline, self.text
             assert self.process.poll() is None, self.text

@@ -122,7 +122,7 @@ class Conductor:
         if not settings.keep:
             self._ends = began + settings.limit_seconds
         self._start()
-        self._go_through("starting worker and dispatcher", self._is_ready, START_SECONDS)
+        self._go_through("starting the worker", self._is_ready, START_SECONDS)
         left = self._ends - time.monotonic() - RESERVE_SECONDS
         self.feed.begin(max(min(settings.seconds, left), LEAST_MONTH_SECONDS))
         self._go_through("usage is coming in", self._is_month_over)
@@ -162,7 +162,7 @@ class Conductor:
         return arguments
 
     def _is_ready(self) -> bool:
-        return self.sms.is_assigned and self.figures.ready_partitions == PARTITIONS
+        return self.figures.ready_partitions == PARTITIONS
 
     def _is_month_over(self) -> bool:
         if self.settings.keep:

@@ -1,7 +1,7 @@
 """The independent expectation, computed beside the run in a process of its own.
 
 It gets every record as the broker acknowledged it (partition, offset, bytes) and every reminder as
-the dispatcher read it, through a pipe; the oracle consumes them as they come. Frames are four
+it was read, through a pipe; the oracle consumes them as they come. Frames are four
 bytes of length (big endian) and MessagePack. Run as ``python -m``, it is that process.
 """
 

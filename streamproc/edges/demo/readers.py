@@ -1,14 +1,15 @@
-"""What is observed: SMS as the dispatcher sends them, and the worker's changelog and rejects."""
+"""What is observed: reminders as SMS on a phone, and the worker's changelog and rejects."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streamproc.contracts.codec import decode_reject, encode_effect
+from streamproc.contracts.codec import decode_reject, decode_reminder, encode_effect
 from streamproc.core.effects import Reminder
 from streamproc.core.model import unpack
 from streamproc.edges.demo.expecting import Expecter
@@ -16,14 +17,13 @@ from streamproc.edges.demo.figures import Figures
 from streamproc.edges.demo.parts import Part
 from streamproc.edges.demo.settings import Names
 from streamproc.edges.demo.site import PARTITIONS, Site
-from streamproc.edges.dispatcher import Dispatcher
 from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
 from streamproc.engine.rows import DUE_BYTES
 
 POLL_SECONDS = 0.2
 QUIET_POLLS = 6
 DECODE_EVERY_SECONDS = 0.5
-SESSION_TIMEOUT_MS = 6000
+REMEMBERED_IDS = 200_000
 
 
 class Reader(Part):
@@ -56,42 +56,46 @@ class Reader(Part):
 
 
 class SmsReader(Reader):
-    """The console dispatcher; its gateway is the phone on the screen."""
+    """The phone on the screen: shows each reminder once, and counts those that come again.
+
+    No dispatcher: the embedded broker keeps no journal, on which a dispatcher's promise rests.
+    """
 
     def __init__(self, site: Site, names: Names, figures: Figures, expecter: Expecter) -> None:
-        super().__init__("dispatcher")
-        self.is_assigned = False
+        super().__init__("reader of reminders")
         self._site = site
-        self._names = names
+        self._topic = names.reminders
         self._figures = figures
         self._expecter = expecter
+        self._ids: OrderedDict[str, None] = OrderedDict()
 
     def open(self) -> None:
-        self._dispatcher = Dispatcher(
-            self._site.bootstrap,
-            self._names.reminders,
-            gateway=self,
-            now=lambda: None,  # a month of half a minute: by the wall clock all is long expired
-            group=self._names.dispatcher_group,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 5,
-            max_poll_records=5000,
-            **self._site.consumer,
-        )
+        self._consumer = _consumer(self._site, [self._topic])
 
     def poll(self) -> int:
-        count = self._dispatcher.poll(POLL_SECONDS)
-        self.is_assigned = self.is_assigned or self._dispatcher.is_assigned
-        self._figures.repeated = self._dispatcher.repeated
+        count = 0
+        for records in self._consumer.poll(timeout_ms=int(POLL_SECONDS * 1000)).values():
+            count += len(records)
+            for record in records:
+                self._handle(decode_reminder(record.value))
         return count
 
     def close(self) -> None:
-        self._dispatcher.close()
+        self._consumer.close()
 
     def send(self, reminder: Reminder) -> None:
-        """As an ``SmsGateway``."""
+        """A reminder that was not there before."""
         self._expecter.reminder(encode_effect(reminder))
         self._figures.count_reminder(reminder)
+
+    def _handle(self, reminder: Reminder) -> None:
+        if reminder.id in self._ids:
+            self._figures.repeated += 1
+            return
+        self._ids[reminder.id] = None
+        if len(self._ids) > REMEMBERED_IDS:
+            self._ids.popitem(last=False)
+        self.send(reminder)
 
 
 class StateReader(Reader):
@@ -108,22 +112,7 @@ class StateReader(Reader):
         self._decode_at = 0.0
 
     def open(self) -> None:
-        self._consumer: Any = KafkaConsumer(
-            bootstrap_servers=self._site.bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_poll_records=5000,
-            **self._site.consumer,
-        )
-        places = [
-            TopicPartition(topic, number)
-            for topic in (self._names.changelog, self._names.rejects)
-            for number in range(PARTITIONS)
-        ]
-        self._consumer.assign(places)
-        for place in places:
-            self._consumer.seek(place, 0)
+        self._consumer = _consumer(self._site, [self._names.changelog, self._names.rejects])
 
     def poll(self) -> int:
         count = 0
@@ -169,3 +158,20 @@ class StateReader(Reader):
         if row is not None:
             self._charge(key, row)
         self._figures.forgotten_bytes += self._charged.pop(key, 0)
+
+
+def _consumer(site: Site, topics: list[str]) -> Any:
+    """Reads topics whole, without a group: nobody waits for an assignment."""
+    consumer: Any = KafkaConsumer(
+        bootstrap_servers=site.bootstrap,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=5000,
+        **site.consumer,
+    )
+    places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+    consumer.assign(places)
+    for place in places:
+        consumer.seek(place, 0)
+    return consumer

@@ -38,7 +38,7 @@ class DemoSettings:
 
 @dataclass(frozen=True)
 class Names:
-    """Topics and groups of one run, so that runs on one broker do not meet."""
+    """Topics and group of one run, so that runs on one broker do not meet."""
 
     app_id: str
 
@@ -70,7 +70,3 @@ class Names:
     @property
     def topics(self) -> tuple[str, ...]:
         return self.events, self.reminders, self.audit, self.rejects, self.changelog
-
-    @property
-    def dispatcher_group(self) -> str:
-        return f"{self.app_id}-dispatcher"

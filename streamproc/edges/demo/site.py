@@ -69,7 +69,7 @@ def remove_topics(site: Site, names: Names) -> None:
         admin = open_admin(site.bootstrap)
         try:
             admin.delete_topics(list(names.topics))
-            admin.delete_groups([names.app_id, names.dispatcher_group])
+            admin.delete_groups([names.app_id])
         finally:
             admin.close()
 
