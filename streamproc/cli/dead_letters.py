@@ -58,7 +58,7 @@ def list_letters(settings: DispatchSettings, reason: str | None) -> None:
                 )
             ).rstrip()
         )
-    click.echo(f"{len(found)} dead letters", err=True)
+    click.echo(f"{len(found)} dead letter" + "s" * (len(found) != 1), err=True)
 
 
 @dead_letters.command()

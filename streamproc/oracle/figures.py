@@ -23,7 +23,7 @@ class LogRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 class ReminderKey(NamedTuple):

@@ -31,7 +31,7 @@ class _Wrong(Exception):
 
 
 def read(
-    value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+    value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()
 ) -> Fields:
     """The event in a record; raises :class:`Refused` with the reason."""
     if value is not None and len(value) > MAX_RECORD_BYTES:
@@ -102,7 +102,7 @@ def _object(parsed: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _unwrapped(
-    value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
 ) -> tuple[tuple[str, Any], ...] | None:
     """The plain form of a CloudEvent in either mode of the Kafka binding; None if it is none.
 

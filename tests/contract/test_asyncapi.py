@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -14,11 +15,16 @@ from streamproc.app.settings import Topics, WorkerSettings
 from streamproc.app.topics import _configs
 from streamproc.contracts.cloudevents import PREFIX, SUFFIX
 from streamproc.core.events import EventId, Source
-from tests.contract.contract import COMMON, DATA, INPUTS, OUTPUTS, SCHEMAS, schema, validator
+from streamproc.edges.dispatch.settings import DispatchSettings
+from streamproc.edges.dispatch.topics import REPORTS_PARTITIONS, configs_of
+from tests.contract.contract import COMMON, DATA, INPUTS, SCHEMAS, TYPES, schema, validator
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"))
 SETTINGS = WorkerSettings(broker="127.0.0.1:9092")
+DISPATCH = DispatchSettings(broker="127.0.0.1:9092")
 TOPICS = Topics()
+DISPATCH_TOPICS = DISPATCH.topics
+WORKER_CHANNELS = ("events", "reminders", "audit", "rejects")
 
 
 def at(reference: dict[str, str], document: dict[str, Any] = DOCUMENT) -> Any:
@@ -46,6 +52,11 @@ def key_of(message: dict[str, Any]) -> dict[str, Any] | None:
             key: dict[str, Any] = binding["key"]
             return key
     return None
+
+
+def is_public(message: dict[str, Any]) -> bool:
+    """Whether its payload is one of the contract's records."""
+    return message["payload"].get("$ref", "#").startswith("./")
 
 
 def is_structured(message: dict[str, Any]) -> bool:
@@ -104,11 +115,16 @@ def test_the_channels_are_the_default_topics() -> None:
         "reminders": TOPICS.reminders,
         "audit": TOPICS.audit,
         "rejects": TOPICS.rejects,
+        "receipts": DISPATCH_TOPICS.receipts,
+        "deadLetters": DISPATCH_TOPICS.dead_letters,
+        "resends": DISPATCH_TOPICS.resends,
+        "dispatchJournal": DISPATCH_TOPICS.journal,
+        "reports": DISPATCH_TOPICS.reports,
     }
-    assert sorted(addresses.values()) == sorted((*TOPICS.inputs, *TOPICS.outputs))
+    assert set(addresses.values()) == {*TOPICS.inputs, *TOPICS.outputs, *astuple(DISPATCH_TOPICS)}
 
 
-@pytest.mark.parametrize("name", DOCUMENT["channels"])
+@pytest.mark.parametrize("name", WORKER_CHANNELS)
 def test_a_channel_is_made_as_the_worker_makes_it(name: str) -> None:
     channel = DOCUMENT["channels"][name]
     binding = channel["bindings"]["kafka"]
@@ -121,9 +137,23 @@ def test_a_channel_is_made_as_the_worker_makes_it(name: str) -> None:
     assert configured == _configs(channel["address"], SETTINGS)
 
 
+@pytest.mark.parametrize("name", DOCUMENT["channels"].keys() - WORKER_CHANNELS)
+def test_a_channel_is_made_as_the_dispatcher_makes_it(name: str) -> None:
+    channel = DOCUMENT["channels"][name]
+    binding = channel["bindings"]["kafka"]
+    made = configs_of(channel["address"], DISPATCH).get("cleanup.policy", "delete")
+
+    assert binding["topic"] == channel["address"]
+    # As many as the reminders have, but for the reports.
+    expected = REPORTS_PARTITIONS if name == "reports" else SETTINGS.partitions
+    assert binding["partitions"] == expected
+    assert binding["replicas"] == DISPATCH.replication_factor
+    assert binding.get("topicConfiguration", {}).get("cleanup.policy", ["delete"]) == [made]
+
+
 def test_each_channel_carries_its_records() -> None:
     carried = {
-        name: sorted(payload(one) for one in messages(name) if not is_structured(one))
+        name: sorted(payload(one) for one in messages(name) if is_public(one))
         for name in DOCUMENT["channels"]
     }
 
@@ -132,29 +162,36 @@ def test_each_channel_carries_its_records() -> None:
         "reminders": ["reminder.requested.v1"],
         "audit": ["audit.recorded.v1"],
         "rejects": ["input.rejected.v1"],
+        "receipts": ["receipt.recorded.v1"],
+        "deadLetters": ["reminder.abandoned.v1"],
+        "resends": ["reminder.requested.v1"],
+        "dispatchJournal": [],
+        "reports": [],
     }
-    assert sum(map(len, carried.values())) == len({**INPUTS, **OUTPUTS})
+    assert {one for records in carried.values() for one in records} == TYPES.keys()
 
 
-def test_streamproc_receives_events_and_sends_the_rest() -> None:
-    actions = {
-        one["channel"]["$ref"].rpartition("/")[2]: one["action"]
-        for one in DOCUMENT["operations"].values()
-    }
+def test_each_part_receives_and_sends_what_is_its() -> None:
+    found: dict[str, set[str]] = {}
+    for one in DOCUMENT["operations"].values():
+        (tag,) = one["tags"]
+        channel = one["channel"]["$ref"].rpartition("/")[2]
+        found.setdefault(f"{tag['name']} {one['action']}", set()).add(channel)
 
-    assert actions == {
-        "events": "receive",
-        "reminders": "send",
-        "audit": "send",
-        "rejects": "send",
+    assert found == {
+        "worker receive": {"events"},
+        "worker send": {"reminders", "audit", "rejects"},
+        "dispatcher receive": {"reminders", "resends", "dispatchJournal", "reports"},
+        "dispatcher send": {"receipts", "deadLetters", "dispatchJournal", "reports"},
     }
-    group = DOCUMENT["operations"]["receiveEvents"]["bindings"]["kafka"]["groupId"]
-    assert group["default"] == SETTINGS.app_id
+    operations = DOCUMENT["operations"]
+    for name, default in (("receiveEvents", SETTINGS.app_id), ("receiveReminders", DISPATCH.group)):
+        assert operations[name]["bindings"]["kafka"]["groupId"]["default"] == default
 
 
 def test_keys_are_subscribers_where_there_is_one() -> None:
     pattern = schema(COMMON)["$defs"]["subscriber"]["pattern"]
-    for name in DOCUMENT["channels"]:
+    for name in (*WORKER_CHANNELS, "resends"):
         for message in messages(name):
             if is_structured(message):
                 continue
@@ -163,6 +200,16 @@ def test_keys_are_subscribers_where_there_is_one() -> None:
 
             assert (key is not None) == ("subscriber" in properties), message["name"]
             assert key is None or key["pattern"] == pattern
+
+
+def test_what_the_dispatcher_says_is_keyed_by_the_reminder() -> None:
+    pattern = schema("receipt.recorded.v1")["properties"]["reminder_id"]["pattern"]
+    for name in ("receipts", "deadLetters"):
+        (message,) = messages(name)
+        key = key_of(message)
+
+        assert key is not None
+        assert key["pattern"] == pattern
 
 
 def test_cloudevents_are_described_for_every_event() -> None:

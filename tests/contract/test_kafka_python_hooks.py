@@ -10,8 +10,11 @@ import inspect
 from collections import deque
 from importlib.metadata import version
 
+import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
+from kafka.consumer import fetcher
+from kafka.errors import CorruptRecordError
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.producer.record_accumulator import IncompleteProducerBatches, RecordAccumulator
 from kafka.producer.sender import Sender
@@ -19,6 +22,7 @@ from kafka.producer.transaction_manager import TransactionManager
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import crc32c_c
 
+from streamproc.edges.bulk.any_headers import AnyRecords, HeaderName
 from streamproc.edges.bulk.packed import CODECS, PackedRecords
 
 
@@ -61,6 +65,30 @@ def test_a_packed_batch_is_what_kafka_python_reads() -> None:
         assert batch.is_transactional
         found = [(one.timestamp, one.key, one.value, one.headers) for one in batch]
         assert found == rows
+
+
+def test_header_names_of_any_bytes_are_read_and_written() -> None:
+    name = HeaderName(b"gr\xfcn")
+    for codec in CODECS.values():
+        packed = PackedRecords(codec, 1 << 16, False, any_names=True)
+        for number in range(4):
+            headers = [(name, None), ("h", b"1")] if number % 2 else [("green", b"x")]
+            assert packed.append(number, 5, b"k", b"v", headers) is not None
+        packed.seal(4)
+        packed.close()
+        data = packed.buffer()
+
+        with pytest.raises(CorruptRecordError) as caught:
+            [list(batch) for batch in MemoryRecords(data)]
+        assert isinstance(caught.value.__context__, UnicodeDecodeError)
+        (batch,) = AnyRecords(data)
+        assert batch.validate_crc()
+        read = [[(one.encode(), value) for one, value in record.headers] for record in batch]
+        assert read == [[(b"green", b"x")], [(b"gr\xfcn", None), (b"h", b"1")]] * 2
+    assert name == r"gr\xfcn"
+    assert "MemoryRecords(completed_fetch.partition_data.records)" in inspect.getsource(
+        fetcher.Fetcher._parse_fetched_data
+    )
 
 
 def test_the_places_where_batches_are_put_exist() -> None:

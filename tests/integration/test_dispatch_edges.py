@@ -19,7 +19,8 @@ from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
 from streamproc.contracts.codec import encode_effect
-from tests.support.dispatching import HEAD, DispatchScene, due, smpp_gateway
+from tests.support.cluster import create_topic
+from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due, smpp_gateway
 from tests.support.ports import free_port
 from tests.support.smsc import SmscProcess
 
@@ -226,3 +227,43 @@ def test_a_dispatcher_that_cannot_start_says_what_to_do(scene: DispatchScene) ->
         assert done.returncode == 1
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+async def test_foreign_records_in_the_dispatchers_topics_stop_nothing_but_in_the_journal(
+    scene: DispatchScene,
+) -> None:
+    await scene.prepare(HEAD + "  - {name: archive, kind: file, path: sent.ndjson}\n")
+    process = scene.start()
+    await scene.ready()
+    async with AIOKafkaProducer(bootstrap_servers=scene.bootstrap) as producer:
+        for name in ("receipts", "dead-letters", "reports", "resends"):
+            await producer.send_and_wait(scene.names[name], b"nonsense", b"\xff", partition=0)
+    await scene.put([due(1, 1)])
+    await scene.until(lambda: (scene.directory / "sent.ndjson").exists())
+    await scene.until(lambda: "a record that is no report, left out" in scene.logs())
+    scene.stop(process)
+    names = scene.names
+    letters = ("--dead-letters", names["dead-letters"], "--resends", names["resends"])
+    for words, said in (
+        (["dispatch", *scene.options(), "--stats"], "archive: 1 accepted"),
+        # The one in the resends; that in the topic itself is nobody's.
+        (["dead-letters", "--broker", scene.bootstrap, *letters, "list"], "1 dead letter\n"),
+    ):
+        assert scene.run(words, "looking").wait(30) == 0
+        assert said in (scene.directory / "looking.log").read_text()
+
+    async with AIOKafkaProducer(bootstrap_servers=scene.bootstrap) as producer:
+        await producer.send_and_wait(scene.names["journal"], b"nonsense", b"id", partition=0)
+    assert scene.start("refusing").wait(30) == 1
+    assert "holds a record that no dispatcher of this release wrote" in scene.logs()
+
+
+def test_a_journal_that_retention_deletes_is_refused(scene: DispatchScene) -> None:
+    for name in ("reminders", "journal"):
+        asyncio.run(create_topic(scene.bootstrap, scene.names[name], PARTITIONS))
+    command = [sys.executable, "-m", "streamproc", "dispatch", *scene.options()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert f"{scene.names['journal']} has cleanup.policy=delete" in done.stderr
+    assert "set cleanup.policy=compact, or name another journal" in done.stderr

@@ -84,7 +84,7 @@ class Consumer:
 @pytest.fixture
 def reading(monkeypatch: pytest.MonkeyPatch) -> Readers:
     monkeypatch.setattr(Consumer, "log", Log())
-    monkeypatch.setattr(readers, "KafkaConsumer", Consumer)
+    monkeypatch.setattr(readers, "open_any_consumer", Consumer)
     monkeypatch.setattr(readers, "POLL_MS", 1)
     topics = Topics(reminders="reminders")
     settings = DispatchSettings("b:1", topics, group="g", held_messages=10)

@@ -12,6 +12,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamproc.edges.bulk.any_headers import HeaderName
 from streamproc.edges.recording import (
     BadRecordingError,
     LogRecord,
@@ -38,7 +39,9 @@ RECORDS = [
         st.none() | st.binary(),
         st.none() | st.binary() | st.text().map(str.encode),
         st.integers(0, 2**53),
-        st.lists(st.tuples(st.text(), st.binary())).map(tuple),
+        st.lists(st.tuples(st.text() | st.binary().map(HeaderName), st.none() | st.binary())).map(
+            tuple
+        ),
         st.none() | st.integers(0, 1000),
         st.none() | st.integers(0, 2**53),
         st.none() | st.text(),
@@ -49,7 +52,11 @@ def test_a_line_keeps_every_byte(record: LogRecord) -> None:
 
     assert b"\n" not in line
     (parsed,) = parse_lines(line, Path("x"), 0)
-    assert from_line(parsed) == record
+    found = from_line(parsed)
+    assert found == record
+    assert [name.encode() for name, _ in found.headers] == [
+        name.encode() for name, _ in record.headers
+    ]
 
 
 @pytest.mark.parametrize("name", ["r.ndjson", "r.ndjson.gz", "r.ndjson.zst"])

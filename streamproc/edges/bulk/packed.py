@@ -12,23 +12,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.default_records import (
+    DefaultRecordBatchBuilder,
+    _DefaultRecordBatchBuilderPy,
+)
 from kafka import KafkaProducer, TopicPartition
 from kafka.producer.producer_batch import ProducerBatch
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, bytes | None]]
 
 
 class PackedRecords:
     """The records of one batch; kafka-python's sender sees a ``MemoryRecordsBuilder``."""
 
-    __slots__ = ("_buffer", "_builder", "_count", "_plain_bytes", "_state", "append")
+    __slots__ = ("_buffer", "_builder", "_count", "_plain_bytes", "_state", "any_names", "append")
 
-    def __init__(self, codec: int, batch_bytes: int, transactional: bool) -> None:
-        self._builder: Any = DefaultRecordBatchBuilder(
-            2, codec, int(transactional), -1, -1, -1, batch_bytes
-        )
+    def __init__(
+        self, codec: int, batch_bytes: int, transactional: bool, any_names: bool = False
+    ) -> None:
+        """``any_names``: header names may be ``HeaderName``, which the compiled builder refuses."""
+        builder = _DefaultRecordBatchBuilderPy if any_names else DefaultRecordBatchBuilder
+        self._builder: Any = builder(2, codec, int(transactional), -1, -1, -1, batch_bytes)
+        self.any_names = any_names
         #: append(offset, timestamp_ms, key, value, headers); None: the batch is full.
         self.append: Callable[[int, int, bytes | None, bytes | None, Headers], Any]
         self.append = self._builder.append

@@ -11,6 +11,7 @@ from typing import Any, Self
 from kafka import TopicPartition
 from kafka.partitioner import murmur2
 
+from streamproc.edges.bulk.any_headers import HeaderName
 from streamproc.edges.bulk.errors import BackpressureError, DeliveryError
 from streamproc.edges.bulk.opening import open_producer
 from streamproc.edges.bulk.packed import CODECS, Headers, PackedRecords, force_close, hand_over
@@ -109,11 +110,15 @@ class BulkProducer:
         """Take a record. Raises :class:`DeliveryError`, :class:`BackpressureError`."""
         records = self._open[partition]
         count = self._counts[partition]
+        any_names = bool(headers) and any(isinstance(name, HeaderName) for name, _ in headers)
+        if records is not None and any_names and not records.any_names:
+            self._release(partition)
+            records = None
         if records is None or records.append(count, timestamp_ms, key, value, headers) is None:
             if records is not None:
                 self._release(partition)
             count = 0
-            records = PackedRecords(self._codec, self._batch_bytes, self._transactional)
+            records = PackedRecords(self._codec, self._batch_bytes, self._transactional, any_names)
             self._open[partition] = records
             # A batch takes its first record whatever its size.
             records.append(0, timestamp_ms, key, value, headers)

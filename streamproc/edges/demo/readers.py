@@ -7,11 +7,12 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from streamproc.contracts.codec import decode_reject, decode_reminder, encode_effect
 from streamproc.core.effects import Reminder
 from streamproc.core.model import unpack
+from streamproc.edges.bulk.any_headers import open_any_consumer
 from streamproc.edges.demo.expecting import Expecter
 from streamproc.edges.demo.figures import Figures
 from streamproc.edges.demo.parts import Part
@@ -162,7 +163,7 @@ class StateReader(Reader):
 
 def _consumer(site: Site, topics: list[str]) -> Any:
     """Reads topics whole, without a group: nobody waits for an assignment."""
-    consumer: Any = KafkaConsumer(
+    consumer: Any = open_any_consumer(
         bootstrap_servers=site.bootstrap,
         group_id=None,
         enable_auto_commit=False,

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+import msgspec
+from kafka import KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from streamproc.contracts.codec import decode_reminder, encode_effect
 from streamproc.contracts.receipts import DeadLetter, decode_dead_letter
 from streamproc.core.effects import Reminder
 from streamproc.core.instants import from_ms, to_ms
+from streamproc.edges.bulk.any_headers import open_any_consumer
 from streamproc.edges.dispatch.reading import records_of
 from streamproc.edges.dispatch.runner import RESEND_HEADER
 from streamproc.edges.dispatch.settings import DispatchSettings
@@ -39,14 +41,17 @@ class Found:
 def find(settings: DispatchSettings, reason: str | None = None) -> list[Found]:
     """All dead letters in order of time. Raises :class:`DispatchError`."""
     resent = {
-        value.decode()
+        value.decode("ascii", "replace")
         for record in records_of(settings, settings.topics.resends, missing_ok=True)
         for name, value in record.headers or ()
-        if name == RESEND_HEADER
+        if name == RESEND_HEADER and value
     }
     found = []
     for record in records_of(settings, settings.topics.dead_letters):
-        letter = decode_dead_letter(record.value)
+        try:
+            letter = decode_dead_letter(record.value)
+        except msgspec.DecodeError:
+            continue  # no dispatcher wrote it
         place = f"{record.partition}-{record.offset}"
         if reason is None or letter.reason == reason:
             found.append(Found(place, record.partition, letter, place in resent))
@@ -57,7 +62,7 @@ def reminder_of(settings: DispatchSettings, found: Found) -> Reminder:
     """The reminder that was given up, from where it lies. Raises :class:`DispatchError`."""
     place = found.letter.reminder
     try:
-        reader: Any = KafkaConsumer(
+        reader: Any = open_any_consumer(
             bootstrap_servers=settings.broker, isolation_level="read_committed", **settings.kafka
         )
         try:

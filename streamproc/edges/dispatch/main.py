@@ -7,9 +7,11 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from kafka.errors import KafkaError
 
 from streamproc.contracts.receipts import decode_receipt
@@ -69,7 +71,8 @@ def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> 
     """Read all receipts and show what they say. Raises :class:`DispatchError`."""
     tally = Tally()
     for record in records_of(settings, settings.topics.receipts):
-        tally.add([decode_receipt(record.value)])
+        with suppress(msgspec.DecodeError):  # no dispatcher wrote it
+            tally.add([decode_receipt(record.value)])
     if not tally.statuses:
         echo(f"no receipts in {settings.topics.receipts} yet")
         return

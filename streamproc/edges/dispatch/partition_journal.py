@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+import msgspec
+from kafka import KafkaProducer, TopicPartition
 from kafka.errors import (
     InvalidProducerEpochError,
     KafkaError,
@@ -14,6 +15,7 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from streamproc.contracts.receipts import encode_receipt
+from streamproc.edges.bulk.any_headers import open_any_consumer
 from streamproc.edges.dispatch.journal import (
     REPORTS_KEY,
     Entry,
@@ -65,7 +67,7 @@ class PartitionJournal:
         """All entries, and from where the reports topic is still to be read."""
         topic = TopicPartition(self._settings.topics.journal, self.partition)
         values: dict[bytes, bytes] = {}
-        reader: Any = KafkaConsumer(
+        reader: Any = open_any_consumer(
             bootstrap_servers=self._settings.broker,
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -87,8 +89,15 @@ class PartitionJournal:
         finally:
             reader.close()
         reports = values.pop(REPORTS_KEY, None)
-        entries = [(key.decode(), decode_entry(value)) for key, value in values.items()]
-        return entries, decode_positions(reports) if reports else {}
+        try:
+            entries = [(key.decode(), decode_entry(value)) for key, value in values.items()]
+            return entries, decode_positions(reports) if reports else {}
+        except (AttributeError, UnicodeDecodeError, msgspec.DecodeError) as error:
+            raise BrokenError(
+                f"partition {self.partition} of the journal {topic.topic} holds a record that no "
+                f"dispatcher of this release wrote; name another topic with --journal (what is on "
+                f"its way may then be sent twice), or start the newer release again"
+            ) from error
 
     def commit(self, batch: Batch) -> None:
         """Write a batch whole or not at all.

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
+from streamproc.edges.bulk.any_headers import open_any_consumer
 from streamproc.edges.dispatch.ledger import Cursor
 from streamproc.edges.dispatch.settings import DispatchSettings
 
@@ -146,7 +147,7 @@ class Readers:
         return [((0, self._topic), self._main), *self._followers.items()]
 
     def _consumer(self, group: str, **settings: Any) -> Any:
-        return KafkaConsumer(
+        return open_any_consumer(
             bootstrap_servers=self._settings.broker,
             group_id=group,
             isolation_level="read_committed",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from streamproc.edges.bulk.any_headers import open_any_consumer
 from streamproc.edges.dispatch.settings import DispatchSettings
 from streamproc.edges.dispatch.topics import DispatchError
 
@@ -14,7 +15,7 @@ from streamproc.edges.dispatch.topics import DispatchError
 def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False) -> list[Any]:
     """All committed records of a topic by partition and offset. Raises :class:`DispatchError`."""
     try:
-        reader: Any = KafkaConsumer(
+        reader: Any = open_any_consumer(
             bootstrap_servers=settings.broker,
             isolation_level="read_committed",
             enable_auto_commit=False,

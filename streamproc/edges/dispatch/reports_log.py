@@ -6,11 +6,15 @@ import asyncio
 from typing import Any
 
 import msgspec
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+import structlog
+from kafka import KafkaProducer, TopicPartition
 from msgspec import Struct
 
+from streamproc.edges.bulk.any_headers import open_any_consumer
 from streamproc.edges.dispatch.model import Report, ReportState
 from streamproc.edges.dispatch.settings import DispatchSettings
+
+log = structlog.get_logger(__name__)
 
 
 class _Record(Struct, frozen=True, array_like=True):
@@ -70,7 +74,7 @@ class ReportsReader:
     """Reads all reports from the end, or from where a partition's journal says. Blocking."""
 
     def __init__(self, settings: DispatchSettings) -> None:
-        self._consumer: Any = KafkaConsumer(
+        self._consumer: Any = open_any_consumer(
             bootstrap_servers=settings.broker,
             enable_auto_commit=False,
             fetch_max_wait_ms=100,
@@ -101,7 +105,16 @@ class ReportsReader:
         found = []
         for place, records in self._consumer.poll(timeout_ms=100).items():
             for record in records:
-                one = _decode(record.value)
+                try:
+                    one = _decode(record.value or b"")
+                except msgspec.DecodeError:
+                    log.warning(
+                        "a record that is no report, left out",
+                        topic=place.topic,
+                        partition=place.partition,
+                        offset=record.offset,
+                    )
+                    continue
                 report = Report(
                     one.gateway, one.message_id, one.state, one.code, one.received_ms, one.peer
                 )

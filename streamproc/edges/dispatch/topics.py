@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streamproc.edges.dispatch.settings import DispatchSettings
 
 COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+REPORTS_PARTITIONS = 1
 
 
 class DispatchError(RuntimeError):
@@ -35,7 +37,7 @@ def prepare_topics(settings: DispatchSettings) -> int:
                 f"(it creates the topic), or correct --reminders"
             )
         for name in (topics.resends, topics.journal, topics.receipts, topics.dead_letters):
-            configs = COMPACTED if name == topics.journal else {}
+            configs = configs_of(name, settings)
             count = _count(admin, name) or _create(admin, settings, name, partitions, configs)
             if count != partitions:
                 raise DispatchError(
@@ -43,12 +45,33 @@ def prepare_topics(settings: DispatchSettings) -> int:
                     f"{partitions}; they must be equal: choose another name, or create it anew"
                 )
         if not _count(admin, topics.reports):
-            _create(admin, settings, topics.reports, 1, {})
+            _create(admin, settings, topics.reports, REPORTS_PARTITIONS, {})
+        _check_journal(admin, topics.journal)
         return partitions
     except KafkaError as error:
         raise DispatchError(f"topics at {settings.broker}: {error}") from error
     finally:
         admin.close()
+
+
+def configs_of(topic: str, settings: DispatchSettings) -> dict[str, str]:
+    """What a topic is made with, beyond the broker's defaults."""
+    return COMPACTED if topic == settings.topics.journal else {}
+
+
+def _check_journal(admin: Any, topic: str) -> None:
+    """A journal that retention deletes forgets what was sent. Raises :class:`DispatchError`.
+
+    Where the settings may not be read, it is the operator's word.
+    """
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, ["cleanup.policy"])
+    found = admin.describe_configs([resource], config_filter="all")
+    policy = found["topic"].get(topic, {}).get("cleanup.policy", {}).get("value", "compact")
+    if "delete" in policy.split(","):
+        raise DispatchError(
+            f"the topic {topic} has cleanup.policy={policy}: what was sent would be forgotten, and "
+            f"sent again; set cleanup.policy=compact, or name another journal with --journal"
+        )
 
 
 def _count(admin: Any, topic: str) -> int:

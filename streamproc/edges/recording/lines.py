@@ -2,9 +2,10 @@
 
 ``{"key": "8613800000001", "value": "{\\"type\\":...}", "timestamp_ms": 1767225600000}``, where
 ``key`` or ``value`` is missing for null, and ``key_base64`` or ``value_base64`` stands for bytes
-that are not UTF-8. ``headers`` (name, base64), ``topic``, ``partition`` and ``offset`` are there
-when the record came from a topic. The value is a string, not an object, because malformed values
-must survive byte for byte.
+that are not UTF-8. ``headers``, ``topic``, ``partition`` and ``offset`` are there when the record
+came from a topic. A header is ``[name, base64]``, or ``[name, null]``; a name that is not UTF-8 is
+shown with escapes, and its bytes follow: ``[name, base64, base64 of the name]``. The value is a
+string, not an object, because malformed values must survive byte for byte.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode, b64encode
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from msgspec import Struct
+
+from streamproc.edges.bulk.any_headers import HeaderName
 
 
 class BadRecordingError(ValueError):
@@ -28,10 +31,19 @@ class LogRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    """A name may be a ``HeaderName``."""
     partition: int | None = None
     offset: int | None = None
     topic: str | None = None
+
+
+class HeaderItem(Struct, array_like=True, gc=False):
+    """A header as it is read from a line."""
+
+    name: str
+    value: str | None
+    name_base64: str | None = None
 
 
 class Line(Struct, omit_defaults=True, gc=False):
@@ -45,7 +57,7 @@ class Line(Struct, omit_defaults=True, gc=False):
     offset: int | None = None
     key_base64: str | None = None
     value_base64: str | None = None
-    headers: list[tuple[str, str]] | None = None
+    headers: list[HeaderItem] | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -59,7 +71,8 @@ def to_line(record: LogRecord) -> bytes:
     line.value, line.value_base64 = _text(record.value)
     line.topic, line.partition, line.offset = record.topic, record.partition, record.offset
     if record.headers:
-        line.headers = [(name, b64encode(value or b"").decode()) for name, value in record.headers]
+        # As plain tuples: few names need a third item.
+        line.headers = cast(Any, [_header(name, value) for name, value in record.headers])
     return _encode(line)
 
 
@@ -72,7 +85,7 @@ def from_line(line: Line) -> LogRecord:
             key.encode() if key is not None else _bytes(line.key_base64),
             value.encode() if value is not None else _bytes(line.value_base64),
             line.timestamp_ms,
-            tuple((name, b64decode(text, validate=True)) for name, text in headers),
+            tuple((_name(one), _bytes(one.value)) for one in headers),
             line.partition,
             line.offset,
             line.topic,
@@ -100,6 +113,18 @@ def parse_lines(block: bytes, path: Path, before: int) -> list[Line]:
                 f'like {{"key": "...", "value": "...", "timestamp_ms": 0}}'
             ) from None
     raise BadRecordingError(f"{path}: lines after {before} cannot be read")
+
+
+def _header(name: str, value: bytes | None) -> tuple[str | None, ...]:
+    text = None if value is None else b64encode(value).decode()
+    if isinstance(name, HeaderName):
+        return str(name), text, b64encode(name.raw).decode()
+    return name, text
+
+
+def _name(item: HeaderItem) -> str:
+    raw = _bytes(item.name_base64)
+    return item.name if raw is None else HeaderName(raw)
 
 
 def _text(data: bytes | None) -> tuple[str | None, str | None]:

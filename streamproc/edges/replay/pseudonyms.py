@@ -59,7 +59,7 @@ class Pseudonyms:
         return record._replace(
             key=None if text is None else self.of(text).encode(),
             value=value,
-            headers=tuple((n, self._scrubbed(v, text)) for n, v in record.headers),
+            headers=tuple((n, v and self._scrubbed(v, text)) for n, v in record.headers),
         )
 
     def _in_value(self, value: bytes, key: bytes | None, record: LogRecord) -> bytes:

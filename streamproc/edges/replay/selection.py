@@ -52,7 +52,7 @@ class Selection:
 def event_type(record: LogRecord) -> str | None:
     """The event's type, of whatever form; None if the record has none that can be seen."""
     for name, value in record.headers:
-        if name == CE_TYPE:
+        if name == CE_TYPE and value is not None:
             return value.decode("utf-8", "replace").removeprefix(PREFIX).removesuffix(SUFFIX)
     found = _TYPE.search(record.value or b"")
     if not found:
@@ -107,7 +107,9 @@ def _shift_fields(event: dict[str, Any], shift_ms: int) -> bool:
     return changed
 
 
-def _moved_bytes(value: bytes, shift_ms: int) -> bytes:
+def _moved_bytes(value: bytes | None, shift_ms: int) -> bytes | None:
+    if value is None:
+        return None
     try:
         return _moved(value.decode(), shift_ms).encode()
     except UnicodeDecodeError:

@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from msgspec import Struct
 
+from streamproc.edges.bulk.any_headers import open_any_consumer
 from streamproc.edges.bulk.errors import MissingTopicError, TopicError
 from streamproc.edges.recording import LogRecord, RecordingReader
 
@@ -206,7 +207,7 @@ class _Merge:
 def open_consumer(bootstrap: str) -> KafkaConsumer:
     """A consumer without group, of committed records. Raises :class:`TopicError`."""
     try:
-        return KafkaConsumer(
+        return open_any_consumer(
             bootstrap_servers=bootstrap,
             group_id=None,
             enable_auto_commit=False,
@@ -229,7 +230,7 @@ def to_log_record(record: Any) -> LogRecord:
         record.key,
         record.value,
         record.timestamp,
-        tuple((name, value or b"") for name, value in record.headers),
+        tuple((name, value) for name, value in record.headers),
         record.partition,
         record.offset,
         record.topic,

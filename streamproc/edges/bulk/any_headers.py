@@ -1,0 +1,82 @@
+"""Headers of any bytes, read and written with kafka-python.
+
+kafka-python decodes header *names* strictly: a record with one that is not UTF-8 is a
+``CorruptRecordError``, at every poll anew, and its partition can never be read past it. Any Kafka
+client may write such a name, so consumers here read it as a :class:`HeaderName`. The parts reached
+into are listed in docs/replay.md and held by tests/contract/test_kafka_python_hooks.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from kafka import KafkaConsumer
+from kafka.consumer import fetcher
+from kafka.errors import CorruptRecordError
+from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.memory_records import MemoryRecords
+
+
+class HeaderName(str):
+    """A name that is not UTF-8: shows its odd bytes escaped, and encodes to what it was."""
+
+    raw: bytes
+
+    def __new__(cls, raw: bytes) -> Self:
+        name = super().__new__(cls, raw.decode("utf-8", "backslashreplace"))
+        name.raw = raw
+        return name
+
+    def encode(self, *_: Any) -> bytes:
+        """The bytes on the wire."""
+        return self.raw
+
+
+def open_any_consumer(*topics: str, **settings: Any) -> Any:
+    """kafka-python's ``KafkaConsumer``, which no header stops. Raises what its constructor does.
+
+    Every consumer of the process then reads so: it changes only what would be an error.
+    """
+    fetcher.MemoryRecords = AnyRecords
+    return KafkaConsumer(*topics, **settings)
+
+
+class AnyRecords(MemoryRecords):  # type: ignore[misc]  # untyped library
+    """The batches of one fetch."""
+
+    __slots__ = ()
+
+    def next_batch(self, *args: Any) -> Any:
+        kept = self._next_slice
+        batch = super().next_batch(*args)
+        return _AnyBatch(kept) if isinstance(batch, DefaultRecordBatch) else batch
+
+
+class _AnyBatch(DefaultRecordBatch):  # type: ignore[misc]  # untyped library
+    _buffer: Any
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except CorruptRecordError as error:
+            if not isinstance(error.__context__, UnicodeDecodeError):
+                raise
+        # Nothing of the record counts as read yet; from here on, every name is let through.
+        self._buffer = _AnyNames(self._buffer)
+        return super().__next__()
+
+    next = __next__
+
+
+class _AnyNames(bytearray):
+    """A batch's bytes, of which only header names are ever decoded."""
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return _AnyNames(found) if isinstance(key, slice) else found
+
+    def decode(self, *_: Any) -> str:
+        try:
+            return super().decode()
+        except UnicodeDecodeError:
+            return HeaderName(bytes(self))
