@@ -169,7 +169,8 @@ class Life:
         deadline = time.monotonic() + STUCK_SECONDS
         while self._missing():
             if time.monotonic() > deadline:
-                raise StuckError(f"after {STUCK_SECONDS:g} s: {'; '.join(self._missing()[:6])}")
+                said = [*self._missing()[:6], *differences(self.observer, self.oracle)]
+                raise StuckError(f"after {STUCK_SECONDS:g} s: {'; '.join(said)}")
             time.sleep(0.1)
         time.sleep(QUIET_SECONDS)
 
