@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import time
 from importlib import resources
-from string import Formatter
 from typing import Any, Literal
 
 import msgspec
@@ -36,7 +35,8 @@ from streamproc.core.rulebook import (
     TimedRule,
     UsageRule,
 )
-from streamproc.core.text import template_error
+from streamproc.core.texts.template import TextError, compile_text
+from streamproc.core.texts.vocabulary import REMINDER
 
 LONGEST_CYCLE_DAYS = 31
 
@@ -183,7 +183,7 @@ class _Check:
         texts = rule.get("texts")
         for locale, template in texts.items() if isinstance(texts, dict) else ():
             if isinstance(template, str):
-                wrong = template_error(template) or _pointless(template, kind)
+                wrong = _text_problem(template, locale, kind)
                 if wrong or not template.strip():
                     self._add((*path, "texts", locale), wrong or "must not be empty")
         if kind == "usage_summary" and "day" in rule:
@@ -199,9 +199,12 @@ class _Check:
                 self._add((*path, "thresholds", index), f"{value} is given twice")
 
 
-def _pointless(template: str, kind: Any) -> str | None:
-    """A known placeholder that says nothing in a rule of this kind."""
-    names = {name for _, name, _, _ in Formatter().parse(template)}
+def _text_problem(template: str, locale: str, kind: Any) -> str | None:
+    """Why a template cannot be rendered, or which placeholder says nothing in a rule of a kind."""
+    try:
+        names = compile_text(template, locale, REMINDER).names
+    except TextError as error:
+        return str(error)
     if "threshold" in names and kind in _TIMED_KINDS:
         return "{threshold} has no meaning in a timed rule"
     if "days" in names and kind not in _COUNTDOWN_KINDS:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
 from hashlib import blake2b
 
-from streamproc.core.calendar import known_zone, local_time
+from streamproc.core.calendar import local_minute
 from streamproc.core.effects import BucketFigures, Cause, Effect, Reminder, Threshold
 from streamproc.core.effects import audited as audited
 from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
 from streamproc.core.model import Account, Bucket
 from streamproc.core.rulebook import Rulebook, TimedRule, UsageRule
-from streamproc.core.text import PLACEHOLDERS, choose_locale, readable_bytes, segments
-
-_MINUTES_LENGTH = len("2026-01-01 09:00")
+from streamproc.core.text import segments
+from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.formats import iso_minute
+from streamproc.core.texts.vocabulary import REMINDER
 
 
 def remind(  # every argument is a different fact of the message
@@ -35,37 +34,41 @@ def remind(  # every argument is a different fact of the message
     ``subject`` is the bucket that the text speaks of; ``arming`` and ``cycle_start_ms`` (of the
     reason, which may be earlier than the message) make its id.
     """
-    locale = choose_locale(rule.texts, account.locale, rules.default_locale)
-    figures = _Figures(rule, account, buckets, subject, threshold, as_of_ms)
-    text = rule.texts[locale].format_map(figures)
+    all_bytes = granted_bytes, used_bytes, remaining_bytes = totals(buckets)
+    # A usage reminder tells of its leading bucket, a timed one of all of them.
+    of_one = subject is not None and len(buckets) > 1 and not isinstance(rule, TimedRule)
+    shown_bytes = totals([subject]) if of_one and subject else all_bytes
+    figures = _Figures(rule, account, buckets, subject, threshold, as_of_ms, shown_bytes)
+    template = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
+    text = template.render(figures)
     encoding, parts = segments(text)
     as_of = from_ms(as_of_ms)
-    granted_bytes, used_bytes, remaining_bytes = totals(buckets)
+    # By position, which is much faster; in the order of the type's fields.
     return [
         Reminder(
-            id=reminder_id(subscriber, rule.id, cycle_start_ms, arming),
-            kind=rule.kind,
-            rule=rule.id,
-            subscriber=subscriber,
-            buckets=[bucket_figures(bucket) for bucket in buckets],
-            threshold=threshold,
-            cycle_start=coarse_from_ms(account.cycle_start_ms),
-            cycle_end=coarse_from_ms(account.cycle_end_ms),
-            used_bytes=used_bytes,
-            granted_bytes=granted_bytes,
-            remaining_bytes=remaining_bytes,
-            overage_bytes=account.overage_bytes,
-            as_of=as_of,
-            locale=locale,
-            text=text,
-            encoding=encoding,
-            segments=parts,
-            category=rule.category,
-            priority=rule.priority,
-            mandatory=rule.mandatory,
-            not_before=as_of,
-            expires_time=from_ms(as_of_ms + rule.ttl_ms),
-            cause=cause,
+            reminder_id(subscriber, rule.id, cycle_start_ms, arming),
+            rule.kind,
+            rule.id,
+            subscriber,
+            [bucket_figures(bucket) for bucket in buckets],
+            threshold,
+            coarse_from_ms(account.cycle_start_ms),
+            coarse_from_ms(account.cycle_end_ms),
+            used_bytes,
+            granted_bytes,
+            remaining_bytes,
+            account.overage_bytes,
+            as_of,
+            template.locale,
+            text,
+            encoding,
+            parts,
+            rule.category,
+            rule.priority,
+            rule.mandatory,
+            as_of,
+            from_ms(as_of_ms + rule.ttl_ms),
+            cause,
         )
     ]
 
@@ -89,7 +92,12 @@ def bucket_figures(bucket: Bucket) -> BucketFigures:
 
 
 class _Figures:
-    """The values of a text's placeholders, worked out only where the text has them."""
+    """What the texts of rules speak of (``texts.vocabulary.REMINDER``), worked out when asked."""
+
+    __slots__ = (
+        *("_account", "_as_of_ms", "_rule", "_subject"),
+        *("buckets", "granted", "overage", "remaining", "threshold", "used"),
+    )
 
     def __init__(
         self,
@@ -99,43 +107,53 @@ class _Figures:
         subject: Bucket | None,
         threshold: Threshold | None,
         as_of_ms: int,
+        shown_bytes: tuple[int, int, int],
     ) -> None:
-        self.rule = rule
-        self.account = account
+        self._rule = rule
+        self._account = account
+        self._subject = subject
+        self._as_of_ms = as_of_ms
         self.buckets = buckets
-        self.subject = subject
-        self.level = threshold
-        self.as_of_ms = as_of_ms
-        # A usage reminder tells of its leading bucket, a timed one of all of them.
-        shown = buckets if isinstance(rule, TimedRule) else [subject] if subject else []
-        self.granted_bytes, self.used_bytes, self.remaining_bytes = totals(shown)
+        self.granted, self.used, self.remaining = shown_bytes
+        self.overage = account.overage_bytes
+        self.threshold = threshold
 
-    def __getitem__(self, name: str) -> str:
-        return _PLACEHOLDERS[name](self)
+    @property
+    def bucket(self) -> list[str]:
+        return [bucket.source or bucket.kind for bucket in self.buckets]
 
-    def percent(self) -> str:
-        granted = self.granted_bytes
-        return str(self.used_bytes * 100 // granted if granted else 100)
+    @property
+    def percent(self) -> int:
+        granted = self.granted
+        return self.used * 100 // granted if granted else 100
 
-    def threshold(self) -> str:
-        level = self.level
-        if level is None:
-            return ""
-        return f"{level.value}%" if level.unit == "percent" else readable_bytes(level.value)
+    @property
+    def as_of(self) -> int:
+        return local_minute(self._as_of_ms, self._account.time_zone)
 
-    def expires(self) -> str:
-        end_ms = self.subject.expires_ms if self.subject else self.account.cycle_end_ms
-        return "-" if end_ms >= NEVER_MS else self.local_end(end_ms)
+    @property
+    def cycle_end(self) -> int | None:
+        return self._end(self._account.cycle_end_ms)
 
-    def as_of(self) -> str:
-        return local_text(self.as_of_ms, self.account.time_zone)
+    @property
+    def expires(self) -> int | None:
+        subject = self._subject
+        return self._end(subject.expires_ms if subject else self._account.cycle_end_ms)
 
-    def local_end(self, end_ms: int) -> str:
-        return _local_of_many(end_ms, self.account.time_zone)
+    @property
+    def days(self) -> int | None:
+        rule = self._rule
+        return rule.days_before if isinstance(rule, TimedRule) else None
+
+    def _end(self, end_ms: int) -> int | None:
+        return None if end_ms >= NEVER_MS else local_minute(end_ms, self._account.time_zone)
 
 
 def totals(buckets: list[Bucket]) -> tuple[int, int, int]:
     """Granted, used and remaining bytes over buckets."""
+    if len(buckets) == 1:
+        one = buckets[0]
+        return one.granted_bytes, one.used_bytes, one.remaining_bytes
     granted = used = remaining = 0
     for bucket in buckets:
         granted += bucket.granted_bytes
@@ -146,25 +164,4 @@ def totals(buckets: list[Bucket]) -> tuple[int, int, int]:
 
 def local_text(instant_ms: int, time_zone: str) -> str:
     """Local date and time to the minute: ``2026-01-20 14:05``."""
-    shown = local_time(instant_ms, known_zone(time_zone))
-    return shown.isoformat(" ", "minutes")[:_MINUTES_LENGTH]
-
-
-_local_of_many = lru_cache(maxsize=65_536)(local_text)
-"""For ends of cycles and packs, which many reminders share."""
-
-
-_PLACEHOLDERS: dict[str, Callable[[_Figures], str]] = {
-    "bucket": lambda f: ", ".join(bucket.source or bucket.kind for bucket in f.buckets),
-    "used": lambda f: readable_bytes(f.used_bytes),
-    "granted": lambda f: readable_bytes(f.granted_bytes),
-    "remaining": lambda f: readable_bytes(f.remaining_bytes),
-    "overage": lambda f: readable_bytes(f.account.overage_bytes),
-    "percent": _Figures.percent,
-    "threshold": _Figures.threshold,
-    "as_of": _Figures.as_of,
-    "cycle_end": lambda f: f.local_end(f.account.cycle_end_ms),
-    "expires": _Figures.expires,
-    "days": lambda f: str(f.rule.days_before) if isinstance(f.rule, TimedRule) else "",
-}
-assert _PLACEHOLDERS.keys() == PLACEHOLDERS
+    return iso_minute(local_minute(instant_ms, time_zone))

@@ -7,7 +7,7 @@ A :class:`Rulebook` is immutable and shared by all accounts; accounts hold only 
 from __future__ import annotations
 
 from datetime import time
-from typing import Literal
+from typing import Any, Literal
 from zlib import crc32
 
 import msgspec
@@ -159,6 +159,8 @@ class Rulebook:
         self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
         every_rule: list[UsageRule | TimedRule] = [*usage_rules, *timed_rules]
         self.rules_by_id = {rule.id: rule for rule in every_rule}
+        self.prepared: dict[tuple[str, str], Any] = {}
+        """What others made of these rules once, by their own keys: compiled texts."""
         self._levels: dict[tuple[str, int], tuple[tuple[int, ...], tuple[Crossing, ...]]] = {}
 
     def levels(self, kind: str, granted_bytes: int) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:

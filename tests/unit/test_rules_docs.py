@@ -15,7 +15,7 @@ from streamproc.cli import main
 from streamproc.contracts import rulesformat as format
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.rulebook import TOPUP_PRIORITY
-from streamproc.core.text import PLACEHOLDERS
+from streamproc.core.texts.vocabulary import REMINDER
 
 TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) ?\|$", re.MULTILINE)
@@ -99,7 +99,7 @@ def test_the_tables_of_rules_are_their_types() -> None:
 
 def test_every_placeholder_is_described() -> None:
     rows = TEXT.split("### Placeholders", 1)[1].split("\n\nA brace", 1)[0]
-    assert set(re.findall(r"`\{(\w+)\}`", rows)) == PLACEHOLDERS
+    assert set(re.findall(r"`\{(\w+)\}`", rows)) == REMINDER.keys()
 
 
 def test_the_priority_of_topups_is_told() -> None:

@@ -1,0 +1,298 @@
+"""Templates, compiled once: a text is rendered by calling a few functions and filling a string.
+
+Two grammars. A *plain* text has ``{placeholders}`` and nothing else; a brace itself is doubled. A
+text in which any placeholder has a type (``{days, plural, one {# day} other {# days}}``) is an
+*ICU message*; in it apostrophes quote. pyicumessageformat reads the latter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from operator import attrgetter
+from string import Formatter
+from typing import Any, Final
+
+from streamproc.core.texts.formats import (
+    Formats,
+    UnknownStyleError,
+    formats,
+    iso_minute,
+    joined,
+)
+from streamproc.core.texts.vocabulary import Kind, Vocabulary
+
+Part = Callable[[Any], str]
+"""Shows a piece of a text, given the figures."""
+
+OPERANDS: Final = (Kind.COUNT, Kind.NAMES, Kind.BYTES, Kind.MONEY)
+"""What a plural form can be chosen by; of names it is their number."""
+
+_TYPED: Final = re.compile(r"\{\s*\w+\s*,")
+_BRANCHES: Final = ("plural", "selectordinal", "select")
+_TYPES: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.BYTES: ("plural",),
+    Kind.COUNT: ("number", "percent", "plural", "selectordinal"),
+    Kind.MONEY: ("plural",),
+    Kind.INSTANT: ("date", "time", "datetime", "select"),
+    Kind.TEXT: ("select",),
+    Kind.NAMES: ("list", "plural"),
+    Kind.LEVEL: (),
+}
+_DEFAULT_STYLES: Final = {"date": "medium", "time": "short", "datetime": "short"}
+_MAX_DEPTH: Final = 8
+
+
+class TextError(ValueError):
+    """A template that cannot be rendered; the message says why."""
+
+
+class Text:
+    """A compiled template. ``render`` takes figures: an attribute for each of ``names``."""
+
+    __slots__ = ("branches", "locale", "names", "render", "source")
+
+    def __init__(
+        self,
+        source: str,
+        locale: str,
+        names: frozenset[str],
+        render: Part,
+        branches: tuple[tuple[str, str, frozenset[str]], ...],
+    ) -> None:
+        self.source = source
+        self.locale = locale
+        self.names = names
+        self.render = render
+        self.branches = branches
+        """Placeholder, type and keys of each plural and select, for those who check texts."""
+
+
+def compile_text(source: str, locale: str, known: Vocabulary, currency: str = "XXX") -> Text:
+    """Raises :class:`TextError`. ``currency`` is that of the money placeholders."""
+    compiler = _Compiler(known, locale, currency)
+    undoubled = source.replace("{{", "").replace("}}", "")
+    is_message = _TYPED.search(undoubled) is not None
+    render = compiler.message(source) if is_message else compiler.plain(source)
+    return Text(source, locale, frozenset(compiler.names), render, tuple(compiler.branches))
+
+
+def template_error(source: str, locale: str, known: Vocabulary) -> str | None:
+    """What is wrong with a template, or None if it can be rendered."""
+    try:
+        compile_text(source, locale, known)
+    except TextError as error:
+        return str(error)
+    return None
+
+
+class _Compiler:
+    def __init__(self, known: Vocabulary, locale: str, currency: str) -> None:
+        self._known = known
+        self._shown_in = locale, currency
+        self.names: set[str] = set()
+        self.branches: list[tuple[str, str, frozenset[str]]] = []
+
+    @cached_property
+    def _formats(self) -> Formats:
+        return formats(*self._shown_in)
+
+    def plain(self, source: str) -> Part:
+        try:
+            pieces = list(Formatter().parse(source))
+        except ValueError as error:
+            raise TextError(str(error)) from None
+        for _, name, spec, conversion in pieces:
+            if name is not None:
+                self._kind(name)
+                if spec or conversion:
+                    raise TextError(f"placeholder {{{name}}} takes no format")
+        parts: list[str | Part] = []
+        for literal, name, _, _ in pieces:
+            parts.append(literal)
+            if name is not None:
+                parts.append(self._bare(name, self._kind(name)))
+        return _filled(parts)
+
+    def message(self, source: str) -> Part:
+        from pyicumessageformat import Parser
+
+        tokens: list[dict[str, str]] = []
+        try:
+            # A new one each time: it carries its place in the text along when it fails.
+            nodes = Parser({"maximum_depth": _MAX_DEPTH}).parse(source, tokens)
+        except SyntaxError as error:
+            raise TextError(_in_words(str(error))) from None
+        _check_selectors(tokens)
+        return self._nodes(nodes, None)
+
+    def _nodes(self, nodes: list[Any], number: Part | None) -> Part:
+        """``number`` shows what ``#`` stands for."""
+        return _filled([one if isinstance(one, str) else self._node(one, number) for one in nodes])
+
+    def _node(self, node: dict[str, Any], number: Part | None) -> Part:
+        if node.get("hash"):
+            assert number is not None  # the parser takes # for text elsewhere
+            return number
+        name: str = node["name"]
+        kind = self._kind(name)
+        form: str | None = node.get("type")
+        if form is None:
+            return self._bare(name, kind)
+        if form not in _TYPES[kind]:
+            known = ", ".join(_TYPES[kind]) or "none"
+            raise TextError(f"{{{name}}} has no type {form!r}; its types: {known}")
+        if form == "select":
+            return self._select(name, kind, node["options"], number)
+        if form in _BRANCHES:
+            return self._plural(name, kind, form, node)
+        return self._typed(name, kind, form, node.get("format"))
+
+    def _typed(self, name: str, kind: Kind, form: str, style: str | None) -> Part:
+        get, known = attrgetter(name), self._formats
+        if kind is Kind.INSTANT:
+            try:
+                return _piped(get, known.instant(form, style or _DEFAULT_STYLES[form]))
+            except UnknownStyleError as error:
+                raise TextError(f"the style of {{{name}, {form}}}: {error}") from None
+        if style is not None:
+            raise TextError(f"{{{name}, {form}}} takes no style")
+        if form == "list":
+            return _piped(get, known.list)
+        return _if_any(get, known.percent if form == "percent" else known.number)
+
+    def _select(
+        self, name: str, kind: Kind, options: dict[str, list[Any]], number: Part | None
+    ) -> Part:
+        keys = frozenset(options)
+        if kind is Kind.INSTANT and not keys <= {"never", "other"}:
+            raise TextError(f"{{{name}, select}} knows never and other only")
+        self.branches.append((name, "select", keys))
+        get = attrgetter(name)
+        parts = {key: self._nodes(nodes, number) for key, nodes in options.items()}
+        other = parts.pop("other")
+        if kind is Kind.INSTANT:
+            never = parts.get("never", other)
+            return lambda figures: (never if get(figures) is None else other)(figures)
+        return lambda figures: parts.get(get(figures), other)(figures)
+
+    def _plural(self, name: str, kind: Kind, form: str, node: dict[str, Any]) -> Part:
+        known, offset = self._formats, node["offset"]
+        if offset and kind not in (Kind.COUNT, Kind.NAMES):
+            raise TextError(f"{{{name}, {form}}} takes no offset")
+        value_of = attrgetter(name)
+        get: Callable[[Any], Any] = (
+            (lambda figures: len(value_of(figures))) if kind is Kind.NAMES else value_of
+        )
+        number: Part = (
+            (lambda figures: known.number((get(figures) or 0) - offset))
+            if kind in (Kind.COUNT, Kind.NAMES)
+            else self._bare(name, kind)
+        )
+        options: dict[str, list[Any]] = node["options"]
+        self._check_forms(name, form, options)
+        self.branches.append((name, form, frozenset(options)))
+        parts = {key: self._nodes(nodes, number) for key, nodes in options.items()}
+        exact = {int(key[1:]): parts.pop(key) for key in options if key.startswith("=")}
+        other = parts["other"]
+        choose = known.ordinal_form if form == "selectordinal" else known.plural_form
+
+        def chosen(figures: Any) -> str:
+            value = get(figures) or 0
+            part = exact.get(value)
+            if part is None:
+                part = parts.get(choose(value - offset), other)
+            return part(figures)
+
+        return chosen
+
+    def _check_forms(self, name: str, form: str, options: dict[str, list[Any]]) -> None:
+        locale = self._formats.locale
+        rule = locale.ordinal_form if form == "selectordinal" else locale.plural_form
+        forms = {*rule.tags, "other"}
+        for key in options:
+            if key.startswith("="):
+                if re.fullmatch(r"=-?[0-9]{1,15}", key) is None:
+                    raise TextError(f"{{{name}, {form}}}: {key} is no whole number")
+            elif key not in forms:
+                raise TextError(
+                    f"{{{name}, {form}}}: {key} is no {form} form of {locale}; "
+                    f"it has {', '.join(sorted(forms))}"
+                )
+
+    def _kind(self, name: str) -> Kind:
+        if name not in self._known:
+            known = ", ".join(sorted(self._known))
+            raise TextError(f"unknown placeholder {{{name}}}; known: {known}")
+        self.names.add(name)
+        return self._known[name]
+
+    def _bare(self, name: str, kind: Kind) -> Part:
+        get = attrgetter(name)
+        if kind is Kind.TEXT:
+            return get
+        if kind is Kind.COUNT:
+            return _if_any(get, str)
+        shows: dict[Kind, Callable[[Any], str]] = {
+            Kind.BYTES: self._formats.bytes,
+            Kind.MONEY: self._formats.money,
+            Kind.INSTANT: iso_minute,
+            Kind.NAMES: joined,
+            Kind.LEVEL: self._formats.level,
+        }
+        return _piped(get, shows[kind])
+
+
+def _piped(get: Callable[[Any], Any], show: Callable[[Any], str]) -> Part:
+    return lambda figures: show(get(figures))
+
+
+def _if_any(get: Callable[[Any], Any], show: Callable[[Any], str]) -> Part:
+    def part(figures: Any) -> str:
+        value = get(figures)
+        return "" if value is None else show(value)
+
+    return part
+
+
+def _filled(pieces: list[str | Part]) -> Part:
+    """One function for a sequence of literals and parts; written out for the usual lengths."""
+    frame = "".join(one.replace("%", "%%") if isinstance(one, str) else "%s" for one in pieces)
+    parts = [one for one in pieces if not isinstance(one, str)]
+    if not parts:
+        text = frame.replace("%%", "%")
+        return lambda _: text
+    a, b, c, d, e = (*parts, *[parts[0]] * 4)[:5]
+    if len(parts) == 1:
+        return a if frame == "%s" else lambda f: frame % (a(f),)
+    if len(parts) == 2:
+        return lambda f: frame % (a(f), b(f))
+    if len(parts) == 3:
+        return lambda f: frame % (a(f), b(f), c(f))
+    if len(parts) == 4:
+        return lambda f: frame % (a(f), b(f), c(f), d(f))
+    if len(parts) == 5:
+        return lambda f: frame % (a(f), b(f), c(f), d(f), e(f))
+    return lambda f: frame % tuple([part(f) for part in parts])
+
+
+def _check_selectors(tokens: list[dict[str, str]]) -> None:
+    """The parser takes the last of equal branches; the others would never be shown."""
+    seen: list[set[str]] = [set()]
+    for token in tokens:
+        if token["type"] == "selector":
+            if token["text"] in seen[-1]:
+                raise TextError(f"the branch {token['text']} is given twice")
+            seen[-1].add(token["text"])
+        elif token["type"] == "syntax" and token["text"] == "{":
+            seen.append(set())
+        elif token["type"] == "syntax" and token["text"] == "}":
+            seen.pop()
+
+
+def _in_words(problem: str) -> str:
+    """The parser's message, with places counted from 1 as editors do."""
+    if "position" not in problem:
+        return "braces do not match"
+    return re.sub(r"position (\d+)", lambda found: f"character {int(found[1]) + 1}", problem)

@@ -1,0 +1,57 @@
+"""What a text may speak of: its placeholders, and what kind of value each of them is.
+
+Figures are any object with an attribute per placeholder. Their values are raw: whole bytes, minor
+currency units, local minutes; how they look is the locale's and the template's business.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+
+class Kind(Enum):
+    """What a placeholder's value is, as an attribute of the figures."""
+
+    BYTES = "bytes"
+    """``int``; shown in the decimal units of tariffs, cut and never rounded up."""
+    COUNT = "count"
+    """``int``; plural forms are chosen by it. None (no meaning here) is shown as nothing."""
+    MONEY = "money"
+    """``int`` in minor units of the rulebook's currency."""
+    INSTANT = "instant"
+    """``int``: minutes since 1970-01-01T00:00 of the subscriber's own clocks; None is never."""
+    TEXT = "text"
+    """``str``, shown as it is."""
+    NAMES = "names"
+    """``Sequence[str]``."""
+    LEVEL = "level"
+    """A threshold, with ``unit`` (``percent`` or ``bytes``) and ``value``; or None: nothing."""
+
+
+Vocabulary = dict[str, Kind]
+
+
+class Level(Struct, frozen=True, gc=False):
+    """A value of :attr:`Kind.LEVEL`; a reminder's threshold is one too."""
+
+    unit: str
+    value: int
+
+
+REMINDER: Final[Vocabulary] = {
+    "bucket": Kind.NAMES,
+    "used": Kind.BYTES,
+    "granted": Kind.BYTES,
+    "remaining": Kind.BYTES,
+    "overage": Kind.BYTES,
+    "percent": Kind.COUNT,
+    "threshold": Kind.LEVEL,
+    "as_of": Kind.INSTANT,
+    "cycle_end": Kind.INSTANT,
+    "expires": Kind.INSTANT,
+    "days": Kind.COUNT,
+}
+"""What the texts of rules may speak of."""
