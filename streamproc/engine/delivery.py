@@ -23,7 +23,8 @@ from mode import Service
 from streamproc.engine import crashpoints
 from streamproc.engine.advice import FORBIDDEN, ForbiddenError
 from streamproc.engine.changelog import tell_deleted_input
-from streamproc.engine.lean import by_batch, use_lean_records
+from streamproc.engine.consumer_thread import BatchConsumerThread
+from streamproc.engine.lean import use_lean_records
 from streamproc.engine.settings import FAUST_LOGGER
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,6 @@ ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
 REFUSALS_CHECK_SECONDS = 1.0
 GAPS_CHECK_SECONDS = 5.0
-FETCH_MAX_WAIT_MS = 100
 
 
 class Chunk:
@@ -100,47 +100,6 @@ class _NoMemory(dict[TP, Any]):
         return None
 
 
-class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, reading committed input only."""
-
-    logger = FAUST_LOGGER
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        # A billing system may write its events in transactions; what it aborts must not count.
-        # Faust reads so only under its own exactly_once, which is not used here.
-        consumer._isolation_level = "read_committed"
-        consumer._key_deserializer = by_batch
-        # Faust waits 1.5 s. A real broker answers as soon as there is a record, but the embedded
-        # one lets the whole time pass first.
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
-        return consumer
-
-    async def heartbeat(self) -> bool:
-        """Ask the group coordinator now whether this worker is a member of the generation."""
-        consumer = self._consumer
-        if consumer is None:
-            return False
-        beat: bool = await self.call_thread(consumer._coordinator._do_heartbeat)
-        return beat
-
-    def is_read_out(self, tp: TP) -> bool:
-        """Whether all that the last answer said was readable has been handed on."""
-        subscription = self._consumer and self._consumer._subscription.subscription
-        assignment = subscription and subscription.assignment
-        if not assignment or tp not in assignment.tps:
-            return False
-        state = assignment.state_value(tp)
-        end = state.highwater if state.lso is None else state.lso
-        return bool(state.has_valid_position and end is not None and state.position >= end)
-
-    def refusal(self) -> BaseException | None:
-        """What the broker does not allow the group member, if anything."""
-        coordinator = self._consumer and self._consumer._coordinator
-        error: BaseException | None = coordinator and coordinator._pending_exception
-        return error if isinstance(error, FORBIDDEN) else None
-
-
 class BatchConsumer(driver.Consumer):
     """Delivers chunks, starts where the table says, commits before a revocation."""
 
@@ -154,6 +113,10 @@ class BatchConsumer(driver.Consumer):
         """The offset after the last record delivered in this epoch."""
         self._gaps: dict[TP, int] = {}
         """Where offsets were left out: by a marker of a transaction, or by retention?"""
+        self._asked: dict[TP, int | None] = {}
+        """Where the next fetch must have been asked to begin."""
+        self._doubted: dict[TP, int] = {}
+        """Where a fetch began that was not what had been asked for."""
         self._read_out: dict[TP, bool] = {}
         """Whether the last fetch of this epoch left nothing readable behind."""
         self._lane = self.app.lane
@@ -213,10 +176,34 @@ class BatchConsumer(driver.Consumer):
         for tp in active_partitions or ():
             self._read_out[tp] = self._thread.is_read_out(tp)
         return {
-            tp: self._chunks(tp, list(chain.from_iterable(batches)))
+            tp: self._chunks(tp, list(chain.from_iterable(one.records for one in batches)))
             for tp, batches in fetched.items()
-            if batches
+            if batches and await self._goes_on(tp, batches[0].asked_offset)
         }
+
+    async def _goes_on(self, tp: TP, asked_offset: int) -> bool:
+        """Whether a fetch goes on where the last one ended: input must not be skipped unseen.
+
+        If not, the partition is fetched again. The client may begin elsewhere rightly, where it
+        was asked to begin at an offset that exists no more: it does so again.
+        """
+        expected = self._asked.get(tp)
+        if expected not in (None, asked_offset) and self._doubted.get(tp) != asked_offset:
+            log.warning(
+                "fetched from elsewhere, again",
+                topic=tp.topic,
+                partition=tp.partition,
+                asked=expected,
+                found=asked_offset,
+            )
+            self._doubted[tp] = asked_offset
+            position = self._lane.position(tp)
+            if position is not None:
+                await self.rewind(tp, position)
+                return False
+        self._doubted.pop(tp, None)
+        self._asked[tp] = self._thread.next_fetch_offset(tp)
+        return True
 
     def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
         size, epoch = self._lane.settings.chunk_records, self.epoch(tp)
@@ -250,7 +237,10 @@ class BatchConsumer(driver.Consumer):
     async def rewind(self, tp: TP, offset: int) -> None:
         """Fetch a partition again from an offset; everything fetched before becomes stale."""
         await self._seek(tp, offset)
-        self._begin_epoch(tp)
+        self._begin_epoch(tp, offset)
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        await self._thread.seek_in_thread(partition, offset)
 
     async def perform_seek(self) -> None:
         """Start input at the position held with the state, not at the group's offset (law 2)."""
@@ -262,10 +252,11 @@ class BatchConsumer(driver.Consumer):
             if offset is not None:
                 await self._seek(tp, offset)
                 self._committed_offset[tp] = offset or None
-            self._begin_epoch(tp)
+            self._begin_epoch(tp, offset)
 
-    def _begin_epoch(self, tp: TP) -> None:
+    def _begin_epoch(self, tp: TP, offset: int | None) -> None:
         self._epochs[tp] = self.epoch(tp) + 1
+        self._asked[tp] = offset
         self._next.pop(tp, None)
         self._read_out.pop(tp, None)
 

@@ -3,8 +3,8 @@
 aiokafka steps through a fetch record by record, in Python, and builds a ``ConsumerRecord`` of
 thirteen fields for each: a quarter of a worker's time. The records its C reader yields have all
 that is used here: ``key``, ``value``, ``timestamp``, ``offset``, ``headers``. (Their topic and
-partition are the chunk's.) A consumer marked for it is given lists of them, one for each batch of
-the log, as if each were a single record.
+partition are the chunk's.) A consumer marked for it is given a :class:`FetchedBatch` for each batch
+of the log, as if that were a single record.
 
 That reader gives a whole batch up at a header whose *name* is not UTF-8, for ever: a Kafka client
 may write any bytes there, and one such record would stop its partition. Such a batch is read again
@@ -27,7 +27,7 @@ def by_batch(data: Any) -> Any:
 
 
 class LeanRecords(fetcher.PartitionRecords):
-    """A fetched partition; for a marked consumer it yields lists of records as they were read."""
+    """A fetched partition; for a marked consumer it yields batches of records as they were read."""
 
     def __init__(
         self,
@@ -42,13 +42,25 @@ class LeanRecords(fetcher.PartitionRecords):
         if key_deserializer is by_batch:
             self._records = _Batches(records.data)
             self._consumer_record = self._unread
-            self._first = offset
+            self._first: int = offset
 
-    def _unread(self, _tp: Any, whole: _Whole) -> list[Any]:
+    def _unread(self, _tp: Any, whole: _Whole) -> FetchedBatch:
         """The records of a batch from the asked offset on: a fetch may begin in mid-batch."""
-        if whole.records[0].offset >= self._first:
-            return whole.records
-        return [record for record in whole.records if record.offset >= self._first]
+        first, records = self._first, whole.records
+        if records[0].offset < first:
+            records = [record for record in records if record.offset >= first]
+        self._first = whole.offset + 1
+        return FetchedBatch(first, records)
+
+
+class FetchedBatch:
+    """Records of one batch, and from which offset on they are the next ones."""
+
+    __slots__ = ("asked_offset", "records")
+
+    def __init__(self, asked_offset: int, records: list[Any]) -> None:
+        self.asked_offset = asked_offset
+        self.records = records
 
 
 class Records(MemoryRecords):

@@ -54,7 +54,11 @@ async def consumer(app: Any) -> Any:
     )
     consumer.delivered = delivered
     consumer.sought = []
-    consumer._thread.seek = lambda tp, offset: consumer.sought.append((tp, offset))
+
+    async def seek(tp: Any, offset: int) -> None:
+        consumer.sought.append((tp, offset))
+
+    consumer._thread.seek_in_thread = seek
     consumer._thread.assignment = lambda: {INPUT, CHANGELOG}
     consumer._thread.highwater = lambda tp: 0
     app.consumer = consumer

@@ -23,7 +23,8 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import ConsumerMessage
 from kafka.record import default_records as kafka_records
 
-from streamproc.engine import delivery, lean
+from streamproc.engine import consumer_thread, delivery, lean
+from streamproc.engine.lean import FetchedBatch as Batch
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +42,7 @@ async def test_getmany_yields_what_get_many_fetched_as_messages(consumer: Any) -
 
     async def fetch(active_partitions: Any, timeout: float) -> Any:
         asked.append(active_partitions)
-        return {INPUT: [records[:700], records[700:]], CHANGELOG: []}
+        return {INPUT: [Batch(0, records[:700]), Batch(700, records[700:])], CHANGELOG: []}
 
     consumer._thread.getmany = fetch
     consumer._set_active_tps({INPUT})
@@ -166,7 +167,7 @@ async def test_the_workers_consumer_reads_committed_input_and_waits_shortly(cons
         await made.start()
     options = made_fetcher.call_args.kwargs
     assert options["isolation_level"] == "read_committed"
-    assert options["fetch_max_wait_ms"] == delivery.FETCH_MAX_WAIT_MS
+    assert options["fetch_max_wait_ms"] == consumer_thread.FETCH_MAX_WAIT_MS
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def fetched(data: bytes, mark: Any, first: int = 1) -> list[Any]:
     )
     found = list(read)
     assert read.next_fetch_offset == LAST + 1
-    return list(chain.from_iterable(found)) if mark else found
+    return list(chain.from_iterable(one.records for one in found)) if mark else found
 
 
 @pytest.fixture

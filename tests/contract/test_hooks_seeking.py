@@ -1,0 +1,107 @@
+"""Why seeks run in the client's thread, and that input which is skipped anyway is fetched again."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.consumer.subscription_state import SubscriptionState
+
+from streamproc.engine.consumer_thread import BatchConsumerThread
+from streamproc.engine.delivery import BatchConsumer
+from streamproc.engine.lean import FetchedBatch
+from tests.contract.conftest import INPUT, Record
+
+
+class Fetched:
+    """A fetch of offsets 10 to 14; something happens while its records are handed on."""
+
+    def __init__(self, meanwhile: Any) -> None:
+        self.next_fetch_offset = 10
+        self._meanwhile = meanwhile
+
+    def __iter__(self) -> Any:
+        for offset in range(10, 15):
+            self.next_fetch_offset = offset + 1
+            if offset == 12:
+                self._meanwhile()
+            yield Record(offset)
+
+
+async def test_a_seek_from_another_thread_can_be_undone_by_a_fetch() -> None:
+    """The defect: ``getall`` sets the position behind its records, whatever was sought."""
+    tp = TopicPartition("t", 0)
+    subscriptions = SubscriptionState()
+    subscriptions.assign_from_user([tp])
+    assignment = subscriptions.subscription.assignment
+    state = assignment.state_value(tp)
+    state.seek(10)
+    result = FetchResult(
+        tp, assignment=assignment, partition_records=Fetched(lambda: state.seek(3)), backoff=0.1
+    )
+    assert [record.offset for record in result.getall()] == [10, 11, 12, 13, 14]
+    assert state.position == 15, "offsets 3 to 9 would never be fetched"
+
+
+async def test_seeks_run_in_the_thread_of_the_client() -> None:
+    called: list[Any] = []
+    thread = SimpleNamespace(
+        _ensure_consumer=lambda: SimpleNamespace(seek=lambda tp, at: called.append((tp, at)))
+    )
+
+    async def call_thread(fun: Any, *args: Any) -> Any:
+        called.append("thread")
+        return await fun(*args)
+
+    thread.call_thread = call_thread
+    await BatchConsumerThread.seek_in_thread(thread, INPUT, 5)  # type: ignore[arg-type]
+    assert called == ["thread", (INPUT, 5)]
+
+
+@pytest.fixture
+def reading(consumer: Any, app: Any) -> Any:
+    """A consumer whose state is at offset 7; ``fetch(asked, offsets, then)`` is its next fetch."""
+    app.lane.owner.partitions[0] = SimpleNamespace(start_offset={INPUT.topic: 7}.get)
+
+    async def fetch(asked: int, offsets: range, then: int | None) -> list[int]:
+        async def getmany(active_partitions: Any, timeout: float) -> Any:
+            return {INPUT: [FetchedBatch(asked, [Record(offset) for offset in offsets])]}
+
+        consumer._thread.getmany = getmany
+        consumer._thread.next_fetch_offset = lambda tp: then
+        found = await BatchConsumer._getmany(consumer, {INPUT}, 0.0)
+        return [record.offset for chunk in found.get(INPUT, ()) for record in chunk.records]
+
+    consumer.fetch = fetch
+    return consumer
+
+
+async def test_input_skipped_by_a_fetch_is_fetched_again(reading: Any) -> None:
+    await reading.rewind(INPUT, 7)
+    epoch = reading.epoch(INPUT)
+    assert await reading.fetch(15, range(15, 20), 20) == [], "7 to 14 are missing"
+    assert reading.sought == [(INPUT, 7), (INPUT, 7)]
+    assert reading.epoch(INPUT) == epoch + 1
+    assert await reading.fetch(7, range(7, 15), 15) == list(range(7, 15))
+    assert await reading.fetch(15, range(15, 20), 20) == list(range(15, 20))
+
+
+async def test_markers_between_two_fetches_are_no_hole(reading: Any) -> None:
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(7, range(7, 10), 12) == [7, 8, 9]
+    assert await reading.fetch(12, range(13, 15), 15) == [13, 14]
+    assert len(reading.sought) == 1
+
+
+async def test_a_client_that_was_reset_is_believed_the_second_time(reading: Any) -> None:
+    """Offsets 7 to 99 are deleted: it begins at 100 however often it is asked for 7."""
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(100, range(100, 103), 103) == []
+    assert await reading.fetch(100, range(100, 103), 103) == [100, 101, 102]
+    assert await reading.fetch(103, range(103, 105), 105) == [103, 104]
+    await asyncio.sleep(0)
+    assert reading.sought == [(INPUT, 7), (INPUT, 7)]
