@@ -1,5 +1,7 @@
 """The rules file of a running worker: loaded at start, picked up or refused when it changes.
 
+The texts directory beside it belongs to it: what is said of the file goes for both.
+
 A worker never goes on without rules: whatever happens to the file, the last good rules stay in
 force. A change is judged when two looks in a row saw the same content, so that a file caught half
 written is neither taken over nor complained of.
@@ -12,9 +14,13 @@ from pathlib import Path
 import structlog
 
 from streamproc.contracts.rulesfile import RulesError, default_rulebook, load_rulebook, removed
+from streamproc.contracts.rulestexts import Content, read
 from streamproc.core.rulebook import Rulebook
 
 log = structlog.get_logger(__name__)
+
+
+NOTHING = Content(b"", {})
 
 
 class RulesFile:
@@ -25,11 +31,11 @@ class RulesFile:
         self.path = path
         self.refusal: str | None = None
         """Why the file as it is now is not in force; None if it is."""
-        self._in_force = b""
+        self._in_force = NOTHING
         """The content of which the rulebook was made."""
-        self._judged: bytes | OSError = b""
+        self._judged: Content | OSError = NOTHING
         """The content (or the failure to read it) that was dealt with last."""
-        self._seen: bytes | OSError = b""
+        self._seen: Content | OSError = NOTHING
         """What the last look saw."""
         if path is None:
             self.rulebook = default_rulebook()
@@ -37,7 +43,7 @@ class RulesFile:
         content = self._look()
         if isinstance(content, OSError):
             raise RulesError(_unreadable(path, content)) from content
-        self.rulebook = load_rulebook(content, str(path))
+        self.rulebook = load_rulebook(content.rules, str(path), content.texts)
         self._in_force = self._judged = self._seen = content
 
     def refresh(self) -> Rulebook | None:
@@ -62,10 +68,10 @@ class RulesFile:
             log.error("changed rules refused, keeping the old ones", problems=self.refusal)
             return None
 
-    def _judge(self, path: Path, content: bytes | OSError) -> Rulebook:
+    def _judge(self, path: Path, content: Content | OSError) -> Rulebook:
         if isinstance(content, OSError):
             raise RulesError(_unreadable(path, content)) from content
-        rulebook = load_rulebook(content, str(path))
+        rulebook = load_rulebook(content.rules, str(path), content.texts)
         gone = removed(self.rulebook, rulebook)
         if gone:
             raise RulesError(
@@ -78,15 +84,15 @@ class RulesFile:
         log.info("changed rules taken over", file=str(path), fingerprint=rulebook.fingerprint)
         return rulebook
 
-    def _look(self) -> bytes | OSError:
+    def _look(self) -> Content | OSError:
         assert self.path is not None
         try:
-            return self.path.read_bytes()
+            return read(self.path)
         except OSError as error:
             return error
 
 
-def _same(one: bytes | OSError, other: bytes | OSError) -> bool:
+def _same(one: Content | OSError, other: Content | OSError) -> bool:
     if isinstance(one, OSError) and isinstance(other, OSError):
         return one.errno == other.errno
     return one == other

@@ -11,6 +11,7 @@ from streamproc.cli.dispatch import dispatch
 from streamproc.cli.replay import replay
 from streamproc.cli.rules import rules
 from streamproc.cli.send import send
+from streamproc.cli.texts import texts
 from streamproc.cli.verify import verify
 from streamproc.cli.worker import worker
 from streamproc.cli.workload import workload
@@ -28,6 +29,7 @@ main.add_command(dispatch)
 main.add_command(replay)
 main.add_command(rules)
 main.add_command(send)
+main.add_command(texts)
 main.add_command(verify)
 main.add_command(worker)
 main.add_command(workload)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import time
 from importlib import resources
+from pathlib import Path as FilePath
 from typing import Any, Literal
 
 import msgspec
@@ -24,6 +26,13 @@ from streamproc.contracts.rulesformat import (
     TimedEntry,
 )
 from streamproc.contracts.rulestext import decode, parse
+from streamproc.contracts.rulestexts import (
+    TextsDirectory,
+    options_of,
+    plain_texts,
+    read,
+    templates,
+)
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rulebook import (
     Allowance,
@@ -39,6 +48,7 @@ from streamproc.core.texts.template import TextError, compile_text
 from streamproc.core.texts.vocabulary import REMINDER
 
 LONGEST_CYCLE_DAYS = 31
+TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 
 _COUNTDOWN_KINDS = ("before_cycle_end", "before_expiry")
 _TIMED_KINDS = ("usage_summary", *_COUNTDOWN_KINDS)
@@ -48,9 +58,12 @@ class RulesError(ValueError):
     """The rules file is wrong; the message lists every problem as FILE:LINE: field: problem."""
 
 
-def load_rulebook(source: str | bytes, filename: str) -> Rulebook:
+def load_rulebook(
+    source: str | bytes, filename: str, texts: Mapping[str, bytes | str] | None = None
+) -> Rulebook:
     """The rulebook of a file's content; TOML if the name ends so, else YAML.
 
+    ``texts``: content of the files of the texts directory, by their path (docs/texts.md).
     Raises :class:`RulesError` with all problems.
     """
     try:
@@ -58,25 +71,51 @@ def load_rulebook(source: str | bytes, filename: str) -> Rulebook:
         data, lines = parse(text, filename)
     except SyntaxProblem as problem:
         raise RulesError(str(problem)) from None
+    directory = TextsDirectory(texts or {})
+    origins = directory.merge_into(_with_texts(data), filename)
     # What parsing found wrong with a field is why the field is wrong: told once.
     told = {path for _, path, _ in lines.problems}
     problems = [
         *lines.problems,
         *(one for one in _Check(data, lines).problems() if one[1] not in told),
     ]
-    if problems:
-        found = sorted(
-            (line, f"{field_name(path)}: {problem}" if path else problem)
-            for line, path, problem in problems
-        )
-        raise RulesError("\n".join(f"{filename}:{line}: {text}" for line, text in found))
+    if problems or directory.problems:
+        inside, outside = [], list(directory.problems)
+        for line, path, wrong in problems:
+            origin = origins.get(path[:TEXT_DEPTH])
+            if origin is None:
+                inside.append((line, f"{field_name(path)}: {wrong}" if path else wrong))
+            else:
+                outside.append(origin.problem(path[TEXT_DEPTH:], wrong))
+        told_here = [f"{filename}:{line}: {told_of}" for line, told_of in sorted(inside)]
+        raise RulesError("\n".join([*told_here, *sorted(outside)]))
     return _rulebook(msgspec.convert(data, RulesFormat))
 
 
+def load_rules(path: FilePath) -> Rulebook:
+    """The rulebook of a file and of the texts beside it; raises ``OSError`` too."""
+    content = read(path)
+    return load_rulebook(content.rules, str(path), content.texts)
+
+
 def default_rulebook() -> Rulebook:
-    """The packaged rules."""
-    file = resources.files(__package__) / "rules" / "default.yaml"
-    return load_rulebook(file.read_bytes(), "default.yaml")
+    """The packaged rules, in the locales of the packaged texts."""
+    packaged = resources.files(__package__) / "rules"
+    texts = {
+        f"default.texts/{one.name}": one.read_bytes()
+        for one in (packaged / "default.texts").iterdir()
+    }
+    return load_rulebook((packaged / "default.yaml").read_bytes(), "default.yaml", texts)
+
+
+def _with_texts(data: dict[str, Any]) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """What can have texts: path and fields, by id."""
+    return {
+        one["id"]: ((section, index), one)
+        for section in ("rules",)
+        for index, one in enumerate(_list(data, section))
+        if isinstance(one, dict) and isinstance(one.get("id"), str)
+    }
 
 
 def removed(old: Rulebook, new: Rulebook) -> list[str]:
@@ -122,8 +161,7 @@ class _Check:
         self._problems.append((self._lines.of(path), path, problem))
 
     def _list(self, name: str) -> list[Any]:
-        found = self._data.get(name)
-        return found if isinstance(found, list) else []
+        return _list(self._data, name)
 
     def _check_ids(self, path: Path, items: list[Any]) -> None:
         ids: dict[str, int] = {}
@@ -181,11 +219,11 @@ class _Check:
     def _check_rule(self, path: Path, rule: dict[str, Any]) -> None:
         kind = rule.get("kind")
         texts = rule.get("texts")
-        for locale, template in texts.items() if isinstance(texts, dict) else ():
-            if isinstance(template, str):
+        for locale, written in texts.items() if isinstance(texts, dict) else ():
+            for place, template in templates(written):
                 wrong = _text_problem(template, locale, kind)
                 if wrong or not template.strip():
-                    self._add((*path, "texts", locale), wrong or "must not be empty")
+                    self._add((*path, "texts", locale, *place), wrong or "must not be empty")
         if kind == "usage_summary" and "day" in rule:
             every, day = rule.get("every", "week"), rule["day"]
             if every == "day":
@@ -197,6 +235,11 @@ class _Check:
         for index, value in enumerate(values):
             if value in values[:index]:
                 self._add((*path, "thresholds", index), f"{value} is given twice")
+
+
+def _list(data: dict[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _text_problem(template: str, locale: str, kind: Any) -> str | None:
@@ -225,6 +268,7 @@ def _rulebook(file: RulesFormat) -> Rulebook:
         limits=_limits(file.limits),
         default_locale=file.default_locale,
         currency=file.currency,
+        text_options=options_of((rule.id, rule.texts) for rule in file.rules),
     )
 
 
@@ -246,7 +290,7 @@ def _usage_rule(rule: PercentEntry | RemainingEntry) -> UsageRule:
         "usage_percent" if isinstance(rule, PercentEntry) else "remaining_bytes",
         tuple(sorted(rule.thresholds)),
         frozenset(map(str, rule.bucket_kinds)),
-        rule.texts,
+        plain_texts(rule.texts),
         rule.category,
         rule.mandatory,
         rule.priority,
@@ -268,7 +312,7 @@ def _timed_rule(rule: TimedEntry) -> TimedRule:
         rule.id,
         _KINDS[type(rule)],
         time.fromisoformat(rule.at),
-        rule.texts,
+        plain_texts(rule.texts),
         rule.category,
         rule.mandatory,
         rule.priority,

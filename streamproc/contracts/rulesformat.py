@@ -20,12 +20,16 @@ Id = Annotated[
 ]
 """``#`` ends the id in the names of buckets (``day-1gb#3``)."""
 Zone = Annotated[str, Meta(min_length=1, max_length=64)]
+LOCALE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 Locale = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        pattern=LOCALE_PATTERN,
         description="a language tag such as en or zh-CN",
     ),
+]
+Channel = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="a channel such as push")
 ]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="a currency code such as CNY")]
 Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -34,7 +38,6 @@ Seconds = Annotated[int, Meta(ge=0, le=YEAR_SECONDS)]
 Days = Annotated[int, Meta(ge=1, le=3660)]
 Priority = Annotated[int, Meta(ge=0, le=1000)]
 RatingGroup = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-Texts = Annotated[dict[Locale, str], Meta(min_length=1)]
 BucketKind = Literal["allowance", "pack", "topup"]
 BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
 Percent = Annotated[int, Meta(ge=1, le=100)]
@@ -46,6 +49,19 @@ ClockTime = Annotated[
 
 class _Strict(Struct, forbid_unknown_fields=True, frozen=True):
     pass
+
+
+class TextEntry(_Strict, frozen=True):
+    """A text with what few texts have; most are just a string."""
+
+    text: str
+    max_segments: Annotated[int, Meta(ge=1, le=10)] = 1
+    """SMS parts that the text may need; ``streamproc texts lint`` holds it to that."""
+    channels: dict[Channel, str] = {}
+    """Other words for other channels than SMS."""
+
+
+Texts = Annotated[dict[Locale, str | TextEntry], Meta(min_length=1)]
 
 
 class _Scoped(_Strict, frozen=True):

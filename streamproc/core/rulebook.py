@@ -6,6 +6,7 @@ A :class:`Rulebook` is immutable and shared by all accounts; accounts hold only 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import time
 from typing import Any, Literal
 from zlib import crc32
@@ -98,6 +99,15 @@ class TimedRule(Struct, frozen=True, gc=False):
     policy: Policy = PLAIN
 
 
+class TextOptions(Struct, frozen=True, gc=False):
+    """What a text has beyond its template."""
+
+    max_segments: int = 1
+    """SMS parts it may need, by a check (``texts lint``)."""
+    channels: dict[str, str] = {}
+    """Templates for channels other than SMS."""
+
+
 class Limits(Struct, frozen=True, gc=False):
     """What counts as absurd, late or unknown."""
 
@@ -136,6 +146,7 @@ class Rulebook:
         default_locale: str,
         currency: str,
         alerts: AlertPolicy = UNRESTRICTED,
+        text_options: Mapping[tuple[str, str], TextOptions] | None = None,
     ) -> None:
         self.plans = {plan.id: plan for plan in plans}
         self.packs = {pack.id: pack for pack in packs}
@@ -159,6 +170,8 @@ class Rulebook:
         self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
         every_rule: list[UsageRule | TimedRule] = [*usage_rules, *timed_rules]
         self.rules_by_id = {rule.id: rule for rule in every_rule}
+        self.text_options = text_options or {}
+        """By rule and locale, where there are any."""
         self.prepared: dict[tuple[str, str], Any] = {}
         """What others made of these rules once, by their own keys: compiled texts."""
         self._levels: dict[tuple[str, int], tuple[tuple[int, ...], tuple[Crossing, ...]]] = {}

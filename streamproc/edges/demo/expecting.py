@@ -183,10 +183,10 @@ def arriving(pipe: IO[bytes], topic: str, balance: Balance) -> Iterator[LogRecor
 
 def main(topic: str, rules: str | None = None) -> None:
     """The far end of the pipe."""
-    from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
+    from streamproc.contracts.rulesfile import default_rulebook, load_rules
 
     pipe, answers = sys.stdin.buffer, sys.stdout.buffer
-    rulebook = load_rulebook(Path(rules).read_bytes(), rules) if rules else default_rulebook()
+    rulebook = load_rules(Path(rules)) if rules else default_rulebook()
     balance = Balance()
     outcome = expect(arriving(pipe, topic, balance), rulebook, outcome=balance.outcome)
     _write(

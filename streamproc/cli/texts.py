@@ -1,0 +1,70 @@
+"""``streamproc texts``: every text as subscribers will see it, and what is wrong with texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streamproc.cli.rules import WrongRules, read_rules
+
+if TYPE_CHECKING:
+    from streamproc.core.texts.checking import Checked, Rendered
+
+FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
+
+
+@click.group()
+def texts() -> None:
+    """Texts of reminders, of a rules file or the packaged one."""
+
+
+@texts.command()
+@FILE
+@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only these rules.")
+@click.option("--locale", "locales", multiple=True, metavar="TAG", help="Only these locales.")
+@click.option("--all", "every", is_flag=True, help="With extreme figures, too.")
+def preview(
+    file: Path | None, rules: tuple[str, ...], locales: tuple[str, ...], every: bool
+) -> None:
+    """Show the texts of FILE as they get with the longest names and figures that FILE has."""
+    shown = [
+        one
+        for one in _checked(file)
+        if (not rules or one.rule in rules) and (not locales or one.locale in locales)
+    ]
+    if not shown:
+        raise click.ClickException("no such text")
+    for text in shown:
+        click.echo(_head(text))
+        rendered = text.rendered if every else [text.longest]
+        for one in rendered:
+            click.echo(f"  {_size(one)}  {one.text}")
+
+
+@texts.command()
+@FILE
+def lint(file: Path | None) -> None:
+    """Render every text in every locale with extreme figures; exit 1 if anything is wrong."""
+    checked = _checked(file)
+    problems = [f"{_head(one)}: {problem}" for one in checked for problem in one.problems]
+    if problems:
+        raise WrongRules("\n".join(problems))
+    locales = sorted({one.locale for one in checked})
+    click.echo(f"OK: {len(checked)} texts in {', '.join(locales)}")
+
+
+def _checked(file: Path | None) -> list[Checked]:
+    from streamproc.core.texts.checking import check
+
+    return check(read_rules(file))
+
+
+def _head(text: Checked) -> str:
+    return f"{text.rule} {text.locale} {text.channel}"
+
+
+def _size(one: Rendered) -> str:
+    plural = "" if one.segments == 1 else "s"
+    return f"{one.sample.name}: {len(one.text)} characters, {one.segments} segment{plural}"

@@ -1,0 +1,124 @@
+"""Every packaged text with figures at their worst, and that the check finds what it looks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from streamproc.cli import main
+from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
+from streamproc.core.texts.checking import Checked, check
+from tests.support.rules import YAML, edited
+
+PACKAGED = check(default_rulebook())
+
+
+def name(text: Checked) -> str:
+    return f"{text.rule}-{text.locale}-{text.channel}"
+
+
+@pytest.mark.parametrize("text", PACKAGED, ids=name)
+def test_a_packaged_text_is_right_in_every_case(text: Checked) -> None:
+    assert text.problems == []
+
+
+@pytest.mark.parametrize("text", [one for one in PACKAGED if one.locale.startswith("zh")], ids=name)
+def test_a_packaged_chinese_text_is_a_single_sms(text: Checked) -> None:
+    usual = [one for one in text.rendered if one.sample.is_usual]
+    assert len(usual) == 3
+    assert max(len(one.text) for one in usual) <= 70
+    assert {one.segments for one in usual} == {1}
+
+
+@pytest.mark.parametrize("text", [one for one in PACKAGED if one.locale == "en"], ids=name)
+def test_a_packaged_english_text_is_a_single_gsm7_sms(text: Checked) -> None:
+    usual = [one for one in text.rendered if one.sample.is_usual]
+    assert {(one.encoding, one.segments) for one in usual} == {("gsm7", 1)}
+
+
+def found(texts: str) -> list[str]:
+    (text,) = check(load_rulebook(edited(YAML, ('{en: "{percent}% used"}', texts)), "r.yaml"))
+    return text.problems
+
+
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        ('{en: "{percent, plural, =100 {} other {left}}"}', "is empty with empty figures"),
+        ('{pl: "{percent, plural, one {#} other {#}}"}', "{percent, plural} has no words for few"),
+        ('{ru: "{percent, plural, one {#} few {#} other {#}}"}', "{percent, plural} has no words"),
+        (f'{{zh: "{"长" * 68}{{percent}}"}}', "needs 2 segments (71 characters, ucs2) with empty"),
+        (f'{{en: "{"x" * 158}{{percent}}"}}', "needs 2 segments (161 characters, gsm7) with empty"),
+        (f'{{en: {{text: "{"x" * 305}{{percent}}", max_segments: 2}}}}', "needs 3 segments (308"),
+    ],
+)
+def test_what_the_check_finds(texts: str, problem: str) -> None:
+    assert any(one.startswith(problem) for one in found(texts)), found(texts)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        f'{{zh: "{"长" * 67}{{percent}}"}}',
+        f'{{en: {{text: "{"x" * 303}{{percent}}", max_segments: 2}}}}',
+        '{pl: "{percent, plural, other {#}}"}',
+        '{pl: "{percent, plural, =1 {#} other {#}}"}',
+        '{ru: "{percent, plural, one {#} few {#} many {#} other {#}}"}',
+    ],
+)
+def test_what_the_check_lets_pass(texts: str) -> None:
+    assert found(texts) == []
+
+
+def test_other_channels_have_no_budget() -> None:
+    rules = edited(YAML, ("{en:", f'{{fr: {{text: x, channels: {{push: "{"长" * 900}"}}}}, en:'))
+    assert [(one.channel, one.problems) for one in check(load_rulebook(rules, "r.yaml"))] == [
+        ("sms", []),
+        ("push", []),
+        ("sms", []),
+    ]
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, ["texts", *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_lint_of_the_packaged_texts() -> None:
+    code, out, _ = run("lint")
+    assert (code, out) == (0, f"OK: {len(PACKAGED)} texts in ar, en, pl, ru, zh-CN, zh-TW\n")
+
+
+def test_lint_names_rule_locale_and_channel(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(edited(YAML, ('{en: "{percent}% used"}', f'{{zh: "{"长" * 71}"}}')))
+    code, _, err = run("lint", str(path))
+    assert code == 1
+    assert err.splitlines()[0].startswith("low zh sms: needs 2 segments (71 characters, ucs2)")
+
+
+def test_a_wrong_file_is_told_as_everywhere(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(edited(YAML, ("{percent}", "{foo}")))
+    code, _, err = run("lint", str(path))
+    assert code == 1
+    assert err.startswith(f"{path}:16: rules[0].texts.en: unknown placeholder {{foo}}")
+
+
+def test_preview_shows_the_longest_of_what_was_asked_for() -> None:
+    code, out, _ = run("preview", "--rule", "cycle-end", "--locale", "pl")
+    assert (code, out.splitlines()[0], len(out.splitlines())) == (0, "cycle-end pl sms", 2)
+    assert "Za 3 dni (28 listopada) kończy się okres rozliczeniowy" in out
+
+
+def test_preview_of_extreme_figures() -> None:
+    _, out, _ = run("preview", "--rule", "low-balance", "--locale", "en", "--all")
+    for one in ("negative", "endless", "huge", "five buckets", ", -1 GB of", "2001.59 TB of"):
+        assert one in out, one
+
+
+def test_preview_of_what_is_not_there() -> None:
+    code, _, err = run("preview", "--locale", "xx")
+    assert (code, err) == (1, "Error: no such text\n")

@@ -1,0 +1,78 @@
+"""docs/texts.md says what is so."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from streamproc.cli import main
+from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rulesformat import TextEntry
+from streamproc.core.texts.template import compile_text
+from streamproc.core.texts.vocabulary import REMINDER, Kind
+from tests.unit.test_rules_docs import TEXT as RULES
+
+TEXT = (Path(__file__).parents[2] / "docs" / "texts.md").read_text(encoding="utf-8")
+EXAMPLE = RULES.split("```yaml\n", 1)[1].split("```", 1)[0]
+ROWS = re.findall(r"^\| `(.+)` \| (\w+) = (.+) \| `(.+)` \|$", TEXT, re.MULTILINE)
+
+
+def value(name: str, written: str) -> Any:
+    kind = REMINDER[name]
+    if kind is Kind.NAMES:
+        return written.split(", ")
+    if kind is Kind.INSTANT:
+        if written == "never":
+            return None
+        return (datetime.fromisoformat(written) - datetime(1970, 1, 1)) // timedelta(minutes=1)
+    return int(written)
+
+
+def test_the_table_of_messages_is_read() -> None:
+    assert len(ROWS) == TEXT.split("| Template |", 1)[1].split("\n\n", 1)[0].count("\n") - 1
+
+
+@pytest.mark.parametrize(("template", "name", "figure", "shown"), ROWS)
+def test_a_message_is_shown_as_the_table_says(
+    template: str, name: str, figure: str, shown: str
+) -> None:
+    figures = SimpleNamespace(**{name: value(name, figure)})
+    assert compile_text(template, "en", REMINDER).render(figures) == shown
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_load() -> None:
+    inline, directory = blocks("yaml")
+    found = re.search(r"^    texts:\n(      .*\n)+", EXAMPLE, re.MULTILINE)
+    assert found is not None
+    rules = EXAMPLE.replace(found[0], inline, 1)
+    book = load_rulebook(rules, "rules.yaml", {"rules.texts/pl.yaml": directory})
+    assert book.rules_by_id["low-balance"].texts.keys() == {"zh-CN", "en", "pl"}
+    assert book.text_options["cycle-end", "pl"].max_segments == 2
+    assert "\n" not in book.rules_by_id["cycle-end"].texts["pl"]
+
+
+def test_the_table_of_fields_is_the_type() -> None:
+    written = TEXT.split("A text is a string, or a mapping:", 1)[1].split("\n\n", 2)[1]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", written, re.MULTILINE)
+    defaults = {"required": msgspec.NODEFAULT, "none": msgspec.NODEFAULT, "1": 1}
+    assert {name: defaults[default] for name, default in rows} == {
+        field.name: field.default for field in msgspec.structs.fields(TextEntry)
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "output"), re.findall(r"^\$ streamproc (.+)\n((?:.+\n)+)```", TEXT, re.MULTILINE)
+)
+def test_a_command_prints_what_is_shown(command: str, output: str) -> None:
+    assert CliRunner().invoke(main, command.split()).stdout == output
