@@ -38,7 +38,7 @@ class QuotaProcessor:
         self, rules: Rulebook, topics: Topics, clock: Clock, native: Native = "auto"
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``."""
+        """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``, ``orders``."""
         self.packs_at_once = is_native(native)
         self._topics = topics
         self._event_clock = clock == "event"
@@ -220,9 +220,12 @@ class QuotaProcessor:
             elif kind is Audited:
                 counts["audit"] += 1
                 outbox.put(topics.audit, key, encode_effect(effect))
-            else:
+            elif kind is Rejected:
                 counts["rejects"] += 1
                 outbox.put(topics.rejects, None, encode_effect(effect))
+            else:
+                counts["orders"] += 1
+                outbox.put(topics.orders, key, encode_effect(effect))
 
     def _reject(
         self,

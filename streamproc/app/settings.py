@@ -16,14 +16,15 @@ class Topics:
     """Topic names. Every input topic takes every event type; a subscriber's events keep the order
     they have within one topic."""
 
-    inputs: tuple[str, ...] = ("streamproc.events",)
+    inputs: tuple[str, ...] = ("streamproc.events", "streamproc.commands")
     reminders: str = "streamproc.reminders"
     audit: str = "streamproc.audit"
     rejects: str = "streamproc.rejects"
+    orders: str = "streamproc.orders"
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return self.reminders, self.audit, self.rejects
+        return self.reminders, self.audit, self.rejects, self.orders
 
 
 @dataclass(frozen=True)

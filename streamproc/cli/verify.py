@@ -25,7 +25,11 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 @click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
 @click.option("--app-id", default="streamproc", help="The workers' own.")
 @click.option(
-    "--input", "inputs", multiple=True, default=["streamproc.events"], help="Input topic."
+    "--input",
+    "inputs",
+    multiple=True,
+    default=["streamproc.events", "streamproc.commands"],
+    help="Input topic; may be given several times.",
 )
 @click.option(
     "--clock", type=click.Choice(["wall", "event"]), default="wall", help="The workers' own."

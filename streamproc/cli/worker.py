@@ -20,11 +20,16 @@ from streamproc.cli.logs import Format, configure
 @click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
 @click.option("--app-id", default="streamproc", help="Names group, changelog, transactions.")
 @click.option(
-    "--input", "inputs", multiple=True, default=["streamproc.events"], help="Input topic."
+    "--input",
+    "inputs",
+    multiple=True,
+    default=["streamproc.events", "streamproc.commands"],
+    help="Input topic; may be given several times.",
 )
 @click.option("--reminders", default="streamproc.reminders", help="Output topic.")
 @click.option("--audit", default="streamproc.audit", help="Output topic.")
 @click.option("--rejects", default="streamproc.rejects", help="Output topic.")
+@click.option("--orders", default="streamproc.orders", help="Output topic, for billing.")
 @click.option("--partitions", default=4, help="For topics that do not exist yet.")
 @click.option("--replication-factor", default=1, help="For topics that do not exist yet.")
 @click.option(
@@ -66,6 +71,7 @@ def worker(
     reminders: str,
     audit: str,
     rejects: str,
+    orders: str,
     rules: Path | None,
     log_level: str,
     log_format: Format,
@@ -83,7 +89,9 @@ def worker(
 
     logging = configure(log_level, log_format)
     settings = WorkerSettings(
-        rules=rules, topics=Topics(tuple(inputs), reminders, audit, rejects), **options
+        rules=rules,
+        topics=Topics(tuple(inputs), reminders, audit, rejects, orders),
+        **options,
     )
     try:
         rules_file = RulesFile(rules)

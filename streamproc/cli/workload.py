@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 @click.option("--seed", default=1, help="The same seed and rules make the same bytes.")
 @click.option("--subscribers", default=5_000, type=click.IntRange(1))
 @click.option(
+    "--stories",
+    default=0,
+    type=click.IntRange(0),
+    help="Beside the events: orders and charges of services, trips, texts of subscribers.",
+)
+@click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%d"]),
     default="2026-01-01",
@@ -54,6 +60,7 @@ def workload(
     events: int,
     seed: int,
     subscribers: int,
+    stories: int,
     start: datetime,
     days: int,
     rules: Path | None,
@@ -69,8 +76,9 @@ def workload(
     """Make a month of usage as billing systems send it, from a seed.
 
     Few subscribers make most of the records, by day and night and in bursts; some records are
-    late, doubled or malformed; there are top-ups, plan changes, opt-outs and closes. Give --out
-    or --broker.
+    late, doubled or malformed; there are top-ups, plan changes, opt-outs and closes. With --stories
+    subscribers also order, confirm, are charged, travel and send texts, into the same topic. Give
+    --out or --broker.
 
     \b
     streamproc workload --events 1000000 --out month.ndjson.zst
@@ -81,6 +89,7 @@ def workload(
     from streamproc.edges.bulk import BulkProducer, DeliveryError, TopicError
     from streamproc.edges.bulk.topics import topic_facts
     from streamproc.edges.workload import WorkloadSettings, clock_records, generate
+    from streamproc.edges.workload_talk import mixed
 
     if (out is None) == (broker is None):
         raise click.UsageError("give either --out FILE or --broker HOST:PORT")
@@ -91,7 +100,10 @@ def workload(
         start=start.replace(tzinfo=UTC),
         days=days,
     )
-    records = generate(settings, read_rules(rules))
+    rulebook = read_rules(rules)
+    if stories and not (rulebook.commands or rulebook.services or rulebook.zones):
+        raise click.ClickException("--stories needs commands, services or zones in the rules file")
+    records = mixed(settings, rulebook, stories) if stories else generate(settings, rulebook)
     began = time.monotonic()
     if out is not None:
         clocks = clock_records(settings, partitions if advance_clock else 0)

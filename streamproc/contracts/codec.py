@@ -15,7 +15,7 @@ from streamproc.contracts.cloudevents import (
     UnknownTypeError,
     unwrap,
 )
-from streamproc.core.effects import Audited, Effect, Rejected, Reminder
+from streamproc.core.effects import Audited, Effect, Order, Rejected, Reminder
 from streamproc.core.events import ClockAdvanced, InputEvent, SubscriberEvent
 from streamproc.core.privacy import conceal
 
@@ -114,6 +114,14 @@ def decode_reject(value: bytes) -> Rejected:
     return _decode_as(Rejected, value)
 
 
+def decode_order(value: bytes) -> Order:
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    effect = _decode_effect(value)
+    if not isinstance(effect, Order):
+        raise msgspec.ValidationError("the record is no order")
+    return effect
+
+
 def _decode_as(kind: type[T], value: bytes) -> T:
     # The union of all: msgspec would not ask a single type for its tag.
     effect = _decode_effect(value)
@@ -132,6 +140,7 @@ __all__ = [
     "Effect",
     "decode_audit",
     "decode_event",
+    "decode_order",
     "decode_reject",
     "decode_reminder",
     "encode_effect",

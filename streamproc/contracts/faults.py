@@ -72,14 +72,15 @@ def _walk(value: Any, kind: Any, path: Path) -> Iterator[Fault]:
 def _walk_union(value: Any, kinds: tuple[Any, ...], path: Path) -> Iterator[Fault]:
     """A tagged struct by its tag, a struct or its short form, the one kind that may be None too."""
     structs = [one for one in kinds if isinstance(one, type) and issubclass(one, Struct)]
-    if len(structs) == 1 and structs[0].__struct_config__.tag is None:
-        short = next(one for one in kinds if one is not structs[0])
+    plain = len(structs) == 1 and structs[0].__struct_config__.tag is None
+    short = next((one for one in kinds if one is not structs[0]), None) if plain else None
+    if plain and short is not type(None):
         if isinstance(value, dict):
             yield from _walk_struct(value, structs[0], path)
         else:
             yield from _leaf(value, short, path)
         return
-    if not structs:
+    if not structs or plain:
         if value is not None:
             yield from _walk(value, next(one for one in kinds if one is not type(None)), path)
         return

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from streamproc.contracts import conversation
 from streamproc.contracts.faults import faults
 from streamproc.contracts.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.contracts.rulesformat import (
@@ -148,13 +149,15 @@ class _Check:
         """Line, path and problem of each."""
         for path, problem in faults(self._data, RulesFormat):
             self._add(path, problem)
-        for name in ("plans", "packs", "rules"):
+        for name in ("plans", "packs", "rules", "services", "roaming_zones", "notices"):
             self._check_ids((name,), self._list(name))
         self._check_scopes()
         self._check_limits()
         for index, rule in enumerate(self._list("rules")):
             if isinstance(rule, dict):
                 self._check_rule(("rules", index), rule)
+        for path, problem in conversation.problems(self._data):
+            self._add(path, problem)
         return self._problems
 
     def _add(self, path: Path, problem: str) -> None:
@@ -269,6 +272,10 @@ def _rulebook(file: RulesFormat) -> Rulebook:
         default_locale=file.default_locale,
         currency=file.currency,
         text_options=options_of((rule.id, rule.texts) for rule in file.rules),
+        services=conversation.services_of(file),
+        zones=conversation.zones_of(file),
+        notices=conversation.notices_of(file),
+        commands=conversation.commands_of(file),
     )
 
 
@@ -276,7 +283,9 @@ def _plan(plan: PlanEntry) -> Plan:
     allowances = tuple(
         Allowance(one.id, one.granted_bytes, one.priority, one.scope) for one in plan.allowances
     )
-    return Plan(plan.id, allowances, plan.overage_price_minor, plan.overage_unit_bytes)
+    return Plan(
+        plan.id, allowances, plan.overage_price_minor, plan.overage_unit_bytes, plan.price_minor
+    )
 
 
 def _pack(pack: PackEntry) -> Pack:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from streamproc.core.commands.vocabulary import Action, ReplyName, Word
 from streamproc.core.model import ALLOWANCE, PACK, TOPUP
 from streamproc.core.rulebook import Scope
 
@@ -47,11 +48,11 @@ ClockTime = Annotated[
 ]
 
 
-class _Strict(Struct, forbid_unknown_fields=True, frozen=True):
+class Strict(Struct, forbid_unknown_fields=True, frozen=True):
     pass
 
 
-class TextEntry(_Strict, frozen=True):
+class TextEntry(Strict, frozen=True):
     """A text with what few texts have; most are just a string."""
 
     text: str
@@ -64,7 +65,7 @@ class TextEntry(_Strict, frozen=True):
 Texts = Annotated[dict[Locale, str | TextEntry], Meta(min_length=1)]
 
 
-class _Scoped(_Strict, frozen=True):
+class _Scoped(Strict, frozen=True):
     rating_groups: Annotated[frozenset[RatingGroup], Meta(min_length=1)] | None = None
     roaming_zones: Annotated[frozenset[Zone], Meta(min_length=1)] | None = None
 
@@ -79,11 +80,12 @@ class AllowanceEntry(_Scoped, frozen=True, kw_only=True):
     priority: Priority = 50
 
 
-class PlanEntry(_Strict, frozen=True):
+class PlanEntry(Strict, frozen=True):
     id: Id
     allowances: tuple[AllowanceEntry, ...]
     overage_price_minor: Natural = 0
     overage_unit_bytes: Count = 1_000_000
+    price_minor: Natural = 0
 
 
 class PackEntry(_Scoped, frozen=True, kw_only=True):
@@ -93,7 +95,7 @@ class PackEntry(_Scoped, frozen=True, kw_only=True):
     priority: Priority = 10
 
 
-class RuleEntry(_Strict, frozen=True, tag_field="kind", kw_only=True):
+class RuleEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
     id: Id
     texts: Texts
     category: Id
@@ -131,7 +133,7 @@ class BeforeExpiryEntry(TimedEntry, frozen=True, tag="before_expiry", kw_only=Tr
     days_before: Annotated[int, Meta(ge=0, le=365)]
 
 
-class LimitsEntry(_Strict, frozen=True):
+class LimitsEntry(Strict, frozen=True):
     max_event_bytes: Count = 1 << 40
     max_ahead_seconds: Seconds = 300
     max_age_days: Days = 40
@@ -143,12 +145,113 @@ class LimitsEntry(_Strict, frozen=True):
     history_cycles: Annotated[int, Meta(ge=1, le=24)] = 2
 
 
+class ServiceEntry(Strict, frozen=True, kw_only=True):
+    id: Id
+    names: dict[Locale, str] = {}
+    price_minor: Natural
+    confirm_charge: bool = True
+    answer_seconds: Annotated[int, Meta(ge=60, le=YEAR_SECONDS)] = 86_400
+    wrong_charge_refund_percent: Annotated[int, Meta(ge=0, le=1000)] = 200
+
+
+class ZoneEntry(Strict, frozen=True, kw_only=True):
+    id: Id
+    names: dict[Locale, str] = {}
+    price_minor: Natural
+    unit_bytes: Count = 1_000_000
+
+
+class NoticeEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
+    id: Id
+    texts: Texts
+    category: Id
+    mandatory: bool = False
+    priority: Priority = 5
+    ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 86_400
+    in_quiet_hours: Literal["hold", "send"] | None = None
+
+
+class WelcomeEntry(NoticeEntry, frozen=True, tag="activation_welcome", kw_only=True):
+    pass
+
+
+class SubscriptionQuestionEntry(
+    NoticeEntry, frozen=True, tag="subscription_question", kw_only=True
+):
+    pass
+
+
+class ChargeQuestionEntry(NoticeEntry, frozen=True, tag="charge_question", kw_only=True):
+    pass
+
+
+class TimedNoticeEntry(NoticeEntry, frozen=True, kw_only=True):
+    at: ClockTime
+    misfire_grace_seconds: Seconds = 21_600
+
+
+class BeforeChargeEntry(TimedNoticeEntry, frozen=True, tag="before_charge", kw_only=True):
+    days_before: Annotated[int, Meta(ge=0, le=31)]
+
+
+class ChargedEntry(NoticeEntry, frozen=True, tag="service_charged", kw_only=True):
+    pass
+
+
+class ChargedInErrorEntry(NoticeEntry, frozen=True, tag="charged_in_error", kw_only=True):
+    pass
+
+
+class RefundedEntry(NoticeEntry, frozen=True, tag="service_refunded", kw_only=True):
+    pass
+
+
+class RoamingWelcomeEntry(NoticeEntry, frozen=True, tag="roaming_welcome", kw_only=True):
+    pass
+
+
+class PlanAdviceEntry(TimedNoticeEntry, frozen=True, tag="plan_advice", kw_only=True):
+    days_after: Annotated[int, Meta(ge=0, le=27)] = 1
+    cycles: Annotated[int, Meta(ge=1, le=24)] = 2
+    saving_minor: Count = 1
+
+
+AnyNoticeEntry = (
+    WelcomeEntry
+    | SubscriptionQuestionEntry
+    | ChargeQuestionEntry
+    | BeforeChargeEntry
+    | ChargedEntry
+    | ChargedInErrorEntry
+    | RefundedEntry
+    | RoamingWelcomeEntry
+    | PlanAdviceEntry
+)
+
+Keywords = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=40)], ...], Meta(min_length=1)
+]
+
+
+class CommandsEntry(Strict, frozen=True, kw_only=True):
+    keywords: dict[Action, Keywords] = {}
+    shown: dict[Locale, dict[Action, str]] = {}
+    words: dict[Word, Keywords] = {}
+    categories: dict[Id, Keywords] = {}
+    texts: dict[ReplyName, Texts] = {}
+    category: Id = "replies"
+    priority: Priority = 0
+    ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 600
+    max_replies: Annotated[int, Meta(ge=1, le=50)] = 10
+    window_seconds: Annotated[int, Meta(ge=60, le=7 * 86_400)] = 3600
+
+
 AnyRuleEntry = (
     PercentEntry | RemainingEntry | SummaryEntry | BeforeCycleEndEntry | BeforeExpiryEntry
 )
 
 
-class RulesFormat(_Strict, frozen=True, kw_only=True):
+class RulesFormat(Strict, frozen=True, kw_only=True):
     """The whole file."""
 
     version: Literal[1]
@@ -158,3 +261,7 @@ class RulesFormat(_Strict, frozen=True, kw_only=True):
     plans: Annotated[tuple[PlanEntry, ...], Meta(min_length=1)]
     packs: tuple[PackEntry, ...] = ()
     rules: Annotated[tuple[AnyRuleEntry, ...], Meta(min_length=1)]
+    services: tuple[ServiceEntry, ...] = ()
+    roaming_zones: tuple[ZoneEntry, ...] = ()
+    notices: tuple[AnyNoticeEntry, ...] = ()
+    commands: CommandsEntry | None = None

@@ -31,6 +31,8 @@ Partition = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Priority = Annotated[int, Meta(ge=0, le=1000)]
 Segments = Annotated[int, Meta(ge=1, le=255)]
 Encoding = Literal["gsm7", "ucs2"]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+"""ISO 4217 code; amounts are in its minor units."""
 
 
 class BucketFigures(Struct, frozen=True, gc=False):
@@ -127,7 +129,53 @@ class Rejected(Struct, frozen=True, gc=False, tag="input.rejected", tag_field="t
     source: Source | UnsetType = UNSET
 
 
-Effect = Reminder | Audited | Rejected
+class ConfirmationDecided(
+    Struct, frozen=True, gc=False, tag="confirmation.decided", tag_field="type"
+):
+    """What became of a second confirmation that billing had asked for. Exactly one for each."""
+
+    id: ReminderId
+    about: Word
+    subscriber: Subscriber
+    service: Name
+    outcome: Word
+    amount_minor: Natural
+    currency: Currency
+    request_id: EventId
+    request_source: Source
+    asked_time: Instant
+    decided_time: Instant
+    cause: Cause
+
+
+class UnsubscriptionRequested(
+    Struct, frozen=True, gc=False, tag="unsubscription.requested", tag_field="type"
+):
+    """The subscriber ends a service; nothing may be charged for it from ``time`` on."""
+
+    id: ReminderId
+    subscriber: Subscriber
+    service: Name
+    time: Instant
+    cause: Cause
+
+
+class RefundRequested(Struct, frozen=True, gc=False, tag="refund.requested", tag_field="type"):
+    """A service was charged without confirmation: ``amount_minor`` is to be given back."""
+
+    id: ReminderId
+    subscriber: Subscriber
+    service: Name
+    charged_minor: Natural
+    amount_minor: Natural
+    currency: Currency
+    time: Instant
+    cause: Cause
+
+
+Order = ConfirmationDecided | UnsubscriptionRequested | RefundRequested
+"""What billing has to know or to do."""
+Effect = Reminder | Audited | Rejected | Order
 
 
 def cause_of(event: SubscriberEvent, arrival: Arrival) -> Cause:

@@ -26,6 +26,10 @@ ByteCount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 GrantedBytes = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
 RatingGroup = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 AnchorDay = Annotated[int, Meta(ge=1, le=31)]
+MinorAmount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+"""Money in minor units (cent, fen) of the rules file's currency."""
+MobileText = Annotated[str, Meta(max_length=1600)]
+"""Ten parts of an SMS, and more than any keyword."""
 
 
 def _keep_in_calendar(event: Struct, field: str) -> None:
@@ -82,6 +86,8 @@ class AccountActivated(_Event, tag="account.activated", frozen=True, gc=False):
     time_zone: Name
     billing_anchor_day: AnchorDay
     locale: Name | UnsetType = UNSET
+    services: Annotated[list[Name], Meta(max_length=50)] | UnsetType = UNSET
+    """Value-added services that the contract begins with."""
 
 
 class PlanChanged(_Event, tag="account.plan_changed", frozen=True, gc=False):
@@ -125,6 +131,76 @@ class AccountClosed(_Event, tag="account.closed", frozen=True, gc=False):
     """The contract ended: no more charging, no more reminders."""
 
 
+class ServiceRequested(_Event, tag="service.requested", frozen=True, gc=False):
+    """Somebody ordered a value-added service: to be confirmed before it is subscribed."""
+
+    service: Name
+
+
+class ServiceSubscribed(_Event, tag="service.subscribed", frozen=True, gc=False):
+    """The subscriber has a value-added service from now on."""
+
+    service: Name
+    price_minor: MinorAmount | UnsetType = UNSET
+    """Of one period; the catalogue's if left out."""
+    next_charge_time: Instant | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
+        if self.next_charge_time is not UNSET:
+            _keep_in_calendar(self, "next_charge_time")
+
+
+class ServiceUnsubscribed(_Event, tag="service.unsubscribed", frozen=True, gc=False):
+    """The subscriber has the service no more."""
+
+    service: Name
+
+
+class ServiceChargeRequested(_Event, tag="service.charge_requested", frozen=True, gc=False):
+    """Billing is about to charge a service: to be confirmed before it does."""
+
+    service: Name
+    amount_minor: MinorAmount
+
+
+class ServiceCharged(_Event, tag="service.charged", frozen=True, gc=False):
+    """Billing has charged a service."""
+
+    service: Name
+    amount_minor: MinorAmount
+    request_id: EventId | UnsetType = UNSET
+    """The id of the ``service.charge_requested`` of the same source that was confirmed."""
+    next_charge_time: Instant | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
+        if self.next_charge_time is not UNSET:
+            _keep_in_calendar(self, "next_charge_time")
+
+
+class ServiceRefunded(_Event, tag="service.refunded", frozen=True, gc=False):
+    """Billing has given money back; ``charged_minor`` is what was charged in error."""
+
+    service: Name
+    amount_minor: MinorAmount
+    charged_minor: MinorAmount | UnsetType = UNSET
+
+
+class LocationUpdated(_Event, tag="location.updated", frozen=True, gc=False):
+    """The network sees the subscriber in a roaming zone, or back at ``home``."""
+
+    roaming_zone: Name
+
+
+class SmsReceived(_Event, tag="sms.received", frozen=True, gc=False):
+    """A mobile-originated text to the operator's short code."""
+
+    text: MobileText
+
+
 class ClockAdvanced(
     Struct,
     tag="clock.advanced",
@@ -145,7 +221,15 @@ class ClockAdvanced(
 
 
 AccountEvent = AccountActivated | PlanChanged | ToppedUp | OptedOut | OptedIn | AccountClosed
-SubscriberEvent = UsageRecorded | AccountEvent
+ServiceEvent = (
+    ServiceRequested
+    | ServiceSubscribed
+    | ServiceUnsubscribed
+    | ServiceChargeRequested
+    | ServiceCharged
+    | ServiceRefunded
+)
+SubscriberEvent = UsageRecorded | AccountEvent | ServiceEvent | LocationUpdated | SmsReceived
 InputEvent = SubscriberEvent | ClockAdvanced
 
 

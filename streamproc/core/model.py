@@ -105,6 +105,16 @@ class Question(Struct, array_like=True, gc=False):
     deadline_ms: int
 
 
+class ConfirmedCharge(Struct, array_like=True, gc=False):
+    """What billing may charge once."""
+
+    request: str
+    """Digest of the request's id and source."""
+    service: str
+    amount_minor: int
+    """At most."""
+
+
 class Extra(Struct, omit_defaults=True):
     """State of features that few subscribers use: only what differs from its default is packed.
 
@@ -128,10 +138,12 @@ class Extra(Struct, omit_defaults=True):
     """Oldest first."""
     questions_asked: int = 0
     """How many so far, to number them."""
-    confirmed_charges: list[str] = []
-    """Digests of charge requests that were confirmed and not charged yet, oldest first."""
+    confirmed_charges: list[ConfirmedCharge] = []
+    """Confirmed and not charged yet, oldest first."""
     roaming_zone: str = ""
     """Where the network last saw the subscriber, if not at home."""
+    located_ms: int = 0
+    """When it did, if not at home."""
     advised_cycle_ms: int = 0
     """Begin of the cycle in which a plan was advised last."""
 
@@ -160,6 +172,24 @@ def extra_of(account: Account) -> Extra:
     if account.extra is None:
         account.extra = Extra()
     return account.extra
+
+
+def forget_choices_and_services(extra: Extra) -> None:
+    """A contract ended: what its subscriber chose and had does not bind a new one."""
+    for name in (
+        *("own_percents", "quiet_minutes", "summary_every", "summary_minute"),
+        *("services", "questions", "questions_asked", "confirmed_charges"),
+        *("roaming_zone", "located_ms", "advised_cycle_ms", "listed", "replied_ms", "helped"),
+    ):
+        setattr(extra, name, getattr(Extra(), name))
+
+
+def forget_conversation(extra: Extra, now_ms: int, window_ms: int) -> None:
+    """A cycle ended: numbers of the last list, and old replies, are of no use any more."""
+    extra.listed = []
+    extra.helped = False
+    extra.advised_cycle_ms = 0
+    extra.replied_ms = [one for one in extra.replied_ms if one > now_ms - window_ms]
 
 
 def drop_empty_extra(account: Account) -> None:

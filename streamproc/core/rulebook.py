@@ -15,7 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED, AlertPolicy, Policy
+from streamproc.core.commands.vocabulary import Commands
 from streamproc.core.instants import DAY_MS
+from streamproc.core.notices.catalogue import Notice, Service, Zone
 
 UsageKind = Literal["usage_percent", "remaining_bytes"]
 TimedKind = Literal["usage_summary", "before_cycle_end", "before_expiry"]
@@ -53,6 +55,8 @@ class Plan(Struct, frozen=True, gc=False):
     allowances: tuple[Allowance, ...]
     overage_price_minor: int = 0
     overage_unit_bytes: int = 1_000_000
+    price_minor: int = 0
+    """Of one cycle."""
 
 
 class Pack(Struct, frozen=True, gc=False):
@@ -147,6 +151,10 @@ class Rulebook:
         currency: str,
         alerts: AlertPolicy = UNRESTRICTED,
         text_options: Mapping[tuple[str, str], TextOptions] | None = None,
+        services: tuple[Service, ...] = (),
+        zones: tuple[Zone, ...] = (),
+        notices: tuple[Notice, ...] = (),
+        commands: Commands | None = None,
     ) -> None:
         self.plans = {plan.id: plan for plan in plans}
         self.packs = {pack.id: pack for pack in packs}
@@ -156,11 +164,16 @@ class Rulebook:
         self.default_locale = default_locale
         self.currency = currency
         self.alerts = alerts
+        self.services = {one.id: one for one in services}
+        self.zones = {one.id: one for one in zones}
+        self.notices: dict[str, Notice] = {one.kind: one for one in notices}
+        self.commands = commands
+        known: tuple[UsageRule | TimedRule | Notice, ...] = (*usage_rules, *timed_rules, *notices)
+        self.categories = tuple(dict.fromkeys(one.category for one in known))
+        """What subscribers can opt out of."""
+        content = [plans, packs, usage_rules, timed_rules, limits, default_locale, alerts]
         self.fingerprint = crc32(
-            msgspec.json.encode(
-                (plans, packs, usage_rules, timed_rules, limits, default_locale, alerts),
-                order="sorted",
-            )
+            msgspec.json.encode((*content, services, zones, notices, commands), order="sorted")
         )
         # Only buckets that do not cover everything are listed; the common case is one lookup.
         scoped: list[Pack | Allowance] = [

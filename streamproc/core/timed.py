@@ -22,6 +22,7 @@ from streamproc.core.calendar import (
 )
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.model import ACTIVE, ALLOWANCE, HELD, Account, Bucket
+from streamproc.core.notices.due import soonest_ms as notices_due_ms
 from streamproc.core.rulebook import Rulebook, TimedRule
 
 
@@ -41,7 +42,7 @@ def next_due_ms(account: Account, rules: Rulebook) -> int:
     if account.status != ACTIVE:
         # A closed account is kept until no duplicate of its events can count any more.
         return account.closed_ms + rules.limits.dedupe_horizon_ms
-    soonest = account.cycle_end_ms
+    soonest = min(account.cycle_end_ms, notices_due_ms(account, rules))
     if account.extra is not None:
         soonest = min(soonest, next_release_ms(account))
     for bucket in account.buckets:

@@ -12,20 +12,28 @@ from streamproc.core.alerts import gate, sending
 from streamproc.core.alerts.timed import message_of_due
 from streamproc.core.alerts.usage import messages_of_crossed
 from streamproc.core.charging import charge, charge_late
+from streamproc.core.commands.answering import sms_received
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
     AccountClosed,
     Arrival,
+    LocationUpdated,
+    OptedIn,
     OptedOut,
     PlanChanged,
+    SmsReceived,
     SubscriberEvent,
     ToppedUp,
     UsageRecorded,
 )
 from streamproc.core.history import adjust_closed_cycle
 from streamproc.core.instants import to_ms
-from streamproc.core.model import ACTIVE, CLOSED, HELD, Account, Held
+from streamproc.core.model import ACTIVE, CLOSED, HELD, Account, Held, drop_empty_extra
+from streamproc.core.notices.beginning import begin_contract
+from streamproc.core.notices.roaming import location_updated
+from streamproc.core.notices.services import end_contract, service_event
+from streamproc.core.notices.timing import do_due, forget_cycle
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.timed import next_due_ms, reminders_due
 
@@ -126,9 +134,11 @@ def advance(
         if account.extra is not None:
             out.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
         _remind_due(account, subscriber, due_ms, wall_ms, rules, out)
+        out.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
         out.extend(lifecycle.expire_buckets(account, subscriber, due_ms))
         if due_ms >= account.cycle_end_ms:
             out.extend(lifecycle.roll_cycle(account, subscriber, rules))
+            forget_cycle(account, rules)
         # A validity may end before the present (a late top-up); the clock never runs backwards, or
         # reminders would be sent twice.
         account.clock_ms = max(account.clock_ms, due_ms)
@@ -266,7 +276,7 @@ def _account_event(
     account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
 ) -> list[Effect]:
     if isinstance(event, AccountActivated):
-        return lifecycle.activate(account, event, arrival, rules)
+        return _activate(account, event, arrival, rules)
     if account.status != ACTIVE:
         return [rejected("account_closed", "the account was closed", event, arrival)]
     if isinstance(event, PlanChanged | AccountClosed) and to_ms(event.time) < account.activated_ms:
@@ -281,10 +291,28 @@ def _account_event(
         return lifecycle.top_up(account, event, arrival, rules)
     if isinstance(event, AccountClosed):
         cause = cause_of(event, arrival)
-        return lifecycle.close(account, event.subscriber, to_ms(event.time), cause, rules)
+        decided = end_contract(account, event.subscriber, arrival.received_ms, cause, rules)
+        closed = lifecycle.close(account, event.subscriber, to_ms(event.time), cause, rules)
+        drop_empty_extra(account)
+        return [*decided, *closed]
+    if isinstance(event, OptedOut | OptedIn):
+        return lifecycle.opt(account, event, arrival)
+    if isinstance(event, LocationUpdated):
+        return location_updated(account, event, arrival, rules)
+    if isinstance(event, SmsReceived):
+        return sms_received(account, event, arrival, rules)
     if isinstance(event, UsageRecorded):  # pragma: no cover - step sends usage elsewhere
         raise TypeError("usage is not an account event")
-    return lifecycle.opt(account, event, arrival)
+    return service_event(account, event, arrival, rules)
+
+
+def _activate(
+    account: Account, event: AccountActivated, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    effects = lifecycle.activate(account, event, arrival, rules)
+    if not any(_is_reject(effect) for effect in effects):
+        effects.extend(begin_contract(account, event, arrival, rules))
+    return effects
 
 
 def _is_full(account: Account) -> bool:
@@ -315,7 +343,7 @@ def _hold_or_begin(
         return account, out
 
     fresh = Account()
-    effects = lifecycle.activate(fresh, event, arrival, rules)
+    effects = _activate(fresh, event, arrival, rules)
     out.extend(effects)
     if fresh.status != ACTIVE:
         return account, out

@@ -18,6 +18,7 @@ from streamproc.contracts.codec import (
     DecodeFailure,
     decode_audit,
     decode_event,
+    decode_order,
     decode_reject,
     decode_reminder,
 )
@@ -28,7 +29,14 @@ from streamproc.contracts.receipts import (
     decode_receipt,
 )
 from streamproc.core import events
-from streamproc.core.effects import Audited, Rejected, Reminder
+from streamproc.core.effects import (
+    Audited,
+    ConfirmationDecided,
+    RefundRequested,
+    Rejected,
+    Reminder,
+    UnsubscriptionRequested,
+)
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -45,11 +53,22 @@ INPUTS: dict[str, type[msgspec.Struct]] = {
     "account.opted_in.v1": events.OptedIn,
     "account.closed.v1": events.AccountClosed,
     "clock.advanced.v1": events.ClockAdvanced,
+    "service.requested.v1": events.ServiceRequested,
+    "service.subscribed.v1": events.ServiceSubscribed,
+    "service.unsubscribed.v1": events.ServiceUnsubscribed,
+    "service.charge_requested.v1": events.ServiceChargeRequested,
+    "service.charged.v1": events.ServiceCharged,
+    "service.refunded.v1": events.ServiceRefunded,
+    "location.updated.v1": events.LocationUpdated,
+    "sms.received.v1": events.SmsReceived,
 }
 OUTPUTS: dict[str, type[msgspec.Struct]] = {
     "reminder.requested.v1": Reminder,
     "audit.recorded.v1": Audited,
     "input.rejected.v1": Rejected,
+    "confirmation.decided.v1": ConfirmationDecided,
+    "unsubscription.requested.v1": UnsubscriptionRequested,
+    "refund.requested.v1": RefundRequested,
 }
 DISPATCH: dict[str, type[msgspec.Struct]] = {
     "receipt.recorded.v1": Receipt,
@@ -60,6 +79,9 @@ _READERS: dict[str, Callable[[bytes], Any]] = {
     "reminder.requested.v1": decode_reminder,
     "audit.recorded.v1": decode_audit,
     "input.rejected.v1": decode_reject,
+    "confirmation.decided.v1": decode_order,
+    "unsubscription.requested.v1": decode_order,
+    "refund.requested.v1": decode_order,
     "receipt.recorded.v1": decode_receipt,
     "reminder.abandoned.v1": decode_dead_letter,
 }
@@ -104,7 +126,10 @@ def decode(name: str, value: bytes) -> Any:
     """What the program makes of a record's value; raises its errors, and none but them."""
     reader = _READERS.get(name)
     if reader is not None:
-        return reader(value)
+        record = reader(value)
+        if type(record) is not TYPES[name]:
+            raise DecodeFailure("unknown_type", "another record")
+        return record
     event = decode_event(value, _key(value))
     if type(event) is not INPUTS[name]:
         raise DecodeFailure("unknown_type", "another event")

@@ -14,7 +14,7 @@ from tests.contract.contract import schema
 
 Schema = dict[str, Any]
 
-_KEPT = ("minimum", "maximum", "minLength", "maxLength", "default", "format")
+_KEPT = ("minimum", "maximum", "minLength", "maxLength", "default", "format", "maxItems")
 _CONDITIONS = ("oneOf", "anyOf", "not")
 
 

@@ -112,6 +112,8 @@ def test_the_channels_are_the_default_topics() -> None:
 
     assert addresses == {
         "events": TOPICS.inputs[0],
+        "commands": TOPICS.inputs[1],
+        "orders": TOPICS.orders,
         "reminders": TOPICS.reminders,
         "audit": TOPICS.audit,
         "rejects": TOPICS.rejects,
@@ -158,7 +160,13 @@ def test_each_channel_carries_its_records() -> None:
     }
 
     assert carried == {
-        "events": sorted(INPUTS),
+        "events": sorted(INPUTS.keys() - {"sms.received.v1"}),
+        "commands": ["sms.received.v1"],
+        "orders": [
+            "confirmation.decided.v1",
+            "refund.requested.v1",
+            "unsubscription.requested.v1",
+        ],
         "reminders": ["reminder.requested.v1"],
         "audit": ["audit.recorded.v1"],
         "rejects": ["input.rejected.v1"],
@@ -179,8 +187,8 @@ def test_each_part_receives_and_sends_what_is_its() -> None:
         found.setdefault(f"{tag['name']} {one['action']}", set()).add(channel)
 
     assert found == {
-        "worker receive": {"events"},
-        "worker send": {"reminders", "audit", "rejects"},
+        "worker receive": {"events", "commands"},
+        "worker send": {"reminders", "audit", "rejects", "orders"},
         "dispatcher receive": {"reminders", "resends", "dispatchJournal", "reports"},
         "dispatcher send": {"receipts", "deadLetters", "dispatchJournal", "reports"},
     }
@@ -213,7 +221,7 @@ def test_what_the_dispatcher_says_is_keyed_by_the_reminder() -> None:
 
 
 def test_cloudevents_are_described_for_every_event() -> None:
-    for message in messages("events"):
+    for message in (*messages("events"), *messages("commands")):
         if is_structured(message):
             continue
         (headers,) = (at(one)["headers"] for one in message["traits"] if "headers" in at(one))

@@ -9,7 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamproc.contracts.codec import decode_audit, decode_event, decode_reject, decode_reminder
+from streamproc.contracts.codec import (
+    decode_audit,
+    decode_event,
+    decode_order,
+    decode_reject,
+    decode_reminder,
+)
 from streamproc.core import model
 from streamproc.core.model import STATE_VERSION, Account, NewerStateError, pack, unpack
 from streamproc.engine.changelog import (
@@ -50,6 +56,8 @@ def read(name: str, value: bytes, file: dict[str, Any]) -> Any:
             return decode_audit(value)
         case "reject":
             return decode_reject(value)
+        case "order":
+            return decode_order(value)
         case "event":
             subscriber = json.loads(value).get("subscriber")
             key = file.get("key", subscriber)

@@ -14,18 +14,29 @@ import pytest
 
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.core import model
+from streamproc.core.instants import DAY_MS
+from streamproc.core.notices.catalogue import NoticeKind
 from streamproc.core.rulebook import TimedKind, UsageKind
 from streamproc.edges.workload import WorkloadSettings, clock_records, generate
+from streamproc.edges.workload_talk import mixed
 from tests.contract.contract import OUTPUTS, ROOT, SCHEMAS, decode, schema, validator
 from tests.support.expectation import Result, expect
+from tests.support.talking import talking_rules
 
 MONTH = WorkloadSettings(
     seed=5, events=1_200, subscribers=30, malformed_share=0.06, account_share=0.1
 )
+TALK = WorkloadSettings(seed=5, events=600, subscribers=20, account_share=0.05)
+"""With services, zones and commands: two months later, so that a plan may be advised."""
+TALKING = (("saving_minor: 500", "saving_minor: 500\n    cycles: 1"),)
+_ORDERS = "orders"
 TOPICS = {
     "reminder.requested.v1": "reminders",
     "audit.recorded.v1": "audit",
     "input.rejected.v1": "rejects",
+    "confirmation.decided.v1": _ORDERS,
+    "unsubscription.requested.v1": _ORDERS,
+    "refund.requested.v1": _ORDERS,
 }
 
 
@@ -38,9 +49,19 @@ def month() -> Result:
     return expect(placed, "streamproc.events", rules, final_clock_ms=clock.timestamp_ms)
 
 
+@cache
+def talked() -> Result:
+    rules = talking_rules(*TALKING)
+    records = [tuple(one) for one in mixed(TALK, rules, 900)]
+    placed = [(0, offset, one) for offset, one in enumerate(records)]
+    final_ms = records[-1][2] + 70 * DAY_MS
+    return expect(placed, "streamproc.events", rules, final_clock_ms=final_ms)
+
+
 def written(name: str) -> Iterable[bytes]:
-    values: Counter[bytes] = getattr(month(), TOPICS[name])
-    return values
+    values: Counter[bytes] = getattr(month(), TOPICS[name]) + getattr(talked(), TOPICS[name])
+    tag = name.removesuffix(".v1")
+    return [value for value in values if msgspec.json.decode(value)["type"] == tag]
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
@@ -52,7 +73,9 @@ def test_everything_a_worker_writes_fits_its_schema(name: str) -> None:
         assert msgspec.json.encode(decode(name, value)) == value
         count += 1
 
-    assert count > 50, "the workload is too tame to show anything"
+    assert count > (10 if TOPICS[name] == _ORDERS else 50), (
+        "the workload is too tame to show anything"
+    )
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
@@ -114,15 +137,15 @@ def test_the_reject_reasons_are_those_of_the_code() -> None:
 
 
 def test_the_decisions_are_those_of_the_code() -> None:
-    # left_category and joined_category reach their call by a variable.
-    used = _calls("audited", "Audited", "refused", "audit_marks", "Delay")
-    used |= {"left_category", "joined_category"}
+    # The last ones reach their call by a variable.
+    used = _calls("audited", "Audited", "audit", "refused", "audit_marks", "Delay")
+    used |= {"left_category", "joined_category", "confirmed", "refused", "timed_out"}
 
     assert set(_terms("audit.recorded.v1", "decision")) == used
 
 
 def test_the_kinds_are_those_of_the_rules() -> None:
-    kinds = {*get_args(UsageKind), *get_args(TimedKind)}
+    kinds = {*get_args(UsageKind), *get_args(TimedKind), *get_args(NoticeKind)}
 
     assert set(_terms("reminder.requested.v1", "kind")) == kinds
 

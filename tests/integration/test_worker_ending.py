@@ -21,14 +21,22 @@ def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "streamproc", "worker", "--embedded", "--app-id", names.app_id),
         *("--input", names.events, "--reminders", names.reminders, "--audit", names.audit),
-        *("--rejects", names.rejects, "--datadir", str(tmp_path / "data"), "--clock", "event"),
+        *("--rejects", names.rejects, "--orders", names.orders, "--clock", "event"),
+        *("--datadir", str(tmp_path / "data")),
     ]
     log = (tmp_path / "worker.log").open("wb")
     with EmbeddedBroker() as broker:
         producer = KafkaProducer(
             bootstrap_servers=broker.bootstrap, **EmbeddedBroker.kafka_python_settings
         )
-        topics = (names.events, names.reminders, names.audit, names.rejects, names.changelog)
+        topics = (
+            names.events,
+            names.reminders,
+            names.audit,
+            names.rejects,
+            names.orders,
+            names.changelog,
+        )
         for topic in topics:
             producer.partitions_for(topic)
         producer.close()

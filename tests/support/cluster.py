@@ -34,6 +34,8 @@ class Names:
         self.reminders = f"{app_id}.reminders"
         self.audit = f"{app_id}.audit"
         self.rejects = f"{app_id}.rejects"
+        self.orders = f"{app_id}.orders"
+        self.commands = f"{app_id}.commands"
         self.changelog = f"{app_id}-accounts-changelog"
 
 
@@ -49,7 +51,8 @@ class WorkerProcess:
             *(sys.executable, "-m", "streamproc", "worker", "--broker", bootstrap),
             *("--app-id", names.app_id, "--input", names.events),
             *("--reminders", names.reminders, "--audit", names.audit),
-            *("--rejects", names.rejects, "--datadir", str(directory / f"{name}-data")),
+            *("--rejects", names.rejects, "--orders", names.orders),
+            *("--datadir", str(directory / f"{name}-data")),
             *("--clock", "event", "--session-timeout-seconds", "6"),
             *options,
         ]

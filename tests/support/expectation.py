@@ -34,6 +34,7 @@ class Result:
     reminders: Counter[bytes] = field(default_factory=Counter)
     audit: Counter[bytes] = field(default_factory=Counter)
     rejects: Counter[bytes] = field(default_factory=Counter)
+    orders: Counter[bytes] = field(default_factory=Counter)
 
 
 class _Log:
@@ -55,16 +56,27 @@ def expect(
     final_clock_ms: int | None = None,
 ) -> Result:
     """Apply every record once, in order, by partition; then let time reach the final clock."""
-    topics = Topics((events_topic,), "reminders", "audit", "rejects")
+    entries = ((events_topic, *one) for one in placed)
+    return expect_of_topics(entries, (events_topic,), rules, final_clock_ms)
+
+
+def expect_of_topics(
+    entries: Iterable[tuple[str, int, int, Record]],
+    inputs: tuple[str, ...],
+    rules: Rulebook | None = None,
+    final_clock_ms: int | None = None,
+) -> Result:
+    """The same for records (topic, partition, offset, record) of several topics."""
+    topics = Topics(inputs, "reminders", "audit", "rejects", "orders")
     processor = QuotaProcessor(rules or default_rulebook(), topics, "event")
     outbox = Outbox()
     rows: dict[int, Rows[Account]] = {}
     clocks: dict[int, int] = {}
-    for partition, offset, record in placed:
+    for topic, partition, offset, record in entries:
         own = rows.setdefault(partition, Rows(processor, eager=processor.packs_at_once))
         entry = _Log(partition, offset, record)
         clocks[partition] = processor.apply(
-            events_topic, partition, [entry], own, outbox, clocks.get(partition, 0)
+            topic, partition, [entry], own, outbox, clocks.get(partition, 0)
         )
     result = Result()
     for partition, own in rows.items():
@@ -77,6 +89,7 @@ def expect(
     result.reminders = _count(outbox, "reminders")
     result.audit = _count(outbox, "audit")
     result.rejects = _count(outbox, "rejects")
+    result.orders = _count(outbox, "orders")
     return result
 
 
@@ -97,6 +110,7 @@ async def observe(bootstrap: str, names: Names) -> Result:
     result.reminders = Counter(r.value for r in await read_committed(bootstrap, names.reminders))
     result.audit = Counter(r.value for r in await read_committed(bootstrap, names.audit))
     result.rejects = Counter(r.value for r in await read_committed(bootstrap, names.rejects))
+    result.orders = Counter(r.value for r in await read_committed(bootstrap, names.orders))
     return result
 
 
@@ -125,6 +139,7 @@ def assert_same(observed: Result, expected: Result) -> None:
         *_differences("reminders", observed.reminders, expected.reminders),
         *_differences("audit", observed.audit, expected.audit),
         *_differences("rejects", observed.rejects, expected.rejects),
+        *_differences("orders", observed.orders, expected.orders),
     ]
     wrong: list[Any] = [
         key

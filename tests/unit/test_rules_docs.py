@@ -23,6 +23,7 @@ IN_WORDS: dict[str, Any] = {
     "required": NODEFAULT,
     "all": None,
     "none": (),
+    "off": None,
     "see below": format.LimitsEntry(),
     "false": False,
     "week": "week",

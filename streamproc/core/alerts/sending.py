@@ -10,9 +10,10 @@ from streamproc.core.alerts.timed import TIMED
 from streamproc.core.alerts.usage import USAGE
 from streamproc.core.effects import Effect
 from streamproc.core.model import Account
+from streamproc.core.notices.speaking import NOTICE
 from streamproc.core.rulebook import Rulebook
 
-SPEAKERS: Final = {one.name: one for one in (USAGE, TIMED)}
+SPEAKERS: Final = {one.name: one for one in (USAGE, TIMED, NOTICE)}
 
 
 def submit(

@@ -51,6 +51,10 @@ class Names:
         return f"{self.app_id}.events"
 
     @property
+    def orders(self) -> str:
+        return f"{self.app_id}.orders"
+
+    @property
     def reminders(self) -> str:
         return f"{self.app_id}.reminders"
 

@@ -1,0 +1,219 @@
+"""Services, zones, notices and commands of a rules file: checked, and as the core takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import time
+from functools import cache
+from importlib import resources
+from string import Formatter
+from typing import Any
+
+import msgspec
+
+from streamproc.contracts.lines import Path
+from streamproc.contracts.rulesformat import (
+    AnyNoticeEntry,
+    CommandsEntry,
+    PlanAdviceEntry,
+    RulesFormat,
+    ServiceEntry,
+    TimedNoticeEntry,
+    ZoneEntry,
+)
+from streamproc.contracts.rulestext import decode, parse
+from streamproc.contracts.rulestexts import plain_texts
+from streamproc.core.alerts.policy import PLAIN, Policy
+from streamproc.core.commands.parsing import squeezed
+from streamproc.core.commands.vocabulary import ACTIONS, REPLIES, WORDS, Commands
+from streamproc.core.notices.catalogue import AT_ONCE, PLACEHOLDERS, Notice, Service, Zone
+
+Problem = tuple[Path, str]
+
+_DEFAULTS = "commands.yaml"
+
+
+def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """What must hold between fields, and in texts; fields of wrong types are told elsewhere."""
+    kinds: dict[Any, int] = {}
+    notices = [one if isinstance(one, dict) else {} for one in _list(data, "notices")]
+    for index, notice in enumerate(notices):
+        path: Path = ("notices", index)
+        kind: Any = notice.get("kind")
+        yield from _text_problems((*path, "texts"), notice.get("texts"), PLACEHOLDERS.get(kind))
+        if kind in kinds:
+            yield (*path, "kind"), f"{kind!r} is given twice, first in notices[{kinds[kind]}]"
+        kinds.setdefault(kind, index)
+    commands = data.get("commands")
+    if isinstance(commands, dict):
+        yield from _command_problems(commands)
+    if _list(data, "services"):
+        # A question that is never asked, or cannot be answered, only times out.
+        for kind in ("subscription_question", "charge_question"):
+            if kind not in kinds:
+                yield ("notices",), f"services need a notice of the kind {kind}"
+        if "commands" not in data:
+            yield ("commands",), "services need commands, for answers to their questions"
+    limits = data.get("limits")
+    kept = limits.get("history_cycles", 2) if isinstance(limits, dict) else 2
+    if "plan_advice" in kinds:
+        index = kinds["plan_advice"]
+        cycles = notices[index].get("cycles", 2)
+        if isinstance(cycles, int) and isinstance(kept, int) and cycles > kept:
+            problem = f"must be at most limits.history_cycles, {kept}"
+            yield ("notices", index, "cycles"), problem
+
+
+def services_of(file: RulesFormat) -> tuple[Service, ...]:
+    return tuple(_service(one) for one in file.services)
+
+
+def zones_of(file: RulesFormat) -> tuple[Zone, ...]:
+    return tuple(_zone(one) for one in file.roaming_zones)
+
+
+def notices_of(file: RulesFormat) -> tuple[Notice, ...]:
+    return tuple(_notice(one) for one in file.notices)
+
+
+def commands_of(file: RulesFormat) -> Commands | None:
+    """The file's commands over the packaged ones; None if the file has no commands."""
+    given = file.commands
+    if given is None:
+        return None
+    packaged = default_commands()
+    return Commands(
+        keywords={one: _merged(given.keywords, packaged.keywords, one) for one in ACTIONS},
+        shown={
+            locale: {**packaged.shown.get(locale, {}), **given.shown.get(locale, {})}  # type: ignore[dict-item]
+            for locale in (*packaged.shown, *given.shown)
+        },
+        words={one: _merged(given.words, packaged.words, one) for one in WORDS},
+        categories=dict(given.categories),
+        replies={
+            name: Notice(
+                name,
+                "command_reply",
+                plain_texts({**packaged.texts[name], **given.texts.get(name, {})}),
+                given.category,
+                True,
+                given.priority,
+                given.ttl_seconds * 1000,
+            )
+            for name in REPLIES
+        },
+        max_replies=given.max_replies,
+        window_ms=given.window_seconds * 1000,
+    )
+
+
+@cache
+def default_commands() -> CommandsEntry:
+    """The packaged keywords, words and texts."""
+    file = resources.files(__package__) / "rules" / _DEFAULTS
+    data, _ = parse(decode(file.read_bytes(), _DEFAULTS), _DEFAULTS)
+    return msgspec.convert(data, CommandsEntry)
+
+
+def _merged(
+    given: Mapping[Any, tuple[str, ...]], packaged: Mapping[Any, tuple[str, ...]], name: str
+) -> tuple[str, ...]:
+    found: tuple[str, ...] = given.get(name) or packaged[name]
+    return found
+
+
+def _list(data: Mapping[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _text_problems(path: Path, texts: Any, known: frozenset[str] | None) -> Iterator[Problem]:
+    if known is None or not isinstance(texts, dict):
+        return
+    for locale, given in texts.items():
+        template = given.get("text") if isinstance(given, dict) else given
+        if isinstance(template, str):
+            wrong = _template_problem(template, known)
+            if wrong:
+                yield (*path, locale), wrong
+
+
+def _template_problem(template: str, known: frozenset[str]) -> str | None:
+    if not template.strip():
+        return "must not be empty"
+    try:
+        fields = [found[1:] for found in Formatter().parse(template)]
+    except ValueError as error:
+        return str(error)
+    for name, spec, conversion in fields:
+        if name is not None and name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            return f"unknown placeholder {{{name}}}; known here: {listed}"
+        if spec or conversion:
+            return f"placeholder {{{name}}} takes no format"
+    return None
+
+
+def _command_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
+    texts = commands.get("texts")
+    for name, by_locale in texts.items() if isinstance(texts, dict) else ():
+        known: Mapping[Any, frozenset[str]] = REPLIES
+        yield from _text_problems(("commands", "texts", name), by_locale, known.get(name))
+    spellings: dict[str, Mapping[Any, Any]] = {
+        "keywords": default_commands().keywords,
+        "words": default_commands().words,
+        "categories": {},
+    }
+    for field, packaged in spellings.items():
+        given = commands.get(field)
+        own = given if isinstance(given, dict) else {}
+        yield from _repeated(("commands", field), {**packaged, **own}, own)
+
+
+def _repeated(
+    path: Path, everything: Mapping[str, Any], own: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Two spellings that are one to the parser, the one told being the file's."""
+    meant: dict[str, str] = {}
+    ordered = sorted(everything.items(), key=lambda one: one[0] in own)
+    for name, spellings in ordered:
+        for index, spelling in enumerate(spellings if isinstance(spellings, list | tuple) else ()):
+            if not isinstance(spelling, str):
+                continue
+            plain = squeezed(spelling)
+            place = (*path, name, index) if name in own else path
+            if not plain:
+                yield place, "must not be blank"
+            elif plain in meant:
+                yield place, f"{spelling!r} is given for {meant[plain]} already"
+            meant.setdefault(plain, name)
+
+
+def _service(one: ServiceEntry) -> Service:
+    return Service(
+        one.id,
+        one.names,
+        one.price_minor,
+        one.confirm_charge,
+        one.answer_seconds * 1000,
+        one.wrong_charge_refund_percent,
+    )
+
+
+def _zone(one: ZoneEntry) -> Zone:
+    return Zone(one.id, one.names, one.price_minor, one.unit_bytes)
+
+
+def _notice(one: AnyNoticeEntry) -> Notice:
+    kind: Any = one.__struct_config__.tag  # the tags are the kinds
+    common = (one.id, kind, plain_texts(one.texts), one.category, one.mandatory, one.priority)
+    ttl_ms = one.ttl_seconds * 1000
+    policy = Policy(in_quiet_hours=one.in_quiet_hours or ("send" if kind in AT_ONCE else "hold"))
+    if policy == PLAIN:
+        policy = PLAIN
+    if not isinstance(one, TimedNoticeEntry):
+        return Notice(*common, ttl_ms, policy=policy)
+    at, grace_ms = time.fromisoformat(one.at), one.misfire_grace_seconds * 1000
+    if isinstance(one, PlanAdviceEntry):
+        return Notice(*common, ttl_ms, at, one.days_after, grace_ms, one.cycles, one.saving_minor)
+    return Notice(*common, ttl_ms, at, one.days_before, grace_ms, policy=policy)

@@ -1,0 +1,253 @@
+"""Applying a subscriber's text: the command is done, and one reply tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamproc.core.commands.listing import category_name, values_of
+from streamproc.core.commands.parsing import Command, grammar_of
+from streamproc.core.commands.vocabulary import Commands
+from streamproc.core.effects import (
+    Effect,
+    UnsubscriptionRequested,
+    audited,
+    cause_of,
+    rejected,
+)
+from streamproc.core.events import Arrival, SmsReceived
+from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.model import Account, Extra, Subscription, drop_empty_extra, extra_of
+from streamproc.core.notices import confirmation
+from streamproc.core.notices.composing import message
+from streamproc.core.notices.services import Told, digest_of
+from streamproc.core.notices.speaking import subscription_of
+from streamproc.core.reminding import reminder_id
+from streamproc.core.rulebook import Rulebook
+
+Reply = tuple[str, dict[str, str]]
+"""Which reply, and the values that it alone has."""
+
+
+def sms_received(
+    account: Account, event: SmsReceived, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    """Do what the text asks for and reply, unless too many replies were sent lately."""
+    commands = rules.commands
+    if commands is None:
+        return [rejected("commands_off", "the rules have no commands", event, arrival)]
+    now_ms = max(to_ms(event.time), arrival.received_ms, account.clock_ms)
+    told = Told(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
+    conversation = _Conversation(told, commands, event)
+    command = grammar_of(rules, commands).parse(event.text)
+    if command is None:
+        conversation.unknown()
+    else:
+        conversation.obey(command)
+    drop_empty_extra(account)
+    return told.out
+
+
+class _Conversation:
+    """One text and its reply."""
+
+    def __init__(self, told: Told, commands: Commands, event: SmsReceived) -> None:
+        self.told = told
+        self.account = told.account
+        self.extra: Extra = extra_of(told.account)
+        self.commands = commands
+        self.event = event
+        self.sent_ms = to_ms(event.time)
+
+    def obey(self, command: Command) -> None:
+        self.extra.helped = False
+        self.told.audit("command", command.action)
+        listed = self.extra.listed
+        reply, more = _ACTIONS[command.action](self, command)
+        if not self.reply(reply, more):
+            self.extra.listed = listed  # nobody has seen the new list
+
+    def unknown(self) -> None:
+        """Help once, then silence until a known keyword or the next cycle comes."""
+        self.told.audit("unknown_text", "help")
+        if not self.extra.helped:
+            self.extra.helped = self.reply("help", {})
+
+    def reply(self, name: str, more: dict[str, str]) -> bool:
+        """Send it if the limit allows one more; returns whether it did."""
+        told, extra = self.told, self.extra
+        since_ms = told.now_ms - self.commands.window_ms
+        extra.replied_ms = [one for one in extra.replied_ms if one > since_ms]
+        if len(extra.replied_ms) >= self.commands.max_replies:
+            told.audit("reply_limited", name)
+            return False
+        extra.replied_ms.append(told.now_ms)
+        told.out.append(
+            message(
+                self.account,
+                told.subscriber,
+                self.commands.replies[name],
+                {**values_of(told, self.commands, extra), **more},
+                list(self.account.buckets) if name in ("overview", "balance", "data_left") else [],
+                digest_of(self.event.id, self.event.source),
+                self.account.cycle_start_ms,
+                told.now_ms,
+                told.cause,
+                told.rules,
+            )
+        )
+        return True
+
+    # Figures
+
+    def overview(self, command: Command) -> Reply:
+        self.list_services()
+        return "overview", {}
+
+    def balance(self, command: Command) -> Reply:
+        return "balance", {}
+
+    def data_left(self, command: Command) -> Reply:
+        return "data_left", {}
+
+    def help(self, command: Command) -> Reply:
+        return "help", {}
+
+    # Choices
+
+    def thresholds(self, command: Command) -> Reply:
+        if command.word:
+            self.extra.own_percents = []
+            return "thresholds_reset", {}
+        if not command.numbers:
+            return "thresholds", {"keyword": self.told.keyword("thresholds")}
+        self.extra.own_percents = list(command.numbers)
+        return "thresholds_set", {}
+
+    def quiet_hours(self, command: Command) -> Reply:
+        if command.word == "default":
+            self.extra.quiet_minutes = []
+            return "quiet_hours_reset", {}
+        if command.word:
+            self.extra.quiet_minutes = [0, 0]
+            return "quiet_hours_off", {}
+        if not command.numbers:
+            return "quiet_hours", {"keyword": self.told.keyword("quiet_hours")}
+        self.extra.quiet_minutes = list(command.numbers)
+        return "quiet_hours_set", {}
+
+    def schedule(self, command: Command) -> Reply:
+        if not command.word:
+            return "schedule", {"keyword": self.told.keyword("schedule")}
+        self.extra.summary_every = "" if command.word == "default" else command.word
+        self.extra.summary_minute = command.numbers[0] if command.numbers else -1
+        if command.word in ("default", "off"):
+            return f"schedule_{'reset' if command.word == 'default' else 'off'}", {}
+        return "schedule_set", {}
+
+    def stop(self, command: Command) -> Reply:
+        start = {"start": self.told.keyword("start")}
+        for category in self._categories(command):
+            if category not in self.account.opted_out:
+                self.account.opted_out.append(category)
+                self._audit_category("left_category", category)
+        if not command.word:
+            return "stopped_all", start
+        return "stopped", start | {"category": category_name(command.word, self.commands)}
+
+    def start(self, command: Command) -> Reply:
+        for category in self._categories(command):
+            if category in self.account.opted_out:
+                self.account.opted_out.remove(category)
+                self._audit_category("joined_category", category)
+        if not command.word:
+            return "started_all", {}
+        return "started", {"category": category_name(command.word, self.commands)}
+
+    def _categories(self, command: Command) -> tuple[str, ...]:
+        return (command.word,) if command.word else self.told.rules.categories
+
+    def _audit_category(self, decision: str, category: str) -> None:
+        told = self.told
+        told.out.append(
+            audited(decision, told.subscriber, told.now_ms, told.cause, category=category)
+        )
+
+    # Services
+
+    def list_services(self) -> None:
+        """Number the services anew: what is unsubscribed by number from now on."""
+        self.extra.listed = [one.service for one in self.extra.services if not one.ending]
+
+    def unsubscribe(self, command: Command) -> Reply:
+        if not command.numbers:
+            self.list_services()
+            return ("services" if self.extra.listed else "no_services"), {}
+        listed = self.extra.listed
+        chosen = [listed[number - 1] for number in command.numbers if 1 <= number <= len(listed)]
+        ended = [one for name in chosen if (one := subscription_of(self.account, name))]
+        if not ended:
+            self.list_services()
+            return ("not_listed" if self.extra.listed else "no_services"), {}
+        return self._end(ended)
+
+    def unsubscribe_all(self, command: Command) -> Reply:
+        going_on = [one for one in self.extra.services if not one.ending]
+        return self._end(going_on) if going_on else ("no_services", {})
+
+    def _end(self, ended: list[Subscription]) -> Reply:
+        """Order the end of services; what is asked about charges of them is refused."""
+        told = self.told
+        for one in ended:
+            if one.ending:
+                continue
+            one.ending = True
+            for question in confirmation.over(self.extra, one.service, confirmation.CHARGE):
+                told.decide(question, "refused")
+            arming = f"{one.service}\0{digest_of(self.event.id, self.event.source)}"
+            told.audit("unsubscription_requested", one.service)
+            told.out.append(
+                UnsubscriptionRequested(
+                    reminder_id(told.subscriber, "unsubscription", 0, arming),
+                    told.subscriber,
+                    one.service,
+                    from_ms(told.now_ms),
+                    told.cause,
+                )
+            )
+        return "unsubscribed", {"services": ", ".join(told.name(one.service) for one in ended)}
+
+    # Answers
+
+    def confirm(self, command: Command) -> Reply:
+        return self._answer(command, "confirmed")
+
+    def refuse(self, command: Command) -> Reply:
+        return self._answer(command, "refused")
+
+    def _answer(self, command: Command, outcome: confirmation.Outcome) -> Reply:
+        number = command.numbers[0] if command.numbers else None
+        found = confirmation.answered(self.extra, number, self.sent_ms)
+        if isinstance(found, str):
+            return found, {"yes": self.told.keyword("confirm")}
+        self.told.decide(found, outcome)
+        return outcome, {
+            "service": self.told.name(found.service),
+            "price": self.told.money(found.amount_minor),
+        }
+
+
+_ACTIONS: dict[str, Callable[[_Conversation, Command], Reply]] = {
+    "overview": _Conversation.overview,
+    "balance": _Conversation.balance,
+    "data_left": _Conversation.data_left,
+    "thresholds": _Conversation.thresholds,
+    "quiet_hours": _Conversation.quiet_hours,
+    "schedule": _Conversation.schedule,
+    "unsubscribe": _Conversation.unsubscribe,
+    "unsubscribe_all": _Conversation.unsubscribe_all,
+    "confirm": _Conversation.confirm,
+    "refuse": _Conversation.refuse,
+    "stop": _Conversation.stop,
+    "start": _Conversation.start,
+    "help": _Conversation.help,
+}

@@ -1,0 +1,117 @@
+"""The values that replies name: figures, lists and choices as people read them."""
+
+from __future__ import annotations
+
+from streamproc.core.commands.vocabulary import ACTIONS, Commands
+from streamproc.core.model import Account, Bucket, Extra
+from streamproc.core.notices.composing import local_instant
+from streamproc.core.notices.money import price_minor_of
+from streamproc.core.notices.services import Told
+from streamproc.core.reminding import totals
+from streamproc.core.text import choose_locale, readable_bytes
+
+SEPARATOR = "; "
+
+
+def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, str]:
+    """Everything that any reply may name, as of now, but what only the command knows."""
+    account = told.account
+    granted, used, remaining = totals(account.buckets)
+    return {
+        "remaining": readable_bytes(remaining),
+        "used": readable_bytes(used),
+        "granted": readable_bytes(granted),
+        "percent": str(used * 100 // granted if granted else 100),
+        "overage": readable_bytes(account.overage_bytes),
+        "cost": told.money(_overage_cost_minor(told)),
+        "buckets": _joined([_bucket(one, account) for one in account.buckets], told, commands),
+        "services": _joined(_numbered_services(told, extra), told, commands),
+        "questions": _joined(_questions(told, extra), told, commands),
+        "thresholds": _thresholds(told, extra),
+        "quiet_hours": _quiet_hours(told, commands, extra),
+        "schedule": _schedule(told, commands, extra),
+        "unsubscribe": told.keyword("unsubscribe"),
+        "yes": told.keyword("confirm"),
+        **{f"{action}_keyword": told.keyword(action) for action in ACTIONS},
+    }
+
+
+def category_name(category: str, commands: Commands) -> str:
+    """What a category is called in texts."""
+    return commands.categories.get(category, (category,))[0]
+
+
+def _joined(items: list[str], told: Told, commands: Commands) -> str:
+    return SEPARATOR.join(items) if items else _fragment("none", told, commands)
+
+
+def _fragment(name: str, told: Told, commands: Commands) -> str:
+    texts = commands.replies[name].texts
+    return texts[choose_locale(texts, told.account.locale, told.rules.default_locale)]
+
+
+def _overage_cost_minor(told: Told) -> int:
+    plan = told.rules.plans.get(told.account.plan)
+    if plan is None:
+        return 0
+    return price_minor_of(
+        told.account.overage_bytes, plan.overage_price_minor, plan.overage_unit_bytes
+    )
+
+
+def _bucket(bucket: Bucket, account: Account) -> str:
+    name = bucket.source or bucket.kind
+    left = f"{name} {readable_bytes(bucket.remaining_bytes)}"
+    if bucket.expires_ms == account.cycle_end_ms:
+        return left
+    return f"{left} ({local_instant(bucket.expires_ms, account)})"
+
+
+def _numbered_services(told: Told, extra: Extra) -> list[str]:
+    """The list that was sent last, less what ended since: numbers stay what they were."""
+    have = {one.service: one for one in extra.services if not one.ending}
+    return [
+        f"{number} {told.name(name)} {told.money(have[name].price_minor)}"
+        for number, name in enumerate(extra.listed, 1)
+        if name in have
+    ]
+
+
+def _questions(told: Told, extra: Extra) -> list[str]:
+    return [
+        f"{one.number} {told.name(one.service)} {told.money(one.amount_minor)}"
+        for one in extra.questions
+    ]
+
+
+def _thresholds(told: Told, extra: Extra) -> str:
+    """The subscriber's own, else those of the rules."""
+    found = extra.own_percents or sorted(
+        {
+            value
+            for rule in told.rules.usage_rules
+            if rule.kind == "usage_percent"
+            for value in rule.thresholds
+        }
+    )
+    return ", ".join(f"{value}%" for value in found)
+
+
+def _quiet_hours(told: Told, commands: Commands, extra: Extra) -> str:
+    if not extra.quiet_minutes:
+        return _fragment("word_default", told, commands)
+    start, end = extra.quiet_minutes
+    if start == end:
+        return _fragment("word_off", told, commands)
+    return f"{_clock(start)}-{_clock(end)}"
+
+
+def _schedule(told: Told, commands: Commands, extra: Extra) -> str:
+    every = extra.summary_every or "default"
+    name = f"word_{every}"
+    word = _fragment(name, told, commands) if name in commands.replies else every
+    return word if extra.summary_minute < 0 else f"{word} {_clock(extra.summary_minute)}"
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"

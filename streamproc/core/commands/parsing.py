@@ -1,0 +1,200 @@
+"""A subscriber's text to a command: exact keywords, however their phone writes them.
+
+Full-width and half-width forms, case and spaces make no difference; everything else does: ``STOP
+IT`` is not ``STOP``. The longest keyword whose rest is a valid argument counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from unicodedata import normalize
+from weakref import WeakKeyDictionary
+
+from msgspec import Struct
+
+from streamproc.core.commands.vocabulary import Commands
+from streamproc.core.rulebook import Rulebook
+
+MINUTES_OF_DAY = 24 * 60
+MAX_PERCENTS = 5
+
+
+class Command(Struct, frozen=True, gc=False):
+    """What a text asks for."""
+
+    action: str
+    word: str = ""
+    """``default``, ``off``, ``day``, ``week``, ``month``, or a category's id."""
+    numbers: tuple[int, ...] = ()
+    """Of a list or a question; percents, ascending; minutes after midnight."""
+
+
+class Grammar:
+    """The commands of one rulebook, ready to be matched."""
+
+    def __init__(self, commands: Commands, categories: tuple[str, ...]) -> None:
+        self.keywords = sorted(
+            (
+                (squeezed(keyword), action)
+                for action, keywords in commands.keywords.items()
+                for keyword in keywords
+            ),
+            key=lambda one: (-len(one[0]), one),
+        )
+        self.words = {
+            word: tuple(map(squeezed, spellings)) for word, spellings in commands.words.items()
+        }
+        self.categories = {
+            squeezed(name): category
+            for category in reversed(categories)
+            for name in (*commands.categories.get(category, ()), category)
+        }
+
+    def parse(self, text: str) -> Command | None:
+        """The command of a text; None if it is none."""
+        shown = " ".join(folded(text).split())
+        for keyword, action in self.keywords:
+            rest = after(keyword, shown)
+            if rest is not None:
+                command = _ARGUMENTS[action](self, action, rest.strip())
+                if command is not None:
+                    return command
+        return None
+
+    def word_of(self, text: str, *words: str) -> str | None:
+        """Which of these words a whole text is."""
+        plain = text.replace(" ", "")
+        return next((word for word in words if plain in self.words[word]), None)
+
+
+_grammars: WeakKeyDictionary[Rulebook, Grammar] = WeakKeyDictionary()
+
+
+def grammar_of(rules: Rulebook, commands: Commands) -> Grammar:
+    """The grammar of a rulebook, made once."""
+    found = _grammars.get(rules)
+    if found is None:
+        found = _grammars[rules] = Grammar(commands, rules.categories)
+    return found
+
+
+def folded(text: str) -> str:
+    """One form for all widths and cases."""
+    return normalize("NFKC", normalize("NFKC", text).casefold())
+
+
+def squeezed(text: str) -> str:
+    """The same without spaces."""
+    return "".join(folded(text).split())
+
+
+def after(start: str, text: str) -> str | None:
+    """What follows ``start`` in a text, whatever spaces are inside it; None if nothing does."""
+    at = 0
+    for char in start:
+        while text[at : at + 1] == " ":
+            at += 1
+        if text[at : at + 1] != char:
+            return None
+        at += 1
+    return text[at:]
+
+
+_SEPARATORS = re.compile(r"[,、;/ ]+")
+_NUMBER = re.compile(r"[0-9]{1,3}")
+_PERCENT = re.compile(r"([0-9]{1,3}) ?%?")
+_TIME = r"([0-9]{1,2})(?::([0-9]{2}))?"
+_CLOCK = re.compile(_TIME)
+_SPAN = re.compile(f"{_TIME} ?[-~–—至到] ?{_TIME}")
+
+
+def _minute(hour: str, minute: str | None) -> int | None:
+    """Minutes after midnight; 24:00 is midnight."""
+    total = int(hour) * 60 + int(minute or 0)
+    is_time = int(minute or 0) < 60 and total <= MINUTES_OF_DAY
+    return total % MINUTES_OF_DAY if is_time else None
+
+
+def _nothing(grammar: Grammar, action: str, rest: str) -> Command | None:
+    return None if rest else Command(action)
+
+
+def _list_numbers(grammar: Grammar, action: str, rest: str) -> Command | None:
+    if not rest:
+        return Command(action)
+    parts = _SEPARATORS.split(rest)
+    if not all(_NUMBER.fullmatch(part) for part in parts):
+        return None
+    return Command(action, "", tuple(dict.fromkeys(map(int, parts))))
+
+
+def _one_number(grammar: Grammar, action: str, rest: str) -> Command | None:
+    if rest and not _NUMBER.fullmatch(rest):
+        return None
+    return Command(action, "", (int(rest),) if rest else ())
+
+
+def _percents(grammar: Grammar, action: str, rest: str) -> Command | None:
+    if not rest:
+        return Command(action)
+    if word := grammar.word_of(rest, "default"):
+        return Command(action, word)
+    found = [_PERCENT.fullmatch(part) for part in _SEPARATORS.split(rest.replace(" %", "%"))]
+    values = {int(one[1]) for one in found if one}
+    if None in found or not all(1 <= one <= 100 for one in values) or len(values) > MAX_PERCENTS:
+        return None
+    return Command(action, "", tuple(sorted(values)))
+
+
+def _span(grammar: Grammar, action: str, rest: str) -> Command | None:
+    if not rest:
+        return Command(action)
+    if word := grammar.word_of(rest, "default", "off"):
+        return Command(action, word)
+    found = _SPAN.fullmatch(rest)
+    if found is None:
+        return None
+    start, end = _minute(found[1], found[2]), _minute(found[3], found[4])
+    if start is None or end is None or start == end:
+        return None
+    return Command(action, "", (start, end))
+
+
+def _timing(grammar: Grammar, action: str, rest: str) -> Command | None:
+    if not rest:
+        return Command(action)
+    if word := grammar.word_of(rest, "default", "off", "day", "week", "month"):
+        return Command(action, word)
+    for word in ("day", "week", "month"):
+        for spelling in grammar.words[word]:
+            behind = after(spelling, rest)
+            found = _CLOCK.fullmatch(behind.strip()) if behind is not None else None
+            minute = _minute(found[1], found[2]) if found else None
+            if minute is not None:
+                return Command(action, word, (minute,))
+    return None
+
+
+def _category(grammar: Grammar, action: str, rest: str) -> Command | None:
+    if not rest:
+        return Command(action)
+    category = grammar.categories.get(rest.replace(" ", ""))
+    return None if category is None else Command(action, category)
+
+
+_ARGUMENTS: dict[str, Callable[[Grammar, str, str], Command | None]] = {
+    "overview": _nothing,
+    "balance": _nothing,
+    "data_left": _nothing,
+    "thresholds": _percents,
+    "quiet_hours": _span,
+    "schedule": _timing,
+    "unsubscribe": _list_numbers,
+    "unsubscribe_all": _nothing,
+    "confirm": _one_number,
+    "refuse": _one_number,
+    "stop": _category,
+    "start": _category,
+    "help": _nothing,
+}

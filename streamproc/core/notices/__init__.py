@@ -1,0 +1,1 @@
+"""Transparent consumption: what a subscriber is told beside the figures of usage."""

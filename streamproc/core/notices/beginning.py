@@ -1,0 +1,31 @@
+"""What a contract begins with: its services, and a welcome that names plan and services."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from streamproc.core.alerts.sending import submit
+from streamproc.core.effects import Effect, cause_of
+from streamproc.core.events import AccountActivated, Arrival
+from streamproc.core.instants import to_ms
+from streamproc.core.model import Account, Subscription, extra_of
+from streamproc.core.notices.speaking import message_of
+from streamproc.core.rulebook import Rulebook
+
+
+def begin_contract(
+    account: Account, event: AccountActivated, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    """After the activation: services that the catalogue lacks are left out of both."""
+    wanted = [] if event.services is UNSET else list(dict.fromkeys(event.services))
+    known = [rules.services[one] for one in wanted if one in rules.services]
+    if known:
+        extra_of(account).services = [Subscription(one.id, one.price_minor) for one in known]
+    welcome = rules.notices.get("activation_welcome")
+    if welcome is None:
+        return []
+    now_ms = max(to_ms(event.time), arrival.received_ms)
+    arming = f"{account.activated_ms}@{account.grants}"
+    facts = tuple(one.id for one in known)
+    message = message_of(welcome, arming, facts, now_ms, cause_of(event, arrival))
+    return submit(account, event.subscriber, [message], now_ms, rules)

@@ -1,0 +1,93 @@
+"""A notice or a reply as a record: text, figures, id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from streamproc.core.effects import Cause, Reminder
+from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
+from streamproc.core.model import Account, Bucket
+from streamproc.core.notices.catalogue import Notice, Service, Zone
+from streamproc.core.reminding import bucket_figures, local_text, reminder_id, totals
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.text import choose_locale, segments
+
+
+def message(  # every argument is a different fact of the message
+    account: Account,
+    subscriber: str,
+    notice: Notice,
+    values: Mapping[str, str],
+    buckets: list[Bucket],
+    arming: str,
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> Reminder:
+    """A text in the subscriber's language with ``values`` for its placeholders.
+
+    ``arming`` and ``cycle_start_ms`` (of the reason, which may be earlier) make its id.
+    """
+    locale = choose_locale(notice.texts, account.locale, rules.default_locale)
+    shown = {
+        "plan": account.plan,
+        "as_of": local_text(as_of_ms, account.time_zone),
+        "cycle_end": local_instant(account.cycle_end_ms, account),
+        **values,
+    }
+    text = notice.texts[locale].format_map(shown)
+    encoding, parts = segments(text)
+    as_of = from_ms(as_of_ms)
+    granted_bytes, used_bytes, remaining_bytes = totals(buckets)
+    return Reminder(
+        id=reminder_id(subscriber, notice.id, cycle_start_ms, arming),
+        kind=notice.kind,
+        rule=notice.id,
+        subscriber=subscriber,
+        buckets=[bucket_figures(bucket) for bucket in buckets],
+        threshold=None,
+        cycle_start=coarse_from_ms(account.cycle_start_ms),
+        cycle_end=coarse_from_ms(account.cycle_end_ms),
+        used_bytes=used_bytes,
+        granted_bytes=granted_bytes,
+        remaining_bytes=remaining_bytes,
+        overage_bytes=account.overage_bytes,
+        as_of=as_of,
+        locale=locale,
+        text=text,
+        encoding=encoding,
+        segments=parts,
+        category=notice.category,
+        priority=notice.priority,
+        mandatory=notice.mandatory,
+        not_before=as_of,
+        expires_time=from_ms(as_of_ms + notice.ttl_ms),
+        cause=cause,
+    )
+
+
+def local_instant(instant_ms: int, account: Account) -> str:
+    """Local date and time, or a dash for never."""
+    return "-" if instant_ms >= NEVER_MS else local_text(instant_ms, account.time_zone)
+
+
+def name_of(item: Service | Zone | None, unknown: str, account: Account, rules: Rulebook) -> str:
+    """What a service or zone is called in the subscriber's language; its id if it has no name."""
+    if item is None or not item.names:
+        return item.id if item else unknown
+    return item.names[choose_locale(item.names, account.locale, rules.default_locale)]
+
+
+def shown_keyword(action: str, account: Account, rules: Rulebook) -> str:
+    """The keyword of an action that texts in the subscriber's language name; empty if none is."""
+    commands = rules.commands
+    if commands is None:
+        return ""
+    keywords = commands.keywords[action]
+    if commands.shown:
+        locale = choose_locale(commands.shown, account.locale, rules.default_locale)
+        shown = commands.shown[locale].get(action)
+        if shown in keywords:
+            return shown
+    return keywords[0]

@@ -1,0 +1,98 @@
+"""The second confirmation as a state machine: asked, then confirmed, refused or timed out.
+
+::
+
+    request ──► asked ──► confirmed      by a yes sent after the question, arriving in time
+                     ├──► refused        by a no, or because what it was about is over
+                     └──► timed_out      at the deadline
+
+Each question leaves ``asked`` exactly once, and only a yes leads to ``confirmed``: nothing is
+charged that nobody confirmed. Open questions are ``Extra.questions``; what is not there is decided.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from streamproc.core.model import Extra, Question
+
+Outcome = Literal["confirmed", "refused", "timed_out"]
+Unclear = Literal["nothing_asked", "which_one"]
+
+SUBSCRIPTION: Final = "subscription"
+CHARGE: Final = "charge"
+
+MAX_QUESTIONS: Final = 20
+"""Open at once for one subscriber."""
+NUMBERS: Final = 99
+"""Numbers begin again after so many: a late answer does not meet another question's number."""
+
+
+def ask(
+    extra: Extra,
+    about: str,
+    service: str,
+    amount_minor: int,
+    request: tuple[str, str],
+    asked_ms: int,
+    deadline_ms: int,
+) -> Question | None:
+    """A new open question for a request (event id, source); None if too many are open.
+
+    ``asked_ms`` is when the request arrived: no answer is older.
+    """
+    if len(extra.questions) >= MAX_QUESTIONS:
+        return None
+    question = Question(
+        extra.questions_asked % NUMBERS + 1,
+        about,
+        service,
+        amount_minor,
+        *request,
+        asked_ms,
+        deadline_ms,
+    )
+    extra.questions_asked = question.number
+    extra.questions.append(question)
+    return question
+
+
+def answered(extra: Extra, number: int | None, sent_ms: int) -> Question | Unclear:
+    """The question that an answer sent at ``sent_ms`` decides; it is open no more.
+
+    Without a number there must be exactly one. A question asked later than the answer was sent is
+    not what it answers.
+    """
+    meant = [
+        one
+        for one in extra.questions
+        if one.asked_ms <= sent_ms and (number is None or one.number == number)
+    ]
+    if not meant:
+        return "nothing_asked"
+    if len(meant) > 1:
+        return "which_one"
+    extra.questions.remove(meant[0])
+    return meant[0]
+
+
+def timed_out(extra: Extra, now_ms: int) -> list[Question]:
+    """Questions whose deadline has come, in the order in which they were asked."""
+    return _take(extra, [one for one in extra.questions if one.deadline_ms <= now_ms])
+
+
+def over(extra: Extra, service: str | None, about: str | None = None) -> list[Question]:
+    """Questions about a service that ended (None: about any, the contract ended): refused."""
+    return _take(
+        extra,
+        [
+            one
+            for one in extra.questions
+            if service in (None, one.service) and about in (None, one.about)
+        ],
+    )
+
+
+def _take(extra: Extra, taken: list[Question]) -> list[Question]:
+    extra.questions = [one for one in extra.questions if one not in taken]
+    return taken

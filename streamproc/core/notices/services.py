@@ -1,0 +1,339 @@
+"""Value-added services: what billing says of them, and what the subscriber is asked and told."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from streamproc.core import dedupe
+from streamproc.core.alerts.sending import submit
+from streamproc.core.effects import (
+    Audited,
+    Cause,
+    ConfirmationDecided,
+    Effect,
+    RefundRequested,
+    cause_of,
+    rejected,
+)
+from streamproc.core.events import (
+    Arrival,
+    ServiceCharged,
+    ServiceChargeRequested,
+    ServiceEvent,
+    ServiceRefunded,
+    ServiceRequested,
+    ServiceSubscribed,
+    ServiceUnsubscribed,
+)
+from streamproc.core.instants import LAST_MS, NEVER_MS, from_ms, to_ms
+from streamproc.core.model import (
+    Account,
+    ConfirmedCharge,
+    Extra,
+    Question,
+    Subscription,
+    drop_empty_extra,
+    extra_of,
+    forget_choices_and_services,
+)
+from streamproc.core.notices import confirmation
+from streamproc.core.notices.catalogue import NoticeKind, Service
+from streamproc.core.notices.composing import name_of, shown_keyword
+from streamproc.core.notices.money import readable_money
+from streamproc.core.notices.speaking import message_of, subscription_of
+from streamproc.core.reminding import reminder_id
+from streamproc.core.rulebook import Rulebook
+
+MAX_SERVICES = 50
+"""Of one account: its record must fit into a Kafka message, and its list into some texts."""
+MAX_CONFIRMED = 50
+
+
+class Told:
+    """One event or due instant of one account, and the effects it has so far."""
+
+    def __init__(
+        self,
+        account: Account,
+        subscriber: str,
+        now_ms: int,
+        cause: Cause,
+        rules: Rulebook,
+        wall_ms: int = 0,
+    ) -> None:
+        self.account = account
+        self.subscriber = subscriber
+        self.now_ms = now_ms
+        self.cause = cause
+        self.rules = rules
+        self.wall_ms = wall_ms
+        """As of :func:`gate.submit`."""
+        self.out: list[Effect] = []
+
+    def audit(self, decision: str, service: str, **figures: int) -> None:
+        """``rule`` of the record is the service."""
+        time = from_ms(self.now_ms)
+        self.out.append(Audited(decision, self.subscriber, time, figures, self.cause, service))
+
+    def tell(self, kind: NoticeKind, arming: str, *facts: str | int) -> None:
+        """A notice, if the rules have one of its kind, on its way through the gate."""
+        found = self.rules.notices.get(kind)
+        if found is None:
+            return
+        message = message_of(found, arming, tuple(map(str, facts)), self.now_ms, self.cause)
+        self.out.extend(
+            submit(self.account, self.subscriber, [message], self.now_ms, self.rules, self.wall_ms)
+        )
+
+    def name(self, service: str) -> str:
+        return name_of(self.rules.services.get(service), service, self.account, self.rules)
+
+    def money(self, amount_minor: int) -> str:
+        return readable_money(amount_minor, self.rules.currency)
+
+    def keyword(self, action: str) -> str:
+        return shown_keyword(action, self.account, self.rules)
+
+    def decide(self, question: Question, outcome: confirmation.Outcome) -> None:
+        """Tell billing what became of a question that is open no more."""
+        self.settle(
+            question.about,
+            question.service,
+            question.amount_minor,
+            (question.request_id, question.request_source),
+            question.asked_ms,
+            outcome,
+        )
+
+    def settle(
+        self,
+        about: str,
+        service: str,
+        amount_minor: int,
+        request: tuple[str, str],
+        asked_ms: int,
+        outcome: confirmation.Outcome,
+    ) -> None:
+        """The outcome of a request for confirmation, for billing and the audit."""
+        if outcome == "confirmed" and about == confirmation.CHARGE:
+            extra = extra_of(self.account)
+            del extra.confirmed_charges[: -(MAX_CONFIRMED - 1)]
+            extra.confirmed_charges.append(
+                ConfirmedCharge(digest_of(*request), service, amount_minor)
+            )
+        self.audit(outcome, service, amount_minor=amount_minor)
+        self.out.append(
+            ConfirmationDecided(
+                id=reminder_id(self.subscriber, "confirmation", 0, "\0".join(request)),
+                about=about,
+                subscriber=self.subscriber,
+                service=service,
+                outcome=outcome,
+                amount_minor=amount_minor,
+                currency=self.rules.currency,
+                request_id=request[0],
+                request_source=request[1],
+                asked_time=from_ms(asked_ms),
+                decided_time=from_ms(self.now_ms),
+                cause=self.cause,
+            )
+        )
+
+
+def digest_of(request_id: str, source: str) -> str:
+    """A request for a charge in eight bytes, as hexadecimal text."""
+    return dedupe.digest(source, request_id).hex()
+
+
+def service_event(
+    account: Account, event: ServiceEvent, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    """Apply what billing says of a service."""
+    now_ms = max(to_ms(event.time), arrival.received_ms, account.clock_ms)
+    if to_ms(event.time) < account.activated_ms:
+        return [rejected("before_activation", "it is about an earlier contract", event, arrival)]
+    service = rules.services.get(event.service)
+    if service is None:
+        return [rejected("unknown_service", "no such service in the rules", event, arrival)]
+    told = Told(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
+    reject: Effect | None = None
+    if isinstance(event, ServiceRequested):
+        reject = _ask(told, service, confirmation.SUBSCRIPTION, service.price_minor, event, arrival)
+    elif isinstance(event, ServiceChargeRequested):
+        reject = _charge_requested(told, service, event, arrival)
+    elif isinstance(event, ServiceSubscribed):
+        reject = _subscribed(told, service, event, arrival)
+    elif isinstance(event, ServiceUnsubscribed):
+        _unsubscribed(told, event)
+    elif isinstance(event, ServiceCharged):
+        _charged(told, service, event)
+    else:
+        _refunded(told, event)
+    drop_empty_extra(account)
+    return [reject] if reject is not None else told.out
+
+
+def end_contract(
+    account: Account, subscriber: str, now_ms: int, cause: Cause, rules: Rulebook
+) -> list[Effect]:
+    """The account closes: open questions are refused, services and choices are forgotten."""
+    if account.extra is None:
+        return []
+    told = Told(account, subscriber, max(now_ms, account.clock_ms), cause, rules)
+    for question in confirmation.over(account.extra, None):
+        told.decide(question, "refused")
+    forget_choices_and_services(account.extra)
+    drop_empty_extra(account)
+    return told.out
+
+
+def time_out(told: Told) -> None:
+    """Decide the questions whose deadline has come."""
+    if told.account.extra is None:
+        return
+    for question in confirmation.timed_out(told.account.extra, told.now_ms):
+        told.decide(question, "timed_out")
+    drop_empty_extra(told.account)
+
+
+def _ask(
+    told: Told,
+    service: Service,
+    about: str,
+    amount_minor: int,
+    event: ServiceRequested | ServiceChargeRequested,
+    arrival: Arrival,
+) -> Effect | None:
+    """Ask the subscriber; returns a reject if too many questions are open."""
+    question = confirmation.ask(
+        extra_of(told.account),
+        about,
+        service.id,
+        amount_minor,
+        (event.id, event.source),
+        arrival.received_ms,
+        told.now_ms + service.answer_ms,
+    )
+    if question is None:
+        detail = f"already {confirmation.MAX_QUESTIONS} questions wait for an answer"
+        return rejected("account_full", detail, event, arrival)
+    told.audit("asked", service.id, amount_minor=amount_minor, number=question.number)
+    told.tell(
+        "subscription_question" if about == confirmation.SUBSCRIPTION else "charge_question",
+        digest_of(event.id, event.source),
+        service.id,
+        amount_minor,
+        question.number,
+        question.deadline_ms,
+    )
+    return None
+
+
+def _charge_requested(
+    told: Told, service: Service, event: ServiceChargeRequested, arrival: Arrival
+) -> Effect | None:
+    """Ask again, unless the subscription is enough; a service that ends is refused at once."""
+    subscription = subscription_of(told.account, service.id)
+    if subscription is not None and (subscription.ending or not service.confirm_charge):
+        told.settle(
+            confirmation.CHARGE,
+            service.id,
+            event.amount_minor,
+            (event.id, event.source),
+            told.now_ms,
+            "refused" if subscription.ending else "confirmed",
+        )
+        return None
+    return _ask(told, service, confirmation.CHARGE, event.amount_minor, event, arrival)
+
+
+def _subscribed(
+    told: Told, service: Service, event: ServiceSubscribed, arrival: Arrival
+) -> Effect | None:
+    extra = extra_of(told.account)
+    price_minor = service.price_minor if event.price_minor is UNSET else event.price_minor
+    next_ms = _next_charge_ms(event)
+    known = subscription_of(told.account, service.id)
+    if known is not None:
+        known.price_minor, known.next_charge_ms, known.ending = price_minor, next_ms, False
+    elif len(extra.services) >= MAX_SERVICES:
+        detail = f"the account holds {MAX_SERVICES} services already"
+        return rejected("account_full", detail, event, arrival)
+    else:
+        extra.services.append(Subscription(service.id, price_minor, next_ms))
+    told.audit("service_subscribed", service.id, price_minor=price_minor)
+    return None
+
+
+def _unsubscribed(told: Told, event: ServiceUnsubscribed) -> None:
+    extra = extra_of(told.account)
+    extra.services = [one for one in extra.services if one.service != event.service]
+    for question in confirmation.over(extra, event.service, confirmation.CHARGE):
+        told.decide(question, "refused")
+    told.audit("service_unsubscribed", event.service)
+
+
+def _charged(told: Told, service: Service, event: ServiceCharged) -> None:
+    """A notice of the charge; one that nobody confirmed is to be returned."""
+    extra = extra_of(told.account)
+    subscription = subscription_of(told.account, service.id)
+    if subscription is not None and event.next_charge_time is not UNSET:
+        subscription.next_charge_ms = _next_charge_ms(event)
+    arming = digest_of(event.id, event.source)
+    confirmed = _confirmed(extra, event)
+    if confirmed is not None:
+        extra.confirmed_charges.remove(confirmed)
+    is_standing = subscription is not None and not subscription.ending
+    if confirmed is not None or (is_standing and not service.confirm_charge):
+        told.audit("service_charged", service.id, amount_minor=event.amount_minor)
+        told.tell("service_charged", arming, service.id, event.amount_minor, 0)
+        return
+    refund_minor = event.amount_minor * service.wrong_charge_refund_percent // 100
+    told.audit(
+        "charged_in_error", service.id, amount_minor=event.amount_minor, refund_minor=refund_minor
+    )
+    if refund_minor:
+        told.out.append(
+            RefundRequested(
+                id=reminder_id(told.subscriber, "refund", 0, arming),
+                subscriber=told.subscriber,
+                service=service.id,
+                charged_minor=event.amount_minor,
+                amount_minor=refund_minor,
+                currency=told.rules.currency,
+                time=from_ms(told.now_ms),
+                cause=told.cause,
+            )
+        )
+    told.tell("charged_in_error", arming, service.id, event.amount_minor, refund_minor)
+
+
+def _next_charge_ms(event: ServiceSubscribed | ServiceCharged) -> int:
+    """The next charge's instant; NEVER_MS if there is none after the event."""
+    if event.next_charge_time is UNSET:
+        return NEVER_MS
+    next_ms = to_ms(event.next_charge_time)
+    return next_ms if to_ms(event.time) < next_ms < LAST_MS else NEVER_MS
+
+
+def _confirmed(extra: Extra, event: ServiceCharged) -> ConfirmedCharge | None:
+    """The confirmation that allows this charge: of its request and service, and of no less."""
+    if event.request_id is UNSET:
+        return None
+    request = digest_of(event.request_id, event.source)
+    for one in extra.confirmed_charges:
+        if one.request == request and one.service == event.service:
+            return one if event.amount_minor <= one.amount_minor else None
+    return None
+
+
+def _refunded(told: Told, event: ServiceRefunded) -> None:
+    told.audit("service_refunded", event.service, amount_minor=event.amount_minor)
+    charged_minor = event.amount_minor if event.charged_minor is UNSET else event.charged_minor
+    told.tell(
+        "service_refunded",
+        digest_of(event.id, event.source),
+        event.service,
+        event.amount_minor,
+        charged_minor,
+    )

@@ -1,0 +1,195 @@
+"""Notices at the gate: what is kept of one that is held, whether it is still true, its words.
+
+A mark's ``detail`` holds the facts of the notice as billing gave them; what they are called, what
+they cost and how they are written is worked out when the notice is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.policy import Spoken
+from streamproc.core.alerts.state import Mark
+from streamproc.core.calendar import known_zone, local_date
+from streamproc.core.effects import Cause, Effect
+from streamproc.core.model import Account, Subscription
+from streamproc.core.notices.advice import better_plan
+from streamproc.core.notices.catalogue import Notice
+from streamproc.core.notices.composing import (
+    local_instant,
+    message,
+    name_of,
+    shown_keyword,
+)
+from streamproc.core.notices.money import readable_money
+from streamproc.core.reminding import totals
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.text import readable_bytes
+
+_SEPARATOR: Final = "\n"
+"""No id of the rules file contains it."""
+
+
+def message_of(
+    notice: Notice, arming: str, facts: tuple[str, ...], at_ms: int, cause: Cause
+) -> Message:
+    """A notice for the gate; ``arming`` tells it apart from others of its kind in the cycle."""
+    mark = Mark(at_ms, bucket=arming, detail=_SEPARATOR.join(facts))
+    return Message(NOTICE, notice, [mark], cause)
+
+
+def subscription_of(account: Account, service: str) -> Subscription | None:
+    """The subscriber's subscription of a service."""
+    for one in account.extra.services if account.extra else ():
+        if one.service == service:
+            return one
+    return None
+
+
+class _Words:
+    """What the values of a text are made from."""
+
+    def __init__(self, account: Account, notice: Notice, rules: Rulebook) -> None:
+        self.account = account
+        self.notice = notice
+        self.rules = rules
+
+    def service(self, service: str) -> str:
+        return name_of(self.rules.services.get(service), service, self.account, self.rules)
+
+    def money(self, amount_minor: str | int) -> str:
+        return readable_money(int(amount_minor), self.rules.currency)
+
+    def welcome(self, facts: list[str]) -> dict[str, str]:
+        granted_bytes, _, _ = totals(self.account.buckets)
+        names = ", ".join(self.service(one) for one in facts if one)
+        return {"services": names or "-", "granted": readable_bytes(granted_bytes)}
+
+    def question(self, facts: list[str]) -> dict[str, str]:
+        service, amount_minor, number, deadline_ms = facts
+        return {
+            "service": self.service(service),
+            "price": self.money(amount_minor),
+            "number": number,
+            "deadline": local_instant(int(deadline_ms), self.account),
+            "yes": shown_keyword("confirm", self.account, self.rules),
+            "no": shown_keyword("refuse", self.account, self.rules),
+        }
+
+    def before_charge(self, facts: list[str]) -> dict[str, str]:
+        subscription = subscription_of(self.account, facts[0])
+        assert subscription is not None  # or it would not be true
+        tz = known_zone(self.account.time_zone)
+        return {
+            "service": self.service(facts[0]),
+            "price": self.money(subscription.price_minor),
+            "charge_date": local_date(subscription.next_charge_ms, tz).isoformat(),
+            "days": str(self.notice.days),
+        }
+
+    def charge(self, facts: list[str]) -> dict[str, str]:
+        service, amount_minor, other_minor = facts
+        other = self.money(other_minor)
+        return {
+            "service": self.service(service),
+            "price": self.money(amount_minor),
+            "refund": other,
+            "charged": other,
+        }
+
+    def roaming(self, facts: list[str]) -> dict[str, str]:
+        zone = self.rules.zones[facts[0]]
+        return {
+            "zone": name_of(zone, zone.id, self.account, self.rules),
+            "price": self.money(zone.price_minor),
+            "unit": readable_bytes(zone.unit_bytes),
+        }
+
+    def advice(self, facts: list[str]) -> dict[str, str]:
+        found = better_plan(self.account, self.notice, self.rules)
+        assert found is not None  # or it would not be true
+        return {
+            "better_plan": found.plan,
+            "cost": self.money(found.cost_minor),
+            "better_cost": self.money(found.better_cost_minor),
+            "saving": self.money(found.saving_minor),
+            "usage": readable_bytes(found.used_bytes),
+            "cycles": str(found.cycles),
+        }
+
+
+_VALUES: dict[str, Callable[[_Words, list[str]], dict[str, str]]] = {
+    "activation_welcome": _Words.welcome,
+    "subscription_question": _Words.question,
+    "charge_question": _Words.question,
+    "before_charge": _Words.before_charge,
+    "service_charged": _Words.charge,
+    "charged_in_error": _Words.charge,
+    "service_refunded": _Words.charge,
+    "roaming_welcome": _Words.roaming,
+    "plan_advice": _Words.advice,
+}
+
+
+def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
+    return next((one for one in rules.notices.values() if one.id == rule_id), None)
+
+
+def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+    """Whether a held notice is still worth its words."""
+    assert isinstance(rule, Notice)
+    extra = account.extra
+    facts = mark.detail.split(_SEPARATOR)
+    match rule.kind:
+        case "subscription_question" | "charge_question":
+            number, deadline_ms = int(facts[2]), int(facts[3])
+            return extra is not None and any(
+                one.number == number and one.deadline_ms == deadline_ms for one in extra.questions
+            )
+        case "before_charge":
+            subscription = subscription_of(account, facts[0])
+            return (
+                subscription is not None
+                and not subscription.ending
+                and subscription.next_charge_ms > at_ms
+            )
+        case "roaming_welcome":
+            return extra is not None and extra.roaming_zone == facts[0] and facts[0] in rules.zones
+        case "plan_advice":
+            return better_plan(account, rule, rules) is not None
+    return True
+
+
+def _say(
+    account: Account,
+    subscriber: str,
+    rule: Spoken,
+    marks: list[Mark],
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> list[Effect]:
+    """One message for each mark: they are different things."""
+    assert isinstance(rule, Notice)
+    words = _Words(account, rule, rules)
+    return [
+        message(
+            account,
+            subscriber,
+            rule,
+            _VALUES[rule.kind](words, mark.detail.split(_SEPARATOR)),
+            [],
+            mark.bucket,
+            cycle_start_ms,
+            as_of_ms,
+            cause,
+            rules,
+        )
+        for mark in marks
+    ]
+
+
+NOTICE = Speaker("notice", _find, _is_true, _say)

@@ -1,0 +1,85 @@
+"""Doing what of services and notices falls due."""
+
+from __future__ import annotations
+
+from streamproc.core.effects import Cause, Effect, audited
+from streamproc.core.instants import from_ms
+from streamproc.core.model import (
+    Account,
+    Subscription,
+    drop_empty_extra,
+    extra_of,
+    forget_conversation,
+)
+from streamproc.core.notices.advice import better_plan
+from streamproc.core.notices.catalogue import Notice
+from streamproc.core.notices.due import advice_ms, before_charge_ms
+from streamproc.core.notices.services import Told, time_out
+from streamproc.core.rulebook import Rulebook
+
+
+def do_due(
+    account: Account, subscriber: str, due_ms: int, wall_ms: int, rules: Rulebook
+) -> list[Effect]:
+    """Everything of exactly this instant, which may be past by the wall clock.
+
+    Notices that come too late are audited as missed.
+    """
+    cause = Cause(due_time=from_ms(due_ms))
+    told = Told(account, subscriber, due_ms, cause, rules, wall_ms)
+    lateness_ms = wall_ms - due_ms
+    before = rules.notices.get("before_charge")
+    if before is not None and account.extra is not None:
+        for one in account.extra.services:
+            if before_charge_ms(account, one, before) == due_ms:
+                _remind_of_charge(told, one, before, lateness_ms)
+    time_out(told)
+    advice = rules.notices.get("plan_advice")
+    if advice is not None and advice_ms(account, advice) == due_ms:
+        _advise(told, advice, lateness_ms)
+    return told.out
+
+
+def forget_cycle(account: Account, rules: Rulebook) -> None:
+    """A cycle ended: what was done once in it may be done again."""
+    if account.extra is not None:
+        window_ms = rules.commands.window_ms if rules.commands else 0
+        forget_conversation(account.extra, account.cycle_start_ms, window_ms)
+        drop_empty_extra(account)
+
+
+def _is_missed(told: Told, notice: Notice, lateness_ms: int) -> bool:
+    if lateness_ms <= notice.misfire_grace_ms:
+        return False
+    told.out.append(
+        audited(
+            "missed", told.subscriber, told.now_ms, told.cause, rule=notice.id,
+            lateness_ms=lateness_ms,
+        )
+    )  # fmt: skip
+    return True
+
+
+def _remind_of_charge(
+    told: Told, subscription: Subscription, before: Notice, lateness_ms: int
+) -> None:
+    if _is_missed(told, before, lateness_ms):
+        return
+    arming = f"{subscription.service}@{told.now_ms}"
+    told.tell("before_charge", arming, subscription.service)
+
+
+def _advise(told: Told, advice: Notice, lateness_ms: int) -> None:
+    account, rules = told.account, told.rules
+    found = better_plan(account, advice, rules)
+    if found is None or _is_missed(told, advice, lateness_ms):
+        return
+    extra_of(account).advised_cycle_ms = account.cycle_start_ms
+    told.out.append(
+        audited(
+            "plan_advised", told.subscriber, told.now_ms, told.cause, rule=advice.id,
+            cost_minor=found.cost_minor, better_cost_minor=found.better_cost_minor,
+            used_bytes=found.used_bytes, cycles=found.cycles,
+        )
+    )  # fmt: skip
+    told.tell("plan_advice", found.plan)

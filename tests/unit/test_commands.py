@@ -1,0 +1,228 @@
+"""Two-way SMS by example: what a text does, and what it is answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamproc.core.commands.parsing import Command, grammar_of
+from tests.support.line import day, decisions, reasons, rulebook
+from tests.support.talking import (
+    Talking,
+    ended,
+    outcomes,
+    replies,
+    talking_rules,
+    texts,
+)
+
+RULES = talking_rules()
+assert RULES.commands is not None
+PARSE = grammar_of(RULES, RULES.commands).parse
+
+
+@pytest.fixture
+def line() -> Talking:
+    line = Talking()
+    line.begin(services=["video", "music"])
+    return line
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("0000", Command("overview")),
+        ("００００", Command("overview")),
+        ("  0 0 00\n", Command("overview")),
+        ("00000", Command("unsubscribe_all")),
+        ("td all", Command("unsubscribe_all")),
+        ("ＴＤ２", Command("unsubscribe", "", (2,))),
+        ("退订 2、3", Command("unsubscribe", "", (2, 3))),
+        ("unsub 2 2,1", Command("unsubscribe", "", (2, 1))),
+        ("YZ 100, 50%；80％", Command("thresholds", "", (50, 80, 100))),
+        ("阈值默认", Command("thresholds", "default")),
+        ("quiet 22-7", Command("quiet_hours", "", (1320, 420))),
+        ("免打扰２３：３０到２４：００", Command("quiet_hours", "", (1410, 0))),
+        ("MDR OFF", Command("quiet_hours", "off")),
+        ("schedule weekly 9", Command("schedule", "week", (540,))),
+        ("定期提醒每天21:05", Command("schedule", "day", (1265,))),
+        ("yes", Command("confirm")),
+        ("Y2", Command("confirm", "", (2,))),
+        ("stop weekly　news", Command("stop", "summary")),
+        ("停止提醒 用量", Command("stop", "balance")),
+        ("?", Command("help")),
+    ],
+)
+def test_a_text_is_understood_however_it_is_written(text: str, command: Command) -> None:
+    assert PARSE(text) == command
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "00 000 0", "0000 please", "STOP it", "STOP all", "do STOP", "TD one", "TD 1-2"),
+        *("YZ 0", "YZ 101", "YZ 1 2 3 4 5 6", "MDR 25-7", "MDR 7-7", "MDR 22:60-7", "Y Y", "YES!"),
+        *("weekly", "DQTX weekly 9am", "S.T.O.P", "ST0P", "1", "TD 1000"),
+    ],
+)
+def test_anything_else_is_no_command(text: str) -> None:
+    assert PARSE(text) is None
+
+
+def test_the_overview_lists_plan_services_and_balance(line: Talking) -> None:
+    line.use(400_000_000, 1)
+    (text,) = texts(line.text("0000", 2))
+    assert "Plan small: 600 MB left, out of bundle 0.00 CNY" in text
+    assert "1 Video VIP 15.00 CNY; 2 Music 8.00 CNY" in text
+    assert "As of 2026-01-03 00:00" in text
+
+
+def test_a_reply_speaks_of_the_buckets_and_has_their_figures(line: Talking) -> None:
+    line.top_up(1, pack="extra")
+    line.use(1_700_000_000, 1.5)
+    (reply,) = [one for one in line.text("BALANCE", 1.5) if type(one).__name__ == "Reminder"]
+    assert [one.id for one in reply.buckets] == [b.id for b in line.account.buckets]  # type: ignore[union-attr]
+    assert reply.overage_bytes == 200_000_000  # type: ignore[union-attr]
+    assert "Out of bundle 200 MB, 20.00 CNY" in reply.text  # type: ignore[union-attr]
+
+
+def test_services_end_by_their_number_in_the_list_that_was_sent_last(line: Talking) -> None:
+    line.text("0000", 1)
+    line.unsubscribe("video", 1.5)  # the list does not move under the subscriber
+    effects = line.text("TD 2", 2)
+    assert ended(effects) == ["music"]
+    assert replies(effects) == ["unsubscribed"]
+    assert ended(line.text("TD 2", 3)) == []  # it is ending already
+
+
+def test_without_a_list_there_are_no_numbers(line: Talking) -> None:
+    effects = line.text("TD 1", 1)
+    assert (ended(effects), replies(effects)) == ([], ["not_listed"])
+    assert ended(line.text("TD 1", 2)) == ["video"]  # that reply was a list
+
+
+def test_a_list_of_the_last_cycle_is_forgotten(line: Talking) -> None:
+    line.text("0000", 1)
+    assert ended(line.text("TD 1", 40)) == []
+
+
+def test_all_services_end_at_once(line: Talking) -> None:
+    assert ended(line.text("00000", 1)) == ["video", "music"]
+    effects = line.text("00000", 2)
+    assert (ended(effects), replies(effects)) == ([], ["no_services"])
+
+
+def test_choices_are_kept_shown_and_taken_back(line: Talking) -> None:
+    line.text("ALERT 90 50", 1)
+    line.text("QUIET 22:30-7", 1)
+    line.text("SCHEDULE DAILY 8:15", 1)
+    extra = line.account.extra
+    assert extra is not None
+    assert (extra.own_percents, extra.quiet_minutes) == ([50, 90], [1350, 420])
+    assert (extra.summary_every, extra.summary_minute) == ("day", 495)
+    assert "50%, 90%" in texts(line.text("ALERT", 2))[0]
+    assert "22:30-07:00" in texts(line.text("QUIET", 2))[0]
+    assert "daily 08:15" in texts(line.text("SCHEDULE", 2))[0]
+    for text in ("ALERT DEFAULT", "QUIET DEFAULT", "SCHEDULE DEFAULT"):
+        line.text(text, 3)
+    extra = line.account.extra
+    assert extra is not None
+    assert (extra.own_percents, extra.quiet_minutes) == ([], [])
+    assert (extra.summary_every, extra.summary_minute) == ("", -1)
+
+
+def test_quiet_hours_and_summaries_can_be_none(line: Talking) -> None:
+    line.text("QUIET OFF", 1)
+    line.text("SCHEDULE OFF", 1)
+    extra = line.account.extra
+    assert extra is not None
+    assert (extra.quiet_minutes, extra.summary_every) == ([0, 0], "off")
+
+
+def test_categories_stop_and_start(line: Talking) -> None:
+    effects = line.text("STOP summary", 1)
+    assert decisions(effects) == ["command", "left_category"]
+    assert line.account.opted_out == ["summary"]
+    line.text("STOP", 1)
+    assert line.account.opted_out == ["summary", "balance", "service", "roaming", "advice"]
+    line.text("START 用量", 1)
+    assert "balance" not in line.account.opted_out
+    line.text("START", 1)
+    assert line.account.opted_out == []
+
+
+def test_unknown_text_gets_help_once_and_then_silence(line: Talking) -> None:
+    assert replies(line.text("what?", 1)) == ["help"]
+    assert replies(line.text("hello?", 1.1)) == []
+    line.text("YE", 1.2)
+    assert replies(line.text("what?", 1.3)) == ["help"]
+    assert replies(line.text("what?", 1.4)) == []
+    assert replies(line.text("what?", 40)) == ["help"]  # another cycle
+
+
+def test_replies_are_limited_and_commands_are_done_all_the_same() -> None:
+    line = Talking(talking_rules(("max_replies: 20", "max_replies: 2")))
+    line.begin(services=["video"])
+    minute = 1 / 1440
+    assert [len(replies(line.text("0000", 1 + n * minute))) for n in range(4)] == [1, 1, 0, 0]
+    effects = line.text("00000", 1 + 5 * minute)
+    assert (ended(effects), replies(effects)) == (["video"], [])
+    assert decisions(effects)[-1] == "reply_limited"
+    assert len(replies(line.text("0000", 1 + 60 * minute))) == 1
+    assert len(replies(line.text("0000", 1 + 60.5 * minute))) == 0
+
+
+def test_a_list_that_was_not_sent_gives_no_numbers() -> None:
+    line = Talking(talking_rules(("max_replies: 20", "max_replies: 1")))
+    line.begin(services=["video", "music"])
+    line.text("0000", 1)
+    line.unsubscribe("video", 1.001)
+    line.text("0000", 1.002)  # would be the list of music alone
+    assert ended(line.text("TD 2", 1.003)) == ["music"]
+
+
+def test_an_answer_without_number_needs_one_question(line: Talking) -> None:
+    line.request("news", 1)
+    line.request_charge("video", 1500, 1)
+    effects = line.text("Y", 1.01)
+    assert (outcomes(effects), replies(effects)) == ([], ["which_one"])
+    assert "1 news 3.00 CNY; 2 Video VIP 15.00 CNY" in texts(effects)[0]
+    assert outcomes(line.text("Y2", 1.02)) == [("charge", "video", "confirmed")]
+    assert outcomes(line.text("N", 1.03)) == [("subscription", "news", "refused")]
+    effects = line.text("Y", 1.04)
+    assert (outcomes(effects), replies(effects)) == ([], ["nothing_asked"])
+
+
+def test_the_same_text_again_is_done_once(line: Talking) -> None:
+    first = line.text("0000", 1)
+    line.count -= 1  # the record comes again under its id
+    assert decisions(line.text("0000", 1)) == ["duplicate"]
+    assert len(replies(first)) == 1
+
+
+def test_replies_go_to_who_left_every_category(line: Talking) -> None:
+    line.text("STOP", 1)
+    assert replies(line.text("0000", 1)) == ["overview"]
+
+
+def test_texts_of_strangers_wait_and_of_closed_accounts_are_rejected(line: Talking) -> None:
+    stranger = Talking()
+    assert decisions(stranger.text("0000", 1)) == ["held"]
+    assert replies(stranger.begin(at=1.5)) == ["overview"]
+    line.close(1)
+    assert reasons(line.text("0000", 2)) == ["account_closed"]
+
+
+def test_without_commands_texts_are_rejected() -> None:
+    line = Talking(rulebook())
+    line.activate()
+    assert reasons(line.text("0000", 1)) == ["commands_off"]
+
+
+def test_what_is_over_leaves_a_plain_account() -> None:
+    line = Talking()
+    line.begin()
+    line.text("0000", 1)
+    line.text("nonsense", 1)
+    assert line.account.extra is not None
+    line.reach(day(40))
+    assert line.account.extra is None

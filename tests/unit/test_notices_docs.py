@@ -1,0 +1,168 @@
+"""docs/notices.md and docs/two-way-sms.md say what is so: their examples load and do it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from streamproc.contracts import rulesformat as format
+from streamproc.contracts.conversation import default_commands
+from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.core.commands.parsing import grammar_of
+from streamproc.core.commands.vocabulary import ACTIONS
+from streamproc.core.notices.catalogue import PLACEHOLDERS, NoticeKind
+from streamproc.core.rulebook import Rulebook
+from tests.contract.contract import EXAMPLES
+from tests.support.line import day, rulebook
+from tests.support.talking import Talking, ended, outcomes, refunds, texts
+from tests.unit.test_rules_docs import fields
+
+DOCS = Path(__file__).parents[2] / "docs"
+NOTICES = (DOCS / "notices.md").read_text(encoding="utf-8")
+SMS = (DOCS / "two-way-sms.md").read_text(encoding="utf-8")
+HEAD = """\
+version: 1
+currency: CNY
+default_locale: en
+plans:
+  - id: small
+    price_minor: 1000
+    overage_price_minor: 10
+    allowances:
+      - {id: data, granted_bytes: 1_000_000_000}
+  - {id: large, price_minor: 5000, allowances: [{id: much, granted_bytes: 9_000_000_000}]}
+rules:
+  - {id: low, kind: usage_percent, thresholds: [80], category: balance, texts: {en: "80"}}
+"""
+
+
+def block(text: str, language: str) -> str:
+    return text.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+
+
+def documented(commands: str = "commands: {}\n") -> Rulebook:
+    return load_rulebook(HEAD + block(NOTICES, "yaml") + commands, "r.yaml")
+
+
+def rows(text: str, start: str) -> list[list[str]]:
+    """The cells of the first table after a text."""
+    table = text.split(start, 1)[1].split("|---|", 1)[1].split("\n\n", 1)[0]
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[1:]]
+
+
+IN_WORDS: dict[str, Any] = {"its id": {}, "packaged": {}, "none": {}, "true": True}
+
+
+def defaults(text: str, start: str) -> dict[str, Any]:
+    def value(cell: str) -> Any:
+        if cell in IN_WORDS:
+            return IN_WORDS[cell]
+        return int(cell) if cell.replace("_", "").isdigit() else cell
+
+    return {row[0].strip("`"): value(row[1]) for row in rows(text, start)}
+
+
+def declared(kind: Any) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        field.encode_name: "required"
+        if field.required
+        else {}
+        if field.default is msgspec.NODEFAULT
+        else field.default
+        for field in msgspec.structs.fields(kind)
+    }
+
+
+def test_the_example_has_every_kind_of_notice() -> None:
+    rules = documented()
+    assert set(rules.notices) | {"command_reply"} == set(get_args(NoticeKind))
+    assert rules.services["video-vip"].wrong_charge_refund_percent == 200
+
+
+def test_the_example_does_what_the_page_says() -> None:
+    line = Talking(documented())
+    assert texts(line.begin(services=["video-vip"])) == [
+        "Welcome to small with 1 GB; services: Video VIP."
+    ]
+    line.subscribe("video-vip", 0.5, next_charge_time=day(6))
+    request = line.request_charge("video-vip", 1500, 1)
+    assert outcomes(line.text("Y", 1.1)) == [("charge", "video-vip", "confirmed")]
+    assert refunds(line.charge("video-vip", 1500, 1.2, request_id=request)) == []
+    assert refunds(line.charge("video-vip", 1500, 1.3)) == [("video-vip", 3000)]
+    assert texts(line.reach(day(4))) == ["Video VIP will be charged 15.00 CNY on 2026-01-07."]
+    assert texts(line.locate("eu", 4.5)) == ["Welcome to Europe: data cost 3.00 CNY per 1 MB."]
+    line.use(2_000_000_000, 5)
+    line.use(2_000_000_000, 35)
+    assert any("large had saved you" in text for text in texts(line.reach(day(70))))
+
+
+def test_every_kind_and_its_placeholders_are_told() -> None:
+    told = {
+        row[0].strip("`"): set(re.findall(r"\{(\w+)\}", row[1])) | {"plan", "as_of"}
+        for row in rows(NOTICES, "| Kind | Placeholders")[0:]
+    }
+    assert told == {kind: set(known) for kind, known in PLACEHOLDERS.items()}
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [("### Services", format.ServiceEntry), ("### Roaming zones", format.ZoneEntry)],
+)
+def test_a_table_is_its_type(heading: str, kind: Any) -> None:
+    assert defaults(NOTICES, heading) == declared(kind)
+
+
+def test_the_table_of_timed_notices_is_their_types() -> None:
+    common = declared(format.NoticeEntry)
+    timed = declared(format.BeforeChargeEntry) | declared(format.PlanAdviceEntry)
+    assert common | defaults(NOTICES, "have a time of day") == timed
+    assert fields(format.NoticeEntry) == fields(format.RuleEntry) | fields(format.NoticeEntry)
+
+
+def test_the_table_of_commands_is_its_type() -> None:
+    assert defaults(SMS, "| Field | Default") == declared(format.CommandsEntry)
+
+
+def test_every_action_is_told_with_its_keywords_and_an_example_that_means_it() -> None:
+    rules = documented()
+    assert rules.commands is not None
+    parse = grammar_of(rules, rules.commands).parse
+    found = rows(SMS, "| Action | Keywords")
+    assert [row[0].strip("`") for row in found] == list(ACTIONS)
+    for name, keywords, _, example in found:
+        action = name.strip("`")
+        spaced = " ".join(default_commands().keywords[action])  # type: ignore[index]
+        assert keywords == spaced
+        command = parse(example.strip("`").replace("STOP summary", "STOP balance"))
+        assert command is not None
+        assert command.action == action
+
+
+def test_the_json_example_is_one_of_the_contract() -> None:
+    shown = json.loads(block(SMS, "json"))
+    files = (EXAMPLES / "sms.received.v1" / "valid").glob("*.json")
+    assert shown | {"text": "退订 1、2"} in [json.loads(path.read_bytes()) for path in files]
+
+
+def test_the_yaml_example_of_commands_does_what_it_says() -> None:
+    line = Talking(documented(block(SMS, "yaml")))
+    line.begin(services=["video-vip"])
+    assert texts(line.text("shengyu", 1)) == ["1 GB left (2026-01-02 00:00)."]
+    assert texts(line.text("DATA", 1)) != texts(line.text("流量", 1))
+    line.text("stop 用量", 1)
+    assert line.account.opted_out == ["balance"]
+    assert len(texts(line.text("0000", 1))) == 1
+    effects = line.text("TD 1", 1)
+    assert ended(effects) == ["video-vip"]
+    assert texts(effects) == []  # the sixth text of the hour
+
+
+def test_commands_are_off_by_default() -> None:
+    assert rulebook().commands is None
+    assert "`commands_off`" in SMS
