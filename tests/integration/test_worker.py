@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamproc.edges.workload import WorkloadSettings
+from tests.support.edges import wait_for_words
 from tests.support.scene import Scene
 
 SMALL = WorkloadSettings(seed=7, events=30_000, subscribers=1_500)
@@ -36,7 +37,8 @@ async def test_end_to_end_with_every_compression(scene: Scene, compression: str)
 async def test_a_restarted_worker_goes_on_where_it_stopped(scene: Scene) -> None:
     await scene.load(SMALL)
     first = scene.worker("w1")
-    await asyncio.sleep(5.0)
+    wait_for_words(first, "input flows")
+    await asyncio.sleep(1.0)
     assert first.stop() == 0, first.tail()
     scene.worker("w2")
     await scene.finish()
