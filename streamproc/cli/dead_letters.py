@@ -16,7 +16,25 @@ if TYPE_CHECKING:
     from streamproc.edges.dispatch.settings import DispatchSettings
 
 
-@click.group("dead-letters")
+class _Letters(click.Group):
+    """Its commands' help needs no broker."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        needed = [param for param in self.params if param.required and "--help" in args]
+        for param in needed:
+            param.required = False
+        try:
+            return super().parse_args(context, args)
+        finally:
+            for param in needed:
+                param.required = True
+
+
+@click.group(
+    "dead-letters",
+    cls=_Letters,
+    short_help="Look at reminders that were given up; send them again.",
+)
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
 @click.option("--dead-letters", default="streamproc.dead-letters", help="Topic to read.")
 @click.option("--resends", default="streamproc.resends", help="Topic to write what is sent again.")
@@ -36,7 +54,7 @@ def dead_letters(context: click.Context, broker: str, dead_letters: str, resends
     context.obj = DispatchSettings(broker, topics)
 
 
-@dead_letters.command("list")
+@dead_letters.command("list", short_help="One line each.")
 @click.option("--reason", help="Only these: permanent, transient, contract_violation.")
 @click.pass_obj
 def list_letters(settings: DispatchSettings, reason: str | None) -> None:
@@ -61,7 +79,7 @@ def list_letters(settings: DispatchSettings, reason: str | None) -> None:
     click.echo(f"{len(found)} dead letter" + "s" * (len(found) != 1), err=True)
 
 
-@dead_letters.command()
+@dead_letters.command(short_help="All that is known of one.")
 @click.argument("place")
 @click.option(
     "--reveal", is_flag=True, help="The reminder too, with full number and text. For your eyes."
@@ -86,7 +104,7 @@ def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
-@dead_letters.command()
+@dead_letters.command(short_help="Send them again, each once.")
 @click.argument("places", nargs=-1, metavar="[PLACE]...")
 @click.option("--all", "everything", is_flag=True, help="All that were not sent again yet.")
 @click.option("--reason", help="With --all: only these.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streamproc.cli.headings import Headed
 from streamproc.cli.logs import Format, configure
 
 TOPIC_OPTIONS = (
@@ -19,7 +20,22 @@ TOPIC_OPTIONS = (
 )
 
 
-@click.command()
+def _topic_options(command: Any) -> Any:
+    for name, default, says in reversed(TOPIC_OPTIONS):
+        command = click.option(name, default=default, help=says)(command)
+    return command
+
+
+@click.command(
+    cls=Headed,
+    short_help="Send reminders to SMS gateways, each once.",
+    headings={
+        "--group": "Several dispatchers",
+        "--log-level": "What it tells",
+        "--reminders": "Topics",
+        "--help": "Help",
+    },
+)
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
 @click.option(
     "--gateways",
@@ -27,24 +43,43 @@ TOPIC_OPTIONS = (
     help="Gateways file (YAML); without one, reminders are printed, with numbers masked.",
 )
 @click.option(
-    "--group",
-    default="streamproc-dispatch",
-    help="Dispatchers of one group share the partitions and the memory of what was sent.",
-)
-@click.option("--instance-id", help="Static group membership, for fast restarts.")
-@click.option("--session-timeout-seconds", default=10.0, help="When a silent one is given up.")
-@click.option("--replication-factor", default=1, help="For topics that do not exist yet.")
-@click.option(
     "--ignore-expiry",
     is_flag=True,
     help="Send also what has expired: for replays of the past, to a gateway without people.",
 )
-@click.option("--stats-every-seconds", default=30.0, help="A log line of counts and times.")
+@click.option(
+    "--group",
+    default="streamproc-dispatch",
+    help="Dispatchers of one group share the partitions and the memory of what was sent.",
+)
+@click.option(
+    "--instance-id",
+    help="A name of its own that stays: restarted within the session timeout, it goes on at once.",
+)
+@click.option(
+    "--session-timeout-seconds",
+    type=click.FloatRange(1),
+    default=10.0,
+    help="After so long without a sign of life another one takes over.",
+)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--stats-every-seconds",
+    type=click.FloatRange(0.1),
+    default=30.0,
+    help="A log line of counts and times.",
+)
 @click.option("--stats", is_flag=True, help="Show counts and times of all receipts, and end.")
+@_topic_options
+@click.option(
+    "--replication-factor",
+    type=click.IntRange(1),
+    default=1,
+    help="For topics that do not exist yet.",
+)
 def dispatch(
     broker: str,
     gateways: Path | None,
@@ -54,11 +89,12 @@ def dispatch(
     log_format: Format,
     **options: Any,
 ) -> None:
-    """Send reminders to SMS gateways, each at most once, until told to stop.
+    """Send reminders to SMS gateways until told to stop.
 
-    Low-balance reminders go before summaries, one subscriber's in order, none before its time or
-    after it. What becomes of each is written to the receipts topic. SIGTERM ends gracefully: what
-    was handed to a gateway is waited for.
+    Each is sent once; what that means when a gateway gives no answer, the gateways file says (see
+    docs/dispatcher.md). Low-balance reminders go before summaries, one subscriber's in order, none
+    before its time or after it. What becomes of each is written to the receipts topic. SIGTERM ends
+    gracefully: what was handed to a gateway is waited for.
 
     \b
     Examples:
@@ -82,7 +118,3 @@ def dispatch(
             run_dispatcher(settings, gateways)
     except (GatewaysError, DispatchError) as error:
         raise click.ClickException(str(error)) from error
-
-
-for _name, _default, _help in TOPIC_OPTIONS:
-    dispatch = click.option(_name, default=_default, help=_help)(dispatch)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.headings import Headed
 from streamproc.cli.replay_options import (
     name_of,
     pseudonyms_of,
@@ -28,17 +29,31 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-@click.command()
+@click.command(
+    cls=Headed,
+    short_help="Write recorded records to a topic again; record topics.",
+    headings={
+        "--broker": "Where from and to",
+        "--speed": "Pace and times",
+        "--subscriber": "What to take",
+        "--commit-records": "Going on, beginning anew",
+        "--verify": "Checking the outcome",
+        "--record": "Recording",
+        "--dry-run": "Further",
+    },
+)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--broker", metavar="HOST:PORT", help="A Kafka broker of the target.")
-@click.option("--from-broker", metavar="HOST:PORT", help="Of the source; default: --broker.")
+@click.option("--from-broker", metavar="HOST:PORT", help="Of the source, if it is another.")
 @click.option("--to", "topic", metavar="TOPIC", help="Where to; with --partitions made if missing.")
 @click.option("--partitions", type=click.IntRange(1), help="Make the topic with so many.")
 @click.option("--replication-factor", default=1, help="For a topic to be made.")
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )
-@click.option("--speed", default="max", metavar="N|max", help="1: recorded pace; 60: 60 times it.")
+@click.option(
+    "--speed", default="max", metavar="N|max", help="1: recorded pace; 60: sixty times it."
+)
 @click.option(
     "--time",
     "shift",
@@ -46,17 +61,31 @@ INTERRUPTED = 130
     metavar="kept|now|DURATION",
     help="Move all times: so that none lies in the future, or by a duration such as +31d.",
 )
-@click.option("--subscriber", "subscribers", multiple=True, help="Only these. May be repeated.")
-@click.option("--type", "types", multiple=True, help="Only these event types. May be repeated.")
-@click.option("--recorded-topic", "topics", multiple=True, help="Only what came from these.")
-@click.option("--from-time", type=Instant(), help="Only records from this record timestamp on.")
-@click.option("--to-time", type=Instant(), help="Only records before this record timestamp.")
-@click.option("--from-offset", "from_offsets", multiple=True, metavar="[PARTITION:]OFFSET")
-@click.option("--to-offset", "to_offsets", multiple=True, metavar="[PARTITION:]OFFSET")
 @click.option(
     "--advance-clock",
     type=Duration(),
     help="At the end let so much time pass for a worker with --clock event, such as 4d.",
+)
+@click.option("--subscriber", "subscribers", multiple=True, help="Only these. May be repeated.")
+@click.option("--type", "types", multiple=True, help="Only these event types. May be repeated.")
+@click.option(
+    "--recorded-topic", "topics", multiple=True, help="Only what was recorded from these."
+)
+@click.option("--from-time", type=Instant(), help="Only records from this record timestamp on.")
+@click.option("--to-time", type=Instant(), help="Only records before this record timestamp.")
+@click.option(
+    "--from-offset",
+    "from_offsets",
+    multiple=True,
+    metavar="[PARTITION:]OFFSET",
+    help="Of a topic: from here on. May be repeated.",
+)
+@click.option(
+    "--to-offset",
+    "to_offsets",
+    multiple=True,
+    metavar="[PARTITION:]OFFSET",
+    help="Of a topic: up to here, without it.",
 )
 @click.option(
     "--commit-records",
@@ -64,29 +93,39 @@ INTERRUPTED = 130
     type=click.IntRange(1),
     help="Records a transaction, at most; they become visible together.",
 )
-@click.option("--id", "name", help="Name of this replay; default: from source, topic, options.")
+@click.option("--id", "name", help="Name of this replay; made of source, topic, options if none.")
 @click.option("--again", is_flag=True, help="Begin anew, even if this replay ran before.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be written.")
-@click.option("--verify", "verifying", is_flag=True, help="Hold the outcome against the oracle.")
+@click.option(
+    "--verify",
+    "verifying",
+    is_flag=True,
+    help="Compare what a worker made of the target topic with the oracle.",
+)
 @click.option("--verify-timeout", type=Duration(), default="60s", help="Wait for the worker.")
-@click.option("--rules", type=click.Path(path_type=Path), help="For --verify; default: packaged.")
-@click.option("--reminders", default="streamproc.reminders", help="For --verify.")
-@click.option("--audit", default="streamproc.audit", help="For --verify.")
-@click.option("--rejects", default="streamproc.rejects", help="For --verify.")
+@click.option("--rules", type=click.Path(path_type=Path), help="The worker's; packaged if none.")
+@click.option("--reminders", default="streamproc.reminders", help="The worker's.")
+@click.option("--audit", default="streamproc.audit", help="The worker's.")
+@click.option("--rejects", default="streamproc.rejects", help="The worker's.")
 @click.option(
     "--record",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the sources to FILE.zst instead.",
+    help="Write the source topics to FILE.zst instead.",
 )
-@click.option("--start", default="latest", metavar="latest|earliest|TIME", help="For --record.")
-@click.option("--to-end", is_flag=True, help="With --record: stop at the topics' present end.")
-@click.option("--for", "seconds", type=Duration(), help="With --record: stop after this long.")
+@click.option(
+    "--start",
+    default="latest",
+    metavar="latest|earliest|TIME",
+    help="Where a new recording begins.",
+)
+@click.option("--to-end", is_flag=True, help="Stop at the topics' present end.")
+@click.option("--for", "seconds", type=Duration(), help="Stop after this long.")
 @click.option(
     "--pseudonymise",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="KEYFILE",
     help="Replace subscribers by pseudonyms that the key in this file makes.",
 )
+@click.option("--dry-run", is_flag=True, help="Only say what would be written.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def replay(sources: tuple[str, ...], **options: Any) -> None:
     """Write recorded records to a topic again, each exactly once.
@@ -96,11 +135,12 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
     q stops, Ctrl-Z suspends; SIGUSR1 pauses a replay in the background.
 
     \b
-    streamproc replay month.ndjson.zst --broker B --to streamproc.events --partitions 4
-    streamproc replay topic:streamproc.events --from-time 2026-01-05T00:00:00Z \\
-        --broker B --to test.events --speed 60 --time now
-    streamproc replay topic:streamproc.events --broker B --record live.ndjson.zst \\
-        --pseudonymise secret.key
+    Examples:
+      streamproc replay month.ndjson.zst --broker localhost:9092 --to again --partitions 4
+      streamproc replay topic:live --from-time 2026-01-05T00:00:00Z \\
+          --broker localhost:9092 --to test --partitions 4 --speed 60 --time now
+      streamproc replay topic:live --broker localhost:9092 --record live.ndjson.zst \\
+          --pseudonymise secret.key
     """
     from kafka.errors import KafkaError
 

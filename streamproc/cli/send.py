@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.headings import Headed
 from streamproc.cli.steering import steered
 
 if TYPE_CHECKING:
@@ -21,62 +22,83 @@ FORMS = ("auto", "ndjson", "csv", "json", "cgrates-csv", "tmf635")
 SHOWN_BAD = 20
 
 
-@click.command()
+@click.command(
+    cls=Headed,
+    short_help="Send events of a billing system: one, or files of them.",
+    headings={
+        "--event": "One event",
+        "--format": "Files",
+        "--watch": "A drop folder",
+        "--spool": "While the broker is away",
+        "--help": "Help",
+    },
+)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
-@click.option("--topic", default="streamproc.events", help="Must exist.")
-@click.option("--event", metavar="JSON", help="One event as JSON; - reads it from standard input.")
-@click.option("--subscriber", help="One usage event of this subscriber.")
-@click.option("--total-bytes", type=int, help="Of one usage event.")
-@click.option("--uplink-bytes", type=int, help="Of one usage event.")
-@click.option("--downlink-bytes", type=int, help="Of one usage event.")
-@click.option("--id", "event_id", help="Of one usage event; default: random.")
-@click.option("--source", default="streamproc-send", help="Of one usage event.")
-@click.option("--time", "at_ms", type=Instant(), help="Of one usage event; default: now.")
-@click.option("--rating-group", default=0, help="Of one usage event.")
-@click.option("--service", help="Of one usage event.")
-@click.option("--roaming-zone", default="home", help="Of one usage event.")
 @click.option(
-    "--format", "form", type=click.Choice(FORMS), default="auto", help="Of files; auto: by name."
+    "--topic", default="streamproc.events", help="Where to; it must exist (a worker makes it)."
+)
+@click.option(
+    "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
+)
+@click.option("--event", metavar="JSON", help="The event as JSON; - reads it from standard input.")
+@click.option("--subscriber", help="Or usage of this subscriber, told by the options that follow.")
+@click.option("--total-bytes", type=int, help="Used bytes, if the directions are not known.")
+@click.option("--uplink-bytes", type=int, help="Sent by the subscriber.")
+@click.option("--downlink-bytes", type=int, help="Received by the subscriber.")
+@click.option("--id", "event_id", help="What counts once per --source; random if not given.")
+@click.option("--source", default="streamproc-send", help="The system that the id is of.")
+@click.option("--time", "at_ms", type=Instant(), help="When it was used; now if not given.")
+@click.option("--rating-group", default=0, help="3GPP rating group.")
+@click.option("--service", help="Name of the service used.")
+@click.option("--roaming-zone", default="home", help="Where it was used.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMS),
+    default="auto",
+    help="What the files hold; auto goes by their names (see docs/producer.md).",
 )
 @click.option(
     "--mapping",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="YAML file that says which column is what.",
+    help="YAML file that says which column is what; needed for csv and json.",
 )
 @click.option(
     "--on-bad",
     type=click.Choice(["skip", "stop"]),
     default="skip",
-    help="A record that is no event: send the others, or nothing behind it.",
-)
-@click.option(
-    "--spool",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Directory where events wait while the broker is away.",
+    help="At a record that is no event: send the others, or nothing behind it.",
 )
 @click.option(
     "--watch",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Hand over the files dropped into this folder, each exactly once, until stopped.",
 )
-@click.option("--once", is_flag=True, help="With --watch: end when no file is left.")
-@click.option("--settle", type=Duration(), default="2s", help="With --watch: file unchanged for.")
+@click.option("--once", is_flag=True, help="End when no file is left.")
 @click.option(
-    "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
+    "--settle", type=Duration(), default="2s", help="Take a file that has not changed for so long."
 )
-@click.option("--wait", type=Duration(), default="60s", help="How long the broker may be away.")
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory in which events wait; they go out in order when the broker is back.",
+)
+@click.option(
+    "--wait", type=Duration(), default="60s", help="Without a spool: give up after so long."
+)
 def send(files: tuple[Path, ...], **options: Any) -> None:
     """Send events: one from options, or those in FILES (- is standard input).
 
     Files may be plain, gzip or zstd. Records without an id of their own get one made of the file's
-    content and the line, so that a file sent twice counts once.
+    content and the line, so that a file sent twice counts once. Ends with 1 if a record was bad.
 
     \b
-    streamproc send --broker B --subscriber 8613800000001 --total-bytes 1048576
-    streamproc send --broker B usage.ndjson.gz
-    streamproc send --broker B --mapping columns.yaml usage.csv
-    streamproc send --broker B --format tmf635 --watch /var/spool/cdr
+    Examples:
+      streamproc send --broker localhost:9092 --subscriber 8613800000001 --total-bytes 1048576
+      streamproc send --broker localhost:9092 usage.ndjson.gz
+      streamproc send --broker localhost:9092 --mapping columns.yaml usage.csv
+      streamproc send --broker localhost:9092 --format tmf635 --watch /var/spool/cdr
     """
     from kafka.errors import KafkaError
 

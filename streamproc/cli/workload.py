@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from streamproc.edges.workload import InputRecord
 
 
-@click.command()
+@click.command(short_help="Make a seeded month of usage, to a file or to Kafka.")
 @click.option("--events", default=100_000, type=click.IntRange(1), help="Records, of all kinds.")
 @click.option("--seed", default=1, help="The same seed and rules make the same bytes.")
-@click.option("--subscribers", default=5_000, type=click.IntRange(1))
+@click.option("--subscribers", default=5_000, type=click.IntRange(1), help="How many.")
 @click.option(
     "--stories",
     default=0,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     default="2026-01-01",
     help="First day (UTC).",
 )
-@click.option("--days", default=31, type=click.IntRange(1))
+@click.option("--days", default=31, type=click.IntRange(1), help="How many from there.")
 @click.option(
     "--rules", type=click.Path(path_type=Path), help="Rules file for plans; default: packaged."
 )
@@ -81,8 +81,9 @@ def workload(
     --out or --broker.
 
     \b
-    streamproc workload --events 1000000 --out month.ndjson.zst
-    streamproc workload --events 1000000 --broker 127.0.0.1:9092 --topic streamproc.events
+    Examples:
+      streamproc workload --events 1000000 --out month.ndjson.zst
+      streamproc workload --events 1000000 --broker localhost:9092 --topic streamproc.events
     """
     from datetime import UTC
 

@@ -9,18 +9,18 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
 from streamproc.contracts.codec import encode_effect
 from tests.support.cluster import create_topic
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due, smpp_gateway
+from tests.support.hook import HookReceiver
 from tests.support.ports import free_port
 from tests.support.smsc import SmscProcess
 
@@ -33,51 +33,24 @@ def scene(bootstrap: str, tmp_path: Path) -> Iterator[DispatchScene]:
         yield scene
 
 
-class Receiver:
-    """Takes each webhook-id once, as the documentation asks of receivers; counts the posts."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.posts: Counter[str] = Counter()
-
-    async def handle(self, request: web.Request) -> web.Response:
-        await request.read()
-        self.posts[request.headers["webhook-id"]] += 1
-        await asyncio.sleep(0.05)  # time to be killed in
-        return web.Response(status=204)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_post("/", receiver.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    receiver.url = f"http://127.0.0.1:{port}/"
-    yield receiver
-    await runner.cleanup()
-
-
 async def test_a_killed_dispatcher_repeats_to_a_webhook_under_the_same_id_and_loses_nothing(
-    scene: DispatchScene, receiver: Receiver
+    scene: DispatchScene,
 ) -> None:
     count = 300
-    await scene.prepare(
-        f"{HEAD}  - {{name: hook, kind: webhook, url: '{receiver.url}', secret_env: HOOK_SECRET, "
-        f"messages_per_second: 100, burst: 10}}\n"
-    )
-    await scene.put(due(n, n % 97) for n in range(1, count + 1))
-    for wanted in (60, 150):
-        process = scene.start()
-        await scene.until(lambda wanted=wanted: len(receiver.posts) > wanted)
-        process.kill()
-        process.wait()
-    last = scene.start()
-    states = await scene.settled(count)
-    scene.stop(last)
+    async with HookReceiver() as receiver:
+        await scene.prepare(
+            f"{HEAD}  - {{name: hook, kind: webhook, url: '{receiver.url}', "
+            f"secret_env: HOOK_SECRET, messages_per_second: 100, burst: 10}}\n"
+        )
+        await scene.put(due(n, n % 97) for n in range(1, count + 1))
+        for wanted in (60, 150):
+            process = scene.start()
+            await scene.until(lambda wanted=wanted: len(receiver.posts) > wanted)
+            process.kill()
+            process.wait()
+        last = scene.start()
+        states = await scene.settled(count)
+        scene.stop(last)
 
     assert set(receiver.posts) == {f"{n:032x}" for n in range(1, count + 1)}
     assert all(statuses == {"accepted"} for statuses in states.values())

@@ -1,40 +1,128 @@
-"""Recorded usage to the phone and back: replay, worker, dispatcher, message center, receipts."""
+"""Recorded usage to the phone and back: replay, worker, dispatcher, gateway, receipts.
+
+Worker and dispatcher are killed on the way. What arrives then rests on the gateway: plain SMPP
+leaves the choice between once at most and once at least (and tells of each message that is in
+doubt); where the receiver knows a repeat by its id, every due SMS arrives exactly once.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from streamproc.contracts.codec import decode_reminder
+from streamproc.contracts.receipts import Receipt
 from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.core.effects import Reminder
 from streamproc.edges.recording import LogRecord, RecordingWriter
 from streamproc.edges.workload import WorkloadSettings, generate
 from tests.support.cluster import PARTITIONS, Names, WorkerProcess, create_topic, read_committed
 from tests.support.dispatching import HEAD, DispatchScene, smpp_gateway
+from tests.support.hook import HookReceiver
 from tests.support.smsc import SmscProcess
 
 USAGE = WorkloadSettings(seed=9, events=20_000, subscribers=300)
-PACE = 600
-"""Messages per second: the month's reminders take some seconds to be killed in."""
+WINDOW = 60
+KILLS = 2
+PACE = {"messages_per_second": 600, "burst": 60, "window": WINDOW}
+"""The month's reminders take some seconds to be killed in."""
+ANSWER_SECONDS = 0.05
+"""So that a kill finds messages without an answer."""
+
+Sms = tuple[str, str]
+"""Number and text."""
 
 
-async def test_every_due_sms_arrives_once_though_worker_and_dispatcher_are_killed(
+class Run:
+    """One run: what was due, what arrived, what the receipts say of each."""
+
+    def __init__(self, due: list[Reminder], arrived: list[Sms], receipts: list[Receipt]) -> None:
+        by_sms = {(one.subscriber, one.text): one.id for one in due}
+        assert len(by_sms) == len(due) > 500, "texts must tell reminders apart"
+        times = Counter(arrived)
+        assert times.keys() <= by_sms.keys(), "an SMS arrived that none asked for"
+        self.times = {reminder_id: times[sms] for sms, reminder_id in by_sms.items()}
+        self.first = {}
+        """The first receipt of each reminder: accepted or uncertain."""
+        for one in receipts:
+            self.first.setdefault(one.reminder_id, one)
+        assert self.first.keys() == self.times.keys(), "each reminder has a receipt"
+        told = [one for one in receipts if one.status in ("accepted", "uncertain")]
+        assert len(told) == len(due), "and one only"
+
+    def arrived(self, how_often: int) -> set[str]:
+        return {one for one, times in self.times.items() if times == how_often}
+
+    def told(self, says: Callable[[Receipt], bool]) -> set[str]:
+        return {one for one, receipt in self.first.items() if says(receipt)}
+
+
+async def test_at_most_once_what_did_not_arrive_is_told_as_uncertain(
     bootstrap: str, tmp_path: Path
 ) -> None:
-    recording = tmp_path / "month.ndjson.zst"
+    with SmscProcess(
+        tmp_path, receipts="shuffled", receipt_seconds=0.3, answer_seconds=ANSWER_SECONDS
+    ) as smsc:
+        gateway = smpp_gateway(smsc.port, **PACE)
+        run = await play(bootstrap, tmp_path, gateway, smsc.messages, delivered=True)
+
+    uncertain = run.told(lambda one: one.status == "uncertain")
+    assert run.arrived(0) <= uncertain
+    assert run.arrived(0) | run.arrived(1) == run.times.keys(), "an SMS arrived twice"
+    assert len(uncertain) <= KILLS * WINDOW
+
+
+async def test_at_least_once_what_arrived_twice_was_tried_twice(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    with SmscProcess(
+        tmp_path, receipts="tlv", receipt_seconds=0.3, answer_seconds=ANSWER_SECONDS
+    ) as smsc:
+        gateway = smpp_gateway(smsc.port, on_unknown="at_least_once", **PACE)
+        run = await play(bootstrap, tmp_path, gateway, smsc.messages, delivered=True)
+
+    tried_again = run.told(lambda one: one.attempts > 1)
+    twice = run.times.keys() - run.arrived(1)
+    assert not run.arrived(0), "an SMS did not arrive"
+    assert twice <= tried_again
+    assert 0 < len(twice) <= KILLS * WINDOW, "no kill found a message under way"
+    assert not run.told(lambda one: one.status == "uncertain")
+
+
+async def test_exactly_once_where_the_receiver_knows_a_repeat(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    async with HookReceiver(ANSWER_SECONDS) as hook:
+        values = {"kind": "webhook", "url": hook.url, "secret_env": "HOOK_SECRET", **PACE}
+        gateway = "  - name: hook\n" + "".join(f"    {k}: {v}\n" for k, v in values.items())
+        run = await play(bootstrap, tmp_path, gateway, hook.messages, delivered=False)
+
+    assert run.arrived(1) == run.times.keys()
+    assert not run.told(lambda one: one.status == "uncertain")
+    assert hook.posts.keys() == run.times.keys()
+    assert hook.posts.total() > len(hook.posts), "no kill found a message under way"
+
+
+async def play(
+    bootstrap: str,
+    directory: Path,
+    gateway: str,
+    arrived: Callable[[], list[Sms]],
+    *,
+    delivered: bool,
+) -> Run:
+    """Replay, worker and dispatcher with kills; ``delivered``: wait for the phones' receipts."""
+    recording = directory / "month.ndjson.zst"
     with RecordingWriter(recording) as writer:
         for key, value, at_ms in generate(USAGE, default_rulebook()):
             writer.write(LogRecord(key, value, at_ms))
-    with (
-        DispatchScene(bootstrap, tmp_path) as scene,
-        SmscProcess(tmp_path, receipts="shuffled", receipt_seconds=0.3) as smsc,
-    ):
+    with DispatchScene(bootstrap, directory) as scene:
         names = Names(f"{scene.app}-worker")
         scene.names["reminders"] = names.reminders
         scene.ignore_expiry = True  # the recording is of the past
-        gateway = smpp_gateway(smsc.port, messages_per_second=PACE, burst=60, window=60)
         await scene.prepare(HEAD + gateway, PARTITIONS)
         await create_topic(bootstrap, names.events)
         replay = scene.run(
@@ -44,38 +132,25 @@ async def test_every_due_sms_arrives_once_though_worker_and_dispatcher_are_kille
             ],
             "replay",
         )
-        sent = await _run_with_kills(scene, names, smsc)
+        await _run_with_kills(scene, names, arrived, delivered)
         assert replay.wait(60) == 0, scene.logs()
-        reminders = await read_committed(bootstrap, names.reminders)
-
-    uncertain, accepted = sent
-    due = Counter(_message(record.value) for record in reminders)
-    arrived = Counter(smsc.messages())
-    missing = due - arrived
-    assert due.total() > 500
-    assert set(due.values()) == {1}, "texts must tell reminders apart"
-    assert not arrived - due, "an SMS arrived twice, or none asked for it"
-    assert missing.total() <= uncertain, "what did not arrive must be told as uncertain"
-    assert accepted + uncertain == due.total()
+        due = await read_committed(bootstrap, names.reminders)
+        receipts = await scene.receipts()
+    return Run([decode_reminder(one.value) for one in due], arrived(), receipts)
 
 
-def _message(value: bytes) -> tuple[str, str]:
-    reminder = decode_reminder(value)
-    return reminder.subscriber, reminder.text
-
-
-async def _run_with_kills(scene: DispatchScene, names: Names, smsc: SmscProcess) -> tuple[int, int]:
-    """Kill worker and dispatcher twice each; returns uncertain and accepted at the end."""
+async def _run_with_kills(
+    scene: DispatchScene, names: Names, arrived: Callable[[], list[Sms]], delivered: bool
+) -> None:
+    """Kill worker and dispatcher in the midst; return when nothing more comes."""
     chance = random.Random(4)
     worker = WorkerProcess(scene.bootstrap, names, scene.directory, "worker", "--instance-id", "w")
     worker.start()
     scene.processes.append(worker.process)
     dispatcher = scene.start()
-    for _ in range(2):
-        before = sum(1 for _ in smsc.events("accepted"))
-        await scene.until(
-            lambda seen=before: sum(1 for _ in smsc.events("accepted")) > seen + 60, 60
-        )
+    for _ in range(KILLS):
+        before = len(arrived())
+        await scene.until(lambda seen=before: len(arrived()) > seen + 60, 60)
         await asyncio.sleep(chance.random() * 0.3)
         dispatcher.kill()
         worker.kill()
@@ -87,12 +162,11 @@ async def _run_with_kills(scene: DispatchScene, names: Names, smsc: SmscProcess)
     while True:  # until nothing more comes
         await asyncio.sleep(4)
         seen = len(await read_committed(scene.bootstrap, names.reminders))
-        states = Counter(one.status for one in await scene.receipts())
-        told = states["accepted"] + states["uncertain"]
-        if seen == count == told:
+        states = await scene.statuses()
+        if seen == count == states["accepted"] + states["uncertain"]:
             break
         count = seen
-    await scene.delivered(states["accepted"])
+    if delivered:
+        await scene.delivered(states["accepted"])
     assert worker.stop() == 0, worker.tail()
     scene.stop(dispatcher)
-    return states["uncertain"], states["accepted"]

@@ -242,7 +242,7 @@ class SmscProcess:
         command = [sys.executable, "-m", "tests.support.smsc", "--port", str(self.port)]
         command += ["--log", str(self.log), "--behaviour", json.dumps(self._behaviour)]
         self._process = subprocess.Popen(command)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while sum(1 for _ in self.events("listening")) == before:
             assert time.monotonic() < deadline, "the simulator does not listen"
             assert self._process.poll() is None, "the simulator ended"

@@ -73,7 +73,10 @@ class ExactlyOnceProducer:
             self.bulk.kafka.init_transactions()
         except TransactionalIdAuthorizationFailedError as error:
             self.bulk.close()
-            raise TopicError(f"no right to use the transactional id {self.name}") from error
+            raise TopicError(
+                f"no right to use the transactional id {self.name}; allow Write and Describe on it "
+                "to this client"
+            ) from error
         except KafkaError as error:
             self.bulk.close()
             raise TopicError(f"no transactions at {bootstrap}: {error}") from error

@@ -25,6 +25,7 @@ from streamproc.edges.dispatch.journal import (
 )
 from streamproc.edges.dispatch.ledger import Batch
 from streamproc.edges.dispatch.settings import DispatchSettings
+from streamproc.edges.dispatch.topics import DispatchError
 
 TRANSACTION_TIMEOUT_MS = 20_000
 """A killed dispatcher's open transaction holds up readers no longer than that."""
@@ -93,7 +94,7 @@ class PartitionJournal:
             entries = [(key.decode(), decode_entry(value)) for key, value in values.items()]
             return entries, decode_positions(reports) if reports else {}
         except (AttributeError, UnicodeDecodeError, msgspec.DecodeError) as error:
-            raise BrokenError(
+            raise DispatchError(
                 f"partition {self.partition} of the journal {topic.topic} holds a record that no "
                 f"dispatcher of this release wrote; name another topic with --journal (what is on "
                 f"its way may then be sent twice), or start the newer release again"

@@ -39,7 +39,10 @@ def open_reader(name: str, mapping: Path | None = None) -> Reader:
         return read_ndjson
     chosen = load_mapping(mapping) if mapping is not None else _packaged(name)
     if chosen is None:
-        raise FormatError(f"{name} needs a mapping file that says which column is what")
+        raise FormatError(
+            f"{name} needs a mapping file that says which column is what: give --mapping FILE "
+            "(docs/producer.md shows one)"
+        )
 
     unreadable = "is no CDR" if name == "cgrates-csv" else "is not a JSON object"
 

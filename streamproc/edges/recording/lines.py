@@ -91,7 +91,9 @@ def from_line(line: Line) -> LogRecord:
             line.topic,
         )
     except binascii.Error as error:
-        raise BadRecordingError(f"a record with wrong base64 ({error})") from None
+        raise BadRecordingError(
+            f"wrong base64 ({error}); correct the line or take it out"
+        ) from None
 
 
 def parse_lines(block: bytes, path: Path, before: int) -> list[Line]:

@@ -24,6 +24,8 @@ BLOCK_BYTES = 4 << 20
 SKIPPABLE_TAIL = b"\x2a\x4d\x18"
 GZIP_MAGIC = b"\x1f\x8b"
 
+DAMAGED = "; copy the file anew from where it was recorded"
+
 
 class RecordingReader:
     """Reads records of a file in order; what it is compressed with is seen from its first bytes.
@@ -127,7 +129,7 @@ class RecordingReader:
         try:
             return zstandard.ZstdDecompressor().decompress(packed)
         except zstandard.ZstdError as error:
-            raise BadRecordingError(f"{self.path}: a damaged frame ({error})") from None
+            raise BadRecordingError(f"{self.path}: a damaged frame ({error}){DAMAGED}") from None
 
     def _parts(self, file: BinaryIO) -> Iterator[bytes]:
         """A frame's content piece by piece; the file is left behind the frame."""
@@ -142,7 +144,9 @@ class RecordingReader:
             try:
                 part = decoder.decompress(chunk)
             except zstandard.ZstdError as error:
-                raise BadRecordingError(f"{self.path}: a damaged frame ({error})") from None
+                raise BadRecordingError(
+                    f"{self.path}: a damaged frame ({error}){DAMAGED}"
+                ) from None
             if decoder.eof:
                 file.seek(-len(decoder.unused_data), io.SEEK_CUR)
             self.bytes_read = file.tell()
@@ -158,7 +162,9 @@ class RecordingReader:
                 try:
                     part = file.read(BLOCK_BYTES)
                 except (EOFError, gzip.BadGzipFile) as error:
-                    raise BadRecordingError(f"{self.path}: damaged gzip ({error})") from None
+                    raise BadRecordingError(
+                        f"{self.path}: damaged gzip ({error}){DAMAGED}"
+                    ) from None
                 self.bytes_read = raw.tell()
                 if not part:
                     break

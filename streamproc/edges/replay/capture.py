@@ -124,7 +124,9 @@ class Capture:
             except KafkaError as error:
                 raise TopicError(f"topic {topic} at {bootstrap}: {error}") from error
             if not numbers:
-                raise TopicError(f"there is no topic {topic} at {bootstrap}")
+                raise TopicError(
+                    f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
+                )
             places += [TopicPartition(topic, number) for number in sorted(numbers)]
         return places
 

@@ -108,7 +108,9 @@ class TopicSource:
         try:
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
-                raise MissingTopicError(f"there is no topic {topic} at {bootstrap}")
+                raise MissingTopicError(
+                    f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
+                )
             places = [TopicPartition(topic, number) for number in sorted(numbers)]
             first = consumer.beginning_offsets(places)
             last = consumer.end_offsets(places)

@@ -1,0 +1,48 @@
+"""A webhook's receiver on loopback that takes each ``webhook-id`` once, as the docs ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Self
+
+from aiohttp import web
+
+from streamproc.contracts.codec import decode_reminder
+from tests.support.ports import free_port
+
+
+class HookReceiver:
+    """Counts the posts of each id; answers after ``answer_seconds``: time to be killed in."""
+
+    def __init__(self, answer_seconds: float = 0.05) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/"
+        self.posts: Counter[str] = Counter()
+        self._port = port
+        self._answer_seconds = answer_seconds
+        self._taken: list[tuple[str, str]] = []
+
+    def messages(self) -> list[tuple[str, str]]:
+        """Number and text of what was taken, in order."""
+        return list(self._taken)
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/", self._handle)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        reminder = decode_reminder(await request.read())
+        message_id = request.headers["webhook-id"]
+        if not self.posts[message_id]:
+            self._taken.append((reminder.subscriber, reminder.text))
+        self.posts[message_id] += 1
+        await asyncio.sleep(self._answer_seconds)
+        return web.Response(status=204)
