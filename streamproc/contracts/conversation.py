@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import time
 from functools import cache
-from importlib import resources
-from string import Formatter
 from typing import Any
 
 import msgspec
@@ -18,15 +16,24 @@ from streamproc.contracts.rulesformat import (
     PlanAdviceEntry,
     RulesFormat,
     ServiceEntry,
+    TextEntry,
     TimedNoticeEntry,
     ZoneEntry,
 )
 from streamproc.contracts.rulestext import decode, parse
-from streamproc.contracts.rulestexts import plain_texts
+from streamproc.contracts.rulestexts import (
+    TextsDirectory,
+    packaged_content,
+    plain_texts,
+    templates,
+)
 from streamproc.core.alerts.policy import PLAIN, Policy
 from streamproc.core.commands.parsing import squeezed
-from streamproc.core.commands.vocabulary import ACTIONS, REPLIES, WORDS, Commands
+from streamproc.core.commands.vocabulary import ACTIONS, REPLIES, WORDS, Commands, ReplyName
 from streamproc.core.notices.catalogue import AT_ONCE, PLACEHOLDERS, Notice, Service, Zone
+from streamproc.core.notices.composing import owner_of
+from streamproc.core.texts.template import template_error
+from streamproc.core.texts.vocabulary import Vocabulary
 
 Problem = tuple[Path, str]
 
@@ -82,6 +89,7 @@ def commands_of(file: RulesFormat) -> Commands | None:
     if given is None:
         return None
     packaged = default_commands()
+    texts = _reply_texts(given)
     return Commands(
         keywords={one: _merged(given.keywords, packaged.keywords, one) for one in ACTIONS},
         shown={
@@ -94,7 +102,7 @@ def commands_of(file: RulesFormat) -> Commands | None:
             name: Notice(
                 name,
                 "command_reply",
-                plain_texts({**packaged.texts[name], **given.texts.get(name, {})}),
+                plain_texts(texts[name]),
                 given.category,
                 True,
                 given.priority,
@@ -107,11 +115,31 @@ def commands_of(file: RulesFormat) -> Commands | None:
     )
 
 
+def texts_of(file: RulesFormat) -> list[tuple[str, Mapping[str, str | TextEntry]]]:
+    """All texts of notices and replies as they were written, by what they are known by."""
+    found: list[tuple[str, Mapping[str, str | TextEntry]]] = [
+        (owner_of(_notice(one)), one.texts) for one in file.notices
+    ]
+    if file.commands is not None:
+        replies = _reply_texts(file.commands)
+        found += [(f"command_reply {name}", texts) for name, texts in replies.items()]
+    return found
+
+
+def _reply_texts(given: CommandsEntry) -> dict[ReplyName, dict[str, str | TextEntry]]:
+    """The file's texts over the packaged ones."""
+    packaged = default_commands().texts
+    return {name: {**packaged[name], **given.texts.get(name, {})} for name in REPLIES}
+
+
 @cache
 def default_commands() -> CommandsEntry:
     """The packaged keywords, words and texts."""
-    file = resources.files(__package__) / "rules" / _DEFAULTS
-    data, _ = parse(decode(file.read_bytes(), _DEFAULTS), _DEFAULTS)
+    content = packaged_content(_DEFAULTS)
+    data, _ = parse(decode(content.rules, _DEFAULTS), _DEFAULTS)
+    directory = TextsDirectory(content.texts)
+    directory.merge_into({"commands": data}, _DEFAULTS)
+    assert not directory.problems, directory.problems
     return msgspec.convert(data, CommandsEntry)
 
 
@@ -127,37 +155,21 @@ def _list(data: Mapping[str, Any], name: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def _text_problems(path: Path, texts: Any, known: frozenset[str] | None) -> Iterator[Problem]:
+def _text_problems(path: Path, texts: Any, known: Vocabulary | None) -> Iterator[Problem]:
     if known is None or not isinstance(texts, dict):
         return
-    for locale, given in texts.items():
-        template = given.get("text") if isinstance(given, dict) else given
-        if isinstance(template, str):
-            wrong = _template_problem(template, known)
-            if wrong:
-                yield (*path, locale), wrong
-
-
-def _template_problem(template: str, known: frozenset[str]) -> str | None:
-    if not template.strip():
-        return "must not be empty"
-    try:
-        fields = [found[1:] for found in Formatter().parse(template)]
-    except ValueError as error:
-        return str(error)
-    for name, spec, conversion in fields:
-        if name is not None and name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            return f"unknown placeholder {{{name}}}; known here: {listed}"
-        if spec or conversion:
-            return f"placeholder {{{name}}} takes no format"
-    return None
+    for locale, written in texts.items():
+        for place, template in templates(written):
+            if not template.strip():
+                yield (*path, locale, *place), "must not be empty"
+            elif wrong := template_error(template, locale, known):
+                yield (*path, locale, *place), wrong
 
 
 def _command_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
     texts = commands.get("texts")
     for name, by_locale in texts.items() if isinstance(texts, dict) else ():
-        known: Mapping[Any, frozenset[str]] = REPLIES
+        known: Mapping[Any, Vocabulary] = REPLIES
         yield from _text_problems(("commands", "texts", name), by_locale, known.get(name))
     spellings: dict[str, Mapping[Any, Any]] = {
         "keywords": default_commands().keywords,

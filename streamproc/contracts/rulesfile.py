@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import time
-from importlib import resources
 from pathlib import Path as FilePath
 from typing import Any, Literal
 
@@ -30,6 +29,7 @@ from streamproc.contracts.rulestext import decode, parse
 from streamproc.contracts.rulestexts import (
     TextsDirectory,
     options_of,
+    packaged_content,
     plain_texts,
     read,
     templates,
@@ -73,7 +73,7 @@ def load_rulebook(
     except SyntaxProblem as problem:
         raise RulesError(str(problem)) from None
     directory = TextsDirectory(texts or {})
-    origins = directory.merge_into(_with_texts(data), filename)
+    origins = directory.merge_into(data, filename)
     # What parsing found wrong with a field is why the field is wrong: told once.
     told = {path for _, path, _ in lines.problems}
     problems = [
@@ -101,22 +101,8 @@ def load_rules(path: FilePath) -> Rulebook:
 
 def default_rulebook() -> Rulebook:
     """The packaged rules, in the locales of the packaged texts."""
-    packaged = resources.files(__package__) / "rules"
-    texts = {
-        f"default.texts/{one.name}": one.read_bytes()
-        for one in (packaged / "default.texts").iterdir()
-    }
-    return load_rulebook((packaged / "default.yaml").read_bytes(), "default.yaml", texts)
-
-
-def _with_texts(data: dict[str, Any]) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """What can have texts: path and fields, by id."""
-    return {
-        one["id"]: ((section, index), one)
-        for section in ("rules",)
-        for index, one in enumerate(_list(data, section))
-        if isinstance(one, dict) and isinstance(one.get("id"), str)
-    }
+    content = packaged_content("default.yaml")
+    return load_rulebook(content.rules, "default.yaml", content.texts)
 
 
 def removed(old: Rulebook, new: Rulebook) -> list[str]:
@@ -271,7 +257,9 @@ def _rulebook(file: RulesFormat) -> Rulebook:
         limits=_limits(file.limits),
         default_locale=file.default_locale,
         currency=file.currency,
-        text_options=options_of((rule.id, rule.texts) for rule in file.rules),
+        text_options=options_of(
+            [*((rule.id, rule.texts) for rule in file.rules), *conversation.texts_of(file)]
+        ),
         services=conversation.services_of(file),
         zones=conversation.zones_of(file),
         notices=conversation.notices_of(file),

@@ -7,7 +7,9 @@ from a rule's id to its text: that is how translators work, and the rules need n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from importlib import resources
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ from streamproc.contracts.lines import Lines, SyntaxProblem, field_name
 from streamproc.contracts.lines import Path as FieldPath
 from streamproc.contracts.rulesformat import LOCALE_PATTERN, TextEntry
 from streamproc.contracts.rulestext import decode, parse
+from streamproc.core.commands.vocabulary import REPLIES
 from streamproc.core.rulebook import TextOptions
 
 SUFFIXES = (".yaml", ".yml", ".toml")
@@ -33,6 +36,16 @@ def read(rules: Path) -> Content:
     found = sorted(directory.iterdir()) if directory.is_dir() else []
     files = [one for one in found if one.suffix in SUFFIXES and not one.name.startswith(".")]
     return Content(rules.read_bytes(), {str(one): one.read_bytes() for one in files})
+
+
+def packaged_content(name: str) -> Content:
+    """A packaged file and its texts."""
+    packaged = resources.files(__package__) / "rules"
+    directory = str(PurePath(name).with_suffix(".texts"))
+    texts = {
+        f"{directory}/{one.name}": one.read_bytes() for one in (packaged / directory).iterdir()
+    }
+    return Content((packaged / name).read_bytes(), texts)
 
 
 def templates(written: Any) -> Iterator[tuple[FieldPath, str]]:
@@ -81,6 +94,37 @@ class Origin(NamedTuple):
         return f"{self.filename}:{self.lines.of(path)}: {field_name(path)}: {problem}"
 
 
+class _Owner(NamedTuple):
+    """What can have texts."""
+
+    path: FieldPath
+    """Of its texts by locale."""
+    texts: Callable[[], Any]
+    """They themselves, made if there are none."""
+
+
+def _owners(data: dict[str, Any]) -> dict[str, _Owner]:
+    """Rules and notices by id, replies by ``reply.`` and their name."""
+    found = {}
+    for section in ("notices", "rules"):
+        entries = data.get(section)
+        for index, one in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(one, dict) and isinstance(one.get("id"), str):
+                texts = partial(one.setdefault, "texts", {})
+                found[one["id"]] = _Owner((section, index, "texts"), texts)
+    commands = data.get("commands")
+    if isinstance(commands, dict):
+        replies = commands.get("texts", {})
+        for name in REPLIES if isinstance(replies, dict) else ():
+            path = ("commands", "texts", name)
+            found[f"reply.{name}"] = _Owner(path, partial(_texts_of_reply, commands, name))
+    return found
+
+
+def _texts_of_reply(commands: dict[str, Any], name: str) -> Any:
+    return commands.setdefault("texts", {}).setdefault(name, {})
+
+
 class TextsDirectory:
     """The files of a texts directory, and what is wrong with them by themselves."""
 
@@ -91,26 +135,26 @@ class TextsDirectory:
         for filename, content in sorted(files.items()):
             self._load(filename, content)
 
-    def merge_into(
-        self, owners: Mapping[str, tuple[FieldPath, dict[str, Any]]], rules_file: str
-    ) -> dict[FieldPath, Origin]:
-        """Give owners (a rule's path and data, by its id) their texts; each one's new place."""
+    def merge_into(self, data: dict[str, Any], rules_file: str) -> dict[FieldPath, Origin]:
+        """Give the rules, notices and replies of a file their texts; each one's new place."""
+        owners = _owners(data)
         origins = {}
         for locale, entries, filename, lines in self._read:
             for name, written in entries.items():
                 origin = Origin(filename, lines, name)
-                path, owner = owners.get(name, ((), {}))
-                texts = owner.setdefault("texts", {})
-                if not path:
+                owner = owners.get(name)
+                if owner is None:
                     self.problems.append(origin.problem((), f"{rules_file} has no such rule"))
-                elif not isinstance(texts, dict):
+                    continue
+                texts = owner.texts()
+                if not isinstance(texts, dict):
                     continue  # reported with the rule
                 elif locale in texts:
                     twice = f"there is a text in {locale} already"
                     self.problems.append(origin.problem((), twice))
                 else:
                     texts[locale] = written
-                    origins[*path, "texts", locale] = origin
+                    origins[*owner.path, locale] = origin
         return origins
 
     def _load(self, filename: str, content: bytes | str) -> None:

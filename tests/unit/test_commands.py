@@ -71,8 +71,8 @@ def test_anything_else_is_no_command(text: str) -> None:
 def test_the_overview_lists_plan_services_and_balance(line: Talking) -> None:
     line.use(400_000_000, 1)
     (text,) = texts(line.text("0000", 2))
-    assert "Plan small: 600 MB left, out of bundle 0.00 CNY" in text
-    assert "1 Video VIP 15.00 CNY; 2 Music 8.00 CNY" in text
+    assert "Plan small: 600 MB left, out of bundle CN¥0.00" in text
+    assert "1 Video VIP CN¥15.00; 2 Music CN¥8.00" in text
     assert "As of 2026-01-03 00:00" in text
 
 
@@ -82,7 +82,7 @@ def test_a_reply_speaks_of_the_buckets_and_has_their_figures(line: Talking) -> N
     (reply,) = [one for one in line.text("BALANCE", 1.5) if type(one).__name__ == "Reminder"]
     assert [one.id for one in reply.buckets] == [b.id for b in line.account.buckets]  # type: ignore[union-attr]
     assert reply.overage_bytes == 200_000_000  # type: ignore[union-attr]
-    assert "Out of bundle 200 MB, 20.00 CNY" in reply.text  # type: ignore[union-attr]
+    assert "Out of bundle 200 MB, CN¥20.00" in reply.text  # type: ignore[union-attr]
 
 
 def test_services_end_by_their_number_in_the_list_that_was_sent_last(line: Talking) -> None:
@@ -185,7 +185,7 @@ def test_an_answer_without_number_needs_one_question(line: Talking) -> None:
     line.request_charge("video", 1500, 1)
     effects = line.text("Y", 1.01)
     assert (outcomes(effects), replies(effects)) == ([], ["which_one"])
-    assert "1 news 3.00 CNY; 2 Video VIP 15.00 CNY" in texts(effects)[0]
+    assert "1 news CN¥3.00; 2 Video VIP CN¥15.00" in texts(effects)[0]
     assert outcomes(line.text("Y2", 1.02)) == [("charge", "video", "confirmed")]
     assert outcomes(line.text("N", 1.03)) == [("subscription", "news", "refused")]
     effects = line.text("Y", 1.04)

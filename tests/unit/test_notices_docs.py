@@ -95,8 +95,8 @@ def test_the_example_does_what_the_page_says() -> None:
     assert outcomes(line.text("Y", 1.1)) == [("charge", "video-vip", "confirmed")]
     assert refunds(line.charge("video-vip", 1500, 1.2, request_id=request)) == []
     assert refunds(line.charge("video-vip", 1500, 1.3)) == [("video-vip", 3000)]
-    assert texts(line.reach(day(4))) == ["Video VIP will be charged 15.00 CNY on 2026-01-07."]
-    assert texts(line.locate("eu", 4.5)) == ["Welcome to Europe: data cost 3.00 CNY per 1 MB."]
+    assert texts(line.reach(day(4))) == ["Video VIP will be charged CN¥15.00 on 2026-01-07."]
+    assert texts(line.locate("eu", 4.5)) == ["Welcome to Europe: data cost CN¥3.00 per 1 MB."]
     line.use(2_000_000_000, 5)
     line.use(2_000_000_000, 35)
     assert any("large had saved you" in text for text in texts(line.reach(day(70))))

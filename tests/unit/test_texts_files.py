@@ -10,6 +10,7 @@ from streamproc.app.rules import RulesFile
 from streamproc.contracts.rulesfile import RulesError, default_rulebook, load_rulebook, load_rules
 from streamproc.core.rulebook import TextOptions
 from tests.support.rules import YAML, edited, problems
+from tests.support.talking import RULES
 
 LONG = """\
     texts:
@@ -70,6 +71,22 @@ def test_all_texts_of_a_rule_may_be_in_the_directory() -> None:
         "pl": "pusto",
     }
     assert problems(rules) == ["12: rules[0].texts: is missing"]
+
+
+def test_the_directory_speaks_for_notices_and_replies_too() -> None:
+    notice = next(iter(load_rulebook(RULES, "r.yaml").notices.values()))
+    de = f"{notice.id}: Hallo\nreply.none: nichts\n"
+    rules = load_rulebook(RULES, "r.yaml", {"r.texts/de.yaml": de})
+    assert rules.notices[notice.kind].texts["de"] == "Hallo"
+    assert rules.commands is not None
+    assert rules.commands.replies["none"].texts["de"] == "nichts"
+    assert rules.commands.replies["none"].texts["en"] == "none"
+    assert wrong({"r.texts/de.yaml": "\nreply.help: '{foo}'"}, RULES)[0].startswith(
+        "r.texts/de.yaml:2: reply.help: unknown placeholder {foo}; known: balance_keyword"
+    )
+    assert wrong({"r.texts/de.yaml": "reply.hello: x"}, RULES) == [
+        "r.texts/de.yaml:1: reply.hello: r.yaml has no such rule"
+    ]
 
 
 @pytest.mark.parametrize(

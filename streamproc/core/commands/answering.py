@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from streamproc.core.commands.listing import category_name, values_of
 from streamproc.core.commands.parsing import Command, grammar_of
@@ -24,7 +25,7 @@ from streamproc.core.notices.speaking import subscription_of
 from streamproc.core.reminding import reminder_id
 from streamproc.core.rulebook import Rulebook
 
-Reply = tuple[str, dict[str, str]]
+Reply = tuple[str, dict[str, Any]]
 """Which reply, and the values that it alone has."""
 
 
@@ -72,7 +73,7 @@ class _Conversation:
         if not self.extra.helped:
             self.extra.helped = self.reply("help", {})
 
-    def reply(self, name: str, more: dict[str, str]) -> bool:
+    def reply(self, name: str, more: dict[str, Any]) -> bool:
         """Send it if the limit allows one more; returns whether it did."""
         told, extra = self.told, self.extra
         since_ms = told.now_ms - self.commands.window_ms
@@ -232,7 +233,7 @@ class _Conversation:
         self.told.decide(found, outcome)
         return outcome, {
             "service": self.told.name(found.service),
-            "price": self.told.money(found.amount_minor),
+            "price": found.amount_minor,
         }
 
 

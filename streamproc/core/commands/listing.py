@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from streamproc.core.commands.vocabulary import ACTIONS, Commands
-from streamproc.core.model import Account, Bucket, Extra
-from streamproc.core.notices.composing import local_instant
+from streamproc.core.model import Bucket, Extra
+from streamproc.core.notices.composing import local_end
 from streamproc.core.notices.money import price_minor_of
 from streamproc.core.notices.services import Told
 from streamproc.core.reminding import totals
-from streamproc.core.text import choose_locale, readable_bytes
+from streamproc.core.text import choose_locale
+from streamproc.core.texts.formats import Formats, formats, iso_minute
 
 SEPARATOR = "; "
 
 
-def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, str]:
+def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
     """Everything that any reply may name, as of now, but what only the command knows."""
+    shown = formats_of(told, commands)
     account = told.account
     granted, used, remaining = totals(account.buckets)
     return {
-        "remaining": readable_bytes(remaining),
-        "used": readable_bytes(used),
-        "granted": readable_bytes(granted),
-        "percent": str(used * 100 // granted if granted else 100),
-        "overage": readable_bytes(account.overage_bytes),
-        "cost": told.money(_overage_cost_minor(told)),
-        "buckets": _joined([_bucket(one, account) for one in account.buckets], told, commands),
-        "services": _joined(_numbered_services(told, extra), told, commands),
-        "questions": _joined(_questions(told, extra), told, commands),
-        "thresholds": _thresholds(told, extra),
+        "remaining": remaining,
+        "used": used,
+        "granted": granted,
+        "percent": used * 100 // granted if granted else 100,
+        "overage": account.overage_bytes,
+        "cost": _overage_cost_minor(told),
+        "buckets": _joined([_bucket(one, told, shown) for one in account.buckets], told, commands),
+        "services": _joined(_numbered_services(told, extra, shown), told, commands),
+        "questions": _joined(_questions(told, extra, shown), told, commands),
+        "thresholds": _thresholds(told, extra, shown),
         "quiet_hours": _quiet_hours(told, commands, extra),
         "schedule": _schedule(told, commands, extra),
         "unsubscribe": told.keyword("unsubscribe"),
         "yes": told.keyword("confirm"),
         **{f"{action}_keyword": told.keyword(action) for action in ACTIONS},
     }
+
+
+def formats_of(told: Told, commands: Commands) -> Formats:
+    """How figures inside of lists are written: in the language of the replies."""
+    texts = commands.replies["none"].texts
+    locale = choose_locale(texts, told.account.locale, told.rules.default_locale)
+    return formats(locale, told.rules.currency)
 
 
 def category_name(category: str, commands: Commands) -> str:
@@ -59,32 +70,32 @@ def _overage_cost_minor(told: Told) -> int:
     )
 
 
-def _bucket(bucket: Bucket, account: Account) -> str:
+def _bucket(bucket: Bucket, told: Told, shown: Formats) -> str:
     name = bucket.source or bucket.kind
-    left = f"{name} {readable_bytes(bucket.remaining_bytes)}"
-    if bucket.expires_ms == account.cycle_end_ms:
+    left = f"{name} {shown.bytes(bucket.remaining_bytes)}"
+    if bucket.expires_ms == told.account.cycle_end_ms:
         return left
-    return f"{left} ({local_instant(bucket.expires_ms, account)})"
+    return f"{left} ({iso_minute(local_end(bucket.expires_ms, told.account))})"
 
 
-def _numbered_services(told: Told, extra: Extra) -> list[str]:
+def _numbered_services(told: Told, extra: Extra, shown: Formats) -> list[str]:
     """The list that was sent last, less what ended since: numbers stay what they were."""
     have = {one.service: one for one in extra.services if not one.ending}
     return [
-        f"{number} {told.name(name)} {told.money(have[name].price_minor)}"
+        f"{number} {told.name(name)} {shown.money(have[name].price_minor)}"
         for number, name in enumerate(extra.listed, 1)
         if name in have
     ]
 
 
-def _questions(told: Told, extra: Extra) -> list[str]:
+def _questions(told: Told, extra: Extra, shown: Formats) -> list[str]:
     return [
-        f"{one.number} {told.name(one.service)} {told.money(one.amount_minor)}"
+        f"{one.number} {told.name(one.service)} {shown.money(one.amount_minor)}"
         for one in extra.questions
     ]
 
 
-def _thresholds(told: Told, extra: Extra) -> str:
+def _thresholds(told: Told, extra: Extra, shown: Formats) -> str:
     """The subscriber's own, else those of the rules."""
     found = extra.own_percents or sorted(
         {
@@ -94,7 +105,7 @@ def _thresholds(told: Told, extra: Extra) -> str:
             for value in rule.thresholds
         }
     )
-    return ", ".join(f"{value}%" for value in found)
+    return ", ".join(shown.percent(value) for value in found)
 
 
 def _quiet_hours(told: Told, commands: Commands, extra: Extra) -> str:

@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 from msgspec import Struct
 
 from streamproc.core.notices.catalogue import Notice
+from streamproc.core.texts.vocabulary import Kind, Vocabulary
 
 Action = Literal[
     "overview",
@@ -28,11 +29,19 @@ ACTIONS: Final[tuple[str, ...]] = get_args(Action)
 Word = Literal["default", "off", "day", "week", "month"]
 WORDS: Final[tuple[str, ...]] = get_args(Word)
 
-_FIGURES = frozenset(
-    {"plan", "services", "remaining", "used", "granted", "overage", "cost", "cycle_end", "as_of"}
-)
-_LIST = frozenset({"services", "unsubscribe"})
-_QUESTION = frozenset({"service", "price"})
+_FIGURES: Final[Vocabulary] = {
+    "plan": Kind.TEXT,
+    "services": Kind.TEXT,
+    "remaining": Kind.BYTES,
+    "used": Kind.BYTES,
+    "granted": Kind.BYTES,
+    "overage": Kind.BYTES,
+    "cost": Kind.MONEY,
+    "cycle_end": Kind.INSTANT,
+    "as_of": Kind.INSTANT,
+}
+_LIST: Final[Vocabulary] = {"services": Kind.TEXT, "unsubscribe": Kind.TEXT}
+_QUESTION: Final[Vocabulary] = {"service": Kind.TEXT, "price": Kind.MONEY}
 
 ReplyName = Literal[
     "overview",
@@ -69,40 +78,40 @@ ReplyName = Literal[
     "word_week",
     "word_month",
 ]
-REPLIES: Final[dict[ReplyName, frozenset[str]]] = {
-    "overview": _FIGURES | {"buckets", "unsubscribe"},
-    "balance": _FIGURES | {"buckets"},
-    "data_left": _FIGURES | {"buckets", "percent"},
-    "thresholds": frozenset({"thresholds", "keyword"}),
-    "thresholds_set": frozenset({"thresholds"}),
-    "thresholds_reset": frozenset(),
-    "quiet_hours": frozenset({"quiet_hours", "keyword"}),
-    "quiet_hours_set": frozenset({"quiet_hours"}),
-    "quiet_hours_off": frozenset(),
-    "quiet_hours_reset": frozenset(),
-    "schedule": frozenset({"schedule", "keyword"}),
-    "schedule_set": frozenset({"schedule"}),
-    "schedule_off": frozenset(),
-    "schedule_reset": frozenset(),
+REPLIES: Final[dict[ReplyName, Vocabulary]] = {
+    "overview": {**_FIGURES, "buckets": Kind.TEXT, "unsubscribe": Kind.TEXT},
+    "balance": {**_FIGURES, "buckets": Kind.TEXT},
+    "data_left": {**_FIGURES, "buckets": Kind.TEXT, "percent": Kind.COUNT},
+    "thresholds": {"thresholds": Kind.TEXT, "keyword": Kind.TEXT},
+    "thresholds_set": {"thresholds": Kind.TEXT},
+    "thresholds_reset": {},
+    "quiet_hours": {"quiet_hours": Kind.TEXT, "keyword": Kind.TEXT},
+    "quiet_hours_set": {"quiet_hours": Kind.TEXT},
+    "quiet_hours_off": {},
+    "quiet_hours_reset": {},
+    "schedule": {"schedule": Kind.TEXT, "keyword": Kind.TEXT},
+    "schedule_set": {"schedule": Kind.TEXT},
+    "schedule_off": {},
+    "schedule_reset": {},
     "services": _LIST,
-    "no_services": frozenset(),
+    "no_services": {},
     "not_listed": _LIST,
-    "unsubscribed": frozenset({"services"}),
+    "unsubscribed": {"services": Kind.TEXT},
     "confirmed": _QUESTION,
     "refused": _QUESTION,
-    "nothing_asked": frozenset(),
-    "which_one": frozenset({"questions", "yes"}),
-    "stopped": frozenset({"category", "start"}),
-    "stopped_all": frozenset({"start"}),
-    "started": frozenset({"category"}),
-    "started_all": frozenset(),
-    "help": frozenset({f"{action}_keyword" for action in ACTIONS}),
-    "none": frozenset(),
-    "word_default": frozenset(),
-    "word_off": frozenset(),
-    "word_day": frozenset(),
-    "word_week": frozenset(),
-    "word_month": frozenset(),
+    "nothing_asked": {},
+    "which_one": {"questions": Kind.TEXT, "yes": Kind.TEXT},
+    "stopped": {"category": Kind.TEXT, "start": Kind.TEXT},
+    "stopped_all": {"start": Kind.TEXT},
+    "started": {"category": Kind.TEXT},
+    "started_all": {},
+    "help": {f"{action}_keyword": Kind.TEXT for action in ACTIONS},
+    "none": {},
+    "word_default": {},
+    "word_off": {},
+    "word_day": {},
+    "word_week": {},
+    "word_month": {},
 }
 """What a text of each reply may name. The last are no replies but words inside of others: for an
 empty list, and for choices."""

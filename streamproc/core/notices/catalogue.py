@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from streamproc.core.alerts.policy import PLAIN, Policy
+from streamproc.core.texts.vocabulary import Kind, Vocabulary
 
 NoticeKind = Literal[
     "activation_welcome",
@@ -24,21 +25,44 @@ NoticeKind = Literal[
 HOME = "home"
 """The zone that is none."""
 
-_SERVICE = frozenset({"plan", "service", "price", "as_of"})
-_QUESTION = _SERVICE | {"number", "deadline", "yes", "no"}
+_EVERY: Vocabulary = {"plan": Kind.TEXT, "as_of": Kind.INSTANT}
+_SERVICE: Vocabulary = {**_EVERY, "service": Kind.TEXT, "price": Kind.MONEY}
+_QUESTION: Vocabulary = {
+    **_SERVICE,
+    "number": Kind.TEXT,
+    "deadline": Kind.INSTANT,
+    "yes": Kind.TEXT,
+    "no": Kind.TEXT,
+}
 
-PLACEHOLDERS: dict[str, frozenset[str]] = {
-    "activation_welcome": frozenset({"plan", "services", "granted", "cycle_end", "as_of"}),
+PLACEHOLDERS: dict[str, Vocabulary] = {
+    "activation_welcome": {
+        **_EVERY,
+        "services": Kind.NAMES,
+        "granted": Kind.BYTES,
+        "cycle_end": Kind.INSTANT,
+    },
     "subscription_question": _QUESTION,
     "charge_question": _QUESTION,
-    "before_charge": _SERVICE | {"charge_date", "days"},
+    "before_charge": {**_SERVICE, "charge_date": Kind.DATE, "days": Kind.COUNT},
     "service_charged": _SERVICE,
-    "charged_in_error": _SERVICE | {"refund"},
-    "service_refunded": _SERVICE | {"charged"},
-    "roaming_welcome": frozenset({"plan", "zone", "price", "unit", "as_of"}),
-    "plan_advice": frozenset(
-        {"plan", "better_plan", "cost", "better_cost", "saving", "usage", "cycles", "as_of"}
-    ),
+    "charged_in_error": {**_SERVICE, "refund": Kind.MONEY},
+    "service_refunded": {**_SERVICE, "charged": Kind.MONEY},
+    "roaming_welcome": {
+        **_EVERY,
+        "zone": Kind.TEXT,
+        "price": Kind.MONEY,
+        "unit": Kind.BYTES,
+    },
+    "plan_advice": {
+        **_EVERY,
+        "better_plan": Kind.TEXT,
+        "cost": Kind.MONEY,
+        "better_cost": Kind.MONEY,
+        "saving": Kind.MONEY,
+        "usage": Kind.BYTES,
+        "cycles": Kind.COUNT,
+    },
 }
 """What a text of each kind of notice may name; replies have names of their own."""
 

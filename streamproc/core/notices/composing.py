@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
 
+from streamproc.core.calendar import local_minute
+from streamproc.core.commands.vocabulary import REPLIES
 from streamproc.core.effects import Cause, Reminder
 from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
 from streamproc.core.model import Account, Bucket
-from streamproc.core.notices.catalogue import Notice, Service, Zone
-from streamproc.core.reminding import bucket_figures, local_text, reminder_id, totals
+from streamproc.core.notices.catalogue import PLACEHOLDERS, Notice, Service, Zone
+from streamproc.core.reminding import bucket_figures, reminder_id, totals
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.text import choose_locale, segments
+from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.vocabulary import Vocabulary
 
 
 def message(  # every argument is a different fact of the message
     account: Account,
     subscriber: str,
     notice: Notice,
-    values: Mapping[str, str],
+    values: Mapping[str, Any],
     buckets: list[Bucket],
     arming: str,
     cycle_start_ms: int,
@@ -25,18 +31,18 @@ def message(  # every argument is a different fact of the message
     cause: Cause,
     rules: Rulebook,
 ) -> Reminder:
-    """A text in the subscriber's language with ``values`` for its placeholders.
+    """A text in the subscriber's language with ``values`` for its placeholders, raw.
 
     ``arming`` and ``cycle_start_ms`` (of the reason, which may be earlier) make its id.
     """
-    locale = choose_locale(notice.texts, account.locale, rules.default_locale)
-    shown = {
-        "plan": account.plan,
-        "as_of": local_text(as_of_ms, account.time_zone),
-        "cycle_end": local_instant(account.cycle_end_ms, account),
-        **values,
-    }
-    text = notice.texts[locale].format_map(shown)
+    template = text_of(owner_of(notice), notice.texts, vocabulary_of(notice), account.locale, rules)
+    figures = SimpleNamespace(
+        plan=account.plan,
+        as_of=local_minute(as_of_ms, account.time_zone),
+        cycle_end=local_end(account.cycle_end_ms, account),
+    )
+    figures.__dict__.update(values)
+    text = template.render(figures)
     encoding, parts = segments(text)
     as_of = from_ms(as_of_ms)
     granted_bytes, used_bytes, remaining_bytes = totals(buckets)
@@ -54,7 +60,7 @@ def message(  # every argument is a different fact of the message
         remaining_bytes=remaining_bytes,
         overage_bytes=account.overage_bytes,
         as_of=as_of,
-        locale=locale,
+        locale=template.locale,
         text=text,
         encoding=encoding,
         segments=parts,
@@ -67,9 +73,22 @@ def message(  # every argument is a different fact of the message
     )
 
 
-def local_instant(instant_ms: int, account: Account) -> str:
-    """Local date and time, or a dash for never."""
-    return "-" if instant_ms >= NEVER_MS else local_text(instant_ms, account.time_zone)
+def owner_of(notice: Notice) -> str:
+    """What the texts of a notice or a reply are known by; no rule can have that id."""
+    return f"{notice.kind} {notice.id}"
+
+
+def vocabulary_of(notice: Notice) -> Vocabulary:
+    """What the texts of a notice or a reply may name."""
+    if notice.kind == "command_reply":
+        replies: Mapping[Any, Vocabulary] = REPLIES
+        return replies[notice.id]
+    return PLACEHOLDERS[notice.kind]
+
+
+def local_end(instant_ms: int, account: Account) -> int | None:
+    """Local minute of an end; None if it never comes."""
+    return None if instant_ms >= NEVER_MS else local_minute(instant_ms, account.time_zone)
 
 
 def name_of(item: Service | Zone | None, unknown: str, account: Account, rules: Rulebook) -> str:

@@ -39,7 +39,6 @@ from streamproc.core.model import (
 from streamproc.core.notices import confirmation
 from streamproc.core.notices.catalogue import NoticeKind, Service
 from streamproc.core.notices.composing import name_of, shown_keyword
-from streamproc.core.notices.money import readable_money
 from streamproc.core.notices.speaking import message_of, subscription_of
 from streamproc.core.reminding import reminder_id
 from streamproc.core.rulebook import Rulebook
@@ -87,9 +86,6 @@ class Told:
 
     def name(self, service: str) -> str:
         return name_of(self.rules.services.get(service), service, self.account, self.rules)
-
-    def money(self, amount_minor: int) -> str:
-        return readable_money(amount_minor, self.rules.currency)
 
     def keyword(self, action: str) -> str:
         return shown_keyword(action, self.account, self.rules)

@@ -7,26 +7,25 @@ they cost and how they are written is worked out when the notice is sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from streamproc.core.alerts.gate import Message, Speaker
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
-from streamproc.core.calendar import known_zone, local_date
+from streamproc.core.calendar import local_minute
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.model import Account, Subscription
 from streamproc.core.notices.advice import better_plan
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.notices.composing import (
-    local_instant,
+    local_end,
     message,
     name_of,
     shown_keyword,
 )
-from streamproc.core.notices.money import readable_money
 from streamproc.core.reminding import totals
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.text import readable_bytes
+from streamproc.core.texts.formats import DAY_MINUTES
 
 _SEPARATOR: Final = "\n"
 """No id of the rules file contains it."""
@@ -59,68 +58,65 @@ class _Words:
     def service(self, service: str) -> str:
         return name_of(self.rules.services.get(service), service, self.account, self.rules)
 
-    def money(self, amount_minor: str | int) -> str:
-        return readable_money(int(amount_minor), self.rules.currency)
-
-    def welcome(self, facts: list[str]) -> dict[str, str]:
+    def welcome(self, facts: list[str]) -> dict[str, Any]:
         granted_bytes, _, _ = totals(self.account.buckets)
-        names = ", ".join(self.service(one) for one in facts if one)
-        return {"services": names or "-", "granted": readable_bytes(granted_bytes)}
+        names = [self.service(one) for one in facts if one]
+        return {"services": names, "granted": granted_bytes}
 
-    def question(self, facts: list[str]) -> dict[str, str]:
+    def question(self, facts: list[str]) -> dict[str, Any]:
         service, amount_minor, number, deadline_ms = facts
         return {
             "service": self.service(service),
-            "price": self.money(amount_minor),
+            "price": int(amount_minor),
             "number": number,
-            "deadline": local_instant(int(deadline_ms), self.account),
+            "deadline": local_end(int(deadline_ms), self.account),
             "yes": shown_keyword("confirm", self.account, self.rules),
             "no": shown_keyword("refuse", self.account, self.rules),
         }
 
-    def before_charge(self, facts: list[str]) -> dict[str, str]:
+    def before_charge(self, facts: list[str]) -> dict[str, Any]:
         subscription = subscription_of(self.account, facts[0])
         assert subscription is not None  # or it would not be true
-        tz = known_zone(self.account.time_zone)
+        zone = self.account.time_zone
         return {
             "service": self.service(facts[0]),
-            "price": self.money(subscription.price_minor),
-            "charge_date": local_date(subscription.next_charge_ms, tz).isoformat(),
-            "days": str(self.notice.days),
+            "price": subscription.price_minor,
+            "charge_date": local_minute(subscription.next_charge_ms, zone) // DAY_MINUTES,
+            "days": self.notice.days,
         }
 
-    def charge(self, facts: list[str]) -> dict[str, str]:
+    def charge(self, facts: list[str]) -> dict[str, Any]:
         service, amount_minor, other_minor = facts
-        other = self.money(other_minor)
+        other = int(other_minor)
         return {
             "service": self.service(service),
-            "price": self.money(amount_minor),
+            "price": int(amount_minor),
             "refund": other,
             "charged": other,
         }
 
-    def roaming(self, facts: list[str]) -> dict[str, str]:
+    def roaming(self, facts: list[str]) -> dict[str, Any]:
         zone = self.rules.zones[facts[0]]
         return {
             "zone": name_of(zone, zone.id, self.account, self.rules),
-            "price": self.money(zone.price_minor),
-            "unit": readable_bytes(zone.unit_bytes),
+            "price": zone.price_minor,
+            "unit": zone.unit_bytes,
         }
 
-    def advice(self, facts: list[str]) -> dict[str, str]:
+    def advice(self, facts: list[str]) -> dict[str, Any]:
         found = better_plan(self.account, self.notice, self.rules)
         assert found is not None  # or it would not be true
         return {
             "better_plan": found.plan,
-            "cost": self.money(found.cost_minor),
-            "better_cost": self.money(found.better_cost_minor),
-            "saving": self.money(found.saving_minor),
-            "usage": readable_bytes(found.used_bytes),
-            "cycles": str(found.cycles),
+            "cost": found.cost_minor,
+            "better_cost": found.better_cost_minor,
+            "saving": found.saving_minor,
+            "usage": found.used_bytes,
+            "cycles": found.cycles,
         }
 
 
-_VALUES: dict[str, Callable[[_Words, list[str]], dict[str, str]]] = {
+_VALUES: dict[str, Callable[[_Words, list[str]], dict[str, Any]]] = {
     "activation_welcome": _Words.welcome,
     "subscription_question": _Words.question,
     "charge_question": _Words.question,

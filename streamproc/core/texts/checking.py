@@ -7,16 +7,17 @@ never comes) must be renderable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
+from streamproc.core.notices.composing import owner_of, vocabulary_of
 from streamproc.core.rulebook import Rulebook, TextOptions
 from streamproc.core.text import segments
-from streamproc.core.texts.formats import formats
+from streamproc.core.texts.formats import DAY_MINUTES, formats
 from streamproc.core.texts.template import Text, compile_text
-from streamproc.core.texts.vocabulary import REMINDER, Kind, Level
+from streamproc.core.texts.vocabulary import REMINDER, Kind, Level, Vocabulary
 
 SMS: Final = "sms"
 MAX_SEGMENTS: Final = 255
@@ -31,15 +32,17 @@ _NUMBERS: Final = (0, 1, 2, 3, 5, 6, 10, 11, 12, 20, 21, 22, 25, 100, 101, 102, 
 _LONGEST_NAME: Final = "W" * 64
 
 
-class _Speaks(Protocol):
-    """What a rule's texts are rendered by; ``thresholds`` and ``days_before`` if it has any."""
+class _Owner(NamedTuple):
+    """What has texts: a rule, a notice, a reply."""
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def texts(self) -> dict[str, str]: ...
+    name: str
+    key: str
+    """In ``Rulebook.text_options``."""
+    texts: dict[str, str]
+    known: Vocabulary
+    values: dict[str, Any]
+    """Figures that are always the same."""
+    has_budget: bool
 
 
 class Sample(NamedTuple):
@@ -77,18 +80,33 @@ class Checked(NamedTuple):
 
 
 def check(rules: Rulebook) -> list[Checked]:
-    """Every text of the rulebook, in the order of the rules."""
+    """Every text of the rulebook: of rules, notices and replies."""
     found = []
-    for rule in rules.rules_by_id.values():
-        figures = samples(rule, rules)
-        for locale, template in rule.texts.items():
-            options = rules.text_options.get((rule.id, locale), TextOptions())
+    for owner in _owners(rules):
+        figures = samples(owner, rules)
+        for locale, template in owner.texts.items():
+            options = rules.text_options.get((owner.key, locale), TextOptions())
             channels = {SMS: template, **options.channels}
             for channel, source in channels.items():
-                text = compile_text(source, locale, REMINDER, rules.currency)
-                budget = options.max_segments if channel == SMS else MAX_SEGMENTS
-                found.append(_checked(rule.id, text, channel, budget, figures))
+                text = compile_text(source, locale, owner.known, rules.currency)
+                is_limited = channel == SMS and owner.has_budget
+                budget = options.max_segments if is_limited else MAX_SEGMENTS
+                found.append(_checked(owner.name, text, channel, budget, figures))
     return found
+
+
+def _owners(rules: Rulebook) -> Iterator[_Owner]:
+    for rule in rules.rules_by_id.values():
+        values = {"days": getattr(rule, "days_before", None), "threshold": _level(rule)}
+        yield _Owner(rule.id, rule.id, rule.texts, REMINDER, values, True)
+    for notice in rules.notices.values():
+        values = {"days": notice.days, "cycles": notice.cycles, "number": "88"}
+        key, known = owner_of(notice), vocabulary_of(notice)
+        yield _Owner(notice.id, key, notice.texts, known, values, True)
+    for name, reply in rules.commands.replies.items() if rules.commands else ():
+        # Lists in replies are as long as they are: nobody can promise a number of parts.
+        key, known = owner_of(reply), vocabulary_of(reply)
+        yield _Owner(f"reply.{name}", key, reply.texts, known, {}, False)
 
 
 def _checked(
@@ -126,34 +144,46 @@ def _missing_forms(text: Text) -> Iterator[str]:
             yield f"{{{name}, {kind}}} has no words for {', '.join(sorted(missing))}"
 
 
-def samples(rule: _Speaks, rules: Rulebook) -> list[Sample]:
-    """Figures that the rule's texts meet, usual ones first."""
+def samples(owner: _Owner, rules: Rulebook) -> list[Sample]:
+    """Figures that texts meet, usual ones first."""
     allowances = [one for plan in rules.plans.values() for one in plan.allowances]
     packs = rules.packs.values()
     granted = [*(one.granted_bytes for one in allowances), *(one.granted_bytes for one in packs)]
     names = [*(one.id for one in allowances), *(one.id for one in packs)]
     prices = [plan.overage_price_minor for plan in rules.plans.values()]
-    level = _level(rule)
-    known = {
-        "days": getattr(rule, "days_before", None),
-        "threshold": level,
-    }
+    prices += [one.price_minor for one in rules.services.values()]
     size = max(granted, default=10**9)
     longest = [max([*names, "topup"], key=len)]
-    usual = _figures(_long_bytes(size), longest, 100 * max(prices, default=0) + 888, known)
-    huge = _figures(2**53 - 1, longest, 2**53 - 1, known)
+    values = {**_names(rules), **owner.values}
+    usual = _figures(owner.known, _long_bytes(size), longest, max(prices, default=0) + 888, values)
+    nothing = _figures(owner.known, 0, longest, 0, values)
+    huge = _figures(owner.known, 2**53 - 1, longest, 2**53 - 1, values)
+    full = {"used": 0, "remaining": _long_bytes(size), "percent": 0}
+    empty = {"used": _long_bytes(size), "remaining": 0, "percent": 100}
+    negative = {"remaining": -(10**9), "percent": 112, "spend": -1, "cost": -1}
+    endless = dict.fromkeys((one for one, kind in owner.known.items() if kind is Kind.INSTANT))
+    long = {one: _LONGEST_NAME for one, kind in owner.known.items() if kind is Kind.TEXT}
     return [
-        Sample("usual", True, usual()),
-        Sample("full", True, usual(used=0, remaining=_long_bytes(size), percent=0)),
-        Sample("empty", True, usual(used=_long_bytes(size), remaining=0, percent=100)),
-        Sample("huge", False, huge()),
-        Sample("zero", False, _figures(0, longest, 0, known)()),
-        Sample("negative", False, usual(remaining=-(10**9), percent=112, spend=-1)),
-        Sample("endless", False, usual(expires=None, cycle_end=None, runs_out=None)),
-        Sample("five buckets", False, usual(bucket=(names * 5)[:5] or longest)),
-        Sample("no buckets", False, _figures(0, [], 0, known)()),
-        Sample("longest name", False, usual(bucket=[_LONGEST_NAME])),
+        Sample("usual", True, usual({})),
+        Sample("full", True, usual(full)),
+        Sample("empty", True, usual(empty)),
+        Sample("huge", False, huge({})),
+        Sample("zero", False, nothing({})),
+        Sample("negative", False, usual(negative)),
+        Sample("endless", False, usual({**endless, "as_of": _LATE_MINUTE})),
+        Sample("five buckets", False, usual({"bucket": (names * 5)[:5] or longest})),
+        Sample("no buckets", False, usual({"bucket": [], "services": []})),
+        Sample("longest names", False, usual({**long, "bucket": [_LONGEST_NAME]})),
     ]
+
+
+def _names(rules: Rulebook) -> dict[str, Any]:
+    """The longest names that the rules have."""
+    plan = max(rules.plans, key=len, default="")
+    services = [*rules.services, *(n for s in rules.services.values() for n in s.names.values())]
+    zones = [*rules.zones, *(n for zone in rules.zones.values() for n in zone.names.values())]
+    service, zone = max(services, key=len, default=""), max(zones, key=len, default="")
+    return {"plan": plan, "better_plan": plan, "service": service, "zone": zone}
 
 
 def _long_bytes(at_most: int) -> int:
@@ -169,39 +199,40 @@ def _long_bytes(at_most: int) -> int:
     return int("8" * digits) * unit + unit * 88 // 100
 
 
-class _Figures:
-    """Values for every placeholder there is, whatever the rule: by kind, where nothing is known."""
+def _figures(
+    known: Vocabulary, granted: int, names: list[str], minor: int, values: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any]], Any]:
+    """Values for every placeholder there is, by kind where nothing better is known; some changed.
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = dict(values)
-
-    def __call__(self, **changed: Any) -> Any:
-        return SimpleNamespace(**{**self._values, **changed})
-
-
-def _figures(granted: int, bucket: list[str], minor: int, known: Mapping[str, Any]) -> _Figures:
-    used = granted - granted * 2 // 9
+    ``services`` are names in one text and a list that was written out in another.
+    """
     of_kind: dict[Kind, Any] = {
         Kind.BYTES: granted,
         Kind.COUNT: 22,
         Kind.MONEY: minor,
         Kind.INSTANT: _LATE_MINUTE,
-        Kind.TEXT: _LONGEST_NAME,
-        Kind.NAMES: bucket,
+        Kind.DATE: _LATE_MINUTE // DAY_MINUTES,
+        Kind.TEXT: "WWWWWW",
+        Kind.NAMES: names,
         Kind.LEVEL: None,
     }
-    return _Figures(
-        {
-            **{name: of_kind[kind] for name, kind in REMINDER.items()},
-            "used": used,
-            "remaining": granted - used,
-            "percent": used * 100 // granted if granted else 100,
-            **known,
-        }
-    )
+    used = granted - granted * 2 // 9
+    usual = {
+        **{name: of_kind[kind] for name, kind in known.items()},
+        "used": used,
+        "remaining": granted - used,
+        "percent": used * 100 // granted if granted else 100,
+        **values,
+    }
+
+    def changed(more: Mapping[str, Any]) -> Any:
+        kept = {name: one for name, one in more.items() if known.get(name) is not Kind.TEXT or one}
+        return SimpleNamespace(**{**usual, **kept})
+
+    return changed
 
 
-def _level(rule: _Speaks) -> Level | None:
+def _level(rule: Any) -> Level | None:
     thresholds: tuple[int, ...] = getattr(rule, "thresholds", ())
     if not thresholds:
         return None

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from babel.core import Locale
 
 NEVER: Final = "-"
-"""An end that never comes, where the text makes no other words of it."""
+"""An end that never comes, or names that are none, where the text makes no other words of it."""
 STYLES: Final = ("short", "medium", "long", "full")
 PLAIN_LANGUAGES: Final = ("en", "zh")
 """Languages that write ``1.25 GB`` and ``80%``, as CLDR has it too."""
 
 _EPOCH: Final = datetime(1970, 1, 1)
+DAY_MINUTES: Final = 24 * 60
+_DATE_LENGTH: Final = len("2026-01-01")
 _MINUTES_LENGTH: Final = len("2026-01-01 09:00")
 _PLAIN_SPACES: Final = str.maketrans("\u00a0\u202f", "  ")
 _SAMPLES: Final = (0, 1, 2, 3, 5, 6, 10, 11, 20, 21, 100, 101, 0.01, 1.5, 1.25, 2.25, 99.99)
@@ -46,13 +48,18 @@ def _iso_minute(local_minute: int) -> str:
     return _clock(local_minute).isoformat(" ", "minutes")[:_MINUTES_LENGTH]
 
 
+def iso_date(local_day: int) -> str:
+    """``2026-01-20``."""
+    return iso_minute(local_day * DAY_MINUTES)[:_DATE_LENGTH]
+
+
 def _clock(local_minute: int) -> datetime:
     return _EPOCH + timedelta(minutes=local_minute)
 
 
 def joined(names: Sequence[str]) -> str:
     """Names as a plain enumeration."""
-    return names[0] if len(names) == 1 else ", ".join(names)
+    return names[0] if len(names) == 1 else ", ".join(names) or NEVER
 
 
 def plain_spaces(text: str) -> str:
@@ -111,7 +118,7 @@ class Formats:
         """Names as the language enumerates them: ``a, b and c``."""
         from babel.lists import format_list
 
-        return plain_spaces(format_list(names, locale=self.locale))
+        return plain_spaces(format_list(names, locale=self.locale)) or NEVER
 
     def instant(self, kind: str, style: str) -> Callable[[int | None], str]:
         """Shows local minutes; ``kind`` is ``date``, ``time`` or ``datetime``.

@@ -15,9 +15,11 @@ from string import Formatter
 from typing import Any, Final
 
 from streamproc.core.texts.formats import (
+    DAY_MINUTES,
     Formats,
     UnknownStyleError,
     formats,
+    iso_date,
     iso_minute,
     joined,
 )
@@ -36,6 +38,7 @@ _TYPES: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.COUNT: ("number", "percent", "plural", "selectordinal"),
     Kind.MONEY: ("plural",),
     Kind.INSTANT: ("date", "time", "datetime", "select"),
+    Kind.DATE: ("date",),
     Kind.TEXT: ("select",),
     Kind.NAMES: ("list", "plural"),
     Kind.LEVEL: (),
@@ -151,9 +154,12 @@ class _Compiler:
 
     def _typed(self, name: str, kind: Kind, form: str, style: str | None) -> Part:
         get, known = attrgetter(name), self._formats
-        if kind is Kind.INSTANT:
+        if kind in (Kind.INSTANT, Kind.DATE):
             try:
-                return _piped(get, known.instant(form, style or _DEFAULT_STYLES[form]))
+                show = known.instant(form, style or _DEFAULT_STYLES[form])
+                if kind is Kind.DATE:
+                    return _piped(get, lambda local_day: show(local_day * DAY_MINUTES))
+                return _piped(get, show)
             except UnknownStyleError as error:
                 raise TextError(f"the style of {{{name}, {form}}}: {error}") from None
         if style is not None:
@@ -238,6 +244,7 @@ class _Compiler:
             Kind.BYTES: self._formats.bytes,
             Kind.MONEY: self._formats.money,
             Kind.INSTANT: iso_minute,
+            Kind.DATE: iso_date,
             Kind.NAMES: joined,
             Kind.LEVEL: self._formats.level,
         }

@@ -23,10 +23,12 @@ class Kind(Enum):
     """``int`` in minor units of the rulebook's currency."""
     INSTANT = "instant"
     """``int``: minutes since 1970-01-01T00:00 of the subscriber's own clocks; None is never."""
+    DATE = "date"
+    """``int``: days since 1970-01-01 of the subscriber's own calendar."""
     TEXT = "text"
     """``str``, shown as it is."""
     NAMES = "names"
-    """``Sequence[str]``."""
+    """``Sequence[str]``; an empty one is shown as a dash."""
     LEVEL = "level"
     """A threshold, with ``unit`` (``percent`` or ``bytes``) and ``value``; or None: nothing."""
 
