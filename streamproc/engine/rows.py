@@ -6,7 +6,7 @@ state, so that the due queue is rebuilt after a load without decoding a single s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import Generic, Protocol, TypeVar
 
@@ -71,37 +71,43 @@ class Rows(Generic[T]):
     def put(self, key: bytes, row: T | None) -> None:
         """Change a row, None deletes it. Belongs to the next commit."""
         if self._eager:
-            self._store(key, row)
+            for stored_key, _ in self._store(((key, row),)):
+                self.changed[stored_key] = None
         else:
             self.live[key] = row
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
         """What changed since the last call, packed, for the changelog; None is a deletion."""
-        for key, row in self.live.items():
-            self._store(key, row)
         stored = self.stored
         changes = [(key, stored.get(key)) for key in self.changed]
+        changes += self._store(self.live.items())
         self.live = {}
         self.changed = {}
         return changes
 
-    def _store(self, key: bytes, row: T | None) -> None:
-        stored = self.stored
-        if row is None:
-            if stored.pop(key, None) is not None:
-                self.changed[key] = None
-            return
-        self.changed[key] = None
-        due_ms = self.codec.due_ms(row)
-        if due_ms >= NEVER_DUE:
-            stored[key] = _NEVER_DUE_BYTES + self.codec.pack(row)
-            return
-        due = _pack_due(due_ms)
-        before = stored.get(key)
-        stored[key] = due + self.codec.pack(row)
-        if before is None or not before.startswith(due) or key in self._queue.dropped:
-            self._queue.dropped.discard(key)
-            self._queue.push(due_ms, key)
+    def _store(self, rows: Iterable[tuple[bytes, T | None]]) -> list[tuple[bytes, bytes | None]]:
+        """Pack rows; returns what is stored under their keys now."""
+        stored, queue = self.stored, self._queue
+        pack, due_of, dropped = self.codec.pack, self.codec.due_ms, queue.dropped
+        changes: list[tuple[bytes, bytes | None]] = []
+        for key, row in rows:
+            if row is None:
+                if stored.pop(key, None) is not None:
+                    changes.append((key, None))
+                continue
+            due_ms = due_of(row)
+            if due_ms >= NEVER_DUE:
+                stored[key] = data = _NEVER_DUE_BYTES + pack(row)
+                changes.append((key, data))
+                continue
+            due = _pack_due(due_ms)
+            before = stored.get(key)
+            stored[key] = data = due + pack(row)
+            changes.append((key, data))
+            if before is None or not before.startswith(due) or key in dropped:
+                dropped.discard(key)
+                queue.push(due_ms, key)
+        return changes
 
     def load(self, key: bytes, data: bytes | None) -> None:
         """Take over a changelog record; call :meth:`rebuild_due` after the last one."""
