@@ -97,6 +97,15 @@ class Reminder(Struct, frozen=True, gc=False, tag="reminder.requested", tag_fiel
     cause: Cause
 
 
+class Balance(Struct, frozen=True, gc=False):
+    """An account's present buckets added up, and what went beyond them in the cycle; in bytes."""
+
+    granted_bytes: ByteCount
+    used_bytes: ByteCount
+    remaining_bytes: ByteCount
+    overage_bytes: ByteCount
+
+
 class Audited(Struct, frozen=True, gc=False, tag="audit.recorded", tag_field="type"):
     """Why something was, or was not, done. ``figures`` carry their unit in their name."""
 
@@ -110,6 +119,11 @@ class Audited(Struct, frozen=True, gc=False, tag="audit.recorded", tag_field="ty
     threshold: Natural | UnsetType = UNSET
     """In the unit of the rule's thresholds: percent used or bytes remaining."""
     category: Name | UnsetType = UNSET
+    before: Balance | UnsetType = UNSET
+    """Before the event or instant; left out if it was the same."""
+    after: Balance | UnsetType = UNSET
+    reminder: ReminderId | UnsetType = UNSET
+    """The reminder that was fired."""
 
 
 class Rejected(Struct, frozen=True, gc=False, tag="input.rejected", tag_field="type"):

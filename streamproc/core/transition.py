@@ -13,6 +13,7 @@ from streamproc.core.alerts.timed import message_of_due
 from streamproc.core.alerts.usage import messages_of_crossed
 from streamproc.core.charging import charge, charge_late
 from streamproc.core.commands.answering import sms_received
+from streamproc.core.decisions import balance_before, balance_of, explained
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
@@ -82,7 +83,9 @@ def step(
     if type(event) is UsageRecorded:
         effects, counted = _usage(account, event, time_ms, arrival, rules)
     else:
+        before = balance_of(account)
         effects = _account_event(account, event, arrival, rules)
+        effects = explained(effects, before, balance_of(account))
         # Everything due up to now has been done: what the event brings with it counts from here.
         account.clock_ms = max(account.clock_ms, now_ms)
         counted = not any(_is_reject(effect) for effect in effects)
@@ -129,16 +132,21 @@ def advance(
             continue
         if account.status == CLOSED:
             return None, out
+        before = balance_of(account)
         # A reminder of this very instant speaks of the state before the cycle or pack ends.
         wall_ms = now_ms if lateness_counts else due_ms
+        told: list[Effect] = []
         if account.extra is not None:
-            out.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
-        _remind_due(account, subscriber, due_ms, wall_ms, rules, out)
-        out.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
-        out.extend(lifecycle.expire_buckets(account, subscriber, due_ms))
+            told.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
+        _remind_due(account, subscriber, due_ms, wall_ms, rules, told)
+        told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
+        out.extend(explained(told, before, before))
+        ended = lifecycle.expire_buckets(account, subscriber, due_ms)
         if due_ms >= account.cycle_end_ms:
-            out.extend(lifecycle.roll_cycle(account, subscriber, rules))
+            ended += lifecycle.roll_cycle(account, subscriber, rules)
             forget_cycle(account, rules)
+        if ended:
+            out.extend(explained(ended, before, balance_of(account)))
         # A validity may end before the present (a late top-up); the clock never runs backwards, or
         # reminders would be sent twice.
         account.clock_ms = max(account.clock_ms, due_ms)
@@ -214,6 +222,9 @@ def _usage(
     ):
         return _usage_of_the_past(account, event, time_ms, arrival)
     account.charged_bytes += used_bytes
+    used_before, overage_before = 0, account.overage_bytes
+    for bucket in account.buckets:  # all that an event without effects pays for explanations
+        used_before += bucket.used_bytes
     if account.ended:
         crossed, taken = charge_late(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
@@ -243,7 +254,8 @@ def _usage(
         superseded, messages = messages_of_crossed(event.subscriber, crossed, as_of_ms, cause)
         out.extend(superseded)
         out.extend(sending.submit(account, event.subscriber, messages, as_of_ms, rules))
-    return out, True
+    after = balance_of(account)
+    return explained(out, balance_before(after, used_before, overage_before), after), True
 
 
 def _usage_of_the_past(
@@ -343,8 +355,9 @@ def _hold_or_begin(
         return account, out
 
     fresh = Account()
+    before = balance_of(fresh)
     effects = _activate(fresh, event, arrival, rules)
-    out.extend(effects)
+    out.extend(explained(effects, before, balance_of(fresh)))
     if fresh.status != ACTIVE:
         return account, out
     key = dedupe.digest(event.source, event.id)

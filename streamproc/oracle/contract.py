@@ -180,6 +180,7 @@ class Contract:
             sum(remaining(bucket) for bucket in buckets),
             self.overage,
         )
+        self.outcome.audit["fired"] += 1
         self.outcome.reminders[key] += 1
         self.outcome.reminders_by_kind[rule.kind] += 1
 

@@ -127,6 +127,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "order-v1-refund": lambda: _example("refund.requested.v1", "double"),
     "audit-v1": lambda: _example("audit.recorded.v1", "superseded"),
     "audit-v1-opted-out": lambda: _example("audit.recorded.v1", "opted_out"),
+    "audit-v1-fired": lambda: _example("audit.recorded.v1", "fired"),
     "reject-v1": lambda: _example("input.rejected.v1", "unknown_plan"),
 }
 """By file name, which begins with the sort of record."""

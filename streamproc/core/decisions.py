@@ -1,0 +1,64 @@
+"""What the audit says beside a decision: the balances before and after it, and what was fired.
+
+An account's balance is its present buckets added up.
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import force_setattr
+
+from streamproc.core.effects import Audited, Balance, Effect, Reminder
+from streamproc.core.model import Account
+
+
+def balance_of(account: Account) -> Balance:
+    """The balance now."""
+    granted = used = remaining = 0
+    for bucket in account.buckets:
+        granted += bucket.granted_bytes
+        used += bucket.used_bytes
+        remaining += bucket.remaining_bytes
+    return Balance(granted, used, remaining, account.overage_bytes)
+
+
+def balance_before(after: Balance, used_bytes: int, overage_bytes: int) -> Balance:
+    """The balance before usage, which changes nothing but these two."""
+    remaining_bytes = after.remaining_bytes + after.used_bytes - used_bytes
+    return Balance(after.granted_bytes, used_bytes, remaining_bytes, overage_bytes)
+
+
+def explained(effects: list[Effect], before: Balance, after: Balance) -> list[Effect]:
+    """The effects of one event or instant, with balances; each reminder's ``fired`` follows it.
+
+    ``before`` is left out of the records where nothing changed.
+    """
+    earlier: Balance | UnsetType = UNSET if before == after else before
+    out: list[Effect] = []
+    for effect in effects:
+        out.append(effect)
+        if type(effect) is Audited:
+            # Nobody else has seen the record yet: filled in rather than copied.
+            force_setattr(effect, "before", earlier)
+            force_setattr(effect, "after", after)
+        elif type(effect) is Reminder:
+            out.append(_fired(effect, earlier, after))
+    return out
+
+
+def _fired(reminder: Reminder, before: Balance | UnsetType, after: Balance) -> Audited:
+    buckets, threshold = reminder.buckets, reminder.threshold
+    return Audited(
+        "fired",
+        reminder.subscriber,
+        reminder.as_of,
+        {},
+        reminder.cause,
+        reminder.rule,
+        buckets[0].id if len(buckets) == 1 else UNSET,
+        UNSET if threshold is None else threshold.value,
+        reminder.category,
+        before,
+        after,
+        reminder.id,
+    )
