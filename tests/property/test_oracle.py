@@ -128,6 +128,7 @@ def test_a_month_by_hand() -> None:
     assert outcome.rejects == {"unknown_subscriber": 1}
     assert outcome.audit == {
         "activated": 1,
+        "fired": 10,
         "held": 1,
         "topped_up": 1,
         "superseded": 1 + 1,  # 50 % of the pack, 80 % of the allowance

@@ -171,8 +171,9 @@ class World:
         self.compare(name)
         return list(effects)
 
-    def tick(self, names: Iterable[str]) -> None:
+    def tick(self, names: Iterable[str]) -> list[Effect]:
         """The timer looks at these subscribers."""
+        told: list[Effect] = []
         for name in names:
             account = self.account(name)
             if account is None:
@@ -180,6 +181,8 @@ class World:
             after, effects = advance(account, name, self.clock_ms, self.rules)
             self._keep(name, after, effects)
             self._ticked_ms[name] = self.clock_ms
+            told += effects
+        return told
 
     def change_rules(self, rules: Rulebook) -> None:
         """Everybody's due work is done, then other rules hold."""

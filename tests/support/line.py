@@ -139,7 +139,9 @@ def thresholds(effects: list[Effect]) -> list[tuple[str, int]]:
 
 
 def decisions(effects: list[Effect]) -> list[str]:
-    return [one.decision for one in effects if isinstance(one, Audited)]
+    """All but ``fired``, which stands behind every reminder (tests/property/test_explained.py)."""
+    found = [one.decision for one in effects if isinstance(one, Audited)]
+    return [decision for decision in found if decision != "fired"]
 
 
 def reasons(effects: list[Effect]) -> list[str]:

@@ -127,7 +127,9 @@ class QuotaDriver(TopologyDriver[Account]):
         return [decode_reject(_value(record)) for record in self.output(self.topics.rejects)]
 
     def decisions(self) -> list[str]:
-        return [one.decision for one in self.audits()]
+        """All but ``fired``, which stands behind every reminder."""
+        found = [one.decision for one in self.audits()]
+        return [decision for decision in found if decision != "fired"]
 
     def everything(self) -> Everything:
         """To be compared with another run's."""
