@@ -9,8 +9,8 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from streamproc.app.applying import apply_records
 from streamproc.app.processor import QuotaProcessor
-from streamproc.core.instants import LAST_MS
 from streamproc.core.model import Account
 from streamproc.engine.changelog import (
     PROGRESS_KEY,
@@ -19,10 +19,9 @@ from streamproc.engine.changelog import (
     decode_progress,
     mark_of,
 )
-from streamproc.engine.partition import Outbox, PoisonError
+from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
 
-EVERYTHING = 1 << 60
 REST_OF_COMMIT_SECONDS = 2.0
 
 
@@ -120,7 +119,7 @@ async def rebuild(
     rows: Rows[Account] = Rows(processor, eager=processor.packs_at_once)
     clock_ms = 0
     async for topic, records in read_input(consumer, partition, progress):
-        clock_ms = _apply(processor, topic, partition, records, rows, clock_ms)
+        clock_ms = apply_records(processor, topic, partition, records, rows, Outbox(), clock_ms)
         seen(topic, records)
     return rows, clock_ms
 
@@ -147,44 +146,10 @@ async def timed_closely(
             account = rows.get(record.key)
             if account and 0 < account.next_due_ms - record.timestamp <= within_ms:
                 close.add(record.key)
-            clock_ms = _apply(processor, topic, partition, [record], rows, clock_ms)
+            clock_ms = apply_records(
+                processor, topic, partition, [record], rows, Outbox(), clock_ms
+            )
     return close
-
-
-def let_time_pass(processor: QuotaProcessor, rows: Rows[Account], until_ms: int) -> None:
-    """Do all that is due up to an instant."""
-    rows.take_changes()
-    while rows.next_due_ms <= until_ms:
-        try:
-            processor.tick(rows, Outbox(), until_ms, until_ms, EVERYTHING)
-        except PoisonError as error:
-            processor.set_aside(error)
-        rows.take_changes()
-
-
-def _apply(
-    processor: QuotaProcessor,
-    topic: str,
-    partition: int,
-    records: list[Any],
-    rows: Rows[Account],
-    clock_ms: int,
-) -> int:
-    """As the worker does it, one record that could not be applied being set aside at a time."""
-    while True:
-        try:
-            clock_ms = processor.apply(topic, partition, records, rows, Outbox(), clock_ms)
-        except PoisonError as error:
-            if error.record is None:
-                raise
-            processor.set_aside(error)
-            failed_at = error.record[2]
-            done = [record for record in records if record.offset < failed_at]
-            clock_ms = max([clock_ms, *(one.timestamp for one in done if one.timestamp < LAST_MS)])
-            records = records[len(done) :]
-            continue
-        rows.take_changes()
-        return clock_ms
 
 
 def _check_mark(topic: str, partition: int, position: int, last: Any, progress: Progress) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
+from streamproc.app.applying import let_time_pass
 from streamproc.app.comparing import SCHEDULE, Difference, difference, differing_fields
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.rebuilding import (
     DeletedInputError,
     check_input,
-    let_time_pass,
     read_kept,
     rebuild,
     timed_closely,
@@ -29,6 +29,7 @@ from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.transition import advance
 from streamproc.engine.changelog import InputMadeAnewError, Progress, changelog_consumer
+from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
 
 LATEST_TIMERS_MS = 900_000
@@ -126,7 +127,7 @@ class _Work:
             if clock_ms != until_ms:
                 wrong = f"the clock stands at {until_ms} ms instead of {clock_ms} ms"
                 report.differences.append(Difference("(no subscriber)", report.partition, [wrong]))
-        let_time_pass(processor, rebuilt, until_ms)
+        let_time_pass(processor, rebuilt, Outbox(), until_ms)
         self._compare(kept.rows, rebuilt, until_ms)
         if self._wrong and settings.clock == "wall":
             await self._excuse_timers(kept.progress)

@@ -8,9 +8,11 @@ from streamproc import __version__
 from streamproc.cli.dead_letters import dead_letters
 from streamproc.cli.demo import demo
 from streamproc.cli.dispatch import dispatch
+from streamproc.cli.explain import explain
 from streamproc.cli.replay import replay
 from streamproc.cli.rules import rules
 from streamproc.cli.send import send
+from streamproc.cli.simulate import simulate
 from streamproc.cli.texts import texts
 from streamproc.cli.verify import verify
 from streamproc.cli.worker import worker
@@ -26,9 +28,11 @@ def main() -> None:
 main.add_command(dead_letters)
 main.add_command(demo)
 main.add_command(dispatch)
+main.add_command(explain)
 main.add_command(replay)
 main.add_command(rules)
 main.add_command(send)
+main.add_command(simulate)
 main.add_command(texts)
 main.add_command(verify)
 main.add_command(worker)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import Any, Protocol
@@ -132,8 +132,17 @@ class TopicSource:
         # What was asked for, not where it begins now: retention may move that.
         self.identity = f"topic {topic} {from_offsets} {to_offsets} {from_ms} {to_ms}"
 
-    def begin(self) -> Position:
-        return Position(self.identity, offsets=dict(self._starts), ends=dict(self._ends))
+    @property
+    def partitions(self) -> list[int]:
+        """All of the topic."""
+        return [int(number) for number in self._starts]
+
+    def begin(self, only: Set[int] | None = None) -> Position:
+        """Before the first record, of these partitions ``only`` if some are given."""
+        ends = {
+            number: end for number, end in self._ends.items() if only is None or int(number) in only
+        }
+        return Position(self.identity, offsets=dict(self._starts), ends=ends)
 
     def total(self) -> int | None:
         # With transactions fewer, for their markers take offsets too: an upper bound.
@@ -204,6 +213,14 @@ class _Merge:
                 for record in found:
                     if record.offset < self._ends[record.partition]:
                         self._waiting[record.partition].append(to_log_record(record))
+
+
+def placed(records: Iterable[LogRecord]) -> Iterator[LogRecord]:
+    """Records that were never in a topic get a place: partition 0 of ``recording``, numbered."""
+    for number, record in enumerate(records):
+        if record.offset is None:
+            record = record._replace(topic="recording", partition=0, offset=number)
+        yield record
 
 
 def open_consumer(bootstrap: str) -> KafkaConsumer:

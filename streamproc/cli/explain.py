@@ -1,0 +1,205 @@
+"""``streamproc explain``: what was decided about one subscriber, and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamproc.cli.durations import Instant
+from streamproc.cli.rules import read_rules
+from streamproc.cli.virtual import input_records
+
+if TYPE_CHECKING:
+    from streamproc.core.model import Account
+    from streamproc.core.rulebook import Rulebook
+    from streamproc.edges.explain.gathering import Found, Place
+
+
+@click.command()
+@click.argument("subscriber")
+@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, if topics are to be read.")
+@click.option("--audit", default="streamproc.audit", help="The worker's audit topic.")
+@click.option("--reminders", metavar="TOPIC", help="Messages of what was fired, too.")
+@click.option("--receipts", metavar="TOPIC", help="What became of the messages, too.")
+@click.option("--rejects", metavar="TOPIC", help="Rejected input, too; needs --input.")
+@click.option("--input", "input_topic", metavar="TOPIC", help="The events themselves, too.")
+@click.option(
+    "--from",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A recording of any of these topics. May be repeated.",
+)
+@click.option("--from-time", type=Instant(), help="Only what happened from then on.")
+@click.option("--to-time", type=Instant(), help="Only what happened before.")
+@click.option(
+    "--recompute",
+    is_flag=True,
+    help="Apply the input anew: whole states at every event, and decisions by these --rules.",
+)
+@click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
+@click.option(
+    "--show-numbers", is_flag=True, help="Privileged: whole numbers and message texts, unmasked."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def explain(
+    subscriber: str,
+    files: tuple[Path, ...],
+    broker: str | None,
+    rules: Path | None,
+    as_json: bool,
+    show_numbers: bool,
+    **options: Any,
+) -> None:
+    """Show what was decided about SUBSCRIBER, in order: state before and after, and why.
+
+    Reads the audit topic, and other topics or recordings where given; writes nothing. A dash for
+    SUBSCRIBER reads the number from standard input, where no process list shows it.
+
+    \b
+    streamproc explain 8613800000001 --broker B --reminders streamproc.reminders
+    streamproc explain 8613800000001 --from audit.ndjson.zst
+    streamproc explain 8613800000001 --broker B --input streamproc.events --recompute
+    """
+    from streamproc.edges.explain.showing import Shown
+    from streamproc.edges.explain.timeline import timeline, within
+
+    if subscriber == "-":
+        subscriber = sys.stdin.readline().strip()
+    rulebook = read_rules(rules)
+    found = _gathered(subscriber, files, broker, options)
+    states: dict[Place, tuple[Account | None, Account | None]] = {}
+    told = _told_of(found)
+    if options["recompute"]:
+        written = found
+        found, states = _recomputed(found, files, broker, options["input_topic"], rulebook)
+        told = _told_of_recomputing(written, found, rulebook)
+    entries = timeline(found)
+    for entry in entries:
+        if entry.place in states:
+            entry.accounts = states[entry.place]
+    entries = within(entries, options["from_time"], options["to_time"])
+    units = {
+        rule.id: "percent" if rule.kind == "usage_percent" else "bytes"
+        for rule in rulebook.usage_rules
+    }
+    shown = Shown(subscriber, units, numbers=show_numbers)
+    if as_json:
+        document = {
+            "subscriber": shown.name,
+            "recomputed": options["recompute"],
+            "notes": told,
+            "entries": shown.document(entries),
+        }
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    else:
+        click.echo(f"{shown.name}: {'; '.join(told)}")
+        for line in shown.lines(entries):
+            click.echo(line)
+    if not entries:
+        raise SystemExit(1)
+
+
+def _gathered(
+    subscriber: str, files: tuple[Path, ...], broker: str | None, options: dict[str, Any]
+) -> Found:
+    from streamproc.edges.bulk import TopicError
+    from streamproc.edges.explain.gathering import (
+        Found,
+        from_files,
+        from_topic,
+        from_unkeyed_topic,
+    )
+    from streamproc.edges.recording import BadRecordingError
+
+    if broker is None and not files:
+        raise click.UsageError("give --broker HOST:PORT or --from FILE")
+    if options["rejects"] and not options["input_topic"]:
+        raise click.UsageError("--rejects needs --input: rejects do not say whose they are")
+    if options["recompute"] and not (options["input_topic"] or files):
+        raise click.UsageError("--recompute needs the events: --input TOPIC or --from FILE")
+    found = Found(subscriber)
+    try:
+        from_files(found, files)
+        if broker is not None:
+            for topic in (options["audit"], options["reminders"], options["input_topic"]):
+                if topic:
+                    from_topic(found, broker, topic)
+            for topic in (options["rejects"], options["receipts"]):
+                if topic:
+                    from_unkeyed_topic(found, broker, topic)
+    except (TopicError, BadRecordingError) as error:
+        raise click.ClickException(str(error)) from error
+    return found
+
+
+def _told_of(found: Found) -> list[str]:
+    """What was read."""
+    told = [f"{len(found.audits):,} audit records"]
+    if found.arrived:
+        told.append(f"{len(found.arrived):,} input records")
+    if found.unreadable:
+        told.append(f"{found.unreadable:,} records of another release left out")
+    return told
+
+
+def _recomputed(
+    found: Found,
+    files: tuple[Path, ...],
+    broker: str | None,
+    input_topic: str | None,
+    rulebook: Rulebook,
+) -> tuple[Found, dict[Place, tuple[Account | None, Account | None]]]:
+    """The subscriber's input through the core; the clock follows all of its partition's records."""
+    from streamproc.app.virtual import TOPICS, VirtualWorker
+    from streamproc.edges.explain.gathering import Found, input_of
+    from streamproc.edges.recording import LogRecord
+
+    again = Found(found.subscriber, receipts=found.receipts, arrived=found.arrived)
+    kinds = {
+        TOPICS.audit: "audit.recorded",
+        TOPICS.reminders: "reminder.requested",
+        TOPICS.rejects: "input.rejected",
+    }
+
+    def emit(topic: str, key: bytes | None, value: bytes) -> None:
+        again.take(LogRecord(key, value, 0), kinds[topic])
+
+    worker = VirtualWorker(rulebook, emit, "off")
+    mine = found.subscriber.encode()
+    clocks: dict[int, int] = {}
+    states = {}
+    for record in input_records(input_of(found, files, broker, input_topic)):
+        clock_ms = max(clocks.get(record.partition, 0), record.timestamp)
+        clocks[record.partition] = clock_ms
+        if record.key != mine:
+            continue
+        worker.reach(record.partition, clock_ms)
+        before = worker.account(record.partition, mine)
+        worker.apply([record])
+        after = worker.account(record.partition, mine)
+        states[record.topic, record.partition, record.offset] = (before, after)
+    for partition, clock_ms in clocks.items():
+        worker.reach(partition, clock_ms)
+    return again, states
+
+
+def _told_of_recomputing(written: Found, again: Found, rulebook: Rulebook) -> list[str]:
+    """Whether the audit says the same."""
+    told = [
+        f"recomputed from {len(again.arrived):,} input records by rules {rulebook.fingerprint:08x} "
+        "under a virtual clock, not what a worker wrote"
+    ]
+    if written.audits:
+        one = {(a.decision, a.cause, a.rule, a.threshold) for a in written.audits}
+        other = {(a.decision, a.cause, a.rule, a.threshold) for a in again.audits}
+        told.append(
+            f"the audit has {len(one & other):,} of these decisions, lacks {len(other - one):,} "
+            f"and has {len(one - other):,} others"
+        )
+    return told

@@ -1,0 +1,211 @@
+"""``streamproc simulate``: what changed rules would have done with recorded usage."""
+
+from __future__ import annotations
+
+import json
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.rules import read_rules
+from streamproc.cli.virtual import chunks, input_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamproc.app.virtual import VirtualWorker
+    from streamproc.core.rulebook import Rulebook
+    from streamproc.edges.recording import LogRecord
+    from streamproc.edges.simulation.messages import Outcome
+    from streamproc.edges.simulation.report import Report
+
+
+class Price(click.ParamType):
+    """A price in units of the currency, such as 0.045, to millionths."""
+
+    name = "price"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            micros = Decimal(value).scaleb(6)
+        except InvalidOperation:
+            micros = Decimal(-1)
+        if not micros.is_finite() or micros < 0 or micros != int(micros):
+            self.fail(f"{value!r} is no price; write for instance 0.045", param, ctx)
+        return int(micros)
+
+
+@click.command()
+@click.option(
+    "--rules", type=click.Path(path_type=Path), required=True, metavar="NEW", help="Changed rules."
+)
+@click.option(
+    "--present", type=click.Path(path_type=Path), help="The rules in force; default: packaged."
+)
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    metavar="FILE|topic:NAME",
+    help="Recorded usage, with the activations of its subscribers.",
+)
+@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, for a topic.")
+@click.option("--from-time", type=Instant(), help="Of a topic: only records from then on.")
+@click.option("--to-time", type=Instant(), help="Of a topic: only records before.")
+@click.option(
+    "--advance-clock",
+    type=Duration(),
+    default=0,
+    help="At the end let so much time pass, such as 4d: what falls due then is counted.",
+)
+@click.option("--price", type=Price(), default=0, help="Of one SMS segment, such as 0.045.")
+@click.option("--currency", help="Of the price; default: that of the changed rules.")
+@click.option("--show", default=10, help="Changed messages that are listed.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a picture (.png, .svg, .pdf); needs streamproc[pictures].",
+)
+@click.option("--show-numbers", is_flag=True, help="Privileged: subscribers unmasked.")
+@click.option("--json", "as_json", is_flag=True, help="For programs, with every changed message.")
+@click.option("--native", type=click.Choice(["auto", "on", "off"]), default="auto", hidden=True)
+def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -> None:
+    """Run recorded usage through the rules in force and through NEW ones, and compare.
+
+    As if either had been in force since the first record; the clock is the records' own, so a
+    month takes seconds. Only reads: no topic, no group, no state is touched, nothing is sent.
+
+    \b
+    streamproc simulate --rules new.yaml --present rules.yaml --from month.ndjson.zst
+    streamproc simulate --rules new.yaml --from topic:streamproc.events --broker B \\
+        --price 0.045 --picture difference.png
+    """
+    from streamproc.contracts.rulesfile import removed
+    from streamproc.edges.bulk import TopicError
+    from streamproc.edges.recording import BadRecordingError
+    from streamproc.edges.simulation.picture import NoMatplotlibError, check, draw
+
+    books = (read_rules(present), read_rules(rules))
+    try:
+        if options["picture"] is not None:
+            check()
+        report, told = _simulate(books, options)
+        if options["picture"] is not None:
+            draw(report, options["picture"])
+    except (TopicError, BadRecordingError, NoMatplotlibError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    gone = removed(*books)
+    if gone:
+        told.append(f"the changed rules lack {', '.join(gone)}, which subscribers may have")
+    if as_json:
+        document = {"notes": told, **report.document(numbers=options["show_numbers"])}
+        click.echo(json.dumps(document, indent=1))
+    else:
+        _print(report, told, options)
+
+
+def _print(report: Report, told: list[str], options: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from streamproc.edges.simulation.table import print_report
+
+    for note in told:
+        click.echo(note)
+    # Not cut where the output goes to a file.
+    console = Console(width=None if click.get_text_stream("stdout").isatty() else 140)
+    print_report(report, console, show=options["show"], numbers=options["show_numbers"])
+
+
+def _simulate(
+    books: tuple[Rulebook, Rulebook], options: dict[str, Any]
+) -> tuple[Report, list[str]]:
+    """The report, and what else must be said."""
+    from streamproc.app.virtual import TOPICS, VirtualWorker
+    from streamproc.edges.simulation.messages import Outcome
+    from streamproc.edges.simulation.report import compare
+
+    def worker_of(rulebook: Rulebook, outcome: Outcome) -> VirtualWorker:
+        def emit(topic: str, _: bytes | None, value: bytes) -> None:
+            if topic == TOPICS.reminders:
+                outcome.take_reminder(value)
+            elif topic == TOPICS.rejects:
+                outcome.take_reject(value)
+
+        return VirtualWorker(rulebook, emit, options["native"])
+
+    outcomes: tuple[Outcome, Outcome] = (Outcome(), Outcome())
+    workers = [worker_of(*pair) for pair in zip(books, outcomes, strict=True)]
+    began = time.monotonic()
+    records, first_ms, last_ms = 0, None, 0
+    for chunk in chunks(input_records(_records(options))):
+        records += len(chunk)
+        for worker in workers:
+            worker.apply(chunk)
+        times = [record.timestamp for record in chunk]
+        first_ms = min(times) if first_ms is None else min(first_ms, *times)
+        last_ms = max(last_ms, *times)
+    for worker in workers:
+        worker.finish(advance_ms=options["advance_clock"])
+    common = {frozenset(_rule_ids(book)) for book in books}
+    report = compare(
+        *outcomes,
+        frozenset.intersection(*common),
+        max(worker.subscribers for worker in workers),
+        options["price"],
+        options["currency"] or books[1].currency,
+    )
+    return report, _told(records, first_ms, last_ms, time.monotonic() - began, outcomes[0])
+
+
+def _rule_ids(book: Rulebook) -> set[str]:
+    return {rule.id for rule in (*book.usage_rules, *book.timed_rules)}
+
+
+def _records(options: dict[str, Any]) -> Iterator[LogRecord]:
+    from streamproc.edges.explain.gathering import OUTPUTS
+    from streamproc.edges.replay.selection import event_type
+    from streamproc.edges.replay.sources import FileSource, Source, TopicSource, placed
+
+    name: str = options["source"]
+    is_file = not name.startswith("topic:") and Path(name).exists()
+    if is_file:
+        source: Source = FileSource(Path(name))
+    elif options["broker"] is None:
+        hint = "give --broker HOST:PORT" if name.startswith("topic:") else "there is no such file"
+        raise click.UsageError(f"--from {name}: {hint}")
+    else:
+        source = TopicSource(
+            options["broker"],
+            name.removeprefix("topic:"),
+            from_ms=options["from_time"],
+            to_ms=options["to_time"],
+        )
+    for record in placed(source.records(source.begin())):
+        if not is_file or event_type(record) not in OUTPUTS:
+            yield record
+
+
+def _told(
+    records: int, first_ms: int | None, last_ms: int, seconds: float, present: Outcome
+) -> list[str]:
+    if first_ms is None:
+        return ["there is no record"]
+    days = (last_ms - first_ms) / 86_400_000
+    told = [
+        f"{records:,} records of {days:.1f} days through both rules in {seconds:.1f} s "
+        f"({days * 86_400 / max(seconds, 0.001):,.0f} times as fast as it happened)"
+    ]
+    unknown = present.rejects["unknown_subscriber"]
+    if unknown:
+        told.append(
+            f"{unknown:,} records are of subscribers whose activation is not among them: "
+            "they count for nothing here"
+        )
+    return told

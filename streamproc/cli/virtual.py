@@ -1,0 +1,35 @@
+"""Recorded records for the worker in memory: where ``edges`` and ``app`` meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamproc.app.virtual import InputRecord
+    from streamproc.edges.recording import LogRecord
+
+CHUNK_RECORDS = 5_000
+
+
+def input_records(records: Iterable[LogRecord]) -> Iterator[InputRecord]:
+    """Records with a place as a worker would get them."""
+    from streamproc.app.virtual import InputRecord
+
+    for record in records:
+        yield InputRecord(
+            record.topic or "",
+            record.partition or 0,
+            record.offset or 0,
+            record.key,
+            record.value,
+            record.timestamp_ms,
+            record.headers,
+        )
+
+
+def chunks(records: Iterator[InputRecord]) -> Iterator[list[InputRecord]]:
+    """Some records at a time, by partition within each: partitions are independent."""
+    while chunk := list(islice(records, CHUNK_RECORDS)):
+        yield sorted(chunk, key=lambda record: (record.partition, record.topic))

@@ -1,0 +1,1 @@
+"""What was decided about one subscriber, and why: a timeline from the topics a worker writes."""
