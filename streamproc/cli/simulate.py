@@ -153,10 +153,9 @@ def _simulate(
         last_ms = max(last_ms, *times)
     for worker in workers:
         worker.finish(advance_ms=options["advance_clock"])
-    common = {frozenset(_rule_ids(book)) for book in books}
     report = compare(
         *outcomes,
-        frozenset.intersection(*common),
+        frozenset(_rule_ids(books[0]) & _rule_ids(books[1])),
         max(worker.subscribers for worker in workers),
         options["price"],
         options["currency"] or books[1].currency,
@@ -165,7 +164,7 @@ def _simulate(
 
 
 def _rule_ids(book: Rulebook) -> set[str]:
-    return {rule.id for rule in (*book.usage_rules, *book.timed_rules)}
+    return {rule.id for rule in book.usage_rules} | {rule.id for rule in book.timed_rules}
 
 
 def _records(options: dict[str, Any]) -> Iterator[LogRecord]:

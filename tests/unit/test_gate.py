@@ -42,7 +42,7 @@ def story(effects: list[Effect]) -> list[str]:
         if isinstance(one, Reminder):
             level = f" {one.threshold.value}" if one.threshold else ""
             told.append(f"{one.rule}{level}: {one.used_bytes}")
-        elif isinstance(one, Audited):
+        elif isinstance(one, Audited) and one.decision != "fired":  # it repeats the reminder
             level = "" if not isinstance(one.threshold, int) else f" {one.threshold}"
             told.append(f"{one.decision} {one.rule}{level}")
     return told

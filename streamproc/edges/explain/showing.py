@@ -127,7 +127,7 @@ class Shown:
 
     def _decision(self, one: Decision) -> dict[str, Any]:
         audit: dict[str, Any] = msgspec.to_builtins(one.audit)
-        shown = {
+        shown: dict[str, Any] = {
             name: audit[name]
             for name in ("decision", "rule", "bucket", "threshold", "category", "figures")
             if name in audit

@@ -1,0 +1,203 @@
+"""``streamproc explain`` on recordings: the order, the states, the reasons, what is masked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from streamproc.contracts.codec import encode_effect, encode_event
+from streamproc.contracts.receipts import Receipt, ReminderRecord, encode_receipt
+from streamproc.core.effects import Audited, Reminder
+from streamproc.core.events import SubscriberEvent, UsageRecorded
+from streamproc.core.instants import to_ms
+from streamproc.edges.explain.words import WHY, figure, level
+from streamproc.edges.recording.lines import LogRecord, to_line
+from tests.contract.contract import schema
+from tests.support.commands import run
+from tests.support.line import GB, SUBSCRIBER, Line, day, rulebook
+
+OTHER = "861999999999"
+RULES = """\
+version: 1
+currency: EUR
+default_locale: en
+plans: [{id: basic, allowances: [{id: data, granted_bytes: 10_000_000_000}]}]
+rules:
+  - {id: low, kind: usage_percent, thresholds: [50, 80, 100], category: usage,
+     texts: {en: "{percent}% used, {remaining} left"}}
+"""
+
+
+class Feed(Line):
+    """A line that remembers its input records."""
+
+    def __init__(self) -> None:
+        super().__init__(rulebook())
+        self.records: list[LogRecord] = []
+
+    def feed(self, event: SubscriberEvent, arrives: Any = None) -> Any:
+        at = to_ms(arrives or event.time)
+        value = encode_event(event)
+        place = (0, self.count, "events")
+        self.records.append(LogRecord(SUBSCRIBER.encode(), value, at, (), *place))
+        return super().feed(event, arrives)
+
+
+@pytest.fixture
+def feed() -> Feed:
+    """80 % in one event (superseding 50 %), a duplicate, left the category, 100 % unsent."""
+    feed = Feed()
+    feed.activate()
+    for hour in range(3):
+        feed.use(GB // 10, at=0.5 + hour / 24)
+    feed.use(8 * GB, at=1)
+    feed.use(GB // 10, at=1.5, id="twice")
+    feed.use(GB // 10, at=1.5, id="twice")
+    feed.opt("usage", at=2)
+    feed.use(2 * GB, at=3)
+    return feed
+
+
+def recording(path: Path, records: list[LogRecord]) -> Path:
+    path.write_bytes(b"".join(to_line(record) + b"\n" for record in records))
+    return path
+
+
+def outputs(feed: Feed) -> list[LogRecord]:
+    key = SUBSCRIBER.encode()
+    return [
+        LogRecord(key if isinstance(one, Audited | Reminder) else None, encode_effect(one), 0)
+        for one in feed.effects
+    ]
+
+
+def receipt_of(reminder: Reminder) -> LogRecord:
+    receipt = Receipt(
+        reminder.id, "delivered", day(1.1), "861****00", reminder.kind, reminder.rule, False, 1, 1,
+        reminder.as_of, reminder.as_of, 1, 1, ReminderRecord("reminders", 0, 0), "smpp-1",
+    )  # fmt: skip
+    return LogRecord(reminder.id.encode(), encode_receipt(receipt), 0)
+
+
+def test_the_audit_alone_tells_states_and_reasons(feed: Feed, tmp_path: Path) -> None:
+    audits = [record for record in outputs(feed) if b"audit.recorded" in (record.value or b"")]
+    said = run("explain", SUBSCRIBER, "--from", recording(tmp_path / "a.ndjson", audits))
+    start = said.index("(e4, events-0@4)")
+    crossing = said[start:].splitlines()[1:6]
+    assert [line.strip() for line in crossing] == [
+        "before  300 MB of 10 GB used, 9.7 GB left",
+        "after   8.3 GB of 10 GB used, 1.7 GB left",
+        f"superseded: low at 50 of data: {WHY['superseded']} (used 8.3 GB)",
+        "fired: low at 80 of data: reminded",
+        "2026-01-02T12:00:00Z  an event  (twice, events-0@6)",
+    ]
+    for reason in ("duplicate", "left_category", "opted_out"):
+        assert WHY[reason] in said
+    assert SUBSCRIBER not in said
+
+
+def test_input_reminders_and_receipts_complete_the_story(feed: Feed, tmp_path: Path) -> None:
+    reminder = next(one for one in feed.effects if isinstance(one, Reminder))
+    records = [*feed.records, *outputs(feed), receipt_of(reminder)]
+    file = recording(tmp_path / "all.ndjson", records)
+    said = run("explain", SUBSCRIBER, "--from", file)
+    assert "3 events without a decision (300 MB used)" in said
+    assert "8 GB used  (e4, events-0@4)" in said
+    assert "fired: low 80 % of data: reminded\n        message" in said
+    assert "delivered by smpp-1 2026-01-02T02:24:00Z" in said
+    assert reminder.text not in said
+    shown = run("explain", "-", "--from", file, "--show-numbers", given=f"{SUBSCRIBER}\n".encode())
+    assert reminder.text in shown
+    assert SUBSCRIBER in shown
+
+
+def test_a_reject_is_told_where_its_record_lies(feed: Feed, tmp_path: Path) -> None:
+    feed.use(1 << 41, at=4)
+    file = recording(tmp_path / "all.ndjson", [*feed.records, *outputs(feed)])
+    said = run("explain", SUBSCRIBER, "--from", file)
+    assert "rejected: absurd_bytes (more than" in said
+    assert said.index("rejected") > said.index("opted_out")
+
+
+def test_recomputing_says_what_the_audit_says(feed: Feed, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES)
+    other = UsageRecorded("x", "ocs", OTHER, day(5), total_bytes=1)
+    last = LogRecord(OTHER.encode(), encode_event(other), to_ms(day(5)), (), 0, 99, "events")
+    file = recording(tmp_path / "all.ndjson", [*feed.records, last, *outputs(feed)])
+    arguments = ("explain", SUBSCRIBER, "--from", file, "--recompute", "--rules", rules)
+    document = json.loads(run(*arguments, "--json"))
+    count = sum(isinstance(one, Audited) for one in feed.effects)
+    assert f"has {count} of these decisions, lacks 0 and has 0 others" in document["notes"][-1]
+    assert len(document["entries"]) == len(feed.records)
+    usage = document["entries"][4]
+    assert [one["decision"] for one in usage["decisions"]] == ["superseded", "fired"]
+    before, after = (state[0]["used_bytes"] for state in usage["buckets"])
+    assert (before, after) == (300_000_000, 8_300_000_000)
+    assert "bucket  data: 300 MB -> 8.3 GB of 10 GB used" in run(*arguments)
+
+
+def test_a_rule_that_is_another_now_is_found_by_recomputing(feed: Feed, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES.replace("[50, 80, 100]", "[50, 80, 85]"))
+    file = recording(tmp_path / "all.ndjson", [*feed.records, *outputs(feed)])
+    said = run("explain", SUBSCRIBER, "--from", file, "--recompute", "--rules", rules)
+    assert "lacks 1 and has 1 others" in said  # opted out of 85 instead of 100
+
+
+def test_a_reminder_without_its_audit_is_told(feed: Feed, tmp_path: Path) -> None:
+    """Releases before ``fired`` wrote none."""
+    old = [record for record in outputs(feed) if b'"fired"' not in (record.value or b"")]
+    said = run("explain", SUBSCRIBER, "--from", recording(tmp_path / "a.ndjson", old))
+    superseded, fired = said.index("superseded:"), said.index("fired: low 80 % of data")
+    assert superseded < fired < said.index("duplicate")
+
+
+def test_a_time_can_be_chosen(feed: Feed, tmp_path: Path) -> None:
+    file = recording(tmp_path / "a.ndjson", outputs(feed))
+    said = run("explain", SUBSCRIBER, "--from", file, "--from-time", "2026-01-03T00:00:00Z")
+    assert "left_category" in said
+    assert "superseded" not in said
+
+
+def test_nobody_known_ends_with_1(feed: Feed, tmp_path: Path) -> None:
+    file = recording(tmp_path / "a.ndjson", outputs(feed))
+    assert "0 audit records" in run("explain", OTHER, "--from", file, code=1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--rejects", "r", "--broker", "b"), ("--recompute", "--broker", "b")],
+    ids=["no source", "rejects without input", "recompute without input"],
+)
+def test_what_does_not_fit_together_is_refused(arguments: tuple[str, ...]) -> None:
+    run("explain", SUBSCRIBER, *arguments, code=2)
+
+
+def test_every_decision_of_the_schema_has_words() -> None:
+    known = schema("audit.recorded.v1")["properties"]["decision"]["x-extensible-enum"]
+    missing = set(known) - WHY.keys()
+    assert not missing, f"add to WHY in edges/explain/words.py: {sorted(missing)}"
+
+
+def test_figures_and_levels_are_told_with_their_units() -> None:
+    assert figure("until_ms", to_ms(day(1))) == "until 2026-01-02T00:00:00Z"
+    assert figure("lateness_ms", 1500) == "lateness 1500 ms"
+    assert figure("forgotten_ids", 3) == "3 forgotten ids"
+    assert level(80, "percent") == "80 %"
+    assert level(100_000_000, "bytes") == "100 MB left"
+    assert level(80, None) == "at 80"
+
+
+def test_decisions_of_a_later_release_are_shown_by_name(tmp_path: Path) -> None:
+    line = Line(rulebook())
+    line.activate()
+    (activated,) = [one for one in line.effects if isinstance(one, Audited)]
+    later = msgspec.structs.replace(activated, decision="moved_to_mars")
+    record = LogRecord(SUBSCRIBER.encode(), encode_effect(later), 0)
+    said = run("explain", SUBSCRIBER, "--from", recording(tmp_path / "a.ndjson", [record]))
+    assert "moved_to_mars: moved to mars" in said
