@@ -156,6 +156,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
             event(name, hour, type="usage.recorded", total_bytes=100_000_000)
             for hour in range(1, total + 1)
         ]
+    lines.sort(key=lambda line: json.loads(line)["timestamp_ms"])
     found["month.ndjson"].write_text("".join(lines))
     return found
 

@@ -42,6 +42,22 @@ WHY: dict[str, str] = {
     "merged": "not sent by itself: told by a more urgent one of its group",
     "no_longer_true": "not sent: no longer true when it could have gone out",
     "out_of_validity": "not sent: outside the rule's validity",
+    "asked": "asked for a second confirmation",
+    "confirmed": "confirmed",
+    "refused": "refused by the subscriber, or about something that is over",
+    "timed_out": "nobody answered in time: nothing may be charged",
+    "service_subscribed": "has the service",
+    "service_unsubscribed": "has the service no more",
+    "service_charged": "charged as confirmed",
+    "charged_in_error": "charged without confirmation: to be given back",
+    "service_refunded": "money was given back",
+    "unsubscription_requested": "ended by a text",
+    "located": "seen by the network in a zone",
+    "location_outdated": "seen in a zone, but before what is known already",
+    "plan_advised": "a better plan was found",
+    "command": "the text was understood",
+    "unknown_text": "the text was no command",
+    "reply_limited": "done, but not answered: too many replies",
 }
 """A decision of a later release is shown by its own name."""
 
