@@ -41,7 +41,7 @@ def test_a_second_contract_is_welcomed_too() -> None:
 def test_a_service_is_confirmed_twice_and_then_charged() -> None:
     line = begun()
     request = line.request("video", 1)
-    assert texts(line.effects[-1:]) == [
+    assert texts(line.effects[-2:]) == [
         "Video VIP CN¥15.00: reply YES 1 or NO 1 until 2026-01-03 00:00."
     ]
     effects = line.text("YES", 1 + MINUTE)
