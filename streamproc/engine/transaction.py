@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -130,18 +131,30 @@ class PartitionWriter:
 
     async def _append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
         """Hand over records; returns what to await until the broker has them."""
-        producer = self._producer
-        sent = []
-        batch = producer.create_batch()
+        sent, now_ms = [], int(time.time() * 1000)
+        batch, count = self._producer.create_batch(), 0
+        append = batch._builder.append  # the batch's own adds as much time again
         for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                sent.append(await producer.send_batch(batch, topic, partition=self.partition))
-                batch = producer.create_batch()
-                if batch.append(key=key, value=value, timestamp=None) is None:
+            if append(count, now_ms, key, value, _NO_HEADERS) is None:
+                sent.append(await self._send(batch, count, topic))
+                batch, count = self._producer.create_batch(), 0
+                append = batch._builder.append
+                if append(count, now_ms, key, value, _NO_HEADERS) is None:
                     raise ValueError(f"a record for {topic} exceeds {BATCH_BYTES} bytes")
-        if batch.record_count():
-            sent.append(await producer.send_batch(batch, topic, partition=self.partition))
+            count += 1
+        if count:
+            sent.append(await self._send(batch, count, topic))
         return sent
+
+    async def _send(self, batch: Any, count: int, topic: str) -> asyncio.Future[Any]:
+        batch._relative_offset = count
+        sent: asyncio.Future[Any] = await self._producer.send_batch(
+            batch, topic, partition=self.partition
+        )
+        return sent
+
+
+_NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 def _tasks_of(sender: Any) -> list[asyncio.Task[Any]]:

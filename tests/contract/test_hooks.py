@@ -20,6 +20,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from faust.tables.recovery import Recovery
@@ -120,7 +121,9 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_wait", Recovery),
     ],
     "transaction": [
+        ("_builder", BatchBuilder),
         ("_closed", AIOKafkaProducer),
+        ("_relative_offset", BatchBuilder),
         ("_sender", AIOKafkaProducer),
         ("_txn_manager", AIOKafkaProducer),
     ],

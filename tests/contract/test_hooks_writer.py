@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -38,6 +39,34 @@ def test_a_batch_takes_tombstones_and_records_without_key() -> None:
     batch = BatchBuilder(BATCH_BYTES, 0)
     assert batch.append(timestamp=None, key=b"k", value=None) is not None
     assert batch.append(timestamp=None, key=None, value=b"v") is not None
+
+
+async def test_records_appended_past_the_batch_are_what_the_batch_would_append() -> None:
+    """``_builder.append`` and ``_relative_offset``: the same bytes, the same count, full alike."""
+    records = [(b"k%d" % number, b"v" * (number % 90)) for number in range(60)]
+    records += [(b"k", None), (None, b"v")]
+    sent: list[Any] = []
+
+    async def send_batch(batch: Any, topic: str, *, partition: int) -> Any:
+        assert (topic, partition) == ("t", 3)
+        sent.append(batch)
+        return asyncio.get_running_loop().create_future()
+
+    def create_batch() -> Any:
+        return BatchBuilder(1000, 0, is_transactional=1)
+
+    writer = PartitionWriter("127.0.0.1:1", "app", 3)
+    writer._producer = mock.Mock(create_batch=create_batch, send_batch=send_batch)
+    with mock.patch.object(time, "time", return_value=1_800_000_000.25):
+        futures = await writer._append("t", records)
+    assert len(futures) == len(sent) > 2
+    wanted = [create_batch()]
+    for key, value in records:
+        if wanted[-1].append(timestamp=1_800_000_000_250, key=key, value=value) is None:
+            wanted.append(create_batch())
+            wanted[-1].append(timestamp=1_800_000_000_250, key=key, value=value)
+    assert [one.record_count() for one in sent] == [one.record_count() for one in wanted]
+    assert [bytes(one._build()) for one in sent] == [bytes(one._build()) for one in wanted]
 
 
 async def test_a_writer_lets_go_at_once_whatever_its_sender_does() -> None:
