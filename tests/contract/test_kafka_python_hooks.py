@@ -9,20 +9,22 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 from kafka.consumer import fetcher
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, InvalidProducerEpochError
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.producer.record_accumulator import IncompleteProducerBatches, RecordAccumulator
 from kafka.producer.sender import Sender
-from kafka.producer.transaction_manager import TransactionManager
+from kafka.producer.transaction_manager import InitProducerIdHandler, TransactionManager
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import crc32c_c
 
 from streamproc.edges.bulk.any_headers import AnyRecords, HeaderName
+from streamproc.edges.bulk.fencing import stay_fenced
 from streamproc.edges.bulk.packed import CODECS, PackedRecords
 
 
@@ -38,6 +40,18 @@ def test_every_codec_and_the_compiled_checksum_are_there() -> None:
     assert has_zstd()
     # In pure Python a checksum takes longer than everything else together.
     assert crc32c_c is not None
+
+
+def test_a_producer_that_was_fenced_does_not_fence_its_successor() -> None:
+    """The recovery that is switched off begins anew without the stale epoch, which fences."""
+    source = inspect.getsource(InitProducerIdHandler)
+    assert "_restart_epoch_bump_without_producer_id" in source
+    manager = TransactionManager("app-0", 10_000, 100, (4, 0), None)
+    stale = InvalidProducerEpochError()
+    assert manager.classify_batch_error(stale, None) == manager.ERROR_CLASS_NEEDS_EPOCH_BUMP
+    stay_fenced(SimpleNamespace(_transaction_manager=manager))
+    assert manager.classify_batch_error(stale, None) == manager.ERROR_CLASS_FATAL
+    assert "self._transaction_manager = " in inspect.getsource(KafkaProducer)
 
 
 def test_packed_records_stand_in_for_a_builder() -> None:

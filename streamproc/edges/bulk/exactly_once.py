@@ -30,6 +30,7 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from streamproc.edges.bulk.errors import DeliveryError, FencedError, TopicError
+from streamproc.edges.bulk.fencing import stay_fenced
 from streamproc.edges.bulk.producer import BulkProducer
 from streamproc.edges.bulk.topics import open_admin
 
@@ -70,6 +71,7 @@ class ExactlyOnceProducer:
         )
         self.append = self.bulk.append
         try:
+            stay_fenced(self.bulk.kafka)
             self.bulk.kafka.init_transactions()
         except TransactionalIdAuthorizationFailedError as error:
             self.bulk.close()

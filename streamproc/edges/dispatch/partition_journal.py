@@ -16,6 +16,7 @@ from kafka.structs import OffsetAndMetadata
 
 from streamproc.contracts.receipts import encode_receipt
 from streamproc.edges.bulk.any_headers import open_any_consumer
+from streamproc.edges.bulk.fencing import stay_fenced
 from streamproc.edges.dispatch.journal import (
     REPORTS_KEY,
     Entry,
@@ -62,6 +63,7 @@ class PartitionJournal:
             retry_backoff_ms=20,
             **self._settings.kafka,
         )
+        stay_fenced(self._producer)
         self._producer.init_transactions()
 
     def load(self) -> tuple[list[tuple[str, Entry]], dict[int, int]]:
