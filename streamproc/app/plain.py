@@ -51,7 +51,12 @@ def is_native(choice: Native) -> bool:
 
 
 def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
-    """``apply(records, start, stored, changed, clock_ms) -> (next, clock_ms)`` for these rules."""
+    """``apply(records, start, stored, changed, clock_ms) -> (next, clock_ms)`` for these rules.
+
+    None if usage does more under them than the compiled part knows of: then the core decides all.
+    """
+    if not rules.has_plain_usage:
+        return None
     limits = rules.limits
     known = _Rules(
         rules.fingerprint,

@@ -16,7 +16,7 @@ from streamproc.app.plain import is_native, plain_usage
 from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model
-from streamproc.core.effects import Audited, Effect, Rejected, Reminder
+from streamproc.core.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import LAST_MS, from_ms
 from streamproc.core.model import Account
@@ -38,7 +38,8 @@ class QuotaProcessor:
         self, rules: Rulebook, topics: Topics, clock: Clock, native: Native = "auto"
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``, ``orders``."""
+        """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``, ``orders``,
+        ``policy``."""
         self.packs_at_once = is_native(native)
         self._topics = topics
         self._event_clock = clock == "event"
@@ -220,6 +221,9 @@ class QuotaProcessor:
             elif kind is Audited:
                 counts["audit"] += 1
                 outbox.put(topics.audit, key, encode_effect(effect))
+            elif kind is PolicyChanged:
+                counts["policy"] += 1
+                outbox.put(topics.policy, key, encode_effect(effect))
             elif kind is Rejected:
                 counts["rejects"] += 1
                 outbox.put(topics.rejects, None, encode_effect(effect))

@@ -21,10 +21,11 @@ class Topics:
     audit: str = "streamproc.audit"
     rejects: str = "streamproc.rejects"
     orders: str = "streamproc.orders"
+    policy: str = "streamproc.policy"
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return self.reminders, self.audit, self.rejects, self.orders
+        return self.reminders, self.audit, self.rejects, self.orders, self.policy
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from streamproc.contracts.cloudevents import (
     UnknownTypeError,
     unwrap,
 )
-from streamproc.core.effects import Audited, Effect, Order, Rejected, Reminder
+from streamproc.core.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.events import ClockAdvanced, InputEvent, SubscriberEvent
 from streamproc.core.privacy import conceal
 
-T = TypeVar("T", Reminder, Audited, Rejected)
+T = TypeVar("T", Reminder, Audited, Rejected, PolicyChanged)
 
 MAX_RECORD_BYTES = 1_000_000
 
@@ -122,6 +122,11 @@ def decode_order(value: bytes) -> Order:
     return effect
 
 
+def decode_policy(value: bytes) -> PolicyChanged:
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    return _decode_as(PolicyChanged, value)
+
+
 def _decode_as(kind: type[T], value: bytes) -> T:
     # The union of all: msgspec would not ask a single type for its tag.
     effect = _decode_effect(value)
@@ -141,6 +146,7 @@ __all__ = [
     "decode_audit",
     "decode_event",
     "decode_order",
+    "decode_policy",
     "decode_reject",
     "decode_reminder",
     "encode_effect",

@@ -16,15 +16,15 @@ from streamproc.contracts.rulesformat import (
     AllowanceEntry,
     BeforeCycleEndEntry,
     BeforeExpiryEntry,
+    CorrectedEntry,
     LimitsEntry,
-    PackEntry,
     PercentEntry,
-    PlanEntry,
     RemainingEntry,
     RulesFormat,
     SummaryEntry,
     TimedEntry,
 )
+from streamproc.contracts.rulesquota import pack_of, pack_problems, plan_of, plan_problems
 from streamproc.contracts.rulestext import decode, parse
 from streamproc.contracts.rulestexts import (
     TextsDirectory,
@@ -36,10 +36,8 @@ from streamproc.contracts.rulestexts import (
 )
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rulebook import (
-    Allowance,
+    CorrectionRule,
     Limits,
-    Pack,
-    Plan,
     Rulebook,
     Scope,
     TimedRule,
@@ -53,6 +51,7 @@ TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 
 _COUNTDOWN_KINDS = ("before_cycle_end", "before_expiry")
 _TIMED_KINDS = ("usage_summary", *_COUNTDOWN_KINDS)
+_WITHOUT_THRESHOLD = (*_TIMED_KINDS, "usage_corrected")
 
 
 class RulesError(ValueError):
@@ -138,6 +137,7 @@ class _Check:
         for name in ("plans", "packs", "rules", "services", "roaming_zones", "notices"):
             self._check_ids((name,), self._list(name))
         self._check_scopes()
+        self._check_plans()
         self._check_limits()
         for index, rule in enumerate(self._list("rules")):
             if isinstance(rule, dict):
@@ -192,6 +192,21 @@ class _Check:
                 if scopes.setdefault(name, scope) != scope:
                     self._add((*path, index, "id"), f"{name!r} has another scope in another plan")
 
+    def _check_plans(self) -> None:
+        """What must hold between the fields of one plan or pack."""
+        for index, plan in enumerate(self._list("plans")):
+            if isinstance(plan, dict):
+                for name in ("tariffs", "policies"):
+                    items = plan.get(name)
+                    if isinstance(items, list):
+                        self._check_ids(("plans", index, name), items)
+                for path, problem in plan_problems(("plans", index), plan):
+                    self._add(path, problem)
+        for index, pack in enumerate(self._list("packs")):
+            if isinstance(pack, dict):
+                for path, problem in pack_problems(("packs", index), pack):
+                    self._add(path, problem)
+
     def _check_limits(self) -> None:
         given = self._data.get("limits")
         known = LimitsEntry()
@@ -237,8 +252,9 @@ def _text_problem(template: str, locale: str, kind: Any) -> str | None:
         names = compile_text(template, locale, REMINDER).names
     except TextError as error:
         return str(error)
-    if "threshold" in names and kind in _TIMED_KINDS:
-        return "{threshold} has no meaning in a timed rule"
+    if "threshold" in names and kind in _WITHOUT_THRESHOLD:
+        what = "a timed rule" if kind in _TIMED_KINDS else "this kind of rule"
+        return f"{{threshold}} has no meaning in {what}"
     if "days" in names and kind not in _COUNTDOWN_KINDS:
         return "{days} has a meaning only beside days_before"
     return None
@@ -246,8 +262,8 @@ def _text_problem(template: str, locale: str, kind: Any) -> str | None:
 
 def _rulebook(file: RulesFormat) -> Rulebook:
     return Rulebook(
-        plans=tuple(_plan(plan) for plan in file.plans),
-        packs=tuple(_pack(pack) for pack in file.packs),
+        plans=tuple(plan_of(plan) for plan in file.plans),
+        packs=tuple(pack_of(pack) for pack in file.packs),
         usage_rules=tuple(
             _usage_rule(rule)
             for rule in file.rules
@@ -264,21 +280,16 @@ def _rulebook(file: RulesFormat) -> Rulebook:
         zones=conversation.zones_of(file),
         notices=conversation.notices_of(file),
         commands=conversation.commands_of(file),
+        correction_rules=tuple(
+            CorrectionRule(
+                *(rule.id, plain_texts(rule.texts), rule.category, rule.mandatory, rule.priority),
+                ttl_ms=rule.ttl_seconds * 1000,
+                when=rule.when,
+            )
+            for rule in file.rules
+            if isinstance(rule, CorrectedEntry)
+        ),
     )
-
-
-def _plan(plan: PlanEntry) -> Plan:
-    allowances = tuple(
-        Allowance(one.id, one.granted_bytes, one.priority, one.scope) for one in plan.allowances
-    )
-    return Plan(
-        plan.id, allowances, plan.overage_price_minor, plan.overage_unit_bytes, plan.price_minor
-    )
-
-
-def _pack(pack: PackEntry) -> Pack:
-    validity_ms = pack.validity_hours * 3_600_000
-    return Pack(pack.id, pack.granted_bytes, validity_ms, pack.priority, pack.scope)
 
 
 def _usage_rule(rule: PercentEntry | RemainingEntry) -> UsageRule:

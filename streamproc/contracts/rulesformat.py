@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
+from streamproc.contracts.rulesquota import AllowanceEntry as AllowanceEntry
+from streamproc.contracts.rulesquota import (
+    Count,
+    Id,
+    Natural,
+    PackEntry,
+    PlanEntry,
+    Priority,
+    Strict,
+)
 from streamproc.core.commands.vocabulary import Action, ReplyName, Word
 from streamproc.core.model import ALLOWANCE, PACK, TOPUP
-from streamproc.core.rulebook import Scope
 
 YEAR_SECONDS = 366 * 86_400
 
-Id = Annotated[
-    str,
-    Meta(
-        pattern=r"^[^\s#\x00-\x1f\x7f]{1,64}$",
-        description="an id of 1 to 64 characters without spaces or #",
-    ),
-]
-"""``#`` ends the id in the names of buckets (``day-1gb#3``)."""
-Zone = Annotated[str, Meta(min_length=1, max_length=64)]
 LOCALE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 Locale = Annotated[
     str,
@@ -33,23 +33,15 @@ Channel = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="a channel such as push")
 ]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="a currency code such as CNY")]
-Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Seconds = Annotated[int, Meta(ge=0, le=YEAR_SECONDS)]
 Days = Annotated[int, Meta(ge=1, le=3660)]
-Priority = Annotated[int, Meta(ge=0, le=1000)]
-RatingGroup = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-BucketKind = Literal["allowance", "pack", "topup"]
+BucketKind = Literal["allowance", "pack", "topup", "rollover", "unlimited", "member"]
 BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
 Percent = Annotated[int, Meta(ge=1, le=100)]
 ClockTime = Annotated[
     str,
     Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day such as "09:00"'),
 ]
-
-
-class Strict(Struct, forbid_unknown_fields=True, frozen=True):
-    pass
 
 
 class TextEntry(Strict, frozen=True):
@@ -63,36 +55,6 @@ class TextEntry(Strict, frozen=True):
 
 
 Texts = Annotated[dict[Locale, str | TextEntry], Meta(min_length=1)]
-
-
-class _Scoped(Strict, frozen=True):
-    rating_groups: Annotated[frozenset[RatingGroup], Meta(min_length=1)] | None = None
-    roaming_zones: Annotated[frozenset[Zone], Meta(min_length=1)] | None = None
-
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.rating_groups, self.roaming_zones)
-
-
-class AllowanceEntry(_Scoped, frozen=True, kw_only=True):
-    id: Id
-    granted_bytes: Count
-    priority: Priority = 50
-
-
-class PlanEntry(Strict, frozen=True):
-    id: Id
-    allowances: tuple[AllowanceEntry, ...]
-    overage_price_minor: Natural = 0
-    overage_unit_bytes: Count = 1_000_000
-    price_minor: Natural = 0
-
-
-class PackEntry(_Scoped, frozen=True, kw_only=True):
-    id: Id
-    granted_bytes: Count
-    validity_hours: Annotated[int, Meta(ge=1, le=24 * 3660)]
-    priority: Priority = 10
 
 
 class RuleEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
@@ -112,6 +74,10 @@ class PercentEntry(RuleEntry, frozen=True, tag="usage_percent", kw_only=True):
 class RemainingEntry(RuleEntry, frozen=True, tag="remaining_bytes", kw_only=True):
     thresholds: Annotated[tuple[Natural, ...], Meta(min_length=1)]
     bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
+
+
+class CorrectedEntry(RuleEntry, frozen=True, tag="usage_corrected", kw_only=True):
+    when: Literal["uncrossed", "always"] = "uncrossed"
 
 
 class TimedEntry(RuleEntry, frozen=True, kw_only=True):
@@ -247,7 +213,12 @@ class CommandsEntry(Strict, frozen=True, kw_only=True):
 
 
 AnyRuleEntry = (
-    PercentEntry | RemainingEntry | SummaryEntry | BeforeCycleEndEntry | BeforeExpiryEntry
+    PercentEntry
+    | RemainingEntry
+    | SummaryEntry
+    | BeforeCycleEndEntry
+    | BeforeExpiryEntry
+    | CorrectedEntry
 )
 
 

@@ -6,8 +6,10 @@ from bisect import bisect_right, insort
 
 from msgspec import Struct
 
-from streamproc.core.model import Account, Bucket
+from streamproc.core.calendar import local_minute
+from streamproc.core.model import UNLIMITED, Account, Bucket
 from streamproc.core.rulebook import Crossing, Rulebook
+from streamproc.core.scope import DAY_MINUTES
 
 
 class Crossed(Struct, gc=False):
@@ -32,17 +34,27 @@ def charge(
     rest = used_bytes
     crossed: list[Crossed] | None = None
     scopes = rules.scopes
+    minute = -1
     for bucket in account.buckets:
         granted, before = bucket.granted_bytes, bucket.used_bytes
         # ``remaining_bytes`` written out: this is the innermost loop of the program.
         remaining = granted - before - bucket.expired_bytes - bucket.rolled_over_bytes
-        if remaining <= 0 or not bucket.granted_ms <= time_ms < bucket.expires_ms:
+        if remaining <= 0:
+            if bucket.kind != UNLIMITED:
+                continue
+            remaining, granted = rest, 0
+        if not bucket.granted_ms <= time_ms < bucket.expires_ms:
             continue
         scope = scopes.get(bucket.source)
-        if scope is not None and not scope.covers(rating_group, roaming_zone):
-            continue
+        if scope is not None:
+            if minute < 0 and scope.hours is not None:
+                minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
+            if not scope.covers(rating_group, roaming_zone, minute):
+                continue
         take = rest if rest < remaining else remaining
         bucket.used_bytes = after = before + take
+        if not granted:
+            bucket.granted_bytes = after  # without end: the grant is what was used
         levels, crossings = rules.levels(bucket.kind, granted)
         low = bisect_right(levels, before)
         if low < len(levels) and levels[low] <= after:
@@ -54,6 +66,15 @@ def charge(
             return crossed
     account.overage_bytes += rest
     return crossed
+
+
+def crossings_between(
+    rules: Rulebook, kind: str, granted_bytes: int, low_bytes: int, high_bytes: int
+) -> tuple[Crossing, ...]:
+    """The thresholds that lie above ``low_bytes`` and at or below ``high_bytes`` used."""
+    levels, crossings = rules.levels(kind, granted_bytes)
+    low = bisect_right(levels, low_bytes)
+    return crossings[low : bisect_right(levels, high_bytes, low)]
 
 
 def charge_late(

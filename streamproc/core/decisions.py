@@ -22,10 +22,14 @@ def balance_of(account: Account) -> Balance:
     return Balance(granted, used, remaining, account.overage_bytes)
 
 
-def balance_before(after: Balance, used_bytes: int, overage_bytes: int) -> Balance:
-    """The balance before usage, which changes nothing but these two."""
-    remaining_bytes = after.remaining_bytes + after.used_bytes - used_bytes
-    return Balance(after.granted_bytes, used_bytes, remaining_bytes, overage_bytes)
+def balance_before(
+    after: Balance, granted_bytes: int, used_bytes: int, overage_bytes: int
+) -> Balance:
+    """The balance before usage, which changes nothing but these (a grant only if unlimited)."""
+    more_used_bytes = after.used_bytes - used_bytes
+    more_granted_bytes = after.granted_bytes - granted_bytes
+    remaining_bytes = after.remaining_bytes + more_used_bytes - more_granted_bytes
+    return Balance(granted_bytes, used_bytes, remaining_bytes, overage_bytes)
 
 
 def explained(effects: list[Effect], before: Balance, after: Balance) -> list[Effect]:

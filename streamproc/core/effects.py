@@ -95,6 +95,33 @@ class Reminder(Struct, frozen=True, gc=False, tag="reminder.requested", tag_fiel
     not_before: Instant
     expires_time: Instant
     cause: Cause
+    recipient: Subscriber | UnsetType = UNSET
+    """Whom to tell, if it is not the subscriber itself: one of a pool's members."""
+
+
+class PolicyChanged(Struct, frozen=True, gc=False, tag="policy.changed", tag_field="type"):
+    """A counter of a subscriber's policies changed: for the system that throttles and bars."""
+
+    id: ReminderId
+    subscriber: Subscriber
+    number: Natural
+    """Ascends with each change of the subscriber: what comes late or twice is known by it."""
+    counter: Name
+    """The policy's id in the rules file."""
+    state: Word
+    """``throttled``, ``barred`` or ``restored``."""
+    reason: Word
+    """What the policy is about; for ``restored``, what it was about."""
+    time: Instant
+    cycle_start: Instant
+    cycle_end: Instant
+    overage_bytes: ByteCount
+    spend_minor: Natural
+    currency: Currency
+    cause: Cause
+    member: Subscriber | UnsetType = UNSET
+    """The one member of a pool that it is about; else it is about the whole account."""
+    throttle_kbps: Natural | UnsetType = UNSET
 
 
 class Balance(Struct, frozen=True, gc=False):
@@ -124,6 +151,8 @@ class Audited(Struct, frozen=True, gc=False, tag="audit.recorded", tag_field="ty
     after: Balance | UnsetType = UNSET
     reminder: ReminderId | UnsetType = UNSET
     """The reminder that was fired."""
+    member: Subscriber | UnsetType = UNSET
+    """Of a pool, if it is about one."""
 
 
 class Rejected(Struct, frozen=True, gc=False, tag="input.rejected", tag_field="type"):
@@ -189,7 +218,7 @@ class RefundRequested(Struct, frozen=True, gc=False, tag="refund.requested", tag
 
 Order = ConfirmationDecided | UnsubscriptionRequested | RefundRequested
 """What billing has to know or to do."""
-Effect = Reminder | Audited | Rejected | Order
+Effect = Reminder | Audited | Rejected | Order | PolicyChanged
 
 
 def cause_of(event: SubscriberEvent, arrival: Arrival) -> Cause:
@@ -220,8 +249,11 @@ def audited(
     bucket: str | UnsetType = UNSET,
     threshold: int | UnsetType = UNSET,
     category: str | UnsetType = UNSET,
+    member: str | UnsetType = UNSET,
     **figures: int,
 ) -> Audited:
     """An audit record; ``figures`` carry their unit in their name."""
     time = from_ms(time_ms)
-    return Audited(decision, subscriber, time, figures, cause, rule, bucket, threshold, category)
+    return Audited(
+        decision, subscriber, time, figures, cause, rule, bucket, threshold, category, member=member
+    )

@@ -18,6 +18,7 @@ MAX_INTEGER = 2**53 - 1
 
 EventId = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+OptionalName = Annotated[str, Meta(max_length=64)]
 Source = Annotated[str, Meta(min_length=1, max_length=256)]
 Subscriber = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][!-~]{2,63}\Z")]
 """Visible ASCII, because it is a record key; no leading plus, because it would be a second key."""
@@ -62,6 +63,8 @@ class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
     rating_group: RatingGroup = 0
     service: Name | UnsetType = UNSET
     roaming_zone: Name = "home"
+    member: Subscriber | UnsetType = UNSET
+    """Who of a pool used it; the pool is the subscriber."""
 
     def __post_init__(self) -> None:
         directions = (self.uplink_bytes is not UNSET) + (self.downlink_bytes is not UNSET)
@@ -77,6 +80,28 @@ class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
         if total is UNSET:
             return self.uplink_bytes + self.downlink_bytes  # type: ignore[operator]  # __post_init__
         return total
+
+
+class UsageRefunded(_Event, tag="usage.refunded", frozen=True, gc=False):
+    """Usage that was charged and should not have been, in part or whole; ``time`` is the usage's.
+
+    With ``of_source`` and ``of_id`` it takes back one counted event, once, whatever its own id.
+    """
+
+    refunded_bytes: GrantedBytes
+    rating_group: RatingGroup = 0
+    roaming_zone: Name = "home"
+    member: Subscriber | UnsetType = UNSET
+    of_source: Source | UnsetType = UNSET
+    of_id: EventId | UnsetType = UNSET
+    notify: bool = True
+    """Whether a follow-up notice is due now; not before the last refund of a batch."""
+
+    def __post_init__(self) -> None:
+        if (self.of_source is UNSET) != (self.of_id is UNSET):
+            raise ValueError("of_source and of_id come together")
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
 
 
 class AccountActivated(_Event, tag="account.activated", frozen=True, gc=False):
@@ -95,6 +120,8 @@ class PlanChanged(_Event, tag="account.plan_changed", frozen=True, gc=False):
 
     plan: Name
     effective: Literal["now", "next_cycle"] = "now"
+    prorated: bool = False
+    """The new plan's allowances count for the rest of the cycle, the old one's until now."""
 
 
 class ToppedUp(_Event, tag="account.topped_up", frozen=True, gc=False):
@@ -125,6 +152,34 @@ class OptedIn(_Event, tag="account.opted_in", frozen=True, gc=False):
     """Reminders of a category again."""
 
     category: Name
+
+
+class CostCapLifted(_Event, tag="account.cost_cap_lifted", frozen=True, gc=False):
+    """The subscriber consents to spend beyond the cap of a tariff (empty: the plan's own)."""
+
+    tariff: OptionalName = ""
+    until: Literal["cycle_end", "revoked"] = "cycle_end"
+
+
+class CostCapRestored(_Event, tag="account.cost_cap_restored", frozen=True, gc=False):
+    """The consent is taken back."""
+
+    tariff: OptionalName = ""
+
+
+class MemberJoined(_Event, tag="account.member_joined", frozen=True, gc=False):
+    """Somebody draws on the subscriber, a pool, from now on; or role or cap are others now."""
+
+    member: Subscriber
+    role: Literal["owner", "member"] = "member"
+    cap_bytes: ByteCount | UnsetType = UNSET
+    """Of one cycle; no cap if left out."""
+
+
+class MemberLeft(_Event, tag="account.member_left", frozen=True, gc=False):
+    """Somebody draws on the pool no more."""
+
+    member: Subscriber
 
 
 class AccountClosed(_Event, tag="account.closed", frozen=True, gc=False):
@@ -220,7 +275,18 @@ class ClockAdvanced(
             _keep_in_calendar(self, "time")
 
 
-AccountEvent = AccountActivated | PlanChanged | ToppedUp | OptedOut | OptedIn | AccountClosed
+AccountEvent = (
+    AccountActivated
+    | PlanChanged
+    | ToppedUp
+    | OptedOut
+    | OptedIn
+    | CostCapLifted
+    | CostCapRestored
+    | MemberJoined
+    | MemberLeft
+    | AccountClosed
+)
 ServiceEvent = (
     ServiceRequested
     | ServiceSubscribed
@@ -229,7 +295,9 @@ ServiceEvent = (
     | ServiceCharged
     | ServiceRefunded
 )
-SubscriberEvent = UsageRecorded | AccountEvent | ServiceEvent | LocationUpdated | SmsReceived
+SubscriberEvent = (
+    UsageRecorded | UsageRefunded | AccountEvent | ServiceEvent | LocationUpdated | SmsReceived
+)
 InputEvent = SubscriberEvent | ClockAdvanced
 
 

@@ -1,17 +1,16 @@
-"""The life of an account: activation, plan changes, top-ups, cycle ends, expiry, closing."""
+"""The life of an account: activation, top-ups, cycle ends, expiry, closing."""
 
 from __future__ import annotations
 
 from streamproc.core.alerts import gate
 from streamproc.core.calendar import cycle_of, known_zone, zone
 from streamproc.core.charging import add_bucket, regrant
-from streamproc.core.effects import Cause, Effect, audited, cause_of, rejected
+from streamproc.core.effects import Audited, Cause, Effect, audited, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
     Arrival,
     OptedIn,
     OptedOut,
-    PlanChanged,
     ToppedUp,
 )
 from streamproc.core.history import close_cycle
@@ -21,11 +20,15 @@ from streamproc.core.model import (
     ALLOWANCE,
     CLOSED,
     PACK,
+    PLAN_KINDS,
     TOPUP,
+    UNLIMITED,
     Account,
     Bucket,
 )
-from streamproc.core.rulebook import EVERYTHING, TOPUP_PRIORITY, Allowance, Rulebook
+from streamproc.core.quota.cycles import begin_quota_cycle, forget_quota
+from streamproc.core.quota.rollover import roll_over
+from streamproc.core.rulebook import TOPUP_PRIORITY, Allowance, Rulebook
 
 MAX_BOUGHT_BYTES = 1 << 52
 """Packs and top-ups of one account at once: sums with the plan's stay exact JSON numbers."""
@@ -48,6 +51,7 @@ def activate(
         # old one was told not to say does not bind it.
         account.grants += 1
         account.opted_out = []
+        forget_quota(account)
     account.status = ACTIVE
     account.plan = event.plan
     account.next_plan = ""
@@ -67,64 +71,6 @@ def activate(
     return [audited("activated", event.subscriber, account.activated_ms, cause_of(event, arrival))]
 
 
-def change_plan(
-    account: Account, event: PlanChanged, arrival: Arrival, rules: Rulebook
-) -> list[Effect]:
-    """Another plan: at once (usage so far stays used, thresholds re-arm) or with the next cycle.
-
-    An order for the next cycle that arrives when that has begun takes effect at once.
-    """
-    if event.plan not in rules.plans:
-        return [rejected("unknown_plan", "no such plan in the rules", event, arrival)]
-    cause = cause_of(event, arrival)
-    now_ms = to_ms(event.time)
-    if event.effective == "next_cycle" and now_ms >= account.cycle_start_ms:
-        account.next_plan = event.plan
-        return [audited("plan_change_scheduled", event.subscriber, now_ms, cause)]
-    account.plan = event.plan
-    account.next_plan = ""
-    account.grants += 1
-    out: list[Effect] = [audited("plan_changed", event.subscriber, now_ms, cause)]
-    old = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
-    account.buckets = [bucket for bucket in account.buckets if bucket.kind != ALLOWANCE]
-    new = rules.plans[event.plan].allowances
-    for allowance in new:
-        heir = _heir(old, allowance, new, rules)
-        if heir is None:
-            add_bucket(account, _allowance_bucket(account, allowance, now_ms))
-            continue
-        old.remove(heir)
-        heir.id = heir.source = allowance.id
-        heir.priority = allowance.priority
-        regrant(heir, allowance.granted_bytes, account.grants)
-        add_bucket(account, heir)
-    for bucket in old:
-        bucket.expires_ms = max(now_ms, bucket.granted_ms)
-        out.append(_end(account, bucket, event.subscriber, now_ms, cause))
-    return out
-
-
-def _heir(
-    old: list[Bucket], allowance: Allowance, new: tuple[Allowance, ...], rules: Rulebook
-) -> Bucket | None:
-    """The old plan's bucket that goes on as ``allowance``, with what was used of it.
-
-    It is the one of the same id, else the first that covers the same usage and is not claimed by
-    its id: usage of one kind never turns into usage of another.
-    """
-    for bucket in old:
-        if bucket.source == allowance.id:
-            return bucket
-    claimed = {one.id for one in new}
-    for bucket in old:
-        if (
-            bucket.source not in claimed
-            and rules.scopes.get(bucket.source, EVERYTHING) == allowance.scope
-        ):
-            return bucket
-    return None
-
-
 def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook) -> list[Effect]:
     """More data; never itself a reason to remind (law 13)."""
     now_ms = to_ms(event.time)
@@ -141,7 +87,9 @@ def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook)
             return [rejected("already_expired", "expires_time is not after time", event, arrival)]
         if expires >= LAST_MS:
             expires = NEVER_MS
-    bought = sum(bucket.granted_bytes for bucket in account.buckets if bucket.kind != ALLOWANCE)
+    bought = sum(
+        bucket.granted_bytes for bucket in account.buckets if bucket.kind not in PLAN_KINDS
+    )
     if bought + granted > MAX_BOUGHT_BYTES:
         detail = f"more than {MAX_BOUGHT_BYTES} bytes in packs and top-ups at once"
         return [rejected("absurd_bytes", detail, event, arrival)]
@@ -201,7 +149,7 @@ def close(
     """
     account.status = CLOSED
     account.closed_ms = at_ms
-    out: list[Effect] = [_expire(bucket, subscriber, at_ms, cause) for bucket in account.buckets]
+    out: list[Effect] = [expire(bucket, subscriber, at_ms, cause) for bucket in account.buckets]
     out += gate.drop_all(account, subscriber, at_ms, cause)
     close_cycle(account, at_ms, rules)
     account.buckets = []
@@ -211,43 +159,56 @@ def close(
 
 def expire_buckets(account: Account, subscriber: str, at_ms: int) -> list[Effect]:
     """Packs and top-ups whose validity ends at or before an instant."""
-    over = [b for b in account.buckets if b.expires_ms <= at_ms and b.kind != ALLOWANCE]
+    over = [b for b in account.buckets if b.expires_ms <= at_ms and b.kind not in PLAN_KINDS]
     if not over:
         return []
     account.buckets = [bucket for bucket in account.buckets if bucket not in over]
     cause = Cause(due_time=from_ms(at_ms))
-    return [_end(account, bucket, subscriber, at_ms, cause) for bucket in over]
+    return [end_bucket(account, bucket, subscriber, at_ms, cause) for bucket in over]
 
 
 def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effect]:
     """Close the cycle at its end and open the next one: all thresholds are armed anew."""
     end = account.cycle_end_ms
     cause = Cause(due_time=from_ms(end))
+    rolled = roll_over(account, rules)
     out: list[Effect] = [
-        _expire(bucket, subscriber, end, cause)
+        expire(bucket, subscriber, end, cause)
         for bucket in account.buckets
-        if bucket.kind == ALLOWANCE
+        if bucket.kind in PLAN_KINDS
     ]
     closed = close_cycle(account, end, rules)
-    out.append(
-        audited(
-            "cycle_closed",
-            subscriber,
-            end,
-            cause,
-            granted_bytes=closed.granted_bytes,
-            used_bytes=closed.used_bytes,
-            expired_bytes=closed.expired_bytes,
-            overage_bytes=closed.overage_bytes,
-        )
-    )
-    account.buckets = [bucket for bucket in account.buckets if bucket.kind != ALLOWANCE]
+    figures = {
+        "granted_bytes": closed.granted_bytes,
+        "used_bytes": closed.used_bytes,
+        "expired_bytes": closed.expired_bytes,
+        "overage_bytes": closed.overage_bytes,
+    }
+    if closed.rolled_over_bytes:
+        figures["rolled_over_bytes"] = closed.rolled_over_bytes
+    if closed.spend_minor:
+        figures["spend_minor"] = closed.spend_minor
+    out.append(Audited("cycle_closed", subscriber, from_ms(end), figures, cause))
+    account.buckets = [bucket for bucket in account.buckets if bucket.kind not in PLAN_KINDS]
     account.overage_bytes = 0
     if account.next_plan:
         account.plan, account.next_plan = account.next_plan, ""
     tz = known_zone(account.time_zone)
     account.cycle_start_ms, account.cycle_end_ms = cycle_of(end, account.anchor_day, tz)
+    begin_quota_cycle(account)
     _grant_allowances(account, rules)
+    for bucket in rolled:
+        add_bucket(account, bucket)
+        out.append(
+            audited(
+                "rolled_over",
+                subscriber,
+                end,
+                cause,
+                bucket=bucket.id,
+                granted_bytes=bucket.granted_bytes,
+            )
+        )
     return out
 
 
@@ -258,30 +219,32 @@ def _grant_allowances(account: Account, rules: Rulebook) -> None:
         # the audit's cycle_closed shows it. Refusing the file is the loader's business.
         return
     for allowance in plan.allowances:
-        add_bucket(account, _allowance_bucket(account, allowance, account.cycle_start_ms))
+        add_bucket(account, allowance_bucket(account, allowance, account.cycle_start_ms))
 
 
-def _allowance_bucket(account: Account, allowance: Allowance, granted_ms: int) -> Bucket:
+def allowance_bucket(account: Account, allowance: Allowance, granted_ms: int) -> Bucket:
     return Bucket(
         allowance.id,
-        ALLOWANCE,
+        UNLIMITED if allowance.unlimited else ALLOWANCE,
         allowance.id,
         allowance.priority,
         granted_ms,
         account.cycle_end_ms,
-        allowance.granted_bytes,
+        0 if allowance.unlimited else allowance.granted_bytes,
         arming=account.grants,
     )
 
 
-def _end(account: Account, bucket: Bucket, subscriber: str, at_ms: int, cause: Cause) -> Effect:
+def end_bucket(
+    account: Account, bucket: Bucket, subscriber: str, at_ms: int, cause: Cause
+) -> Effect:
     """Expire a bucket within its cycle: late usage may still be charged to it until that ends."""
-    if bucket.remaining_bytes or bucket.kind == ALLOWANCE:
+    if bucket.remaining_bytes or bucket.kind in PLAN_KINDS:
         account.ended.append(bucket)
-    return _expire(bucket, subscriber, at_ms, cause)
+    return expire(bucket, subscriber, at_ms, cause)
 
 
-def _expire(bucket: Bucket, subscriber: str, at_ms: int, cause: Cause) -> Effect:
+def expire(bucket: Bucket, subscriber: str, at_ms: int, cause: Cause) -> Effect:
     bucket.expired_bytes += bucket.remaining_bytes
     return audited(
         "bucket_expired",

@@ -14,6 +14,7 @@ from msgspec import Struct
 from streamproc.core.alerts.state import Waiting
 from streamproc.core.events import Arrival, SubscriberEvent
 from streamproc.core.instants import NEVER_MS
+from streamproc.core.quota.state import QuotaState
 
 STATE_VERSION: Final = 1
 
@@ -25,6 +26,13 @@ CLOSED: Final = 2
 ALLOWANCE: Final = "allowance"
 PACK: Final = "pack"
 TOPUP: Final = "topup"
+ROLLOVER: Final = "rollover"
+"""Unused bytes of an allowance, carried over from an earlier cycle."""
+UNLIMITED: Final = "unlimited"
+"""An allowance without end: its grant is what was used of it."""
+
+PLAN_KINDS: Final = frozenset((ALLOWANCE, UNLIMITED))
+"""What a plan grants anew in each cycle."""
 
 
 class Bucket(Struct, array_like=True, gc=False):
@@ -33,7 +41,8 @@ class Bucket(Struct, array_like=True, gc=False):
     id: str
     kind: str
     source: str
-    """Allowance or pack id in the catalogue; empty for top-ups."""
+    """Allowance or pack id in the catalogue (a rolled-over one: its allowance's); empty for
+    top-ups."""
     priority: int
     """Lower is charged first."""
     granted_ms: int
@@ -67,6 +76,11 @@ class ClosedCycle(Struct, array_like=True, gc=False):
     expired_bytes: int
     overage_bytes: int
     late_bytes: int = 0
+    rolled_over_bytes: int = 0
+    spend_minor: int = 0
+    """What the overage cost when the cycle closed; later usage is priced by nobody here."""
+    is_unlimited: bool = False
+    """An allowance of all usage was: late usage is covered."""
 
 
 class Held(Struct, array_like=True, gc=False):
@@ -163,6 +177,9 @@ class Extra(Struct, omit_defaults=True):
     cooling: dict[str, int] = {}
     """By rule: the end of its cool-down (ms)."""
 
+    quota: QuotaState | None = None
+    """Meters of prices, members of a pool, policies told; see ``core/quota``."""
+
 
 NO_EXTRA = Extra()
 
@@ -240,6 +257,26 @@ class Account(Struct, array_like=True, gc=False):
 
 class NewerStateError(ValueError):
     """The record was written by a newer streamproc; going on would destroy what it knows."""
+
+
+def quota_of(account: Account) -> QuotaState:
+    """The account's quota state, made if there is none; :func:`tidy` takes an empty one away."""
+    extra = extra_of(account)
+    if extra.quota is None:
+        extra.quota = QuotaState()
+    return extra.quota
+
+
+_NO_QUOTA: Final = QuotaState()
+
+
+def tidy(account: Account) -> None:
+    """What is all default is None, so that the account is a plain case again."""
+    extra = account.extra
+    if extra is not None:
+        if extra.quota == _NO_QUOTA:
+            extra.quota = None
+        drop_empty_extra(account)
 
 
 pack = msgspec.msgpack.Encoder().encode

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from msgspec.structs import replace
+
 from streamproc.core.calendar import local_minute
 from streamproc.core.effects import BucketFigures, Cause, Effect, Reminder, Threshold
 from streamproc.core.effects import audited as audited
 from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
-from streamproc.core.model import Account, Bucket
-from streamproc.core.rulebook import Rulebook, TimedRule, UsageRule
+from streamproc.core.model import UNLIMITED, Account, Bucket
+from streamproc.core.quota.audience import recipients
+from streamproc.core.rulebook import CorrectionRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import segments
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.formats import iso_minute
-from streamproc.core.texts.vocabulary import REMINDER
+from streamproc.core.texts.vocabulary import ENDLESS, REMINDER
 
 
 def remind(  # every argument is a different fact of the message
     account: Account,
     subscriber: str,
-    rule: UsageRule | TimedRule,
+    rule: UsageRule | TimedRule | CorrectionRule,
     buckets: list[Bucket],
     subject: Bucket | None,
     threshold: Threshold | None,
@@ -28,48 +31,64 @@ def remind(  # every argument is a different fact of the message
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
+    member: str = "",
 ) -> list[Effect]:
-    """The message of a rule about buckets, with figures as of an instant.
+    """The message of a rule about buckets, with figures as of an instant, to all whom it tells.
 
     ``subject`` is the bucket that the text speaks of; ``arming`` and ``cycle_start_ms`` (of the
-    reason, which may be earlier than the message) make its id.
+    reason, which may be earlier than the message) make its id. ``member`` is who of a pool it is
+    about, if anybody in particular.
     """
     all_bytes = granted_bytes, used_bytes, remaining_bytes = totals(buckets)
-    # A usage reminder tells of its leading bucket, a timed one of all of them.
-    of_one = subject is not None and len(buckets) > 1 and not isinstance(rule, TimedRule)
+    # A usage reminder tells of its leading bucket, others of all of them.
+    of_one = subject is not None and len(buckets) > 1 and isinstance(rule, UsageRule)
     shown_bytes = totals([subject]) if of_one and subject else all_bytes
+    if not rules.has_plain_usage and any(
+        one.kind == UNLIMITED for one in ([subject] if of_one and subject else buckets)
+    ):
+        shown_bytes = ENDLESS, shown_bytes[1], ENDLESS
     figures = _Figures(rule, account, buckets, subject, threshold, as_of_ms, shown_bytes)
     template = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
     text = template.render(figures)
     encoding, parts = segments(text)
     as_of = from_ms(as_of_ms)
     # By position, which is much faster; in the order of the type's fields.
+    reminder = Reminder(
+        reminder_id(subscriber, rule.id, cycle_start_ms, arming),
+        rule.kind,
+        rule.id,
+        subscriber,
+        [bucket_figures(bucket) for bucket in buckets],
+        threshold,
+        coarse_from_ms(account.cycle_start_ms),
+        coarse_from_ms(account.cycle_end_ms),
+        used_bytes,
+        granted_bytes,
+        remaining_bytes,
+        account.overage_bytes,
+        as_of,
+        template.locale,
+        text,
+        encoding,
+        parts,
+        rule.category,
+        rule.priority,
+        rule.mandatory,
+        as_of,
+        from_ms(as_of_ms + rule.ttl_ms),
+        cause,
+    )
+    if account.extra is None:
+        return [reminder]
     return [
-        Reminder(
-            reminder_id(subscriber, rule.id, cycle_start_ms, arming),
-            rule.kind,
-            rule.id,
-            subscriber,
-            [bucket_figures(bucket) for bucket in buckets],
-            threshold,
-            coarse_from_ms(account.cycle_start_ms),
-            coarse_from_ms(account.cycle_end_ms),
-            used_bytes,
-            granted_bytes,
-            remaining_bytes,
-            account.overage_bytes,
-            as_of,
-            template.locale,
-            text,
-            encoding,
-            parts,
-            rule.category,
-            rule.priority,
-            rule.mandatory,
-            as_of,
-            from_ms(as_of_ms + rule.ttl_ms),
-            cause,
+        replace(
+            reminder,
+            id=reminder_id(subscriber, rule.id, cycle_start_ms, f"{arming}>{to}"),
+            recipient=to,
         )
+        if to
+        else reminder
+        for to in recipients(account, rule.policy.audience, member)
     ]
 
 
@@ -101,7 +120,7 @@ class _Figures:
 
     def __init__(
         self,
-        rule: UsageRule | TimedRule,
+        rule: UsageRule | TimedRule | CorrectionRule,
         account: Account,
         buckets: list[Bucket],
         subject: Bucket | None,

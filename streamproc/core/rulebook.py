@@ -18,25 +18,13 @@ from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED, AlertPolicy, Poli
 from streamproc.core.commands.vocabulary import Commands
 from streamproc.core.instants import DAY_MS
 from streamproc.core.notices.catalogue import Notice, Service, Zone
+from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
+from streamproc.core.scope import EVERYTHING as EVERYTHING
+from streamproc.core.scope import Scope as Scope
 
 UsageKind = Literal["usage_percent", "remaining_bytes"]
 TimedKind = Literal["usage_summary", "before_cycle_end", "before_expiry"]
 Every = Literal["day", "week", "month"]
-
-
-class Scope(Struct, frozen=True, gc=False):
-    """Which usage a bucket covers; None covers everything."""
-
-    rating_groups: frozenset[int] | None = None
-    roaming_zones: frozenset[str] | None = None
-
-    def covers(self, rating_group: int, roaming_zone: str) -> bool:
-        return (self.rating_groups is None or rating_group in self.rating_groups) and (
-            self.roaming_zones is None or roaming_zone in self.roaming_zones
-        )
-
-
-EVERYTHING = Scope()
 
 
 class Allowance(Struct, frozen=True, gc=False):
@@ -44,12 +32,16 @@ class Allowance(Struct, frozen=True, gc=False):
 
     id: str
     granted_bytes: int
+    """0 if it is unlimited."""
     priority: int
     scope: Scope = EVERYTHING
+    unlimited: bool = False
+    rollover: Rollover | None = None
 
 
 class Plan(Struct, frozen=True, gc=False):
-    """A tariff. ``overage_price_minor`` (minor currency units) buys ``overage_unit_bytes``."""
+    """Allowances and prices. ``overage_price_minor`` (minor currency units) is for each begun
+    ``overage_unit_bytes`` that nothing else covers."""
 
     id: str
     allowances: tuple[Allowance, ...]
@@ -57,6 +49,20 @@ class Plan(Struct, frozen=True, gc=False):
     overage_unit_bytes: int = 1_000_000
     price_minor: int = 0
     """Of one cycle."""
+    overage_tiers: tuple[Tier, ...] = ()
+    """Other prices from some overage on, ascending."""
+    cost_cap_minor: int | None = None
+    """Of the plan's own tariff."""
+    tariffs: tuple[Tariff, ...] = ()
+    """For some usage only; the first that covers it counts."""
+    policies: tuple[PolicyCounter, ...] = ()
+
+    @property
+    def all_tariffs(self) -> tuple[Tariff, ...]:
+        """Every tariff in order, the plan's own (id empty) last."""
+        first = Tier(0, self.overage_price_minor, self.overage_unit_bytes)
+        own = Tariff("", (first, *self.overage_tiers), EVERYTHING, self.cost_cap_minor)
+        return *self.tariffs, own
 
 
 class Pack(Struct, frozen=True, gc=False):
@@ -112,6 +118,20 @@ class TextOptions(Struct, frozen=True, gc=False):
     """Templates for channels other than SMS."""
 
 
+class CorrectionRule(Struct, frozen=True, gc=False):
+    """Follows up when usage was refunded: ``uncrossed`` only if that un-crossed a threshold."""
+
+    id: str
+    texts: dict[str, str]
+    category: str
+    mandatory: bool
+    priority: int
+    ttl_ms: int
+    when: Literal["uncrossed", "always"] = "uncrossed"
+    policy: Policy = PLAIN
+    kind: Literal["usage_corrected"] = "usage_corrected"
+
+
 class Limits(Struct, frozen=True, gc=False):
     """What counts as absurd, late or unknown."""
 
@@ -155,11 +175,13 @@ class Rulebook:
         zones: tuple[Zone, ...] = (),
         notices: tuple[Notice, ...] = (),
         commands: Commands | None = None,
+        correction_rules: tuple[CorrectionRule, ...] = (),
     ) -> None:
         self.plans = {plan.id: plan for plan in plans}
         self.packs = {pack.id: pack for pack in packs}
         self.usage_rules = usage_rules
         self.timed_rules = timed_rules
+        self.correction_rules = correction_rules
         self.limits = limits
         self.default_locale = default_locale
         self.currency = currency
@@ -168,25 +190,40 @@ class Rulebook:
         self.zones = {one.id: one for one in zones}
         self.notices: dict[str, Notice] = {one.kind: one for one in notices}
         self.commands = commands
-        known: tuple[UsageRule | TimedRule | Notice, ...] = (*usage_rules, *timed_rules, *notices)
+        known: tuple[UsageRule | TimedRule | Notice | CorrectionRule, ...]
+        known = (*usage_rules, *timed_rules, *notices, *correction_rules)
         self.categories = tuple(dict.fromkeys(one.category for one in known))
         """What subscribers can opt out of."""
         content = [plans, packs, usage_rules, timed_rules, limits, default_locale, alerts]
         self.fingerprint = crc32(
-            msgspec.json.encode((*content, services, zones, notices, commands), order="sorted")
+            msgspec.json.encode(
+                (*content, services, zones, notices, commands, currency, correction_rules),
+                order="sorted",
+            )
         )
+        self.tariffs = {plan.id: plan.all_tariffs for plan in plans}
+        self.policies = {plan.id: plan.policies for plan in plans if plan.policies}
+        self.watched_plans = frozenset(one.id for one in plans if one.tariffs or one.policies)
+        """Plans whose usage moves more than buckets: meters of tariffs, policies."""
         # Only buckets that do not cover everything are listed; the common case is one lookup.
         scoped: list[Pack | Allowance] = [
             *packs,
             *(one for plan in plans for one in plan.allowances),
         ]
         self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
-        every_rule: list[UsageRule | TimedRule] = [*usage_rules, *timed_rules]
+        every_rule: list[UsageRule | TimedRule | CorrectionRule]
+        every_rule = [*usage_rules, *timed_rules, *correction_rules]
         self.rules_by_id = {rule.id: rule for rule in every_rule}
         self.text_options = text_options or {}
         """By rule and locale, where there are any."""
         self.prepared: dict[tuple[str, str], Any] = {}
         """What others made of these rules once, by their own keys: compiled texts."""
+        self.has_plain_usage = not (
+            self.watched_plans
+            or any(one.unlimited for plan in plans for one in plan.allowances)
+            or any(scope.hours for scope in self.scopes.values())
+        )
+        """Whether usage does nothing but fill buckets with a limit, at any time of day."""
         self._levels: dict[tuple[str, int], tuple[tuple[int, ...], tuple[Crossing, ...]]] = {}
 
     def levels(self, kind: str, granted_bytes: int) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:

@@ -21,7 +21,7 @@ from streamproc.core.calendar import (
     month_after,
 )
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.model import ACTIVE, ALLOWANCE, HELD, Account, Bucket
+from streamproc.core.model import ACTIVE, HELD, PLAN_KINDS, Account, Bucket
 from streamproc.core.notices.due import soonest_ms as notices_due_ms
 from streamproc.core.rulebook import Rulebook, TimedRule
 
@@ -71,7 +71,7 @@ def _upcoming(account: Account, rules: Rulebook) -> Iterator[Due]:
                 yield Due(at, rule, None)
         else:
             for bucket in account.buckets:
-                if bucket.kind == ALLOWANCE or bucket.expires_ms >= NEVER_MS:
+                if bucket.kind in PLAN_KINDS or bucket.expires_ms >= NEVER_MS:
                     continue
                 at = _days_before_ms(rule, bucket.expires_ms, tz)
                 if at > max(clock, bucket.granted_ms) and bucket.remaining_bytes > 0:

@@ -7,6 +7,8 @@ worker's timer or the event came first.
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from streamproc.core import dedupe, lifecycle
 from streamproc.core.alerts import gate, sending
 from streamproc.core.alerts.timed import message_of_due
@@ -14,12 +16,16 @@ from streamproc.core.alerts.usage import messages_of_crossed
 from streamproc.core.charging import charge, charge_late
 from streamproc.core.commands.answering import sms_received
 from streamproc.core.decisions import balance_before, balance_of, explained
-from streamproc.core.effects import Effect, audited, cause_of, rejected
+from streamproc.core.effects import Cause, Effect, audited, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
     AccountClosed,
     Arrival,
+    CostCapLifted,
+    CostCapRestored,
     LocationUpdated,
+    MemberJoined,
+    MemberLeft,
     OptedIn,
     OptedOut,
     PlanChanged,
@@ -27,14 +33,21 @@ from streamproc.core.events import (
     SubscriberEvent,
     ToppedUp,
     UsageRecorded,
+    UsageRefunded,
 )
 from streamproc.core.history import adjust_closed_cycle
-from streamproc.core.instants import to_ms
+from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.model import ACTIVE, CLOSED, HELD, Account, Held, drop_empty_extra
 from streamproc.core.notices.beginning import begin_contract
 from streamproc.core.notices.roaming import location_updated
 from streamproc.core.notices.services import end_contract, service_event
 from streamproc.core.notices.timing import do_due, forget_cycle
+from streamproc.core.plan_change import change_plan
+from streamproc.core.quota import consent, pools
+from streamproc.core.quota.corrected import messages_of_refund
+from streamproc.core.quota.policies import policy_changes
+from streamproc.core.quota.refunds import refund
+from streamproc.core.quota.usage import after_usage
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.timed import next_due_ms, reminders_due
 
@@ -80,12 +93,25 @@ def step(
         cause = cause_of(event, arrival)
         out.append(audited("duplicate", event.subscriber, received_ms, cause))
         return account, out
+    also: list[bytes] | None = None
     if type(event) is UsageRecorded:
         effects, counted = _usage(account, event, time_ms, arrival, rules)
     else:
         before = balance_of(account)
-        effects = _account_event(account, event, arrival, rules)
+        if type(event) is UsageRefunded:
+            effects, also = refund(account, event, arrival, rules)
+            if event.notify and account.status == ACTIVE:
+                cause = cause_of(event, arrival)
+                messages = messages_of_refund(
+                    account, event, now_ms, cause, rules, is_applied=also is not None
+                )
+                effects.extend(sending.submit(account, event.subscriber, messages, now_ms, rules))
+        else:
+            effects = _account_event(account, event, arrival, rules)
         effects = explained(effects, before, balance_of(account))
+        effects.extend(
+            policy_changes(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
+        )
         # Everything due up to now has been done: what the event brings with it counts from here.
         account.clock_ms = max(account.clock_ms, now_ms)
         counted = not any(_is_reject(effect) for effect in effects)
@@ -94,6 +120,10 @@ def step(
         lost = dedupe.remember(
             account, key, received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
         )
+        for other in also or ():
+            lost += dedupe.remember(
+                account, other, received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
+            )
         if lost:
             cause = cause_of(event, arrival)
             out.append(
@@ -147,6 +177,9 @@ def advance(
             forget_cycle(account, rules)
         if ended:
             out.extend(explained(ended, before, balance_of(account)))
+        if account.extra is not None or account.plan in rules.policies:
+            cause = Cause(due_time=from_ms(due_ms))
+            out.extend(policy_changes(account, subscriber, due_ms, cause, rules))
         # A validity may end before the present (a late top-up); the clock never runs backwards, or
         # reminders would be sent twice.
         account.clock_ms = max(account.clock_ms, due_ms)
@@ -222,8 +255,9 @@ def _usage(
     ):
         return _usage_of_the_past(account, event, time_ms, arrival)
     account.charged_bytes += used_bytes
-    used_before, overage_before = 0, account.overage_bytes
+    granted_before, used_before, overage_before = 0, 0, account.overage_bytes
     for bucket in account.buckets:  # all that an event without effects pays for explanations
+        granted_before += bucket.granted_bytes
         used_before += bucket.used_bytes
     if account.ended:
         crossed, taken = charge_late(
@@ -234,7 +268,8 @@ def _usage(
         crossed = charge(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
         )
-    if crossed is None and not taken:
+    is_watched = account.extra is not None or account.plan in rules.watched_plans
+    if crossed is None and not taken and not is_watched and event.member is UNSET:
         return NOTHING, True
     cause = cause_of(event, arrival)
     out: list[Effect] = [
@@ -248,14 +283,27 @@ def _usage(
         )
         for bucket, taken_bytes in taken
     ]
+    # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
+    as_of_ms = max(time_ms, arrival.received_ms)
+    if is_watched or event.member is not UNSET:
+        overage_bytes = account.overage_bytes - overage_before
+        told, of_cap = after_usage(account, event, overage_bytes, as_of_ms, cause, rules)
+        crossed = [*(crossed or ()), *of_cap] or None
+    else:
+        told = []
     if crossed is not None:
-        # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
-        as_of_ms = max(time_ms, arrival.received_ms)
-        superseded, messages = messages_of_crossed(event.subscriber, crossed, as_of_ms, cause)
+        member = event.member if isinstance(event.member, str) else ""
+        superseded, messages = messages_of_crossed(
+            event.subscriber, crossed, as_of_ms, cause, member
+        )
         out.extend(superseded)
         out.extend(sending.submit(account, event.subscriber, messages, as_of_ms, rules))
+    out.extend(told)
+    if not out:
+        return NOTHING, True
     after = balance_of(account)
-    return explained(out, balance_before(after, used_before, overage_before), after), True
+    before = balance_before(after, granted_before, used_before, overage_before)
+    return explained(out, before, after), True
 
 
 def _usage_of_the_past(
@@ -294,11 +342,11 @@ def _account_event(
     if isinstance(event, PlanChanged | AccountClosed) and to_ms(event.time) < account.activated_ms:
         detail = "it is about an earlier contract"
         return [rejected("before_activation", detail, event, arrival)]
-    if isinstance(event, PlanChanged | ToppedUp | OptedOut) and _is_full(account):
+    if isinstance(event, PlanChanged | ToppedUp | OptedOut | MemberJoined) and _is_full(account):
         detail = f"the account holds {MAX_PARTS} buckets and categories already"
         return [rejected("account_full", detail, event, arrival)]
     if isinstance(event, PlanChanged):
-        return lifecycle.change_plan(account, event, arrival, rules)
+        return change_plan(account, event, arrival, rules)
     if isinstance(event, ToppedUp):
         return lifecycle.top_up(account, event, arrival, rules)
     if isinstance(event, AccountClosed):
@@ -313,7 +361,13 @@ def _account_event(
         return location_updated(account, event, arrival, rules)
     if isinstance(event, SmsReceived):
         return sms_received(account, event, arrival, rules)
-    if isinstance(event, UsageRecorded):  # pragma: no cover - step sends usage elsewhere
+    if isinstance(event, CostCapLifted | CostCapRestored):
+        return consent.change(account, event, arrival, rules)
+    if isinstance(event, MemberJoined):
+        return pools.join(account, event, arrival)
+    if isinstance(event, MemberLeft):
+        return pools.leave(account, event, arrival)
+    if isinstance(event, UsageRecorded | UsageRefunded):  # pragma: no cover - step's own
         raise TypeError("usage is not an account event")
     return service_event(account, event, arrival, rules)
 
@@ -328,7 +382,9 @@ def _activate(
 
 
 def _is_full(account: Account) -> bool:
-    return len(account.buckets) + len(account.ended) + len(account.opted_out) >= MAX_PARTS
+    members = pools.member_count(account)
+    parts = len(account.buckets) + len(account.ended) + len(account.opted_out) + members
+    return parts >= MAX_PARTS
 
 
 def _hold_or_begin(
@@ -360,6 +416,9 @@ def _hold_or_begin(
     out.extend(explained(effects, before, balance_of(fresh)))
     if fresh.status != ACTIVE:
         return account, out
+    now_ms = max(to_ms(event.time), arrival.received_ms)
+    cause = cause_of(event, arrival)
+    out.extend(policy_changes(fresh, event.subscriber, now_ms, cause, rules))
     key = dedupe.digest(event.source, event.id)
     dedupe.remember(
         fresh, key, arrival.received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids

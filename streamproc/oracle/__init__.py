@@ -10,9 +10,11 @@ from streamproc.oracle.figures import (
     BucketFigures,
     Expectation,
     LogRecord,
+    PolicyKey,
     ReminderKey,
     differences,
     observed,
+    policy_key,
     reminder_key,
 )
 from streamproc.oracle.log import expect
@@ -22,9 +24,11 @@ __all__ = [
     "BucketFigures",
     "Expectation",
     "LogRecord",
+    "PolicyKey",
     "ReminderKey",
     "differences",
     "expect",
     "observed",
+    "policy_key",
     "reminder_key",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from streamproc.core.rulebook import EVERYTHING, Rulebook, Scope, UsageRule
 
 Bucket = dict[str, Any]
 """``id``, ``kind``, ``source``, ``priority``, ``from_ms``, ``ends_ms`` (None: never), ``granted``,
-``used``, ``expired`` (all bytes) and ``over`` (whether it has ended)."""
+``used``, ``expired``, ``rolled`` (all bytes) and ``over`` (whether it has ended)."""
 
 NEVER = float("inf")
 
@@ -45,12 +47,13 @@ def new_bucket(
         "granted": granted,
         "used": 0,
         "expired": 0,
+        "rolled": 0,
         "over": False,
     }
 
 
 def remaining(bucket: Bucket) -> int:
-    left: int = bucket["granted"] - bucket["used"] - bucket["expired"]
+    left: int = bucket["granted"] - bucket["used"] - bucket["expired"] - bucket["rolled"]
     return left
 
 
@@ -76,15 +79,24 @@ def scope_of(source: str, rules: Rulebook) -> Scope:
     return EVERYTHING
 
 
-def covers(bucket: Bucket, rating_group: int, roaming_zone: str, rules: Rulebook) -> bool:
+def covers(bucket: Bucket, event: dict[str, Any], zone: str, rules: Rulebook) -> bool:
+    """Whether a bucket is for an event's usage: group, roaming zone, and clocks in ``zone``."""
     scope = scope_of(bucket["source"], rules)
-    if scope.rating_groups is not None and rating_group not in scope.rating_groups:
+    if scope.rating_groups is not None and event.get("rating_group", 0) not in scope.rating_groups:
         return False
-    return scope.roaming_zones is None or roaming_zone in scope.roaming_zones
+    if scope.hours is not None:
+        clocks = datetime.fromtimestamp(event["time"] // 1000, ZoneInfo(zone))
+        day = list(range(24 * 60))
+        open_minutes: set[int] = set()
+        for start, end in scope.hours:
+            open_minutes.update(day[start:end] if start < end else [*day[start:], *day[:end]])
+        if clocks.hour * 60 + clocks.minute not in open_minutes:
+            return False
+    return scope.roaming_zones is None or event.get("roaming_zone", "home") in scope.roaming_zones
 
 
 def charge(
-    buckets: list[Bucket], event: dict[str, Any], used: int, rules: Rulebook
+    buckets: list[Bucket], event: dict[str, Any], used: int, zone: str, rules: Rulebook
 ) -> tuple[int, list[Reached], int]:
     """Charge usage at its own time; buckets that are over may still have room for it.
 
@@ -96,34 +108,67 @@ def charge(
     before: list[tuple[Bucket, int]] = []
     late = 0
     for bucket in in_charge_order(buckets):
-        room = bucket["granted"] - bucket["used"]
+        endless = bucket["kind"] == "unlimited"
+        room = rest if endless else bucket["granted"] - bucket["used"]
         if not (rest and room and bucket["from_ms"] <= time_ms < end_of(bucket)):
             continue
-        if not covers(
-            bucket, event.get("rating_group", 0), event.get("roaming_zone", "home"), rules
-        ):
+        if not covers(bucket, event, zone, rules):
             continue
         take = min(rest, room)
         rest -= take
+        if endless:
+            bucket["granted"] += take
         if bucket["over"]:
             late += 1
-            bucket["expired"] -= take
+            bucket["expired"] -= 0 if endless else take
         else:
             before.append((bucket, bucket["used"]))
         bucket["used"] += take
-    reached = []
-    for rule in rules.usage_rules:
-        for bucket, used_before in before:
-            values = [
-                value
-                for value in rule.thresholds
-                if bucket["kind"] in rule.bucket_kinds
-                and not _is_reached(rule, value, bucket["granted"], used_before)
-                and _is_reached(rule, value, bucket["granted"], bucket["used"])
-            ]
-            if values:
-                reached.append(Reached(rule, bucket, values))
+    reached = [
+        one
+        for rule in rules.usage_rules
+        for bucket, used_before in before
+        for one in reached_by(rule, bucket, used_before, bucket["used"])
+    ]
     return rest, reached, late
+
+
+def reached_by(rule: UsageRule, bucket: Bucket, before: int, after: int) -> list[Reached]:
+    """What of a rule a bucket reached between two levels of use: one, or nothing."""
+    if bucket["kind"] not in rule.bucket_kinds or bucket["kind"] == "unlimited":
+        return []
+    granted = bucket["granted"]
+    values = [
+        value
+        for value in rule.thresholds
+        if not _is_reached(rule, value, granted, before)
+        and _is_reached(rule, value, granted, after)
+    ]
+    return [Reached(rule, bucket, values)] if values else []
+
+
+def take_back(
+    buckets: list[Bucket], event: dict[str, Any], amount: int, zone: str, rules: Rulebook
+) -> list[tuple[Bucket, int]]:
+    """Usage is given back by the buckets that were valid for it, the last charged first.
+
+    Returns what each gave back.
+    """
+    given = []
+    for bucket in reversed(in_charge_order(buckets)):
+        if not bucket["from_ms"] <= event["time"] < end_of(bucket):
+            continue
+        back = min(amount, bucket["used"])
+        if not back or not covers(bucket, event, zone, rules):
+            continue
+        amount -= back
+        bucket["used"] -= back
+        if bucket["kind"] == "unlimited":
+            bucket["granted"] -= back
+        elif bucket["over"]:
+            bucket["expired"] += back
+        given.append((bucket, back))
+    return given
 
 
 def _is_reached(rule: UsageRule, value: int, granted: int, used: int) -> bool:

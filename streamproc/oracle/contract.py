@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from streamproc.core.rulebook import TOPUP_PRIORITY, Rulebook, TimedRule, UsageRule
+from collections.abc import Callable
+from fractions import Fraction
+from math import floor
+
+from streamproc.core.rulebook import (
+    TOPUP_PRIORITY,
+    CorrectionRule,
+    Rulebook,
+    TimedRule,
+    UsageRule,
+)
 from streamproc.oracle.buckets import (
     Bucket,
     Reached,
@@ -10,27 +20,54 @@ from streamproc.oracle.buckets import (
     end_of,
     in_charge_order,
     new_bucket,
+    reached_by,
     remaining,
     scope_of,
+    take_back,
 )
 from streamproc.oracle.days import cycle_around, days_before, next_summary
-from streamproc.oracle.figures import Expectation, ReminderKey
+from streamproc.oracle.figures import Expectation, PolicyKey, ReminderKey
+from streamproc.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.oracle.reading import Fields
 
 Cycle = dict[str, int]
-"""A closed cycle: ``start``, ``end`` (ms), ``granted``, ``used``, ``expired``, ``overage`` and
-``late`` (bytes)."""
+"""A closed cycle: ``start``, ``end`` (ms), ``granted``, ``used``, ``expired``, ``overage``,
+``late``, ``rolled`` (bytes), ``spent`` (minor units) and ``endless`` (0 or 1)."""
+
+PLAN_KINDS = ("allowance", "unlimited")
 
 YEAR_9999_MS = 253_370_764_800_000
+
+
+class Told:
+    """What the policy system was told of a subscriber."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.unusual: dict[tuple[str, str], tuple[str, str, int | None]] = {}
 
 
 class Contract:
     """Names, numbers and time are the subscriber's; outcomes go into ``outcome``."""
 
     def __init__(
-        self, name: str, event: Fields, done_ms: int, history: list[Cycle], outcome: Expectation
+        self,
+        name: str,
+        event: Fields,
+        done_ms: int,
+        history: list[Cycle],
+        outcome: Expectation,
+        next_grant: Callable[[], int],
+        told: Told,
     ) -> None:
         self.name = name
+        self.next_grant = next_grant
+        """Counts what changed grants; buckets are named by it."""
+        self.told = told
+        self.money = Money()
+        self.members = Members()
+        self.uncrossed = False
+        """A refund un-crossed something, and no follow-up went out yet."""
         self.outcome = outcome
         self.plan: str = event["plan"]
         self.next_plan: str | None = None
@@ -65,10 +102,14 @@ class Contract:
             if at == at_ms:
                 self._remind(rule, None, buckets, at_ms)
         for bucket in self.live():
-            if bucket["kind"] != "allowance" and end_of(bucket) <= at_ms:
+            if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
+                if not remaining(bucket):
+                    # Used up and over: neither late usage nor a refund has to do with it any more.
+                    self.buckets.remove(bucket)
                 self._expire(bucket)
         if at_ms >= self.end_ms:
             self._roll(rules)
+        self.tell_policies(at_ms, rules)
         self.done_ms = max(self.done_ms, at_ms)
 
     def _timed(self, rules: Rulebook) -> list[tuple[int, TimedRule, list[Bucket]]]:
@@ -84,7 +125,7 @@ class Contract:
                     found.append((at, rule, live))
             else:
                 for bucket in live:
-                    if bucket["kind"] == "allowance" or bucket["ends_ms"] is None:
+                    if bucket["kind"] in PLAN_KINDS or bucket["ends_ms"] is None:
                         continue
                     at = days_before(bucket["ends_ms"], rule, self.zone)
                     if at > self.done_ms and at > bucket["from_ms"] and remaining(bucket) > 0:
@@ -92,17 +133,51 @@ class Contract:
         return found
 
     def _roll(self, rules: Rulebook) -> None:
+        rolled = self._roll_over(rules)
         for bucket in self.live():
-            if bucket["kind"] == "allowance":
+            if bucket["kind"] in PLAN_KINDS:
                 self._expire(bucket)
         self._remember_cycle(self.end_ms, rules)
         self.outcome.audit["cycle_closed"] += 1
         self.buckets = self.live()
         self.overage = 0
+        self.money.new_cycle()
+        for member in self.members.by_name.values():
+            member["used"] = 0
         if self.next_plan is not None:
             self.plan, self.next_plan = self.next_plan, None
         self.start_ms, self.end_ms = cycle_around(self.end_ms, self.anchor_day, self.zone)
         self.grant_plan(rules)
+        self.buckets += rolled
+        self.outcome.audit["rolled_over"] += len(rolled)
+
+    def _roll_over(self, rules: Rulebook) -> list[Bucket]:
+        """What the plan lets go on of this cycle's allowances."""
+        rolled = []
+        plan = rules.plans.get(self.plan)
+        for one in plan.allowances if plan else ():
+            bucket = next((b for b in self.live() if b["source"] == one.id), None)
+            for candidate in self.live():
+                if candidate["source"] == one.id and candidate["kind"] == "allowance":
+                    bucket = candidate
+                    break
+            else:
+                continue
+            if one.rollover is None or not min(remaining(bucket), one.rollover.max_bytes):
+                continue
+            carried = min(remaining(bucket), one.rollover.max_bytes)
+            bucket["rolled"] += carried
+            ends_ms = self.end_ms
+            for _ in range(one.rollover.cycles):
+                _, ends_ms = cycle_around(ends_ms, self.anchor_day, self.zone)
+            rolled.append(
+                new_bucket(
+                    f"{one.id}#{self.next_grant()}", "rollover", one.id,
+                    bucket["priority"] + {"first": -1, "last": 1}[one.rollover.used],
+                    self.end_ms, ends_ms, carried,
+                )
+            )  # fmt: skip
+        return rolled
 
     def grant_plan(self, rules: Rulebook) -> None:
         """The plan's allowances for the present cycle; nothing if the plan is gone."""
@@ -110,8 +185,8 @@ class Contract:
         for one in plan.allowances if plan else ():
             self.buckets.append(
                 new_bucket(
-                    one.id, "allowance", one.id, one.priority, self.start_ms, self.end_ms,
-                    one.granted_bytes,
+                    one.id, "unlimited" if one.unlimited else "allowance", one.id, one.priority,
+                    self.start_ms, self.end_ms, one.granted_bytes,
                 )
             )  # fmt: skip
 
@@ -121,7 +196,7 @@ class Contract:
         self.outcome.audit["bucket_expired"] += 1
 
     def _remember_cycle(self, end_ms: int, rules: Rulebook) -> None:
-        own = [bucket for bucket in self.buckets if bucket["kind"] == "allowance"]
+        own = [bucket for bucket in self.buckets if bucket["kind"] in PLAN_KINDS]
         start_ms = max(self.start_ms, self.since_ms)
         cycle = {
             "start": start_ms,
@@ -131,6 +206,14 @@ class Contract:
             "expired": sum(bucket["expired"] for bucket in own),
             "overage": self.overage,
             "late": 0,
+            "rolled": sum(bucket["rolled"] for bucket in own),
+            "spent": sum(self.money.spent(self.plan, rules).values()),
+            "endless": int(
+                any(
+                    bucket["kind"] == "unlimited" and bucket["source"] not in rules.scopes
+                    for bucket in own
+                )
+            ),
         }
         self.history.append(cycle)
         while len(self.history) > rules.limits.history_cycles:
@@ -143,8 +226,12 @@ class Contract:
         return self.closed_ms is None and time_ms >= self.start_ms and time_ms >= self.since_ms
 
     def use(self, event: Fields, used: int, now_ms: int, rules: Rulebook) -> None:
-        rest, reached, late = charge(self.buckets, event, used, rules)
+        rest, reached, late = charge(self.buckets, event, used, self.zone, rules)
         self.overage += rest
+        self.money.move(self.money.tariff(self.plan, event, rules), rest)
+        member = event.get("member", "")
+        if member:
+            reached += self._use_of_member(member, used, rules)
         if late:
             self.outcome.audit["late_usage"] += late
         for rule in rules.usage_rules:
@@ -154,17 +241,110 @@ class Contract:
             superseded = sum(len(one.values) - 1 for one in tops)
             if superseded:
                 self.outcome.audit["superseded"] += superseded
-            self._remind_reached(rule, tops, now_ms)
+            self._remind_reached(rule, tops, now_ms, member)
+        self.tell_policies(now_ms, rules)
 
-    def _remind_reached(self, rule: UsageRule, tops: list[Reached], now_ms: int) -> None:
+    def _use_of_member(self, name: str, used: int, rules: Rulebook) -> list[Reached]:
+        """The member's figure; what of its cap was reached."""
+        member = self.members.by_name.get(name)
+        if member is None:
+            self.outcome.audit["unknown_member"] += 1
+            return []
+        before = member["used"]
+        member["used"] += used
+        if member["cap"] is None:
+            return []
+        bucket = cap_bucket(name, member, self.start_ms, self.end_ms)
+        return [
+            one
+            for rule in rules.usage_rules
+            for one in reached_by(rule, bucket, before, member["used"])
+        ]
+
+    def refund(self, event: Fields, now_ms: int, rules: Rulebook) -> int:
+        """Takes usage of the present cycle back; returns how much."""
+        tariff = self.money.tariff(self.plan, event, rules)
+        name = tariff.id if tariff else ""
+        wanted = event["refunded_bytes"]
+        from_overage = min(wanted, self.money.bytes.get(name, 0))
+        self.overage -= from_overage
+        self.money.move(tariff, -from_overage)
+        given = take_back(self.buckets, event, wanted - from_overage, self.zone, rules)
+        for bucket, back in given:
+            after = bucket["used"]
+            if bucket["over"]:
+                continue
+            if any(reached_by(rule, bucket, after, after + back) for rule in rules.usage_rules):
+                self.next_grant()
+                self.uncrossed = self.uncrossed or bool(rules.correction_rules)
+        total: int = from_overage + sum(back for _, back in given)
+        member = self.members.by_name.get(event.get("member", ""))
+        if member is not None and member["used"] and total:
+            member["used"] = max(member["used"] - total, 0)
+            self.next_grant()
+        return total
+
+    def follow_up(self, event: Fields, now_ms: int, is_applied: bool, rules: Rulebook) -> None:
+        """The notice after refunds."""
+        wanted = [
+            rule
+            for rule in rules.correction_rules
+            if self.uncrossed or (is_applied and rule.when == "always")
+        ]
+        self.uncrossed = False
+        if wanted:
+            self.next_grant()
+        for rule in wanted:
+            self._remind(rule, None, self.live(), now_ms, event.get("member", ""))
+
+    def tell_policies(self, at_ms: int, rules: Rulebook) -> None:
+        """What differs from what was told last."""
+        now = (
+            dict(unusual(self.plan, self.buckets, self.overage, self.money, self.members, rules))
+            if self.closed_ms is None
+            else {}
+        )
+        told = self.told
+        for key in [key for key in told.unusual if key not in now]:
+            _, reason, _ = told.unusual.pop(key)
+            self._tell(key, "restored", reason, None, at_ms, rules)
+        for key, (state, reason, speed) in now.items():
+            if told.unusual.get(key) != (state, reason, speed):
+                told.unusual[key] = (state, reason, speed)
+                self._tell(key, state, reason, speed, at_ms, rules)
+
+    def _tell(
+        self,
+        key: tuple[str, str],
+        state: str,
+        reason: str,
+        speed: int | None,
+        at_ms: int,
+        rules: Rulebook,
+    ) -> None:
+        self.told.number += 1
+        spent = sum(self.money.spent(self.plan, rules).values())
+        found = PolicyKey(
+            self.name, self.told.number, *key, state, reason, speed, at_ms, self.overage, spent
+        )
+        self.outcome.policies[found] += 1
+
+    def _remind_reached(
+        self, rule: UsageRule, tops: list[Reached], now_ms: int, member: str
+    ) -> None:
         emptiest = tops[0]
         for one in tops:
             if remaining(one.bucket) < remaining(emptiest.bucket):
                 emptiest = one
-        self._remind(rule, emptiest.highest, [one.bucket for one in tops], now_ms)
+        self._remind(rule, emptiest.highest, [one.bucket for one in tops], now_ms, member)
 
     def _remind(
-        self, rule: UsageRule | TimedRule, threshold: int | None, buckets: list[Bucket], at_ms: int
+        self,
+        rule: UsageRule | TimedRule | CorrectionRule,
+        threshold: int | None,
+        buckets: list[Bucket],
+        at_ms: int,
+        member: str = "",
     ) -> None:
         if rule.category in self.opted_out and not rule.mandatory:
             self.outcome.audit["opted_out"] += 1
@@ -180,9 +360,10 @@ class Contract:
             sum(remaining(bucket) for bucket in buckets),
             self.overage,
         )
-        self.outcome.audit["fired"] += 1
-        self.outcome.reminders[key] += 1
-        self.outcome.reminders_by_kind[rule.kind] += 1
+        for recipient in self.members.recipients(rule.policy.audience, member):
+            self.outcome.reminders[key._replace(recipient=recipient)] += 1
+            self.outcome.audit["fired"] += 1
+            self.outcome.reminders_by_kind[rule.kind] += 1
 
     # What happens to the contract
 
@@ -192,10 +373,20 @@ class Contract:
             self.next_plan = event["plan"]
             self.outcome.audit["plan_change_scheduled"] += 1
             return False
+        self.money.settle(self.plan, rules)
+        before = rules.plans.get(self.plan)
+        whole: dict[str, int] = {
+            one.id: one.granted_bytes for one in (before.allowances if before else ())
+        }
+        at_ms = min(max(event["time"], self.start_ms), self.end_ms)
+        left = Fraction(1)
+        if event.get("prorated", False) and event.get("effective", "now") == "now":
+            left = Fraction(self.end_ms - at_ms, self.end_ms - self.start_ms)
         self.plan, self.next_plan = event["plan"], None
         self.outcome.audit["plan_changed"] += 1
+        self.next_grant()
         wanted = list(rules.plans[self.plan].allowances)
-        old = [bucket for bucket in self.live() if bucket["kind"] == "allowance"]
+        old = [bucket for bucket in self.live() if bucket["kind"] in PLAN_KINDS]
         names = {one.id for one in wanted}
         for one in wanted:
             same = [b for b in old if b["source"] == one.id]
@@ -208,13 +399,20 @@ class Contract:
             if heirs:
                 heir = heirs[0]
                 old.remove(heir)
-                granted = max(one.granted_bytes, heir["used"])
+                granted = one.granted_bytes
+                if event.get("prorated", False) and event.get("effective", "now") == "now":
+                    over = floor(left * whole.get(str(heir["source"]), int(heir["granted"])))
+                    granted = max(heir["granted"] - over, 0) + floor(one.granted_bytes * left)
+                granted = heir["used"] if one.unlimited else max(granted, heir["used"])
+                kind = "unlimited" if one.unlimited else "allowance"
                 heir.update(id=one.id, source=one.id, priority=one.priority, granted=granted)
+                heir["kind"] = kind
             else:
                 self.buckets.append(
                     new_bucket(
-                        one.id, "allowance", one.id, one.priority, event["time"], self.end_ms,
-                        one.granted_bytes,
+                        one.id, "unlimited" if one.unlimited else "allowance", one.id,
+                        one.priority, event["time"], self.end_ms,
+                        floor(one.granted_bytes * left),
                     )
                 )  # fmt: skip
         for bucket in old:
@@ -260,7 +458,7 @@ class Contract:
 
     def _has_room(self, granted: int) -> bool:
         """Whether what is bought stays within half of what JSON keeps exactly."""
-        bought = [b["granted"] for b in self.live() if b["kind"] != "allowance"]
+        bought = [b["granted"] for b in self.live() if b["kind"] not in PLAN_KINDS]
         return bool(sum(bought) + granted <= 2**52)
 
     def close(self, time_ms: int, rules: Rulebook) -> None:

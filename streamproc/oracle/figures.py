@@ -38,6 +38,23 @@ class ReminderKey(NamedTuple):
     used_bytes: int
     remaining_bytes: int
     overage_bytes: int
+    recipient: str = ""
+    """Empty: the subscriber itself."""
+
+
+class PolicyKey(NamedTuple):
+    """All of a change of policy that has to be right."""
+
+    subscriber: str
+    number: int
+    counter: str
+    member: str
+    state: str
+    reason: str
+    throttle_kbps: int | None
+    time_ms: int
+    overage_bytes: int
+    spend_minor: int
 
 
 class BucketFigures(NamedTuple):
@@ -64,7 +81,12 @@ class AccountFigures:
     overage_bytes: int = 0
     charged_bytes: int = 0
     history: tuple[tuple[int, ...], ...] = ()
-    """Closed cycles: start and end in ms, granted, used, expired, overage and late bytes."""
+    """Closed cycles: start and end in ms, granted, used, expired, overage, late and rolled over
+    bytes, what the overage cost, whether it was without limit."""
+    spent: tuple[tuple[str, int], ...] = ()
+    """What the present cycle costs in minor units by tariff, where that is anything."""
+    members: tuple[tuple[str, int], ...] = ()
+    """Used bytes of a pool's members in the present cycle."""
 
 
 @dataclass
@@ -82,6 +104,7 @@ class Expectation:
     audit: Counter[str] = field(default_factory=Counter)
     """By decision."""
     accounts: dict[str, AccountFigures] = field(default_factory=dict)
+    policies: Counter[PolicyKey] = field(default_factory=Counter)
     repeated_ids: Counter[str] = field(default_factory=Counter)
     """Reminder ids that were seen more than once; expected are none."""
 
@@ -91,6 +114,23 @@ def reminder_key(value: bytes) -> ReminderKey:
     return _key(json.loads(value))
 
 
+def policy_key(value: bytes) -> PolicyKey:
+    """The key of a record of the policy topic."""
+    message = json.loads(value)
+    return PolicyKey(
+        message["subscriber"],
+        message["number"],
+        message["counter"],
+        message.get("member", ""),
+        message["state"],
+        message["reason"],
+        message.get("throttle_kbps"),
+        instant_ms(message["time"]),
+        message["overage_bytes"],
+        message["spend_minor"],
+    )
+
+
 def observed(
     reminders: Iterable[bytes],
     audit: Iterable[bytes] = (),
@@ -98,6 +138,7 @@ def observed(
     records: int = 0,
     charged_bytes: int = 0,
     accounts: dict[str, AccountFigures] | None = None,
+    policies: Iterable[bytes] = (),
 ) -> Expectation:
     """The outcome that output records (their values) show, to be compared with an expectation."""
     found = Expectation(records, charged_bytes, accounts=accounts or {})
@@ -109,6 +150,7 @@ def observed(
         found.reminders[key] += 1
         found.reminders_by_kind[key.kind] += 1
     found.repeated_ids = Counter({one: count for one, count in ids.items() if count > 1})
+    found.policies.update(map(policy_key, policies))
     found.audit.update(json.loads(value)["decision"] for value in audit)
     found.rejects.update(json.loads(value)["reason"] for value in rejects)
     return found
@@ -134,6 +176,15 @@ def differences(observed: Expectation, expected: Expectation) -> list[str]:
         ]
     lines += _reminder_lines("too many", observed.reminders - expected.reminders)
     lines += _reminder_lines("missing", expected.reminders - observed.reminders)
+    for what, policies in (
+        ("too many", observed.policies - expected.policies),
+        ("missing", expected.policies - observed.policies),
+    ):
+        if policies:
+            lines.append(f"{policies.total()} changes of policy {what}")
+        for policy in sorted(policies, key=lambda key: (key.time_ms, key.number))[:EXAMPLES]:
+            shown = policy._replace(subscriber=_mask(policy.subscriber))
+            lines.append(f"  {what}: {policies[policy]} x {shown}")
     for one, times in sorted(observed.repeated_ids.items())[:EXAMPLES]:
         lines.append(f"reminder id {one} was used {times} times")
     if observed.accounts and expected.accounts:
@@ -159,6 +210,7 @@ def _key(message: dict[str, object]) -> ReminderKey:
         number("used_bytes"),
         number("remaining_bytes"),
         number("overage_bytes"),
+        str(message.get("recipient", "")),
     )
 
 

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from zoneinfo import ZoneInfo
 
 from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import NEVER
-from streamproc.oracle.contract import Contract, Cycle
+from streamproc.oracle.buckets import NEVER, remaining
+from streamproc.oracle.contract import Contract, Cycle, Told
 from streamproc.oracle.figures import AccountFigures, BucketFigures, Expectation
 from streamproc.oracle.reading import Fields
 
@@ -32,6 +32,7 @@ class Ledger:
         self.history: list[Cycle] = []
         self.grants = 0
         self.charged = 0
+        self.told = Told()
         self.next_moment: float = NEVER
 
     def arrive(self, event: Fields, arrival_ms: int) -> None:
@@ -49,16 +50,60 @@ class Ledger:
         if identity in self.ids:
             self.outcome.audit["duplicate"] += 1
             return None
+        also: tuple[str, str] | None = None
         if event["type"] == "usage.recorded":
             reason = self._use(event, now_ms)
         else:
-            reason = self._change(event, now_ms)
+            if event["type"] == "usage.refunded":
+                reason, also = self._refund(event, now_ms)
+            else:
+                reason = self._change(event, now_ms)
+            self.contract.tell_policies(now_ms, self.rules)
             self.contract.done_ms = max(self.contract.done_ms, now_ms)
             self._look_ahead()
         if reason is not None:
             return self._reject(reason)
-        self._remember(identity, arrival_ms)
+        self._remember(arrival_ms, identity, *(() if also is None else (also,)))
         return None
+
+    def _refund(self, event: Fields, now_ms: int) -> tuple[str | None, tuple[str, str] | None]:
+        """Returns the reason of a reject, and what must be remembered beside the event's id."""
+        contract = self.contract
+        assert contract is not None
+        reason, also, is_applied = self._take_back(event, now_ms, contract)
+        if event.get("notify", True) and contract.closed_ms is None:
+            contract.follow_up(event, now_ms, is_applied, self.rules)
+        return reason, also
+
+    def _take_back(
+        self, event: Fields, now_ms: int, contract: Contract
+    ) -> tuple[str | None, tuple[str, str] | None, bool]:
+        also: tuple[str, str] | None = None
+        if "of_id" in event:
+            if (event["of_source"], event["of_id"]) not in self.ids:
+                return "not_counted", None, False
+            also = (f"taken back:{event['of_source']}", event["of_id"])
+            if also in self.ids:
+                self.outcome.audit["duplicate"] += 1
+                return None, None, False
+        wanted = event["refunded_bytes"]
+        if contract.is_present(event["time"]):
+            back = contract.refund(event, now_ms, self.rules)
+        else:
+            cycles = [one for one in self.history if one["start"] <= event["time"] < one["end"]]
+            if not cycles:
+                return "cycle_forgotten", None, False
+            cycle = cycles[-1]
+            from_overage = min(wanted, cycle["overage"])
+            from_used = min(wanted - from_overage, cycle["used"])
+            cycle["overage"] -= from_overage
+            cycle["used"] -= from_used
+            cycle["expired"] += from_used
+            back = from_overage + from_used
+        self.outcome.audit["refunded"] += 1
+        self.charged -= back
+        self.outcome.charged_bytes -= back
+        return None, also, True
 
     def pass_time(self, now_ms: int) -> None:
         """Everything that falls due up to and including an instant, in order."""
@@ -101,6 +146,12 @@ class Ledger:
             contract.overage,
             self.charged,
             tuple(tuple(cycle.values()) for cycle in self.history),
+            tuple(
+                (name, spent)
+                for name, spent in sorted(contract.money.spent(contract.plan, self.rules).items())
+                if spent
+            ),
+            tuple(sorted((name, one["used"]) for name, one in contract.members.by_name.items())),
         )
 
     def _look_ahead(self) -> None:
@@ -127,7 +178,7 @@ class Ledger:
         reason = self._activate(event, now_ms)
         if reason is not None:
             return self._reject(reason)
-        self._remember((event["source"], event["id"]), arrival_ms)
+        self._remember(arrival_ms, (event["source"], event["id"]))
         self._look_ahead()
         waiting, self.waiting = self.waiting, []
         for held, held_arrival_ms in waiting:
@@ -142,10 +193,16 @@ class Ledger:
         except (KeyError, ValueError, OSError):
             return "unknown_time_zone"
         done_ms = max(now_ms, event["time"], self.contract.done_ms if self.contract else 0)
-        self.contract = Contract(self.name, event, done_ms, self.history, self.outcome)
+        self.contract = Contract(
+            self.name, event, done_ms, self.history, self.outcome, self._next_grant, self.told
+        )
         self.contract.grant_plan(self.rules)
         self.outcome.audit["activated"] += 1
         return None
+
+    def _next_grant(self) -> int:
+        self.grants += 1
+        return self.grants
 
     def _use(self, event: Fields, now_ms: int) -> str | None:
         contract = self.contract
@@ -176,6 +233,15 @@ class Ledger:
         cycle = cycles[-1]
         covered = min(used, cycle["expired"])
         cycle["expired"] -= covered
+        for bucket in contract.live():
+            if bucket["kind"] == "rollover" and bucket["from_ms"] == cycle["end"]:
+                back = min(used - covered, remaining(bucket), cycle["rolled"])
+                bucket["granted"] -= back
+                cycle["rolled"] -= back
+                covered += back
+        if cycle["endless"]:
+            cycle["granted"] += used - covered
+            covered = used
         cycle["used"] += covered
         cycle["overage"] += used - covered
         cycle["late"] += used
@@ -200,8 +266,7 @@ class Ledger:
         if kind == "account.plan_changed":
             if event["plan"] not in self.rules.plans:
                 return "unknown_plan"
-            if contract.change_plan(event, self.rules):
-                self.grants += 1
+            contract.change_plan(event, self.rules)
         elif kind == "account.topped_up":
             reason = contract.top_up(event, self.grants + 1, self.rules)
             if reason is not None:
@@ -212,12 +277,50 @@ class Ledger:
         elif kind == "account.opted_out":
             contract.opted_out.add(event["category"])
             self.outcome.audit["left_category"] += 1
-        else:
+        elif kind == "account.opted_in":
             contract.opted_out.discard(event["category"])
             self.outcome.audit["joined_category"] += 1
+        else:
+            return self._change_quota(kind, event, contract)
         return None
 
-    def _remember(self, identity: tuple[str, str], arrival_ms: int) -> None:
+    def _change_quota(self, kind: str, event: Fields, contract: Contract) -> str | None:
+        """Consent to spend more, and the members of a pool."""
+        members = contract.members.by_name
+        if kind.startswith("account.cost_cap"):
+            plan, name = self.rules.plans.get(contract.plan), event.get("tariff", "")
+            if plan is None or name not in [one.id for one in plan.all_tariffs]:
+                return "unknown_tariff"
+            if kind == "account.cost_cap_lifted":
+                contract.money.settle(contract.plan, self.rules)
+                contract.money.consents[name] = event.get("until", "cycle_end")
+                self.outcome.audit["cost_cap_lifted"] += 1
+            else:
+                if name in contract.money.consents:
+                    contract.money.settle(contract.plan, self.rules)
+                    del contract.money.consents[name]
+                self.outcome.audit["cost_cap_restored"] += 1
+        elif kind == "account.member_joined":
+            cap = event.get("cap_bytes")
+            member = members.setdefault(event["member"], {"owner": False, "cap": None, "used": 0})
+            if member["cap"] != cap:
+                self._next_grant()
+            member.update(cap=cap, owner=event.get("role") == "owner")
+            self.outcome.audit["member_joined"] += 1
+        else:
+            if event["member"] not in members:
+                return "unknown_member"
+            del members[event["member"]]
+            self.outcome.audit["member_left"] += 1
+        return None
+
+    def _remember(self, arrival_ms: int, *identities: tuple[str, str]) -> None:
+        """What one event counts as; that others had to be forgotten for it is told once."""
+        lost = [self._remember_one(one, arrival_ms) for one in identities]
+        if any(lost):
+            self.outcome.audit["dedupe_shortened"] += 1
+
+    def _remember_one(self, identity: tuple[str, str], arrival_ms: int) -> bool:
         """Law 10; whole weeks are forgotten, when a later one begins."""
         limits, week = self.rules.limits, arrival_ms // WEEK_MS
         newest = next(reversed(self.ids.values())) if self.ids else None
@@ -226,7 +329,7 @@ class Ledger:
             oldest_ms = arrival_ms - limits.dedupe_horizon_ms
             while (next(iter(self.ids.values())) + 1) * WEEK_MS <= oldest_ms:
                 self.ids.popitem(last=False)
-        if len(self.ids) > limits.dedupe_max_ids:
-            self.outcome.audit["dedupe_shortened"] += 1
+        lost = len(self.ids) > limits.dedupe_max_ids
         while len(self.ids) > limits.dedupe_max_ids:
             self.ids.popitem(last=False)
+        return lost

@@ -167,6 +167,8 @@ def _consistent(kind: str, event: Fields) -> bool:
     if kind == "usage.recorded":
         given = {"total_bytes", "uplink_bytes", "downlink_bytes"} & event.keys()
         return given in ({"total_bytes"}, {"uplink_bytes", "downlink_bytes"})
+    if kind == "usage.refunded":
+        return ("of_source" in event) == ("of_id" in event)
     if kind == "account.topped_up":
         if ("pack" in event) == ("granted_bytes" in event):
             return False
@@ -208,6 +210,12 @@ def _instant(content: Any) -> int:
     return instant_ms(content)
 
 
+def _truth(content: Any) -> bool:
+    if type(content) is not bool:
+        raise _Wrong
+    return content
+
+
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def check(content: Any) -> str:
         if type(content) is not str or content not in choices:
@@ -238,6 +246,18 @@ _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
             "rating_group": _number(0, 2**32 - 1),
             "service": _NAME,
             "roaming_zone": _NAME,
+            "member": _subscriber,
+        },
+    ),
+    "usage.refunded": (
+        {**_COMMON, "refunded_bytes": _number(1, MAX_INTEGER)},
+        {
+            "rating_group": _number(0, 2**32 - 1),
+            "roaming_zone": _NAME,
+            "member": _subscriber,
+            "of_source": _SOURCE,
+            "of_id": _text(1, 128),
+            "notify": _truth,
         },
     ),
     "account.activated": (
@@ -251,7 +271,7 @@ _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
     ),
     "account.plan_changed": (
         {**_COMMON, "plan": _NAME},
-        {"effective": _one_of("now", "next_cycle")},
+        {"effective": _one_of("now", "next_cycle"), "prorated": _truth},
     ),
     "account.topped_up": (
         _COMMON,
@@ -259,6 +279,16 @@ _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
     ),
     "account.opted_out": ({**_COMMON, "category": _NAME}, {}),
     "account.opted_in": ({**_COMMON, "category": _NAME}, {}),
+    "account.cost_cap_lifted": (
+        _COMMON,
+        {"tariff": _text(0, 64), "until": _one_of("cycle_end", "revoked")},
+    ),
+    "account.cost_cap_restored": (_COMMON, {"tariff": _text(0, 64)}),
+    "account.member_joined": (
+        {**_COMMON, "member": _subscriber},
+        {"role": _one_of("owner", "member"), "cap_bytes": _BYTES},
+    ),
+    "account.member_left": ({**_COMMON, "member": _subscriber}, {}),
     "account.closed": (_COMMON, {}),
     "clock.advanced": (
         {"id": _COMMON["id"], "source": _SOURCE, "time": _instant},

@@ -19,6 +19,7 @@ from streamproc.contracts.codec import (
     decode_audit,
     decode_event,
     decode_order,
+    decode_policy,
     decode_reject,
     decode_reminder,
 )
@@ -32,6 +33,7 @@ from streamproc.core import events
 from streamproc.core.effects import (
     Audited,
     ConfirmationDecided,
+    PolicyChanged,
     RefundRequested,
     Rejected,
     Reminder,
@@ -52,6 +54,11 @@ INPUTS: dict[str, type[msgspec.Struct]] = {
     "account.opted_out.v1": events.OptedOut,
     "account.opted_in.v1": events.OptedIn,
     "account.closed.v1": events.AccountClosed,
+    "usage.refunded.v1": events.UsageRefunded,
+    "account.cost_cap_lifted.v1": events.CostCapLifted,
+    "account.cost_cap_restored.v1": events.CostCapRestored,
+    "account.member_joined.v1": events.MemberJoined,
+    "account.member_left.v1": events.MemberLeft,
     "clock.advanced.v1": events.ClockAdvanced,
     "service.requested.v1": events.ServiceRequested,
     "service.subscribed.v1": events.ServiceSubscribed,
@@ -69,6 +76,7 @@ OUTPUTS: dict[str, type[msgspec.Struct]] = {
     "confirmation.decided.v1": ConfirmationDecided,
     "unsubscription.requested.v1": UnsubscriptionRequested,
     "refund.requested.v1": RefundRequested,
+    "policy.changed.v1": PolicyChanged,
 }
 DISPATCH: dict[str, type[msgspec.Struct]] = {
     "receipt.recorded.v1": Receipt,
@@ -82,6 +90,7 @@ _READERS: dict[str, Callable[[bytes], Any]] = {
     "confirmation.decided.v1": decode_order,
     "unsubscription.requested.v1": decode_order,
     "refund.requested.v1": decode_order,
+    "policy.changed.v1": decode_policy,
     "receipt.recorded.v1": decode_receipt,
     "reminder.abandoned.v1": decode_dead_letter,
 }

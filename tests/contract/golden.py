@@ -16,13 +16,19 @@ from typing import Any
 
 import msgspec
 
+from streamproc.core.events import CostCapLifted, MemberJoined, UsageRefunded
 from streamproc.core.model import Account, pack
+from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
+from streamproc.core.rulebook import Allowance, CorrectionRule, Limits, Plan, Rulebook
+from streamproc.core.scope import Scope
 from streamproc.engine.changelog import Progress, encode_progress
 from streamproc.engine.rows import DUE_BYTES
 from tests.contract.contract import DATA, EXAMPLES
-from tests.support.line import GB, Line, day, rulebook
+from tests.support.line import GB, LOW, TEXT, Line, day, rulebook
 
 GOLDEN = DATA / "golden"
+VIDEO = Scope(rating_groups=frozenset({20}))
+ROAMING = Scope(roaming_zones=frozenset({"eu"}))
 
 
 def fields_of(value: Any) -> Any:
@@ -81,6 +87,37 @@ def _closed() -> Account:
     return line.account
 
 
+def _pool() -> Account:
+    """A pool whose members, prices, caps and policies are all in use."""
+    plan = Plan(
+        "pool",
+        (
+            Allowance("data", 10 * GB, 50, rollover=Rollover(GB)),
+            Allowance("more", 0, 60, VIDEO, True),
+        ),
+        5,
+        tariffs=(Tariff("roaming", (Tier(0, 9, 1_000_000),), ROAMING, 100_000),),
+        policies=(
+            PolicyCounter("bar", "cost_cap", "barred", tariff="roaming"),
+            PolicyCounter("kids", "member_cap", "throttled", throttle_kbps=64),
+        ),
+    )
+    follow_up = CorrectionRule("sorry", TEXT, "usage", False, 5, 1000)
+    rules = Rulebook((plan,), (), (LOW,), (), Limits(), "en", "EUR", correction_rules=(follow_up,))
+    line = Line(rules)
+    line.activate(plan="pool")
+    line.send(MemberJoined, at=1, member="861380001", role="owner")
+    line.send(MemberJoined, at=1, member="861380002", cap_bytes=GB)
+    line.use(2 * GB, at=2, member="861380002")
+    line.use(4 * GB, at=3, rating_group=20)
+    line.reach(day(33))
+    line.use(12 * GB, at=34, member="861380002")
+    line.use(GB, at=34, roaming_zone="eu")
+    line.send(CostCapLifted, at=35, tariff="", until="revoked")
+    line.send(UsageRefunded, at=36, refunded_bytes=8 * GB, notify=False)
+    return line.account
+
+
 def _row() -> bytes:
     account = _active()
     return account.next_due_ms.to_bytes(DUE_BYTES, "big", signed=True) + pack(account)
@@ -95,6 +132,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "state-v1-extra-none": lambda: pack(_active()),
     "state-v1-held": lambda: pack(_held()),
     "state-v1-closed": lambda: pack(_closed()),
+    "state-v1-quota": lambda: pack(_pool()),
     "row-v1": _row,
     "progress-v1": lambda: encode_progress(
         Progress(1, {"streamproc.events": 18234, "corrections": 7}, 1_767_601_800_000)
@@ -110,6 +148,12 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "event-v1-opted-out": lambda: _example("account.opted_out.v1", "category"),
     "event-v1-opted-in": lambda: _example("account.opted_in.v1", "category"),
     "event-v1-closed": lambda: _example("account.closed.v1", "closed"),
+    "event-v1-refunded": lambda: _example("usage.refunded.v1", "all_fields"),
+    "event-v1-cost-cap-lifted": lambda: _example("account.cost_cap_lifted.v1", "until_revoked"),
+    "event-v1-cost-cap-restored": lambda: _example("account.cost_cap_restored.v1", "tariff"),
+    "event-v1-member-joined": lambda: _example("account.member_joined.v1", "with_cap"),
+    "event-v1-member-left": lambda: _example("account.member_left.v1", "left"),
+    "policy-v1": lambda: _example("policy.changed.v1", "member_barred"),
     "event-v1-clock": lambda: _example("clock.advanced.v1", "end_of_replay"),
     "reminder-v1-crossed": lambda: _example("reminder.requested.v1", "two_buckets_at_once"),
     "reminder-v1-timed": lambda: _example("reminder.requested.v1", "usage_summary"),

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from streamproc.core.effects import Cause
-from streamproc.core.events import ToppedUp, UsageRecorded
+from streamproc.core.events import ToppedUp, UsageRecorded, UsageRefunded
 
 JsonStrategy = st.SearchStrategy[Any]
 
 _ORIGIN = ("event_id", "source", "topic", "partition", "offset")
 _ALTERNATIVES: dict[type, tuple[tuple[str, ...], ...]] = {
     UsageRecorded: (("total_bytes",), ("uplink_bytes", "downlink_bytes")),
+    UsageRefunded: ((), ("of_source", "of_id")),
     ToppedUp: (("pack",), ("granted_bytes",), ("granted_bytes", "expires_time")),
     Cause: (_ORIGIN, ("due_time",), (*_ORIGIN, "due_time")),
 }

@@ -122,6 +122,7 @@ def test_the_channels_are_the_default_topics() -> None:
         "resends": DISPATCH_TOPICS.resends,
         "dispatchJournal": DISPATCH_TOPICS.journal,
         "reports": DISPATCH_TOPICS.reports,
+        "policy": TOPICS.policy,
     }
     assert set(addresses.values()) == {*TOPICS.inputs, *TOPICS.outputs, *astuple(DISPATCH_TOPICS)}
 
@@ -175,6 +176,7 @@ def test_each_channel_carries_its_records() -> None:
         "resends": ["reminder.requested.v1"],
         "dispatchJournal": [],
         "reports": [],
+        "policy": ["policy.changed.v1"],
     }
     assert {one for records in carried.values() for one in records} == TYPES.keys()
 
@@ -188,7 +190,7 @@ def test_each_part_receives_and_sends_what_is_its() -> None:
 
     assert found == {
         "worker receive": {"events", "commands"},
-        "worker send": {"reminders", "audit", "rejects", "orders"},
+        "worker send": {"reminders", "audit", "rejects", "orders", "policy"},
         "dispatcher receive": {"reminders", "resends", "dispatchJournal", "reports"},
         "dispatcher send": {"receipts", "deadLetters", "dispatchJournal", "reports"},
     }

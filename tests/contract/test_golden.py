@@ -13,11 +13,13 @@ from streamproc.contracts.codec import (
     decode_audit,
     decode_event,
     decode_order,
+    decode_policy,
     decode_reject,
     decode_reminder,
 )
 from streamproc.core import model
 from streamproc.core.model import STATE_VERSION, Account, NewerStateError, pack, unpack
+from streamproc.core.quota.state import Member, Meter, QuotaState
 from streamproc.engine.changelog import (
     PROGRESS_VERSION,
     Progress,
@@ -54,6 +56,8 @@ def read(name: str, value: bytes, file: dict[str, Any]) -> Any:
             return decode_reminder(value)
         case "audit":
             return decode_audit(value)
+        case "policy":
+            return decode_policy(value)
         case "reject":
             return decode_reject(value)
         case "order":
@@ -122,7 +126,10 @@ def test_the_golden_records_have_every_field_of_today() -> None:
         value, file = load(path)
         _note(read(path.stem, value, file), file["fields"], seen)
 
-    for kind in (Account, model.Bucket, model.ClosedCycle, model.Held, Progress):
+    for kind in (
+        *(Account, model.Bucket, model.ClosedCycle, model.Held, Progress),
+        *(QuotaState, Meter, Member),
+    ):
         assert set(kind.__struct_fields__) == seen[kind], kind
 
 
@@ -135,6 +142,9 @@ def _note(value: Any, fields: Any, seen: dict[type, set[str]]) -> None:
     elif isinstance(value, list):
         for one, inner in zip(value, fields, strict=True):
             _note(one, inner, seen)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            _note(one, fields[name], seen)
 
 
 def test_a_loss_is_seen() -> None:

@@ -42,6 +42,20 @@ EVENTS: list[dict[str, Any]] = [
     },
     {"type": "account.opted_out", **COMMON, "category": "c"},
     {"type": "account.closed", **COMMON},
+    {"type": "usage.recorded", **COMMON, "total_bytes": 1, "member": "861380000002"},
+    {"type": "account.plan_changed", **COMMON, "plan": "p", "prorated": True},
+    {
+        "type": "usage.refunded",
+        **COMMON,
+        "refunded_bytes": 1,
+        "of_source": "ocs",
+        "of_id": "u1",
+        "notify": False,
+    },
+    {"type": "account.cost_cap_lifted", **COMMON, "tariff": "roaming", "until": "revoked"},
+    {"type": "account.cost_cap_restored", **COMMON, "tariff": ""},
+    {"type": "account.member_joined", **COMMON, "member": "kid", "role": "owner", "cap_bytes": 0},
+    {"type": "account.member_left", **COMMON, "member": "kid"},
     {"type": "clock.advanced", "id": "1", "source": "s", "time": COMMON["time"]},
 ]
 NAMES = sorted({name for event in EVENTS for name in event} | {"surprise", "locale"})

@@ -53,7 +53,7 @@ def outcome(records: list[LogRecord], rules: Rulebook, native: Native) -> Expect
             outputs[topic] += values
         for key, data in run.states.items():
             account = unpack(data[DUE_BYTES:])
-            accounts[key.decode()] = figures_of(account)
+            accounts[key.decode()] = figures_of(account, rules)
             charged_bytes += account.charged_bytes
     return observed(
         outputs[TOPICS.reminders],

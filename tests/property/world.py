@@ -12,15 +12,17 @@ from streamproc.contracts.codec import (
     DecodeFailure,
     decode_audit,
     decode_event,
+    decode_policy,
     decode_reject,
     decode_reminder,
     encode_effect,
 )
 from streamproc.core import model
-from streamproc.core.effects import Audited, Effect, Rejected, Reminder
+from streamproc.core.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
-from streamproc.core.instants import NEVER_MS
+from streamproc.core.instants import NEVER_MS, to_ms
 from streamproc.core.model import Account, Bucket
+from streamproc.core.quota.tariffs import spend_by_tariff
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.timed import next_due_ms
 from streamproc.core.transition import adopt_rules, advance, step
@@ -30,6 +32,7 @@ from streamproc.oracle import (
     Expectation,
     LogRecord,
     differences,
+    policy_key,
     reminder_key,
 )
 from streamproc.oracle.ledger import Ledger
@@ -46,8 +49,10 @@ def rfc3339(instant_ms: int) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def figures_of(account: Account) -> AccountFigures:
+def figures_of(account: Account, rules: Rulebook) -> AccountFigures:
     """A core account in the oracle's words."""
+    quota = account.extra.quota if account.extra else None
+    members = quota.members if quota else {}
     if account.status == model.HELD:
         return AccountFigures("held")
     return AccountFigures(
@@ -76,9 +81,20 @@ def figures_of(account: Account) -> AccountFigures:
                 cycle.expired_bytes,
                 cycle.overage_bytes,
                 cycle.late_bytes,
+                cycle.rolled_over_bytes,
+                cycle.spend_minor,
+                int(cycle.is_unlimited),
             )
             for cycle in account.history
         ),
+        tuple(
+            sorted(
+                (one.tariff, one.spend_minor)
+                for one in spend_by_tariff(account, rules)
+                if one.spend_minor
+            )
+        ),
+        tuple(sorted((name, one.used_bytes) for name, one in members.items())),
     )
 
 
@@ -101,7 +117,9 @@ def check_account(account: Account, rules: Rulebook, max_ids: int, max_cycles: i
     names = [bucket.id for bucket in buckets]
     assert len(names) == len(set(names))
     for cycle in account.history:
-        assert cycle.granted_bytes == cycle.used_bytes + cycle.expired_bytes
+        assert cycle.granted_bytes == (
+            cycle.used_bytes + cycle.expired_bytes + cycle.rolled_over_bytes
+        )
     assert len(account.history) <= max_cycles
     ids = len(account.seen_ids) // 8
     assert ids == sum(account.seen_marks[1::2]) <= max_ids
@@ -123,6 +141,7 @@ class World:
         self.found: dict[str, Expectation] = {}
         self.wanted: dict[str, Expectation] = {}
         self.reminder_ids: Counter[str] = Counter()
+        self.policy_ids: set[str] = set()
         self.records: list[LogRecord] = []
         self._ticked_ms: dict[str, int] = {}
         self._rules_so_far = [rules]
@@ -166,7 +185,7 @@ class World:
         ledger = self._ledger(name)
         ledger.pass_time(self._ticked_ms.pop(name, 0))
         account, effects = step(self.account(name), event, arrival, self.rules)
-        self._keep(name, account, effects)
+        self._keep(name, account, effects, max(self.clock_ms, to_ms(event.time)))
         ledger.arrive(fields, self.clock_ms)
         self.compare(name)
         return list(effects)
@@ -217,7 +236,7 @@ class World:
         found, wanted = self.found[name], self.wanted[name]
         problems = differences(found, wanted)
         assert not problems, "\n".join(problems)
-        figures = figures_of(account) if account else None
+        figures = figures_of(account, self.rules) if account else None
         assert figures == ledger.figures(), f"{figures} instead of {ledger.figures()}"
         if account is not None:
             # Lower limits take hold with the next event.
@@ -232,16 +251,29 @@ class World:
             self.ledgers[name] = Ledger(name, self.rules, self.wanted[name])
         return self.ledgers[name]
 
-    def _keep(self, name: str, account: Account | None, effects: Iterable[Effect]) -> None:
+    def _keep(
+        self, name: str, account: Account | None, effects: Iterable[Effect], now_ms: int = 0
+    ) -> None:
         found = self.found[name]
         before = self.account(name)
         if account is None:
             self.states.pop(name, None)
         else:
-            self.states[name] = model.pack(account)
-            charged = account.charged_bytes - (before.charged_bytes if before else 0)
-            # A closed account was forgotten in between: a new one begins at nothing.
-            found.charged_bytes += charged if charged >= 0 else account.charged_bytes
+            state = model.pack(account)
+            refunded = sum(
+                effect.figures["refunded_bytes"]
+                for effect in effects
+                if isinstance(effect, Audited) and effect.decision == "refunded"
+            )
+            # A closed account that was forgotten in between begins anew at nothing.
+            is_new = before is None or (
+                before.status == model.CLOSED
+                and before.next_due_ms <= now_ms
+                and state != self.states[name]
+            )
+            known = 0 if is_new or before is None else before.charged_bytes
+            found.charged_bytes += account.charged_bytes + refunded - known
+            self.states[name] = state
         for effect in effects:
             value = encode_effect(effect)
             if isinstance(effect, Reminder):
@@ -254,6 +286,13 @@ class World:
             elif isinstance(effect, Audited):
                 assert decode_audit(value) == effect
                 found.audit[effect.decision] += 1
+                if effect.decision == "refunded":
+                    found.charged_bytes -= effect.figures["refunded_bytes"]
+            elif isinstance(effect, PolicyChanged):
+                assert decode_policy(value) == effect
+                found.policies[policy_key(value)] += 1
+                assert effect.id not in self.policy_ids
+                self.policy_ids.add(effect.id)
             else:
                 assert isinstance(effect, Rejected)
                 assert decode_reject(value) == effect
@@ -265,7 +304,7 @@ class World:
         assert reminder.granted_bytes == sum(one.granted_bytes for one in buckets)
         assert reminder.granted_bytes == reminder.used_bytes + reminder.remaining_bytes
         assert reminder.cycle_start <= reminder.as_of <= reminder.cycle_end
-        rules = (*self.rules.usage_rules, *self.rules.timed_rules)
+        rules = self.rules.rules_by_id.values()
         rule = next(rule for rule in rules if rule.id == reminder.rule)
         assert reminder.not_before == reminder.as_of
         assert reminder.expires_time - reminder.not_before == timedelta(milliseconds=rule.ttl_ms)

@@ -121,6 +121,14 @@ class Line:
         kind = OptedOut if out else OptedIn
         return self.feed(kind(self._id(), "crm", SUBSCRIBER, day(at), category))
 
+    def send(
+        self, kind: type[SubscriberEvent], at: float, arrives: float | None = None, **fields: Any
+    ) -> list[Effect]:
+        """An event of any kind."""
+        event: Any = kind
+        made = event(self._id(), fields.pop("source", "crm"), SUBSCRIBER, day(at), **fields)
+        return self.feed(made, None if arrives is None else day(arrives))
+
     def close(self, at: float, arrives: float | None = None) -> list[Effect]:
         event = AccountClosed(self._id(), "crm", SUBSCRIBER, day(at))
         return self.feed(event, None if arrives is None else day(arrives))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.core.model import unpack
+from streamproc.core.rulebook import Rulebook
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.oracle import Expectation, differences, observed
 from tests.property.world import figures_of
 from tests.support.expectation import Result
 
 
-def assert_agrees(result: Result, expectation: Expectation) -> None:
+def assert_agrees(result: Result, expectation: Expectation, rules: Rulebook | None = None) -> None:
     """Every account, reminder, reject and audit decision as the oracle has it."""
+    book = rules or default_rulebook()
     accounts = {key.decode(): unpack(data[DUE_BYTES:]) for key, data in result.states.items()}
     found = observed(
         result.reminders.elements(),
@@ -18,7 +21,7 @@ def assert_agrees(result: Result, expectation: Expectation) -> None:
         result.rejects.elements(),
         records=expectation.records,  # what of the input was applied, the accounts show
         charged_bytes=sum(account.charged_bytes for account in accounts.values()),
-        accounts={name: figures_of(account) for name, account in accounts.items()},
+        accounts={name: figures_of(account, book) for name, account in accounts.items()},
     )
     problems = differences(found, expectation)
     assert not problems, "\n".join(problems)

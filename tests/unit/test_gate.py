@@ -9,11 +9,22 @@ from msgspec.structs import replace
 
 from streamproc.core.alerts.policy import AlertPolicy, Cap, Policy, QuietHours
 from streamproc.core.effects import Audited, Effect, Reminder
+from streamproc.core.events import MemberJoined
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.model import pack, unpack
 from streamproc.core.rulebook import Allowance, Limits, Plan, Rulebook, TimedRule, UsageRule
 from streamproc.core.transition import advance
-from tests.support.line import ALL_KINDS, SUBSCRIBER, TEXT, WEEKLY, Line, day
+from tests.support.line import (
+    ALL_KINDS,
+    EXPIRY,
+    SUBSCRIBER,
+    TEXT,
+    WEEKLY,
+    Line,
+    day,
+    reminders,
+    rulebook,
+)
 
 HOUR_MS = DAY_MS // 24
 NIGHT = AlertPolicy(QuietHours(time(22), time(8)))
@@ -222,3 +233,15 @@ def test_the_subscribers_own_quiet_hours_come_first() -> None:
     one.state = pack(account)
     assert story(one.use(500, at=1 + 12.5 / 24)) == ["quiet_hours low 50"]
     assert story(one.reach(day(1 + 13 / 24))) == ["low 50: 500"]
+
+
+def test_two_packs_that_end_at_one_instant_are_two_messages_with_extra_state_too() -> None:
+    for has_extra in (False, True):
+        line = Line(rulebook(timed_rules=(EXPIRY,), usage_rules=()))
+        line.activate()
+        if has_extra:
+            line.send(MemberJoined, at=0.5, member="861380001", role="owner")
+        line.top_up(at=1, pack="extra")
+        line.top_up(at=1, pack="extra")
+        told = [one.buckets[0].id for one in reminders(line.reach(day(8)))]
+        assert told == ["extra#1", "extra#2"]

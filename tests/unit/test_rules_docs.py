@@ -13,6 +13,7 @@ from msgspec import NODEFAULT, Struct
 
 from streamproc.cli import main
 from streamproc.contracts import rulesformat as format
+from streamproc.contracts import rulesquota as quota
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.rulebook import TOPUP_PRIORITY
 from streamproc.core.texts.vocabulary import REMINDER
@@ -27,6 +28,11 @@ IN_WORDS: dict[str, Any] = {
     "see below": format.LimitsEntry(),
     "false": False,
     "week": "week",
+    "-": None,
+    "empty": "",
+    "first": "first",
+    "uncrossed": "uncrossed",
+    "the first three": frozenset(("allowance", "pack", "topup")),
 }
 
 
@@ -54,6 +60,7 @@ def fields(*kinds: type[Struct]) -> dict[str, Any]:
 def test_the_yaml_example_loads_and_has_every_kind_of_rule() -> None:
     rules = load_rulebook(block("yaml"), "r.yaml")
     kinds = {rule.kind for rule in rules.usage_rules} | {rule.kind for rule in rules.timed_rules}
+    kinds |= {rule.kind for rule in rules.correction_rules}
     assert kinds == {one.__struct_config__.tag for one in format.AnyRuleEntry.__args__}
     assert rules.plans["family-20gb"].allowances[1].scope.rating_groups == {20}
 
@@ -75,9 +82,13 @@ def test_the_summary_shown_is_the_one_printed(tmp_path: Path) -> None:
     [
         ("### The file", format.RulesFormat),
         ("### limits", format.LimitsEntry),
-        ("### plans", format.PlanEntry),
-        ("### allowances", format.AllowanceEntry),
-        ("### packs", format.PackEntry),
+        ("### plans", quota.PlanEntry),
+        ("### allowances", quota.AllowanceEntry),
+        ("### packs", quota.PackEntry),
+        ("### rollover", quota.RolloverEntry),
+        ("### tariffs", quota.TariffEntry),
+        ("### overage_tiers", quota.TierEntry),
+        ("### policies", quota.PolicyEntry),
     ],
 )
 def test_a_table_is_its_type(heading: str, kind: type[Struct]) -> None:
@@ -89,13 +100,11 @@ def test_the_tables_of_rules_are_their_types() -> None:
     assert table("### rules") == {**common, "kind": NODEFAULT}
     usage = fields(format.PercentEntry)
     assert fields(format.RemainingEntry) == usage
-    bucket_kinds = usage.pop("bucket_kinds")
-    assert bucket_kinds == {"allowance", "pack", "topup"}
     written = table("`usage_percent` and `remaining_bytes` remind")
-    assert written.pop("bucket_kinds") is None
     assert common | written == usage
     timed = fields(format.SummaryEntry, format.BeforeCycleEndEntry, format.BeforeExpiryEntry)
     assert common | table("`usage_summary`, `before_cycle_end` and") == timed
+    assert common | table("`usage_corrected` follows up") == fields(format.CorrectedEntry)
 
 
 def test_every_placeholder_is_described() -> None:

@@ -65,7 +65,7 @@ rules:
         "10: plans[1].allowances: must be a list, not 'none'",
         "12: packs[0].validity_hours: must be at least 1, not 0",
         "15: rules[0].kind: must be one of usage_percent, remaining_bytes, usage_summary, "
-        "before_cycle_end, before_expiry, not 'usage_percnt'",
+        "before_cycle_end, before_expiry, usage_corrected, not 'usage_percnt'",
         "18: rules[1].thresholds[0]: must be at least 1, not 0",
         "18: rules[1].thresholds[1]: must be at most 100, not 101",
         "18: rules[1].thresholds[3]: 80 is given twice",
@@ -147,7 +147,8 @@ rules:
         ),
         (
             ("category: balance", "category: balance\n    bucket_kinds: [topup, package]"),
-            "16: rules[0].bucket_kinds[1]: must be one of allowance, pack, topup, not 'package'",
+            "16: rules[0].bucket_kinds[1]: must be one of allowance, pack, topup, rollover, "
+            "unlimited, member, not 'package'",
         ),
     ],
     ids=lambda value: repr(value)[:50],

@@ -196,8 +196,9 @@ def _pass(
 ) -> None:
     """Send or hold, the most urgent first: a cap lets through what matters most."""
     bundles: dict[str, list[_Entry]] = {}
-    for entry in sorted(entries, key=lambda one: urgency(one.rule)):
-        bundles.setdefault(entry.rule.policy.group or f"#{entry.rule.id}", []).append(entry)
+    for number, entry in enumerate(sorted(entries, key=lambda one: urgency(one.rule))):
+        # Without a group each is alone: two packs that end at one instant are two messages.
+        bundles.setdefault(entry.rule.policy.group or f"#{number}", []).append(entry)
     for key, bundle in bundles.items():
         _join_held(account, subscriber, bundle, at_ms, out)
         delays = [

@@ -11,9 +11,10 @@ from streamproc.core.alerts.usage import USAGE
 from streamproc.core.effects import Effect
 from streamproc.core.model import Account
 from streamproc.core.notices.speaking import NOTICE
+from streamproc.core.quota.corrected import CORRECTED
 from streamproc.core.rulebook import Rulebook
 
-SPEAKERS: Final = {one.name: one for one in (USAGE, TIMED, NOTICE)}
+SPEAKERS: Final = {one.name: one for one in (USAGE, TIMED, NOTICE, CORRECTED)}
 
 
 def submit(

@@ -8,6 +8,7 @@ from streamproc.core.alerts.state import Mark
 from streamproc.core.charging import Crossed
 from streamproc.core.effects import Cause, Effect, Threshold, audited
 from streamproc.core.model import Account, Bucket
+from streamproc.core.quota.pools import cap_bucket_of
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import Crossing, Rulebook, UsageRule, used_level
 
@@ -19,7 +20,8 @@ def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
 
 def _bucket(account: Account, mark: Mark) -> Bucket | None:
     """The bucket of a mark, unless another one has its name by now (the next cycle's)."""
-    for bucket in account.buckets:
+    of_cap = cap_bucket_of(account, mark.bucket)
+    for bucket in account.buckets if of_cap is None else (of_cap,):
         if bucket.id == mark.bucket and bucket.granted_ms <= mark.at_ms:
             return bucket
     return None
@@ -62,6 +64,7 @@ def _say(
         as_of_ms,
         cause,
         rules,
+        leading.detail,
     )
 
 
@@ -69,9 +72,12 @@ USAGE = Speaker("usage", _find, _is_true, _say)
 
 
 def messages_of_crossed(
-    subscriber: str, crossed: list[Crossed], as_of_ms: int, cause: Cause
+    subscriber: str, crossed: list[Crossed], as_of_ms: int, cause: Cause, member: str = ""
 ) -> tuple[list[Effect], list[Message]]:
-    """One message per rule, of the highest threshold of each bucket; the others are superseded."""
+    """One message per rule, of the highest threshold of each bucket; the others are superseded.
+
+    ``member`` is who of a pool crossed them, if anybody in particular.
+    """
     out: list[Effect] = []
     marks: dict[str, tuple[UsageRule, list[Mark]]] = {}
     for one in crossed:
@@ -94,6 +100,6 @@ def messages_of_crossed(
             tops[crossing.rule.id] = crossing
         bucket = one.bucket
         for rule_id, crossing in tops.items():
-            mark = Mark(as_of_ms, bucket.id, crossing.value, bucket.arming)
+            mark = Mark(as_of_ms, bucket.id, crossing.value, bucket.arming, member)
             marks.setdefault(rule_id, (crossing.rule, []))[1].append(mark)
     return out, [Message(USAGE, rule, found, cause) for rule, found in marks.values()]

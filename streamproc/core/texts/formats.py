@@ -16,6 +16,8 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from streamproc.core.texts.vocabulary import ENDLESS
+
 if TYPE_CHECKING:
     from babel.core import Locale
 
@@ -25,6 +27,18 @@ STYLES: Final = ("short", "medium", "long", "full")
 PLAIN_LANGUAGES: Final = ("en", "zh")
 """Languages that write ``1.25 GB`` and ``80%``, as CLDR has it too."""
 
+_ENDLESS_WORDS: Final = {
+    "en": "unlimited",
+    "zh": "不限量",
+    "de": "unbegrenzt",
+    "es": "ilimitado",
+    "fr": "illimité",
+    "it": "illimitato",
+    "nl": "onbeperkt",
+    "pl": "bez limitu",
+    "pt": "ilimitado",
+    "ru": "безлимит",
+}
 _EPOCH: Final = datetime(1970, 1, 1)
 DAY_MINUTES: Final = 24 * 60
 _DATE_LENGTH: Final = len("2026-01-01")
@@ -74,7 +88,9 @@ class Formats:
         self.tag = tag
         self.currency = currency
         plain = tag.partition("-")[0].lower() in PLAIN_LANGUAGES
-        self.bytes: Callable[[int], str] = bytes_format(None if plain else self.locale)
+        self.bytes: Callable[[int], str] = bytes_format(
+            None if plain else self.locale, endless_word(tag)
+        )
         self.percent = "{}%".format if plain else lru_cache(maxsize=256)(self._percent)
         self.number = lru_cache(maxsize=4096)(self._number)
         self.money = lru_cache(maxsize=4096)(self._money)
@@ -178,10 +194,15 @@ def babel_locale(tag: str) -> Locale:
     return Locale("en")
 
 
-def bytes_format(locale: Locale | None) -> Callable[[int], str]:
+def endless_word(tag: str) -> str:
+    """What a locale says of bytes without limit."""
+    return _ENDLESS_WORDS.get(tag.partition("-")[0].lower(), "∞")
+
+
+def bytes_format(locale: Locale | None, endless: str = "unlimited") -> Callable[[int], str]:
     """Bytes in decimal units, cut (never rounded up) to two digits: ``1.25 GB``.
 
-    Without a locale as English and Chinese have it.
+    Without a locale as English and Chinese have it. ``ENDLESS`` is shown as the word ``endless``.
     """
     kilo, mega, giga, tera = (
         _unit_format(locale, f"digital-{name}byte", f"{sign}B")
@@ -195,6 +216,8 @@ def bytes_format(locale: Locale | None) -> Callable[[int], str]:
     def readable(count: int) -> str:
         if count >= 1_000_000_000:
             if count >= 1_000_000_000_000:
+                if count >= ENDLESS:
+                    return endless
                 return tera(count // 10_000_000_000)
             return giga(count // 10_000_000)
         if count >= 1_000_000:

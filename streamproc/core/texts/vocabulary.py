@@ -11,6 +11,9 @@ from typing import Final
 
 from msgspec import Struct
 
+ENDLESS: Final = 1 << 60
+"""A number of bytes that stands for no limit; no real one is as large."""
+
 
 class Kind(Enum):
     """What a placeholder's value is, as an attribute of the figures."""

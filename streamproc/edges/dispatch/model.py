@@ -61,7 +61,8 @@ class Message:
 
     @property
     def subscriber(self) -> str:
-        return self.reminder.subscriber
+        recipient = self.reminder.recipient
+        return recipient if isinstance(recipient, str) else self.reminder.subscriber
 
     @property
     def cost(self) -> int:

@@ -1,0 +1,1 @@
+"""Quota beyond buckets: prices and caps, policies, pools, roll-over, refunds."""

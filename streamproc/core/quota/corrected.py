@@ -1,0 +1,81 @@
+"""What correction rules say: the follow-up of refunds, one for a batch of them."""
+
+from __future__ import annotations
+
+from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.policy import Spoken
+from streamproc.core.alerts.state import Mark
+from streamproc.core.effects import Cause, Effect
+from streamproc.core.events import UsageRefunded
+from streamproc.core.model import Account, tidy
+from streamproc.core.reminding import remind
+from streamproc.core.rulebook import CorrectionRule, Rulebook
+
+
+def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
+    rule = rules.rules_by_id.get(rule_id)
+    return rule if isinstance(rule, CorrectionRule) else None
+
+
+def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+    """What was told stays untrue for as long as its cycle lasts."""
+    return mark.at_ms >= account.cycle_start_ms
+
+
+def _say(
+    account: Account,
+    subscriber: str,
+    rule: Spoken,
+    marks: list[Mark],
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> list[Effect]:
+    assert isinstance(rule, CorrectionRule)
+    buckets = list(account.buckets)
+    return remind(
+        account,
+        subscriber,
+        rule,
+        buckets,
+        buckets[0] if buckets else None,
+        None,
+        f"refund {marks[-1].arming}",
+        cycle_start_ms,
+        as_of_ms,
+        cause,
+        rules,
+        marks[-1].detail,
+    )
+
+
+CORRECTED = Speaker("corrected", _find, _is_true, _say)
+
+
+def messages_of_refund(
+    account: Account,
+    event: UsageRefunded,
+    now_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+    *,
+    is_applied: bool,
+) -> list[Message]:
+    """The follow-up that is due now, if any; the account forgets that it was.
+
+    The last refund of a batch brings it even if it changes nothing itself (not ``is_applied``).
+    """
+    quota = account.extra.quota if account.extra else None
+    uncrossed = quota is not None and quota.uncrossed
+    if quota is not None:
+        quota.uncrossed = False
+        tidy(account)
+    member = event.member if isinstance(event.member, str) else ""
+    wanted = [
+        one for one in rules.correction_rules if uncrossed or (is_applied and one.when == "always")
+    ]
+    if wanted:
+        account.grants += 1  # tells this follow-up from others of the cycle
+    mark = Mark(now_ms, arming=account.grants, detail=member)
+    return [Message(CORRECTED, rule, [mark], cause) for rule in wanted]

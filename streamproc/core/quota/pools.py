@@ -1,0 +1,100 @@
+"""Pools: one account that several members draw on.
+
+The pool's id is the account and the record key, so a pool lies in one partition and is exact
+however its members' numbers would hash; a member is a field of its usage. What members used in the
+present cycle and usage of nobody in particular sum up to what the pool was charged in it.
+"""
+
+from __future__ import annotations
+
+from streamproc.core.charging import Crossed, crossings_between
+from streamproc.core.effects import Effect, audited, cause_of, rejected
+from streamproc.core.events import Arrival, MemberJoined, MemberLeft
+from streamproc.core.instants import to_ms
+from streamproc.core.model import Account, Bucket, quota_of, tidy
+from streamproc.core.quota.state import Member
+from streamproc.core.rulebook import Rulebook
+
+MEMBER = "member"
+"""Kind of the stand-in bucket of a member's cap: rules that name it remind of caps."""
+
+
+def join(account: Account, event: MemberJoined, arrival: Arrival) -> list[Effect]:
+    """A member joins, or its role or cap changes; a changed cap re-arms what it un-crosses."""
+    quota = quota_of(account)
+    member = quota.members.setdefault(event.member, Member())
+    cap = event.cap_bytes if isinstance(event.cap_bytes, int) else None
+    if member.cap_bytes != cap:
+        account.grants += 1
+        member.arming = account.grants
+    member.cap_bytes = cap
+    member.owner = event.role == "owner"
+    cause = cause_of(event, arrival)
+    now_ms = to_ms(event.time)
+    return [audited("member_joined", event.subscriber, now_ms, cause, member=event.member)]
+
+
+def leave(account: Account, event: MemberLeft, arrival: Arrival) -> list[Effect]:
+    """A member leaves; what it used stays used."""
+    quota = account.extra.quota if account.extra else None
+    if quota is None or event.member not in quota.members:
+        return [rejected("unknown_member", "no such member of this pool", event, arrival)]
+    del quota.members[event.member]
+    tidy(account)
+    cause = cause_of(event, arrival)
+    now_ms = to_ms(event.time)
+    return [audited("member_left", event.subscriber, now_ms, cause, member=event.member)]
+
+
+def member_count(account: Account) -> int:
+    """How many draw on the account; 0 if it is no pool."""
+    return len(account.extra.quota.members) if account.extra and account.extra.quota else 0
+
+
+def use(account: Account, name: str, used_bytes: int, rules: Rulebook) -> list[Crossed] | None:
+    """Count usage for a member; returns thresholds of its cap, or None for an unknown member."""
+    quota = account.extra.quota if account.extra else None
+    member = quota.members.get(name) if quota else None
+    if member is None:
+        return None
+    before = member.used_bytes
+    member.used_bytes = before + used_bytes
+    if member.cap_bytes is None:
+        return []
+    crossings = crossings_between(rules, MEMBER, member.cap_bytes, before, member.used_bytes)
+    return [Crossed(cap_bucket(account, name, member), crossings)] if crossings else []
+
+
+def give_back(account: Account, name: str, refunded_bytes: int) -> None:
+    """A refund lowers the member's figure; what it un-crosses is armed again."""
+    quota = account.extra.quota if account.extra else None
+    member = quota.members.get(name) if quota else None
+    if member is not None and member.used_bytes and refunded_bytes:
+        member.used_bytes -= min(refunded_bytes, member.used_bytes)
+        account.grants += 1
+        member.arming = account.grants
+
+
+def cap_bucket_of(account: Account, bucket_id: str) -> Bucket | None:
+    """The cap that a bucket's id names, or None: of a real bucket, or of a member that left."""
+    quota = account.extra.quota if account.extra else None
+    name = bucket_id.removeprefix(f"{MEMBER}:")
+    if quota is None or name == bucket_id or name not in quota.members:
+        return None
+    return cap_bucket(account, name, quota.members[name])
+
+
+def cap_bucket(account: Account, name: str, member: Member) -> Bucket:
+    """A member's cap as a bucket, for rules, texts and figures; more than the cap may be used."""
+    cap = member.cap_bytes or 0
+    return Bucket(
+        f"{MEMBER}:{name}",
+        MEMBER,
+        "",
+        0,
+        account.cycle_start_ms,
+        account.cycle_end_ms,
+        cap,
+        min(member.used_bytes, cap),
+        member.arming,
+    )

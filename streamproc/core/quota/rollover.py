@@ -1,0 +1,51 @@
+"""Unused bytes of an allowance that go on into later cycles."""
+
+from __future__ import annotations
+
+from streamproc.core.calendar import cycle_of, known_zone
+from streamproc.core.model import ALLOWANCE, ROLLOVER, Account, Bucket
+from streamproc.core.rulebook import Rulebook
+
+
+def roll_over(account: Account, rules: Rulebook) -> list[Bucket]:
+    """Take what rolls over out of the ending cycle's allowances; returns its new buckets.
+
+    It is of the plan in force until now whether and how much; what rolled over once does not roll
+    over again, it has an end of its own.
+    """
+    plan = rules.plans.get(account.plan)
+    found: list[Bucket] = []
+    for allowance in plan.allowances if plan else ():
+        rollover = allowance.rollover
+        if rollover is None:
+            continue
+        for bucket in account.buckets:
+            if bucket.source != allowance.id or bucket.kind != ALLOWANCE:
+                continue
+            carried = min(bucket.remaining_bytes, rollover.max_bytes)
+            if carried <= 0:
+                continue
+            bucket.rolled_over_bytes += carried
+            account.grants += 1
+            beside = -1 if rollover.used == "first" else 1
+            found.append(
+                Bucket(
+                    f"{allowance.id}#{account.grants}",
+                    ROLLOVER,
+                    allowance.id,
+                    bucket.priority + beside,
+                    account.cycle_end_ms,
+                    _end_ms(account, rollover.cycles),
+                    carried,
+                    arming=account.grants,
+                )
+            )
+    return found
+
+
+def _end_ms(account: Account, cycles: int) -> int:
+    tz = known_zone(account.time_zone)
+    end_ms = account.cycle_end_ms
+    for _ in range(cycles):
+        end_ms = cycle_of(end_ms, account.anchor_day, tz)[1]
+    return end_ms

@@ -1,0 +1,34 @@
+"""Which usage a bucket, a tariff or a policy covers."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+DAY_MINUTES = 1440
+
+
+class Scope(Struct, frozen=True, gc=False):
+    """By rating group, roaming zone and time of day; None covers everything."""
+
+    rating_groups: frozenset[int] | None = None
+    roaming_zones: frozenset[str] | None = None
+    hours: tuple[tuple[int, int], ...] | None = None
+    """Windows of the subscriber's local day, in minutes from midnight: from (inclusive) to
+    (exclusive); a window whose end is not after its start passes midnight."""
+
+    def covers(self, rating_group: int, roaming_zone: str, minute: int = 0) -> bool:
+        """``minute`` is the local minute of the day; it is looked at only if there are hours."""
+        return (
+            (self.rating_groups is None or rating_group in self.rating_groups)
+            and (self.roaming_zones is None or roaming_zone in self.roaming_zones)
+            and (self.hours is None or any(_is_within(minute, *one) for one in self.hours))
+        )
+
+
+def _is_within(minute: int, start: int, end: int) -> bool:
+    if start < end:
+        return start <= minute < end
+    return minute >= start or minute < end
+
+
+EVERYTHING = Scope()

@@ -1,0 +1,64 @@
+"""Quota beyond buckets, against the naive oracle: every figure, message and change of policy."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamproc.core.instants import DAY_MS, to_ms
+from tests.property import quota_walks
+from tests.property.budget import budget
+from tests.property.world import World
+from tests.support.line import day
+
+NAMES = ("861380000001", "861380000002", "861380000003")
+
+
+def live(seed: int, records: int, **limits: int) -> World:
+    """A history, compared after each of its records."""
+    world = World(quota_walks.rulebook(**limits), to_ms(day(0)))
+    for stamp_ms, event in quota_walks.walk(seed, world.clock_ms, records, NAMES):
+        if isinstance(event, dict):
+            world.clock_ms = max(world.clock_ms, stamp_ms)
+            world.send(event, stamp_ms)
+        else:
+            world.arrive(NAMES[0].encode(), event, stamp_ms)
+    world.clock_ms += 40 * DAY_MS
+    world.finish()
+    return world
+
+
+@budget(12)
+@given(seed=st.integers(0, 2**32 - 1), max_ids=st.sampled_from([8, 16_384]))
+def test_histories_of_every_quota_feature(seed: int, max_ids: int) -> None:
+    live(seed, 150, dedupe_max_ids=max_ids)
+
+
+def test_the_histories_meet_everything() -> None:
+    """What is never met is not tested."""
+    worlds = [live(seed, 350) for seed in range(4)]
+    wanted = [one for world in worlds for one in world.wanted.values()]
+    told = {(key.reason, key.state) for one in wanted for key in one.policies}
+    assert {reason for reason, _ in told} == {
+        "fair_use",
+        "nothing_left",
+        "cost_cap",
+        "member_cap",
+    }
+    assert {state for _, state in told} == {"throttled", "barred", "restored"}
+    decisions = {decision for one in wanted for decision, count in one.audit.items() if count}
+    assert decisions >= {
+        *("refunded", "rolled_over", "cost_cap_lifted", "cost_cap_restored", "member_joined"),
+        *("member_left", "unknown_member", "late_usage", "cycle_closed"),
+    }
+    reasons = {reason for one in wanted for reason in one.rejects}
+    assert reasons >= {"unknown_tariff", "unknown_member", "not_counted"}
+    kinds = {key.kind for one in wanted for key in one.reminders if key.recipient}
+    assert kinds >= {"usage_percent", "usage_corrected", "usage_summary"}
+
+
+@pytest.mark.slow_property
+@pytest.mark.parametrize("seed", range(30))
+def test_very_long_quota_histories(seed: int) -> None:
+    live(1000 + seed, 3000)
