@@ -10,6 +10,7 @@ from streamproc.cli.demo import demo
 from streamproc.cli.dispatch import dispatch
 from streamproc.cli.explain import explain
 from streamproc.cli.replay import replay
+from streamproc.cli.retract import retract
 from streamproc.cli.rules import rules
 from streamproc.cli.send import send
 from streamproc.cli.simulate import simulate
@@ -30,6 +31,7 @@ main.add_command(demo)
 main.add_command(dispatch)
 main.add_command(explain)
 main.add_command(replay)
+main.add_command(retract)
 main.add_command(rules)
 main.add_command(send)
 main.add_command(simulate)

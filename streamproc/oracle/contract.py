@@ -149,7 +149,8 @@ class Contract:
         self.start_ms, self.end_ms = cycle_around(self.end_ms, self.anchor_day, self.zone)
         self.grant_plan(rules)
         self.buckets += rolled
-        self.outcome.audit["rolled_over"] += len(rolled)
+        if rolled:
+            self.outcome.audit["rolled_over"] += len(rolled)
 
     def _roll_over(self, rules: Rulebook) -> list[Bucket]:
         """What the plan lets go on of this cycle's allowances."""

@@ -104,9 +104,9 @@ class Expectation:
     audit: Counter[str] = field(default_factory=Counter)
     """By decision."""
     accounts: dict[str, AccountFigures] = field(default_factory=dict)
-    policies: Counter[PolicyKey] = field(default_factory=Counter)
     repeated_ids: Counter[str] = field(default_factory=Counter)
     """Reminder ids that were seen more than once; expected are none."""
+    policies: Counter[PolicyKey] = field(default_factory=Counter)
 
 
 def reminder_key(value: bytes) -> ReminderKey:

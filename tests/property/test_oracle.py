@@ -151,8 +151,8 @@ def test_a_month_by_hand() -> None:
             0,
             1400,
             (
-                (to_ms(day(0)), to_ms(day(31 + midnight)), 1000, 1000, 0, 205, 5),
-                (to_ms(day(31 + midnight)), to_ms(day(33)), 1000, 0, 1000, 0, 0),
+                (to_ms(day(0)), to_ms(day(31 + midnight)), 1000, 1000, 0, 205, 5, 0, 0, 0),
+                (to_ms(day(31 + midnight)), to_ms(day(33)), 1000, 0, 1000, 0, 0, 0, 0, 0),
             ),
         )
     }

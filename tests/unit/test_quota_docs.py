@@ -49,7 +49,8 @@ class Moment(NamedTuple):
 
 def examples() -> Iterator[tuple[str, str, str]]:
     for title, text in SECTIONS.items():
-        blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
+        every = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
+        blocks = [one for one in every if one[0] != "console"]
         assert [kind for kind, _ in blocks] == ["yaml", ""], title
         yield title, blocks[0][1], blocks[1][1]
 

@@ -1,0 +1,58 @@
+"""``streamproc retract``: takes back what a bad batch of an upstream system had charged."""
+
+from __future__ import annotations
+
+import click
+
+from streamproc.cli.durations import Instant
+from streamproc.core.instants import from_ms
+
+HOUR_MS = 3_600_000
+
+
+@click.command(short_help="Take back what a bad batch had charged.")
+@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@click.option("--topic", default="streamproc.events", help="Input topic: read and written.")
+@click.option("--source", required=True, help="The upstream system, as its events name it.")
+@click.option("--from-time", type=Instant(), required=True, help="Event times from here on.")
+@click.option("--to-time", type=Instant(), required=True, help="Event times before this.")
+@click.option("--dry-run", is_flag=True, help="Only count; send nothing.")
+def retract(
+    broker: str, topic: str, source: str, from_time: int, to_time: int, dry_run: bool
+) -> None:
+    """Send one refund for each usage event of a source in a range of event time.
+
+    Each event is taken back once, however often this is run. Stop the source first, or what it
+    sends meanwhile is missed. docs/quota.md tells what refunds do.
+
+    \b
+    Example:
+      streamproc retract --broker localhost:9092 --source ocs-7 \\
+        --from-time 2026-01-12T00:00:00Z --to-time 2026-01-12T06:00:00Z --dry-run
+    """
+    from streamproc.edges.bulk.errors import TopicError
+    from streamproc.edges.producer import DeliveryFailedError, UsageProducer
+    from streamproc.edges.replay.sources import TopicSource
+    from streamproc.edges.retraction import Batch, Tally, arrival_range_ms, refunds
+
+    if from_time >= to_time:
+        raise click.UsageError("--to-time must be after --from-time")
+    batch = Batch(source, from_ms(from_time), from_ms(to_time))
+    tally = Tally()
+    try:
+        found = TopicSource(broker, topic, from_ms=max(arrival_range_ms(batch, HOUR_MS), 0))
+        made = refunds(found.records(found.begin()), batch, tally)
+        if dry_run:
+            for _ in made:
+                pass
+        else:
+            with UsageProducer(broker, topic) as producer:
+                for refund in made:
+                    producer.send(refund)
+    except (TopicError, DeliveryFailedError) as error:
+        raise click.ClickException(str(error)) from error
+    what = "would be taken back" if dry_run else "taken back"
+    click.echo(
+        f"{tally.events} events of {tally.subscribers} subscribers {what}, "
+        f"{tally.refunded_bytes} bytes ({tally.records} records read)"
+    )
