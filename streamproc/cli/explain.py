@@ -168,7 +168,8 @@ def _recomputed(
     }
 
     def emit(topic: str, key: bytes | None, value: bytes) -> None:
-        again.take(LogRecord(key, value, 0), kinds[topic])
+        if topic in kinds:
+            again.take(LogRecord(key, value, 0), kinds[topic])
 
     worker = VirtualWorker(rulebook, emit, "off")
     mine = found.subscriber.encode()
