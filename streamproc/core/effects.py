@@ -97,6 +97,8 @@ class Reminder(Struct, frozen=True, gc=False, tag="reminder.requested", tag_fiel
     cause: Cause
     recipient: Subscriber | UnsetType = UNSET
     """Whom to tell, if it is not the subscriber itself: one of a pool's members."""
+    channel_texts: dict[Word, Text] | UnsetType = UNSET
+    """Other words for channels other than SMS, by channel."""
 
 
 class PolicyChanged(Struct, frozen=True, gc=False, tag="policy.changed", tag_field="type"):

@@ -77,6 +77,7 @@ def remind(  # every argument is a different fact of the message
         as_of,
         from_ms(as_of_ms + rule.ttl_ms),
         cause,
+        channel_texts=template.render_channels(figures),
     )
     if account.extra is None:
         return [reminder]

@@ -70,6 +70,7 @@ def message(  # every argument is a different fact of the message
         not_before=as_of,
         expires_time=from_ms(as_of_ms + notice.ttl_ms),
         cause=cause,
+        channel_texts=template.render_channels(figures),
     )
 
 

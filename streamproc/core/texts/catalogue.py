@@ -31,6 +31,12 @@ def text_of(
         found = prepared.get((owner, locale))
         if found is None or found.locale != locale:
             found = compile_text(texts[locale], locale, known, rules.currency)
+            options = rules.text_options.get((owner, locale))
+            if options is not None:
+                found.channels = {
+                    channel: compile_text(template, locale, known, rules.currency).render
+                    for channel, template in options.channels.items()
+                }
         prepared[owner, wanted] = found
     return found
 

@@ -14,6 +14,8 @@ from operator import attrgetter
 from string import Formatter
 from typing import Any, Final
 
+from msgspec import UNSET, UnsetType
+
 from streamproc.core.texts.formats import (
     DAY_MINUTES,
     Formats,
@@ -54,7 +56,7 @@ class TextError(ValueError):
 class Text:
     """A compiled template. ``render`` takes figures: an attribute for each of ``names``."""
 
-    __slots__ = ("branches", "locale", "names", "render", "source")
+    __slots__ = ("branches", "channels", "locale", "names", "render", "source")
 
     def __init__(
         self,
@@ -70,6 +72,14 @@ class Text:
         self.render = render
         self.branches = branches
         """Placeholder, type and keys of each plural and select, for those who check texts."""
+        self.channels: dict[str, Part] = {}
+        """How to render the words for channels other than SMS."""
+
+    def render_channels(self, figures: Any) -> dict[str, str] | UnsetType:
+        """The words for other channels, UNSET if there are none."""
+        if not self.channels:
+            return UNSET
+        return {channel: render(figures) for channel, render in self.channels.items()}
 
 
 def compile_text(source: str, locale: str, known: Vocabulary, currency: str = "XXX") -> Text:

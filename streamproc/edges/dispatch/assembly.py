@@ -12,10 +12,12 @@ from streamproc.edges.dispatch.config import (
     FileFormat,
     GatewayFormat,
     GatewaysFormat,
+    SmppFormat,
     WebhookFormat,
     secret_of,
 )
 from streamproc.edges.dispatch.gateways.base import Gateway
+from streamproc.edges.dispatch.gateways.channel import ChannelGateway
 from streamproc.edges.dispatch.gateways.console import ConsoleGateway
 from streamproc.edges.dispatch.gateways.file import FileGateway
 from streamproc.edges.dispatch.gateways.smpp import SmppGateway, SmppSettings
@@ -40,7 +42,7 @@ def gateways_of(
     config: GatewaysFormat, base: Path, chance: Callable[[], float]
 ) -> dict[str, Gateway]:
     """The gateways by name; paths are relative to ``base``. Raises ``GatewaysError``."""
-    return {one.name: _gateway(one, base, chance) for one in config.gateways}
+    return {one.name: _of_channel(one, _gateway(one, base, chance)) for one in config.gateways}
 
 
 def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int) -> Router:
@@ -64,6 +66,12 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
             )
         )
     return Router(lines, _ms(config.patience_seconds))
+
+
+def _of_channel(one: GatewayFormat, gateway: Gateway) -> Gateway:
+    if isinstance(one, SmppFormat) or one.channel is None:
+        return gateway
+    return ChannelGateway(gateway, one.channel)
 
 
 def _gateway(one: GatewayFormat, base: Path, chance: Callable[[], float]) -> Gateway:

@@ -77,17 +77,22 @@ class _Gateway(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     breaker: BreakerFormat = BreakerFormat()
 
 
-class ConsoleFormat(_Gateway, frozen=True, kw_only=True, tag="console"):
+class _Channel(_Gateway, frozen=True, kw_only=True):
+    channel: Name | None = None
+    """Reminders that have other words for this channel go out with them."""
+
+
+class ConsoleFormat(_Channel, frozen=True, kw_only=True, tag="console"):
     """Prints to standard output."""
 
 
-class FileFormat(_Gateway, frozen=True, kw_only=True, tag="file"):
+class FileFormat(_Channel, frozen=True, kw_only=True, tag="file"):
     """Appends to a file."""
 
     path: Annotated[str, Meta(min_length=1)]
 
 
-class WebhookFormat(_Gateway, frozen=True, kw_only=True, tag="webhook"):
+class WebhookFormat(_Channel, frozen=True, kw_only=True, tag="webhook"):
     """Posts to a URL."""
 
     url: Url
