@@ -194,10 +194,13 @@ class _Stories:
             text = text.translate(_FULL_WIDTH)
         elif form < 0.3:
             text = f" {text.lower()}  "
-        self._text(name, at_ms, text)
+        # Some texts are under way for a while, past the question that they do not answer.
+        late_ms = self._random.randrange(HOUR_MS) if self._random.random() < 0.05 else 0
+        self._text(name, at_ms, text, late_ms)
 
-    def _text(self, name: str, at_ms: int, text: str) -> None:
-        self._put("commands", name, at_ms, {"type": "sms.received", "source": "smsc", "text": text})
+    def _text(self, name: str, at_ms: int, text: str, late_ms: int = 0) -> None:
+        event: dict[str, object] = {"type": "sms.received", "source": "smsc", "text": text}
+        self._put("commands", name, at_ms, event, late_ms)
 
     def _event(
         self, name: str, at_ms: int, kind: str, source: str, late_ms: int = 0, **fields: Any

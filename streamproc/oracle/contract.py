@@ -29,6 +29,7 @@ from streamproc.oracle.days import cycle_around, days_before, next_summary
 from streamproc.oracle.figures import Expectation, PolicyKey, ReminderKey
 from streamproc.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.oracle.reading import Fields
+from streamproc.oracle.talk import Talk
 
 Cycle = dict[str, int]
 """A closed cycle: ``start``, ``end`` (ms), ``granted``, ``used``, ``expired``, ``overage``,
@@ -83,6 +84,7 @@ class Contract:
         self.overage = 0
         self.opted_out: set[str] = set()
         self.start_ms, self.end_ms = cycle_around(self.since_ms, self.anchor_day, self.zone)
+        self.talk = Talk(name, self.since_ms, self.zone, self.opted_out, outcome)
 
     def live(self) -> list[Bucket]:
         return in_charge_order([bucket for bucket in self.buckets if not bucket["over"]])
@@ -94,6 +96,7 @@ class Contract:
         moments = [float(self.end_ms)]
         moments += [end_of(bucket) for bucket in self.live()]
         moments += [at for at, _, _ in self._timed(rules)]
+        moments += self.talk.moments(self.done_ms, self, rules)
         return min(moments)
 
     def do_moment(self, at_ms: int, rules: Rulebook) -> None:
@@ -101,6 +104,7 @@ class Contract:
         for at, rule, buckets in self._timed(rules):
             if at == at_ms:
                 self._remind(rule, None, buckets, at_ms)
+        self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
                 if not remaining(bucket):
@@ -148,6 +152,7 @@ class Contract:
             self.plan, self.next_plan = self.next_plan, None
         self.start_ms, self.end_ms = cycle_around(self.end_ms, self.anchor_day, self.zone)
         self.grant_plan(rules)
+        self.talk.end_cycle(self.start_ms, rules)
         self.buckets += rolled
         if rolled:
             self.outcome.audit["rolled_over"] += len(rolled)
@@ -179,6 +184,11 @@ class Contract:
                 )
             )  # fmt: skip
         return rolled
+
+    def at_hand(self) -> Talk:
+        """What was said, with the present figures before it."""
+        self.talk.live, self.talk.overage = self.live(), self.overage
+        return self.talk
 
     def grant_plan(self, rules: Rulebook) -> None:
         """The plan's allowances for the present cycle; nothing if the plan is gone."""

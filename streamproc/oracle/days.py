@@ -100,3 +100,11 @@ def days_before(end_ms: int, rule: TimedRule, zone: str) -> int:
     for _ in range(rule.days_before):
         day -= ONE_DAY
     return instant_of(day, rule.at, zone)
+
+
+def days_after(instant_ms: int, days: int, at: time, zone: str) -> int:
+    """When clocks show ``at`` so many days after (or before) the day of an instant."""
+    day = day_of(instant_ms, zone)
+    for _ in range(abs(days)):
+        day += ONE_DAY if days > 0 else -ONE_DAY
+    return instant_of(day, at, zone)

@@ -57,6 +57,18 @@ class PolicyKey(NamedTuple):
     spend_minor: int
 
 
+class OrderKey(NamedTuple):
+    """All of an order to billing that has to be right; fields that its type lacks are empty."""
+
+    type: str
+    subscriber: str
+    about: str
+    service: str
+    outcome: str
+    amount_minor: int
+    time_ms: int
+
+
 class BucketFigures(NamedTuple):
     """A bucket that is not over; ``expires_ms`` is None if it never ends."""
 
@@ -107,6 +119,7 @@ class Expectation:
     repeated_ids: Counter[str] = field(default_factory=Counter)
     """Reminder ids that were seen more than once; expected are none."""
     policies: Counter[PolicyKey] = field(default_factory=Counter)
+    orders: Counter[OrderKey] = field(default_factory=Counter)
 
 
 def reminder_key(value: bytes) -> ReminderKey:
@@ -131,6 +144,20 @@ def policy_key(value: bytes) -> PolicyKey:
     )
 
 
+def order_key(value: bytes) -> OrderKey:
+    """The key of a record of the orders topic."""
+    order = json.loads(value)
+    return OrderKey(
+        order["type"],
+        order["subscriber"],
+        order.get("about", ""),
+        order["service"],
+        order.get("outcome", ""),
+        order.get("amount_minor", 0),
+        instant_ms(order.get("decided_time") or order["time"]),
+    )
+
+
 def observed(
     reminders: Iterable[bytes],
     audit: Iterable[bytes] = (),
@@ -139,6 +166,7 @@ def observed(
     charged_bytes: int = 0,
     accounts: dict[str, AccountFigures] | None = None,
     policies: Iterable[bytes] = (),
+    orders: Iterable[bytes] = (),
 ) -> Expectation:
     """The outcome that output records (their values) show, to be compared with an expectation."""
     found = Expectation(records, charged_bytes, accounts=accounts or {})
@@ -149,6 +177,9 @@ def observed(
         ids[message["id"]] += 1
         found.reminders[key] += 1
         found.reminders_by_kind[key.kind] += 1
+    for value in orders:
+        ids[json.loads(value)["id"]] += 1
+        found.orders[order_key(value)] += 1
     found.repeated_ids = Counter({one: count for one, count in ids.items() if count > 1})
     found.policies.update(map(policy_key, policies))
     found.audit.update(json.loads(value)["decision"] for value in audit)
@@ -185,6 +216,14 @@ def differences(observed: Expectation, expected: Expectation) -> list[str]:
         for policy in sorted(policies, key=lambda key: (key.time_ms, key.number))[:EXAMPLES]:
             shown = policy._replace(subscriber=_mask(policy.subscriber))
             lines.append(f"  {what}: {policies[policy]} x {shown}")
+    for what, some in (
+        ("too many", observed.orders - expected.orders),
+        ("missing", expected.orders - observed.orders),
+    ):
+        if some:
+            lines.append(f"{some.total()} orders {what}")
+        for order in sorted(some)[:EXAMPLES]:
+            lines.append(f"  {what}: {order._replace(subscriber=_mask(order.subscriber))}")
     for one, times in sorted(observed.repeated_ids.items())[:EXAMPLES]:
         lines.append(f"reminder id {one} was used {times} times")
     if observed.accounts and expected.accounts:

@@ -57,7 +57,7 @@ class Ledger:
             if event["type"] == "usage.refunded":
                 reason, also = self._refund(event, now_ms)
             else:
-                reason = self._change(event, now_ms)
+                reason = self._change(event, arrival_ms, now_ms)
             self.contract.tell_policies(now_ms, self.rules)
             self.contract.done_ms = max(self.contract.done_ms, now_ms)
             self._look_ahead()
@@ -198,6 +198,7 @@ class Ledger:
         )
         self.contract.grant_plan(self.rules)
         self.outcome.audit["activated"] += 1
+        self.contract.at_hand().begin(event, now_ms, self.rules)
         return None
 
     def _next_grant(self) -> int:
@@ -248,7 +249,7 @@ class Ledger:
         self.outcome.audit["late_usage"] += 1
         return None
 
-    def _change(self, event: Fields, now_ms: int) -> str | None:
+    def _change(self, event: Fields, arrival_ms: int, now_ms: int) -> str | None:
         contract, kind = self.contract, event["type"]
         assert contract is not None
         if kind == "account.activated":
@@ -263,6 +264,11 @@ class Ledger:
         about_earlier = event["time"] < contract.since_ms
         if kind in ("account.plan_changed", "account.closed") and about_earlier:
             return "before_activation"
+        if kind in ("sms.received", "location.updated") or kind.startswith("service."):
+            at_ms = max(now_ms, contract.done_ms)
+            if kind == "sms.received":
+                return contract.at_hand().text(event, at_ms, self.rules)
+            return contract.at_hand().hear(event, arrival_ms, at_ms, self.rules)
         if kind == "account.plan_changed":
             if event["plan"] not in self.rules.plans:
                 return "unknown_plan"
@@ -273,6 +279,7 @@ class Ledger:
                 return reason
             self.grants += 1
         elif kind == "account.closed":
+            contract.at_hand().close(max(arrival_ms, contract.done_ms))
             contract.close(event["time"], self.rules)
         elif kind == "account.opted_out":
             contract.opted_out.add(event["category"])

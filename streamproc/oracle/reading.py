@@ -225,6 +225,15 @@ def _one_of(*choices: str) -> Callable[[Any], str]:
     return check
 
 
+def _names(most: int) -> Callable[[Any], list[str]]:
+    def check(content: Any) -> list[str]:
+        if not isinstance(content, list) or len(content) > most:
+            raise _Wrong
+        return [_text(1, 64)(one) for one in content]
+
+    return check
+
+
 _Checks = dict[str, Callable[[Any], Any]]
 
 _NAME = _text(1, 64)
@@ -267,7 +276,7 @@ _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
             "time_zone": _NAME,
             "billing_anchor_day": _number(1, 31),
         },
-        {"locale": _NAME},
+        {"locale": _NAME, "services": _names(50)},
     ),
     "account.plan_changed": (
         {**_COMMON, "plan": _NAME},
@@ -290,6 +299,23 @@ _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
     ),
     "account.member_left": ({**_COMMON, "member": _subscriber}, {}),
     "account.closed": (_COMMON, {}),
+    "service.requested": ({**_COMMON, "service": _NAME}, {}),
+    "service.subscribed": (
+        {**_COMMON, "service": _NAME},
+        {"price_minor": _BYTES, "next_charge_time": _instant},
+    ),
+    "service.unsubscribed": ({**_COMMON, "service": _NAME}, {}),
+    "service.charge_requested": ({**_COMMON, "service": _NAME, "amount_minor": _BYTES}, {}),
+    "service.charged": (
+        {**_COMMON, "service": _NAME, "amount_minor": _BYTES},
+        {"request_id": _COMMON["id"], "next_charge_time": _instant},
+    ),
+    "service.refunded": (
+        {**_COMMON, "service": _NAME, "amount_minor": _BYTES},
+        {"charged_minor": _BYTES},
+    ),
+    "location.updated": ({**_COMMON, "roaming_zone": _NAME}, {}),
+    "sms.received": ({**_COMMON, "text": _text(0, 1600)}, {}),
     "clock.advanced": (
         {"id": _COMMON["id"], "source": _SOURCE, "time": _instant},
         {},

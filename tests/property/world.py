@@ -12,13 +12,21 @@ from streamproc.contracts.codec import (
     DecodeFailure,
     decode_audit,
     decode_event,
+    decode_order,
     decode_policy,
     decode_reject,
     decode_reminder,
     encode_effect,
 )
 from streamproc.core import model
-from streamproc.core.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
+from streamproc.core.effects import (
+    Audited,
+    Effect,
+    Order,
+    PolicyChanged,
+    Rejected,
+    Reminder,
+)
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import NEVER_MS, to_ms
 from streamproc.core.model import Account, Bucket
@@ -32,6 +40,7 @@ from streamproc.oracle import (
     Expectation,
     LogRecord,
     differences,
+    order_key,
     policy_key,
     reminder_key,
 )
@@ -39,6 +48,7 @@ from streamproc.oracle.ledger import Ledger
 from streamproc.oracle.reading import Refused, read
 
 TOPIC = "events"
+_INSTANTS = ("time", "expires_time", "next_charge_time")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS = {model.HELD: "held", model.ACTIVE: "active", model.CLOSED: "closed"}
 
@@ -153,8 +163,7 @@ class World:
     def send(self, fields: dict[str, Any], timestamp_ms: int | None = None) -> list[Effect]:
         """An event in its plain JSON form arrives; instants are given in milliseconds."""
         plain = {
-            name: rfc3339(value) if name in ("time", "expires_time") else value
-            for name, value in fields.items()
+            name: rfc3339(value) if name in _INSTANTS else value for name, value in fields.items()
         }
         value = json.dumps(plain, separators=(",", ":")).encode()
         return self.arrive(fields["subscriber"].encode(), value, timestamp_ms)
@@ -293,6 +302,10 @@ class World:
                 found.policies[policy_key(value)] += 1
                 assert effect.id not in self.policy_ids
                 self.policy_ids.add(effect.id)
+            elif isinstance(effect, Order):
+                assert decode_order(value) == effect
+                self.reminder_ids[effect.id] += 1
+                found.orders[order_key(value)] += 1
             else:
                 assert isinstance(effect, Rejected)
                 assert decode_reject(value) == effect
@@ -304,12 +317,14 @@ class World:
         assert reminder.granted_bytes == sum(one.granted_bytes for one in buckets)
         assert reminder.granted_bytes == reminder.used_bytes + reminder.remaining_bytes
         assert reminder.cycle_start <= reminder.as_of <= reminder.cycle_end
-        rules = self.rules.rules_by_id.values()
+        replies = self.rules.commands.replies if self.rules.commands else {}
+        notices = (*self.rules.notices.values(), *replies.values())
+        rules = (*self.rules.rules_by_id.values(), *notices)
         rule = next(rule for rule in rules if rule.id == reminder.rule)
         assert reminder.not_before == reminder.as_of
         assert reminder.expires_time - reminder.not_before == timedelta(milliseconds=rule.ttl_ms)
         cause = reminder.cause
-        if isinstance(rule, TimedRule):
+        if isinstance(rule, TimedRule) or rule.kind in ("before_charge", "plan_advice"):
             assert cause.due_time == reminder.as_of
         else:
             place = (cause.topic, cause.partition, cause.offset)

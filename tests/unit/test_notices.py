@@ -210,6 +210,14 @@ def test_no_plan_is_advised_on_a_guess() -> None:
         assert "saved" not in str(texts(line.reach(day(until)))), scene
 
 
+def test_a_saving_that_allowances_for_some_usage_may_hide_is_not_told() -> None:
+    line = Talking()
+    line.begin("middle")
+    for start in (0, 31):
+        line.use(6_000_000_000, start + 1)  # of films, for all that the history knows
+    assert "saved" not in str(texts(line.reach(day(70))))
+
+
 def test_what_billing_says_of_unknown_services_or_earlier_contracts_is_rejected() -> None:
     line = begun()
     line.request("gone", 1)
