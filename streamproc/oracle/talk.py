@@ -60,6 +60,7 @@ class Talk:
         )
         self.outcome.reminders[key] += 1
         self.outcome.reminders_by_kind[kind] += 1
+        self.count("fired")
 
     def tell(self, kind: str, at_ms: int, rules: Rulebook) -> None:
         notice = rules.notices.get(kind)
