@@ -106,6 +106,7 @@ INTERRUPTED = 130
 @click.option("--reminders", default="streamproc.reminders", help="The worker's.")
 @click.option("--audit", default="streamproc.audit", help="The worker's.")
 @click.option("--rejects", default="streamproc.rejects", help="The worker's.")
+@click.option("--policy", default="streamproc.policy", help="The worker's.")
 @click.option(
     "--record",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -234,7 +235,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
 def _verified(broker: str, topic: str, options: dict[str, Any]) -> int:
     from streamproc.edges.replay.verify import Outputs, verify
 
-    outputs = Outputs(options["reminders"], options["audit"], options["rejects"])
+    outputs = Outputs(options["reminders"], options["audit"], options["rejects"], options["policy"])
     rules = read_rules(options["rules"])
     expected, lines = verify(broker, topic, outputs, rules, options["verify_timeout"] / 1000)
     for line in lines:

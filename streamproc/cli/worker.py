@@ -30,6 +30,7 @@ from streamproc.cli.logs import Format, configure
 @click.option("--audit", default="streamproc.audit", help="Output topic.")
 @click.option("--rejects", default="streamproc.rejects", help="Output topic.")
 @click.option("--orders", default="streamproc.orders", help="Output topic, for billing.")
+@click.option("--policy", default="streamproc.policy", help="Output topic, for a policy system.")
 @click.option("--partitions", default=4, help="For topics that do not exist yet.")
 @click.option("--replication-factor", default=1, help="For topics that do not exist yet.")
 @click.option(
@@ -72,6 +73,7 @@ def worker(
     audit: str,
     rejects: str,
     orders: str,
+    policy: str,
     rules: Path | None,
     log_level: str,
     log_format: Format,
@@ -90,7 +92,7 @@ def worker(
     logging = configure(log_level, log_format)
     settings = WorkerSettings(
         rules=rules,
-        topics=Topics(tuple(inputs), reminders, audit, rejects, orders),
+        topics=Topics(tuple(inputs), reminders, audit, rejects, orders, policy),
         **options,
     )
     try:

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     help="Beside the events: orders and charges of services, trips, texts of subscribers.",
 )
 @click.option(
+    "--quota",
+    is_flag=True,
+    help="In between: pools' members, refunds, consents, a bad batch; wants rules that have them.",
+)
+@click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%d"]),
     default="2026-01-01",
@@ -61,6 +66,7 @@ def workload(
     seed: int,
     subscribers: int,
     stories: int,
+    quota: bool,
     start: datetime,
     days: int,
     rules: Path | None,
@@ -90,6 +96,7 @@ def workload(
     from streamproc.edges.bulk import BulkProducer, DeliveryError, TopicError
     from streamproc.edges.bulk.topics import topic_facts
     from streamproc.edges.workload import WorkloadSettings, clock_records, generate
+    from streamproc.edges.workload_quota import quota_month
     from streamproc.edges.workload_talk import mixed
 
     if (out is None) == (broker is None):
@@ -104,7 +111,11 @@ def workload(
     rulebook = read_rules(rules)
     if stories and not (rulebook.commands or rulebook.services or rulebook.zones):
         raise click.ClickException("--stories needs commands, services or zones in the rules file")
+    if stories and quota:
+        raise click.UsageError("give either --stories or --quota")
     records = mixed(settings, rulebook, stories) if stories else generate(settings, rulebook)
+    if quota:
+        records = quota_month(settings, rulebook)
     began = time.monotonic()
     if out is not None:
         clocks = clock_records(settings, partitions if advance_clock else 0)

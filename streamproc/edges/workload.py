@@ -24,6 +24,8 @@ from streamproc.edges.workload_faults import malformed
 
 HOUR_MS = 3_600_000
 MONTH_DAYS = 31
+UNLIMITED_BYTES = 30_000_000_000
+"""What is used of an unlimited allowance in a month, on average."""
 ZONES = ("Asia/Shanghai", "Asia/Urumqi", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
 LOCALES = ("zh-CN", "zh-CN", "en")
 RATING_GROUPS = (10, 10, 10, 20, 30)
@@ -97,7 +99,11 @@ class _Generator:
         self._names = [f"86138{number:08d}" for number in range(settings.subscribers)]
         self._plan = [self._random.choice(self._plans) for _ in self._names]
         self._allowance = [
-            sum(one.granted_bytes for one in rulebook.plans[plan].allowances) for plan in self._plan
+            sum(
+                UNLIMITED_BYTES if one.unlimited else one.granted_bytes
+                for one in rulebook.plans[plan].allowances
+            )
+            for plan in self._plan
         ]
         self._out = [False] * settings.subscribers
         self._closed: set[int] = set()

@@ -178,6 +178,8 @@ class Ledger:
         reason = self._activate(event, now_ms)
         if reason is not None:
             return self._reject(reason)
+        if self.contract is not None:
+            self.contract.tell_policies(now_ms, self.rules)
         self._remember(arrival_ms, (event["source"], event["id"]))
         self._look_ahead()
         waiting, self.waiting = self.waiting, []

@@ -21,7 +21,8 @@ def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "streamproc", "worker", "--embedded", "--app-id", names.app_id),
         *("--input", names.events, "--reminders", names.reminders, "--audit", names.audit),
-        *("--rejects", names.rejects, "--orders", names.orders, "--clock", "event"),
+        *("--rejects", names.rejects, "--orders", names.orders),
+        *("--policy", names.policy, "--clock", "event"),
         *("--datadir", str(tmp_path / "data")),
     ]
     log = (tmp_path / "worker.log").open("wb")
@@ -35,6 +36,7 @@ def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
             names.audit,
             names.rejects,
             names.orders,
+            names.policy,
             names.changelog,
         )
         for topic in topics:

@@ -35,6 +35,7 @@ class Names:
         self.audit = f"{app_id}.audit"
         self.rejects = f"{app_id}.rejects"
         self.orders = f"{app_id}.orders"
+        self.policy = f"{app_id}.policy"
         self.commands = f"{app_id}.commands"
         self.changelog = f"{app_id}-accounts-changelog"
 
@@ -51,7 +52,7 @@ class WorkerProcess:
             *(sys.executable, "-m", "streamproc", "worker", "--broker", bootstrap),
             *("--app-id", names.app_id, "--input", names.events),
             *("--reminders", names.reminders, "--audit", names.audit),
-            *("--rejects", names.rejects, "--orders", names.orders),
+            *("--rejects", names.rejects, "--orders", names.orders, "--policy", names.policy),
             *("--datadir", str(directory / f"{name}-data")),
             *("--clock", "event", "--session-timeout-seconds", "6"),
             *options,

@@ -35,6 +35,7 @@ class Result:
     audit: Counter[bytes] = field(default_factory=Counter)
     rejects: Counter[bytes] = field(default_factory=Counter)
     orders: Counter[bytes] = field(default_factory=Counter)
+    policy: Counter[bytes] = field(default_factory=Counter)
 
 
 class _Log:
@@ -67,7 +68,7 @@ def expect_of_topics(
     final_clock_ms: int | None = None,
 ) -> Result:
     """The same for records (topic, partition, offset, record) of several topics."""
-    topics = Topics(inputs, "reminders", "audit", "rejects", "orders")
+    topics = Topics(inputs, "reminders", "audit", "rejects", "orders", "policy")
     processor = QuotaProcessor(rules or default_rulebook(), topics, "event")
     outbox = Outbox()
     rows: dict[int, Rows[Account]] = {}
@@ -90,6 +91,7 @@ def expect_of_topics(
     result.audit = _count(outbox, "audit")
     result.rejects = _count(outbox, "rejects")
     result.orders = _count(outbox, "orders")
+    result.policy = _count(outbox, "policy")
     return result
 
 
@@ -111,6 +113,7 @@ async def observe(bootstrap: str, names: Names) -> Result:
     result.audit = Counter(r.value for r in await read_committed(bootstrap, names.audit))
     result.rejects = Counter(r.value for r in await read_committed(bootstrap, names.rejects))
     result.orders = Counter(r.value for r in await read_committed(bootstrap, names.orders))
+    result.policy = Counter(r.value for r in await read_committed(bootstrap, names.policy))
     return result
 
 
@@ -140,6 +143,7 @@ def assert_same(observed: Result, expected: Result) -> None:
         *_differences("audit", observed.audit, expected.audit),
         *_differences("rejects", observed.rejects, expected.rejects),
         *_differences("orders", observed.orders, expected.orders),
+        *_differences("policy", observed.policy, expected.policy),
     ]
     wrong: list[Any] = [
         key

@@ -21,6 +21,7 @@ def assert_agrees(result: Result, expectation: Expectation, rules: Rulebook | No
         result.rejects.elements(),
         records=expectation.records,  # what of the input was applied, the accounts show
         charged_bytes=sum(account.charged_bytes for account in accounts.values()),
+        policies=result.policy.elements(),
         accounts={name: figures_of(account, book) for name, account in accounts.items()},
     )
     problems = differences(found, expectation)

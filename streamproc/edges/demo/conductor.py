@@ -150,7 +150,8 @@ class Conductor:
             *("-m", "streamproc", "worker", "--broker", self._site.bootstrap),
             *("--app-id", names.app_id, "--input", names.events),
             *("--reminders", names.reminders, "--audit", names.audit),
-            *("--rejects", names.rejects, "--orders", names.orders, "--clock", "event"),
+            *("--rejects", names.rejects, "--orders", names.orders),
+            *("--policy", names.policy, "--clock", "event"),
             *("--datadir", str(self._report.parent / "worker-data")),
             *("--report", str(self._report)),
         ]

@@ -55,6 +55,10 @@ class Names:
         return f"{self.app_id}.orders"
 
     @property
+    def policy(self) -> str:
+        return f"{self.app_id}.policy"
+
+    @property
     def reminders(self) -> str:
         return f"{self.app_id}.reminders"
 

@@ -21,6 +21,7 @@ class Outputs:
     reminders: str
     audit: str
     rejects: str
+    policy: str
 
 
 def verify(
@@ -32,9 +33,9 @@ def verify(
 ) -> tuple[Expectation, list[str]]:
     """The expectation for all of ``topic``, and where the outputs differ from it.
 
-    Waits up to ``timeout_seconds`` for the worker to come to as many reminders, audit records and
-    rejects as are expected. The worker must have begun with the topic's first record, with the
-    same rules and ``--clock event``. Raises ``TopicError``.
+    Waits up to ``timeout_seconds`` for the worker to come to as many reminders, audit records,
+    rejects and changes of policy as are expected. The worker must have begun with the topic's
+    first record, with the same rules and ``--clock event``. Raises ``TopicError``.
     """
     expected = expect(_records(bootstrap, topic), rules)
     deadline = time.monotonic() + timeout_seconds
@@ -46,6 +47,7 @@ def verify(
             # What the outputs do not tell: accounts lie in the worker's own table.
             records=expected.records,
             charged_bytes=expected.charged_bytes,
+            policies=_values(bootstrap, outputs.policy),
         )
         lines = differences(found, expected)
         if not lines or time.monotonic() > deadline or _beyond(found, expected):
