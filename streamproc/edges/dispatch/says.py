@@ -16,8 +16,9 @@ def facts_of(message: Message) -> Facts:
     """What later receipts need, so that they can be written without the reminder."""
     reminder, origin = message.reminder, message.origin
     return Facts(
-        mask(reminder.subscriber),
-        peer_hash(reminder.subscriber),
+        # Of whom it is sent to: a delivery receipt comes from there.
+        mask(message.subscriber),
+        peer_hash(message.subscriber),
         reminder.kind,
         reminder.rule,
         reminder.mandatory,

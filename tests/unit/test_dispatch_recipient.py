@@ -1,0 +1,26 @@
+"""A pool's reminder is sent to the member it names, and matched with that member's receipts."""
+
+from __future__ import annotations
+
+from streamproc.contracts.codec import decode_reminder, encode_effect
+from streamproc.edges.dispatch.matching import peer_hash
+from streamproc.edges.dispatch.model import Message, Origin
+from streamproc.edges.dispatch.says import facts_of
+from tests.support.desk import START_MS, TOPIC, reminder
+
+POOL, MEMBER = "family-4711", "8613800000002"
+
+
+def message(**fields: str) -> Message:
+    one = decode_reminder(encode_effect(reminder(subscriber=POOL, **fields)))
+    return Message(one.id, one, Origin(TOPIC, 0, 0, START_MS), 0, 0, START_MS, START_MS + 1)
+
+
+def test_it_goes_to_the_recipient() -> None:
+    assert message(recipient=MEMBER).subscriber == MEMBER
+    assert facts_of(message(recipient=MEMBER)).peer == peer_hash(MEMBER)
+
+
+def test_without_recipient_it_goes_to_the_subscriber() -> None:
+    assert message().subscriber == POOL
+    assert facts_of(message()).peer == peer_hash(POOL)
