@@ -77,4 +77,7 @@ class Names:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        return self.events, self.reminders, self.audit, self.rejects, self.changelog
+        return (
+            *(self.events, self.reminders, self.audit, self.rejects),
+            *(self.orders, self.policy, self.changelog),
+        )
