@@ -205,7 +205,8 @@ class Life:
 
     def _topics(self) -> list[str]:
         names = self.names
-        return [names.events, names.reminders, names.audit, names.rejects, names.changelog]
+        outputs = [names.reminders, names.audit, names.rejects, names.orders, names.policy]
+        return [names.events, *outputs, names.changelog]
 
     def _make_topics(self) -> None:
         new = [
