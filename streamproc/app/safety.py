@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -9,7 +10,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 log = structlog.get_logger(__name__)
 
-_NAMES = ("cleanup.policy", "min.insync.replicas", "unclean.leader.election.enable")
+_NAMES = (
+    "cleanup.policy",
+    "min.insync.replicas",
+    "unclean.leader.election.enable",
+    "message.timestamp.type",
+)
 
 
 def policy_problem(changelog: str, policy: str) -> str | None:
@@ -41,6 +47,23 @@ def tell_doubts(found: list[str]) -> None:
         log.warning(
             "losing a broker may lose or double events and reminders (docs/guarantees.md)",
             because="; ".join(found),
+        )
+
+
+def senders_clocks(inputs: Iterable[str], configs: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The input topics whose records bring their senders' time instead of the broker's."""
+    kept = "message.timestamp.type"
+    return [topic for topic in inputs if configs.get(topic, {}).get(kept) == "CreateTime"]
+
+
+def tell_senders_clocks(topics: list[str]) -> None:
+    """Loudly, but going on: the senders' clocks may be right."""
+    if topics:
+        log.warning(
+            "under --clock wall an event arrives by its sender's clock here: one that runs ahead "
+            "makes reminders go out early (kafka-configs --alter --entity-type topics "
+            "--entity-name TOPIC --add-config message.timestamp.type=LogAppendTime)",
+            topics=", ".join(topics),
         )
 
 

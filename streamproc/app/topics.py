@@ -14,7 +14,14 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streamproc.app.safety import doubts, policy_problem, tell_doubts, topic_configs
+from streamproc.app.safety import (
+    doubts,
+    policy_problem,
+    senders_clocks,
+    tell_doubts,
+    tell_senders_clocks,
+    topic_configs,
+)
 from streamproc.app.settings import WorkerSettings
 from streamproc.engine.advice import PERMISSIONS
 
@@ -59,17 +66,20 @@ async def _prepare(admin: Any, settings: WorkerSettings) -> int:
             await asyncio.sleep(0.1)
             counts = await _partition_counts(admin, [*names, settings.changelog])
         partitions = _the_one_count(counts) or partitions
-    await _check_settings(admin, sorted(counts), settings.changelog)
+    await _check_settings(admin, sorted(counts), settings)
     return partitions
 
 
-async def _check_settings(admin: Any, topics: list[str], changelog: str) -> None:
+async def _check_settings(admin: Any, topics: list[str], settings: WorkerSettings) -> None:
     """Refuse a changelog that would be deleted, warn of what does not survive a lost broker."""
+    changelog = settings.changelog
     configs = await topic_configs(admin, topics)
     if changelog in configs:
         problem = policy_problem(changelog, configs[changelog]["cleanup.policy"])
         if problem is not None:
             raise TopicsError(problem)
+    if settings.clock == "wall":
+        tell_senders_clocks(senders_clocks(settings.topics.inputs, configs))
     replicas = {
         topic["topic"]: min(len(one["replicas"]) for one in topic["partitions"])
         for topic in await admin.describe_topics(topics)

@@ -1,4 +1,4 @@
-"""``streamproc replay``: recorded usage to a topic again; and recording it."""
+"""``streamproc replay``: recorded usage to a topic again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
+from streamproc.cli.recording import record as record_topics
 from streamproc.cli.replay_options import (
     name_of,
     pseudonyms_of,
@@ -151,7 +152,7 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
 
     try:
         if options["record"] is not None:
-            code = _record(sources, options)
+            code = record_topics(sources, options)
         else:
             code = _replay(sources, options)
     except FileNotFoundError as error:
@@ -269,38 +270,6 @@ def _dry_run(source: Source, plan: Any, options: dict[str, Any]) -> int:
     click.echo(f"from {iso(first + shift)} to {iso(last + shift)}")
     if plan.speed is not None:
         click.echo(f"takes {(last - first) / 1000 / plan.speed:,.0f} s")
-    return 0
-
-
-def _record(sources: tuple[str, ...], options: dict[str, Any]) -> int:
-    from streamproc.edges.replay.capture import Capture
-    from streamproc.edges.replay.pace import Control
-
-    broker = options["from_broker"] or options["broker"]
-    if broker is None:
-        raise click.UsageError("give --broker HOST:PORT")
-    topics = [one.removeprefix("topic:") for one in sources if one.startswith("topic:")]
-    if len(topics) != len(sources):
-        raise click.UsageError("--record captures topics; write each SOURCE as topic:NAME")
-    start = options["start"]
-    if start not in ("latest", "earliest"):
-        start = Instant().convert(start, None, None)
-    pseudonyms = pseudonyms_of(options["pseudonymise"])
-    capture = Capture(
-        broker, topics, options["record"], start, pseudonyms.applied_to if pseudonyms else None
-    )
-    if capture.resumed:
-        click.echo(f"going on with {options['record']}", err=True)
-    control = Control()
-    seconds = None if options["seconds"] is None else options["seconds"] / 1000
-    with (
-        steered(control, keys=False),
-        shown_progress(
-            "recording", lambda: 0, None, lambda: capture.records, lambda: False, options["quiet"]
-        ),
-    ):
-        capture.run(control, to_end=options["to_end"], seconds=seconds)
-    click.echo(f"{capture.records:,} records to {options['record']}")
     return 0
 
 

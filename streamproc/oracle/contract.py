@@ -31,6 +31,8 @@ from streamproc.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.oracle.reading import Fields
 from streamproc.oracle.talk import Talk
 
+MAX_PARTS = 500
+
 Cycle = dict[str, int]
 """A closed cycle: ``start``, ``end`` (ms), ``granted``, ``used``, ``expired``, ``overage``,
 ``late``, ``rolled`` (bytes), ``spent`` (minor units) and ``endless`` (0 or 1)."""
@@ -201,7 +203,16 @@ class Contract:
                 )
             )  # fmt: skip
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many parts as a state record may: buckets, those of this cycle that
+        ended and can still take late usage, categories left, members."""
+        ended = [bucket for bucket in self.buckets if bucket["over"] and bucket["stays"]]
+        counts = (self.live(), ended, self.opted_out, self.members.by_name)
+        return sum(len(one) for one in counts) >= MAX_PARTS
+
     def _expire(self, bucket: Bucket) -> None:
+        bucket["stays"] = remaining(bucket) > 0 or bucket["kind"] in PLAN_KINDS
         bucket["expired"] += remaining(bucket)
         bucket["over"] = True
         self.outcome.audit["bucket_expired"] += 1

@@ -11,6 +11,11 @@ from streamproc.oracle.contract import Contract, Cycle, Told
 from streamproc.oracle.figures import AccountFigures, BucketFigures, Expectation
 from streamproc.oracle.reading import Fields
 
+ADDING = (
+    *("account.plan_changed", "account.topped_up"),
+    *("account.opted_out", "account.member_joined"),
+)
+"""What may give an account another part."""
 WEEK_MS = 7 * 86_400_000
 
 
@@ -266,6 +271,8 @@ class Ledger:
         about_earlier = event["time"] < contract.since_ms
         if kind in ("account.plan_changed", "account.closed") and about_earlier:
             return "before_activation"
+        if kind in ADDING and contract.is_full:
+            return "account_full"
         if kind in ("sms.received", "location.updated") or kind.startswith("service."):
             at_ms = max(now_ms, contract.done_ms)
             if kind == "sms.received":

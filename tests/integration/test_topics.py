@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from structlog.testing import capture_logs
 
 from streamproc.app.settings import Clock, Topics, WorkerSettings
 from streamproc.app.topics import TopicsError, prepare_topics
@@ -42,6 +43,24 @@ async def test_missing_topics_are_made_with_the_clocks_timestamps(
     assert await prepare_topics(settings) == 3
     assert await timestamp_type(bootstrap, settings.topics.inputs[0]) == kind
     assert await timestamp_type(bootstrap, settings.topics.reminders) == "CreateTime"
+
+
+@pytest.mark.parametrize(("clock", "warnings"), [("wall", 1), ("event", 0)])
+async def test_input_with_its_senders_time_is_told_under_the_wall_clock(
+    bootstrap: str, clock: Clock, warnings: int
+) -> None:
+    settings = settings_of(bootstrap, clock)
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(settings.topics.inputs[0], 3, 1)])
+    finally:
+        await admin.close()
+
+    with capture_logs() as logs:
+        await prepare_topics(settings)
+    told = [line for line in logs if "sender's clock" in line["event"]]
+    assert [line["topics"] for line in told] == [settings.topics.inputs[0]] * warnings
 
 
 async def test_topics_with_different_partition_counts_are_refused(bootstrap: str) -> None:

@@ -14,21 +14,12 @@ when it is told to::
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from aiokafka.partitioner import DefaultPartitioner
-from faust.types import TP
-
-from streamproc.engine import crashpoints
-from streamproc.engine.changelog import PROGRESS_KEY, Progress, read_to_end
-from streamproc.engine.delivery import Chunk
-from streamproc.engine.partition import Partition, PoisonError, Processor
-from streamproc.engine.rows import Rows
-from streamproc.engine.settings import LaneSettings
-from tests.support.commit_faults import CommitFaults, SimulatedCrashError, crashing_at
-from tests.support.memory_log import Headers, LogRecord, MemoryConsumer, MemoryLog, MemoryWriter
+from streamproc.engine.changelog import PROGRESS_KEY
+from streamproc.engine.partition import PoisonError
+from tests.support.memory_log import Headers, LogRecord
+from tests.support.memory_worker import MemoryWorker
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,7 +28,7 @@ PATIENCE = 20
 """Failures in a row after which a commit is given up."""
 
 
-class TopologyDriver(Generic[T]):
+class TopologyDriver(MemoryWorker[T]):
     """One worker that owns every partition, and the log it works on.
 
     ``new_processor`` makes the application's part anew for each start, ``now_ms`` is the wall
@@ -45,92 +36,10 @@ class TopologyDriver(Generic[T]):
     ``log`` of another driver makes this one its successor.
     """
 
-    def __init__(
-        self,
-        new_processor: Callable[[], Processor[T]],
-        *,
-        inputs: Sequence[str] = ("events",),
-        partitions: int = 2,
-        log: MemoryLog | None = None,
-        now_ms: int = 0,
-        chunk_records: int = 1000,
-        due_per_tick: int = 1000,
-    ) -> None:
-        self.log = log or MemoryLog(partitions)
-        self.now_ms = now_ms
-        self.changelog = "changelog"
-        self.group_offsets: dict[tuple[str, int], int] = {}
-        """Next offset by (topic, partition), as acknowledged after commits."""
-        self.repairs: list[tuple[int, BaseException]] = []
-        """Partitions that were loaded again, and why."""
-        self.partitions: dict[int, Partition[T]] = {}
-        self.settings = LaneSettings(
-            bootstrap="",
-            app_id="driver",
-            input_topics=tuple(inputs),
-            chunk_records=chunk_records,
-            due_per_tick=due_per_tick,
-        )
-        self._new_processor = new_processor
-        self._read: dict[str, int] = {}
-        self._fetch: dict[tuple[str, int], int] = {}
-        self._aside: set[tuple[object, object]] = set()
-        self._faults = CommitFaults()
-        self._choose = DefaultPartitioner()
-        self._runner = asyncio.Runner()
-        self.processor = new_processor()
-        self.start()
-
-    def __enter__(self) -> TopologyDriver[T]:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free what the driver holds; nothing is committed."""
-        self.crash()
-        self._runner.close()
-
-    # The worker's life.
-
-    def start(self) -> None:
-        """A new process: everything it knows it reads from the log."""
-        self.processor = self._new_processor()
-        self._aside.clear()
-        for number in range(self.log.partitions):
-            self._run(self._open(number))
-
     def stop(self) -> None:
         """A graceful end: what was applied is committed."""
         self.commit()
         self.crash()
-
-    def crash(self) -> None:
-        """Whatever is in memory is gone; a transaction under way stays open in the log."""
-        self.partitions.clear()
-        self._faults.clear()
-        self._run(_cancel_others())
-
-    def restart(self) -> None:
-        """Crash, and start again."""
-        self.crash()
-        self.start()
-
-    @contextlib.contextmanager
-    def crash_at(self, stage: str, step: str, count: int = 1) -> Iterator[None]:
-        """The worker dies the ``count``-th time that it reaches a step (``engine/crashpoints``).
-
-        It is an error if it does not reach it within the block.
-        """
-
-        try:
-            with crashing_at(stage, step, count):
-                yield
-        except SimulatedCrashError:
-            self.crash()
-        else:
-            raise AssertionError(f"{stage}:{step} was not reached")
 
     # Input.
 
@@ -251,11 +160,6 @@ class TopologyDriver(Generic[T]):
         """The next commit (of a partition) fails after a step; after 6 it is committed anyway."""
         self._faults.fail_at(step, error, partition)
 
-    def reload(self, number: int) -> None:
-        """Law 4: throw a partition's memory away and load it from the changelog."""
-        self._run(self.partitions.pop(number).close())
-        self._run(self._open(number))
-
     # Output.
 
     def output(self, topic: str) -> list[LogRecord]:
@@ -288,76 +192,3 @@ class TopologyDriver(Generic[T]):
             for key, value in found.items()
             if key is not None and key != PROGRESS_KEY and value is not None
         }
-
-    def _feed(self, number: int, until: dict[str, int]) -> None:
-        """Apply a partition's input up to these offsets, chunk by chunk."""
-        for topic, end in until.items():
-            while (start := self._fetch[topic, number]) < end:
-                found, after = self.log.read_from(topic, number, start, self.settings.chunk_records)
-                records = [record for record in found if record.offset < end]
-                self._fetch[topic, number] = min(after, end)
-                if not records:
-                    continue
-                chunk = Chunk(TP(topic, number), records, 0)
-                try:
-                    self.partitions[number].apply(chunk, self._acknowledger(chunk))
-                except PoisonError as error:
-                    self._set_aside(number, error)
-
-    def _acknowledger(self, chunk: Chunk) -> Callable[[], None]:
-        calls = iter([True])
-
-        def ack() -> None:
-            assert next(calls, False), "a chunk was acknowledged twice"
-            self.group_offsets[chunk.topic, chunk.partition] = chunk.offset + 1
-
-        return ack
-
-    def _set_aside(self, number: int, error: PoisonError) -> None:
-        if (error.record, error.key) in self._aside:
-            raise error  # set aside, and there again
-        self._aside.add((error.record, error.key))
-        self.processor.set_aside(error)
-        self._repair(number, error)
-
-    def _repair(self, number: int, why: BaseException) -> None:
-        """Load a partition again and apply again what was in memory."""
-        self.repairs.append((number, why))
-        reached = {topic: self._fetch[topic, number] for topic in self.settings.input_topics}
-        self.reload(number)
-        self._feed(number, reached)
-
-    async def _open(self, number: int) -> None:
-        writer = MemoryWriter(
-            self.log, self.settings.app_id, number, lambda: self.now_ms, self._faults.pause
-        )
-        await writer.open()
-        crashpoints.reached("open", "a")
-        rows: Rows[T] = Rows(self.processor, eager=self.processor.packs_at_once)
-        consumer = MemoryConsumer(self.log)
-        progress, _ = await read_to_end(consumer, self.changelog, number, 0, rows, Progress())
-        crashpoints.reached("open", "b")
-        rows.rebuild_due()
-        crashpoints.reached("open", "c")
-        self.partitions[number] = Partition(
-            number,
-            rows,
-            progress,
-            writer,  # type: ignore[arg-type]
-            self.processor,
-            self.changelog,
-            self.settings,
-        )
-        for topic in self.settings.input_topics:
-            self._fetch[topic, number] = self.partitions[number].start_offset(topic) or 0
-
-    def _run(self, work: Coroutine[Any, Any, R]) -> R:
-        return self._runner.run(work)
-
-
-async def _cancel_others() -> None:
-    """The process is dead: what it was waiting for never happens."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.app.safety import doubts, policy_problem
+from streamproc.app.safety import doubts, policy_problem, senders_clocks
 
 SAFE = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
 
@@ -34,3 +34,8 @@ def test_a_changelog_must_be_compacted_and_nothing_else() -> None:
         problem = policy_problem("log", policy)
         assert problem is not None
         assert f"cleanup.policy={policy}" in problem
+
+
+def test_input_that_keeps_its_senders_time_is_told() -> None:
+    kept = {name: {"message.timestamp.type": name} for name in ("CreateTime", "LogAppendTime")}
+    assert senders_clocks(["CreateTime", "LogAppendTime", "hidden"], kept) == ["CreateTime"]
