@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from click.testing import CliRunner
 
+from streamproc.cli import main
 from streamproc.contracts import rulesformat as format
 from streamproc.contracts.conversation import default_commands
 from streamproc.contracts.rulesfile import load_rulebook
@@ -16,6 +18,7 @@ from streamproc.core.commands.parsing import grammar_of
 from streamproc.core.commands.vocabulary import ACTIONS
 from streamproc.core.notices.catalogue import PLACEHOLDERS, NoticeKind
 from streamproc.core.rulebook import Rulebook
+from streamproc.edges.recording import RecordingReader
 from tests.contract.contract import EXAMPLES
 from tests.support.line import day, rulebook
 from tests.support.talking import Talking, ended, outcomes, refunds, texts
@@ -166,3 +169,23 @@ def test_the_yaml_example_of_commands_does_what_it_says() -> None:
 def test_commands_are_off_by_default() -> None:
     assert rulebook().commands is None
     assert "`commands_off`" in SMS
+
+
+def test_the_workload_command_makes_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = HEAD + block(NOTICES, "yaml") + "commands: {}\n"
+    Path("rules.yaml").write_text(text, encoding="utf-8")
+    (command,) = re.findall(r"^    streamproc (workload .*)$", SMS, re.MULTILINE)
+    result = CliRunner().invoke(main, command.split())
+    assert result.exit_code == 0, result.output
+    values = [one.value for one in RecordingReader(tmp_path / "talk.ndjson").records()]
+    assert sum(b'"sms.received"' in (value or b"") for value in values) > 100
+
+
+def test_stories_need_something_to_talk_of(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(HEAD, encoding="utf-8")
+    options = ["--rules", str(rules), "--stories", "5", "--out", str(tmp_path / "x.ndjson")]
+    result = CliRunner().invoke(main, ["workload", "--events", "10", *options])
+    assert result.exit_code == 1
+    assert "--stories needs commands, services or zones" in result.output
