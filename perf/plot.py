@@ -127,3 +127,54 @@ def draw_scale(
         axis.grid(alpha=0.3)
         axis.tick_params(labelsize=8)
     _save(pyplot, figure, path, machine)
+
+
+STORM_CLASSES = {
+    "low": ("low balance (not timed)", "#e09f3e"),
+    "notice": ("mandatory", SECOND_COLOUR),
+    "summary": ("other", OURS_COLOUR),
+}
+
+
+def draw_storm(
+    path: Path,
+    machine: str,
+    found: Mapping[str, Any],
+    since_midnight_ms: Mapping[str, Sequence[int]],
+    beyond_slot_ms: Mapping[str, Sequence[int]],
+) -> None:
+    """Lateness by class: since the common instant, and beyond each reminder's own instant."""
+    pyplot, figure, axes = _figure(10, 3.8, 2)
+    titles = (
+        "from midnight until readable",
+        "from a reminder's own instant until readable",
+    )
+    sides = (since_midnight_ms, beyond_slot_ms)
+    for axis, title, by_rule in zip(axes, titles, sides, strict=True):
+        for rule, times in by_rule.items():
+            label, colour = STORM_CLASSES[rule]
+            shares = [(index + 1) / len(times) * 100 for index in range(len(times))]
+            every = max(1, len(times) // 2000)
+            axis.plot(
+                [max(one, 1) / 1000 for one in times[::every]],
+                shares[::every],
+                color=colour,
+                lw=1.5,
+                label=f"{label}: {len(times):,}",
+            )
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("s", fontsize=8)
+        axis.set_ylabel("% of reminders", fontsize=8)
+        axis.grid(alpha=0.3)
+        axis.tick_params(labelsize=8)
+        axis.legend(fontsize=7)
+    axes[0].axvline(found["killed_after_seconds"], color="#333333", lw=0.8, ls=":")
+    axes[0].annotate(
+        "a worker is killed",
+        (found["killed_after_seconds"], 5),
+        xytext=(4, 0),
+        textcoords="offset points",
+        fontsize=7,
+    )
+    axes[1].set_xscale("log")
+    _save(pyplot, figure, path, machine)

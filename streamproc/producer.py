@@ -11,6 +11,8 @@ from streamproc.core.events import (
     OptedIn,
     OptedOut,
     PlanChanged,
+    PreferencesSet,
+    ProfileChanged,
     ToppedUp,
     UsageRecorded,
 )
@@ -39,6 +41,8 @@ __all__ = [
     "OptedOut",
     "Placed",
     "PlanChanged",
+    "PreferencesSet",
+    "ProfileChanged",
     "SpoolBusyError",
     "SpoolDamagedError",
     "SpoolFullError",

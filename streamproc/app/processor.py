@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 
+from streamproc.app.pacing import Pace
 from streamproc.app.plain import is_native, plain_usage
 from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
@@ -22,6 +23,7 @@ from streamproc.core.instants import LAST_MS, from_ms
 from streamproc.core.model import Account
 from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.timed import turn_of
 from streamproc.core.transition import adopt_rules, advance, step
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
@@ -48,6 +50,7 @@ class QuotaProcessor:
         self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, int, Iterator[bytes]]] = (
             WeakKeyDictionary()
         )
+        self._paces: WeakKeyDictionary[Rows[Account], Pace] = WeakKeyDictionary()
         self.take_rules(rules)
 
     def take_rules(self, rules: Rulebook) -> None:
@@ -139,6 +142,10 @@ class QuotaProcessor:
             rows.put(key, after)
         if effects:
             self._emit(outbox, key, effects)
+            pace = self._paces.get(rows)
+            if pace is not None:
+                # What was due before the event went out with it, out of turn.
+                pace.spend(sum(_is_timed(effect) for effect in effects))
         return clock_ms
 
     def tick(
@@ -148,24 +155,58 @@ class QuotaProcessor:
         if self._event_clock:
             now_ms = clock_ms
         self._sweep(rows, now_ms)
-        if rows.next_due_ms > now_ms:
+        pace = self._pace_of(rows)
+        if rows.next_due_ms > now_ms and (pace is None or pace.is_empty):
             return
         for key in rows.pop_due(now_ms, limit):
             account = _readable(rows, key)
             if account is None or key in self._aside_keys:
                 continue
-            try:
-                after, effects = advance(
-                    account,
-                    key.decode(),
-                    now_ms,
-                    self.rules,
-                    lateness_counts=not self._event_clock,
-                )
-            except Exception as error:
-                raise PoisonError(key=key) from error
-            rows.put(key, after)
-            self._emit(outbox, key, effects)
+            turn = turn_of(account, key.decode(), self.rules) if pace is not None else None
+            if pace is None:
+                self._advance(rows, outbox, key, account, now_ms)
+            elif turn is None:
+                # One instant alone: what comes after it may have to wait for its turn.
+                self._advance(rows, outbox, key, account, account.next_due_ms)
+            else:
+                pace.park(turn.urgency, account.next_due_ms, turn.deadline_ms, key)
+        if pace is not None:
+            self._send_paced(rows, outbox, pace, now_ms, limit)
+
+    def _pace_of(self, rows: Rows[Account]) -> Pace | None:
+        """A partition's storm; None if there is no rate to keep to. A replay is not paced."""
+        if self._event_clock or not self.rules.storms.rate_per_second:
+            return None
+        pace = self._paces.get(rows)
+        if pace is None:
+            pace = self._paces[rows] = Pace()
+        return pace
+
+    def _send_paced(
+        self, rows: Rows[Account], outbox: Outbox, pace: Pace, now_ms: int, limit: int
+    ) -> None:
+        pace.refill(now_ms, self.rules.storms.rate_per_second)
+        for _ in range(limit):
+            key = pace.next_key(now_ms)
+            if key is None:
+                break
+            account = _readable(rows, key)
+            if account is not None and account.next_due_ms <= now_ms:
+                pace.spend(self._advance(rows, outbox, key, account, now_ms))
+
+    def _advance(
+        self, rows: Rows[Account], outbox: Outbox, key: bytes, account: Account, now_ms: int
+    ) -> int:
+        """Do a row's due work; returns the number of reminders."""
+        try:
+            after, effects = advance(
+                account, key.decode(), now_ms, self.rules, lateness_counts=not self._event_clock
+            )
+        except Exception as error:
+            raise PoisonError(key=key) from error
+        rows.put(key, after)
+        self._emit(outbox, key, effects)
+        return sum(type(effect) is Reminder for effect in effects)
 
     def set_aside(self, poison: PoisonError) -> None:
         """Reject this record, or leave this row's due work alone, when it comes again."""
@@ -189,7 +230,7 @@ class QuotaProcessor:
             self._tell_what_rules_lack(account)
             if account.rules_id != fingerprint:
                 due_before = account.next_due_ms
-                adopt_rules(account, since_ms, self.rules)
+                adopt_rules(account, key.decode(), since_ms, self.rules)
                 if account.next_due_ms != due_before:
                     rows.put(key, account)
 
@@ -250,6 +291,10 @@ class QuotaProcessor:
         )
         self.counts["rejects"] += 1
         outbox.put(self._topics.rejects, None, encode_effect(reject))
+
+
+def _is_timed(effect: Effect) -> bool:
+    return type(effect) is Reminder and effect.cause.event_id is UNSET
 
 
 def _readable(rows: Rows[Account], key: bytes) -> Account | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import time
 from pathlib import Path as FilePath
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -14,14 +13,11 @@ from streamproc.contracts.faults import faults
 from streamproc.contracts.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.contracts.rulesformat import (
     AllowanceEntry,
-    BeforeCycleEndEntry,
-    BeforeExpiryEntry,
     CorrectedEntry,
     LimitsEntry,
     PercentEntry,
     RemainingEntry,
     RulesFormat,
-    SummaryEntry,
     TimedEntry,
 )
 from streamproc.contracts.rulesquota import pack_of, pack_problems, plan_of, plan_problems
@@ -34,13 +30,14 @@ from streamproc.contracts.rulestexts import (
     read,
     templates,
 )
+from streamproc.contracts.rulestimed import COUNTDOWN_KINDS, TIMED_KINDS, timed_faults, timed_rule
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rulebook import (
     CorrectionRule,
     Limits,
     Rulebook,
     Scope,
-    TimedRule,
+    Storms,
     UsageRule,
 )
 from streamproc.core.texts.template import TextError, compile_text
@@ -49,9 +46,7 @@ from streamproc.core.texts.vocabulary import REMINDER
 LONGEST_CYCLE_DAYS = 31
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 
-_COUNTDOWN_KINDS = ("before_cycle_end", "before_expiry")
-_TIMED_KINDS = ("usage_summary", *_COUNTDOWN_KINDS)
-_WITHOUT_THRESHOLD = (*_TIMED_KINDS, "usage_corrected")
+_WITHOUT_THRESHOLD = (*TIMED_KINDS, "usage_corrected")
 
 
 class RulesError(ValueError):
@@ -142,6 +137,8 @@ class _Check:
         for index, rule in enumerate(self._list("rules")):
             if isinstance(rule, dict):
                 self._check_rule(("rules", index), rule)
+                for path, problem in timed_faults(rule, self._data):
+                    self._add(("rules", index, *path), problem)
         for path, problem in conversation.problems(self._data):
             self._add(path, problem)
         return self._problems
@@ -228,12 +225,6 @@ class _Check:
                 wrong = _text_problem(template, locale, kind)
                 if wrong or not template.strip():
                     self._add((*path, "texts", locale, *place), wrong or "must not be empty")
-        if kind == "usage_summary" and "day" in rule:
-            every, day = rule.get("every", "week"), rule["day"]
-            if every == "day":
-                self._add((*path, "day"), "a daily summary has no day")
-            elif every == "week" and type(day) is int and day > 7:
-                self._add((*path, "day"), "a weekday is 1 (Monday) to 7")
         given = rule.get("thresholds")
         values = given if isinstance(given, list) else []
         for index, value in enumerate(values):
@@ -253,9 +244,9 @@ def _text_problem(template: str, locale: str, kind: Any) -> str | None:
     except TextError as error:
         return str(error)
     if "threshold" in names and kind in _WITHOUT_THRESHOLD:
-        what = "a timed rule" if kind in _TIMED_KINDS else "this kind of rule"
+        what = "a timed rule" if kind in TIMED_KINDS else "this kind of rule"
         return f"{{threshold}} has no meaning in {what}"
-    if "days" in names and kind not in _COUNTDOWN_KINDS:
+    if "days" in names and kind not in COUNTDOWN_KINDS:
         return "{days} has a meaning only beside days_before"
     return None
 
@@ -269,7 +260,9 @@ def _rulebook(file: RulesFormat) -> Rulebook:
             for rule in file.rules
             if isinstance(rule, PercentEntry | RemainingEntry)
         ),
-        timed_rules=tuple(_timed_rule(rule) for rule in file.rules if isinstance(rule, TimedEntry)),
+        timed_rules=tuple(
+            timed_rule(rule, file.storms) for rule in file.rules if isinstance(rule, TimedEntry)
+        ),
         limits=_limits(file.limits),
         default_locale=file.default_locale,
         currency=file.currency,
@@ -289,6 +282,7 @@ def _rulebook(file: RulesFormat) -> Rulebook:
             for rule in file.rules
             if isinstance(rule, CorrectedEntry)
         ),
+        storms=Storms(file.storms.rate_per_second),
     )
 
 
@@ -303,32 +297,6 @@ def _usage_rule(rule: PercentEntry | RemainingEntry) -> UsageRule:
         rule.mandatory,
         rule.priority,
         rule.ttl_seconds * 1000,
-    )
-
-
-_KINDS: dict[type[TimedEntry], Literal["usage_summary", "before_cycle_end", "before_expiry"]] = {
-    SummaryEntry: "usage_summary",
-    BeforeCycleEndEntry: "before_cycle_end",
-    BeforeExpiryEntry: "before_expiry",
-}
-
-
-def _timed_rule(rule: TimedEntry) -> TimedRule:
-    summary = rule if isinstance(rule, SummaryEntry) else None
-    before = rule if isinstance(rule, BeforeCycleEndEntry | BeforeExpiryEntry) else None
-    return TimedRule(
-        rule.id,
-        _KINDS[type(rule)],
-        time.fromisoformat(rule.at),
-        plain_texts(rule.texts),
-        rule.category,
-        rule.mandatory,
-        rule.priority,
-        rule.ttl_seconds * 1000,
-        rule.misfire_grace_seconds * 1000,
-        summary.every if summary else "week",
-        summary.day if summary else 1,
-        before.days_before if before else 0,
     )
 
 

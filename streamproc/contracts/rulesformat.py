@@ -18,6 +18,7 @@ from streamproc.contracts.rulesquota import (
 )
 from streamproc.core.commands.vocabulary import Action, ReplyName, Word
 from streamproc.core.model import ALLOWANCE, PACK, TOPUP
+from streamproc.core.rulebook import Every, Misfire
 
 YEAR_SECONDS = 366 * 86_400
 
@@ -42,6 +43,15 @@ ClockTime = Annotated[
     str,
     Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day such as "09:00"'),
 ]
+
+
+CalendarDay = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description='a day such as "2026-12-24"'),
+]
+Segment = Annotated[str, Meta(min_length=1, max_length=64)]
+WindowSeconds = Annotated[int, Meta(ge=0, le=43_200)]
+"""At most half a day, or a daily reminder would come on the day after."""
 
 
 class TextEntry(Strict, frozen=True):
@@ -81,22 +91,56 @@ class CorrectedEntry(RuleEntry, frozen=True, tag="usage_corrected", kw_only=True
 
 
 class TimedEntry(RuleEntry, frozen=True, kw_only=True):
-    at: ClockTime
     misfire_grace_seconds: Seconds = 21_600
+    misfire: Misfire = "latest"
+    plans: Annotated[frozenset[Id], Meta(min_length=1)] | None = None
+    segments: Annotated[frozenset[Segment], Meta(min_length=1)] | None = None
+    spread: bool = True
 
 
-class SummaryEntry(TimedEntry, frozen=True, tag="usage_summary", kw_only=True):
-    every: Literal["day", "week", "month"] = "week"
+class ClockedEntry(TimedEntry, frozen=True, kw_only=True):
+    at: ClockTime
+
+
+class SummaryEntry(ClockedEntry, frozen=True, tag="usage_summary", kw_only=True):
+    every: Every = "week"
     day: Annotated[int, Meta(ge=1, le=31)] = 1
+    only_chosen: bool = False
 
 
-class BeforeCycleEndEntry(TimedEntry, frozen=True, tag="before_cycle_end", kw_only=True):
+class CronEntry(TimedEntry, frozen=True, tag="cron", kw_only=True):
+    cron: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class OnceEntry(ClockedEntry, frozen=True, tag="once", kw_only=True):
+    date: CalendarDay
+
+
+class BeforeCycleEndEntry(ClockedEntry, frozen=True, tag="before_cycle_end", kw_only=True):
     # The cycle ends at midnight: one day before is its last day, none would be too late.
     days_before: Annotated[int, Meta(ge=1, le=27)]
 
 
-class BeforeExpiryEntry(TimedEntry, frozen=True, tag="before_expiry", kw_only=True):
+class CycleEndEntry(TimedEntry, frozen=True, tag="cycle_end", kw_only=True):
+    pass
+
+
+class BeforeExpiryEntry(ClockedEntry, frozen=True, tag="before_expiry", kw_only=True):
     days_before: Annotated[int, Meta(ge=0, le=365)]
+
+
+class ExpiryEntry(TimedEntry, frozen=True, tag="expiry", kw_only=True):
+    pass
+
+
+class AfterActivationEntry(TimedEntry, frozen=True, tag="after_activation", kw_only=True):
+    hours_after: Annotated[int, Meta(ge=1, le=10 * 366 * 24)]
+
+
+class StormsEntry(Strict, frozen=True):
+    rate_per_second: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    mandatory_window_seconds: WindowSeconds = 0
+    window_seconds: WindowSeconds = 0
 
 
 class LimitsEntry(Strict, frozen=True):
@@ -212,14 +256,17 @@ class CommandsEntry(Strict, frozen=True, kw_only=True):
     window_seconds: Annotated[int, Meta(ge=60, le=7 * 86_400)] = 3600
 
 
-AnyRuleEntry = (
-    PercentEntry
-    | RemainingEntry
-    | SummaryEntry
+AnyTimedEntry = (
+    SummaryEntry
+    | CronEntry
+    | OnceEntry
     | BeforeCycleEndEntry
+    | CycleEndEntry
     | BeforeExpiryEntry
-    | CorrectedEntry
+    | ExpiryEntry
+    | AfterActivationEntry
 )
+AnyRuleEntry = PercentEntry | RemainingEntry | AnyTimedEntry | CorrectedEntry
 
 
 class RulesFormat(Strict, frozen=True, kw_only=True):
@@ -229,6 +276,7 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     currency: Currency
     default_locale: Locale
     limits: LimitsEntry = LimitsEntry()
+    storms: StormsEntry = StormsEntry()
     plans: Annotated[tuple[PlanEntry, ...], Meta(min_length=1)]
     packs: tuple[PackEntry, ...] = ()
     rules: Annotated[tuple[AnyRuleEntry, ...], Meta(min_length=1)]

@@ -31,6 +31,21 @@ MinorAmount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 """Money in minor units (cent, fen) of the rules file's currency."""
 MobileText = Annotated[str, Meta(max_length=1600)]
 """Ten parts of an SMS, and more than any keyword."""
+ChosenTime = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|default)\Z")]
+Percent = Annotated[int, Meta(ge=1, le=100)]
+SummaryChoice = Literal[
+    "day",
+    "week",
+    "month",
+    "month_start",
+    "month_middle",
+    "month_end",
+    "cycle_start",
+    "cycle_middle",
+    "cycle_end",
+    "off",
+    "default",
+]
 
 
 def _keep_in_calendar(event: Struct, field: str) -> None:
@@ -182,6 +197,36 @@ class MemberLeft(_Event, tag="account.member_left", frozen=True, gc=False):
     member: Subscriber
 
 
+class ProfileChanged(_Event, tag="account.profile_changed", frozen=True, gc=False):
+    """Another time zone, language or set of segments; what is left out stays."""
+
+    time_zone: Name | UnsetType = UNSET
+    locale: Name | UnsetType = UNSET
+    segments: Annotated[list[Name], Meta(max_length=32)] | UnsetType = UNSET
+    """Groups that rules may be for; all of them, not only new ones."""
+
+    def __post_init__(self) -> None:
+        if self.time_zone is UNSET and self.locale is UNSET and self.segments is UNSET:
+            raise ValueError("needs time_zone, locale or segments")
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
+
+
+class PreferencesSet(_Event, tag="account.preferences_set", frozen=True, gc=False):
+    """What the subscriber chose, ``default`` takes a choice back; what is left out stays."""
+
+    summary_every: SummaryChoice | UnsetType = UNSET
+    summary_at: ChosenTime | UnsetType = UNSET
+    own_percents: Annotated[list[Percent], Meta(max_length=10)] | UnsetType = UNSET
+    """Thresholds in place of the rules'; none: the rules' again."""
+
+    def __post_init__(self) -> None:
+        if self.summary_every is UNSET and self.summary_at is UNSET and self.own_percents is UNSET:
+            raise ValueError("needs summary_every, summary_at or own_percents")
+        if not 1 < self.time.year < 9999:
+            _keep_in_calendar(self, "time")
+
+
 class AccountClosed(_Event, tag="account.closed", frozen=True, gc=False):
     """The contract ended: no more charging, no more reminders."""
 
@@ -285,6 +330,8 @@ AccountEvent = (
     | CostCapRestored
     | MemberJoined
     | MemberLeft
+    | ProfileChanged
+    | PreferencesSet
     | AccountClosed
 )
 ServiceEvent = (

@@ -29,6 +29,7 @@ from streamproc.core.model import (
 from streamproc.core.quota.cycles import begin_quota_cycle, forget_quota
 from streamproc.core.quota.rollover import roll_over
 from streamproc.core.rulebook import TOPUP_PRIORITY, Allowance, Rulebook
+from streamproc.core.schedule.choices import forget_choices
 
 MAX_BOUGHT_BYTES = 1 << 52
 """Packs and top-ups of one account at once: sums with the plan's stay exact JSON numbers."""
@@ -52,6 +53,7 @@ def activate(
         account.grants += 1
         account.opted_out = []
         forget_quota(account)
+        forget_choices(account)
     account.status = ACTIVE
     account.plan = event.plan
     account.next_plan = ""
@@ -194,7 +196,9 @@ def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effec
     if account.next_plan:
         account.plan, account.next_plan = account.next_plan, ""
     tz = known_zone(account.time_zone)
-    account.cycle_start_ms, account.cycle_end_ms = cycle_of(end, account.anchor_day, tz)
+    # Cycles follow one another without a gap, also where a move to another zone ended one early.
+    account.cycle_start_ms = end
+    account.cycle_end_ms = cycle_of(end, account.anchor_day, tz)[1]
     begin_quota_cycle(account)
     _grant_allowances(account, rules)
     for bucket in rolled:

@@ -119,6 +119,13 @@ class Question(Struct, array_like=True, gc=False):
     deadline_ms: int
 
 
+class Move(Struct, array_like=True, gc=False):
+    """A time zone in which the subscriber was until an instant."""
+
+    time_zone: str
+    until_ms: int
+
+
 class ConfirmedCharge(Struct, array_like=True, gc=False):
     """What billing may charge once."""
 
@@ -141,9 +148,15 @@ class Extra(Struct, omit_defaults=True):
     quiet_minutes: list[int] = []
     """From and to, in minutes after local midnight; equal: never quiet; empty: the rules'."""
     summary_every: str = ""
-    """``day``, ``week``, ``month`` or ``off``, for summaries; empty: as the rules have it."""
+    """``off``, or one of ``Every`` of the rulebook; empty: as the rules have it."""
     summary_minute: int = -1
     """Time of day of summaries, in minutes after local midnight; -1: the rules'."""
+
+    # Schedules (core/schedule).
+    segments: list[str] = []
+    """Groups of subscribers that rules may be for."""
+    moves: list[Move] = []
+    """Time zones that were left within the last days, oldest first."""
 
     # Value-added services (core/notices).
     services: list[Subscription] = []

@@ -7,7 +7,7 @@ A :class:`Rulebook` is immutable and shared by all accounts; accounts hold only 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import time
+from datetime import date, time
 from typing import Any, Literal
 from zlib import crc32
 
@@ -23,8 +23,20 @@ from streamproc.core.scope import EVERYTHING as EVERYTHING
 from streamproc.core.scope import Scope as Scope
 
 UsageKind = Literal["usage_percent", "remaining_bytes"]
-TimedKind = Literal["usage_summary", "before_cycle_end", "before_expiry"]
-Every = Literal["day", "week", "month"]
+TimedKind = Literal[
+    "usage_summary",
+    "cron",
+    "once",
+    "before_cycle_end",
+    "cycle_end",
+    "before_expiry",
+    "expiry",
+    "after_activation",
+]
+CalendarEvery = Literal["day", "week", "month", "month_start", "month_middle", "month_end"]
+CycleEvery = Literal["cycle_start", "cycle_middle", "cycle_end"]
+Every = CalendarEvery | CycleEvery
+Misfire = Literal["latest", "each"]
 
 
 class Allowance(Struct, frozen=True, gc=False):
@@ -91,7 +103,7 @@ class UsageRule(Struct, frozen=True, gc=False):
 
 
 class TimedRule(Struct, frozen=True, gc=False):
-    """Reminds at instants in the subscriber's own time zone."""
+    """Reminds at instants in the subscriber's own time zone; ``core/schedule`` knows which."""
 
     id: str
     kind: TimedKind
@@ -107,6 +119,34 @@ class TimedRule(Struct, frozen=True, gc=False):
     """ISO weekday (1 Monday) for weekly, day of month for monthly summaries."""
     days_before: int = 0
     policy: Policy = PLAIN
+    hours_after: int = 0
+    """Since the activation."""
+    cron: str = ""
+    """Five fields: minute, hour, day of month, month, day of week."""
+    on: date | None = None
+    """The day of a rule that reminds once."""
+    plans: frozenset[str] | None = None
+    """For subscribers of these plans only."""
+    segments: frozenset[str] | None = None
+    """For subscribers in one of these segments only."""
+    only_chosen: bool = False
+    """A summary for those who asked for one."""
+    misfire: Misfire = "latest"
+    """Of several occurrences that were missed: the latest alone, or each by itself."""
+    spread_after_ms: int = 0
+    """Begin of the window in which its reminders are sent, counted from their instant."""
+    spread_ms: int = 0
+    """Length of that window; 0: all at their instant."""
+
+
+class Storms(Struct, frozen=True, gc=False):
+    """How many timed reminders a partition sends, when many fall due at once."""
+
+    rate_per_second: int = 0
+    """At most, by the wall clock; 0: as fast as it can."""
+
+
+UNLIMITED = Storms()
 
 
 class TextOptions(Struct, frozen=True, gc=False):
@@ -176,6 +216,7 @@ class Rulebook:
         notices: tuple[Notice, ...] = (),
         commands: Commands | None = None,
         correction_rules: tuple[CorrectionRule, ...] = (),
+        storms: Storms = UNLIMITED,
     ) -> None:
         self.plans = {plan.id: plan for plan in plans}
         self.packs = {pack.id: pack for pack in packs}
@@ -186,6 +227,7 @@ class Rulebook:
         self.default_locale = default_locale
         self.currency = currency
         self.alerts = alerts
+        self.storms = storms
         self.services = {one.id: one for one in services}
         self.zones = {one.id: one for one in zones}
         self.notices: dict[str, Notice] = {one.kind: one for one in notices}

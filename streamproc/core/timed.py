@@ -7,34 +7,21 @@ clock, so a timer can neither be forgotten nor fire twice (law 19).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
-from zoneinfo import ZoneInfo
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from streamproc.core.alerts.gate import next_release_ms
-from streamproc.core.calendar import (
-    day_in_month,
-    known_zone,
-    local_date,
-    local_instant_ms,
-    month_after,
-)
+from streamproc.core.calendar import known_zone
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.model import ACTIVE, HELD, PLAN_KINDS, Account, Bucket
+from streamproc.core.model import ACTIVE, HELD, Account
+from streamproc.core.notices.due import advice_ms
 from streamproc.core.notices.due import soonest_ms as notices_due_ms
 from streamproc.core.rulebook import Rulebook, TimedRule
+from streamproc.core.schedule.choices import timed_rules_of
+from streamproc.core.schedule.due import Due
+from streamproc.core.schedule.occurrences import MANY_BUCKETS, coming
 
 
-class Due(Struct, frozen=True, gc=False):
-    """A timed rule at an instant, for one bucket or (None) for the whole account."""
-
-    at_ms: int
-    rule: TimedRule
-    bucket: Bucket | None
-
-
-def next_due_ms(account: Account, rules: Rulebook) -> int:
+def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
     """The next instant at which the account needs attention; NEVER_MS if none."""
     if account.status == HELD:
         oldest_ms = min(held.arrival.received_ms for held in account.held)
@@ -47,55 +34,68 @@ def next_due_ms(account: Account, rules: Rulebook) -> int:
         soonest = min(soonest, next_release_ms(account))
     for bucket in account.buckets:
         soonest = min(soonest, bucket.expires_ms)
-    for due in _upcoming(account, rules):
+    for due in _upcoming(account, subscriber, rules):
         soonest = min(soonest, due.at_ms)
     return soonest
 
 
-def reminders_due(account: Account, at_ms: int, rules: Rulebook) -> list[Due]:
+def reminders_due(account: Account, subscriber: str, at_ms: int, rules: Rulebook) -> list[Due]:
     """The timed reminders of exactly this instant, in rulebook order."""
-    return [due for due in _upcoming(account, rules) if due.at_ms == at_ms]
+    return [due for due in _upcoming(account, subscriber, rules) if due.at_ms == at_ms]
 
 
-def _upcoming(account: Account, rules: Rulebook) -> Iterator[Due]:
+class Turn(NamedTuple):
+    """Where the messages of an instant stand in a storm."""
+
+    urgency: int
+    """Lower goes first: usage alerts that were held, then mandatory ones, then by priority."""
+    deadline_ms: int
+    """After it they are only audited."""
+
+
+HELD_ALERT = -1
+MANDATORY = 0
+
+
+def turn_of(account: Account, subscriber: str, rules: Rulebook) -> Turn | None:
+    """The turn of an account's next due instant; None if nothing is said then."""
+    at_ms = account.next_due_ms
+    if account.status != ACTIVE:
+        return None
+    turns = [
+        Turn(
+            MANDATORY if due.rule.mandatory else 1 + due.rule.priority,
+            at_ms + min(due.rule.misfire_grace_ms, due.rule.ttl_ms - 1),
+        )
+        for due in reminders_due(account, subscriber, at_ms, rules)
+    ]
+    for waiting in account.extra.waiting if account.extra is not None else ():
+        if waiting.until_ms <= at_ms:
+            rule = rules.rules_by_id.get(waiting.rule)
+            urgency = HELD_ALERT
+            if isinstance(rule, TimedRule):
+                urgency = MANDATORY if rule.mandatory else 1 + rule.priority
+            turns.append(Turn(urgency, NEVER_MS))
+    if notices_due_ms(account, rules) <= at_ms:
+        advice = rules.notices.get("plan_advice")
+        is_advice = advice is not None and advice_ms(account, advice) <= at_ms
+        turns.append(Turn(1 + advice.priority if advice and is_advice else MANDATORY, NEVER_MS))
+    return min(turns, default=None)
+
+
+def _upcoming(account: Account, subscriber: str, rules: Rulebook) -> Iterator[Due]:
+    """The next occurrence of every rule, for each bucket where it is about buckets."""
     if not rules.timed_rules:
         return
     tz = known_zone(account.time_zone)
-    clock = account.clock_ms
-    for rule in rules.timed_rules:
-        if rule.kind == "usage_summary":
-            yield Due(_next_summary_ms(rule, clock, tz), rule, None)
-        elif rule.kind == "before_cycle_end":
-            at = _days_before_ms(rule, account.cycle_end_ms, tz)
-            if at > clock:
-                yield Due(at, rule, None)
+    for rule in timed_rules_of(account, rules):
+        series = coming(rule, account, subscriber, account.clock_ms, tz)
+        if rule.kind in MANY_BUCKETS:
+            yield from series
         else:
-            for bucket in account.buckets:
-                if bucket.kind in PLAN_KINDS or bucket.expires_ms >= NEVER_MS:
-                    continue
-                at = _days_before_ms(rule, bucket.expires_ms, tz)
-                if at > max(clock, bucket.granted_ms) and bucket.remaining_bytes > 0:
-                    yield Due(at, rule, bucket)
+            due = next(series, None)
+            if due is not None:
+                yield due
 
 
-def _days_before_ms(rule: TimedRule, end_ms: int, tz: ZoneInfo) -> int:
-    day = local_date(end_ms, tz) - timedelta(days=rule.days_before)
-    return local_instant_ms(day, rule.at, tz)
-
-
-def _next_summary_ms(rule: TimedRule, after_ms: int, tz: ZoneInfo) -> int:
-    day = local_date(after_ms, tz)
-    if rule.every == "month":
-        at = local_instant_ms(day_in_month(day.year, day.month, rule.day), rule.at, tz)
-        months = 1
-        while at <= after_ms:
-            at = local_instant_ms(day_in_month(*month_after(day, months), rule.day), rule.at, tz)
-            months += 1
-        return at
-    step = 1
-    if rule.every == "week":
-        step = 7
-        day += timedelta(days=(rule.day - day.isoweekday()) % 7)
-    while (at := local_instant_ms(day, rule.at, tz)) <= after_ms:
-        day += timedelta(days=step)
-    return at
+__all__ = ["Due", "Turn", "next_due_ms", "reminders_due", "turn_of"]

@@ -11,7 +11,6 @@ from msgspec import UNSET
 
 from streamproc.core import dedupe, lifecycle
 from streamproc.core.alerts import gate, sending
-from streamproc.core.alerts.timed import message_of_due
 from streamproc.core.alerts.usage import messages_of_crossed
 from streamproc.core.charging import charge, charge_late
 from streamproc.core.commands.answering import sms_received
@@ -29,6 +28,8 @@ from streamproc.core.events import (
     OptedIn,
     OptedOut,
     PlanChanged,
+    PreferencesSet,
+    ProfileChanged,
     SmsReceived,
     SubscriberEvent,
     ToppedUp,
@@ -49,6 +50,9 @@ from streamproc.core.quota.policies import policy_changes
 from streamproc.core.quota.refunds import refund
 from streamproc.core.quota.usage import after_usage
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.schedule.choices import set_preferences
+from streamproc.core.schedule.misfire import message_of_late
+from streamproc.core.schedule.profile import change_profile
 from streamproc.core.timed import next_due_ms, reminders_due
 
 NOTHING: tuple[Effect, ...] = ()
@@ -81,7 +85,7 @@ def step(
     now_ms = time_ms if time_ms > received_ms else received_ms
     if account is not None:
         if account.rules_id != rules.fingerprint:
-            adopt_rules(account, now_ms, rules)
+            adopt_rules(account, event.subscriber, now_ms, rules)
         if now_ms >= account.next_due_ms:
             account, done = advance(account, event.subscriber, now_ms, rules)
             out.extend(done)
@@ -115,7 +119,7 @@ def step(
         # Everything due up to now has been done: what the event brings with it counts from here.
         account.clock_ms = max(account.clock_ms, now_ms)
         counted = not any(_is_reject(effect) for effect in effects)
-        _reschedule(account, rules)
+        _reschedule(account, event.subscriber, rules)
     if counted:
         lost = dedupe.remember(
             account, key, received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
@@ -153,7 +157,7 @@ def advance(
     """
     out: list[Effect] = []
     if account.rules_id != rules.fingerprint:
-        adopt_rules(account, now_ms, rules)
+        adopt_rules(account, subscriber, now_ms, rules)
     while (due_ms := account.next_due_ms) <= now_ms:
         if account.status == HELD:
             _let_go_of_held(account, now_ms, rules, out)
@@ -183,7 +187,7 @@ def advance(
         # A validity may end before the present (a late top-up); the clock never runs backwards, or
         # reminders would be sent twice.
         account.clock_ms = max(account.clock_ms, due_ms)
-        account.next_due_ms = next_due_ms(account, rules)
+        account.next_due_ms = next_due_ms(account, subscriber, rules)
     return account, out
 
 
@@ -197,8 +201,8 @@ def _remind_due(
 ) -> None:
     """The timed reminders of an instant, which may be past by the wall clock."""
     messages = []
-    for due in reminders_due(account, due_ms, rules):
-        found = message_of_due(subscriber, due, wall_ms - due_ms)
+    for due in reminders_due(account, subscriber, due_ms, rules):
+        found = message_of_late(account, subscriber, due, wall_ms)
         if isinstance(found, gate.Message):
             messages.append(found)
         else:
@@ -207,14 +211,14 @@ def _remind_due(
         out.extend(sending.submit(account, subscriber, messages, due_ms, rules, wall_ms))
 
 
-def adopt_rules(account: Account, now_ms: int, rules: Rulebook) -> None:
+def adopt_rules(account: Account, subscriber: str, now_ms: int, rules: Rulebook) -> None:
     """Schedule an account anew after a change of rules that is in force since ``now_ms``.
 
     What only the new rules would have asked for before is not made up for; what was due under the
     old ones and has not been done is.
     """
     account.clock_ms = max(account.clock_ms, min(now_ms, account.next_due_ms - 1))
-    _reschedule(account, rules)
+    _reschedule(account, subscriber, rules)
 
 
 def _let_go_of_held(account: Account, now_ms: int, rules: Rulebook, out: list[Effect]) -> None:
@@ -228,11 +232,11 @@ def _let_go_of_held(account: Account, now_ms: int, rules: Rulebook, out: list[Ef
         out.append(rejected("unknown_subscriber", detail, held.event, held.arrival))
     account.held = kept
     if kept:
-        _reschedule(account, rules)
+        _reschedule(account, "", rules)  # nothing of a held account is spread
 
 
-def _reschedule(account: Account, rules: Rulebook) -> None:
-    account.next_due_ms = next_due_ms(account, rules)
+def _reschedule(account: Account, subscriber: str, rules: Rulebook) -> None:
+    account.next_due_ms = next_due_ms(account, subscriber, rules)
     account.rules_id = rules.fingerprint
 
 
@@ -361,6 +365,10 @@ def _account_event(
         return location_updated(account, event, arrival, rules)
     if isinstance(event, SmsReceived):
         return sms_received(account, event, arrival, rules)
+    if isinstance(event, ProfileChanged):
+        return change_profile(account, event, arrival, rules)
+    if isinstance(event, PreferencesSet):
+        return set_preferences(account, event, arrival)
     if isinstance(event, CostCapLifted | CostCapRestored):
         return consent.change(account, event, arrival, rules)
     if isinstance(event, MemberJoined):
@@ -406,7 +414,7 @@ def _hold_or_begin(
             out.append(rejected("unknown_subscriber", detail, event, arrival))
             return account, out
         account.held.append(Held(event, arrival))
-        _reschedule(account, rules)
+        _reschedule(account, event.subscriber, rules)
         out.append(audited("held", event.subscriber, arrival.received_ms, cause_of(event, arrival)))
         return account, out
 
@@ -423,7 +431,7 @@ def _hold_or_begin(
     dedupe.remember(
         fresh, key, arrival.received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
     )
-    _reschedule(fresh, rules)
+    _reschedule(fresh, event.subscriber, rules)
     current: Account | None = fresh
     for held in account.held if account else ():
         current, released = step(current, held.event, held.arrival, rules)

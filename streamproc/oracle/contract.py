@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import time
 from fractions import Fraction
 from math import floor
 
@@ -25,11 +26,12 @@ from streamproc.oracle.buckets import (
     scope_of,
     take_back,
 )
-from streamproc.oracle.days import cycle_around, days_before, next_summary
+from streamproc.oracle.days import cycle_around
 from streamproc.oracle.figures import Expectation, PolicyKey, ReminderKey
 from streamproc.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.oracle.reading import Fields
 from streamproc.oracle.talk import Talk
+from streamproc.oracle.timers import Timer, move, timers
 
 MAX_PARTS = 500
 
@@ -85,8 +87,18 @@ class Contract:
         """All of the present cycle, also those that are over."""
         self.overage = 0
         self.opted_out: set[str] = set()
+        self.segments: set[str] = set()
+        self.left_zones: list[tuple[str, int]] = []
+        """Time zones of before, and until when."""
+        self.look_again()
         self.start_ms, self.end_ms = cycle_around(self.since_ms, self.anchor_day, self.zone)
         self.talk = Talk(name, self.since_ms, self.zone, self.opted_out, outcome)
+
+    def look_again(self) -> None:
+        """Something changed: what was found ahead in the almanacs is so no more."""
+        self.seen_ahead: dict[tuple[str, str, time], Timer] = {}
+        self.seen_from: dict[tuple[str, str, time], int] = {}
+        """Each with the instant after which it is the next."""
 
     def live(self) -> list[Bucket]:
         return in_charge_order([bucket for bucket in self.buckets if not bucket["over"]])
@@ -97,15 +109,15 @@ class Contract:
         """The next instant at which something has to be done."""
         moments = [float(self.end_ms)]
         moments += [end_of(bucket) for bucket in self.live()]
-        moments += [at for at, _, _ in self._timed(rules)]
+        moments += [timer.sent for timer in timers(self, rules, self.done_ms)]
         moments += self.talk.moments(self.done_ms, self, rules)
         return min(moments)
 
     def do_moment(self, at_ms: int, rules: Rulebook) -> None:
         """Do everything of one instant: reminders first, they speak of what was until then."""
-        for at, rule, buckets in self._timed(rules):
-            if at == at_ms:
-                self._remind(rule, None, buckets, at_ms)
+        for timer in timers(self, rules, self.done_ms):
+            if timer.sent == at_ms:
+                self.remind_timed(timer, at_ms)
         self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
@@ -118,25 +130,15 @@ class Contract:
         self.tell_policies(at_ms, rules)
         self.done_ms = max(self.done_ms, at_ms)
 
-    def _timed(self, rules: Rulebook) -> list[tuple[int, TimedRule, list[Bucket]]]:
-        """The next instant of each timed rule, and the buckets it speaks of."""
-        found = []
-        live = self.live()
-        for rule in rules.timed_rules:
-            if rule.kind == "usage_summary":
-                found.append((next_summary(self.done_ms, rule, self.zone), rule, live))
-            elif rule.kind == "before_cycle_end":
-                at = days_before(self.end_ms, rule, self.zone)
-                if self.done_ms < at:
-                    found.append((at, rule, live))
-            else:
-                for bucket in live:
-                    if bucket["kind"] in PLAN_KINDS or bucket["ends_ms"] is None:
-                        continue
-                    at = days_before(bucket["ends_ms"], rule, self.zone)
-                    if at > self.done_ms and at > bucket["from_ms"] and remaining(bucket) > 0:
-                        found.append((at, rule, [bucket]))
-        return found
+    def remind_timed(self, timer: Timer, at_ms: int) -> None:
+        """Of one bucket, of all of them, or of the cycle that is over."""
+        buckets = self.live() if timer.bucket is None else [timer.bucket]
+        overage = None
+        if timer.rule.kind == "cycle_end":
+            over = self.history[-1]
+            figures = {"granted": over["granted"], "used": over["used"], "expired": 0, "rolled": 0}
+            buckets, overage = [{"id": "closed_cycle", **figures}], over["overage"]
+        self._remind(timer.rule, None, buckets, at_ms, overage=overage)
 
     def _roll(self, rules: Rulebook) -> None:
         rolled = self._roll_over(rules)
@@ -152,7 +154,8 @@ class Contract:
             member["used"] = 0
         if self.next_plan is not None:
             self.plan, self.next_plan = self.next_plan, None
-        self.start_ms, self.end_ms = cycle_around(self.end_ms, self.anchor_day, self.zone)
+        self.start_ms = self.end_ms
+        self.end_ms = cycle_around(self.end_ms, self.anchor_day, self.zone)[1]
         self.grant_plan(rules)
         self.talk.end_cycle(self.start_ms, rules)
         self.buckets += rolled
@@ -367,6 +370,7 @@ class Contract:
         buckets: list[Bucket],
         at_ms: int,
         member: str = "",
+        overage: int | None = None,
     ) -> None:
         if rule.category in self.opted_out and not rule.mandatory:
             self.outcome.audit["opted_out"] += 1
@@ -380,7 +384,7 @@ class Contract:
             at_ms,
             sum(bucket["used"] for bucket in buckets),
             sum(remaining(bucket) for bucket in buckets),
-            self.overage,
+            self.overage if overage is None else overage,
         )
         for recipient in self.members.recipients(rule.policy.audience, member):
             self.outcome.reminders[key._replace(recipient=recipient)] += 1
@@ -388,6 +392,19 @@ class Contract:
             self.outcome.reminders_by_kind[rule.kind] += 1
 
     # What happens to the contract
+
+    def change_profile(self, event: Fields, now_ms: int, rules: Rulebook) -> None:
+        if "segments" in event:
+            self.segments = set(event["segments"])
+        if "time_zone" in event and event["time_zone"] != self.zone:
+            move(self, event["time_zone"], now_ms, rules)
+
+    def choose(self, event: Fields) -> None:
+        for field, name in (("summary_every", "every"), ("summary_at", "at")):
+            if event.get(field) == "default":
+                self.talk.chosen.pop(name, None)
+            elif field in event:
+                self.talk.chosen[name] = event[field]
 
     def change_plan(self, event: Fields, rules: Rulebook) -> bool:
         """Returns whether it took effect at once."""

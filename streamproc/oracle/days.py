@@ -60,7 +60,7 @@ def instant_of(day: date, at: time, zone: str) -> int:
     return instant
 
 
-def _is_anchor(day: date, anchor_day: int) -> bool:
+def is_anchor(day: date, anchor_day: int) -> bool:
     """Whether cycles with this anchor begin on a day; short months begin on their last."""
     is_last = (day + ONE_DAY).month != day.month
     return day.day == anchor_day or (is_last and day.day < anchor_day)
@@ -69,29 +69,13 @@ def _is_anchor(day: date, anchor_day: int) -> bool:
 def cycle_around(instant_ms: int, anchor_day: int, zone: str) -> tuple[int, int]:
     """Start and end of the cycle that an instant lies in."""
     day = day_of(instant_ms, zone) + ONE_DAY
-    while not (_is_anchor(day, anchor_day) and instant_of(day, MIDNIGHT, zone) <= instant_ms):
+    while not (is_anchor(day, anchor_day) and instant_of(day, MIDNIGHT, zone) <= instant_ms):
         day -= ONE_DAY
     start = instant_of(day, MIDNIGHT, zone)
     day += ONE_DAY
-    while not _is_anchor(day, anchor_day):
+    while not is_anchor(day, anchor_day):
         day += ONE_DAY
     return start, instant_of(day, MIDNIGHT, zone)
-
-
-def _is_summary_day(day: date, rule: TimedRule) -> bool:
-    if rule.every == "day":
-        return True
-    if rule.every == "week":
-        return day.isoweekday() == rule.day
-    return _is_anchor(day, rule.day)
-
-
-def next_summary(after_ms: int, rule: TimedRule, zone: str) -> int:
-    """The first instant of a summary after an instant."""
-    day = day_of(after_ms, zone) - ONE_DAY
-    while not (_is_summary_day(day, rule) and instant_of(day, rule.at, zone) > after_ms):
-        day += ONE_DAY
-    return instant_of(day, rule.at, zone)
 
 
 def days_before(end_ms: int, rule: TimedRule, zone: str) -> int:

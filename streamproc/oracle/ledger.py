@@ -132,6 +132,7 @@ class Ledger:
         self.rules = rules
         if self.contract is not None:
             self.contract.done_ms = max(self.contract.done_ms, now_ms)
+            self.contract.look_again()
             self._look_ahead()
 
     def figures(self) -> AccountFigures | None:
@@ -195,9 +196,7 @@ class Ledger:
     def _activate(self, event: Fields, now_ms: int) -> str | None:
         if event["plan"] not in self.rules.plans:
             return "unknown_plan"
-        try:
-            ZoneInfo(event["time_zone"])
-        except (KeyError, ValueError, OSError):
+        if not _is_zone(event["time_zone"]):
             return "unknown_time_zone"
         done_ms = max(now_ms, event["time"], self.contract.done_ms if self.contract else 0)
         self.contract = Contract(
@@ -259,6 +258,7 @@ class Ledger:
     def _change(self, event: Fields, arrival_ms: int, now_ms: int) -> str | None:
         contract, kind = self.contract, event["type"]
         assert contract is not None
+        contract.look_again()
         if kind == "account.activated":
             if contract.closed_ms is None:
                 return "already_active"
@@ -290,6 +290,14 @@ class Ledger:
         elif kind == "account.closed":
             contract.at_hand().close(max(arrival_ms, contract.done_ms))
             contract.close(event["time"], self.rules)
+        elif kind == "account.profile_changed":
+            if "time_zone" in event and not _is_zone(event["time_zone"]):
+                return "unknown_time_zone"
+            contract.change_profile(event, now_ms, self.rules)
+            self.outcome.audit["profile_changed"] += 1
+        elif kind == "account.preferences_set":
+            contract.choose(event)
+            self.outcome.audit["preferences_set"] += 1
         elif kind == "account.opted_out":
             contract.opted_out.add(event["category"])
             self.outcome.audit["left_category"] += 1
@@ -349,3 +357,11 @@ class Ledger:
         while len(self.ids) > limits.dedupe_max_ids:
             self.ids.popitem(last=False)
         return lost
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

@@ -169,6 +169,8 @@ def _consistent(kind: str, event: Fields) -> bool:
         return given in ({"total_bytes"}, {"uplink_bytes", "downlink_bytes"})
     if kind == "usage.refunded":
         return ("of_source" in event) == ("of_id" in event)
+    if kind in ("account.profile_changed", "account.preferences_set"):
+        return not event.keys() <= {"type", *_COMMON}
     if kind == "account.topped_up":
         if ("pack" in event) == ("granted_bytes" in event):
             return False
@@ -234,6 +236,23 @@ def _names(most: int) -> Callable[[Any], list[str]]:
     return check
 
 
+def _list_of(check: Callable[[Any], Any], most: int) -> Callable[[Any], list[Any]]:
+    def check_all(content: Any) -> list[Any]:
+        if type(content) is not list or len(content) > most:
+            raise _Wrong
+        return [check(one) for one in content]
+
+    return check_all
+
+
+def _chosen_time(content: Any) -> str:
+    if type(content) is not str:
+        raise _Wrong
+    if content != "default" and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", content, re.ASCII) is None:
+        raise _Wrong
+    return content
+
+
 _Checks = dict[str, Callable[[Any], Any]]
 
 _NAME = _text(1, 64)
@@ -285,6 +304,21 @@ _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
     "account.topped_up": (
         _COMMON,
         {"pack": _NAME, "granted_bytes": _number(1, MAX_INTEGER), "expires_time": _instant},
+    ),
+    "account.profile_changed": (
+        _COMMON,
+        {"time_zone": _NAME, "locale": _NAME, "segments": _list_of(_NAME, 32)},
+    ),
+    "account.preferences_set": (
+        _COMMON,
+        {
+            "summary_every": _one_of(
+                *("day", "week", "month", "month_start", "month_middle", "month_end"),
+                *("cycle_start", "cycle_middle", "cycle_end", "off", "default"),
+            ),
+            "summary_at": _chosen_time,
+            "own_percents": _list_of(_number(1, 100), 10),
+        },
     ),
     "account.opted_out": ({**_COMMON, "category": _NAME}, {}),
     "account.opted_in": ({**_COMMON, "category": _NAME}, {}),

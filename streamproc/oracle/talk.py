@@ -28,6 +28,8 @@ class Talk:
         self.outcome = outcome
         self.opted_out = opted_out
         """The contract's own set."""
+        self.chosen: dict[str, str] = {}
+        """``every`` and ``at`` of summaries, where the subscriber chose them."""
         self.services: dict[str, dict[str, Any]] = {}
         self.questions: list[dict[str, Any]] = []
         self.numbered = 0
@@ -312,6 +314,8 @@ class Talk:
 
     def _do(self, meant: Meant, event: Fields, at_ms: int, rules: Rulebook) -> str:
         action, word, numbers = meant
+        if action == "schedule" and word:
+            self._schedule(word, numbers)
         if action in ("thresholds", "quiet_hours", "schedule"):
             if word in ("default", "off"):
                 return f"{action}_{'reset' if word == 'default' else 'off'}"
@@ -330,6 +334,14 @@ class Talk:
         if action == "overview":
             self._list()
         return action
+
+    def _schedule(self, word: str, numbers: tuple[int, ...]) -> None:
+        """How often, and at which minute of the day, summaries come from now on."""
+        self.chosen.clear()
+        if word != "default":
+            self.chosen["every"] = word
+        if numbers:
+            self.chosen["at"] = f"{numbers[0] // 60:02}:{numbers[0] % 60:02}"
 
     def _answer(self, action: str, numbers: tuple[int, ...], sent_ms: int, at_ms: int) -> str:
         fitting = [

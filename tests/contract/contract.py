@@ -53,6 +53,8 @@ INPUTS: dict[str, type[msgspec.Struct]] = {
     "account.topped_up.v1": events.ToppedUp,
     "account.opted_out.v1": events.OptedOut,
     "account.opted_in.v1": events.OptedIn,
+    "account.profile_changed.v1": events.ProfileChanged,
+    "account.preferences_set.v1": events.PreferencesSet,
     "account.closed.v1": events.AccountClosed,
     "usage.refunded.v1": events.UsageRefunded,
     "account.cost_cap_lifted.v1": events.CostCapLifted,

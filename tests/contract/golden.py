@@ -16,7 +16,13 @@ from typing import Any
 
 import msgspec
 
-from streamproc.core.events import CostCapLifted, MemberJoined, UsageRefunded
+from streamproc.core.events import (
+    CostCapLifted,
+    MemberJoined,
+    PreferencesSet,
+    ProfileChanged,
+    UsageRefunded,
+)
 from streamproc.core.model import Account, pack
 from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
 from streamproc.core.rulebook import Allowance, CorrectionRule, Limits, Plan, Rulebook
@@ -24,7 +30,7 @@ from streamproc.core.scope import Scope
 from streamproc.engine.changelog import Progress, encode_progress
 from streamproc.engine.rows import DUE_BYTES
 from tests.contract.contract import DATA, EXAMPLES
-from tests.support.line import GB, LOW, TEXT, Line, day, rulebook
+from tests.support.line import GB, LOW, SUBSCRIBER, TEXT, Line, day, rulebook
 
 GOLDEN = DATA / "golden"
 VIDEO = Scope(rating_groups=frozenset({20}))
@@ -68,6 +74,19 @@ def _active() -> Account:
     line.reach(day(29))
     line.opt("summary", at=29)
     line.change_plan("basic", at=30, effective="next_cycle")
+    return line.account
+
+
+def _moved() -> Account:
+    """Choices, segments and a time zone that was left."""
+    line = Line(rulebook())
+    line.activate(zone="Asia/Shanghai")
+    line.feed(PreferencesSet("p", "app", SUBSCRIBER, day(1), "day", "20:00", own_percents=[60, 95]))
+    line.feed(
+        ProfileChanged(
+            "c", "crm", SUBSCRIBER, day(1), time_zone="Europe/Berlin", segments=["vip", "press"]
+        )
+    )
     return line.account
 
 
@@ -130,6 +149,7 @@ def _example(name: str, stem: str) -> bytes:
 SAMPLES: dict[str, Callable[[], bytes]] = {
     "state-v1-active": lambda: pack(_active()),
     "state-v1-extra-none": lambda: pack(_active()),
+    "state-v1-schedules": lambda: pack(_moved()),
     "state-v1-held": lambda: pack(_held()),
     "state-v1-closed": lambda: pack(_closed()),
     "state-v1-quota": lambda: pack(_pool()),
@@ -147,6 +167,8 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "event-v1-topped-up": lambda: _example("account.topped_up.v1", "bytes_with_end"),
     "event-v1-opted-out": lambda: _example("account.opted_out.v1", "category"),
     "event-v1-opted-in": lambda: _example("account.opted_in.v1", "category"),
+    "event-v1-profile": lambda: _example("account.profile_changed.v1", "all_fields"),
+    "event-v1-preferences": lambda: _example("account.preferences_set.v1", "all_fields"),
     "event-v1-closed": lambda: _example("account.closed.v1", "closed"),
     "event-v1-refunded": lambda: _example("usage.refunded.v1", "all_fields"),
     "event-v1-cost-cap-lifted": lambda: _example("account.cost_cap_lifted.v1", "until_revoked"),

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from streamproc.core.effects import Cause
-from streamproc.core.events import ToppedUp, UsageRecorded, UsageRefunded
+from streamproc.core.events import (
+    PreferencesSet,
+    ProfileChanged,
+    ToppedUp,
+    UsageRecorded,
+    UsageRefunded,
+)
 
 JsonStrategy = st.SearchStrategy[Any]
 
@@ -20,6 +26,8 @@ _ALTERNATIVES: dict[type, tuple[tuple[str, ...], ...]] = {
     UsageRecorded: (("total_bytes",), ("uplink_bytes", "downlink_bytes")),
     UsageRefunded: ((), ("of_source", "of_id")),
     ToppedUp: (("pack",), ("granted_bytes",), ("granted_bytes", "expires_time")),
+    ProfileChanged: (("time_zone",), ("segments",), ("time_zone", "locale", "segments")),
+    PreferencesSet: (("summary_every",), ("summary_every", "summary_at"), ("own_percents",)),
     Cause: (_ORIGIN, ("due_time",), (*_ORIGIN, "due_time")),
 }
 """Optional fields that depend on each other: which come together."""

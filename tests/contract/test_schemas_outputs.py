@@ -14,6 +14,7 @@ import pytest
 
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.core import model
+from streamproc.core.alerts.timed import CLOSED_CYCLE
 from streamproc.core.instants import DAY_MS
 from streamproc.core.notices.catalogue import NoticeKind
 from streamproc.core.quota.pools import MEMBER
@@ -21,6 +22,7 @@ from streamproc.core.rulebook import TimedKind, UsageKind
 from streamproc.edges.workload import WorkloadSettings, clock_records, generate
 from streamproc.edges.workload_talk import mixed
 from tests.contract.contract import ROOT, SCHEMAS, decode, schema, validator
+from tests.support import yearly
 from tests.support.expectation import Result, expect
 from tests.support.talking import talking_rules
 
@@ -59,8 +61,21 @@ def talked() -> Result:
     return expect(placed, "streamproc.events", rules, final_clock_ms=final_ms)
 
 
+@cache
+def scheduled() -> Result:
+    """Every schedule, for a year."""
+    placed = [
+        (0, offset, (subscriber.encode(), value, at_ms))
+        for offset, (at_ms, subscriber, value) in enumerate(yearly.events(25, seed=5))
+    ]
+    rules = yearly.rules()
+    return expect(placed, "streamproc.events", rules, final_clock_ms=yearly.END_MS)
+
+
 def written(name: str) -> Iterable[bytes]:
-    values: Counter[bytes] = getattr(month(), TOPICS[name]) + getattr(talked(), TOPICS[name])
+    values: Counter[bytes] = Counter()
+    for result in (month(), talked(), scheduled()):
+        values += getattr(result, TOPICS[name])
     tag = name.removesuffix(".v1")
     return [value for value in values if msgspec.json.decode(value)["type"] == tag]
 
@@ -163,6 +178,7 @@ def test_the_kinds_of_buckets_are_those_of_the_state() -> None:
         model.ROLLOVER,
         model.UNLIMITED,
         MEMBER,
+        CLOSED_CYCLE,
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -65,9 +66,22 @@ def timed_rule(
     days_before: int = 0,
     category: str = "summary",
     mandatory: bool = False,
+    **more: Any,
 ) -> TimedRule:
     return TimedRule(
-        name, kind, at, TEXTS, category, mandatory, 5, DAY_MS, DAY_MS, every, day, days_before
+        name,
+        kind,
+        at,
+        TEXTS,
+        category,
+        mandatory,
+        5,
+        DAY_MS,
+        DAY_MS,
+        every,
+        day,
+        days_before,
+        **more,
     )  # type: ignore[arg-type]
 
 
@@ -81,6 +95,10 @@ DEFAULT_TIMED_RULES = (
     timed_rule("monthly", "usage_summary", time(2, 30), "month", 31),
     timed_rule("cycle-end", "before_cycle_end", time(10), days_before=3, category="end"),
     timed_rule("pack-end", "before_expiry", time(0), days_before=1, category="end"),
+    timed_rule("cycle-over", "cycle_end", time(0), spread_ms=4 * HOUR_MS),
+    timed_rule("pack-over", "expiry", time(0), category="end"),
+    timed_rule("welcome", "after_activation", time(0), hours_after=48),
+    timed_rule("working-days", "cron", time(0), cron="0,30 2,9 * * 1-5", segments=frozenset({"a"})),
 )
 
 
@@ -102,6 +120,27 @@ def make(
     return Rulebook(plans, packs, usage_rules, timed_rules, Limits(**known), "en", "EUR")
 
 
+TIMED_KINDS = (
+    *("usage_summary", "usage_summary", "cron", "cron", "once", "before_cycle_end", "cycle_end"),
+    *("before_expiry", "expiry", "after_activation"),
+)
+EVERY = (
+    *("day", "week", "month", "month_start", "month_middle", "month_end"),
+    *("cycle_start", "cycle_middle", "cycle_end"),
+)
+CRONS = (
+    "30 2 * * *",
+    "0 0 1,15 * *",
+    "15 9-17/4 * * mon-fri",
+    "*/20 2 * * sun",
+    "0 9 29 2 *",
+    "0 20 l * *",
+    "5 0 * * 5#2",
+    "0 12 13 * 5",
+)
+START_DAY = date(2026, 1, 1)
+PLAN_NAMES = st.sampled_from([plan.id for plan in PLANS])
+SEGMENTS = st.sampled_from(["a", "b", "c"])
 TIMES = st.sampled_from([time(0), time(2, 30), time(9), time(23, 59)])
 
 
@@ -130,8 +169,9 @@ def timed_rules(draw: st.DrawFn) -> tuple[TimedRule, ...]:
     """Up to three rules of any kind."""
     rules = []
     for number in range(draw(st.integers(0, 3))):
-        kind = draw(st.sampled_from(["usage_summary", "before_cycle_end", "before_expiry"]))
-        every = draw(st.sampled_from(["day", "week", "month"]))
+        kind = draw(st.sampled_from(TIMED_KINDS))
+        every = draw(st.sampled_from(EVERY)) if kind == "usage_summary" else "week"
+        most_ms = draw(st.sampled_from([0, 0, HOUR_MS, 12 * HOUR_MS]))
         rules.append(
             timed_rule(
                 f"timed-{number}",
@@ -142,6 +182,15 @@ def timed_rules(draw: st.DrawFn) -> tuple[TimedRule, ...]:
                 draw(st.integers(1 if kind == "before_cycle_end" else 0, 27)),
                 draw(st.sampled_from(["summary", "end"])),
                 draw(st.booleans()),
+                hours_after=draw(st.sampled_from([1, 24, 24 * 60])),
+                cron=draw(st.sampled_from(CRONS)),
+                on=START_DAY + timedelta(days=draw(st.integers(0, 800))),
+                plans=draw(st.none() | st.sets(PLAN_NAMES, min_size=1).map(frozenset)),
+                segments=draw(st.none() | st.none() | st.sets(SEGMENTS, min_size=1).map(frozenset)),
+                only_chosen=kind == "usage_summary" and draw(st.booleans()),
+                misfire=draw(st.sampled_from(["latest", "each"])),
+                spread_after_ms=draw(st.integers(0, most_ms)),
+                spread_ms=draw(st.integers(0, most_ms)),
             )
         )
     return tuple(rules)

@@ -227,6 +227,29 @@ class Histories(RuleBasedStateMachine):
         kind = "account.opted_out" if out else "account.opted_in"
         self.event(kind, name, 0, category=category)
 
+    @rule(
+        name=st.sampled_from(NAMES),
+        zone=st.none() | st.sampled_from([*ZONES, "Nowhere/Land", "Pacific/Kiritimati"]),
+        segments=st.none() | st.lists(rulebooks.SEGMENTS, max_size=3),
+        late_ms=LATENESS_MS,
+    )
+    def change_profile(
+        self, name: str, zone: str | None, segments: list[str] | None, late_ms: int
+    ) -> None:
+        given = {"time_zone": zone, "segments": segments}
+        fields = {field: value for field, value in given.items() if value is not None}
+        self.event("account.profile_changed", name, late_ms, **fields)
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        every=st.sampled_from([*rulebooks.EVERY, "off", "default"]),
+        at=st.sampled_from(["00:00", "02:30", "12:00", "default"]),
+        late_ms=LATENESS_MS,
+    )
+    def choose(self, name: str, every: str, at: str, late_ms: int) -> None:
+        choice = {"summary_every": every, "summary_at": at}
+        self.event("account.preferences_set", name, late_ms, **choice)
+
     @rule(name=st.sampled_from(NAMES), late_ms=LATENESS_MS)
     def close(self, name: str, late_ms: int) -> None:
         self.event("account.closed", name, late_ms)

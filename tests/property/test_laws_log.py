@@ -224,11 +224,11 @@ def test_law_19_what_is_due_follows_from_the_states_alone(
     for record in log_of(seed, 150):
         run.apply([record])
         run.commit()
-        for data in run.states.values():
+        for key, data in run.states.items():
             account = unpack(data[DUE_BYTES:])
             assert int.from_bytes(data[:DUE_BYTES], "big", signed=True) == account.next_due_ms
             # Early at most: usage may have made a look unnecessary.
-            assert account.next_due_ms <= next_due_ms(account, rules)
+            assert account.next_due_ms <= next_due_ms(account, key.decode(), rules)
         due = [
             key
             for key, data in run.states.items()

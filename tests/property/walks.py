@@ -77,6 +77,18 @@ def _lateness_ms(chance: random.Random) -> int:
     return int(chance.expovariate(1 / chance.choice([60_000, HOUR_MS, DAY_MS, 8 * DAY_MS])))
 
 
+def _choice(chance: random.Random) -> dict[str, Any]:
+    """Where and how the subscriber wants to be told."""
+    draw = chance.random()
+    if draw < 0.4:
+        return {"type": "account.profile_changed", "time_zone": chance.choice(ZONES)}
+    if draw < 0.6:
+        return {"type": "account.profile_changed", "segments": chance.sample("abc", 2)}
+    every = chance.choice(("day", "week", "month_end", "cycle_start", "off", "default", "default"))
+    at = chance.choice(("00:00", "02:30", "23:59", "default"))
+    return {"type": "account.preferences_set", "summary_every": every, "summary_at": at}
+
+
 def _event(chance: random.Random, now_ms: int, draw: float, is_first: bool) -> dict[str, Any]:
     if is_first or draw > 0.985:
         return {
@@ -94,6 +106,8 @@ def _event(chance: random.Random, now_ms: int, draw: float, is_first: bool) -> d
     if draw > 0.945:
         kind = chance.choice(("account.opted_out", "account.opted_in"))
         return {"type": kind, "category": chance.choice(("balance", "summary", "law", "end"))}
+    if draw > 0.935:
+        return _choice(chance)
     if draw > 0.90:
         if chance.random() < 0.6:
             return {"type": "account.topped_up", "pack": chance.choice(PACKS).id}

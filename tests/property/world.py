@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import UNSET
+
 from streamproc.contracts.codec import (
     DecodeFailure,
     decode_audit,
@@ -108,7 +110,9 @@ def figures_of(account: Account, rules: Rulebook) -> AccountFigures:
     )
 
 
-def check_account(account: Account, rules: Rulebook, max_ids: int, max_cycles: int) -> None:
+def check_account(
+    account: Account, name: str, rules: Rulebook, max_ids: int, max_cycles: int
+) -> None:
     """What holds for every account at every instant (laws 8, 9, 10, 19)."""
     buckets = account.buckets
     assert buckets == sorted(buckets, key=Bucket.charge_order)
@@ -133,7 +137,7 @@ def check_account(account: Account, rules: Rulebook, max_ids: int, max_cycles: i
     assert len(account.history) <= max_cycles
     ids = len(account.seen_ids) // 8
     assert ids == sum(account.seen_marks[1::2]) <= max_ids
-    due_ms = next_due_ms(account, rules)
+    due_ms = next_due_ms(account, name, rules)
     # Usage may have emptied a bucket whose expiry was to be reminded of: early, never late.
     assert account.next_due_ms <= due_ms
     assert account.next_due_ms == due_ms or account.status == model.ACTIVE
@@ -220,7 +224,7 @@ class World:
                 after, effects = advance(account, name, self.clock_ms, self.rules)
                 self._keep(name, after, effects)
                 if after is not None:
-                    adopt_rules(after, self.clock_ms, rules)
+                    adopt_rules(after, name, self.clock_ms, rules)
                     self.states[name] = model.pack(after)
             self._ticked_ms.pop(name, None)
             self.ledgers[name].take_rules(rules, self.clock_ms)
@@ -251,7 +255,9 @@ class World:
             # Lower limits take hold with the next event.
             limits = [rules.limits for rules in self._rules_so_far]
             max_ids = max(one.dedupe_max_ids for one in limits)
-            check_account(account, self.rules, max_ids, max(one.history_cycles for one in limits))
+            check_account(
+                account, name, self.rules, max_ids, max(one.history_cycles for one in limits)
+            )
 
     def _ledger(self, name: str) -> Ledger:
         if name not in self.ledgers:
@@ -316,7 +322,8 @@ class World:
         buckets = reminder.buckets
         assert reminder.granted_bytes == sum(one.granted_bytes for one in buckets)
         assert reminder.granted_bytes == reminder.used_bytes + reminder.remaining_bytes
-        assert reminder.cycle_start <= reminder.as_of <= reminder.cycle_end
+        assert reminder.cycle_start <= reminder.as_of
+        assert reminder.as_of <= reminder.cycle_end or reminder.kind == "cycle_end"
         replies = self.rules.commands.replies if self.rules.commands else {}
         notices = (*self.rules.notices.values(), *replies.values())
         rules = (*self.rules.rules_by_id.values(), *notices)
@@ -324,7 +331,13 @@ class World:
         assert reminder.not_before == reminder.as_of
         assert reminder.expires_time - reminder.not_before == timedelta(milliseconds=rule.ttl_ms)
         cause = reminder.cause
-        if isinstance(rule, TimedRule) or rule.kind in ("before_charge", "plan_advice"):
+        if isinstance(rule, TimedRule):
+            # Storms are spread; a move to another zone may find it late, by its grace at most.
+            window_ms = rule.spread_after_ms + rule.spread_ms + rule.misfire_grace_ms
+            assert cause.due_time is not UNSET
+            assert timedelta() <= reminder.as_of - cause.due_time
+            assert reminder.as_of - cause.due_time <= timedelta(milliseconds=window_ms)
+        elif rule.kind in ("before_charge", "plan_advice"):
             assert cause.due_time == reminder.as_of
         else:
             place = (cause.topic, cause.partition, cause.offset)

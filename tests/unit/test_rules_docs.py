@@ -20,19 +20,22 @@ from streamproc.core.texts.vocabulary import REMINDER
 
 TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) ?\|$", re.MULTILINE)
+SEE_BELOW = object()
 IN_WORDS: dict[str, Any] = {
     "required": NODEFAULT,
     "all": None,
     "none": (),
     "off": None,
-    "see below": format.LimitsEntry(),
+    "see below": SEE_BELOW,
     "false": False,
+    "true": True,
     "week": "week",
     "-": None,
     "empty": "",
     "first": "first",
     "uncrossed": "uncrossed",
     "the first three": frozenset(("allowance", "pack", "topup")),
+    "latest": "latest",
 }
 
 
@@ -40,9 +43,12 @@ def block(language: str) -> str:
     return TEXT.split(f"```{language}\n", 1)[1].split("```", 1)[0]
 
 
-def table(start: str) -> dict[str, Any]:
-    """Fields and defaults of the first table after a text."""
-    rows = TEXT.split(start, 1)[1].split("|---|---|---|\n", 1)[1].split("\n\n", 1)[0]
+def table(*starts: str) -> dict[str, Any]:
+    """Fields and defaults of the first table after texts that follow one another."""
+    text = TEXT
+    for start in starts:
+        text = text.split(start, 1)[1]
+    rows = text.split("|---|---|---|\n", 1)[1].split("\n\n", 1)[0]
     found = ROW.findall(rows)
     assert len(found) == len(rows.strip().split("\n")), rows
     return {
@@ -89,10 +95,15 @@ def test_the_summary_shown_is_the_one_printed(tmp_path: Path) -> None:
         ("### tariffs", quota.TariffEntry),
         ("### overage_tiers", quota.TierEntry),
         ("### policies", quota.PolicyEntry),
+        ("### storms", format.StormsEntry),
     ],
 )
 def test_a_table_is_its_type(heading: str, kind: type[Struct]) -> None:
-    assert table(heading) == fields(kind)
+    written = table(heading)
+    if kind is format.RulesFormat:
+        assert written.pop("limits") is written.pop("storms") is SEE_BELOW
+        written |= {"limits": format.LimitsEntry(), "storms": format.StormsEntry()}
+    assert written == fields(kind)
 
 
 def test_the_tables_of_rules_are_their_types() -> None:
@@ -102,8 +113,8 @@ def test_the_tables_of_rules_are_their_types() -> None:
     assert fields(format.RemainingEntry) == usage
     written = table("`usage_percent` and `remaining_bytes` remind")
     assert common | written == usage
-    timed = fields(format.SummaryEntry, format.BeforeCycleEndEntry, format.BeforeExpiryEntry)
-    assert common | table("`usage_summary`, `before_cycle_end` and") == timed
+    timed = fields(*format.AnyTimedEntry.__args__)
+    assert common | table("All of them have:") | table("### rules\n", "and, by kind:") == timed
     assert common | table("`usage_corrected` follows up") == fields(format.CorrectedEntry)
 
 

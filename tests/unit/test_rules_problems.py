@@ -65,7 +65,8 @@ rules:
         "10: plans[1].allowances: must be a list, not 'none'",
         "12: packs[0].validity_hours: must be at least 1, not 0",
         "15: rules[0].kind: must be one of usage_percent, remaining_bytes, usage_summary, "
-        "before_cycle_end, before_expiry, usage_corrected, not 'usage_percnt'",
+        "cron, once, before_cycle_end, cycle_end, before_expiry, expiry, after_activation, "
+        "usage_corrected, not 'usage_percnt'",
         "18: rules[1].thresholds[0]: must be at least 1, not 0",
         "18: rules[1].thresholds[1]: must be at most 100, not 101",
         "18: rules[1].thresholds[3]: 80 is given twice",
@@ -184,6 +185,20 @@ def test_rules_without_rules_are_a_file_cut_short() -> None:
         ("before_cycle_end", "days_before: 28", "22: rules[1].days_before: must be at most 27"),
         ("before_cycle_end", "priority: 3", "17: rules[1].days_before: is missing"),
         ("before_expiry", "misfire_grace_seconds: -1", "22: rules[1].misfire_grace_seconds: must"),
+        (
+            "usage_summary",
+            "every: month_end\n    day: 3",
+            "23: rules[1].day: is for every",
+        ),
+        ("usage_summary", "plans: [gold]", "22: rules[1].plans[0]: there is no plan 'gold'"),
+        ("usage_summary", "misfire: never", "22: rules[1].misfire: must be one of "),
+        ("once", "date: 2026-02-29", "22: rules[1].date: there is no such day"),
+        ("once", "date: 1.2.2026", "22: rules[1].date: must be a day such as"),
+        ("cycle_end", "priority: 3", "19: rules[1].at: unknown field"),
+        ("cron", "cron: '0 9 * *'", "22: rules[1].cron: must have five fields"),
+        ("cron", "cron: '0 24 * * *'", "22: rules[1].cron: the field hour cannot be read"),
+        ("cron", "cron: '0 9 31 2 *'", "22: rules[1].cron: the field day-of-month cannot be"),
+        ("after_activation", "hours_after: 0", "22: rules[1].hours_after: must be at least 1"),
     ],
 )
 def test_timed_rules_have_their_own_fields(kind: str, extra: str, expected: str) -> None:

@@ -148,7 +148,8 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
             [("[[rules]]", '[[rules]]\nid = "low"\n[[rules]]')],
             [
                 "17: rules[0].kind: is missing; one of usage_percent, remaining_bytes, "
-                "usage_summary, before_cycle_end, before_expiry, usage_corrected",
+                "usage_summary, cron, once, before_cycle_end, cycle_end, before_expiry, expiry, "
+                "after_activation, usage_corrected",
                 "20: rules[1].id: 'low' is used twice, first in line 18",
             ],
         ),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from streamproc.core.alerts.gate import Message, Speaker
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.instants import from_ms
-from streamproc.core.model import Account
+from streamproc.core.model import Account, Bucket
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import Rulebook, TimedRule
-from streamproc.core.timed import Due
+from streamproc.core.schedule.due import Due
+
+CLOSED_CYCLE = "closed_cycle"
+"""Id and kind of the figures of a cycle that is over; what it left has expired."""
+CYCLE_EVERY = ("cycle_start", "cycle_middle", "cycle_end")
 
 
 def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
@@ -23,10 +28,14 @@ def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
     """A summary is true at any time; an end must still be ahead, and worth a word."""
     assert isinstance(rule, TimedRule)
-    if rule.kind == "usage_summary":
-        return True
-    if rule.kind == "before_cycle_end":
+    if rule.kind == "before_cycle_end" or rule.every in CYCLE_EVERY:
         return mark.at_ms >= account.cycle_start_ms
+    if rule.kind == "cycle_end":
+        return mark.at_ms >= account.cycle_start_ms and bool(account.history)
+    if rule.kind == "expiry":
+        return bool(_named(account, {mark.bucket}))
+    if rule.kind != "before_expiry":
+        return True
     return any(
         bucket.id == mark.bucket and bucket.remaining_bytes > 0 and bucket.expires_ms > at_ms
         for bucket in account.buckets
@@ -44,8 +53,10 @@ def _say(
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, TimedRule)
+    if rule.kind == "cycle_end":
+        account = _as_it_ended(account)
     names = {mark.bucket for mark in marks}
-    buckets = [one for one in account.buckets if "" in names or one.id in names]
+    buckets = account.buckets if "" in names else _named(account, names)
     return remind(
         account,
         subscriber,
@@ -61,21 +72,52 @@ def _say(
     )
 
 
+def _named(account: Account, names: set[str]) -> list[Bucket]:
+    """Buckets of an account; those that ended within the cycle as they were just before."""
+    over = [replace(one, expired_bytes=0) for one in account.ended if one.id in names]
+    return [one for one in account.buckets if one.id in names] + over
+
+
+def _as_it_ended(account: Account) -> Account:
+    """The account as a reminder about the cycle that is over shows it: with that cycle's totals."""
+    over = account.history[-1]
+    cycle = Bucket(
+        CLOSED_CYCLE, CLOSED_CYCLE, CLOSED_CYCLE, 0, over.start_ms, over.end_ms,
+        over.granted_bytes, over.used_bytes,
+    )  # fmt: skip
+    return replace(
+        account,
+        buckets=[cycle],
+        cycle_start_ms=over.start_ms,
+        cycle_end_ms=over.end_ms,
+        overage_bytes=over.overage_bytes,
+    )
+
+
 TIMED = Speaker("timed", _find, _is_true, _say)
 
 
-def message_of_due(subscriber: str, due: Due, lateness_ms: int) -> Message | Effect:
-    """The message of a due instant, or ``missed`` if it is too late to be useful (law 18)."""
-    cause = Cause(due_time=from_ms(due.at_ms))
+def message_of_due(
+    subscriber: str, due: Due, now_ms: int, is_superseded: bool = False
+) -> Message | Effect:
+    """The message of a due instant, or why there is none (law 18).
+
+    ``missed`` if ``now_ms`` is later than its rule's grace or its time to live, ``superseded`` if
+    a later one of its rule takes its place.
+    """
+    rule = due.rule
+    cause = Cause(due_time=from_ms(due.planned_ms))
     bucket_id = due.bucket.id if due.bucket else ""
-    if lateness_ms > due.rule.misfire_grace_ms:
+    lateness_ms = max(0, now_ms - due.at_ms)
+    is_missed = lateness_ms > rule.misfire_grace_ms or lateness_ms >= rule.ttl_ms
+    if is_missed or is_superseded:
         return audited(
-            "missed",
+            "missed" if is_missed else "superseded",
             subscriber,
             due.at_ms,
             cause,
-            rule=due.rule.id,
+            rule=rule.id,
             bucket=bucket_id or UNSET,
             lateness_ms=lateness_ms,
         )
-    return Message(TIMED, due.rule, [Mark(due.at_ms, bucket_id, arming=due.at_ms)], cause)
+    return Message(TIMED, rule, [Mark(due.at_ms, bucket_id, arming=due.planned_ms)], cause)

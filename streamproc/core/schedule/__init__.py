@@ -1,0 +1,1 @@
+"""When timed rules remind: calendars, choices, moves to another time zone, and spread storms."""

@@ -1,0 +1,89 @@
+"""Which timed rules are meant for a subscriber, and what the subscriber chose about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import time
+
+from msgspec.structs import replace
+
+from streamproc.core.effects import Effect, audited, cause_of
+from streamproc.core.events import Arrival, PreferencesSet
+from streamproc.core.instants import to_ms
+from streamproc.core.model import Account, Extra, drop_empty_extra, extra_of
+from streamproc.core.rulebook import Rulebook, TimedRule
+
+OFF = "off"
+DEFAULT = "default"
+"""A choice that is taken back."""
+
+
+def timed_rules_of(account: Account, rules: Rulebook) -> Iterator[TimedRule]:
+    """The rules meant for the account, as its subscriber chose, in rulebook order.
+
+    Who chose a frequency gets one summary: the first that is meant for them. Mandatory rules stay
+    as they are.
+    """
+    extra = account.extra
+    has_summary = False
+    for rule in rules.timed_rules:
+        if rule.plans is not None and account.plan not in rule.plans:
+            continue
+        if rule.segments is not None and (
+            extra is None or rule.segments.isdisjoint(extra.segments)
+        ):
+            continue
+        if rule.kind == "usage_summary" and not rule.mandatory:
+            if extra is None or not extra.summary_every:
+                if rule.only_chosen:
+                    continue
+                if extra is not None and extra.summary_minute >= 0:
+                    yield replace(rule, at=_clock_time(extra.summary_minute))
+                    continue
+            elif has_summary or extra.summary_every == OFF:
+                continue
+            else:
+                has_summary = True
+                yield _as_chosen(rule, extra)
+                continue
+        yield rule
+
+
+def _as_chosen(rule: TimedRule, extra: Extra) -> TimedRule:
+    every = extra.summary_every
+    at = rule.at if extra.summary_minute < 0 else _clock_time(extra.summary_minute)
+    return replace(rule, every=every, day=rule.day if rule.every == every else 1, at=at)
+
+
+def _clock_time(minute: int) -> time:
+    return time(*divmod(minute, 60))
+
+
+def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -> list[Effect]:
+    """Take over what the subscriber chose; what the event does not name stays."""
+    extra = extra_of(account)
+    if isinstance(event.summary_every, str):
+        extra.summary_every = "" if event.summary_every == DEFAULT else event.summary_every
+    if isinstance(event.summary_at, str):
+        extra.summary_minute = -1 if event.summary_at == DEFAULT else _minute(event.summary_at)
+    if isinstance(event.own_percents, list):
+        extra.own_percents = sorted(set(event.own_percents))
+    drop_empty_extra(account)
+    cause = cause_of(event, arrival)
+    return [audited("preferences_set", event.subscriber, to_ms(event.time), cause)]
+
+
+def forget_choices(account: Account) -> None:
+    """A new contract begins: what was chosen and known under the old one does not bind it."""
+    extra = account.extra
+    if extra is None:
+        return
+    extra.own_percents, extra.quiet_minutes = [], []
+    extra.summary_every, extra.summary_minute = "", -1
+    extra.segments, extra.moves = [], []
+    drop_empty_extra(account)
+
+
+def _minute(at: str) -> int:
+    hours, minutes = at.split(":")
+    return int(hours) * 60 + int(minutes)

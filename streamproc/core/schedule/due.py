@@ -1,0 +1,19 @@
+"""A timed reminder and its instants."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from streamproc.core.model import Bucket
+from streamproc.core.rulebook import TimedRule
+
+
+class Due(Struct, frozen=True, gc=False):
+    """A timed rule at an instant, for one bucket or (None) for the whole account."""
+
+    at_ms: int
+    """When it is sent."""
+    rule: TimedRule
+    bucket: Bucket | None
+    planned_ms: int
+    """When it would be sent if nothing was spread: what names it."""

@@ -1,0 +1,75 @@
+"""Law 18 over a whole year: the worker's parts under a virtual clock, and the oracle, agree.
+
+Ten thousand subscribers in every sort of time zone, with moves, choices, plan changes and packs;
+every reminder, audit decision and account is compared. The year 2028 has a 29th of February.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+from streamproc.oracle import Expectation, LogRecord, differences, expect, observed
+from tests.property.world import figures_of
+from tests.support.quota_driver import QuotaDriver
+from tests.support.yearly import END_MS, HOUR_MS, START_MS, Entry, events, rules
+
+SUBSCRIBERS = 10_000
+STEP_MS = 6 * HOUR_MS
+"""Timers look that seldom, which no rule's grace minds: what they send is the same."""
+
+
+def run(driver: QuotaDriver, entries: list[Entry], wreck: random.Random | None = None) -> None:
+    """Feed the year in steps; ``wreck`` loses memory and processes now and then."""
+    at = 0
+    for now_ms in range(START_MS + STEP_MS, END_MS + STEP_MS, STEP_MS):
+        while at < len(entries) and entries[at][0] <= now_ms:
+            arrival_ms, subscriber, value = entries[at]
+            driver.send(subscriber.encode(), value, timestamp_ms=arrival_ms)
+            at += 1
+        driver.process()
+        if wreck is not None and wreck.random() < 0.02:
+            if wreck.random() < 0.5:
+                driver.commit()
+                driver.reload(wreck.randrange(driver.log.partitions))
+            else:
+                driver.restart()
+                driver.process()
+        driver.advance_wall_clock(now_ms - driver.now_ms)
+
+
+def expectation(driver: QuotaDriver) -> Expectation:
+    records = [
+        LogRecord(one.topic, one.partition, one.offset, one.key, one.value, one.timestamp)
+        for one in driver.output("events")
+    ]
+    return expect(records, driver.rules, until_ms=END_MS)
+
+
+def outcome(driver: QuotaDriver, expected: Expectation) -> Expectation:
+    accounts = {
+        key.decode(): driver.processor.unpack(data[8:]) for key, data in driver.committed().items()
+    }
+    values = {
+        topic: [one.value or b"" for one in driver.output(topic)] for topic in driver.topics.outputs
+    }
+    return observed(
+        values["reminders"],
+        values["audit"],
+        values["rejects"],
+        records=expected.records,
+        charged_bytes=sum(account.charged_bytes for account in accounts.values()),
+        accounts={name: figures_of(account) for name, account in accounts.items()},
+    )
+
+
+def test_law_18_a_year_of_ten_thousand_subscribers() -> None:
+    entries = list(events(SUBSCRIBERS, seed=2028))
+    with QuotaDriver(rules(), partitions=4, now_ms=START_MS) as driver:
+        run(driver, entries, random.Random(1))
+        expected = expectation(driver)
+        found = outcome(driver, expected)
+        problems = differences(found, expected)
+        assert not problems, "\n".join(problems)
+        kinds = Counter(rule.kind for rule in driver.rules.timed_rules)
+        assert all(expected.reminders_by_kind[kind] > SUBSCRIBERS // 20 for kind in kinds)
