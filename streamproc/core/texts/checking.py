@@ -17,7 +17,7 @@ from streamproc.core.rulebook import Rulebook, TextOptions
 from streamproc.core.text import segments
 from streamproc.core.texts.formats import DAY_MINUTES, formats
 from streamproc.core.texts.template import Text, compile_text
-from streamproc.core.texts.vocabulary import REMINDER, Kind, Level, Vocabulary
+from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Level, Vocabulary
 
 SMS: Final = "sms"
 MAX_SEGMENTS: Final = 255
@@ -171,6 +171,7 @@ def samples(owner: _Owner, rules: Rulebook) -> list[Sample]:
         Sample("zero", False, nothing({})),
         Sample("negative", False, usual(negative)),
         Sample("endless", False, usual({**endless, "as_of": _LATE_MINUTE})),
+        Sample("unlimited", False, usual({"granted": ENDLESS, "remaining": ENDLESS})),
         Sample("five buckets", False, usual({"bucket": (names * 5)[:5] or longest})),
         Sample("no buckets", False, usual({"bucket": [], "services": []})),
         Sample("longest names", False, usual({**long, "bucket": [_LONGEST_NAME]})),
