@@ -23,12 +23,10 @@ from tests.property.budget import budget
 from tests.property.world import World
 from tests.support.talking import talking_rules
 
-# What subscribers choose must make no difference here: it is held by the tests of what applies it.
-SUMMARY = 'kind: usage_summary\n    at: "09:00"'
+# Thresholds that subscribers choose are held by the tests of the rules that apply them.
 FIGURES = (
     ("kind: usage_percent", "kind: remaining_bytes"),
     ("[80, 100]", "[0, 200_000_000]"),
-    (SUMMARY, 'kind: before_cycle_end\n    days_before: 3\n    at: "09:00"'),
     ("    saving_minor: 500", "    cycles: 1\n    saving_minor: 500"),
     ("answer_seconds: 3600", "answer_seconds: 600"),
 )

@@ -119,6 +119,7 @@ def test_choices_are_kept_shown_and_taken_back(line: Talking) -> None:
     assert extra is not None
     assert (extra.own_percents, extra.quiet_minutes) == ([50, 90], [1350, 420])
     assert (extra.summary_every, extra.summary_minute) == ("day", 495)
+    assert texts(line.reach(day(1.35))) == ["1 GB left"]  # daily from now on, at 8:15
     assert "50%, 90%" in texts(line.text("ALERT", 2))[0]
     assert "22:30-07:00" in texts(line.text("QUIET", 2))[0]
     assert "daily 08:15" in texts(line.text("SCHEDULE", 2))[0]
