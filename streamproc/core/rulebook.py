@@ -245,6 +245,10 @@ class Rulebook:
         )
         self.tariffs = {plan.id: plan.all_tariffs for plan in plans}
         self.policies = {plan.id: plan.policies for plan in plans if plan.policies}
+        self.free_caps = {
+            plan.id: [one.id for one in plan.all_tariffs if one.cap_minor == 0] for plan in plans
+        }
+        """Tariffs whose cap is reached from the start."""
         self.watched_plans = frozenset(one.id for one in plans if one.tariffs or one.policies)
         """Plans whose usage moves more than buckets: meters of tariffs, policies."""
         # Only buckets that do not cover everything are listed; the common case is one lookup.

@@ -46,8 +46,9 @@ from streamproc.core.notices.timing import do_due, forget_cycle
 from streamproc.core.plan_change import change_plan
 from streamproc.core.quota import consent, pools
 from streamproc.core.quota.corrected import messages_of_refund
-from streamproc.core.quota.policies import policy_changes
+from streamproc.core.quota.policies import policies_differ, policy_changes
 from streamproc.core.quota.refunds import refund
+from streamproc.core.quota.tariffs import book_overage
 from streamproc.core.quota.usage import after_usage
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.schedule.choices import set_preferences
@@ -272,8 +273,13 @@ def _usage(
         crossed = charge(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
         )
-    is_watched = account.extra is not None or account.plan in rules.watched_plans
-    if crossed is None and not taken and not is_watched and event.member is UNSET:
+    is_watched = event.member is not UNSET
+    if account.extra is not None or account.plan in rules.watched_plans:
+        overage_bytes = account.overage_bytes - overage_before
+        if overage_bytes:
+            book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
+        is_watched = is_watched or policies_differ(account, rules)
+    if crossed is None and not taken and not is_watched:
         return NOTHING, True
     cause = cause_of(event, arrival)
     out: list[Effect] = [
@@ -289,9 +295,8 @@ def _usage(
     ]
     # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
     as_of_ms = max(time_ms, arrival.received_ms)
-    if is_watched or event.member is not UNSET:
-        overage_bytes = account.overage_bytes - overage_before
-        told, of_cap = after_usage(account, event, overage_bytes, as_of_ms, cause, rules)
+    if is_watched:
+        told, of_cap = after_usage(account, event, as_of_ms, cause, rules)
         crossed = [*(crossed or ()), *of_cap] or None
     else:
         told = []

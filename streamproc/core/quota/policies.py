@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
+from typing import Final
 
 from msgspec import UNSET
 
@@ -29,6 +30,19 @@ from streamproc.core.rulebook import EVERYTHING, Rulebook, Scope
 
 _BETWEEN = " "
 """Between the parts of a key and of what was told: none of them contains a space."""
+
+
+_NOTHING_TOLD: Final[dict[str, str]] = {}
+
+
+def policies_differ(account: Account, rules: Rulebook) -> bool:
+    """Whether the policy system must be told anything; usage asks this for each event."""
+    policies = rules.policies.get(account.plan)
+    quota = account.extra.quota if account.extra is not None else None
+    told = quota.told if quota is not None else _NOTHING_TOLD
+    if policies is None:
+        return bool(told)
+    return dict(_active(account, policies, rules)) != told
 
 
 def policy_changes(
@@ -64,19 +78,26 @@ def _active(
 ) -> Iterator[tuple[str, str]]:
     """Key and state of every counter that is not as usual."""
     for policy in policies:
-        kbps = "" if policy.throttle_kbps is None else str(policy.throttle_kbps)
-        now = _BETWEEN.join((policy.state, policy.when, kbps))
         if policy.when == "member_cap":
-            quota = account.extra.quota if account.extra else None
-            for name, member in quota.members.items() if quota else ():
-                if member.cap_bytes is not None and member.used_bytes >= member.cap_bytes:
-                    yield f"{policy.id}{_BETWEEN}{name}", now
+            quota = account.extra.quota if account.extra is not None else None
+            if quota is not None:
+                for name, member in quota.members.items():
+                    cap = member.cap_bytes
+                    if cap is not None and member.used_bytes >= cap:
+                        yield f"{policy.id}{_BETWEEN}{name}", _now(policy)
         elif _is_active(account, policy, rules):
-            yield policy.id, now
+            yield policy.id, _now(policy)
+
+
+def _now(policy: PolicyCounter) -> str:
+    kbps = "" if policy.throttle_kbps is None else str(policy.throttle_kbps)
+    return _BETWEEN.join((policy.state, policy.when, kbps))
 
 
 def _is_active(account: Account, policy: PolicyCounter, rules: Rulebook) -> bool:
     if policy.when == "cost_cap":
+        if not account.overage_bytes and account.extra is None:
+            return policy.tariff in rules.free_caps.get(account.plan, ())
         return is_capped(account, rules, policy.tariff)
     if policy.when == "nothing_left":
         return not any(
@@ -84,14 +105,22 @@ def _is_active(account: Account, policy: PolicyCounter, rules: Rulebook) -> bool
             and (bucket.kind == UNLIMITED or bucket.remaining_bytes > 0)
             for bucket in account.buckets
         )
-    used = account.overage_bytes if policy.scope == EVERYTHING else 0
-    for bucket in (*account.ended, *account.buckets):
-        if bucket.kind in PLAN_KINDS:
-            if policy.scope == EVERYTHING or _is_about(bucket, policy.scope, rules, exactly=True):
+    is_general = policy.scope == EVERYTHING
+    used = account.overage_bytes if is_general else 0
+    for buckets in (account.buckets, account.ended):
+        for bucket in buckets:
+            if bucket.kind in PLAN_KINDS and (
+                is_general or _is_about(bucket, policy.scope, rules, exactly=True)
+            ):
                 used += bucket.used_bytes
-        elif bucket.remaining_bytes > 0 and _is_about(bucket, policy.scope, rules, exactly=False):
-            return False
-    return used >= policy.after_bytes
+    if used < policy.after_bytes:
+        return False
+    return not any(
+        bucket.kind not in PLAN_KINDS
+        and bucket.remaining_bytes > 0
+        and _is_about(bucket, policy.scope, rules, exactly=False)
+        for bucket in account.buckets
+    )
 
 
 def _is_about(bucket: Bucket, scope: Scope, rules: Rulebook, *, exactly: bool) -> bool:

@@ -8,26 +8,22 @@ from streamproc.core.events import UsageRecorded
 from streamproc.core.model import Account
 from streamproc.core.quota import pools
 from streamproc.core.quota.policies import policy_changes
-from streamproc.core.quota.tariffs import book_overage
 from streamproc.core.rulebook import Rulebook
 
 
 def after_usage(
     account: Account,
     event: UsageRecorded,
-    overage_bytes: int,
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
 ) -> tuple[list[Effect], list[Crossed]]:
-    """To be called when buckets are charged; ``overage_bytes`` is what they did not cover.
+    """To be called when buckets are charged, and what they did not cover is booked.
 
     Returns effects, and the thresholds of a member's cap that were crossed.
     """
     out: list[Effect] = []
     crossed: list[Crossed] = []
-    if overage_bytes:
-        book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
     if isinstance(event.member, str):
         found = pools.use(account, event.member, event.used_bytes, rules)
         if found is None:
