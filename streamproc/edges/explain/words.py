@@ -25,6 +25,8 @@ WHY: dict[str, str] = {
     "left_category": "no more reminders of the category",
     "joined_category": "reminders of the category again",
     "closed": "the account ended",
+    "profile_changed": "another time zone, language or set of segments",
+    "preferences_set": "the subscriber chose about reminders",
     "cycle_closed": "the billing cycle ended",
     "bucket_expired": "what was left expired",
     "held": "not known yet: waits for the activation",
