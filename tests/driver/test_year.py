@@ -59,7 +59,7 @@ def outcome(driver: QuotaDriver, expected: Expectation) -> Expectation:
         values["rejects"],
         records=expected.records,
         charged_bytes=sum(account.charged_bytes for account in accounts.values()),
-        accounts={name: figures_of(account) for name, account in accounts.items()},
+        accounts={name: figures_of(account, driver.rules) for name, account in accounts.items()},
     )
 
 
