@@ -193,9 +193,9 @@ def _send_one(options: dict[str, Any]) -> int:
 def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
     from streamproc.contracts.codec import decode_event
     from streamproc.core.events import ClockAdvanced
-    from streamproc.edges.readers import BadRecord
+    from streamproc.edges.readers import BadRecord, LeftOut
 
-    sent = bad = 0
+    sent = bad = left_out = 0
     with _producer(options) as producer:
         for path in files:
             for record in _records(path, options):
@@ -206,14 +206,24 @@ def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
                     if options["on_bad"] == "stop":
                         break
                     continue
+                if isinstance(record, LeftOut):
+                    left_out += 1
+                    continue
                 event = decode_event(record.value, record.key)
                 assert not isinstance(event, ClockAdvanced)
                 producer.send(event)
                 sent += 1
             if bad and options["on_bad"] == "stop":
                 break
-    click.echo(f"{sent:,} events to {options['topic']}, {bad:,} bad records; {_left(producer)}")
+    click.echo(
+        f"{sent:,} events to {options['topic']}, {bad:,} bad records{_not_taken(left_out)}; "
+        f"{_left(producer)}"
+    )
     return 1 if bad else 0
+
+
+def _not_taken(left_out: int) -> str:
+    return f", {left_out:,} left out by the mapping" if left_out else ""
 
 
 def _left(producer: UsageProducer) -> str:
@@ -282,7 +292,7 @@ def _watch(options: dict[str, Any]) -> int:
                 bad += outcome.bad + (outcome.verdict == "failed")
                 click.echo(
                     f"{outcome.path.name}: {outcome.verdict}, {outcome.events:,} events, "
-                    f"{outcome.bad:,} bad records"
+                    f"{outcome.bad:,} bad records{_not_taken(outcome.left_out)}"
                 )
             if options["once"] and not watched.pending():
                 break

@@ -124,3 +124,18 @@ def test_a_workload_straight_to_kafka_makes_its_topic_and_keeps_its_rate(bootstr
         assert [at for _, _, at in held] == sorted(at for _, _, at in held)
     said = run("workload", "--events", "5", code=2)
     assert "give either --out FILE or --broker HOST:PORT" in said
+
+
+def test_what_a_mapping_does_not_take_is_counted(
+    bootstrap: str, topic: str, tmp_path: Path
+) -> None:
+    row = "c0ffee{},*default,*{},x,*rated,t.org,call,1001,1001,1002,2026-01-05T08:42:25Z,"
+    row += "2026-01-05T08:42:26Z,10,0.01\n"
+    path = tmp_path / "cdrs.csv"
+    path.write_text(row.format(1, "voice") + row.format(2, "data") + row.format(3, "sms"))
+
+    said = run("send", "--broker", bootstrap, "--topic", topic, "--format", "cgrates-csv", path)
+
+    assert "1 events" in said
+    assert "0 bad records, 2 left out by the mapping; all are in Kafka" in said
+    assert ids(bootstrap, topic) == ["c0ffee2-*default"]

@@ -13,7 +13,14 @@ import zstandard
 
 from streamproc.contracts.codec import decode_event
 from streamproc.core.events import UsageRecorded
-from streamproc.edges.readers import BadRecord, FormatError, MappingError, open_reader
+from streamproc.edges.readers import (
+    BadRecord,
+    FormatError,
+    LeftOut,
+    MappingError,
+    ReadEvent,
+    open_reader,
+)
 from streamproc.edges.readers.mapping import parse_mapping
 from streamproc.edges.readers.records import UnreadableFileError, file_id, read_file
 
@@ -46,8 +53,14 @@ CSV = """msisdn;session;seq;closed;up;down;down_unit;rg;plmn;kind
 def read(form: str, content: bytes, mapping: Path | None = None) -> tuple[list[Any], list[Any]]:
     """Events and bad records."""
     found = list(open_reader(form, mapping)(io.BytesIO(content), "f00d"))
-    good = [decode_event(one.value, one.key) for one in found if not isinstance(one, BadRecord)]
+    good = [decode_event(one.value, one.key) for one in found if isinstance(one, ReadEvent)]
     return good, [one for one in found if isinstance(one, BadRecord)]
+
+
+def left_out(form: str, content: bytes, mapping: Path | None = None) -> list[int]:
+    """Lines of records that the mapping does not take."""
+    found = open_reader(form, mapping)(io.BytesIO(content), "f00d")
+    return [one.line for one in found if isinstance(one, LeftOut)]
 
 
 def test_csv_by_a_mapping_file(tmp_path: Path) -> None:
@@ -61,6 +74,7 @@ def test_csv_by_a_mapping_file(tmp_path: Path) -> None:
     assert (first.id, first.source, first.subscriber) == ("s1-1", "gsn-7", "8613800000001")
     assert (first.uplink_bytes, first.downlink_bytes) == (2048, 1_500_000)
     assert first.time.isoformat() == "2026-01-05T20:00:00+08:00"
+    assert left_out("csv", CSV.encode(), path) == [4]
     assert (first.rating_group, first.roaming_zone) == (10, "home")
     assert (second.rating_group, second.roaming_zone) == (0, "eu")
     assert second.downlink_bytes == 10**9
@@ -127,6 +141,8 @@ def test_cgrates_exports(host: str, more: str) -> None:
     good, bad = read("cgrates-csv", "\n".join([names, *(row + more for row in rows)]).encode())
 
     (event,) = good
+    content = "\n".join(row + more for row in rows[:3]).encode()
+    assert left_out("cgrates-csv", content) == [1, 3]  # a call, and another run
     assert [(one.line, one.reason) for one in bad] == [(5, "is no CDR")]
     assert (event.id, event.subscriber, event.used_bytes) == ("c0ffee02-*default", "1001", 1048576)
     assert event.time.isoformat() == "2026-01-05T08:42:26+00:00"
@@ -172,6 +188,29 @@ def test_tmf635_by_lines_with_a_party_instead_of_a_number() -> None:
     assert [(one.line, one.reason) for one in bad] == [
         (2, "is not a JSON object"), (3, "is not a JSON object")
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "party", [{"id": "C-9"}, [{"id": "C-9"}], [{"role": "Customer", "id": "C-9"}]]
+)
+def test_tmf635_parties_as_others_write_them(party: Any) -> None:
+    # FIWARE's billing writes a capital role; published catalyst code a single party without one.
+    usage = {
+        **USAGE,
+        "relatedParty": party,
+        "usageCharacteristic": USAGE["usageCharacteristic"][2:],
+    }  # type: ignore[index]
+
+    good, bad = read("tmf635", json.dumps(usage).encode())
+
+    assert not bad
+    assert [one.subscriber for one in good] == ["C-9"]
+
+
+def test_a_first_line_that_is_neither_names_nor_a_cdr_is_told() -> None:
+    _, bad = read("cgrates-csv", b"some,report,of,another,kind\n")
+
+    assert [(one.line, one.reason) for one in bad] == [(1, "is no CDR")]
 
 
 def usage_line(id: str) -> str:

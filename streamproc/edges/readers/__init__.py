@@ -2,12 +2,13 @@
 
 from streamproc.edges.readers.formats import FORMATS, FormatError, open_reader
 from streamproc.edges.readers.mapping import MappingError
-from streamproc.edges.readers.records import BadRecord, Reader, ReadEvent
+from streamproc.edges.readers.records import BadRecord, LeftOut, Reader, ReadEvent
 
 __all__ = [
     "FORMATS",
     "BadRecord",
     "FormatError",
+    "LeftOut",
     "MappingError",
     "ReadEvent",
     "Reader",

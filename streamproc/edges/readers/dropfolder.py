@@ -24,6 +24,7 @@ from msgspec import Struct
 from streamproc.edges.bulk.exactly_once import ExactlyOnceProducer
 from streamproc.edges.readers.records import (
     BadRecord,
+    LeftOut,
     Reader,
     ReadEvent,
     UnreadableFileError,
@@ -65,6 +66,8 @@ class Outcome:
     path: Path
     events: int = 0
     bad: int = 0
+    left_out: int = 0
+    """Records that the mapping does not take."""
     verdict: str = "done"
     """``done``, ``duplicate`` or ``failed``."""
 
@@ -128,11 +131,16 @@ class DropFolder:
             log.info("going on with a file", file=path.name, events=progress.events)
         # Read to its end before anything goes out: of a file that is cut off nothing is sent.
         records = read_file(path, self._reader, digest)
-        bad = [record for record in records if isinstance(record, BadRecord)]
+        bad: list[BadRecord] = []
+        left_out = 0
+        for record in records:
+            if isinstance(record, BadRecord):
+                bad.append(record)
+            left_out += isinstance(record, LeftOut)
         before, count = progress.events, 0
         events: list[ReadEvent] = []
         for record in read_file(path, self._reader, digest):
-            if isinstance(record, BadRecord):
+            if not isinstance(record, ReadEvent):
                 continue
             count += 1
             if count <= before or progress.done:
@@ -150,7 +158,7 @@ class DropFolder:
             self._send(events, progress)
             self._producer.settle()
         self._write_bad(path.name, bad)
-        return Outcome(path, count, len(bad))
+        return Outcome(path, count, len(bad), left_out)
 
     def _send(self, events: list[ReadEvent], progress: Progress) -> None:
         at_ms = self._clock_ms()

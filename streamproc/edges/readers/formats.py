@@ -13,7 +13,7 @@ import msgspec
 
 from streamproc.edges.producer.events import InvalidEventError, checked_value, subscriber_of
 from streamproc.edges.readers.mapping import Mapping, load_mapping, parse_mapping
-from streamproc.edges.readers.records import BadRecord, Reader, ReadEvent
+from streamproc.edges.readers.records import BadRecord, LeftOut, Read, Reader, ReadEvent
 
 FORMATS = {
     "ndjson": "events of the contract, one JSON object a line",
@@ -46,7 +46,7 @@ def open_reader(name: str, mapping: Path | None = None) -> Reader:
 
     unreadable = "is no CDR" if name == "cgrates-csv" else "is not a JSON object"
 
-    def read(content: BinaryIO, identity: str) -> Iterator[ReadEvent | BadRecord]:
+    def read(content: BinaryIO, identity: str) -> Iterator[Read]:
         tables: Iterator[tuple[int, Table | None]]
         if name == "csv":
             tables = _csv_tables(content, chosen)
@@ -57,7 +57,9 @@ def open_reader(name: str, mapping: Path | None = None) -> Reader:
         for line, columns in tables:
             if columns is None:
                 yield BadRecord(line, unreadable)
-            elif chosen.takes(columns):
+            elif not chosen.takes(columns):
+                yield LeftOut(line)
+            else:
                 try:
                     yield ReadEvent(line, *chosen.event(columns, f"{identity}-{line}"))
                 except InvalidEventError as error:
@@ -66,7 +68,7 @@ def open_reader(name: str, mapping: Path | None = None) -> Reader:
     return read
 
 
-def read_ndjson(content: BinaryIO, identity: str) -> Iterator[ReadEvent | BadRecord]:
+def read_ndjson(content: BinaryIO, identity: str) -> Iterator[Read]:
     """Events as they go into the topic; a missing ``id`` is made of the file and the line."""
     for line, text in enumerate(content, 1):
         text = text.strip()
@@ -102,6 +104,7 @@ CGRATES_FIELDS = (
     "RunID", "ToR", "OriginID", "RequestType", "Tenant", "Category", "Account", "Subject",
     "Destination", "SetupTime", "AnswerTime", "Usage", "Cost",
 )  # fmt: skip
+CGRATES_NAMES = {"CGRID", *CGRATES_FIELDS}
 TYPES_OF_RECORD = {"*data", "*voice", "*sms", "*mms", "*generic", "*monetary"}
 
 
@@ -113,7 +116,7 @@ def _cgrates_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, 
         row = list((columns or {}).values())
         at = next((n for n, text in enumerate(row[:5]) if text in TYPES_OF_RECORD), 0)
         if at < 2 or len(row) < at + len(CGRATES_FIELDS) - 2:
-            if line > 1:  # the first may hold names
+            if not (line == 1 and CGRATES_NAMES & set(row)):
                 yield line, None
             continue
         yield line, {"CGRID": row[0], **dict(zip(CGRATES_FIELDS, row[at - 1 :], strict=False))}
@@ -173,16 +176,21 @@ def _flat(item: dict[str, Any], before: str = "") -> Table:
 
 
 def _flat_usage(item: dict[str, Any]) -> Table:
-    """A TMF635 usage: characteristics by name, related parties as ``relatedParty.ROLE``."""
+    """A TMF635 usage: characteristics by name, related parties as ``relatedParty.ROLE``.
+
+    Roles are written in any case, and some write the only party without list or role.
+    """
     table = _flat(item)
     listed = item.get("usageCharacteristic")
     for one in listed if isinstance(listed, list) else []:
         if isinstance(one, dict) and isinstance(one.get("name"), str):
             table.update(_flat({one["name"]: one.get("value")}))
     parties = item.get("relatedParty")
-    for one in parties if isinstance(parties, list) else []:
+    for one in parties if isinstance(parties, list) else [parties]:
         if isinstance(one, dict) and one.get("id") is not None:
-            table[f"relatedParty.{one.get('role', '')}"] = str(one["id"])
+            role = str(one.get("role") or "")
+            for name in (f"relatedParty.{role}", f"relatedParty.{role.lower()}"):
+                table[name if role else "relatedParty"] = str(one["id"])
     return table
 
 

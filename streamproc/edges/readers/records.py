@@ -1,4 +1,4 @@
-"""What a reader gives: events and bad records, each with its place in the file."""
+"""What a reader gives for each record of a file: an event, a fault, or that it is not wanted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,14 @@ class BadRecord(NamedTuple):
     reason: str
 
 
-Reader = Callable[[BinaryIO, str], Iterator[ReadEvent | BadRecord]]
+class LeftOut(NamedTuple):
+    """A record that the mapping does not take (``only``), such as a call among data usage."""
+
+    line: int
+
+
+Read = ReadEvent | BadRecord | LeftOut
+Reader = Callable[[BinaryIO, str], Iterator[Read]]
 """From content (decompressed) and the id of the file; the same content gives the same events."""
 
 
@@ -59,7 +66,7 @@ def file_id(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_file(path: Path, reader: Reader, identity: str) -> Iterator[ReadEvent | BadRecord]:
+def read_file(path: Path, reader: Reader, identity: str) -> Iterator[Read]:
     """All records of a file. Raises :class:`UnreadableFileError`, OSError."""
     with path.open("rb") as raw:
         try:

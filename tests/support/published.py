@@ -1,0 +1,51 @@
+"""The readers on records that others published: ``python -m tests.support.published FILE...``
+
+Some records are published under licences that let nobody copy them into a project like this one,
+so they are read where they lie. FILE is any text that holds CGRateS CDRs in quotes, as
+ees/filecsv_it_test.go of a checkout of CGRateS (AGPL) does. Each row that is data of the default
+run must become an event with the row's account and usage; no other may, and none may be refused.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from pathlib import Path
+
+from streamproc.contracts.codec import decode_event
+from streamproc.core.events import UsageRecorded
+from streamproc.edges.readers import BadRecord, ReadEvent, open_reader
+
+ROW = re.compile(r'"((?:[^",\n]*,){13,}[^",\n]*)"')
+"""At least fourteen fields between quotes."""
+DATA = re.compile(
+    r"\*default,\*data,[^,]*,[^,]*,[^,]*,[^,]*,([^,]+),[^,]*,[^,]*,[^,]*,[^,]*,(\d+),"
+)
+"""Account and usage, by their places behind the run."""
+
+
+def rows_of(text: str) -> list[str]:
+    """The CDRs in a file of source code."""
+    return [row.removesuffix("\\n") for row in ROW.findall(text) if ",*default," in row]
+
+
+def check(path: Path) -> str:
+    """What was read; raises AssertionError where the reader differs."""
+    rows = rows_of(path.read_text(encoding="utf-8"))
+    expected = [found.groups() for row in rows for found in DATA.finditer(row)]
+    read = list(open_reader("cgrates-csv")(io.BytesIO("\n".join(rows).encode()), "published"))
+    bad = [one for one in read if isinstance(one, BadRecord)]
+    assert not bad, bad
+    events = [decode_event(one.value, one.key) for one in read if isinstance(one, ReadEvent)]
+    found = [
+        (one.subscriber, str(one.used_bytes)) for one in events if isinstance(one, UsageRecorded)
+    ]
+    assert found == expected, f"{found} instead of {expected}"
+    assert expected, f"{path} holds no CDR of data"
+    return f"{path.name}: {len(rows)} CDRs, {len(found)} of data, all as published"
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        print(check(Path(name)))
