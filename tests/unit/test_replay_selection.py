@@ -105,17 +105,17 @@ def test_pseudonyms_are_of_the_same_form_stable_and_never_collide(numbers: list[
 
 def test_a_whole_range_is_permuted_and_another_key_permutes_otherwise() -> None:
     ours, theirs = Pseudonyms(KEY), Pseudonyms(KEY[::-1])
-    made = [ours.of(f"{number:05d}") for number in range(2_000)]
+    made = [ours.of(f"{number:05d}") for number in range(500)]
     all_of_head = {ours.of(f"1{number:04d}") for number in range(10_000)}
-    other = [theirs.of(f"{number:05d}") for number in range(2_000)]
+    other = [theirs.of(f"{number:05d}") for number in range(500)]
 
     assert all_of_head == {f"1{number:04d}" for number in range(10_000)}
-    assert len(set(made)) == 2_000
-    assert sum(one == two for one, two in zip(made, other, strict=True)) < 20
+    assert len(set(made)) == 500
+    assert sum(one == two for one, two in zip(made, other, strict=True)) < 5
 
 
 def test_no_subscriber_is_left_anywhere_in_a_month() -> None:
-    settings = WorkloadSettings(seed=9, events=8_000, subscribers=400, malformed_share=0.05)
+    settings = WorkloadSettings(seed=9, events=4_000, subscribers=400, malformed_share=0.1)
     pseudonyms = Pseudonyms(KEY)
     records = [LogRecord(*one) for one in generate(settings, default_rulebook())]
     numbers = {one.key for one in records if one.key}

@@ -123,7 +123,7 @@ def test_minor_units_are_those_of_the_currency() -> None:
         assert template.render(type("F", (), {"cost": 1230})) == text
 
 
-@budget(300)
+@budget(100)
 @given(st.sampled_from(LANGUAGES), st.integers(0, 2**53) | st.integers(0, 10**7))
 def test_bytes_are_what_babel_makes_of_the_cut_number(language: str, count: int) -> None:
     """The fast way, and Babel's."""
