@@ -112,9 +112,10 @@ def test_progress_from_before_there_were_marks_starts_at_its_position() -> None:
 def test_a_consumer_notices_that_input_begins_again() -> None:
     consumer: Any = BatchConsumer.__new__(BatchConsumer)
     consumer._epochs, consumer._next, consumer._read_out, consumer._gaps = {}, {}, {}, {}
+    consumer._asked = {}
     consumer._lane = SimpleNamespace(settings=SETTINGS)
     assert not consumer._chunks(PLACE, [record(5), record(6)])[0].begins_again
     assert not consumer._chunks(PLACE, [record(9)])[0].begins_again  # markers lie between
     assert consumer._chunks(PLACE, [record(0)])[0].begins_again
-    consumer._begin_epoch(PLACE)
+    consumer._begin_epoch(PLACE, 0)
     assert not consumer._chunks(PLACE, [record(0)])[0].begins_again
