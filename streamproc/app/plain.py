@@ -11,7 +11,7 @@ from typing import Any
 
 from streamproc.app.settings import Native
 from streamproc.contracts.codec import MAX_RECORD_BYTES
-from streamproc.core.rulebook import Rulebook, Scope
+from streamproc.core.rulebook import Rulebook, Scope, UsageRule
 
 try:
     import streamproc_native
@@ -55,7 +55,9 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
 
     None if usage does more under them than the compiled part knows of: then the core decides all.
     """
-    if not rules.has_plain_usage:
+    if not rules.has_plain_usage or rules.watch_rules or rules.wants_last_use:
+        return None
+    if any(rule.kind == "used_bytes" for rule in rules.usage_rules):
         return None
     limits = rules.limits
     known = _Rules(
@@ -64,10 +66,15 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
         limits.max_ahead_ms,
         limits.max_age_ms,
         limits.dedupe_max_ids,
-        [
-            _Thresholds(set(rule.bucket_kinds), rule.kind == "usage_percent", list(rule.thresholds))
-            for rule in rules.usage_rules
-        ],
+        [_thresholds(rule) for rule in rules.usage_rules],
         rules.scopes,
     )
     return streamproc_native.PlainUsage(known, event_clock, MAX_RECORD_BYTES)
+
+
+def _thresholds(rule: UsageRule) -> _Thresholds:
+    if rule.kind == "remaining_percent":  # so much left is the rest used, to the byte
+        values = [100 - value for value in rule.thresholds]
+    else:
+        values = list(rule.thresholds)
+    return _Thresholds(set(rule.bucket_kinds), rule.kind != "remaining_bytes", values)

@@ -8,17 +8,15 @@ from typing import Any
 
 import msgspec
 
-from streamproc.contracts import conversation
+from streamproc.contracts import conversation, rulesalerts
 from streamproc.contracts.faults import faults
 from streamproc.contracts.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.contracts.rulesformat import (
     AllowanceEntry,
+    AnyTimedEntry,
     CorrectedEntry,
     LimitsEntry,
-    PercentEntry,
-    RemainingEntry,
     RulesFormat,
-    TimedEntry,
 )
 from streamproc.contracts.rulesquota import pack_of, pack_problems, plan_of, plan_problems
 from streamproc.contracts.rulestext import decode, parse
@@ -38,7 +36,6 @@ from streamproc.core.rulebook import (
     Rulebook,
     Scope,
     Storms,
-    UsageRule,
 )
 from streamproc.core.texts.template import TextError, compile_text
 from streamproc.core.texts.vocabulary import REMINDER
@@ -46,7 +43,10 @@ from streamproc.core.texts.vocabulary import REMINDER
 LONGEST_CYCLE_DAYS = 31
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 
-_WITHOUT_THRESHOLD = (*TIMED_KINDS, "usage_corrected")
+_WITHOUT_THRESHOLD = (
+    *(*TIMED_KINDS, "forecast", "inactivity"),
+    *("usage_corrected", "overage_started", "zero_balance"),
+)
 
 
 class RulesError(ValueError):
@@ -95,8 +95,13 @@ def load_rules(path: FilePath) -> Rulebook:
 
 def default_rulebook() -> Rulebook:
     """The packaged rules, in the locales of the packaged texts."""
-    content = packaged_content("default.yaml")
-    return load_rulebook(content.rules, "default.yaml", content.texts)
+    return packaged_rulebook("default.yaml")
+
+
+def packaged_rulebook(name: str) -> Rulebook:
+    """A rules file that comes with streamproc, by its path under ``contracts/rules``."""
+    content = packaged_content(name)
+    return load_rulebook(content.rules, name, content.texts)
 
 
 def removed(old: Rulebook, new: Rulebook) -> list[str]:
@@ -134,6 +139,8 @@ class _Check:
         self._check_scopes()
         self._check_plans()
         self._check_limits()
+        for path, problem in rulesalerts.problems(self._data):
+            self._add(path, problem)
         for index, rule in enumerate(self._list("rules")):
             if isinstance(rule, dict):
                 self._check_rule(("rules", index), rule)
@@ -246,6 +253,8 @@ def _text_problem(template: str, locale: str, kind: Any) -> str | None:
     if "threshold" in names and kind in _WITHOUT_THRESHOLD:
         what = "a timed rule" if kind in TIMED_KINDS else "this kind of rule"
         return f"{{threshold}} has no meaning in {what}"
+    if "runs_out" in names and kind != "forecast":
+        return "{runs_out} has a meaning only in a forecast"
     if "days" in names and kind not in COUNTDOWN_KINDS:
         return "{days} has a meaning only beside days_before"
     return None
@@ -256,12 +265,12 @@ def _rulebook(file: RulesFormat) -> Rulebook:
         plans=tuple(plan_of(plan) for plan in file.plans),
         packs=tuple(pack_of(pack) for pack in file.packs),
         usage_rules=tuple(
-            _usage_rule(rule)
+            rulesalerts.usage_rule(rule)
             for rule in file.rules
-            if isinstance(rule, PercentEntry | RemainingEntry)
+            if isinstance(rule, rulesalerts.BucketRuleEntry)
         ),
         timed_rules=tuple(
-            timed_rule(rule, file.storms) for rule in file.rules if isinstance(rule, TimedEntry)
+            timed_rule(rule, file.storms) for rule in file.rules if isinstance(rule, AnyTimedEntry)
         ),
         limits=_limits(file.limits),
         default_locale=file.default_locale,
@@ -283,20 +292,8 @@ def _rulebook(file: RulesFormat) -> Rulebook:
             if isinstance(rule, CorrectedEntry)
         ),
         storms=Storms(file.storms.rate_per_second),
-    )
-
-
-def _usage_rule(rule: PercentEntry | RemainingEntry) -> UsageRule:
-    return UsageRule(
-        rule.id,
-        "usage_percent" if isinstance(rule, PercentEntry) else "remaining_bytes",
-        tuple(sorted(rule.thresholds)),
-        frozenset(map(str, rule.bucket_kinds)),
-        plain_texts(rule.texts),
-        rule.category,
-        rule.mandatory,
-        rule.priority,
-        rule.ttl_seconds * 1000,
+        alerts=rulesalerts.alert_policy(file.alerts),
+        alert_rules=rulesalerts.alert_rules(file),
     )
 
 

@@ -39,6 +39,15 @@ Days = Annotated[int, Meta(ge=1, le=3660)]
 BucketKind = Literal["allowance", "pack", "topup", "rollover", "unlimited", "member"]
 BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
 Percent = Annotated[int, Meta(ge=1, le=100)]
+PercentLeft = Annotated[int, Meta(ge=0, le=99)]
+MuchPercent = Annotated[int, Meta(ge=1, le=100_000)]
+Instant = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)$",
+        description="an instant such as 2026-01-31T16:00:00Z",
+    ),
+]
 ClockTime = Annotated[
     str,
     Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day such as "09:00"'),
@@ -74,16 +83,79 @@ class RuleEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
     mandatory: bool = False
     priority: Priority = 5
     ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 86_400
+    severity: Literal["info", "warning", "critical"] = "info"
+    audience: Literal["device_user", "account_holder", "both"] = "device_user"
+    in_quiet_hours: Literal["hold", "send"] = "hold"
+    cool_down_seconds: Seconds = 0
+    coalesce_seconds: Seconds = 0
+    group: Id | None = None
+    valid_from: Instant | None = None
+    valid_until: Instant | None = None
 
 
-class PercentEntry(RuleEntry, frozen=True, tag="usage_percent", kw_only=True):
+class ReachingEntry(RuleEntry, frozen=True, kw_only=True):
+    for_count: Annotated[int, Meta(ge=1, le=1000)] = 1
+    hysteresis: Natural = 0
+    evaluate_on_create: bool = False
+
+
+class BucketEntry(ReachingEntry, frozen=True, kw_only=True):
+    bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
+
+
+class PercentEntry(BucketEntry, frozen=True, tag="usage_percent", kw_only=True):
     thresholds: Annotated[tuple[Percent, ...], Meta(min_length=1)]
-    bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
 
 
-class RemainingEntry(RuleEntry, frozen=True, tag="remaining_bytes", kw_only=True):
+class RemainingPercentEntry(BucketEntry, frozen=True, tag="remaining_percent", kw_only=True):
+    thresholds: Annotated[tuple[PercentLeft, ...], Meta(min_length=1)]
+
+
+class RemainingEntry(BucketEntry, frozen=True, tag="remaining_bytes", kw_only=True):
     thresholds: Annotated[tuple[Natural, ...], Meta(min_length=1)]
-    bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
+
+
+class UsedEntry(BucketEntry, frozen=True, tag="used_bytes", kw_only=True):
+    thresholds: Annotated[tuple[Count, ...], Meta(min_length=1)]
+
+
+class SpendAmountEntry(ReachingEntry, frozen=True, tag="spend_amount", kw_only=True):
+    thresholds: Annotated[tuple[Count, ...], Meta(min_length=1)]
+    tariff: Id | None = None
+
+
+class SpendPercentEntry(ReachingEntry, frozen=True, tag="spend_percent", kw_only=True):
+    thresholds: Annotated[tuple[MuchPercent, ...], Meta(min_length=1)]
+    cap_minor: Count
+    tariff: Id | None = None
+
+
+class OverageStartedEntry(ReachingEntry, frozen=True, tag="overage_started", kw_only=True):
+    pass
+
+
+class EveryBytesEntry(RuleEntry, frozen=True, tag="every_bytes", kw_only=True):
+    step_bytes: Count
+    of: Literal["usage", "overage"] = "overage"
+
+
+class VelocityEntry(ReachingEntry, frozen=True, tag="velocity", kw_only=True):
+    thresholds: Annotated[tuple[Count, ...], Meta(min_length=1)]
+    window_seconds: Annotated[int, Meta(ge=60, le=31 * 86_400)]
+
+
+class AnomalyEntry(ReachingEntry, frozen=True, tag="anomaly", kw_only=True):
+    thresholds: Annotated[tuple[MuchPercent, ...], Meta(min_length=1)]
+    cycles: Annotated[int, Meta(ge=1, le=24)] = 3
+    min_bytes: Natural = 0
+
+
+class ZeroBalanceEntry(ReachingEntry, frozen=True, tag="zero_balance", kw_only=True):
+    pass
+
+
+class ResolvedEntry(RuleEntry, frozen=True, tag="resolved", kw_only=True):
+    of: Annotated[frozenset[Id], Meta(min_length=1)]
 
 
 class CorrectedEntry(RuleEntry, frozen=True, tag="usage_corrected", kw_only=True):
@@ -141,6 +213,34 @@ class StormsEntry(Strict, frozen=True):
     rate_per_second: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     mandatory_window_seconds: WindowSeconds = 0
     window_seconds: WindowSeconds = 0
+
+
+class CheckEntry(RuleEntry, frozen=True, kw_only=True):
+    at: ClockTime
+    misfire_grace_seconds: Seconds = 21_600
+
+
+class ForecastEntry(CheckEntry, frozen=True, tag="forecast", kw_only=True):
+    silent_hours: Annotated[int, Meta(ge=24, le=31 * 24)] = 24
+
+
+class InactivityEntry(CheckEntry, frozen=True, tag="inactivity", kw_only=True):
+    days: Annotated[int, Meta(ge=1, le=3660)]
+
+
+class QuietHoursEntry(Strict, frozen=True):
+    start: ClockTime
+    end: ClockTime
+
+
+class CapEntry(Strict, frozen=True):
+    messages: Annotated[int, Meta(ge=1, le=100)]
+    window_hours: Annotated[int, Meta(ge=1, le=31 * 24)]
+
+
+class AlertsEntry(Strict, frozen=True):
+    quiet_hours: QuietHoursEntry | None = None
+    caps: tuple[CapEntry, ...] = ()
 
 
 class LimitsEntry(Strict, frozen=True):
@@ -256,6 +356,15 @@ class CommandsEntry(Strict, frozen=True, kw_only=True):
     window_seconds: Annotated[int, Meta(ge=60, le=7 * 86_400)] = 3600
 
 
+WatchEntry = (
+    SpendAmountEntry
+    | SpendPercentEntry
+    | OverageStartedEntry
+    | EveryBytesEntry
+    | VelocityEntry
+    | AnomalyEntry
+    | ZeroBalanceEntry
+)
 AnyTimedEntry = (
     SummaryEntry
     | CronEntry
@@ -266,7 +375,18 @@ AnyTimedEntry = (
     | ExpiryEntry
     | AfterActivationEntry
 )
-AnyRuleEntry = PercentEntry | RemainingEntry | AnyTimedEntry | CorrectedEntry
+AnyRuleEntry = (
+    PercentEntry
+    | RemainingPercentEntry
+    | RemainingEntry
+    | UsedEntry
+    | WatchEntry
+    | ResolvedEntry
+    | AnyTimedEntry
+    | ForecastEntry
+    | InactivityEntry
+    | CorrectedEntry
+)
 
 
 class RulesFormat(Strict, frozen=True, kw_only=True):
@@ -277,6 +397,7 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     default_locale: Locale
     limits: LimitsEntry = LimitsEntry()
     storms: StormsEntry = StormsEntry()
+    alerts: AlertsEntry = AlertsEntry()
     plans: Annotated[tuple[PlanEntry, ...], Meta(min_length=1)]
     packs: tuple[PackEntry, ...] = ()
     rules: Annotated[tuple[AnyRuleEntry, ...], Meta(min_length=1)]

@@ -42,9 +42,9 @@ def packaged_content(name: str) -> Content:
     """A packaged file and its texts."""
     packaged = resources.files(__package__) / "rules"
     directory = str(PurePath(name).with_suffix(".texts"))
-    texts = {
-        f"{directory}/{one.name}": one.read_bytes() for one in (packaged / directory).iterdir()
-    }
+    beside = packaged / directory
+    files = beside.iterdir() if beside.is_dir() else ()
+    texts = {f"{directory}/{one.name}": one.read_bytes() for one in files}
     return Content((packaged / name).read_bytes(), texts)
 
 

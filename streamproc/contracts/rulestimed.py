@@ -7,6 +7,7 @@ from datetime import date, time
 from typing import Any
 
 from streamproc.contracts.lines import Path
+from streamproc.contracts.rulesalerts import policy_of
 from streamproc.contracts.rulesformat import (
     AfterActivationEntry,
     AnyTimedEntry,
@@ -94,6 +95,7 @@ def timed_rule(rule: AnyTimedEntry, storms: StormsEntry) -> TimedRule:
         misfire=rule.misfire,
         spread_after_ms=after_ms,
         spread_ms=window_ms,
+        policy=policy_of(rule),
     )
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_right, insort
 
 from msgspec import Struct
 
+from streamproc.core.alerts.own import own_of
 from streamproc.core.calendar import local_minute
 from streamproc.core.model import UNLIMITED, Account, Bucket
 from streamproc.core.rulebook import Crossing, Rulebook
@@ -35,6 +36,7 @@ def charge(
     crossed: list[Crossed] | None = None
     scopes = rules.scopes
     minute = -1
+    own = own_of(account, rules) if account.extra is not None else ()
     for bucket in account.buckets:
         granted, before = bucket.granted_bytes, bucket.used_bytes
         # ``remaining_bytes`` written out: this is the innermost loop of the program.
@@ -55,7 +57,7 @@ def charge(
         bucket.used_bytes = after = before + take
         if not granted:
             bucket.granted_bytes = after  # without end: the grant is what was used
-        levels, crossings = rules.levels(bucket.kind, granted)
+        levels, crossings = rules.levels(bucket.kind, granted, own)
         low = bisect_right(levels, before)
         if low < len(levels) and levels[low] <= after:
             high = bisect_right(levels, after, low)

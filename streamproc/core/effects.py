@@ -99,6 +99,9 @@ class Reminder(Struct, frozen=True, gc=False, tag="reminder.requested", tag_fiel
     """Whom to tell, if it is not the subscriber itself: one of a pool's members."""
     channel_texts: dict[Word, Text] | UnsetType = UNSET
     """Other words for channels other than SMS, by channel."""
+    severity: Word = "info"
+    runs_out_time: Instant | UnsetType = UNSET
+    """Of a forecast."""
 
 
 class PolicyChanged(Struct, frozen=True, gc=False, tag="policy.changed", tag_field="type"):

@@ -152,7 +152,7 @@ def close(
     account.status = CLOSED
     account.closed_ms = at_ms
     out: list[Effect] = [expire(bucket, subscriber, at_ms, cause) for bucket in account.buckets]
-    out += gate.drop_all(account, subscriber, at_ms, cause)
+    out += gate.forget_all(account, subscriber, at_ms, cause)
     close_cycle(account, at_ms, rules)
     account.buckets = []
     out.append(audited("closed", subscriber, at_ms, cause, overage_bytes=account.overage_bytes))

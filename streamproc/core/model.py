@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from streamproc.core.alerts.state import Waiting
+from streamproc.core.alerts.state import Alarm, Waiting
 from streamproc.core.events import Arrival, SubscriberEvent
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.quota.state import QuotaState
@@ -192,6 +192,18 @@ class Extra(Struct, omit_defaults=True):
 
     quota: QuotaState | None = None
     """Meters of prices, members of a pool, policies told; see ``core/quota``."""
+
+    # Rules with a memory (core/alerts).
+    alarms: list[Alarm] = []
+    """Thresholds that are reached, in that order, of rules that must know."""
+    speeds: dict[str, list[int]] = {}
+    """By velocity rule: pairs (part of the window since 1970, bytes used in it), ascending."""
+    foretold: dict[str, int] = {}
+    """By forecast rule: the grant (``grants``) as of which it was told in this cycle."""
+    used_ms: int = 0
+    """When something was used last, for rules about inactivity; 0: never, or nobody asks."""
+    own_thresholds: dict[str, list[int]] = {}
+    """By rule: the subscriber's own, ascending, in the unit of the rule's."""
 
 
 NO_EXTRA = Extra()

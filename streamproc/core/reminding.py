@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Final
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from streamproc.core.alerts.figures import spend_minor
+from streamproc.core.alerts.rules import WatchRule
 from streamproc.core.calendar import local_minute
 from streamproc.core.effects import BucketFigures, Cause, Effect, Reminder, Threshold
 from streamproc.core.effects import audited as audited
 from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
 from streamproc.core.model import UNLIMITED, Account, Bucket
 from streamproc.core.quota.audience import recipients
-from streamproc.core.rulebook import CorrectionRule, Rulebook, TimedRule, UsageRule
+from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import segments
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.formats import iso_minute
@@ -25,7 +28,7 @@ from streamproc.core.texts.vocabulary import ENDLESS, REMINDER
 def remind(  # every argument is a different fact of the message
     account: Account,
     subscriber: str,
-    rule: UsageRule | TimedRule | CorrectionRule,
+    rule: AnyRule,
     buckets: list[Bucket],
     subject: Bucket | None,
     threshold: Threshold | None,
@@ -35,6 +38,7 @@ def remind(  # every argument is a different fact of the message
     cause: Cause,
     rules: Rulebook,
     member: str = "",
+    runs_out_ms: int | None = None,
 ) -> list[Effect]:
     """The message of a rule about buckets, with figures as of an instant, to all whom it tells.
 
@@ -50,7 +54,9 @@ def remind(  # every argument is a different fact of the message
         one.kind == UNLIMITED for one in ([subject] if of_one and subject else buckets)
     ):
         shown_bytes = ENDLESS, shown_bytes[1], ENDLESS
-    figures = _Figures(rule, account, buckets, subject, threshold, as_of_ms, shown_bytes)
+    figures = _Figures(
+        rule, account, buckets, subject, threshold, as_of_ms, shown_bytes, rules, runs_out_ms
+    )
     template = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
     text = template.render(figures)
     encoding, parts = segments(text)
@@ -81,6 +87,8 @@ def remind(  # every argument is a different fact of the message
         as_of + _lifetime(rule.ttl_ms),
         cause,
         channel_texts=template.render_channels(figures) if template.channels else UNSET,
+        severity=rule.policy.severity,
+        runs_out_time=UNSET if runs_out_ms is None else from_ms(runs_out_ms),
     )
     if account.extra is None:
         return [reminder]
@@ -100,6 +108,25 @@ def remind(  # every argument is a different fact of the message
 def _lifetime(ttl_ms: int) -> timedelta:
     """Adding it is much faster than making an instant."""
     return timedelta(milliseconds=ttl_ms)
+
+
+_UNITS: Final = {
+    "usage_percent": "percent",
+    "remaining_percent": "percent_remaining",
+    "remaining_bytes": "bytes",
+    "used_bytes": "bytes_used",
+    "every_bytes": "bytes_used",
+    "spend_amount": "minor_units",
+    "spend_percent": "percent_of_cap",
+    "velocity": "bytes_in_window",
+    "anomaly": "percent_of_usual",
+}
+
+
+def threshold_of(rule: UsageRule | WatchRule, value: int) -> Threshold | None:
+    """A rule's threshold with its unit; None if the rule has none."""
+    unit = _UNITS.get(rule.kind)
+    return Threshold(unit, value) if unit else None
 
 
 def reminder_id(subscriber: str, rule: str, cycle_start_ms: int, arming: str) -> str:
@@ -125,21 +152,25 @@ class _Figures:
     """What the texts of rules speak of (``texts.vocabulary.REMINDER``), worked out when asked."""
 
     __slots__ = (
-        *("_account", "_as_of_ms", "_rule", "_subject"),
+        *("_account", "_as_of_ms", "_rule", "_rules", "_runs_out_ms", "_subject"),
         *("buckets", "granted", "overage", "remaining", "threshold", "used"),
     )
 
     def __init__(
         self,
-        rule: UsageRule | TimedRule | CorrectionRule,
+        rule: AnyRule,
         account: Account,
         buckets: list[Bucket],
         subject: Bucket | None,
         threshold: Threshold | None,
         as_of_ms: int,
         shown_bytes: tuple[int, int, int],
+        rules: Rulebook,
+        runs_out_ms: int | None,
     ) -> None:
         self._rule = rule
+        self._rules = rules
+        self._runs_out_ms = runs_out_ms
         self._account = account
         self._subject = subject
         self._as_of_ms = as_of_ms
@@ -174,6 +205,25 @@ class _Figures:
     def days(self) -> int | None:
         rule = self._rule
         return rule.days_before if isinstance(rule, TimedRule) else None
+
+    @property
+    def spend(self) -> int:
+        return spend_minor(self._account, None, self._rules)
+
+    @property
+    def price(self) -> int:
+        plan = self._rules.plans.get(self._account.plan)
+        return plan.overage_price_minor if plan else 0
+
+    @property
+    def price_unit(self) -> int:
+        plan = self._rules.plans.get(self._account.plan)
+        return plan.overage_unit_bytes if plan else 1
+
+    @property
+    def runs_out(self) -> int | None:
+        end_ms = self._runs_out_ms
+        return None if end_ms is None else self._end(end_ms)
 
     def _end(self, end_ms: int) -> int | None:
         return None if end_ms >= NEVER_MS else local_minute(end_ms, self._account.time_zone)

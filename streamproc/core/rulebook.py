@@ -15,6 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED, AlertPolicy, Policy
+from streamproc.core.alerts.rules import (
+    NO_ALERT_RULES,
+    AlertRules,
+    CheckRule,
+    ResolvedRule,
+    WatchRule,
+)
 from streamproc.core.commands.vocabulary import Commands
 from streamproc.core.instants import DAY_MS
 from streamproc.core.notices.catalogue import Notice, Service, Zone
@@ -22,7 +29,7 @@ from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tie
 from streamproc.core.scope import EVERYTHING as EVERYTHING
 from streamproc.core.scope import Scope as Scope
 
-UsageKind = Literal["usage_percent", "remaining_bytes"]
+UsageKind = Literal["usage_percent", "remaining_percent", "remaining_bytes", "used_bytes"]
 TimedKind = Literal[
     "usage_summary",
     "cron",
@@ -197,6 +204,11 @@ _LEVEL_CACHE_SIZE = 50_000
 TOPUP_PRIORITY = 90
 
 
+AnyRule = UsageRule | TimedRule | WatchRule | CheckRule | ResolvedRule | CorrectionRule
+OwnThresholds = tuple[tuple[str, tuple[int, ...]], ...]
+"""Pairs of a rule's id and a subscriber's thresholds, by which levels are looked up."""
+
+
 class Rulebook:
     """Everything the core needs to know that is not state."""
 
@@ -217,6 +229,7 @@ class Rulebook:
         commands: Commands | None = None,
         correction_rules: tuple[CorrectionRule, ...] = (),
         storms: Storms = UNLIMITED,
+        alert_rules: AlertRules = NO_ALERT_RULES,
     ) -> None:
         self.plans = {plan.id: plan for plan in plans}
         self.packs = {pack.id: pack for pack in packs}
@@ -232,17 +245,23 @@ class Rulebook:
         self.zones = {one.id: one for one in zones}
         self.notices: dict[str, Notice] = {one.kind: one for one in notices}
         self.commands = commands
-        known: tuple[UsageRule | TimedRule | Notice | CorrectionRule, ...]
-        known = (*usage_rules, *timed_rules, *notices, *correction_rules)
+        self.watch_rules = alert_rules.watch
+        self.check_rules = alert_rules.checks
+        self.resolved_rules = alert_rules.resolved
+        known: tuple[AnyRule | Notice, ...] = (
+            *usage_rules,
+            *alert_rules.watch,
+            *alert_rules.checks,
+            *alert_rules.resolved,
+            *timed_rules,
+            *notices,
+            *correction_rules,
+        )
         self.categories = tuple(dict.fromkeys(one.category for one in known))
         """What subscribers can opt out of."""
         content = [plans, packs, usage_rules, timed_rules, limits, default_locale, alerts]
-        self.fingerprint = crc32(
-            msgspec.json.encode(
-                (*content, services, zones, notices, commands, currency, correction_rules),
-                order="sorted",
-            )
-        )
+        content += [services, zones, notices, commands, currency, correction_rules, alert_rules]
+        self.fingerprint = crc32(msgspec.json.encode(content, order="sorted"))
         self.tariffs = {plan.id: plan.all_tariffs for plan in plans}
         self.policies = {plan.id: plan.policies for plan in plans if plan.policies}
         self.free_caps = {
@@ -257,8 +276,14 @@ class Rulebook:
             *(one for plan in plans for one in plan.allowances),
         ]
         self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
-        every_rule: list[UsageRule | TimedRule | CorrectionRule]
-        every_rule = [*usage_rules, *timed_rules, *correction_rules]
+        reaching: list[UsageRule | WatchRule] = [*usage_rules, *alert_rules.watch]
+        every_rule: list[AnyRule] = [
+            *reaching,
+            *timed_rules,
+            *alert_rules.checks,
+            *alert_rules.resolved,
+            *correction_rules,
+        ]
         self.rules_by_id = {rule.id: rule for rule in every_rule}
         self.text_options = text_options or {}
         """By rule and locale, where there are any."""
@@ -270,22 +295,40 @@ class Rulebook:
             or any(scope.hours for scope in self.scopes.values())
         )
         """Whether usage does nothing but fill buckets with a limit, at any time of day."""
-        self._levels: dict[tuple[str, int], tuple[tuple[int, ...], tuple[Crossing, ...]]] = {}
+        followed = {name for rule in alert_rules.resolved for name in rule.of}
+        self.tracked = frozenset(
+            rule.id
+            for rule in reaching
+            if rule.policy.for_count > 1 or rule.policy.hysteresis or rule.id in followed
+        )
+        """Rules with a memory of what is reached (``Extra.alarms``)."""
+        self.wants_last_use = any(one.kind == "inactivity" for one in alert_rules.checks)
+        self.created_rules = tuple(one for one in reaching if one.policy.evaluate_on_create)
+        self.has_checks = bool(alert_rules.checks or self.created_rules)
+        self._levels: dict[
+            tuple[str, int, OwnThresholds], tuple[tuple[int, ...], tuple[Crossing, ...]]
+        ] = {}
 
-    def levels(self, kind: str, granted_bytes: int) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:
-        """Ascending used-bytes levels of a bucket and, index by index, what each stands for."""
-        key = (kind, granted_bytes)
+    def levels(
+        self, kind: str, granted_bytes: int, own: OwnThresholds = ()
+    ) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:
+        """Ascending used-bytes levels of a bucket and, index by index, what each stands for.
+
+        ``own`` are a subscriber's own thresholds.
+        """
+        key = (kind, granted_bytes, own)
         found = self._levels.get(key)
         if found is None:
             if len(self._levels) >= _LEVEL_CACHE_SIZE:
                 self._levels.clear()
+            chosen = dict(own)
             crossings = sorted(
                 (
                     Crossing(level, rule, value)
                     for rule in self.usage_rules
                     if kind in rule.bucket_kinds
-                    for value in rule.thresholds
-                    if (level := used_level(rule.kind, value, granted_bytes)) > 0
+                    for value in chosen_thresholds(rule, chosen.get(rule.id))
+                    if 0 < (level := used_level(rule.kind, value, granted_bytes)) <= granted_bytes
                 ),
                 key=lambda crossing: (crossing.used_bytes, crossing.rule.id, crossing.value),
             )
@@ -295,7 +338,24 @@ class Rulebook:
 
 
 def used_level(kind: UsageKind, value: int, granted_bytes: int) -> int:
-    """Used bytes at which a threshold is reached; 0 or less if it holds from the start."""
+    """Used bytes at which a threshold is reached.
+
+    0 or less if it holds from the start, more than is granted if it is never reached.
+    """
     if kind == "usage_percent":
         return -(-granted_bytes * value // 100)  # rounded up: 80 % is not reached a byte early
+    if kind == "remaining_percent":
+        return granted_bytes - granted_bytes * value // 100
+    if kind == "used_bytes":
+        return value
     return granted_bytes - value
+
+
+def chosen_thresholds(rule: UsageRule | WatchRule, own: tuple[int, ...] | None) -> tuple[int, ...]:
+    """A rule's thresholds for a subscriber with ``own`` ones (None: has none).
+
+    They take the place of the rule's; those of a mandatory rule stay, and are joined by them.
+    """
+    if own is None:
+        return rule.thresholds
+    return tuple(sorted({*rule.thresholds, *own})) if rule.mandatory else own

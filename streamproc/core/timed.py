@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from streamproc.core.alerts.checks import next_check_ms
 from streamproc.core.alerts.gate import next_release_ms
 from streamproc.core.calendar import known_zone
 from streamproc.core.instants import NEVER_MS
@@ -32,6 +33,8 @@ def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
     soonest = min(account.cycle_end_ms, notices_due_ms(account, rules))
     if account.extra is not None:
         soonest = min(soonest, next_release_ms(account))
+    if rules.has_checks:
+        soonest = min(soonest, next_check_ms(account, rules))
     for bucket in account.buckets:
         soonest = min(soonest, bucket.expires_ms)
     for due in _upcoming(account, subscriber, rules):

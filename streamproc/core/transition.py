@@ -11,7 +11,9 @@ from msgspec import UNSET
 
 from streamproc.core import dedupe, lifecycle
 from streamproc.core.alerts import gate, sending
-from streamproc.core.alerts.usage import messages_of_crossed
+from streamproc.core.alerts.checks import forget_forecasts, next_check_ms
+from streamproc.core.alerts.figures import remaining_bytes
+from streamproc.core.alerts.watch import values_before
 from streamproc.core.charging import charge, charge_late
 from streamproc.core.commands.answering import sms_received
 from streamproc.core.decisions import balance_before, balance_of, explained
@@ -38,7 +40,7 @@ from streamproc.core.events import (
 )
 from streamproc.core.history import adjust_closed_cycle
 from streamproc.core.instants import from_ms, to_ms
-from streamproc.core.model import ACTIVE, CLOSED, HELD, Account, Held, drop_empty_extra
+from streamproc.core.model import ACTIVE, CLOSED, HELD, Account, Held, drop_empty_extra, extra_of
 from streamproc.core.notices.beginning import begin_contract
 from streamproc.core.notices.roaming import location_updated
 from streamproc.core.notices.services import end_contract, service_event
@@ -113,6 +115,9 @@ def step(
                 effects.extend(sending.submit(account, event.subscriber, messages, now_ms, rules))
         else:
             effects = _account_event(account, event, arrival, rules)
+        if account.extra is not None:
+            cause = cause_of(event, arrival)
+            effects += sending.after_change(account, event.subscriber, now_ms, cause, rules)
         effects = explained(effects, before, balance_of(account))
         effects.extend(
             policy_changes(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
@@ -175,11 +180,20 @@ def advance(
             told.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
         _remind_due(account, subscriber, due_ms, wall_ms, rules, told)
         told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
+        if rules.has_checks:
+            told.extend(sending.at_instant(account, subscriber, due_ms, wall_ms, rules))
         out.extend(explained(told, before, before))
+        left_bytes = remaining_bytes(account) if rules.watch_rules else 0
         ended = lifecycle.expire_buckets(account, subscriber, due_ms)
+        if ended and left_bytes:
+            ended += sending.after_expiry(account, subscriber, left_bytes, due_ms, rules)
         if due_ms >= account.cycle_end_ms:
             ended += lifecycle.roll_cycle(account, subscriber, rules)
+            forget_forecasts(account)
             forget_cycle(account, rules)
+        if account.extra is not None:
+            cause = Cause(due_time=from_ms(due_ms))
+            ended += sending.after_change(account, subscriber, due_ms, cause, rules)
         if ended:
             out.extend(explained(ended, before, balance_of(account)))
         if account.extra is not None or account.plan in rules.policies:
@@ -260,6 +274,10 @@ def _usage(
     ):
         return _usage_of_the_past(account, event, time_ms, arrival)
     account.charged_bytes += used_bytes
+    figures = values_before(account, time_ms, rules) if rules.watch_rules else None
+    if rules.wants_last_use:
+        extra_of(account).used_ms = max(extra_of(account).used_ms, time_ms)
+        account.next_due_ms = min(account.next_due_ms, next_check_ms(account, rules))
     granted_before, used_before, overage_before = 0, 0, account.overage_bytes
     for bucket in account.buckets:  # all that an event without effects pays for explanations
         granted_before += bucket.granted_bytes
@@ -279,7 +297,9 @@ def _usage(
         if overage_bytes:
             book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
         is_watched = is_watched or policies_differ(account, rules)
-    if crossed is None and not taken and not is_watched:
+    has_alarms = account.extra is not None and bool(account.extra.alarms)
+    is_of_interest = is_watched or has_alarms or figures is not None
+    if crossed is None and not taken and not is_of_interest:
         return NOTHING, True
     cause = cause_of(event, arrival)
     out: list[Effect] = [
@@ -295,18 +315,23 @@ def _usage(
     ]
     # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
     as_of_ms = max(time_ms, arrival.received_ms)
+    told: list[Effect] = []
     if is_watched:
         told, of_cap = after_usage(account, event, as_of_ms, cause, rules)
         crossed = [*(crossed or ()), *of_cap] or None
-    else:
-        told = []
-    if crossed is not None:
-        member = event.member if isinstance(event.member, str) else ""
-        superseded, messages = messages_of_crossed(
-            event.subscriber, crossed, as_of_ms, cause, member
+    if crossed is not None or figures is not None or has_alarms:
+        out += sending.after_usage(
+            account,
+            event.subscriber,
+            crossed or [],
+            figures,
+            time_ms,
+            used_bytes,
+            as_of_ms,
+            cause,
+            rules,
+            event.member if isinstance(event.member, str) else "",
         )
-        out.extend(superseded)
-        out.extend(sending.submit(account, event.subscriber, messages, as_of_ms, rules))
     out.extend(told)
     if not out:
         return NOTHING, True

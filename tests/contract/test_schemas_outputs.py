@@ -1,4 +1,4 @@
-"""What a worker writes about a month of workload fits the contract, word by word."""
+"""What a worker writes about months of workload fits the contract, word by word."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.contracts.rulesfile import packaged_rulebook
 from streamproc.core import model
+from streamproc.core.alerts.rules import CheckKind, WatchKind
 from streamproc.core.alerts.timed import CLOSED_CYCLE
 from streamproc.core.instants import DAY_MS
 from streamproc.core.notices.catalogue import NoticeKind
@@ -26,9 +27,10 @@ from tests.support import yearly
 from tests.support.expectation import Result, expect
 from tests.support.talking import talking_rules
 
-MONTH = WorkloadSettings(
-    seed=5, events=1_200, subscribers=30, malformed_share=0.06, account_share=0.1
+MONTHS = WorkloadSettings(
+    seed=5, events=900, subscribers=9, days=120, malformed_share=0.06, account_share=0.1
 )
+"""Long enough for an anomaly, which needs cycles before it."""
 TALK = WorkloadSettings(seed=5, events=600, subscribers=20, account_share=0.05)
 """With services, zones and commands: two months later, so that a plan may be advised."""
 TALKING = (("saving_minor: 500", "saving_minor: 500\n    cycles: 1"),)
@@ -44,10 +46,10 @@ TOPICS = {
 
 
 @cache
-def month() -> Result:
-    rules = default_rulebook()
-    records = [tuple(one) for one in generate(MONTH, rules)]
-    ((_, clock),) = clock_records(MONTH, 1)
+def months() -> Result:
+    rules = packaged_rulebook("showcase.yaml")
+    records = [tuple(one) for one in generate(MONTHS, rules)]
+    ((_, clock),) = clock_records(MONTHS, 1)
     placed = [(0, offset, one) for offset, one in enumerate(records)]
     return expect(placed, "streamproc.events", rules, final_clock_ms=clock.timestamp_ms)
 
@@ -74,7 +76,7 @@ def scheduled() -> Result:
 
 def written(name: str) -> Iterable[bytes]:
     values: Counter[bytes] = Counter()
-    for result in (month(), talked(), scheduled()):
+    for result in (months(), talked(), scheduled()):
         values += getattr(result, TOPICS[name])
     tag = name.removesuffix(".v1")
     return [value for value in values if msgspec.json.decode(value)["type"] == tag]
@@ -154,7 +156,7 @@ def test_the_reject_reasons_are_those_of_the_code() -> None:
 
 def test_the_decisions_are_those_of_the_code() -> None:
     # The last ones reach their call by a variable.
-    used = _calls("audited", "Audited", "audit", "refused", "audit_marks", "Delay")
+    used = _calls("audited", "Audited", "audit", "refused", "audit_marks", "Delay", "of_level")
     used |= {"left_category", "joined_category", "confirmed", "refused", "timed_out"}
     used |= {"cost_cap_lifted", "cost_cap_restored"}
 
@@ -164,6 +166,7 @@ def test_the_decisions_are_those_of_the_code() -> None:
 def test_the_kinds_are_those_of_the_rules() -> None:
     kinds = {*get_args(UsageKind), *get_args(TimedKind), *get_args(NoticeKind)}
     kinds.add("usage_corrected")
+    kinds |= {*get_args(WatchKind), *get_args(CheckKind), "resolved"}
 
     assert set(_terms("reminder.requested.v1", "kind")) == kinds
 

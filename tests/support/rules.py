@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from streamproc.contracts.lines import Lines, Path
 from streamproc.contracts.rulesfile import RulesError, load_rulebook
+from streamproc.contracts.rulesformat import AnyRuleEntry
+
+KINDS = ", ".join(str(one.__struct_config__.tag) for one in get_args(AnyRuleEntry))
+"""The kinds of rules, as problems list them."""
 
 YAML = """\
 version: 1

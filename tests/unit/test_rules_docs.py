@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -36,6 +36,11 @@ IN_WORDS: dict[str, Any] = {
     "uncrossed": "uncrossed",
     "the first three": frozenset(("allowance", "pack", "topup")),
     "latest": "latest",
+    "not set": None,
+    "no restriction": format.AlertsEntry(),
+    "info": "info",
+    "hold": "hold",
+    "device_user": "device_user",
 }
 
 
@@ -63,11 +68,11 @@ def fields(*kinds: type[Struct]) -> dict[str, Any]:
     }
 
 
-def test_the_yaml_example_loads_and_has_every_kind_of_rule() -> None:
+def test_the_yaml_example_loads_and_the_documents_have_every_kind_of_rule() -> None:
     rules = load_rulebook(block("yaml"), "r.yaml")
-    kinds = {rule.kind for rule in rules.usage_rules} | {rule.kind for rule in rules.timed_rules}
-    kinds |= {rule.kind for rule in rules.correction_rules}
-    assert kinds == {one.__struct_config__.tag for one in format.AnyRuleEntry.__args__}
+    alerts = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    kinds = set(re.findall(r"^\s+kind: (\w+)", block("yaml") + alerts, re.MULTILINE))
+    assert kinds == {one.__struct_config__.tag for one in get_args(format.AnyRuleEntry)}
     assert rules.plans["family-20gb"].allowances[1].scope.rating_groups == {20}
 
 
@@ -88,6 +93,7 @@ def test_the_summary_shown_is_the_one_printed(tmp_path: Path) -> None:
     [
         ("### The file", format.RulesFormat),
         ("### limits", format.LimitsEntry),
+        ("### alerts", format.AlertsEntry),
         ("### plans", quota.PlanEntry),
         ("### allowances", quota.AllowanceEntry),
         ("### packs", quota.PackEntry),
@@ -109,10 +115,14 @@ def test_a_table_is_its_type(heading: str, kind: type[Struct]) -> None:
 def test_the_tables_of_rules_are_their_types() -> None:
     common = fields(format.RuleEntry)
     assert table("### rules") == {**common, "kind": NODEFAULT}
-    usage = fields(format.PercentEntry)
-    assert fields(format.RemainingEntry) == usage
-    written = table("`usage_percent` and `remaining_bytes` remind")
-    assert common | written == usage
+    reaching = [
+        one for one in get_args(format.AnyRuleEntry) if issubclass(one, format.ReachingEntry)
+    ]
+    written = table("They have:")
+    assert common | written == fields(*reaching)
+    rows = TEXT.split("| Kind | Thresholds |", 1)[1].split("\n\n", 1)[0]
+    tags = {one.__struct_config__.tag for one in reaching}
+    assert set(re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)) == tags
     timed = fields(*format.AnyTimedEntry.__args__)
     assert common | table("All of them have:") | table("### rules\n", "and, by kind:") == timed
     assert common | table("`usage_corrected` follows up") == fields(format.CorrectedEntry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamproc.contracts.rulesfile import default_rulebook, load_rulebook, removed
-from tests.support.rules import YAML, edited, problems
+from tests.support.rules import KINDS, YAML, edited, problems
 
 PLANS = YAML[YAML.index("plans:") : YAML.index("packs:")]
 TIMED = """\
@@ -64,15 +64,14 @@ rules:
         "9: plans[1].id: 'a' is used twice, first in line 5",
         "10: plans[1].allowances: must be a list, not 'none'",
         "12: packs[0].validity_hours: must be at least 1, not 0",
-        "15: rules[0].kind: must be one of usage_percent, remaining_bytes, usage_summary, "
-        "cron, once, before_cycle_end, cycle_end, before_expiry, expiry, after_activation, "
-        "usage_corrected, not 'usage_percnt'",
+        f"15: rules[0].kind: must be one of {KINDS}, not 'usage_percnt'",
         "18: rules[1].thresholds[0]: must be at least 1, not 0",
         "18: rules[1].thresholds[1]: must be at most 100, not 101",
         "18: rules[1].thresholds[3]: 80 is given twice",
         "20: rules[1].texts.en: must not be empty",
         "20: rules[1].texts.no: unknown placeholder {foo}; known: as_of, bucket, cycle_end, "
-        "days, expires, granted, overage, percent, remaining, threshold, used",
+        "days, expires, granted, overage, percent, price, price_unit, remaining, runs_out, spend, "
+        "threshold, used",
         "23: rules[2].at: must be a time of day such as \"09:00\", not '9:00'",
         "24: rules[2].day: a weekday is 1 (Monday) to 7",
         "25: rules[2].category: must be an id of 1 to 64 characters without spaces or #, not 'c c'",
@@ -127,7 +126,7 @@ rules:
         (("- id: low", "- low\n  - id: low"), "12: rules[0]: must be a mapping of fields"),
         (
             ("kind: usage_percent", "kind: 5"),
-            "13: rules[0].kind: must be one of usage_percent, remaining_bytes, usage_summary",
+            f"13: rules[0].kind: must be one of {KINDS}",
         ),
         (("[80, 100]", "80"), "14: rules[0].thresholds: must be a list, not 80"),
         (("[80, 100]", "[]"), "14: rules[0].thresholds: must have at least 1 entries"),

@@ -6,7 +6,7 @@ import pytest
 
 from streamproc.contracts import rulestoml
 from streamproc.contracts.rulesfile import load_rulebook
-from tests.support.rules import TOML, YAML, edited, misplaced, numbered, problems
+from tests.support.rules import KINDS, TOML, YAML, edited, misplaced, numbered, problems
 
 
 def test_both_formats_make_the_same_rulebook() -> None:
@@ -147,9 +147,7 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
         (
             [("[[rules]]", '[[rules]]\nid = "low"\n[[rules]]')],
             [
-                "17: rules[0].kind: is missing; one of usage_percent, remaining_bytes, "
-                "usage_summary, cron, once, before_cycle_end, cycle_end, before_expiry, expiry, "
-                "after_activation, usage_corrected",
+                f"17: rules[0].kind: is missing; one of {KINDS}",
                 "20: rules[1].id: 'low' is used twice, first in line 18",
             ],
         ),

@@ -19,7 +19,7 @@ from streamproc.core.alerts.records import audit_marks, cause_of_release, refuse
 from streamproc.core.alerts.state import Mark, Waiting
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.model import Account, extra_of
+from streamproc.core.model import Account, drop_empty_extra, extra_of
 from streamproc.core.rulebook import Rulebook
 
 
@@ -117,15 +117,17 @@ def next_release_ms(account: Account) -> int:
     return min((one.until_ms for one in _waiting_of(account)), default=NEVER_MS)
 
 
-def drop_all(account: Account, subscriber: str, at_ms: int, cause: Cause) -> list[Effect]:
-    """The contract is over: nothing that waits is of use any more."""
+def forget_all(account: Account, subscriber: str, at_ms: int, cause: Cause) -> list[Effect]:
+    """The contract is over: nothing that waits, or was remembered for rules, is of use any more."""
     out: list[Effect] = []
     for waiting in _waiting_of(account):
         audit_marks("no_longer_true", subscriber, waiting, waiting.marks, at_ms, cause, out)
-    if account.extra is not None:
-        account.extra.waiting = []
-        account.extra.sent_ms = []
-        account.extra.cooling = {}
+    extra = account.extra
+    if extra is not None:
+        extra.waiting, extra.sent_ms, extra.cooling = [], [], {}
+        extra.alarms, extra.speeds, extra.foretold, extra.used_ms = [], {}, {}, 0
+        extra.own_thresholds = {}
+        drop_empty_extra(account)
     return out
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from streamproc.core.instants import NEVER_MS
 
 Severity = Literal["info", "warning", "critical"]
+
 Audience = Literal["device_user", "account_holder", "both"]
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
@@ -29,6 +30,13 @@ class Policy(Struct, frozen=True, gc=False):
     group: str = ""
     """Rules of one group say the same thing at different strength: what is to go out at once is one
     message, the most urgent. Without a group a rule is alone."""
+    for_count: int = 1
+    """Fires with the so-manieth usage event in a row after which its threshold is reached."""
+    hysteresis: int = 0
+    """How far a figure must fall below its threshold before that is armed again; in the unit of the
+    rule's thresholds."""
+    evaluate_on_create: bool = False
+    """What is reached already when the rule begins to be valid is reminded of then."""
     valid_from_ms: int = 0
     valid_until_ms: int = NEVER_MS
     """Exclusive. Outside of its validity a rule is as if it were not there."""

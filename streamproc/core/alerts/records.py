@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark, Waiting
-from streamproc.core.effects import Cause, Effect, audited
+from streamproc.core.effects import Audited, Cause, Effect, audited
 from streamproc.core.instants import from_ms
 
 
@@ -25,6 +25,27 @@ def refused(
     )
 
 
+def of_level(
+    decision: str,
+    subscriber: str,
+    rule: str,
+    bucket: str,
+    threshold: int,
+    at_ms: int,
+    cause: Cause,
+) -> Audited:
+    """About a threshold (-1: the rule has none) of a bucket (empty: of the account)."""
+    return audited(
+        decision,
+        subscriber,
+        at_ms,
+        cause,
+        rule=rule,
+        bucket=bucket or UNSET,
+        threshold=threshold if threshold >= 0 else UNSET,
+    )
+
+
 def audit_marks(
     decision: str,
     subscriber: str,
@@ -37,14 +58,8 @@ def audit_marks(
 ) -> None:
     """One record per reason; ``until_ms`` tells how long it is held."""
     for mark in marks:
-        record = audited(
-            decision,
-            subscriber,
-            at_ms,
-            cause,
-            rule=waiting.rule,
-            bucket=mark.bucket or UNSET,
-            threshold=mark.threshold if mark.threshold >= 0 else UNSET,
+        record = of_level(
+            decision, subscriber, waiting.rule, mark.bucket, mark.threshold, at_ms, cause
         )
         if until_ms is not None:
             record.figures["until_ms"] = until_ms

@@ -1,20 +1,29 @@
-"""The gate with all who speak through it. A new kind of messages is added to ``SPEAKERS``."""
+"""The gate with all who speak through it, and what makes them speak.
+
+A new kind of messages is added to ``SPEAKERS``.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from streamproc.core.alerts import gate
+from streamproc.core.alerts import alarms, checks, gate
 from streamproc.core.alerts.gate import Message
 from streamproc.core.alerts.timed import TIMED
-from streamproc.core.alerts.usage import USAGE
-from streamproc.core.effects import Effect
+from streamproc.core.alerts.usage import USAGE, edges_of_crossed, messages_of_edges
+from streamproc.core.alerts.watch import WATCH, Values, edges_of_expiry, edges_of_usage
+from streamproc.core.charging import Crossed
+from streamproc.core.effects import Cause, Effect
+from streamproc.core.instants import from_ms
 from streamproc.core.model import Account
 from streamproc.core.notices.speaking import NOTICE
 from streamproc.core.quota.corrected import CORRECTED
 from streamproc.core.rulebook import Rulebook
 
-SPEAKERS: Final = {one.name: one for one in (USAGE, TIMED, NOTICE, CORRECTED)}
+SPEAKERS: Final = {
+    one.name: one
+    for one in (USAGE, WATCH, TIMED, alarms.RESOLVED, checks.CHECKS, NOTICE, CORRECTED)
+}
 
 
 def submit(
@@ -34,3 +43,66 @@ def release(
 ) -> list[Effect]:
     """Send what was held until an instant; see :func:`gate.release`."""
     return gate.release(account, subscriber, at_ms, wall_ms, rules, SPEAKERS)
+
+
+def after_usage(
+    account: Account,
+    subscriber: str,
+    crossed: list[Crossed],
+    before: Values | None,
+    time_ms: int,
+    used_bytes: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+    member: str = "",
+) -> list[Effect]:
+    """What charged usage gives reason to say; ``before`` are the figures of watch rules, if any."""
+    edges = edges_of_crossed(crossed)
+    if before is not None:
+        edges += edges_of_usage(account, before, time_ms, used_bytes, rules)
+    out: list[Effect] = []
+    over: list[Message] = []
+    if rules.tracked or account.extra is not None:
+        edges, out = alarms.after_usage(account, subscriber, edges, as_of_ms, cause, rules)
+        over, resolved = alarms.rejudge(account, subscriber, as_of_ms, cause, rules)
+        out += resolved
+    superseded, messages = messages_of_edges(account, subscriber, edges, as_of_ms, cause, member)
+    out += superseded
+    if messages or over:
+        out += submit(account, subscriber, [*over, *messages], as_of_ms, rules)
+    return out
+
+
+def after_expiry(
+    account: Account, subscriber: str, left_bytes: int, at_ms: int, rules: Rulebook
+) -> list[Effect]:
+    """What the end of packs and top-ups gives reason to say; so much was left before."""
+    cause = Cause(due_time=from_ms(at_ms))
+    edges = edges_of_expiry(account, left_bytes, rules)
+    edges, out = alarms.after_usage(account, subscriber, edges, at_ms, cause, rules)
+    superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause)
+    return [*out, *superseded, *submit(account, subscriber, messages, at_ms, rules)]
+
+
+def after_change(
+    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
+) -> list[Effect]:
+    """What is over by a top-up, a refund, another plan or a new cycle."""
+    over, out = alarms.rejudge(account, subscriber, at_ms, cause, rules)
+    return [*out, *submit(account, subscriber, over, at_ms, rules)] if over else out
+
+
+def at_instant(
+    account: Account, subscriber: str, at_ms: int, wall_ms: int, rules: Rulebook
+) -> list[Effect]:
+    """What checks and rules that begin to be valid give reason to say at an instant."""
+    cause = Cause(due_time=from_ms(at_ms))
+    edges = checks.edges_of_created(account, at_ms, rules)
+    edges, out = alarms.after_usage(account, subscriber, edges, at_ms, cause, rules)
+    superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause)
+    found, missed = checks.due(account, subscriber, at_ms, wall_ms, rules)
+    out += [*superseded, *missed]
+    if messages or found:
+        out += submit(account, subscriber, [*messages, *found], at_ms, rules, wall_ms)
+    return out

@@ -34,3 +34,16 @@ class Waiting(Struct, array_like=True, gc=False):
     """The billing cycle of the last reason; a part of the reminder's id."""
     cause: Cause
     """Of the last reason."""
+
+
+class Alarm(Struct, array_like=True, gc=False):
+    """A threshold that is reached, of a rule whose further course depends on that: it counts, has
+    hysteresis, or somebody wants to know when it is over."""
+
+    rule: str
+    bucket: str
+    """Its id; empty if it is about the whole account."""
+    threshold: int
+    count: int
+    """Usage events in a row after which it was reached; at most the rule's ``for_count``."""
+    is_told: bool

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
+from streamproc.core.alerts.alarms import Edge, is_reached
 from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
+from streamproc.core.alerts.rules import WatchRule
 from streamproc.core.alerts.state import Mark
+from streamproc.core.alerts.watch import WATCH
 from streamproc.core.charging import Crossed
-from streamproc.core.effects import Cause, Effect, Threshold, audited
+from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.model import Account, Bucket
 from streamproc.core.quota.pools import cap_bucket_of
-from streamproc.core.reminding import remind
-from streamproc.core.rulebook import Crossing, Rulebook, UsageRule, used_level
+from streamproc.core.reminding import remind, threshold_of
+from streamproc.core.rulebook import Rulebook, UsageRule
 
 
 def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
@@ -31,10 +37,9 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
     """Still used up to the threshold: a top-up may have lifted it, the bucket may have ended."""
     assert isinstance(rule, UsageRule)
     bucket = _bucket(account, mark)
-    if bucket is None or mark.threshold not in rule.thresholds:
+    if bucket is None or mark.threshold not in thresholds_of(account, rule, rules):
         return False
-    level = used_level(rule.kind, mark.threshold, bucket.granted_bytes)
-    return 0 < level <= bucket.used_bytes
+    return is_reached(account, rule, bucket, mark.threshold, rules)
 
 
 def _say(
@@ -51,14 +56,13 @@ def _say(
     assert isinstance(rule, UsageRule)
     found = [(bucket, mark) for mark in marks if (bucket := _bucket(account, mark)) is not None]
     bucket, leading = min(found, key=lambda one: one[0].remaining_bytes)
-    unit = "percent" if rule.kind == "usage_percent" else "bytes"
     return remind(
         account,
         subscriber,
         rule,
         [one for one, _ in found],
         bucket,
-        Threshold(unit, leading.threshold),
+        threshold_of(rule, leading.threshold),
         ",".join(f"{one.bucket}/{one.threshold}/{one.arming}" for one in marks),
         cycle_start_ms,
         as_of_ms,
@@ -71,35 +75,55 @@ def _say(
 USAGE = Speaker("usage", _find, _is_true, _say)
 
 
-def messages_of_crossed(
-    subscriber: str, crossed: list[Crossed], as_of_ms: int, cause: Cause, member: str = ""
+def edges_of_crossed(crossed: list[Crossed]) -> list[Edge]:
+    """The thresholds that usage reached, bucket by bucket, ascending."""
+    return [
+        Edge(crossing.rule, one.bucket, crossing.value, crossing.used_bytes)
+        for one in crossed
+        for crossing in one.crossings
+    ]
+
+
+def messages_of_edges(
+    account: Account,
+    subscriber: str,
+    edges: list[Edge],
+    as_of_ms: int,
+    cause: Cause,
+    member: str = "",
 ) -> tuple[list[Effect], list[Message]]:
     """One message per rule, of the highest threshold of each bucket; the others are superseded.
 
     ``member`` is who of a pool crossed them, if anybody in particular.
     """
     out: list[Effect] = []
-    marks: dict[str, tuple[UsageRule, list[Mark]]] = {}
-    for one in crossed:
-        tops: dict[str, Crossing] = {}
-        for crossing in one.crossings:  # ascending: the last of a rule is its highest
-            lower = tops.get(crossing.rule.id)
-            if lower is not None:
-                out.append(
-                    audited(
-                        "superseded",
-                        subscriber,
-                        as_of_ms,
-                        cause,
-                        rule=lower.rule.id,
-                        bucket=one.bucket.id,
-                        threshold=lower.value,
-                        used_bytes=one.bucket.used_bytes,
-                    )
-                )
-            tops[crossing.rule.id] = crossing
-        bucket = one.bucket
-        for rule_id, crossing in tops.items():
-            mark = Mark(as_of_ms, bucket.id, crossing.value, bucket.arming, member)
-            marks.setdefault(rule_id, (crossing.rule, []))[1].append(mark)
-    return out, [Message(USAGE, rule, found, cause) for rule, found in marks.values()]
+    tops: dict[tuple[str, str], Edge] = {}
+    for edge in edges:
+        place = (edge.rule.id, edge.bucket_id)
+        other = tops.get(place)
+        if other is None:
+            tops[place] = edge
+            continue
+        lower, tops[place] = (other, edge) if edge.order >= other.order else (edge, other)
+        record = audited(
+            "superseded",
+            subscriber,
+            as_of_ms,
+            cause,
+            rule=lower.rule.id,
+            bucket=lower.bucket.id if lower.bucket else UNSET,
+            threshold=lower.threshold,
+        )
+        if lower.bucket:
+            record.figures["used_bytes"] = lower.bucket.used_bytes
+        out.append(record)
+    marks: dict[str, tuple[UsageRule | WatchRule, list[Mark]]] = {}
+    for edge in tops.values():
+        bucket = edge.bucket
+        arming = bucket.arming if bucket is not None else as_of_ms
+        mark = Mark(as_of_ms, edge.bucket_id, edge.threshold, arming, member)
+        marks.setdefault(edge.rule.id, (edge.rule, []))[1].append(mark)
+    return out, [
+        Message(USAGE if isinstance(rule, UsageRule) else WATCH, rule, found, cause)
+        for rule, found in marks.values()
+    ]

@@ -125,10 +125,13 @@ class Formats:
         return plain_spaces(format_currency(amount, self.currency, locale=self.locale))
 
     def level(self, value: Any) -> str:
-        """A threshold: percent used or bytes left; nothing if there is none."""
+        """A threshold: in percent, bytes or money; nothing if there is none."""
         if value is None:
             return ""
-        return self.percent(value.value) if value.unit == "percent" else self.bytes(value.value)
+        unit: str = value.unit
+        if unit.startswith("percent"):
+            return self.percent(value.value)
+        return self.money(value.value) if unit == "minor_units" else self.bytes(value.value)
 
     def list(self, names: Sequence[str]) -> str:
         """Names as the language enumerates them: ``a, b and c``."""

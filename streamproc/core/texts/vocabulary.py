@@ -33,7 +33,8 @@ class Kind(Enum):
     NAMES = "names"
     """``Sequence[str]``; an empty one is shown as a dash."""
     LEVEL = "level"
-    """A threshold, with ``unit`` (``percent`` or ``bytes``) and ``value``; or None: nothing."""
+    """A threshold, with ``unit`` (``percent...``, ``minor_units`` or bytes) and ``value``; or None:
+    nothing."""
 
 
 Vocabulary = dict[str, Kind]
@@ -58,5 +59,9 @@ REMINDER: Final[Vocabulary] = {
     "cycle_end": Kind.INSTANT,
     "expires": Kind.INSTANT,
     "days": Kind.COUNT,
+    "spend": Kind.MONEY,
+    "price": Kind.MONEY,
+    "price_unit": Kind.BYTES,
+    "runs_out": Kind.INSTANT,
 }
 """What the texts of rules may speak of."""

@@ -49,6 +49,8 @@ WHY: dict[str, str] = {
     "cool_down": "held back by the rule's cool-down",
     "coalescing": "waits for others to be told with it",
     "merged": "not sent by itself: told by a more urgent one of its group",
+    "hysteresis": "not sent: reached again, but not far enough below it in between",
+    "resolved": "what was told is over",
     "no_longer_true": "not sent: no longer true when it could have gone out",
     "out_of_validity": "not sent: outside the rule's validity",
     "asked": "asked for a second confirmation",

@@ -1,0 +1,246 @@
+"""The rules file's alert rules and their policies: what must hold between fields, and the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, time
+from typing import Any
+
+from streamproc.contracts.lines import Path
+from streamproc.contracts.rulesformat import (
+    AlertsEntry,
+    AnomalyEntry,
+    EveryBytesEntry,
+    ForecastEntry,
+    InactivityEntry,
+    LimitsEntry,
+    OverageStartedEntry,
+    PercentEntry,
+    ReachingEntry,
+    RemainingEntry,
+    RemainingPercentEntry,
+    ResolvedEntry,
+    RuleEntry,
+    RulesFormat,
+    SpendAmountEntry,
+    SpendPercentEntry,
+    UsedEntry,
+    VelocityEntry,
+    WatchEntry,
+    ZeroBalanceEntry,
+)
+from streamproc.contracts.rulestexts import plain_texts
+from streamproc.core.alerts.policy import (
+    PLAIN,
+    UNRESTRICTED,
+    AlertPolicy,
+    Cap,
+    Policy,
+    QuietHours,
+)
+from streamproc.core.alerts.rules import AlertRules, CheckRule, ResolvedRule, WatchRule
+from streamproc.core.instants import NEVER_MS, to_ms
+from streamproc.core.rulebook import UsageKind, UsageRule
+
+BucketRuleEntry = PercentEntry | RemainingPercentEntry | RemainingEntry | UsedEntry
+_COUNTS_DOWN = ("remaining_percent", "remaining_bytes")
+_HAS_LEVELS = ("usage_percent", "used_bytes", "spend_amount", "spend_percent", "velocity")
+
+
+def problems(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """What is wrong between fields of the data as it was written."""
+    alerts = data.get("alerts")
+    hours = alerts.get("quiet_hours") if isinstance(alerts, dict) else None
+    if isinstance(hours, dict) and "start" in hours and hours["start"] == hours.get("end"):
+        yield ("alerts", "quiet_hours", "end"), "is the start too; leave quiet_hours out"
+    rules = data.get("rules")
+    found = rules if isinstance(rules, list) else []
+    reaching = {
+        rule.get("id")
+        for rule in found
+        if isinstance(rule, dict) and rule.get("kind") in _REACHING_KINDS
+    }
+    limits = data.get("limits")
+    kept = limits.get("history_cycles") if isinstance(limits, dict) else None
+    kept = kept if isinstance(kept, int) else LimitsEntry().history_cycles
+    for index, rule in enumerate(found):
+        if isinstance(rule, dict):
+            yield from _rule_problems(("rules", index), rule, reaching, kept)
+
+
+def _rule_problems(
+    path: Path, rule: dict[str, Any], reaching: set[Any], kept_cycles: int
+) -> Iterator[tuple[Path, str]]:
+    kind = rule.get("kind")
+    instants = {name: _instant(rule.get(name)) for name in ("valid_from", "valid_until")}
+    for name, at in instants.items():
+        if isinstance(rule.get(name), str) and at is None:
+            yield (*path, name), "there is no such instant"
+    begin, end = instants.values()
+    if begin and end and begin >= end:
+        yield (*path, "valid_until"), "is not after valid_from"
+    if rule.get("evaluate_on_create") is True:
+        if kind == "velocity":
+            yield (*path, "evaluate_on_create"), "a velocity is not known beforehand"
+        elif "valid_from" not in rule:
+            yield (*path, "evaluate_on_create"), "needs valid_from: that is when it is evaluated"
+    hysteresis, values = rule.get("hysteresis"), rule.get("thresholds")
+    if isinstance(hysteresis, int) and hysteresis and isinstance(values, list):
+        if kind == "anomaly":
+            yield (*path, "hysteresis"), "an anomaly has none: it ends with its cycle"
+        elif kind in _HAS_LEVELS and any(type(one) is int and one <= hysteresis for one in values):
+            yield (*path, "hysteresis"), "must be less than every threshold"
+    if kind == "anomaly":
+        cycles = rule.get("cycles", 3)
+        if isinstance(cycles, int) and cycles > kept_cycles:
+            yield (*path, "cycles"), f"limits.history_cycles keeps only {kept_cycles}"
+    if kind == "resolved" and isinstance(rule.get("of"), list):
+        for place, name in enumerate(rule["of"]):
+            if isinstance(name, str) and name not in reaching:
+                yield (*path, "of", place), f"{name!r} is no rule with thresholds to be resolved"
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def policy_of(rule: RuleEntry) -> Policy:
+    """How a rule's messages go out."""
+    more = rule if isinstance(rule, ReachingEntry) else None
+    policy = Policy(
+        rule.severity,
+        rule.audience,
+        rule.in_quiet_hours,
+        rule.cool_down_seconds * 1000,
+        rule.coalesce_seconds * 1000,
+        rule.group or "",
+        more.for_count if more else 1,
+        more.hysteresis if more else 0,
+        more.evaluate_on_create if more else False,
+        to_ms(datetime.fromisoformat(rule.valid_from)) if rule.valid_from else 0,
+        to_ms(datetime.fromisoformat(rule.valid_until)) if rule.valid_until else NEVER_MS,
+    )
+    return PLAIN if policy == PLAIN else policy
+
+
+def alert_policy(alerts: AlertsEntry) -> AlertPolicy:
+    """What holds for all messages of a subscriber."""
+    hours = alerts.quiet_hours
+    policy = AlertPolicy(
+        QuietHours(time.fromisoformat(hours.start), time.fromisoformat(hours.end))
+        if hours
+        else None,
+        tuple(Cap(one.messages, one.window_hours * 3_600_000) for one in alerts.caps),
+    )
+    return UNRESTRICTED if policy == UNRESTRICTED else policy
+
+
+_USAGE_KINDS: dict[type[BucketRuleEntry], UsageKind] = {
+    PercentEntry: "usage_percent",
+    RemainingPercentEntry: "remaining_percent",
+    RemainingEntry: "remaining_bytes",
+    UsedEntry: "used_bytes",
+}
+
+
+def usage_rule(rule: BucketRuleEntry) -> UsageRule:
+    """A rule about single buckets."""
+    return UsageRule(
+        rule.id,
+        _USAGE_KINDS[type(rule)],
+        tuple(sorted(rule.thresholds)),
+        frozenset(map(str, rule.bucket_kinds)),
+        plain_texts(rule.texts),
+        rule.category,
+        rule.mandatory,
+        rule.priority,
+        rule.ttl_seconds * 1000,
+        policy_of(rule),
+    )
+
+
+def alert_rules(file: RulesFormat) -> AlertRules:
+    """The rules about accounts as a whole."""
+    return AlertRules(
+        tuple(_watch_rule(rule) for rule in file.rules if isinstance(rule, WatchEntry)),
+        tuple(
+            _check_rule(rule)
+            for rule in file.rules
+            if isinstance(rule, ForecastEntry | InactivityEntry)
+        ),
+        tuple(
+            ResolvedRule(
+                rule.id,
+                frozenset(map(str, rule.of)),
+                plain_texts(rule.texts),
+                rule.category,
+                rule.mandatory,
+                rule.priority,
+                rule.ttl_seconds * 1000,
+                policy_of(rule),
+            )
+            for rule in file.rules
+            if isinstance(rule, ResolvedEntry)
+        ),
+    )
+
+
+_WATCH_KINDS: dict[type[WatchEntry], Any] = {
+    SpendAmountEntry: "spend_amount",
+    SpendPercentEntry: "spend_percent",
+    OverageStartedEntry: "overage_started",
+    EveryBytesEntry: "every_bytes",
+    VelocityEntry: "velocity",
+    AnomalyEntry: "anomaly",
+    ZeroBalanceEntry: "zero_balance",
+}
+_REACHING_KINDS = frozenset(
+    kind for kind in (*_USAGE_KINDS.values(), *_WATCH_KINDS.values()) if kind != "every_bytes"
+)
+"""Kinds whose thresholds are reached and un-crossed again."""
+
+
+def _watch_rule(rule: WatchEntry) -> WatchRule:
+    thresholds: tuple[int, ...] = ()
+    if isinstance(rule, EveryBytesEntry):
+        thresholds = (rule.step_bytes,)
+    elif not isinstance(rule, OverageStartedEntry | ZeroBalanceEntry):
+        thresholds = tuple(sorted(rule.thresholds))
+    return WatchRule(
+        rule.id,
+        _WATCH_KINDS[type(rule)],
+        thresholds,
+        plain_texts(rule.texts),
+        rule.category,
+        rule.mandatory,
+        rule.priority,
+        rule.ttl_seconds * 1000,
+        policy_of(rule),
+        rule.cap_minor if isinstance(rule, SpendPercentEntry) else 0,
+        rule.tariff if isinstance(rule, SpendAmountEntry | SpendPercentEntry) else None,
+        rule.of if isinstance(rule, EveryBytesEntry) else "overage",
+        rule.window_seconds * 1000 if isinstance(rule, VelocityEntry) else 0,
+        rule.cycles if isinstance(rule, AnomalyEntry) else 3,
+        rule.min_bytes if isinstance(rule, AnomalyEntry) else 0,
+    )
+
+
+def _check_rule(rule: ForecastEntry | InactivityEntry) -> CheckRule:
+    is_forecast = isinstance(rule, ForecastEntry)
+    return CheckRule(
+        rule.id,
+        "forecast" if is_forecast else "inactivity",
+        time.fromisoformat(rule.at),
+        plain_texts(rule.texts),
+        rule.category,
+        rule.mandatory,
+        rule.priority,
+        rule.ttl_seconds * 1000,
+        rule.misfire_grace_seconds * 1000,
+        policy_of(rule),
+        rule.days if isinstance(rule, InactivityEntry) else 0,
+        rule.silent_hours * 3_600_000 if isinstance(rule, ForecastEntry) else 0,
+    )

@@ -1,0 +1,181 @@
+"""Looking at an account at an instant: forecasts, inactivity, rules that begin to be valid.
+
+A forecast takes the rate at which the plan's allowances were used from the begin of the cycle (or
+of the contract) until now, and reckons when what is left of them ends at that rate. It is told if
+that is before the end of the cycle, once; a top-up or plan change arms it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from streamproc.core.alerts.alarms import Edge, is_reached
+from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.own import thresholds_of
+from streamproc.core.alerts.policy import Spoken
+from streamproc.core.alerts.rules import CheckRule
+from streamproc.core.alerts.state import Mark
+from streamproc.core.calendar import known_zone, local_date, local_instant_ms
+from streamproc.core.effects import Cause, Effect, audited
+from streamproc.core.instants import NEVER_MS, from_ms
+from streamproc.core.model import ALLOWANCE, Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.reminding import remind
+from streamproc.core.rulebook import Rulebook, UsageRule, used_level
+
+_ONE_DAY = timedelta(days=1)
+
+
+def next_check_ms(account: Account, rules: Rulebook) -> int:
+    """The next instant at which something of this module has to be done; NEVER_MS if none."""
+    soonest = NEVER_MS
+    for rule in rules.created_rules:
+        if rule.policy.valid_from_ms > account.clock_ms:
+            soonest = min(soonest, rule.policy.valid_from_ms)
+    for _, at_ms in _checks(account, rules):
+        soonest = min(soonest, at_ms)
+    return soonest
+
+
+def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Edge]:
+    """What is reached already of rules that begin to be valid now."""
+    edges = []
+    for rule in rules.created_rules:
+        if rule.policy.valid_from_ms != at_ms:
+            continue
+        for threshold in thresholds_of(account, rule, rules):
+            if not isinstance(rule, UsageRule):
+                if is_reached(account, rule, None, threshold, rules):
+                    edges.append(Edge(rule, None, threshold, threshold))
+                continue
+            for bucket in account.buckets:
+                level = used_level(rule.kind, threshold, bucket.granted_bytes)
+                if bucket.kind in rule.bucket_kinds and 0 < level <= bucket.used_bytes:
+                    edges.append(Edge(rule, bucket, threshold, level))
+    return edges
+
+
+def due(
+    account: Account, subscriber: str, at_ms: int, wall_ms: int, rules: Rulebook
+) -> tuple[list[Message], list[Effect]]:
+    """What the checks of exactly this instant have to say, and those that come too late."""
+    messages: list[Message] = []
+    missed: list[Effect] = []
+    for rule, due_ms in _checks(account, rules):
+        if due_ms != at_ms:
+            continue
+        cause = Cause(due_time=from_ms(at_ms))
+        if rule.kind == "forecast":
+            if not _is_running_out(account, rule, at_ms):
+                continue
+            extra_of(account).foretold[rule.id] = account.grants
+        if wall_ms - at_ms > rule.misfire_grace_ms:
+            missed.append(
+                audited(
+                    "missed", subscriber, at_ms, cause, rule=rule.id, lateness_ms=wall_ms - at_ms
+                )
+            )
+            continue
+        messages.append(Message(CHECKS, rule, [Mark(at_ms, arming=at_ms)], cause))
+    return messages, missed
+
+
+def forget_forecasts(account: Account) -> None:
+    """A new cycle: nothing was foretold of it."""
+    if account.extra is not None and account.extra.foretold:
+        account.extra.foretold = {}
+        drop_empty_extra(account)
+
+
+def runs_out_ms(account: Account, at_ms: int) -> int:
+    """When the plan's allowances end at the present rate; NEVER_MS if nothing is used of them."""
+    own = _own_buckets(account)
+    used = sum(bucket.used_bytes for bucket in own)
+    left = sum(bucket.remaining_bytes for bucket in own)
+    if not used:
+        return NEVER_MS
+    return at_ms + left * (at_ms - _since_ms(account)) // used
+
+
+def _checks(account: Account, rules: Rulebook) -> Iterator[tuple[CheckRule, int]]:
+    """The next instant of each check after the account's clock."""
+    if not rules.check_rules:
+        return
+    tz = known_zone(account.time_zone)
+    for rule in rules.check_rules:
+        if rule.kind == "inactivity":
+            used_ms = account.extra.used_ms if account.extra is not None else 0
+            last = local_date(max(used_ms, account.activated_ms), tz)
+            at_ms = local_instant_ms(last + timedelta(days=rule.days), rule.at, tz)
+            if at_ms > account.clock_ms:
+                yield rule, at_ms
+            continue
+        # Not before it may speak, and not for a cycle of which it has spoken.
+        extra = account.extra
+        if extra is not None and extra.foretold.get(rule.id) == account.grants:
+            continue
+        after_ms = max(account.clock_ms, _since_ms(account) + rule.silent_ms - 1)
+        day = local_date(after_ms, tz)
+        while (at_ms := local_instant_ms(day, rule.at, tz)) <= after_ms:
+            day += _ONE_DAY
+        if at_ms < account.cycle_end_ms:
+            yield rule, at_ms
+
+
+def _is_running_out(account: Account, rule: CheckRule, at_ms: int) -> bool:
+    """Whether the allowances end before the cycle; what has ended already is no forecast."""
+    if at_ms - _since_ms(account) < rule.silent_ms:
+        return False
+    left = sum(bucket.remaining_bytes for bucket in _own_buckets(account))
+    return left > 0 and runs_out_ms(account, at_ms) < account.cycle_end_ms
+
+
+def _own_buckets(account: Account) -> list[Bucket]:
+    return [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
+
+
+def _since_ms(account: Account) -> int:
+    return max(account.cycle_start_ms, account.activated_ms)
+
+
+def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
+    rule = rules.rules_by_id.get(rule_id)
+    return rule if isinstance(rule, CheckRule) else None
+
+
+def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+    assert isinstance(rule, CheckRule)
+    if rule.kind == "inactivity":
+        return account.extra is None or account.extra.used_ms <= mark.at_ms
+    return mark.at_ms >= account.cycle_start_ms and _is_running_out(account, rule, at_ms)
+
+
+def _say(
+    account: Account,
+    subscriber: str,
+    rule: Spoken,
+    marks: list[Mark],
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> list[Effect]:
+    assert isinstance(rule, CheckRule)
+    buckets = _own_buckets(account) if rule.kind == "forecast" else list(account.buckets)
+    return remind(
+        account,
+        subscriber,
+        rule,
+        buckets,
+        None,
+        None,
+        f"@{marks[-1].arming}",
+        cycle_start_ms,
+        as_of_ms,
+        cause,
+        rules,
+        runs_out_ms=runs_out_ms(account, as_of_ms) if rule.kind == "forecast" else None,
+    )
+
+
+CHECKS = Speaker("checks", _find, _is_true, _say)

@@ -1,0 +1,102 @@
+"""Figures of an account that watch rules compare with their thresholds."""
+
+from __future__ import annotations
+
+from streamproc.core.alerts.rules import VELOCITY_SLOTS, WatchRule
+from streamproc.core.model import ALLOWANCE, Account, extra_of
+from streamproc.core.quota import tariffs
+from streamproc.core.rulebook import Rulebook
+
+
+def spend_minor(account: Account, tariff: str | None, rules: Rulebook) -> int:
+    """What the cycle's overage costs so far, under one tariff or (None) under all."""
+    if tariff is None:
+        return tariffs.spend_minor(account, rules)
+    spends = tariffs.spend_by_tariff(account, rules)
+    return sum(one.spend_minor for one in spends if one.tariff == tariff)
+
+
+def remaining_bytes(account: Account) -> int:
+    """What is left in all buckets together."""
+    return sum(bucket.remaining_bytes for bucket in account.buckets)
+
+
+def cycle_used_bytes(account: Account) -> int:
+    """The cycle's usage as its history will have it: of the plan's allowances, and beyond.
+
+    Packs and top-ups do not count: they span cycles.
+    """
+    own = sum(
+        bucket.used_bytes
+        for buckets in (account.buckets, account.ended)
+        for bucket in buckets
+        if bucket.kind == ALLOWANCE
+    )
+    return own + account.overage_bytes
+
+
+def usual_bytes(account: Account, cycles: int) -> int:
+    """Usage of the last ``cycles`` cycles together; 0 if they are not known, or not whole."""
+    last = account.history[-cycles:]
+    if len(last) < cycles or last[0].start_ms <= account.activated_ms:
+        return 0
+    return sum(cycle.used_bytes + cycle.overage_bytes for cycle in last)
+
+
+def slide(account: Account, rule: WatchRule, time_ms: int) -> int:
+    """Bytes in a velocity rule's window when it reaches up to ``time_ms``, at least."""
+    width_ms = rule.window_ms // VELOCITY_SLOTS
+    slots = account.extra.speeds.get(rule.id, []) if account.extra is not None else []
+    newest = max(time_ms // width_ms, slots[-2] if slots else 0)
+    while slots and slots[0] <= newest - VELOCITY_SLOTS:
+        del slots[:2]
+    return sum(slots[1::2])
+
+
+def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -> None:
+    """Count usage into its part of the window; parts before the window are over."""
+    slot = time_ms // (rule.window_ms // VELOCITY_SLOTS)
+    slots = extra_of(account).speeds.setdefault(rule.id, [])
+    if slots and slot <= slots[-2] - VELOCITY_SLOTS:
+        return
+    at = len(slots)
+    while at and slots[at - 2] > slot:
+        at -= 2
+    if at and slots[at - 2] == slot:
+        slots[at - 1] += used_bytes
+    else:
+        slots[at:at] = (slot, used_bytes)
+
+
+def value_of(account: Account, rule: WatchRule, rules: Rulebook) -> int:
+    """A rule's figure now, in a unit in which it can be compared with :func:`level_of`."""
+    kind = rule.kind
+    if kind in ("spend_amount", "spend_percent"):
+        return spend_minor(account, rule.tariff, rules)
+    if kind == "overage_started":
+        return account.overage_bytes
+    if kind == "zero_balance":
+        return -remaining_bytes(account)
+    if kind == "velocity":
+        speeds = account.extra.speeds if account.extra is not None else {}
+        return sum(speeds.get(rule.id, [])[1::2])
+    if kind == "every_bytes" and rule.of == "overage":
+        return account.overage_bytes
+    return cycle_used_bytes(account)
+
+
+def level_of(account: Account, rule: WatchRule, threshold: int, margin: int = 0) -> int | None:
+    """The figure at which a threshold is reached, ``margin`` (hysteresis) below it.
+
+    None if it cannot be reached now: there is nothing to compare with.
+    """
+    kind = rule.kind
+    if kind == "zero_balance":
+        return -margin
+    value = max(threshold - margin, 1)
+    if kind == "spend_percent":
+        return -(-rule.cap_minor * value // 100)
+    if kind == "anomaly":
+        usual = usual_bytes(account, rule.cycles)
+        return max(-(-usual * value // (100 * rule.cycles)), rule.min_bytes) if usual else None
+    return value

@@ -1,0 +1,111 @@
+"""What watch rules say: figures of the whole account that usage has brought to a threshold."""
+
+from __future__ import annotations
+
+from streamproc.core.alerts.alarms import Edge, is_reached
+from streamproc.core.alerts.figures import level_of, remaining_bytes, slide, speed_up, value_of
+from streamproc.core.alerts.gate import Speaker
+from streamproc.core.alerts.own import thresholds_of
+from streamproc.core.alerts.policy import Spoken
+from streamproc.core.alerts.rules import WatchRule
+from streamproc.core.alerts.state import Mark
+from streamproc.core.effects import Cause, Effect
+from streamproc.core.model import Account
+from streamproc.core.reminding import remind, threshold_of
+from streamproc.core.rulebook import Rulebook
+
+Values = list[int]
+"""The figure of each watch rule, in their order."""
+
+
+def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
+    """The figures before usage of an instant is charged."""
+    return [
+        slide(account, rule, time_ms) if rule.kind == "velocity" else value_of(account, rule, rules)
+        for rule in rules.watch_rules
+    ]
+
+
+def edges_of_usage(
+    account: Account, before: Values, time_ms: int, used_bytes: int, rules: Rulebook
+) -> list[Edge]:
+    """The thresholds that charged usage has reached, ascending by rule."""
+    edges = []
+    for rule, value in zip(rules.watch_rules, before, strict=True):
+        if rule.kind == "velocity":
+            speed_up(account, rule, time_ms, used_bytes)
+        edges += _edges(account, rule, value, value_of(account, rule, rules), rules)
+    return edges
+
+
+def edges_of_expiry(account: Account, left_bytes: int, rules: Rulebook) -> list[Edge]:
+    """What is over may have been the last there was; ``left_bytes`` is what was left before."""
+    if not left_bytes or remaining_bytes(account):
+        return []
+    return [Edge(rule, None, -1, 0) for rule in rules.watch_rules if rule.kind == "zero_balance"]
+
+
+def _edges(
+    account: Account, rule: WatchRule, before: int, after: int, rules: Rulebook
+) -> list[Edge]:
+    if rule.kind == "every_bytes":
+        (step,) = thresholds_of(account, rule, rules)[:1] or (0,)
+        if not step or after // step <= before // step:
+            return []
+        reached = after // step * step
+        return [Edge(rule, None, reached, reached)]
+    if rule.kind == "zero_balance":
+        return [Edge(rule, None, -1, 0)] if before < 0 == after else []
+    if rule.kind == "overage_started":
+        return [Edge(rule, None, -1, 0)] if before == 0 < after else []
+    edges = []
+    for threshold in thresholds_of(account, rule, rules):
+        level = level_of(account, rule, threshold)
+        if level is not None and before < level <= after:
+            edges.append(Edge(rule, None, threshold, threshold))
+    return edges
+
+
+def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
+    rule = rules.rules_by_id.get(rule_id)
+    return rule if isinstance(rule, WatchRule) else None
+
+
+def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+    """Of this cycle, and still reached; that much was used so fast stays true."""
+    assert isinstance(rule, WatchRule)
+    if rule.kind == "velocity":
+        return True
+    if rule.kind != "zero_balance" and mark.at_ms < account.cycle_start_ms:
+        return False
+    return is_reached(account, rule, None, mark.threshold, rules)
+
+
+def _say(
+    account: Account,
+    subscriber: str,
+    rule: Spoken,
+    marks: list[Mark],
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> list[Effect]:
+    assert isinstance(rule, WatchRule)
+    mark = marks[-1]
+    return remind(
+        account,
+        subscriber,
+        rule,
+        list(account.buckets),
+        None,
+        threshold_of(rule, mark.threshold),
+        f"{mark.threshold}@{mark.arming}",
+        cycle_start_ms,
+        as_of_ms,
+        cause,
+        rules,
+    )
+
+
+WATCH = Speaker("watch", _find, _is_true, _say)
