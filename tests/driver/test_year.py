@@ -18,7 +18,7 @@ from tests.property.world import figures_of
 from tests.support.quota_driver import QuotaDriver
 from tests.support.yearly import END_MS, HOUR_MS, START_MS, Entry, events, rules
 
-SUBSCRIBERS = 10_000 if IS_DEEP else 200
+SUBSCRIBERS = 10_000 if IS_DEEP else 60
 STEP_MS = 6 * HOUR_MS
 """Timers look that seldom, which no rule's grace minds: what they send is the same."""
 
