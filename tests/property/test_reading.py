@@ -131,7 +131,12 @@ def both(
 def with_defaults(fields: Any) -> Any:
     if not isinstance(fields, dict):
         return fields
-    defaults = {"rating_group": 0, "roaming_zone": "home", "effective": "now"}
+    defaults = {
+        "rating_group": 0,
+        "roaming_zone": "home",
+        "effective": "now",
+        "prorated": False,
+    }
     return {name: content for name, content in fields.items() if defaults.get(name) != content}
 
 
