@@ -136,6 +136,10 @@ def with_defaults(fields: Any) -> Any:
         "roaming_zone": "home",
         "effective": "now",
         "prorated": False,
+        "until": "cycle_end",
+        "notify": True,
+        "tariff": "",
+        "role": "member",
     }
     return {name: content for name, content in fields.items() if defaults.get(name) != content}
 
