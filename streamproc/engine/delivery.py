@@ -184,23 +184,24 @@ class BatchConsumer(driver.Consumer):
     async def _goes_on(self, tp: TP, asked_offset: int) -> bool:
         """Whether a fetch goes on where the last one ended: input must not be skipped unseen.
 
-        If not, the partition is fetched again. The client may begin elsewhere rightly, where it
-        was asked to begin at an offset that exists no more: it does so again.
+        If not, the partition is fetched again. The client may begin further on rightly, where it
+        was asked to begin at an offset that exists no more: then it does so again.
         """
         expected = self._asked.get(tp)
-        if expected not in (None, asked_offset) and self._doubted.get(tp) != asked_offset:
-            log.warning(
-                "fetched from elsewhere, again",
-                topic=tp.topic,
-                partition=tp.partition,
-                asked=expected,
-                found=asked_offset,
-            )
-            self._doubted[tp] = asked_offset
+        if expected is not None and asked_offset > expected:
             position = self._lane.position(tp)
-            if position is not None:
+            if self._doubted.get(tp) != asked_offset and position is not None:
+                log.warning(
+                    "fetched from elsewhere, again",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    asked=expected,
+                    found=asked_offset,
+                )
+                self._doubted[tp] = asked_offset
                 await self.rewind(tp, position)
                 return False
+            self._gaps.setdefault(tp, expected)
         self._doubted.pop(tp, None)
         self._asked[tp] = self._thread.next_fetch_offset(tp)
         return True

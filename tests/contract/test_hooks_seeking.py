@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,5 +102,13 @@ async def test_a_client_that_was_reset_is_believed_the_second_time(reading: Any)
     assert await reading.fetch(100, range(100, 103), 103) == []
     assert await reading.fetch(100, range(100, 103), 103) == [100, 101, 102]
     assert await reading.fetch(103, range(103, 105), 105) == [103, 104]
-    await asyncio.sleep(0)
     assert reading.sought == [(INPUT, 7), (INPUT, 7)]
+    assert reading._gaps == {INPUT: 7}, "what was deleted is to be told"
+
+
+async def test_what_begins_before_is_handed_on_to_be_recognised(reading: Any) -> None:
+    """A topic that was made anew: a partition sees by its records that it is another one."""
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(7, range(7, 10), 10) == [7, 8, 9]
+    assert await reading.fetch(0, range(3), 3) == [0, 1, 2]
+    assert reading.sought == [(INPUT, 7)]
