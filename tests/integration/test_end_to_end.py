@@ -27,6 +27,8 @@ from tests.support.smsc import SmscProcess
 USAGE = WorkloadSettings(seed=9, events=20_000, subscribers=300)
 WINDOW = 60
 KILLS = 2
+OPEN_MESSAGES = 3 * WINDOW
+"""What a kill may find sent and not committed (docs/dispatcher.md)."""
 PACE = {"messages_per_second": 600, "burst": 60, "window": WINDOW}
 """The month's reminders take some seconds to be killed in."""
 ANSWER_SECONDS = 0.05
@@ -72,7 +74,7 @@ async def test_at_most_once_what_did_not_arrive_is_told_as_uncertain(
     uncertain = run.told(lambda one: one.status == "uncertain")
     assert run.arrived(0) <= uncertain
     assert run.arrived(0) | run.arrived(1) == run.times.keys(), "an SMS arrived twice"
-    assert len(uncertain) <= KILLS * WINDOW
+    assert len(uncertain) < KILLS * OPEN_MESSAGES
 
 
 async def test_at_least_once_what_arrived_twice_was_tried_twice(
@@ -88,7 +90,8 @@ async def test_at_least_once_what_arrived_twice_was_tried_twice(
     twice = run.times.keys() - run.arrived(1)
     assert not run.arrived(0), "an SMS did not arrive"
     assert twice <= tried_again
-    assert 0 < len(twice) <= KILLS * WINDOW, "no kill found a message under way"
+    assert twice, "no kill found a message under way"
+    assert len(twice) < KILLS * OPEN_MESSAGES
     assert not run.told(lambda one: one.status == "uncertain")
 
 
