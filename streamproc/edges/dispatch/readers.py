@@ -25,6 +25,9 @@ IDLE_POLLS = 10
 """Of a full lane's polls only each tenth is one."""
 
 
+METADATA_MAX_AGE_MS = 5_000
+
+
 class Readers:
     """Blocking; everything but the listener's callbacks runs in the one thread that owns it."""
 
@@ -154,6 +157,9 @@ class Readers:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
+            # A member that joins before it knows of a new topic is given nothing, and looks again
+            # only then; the client's own five minutes are too long for reminders.
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
             **settings,
             **self._settings.kafka,
         )
