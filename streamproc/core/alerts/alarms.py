@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from streamproc.core.alerts.figures import level_of, value_of
-from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.gate import Message, Speaker, rule_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.records import of_level
 from streamproc.core.alerts.rules import ResolvedRule, WatchRule
@@ -169,11 +169,6 @@ def _order(rule: UsageRule | WatchRule, bucket: Bucket | None, alarm: Alarm) -> 
     return alarm.threshold
 
 
-def _find_rule(rules: Rulebook, rule_id: str) -> Spoken | None:
-    rule = rules.rules_by_id.get(rule_id)
-    return rule if isinstance(rule, ResolvedRule) else None
-
-
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
     """Still over: not reached again."""
     of = rules.rules_by_id.get(mark.detail)
@@ -216,4 +211,4 @@ def _say(
     )
 
 
-RESOLVED = Speaker("resolved", _find_rule, _is_true, _say)
+RESOLVED = Speaker("resolved", rule_of(ResolvedRule), _is_true, _say)

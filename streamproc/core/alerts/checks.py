@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from streamproc.core.alerts.alarms import Edge, is_reached
-from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.gate import Message, Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.rules import CheckRule
@@ -138,11 +138,6 @@ def _since_ms(account: Account) -> int:
     return max(account.cycle_start_ms, account.activated_ms)
 
 
-def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
-    rule = rules.rules_by_id.get(rule_id)
-    return rule if isinstance(rule, CheckRule) else None
-
-
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
     assert isinstance(rule, CheckRule)
     if rule.kind == "inactivity":
@@ -178,4 +173,4 @@ def _say(
     )
 
 
-CHECKS = Speaker("checks", _find, _is_true, _say)
+CHECKS = Speaker("checks", rule_of(CheckRule), _is_true, _say)

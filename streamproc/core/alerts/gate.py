@@ -40,6 +40,16 @@ class Speaker(NamedTuple):
 Speakers = Mapping[str, Speaker]
 
 
+def rule_of(*kinds: type) -> Callable[[Rulebook, str], Spoken | None]:
+    """A speaker's ``find`` for rules of these types, by id among all rules."""
+
+    def find(rules: Rulebook, rule_id: str) -> Spoken | None:
+        rule = rules.rules_by_id.get(rule_id)
+        return rule if isinstance(rule, kinds) else None
+
+    return find
+
+
 class Message(NamedTuple):
     """Something to say; its marks are true now."""
 
@@ -165,25 +175,32 @@ def _judge(
     out: list[Effect],
 ) -> _Entry | None:
     """A held message with what is still true of it; None (and audited) if that is nothing."""
-    speaker = speakers.get(waiting.speaker)
-    rule = speaker.find(rules, waiting.rule) if speaker is not None else None
     cause = cause_of_release(waiting, at_ms)
-    if speaker is None or rule is None:
-        true: list[Mark] = []
-    else:
+    entry = _entry_of(waiting, rules, speakers)
+    true: list[Mark] = []
+    if entry is not None:
+        speaker, rule = entry.speaker, entry.rule
         true = [one for one in waiting.marks if speaker.is_true(account, rule, one, at_ms, rules)]
     false = [one for one in waiting.marks if one not in true]
     audit_marks("no_longer_true", subscriber, waiting, false, at_ms, cause, out)
     waiting.marks = true
     if (
-        not true
-        or speaker is None
-        or rule is None
-        or not _is_wanted(account, subscriber, rule, true, at_ms, cause, out)
+        entry is not None
+        and true
+        and _is_wanted(account, subscriber, entry.rule, true, at_ms, cause, out)
     ):
-        _forget(account, waiting)
+        return entry
+    _forget(account, waiting)
+    return None
+
+
+def _entry_of(waiting: Waiting, rules: Rulebook, speakers: Speakers) -> _Entry | None:
+    """A held message; None if nobody says it any more."""
+    speaker = speakers.get(waiting.speaker)
+    if speaker is None:
         return None
-    return _Entry(speaker, rule, waiting, True)
+    rule = speaker.find(rules, waiting.rule)
+    return None if rule is None else _Entry(speaker, rule, waiting, True)
 
 
 def _pass(
@@ -213,7 +230,10 @@ def _pass(
         # One of them may go: what waits of the same group goes with it.
         taken = {id(one.waiting) for one in bundle}
         for waiting in _waiting_of(account).copy():
-            if id(waiting) in taken or not _is_of_group(waiting, key, rules, speakers):
+            if id(waiting) in taken:
+                continue
+            held = _entry_of(waiting, rules, speakers)
+            if held is None or held.rule.policy.group != key:
                 continue
             other = _judge(account, subscriber, waiting, at_ms, rules, speakers, out)
             if other is not None:
@@ -286,9 +306,3 @@ def _send(
 def _forget(account: Account, waiting: Waiting) -> None:
     if account.extra is not None:
         account.extra.waiting = [one for one in account.extra.waiting if one is not waiting]
-
-
-def _is_of_group(waiting: Waiting, key: str, rules: Rulebook, speakers: Speakers) -> bool:
-    speaker = speakers.get(waiting.speaker)
-    rule = speaker.find(rules, waiting.rule) if speaker is not None else None
-    return rule is not None and rule.policy.group == key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.gate import Message, Speaker, rule_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect, audited
@@ -18,11 +18,6 @@ from streamproc.core.schedule.due import Due
 CLOSED_CYCLE = "closed_cycle"
 """Id and kind of the figures of a cycle that is over; what it left has expired."""
 CYCLE_EVERY = ("cycle_start", "cycle_middle", "cycle_end")
-
-
-def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
-    rule = rules.rules_by_id.get(rule_id)
-    return rule if isinstance(rule, TimedRule) else None
 
 
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
@@ -94,7 +89,7 @@ def _as_it_ended(account: Account) -> Account:
     )
 
 
-TIMED = Speaker("timed", _find, _is_true, _say)
+TIMED = Speaker("timed", rule_of(TimedRule), _is_true, _say)
 
 
 def message_of_due(

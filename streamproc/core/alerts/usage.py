@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from streamproc.core.alerts.alarms import Edge, is_reached
-from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.alarms import Edge, bucket_of, is_reached
+from streamproc.core.alerts.gate import Message, Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.rules import WatchRule
@@ -14,23 +14,14 @@ from streamproc.core.alerts.watch import WATCH
 from streamproc.core.charging import Crossed
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.model import Account, Bucket
-from streamproc.core.quota.pools import cap_bucket_of
 from streamproc.core.reminding import remind, threshold_of
 from streamproc.core.rulebook import Rulebook, UsageRule
 
 
-def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
-    rule = rules.rules_by_id.get(rule_id)
-    return rule if isinstance(rule, UsageRule) else None
-
-
 def _bucket(account: Account, mark: Mark) -> Bucket | None:
     """The bucket of a mark, unless another one has its name by now (the next cycle's)."""
-    of_cap = cap_bucket_of(account, mark.bucket)
-    for bucket in account.buckets if of_cap is None else (of_cap,):
-        if bucket.id == mark.bucket and bucket.granted_ms <= mark.at_ms:
-            return bucket
-    return None
+    bucket = bucket_of(account, mark.bucket)
+    return bucket if bucket is not None and bucket.granted_ms <= mark.at_ms else None
 
 
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
@@ -72,7 +63,7 @@ def _say(
     )
 
 
-USAGE = Speaker("usage", _find, _is_true, _say)
+USAGE = Speaker("usage", rule_of(UsageRule), _is_true, _say)
 
 
 def edges_of_crossed(crossed: list[Crossed]) -> list[Edge]:

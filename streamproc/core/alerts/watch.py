@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamproc.core.alerts.alarms import Edge, is_reached
 from streamproc.core.alerts.figures import level_of, remaining_bytes, slide, speed_up, value_of
-from streamproc.core.alerts.gate import Speaker
+from streamproc.core.alerts.gate import Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.rules import WatchRule
@@ -66,11 +66,6 @@ def _edges(
     return edges
 
 
-def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
-    rule = rules.rules_by_id.get(rule_id)
-    return rule if isinstance(rule, WatchRule) else None
-
-
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
     """Of this cycle, and still reached; that much was used so fast stays true."""
     assert isinstance(rule, WatchRule)
@@ -108,4 +103,4 @@ def _say(
     )
 
 
-WATCH = Speaker("watch", _find, _is_true, _say)
+WATCH = Speaker("watch", rule_of(WatchRule), _is_true, _say)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.gate import Message, Speaker, rule_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect
@@ -10,11 +10,6 @@ from streamproc.core.events import UsageRefunded
 from streamproc.core.model import Account, tidy
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import CorrectionRule, Rulebook
-
-
-def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
-    rule = rules.rules_by_id.get(rule_id)
-    return rule if isinstance(rule, CorrectionRule) else None
 
 
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
@@ -50,7 +45,7 @@ def _say(
     )
 
 
-CORRECTED = Speaker("corrected", _find, _is_true, _say)
+CORRECTED = Speaker("corrected", rule_of(CorrectionRule), _is_true, _say)
 
 
 def messages_of_refund(
