@@ -207,6 +207,7 @@ class Extra(Struct, omit_defaults=True):
 
 
 NO_EXTRA = Extra()
+_NO_QUOTA: Final = QuotaState()
 
 
 def extra_of(account: Account) -> Extra:
@@ -236,7 +237,12 @@ def forget_conversation(extra: Extra, now_ms: int, window_ms: int) -> None:
 
 def drop_empty_extra(account: Account) -> None:
     """Back to the plain case if nothing of the rarely used state is left."""
-    if account.extra == NO_EXTRA:
+    extra = account.extra
+    if extra is None:
+        return
+    if extra.quota == _NO_QUOTA:
+        extra.quota = None
+    if extra == NO_EXTRA:
         account.extra = None
 
 
@@ -279,29 +285,23 @@ class Account(Struct, array_like=True, gc=False):
     """Buckets that ended within the present cycle; usage from before, arriving late, is theirs."""
     extra: Extra | None = None
 
+    @property
+    def quota(self) -> QuotaState | None:
+        """What is kept for ``core/quota``, if anything is."""
+        return self.extra.quota if self.extra is not None else None
+
 
 class NewerStateError(ValueError):
     """The record was written by a newer streamproc; going on would destroy what it knows."""
 
 
 def quota_of(account: Account) -> QuotaState:
-    """The account's quota state, made if there is none; :func:`tidy` takes an empty one away."""
+    """The account's quota state, made if there is none; :func:`drop_empty_extra` takes an empty one
+    away."""
     extra = extra_of(account)
     if extra.quota is None:
         extra.quota = QuotaState()
     return extra.quota
-
-
-_NO_QUOTA: Final = QuotaState()
-
-
-def tidy(account: Account) -> None:
-    """What is all default is None, so that the account is a plain case again."""
-    extra = account.extra
-    if extra is not None:
-        if extra.quota == _NO_QUOTA:
-            extra.quota = None
-        drop_empty_extra(account)
 
 
 pack = msgspec.msgpack.Encoder().encode

@@ -13,7 +13,7 @@ def recipients(account: Account, audience: Audience, member: str) -> list[str]:
     (the account's own number if there is none), the device user is the ``member`` whose usage it
     is about, or every other member (the owners if there is none) where it is about nobody's.
     """
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if quota is None or not quota.members:
         return [""]
     owners = [name for name, one in quota.members.items() if one.owner] or [""]

@@ -7,7 +7,7 @@ from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.events import UsageRefunded
-from streamproc.core.model import Account, tidy
+from streamproc.core.model import Account, drop_empty_extra
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import CorrectionRule, Rulebook
 
@@ -61,11 +61,11 @@ def messages_of_refund(
 
     The last refund of a batch brings it even if it changes nothing itself (not ``is_applied``).
     """
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     uncrossed = quota is not None and quota.uncrossed
     if quota is not None:
         quota.uncrossed = False
-        tidy(account)
+        drop_empty_extra(account)
     member = event.member if isinstance(event.member, str) else ""
     wanted = [
         one for one in rules.correction_rules if uncrossed or (is_applied and one.when == "always")

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from streamproc.core.model import Account, tidy
+from streamproc.core.model import Account, drop_empty_extra
 from streamproc.core.quota import tariffs
 
 
 def begin_quota_cycle(account: Account) -> None:
     """A new cycle has cost nothing; members' figures, and consents for the old cycle, are over."""
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if quota is None:
         return
     tariffs.begin_cycle(quota)
     for member in quota.members.values():
         member.used_bytes = 0
-    tidy(account)
+    drop_empty_extra(account)
 
 
 def forget_quota(account: Account) -> None:
     """A new contract owes nothing to the old one; changes told go on being counted."""
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if quota is None:
         return
     quota.meters = {}
     quota.lifted_caps = {}
     quota.members = {}
     quota.uncrossed = False
-    tidy(account)
+    drop_empty_extra(account)

@@ -21,8 +21,8 @@ from streamproc.core.model import (
     UNLIMITED,
     Account,
     Bucket,
+    drop_empty_extra,
     quota_of,
-    tidy,
 )
 from streamproc.core.quota.catalogue import PolicyCounter
 from streamproc.core.quota.tariffs import is_capped, spend_minor
@@ -38,7 +38,7 @@ _NOTHING_TOLD: Final[dict[str, str]] = {}
 def policies_differ(account: Account, rules: Rulebook) -> bool:
     """Whether the policy system must be told anything; usage asks this for each event."""
     policies = rules.policies.get(account.plan)
-    quota = account.extra.quota if account.extra is not None else None
+    quota = account.quota
     told = quota.told if quota is not None else _NOTHING_TOLD
     if policies is None:
         return bool(told)
@@ -50,7 +50,7 @@ def policy_changes(
 ) -> list[Effect]:
     """What the policy system must be told now; the account keeps that it was."""
     policies = rules.policies.get(account.plan, ())
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if not policies and (quota is None or not quota.told):
         return []
     wanted = dict(_active(account, policies, rules)) if account.status == ACTIVE else {}
@@ -69,7 +69,7 @@ def policy_changes(
             quota_of(account).told[key] = now
             out.append(_change(account, subscriber, key, state, reason, kbps, at_ms, cause, rules))
     if out:
-        tidy(account)
+        drop_empty_extra(account)
     return out
 
 
@@ -79,7 +79,7 @@ def _active(
     """Key and state of every counter that is not as usual."""
     for policy in policies:
         if policy.when == "member_cap":
-            quota = account.extra.quota if account.extra is not None else None
+            quota = account.quota
             if quota is not None:
                 for name, member in quota.members.items():
                     cap = member.cap_bytes

@@ -11,7 +11,7 @@ from streamproc.core.charging import Crossed, crossings_between
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import Arrival, MemberJoined, MemberLeft
 from streamproc.core.instants import to_ms
-from streamproc.core.model import Account, Bucket, quota_of, tidy
+from streamproc.core.model import Account, Bucket, drop_empty_extra, quota_of
 from streamproc.core.quota.state import Member
 from streamproc.core.rulebook import Rulebook
 
@@ -36,11 +36,11 @@ def join(account: Account, event: MemberJoined, arrival: Arrival) -> list[Effect
 
 def leave(account: Account, event: MemberLeft, arrival: Arrival) -> list[Effect]:
     """A member leaves; what it used stays used."""
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if quota is None or event.member not in quota.members:
         return [rejected("unknown_member", "no such member of this pool", event, arrival)]
     del quota.members[event.member]
-    tidy(account)
+    drop_empty_extra(account)
     cause = cause_of(event, arrival)
     now_ms = to_ms(event.time)
     return [audited("member_left", event.subscriber, now_ms, cause, member=event.member)]
@@ -48,12 +48,12 @@ def leave(account: Account, event: MemberLeft, arrival: Arrival) -> list[Effect]
 
 def member_count(account: Account) -> int:
     """How many draw on the account; 0 if it is no pool."""
-    return len(account.extra.quota.members) if account.extra and account.extra.quota else 0
+    return len(account.quota.members) if account.quota else 0
 
 
 def use(account: Account, name: str, used_bytes: int, rules: Rulebook) -> list[Crossed] | None:
     """Count usage for a member; returns thresholds of its cap, or None for an unknown member."""
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     member = quota.members.get(name) if quota else None
     if member is None:
         return None
@@ -67,7 +67,7 @@ def use(account: Account, name: str, used_bytes: int, rules: Rulebook) -> list[C
 
 def give_back(account: Account, name: str, refunded_bytes: int) -> None:
     """A refund lowers the member's figure; what it un-crosses is armed again."""
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     member = quota.members.get(name) if quota else None
     if member is not None and member.used_bytes and refunded_bytes:
         member.used_bytes -= min(refunded_bytes, member.used_bytes)
@@ -77,7 +77,7 @@ def give_back(account: Account, name: str, refunded_bytes: int) -> None:
 
 def cap_bucket_of(account: Account, bucket_id: str) -> Bucket | None:
     """The cap that a bucket's id names, or None: of a real bucket, or of a member that left."""
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     name = bucket_id.removeprefix(f"{MEMBER}:")
     if quota is None or name == bucket_id or name not in quota.members:
         return None

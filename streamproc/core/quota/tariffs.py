@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from streamproc.core.model import Account, quota_of, tidy
+from streamproc.core.model import Account, drop_empty_extra, quota_of
 from streamproc.core.quota.catalogue import Tariff
 from streamproc.core.quota.state import Meter, QuotaState
 from streamproc.core.rulebook import Rulebook
@@ -44,7 +44,7 @@ def spend_by_tariff(account: Account, rules: Rulebook) -> list[Spend]:
     """The spend of the present cycle under each tariff of the plan, and of earlier plans'."""
     tariffs = rules.tariffs.get(account.plan, ())
     found = [_spend(account, tariff) for tariff in tariffs]
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if quota is not None:
         known = {tariff.id for tariff in tariffs}
         found += [
@@ -104,7 +104,7 @@ def tariff_of(account: Account, rating_group: int, roaming_zone: str, rules: Rul
 
 def settle(account: Account, rules: Rulebook) -> None:
     """Keep what the cycle has cost so far: plan or cap are about to change."""
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     known = quota.meters if quota else {}
     for spend in spend_by_tariff(account, rules):
         # One that refunds brought back to nothing had been settled higher.
@@ -122,11 +122,11 @@ def lift_cap(account: Account, tariff_id: str, rules: Rulebook, *, lasting: bool
 
 def restore_cap(account: Account, tariff_id: str, rules: Rulebook) -> None:
     """The consent ends; what has been spent beyond the cap stays spent."""
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if quota is not None and tariff_id in quota.lifted_caps:
         settle(account, rules)
         del quota.lifted_caps[tariff_id]
-        tidy(account)
+        drop_empty_extra(account)
 
 
 def begin_cycle(quota: QuotaState) -> None:
@@ -136,7 +136,7 @@ def begin_cycle(quota: QuotaState) -> None:
 
 
 def _spend(account: Account, tariff: Tariff) -> Spend:
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if quota is None:
         meter, cap = _NO_METER, tariff.cap_minor
     else:
@@ -151,7 +151,7 @@ def _spend(account: Account, tariff: Tariff) -> Spend:
 
 
 def _overage_bytes(account: Account, tariff_id: str) -> int:
-    quota = account.extra.quota if account.extra else None
+    quota = account.quota
     if quota is None:
         return account.overage_bytes if not tariff_id else 0
     if tariff_id:
