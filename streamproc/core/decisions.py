@@ -9,17 +9,12 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
 from streamproc.core.effects import Audited, Balance, Effect, Reminder
-from streamproc.core.model import Account
+from streamproc.core.model import Account, totals
 
 
 def balance_of(account: Account) -> Balance:
     """The balance now."""
-    granted = used = remaining = 0
-    for bucket in account.buckets:
-        granted += bucket.granted_bytes
-        used += bucket.used_bytes
-        remaining += bucket.remaining_bytes
-    return Balance(granted, used, remaining, account.overage_bytes)
+    return Balance(*totals(account.buckets), account.overage_bytes)
 
 
 def balance_before(
@@ -46,11 +41,14 @@ def explained(effects: list[Effect], before: Balance, after: Balance) -> list[Ef
             force_setattr(effect, "before", earlier)
             force_setattr(effect, "after", after)
         elif type(effect) is Reminder:
-            out.append(_fired(effect, earlier, after))
+            out.append(fired(effect, earlier, after))
     return out
 
 
-def _fired(reminder: Reminder, before: Balance | UnsetType, after: Balance) -> Audited:
+def fired(
+    reminder: Reminder, before: Balance | UnsetType = UNSET, after: Balance | UnsetType = UNSET
+) -> Audited:
+    """The audit record of a reminder."""
     buckets, threshold = reminder.buckets, reminder.threshold
     return Audited(
         "fired",

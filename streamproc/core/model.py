@@ -63,6 +63,19 @@ class Bucket(Struct, array_like=True, gc=False):
         return self.priority, self.expires_ms, self.granted_ms, self.id
 
 
+def totals(buckets: list[Bucket]) -> tuple[int, int, int]:
+    """Granted, used and remaining bytes over buckets."""
+    if len(buckets) == 1:
+        one = buckets[0]
+        return one.granted_bytes, one.used_bytes, one.remaining_bytes
+    granted = used = remaining = 0
+    for bucket in buckets:
+        granted += bucket.granted_bytes
+        used += bucket.used_bytes
+        remaining += bucket.remaining_bytes
+    return granted, used, remaining
+
+
 class ClosedCycle(Struct, array_like=True, gc=False):
     """Totals of the plan allowance in a cycle that is over; late usage still adjusts them.
 

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from streamproc.core.alerts.figures import spend_minor
 from streamproc.core.alerts.rules import WatchRule
 from streamproc.core.calendar import local_minute
-from streamproc.core.effects import BucketFigures, Cause, Effect, Reminder, Threshold
-from streamproc.core.effects import audited as audited
+from streamproc.core.effects import (
+    BucketFigures,
+    Cause,
+    Effect,
+    Reminder,
+    Threshold,
+    record_id,
+)
 from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
-from streamproc.core.model import UNLIMITED, Account, Bucket
+from streamproc.core.model import UNLIMITED, Account, Bucket, totals
+from streamproc.core.notices.catalogue import Notice
 from streamproc.core.quota.audience import recipients
 from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import segments
 from streamproc.core.texts.catalogue import text_of
-from streamproc.core.texts.formats import iso_minute
+from streamproc.core.texts.template import Text
 from streamproc.core.texts.vocabulary import ENDLESS, REMINDER
 
 
@@ -46,7 +52,7 @@ def remind(  # every argument is a different fact of the message
     reason, which may be earlier than the message) make its id. ``member`` is who of a pool it is
     about, if anybody in particular.
     """
-    all_bytes = granted_bytes, used_bytes, remaining_bytes = totals(buckets)
+    all_bytes = totals(buckets)
     # A usage reminder tells of its leading bucket, others of all of them.
     of_one = subject is not None and len(buckets) > 1 and isinstance(rule, UsageRule)
     shown_bytes = totals([subject]) if of_one and subject else all_bytes
@@ -57,12 +63,60 @@ def remind(  # every argument is a different fact of the message
     figures = _Figures(
         rule, account, buckets, subject, threshold, as_of_ms, shown_bytes, rules, runs_out_ms
     )
-    template = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
+    reminder = worded(
+        account,
+        subscriber,
+        rule,
+        text_of(rule.id, rule.texts, REMINDER, account.locale, rules),
+        figures,
+        buckets,
+        all_bytes,
+        threshold,
+        arming,
+        cycle_start_ms,
+        as_of_ms,
+        cause,
+        UNSET if runs_out_ms is None else from_ms(runs_out_ms),
+    )
+    if account.extra is None:
+        return [reminder]
+    return [
+        replace(
+            reminder,
+            id=reminder_id(subscriber, rule.id, cycle_start_ms, f"{arming}>{to}"),
+            recipient=to,
+        )
+        if to
+        else reminder
+        for to in recipients(account, rule.policy.audience, member)
+    ]
+
+
+def worded(  # every argument is a different fact of the message
+    account: Account,
+    subscriber: str,
+    rule: AnyRule | Notice,
+    template: Text,
+    figures: Any,
+    buckets: list[Bucket],
+    all_bytes: tuple[int, int, int],
+    threshold: Threshold | None,
+    arming: str,
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    runs_out_time: datetime | UnsetType = UNSET,
+) -> Reminder:
+    """A message in the words of a template, which are filled with ``figures``.
+
+    ``all_bytes`` are the :func:`totals` of the buckets that it names.
+    """
     text = template.render(figures)
     encoding, parts = segments(text)
     as_of = from_ms(as_of_ms)
+    granted_bytes, used_bytes, remaining_bytes = all_bytes
     # By position, which is much faster; in the order of the type's fields.
-    reminder = Reminder(
+    return Reminder(
         reminder_id(subscriber, rule.id, cycle_start_ms, arming),
         rule.kind,
         rule.id,
@@ -86,22 +140,10 @@ def remind(  # every argument is a different fact of the message
         as_of,
         as_of + _lifetime(rule.ttl_ms),
         cause,
-        channel_texts=template.render_channels(figures) if template.channels else UNSET,
+        channel_texts=template.render_channels(figures),
         severity=rule.policy.severity,
-        runs_out_time=UNSET if runs_out_ms is None else from_ms(runs_out_ms),
+        runs_out_time=runs_out_time,
     )
-    if account.extra is None:
-        return [reminder]
-    return [
-        replace(
-            reminder,
-            id=reminder_id(subscriber, rule.id, cycle_start_ms, f"{arming}>{to}"),
-            recipient=to,
-        )
-        if to
-        else reminder
-        for to in recipients(account, rule.policy.audience, member)
-    ]
 
 
 @lru_cache(maxsize=1024)
@@ -130,9 +172,8 @@ def threshold_of(rule: UsageRule | WatchRule, value: int) -> Threshold | None:
 
 
 def reminder_id(subscriber: str, rule: str, cycle_start_ms: int, arming: str) -> str:
-    """The same reminder has the same id in every run, replay and cluster (law 5)."""
-    identity = "\0".join((subscriber, rule, str(cycle_start_ms), arming))
-    return blake2b(identity.encode(), digest_size=16).hexdigest()
+    """The id of a reminder, or of anything else that is told once for a reason."""
+    return record_id(subscriber, rule, str(cycle_start_ms), arming)
 
 
 def bucket_figures(bucket: Bucket) -> BucketFigures:
@@ -194,12 +235,12 @@ class _Figures:
 
     @property
     def cycle_end(self) -> int | None:
-        return self._end(self._account.cycle_end_ms)
+        return local_end(self._account.cycle_end_ms, self._account)
 
     @property
     def expires(self) -> int | None:
-        subject = self._subject
-        return self._end(subject.expires_ms if subject else self._account.cycle_end_ms)
+        subject, account = self._subject, self._account
+        return local_end(subject.expires_ms if subject else account.cycle_end_ms, account)
 
     @property
     def days(self) -> int | None:
@@ -223,25 +264,9 @@ class _Figures:
     @property
     def runs_out(self) -> int | None:
         end_ms = self._runs_out_ms
-        return None if end_ms is None else self._end(end_ms)
-
-    def _end(self, end_ms: int) -> int | None:
-        return None if end_ms >= NEVER_MS else local_minute(end_ms, self._account.time_zone)
+        return None if end_ms is None else local_end(end_ms, self._account)
 
 
-def totals(buckets: list[Bucket]) -> tuple[int, int, int]:
-    """Granted, used and remaining bytes over buckets."""
-    if len(buckets) == 1:
-        one = buckets[0]
-        return one.granted_bytes, one.used_bytes, one.remaining_bytes
-    granted = used = remaining = 0
-    for bucket in buckets:
-        granted += bucket.granted_bytes
-        used += bucket.used_bytes
-        remaining += bucket.remaining_bytes
-    return granted, used, remaining
-
-
-def local_text(instant_ms: int, time_zone: str) -> str:
-    """Local date and time to the minute: ``2026-01-20 14:05``."""
-    return iso_minute(local_minute(instant_ms, time_zone))
+def local_end(instant_ms: int, account: Account) -> int | None:
+    """Local minute of an end; None if it never comes."""
+    return None if instant_ms >= NEVER_MS else local_minute(instant_ms, account.time_zone)

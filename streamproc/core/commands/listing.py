@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from streamproc.core.commands.vocabulary import ACTIONS, Commands
-from streamproc.core.model import Bucket, Extra
-from streamproc.core.notices.composing import local_end
+from streamproc.core.model import Bucket, Extra, totals
 from streamproc.core.notices.money import price_minor_of
 from streamproc.core.notices.services import Told
-from streamproc.core.reminding import totals
+from streamproc.core.reminding import local_end
 from streamproc.core.text import choose_locale
 from streamproc.core.texts.formats import Formats, formats, iso_minute
 

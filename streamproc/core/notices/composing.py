@@ -9,12 +9,11 @@ from typing import Any
 from streamproc.core.calendar import local_minute
 from streamproc.core.commands.vocabulary import REPLIES
 from streamproc.core.effects import Cause, Reminder
-from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
-from streamproc.core.model import Account, Bucket
+from streamproc.core.model import Account, Bucket, totals
 from streamproc.core.notices.catalogue import PLACEHOLDERS, Notice, Service, Zone
-from streamproc.core.reminding import bucket_figures, reminder_id, totals
+from streamproc.core.reminding import local_end, worded
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.text import choose_locale, segments
+from streamproc.core.text import choose_locale
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.vocabulary import Vocabulary
 
@@ -42,35 +41,19 @@ def message(  # every argument is a different fact of the message
         cycle_end=local_end(account.cycle_end_ms, account),
     )
     figures.__dict__.update(values)
-    text = template.render(figures)
-    encoding, parts = segments(text)
-    as_of = from_ms(as_of_ms)
-    granted_bytes, used_bytes, remaining_bytes = totals(buckets)
-    return Reminder(
-        id=reminder_id(subscriber, notice.id, cycle_start_ms, arming),
-        kind=notice.kind,
-        rule=notice.id,
-        subscriber=subscriber,
-        buckets=[bucket_figures(bucket) for bucket in buckets],
-        threshold=None,
-        cycle_start=coarse_from_ms(account.cycle_start_ms),
-        cycle_end=coarse_from_ms(account.cycle_end_ms),
-        used_bytes=used_bytes,
-        granted_bytes=granted_bytes,
-        remaining_bytes=remaining_bytes,
-        overage_bytes=account.overage_bytes,
-        as_of=as_of,
-        locale=template.locale,
-        text=text,
-        encoding=encoding,
-        segments=parts,
-        category=notice.category,
-        priority=notice.priority,
-        mandatory=notice.mandatory,
-        not_before=as_of,
-        expires_time=from_ms(as_of_ms + notice.ttl_ms),
-        cause=cause,
-        channel_texts=template.render_channels(figures),
+    return worded(
+        account,
+        subscriber,
+        notice,
+        template,
+        figures,
+        buckets,
+        totals(buckets),
+        None,
+        arming,
+        cycle_start_ms,
+        as_of_ms,
+        cause,
     )
 
 
@@ -85,11 +68,6 @@ def vocabulary_of(notice: Notice) -> Vocabulary:
         replies: Mapping[Any, Vocabulary] = REPLIES
         return replies[notice.id]
     return PLACEHOLDERS[notice.kind]
-
-
-def local_end(instant_ms: int, account: Account) -> int | None:
-    """Local minute of an end; None if it never comes."""
-    return None if instant_ms >= NEVER_MS else local_minute(instant_ms, account.time_zone)
 
 
 def name_of(item: Service | Zone | None, unknown: str, account: Account, rules: Rulebook) -> str:

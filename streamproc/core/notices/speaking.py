@@ -14,16 +14,15 @@ from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.calendar import local_minute
 from streamproc.core.effects import Cause, Effect
-from streamproc.core.model import Account, Subscription
+from streamproc.core.model import Account, Subscription, totals
 from streamproc.core.notices.advice import better_plan
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.notices.composing import (
-    local_end,
     message,
     name_of,
     shown_keyword,
 )
-from streamproc.core.reminding import totals
+from streamproc.core.reminding import local_end
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.formats import DAY_MINUTES
 

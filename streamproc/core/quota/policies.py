@@ -8,12 +8,11 @@ consent, a refund, time, other rules), and never twice in a row the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Final
 
 from msgspec import UNSET
 
-from streamproc.core.effects import Cause, Effect, PolicyChanged
+from streamproc.core.effects import Cause, Effect, PolicyChanged, record_id
 from streamproc.core.instants import coarse_from_ms, from_ms
 from streamproc.core.model import (
     ACTIVE,
@@ -147,9 +146,8 @@ def _change(  # every argument is a different fact of the message
     quota.policy_number += 1
     counter, _, member = key.partition(_BETWEEN)
     # The activation is in it: who returns after having been forgotten counts from one again.
-    identity = (subscriber, key, str(account.activated_ms), str(quota.policy_number))
     return PolicyChanged(
-        id=blake2b("\0".join(identity).encode(), digest_size=16).hexdigest(),
+        id=record_id(subscriber, key, str(account.activated_ms), str(quota.policy_number)),
         subscriber=subscriber,
         number=quota.policy_number,
         counter=counter,

@@ -9,6 +9,7 @@ from itertools import groupby
 from msgspec import UNSET
 
 from streamproc.contracts.receipts import Receipt
+from streamproc.core.decisions import fired
 from streamproc.core.effects import Audited, Balance, Cause, Rejected, Reminder
 from streamproc.core.events import SubscriberEvent
 from streamproc.core.instants import from_ms, to_ms
@@ -94,23 +95,8 @@ def _all_audits(found: Found) -> list[Audited]:
         )
         while at < len(audits) and audits[at].cause == reminder.cause:
             at += 1
-        audits.insert(at, _as_fired(reminder))
+        audits.insert(at, fired(reminder))
     return audits
-
-
-def _as_fired(reminder: Reminder) -> Audited:
-    return Audited(
-        "fired",
-        reminder.subscriber,
-        reminder.as_of,
-        {},
-        reminder.cause,
-        reminder.rule,
-        reminder.buckets[0].id if len(reminder.buckets) == 1 else UNSET,
-        reminder.threshold.value if reminder.threshold else UNSET,
-        reminder.category,
-        reminder=reminder.id,
-    )
 
 
 def _fill(entry: Entry, audits: list[Audited], found: Found) -> None:
