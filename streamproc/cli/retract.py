@@ -5,9 +5,7 @@ from __future__ import annotations
 import click
 
 from streamproc.cli.durations import Instant
-from streamproc.core.instants import from_ms
-
-HOUR_MS = 3_600_000
+from streamproc.core.instants import HOUR_MS, from_ms
 
 
 @click.command(short_help="Take back what a bad batch had charged.")

@@ -39,7 +39,7 @@ from streamproc.core.alerts.policy import (
     QuietHours,
 )
 from streamproc.core.alerts.rules import AlertRules, CheckRule, ResolvedRule, WatchRule
-from streamproc.core.instants import NEVER_MS, to_ms
+from streamproc.core.instants import HOUR_MS, NEVER_MS, to_ms
 from streamproc.core.rulebook import UsageKind, UsageRule
 
 BucketRuleEntry = PercentEntry | RemainingPercentEntry | RemainingEntry | UsedEntry
@@ -133,7 +133,7 @@ def alert_policy(alerts: AlertsEntry) -> AlertPolicy:
         QuietHours(time.fromisoformat(hours.start), time.fromisoformat(hours.end))
         if hours
         else None,
-        tuple(Cap(one.messages, one.window_hours * 3_600_000) for one in alerts.caps),
+        tuple(Cap(one.messages, one.window_hours * HOUR_MS) for one in alerts.caps),
     )
     return UNRESTRICTED if policy == UNRESTRICTED else policy
 
@@ -242,5 +242,5 @@ def _check_rule(rule: ForecastEntry | InactivityEntry) -> CheckRule:
         rule.misfire_grace_seconds * 1000,
         policy_of(rule),
         rule.days if isinstance(rule, InactivityEntry) else 0,
-        rule.silent_hours * 3_600_000 if isinstance(rule, ForecastEntry) else 0,
+        rule.silent_hours * HOUR_MS if isinstance(rule, ForecastEntry) else 0,
     )

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from streamproc.contracts.lines import Path
+from streamproc.core.instants import DAY_MINUTES, HOUR_MS
 from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
 from streamproc.core.rulebook import Allowance, Pack, Plan
-from streamproc.core.scope import DAY_MINUTES, Scope
+from streamproc.core.scope import Scope
 
 Id = Annotated[
     str,
@@ -214,7 +215,7 @@ def plan_of(entry: PlanEntry) -> Plan:
 
 
 def pack_of(entry: PackEntry) -> Pack:
-    validity_ms = entry.validity_hours * 3_600_000
+    validity_ms = entry.validity_hours * HOUR_MS
     return Pack(entry.id, entry.granted_bytes, validity_ms, entry.priority, entry.scope)
 
 

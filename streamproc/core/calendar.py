@@ -69,6 +69,11 @@ def _offset_of_day_in_zone_ms(utc_day: int, zone_name: str) -> int | None:
     return _offset_of_day_ms(utc_day, known_zone(zone_name))
 
 
+def clock_time(minute: int) -> time:
+    """A time of day from minutes after midnight."""
+    return time(*divmod(minute, 60))
+
+
 def local_date(instant_ms: int, tz: ZoneInfo) -> date:
     """The subscriber's calendar day at an instant."""
     return local_time(instant_ms, tz).date()

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from streamproc.core.alerts.own import own_of
 from streamproc.core.calendar import local_minute
+from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.model import UNLIMITED, Account, Bucket
 from streamproc.core.rulebook import Crossing, Rulebook
-from streamproc.core.scope import DAY_MINUTES
 
 
 class Crossed(Struct, gc=False):

@@ -15,7 +15,9 @@ NEVER_MS = 1 << 53
 LAST_MS = 253_370_764_800_000
 """The year 9999: from here on an end of validity is none, for zones cannot reach beyond it."""
 
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+DAY_MINUTES = 24 * 60
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-DAY_MINUTES = 1440
-
 
 class Scope(Struct, frozen=True, gc=False):
     """By rating group, roaming zone and time of day; None covers everything."""

@@ -1,19 +1,14 @@
 """SMS segments as networks count them (3GPP TS 23.038/23.040).
 
-GSM-7 holds 160 septets, 153 per part when
-concatenated, extension characters cost two; anything else is UCS-2 with 70, 67 per part. Neither
-an escape pair nor a surrogate pair is split over two parts.
+GSM-7 holds 160 septets, 153 per part when concatenated, extension characters cost two; anything
+else is UCS-2 with 70, 67 per part. Neither an escape pair nor a surrogate pair is split over two
+parts.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Final, Literal
-
-from streamproc.core.texts.catalogue import best_locale as choose_locale
-from streamproc.core.texts.formats import readable_bytes
-
-__all__ = ["GSM_BASIC", "GSM_EXTENSION", "choose_locale", "readable_bytes", "segments"]
 
 GSM_BASIC: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"

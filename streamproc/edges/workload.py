@@ -18,11 +18,10 @@ from typing import NamedTuple
 
 import orjson
 
-from streamproc.core.instants import DAY_MS, from_ms, to_ms
+from streamproc.core.instants import DAY_MS, HOUR_MS, from_ms, to_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload_faults import malformed
 
-HOUR_MS = 3_600_000
 MONTH_DAYS = 31
 UNLIMITED_BYTES = 30_000_000_000
 """What is used of an unlimited allowance in a month, on average."""

@@ -15,13 +15,12 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from streamproc.core.commands.vocabulary import Commands
-from streamproc.core.instants import DAY_MS, from_ms, to_ms
+from streamproc.core.instants import DAY_MS, HOUR_MS, from_ms, to_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import InputRecord, WorkloadSettings, generate
 
 Channel = Literal["events", "commands"]
 MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
 
 
 class Said(NamedTuple):

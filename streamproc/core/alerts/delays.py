@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bisect import insort
-from datetime import time
 from typing import NamedTuple
 
 from streamproc.core.alerts.policy import QuietHours, Spoken
 from streamproc.core.alerts.quiet import quiet_until_ms
-from streamproc.core.calendar import known_zone
+from streamproc.core.calendar import clock_time, known_zone
 from streamproc.core.model import Account, drop_empty_extra, extra_of
 from streamproc.core.rulebook import Rulebook
 
@@ -53,7 +52,7 @@ def _quiet_hours(account: Account, rules: Rulebook) -> QuietHours | None:
     start, end = own
     if start == end:
         return None
-    return QuietHours(time(*divmod(start, 60)), time(*divmod(end, 60)))
+    return QuietHours(clock_time(start), clock_time(end))
 
 
 def note_sent(account: Account, told: list[Spoken], at_ms: int, rules: Rulebook) -> None:

@@ -14,16 +14,16 @@ from streamproc.core.model import Account, Bucket
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.due import Due
+from streamproc.core.schedule.occurrences import CYCLE_PARTS
 
 CLOSED_CYCLE = "closed_cycle"
 """Id and kind of the figures of a cycle that is over; what it left has expired."""
-CYCLE_EVERY = ("cycle_start", "cycle_middle", "cycle_end")
 
 
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
     """A summary is true at any time; an end must still be ahead, and worth a word."""
     assert isinstance(rule, TimedRule)
-    if rule.kind == "before_cycle_end" or rule.every in CYCLE_EVERY:
+    if rule.kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
         return mark.at_ms >= account.cycle_start_ms
     if rule.kind == "cycle_end":
         return mark.at_ms >= account.cycle_start_ms and bool(account.history)

@@ -9,7 +9,7 @@ from streamproc.core.model import Bucket, Extra, totals
 from streamproc.core.notices.money import price_minor_of
 from streamproc.core.notices.services import Told
 from streamproc.core.reminding import local_end
-from streamproc.core.text import choose_locale
+from streamproc.core.texts.catalogue import best_locale
 from streamproc.core.texts.formats import Formats, formats, iso_minute
 
 SEPARATOR = "; "
@@ -42,7 +42,7 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
 def formats_of(told: Told, commands: Commands) -> Formats:
     """How figures inside of lists are written: in the language of the replies."""
     texts = commands.replies["none"].texts
-    locale = choose_locale(texts, told.account.locale, told.rules.default_locale)
+    locale = best_locale(texts, told.account.locale, told.rules.default_locale)
     return formats(locale, told.rules.currency)
 
 
@@ -57,7 +57,7 @@ def _joined(items: list[str], told: Told, commands: Commands) -> str:
 
 def _fragment(name: str, told: Told, commands: Commands) -> str:
     texts = commands.replies[name].texts
-    return texts[choose_locale(texts, told.account.locale, told.rules.default_locale)]
+    return texts[best_locale(texts, told.account.locale, told.rules.default_locale)]
 
 
 def _overage_cost_minor(told: Told) -> int:

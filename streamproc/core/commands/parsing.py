@@ -14,9 +14,9 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct
 
 from streamproc.core.commands.vocabulary import Commands
+from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rulebook import Rulebook
 
-MINUTES_OF_DAY = 24 * 60
 MAX_PERCENTS = 5
 
 
@@ -112,8 +112,8 @@ _SPAN = re.compile(f"{_TIME} ?[-~–—至到] ?{_TIME}")
 def _minute(hour: str, minute: str | None) -> int | None:
     """Minutes after midnight; 24:00 is midnight."""
     total = int(hour) * 60 + int(minute or 0)
-    is_time = int(minute or 0) < 60 and total <= MINUTES_OF_DAY
-    return total % MINUTES_OF_DAY if is_time else None
+    is_time = int(minute or 0) < 60 and total <= DAY_MINUTES
+    return total % DAY_MINUTES if is_time else None
 
 
 def _nothing(grammar: Grammar, action: str, rest: str) -> Command | None:

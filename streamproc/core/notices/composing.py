@@ -13,8 +13,7 @@ from streamproc.core.model import Account, Bucket, totals
 from streamproc.core.notices.catalogue import PLACEHOLDERS, Notice, Service, Zone
 from streamproc.core.reminding import local_end, worded
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.text import choose_locale
-from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.catalogue import best_locale, text_of
 from streamproc.core.texts.vocabulary import Vocabulary
 
 
@@ -74,7 +73,7 @@ def name_of(item: Service | Zone | None, unknown: str, account: Account, rules: 
     """What a service or zone is called in the subscriber's language; its id if it has no name."""
     if item is None or not item.names:
         return item.id if item else unknown
-    return item.names[choose_locale(item.names, account.locale, rules.default_locale)]
+    return item.names[best_locale(item.names, account.locale, rules.default_locale)]
 
 
 def shown_keyword(action: str, account: Account, rules: Rulebook) -> str:
@@ -84,7 +83,7 @@ def shown_keyword(action: str, account: Account, rules: Rulebook) -> str:
         return ""
     keywords = commands.keywords[action]
     if commands.shown:
-        locale = choose_locale(commands.shown, account.locale, rules.default_locale)
+        locale = best_locale(commands.shown, account.locale, rules.default_locale)
         shown = commands.shown[locale].get(action)
         if shown in keywords:
             return shown

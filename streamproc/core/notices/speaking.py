@@ -14,6 +14,7 @@ from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.calendar import local_minute
 from streamproc.core.effects import Cause, Effect
+from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.model import Account, Subscription, totals
 from streamproc.core.notices.advice import better_plan
 from streamproc.core.notices.catalogue import Notice
@@ -24,7 +25,6 @@ from streamproc.core.notices.composing import (
 )
 from streamproc.core.reminding import local_end
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.texts.formats import DAY_MINUTES
 
 _SEPARATOR: Final = "\n"
 """No id of the rules file contains it."""

@@ -14,12 +14,11 @@ from streamproc.core.charging import crossings_between
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import Arrival, UsageRefunded
 from streamproc.core.history import refund_closed_cycle
-from streamproc.core.instants import to_ms
+from streamproc.core.instants import DAY_MINUTES, to_ms
 from streamproc.core.model import CLOSED, UNLIMITED, Account, Bucket, quota_of
 from streamproc.core.quota import pools
 from streamproc.core.quota.tariffs import take_back_overage
 from streamproc.core.rulebook import EVERYTHING, Rulebook
-from streamproc.core.scope import DAY_MINUTES
 
 _TAKEN_BACK = "taken back:"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import time
 
 from msgspec.structs import replace
 
+from streamproc.core.calendar import clock_time
 from streamproc.core.effects import Effect, audited, cause_of
 from streamproc.core.events import Arrival, PreferencesSet
 from streamproc.core.instants import to_ms
@@ -38,7 +38,7 @@ def timed_rules_of(account: Account, rules: Rulebook) -> Iterator[TimedRule]:
                 if rule.only_chosen:
                     continue
                 if extra is not None and extra.summary_minute >= 0:
-                    yield replace(rule, at=_clock_time(extra.summary_minute))
+                    yield replace(rule, at=clock_time(extra.summary_minute))
                     continue
             elif has_summary or extra.summary_every == OFF:
                 continue
@@ -51,12 +51,8 @@ def timed_rules_of(account: Account, rules: Rulebook) -> Iterator[TimedRule]:
 
 def _as_chosen(rule: TimedRule, extra: Extra) -> TimedRule:
     every = extra.summary_every
-    at = rule.at if extra.summary_minute < 0 else _clock_time(extra.summary_minute)
+    at = rule.at if extra.summary_minute < 0 else clock_time(extra.summary_minute)
     return replace(rule, every=every, day=rule.day if rule.every == every else 1, at=at)
-
-
-def _clock_time(minute: int) -> time:
-    return time(*divmod(minute, 60))
 
 
 def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -> list[Effect]:

@@ -19,7 +19,7 @@ from streamproc.core.calendar import (
     local_instant_ms,
     month_after,
 )
-from streamproc.core.instants import NEVER_MS
+from streamproc.core.instants import HOUR_MS, NEVER_MS
 from streamproc.core.model import PLAN_KINDS, Account, Bucket
 from streamproc.core.rulebook import TimedRule
 from streamproc.core.schedule.due import Due
@@ -31,7 +31,6 @@ MANY_BUCKETS = ("before_expiry", "expiry")
 """Kinds of rules with an occurrence for each bucket."""
 OF_ANY_ZONE = ("cycle_end", "expiry", "after_activation")
 """Kinds whose instants no clock decides."""
-HOUR_MS = 3_600_000
 
 Planned = Callable[[ZoneInfo], int]
 

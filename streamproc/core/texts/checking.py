@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
+from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.notices.composing import owner_of, vocabulary_of
 from streamproc.core.rulebook import Rulebook, TextOptions
 from streamproc.core.text import segments
-from streamproc.core.texts.formats import DAY_MINUTES, formats
+from streamproc.core.texts.formats import formats
 from streamproc.core.texts.template import Text, compile_text
 from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Level, Vocabulary
 

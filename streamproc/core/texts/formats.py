@@ -16,6 +16,7 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.texts.vocabulary import ENDLESS
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ _ENDLESS_WORDS: Final = {
     "ru": "безлимит",
 }
 _EPOCH: Final = datetime(1970, 1, 1)
-DAY_MINUTES: Final = 24 * 60
 _DATE_LENGTH: Final = len("2026-01-01")
 _MINUTES_LENGTH: Final = len("2026-01-01 09:00")
 _PLAIN_SPACES: Final = str.maketrans("\u00a0\u202f", "  ")

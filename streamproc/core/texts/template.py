@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
+from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.texts.formats import (
-    DAY_MINUTES,
     Formats,
     UnknownStyleError,
     formats,

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from streamproc.core.events import UsageRecorded
 from streamproc.core.model import Account
 from streamproc.core.privacy import conceal, mask
-from streamproc.core.text import readable_bytes
+from streamproc.core.texts.formats import readable_bytes
 from streamproc.edges.explain.timeline import Decision, Entry, iso
 from streamproc.edges.explain.words import about, balance, happened, why
 

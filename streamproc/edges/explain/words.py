@@ -15,7 +15,7 @@ from streamproc.core.events import (
     UsageRecorded,
 )
 from streamproc.core.instants import LAST_MS, from_ms
-from streamproc.core.text import readable_bytes
+from streamproc.core.texts.formats import readable_bytes
 
 WHY: dict[str, str] = {
     "activated": "the account began",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from streamproc.core.instants import DAY_MS
+from streamproc.core.instants import DAY_MS, HOUR_MS
 from streamproc.core.privacy import mask
 from streamproc.edges.simulation.pairing import EFFECTS, Change
 from streamproc.edges.simulation.report import MICROS, Report
@@ -40,7 +40,7 @@ def money(micros: int, currency: str) -> str:
 
 def span(duration_ms: int) -> str:
     """A duration in its largest sensible unit: ``2.5 h``; earlier is negative."""
-    for unit_ms, name in ((DAY_MS, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")):
+    for unit_ms, name in ((DAY_MS, "d"), (HOUR_MS, "h"), (60_000, "min"), (1000, "s")):
         if abs(duration_ms) >= unit_ms:
             return f"{duration_ms / unit_ms:+.1f} {name}"
     return f"{duration_ms:+} ms"
