@@ -115,8 +115,7 @@ class UsageRefunded(_Event, tag="usage.refunded", frozen=True, gc=False):
     def __post_init__(self) -> None:
         if (self.of_source is UNSET) != (self.of_id is UNSET):
             raise ValueError("of_source and of_id come together")
-        if not 1 < self.time.year < 9999:
-            _keep_in_calendar(self, "time")
+        super().__post_init__()
 
 
 class AccountActivated(_Event, tag="account.activated", frozen=True, gc=False):
@@ -151,8 +150,7 @@ class ToppedUp(_Event, tag="account.topped_up", frozen=True, gc=False):
             raise ValueError("needs either pack or granted_bytes")
         if self.pack is not UNSET and self.expires_time is not UNSET:
             raise ValueError("a pack brings its own validity, expires_time is for granted_bytes")
-        if not 1 < self.time.year < 9999:
-            _keep_in_calendar(self, "time")
+        super().__post_init__()
         if self.expires_time is not UNSET:
             _keep_in_calendar(self, "expires_time")
 
@@ -208,8 +206,7 @@ class ProfileChanged(_Event, tag="account.profile_changed", frozen=True, gc=Fals
     def __post_init__(self) -> None:
         if self.time_zone is UNSET and self.locale is UNSET and self.segments is UNSET:
             raise ValueError("needs time_zone, locale or segments")
-        if not 1 < self.time.year < 9999:
-            _keep_in_calendar(self, "time")
+        super().__post_init__()
 
 
 class PreferencesSet(_Event, tag="account.preferences_set", frozen=True, gc=False):
@@ -223,8 +220,7 @@ class PreferencesSet(_Event, tag="account.preferences_set", frozen=True, gc=Fals
     def __post_init__(self) -> None:
         if self.summary_every is UNSET and self.summary_at is UNSET and self.own_percents is UNSET:
             raise ValueError("needs summary_every, summary_at or own_percents")
-        if not 1 < self.time.year < 9999:
-            _keep_in_calendar(self, "time")
+        super().__post_init__()
 
 
 class AccountClosed(_Event, tag="account.closed", frozen=True, gc=False):
@@ -246,8 +242,7 @@ class ServiceSubscribed(_Event, tag="service.subscribed", frozen=True, gc=False)
     next_charge_time: Instant | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if not 1 < self.time.year < 9999:
-            _keep_in_calendar(self, "time")
+        super().__post_init__()
         if self.next_charge_time is not UNSET:
             _keep_in_calendar(self, "next_charge_time")
 
@@ -275,8 +270,7 @@ class ServiceCharged(_Event, tag="service.charged", frozen=True, gc=False):
     next_charge_time: Instant | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if not 1 < self.time.year < 9999:
-            _keep_in_calendar(self, "time")
+        super().__post_init__()
         if self.next_charge_time is not UNSET:
             _keep_in_calendar(self, "next_charge_time")
 
