@@ -25,8 +25,10 @@ from streamproc.contracts.rulestexts import (
     TextsDirectory,
     packaged_content,
     plain_texts,
+    spoken,
     templates,
 )
+from streamproc.contracts.written import items
 from streamproc.core.alerts.policy import PLAIN, Policy
 from streamproc.core.commands.parsing import squeezed
 from streamproc.core.commands.vocabulary import ACTIONS, REPLIES, WORDS, Commands, ReplyName
@@ -43,7 +45,7 @@ _DEFAULTS = "commands.yaml"
 def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     """What must hold between fields, and in texts; fields of wrong types are told elsewhere."""
     kinds: dict[Any, int] = {}
-    notices = [one if isinstance(one, dict) else {} for one in _list(data, "notices")]
+    notices = [one if isinstance(one, dict) else {} for one in items(data, "notices")]
     for index, notice in enumerate(notices):
         path: Path = ("notices", index)
         kind: Any = notice.get("kind")
@@ -54,7 +56,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     commands = data.get("commands")
     if isinstance(commands, dict):
         yield from _command_problems(commands)
-    if _list(data, "services"):
+    if items(data, "services"):
         # A question that is never asked, or cannot be answered, only times out.
         for kind in ("subscription_question", "charge_question"):
             if kind not in kinds:
@@ -150,11 +152,6 @@ def _merged(
     return found
 
 
-def _list(data: Mapping[str, Any], name: str) -> list[Any]:
-    found = data.get(name)
-    return found if isinstance(found, list) else []
-
-
 def _text_problems(path: Path, texts: Any, known: Vocabulary | None) -> Iterator[Problem]:
     if known is None or not isinstance(texts, dict):
         return
@@ -218,14 +215,13 @@ def _zone(one: ZoneEntry) -> Zone:
 
 def _notice(one: AnyNoticeEntry) -> Notice:
     kind: Any = one.__struct_config__.tag  # the tags are the kinds
-    common = (one.id, kind, plain_texts(one.texts), one.category, one.mandatory, one.priority)
-    ttl_ms = one.ttl_seconds * 1000
+    common = (one.id, kind, *spoken(one))
     policy = Policy(in_quiet_hours=one.in_quiet_hours or ("send" if kind in AT_ONCE else "hold"))
     if policy == PLAIN:
         policy = PLAIN
     if not isinstance(one, TimedNoticeEntry):
-        return Notice(*common, ttl_ms, policy=policy)
+        return Notice(*common, policy=policy)
     at, grace_ms = time.fromisoformat(one.at), one.misfire_grace_seconds * 1000
     if isinstance(one, PlanAdviceEntry):
-        return Notice(*common, ttl_ms, at, one.days_after, grace_ms, one.cycles, one.saving_minor)
-    return Notice(*common, ttl_ms, at, one.days_before, grace_ms, policy=policy)
+        return Notice(*common, at, one.days_after, grace_ms, one.cycles, one.saving_minor)
+    return Notice(*common, at, one.days_before, grace_ms, policy=policy)

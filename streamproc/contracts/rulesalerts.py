@@ -29,7 +29,8 @@ from streamproc.contracts.rulesformat import (
     WatchEntry,
     ZeroBalanceEntry,
 )
-from streamproc.contracts.rulestexts import plain_texts
+from streamproc.contracts.rulestexts import spoken
+from streamproc.contracts.written import entries
 from streamproc.core.alerts.policy import (
     PLAIN,
     UNRESTRICTED,
@@ -53,19 +54,14 @@ def problems(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     hours = alerts.get("quiet_hours") if isinstance(alerts, dict) else None
     if isinstance(hours, dict) and "start" in hours and hours["start"] == hours.get("end"):
         yield ("alerts", "quiet_hours", "end"), "is the start too; leave quiet_hours out"
-    rules = data.get("rules")
-    found = rules if isinstance(rules, list) else []
     reaching = {
-        rule.get("id")
-        for rule in found
-        if isinstance(rule, dict) and rule.get("kind") in _REACHING_KINDS
+        rule.get("id") for _, rule in entries(data, "rules") if rule.get("kind") in _REACHING_KINDS
     }
     limits = data.get("limits")
     kept = limits.get("history_cycles") if isinstance(limits, dict) else None
     kept = kept if isinstance(kept, int) else LimitsEntry().history_cycles
-    for index, rule in enumerate(found):
-        if isinstance(rule, dict):
-            yield from _rule_problems(("rules", index), rule, reaching, kept)
+    for index, rule in entries(data, "rules"):
+        yield from _rule_problems(("rules", index), rule, reaching, kept)
 
 
 def _rule_problems(
@@ -153,11 +149,7 @@ def usage_rule(rule: BucketRuleEntry) -> UsageRule:
         _USAGE_KINDS[type(rule)],
         tuple(sorted(rule.thresholds)),
         frozenset(map(str, rule.bucket_kinds)),
-        plain_texts(rule.texts),
-        rule.category,
-        rule.mandatory,
-        rule.priority,
-        rule.ttl_seconds * 1000,
+        *spoken(rule),
         policy_of(rule),
     )
 
@@ -175,11 +167,7 @@ def alert_rules(file: RulesFormat) -> AlertRules:
             ResolvedRule(
                 rule.id,
                 frozenset(map(str, rule.of)),
-                plain_texts(rule.texts),
-                rule.category,
-                rule.mandatory,
-                rule.priority,
-                rule.ttl_seconds * 1000,
+                *spoken(rule),
                 policy_of(rule),
             )
             for rule in file.rules
@@ -213,11 +201,7 @@ def _watch_rule(rule: WatchEntry) -> WatchRule:
         rule.id,
         _WATCH_KINDS[type(rule)],
         thresholds,
-        plain_texts(rule.texts),
-        rule.category,
-        rule.mandatory,
-        rule.priority,
-        rule.ttl_seconds * 1000,
+        *spoken(rule),
         policy_of(rule),
         rule.cap_minor if isinstance(rule, SpendPercentEntry) else 0,
         rule.tariff if isinstance(rule, SpendAmountEntry | SpendPercentEntry) else None,
@@ -234,11 +218,7 @@ def _check_rule(rule: ForecastEntry | InactivityEntry) -> CheckRule:
         rule.id,
         "forecast" if is_forecast else "inactivity",
         time.fromisoformat(rule.at),
-        plain_texts(rule.texts),
-        rule.category,
-        rule.mandatory,
-        rule.priority,
-        rule.ttl_seconds * 1000,
+        *spoken(rule),
         rule.misfire_grace_seconds * 1000,
         policy_of(rule),
         rule.days if isinstance(rule, InactivityEntry) else 0,

@@ -24,11 +24,12 @@ from streamproc.contracts.rulestexts import (
     TextsDirectory,
     options_of,
     packaged_content,
-    plain_texts,
     read,
+    spoken,
     templates,
 )
 from streamproc.contracts.rulestimed import COUNTDOWN_KINDS, TIMED_KINDS, timed_faults, timed_rule
+from streamproc.contracts.written import entries, items
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rulebook import (
     CorrectionRule,
@@ -135,17 +136,16 @@ class _Check:
         for path, problem in faults(self._data, RulesFormat):
             self._add(path, problem)
         for name in ("plans", "packs", "rules", "services", "roaming_zones", "notices"):
-            self._check_ids((name,), self._list(name))
+            self._check_ids((name,), items(self._data, name))
         self._check_scopes()
         self._check_plans()
         self._check_limits()
         for path, problem in rulesalerts.problems(self._data):
             self._add(path, problem)
-        for index, rule in enumerate(self._list("rules")):
-            if isinstance(rule, dict):
-                self._check_rule(("rules", index), rule)
-                for path, problem in timed_faults(rule, self._data):
-                    self._add(("rules", index, *path), problem)
+        for index, rule in entries(self._data, "rules"):
+            self._check_rule(("rules", index), rule)
+            for path, problem in timed_faults(rule, self._data):
+                self._add(("rules", index, *path), problem)
         for path, problem in conversation.problems(self._data):
             self._add(path, problem)
         return self._problems
@@ -153,12 +153,9 @@ class _Check:
     def _add(self, path: Path, problem: str) -> None:
         self._problems.append((self._lines.of(path), path, problem))
 
-    def _list(self, name: str) -> list[Any]:
-        return _list(self._data, name)
-
-    def _check_ids(self, path: Path, items: list[Any]) -> None:
+    def _check_ids(self, path: Path, found: list[Any]) -> None:
         ids: dict[str, int] = {}
-        for index, item in enumerate(items):
+        for index, item in enumerate(found):
             name = item.get("id") if isinstance(item, dict) else None
             if not isinstance(name, str):
                 continue
@@ -174,16 +171,13 @@ class _Check:
 
     def _check_scopes(self) -> None:
         """A bucket finds its scope by the id of its pack or allowance, so these must differ."""
-        pack_ids = {pack.get("id") for pack in self._list("packs") if isinstance(pack, dict)}
+        pack_ids = {pack.get("id") for _, pack in entries(self._data, "packs")}
         scopes: dict[str, Scope] = {}
-        for number, plan in enumerate(self._list("plans")):
-            items = plan.get("allowances") if isinstance(plan, dict) else None
-            if not isinstance(items, list):
-                continue
+        for number, plan in entries(self._data, "plans"):
             path: Path = ("plans", number, "allowances")
-            self._check_ids(path, items)
-            for index, item in enumerate(items):
-                name = item.get("id") if isinstance(item, dict) else None
+            self._check_ids(path, items(plan, "allowances"))
+            for index, item in entries(plan, "allowances"):
+                name = item.get("id")
                 if not isinstance(name, str):
                     continue
                 if name in pack_ids:
@@ -198,18 +192,14 @@ class _Check:
 
     def _check_plans(self) -> None:
         """What must hold between the fields of one plan or pack."""
-        for index, plan in enumerate(self._list("plans")):
-            if isinstance(plan, dict):
-                for name in ("tariffs", "policies"):
-                    items = plan.get(name)
-                    if isinstance(items, list):
-                        self._check_ids(("plans", index, name), items)
-                for path, problem in plan_problems(("plans", index), plan):
-                    self._add(path, problem)
-        for index, pack in enumerate(self._list("packs")):
-            if isinstance(pack, dict):
-                for path, problem in pack_problems(("packs", index), pack):
-                    self._add(path, problem)
+        for index, plan in entries(self._data, "plans"):
+            for name in ("tariffs", "policies"):
+                self._check_ids(("plans", index, name), items(plan, name))
+            for path, problem in plan_problems(("plans", index), plan):
+                self._add(path, problem)
+        for index, pack in entries(self._data, "packs"):
+            for path, problem in pack_problems(("packs", index), pack):
+                self._add(path, problem)
 
     def _check_limits(self) -> None:
         given = self._data.get("limits")
@@ -232,16 +222,10 @@ class _Check:
                 wrong = _text_problem(template, locale, kind)
                 if wrong or not template.strip():
                     self._add((*path, "texts", locale, *place), wrong or "must not be empty")
-        given = rule.get("thresholds")
-        values = given if isinstance(given, list) else []
+        values = items(rule, "thresholds")
         for index, value in enumerate(values):
             if value in values[:index]:
                 self._add((*path, "thresholds", index), f"{value} is given twice")
-
-
-def _list(data: dict[str, Any], name: str) -> list[Any]:
-    found = data.get(name)
-    return found if isinstance(found, list) else []
 
 
 def _text_problem(template: str, locale: str, kind: Any) -> str | None:
@@ -284,8 +268,8 @@ def _rulebook(file: RulesFormat) -> Rulebook:
         commands=conversation.commands_of(file),
         correction_rules=tuple(
             CorrectionRule(
-                *(rule.id, plain_texts(rule.texts), rule.category, rule.mandatory, rule.priority),
-                ttl_ms=rule.ttl_seconds * 1000,
+                rule.id,
+                *spoken(rule),
                 when=rule.when,
             )
             for rule in file.rules

@@ -76,13 +76,16 @@ class TextEntry(Strict, frozen=True):
 Texts = Annotated[dict[Locale, str | TextEntry], Meta(min_length=1)]
 
 
-class RuleEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
+class SpokenEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
     id: Id
     texts: Texts
     category: Id
     mandatory: bool = False
     priority: Priority = 5
     ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 86_400
+
+
+class RuleEntry(SpokenEntry, frozen=True, kw_only=True):
     severity: Literal["info", "warning", "critical"] = "info"
     audience: Literal["device_user", "account_holder", "both"] = "device_user"
     in_quiet_hours: Literal["hold", "send"] = "hold"
@@ -271,13 +274,7 @@ class ZoneEntry(Strict, frozen=True, kw_only=True):
     unit_bytes: Count = 1_000_000
 
 
-class NoticeEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
-    id: Id
-    texts: Texts
-    category: Id
-    mandatory: bool = False
-    priority: Priority = 5
-    ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 86_400
+class NoticeEntry(SpokenEntry, frozen=True, kw_only=True):
     in_quiet_hours: Literal["hold", "send"] | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from streamproc.contracts.lines import Path
+from streamproc.contracts.written import entries, items
 from streamproc.core.instants import DAY_MINUTES, HOUR_MS
 from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
 from streamproc.core.rulebook import Allowance, Pack, Plan
@@ -122,7 +123,7 @@ def _window(text: str) -> tuple[int, int]:
 
 def plan_problems(path: Path, plan: dict[str, Any]) -> Iterator[Problem]:
     """What is wrong between a plan's fields, as they were written."""
-    for index, one in _entries(plan, "allowances"):
+    for index, one in entries(plan, "allowances"):
         place = (*path, "allowances", index)
         if one.get("unlimited") is True:
             for name in ("granted_bytes", "rollover"):
@@ -132,12 +133,12 @@ def plan_problems(path: Path, plan: dict[str, Any]) -> Iterator[Problem]:
             yield (*place, "granted_bytes"), "is missing"
         yield from _hours_problems(place, one)
     yield from _tier_problems(path, plan)
-    for index, tariff in _entries(plan, "tariffs"):
+    for index, tariff in entries(plan, "tariffs"):
         place = (*path, "tariffs", index)
         yield from _tier_problems(place, tariff)
         if tariff.get("rating_groups") is None and tariff.get("roaming_zones") is None:
             yield place, "needs rating_groups or roaming_zones; the plan's own prices are for all"
-    for index, policy in _entries(plan, "policies"):
+    for index, policy in entries(plan, "policies"):
         yield from _policy_problems((*path, "policies", index), policy, plan)
 
 
@@ -146,23 +147,15 @@ def pack_problems(path: Path, pack: dict[str, Any]) -> Iterator[Problem]:
     yield from _hours_problems(path, pack)
 
 
-def _entries(data: dict[str, Any], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    found = data.get(name)
-    for index, one in enumerate(found if isinstance(found, list) else ()):
-        if isinstance(one, dict):
-            yield index, one
-
-
 def _hours_problems(path: Path, entry: dict[str, Any]) -> Iterator[Problem]:
-    hours = entry.get("hours")
-    for index, text in enumerate(hours if isinstance(hours, list) else ()):
+    for index, text in enumerate(items(entry, "hours")):
         if isinstance(text, str) and text[:5] == text[6:]:
             yield (*path, "hours", index), "begins and ends at once; leave hours out for all day"
 
 
 def _tier_problems(path: Path, entry: dict[str, Any]) -> Iterator[Problem]:
     before = 0
-    for index, tier in _entries(entry, "overage_tiers"):
+    for index, tier in entries(entry, "overage_tiers"):
         start = tier.get("from_bytes")
         if type(start) is not int:
             continue
@@ -189,7 +182,7 @@ def _policy_problems(path: Path, policy: dict[str, Any], plan: dict[str, Any]) -
                 yield (*path, name), f"has no meaning when {when}"
     if when == "cost_cap":
         wanted = policy.get("tariff")
-        capped = [one.get("id") for _, one in _entries(plan, "tariffs") if _has_cap(one)]
+        capped = [one.get("id") for _, one in entries(plan, "tariffs") if _has_cap(one)]
         if wanted is None and not _has_cap(plan):
             yield path, "the plan has no cost_cap_minor, and no tariff is named"
         elif wanted is not None and wanted not in capped:

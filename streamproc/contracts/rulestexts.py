@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from streamproc.contracts.lines import Lines, SyntaxProblem, field_name
 from streamproc.contracts.lines import Path as FieldPath
-from streamproc.contracts.rulesformat import LOCALE_PATTERN, TextEntry
+from streamproc.contracts.rulesformat import LOCALE_PATTERN, SpokenEntry, TextEntry
 from streamproc.contracts.rulestext import decode, parse
+from streamproc.contracts.written import entries
 from streamproc.core.commands.vocabulary import REPLIES
 from streamproc.core.rulebook import TextOptions
 
@@ -69,6 +70,17 @@ def plain_texts(texts: Mapping[str, str | TextEntry]) -> dict[str, str]:
     return {locale: one if isinstance(one, str) else one.text for locale, one in texts.items()}
 
 
+def spoken(entry: SpokenEntry) -> tuple[dict[str, str], str, bool, int, int]:
+    """What rules and notices share: texts, category, mandatory, priority, lifetime (ms)."""
+    return (
+        plain_texts(entry.texts),
+        entry.category,
+        entry.mandatory,
+        entry.priority,
+        entry.ttl_seconds * 1000,
+    )
+
+
 def options_of(
     owners: Iterable[tuple[str, Mapping[str, str | TextEntry]]],
 ) -> dict[tuple[str, str], TextOptions]:
@@ -107,9 +119,8 @@ def _owners(data: dict[str, Any]) -> dict[str, _Owner]:
     """Rules and notices by id, replies by ``reply.`` and their name."""
     found = {}
     for section in ("notices", "rules"):
-        entries = data.get(section)
-        for index, one in enumerate(entries if isinstance(entries, list) else ()):
-            if isinstance(one, dict) and isinstance(one.get("id"), str):
+        for index, one in entries(data, section):
+            if isinstance(one.get("id"), str):
                 texts = partial(one.setdefault, "texts", {})
                 found[one["id"]] = _Owner((section, index, "texts"), texts)
     commands = data.get("commands")
@@ -139,8 +150,8 @@ class TextsDirectory:
         """Give the rules, notices and replies of a file their texts; each one's new place."""
         owners = _owners(data)
         origins = {}
-        for locale, entries, filename, lines in self._read:
-            for name, written in entries.items():
+        for locale, found, filename, lines in self._read:
+            for name, written in found.items():
                 origin = Origin(filename, lines, name)
                 owner = owners.get(name)
                 if owner is None:

@@ -19,7 +19,8 @@ from streamproc.contracts.rulesformat import (
     StormsEntry,
     SummaryEntry,
 )
-from streamproc.contracts.rulestexts import plain_texts
+from streamproc.contracts.rulestexts import spoken
+from streamproc.contracts.written import entries, items
 from streamproc.core.rulebook import TimedRule
 from streamproc.core.schedule.recurrence import cron_error
 
@@ -54,9 +55,8 @@ def timed_faults(rule: dict[str, Any], file: dict[str, Any]) -> Iterator[tuple[P
             yield ("cron",), problem
     if kind == "once" and isinstance(rule.get("date"), str) and not _is_day(rule["date"]):
         yield ("date",), "there is no such day"
-    plans = {plan.get("id") for plan in _dicts(file.get("plans"))}
-    named = rule.get("plans")
-    for index, name in enumerate(named if isinstance(named, list) else ()):
+    plans = {plan.get("id") for _, plan in entries(file, "plans")}
+    for index, name in enumerate(items(rule, "plans")):
         if isinstance(name, str) and name not in plans:
             yield ("plans", index), f"there is no plan {name!r}"
 
@@ -77,11 +77,7 @@ def timed_rule(rule: AnyTimedEntry, storms: StormsEntry) -> TimedRule:
         rule.id,
         kind,
         time.fromisoformat(rule.at) if isinstance(rule, ClockedEntry) else _MIDNIGHT,
-        plain_texts(rule.texts),
-        rule.category,
-        rule.mandatory,
-        rule.priority,
-        rule.ttl_seconds * 1000,
+        *spoken(rule),
         rule.misfire_grace_seconds * 1000,
         summary.every if summary else "week",
         summary.day if summary else 1,
@@ -109,7 +105,3 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _dicts(items: Any) -> list[dict[str, Any]]:
-    return [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
