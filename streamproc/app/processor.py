@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -17,7 +17,7 @@ from streamproc.app.plain import is_native, plain_usage
 from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model
-from streamproc.core.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
+from streamproc.core.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import LAST_MS, from_ms
 from streamproc.core.model import Account
@@ -43,7 +43,14 @@ class QuotaProcessor:
         """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``, ``orders``,
         ``policy``."""
         self.packs_at_once = is_native(native)
-        self._topics = topics
+        self._outlets: dict[type[Effect], tuple[str, str]] = {
+            Reminder: ("reminders", topics.reminders),
+            Audited: ("audit", topics.audit),
+            Rejected: ("rejects", topics.rejects),
+            PolicyChanged: ("policy", topics.policy),
+            **dict.fromkeys(get_args(Order), ("orders", topics.orders)),
+        }
+        """By type of effect: what it is counted as, and where it goes."""
         self._event_clock = clock == "event"
         self._aside_records: set[tuple[str, int, int]] = set()
         self._aside_keys: set[bytes] = set()
@@ -142,7 +149,7 @@ class QuotaProcessor:
             rows.put(key, after)
         if effects:
             self._emit(outbox, key, effects)
-            pace = self._paces.get(rows)
+            pace = self._paces.get(rows) if self.rules.storms.rate_per_second else None
             if pace is not None:
                 # What was due before the event went out with it, out of turn.
                 pace.spend(sum(_is_timed(effect) for effect in effects))
@@ -252,25 +259,15 @@ class QuotaProcessor:
                 self._told.add(name)
                 log.critical("subscribers have what the rules lack", kind=kind, name=name)
 
-    def _emit(self, outbox: Outbox, key: bytes, effects: list[Effect] | tuple[Effect, ...]) -> None:
-        topics, counts = self._topics, self.counts
+    def _emit(
+        self, outbox: Outbox, key: bytes | None, effects: list[Effect] | tuple[Effect, ...]
+    ) -> None:
+        counts = self.counts
         for effect in effects:
-            kind = type(effect)
-            if kind is Reminder:
-                counts["reminders"] += 1
-                outbox.put(topics.reminders, key, encode_effect(effect))
-            elif kind is Audited:
-                counts["audit"] += 1
-                outbox.put(topics.audit, key, encode_effect(effect))
-            elif kind is PolicyChanged:
-                counts["policy"] += 1
-                outbox.put(topics.policy, key, encode_effect(effect))
-            elif kind is Rejected:
-                counts["rejects"] += 1
-                outbox.put(topics.rejects, None, encode_effect(effect))
-            else:
-                counts["orders"] += 1
-                outbox.put(topics.orders, key, encode_effect(effect))
+            name, topic = self._outlets[type(effect)]
+            counts[name] += 1
+            # Rejects name no subscriber.
+            outbox.put(topic, None if name == "rejects" else key, encode_effect(effect))
 
     def _reject(
         self,
@@ -289,8 +286,7 @@ class QuotaProcessor:
             from_ms(arrival.received_ms),
             event_id,
         )
-        self.counts["rejects"] += 1
-        outbox.put(self._topics.rejects, None, encode_effect(reject))
+        self._emit(outbox, None, (reject,))
 
 
 def _is_timed(effect: Effect) -> bool:
