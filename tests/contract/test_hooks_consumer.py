@@ -23,6 +23,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import ConsumerMessage
 from kafka.record import default_records as kafka_records
 
+from streamproc.edges.bulk.any_headers import HeaderName
 from streamproc.engine import consumer_thread, delivery, lean
 from streamproc.engine.lean import FetchedBatch as Batch
 from tests.contract.conftest import CHANGELOG, INPUT, Record
@@ -270,13 +271,6 @@ def test_fetched_records_are_lean_for_a_marked_consumer_only(lean_records: None)
         assert (other.topic, other.partition) == ("t", 0)
 
 
-class RawName(str):
-    """A header name that is put on the wire as Latin-1."""
-
-    def encode(self, *_: Any) -> bytes:
-        return super().encode("latin-1")
-
-
 @pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
 def test_a_header_name_of_any_bytes_is_read(lean_records: None, codec: int) -> None:
     """The C reader raises ``UnicodeDecodeError``, and again at every fetch."""
@@ -284,7 +278,7 @@ def test_a_header_name_of_any_bytes_is_read(lean_records: None, codec: int) -> N
     for base in (0, 3):
         builder = kafka_records.DefaultRecordBatchBuilder(2, codec, False, -1, -1, -1, 100_000)
         for at in range(3):
-            name = RawName("gr\xfcn") if base + at == 4 else "plain"
+            name = HeaderName(b"gr\xfcn") if base + at == 4 else "plain"
             builder.append(at, 1000 + at, b"k", b"v%d" % (base + at), [(name, b"x")])
         batches.append(bytes(builder.build()))
     with pytest.raises(UnicodeDecodeError):

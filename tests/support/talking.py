@@ -26,6 +26,7 @@ from streamproc.core.events import (
 )
 from streamproc.core.rulebook import Rulebook
 from tests.support.line import SUBSCRIBER, Line, day
+from tests.support.rules import edited
 
 RULES = """\
 version: 1
@@ -126,11 +127,7 @@ commands:
 @cache
 def talking_rules(*changes: tuple[str, str]) -> Rulebook:
     """The rules above, with each change's first occurrence replaced."""
-    text = RULES
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new, 1)
-    return load_rulebook(text, "r.yaml")
+    return load_rulebook(edited(RULES, *changes), "r.yaml")
 
 
 class Talking(Line):
