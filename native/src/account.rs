@@ -1,29 +1,27 @@
 //! One usage event applied to one packed account, in the plain case only.
 //!
 //! Plain is: an active account of the present rules, usage of the present cycle that is neither
-//! late, absurd nor a repeat, falls into no bucket that has ended since, crosses no threshold,
-//! meets no rarely used feature and finds its dedupe segment open. Then exactly
-//! these fields change: used bytes of buckets, overage, charged bytes, the remembered ids and their
-//! count. Everything else is copied as it stands. `None`: not plain, nothing was changed.
+//! late, absurd nor a repeat, falls into no bucket that has ended since, crosses no threshold and
+//! meets no rarely used feature. Then exactly these fields change: used bytes of buckets, overage,
+//! charged bytes, the remembered ids and their counts. Everything else is copied as it stands.
+//! `None`: not plain, nothing was changed.
 
-use crate::msgpack::{write_binary_head, write_natural, Reader};
+use crate::dedupe;
+use crate::msgpack::{write_natural, Reader, NIL};
 use crate::rules::Rules;
 use crate::usage::Usage;
 
 const STATE_VERSION: i64 = 1;
 const ACTIVE: i64 = 1;
 const ACCOUNT_FIELDS: usize = 25;
-const NIL: u8 = 0xc0;
 const BUCKET_FIELDS: usize = 11;
-const ID_BYTES: usize = 8;
-const SEGMENT_MS: i64 = 7 * 86_400_000;
 
 /// The packed account after the event, appended to `out`.
 pub fn apply(
     account: &[u8],
     usage: &Usage<'_>,
     received_ms: i64,
-    id: [u8; ID_BYTES],
+    id: dedupe::Id,
     rules: &Rules,
     out: &mut Vec<u8>,
 ) -> Option<()> {
@@ -61,30 +59,7 @@ pub fn apply(
     }
 
     out.extend_from_slice(&account[copied..reader.at]);
-    let seen = reader.binary()?;
-    if seen.len() % ID_BYTES != 0 || seen.len() / ID_BYTES + 1 > rules.dedupe_max_ids {
-        return None;
-    }
-    if seen.chunks_exact(ID_BYTES).any(|one| one == id) {
-        return None;
-    }
-    write_binary_head(out, seen.len() + ID_BYTES);
-    out.extend_from_slice(seen);
-    out.extend_from_slice(&id);
-    copied = reader.at;
-
-    let marks = reader.array()?;
-    if marks < 2 || marks % 2 != 0 {
-        return None;
-    }
-    for _ in 0..marks - 2 {
-        reader.skip()?;
-    }
-    if reader.integer()? < received_ms.div_euclid(SEGMENT_MS) {
-        return None;
-    }
-    let count = natural(&mut reader, account, &mut copied, out)?;
-    write_natural(out, count + 1);
+    dedupe::remember(&mut reader, id, received_ms, rules, out)?;
     copied = reader.at;
     reader.skip()?; // clock
     reader.skip()?; // next due

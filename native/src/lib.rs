@@ -5,6 +5,7 @@
 //! `streamproc.core` writes, which the tests hold over whole workloads.
 
 mod account;
+mod dedupe;
 mod msgpack;
 mod rules;
 mod usage;
@@ -61,7 +62,7 @@ impl PlainUsage {
             let (Ok(key), Ok(value)) = (key.cast::<PyBytes>(), value.cast::<PyBytes>()) else {
                 return Ok((index, clock_ms));
             };
-            if record.getattr(intern!(py, "headers"))?.is_truthy()? {
+            if timestamp < 0 || record.getattr(intern!(py, "headers"))?.is_truthy()? {
                 return Ok((index, clock_ms));
             }
             let received_ms = if self.event_clock {

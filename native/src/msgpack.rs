@@ -1,6 +1,8 @@
 //! Reading and writing the few MessagePack forms of a state record, always the shortest form, as
 //! the Python side writes them.
 
+pub const NIL: u8 = 0xc0;
+
 pub struct Reader<'a> {
     pub data: &'a [u8],
     pub at: usize,
@@ -81,9 +83,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Pass over an array of whole arrays, strings or numbers.
+    /// Pass over one value: nothing, a truth, a number, a text, or an array of such.
     pub fn skip(&mut self) -> Option<()> {
         match *self.data.get(self.at)? {
+            NIL | 0xc2 | 0xc3 => self.at += 1,
             0x90..=0x9f | 0xdc | 0xdd => {
                 for _ in 0..self.array()? {
                     self.skip()?;
@@ -119,6 +122,20 @@ pub fn write_natural(out: &mut Vec<u8>, value: i64) {
         _ => {
             out.push(0xcf);
             out.extend(value.to_be_bytes());
+        }
+    }
+}
+
+pub fn write_array_head(out: &mut Vec<u8>, length: usize) {
+    match length {
+        0..=0x0f => out.push(0x90 | length as u8),
+        0x10..=0xffff => {
+            out.push(0xdc);
+            out.extend((length as u16).to_be_bytes());
+        }
+        _ => {
+            out.push(0xdd);
+            out.extend((length as u32).to_be_bytes());
         }
     }
 }

@@ -25,6 +25,7 @@ pub struct Rules {
     pub max_event_bytes: i64,
     pub max_ahead_ms: i64,
     pub max_age_ms: i64,
+    pub dedupe_horizon_ms: i64,
     pub dedupe_max_ids: usize,
     pub thresholds: Vec<Thresholds>,
     pub scopes: HashMap<String, Scope>,

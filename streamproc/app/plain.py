@@ -38,6 +38,7 @@ class _Rules:
     max_event_bytes: int
     max_ahead_ms: int
     max_age_ms: int
+    dedupe_horizon_ms: int
     dedupe_max_ids: int
     thresholds: list[_Thresholds]
     scopes: dict[str, Scope]
@@ -65,6 +66,7 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
         limits.max_event_bytes,
         limits.max_ahead_ms,
         limits.max_age_ms,
+        limits.dedupe_horizon_ms,
         limits.dedupe_max_ids,
         [_thresholds(rule) for rule in rules.usage_rules],
         rules.scopes,
