@@ -66,7 +66,7 @@ def explain(
     streamproc explain 8613800000001 --from audit.ndjson.zst
     streamproc explain 8613800000001 --broker B --input streamproc.events --recompute
     """
-    from streamproc.edges.explain.showing import Shown
+    from streamproc.edges.explain.showing import Shown, units_of
     from streamproc.edges.explain.timeline import timeline, within
 
     if subscriber == "-":
@@ -84,11 +84,7 @@ def explain(
         if entry.place in states:
             entry.accounts = states[entry.place]
     entries = within(entries, options["from_time"], options["to_time"])
-    units = {
-        rule.id: "percent" if rule.kind == "usage_percent" else "bytes"
-        for rule in rulebook.usage_rules
-    }
-    shown = Shown(subscriber, units, numbers=show_numbers)
+    shown = Shown(subscriber, units_of(rulebook), numbers=show_numbers)
     if as_json:
         document = {
             "subscriber": shown.name,

@@ -164,7 +164,9 @@ def _simulate(
 
 
 def _rule_ids(book: Rulebook) -> set[str]:
-    return {rule.id for rule in book.usage_rules} | {rule.id for rule in book.timed_rules}
+    """All that messages can be from: rules, notices, replies."""
+    replies = book.commands.replies.values() if book.commands else ()
+    return {*book.rules_by_id, *(one.id for one in (*book.notices.values(), *replies))}
 
 
 def _records(options: dict[str, Any]) -> Iterator[LogRecord]:

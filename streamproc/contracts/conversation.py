@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from streamproc.contracts.lines import Path
+from streamproc.contracts.rulesalerts import kept_cycles
 from streamproc.contracts.rulesformat import (
     AnyNoticeEntry,
     CommandsEntry,
@@ -63,12 +64,10 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
                 yield ("notices",), f"services need a notice of the kind {kind}"
         if "commands" not in data:
             yield ("commands",), "services need commands, for answers to their questions"
-    limits = data.get("limits")
-    kept = limits.get("history_cycles", 2) if isinstance(limits, dict) else 2
     if "plan_advice" in kinds:
-        index = kinds["plan_advice"]
+        index, kept = kinds["plan_advice"], kept_cycles(data)
         cycles = notices[index].get("cycles", 2)
-        if isinstance(cycles, int) and isinstance(kept, int) and cycles > kept:
+        if isinstance(cycles, int) and cycles > kept:
             problem = f"must be at most limits.history_cycles, {kept}"
             yield ("notices", index, "cycles"), problem
 
@@ -223,5 +222,5 @@ def _notice(one: AnyNoticeEntry) -> Notice:
         return Notice(*common, policy=policy)
     at, grace_ms = time.fromisoformat(one.at), one.misfire_grace_seconds * 1000
     if isinstance(one, PlanAdviceEntry):
-        return Notice(*common, at, one.days_after, grace_ms, one.cycles, one.saving_minor)
+        return Notice(*common, at, one.days_after, grace_ms, one.cycles, one.saving_minor, policy)
     return Notice(*common, at, one.days_before, grace_ms, policy=policy)

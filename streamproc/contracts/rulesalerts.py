@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, time
 from typing import Any
 
@@ -57,11 +57,16 @@ def problems(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     reaching = {
         rule.get("id") for _, rule in entries(data, "rules") if rule.get("kind") in _REACHING_KINDS
     }
-    limits = data.get("limits")
-    kept = limits.get("history_cycles") if isinstance(limits, dict) else None
-    kept = kept if isinstance(kept, int) else LimitsEntry().history_cycles
+    kept = kept_cycles(data)
     for index, rule in entries(data, "rules"):
         yield from _rule_problems(("rules", index), rule, reaching, kept)
+
+
+def kept_cycles(data: Mapping[str, Any]) -> int:
+    """How many closed cycles are kept; the default if nothing of the right type says so."""
+    limits = data.get("limits")
+    kept = limits.get("history_cycles") if isinstance(limits, dict) else None
+    return kept if isinstance(kept, int) else LimitsEntry().history_cycles
 
 
 def _rule_problems(

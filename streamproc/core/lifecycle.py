@@ -29,7 +29,6 @@ from streamproc.core.model import (
 from streamproc.core.quota.cycles import begin_quota_cycle, forget_quota
 from streamproc.core.quota.rollover import roll_over
 from streamproc.core.rulebook import TOPUP_PRIORITY, Allowance, Rulebook
-from streamproc.core.schedule.choices import forget_choices
 
 MAX_BOUGHT_BYTES = 1 << 52
 """Packs and top-ups of one account at once: sums with the plan's stay exact JSON numbers."""
@@ -53,7 +52,6 @@ def activate(
         account.grants += 1
         account.opted_out = []
         forget_quota(account)
-        forget_choices(account)
     account.status = ACTIVE
     account.plan = event.plan
     account.next_plan = ""

@@ -231,9 +231,10 @@ def extra_of(account: Account) -> Extra:
 
 
 def forget_choices_and_services(extra: Extra) -> None:
-    """A contract ended: what its subscriber chose and had does not bind a new one."""
+    """A contract ended: what its subscriber chose and had, and was, does not bind a new one."""
     for name in (
         *("own_percents", "quiet_minutes", "summary_every", "summary_minute"),
+        *("segments", "moves"),
         *("services", "questions", "questions_asked", "confirmed_charges"),
         *("roaming_zone", "located_ms", "advised_cycle_ms", "listed", "replied_ms", "helped"),
     ):

@@ -11,11 +11,15 @@ import pytest
 
 from streamproc.contracts.codec import encode_effect, encode_event
 from streamproc.contracts.receipts import Receipt, ReminderRecord, encode_receipt
+from streamproc.contracts.rulesfile import packaged_rulebook
 from streamproc.core.effects import Audited, Reminder
 from streamproc.core.events import SubscriberEvent, UsageRecorded
 from streamproc.core.instants import to_ms
+from streamproc.edges.explain import gathering
+from streamproc.edges.explain.showing import units_of
 from streamproc.edges.explain.words import WHY, figure, level
 from streamproc.edges.recording.lines import LogRecord, to_line
+from tests.contract import contract
 from tests.contract.contract import schema
 from tests.support.commands import run
 from tests.support.line import GB, SUBSCRIBER, Line, day, rulebook
@@ -201,3 +205,35 @@ def test_decisions_of_a_later_release_are_shown_by_name(tmp_path: Path) -> None:
     record = LogRecord(SUBSCRIBER.encode(), encode_effect(later), 0)
     said = run("explain", SUBSCRIBER, "--from", recording(tmp_path / "a.ndjson", [record]))
     assert "moved_to_mars: moved to mars" in said
+
+
+def test_levels_of_every_kind_of_rule_are_told_in_their_unit() -> None:
+    units = units_of(packaged_rulebook("showcase.yaml"))
+    told = {name: level(500, unit) for name, unit in units.items()}
+    assert told == {
+        "percent-used": "500 %",
+        "percent-left": "500 % left",
+        "bytes-left": "500 B left",
+        "bytes-used": "500 B used",
+        "spent": "500 minor units spent",
+        "spend-cap": "500 % of the cap spent",
+        "each-step": "500 B used",
+        "fast": "500 B in its window",
+        "unusual": "500 % of the usual",
+        "new-year": "500 %",
+    }
+
+
+def test_the_types_of_records_that_are_no_input_are_those_of_the_schemas() -> None:
+    assert {f"{kind}.v1" for kind in gathering.OUTPUTS} == {
+        *contract.OUTPUTS,
+        *contract.DISPATCH,
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(gathering.OUTPUTS))
+def test_no_output_is_taken_for_an_event_of_the_subscriber(kind: str) -> None:
+    found = gathering.Found(SUBSCRIBER)
+    value = json.dumps({"type": kind}).encode()
+    found.take(LogRecord(SUBSCRIBER.encode(), value, 0, (), 0, 1, "topic"), kind)
+    assert found.arrived == []

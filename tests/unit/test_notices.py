@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from streamproc.core.alerts.policy import PLAIN
 from streamproc.core.effects import ConfirmationDecided
+from streamproc.core.events import PreferencesSet, ProfileChanged
 from tests.support.line import day, decisions, reasons
 from tests.support.talking import (
     Talking,
@@ -231,3 +233,24 @@ def test_the_record_of_one_subscriber_is_bounded() -> None:
     for number in range(21):
         line.request("video", 1 + number / 1000)
     assert reasons(line.effects) == ["account_full"]
+
+
+def test_every_notice_passes_quiet_hours_as_the_file_says() -> None:
+    asked = tuple(
+        (f"    kind: {kind}\n", f"    kind: {kind}\n    in_quiet_hours: {word}\n")
+        for kind, word in (("plan_advice", "send"), ("before_charge", "send"))
+    )
+    rules = talking_rules(*asked)
+    assert rules.notices["plan_advice"].policy.in_quiet_hours == "send"
+    assert rules.notices["before_charge"].policy.in_quiet_hours == "send"
+    assert talking_rules().notices["plan_advice"].policy == PLAIN
+
+
+def test_nothing_of_a_contract_is_kept_for_the_next_one() -> None:
+    """Not even who the subscriber was, and where."""
+    line = begun("music")
+    line.send(ProfileChanged, 1, segments=["gold"], time_zone="Asia/Shanghai")
+    line.send(PreferencesSet, 2, own_percents=[10], summary_every="day")
+    assert line.account.extra is not None
+    line.close(3)
+    assert line.account.extra is None

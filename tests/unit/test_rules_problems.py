@@ -230,3 +230,26 @@ def test_what_a_new_file_lacks_is_named() -> None:
         *("allowance 'data-lite'", "allowance 'data-basic'"),
         *("allowance 'data-family'", "allowance 'video'"),
     ]
+
+
+def test_how_many_cycles_are_kept_is_read_in_one_way() -> None:
+    """A wrong type does not hide what is beyond the default."""
+    text = YAML.replace("limits: {hold_unknown_seconds: 60}", "limits: {history_cycles: many}")
+    text += """\
+  - id: odd
+    kind: anomaly
+    thresholds: [500]
+    category: safety
+    texts: {en: "odd"}
+notices:
+  - id: advice
+    kind: plan_advice
+    at: "10:00"
+    cycles: 5
+    category: advice
+    texts: {en: "{better_plan}"}
+"""
+    found = problems(text)
+    assert any("history_cycles: must be a whole number" in one for one in found), found
+    assert any("rules[1].cycles: limits.history_cycles keeps only 2" in one for one in found)
+    assert any("cycles: must be at most limits.history_cycles, 2" in one for one in found)

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamproc.cli.simulate import _rule_ids
+from streamproc.contracts.rulesfile import packaged_rulebook
 from streamproc.core.instants import DAY_MS
 from streamproc.edges.simulation.messages import Message, Outcome
 from streamproc.edges.simulation.pairing import Change, pair
@@ -17,6 +19,7 @@ from streamproc.edges.simulation.report import compare
 from streamproc.edges.simulation.table import money, span
 from tests.property.budget import budget
 from tests.support.commands import run
+from tests.support.talking import talking_rules
 
 BOTH = frozenset({"low", "weekly"})
 HOUR_MS = DAY_MS // 24
@@ -256,3 +259,38 @@ def test_what_cannot_be_run_is_refused(
     files: dict[str, Path], arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("simulate", "--rules", files["new.yaml"], *arguments, code=2)
+
+
+def test_rules_of_every_kind_are_known_by_their_ids() -> None:
+    """What both files have is never taken for another rule of its kind."""
+    book = talking_rules()
+    ids = _rule_ids(book)
+    assert ids >= {"low", "weekly", "welcome", "advice"}
+    assert ids >= {reply.id for reply in book.commands.replies.values()}  # type: ignore[union-attr]
+    showcase = packaged_rulebook("showcase.yaml")
+    assert _rule_ids(showcase) == {
+        "percent-used", "percent-left", "bytes-left", "bytes-used", "spent", "spend-cap", "beyond",
+        "each-step", "fast", "unusual", "empty", "restored", "soon-out", "idle", "weekly-summary",
+        "cycle-end", "pack-expiry", "new-year",
+    }  # fmt: skip
+
+
+def test_messages_of_two_rules_of_a_kind_are_not_taken_for_each_other(
+    files: dict[str, Path],
+) -> None:
+    spend = """\
+  - {id: one, kind: spend_amount, thresholds: [%s], category: money, texts: {en: "x"}}
+  - {id: other, kind: spend_amount, thresholds: [%s], category: money, texts: {en: "x"}}
+"""
+    priced = RULES.replace("allowances:", "overage_price_minor: 1, allowances:")
+    priced = priced.replace("1_000_000_000", "500_000_000")
+    files["present.yaml"].write_text(priced + spend % (300, 90_000))
+    files["new.yaml"].write_text(priced + spend % (90_000, 300))
+    document = json.loads(
+        run("simulate", "--rules", files["new.yaml"], "--present", files["present.yaml"],
+            "--from", files["month.ndjson"], "--json")
+    )  # fmt: skip
+    assert sorted((one["effect"], one["rule"]) for one in document["changes"]) == [
+        ("added", "other"),
+        ("dropped", "one"),
+    ]

@@ -69,17 +69,6 @@ def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -
     return [audited("preferences_set", event.subscriber, to_ms(event.time), cause)]
 
 
-def forget_choices(account: Account) -> None:
-    """A new contract begins: what was chosen and known under the old one does not bind it."""
-    extra = account.extra
-    if extra is None:
-        return
-    extra.own_percents, extra.quiet_minutes = [], []
-    extra.summary_every, extra.summary_minute = "", -1
-    extra.segments, extra.moves = [], []
-    drop_empty_extra(account)
-
-
 def _minute(at: str) -> int:
     hours, minutes = at.split(":")
     return int(hours) * 60 + int(minutes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, get_args
 
 import msgspec
 from kafka.partitioner import murmur2
@@ -16,8 +17,8 @@ from streamproc.contracts.codec import (
     decode_reject,
     decode_reminder,
 )
-from streamproc.contracts.receipts import Receipt, decode_receipt
-from streamproc.core.effects import Audited, Rejected, Reminder
+from streamproc.contracts.receipts import DeadLetter, Receipt, decode_receipt
+from streamproc.core.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.events import ClockAdvanced, SubscriberEvent
 from streamproc.edges.recording import LogRecord
 from streamproc.edges.replay.selection import event_type
@@ -26,14 +27,8 @@ from streamproc.edges.replay.sources import FileSource, TopicSource, placed
 Place = tuple[str, int, int]
 """Topic, partition and offset of an input record."""
 
-OUTPUTS = frozenset(
-    {
-        "audit.recorded",
-        "reminder.requested",
-        "input.rejected",
-        "receipt.recorded",
-        "reminder.abandoned",
-    }
+OUTPUTS: Final = frozenset(
+    str(one.__struct_config__.tag) for one in (*get_args(Effect), Receipt, DeadLetter)
 )
 """Types of records that are no input."""
 

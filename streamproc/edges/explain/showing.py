@@ -9,15 +9,25 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from streamproc.core.alerts.rules import WatchRule
 from streamproc.core.events import UsageRecorded
 from streamproc.core.model import Account
 from streamproc.core.privacy import conceal, mask
+from streamproc.core.reminding import threshold_of
+from streamproc.core.rulebook import Rulebook, UsageRule
 from streamproc.core.texts.formats import readable_bytes
 from streamproc.edges.explain.timeline import Decision, Entry, iso
 from streamproc.edges.explain.words import about, balance, happened, why
 
 Units = Mapping[str, str]
-"""Unit of a rule's thresholds (``percent`` or ``bytes``) by rule id."""
+"""Unit of a rule's thresholds, as reminders have it, by rule id."""
+
+
+def units_of(rulebook: Rulebook) -> Units:
+    """Of all rules that have thresholds."""
+    reaching: list[UsageRule | WatchRule] = [*rulebook.usage_rules, *rulebook.watch_rules]
+    found = {rule.id: threshold_of(rule, 0) for rule in reaching}
+    return {name: one.unit for name, one in found.items() if one is not None}
 
 
 class Shown:

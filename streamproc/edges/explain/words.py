@@ -73,6 +73,19 @@ WHY: dict[str, str] = {
 """A decision of a later release is shown by its own name."""
 
 
+_LEVELS = {
+    "percent": "{0} %",
+    "percent_remaining": "{0} % left",
+    "bytes": "{1} left",
+    "bytes_used": "{1} used",
+    "minor_units": "{0} minor units spent",
+    "percent_of_cap": "{0} % of the cap spent",
+    "bytes_in_window": "{1} in its window",
+    "percent_of_usual": "{0} % of the usual",
+}
+"""By the unit of a threshold: its number plain, and as bytes."""
+
+
 def about(audit: Audited, unit: str | None) -> str:
     """Rule, level and bucket of a decision: ``low-balance 80 % of data-basic``."""
     parts = []
@@ -96,9 +109,8 @@ def why(audit: Audited) -> str:
 
 def level(value: int, unit: str | None) -> str:
     """A threshold; its unit is known from the rules or from a reminder of the rule only."""
-    if unit == "percent":
-        return f"{value} %"
-    return f"{readable_bytes(value)} left" if unit == "bytes" else f"at {value}"
+    shown = _LEVELS.get(unit or "", "at {0}")
+    return shown.format(value, readable_bytes(value))
 
 
 def figure(name: str, number: int) -> str:
