@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import ceil
+from fractions import Fraction
+from math import floor
 from typing import Any
 
 from streamproc.core.notices.catalogue import Notice
@@ -10,6 +11,7 @@ from streamproc.core.rulebook import EVERYTHING, Plan, Rulebook
 from streamproc.oracle.buckets import NEVER, Bucket, remaining
 from streamproc.oracle.days import cycle_around, days_after
 from streamproc.oracle.figures import Expectation, OrderKey, ReminderKey
+from streamproc.oracle.quota import price
 from streamproc.oracle.reading import Fields
 from streamproc.oracle.spelling import Meant, meaning
 
@@ -390,10 +392,23 @@ def _next(event: Fields) -> int | None:
 
 
 def _price(plan: Plan, used: int, is_lucky: bool) -> int:
-    """What a cycle costs: a lucky one could use up every allowance."""
+    """What a cycle costs: a lucky one could use up every allowance, then only what is cheapest, and
+    was stopped at a cap; an unlucky one pays every tariff for all that is left."""
     beyond = used
     for one in plan.allowances:
         if is_lucky or one.scope == EVERYTHING:
-            beyond -= one.granted_bytes
-    units = ceil(beyond / plan.overage_unit_bytes) if beyond > 0 else 0
-    return plan.price_minor + units * plan.overage_price_minor
+            beyond -= beyond if one.unlimited else min(one.granted_bytes, beyond)
+    costs = [price(tariff, beyond) for tariff in plan.all_tariffs]
+    if not is_lucky:
+        return plan.price_minor + sum(costs)
+    if len(costs) > 1:
+        rates = [
+            Fraction(tier.price_minor, tier.unit_bytes)
+            for tariff in plan.all_tariffs
+            for tier in tariff.tiers
+        ]
+        costs = [floor(min(rates) * beyond)]
+    for tariff in plan.all_tariffs:
+        if tariff.cap_minor is not None:
+            costs.append(tariff.cap_minor)
+    return plan.price_minor + min(costs)

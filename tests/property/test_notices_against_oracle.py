@@ -30,12 +30,25 @@ FIGURES = (
     ("    saving_minor: 500", "    cycles: 1\n    saving_minor: 500"),
     ("answer_seconds: 3600", "answer_seconds: 600"),
 )
+SMALL = "    price_minor: 1000\n    overage_price_minor: 10\n"
+LARGE = "    price_minor: 5000\n    overage_price_minor: 5\n"
+TIERS = "    overage_tiers: [{from_bytes: 5_000_000, price_minor: 1}]\n"
+ABROAD = "    tariffs: [{id: abroad, roaming_zones: [eu], overage_price_minor: 9}]\n"
+ENDLESS = ("{id: much, granted_bytes: 10_000_000_000}", "{id: much, unlimited: true}")
+PRICES = (
+    (),
+    ((SMALL, SMALL + TIERS),),
+    ((SMALL, SMALL + "    cost_cap_minor: 500\n"),),
+    ((LARGE, LARGE + ABROAD), ENDLESS),
+)
+"""What plans may ask beside a price."""
 
 
 @cache
-def never_held(max_replies: int) -> Rulebook:
+def never_held(max_replies: int, prices: tuple[tuple[str, str], ...]) -> Rulebook:
     """Quiet hours hold nothing: the gate has its own tests."""
-    rules = talking_rules(*FIGURES, ("max_replies: 20", f"max_replies: {max_replies}"))
+    replies = ("max_replies: 20", f"max_replies: {max_replies}")
+    rules = talking_rules(*FIGURES, *prices, replies)
     at_once = Policy(in_quiet_hours="send")
     return Rulebook(
         tuple(rules.plans.values()),
@@ -58,11 +71,16 @@ def never_held(max_replies: int) -> Rulebook:
     stories=st.integers(5, 60),
     subscribers=st.integers(1, 4),
     max_replies=st.sampled_from([1, 4, 20]),
+    prices=st.sampled_from(PRICES),
 )
 def test_stories_end_as_the_oracle_expects(
-    seed: int, stories: int, subscribers: int, max_replies: int
+    seed: int,
+    stories: int,
+    subscribers: int,
+    max_replies: int,
+    prices: tuple[tuple[str, str], ...],
 ) -> None:
-    rules = never_held(max_replies)
+    rules = never_held(max_replies, prices)
     settings = WorkloadSettings(
         seed=seed, events=60, subscribers=subscribers, account_share=0.2, close_share=0.2
     )
@@ -97,7 +115,7 @@ def world_facts(world: World) -> list[_Facts]:
     return [_Facts(world, name) for name in world.ledgers]
 
 
-RULES = never_held(20)
+RULES = never_held(20, ())
 assert RULES.commands is not None
 GRAMMAR = grammar_of(RULES, RULES.commands)
 WORDS = sorted(

@@ -85,6 +85,30 @@ def test_a_reply_speaks_of_the_buckets_and_has_their_figures(line: Talking) -> N
     assert "Out of bundle 200 MB, CN¥20.00" in reply.text  # type: ignore[union-attr]
 
 
+PRICES = "    overage_price_minor: 10\n"
+TIERS = PRICES + "    overage_tiers: [{from_bytes: 100_000_000, price_minor: 1}]\n"
+ABROAD = "    tariffs: [{id: abroad, roaming_zones: [eu], overage_price_minor: 100}]\n"
+
+
+@pytest.mark.parametrize(
+    ("prices", "cost"),
+    [
+        (PRICES, "CN¥20.00"),
+        (TIERS, "CN¥11.00"),  # 100 MB at 0.10 and 100 MB at 0.01
+        (PRICES + "    cost_cap_minor: 1500\n", "CN¥15.00"),
+        (PRICES + ABROAD, "CN¥110.00"),  # half of it at home
+    ],
+)
+def test_the_cost_of_overage_is_what_the_plan_asks_for_it(prices: str, cost: str) -> None:
+    line = Talking(talking_rules((PRICES, prices)))
+    line.begin()
+    line.use(1_100_000_000, 1)
+    line.use(100_000_000, 1.5, roaming_zone="eu")
+    for text in ("0000", "BALANCE"):
+        (reply,) = texts(line.text(text, 2))
+        assert f"{cost}." in reply
+
+
 def test_services_end_by_their_number_in_the_list_that_was_sent_last(line: Talking) -> None:
     line.text("0000", 1)
     line.unsubscribe("video", 1.5)  # the list does not move under the subscriber

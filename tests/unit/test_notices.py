@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from streamproc.core.alerts.policy import PLAIN
 from streamproc.core.effects import ConfirmationDecided
 from streamproc.core.events import PreferencesSet, ProfileChanged
@@ -218,6 +220,47 @@ def test_a_saving_that_allowances_for_some_usage_may_hide_is_not_told() -> None:
     for start in (0, 31):
         line.use(6_000_000_000, start + 1)  # of films, for all that the history knows
     assert "saved" not in str(texts(line.reach(day(70))))
+
+
+SMALL = "  - id: small\n    price_minor: 1000\n    overage_price_minor: 10\n"
+ABROAD = "    tariffs: [{id: abroad, roaming_zones: [eu], overage_price_minor: 100}]\n"
+LARGE_DATA = "      - {id: much, granted_bytes: 10_000_000_000}\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "advice"),
+    [
+        ("tiers", (SMALL, SMALL + "    overage_tiers: [{from_bytes: 1, price_minor: 0}]\n"), []),
+        ("a cap", (SMALL, SMALL + "    cost_cap_minor: 3000\n"), []),
+        ("a dear tariff", (LARGE_DATA, LARGE_DATA + ABROAD), ["large had saved CN¥120.00"]),
+        (
+            "a dear tariff, met",
+            (LARGE_DATA, "      - {id: much, granted_bytes: 1_900_000_000}\n" + ABROAD),
+            [],
+        ),
+        ("a cheap tariff", (SMALL, SMALL + ABROAD.replace("100}", "1}")), []),
+        (
+            "no end",
+            (LARGE_DATA, "      - {id: much, unlimited: true}\n"),
+            ["large had saved CN¥120.00"],
+        ),
+        (
+            "a cap of the other",
+            (
+                LARGE_DATA,
+                "      - {id: much, granted_bytes: 1}\n    cost_cap_minor: 0\n",
+            ),
+            [],
+        ),
+    ],
+)
+def test_plan_advice_knows(what: str, change: tuple[str, str], advice: list[str]) -> None:
+    line = Talking(talking_rules(change))
+    line.begin()
+    for start in (0, 31):
+        line.use(2_000_000_000, start + 1)  # a GB beyond: 100.00 a cycle
+    told = [one.partition(" in 2 ")[0] for one in texts(line.reach(day(70))) if "saved" in one]
+    assert told == advice, what
 
 
 def test_what_billing_says_of_unknown_services_or_earlier_contracts_is_rejected() -> None:

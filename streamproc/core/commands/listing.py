@@ -6,8 +6,8 @@ from typing import Any
 
 from streamproc.core.commands.vocabulary import ACTIONS, Commands
 from streamproc.core.model import Bucket, Extra, totals
-from streamproc.core.notices.money import price_minor_of
 from streamproc.core.notices.services import Told
+from streamproc.core.quota.tariffs import spend_minor
 from streamproc.core.reminding import local_end
 from streamproc.core.texts.catalogue import best_locale
 from streamproc.core.texts.formats import Formats, formats, iso_minute
@@ -26,7 +26,7 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
         "granted": granted,
         "percent": used * 100 // granted if granted else 100,
         "overage": account.overage_bytes,
-        "cost": _overage_cost_minor(told),
+        "cost": spend_minor(account, told.rules),
         "buckets": _joined([_bucket(one, told, shown) for one in account.buckets], told, commands),
         "services": _joined(_numbered_services(told, extra, shown), told, commands),
         "questions": _joined(_questions(told, extra, shown), told, commands),
@@ -58,15 +58,6 @@ def _joined(items: list[str], told: Told, commands: Commands) -> str:
 def _fragment(name: str, told: Told, commands: Commands) -> str:
     texts = commands.replies[name].texts
     return texts[best_locale(texts, told.account.locale, told.rules.default_locale)]
-
-
-def _overage_cost_minor(told: Told) -> int:
-    plan = told.rules.plans.get(told.account.plan)
-    if plan is None:
-        return 0
-    return price_minor_of(
-        told.account.overage_bytes, plan.overage_price_minor, plan.overage_unit_bytes
-    )
 
 
 def _bucket(bucket: Bucket, told: Told, shown: Formats) -> str:

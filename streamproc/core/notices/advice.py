@@ -1,10 +1,12 @@
 """Whether another plan fits the usage of the last cycles better, and by how much.
 
-What a cycle would have cost under a plan is the plan's price plus its overage price for what its
+What a cycle would have cost under a plan is the plan's price plus what its tariffs ask for what its
 allowances would not have covered. History tells how much was used, not of what kind; so the
-present plan is taken at its best (every allowance could be used up) and another one at its worst
-(allowances for some usage only do not count). The saving that is told is therefore a lower bound;
-where all allowances cover everything, it is exact.
+present plan is taken at its best (every allowance could be used up, the rest was of the cheapest
+kind, no cap was lifted) and another one at its worst (allowances for some usage only do not count,
+the rest was of the dearest kind). The saving that is told is therefore a lower bound; where
+allowances cover everything and plans have one tariff, it is exact. A cap makes no other plan
+cheaper: beyond it there would have been no data.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from msgspec import Struct
 from streamproc.core.calendar import cycle_of, known_zone
 from streamproc.core.model import Account, ClosedCycle
 from streamproc.core.notices.catalogue import Notice
-from streamproc.core.notices.money import price_minor_of
+from streamproc.core.quota.tariffs import price_minor
 from streamproc.core.rulebook import EVERYTHING, Plan, Rulebook
 
 
@@ -77,10 +79,19 @@ def _is_whole(cycle: ClosedCycle, account: Account) -> bool:
 
 
 def _cost_minor(plan: Plan, used_bytes: int, *, at_best: bool) -> int:
-    covered = sum(
-        one.granted_bytes for one in plan.allowances if at_best or one.scope == EVERYTHING
-    )
-    beyond = max(used_bytes - covered, 0)
-    return plan.price_minor + price_minor_of(
-        beyond, plan.overage_price_minor, plan.overage_unit_bytes
-    )
+    covering = [one for one in plan.allowances if at_best or one.scope == EVERYTHING]
+    if any(one.unlimited for one in covering):
+        return plan.price_minor
+    beyond = max(used_bytes - sum(one.granted_bytes for one in covering), 0)
+    tariffs = plan.all_tariffs
+    if not at_best:
+        # Nobody knows how it would have been split: as if each tariff had to price all of it.
+        return plan.price_minor + sum(price_minor(one, beyond) for one in tariffs)
+    if len(tariffs) == 1:
+        cost = price_minor(tariffs[0], beyond)
+    else:
+        cost = min(
+            beyond * tier.price_minor // tier.unit_bytes for one in tariffs for tier in one.tiers
+        )
+    caps = [one.cap_minor for one in tariffs if one.cap_minor is not None]
+    return plan.price_minor + min([cost, *caps])
