@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,6 +12,7 @@ from streamproc.app.plain import NativeMissingError, is_native, streamproc_nativ
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Native, Topics
 from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.model import Account
 from streamproc.edges.workload import WorkloadSettings, generate
 from streamproc.engine.partition import Outbox
@@ -168,6 +169,57 @@ def test_plain_usage_does_not_reach_the_core(monkeypatch: pytest.MonkeyPatch) ->
     account = run.rows.get(KEY)
     assert account is not None
     assert account.charged_bytes == 1000
+
+
+@needs_native
+def test_an_account_with_closed_cycles_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("on")
+    run.apply([activation()])
+    run.clock_ms = START_MS + 30 * DAY_MS  # in the next cycle
+    run.commit()
+    monkeypatch.setattr(run.processor, "_apply_one", None)
+    later = GOOD.replace(b"2026-01-05", b"2026-02-04")
+    run.apply([Log(KEY, later, START_MS + 30 * DAY_MS, 1)])
+    account = run.rows.get(KEY)
+    assert account is not None
+    assert account.history
+    assert account.charged_bytes == 1000
+
+
+@needs_native
+def test_ids_are_forgotten_as_in_the_core() -> None:
+    days = [0, 0, 6, 7, 8, 20, 29, 45, 46, 46, 80, 200, 201]
+    log = [activation()]
+    for number, day in enumerate(days):
+        at_ms = START_MS + 2000 + day * DAY_MS
+        time = from_ms(at_ms - 1000).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        value = GOOD.replace(b"u1", b"u%d" % number).replace(b"2026-01-05T08:00:01Z", time)
+        log.append(Log(KEY, value, at_ms, number + 1))
+    # Cut everywhere: what falls due is done between, so that usage itself is plain.
+    run = compared(log, list(range(1, len(log))))
+    account = run.rows.get(KEY)
+    assert account is not None
+    assert sum(account.seen_marks[1::2]) == len(account.seen_ids) // 8 < len(days)
+
+
+@needs_native
+def test_most_of_the_demo_needs_no_core() -> None:
+    """A feature that lets the compiled part decline all is seen here, not in a bench only."""
+    settings = WorkloadSettings(seed=5, events=6_000, subscribers=60)
+    log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
+    run = Run("on")
+    applied = run.processor._apply_one
+    by_core: list[int] = []
+
+    def counting(topic: str, partition: int, record: Log, *rest: Any) -> int:
+        by_core.append(record.offset)
+        return applied(topic, partition, record, *rest)
+
+    run.processor._apply_one = counting  # type: ignore[method-assign]
+    for start in range(0, len(log), 500):
+        run.apply(log[start : start + 500])
+        run.commit()
+    assert len(by_core) < len(log) // 5, f"{len(by_core)} of {len(log)} went to the core"
 
 
 def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(
