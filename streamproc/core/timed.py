@@ -6,7 +6,7 @@ clock, so a timer can neither be forgotten nor fire twice (law 19).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from streamproc.core.alerts.checks import next_check_ms
@@ -19,7 +19,7 @@ from streamproc.core.notices.due import soonest_ms as notices_due_ms
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.choices import timed_rules_of
 from streamproc.core.schedule.due import Due
-from streamproc.core.schedule.occurrences import MANY_BUCKETS, coming
+from streamproc.core.schedule.occurrences import MANY_BUCKETS, coming, soonest_ms
 
 
 def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
@@ -37,14 +37,31 @@ def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
         soonest = min(soonest, next_check_ms(account, rules))
     for bucket in account.buckets:
         soonest = min(soonest, bucket.expires_ms)
-    for due in _upcoming(account, subscriber, rules):
-        soonest = min(soonest, due.at_ms)
+    if rules.timed_rules:
+        tz, clock_ms = known_zone(account.time_zone), account.clock_ms
+        for rule in timed_rules_of(account, rules):
+            at_ms = soonest_ms(rule, account, subscriber, clock_ms, tz)
+            if at_ms < soonest:
+                soonest = at_ms
     return soonest
 
 
 def reminders_due(account: Account, subscriber: str, at_ms: int, rules: Rulebook) -> list[Due]:
-    """The timed reminders of exactly this instant, in rulebook order."""
-    return [due for due in _upcoming(account, subscriber, rules) if due.at_ms == at_ms]
+    """The timed reminders of exactly this instant, in rulebook order.
+
+    It is the next occurrence of their rules, for each bucket where they are about buckets.
+    """
+    if not rules.timed_rules:
+        return []
+    tz, clock_ms = known_zone(account.time_zone), account.clock_ms
+    found: list[Due] = []
+    for rule in timed_rules_of(account, rules):
+        if soonest_ms(rule, account, subscriber, clock_ms, tz) <= at_ms:
+            series = coming(rule, account, subscriber, clock_ms, tz)
+            if rule.kind not in MANY_BUCKETS:
+                series = islice(series, 1)
+            found += [due for due in series if due.at_ms == at_ms]
+    return found
 
 
 class Turn(NamedTuple):
@@ -84,21 +101,6 @@ def turn_of(account: Account, subscriber: str, rules: Rulebook) -> Turn | None:
         is_advice = advice is not None and advice_ms(account, advice) <= at_ms
         turns.append(Turn(1 + advice.priority if advice and is_advice else MANDATORY, NEVER_MS))
     return min(turns, default=None)
-
-
-def _upcoming(account: Account, subscriber: str, rules: Rulebook) -> Iterator[Due]:
-    """The next occurrence of every rule, for each bucket where it is about buckets."""
-    if not rules.timed_rules:
-        return
-    tz = known_zone(account.time_zone)
-    for rule in timed_rules_of(account, rules):
-        series = coming(rule, account, subscriber, account.clock_ms, tz)
-        if rule.kind in MANY_BUCKETS:
-            yield from series
-        else:
-            due = next(series, None)
-            if due is not None:
-                yield due
 
 
 __all__ = ["Due", "Turn", "next_due_ms", "reminders_due", "turn_of"]

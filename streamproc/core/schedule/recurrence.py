@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from cronsim import CronSim, CronSimError
 
@@ -21,8 +22,24 @@ MONTH_DAYS = {"month_start": 1, "month_middle": 15, "month_end": 31}
 ONE_DAY = timedelta(days=1)
 
 
-def local_times(rule: TimedRule, first: date) -> Iterator[LocalTime]:
-    """The local times of a rule that follows the calendar, from a day on, ascending; may end."""
+class Recurrence(NamedTuple):
+    """What of a rule says when it recurs: rules that share it share their instants."""
+
+    kind: str
+    every: str
+    day: int
+    at: time
+    cron: str
+    on: date | None
+
+
+def recurrence_of(rule: TimedRule) -> Recurrence:
+    """Of a rule that follows the calendar."""
+    return Recurrence(rule.kind, rule.every, rule.day, rule.at, rule.cron, rule.on)
+
+
+def local_times(rule: Recurrence, first: date) -> Iterator[LocalTime]:
+    """The local times of a recurrence, from a day on, ascending; may end."""
     if rule.kind == "cron":
         yield from _cron_times(rule.cron, first)
     elif rule.kind == "once":
