@@ -1,10 +1,13 @@
 //! One usage event applied to one packed account, in the plain case only.
 //!
 //! Plain is: an active account of the present rules, usage of the present cycle that is neither
-//! late, absurd nor a repeat, falls into no bucket that has ended since, crosses no threshold and
-//! meets no rarely used feature. Then exactly these fields change: used bytes of buckets, overage,
-//! charged bytes, the remembered ids and their counts. Everything else is copied as it stands.
-//! `None`: not plain, nothing was changed.
+//! late, absurd nor a repeat, falls into no bucket that has ended since and meets no rarely used
+//! feature. Then exactly these fields change: used bytes of buckets, overage, charged bytes, the
+//! remembered ids and their counts. Everything else is copied as it stands. `None`: not plain,
+//! nothing was changed.
+//!
+//! A threshold that is crossed makes usage plain only under rules whose messages change no account:
+//! then the core has to tell of it (`Applied::crossed`).
 
 use crate::dedupe;
 use crate::msgpack::{write_natural, Reader, NIL};
@@ -16,6 +19,13 @@ const ACTIVE: i64 = 1;
 const ACCOUNT_FIELDS: usize = 25;
 const BUCKET_FIELDS: usize = 11;
 
+/// What became of the usage that was applied.
+pub struct Applied {
+    pub overage_bytes: i64,
+    /// Buckets, by position, in which thresholds were crossed, and what was used of each before.
+    pub crossed: Vec<(usize, i64)>,
+}
+
 /// The packed account after the event, appended to `out`.
 pub fn apply(
     account: &[u8],
@@ -24,7 +34,7 @@ pub fn apply(
     id: dedupe::Id,
     rules: &Rules,
     out: &mut Vec<u8>,
-) -> Option<()> {
+) -> Option<Applied> {
     let mut reader = Reader::new(account);
     if reader.array()? != ACCOUNT_FIELDS || reader.integer()? != STATE_VERSION {
         return None;
@@ -45,8 +55,13 @@ pub fn apply(
 
     let mut rest = usage.used_bytes;
     let mut copied = 0;
-    for _ in 0..reader.array()? {
-        rest = charge(&mut reader, &mut copied, usage, rest, rules, out)?;
+    let mut crossed = Vec::new();
+    for position in 0..reader.array()? {
+        let charged = charge(&mut reader, &mut copied, usage, rest, rules, out)?;
+        rest = charged.rest;
+        if let Some(used_before) = charged.crossed_from {
+            crossed.push((position, used_before));
+        }
     }
     let overage_bytes = natural(&mut reader, account, &mut copied, out)?;
     write_natural(out, overage_bytes.checked_add(rest)?);
@@ -76,7 +91,10 @@ pub fn apply(
         return None; // rarely used features are the core's
     }
     out.extend_from_slice(&account[copied..]);
-    Some(())
+    Some(Applied {
+        overage_bytes: rest,
+        crossed,
+    })
 }
 
 /// Whether an ended bucket would have been charged at an instant.
@@ -107,7 +125,13 @@ fn natural(
     reader.integer().filter(|value| *value >= 0)
 }
 
-/// Charge one bucket; returns what it leaves. None if a threshold is crossed.
+struct Charged {
+    rest: i64,
+    /// What was used before, if that crossed a threshold.
+    crossed_from: Option<i64>,
+}
+
+/// Charge one bucket. None if a threshold is crossed and that is not plain.
 fn charge(
     reader: &mut Reader<'_>,
     copied: &mut usize,
@@ -115,7 +139,7 @@ fn charge(
     rest: i64,
     rules: &Rules,
     out: &mut Vec<u8>,
-) -> Option<i64> {
+) -> Option<Charged> {
     let account = reader.data;
     if reader.array()? != BUCKET_FIELDS {
         return None;
@@ -136,14 +160,21 @@ fn charge(
     let remaining = granted - used - expired - rolled_over;
     let valid = granted_ms <= usage.time_ms && usage.time_ms < expires_ms;
     if rest == 0 || remaining <= 0 || !valid || !rules.covers(source, usage) {
-        return Some(rest);
+        return Some(Charged {
+            rest,
+            crossed_from: None,
+        });
     }
     let take = rest.min(remaining);
-    if rules.crosses(kind, granted, used, used + take)? {
+    let crosses = rules.crosses(kind, granted, used, used + take)?;
+    if crosses && !rules.only_told {
         return None;
     }
     out.extend_from_slice(&account[*copied..used_at]);
     write_natural(out, used + take);
     *copied = after_used;
-    Some(rest - take)
+    Some(Charged {
+        rest: rest - take,
+        crossed_from: crosses.then_some(used),
+    })
 }

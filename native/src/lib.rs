@@ -1,7 +1,8 @@
 //! The plain case of usage, compiled.
 //!
 //! `PlainUsage.apply` runs over records for as long as they are plain and stops at the first that
-//! is not; Python applies that one and calls again. What it writes is byte for byte what
+//! is not; Python applies that one and calls again. It stops after usage, too, that crossed a
+//! threshold: that is applied, and Python tells of it. What it writes is byte for byte what
 //! `streamproc.core` writes, which the tests hold over whole workloads.
 
 mod account;
@@ -18,6 +19,10 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use xxhash_rust::xxh3::xxh3_64;
 
 const DUE_BYTES: usize = 8;
+
+/// Of usage that crossed thresholds: event id, source, its time, when it was received, its bytes,
+/// those that no bucket covered, and (bucket position, used bytes before) where they were crossed.
+type Crossed<'a> = (&'a str, &'a str, i64, i64, i64, i64, Vec<(usize, i64)>);
 
 #[pyclass(frozen)]
 struct PlainUsage {
@@ -40,16 +45,17 @@ impl PlainUsage {
 
     /// Apply `records[start:]` to `stored` (key to due instant and packed account) while they are
     /// plain; keys of changed rows go into `changed`. Returns the index of the first record that
-    /// was not applied, and the partition's clock.
-    fn apply(
+    /// was not applied, the partition's clock, and None or what `Crossed` says of the record before
+    /// that one.
+    fn apply<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         records: &Bound<'_, PyList>,
         start: usize,
         stored: &Bound<'_, PyDict>,
         changed: &Bound<'_, PyDict>,
         clock_ms: i64,
-    ) -> PyResult<(usize, i64)> {
+    ) -> PyResult<(usize, i64, Option<Bound<'py, PyAny>>)> {
         let mut clock_ms = clock_ms;
         let mut out: Vec<u8> = Vec::with_capacity(1024);
         let mut name: Vec<u8> = Vec::with_capacity(192);
@@ -60,10 +66,10 @@ impl PlainUsage {
             let key = record.getattr(intern!(py, "key"))?;
             let value = record.getattr(intern!(py, "value"))?;
             let (Ok(key), Ok(value)) = (key.cast::<PyBytes>(), value.cast::<PyBytes>()) else {
-                return Ok((index, clock_ms));
+                return Ok((index, clock_ms, None));
             };
             if timestamp < 0 || record.getattr(intern!(py, "headers"))?.is_truthy()? {
-                return Ok((index, clock_ms));
+                return Ok((index, clock_ms, None));
             }
             let received_ms = if self.event_clock {
                 timestamp.max(clock_ms)
@@ -71,39 +77,52 @@ impl PlainUsage {
                 timestamp
             };
             let Some(before) = stored.get_item(key)? else {
-                return Ok((index, clock_ms));
+                return Ok((index, clock_ms, None));
             };
             let before = before.cast::<PyBytes>()?.as_bytes();
             out.clear();
-            let plain = self.plain(
+            let Some((usage, applied)) = self.plain(
                 value.as_bytes(),
                 key.as_bytes(),
                 before,
                 received_ms,
                 &mut name,
                 &mut out,
-            );
-            if plain.is_none() {
-                return Ok((index, clock_ms));
-            }
+            ) else {
+                return Ok((index, clock_ms, None));
+            };
             stored.set_item(key, PyBytes::new(py, &out))?;
             changed.set_item(key, py.None())?;
             clock_ms = clock_ms.max(timestamp);
+            if !applied.crossed.is_empty() {
+                // The parser lets ASCII through only.
+                let crossed: Crossed<'_> = (
+                    str::from_utf8(usage.id).unwrap_or_default(),
+                    str::from_utf8(usage.source).unwrap_or_default(),
+                    usage.time_ms,
+                    received_ms,
+                    usage.used_bytes,
+                    applied.overage_bytes,
+                    applied.crossed,
+                );
+                let crossed = crossed.into_pyobject(py)?.into_any();
+                return Ok((index + 1, clock_ms, Some(crossed)));
+            }
         }
-        Ok((count, clock_ms))
+        Ok((count, clock_ms, None))
     }
 }
 
 impl PlainUsage {
-    fn plain(
+    fn plain<'a>(
         &self,
-        value: &[u8],
+        value: &'a [u8],
         key: &[u8],
         before: &[u8],
         received_ms: i64,
         name: &mut Vec<u8>,
         out: &mut Vec<u8>,
-    ) -> Option<()> {
+    ) -> Option<(usage::Usage<'a>, account::Applied)> {
         if value.len() > self.max_record_bytes {
             return None;
         }
@@ -125,7 +144,9 @@ impl PlainUsage {
         name.extend_from_slice(usage.id);
         let id = xxh3_64(name).to_be_bytes();
         out.extend_from_slice(&before[..DUE_BYTES]);
-        account::apply(&before[DUE_BYTES..], &usage, received_ms, id, rules, out)
+        let account = &before[DUE_BYTES..];
+        let applied = account::apply(account, &usage, received_ms, id, rules, out)?;
+        Some((usage, applied))
     }
 }
 

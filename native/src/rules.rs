@@ -27,6 +27,8 @@ pub struct Rules {
     pub max_age_ms: i64,
     pub dedupe_horizon_ms: i64,
     pub dedupe_max_ids: usize,
+    /// Crossing a threshold changes no account: it has to be told, and no more.
+    pub only_told: bool,
     pub thresholds: Vec<Thresholds>,
     pub scopes: HashMap<String, Scope>,
 }

@@ -1,16 +1,21 @@
 """The compiled plain case of usage, if it is installed (``native/``); the core decides all else.
 
 It applies usage that nothing special happens to, writing byte for byte what the core would write
-(tests/property holds them together), and leaves every other record to the core.
+(tests/property holds them together), and leaves every other record to the core. Usage that crosses
+thresholds is plain under rules whose messages change no account; the core then tells of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamproc.app.settings import Native
 from streamproc.contracts.codec import MAX_RECORD_BYTES
+from streamproc.core.alerts.sending import after_plain_usage, telling_changes_nothing
+from streamproc.core.charging import crossed_from
+from streamproc.core.effects import Cause, Effect
+from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook, Scope, UsageRule
 
 try:
@@ -40,6 +45,7 @@ class _Rules:
     max_age_ms: int
     dedupe_horizon_ms: int
     dedupe_max_ids: int
+    only_told: bool
     thresholds: list[_Thresholds]
     scopes: dict[str, Scope]
 
@@ -52,9 +58,13 @@ def is_native(choice: Native) -> bool:
 
 
 def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
-    """``apply(records, start, stored, changed, clock_ms) -> (next, clock_ms)`` for these rules.
+    """``apply(records, start, stored, changed, clock_ms) -> (next, clock_ms, crossed)``.
 
-    None if usage does more under them than the compiled part knows of: then the core decides all.
+    ``crossed`` is None, or the fields of a :class:`Crossed`: then the record before ``next`` is
+    applied, and has to be told of.
+
+    None if usage does more under these rules than the compiled part knows of: then the core decides
+    all.
     """
     if not rules.has_plain_usage or rules.watch_rules or rules.wants_last_use:
         return None
@@ -68,10 +78,53 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
         limits.max_age_ms,
         limits.dedupe_horizon_ms,
         limits.dedupe_max_ids,
+        telling_changes_nothing(rules),
         [_thresholds(rule) for rule in rules.usage_rules],
         rules.scopes,
     )
     return streamproc_native.PlainUsage(known, event_clock, MAX_RECORD_BYTES)
+
+
+class Crossed(NamedTuple):
+    """Usage that was applied and crossed thresholds, in the order of ``native/src/lib.rs``."""
+
+    event_id: str
+    source: str
+    time_ms: int
+    received_ms: int
+    used_bytes: int
+    overage_bytes: int
+    """Of these, what no bucket covered."""
+    buckets: list[tuple[int, int]]
+    """Position of a bucket in which thresholds were crossed, and what was used of it before."""
+
+
+def effects_of(
+    crossed: Crossed,
+    account: Account,
+    key: bytes,
+    topic: str,
+    partition: int,
+    offset: int,
+    rules: Rulebook,
+) -> list[Effect]:
+    """What the core says of it; ``account`` is the one afterwards."""
+    cause = Cause(crossed.event_id, crossed.source, topic, partition, offset)
+    as_of_ms = max(crossed.time_ms, crossed.received_ms)
+    found = [
+        crossed_from(account.buckets[position], used_bytes, rules)
+        for position, used_bytes in crossed.buckets
+    ]
+    return after_plain_usage(
+        account,
+        key.decode(),
+        found,
+        crossed.used_bytes,
+        crossed.overage_bytes,
+        as_of_ms,
+        cause,
+        rules,
+    )
 
 
 def _thresholds(rule: UsageRule) -> _Thresholds:

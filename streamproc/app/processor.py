@@ -13,7 +13,7 @@ import structlog
 from msgspec import UNSET, UnsetType
 
 from streamproc.app.pacing import Pace
-from streamproc.app.plain import is_native, plain_usage
+from streamproc.app.plain import Crossed, effects_of, is_native, plain_usage
 from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model
@@ -96,11 +96,33 @@ class QuotaProcessor:
             return clock_ms
         at, count = 0, len(records)
         while True:
-            at, clock_ms = plain.apply(records, at, rows.stored, rows.changed, clock_ms)
+            at, clock_ms, crossed = plain.apply(records, at, rows.stored, rows.changed, clock_ms)
+            if crossed is not None:
+                self._tell(topic, partition, records[at - 1], rows, outbox, Crossed(*crossed))
+                continue
             if at == count:
                 return clock_ms
             clock_ms = self._apply_one(topic, partition, records[at], rows, outbox, clock_ms)
             at += 1
+
+    def _tell(
+        self,
+        topic: str,
+        partition: int,
+        record: Any,
+        rows: Rows[Account],
+        outbox: Outbox,
+        crossed: Crossed,
+    ) -> None:
+        """Say what usage that the compiled part applied gives reason to say."""
+        key: bytes = record.key
+        account = rows.get(key)
+        try:
+            assert account is not None
+            effects = effects_of(crossed, account, key, topic, partition, record.offset, self.rules)
+        except Exception as error:
+            raise PoisonError((topic, partition, record.offset)) from error
+        self._emit(outbox, key, effects)
 
     def _apply_one(
         self,

@@ -70,6 +70,15 @@ def charge(
     return crossed
 
 
+def crossed_from(bucket: Bucket, used_bytes: int, rules: Rulebook) -> Crossed:
+    """What a bucket crossed since so many bytes were used of it, without thresholds of its own."""
+    granted_bytes = bucket.granted_bytes
+    return Crossed(
+        bucket,
+        crossings_between(rules, bucket.kind, granted_bytes, used_bytes, bucket.used_bytes),
+    )
+
+
 def crossings_between(
     rules: Rulebook, kind: str, granted_bytes: int, low_bytes: int, high_bytes: int
 ) -> tuple[Crossing, ...]:

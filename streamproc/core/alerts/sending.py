@@ -9,10 +9,12 @@ from typing import Final
 
 from streamproc.core.alerts import alarms, checks, gate
 from streamproc.core.alerts.gate import Message
+from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED
 from streamproc.core.alerts.timed import TIMED
 from streamproc.core.alerts.usage import USAGE, edges_of_crossed, messages_of_edges
 from streamproc.core.alerts.watch import WATCH, Values, edges_of_expiry, edges_of_usage
 from streamproc.core.charging import Crossed
+from streamproc.core.decisions import balance_before, balance_of, explained
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.instants import from_ms
 from streamproc.core.model import Account
@@ -72,6 +74,45 @@ def after_usage(
     if messages or over:
         out += submit(account, subscriber, [*over, *messages], as_of_ms, rules)
     return out
+
+
+def telling_changes_nothing(rules: Rulebook) -> bool:
+    """Whether messages about usage pass the gate at once and leave no trace in any account.
+
+    That is of accounts without rarely used state (``Account.extra``).
+    """
+    return (
+        rules.alerts is UNRESTRICTED
+        and not rules.tracked
+        and all(rule.policy is PLAIN for rule in rules.usage_rules)
+    )
+
+
+def after_plain_usage(
+    account: Account,
+    subscriber: str,
+    crossed: list[Crossed],
+    used_bytes: int,
+    overage_bytes: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> list[Effect]:
+    """What usage of the plain case gives reason to say, explained; the account stays as it is.
+
+    ``overage_bytes`` are those of ``used_bytes`` that no bucket covered.
+    """
+    out = after_usage(
+        account, subscriber, crossed, None, as_of_ms, used_bytes, as_of_ms, cause, rules
+    )
+    after = balance_of(account)
+    before = balance_before(
+        after,
+        after.granted_bytes,
+        after.used_bytes - (used_bytes - overage_bytes),
+        after.overage_bytes - overage_bytes,
+    )
+    return explained(out, before, after)
 
 
 def after_expiry(
