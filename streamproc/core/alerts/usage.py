@@ -45,16 +45,26 @@ def _say(
 ) -> list[Effect]:
     """Several buckets at once: one reminder that names them, led by the emptiest."""
     assert isinstance(rule, UsageRule)
-    found = [(bucket, mark) for mark in marks if (bucket := _bucket(account, mark)) is not None]
-    bucket, leading = min(found, key=lambda one: one[0].remaining_bytes)
+    named: list[Bucket] = []
+    leading: Mark | None = None
+    arming = ""
+    for mark in marks:
+        arming += f"{',' if arming else ''}{mark.bucket}/{mark.threshold}/{mark.arming}"
+        found = _bucket(account, mark)
+        if found is None:
+            continue
+        named.append(found)
+        if leading is None or found.remaining_bytes < bucket.remaining_bytes:
+            bucket, leading = found, mark
+    assert leading is not None, "the gate asks for what is true only"
     return remind(
         account,
         subscriber,
         rule,
-        [one for one, _ in found],
+        named,
         bucket,
         threshold_of(rule, leading.threshold),
-        ",".join(f"{one.bucket}/{one.threshold}/{one.arming}" for one in marks),
+        arming,
         cycle_start_ms,
         as_of_ms,
         cause,
@@ -87,6 +97,8 @@ def messages_of_edges(
 
     ``member`` is who of a pool crossed them, if anybody in particular.
     """
+    if len(edges) == 1:  # the usual case, in short
+        return [], [_message(edges[0].rule, [_mark(edges[0], as_of_ms, member)], cause)]
     out: list[Effect] = []
     tops: dict[tuple[str, str], Edge] = {}
     for edge in edges:
@@ -110,11 +122,17 @@ def messages_of_edges(
         out.append(record)
     marks: dict[str, tuple[UsageRule | WatchRule, list[Mark]]] = {}
     for edge in tops.values():
-        bucket = edge.bucket
-        arming = bucket.arming if bucket is not None else as_of_ms
-        mark = Mark(as_of_ms, edge.bucket_id, edge.threshold, arming, member)
+        mark = _mark(edge, as_of_ms, member)
         marks.setdefault(edge.rule.id, (edge.rule, []))[1].append(mark)
-    return out, [
-        Message(USAGE if isinstance(rule, UsageRule) else WATCH, rule, found, cause)
-        for rule, found in marks.values()
-    ]
+    return out, [_message(rule, found, cause) for rule, found in marks.values()]
+
+
+def _mark(edge: Edge, as_of_ms: int, member: str) -> Mark:
+    bucket = edge.bucket
+    if bucket is None:
+        return Mark(as_of_ms, "", edge.threshold, as_of_ms, member)
+    return Mark(as_of_ms, bucket.id, edge.threshold, bucket.arming, member)
+
+
+def _message(rule: UsageRule | WatchRule, marks: list[Mark], cause: Cause) -> Message:
+    return Message(USAGE if isinstance(rule, UsageRule) else WATCH, rule, marks, cause)
