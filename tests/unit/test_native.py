@@ -11,12 +11,14 @@ import pytest
 from streamproc.app.plain import NativeMissingError, is_native, streamproc_native
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Native, Topics
-from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.contracts.rulesfile import default_rulebook, load_rulebook, packaged_content
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.model import Account
+from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
-from streamproc.engine.partition import Outbox
+from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
+from tests.support.rules import edited
 
 needs_native = pytest.mark.skipif(
     streamproc_native is None and shutil.which("cargo") is None,
@@ -38,8 +40,8 @@ class Log(NamedTuple):
 class Run:
     """A processor and one partition of its state."""
 
-    def __init__(self, native: Native) -> None:
-        self.processor = QuotaProcessor(RULES, Topics(), "event", native)
+    def __init__(self, native: Native, rules: Rulebook = RULES) -> None:
+        self.processor = QuotaProcessor(rules, Topics(), "event", native)
         self.rows: Rows[Account] = Rows(self.processor, eager=self.processor.packs_at_once)
         self.outbox = Outbox()
         self.clock_ms = 0
@@ -56,9 +58,9 @@ class Run:
             self.rows.take_changes()
 
 
-def compared(records: list[Log], cuts: list[int]) -> Run:
+def compared(records: list[Log], cuts: list[int], rules: Rulebook = RULES) -> Run:
     """Apply the records both ways in the same chunks; everything must be equal after each."""
-    compiled, pure = Run("on"), Run("off")
+    compiled, pure = Run("on", rules), Run("off", rules)
     for start, end in pairwise([0, *cuts, len(records)]):
         for run in (compiled, pure):
             run.apply(records[start:end])
@@ -69,12 +71,37 @@ def compared(records: list[Log], cuts: list[int]) -> Run:
     return compiled
 
 
+TEXT = packaged_content("default.yaml").rules.decode()
+VARIANTS = {
+    "as packaged": (),
+    "a rule with a memory": (("category: balance", "category: balance\n    for_count: 2"),),
+    "a cool-down": (("category: balance", "category: balance\n    cool_down_seconds: 18000"),),
+    "quiet hours": (("plans:", 'alerts: {quiet_hours: {start: "08:00", end: "20:00"}}\nplans:'),),
+    "a cap": (("plans:", "alerts: {caps: [{messages: 1, window_hours: 24}]}\nplans:"),),
+}
+
+
 @needs_native
-def test_a_whole_workload_is_equal_byte_for_byte() -> None:
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_whole_workload_is_equal_byte_for_byte(name: str) -> None:
+    rules = load_rulebook(edited(TEXT, *VARIANTS[name]), "r.yaml")
     settings = WorkloadSettings(seed=5, events=6_000, subscribers=120)
     log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
-    run = compared(log, list(range(777, len(log), 777)))
+    run = compared(log, list(range(777, len(log), 777)), rules)
     assert run.outbox.topics[Topics().reminders]
+
+
+@needs_native
+def test_a_failure_to_tell_is_the_fault_of_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("on")
+    run.apply([activation()])
+    monkeypatch.setattr("streamproc.app.processor.effects_of", None)
+    crossing = GOOD.replace(b"1000", b"19000000000")
+    with pytest.raises(PoisonError) as caught:
+        run.apply(
+            [Log(KEY, GOOD, START_MS, 1), Log(KEY, crossing.replace(b"u1", b"u2"), START_MS, 2)]
+        )
+    assert caught.value.record == ("events", 0, 2)
 
 
 def activation() -> Log:

@@ -46,7 +46,7 @@ def _say(
     """Several buckets at once: one reminder that names them, led by the emptiest."""
     assert isinstance(rule, UsageRule)
     named: list[Bucket] = []
-    leading: Mark | None = None
+    first: tuple[Bucket, Mark] | None = None
     arming = ""
     for mark in marks:
         arming += f"{',' if arming else ''}{mark.bucket}/{mark.threshold}/{mark.arming}"
@@ -54,9 +54,10 @@ def _say(
         if found is None:
             continue
         named.append(found)
-        if leading is None or found.remaining_bytes < bucket.remaining_bytes:
-            bucket, leading = found, mark
-    assert leading is not None, "the gate asks for what is true only"
+        if first is None or found.remaining_bytes < first[0].remaining_bytes:
+            first = found, mark
+    assert first is not None, "the gate asks for what is true only"
+    bucket, leading = first
     return remind(
         account,
         subscriber,
