@@ -68,7 +68,7 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
     """
     if not rules.has_plain_usage or rules.watch_rules or rules.wants_last_use:
         return None
-    if any(rule.kind == "used_bytes" for rule in rules.usage_rules):
+    if any(rule.kind == "used_bytes" or rule.buckets is not None for rule in rules.usage_rules):
         return None
     limits = rules.limits
     known = _Rules(

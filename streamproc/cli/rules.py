@@ -51,16 +51,15 @@ def check(file: Path, replaces: Path | None) -> None:
     if gone:
         problems = [f"{file}:1: {what} is gone, but subscribers may have it" for what in gone]
         raise WrongRules("\n".join(problems))
-    texts = [rule.texts for rule in rulebook.usage_rules]
-    texts += [rule.texts for rule in rulebook.timed_rules]
-    locales = sorted({locale for one in texts for locale in one})
-    click.echo(
-        f"{file}: OK: {_count(len(rulebook.plans), 'plan')}, "
-        f"{_count(len(rulebook.packs), 'pack')}, "
-        f"{_count(len(rulebook.usage_rules), 'usage rule')}, "
-        f"{_count(len(rulebook.timed_rules), 'timed rule')}, "
-        f"texts in {', '.join(locales)}"
-    )
+    spoken = [*rulebook.rules_by_id.values(), *rulebook.notices.values()]
+    locales = sorted({locale for one in spoken for locale in one.texts})
+    counted = [
+        _count(len(rulebook.plans), "plan"),
+        _count(len(rulebook.packs), "pack"),
+        _count(len(rulebook.rules_by_id), "rule"),
+        *([_count(len(rulebook.notices), "notice")] if rulebook.notices else []),
+    ]
+    click.echo(f"{file}: OK: {', '.join(counted)}, texts in {', '.join(locales)}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -29,8 +29,9 @@ from streamproc.contracts.rulesformat import (
     WatchEntry,
     ZeroBalanceEntry,
 )
+from streamproc.contracts.rulesquota import has_cap
 from streamproc.contracts.rulestexts import spoken
-from streamproc.contracts.written import entries
+from streamproc.contracts.written import entries, items
 from streamproc.core.alerts.policy import (
     PLAIN,
     UNRESTRICTED,
@@ -58,8 +59,10 @@ def problems(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
         rule.get("id") for _, rule in entries(data, "rules") if rule.get("kind") in _REACHING_KINDS
     }
     kept = kept_cycles(data)
+    names = _Names(data)
     for index, rule in entries(data, "rules"):
         yield from _rule_problems(("rules", index), rule, reaching, kept)
+        yield from names.problems(("rules", index), rule)
 
 
 def kept_cycles(data: Mapping[str, Any]) -> int:
@@ -67,6 +70,35 @@ def kept_cycles(data: Mapping[str, Any]) -> int:
     limits = data.get("limits")
     kept = limits.get("history_cycles") if isinstance(limits, dict) else None
     return kept if isinstance(kept, int) else LimitsEntry().history_cycles
+
+
+class _Names:
+    """What rules can name of plans and packs."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        plans = [plan for _, plan in entries(data, "plans")]
+        tariffs = [one for plan in plans for _, one in entries(plan, "tariffs")]
+        allowances = [one for plan in plans for _, one in entries(plan, "allowances")]
+        packs = [pack for _, pack in entries(data, "packs")]
+        self._buckets = {one.get("id") for one in (*allowances, *packs)}
+        self._tariffs = {one.get("id") for one in tariffs}
+        self._capped = {one.get("id") for one in tariffs if has_cap(one)}
+        self._capped |= {None for plan in plans if has_cap(plan)}
+
+    def problems(self, path: Path, rule: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+        for place, name in enumerate(items(rule, "buckets")):
+            if isinstance(name, str) and name not in self._buckets:
+                yield (*path, "buckets", place), f"there is no allowance or pack {name!r}"
+        tariff = rule.get("tariff")
+        if isinstance(tariff, str) and tariff not in self._tariffs:
+            yield (*path, "tariff"), f"no plan has a tariff {tariff!r}"
+        elif (
+            rule.get("kind") == "spend_percent"
+            and rule.get("cap_minor") is None
+            and tariff not in self._capped
+        ):
+            of = "of its own" if tariff is None else f"for tariff {tariff!r}"
+            yield (*path, "cap_minor"), f"is missing, and no plan has a cost_cap_minor {of}"
 
 
 def _rule_problems(
@@ -156,6 +188,7 @@ def usage_rule(rule: BucketRuleEntry) -> UsageRule:
         frozenset(map(str, rule.bucket_kinds)),
         *spoken(rule),
         policy_of(rule),
+        None if rule.buckets is None else frozenset(map(str, rule.buckets)),
     )
 
 
@@ -202,14 +235,18 @@ def _watch_rule(rule: WatchEntry) -> WatchRule:
         thresholds = (rule.step_bytes,)
     elif not isinstance(rule, OverageStartedEntry | ZeroBalanceEntry):
         thresholds = tuple(sorted(rule.thresholds))
+    tariff = rule.tariff if isinstance(rule, SpendAmountEntry | SpendPercentEntry) else None
+    cap_minor = rule.cap_minor if isinstance(rule, SpendPercentEntry) else None
+    if isinstance(rule, SpendPercentEntry) and cap_minor is None:
+        tariff = tariff or ""  # percentages of a plan's own cap are of its own tariff
     return WatchRule(
         rule.id,
         _WATCH_KINDS[type(rule)],
         thresholds,
         *spoken(rule),
         policy_of(rule),
-        rule.cap_minor if isinstance(rule, SpendPercentEntry) else 0,
-        rule.tariff if isinstance(rule, SpendAmountEntry | SpendPercentEntry) else None,
+        cap_minor,
+        tariff,
         rule.of if isinstance(rule, EveryBytesEntry) else "overage",
         rule.window_seconds * 1000 if isinstance(rule, VelocityEntry) else 0,
         rule.cycles if isinstance(rule, AnomalyEntry) else 3,

@@ -239,6 +239,8 @@ def _text_problem(template: str, locale: str, kind: Any) -> str | None:
         return f"{{threshold}} has no meaning in {what}"
     if "runs_out" in names and kind != "forecast":
         return "{runs_out} has a meaning only in a forecast"
+    if "cap" in names and kind != "spend_percent":
+        return "{cap} has a meaning only in spend_percent"
     if "days" in names and kind not in COUNTDOWN_KINDS:
         return "{days} has a meaning only beside days_before"
     return None

@@ -104,6 +104,7 @@ class ReachingEntry(RuleEntry, frozen=True, kw_only=True):
 
 class BucketEntry(ReachingEntry, frozen=True, kw_only=True):
     bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
+    buckets: Annotated[frozenset[Id], Meta(min_length=1)] | None = None
 
 
 class PercentEntry(BucketEntry, frozen=True, tag="usage_percent", kw_only=True):
@@ -129,7 +130,7 @@ class SpendAmountEntry(ReachingEntry, frozen=True, tag="spend_amount", kw_only=T
 
 class SpendPercentEntry(ReachingEntry, frozen=True, tag="spend_percent", kw_only=True):
     thresholds: Annotated[tuple[MuchPercent, ...], Meta(min_length=1)]
-    cap_minor: Count
+    cap_minor: Count | None = None
     tariff: Id | None = None
 
 

@@ -113,6 +113,7 @@ class PackEntry(TimeScoped, frozen=True, kw_only=True):
     granted_bytes: Count
     validity_hours: Annotated[int, Meta(ge=1, le=24 * 3660)]
     priority: Priority = 10
+    price_minor: Natural | None = None
 
 
 def _window(text: str) -> tuple[int, int]:
@@ -182,14 +183,15 @@ def _policy_problems(path: Path, policy: dict[str, Any], plan: dict[str, Any]) -
                 yield (*path, name), f"has no meaning when {when}"
     if when == "cost_cap":
         wanted = policy.get("tariff")
-        capped = [one.get("id") for _, one in entries(plan, "tariffs") if _has_cap(one)]
-        if wanted is None and not _has_cap(plan):
+        capped = [one.get("id") for _, one in entries(plan, "tariffs") if has_cap(one)]
+        if wanted is None and not has_cap(plan):
             yield path, "the plan has no cost_cap_minor, and no tariff is named"
         elif wanted is not None and wanted not in capped:
             yield (*path, "tariff"), "the plan has no such tariff with a cost_cap_minor"
 
 
-def _has_cap(entry: dict[str, Any]) -> bool:
+def has_cap(entry: dict[str, Any]) -> bool:
+    """Whether a plan or tariff, as it was written, has a cap."""
     return entry.get("cost_cap_minor") is not None
 
 
@@ -209,7 +211,9 @@ def plan_of(entry: PlanEntry) -> Plan:
 
 def pack_of(entry: PackEntry) -> Pack:
     validity_ms = entry.validity_hours * HOUR_MS
-    return Pack(entry.id, entry.granted_bytes, validity_ms, entry.priority, entry.scope)
+    return Pack(
+        entry.id, entry.granted_bytes, validity_ms, entry.priority, entry.scope, entry.price_minor
+    )
 
 
 def _allowance(one: AllowanceEntry) -> Allowance:

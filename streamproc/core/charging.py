@@ -57,7 +57,7 @@ def charge(
         bucket.used_bytes = after = before + take
         if not granted:
             bucket.granted_bytes = after  # without end: the grant is what was used
-        levels, crossings = rules.levels(bucket.kind, granted, own)
+        levels, crossings = rules.levels(bucket.kind, bucket.source, granted, own)
         low = bisect_right(levels, before)
         if low < len(levels) and levels[low] <= after:
             high = bisect_right(levels, after, low)
@@ -72,18 +72,14 @@ def charge(
 
 def crossed_from(bucket: Bucket, used_bytes: int, rules: Rulebook) -> Crossed:
     """What a bucket crossed since so many bytes were used of it, without thresholds of its own."""
-    granted_bytes = bucket.granted_bytes
-    return Crossed(
-        bucket,
-        crossings_between(rules, bucket.kind, granted_bytes, used_bytes, bucket.used_bytes),
-    )
+    return Crossed(bucket, crossings_between(rules, bucket, used_bytes, bucket.used_bytes))
 
 
 def crossings_between(
-    rules: Rulebook, kind: str, granted_bytes: int, low_bytes: int, high_bytes: int
+    rules: Rulebook, bucket: Bucket, low_bytes: int, high_bytes: int
 ) -> tuple[Crossing, ...]:
-    """The thresholds that lie above ``low_bytes`` and at or below ``high_bytes`` used."""
-    levels, crossings = rules.levels(kind, granted_bytes)
+    """The thresholds of a bucket above ``low_bytes`` and at or below ``high_bytes`` used."""
+    levels, crossings = rules.levels(bucket.kind, bucket.source, bucket.granted_bytes)
     low = bisect_right(levels, low_bytes)
     return crossings[low : bisect_right(levels, high_bytes, low)]
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from streamproc.core.alerts.figures import spend_minor
+from streamproc.core.alerts.figures import cap_minor, spend_minor
 from streamproc.core.alerts.rules import WatchRule
 from streamproc.core.calendar import local_minute
 from streamproc.core.effects import (
@@ -24,6 +24,8 @@ from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
 from streamproc.core.model import UNLIMITED, Account, Bucket, totals
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.quota.audience import recipients
+from streamproc.core.quota.catalogue import Tier
+from streamproc.core.quota.tariffs import next_tier, tariff_beyond
 from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import segments
 from streamproc.core.texts.catalogue import text_of
@@ -249,17 +251,40 @@ class _Figures:
 
     @property
     def spend(self) -> int:
-        return spend_minor(self._account, None, self._rules)
+        rule = self._rule
+        tariff = rule.tariff if isinstance(rule, WatchRule) else None
+        return spend_minor(self._account, tariff, self._rules)
+
+    @property
+    def cap(self) -> int | None:
+        rule = self._rule
+        return cap_minor(self._account, rule, self._rules) if isinstance(rule, WatchRule) else None
 
     @property
     def price(self) -> int:
-        plan = self._rules.plans.get(self._account.plan)
-        return plan.overage_price_minor if plan else 0
+        tier = self._tier
+        return tier.price_minor if tier else 0
 
     @property
     def price_unit(self) -> int:
-        plan = self._rules.plans.get(self._account.plan)
-        return plan.overage_unit_bytes if plan else 1
+        tier = self._tier
+        return tier.unit_bytes if tier else 1
+
+    @property
+    def pack_price(self) -> int | None:
+        pack = self._rules.packs.get(self._subject.source) if self._subject else None
+        return pack.price_minor if pack else None
+
+    @property
+    def _tier(self) -> Tier | None:
+        """What overage costs from here on: that of the rule's tariff or bucket, or the plan's."""
+        rule, subject, account, rules = self._rule, self._subject, self._account, self._rules
+        tariff = ""
+        if isinstance(rule, WatchRule):
+            tariff = rule.tariff or ""
+        elif isinstance(rule, UsageRule) and subject:
+            tariff = tariff_beyond(account, subject.source, rules)
+        return next_tier(account, tariff, rules)
 
     @property
     def runs_out(self) -> int | None:

@@ -92,6 +92,8 @@ class Pack(Struct, frozen=True, gc=False):
     validity_ms: int
     priority: int
     scope: Scope = EVERYTHING
+    price_minor: int | None = None
+    """Of one, for texts; None: nobody said."""
 
 
 class UsageRule(Struct, frozen=True, gc=False):
@@ -107,6 +109,12 @@ class UsageRule(Struct, frozen=True, gc=False):
     priority: int
     ttl_ms: int
     policy: Policy = PLAIN
+    buckets: frozenset[str] | None = None
+    """Allowances and packs, by id, that it is about; None: all of its kinds."""
+
+    def is_about(self, kind: str, source: str) -> bool:
+        """Whether it is about buckets of a kind and source (allowance or pack id)."""
+        return kind in self.bucket_kinds and (self.buckets is None or source in self.buckets)
 
 
 class TimedRule(Struct, frozen=True, gc=False):
@@ -306,17 +314,17 @@ class Rulebook:
         self.created_rules = tuple(one for one in reaching if one.policy.evaluate_on_create)
         self.has_checks = bool(alert_rules.checks or self.created_rules)
         self._levels: dict[
-            tuple[str, int, OwnThresholds], tuple[tuple[int, ...], tuple[Crossing, ...]]
+            tuple[str, str, int, OwnThresholds], tuple[tuple[int, ...], tuple[Crossing, ...]]
         ] = {}
 
     def levels(
-        self, kind: str, granted_bytes: int, own: OwnThresholds = ()
+        self, kind: str, source: str, granted_bytes: int, own: OwnThresholds = ()
     ) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:
         """Ascending used-bytes levels of a bucket and, index by index, what each stands for.
 
         ``own`` are a subscriber's own thresholds.
         """
-        key = (kind, granted_bytes, own)
+        key = (kind, source, granted_bytes, own)
         found = self._levels.get(key)
         if found is None:
             if len(self._levels) >= _LEVEL_CACHE_SIZE:
@@ -326,7 +334,7 @@ class Rulebook:
                 (
                     Crossing(level, rule, value)
                     for rule in self.usage_rules
-                    if kind in rule.bucket_kinds
+                    if rule.is_about(kind, source)
                     for value in chosen_thresholds(rule, chosen.get(rule.id))
                     if 0 < (level := used_level(rule.kind, value, granted_bytes)) <= granted_bytes
                 ),

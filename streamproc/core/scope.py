@@ -22,6 +22,16 @@ class Scope(Struct, frozen=True, gc=False):
             and (self.hours is None or any(_is_within(minute, *one) for one in self.hours))
         )
 
+    def contains(self, other: Scope) -> bool:
+        """Whether it covers all that another one covers, hours aside."""
+        return (
+            self.rating_groups is None
+            or (other.rating_groups is not None and other.rating_groups <= self.rating_groups)
+        ) and (
+            self.roaming_zones is None
+            or (other.roaming_zones is not None and other.roaming_zones <= self.roaming_zones)
+        )
+
 
 def _is_within(minute: int, start: int, end: int) -> bool:
     if start < end:

@@ -137,6 +137,8 @@ def reached_by(rule: UsageRule, bucket: Bucket, before: int, after: int) -> list
     """What of a rule a bucket reached between two levels of use: one, or nothing."""
     if bucket["kind"] not in rule.bucket_kinds or bucket["kind"] == "unlimited":
         return []
+    if rule.buckets is not None and bucket["source"] not in rule.buckets:
+        return []
     granted = bucket["granted"]
     values = [
         value

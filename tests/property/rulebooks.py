@@ -51,9 +51,19 @@ def usage_rule(
     kinds: tuple[str, ...] = KINDS,
     category: str = "balance",
     mandatory: bool = False,
+    buckets: frozenset[str] | None = None,
 ) -> UsageRule:
     return UsageRule(
-        name, kind, thresholds, frozenset(kinds), TEXTS, category, mandatory, 5, DAY_MS
+        name,
+        kind,
+        thresholds,
+        frozenset(kinds),
+        TEXTS,
+        category,
+        mandatory,
+        5,
+        DAY_MS,
+        buckets=buckets,
     )  # type: ignore[arg-type]
 
 
@@ -139,6 +149,7 @@ CRONS = (
     "0 12 13 * 5",
 )
 START_DAY = date(2026, 1, 1)
+BUCKETS = st.sampled_from(["data", "films", "much", "odd", "abroad", "day", "long", "trip"])
 PLAN_NAMES = st.sampled_from([plan.id for plan in PLANS])
 SEGMENTS = st.sampled_from(["a", "b", "c"])
 TIMES = st.sampled_from([time(0), time(2, 30), time(9), time(23, 59)])
@@ -146,7 +157,7 @@ TIMES = st.sampled_from([time(0), time(2, 30), time(9), time(23, 59)])
 
 @st.composite
 def usage_rules(draw: st.DrawFn) -> tuple[UsageRule, ...]:
-    """Up to three rules, sometimes on some kinds of buckets only."""
+    """Up to three rules, sometimes on some kinds of buckets only, or on some of the catalogue."""
     rules = []
     for number in range(draw(st.integers(0, 3))):
         is_percent = draw(st.booleans())
@@ -159,6 +170,7 @@ def usage_rules(draw: st.DrawFn) -> tuple[UsageRule, ...]:
                 tuple(draw(st.sets(st.sampled_from(KINDS), min_size=1))),
                 draw(st.sampled_from(["balance", "law"])),
                 draw(st.booleans()),
+                draw(st.none() | st.none() | st.sets(BUCKETS, min_size=1).map(frozenset)),
             )
         )
     return tuple(rules)

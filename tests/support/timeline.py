@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Audited, Effect, Rejected, Reminder
+from streamproc.core.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
+from streamproc.core.events import (
+    AccountActivated,
+    CostCapLifted,
+    CostCapRestored,
+    LocationUpdated,
+    MemberJoined,
+    SmsReceived,
+    SubscriberEvent,
+)
+from streamproc.core.rulebook import Rulebook
 from tests.support.line import START, Line
 
 QUIET = (
     *("activated", "topped_up", "plan_changed", "cycle_closed", "bucket_expired", "late_usage"),
-    *("left_category", "joined_category", "fired"),
+    *("left_category", "joined_category", "fired", "member_joined", "located", "command"),
 )
-"""Decisions that are no business of the alert rules, or that repeat a reminder."""
+"""Decisions that are no business of the alert rules, or that repeat what else is told."""
 
 HEAD = """\
 version: 1
@@ -40,15 +52,24 @@ def line(rules: str, head: str = HEAD, zone: str = "UTC", plan: str = "basic") -
 
 def story(effects: list[Effect]) -> list[str]:
     """What was sent, with its text, and what else was decided, in order."""
+    return [words for _, words in _told(effects)]
+
+
+def _told(effects: list[Effect]) -> list[tuple[datetime, str]]:
+    """Of each effect that is worth a line, when it was and what."""
     told = []
     for one in effects:
         if isinstance(one, Reminder):
-            told.append(f"{one.rule}: {one.text}")
+            to = f" to {one.recipient}" if one.recipient else ""
+            told.append((one.as_of, f"{one.rule}{to}: {one.text}"))
         elif isinstance(one, Rejected):
-            told.append(f"rejected: {one.reason}")
+            told.append((one.received_time, f"rejected: {one.reason}"))
+        elif isinstance(one, PolicyChanged):
+            told.append((one.time, f"policy {one.counter} {one.state}"))
         elif isinstance(one, Audited) and one.decision not in QUIET:
-            level = f" {one.threshold}" if isinstance(one.threshold, int) else ""
-            told.append(f"({one.decision} {one.rule}{level})")
+            words = [one.decision, one.rule or ""]
+            words += [str(one.threshold)] if isinstance(one.threshold, int) else []
+            told.append((one.time, f"({' '.join(filter(None, words))})"))
     return told
 
 
@@ -62,8 +83,10 @@ def act(one: Line, when: datetime, command: str) -> list[Effect]:
     words = command.split()
     match words[0]:
         case "use":
-            fields = {"roaming_zone": words[4]} if words[3:4] == ["in"] else {}
-            return one.use(int(words[1]) * _UNITS[words[2]], at=at, **fields)
+            fields = dict(zip(words[3::2], words[4::2], strict=True))
+            names = {"in": "roaming_zone", "by": "member"}
+            more: dict[str, Any] = {names[name]: value for name, value in fields.items()}
+            return one.use(int(words[1]) * _UNITS[words[2]], at=at, **more)
         case "top-up":
             return one.top_up(at=at, granted_bytes=int(words[1]) * _UNITS[words[2]])
         case "pack":
@@ -74,24 +97,73 @@ def act(one: Line, when: datetime, command: str) -> list[Effect]:
             return one.opt(words[1], at=at, out=words[0] == "opt-out")
         case "wait":
             return one.reach(when)
-    raise ValueError(f"no such action: {command}")
+    kind, more = _event(words)
+    return one.send(kind, at=at, **more)
 
 
-def played(rules: str, timeline: str, head: str, plan: str, zone: str = "UTC") -> tuple[str, str]:
+def _event(words: list[str]) -> tuple[type[SubscriberEvent], dict[str, Any]]:
+    """The rarer events, and their fields."""
+    match words:
+        case ["activate", plan, zone, locale, *rest]:
+            anchor = int(rest[1]) if rest else 1
+            place = {"time_zone": zone, "billing_anchor_day": anchor, "locale": locale}
+            return AccountActivated, {"plan": plan, **place}
+        case ["consent", *tariff] if tariff[-2:] == ["until", "revoked"]:
+            return CostCapLifted, {"tariff": "".join(tariff[:-2]), "until": "revoked"}
+        case ["consent", *tariff]:
+            return CostCapLifted, {"tariff": "".join(tariff)}
+        case ["restore", *tariff]:
+            return CostCapRestored, {"tariff": "".join(tariff)}
+        case ["arrive", place]:
+            return LocationUpdated, {"roaming_zone": place}
+        case ["join", member, role]:
+            return MemberJoined, {"member": member, "role": role}
+        case ["sms", *text]:
+            return SmsReceived, {"text": " ".join(text)}
+    raise ValueError(f"no such action: {' '.join(words)}")
+
+
+def played(rules: str, timeline: str, head: str, plan: str) -> tuple[str, str]:
     """A timeline as it is written, and as it comes true.
 
     Its lines are instants (UTC) with an action, each followed by what it leads to, indented: the
-    reminders (``rule: text``) and, in brackets, other decisions. The account begins with 2026.
+    reminders (``rule: text``), changes of policy and, in brackets, other decisions. The account
+    begins with 2026.
     """
     one = Line(load_rulebook(head + rules, "rules.yaml"))
-    one.activate(plan=plan, zone=zone)
+    one.activate(plan=plan)
     lines = []
+    for text, when, command in _actions(timeline, "UTC"):
+        lines.append(text)
+        lines += [f"{'':18}{words}" for words in story(act(one, when, command))]
+    return timeline.strip("\n"), "\n".join(lines)
+
+
+def lived(rules: Rulebook, timeline: str) -> tuple[str, str]:
+    """The same for a life that begins with its activation, by the subscriber's own clocks.
+
+    What does not happen at its line's instant has day and time before it.
+    """
+    one = Line(rules)
+    lines = []
+    zone = timeline.split(maxsplit=5)[4]
+    for text, when, command in _actions(timeline, zone):
+        lines.append(text)
+        for happened, words in _told(act(one, when, command)):
+            is_then = happened == when
+            clock = "" if is_then else f"{happened.astimezone(ZoneInfo(zone)):%m-%d %H:%M}"
+            lines.append(f"{clock:>16}  {words}")
+    return timeline.strip("\n"), "\n".join(lines)
+
+
+def _actions(timeline: str, zone: str) -> list[tuple[str, datetime, str]]:
+    """Each line that says what happens: as it is written, its instant, and what."""
+    found = []
     for text in timeline.strip("\n").split("\n"):
-        found = _LINE.fullmatch(text)
-        if found is None:
+        parts = _LINE.fullmatch(text)
+        if parts is None:
             assert text.startswith(" "), text
             continue
-        lines.append(text)
-        when = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
-        lines += [f"{'':18}{line}" for line in story(act(one, when, found[2]))]
-    return timeline.strip("\n"), "\n".join(lines)
+        when = datetime.fromisoformat(parts[1]).replace(tzinfo=ZoneInfo(zone))
+        found.append((text, when.astimezone(UTC), parts[2]))
+    return found

@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from streamproc.app.plain import NativeMissingError, is_native, streamproc_native
+from streamproc.app.plain import (
+    NativeMissingError,
+    is_native,
+    plain_usage,
+    streamproc_native,
+)
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Native, Topics
 from streamproc.contracts.rulesfile import default_rulebook, load_rulebook, packaged_content
@@ -18,7 +23,7 @@ from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
-from tests.support.rules import edited
+from tests.support.rules import YAML, edited
 
 needs_native = pytest.mark.skipif(
     streamproc_native is None and shutil.which("cargo") is None,
@@ -247,6 +252,11 @@ def test_most_of_the_demo_needs_no_core() -> None:
         run.apply(log[start : start + 500])
         run.commit()
     assert len(by_core) < len(log) // 5, f"{len(by_core)} of {len(log)} went to the core"
+
+
+def test_rules_about_some_buckets_are_left_to_the_core() -> None:
+    rules = load_rulebook(edited(YAML, ("[80, 100]", "[80, 100]\n    buckets: [data]")), "r.yaml")
+    assert plain_usage(rules, event_clock=True) is None
 
 
 def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(

@@ -150,3 +150,14 @@ def test_preview_of_extreme_figures() -> None:
 def test_preview_of_what_is_not_there() -> None:
     code, _, err = run("preview", "--locale", "xx")
     assert (code, err) == (1, "Error: no such text\n")
+
+
+def test_thresholds_and_money_are_as_large_as_the_rules_have_them() -> None:
+    rules = edited(
+        YAML,
+        ("granted_bytes: 1_000_000}", "granted_bytes: 1_000_000}\n    cost_cap_minor: 5000"),
+        ("kind: usage_percent", "kind: spend_percent"),
+        ("{percent}% used", "{threshold} of {cap}: {spend}"),
+    )
+    (text,) = check(load_rulebook(rules, "r.yaml"))
+    assert text.longest.text == "100% of €58.88: €58.88"

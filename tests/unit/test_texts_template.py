@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from streamproc.core.effects import Threshold
 from streamproc.core.texts.catalogue import best_locale
 from streamproc.core.texts.template import TextError, compile_text, template_error
-from streamproc.core.texts.vocabulary import Kind, Level
+from streamproc.core.texts.vocabulary import Kind
 
 VOCABULARY = {
     "left": Kind.BYTES,
@@ -30,7 +31,7 @@ def figures(**values: Any) -> Any:
         "end": 29_481_965,
         "plan": "basic",
         "names": ["data"],
-        "level": Level("percent", 80),
+        "level": Threshold("percent", 80),
     }
     return SimpleNamespace(**given | values)
 

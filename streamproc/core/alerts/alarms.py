@@ -47,7 +47,7 @@ def is_reached(
 ) -> bool:
     """Whether a threshold is reached now, or would be if it were ``margin`` nearer."""
     if isinstance(rule, WatchRule):
-        level = level_of(account, rule, threshold, margin)
+        level = level_of(account, rule, threshold, rules, margin)
         return level is not None and value_of(account, rule, rules) >= level
     if bucket is None:
         return False

@@ -50,7 +50,8 @@ def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Edge
                 continue
             for bucket in account.buckets:
                 level = used_level(rule.kind, threshold, bucket.granted_bytes)
-                if bucket.kind in rule.bucket_kinds and 0 < level <= bucket.used_bytes:
+                is_about = rule.is_about(bucket.kind, bucket.source)
+                if is_about and 0 < level <= bucket.used_bytes:
                     edges.append(Edge(rule, bucket, threshold, level))
     return edges
 

@@ -85,7 +85,16 @@ def value_of(account: Account, rule: WatchRule, rules: Rulebook) -> int:
     return cycle_used_bytes(account)
 
 
-def level_of(account: Account, rule: WatchRule, threshold: int, margin: int = 0) -> int | None:
+def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:
+    """The cap that percentages of a rule are of; None if none is in force for the subscriber."""
+    if rule.cap_minor is not None:
+        return rule.cap_minor
+    return tariffs.cap_minor(account, rule.tariff or "", rules)
+
+
+def level_of(
+    account: Account, rule: WatchRule, threshold: int, rules: Rulebook, margin: int = 0
+) -> int | None:
     """The figure at which a threshold is reached, ``margin`` (hysteresis) below it.
 
     None if it cannot be reached now: there is nothing to compare with.
@@ -95,7 +104,8 @@ def level_of(account: Account, rule: WatchRule, threshold: int, margin: int = 0)
         return -margin
     value = max(threshold - margin, 1)
     if kind == "spend_percent":
-        return -(-rule.cap_minor * value // 100)
+        cap = cap_minor(account, rule, rules)
+        return None if cap is None else -(-cap * value // 100)
     if kind == "anomaly":
         usual = usual_bytes(account, rule.cycles)
         return max(-(-usual * value // (100 * rule.cycles)), rule.min_bytes) if usual else None

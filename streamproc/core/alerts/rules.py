@@ -30,7 +30,8 @@ class WatchRule(Struct, frozen=True, gc=False):
     The figure, and the unit of ``thresholds``:
 
     - ``spend_amount``: what the cycle's overage costs, in minor units of the currency;
-    - ``spend_percent``: the same, in percent of ``cap_minor``;
+    - ``spend_percent``: the same, in percent of ``cap_minor``, or of the tariff's own cap for as
+      long as that is in force;
     - ``overage_started``: overage; the threshold is its first byte;
     - ``every_bytes``: reminds at every multiple of the one threshold, of what ``of`` says;
     - ``velocity``: bytes used within ``window_ms``;
@@ -47,9 +48,10 @@ class WatchRule(Struct, frozen=True, gc=False):
     priority: int
     ttl_ms: int
     policy: Policy = PLAIN
-    cap_minor: int = 0
+    cap_minor: int | None = None
+    """Of ``spend_percent``; None: that of ``tariff``."""
     tariff: str | None = None
-    """Of spend: the tariff whose overage counts; None: all of it."""
+    """Of spend: the tariff whose overage counts, empty for the plan's own; None: all of it."""
     of: Literal["usage", "overage"] = "overage"
     window_ms: int = 0
     cycles: int = 3

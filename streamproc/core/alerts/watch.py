@@ -60,7 +60,7 @@ def _edges(
         return [Edge(rule, None, -1, 0)] if before == 0 < after else []
     edges = []
     for threshold in thresholds_of(account, rule, rules):
-        level = level_of(account, rule, threshold)
+        level = level_of(account, rule, threshold, rules)
         if level is not None and before < level <= after:
             edges.append(Edge(rule, None, threshold, threshold))
     return edges

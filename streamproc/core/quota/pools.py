@@ -61,8 +61,9 @@ def use(account: Account, name: str, used_bytes: int, rules: Rulebook) -> list[C
     member.used_bytes = before + used_bytes
     if member.cap_bytes is None:
         return []
-    crossings = crossings_between(rules, MEMBER, member.cap_bytes, before, member.used_bytes)
-    return [Crossed(cap_bucket(account, name, member), crossings)] if crossings else []
+    bucket = cap_bucket(account, name, member)
+    crossings = crossings_between(rules, bucket, before, member.used_bytes)
+    return [Crossed(bucket, crossings)] if crossings else []
 
 
 def give_back(account: Account, name: str, refunded_bytes: int) -> None:

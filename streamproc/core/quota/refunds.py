@@ -96,7 +96,7 @@ def _unuse(account: Account, bucket: Bucket, back: int, rules: Rulebook) -> None
         bucket.granted_bytes = after
     elif any(bucket is one for one in account.ended):
         bucket.expired_bytes += back
-    elif crossings_between(rules, bucket.kind, bucket.granted_bytes, after, before):
+    elif crossings_between(rules, bucket, after, before):
         # What is un-crossed will be told again, under another id.
         account.grants += 1
         bucket.arming = account.grants

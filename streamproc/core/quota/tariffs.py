@@ -10,9 +10,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from streamproc.core.model import Account, drop_empty_extra, quota_of
-from streamproc.core.quota.catalogue import Tariff
+from streamproc.core.quota.catalogue import Tariff, Tier
 from streamproc.core.quota.state import Meter, QuotaState
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rulebook import EVERYTHING, Rulebook
 
 _NO_METER = Meter()
 
@@ -42,7 +42,7 @@ def price_minor(tariff: Tariff, overage_bytes: int) -> int:
 
 def spend_by_tariff(account: Account, rules: Rulebook) -> list[Spend]:
     """The spend of the present cycle under each tariff of the plan, and of earlier plans'."""
-    tariffs = rules.tariffs.get(account.plan, ())
+    tariffs = _tariffs(account, rules)
     found = [_spend(account, tariff) for tariff in tariffs]
     quota = account.quota
     if quota is not None:
@@ -62,9 +62,35 @@ def spend_minor(account: Account, rules: Rulebook) -> int:
     return sum(one.spend_minor for one in spend_by_tariff(account, rules))
 
 
+def cap_minor(account: Account, tariff_id: str, rules: Rulebook) -> int | None:
+    """The cap of a tariff; None if the plan has none, or by consent to go beyond it."""
+    quota = account.quota
+    if quota is not None and tariff_id in quota.lifted_caps:
+        return None
+    return next((one.cap_minor for one in _tariffs(account, rules) if one.id == tariff_id), None)
+
+
+def next_tier(account: Account, tariff_id: str, rules: Rulebook) -> Tier | None:
+    """What the next byte of overage under a tariff costs; None if the plan has no such tariff."""
+    used = _overage_bytes(account, tariff_id)
+    for tariff in _tariffs(account, rules):
+        if tariff.id == tariff_id:
+            return next(one for one in reversed(tariff.tiers) if one.from_bytes <= used)
+    return None
+
+
+def tariff_beyond(account: Account, source: str, rules: Rulebook) -> str:
+    """The tariff of what a bucket covered (by its source), once that is used up.
+
+    The first that prices all of it; empty for the plan's own.
+    """
+    scope = rules.scopes.get(source, EVERYTHING)
+    return next((one.id for one in _tariffs(account, rules) if one.scope.contains(scope)), "")
+
+
 def is_capped(account: Account, rules: Rulebook, tariff_id: str) -> bool:
     """Whether a tariff's cap is reached without consent."""
-    for tariff in rules.tariffs.get(account.plan, ()):
+    for tariff in _tariffs(account, rules):
         if tariff.id == tariff_id:
             spend = _spend(account, tariff)
             return spend.cap_minor is not None and spend.spend_minor >= spend.cap_minor
@@ -96,7 +122,7 @@ def take_back_overage(
 
 def tariff_of(account: Account, rating_group: int, roaming_zone: str, rules: Rulebook) -> str:
     """The id of the first tariff that covers usage; empty for the plan's own."""
-    for tariff in rules.tariffs.get(account.plan, ()):
+    for tariff in _tariffs(account, rules):
         if tariff.scope.covers(rating_group, roaming_zone):
             return tariff.id
     return ""
@@ -133,6 +159,10 @@ def begin_cycle(quota: QuotaState) -> None:
     """A new cycle has cost nothing, and consents for the old one are over."""
     quota.meters = {}
     quota.lifted_caps = {name: True for name, lasting in quota.lifted_caps.items() if lasting}
+
+
+def _tariffs(account: Account, rules: Rulebook) -> tuple[Tariff, ...]:
+    return rules.tariffs.get(account.plan, ())
 
 
 def _spend(account: Account, tariff: Tariff) -> Spend:

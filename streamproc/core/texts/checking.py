@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
+from streamproc.core.effects import Threshold
 from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.notices.composing import owner_of, vocabulary_of
+from streamproc.core.reminding import threshold_of
 from streamproc.core.rulebook import Rulebook, TextOptions
 from streamproc.core.text import segments
 from streamproc.core.texts.formats import formats
 from streamproc.core.texts.template import Text, compile_text
-from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Level, Vocabulary
+from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Vocabulary
 
 SMS: Final = "sms"
 MAX_SEGMENTS: Final = 255
@@ -151,12 +153,10 @@ def samples(owner: _Owner, rules: Rulebook) -> list[Sample]:
     packs = rules.packs.values()
     granted = [*(one.granted_bytes for one in allowances), *(one.granted_bytes for one in packs)]
     names = [*(one.id for one in allowances), *(one.id for one in packs)]
-    prices = [plan.overage_price_minor for plan in rules.plans.values()]
-    prices += [one.price_minor for one in rules.services.values()]
     size = max(granted, default=10**9)
     longest = [max([*names, "topup"], key=len)]
     values = {**_names(rules), **owner.values}
-    usual = _figures(owner.known, _long_bytes(size), longest, max(prices, default=0) + 888, values)
+    usual = _figures(owner.known, _long_bytes(size), longest, _much_money(rules) + 888, values)
     nothing = _figures(owner.known, 0, longest, 0, values)
     huge = _figures(owner.known, 2**53 - 1, longest, 2**53 - 1, values)
     full = {"used": 0, "remaining": _long_bytes(size), "percent": 0}
@@ -177,6 +177,19 @@ def samples(owner: _Owner, rules: Rulebook) -> list[Sample]:
         Sample("no buckets", False, usual({"bucket": [], "services": []})),
         Sample("longest names", False, usual({**long, "bucket": [_LONGEST_NAME]})),
     ]
+
+
+def _much_money(rules: Rulebook) -> int:
+    """The largest price, cap or threshold that the rules have."""
+    tariffs = [one for plan in rules.plans.values() for one in plan.all_tariffs]
+    found = [tier.price_minor for one in tariffs for tier in one.tiers]
+    found += [one.cap_minor or 0 for one in tariffs]
+    found += [one.price_minor or 0 for one in rules.packs.values()]
+    found += [one.price_minor for one in rules.services.values()]
+    found += [one.price_minor for one in rules.zones.values()]
+    for rule in rules.watch_rules:
+        found += [rule.cap_minor or 0, *(rule.thresholds if rule.kind == "spend_amount" else ())]
+    return max(found, default=0)
 
 
 def _names(rules: Rulebook) -> dict[str, Any]:
@@ -234,9 +247,6 @@ def _figures(
     return changed
 
 
-def _level(rule: Any) -> Level | None:
+def _level(rule: Any) -> Threshold | None:
     thresholds: tuple[int, ...] = getattr(rule, "thresholds", ())
-    if not thresholds:
-        return None
-    unit = "percent" if rule.kind == "usage_percent" else "bytes"
-    return Level(unit, max(thresholds))
+    return threshold_of(rule, max(thresholds)) if thresholds else None

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from babel.core import Locale
 
 NEVER: Final = "-"
-"""An end that never comes, or names that are none, where the text makes no other words of it."""
+"""An end that never comes, names that are none, a price that nobody said, where the text makes no
+other words of it."""
 STYLES: Final = ("short", "medium", "long", "full")
 PLAIN_LANGUAGES: Final = ("en", "zh")
 """Languages that write ``1.25 GB`` and ``80%``, as CLDR has it too."""
@@ -118,7 +119,9 @@ class Formats:
 
         return plain_spaces(format_percent(Decimal(value) / 100, locale=self.locale))
 
-    def _money(self, minor: int) -> str:
+    def _money(self, minor: int | None) -> str:
+        if minor is None:
+            return NEVER
         from babel.numbers import format_currency, get_currency_precision
 
         amount = Decimal(minor).scaleb(-get_currency_precision(self.currency))

@@ -9,8 +9,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from msgspec import Struct
-
 ENDLESS: Final = 1 << 60
 """A number of bytes that stands for no limit; no real one is as large."""
 
@@ -23,7 +21,7 @@ class Kind(Enum):
     COUNT = "count"
     """``int``; plural forms are chosen by it. None (no meaning here) is shown as nothing."""
     MONEY = "money"
-    """``int`` in minor units of the rulebook's currency."""
+    """``int`` in minor units of the rulebook's currency; None is shown as a dash."""
     INSTANT = "instant"
     """``int``: minutes since 1970-01-01T00:00 of the subscriber's own clocks; None is never."""
     DATE = "date"
@@ -40,13 +38,6 @@ class Kind(Enum):
 Vocabulary = dict[str, Kind]
 
 
-class Level(Struct, frozen=True, gc=False):
-    """A value of :attr:`Kind.LEVEL`; a reminder's threshold is one too."""
-
-    unit: str
-    value: int
-
-
 REMINDER: Final[Vocabulary] = {
     "bucket": Kind.NAMES,
     "used": Kind.BYTES,
@@ -60,8 +51,10 @@ REMINDER: Final[Vocabulary] = {
     "expires": Kind.INSTANT,
     "days": Kind.COUNT,
     "spend": Kind.MONEY,
+    "cap": Kind.MONEY,
     "price": Kind.MONEY,
     "price_unit": Kind.BYTES,
+    "pack_price": Kind.MONEY,
     "runs_out": Kind.INSTANT,
 }
 """What the texts of rules may speak of."""
