@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup lock demo test check unit broker perf clean
+.PHONY: help setup lock demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -43,8 +43,12 @@ check: setup  ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: setup  ## the fast tests, no broker
-	$(BIN)/pytest tests/unit tests/contract tests/driver
+# Its plugin imports hypothesis even where no test uses it.
+unit: setup  ## the unit tests alone, in seconds
+	$(BIN)/pytest -p no:hypothesispytest tests/unit
+
+brokerless: setup  ## all tests that need no broker, in a few minutes
+	$(BIN)/pytest tests/unit tests/contract tests/driver tests/property
 
 broker: setup  ## run a real broker on 127.0.0.1:9092 until interrupted (Java 17+, Maven)
 	$(BIN)/python -m tests.support.jvm_broker --port 9092

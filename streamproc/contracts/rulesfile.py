@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -99,8 +100,12 @@ def default_rulebook() -> Rulebook:
     return packaged_rulebook("default.yaml")
 
 
+@cache
 def packaged_rulebook(name: str) -> Rulebook:
-    """A rules file that comes with streamproc, by its path under ``contracts/rules``."""
+    """A rules file that comes with streamproc, by its path under ``contracts/rules``.
+
+    Made once in a process: packaged files stay what they are, and nobody changes a rulebook.
+    """
     content = packaged_content(name)
     return load_rulebook(content.rules, name, content.texts)
 

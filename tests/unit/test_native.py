@@ -16,7 +16,7 @@ from streamproc.app.plain import (
 )
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Native, Topics
-from streamproc.contracts.rulesfile import default_rulebook, load_rulebook, packaged_content
+from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook
@@ -74,26 +74,6 @@ def compared(records: list[Log], cuts: list[int], rules: Rulebook = RULES) -> Ru
     assert compiled.outbox.topics == pure.outbox.topics
     assert compiled.clock_ms == pure.clock_ms
     return compiled
-
-
-TEXT = packaged_content("default.yaml").rules.decode()
-VARIANTS = {
-    "as packaged": (),
-    "a rule with a memory": (("category: balance", "category: balance\n    for_count: 2"),),
-    "a cool-down": (("category: balance", "category: balance\n    cool_down_seconds: 18000"),),
-    "quiet hours": (("plans:", 'alerts: {quiet_hours: {start: "08:00", end: "20:00"}}\nplans:'),),
-    "a cap": (("plans:", "alerts: {caps: [{messages: 1, window_hours: 24}]}\nplans:"),),
-}
-
-
-@needs_native
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_whole_workload_is_equal_byte_for_byte(name: str) -> None:
-    rules = load_rulebook(edited(TEXT, *VARIANTS[name]), "r.yaml")
-    settings = WorkloadSettings(seed=5, events=6_000, subscribers=120)
-    log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
-    run = compared(log, list(range(777, len(log), 777)), rules)
-    assert run.outbox.topics[Topics().reminders]
 
 
 @needs_native

@@ -63,6 +63,7 @@ class FakeKafka:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarder_module, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(forwarder_module, "FIRST_DELAY_SECONDS", 0.01)
     monkeypatch.setattr(forwarder_module, "LAST_DELAY_SECONDS", 0.02)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -16,10 +15,27 @@ from streamproc.engine.advice import ForbiddenError
 from streamproc.engine.repair import Repairs
 
 
+class FakeTime:
+    """Stands for ``time`` and, in sleeping, for ``asyncio`` in the module: no real time passes."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+
 class World:
     """An owner of partition 0 whose every opening succeeds, and a group that trusts it."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: FakeTime) -> None:
+        self.time = time
         self.partitions: dict[int, Any] = {}
         self.settings = SimpleNamespace(input_topics=("in",))
         self.opened_at: list[float] = []
@@ -39,7 +55,7 @@ class World:
         return number not in self.partitions
 
     async def reopen(self, number: int) -> Any:
-        self.opened_at.append(time.monotonic())
+        self.opened_at.append(self.time.now)
         return self.reopen_now()
 
     async def crash(self, error: BaseException) -> None:
@@ -47,44 +63,40 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    time = FakeTime()
+    monkeypatch.setattr(repair, "time", time)
+    monkeypatch.setattr(repair, "asyncio", time)
+    return World(time)
 
 
 async def settled(repairs: Repairs) -> None:
     await asyncio.gather(*repairs._tasks.values())
 
 
-async def test_a_partition_that_fails_again_and_again_waits_longer_and_longer(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(repair, "FIRST_PAUSE_SECONDS", 0.04)
+async def pauses(world: World, seconds_between: float) -> list[float]:
+    """How long the partition, failing so long after each repair, waited before it was opened."""
     owner: Any = world
     repairs = Repairs(owner, world.crash)
-    failed_at = []
-    for _ in range(4):
-        failed_at.append(time.monotonic())
+    found = []
+    for _ in range(8):
+        failed_at = world.time.now
         repairs.begin(world.partitions[0], RuntimeError("refused"), world.consumer)
         await settled(repairs)
-    pauses = [opened - failed for failed, opened in zip(failed_at, world.opened_at, strict=True)]
-    assert pauses[0] < 0.03
-    assert pauses[1] >= 0.04
-    assert pauses[2] >= 0.08
-    assert pauses[3] >= 0.16
+        found.append(round(world.opened_at[-1] - failed_at, 3))
+        world.time.now += seconds_between
+    assert len(world.opened_at) == 8
+    return found
 
 
-async def test_a_partition_that_worked_for_long_is_repaired_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
+async def test_a_partition_that_fails_again_and_again_waits_longer_and_longer(
+    world: World,
 ) -> None:
-    monkeypatch.setattr(repair, "FIRST_PAUSE_SECONDS", 10.0)
-    monkeypatch.setattr(repair, "RELAPSE_SECONDS", 0.05)
-    owner: Any = world
-    repairs = Repairs(owner, world.crash)
-    for _ in range(2):
-        repairs.begin(world.partitions[0], RuntimeError("refused"), world.consumer)
-        await asyncio.wait_for(settled(repairs), 1)
-        await asyncio.sleep(0.06)
-    assert len(world.opened_at) == 2
+    assert await pauses(world, 0.0) == [0.0, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+async def test_a_partition_that_worked_for_long_is_repaired_at_once(world: World) -> None:
+    assert await pauses(world, repair.RELAPSE_SECONDS) == [0.0] * 8
 
 
 async def test_what_the_broker_does_not_allow_stops_the_worker(world: World) -> None:

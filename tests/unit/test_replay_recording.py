@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
 
-from streamproc.edges.bulk.any_headers import HeaderName
 from streamproc.edges.recording import (
     BadRecordingError,
     LogRecord,
@@ -21,7 +18,7 @@ from streamproc.edges.recording import (
 )
 from streamproc.edges.recording import writer as writer_module
 from streamproc.edges.recording.frames import encode_header
-from streamproc.edges.recording.lines import Line, from_line, parse_lines, to_line
+from streamproc.edges.recording.lines import Line, from_line, to_line
 from streamproc.edges.recording.recovery import reopen
 
 RECORDS = [
@@ -31,32 +28,6 @@ RECORDS = [
     LogRecord(b"\xff\0", b"\x80 not UTF-8", 4, (("h", b"\x00\xff"), ("h", b"")), 7, 9, "t"),
     LogRecord(b"k", '套餐 \u2028 \n "\\'.encode(), 5, (), 0, 0, "t"),
 ]
-
-
-@given(
-    st.builds(
-        LogRecord,
-        st.none() | st.binary(),
-        st.none() | st.binary() | st.text().map(str.encode),
-        st.integers(0, 2**53),
-        st.lists(
-            st.tuples(st.text() | st.binary().map(HeaderName), st.none() | st.binary()), max_size=3
-        ).map(tuple),
-        st.none() | st.integers(0, 1000),
-        st.none() | st.integers(0, 2**53),
-        st.none() | st.text(),
-    )
-)
-def test_a_line_keeps_every_byte(record: LogRecord) -> None:
-    line = to_line(record)
-
-    assert b"\n" not in line
-    (parsed,) = parse_lines(line, Path("x"), 0)
-    found = from_line(parsed)
-    assert found == record
-    assert [name.encode() for name, _ in found.headers] == [
-        name.encode() for name, _ in record.headers
-    ]
 
 
 @pytest.mark.parametrize("name", ["r.ndjson", "r.ndjson.gz", "r.ndjson.zst"])

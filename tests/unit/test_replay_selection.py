@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from streamproc.contracts.codec import DecodeFailure, decode_event
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.core.events import InputEvent
 from streamproc.edges.recording import LogRecord
-from streamproc.edges.recording.lines import Line
 from streamproc.edges.replay.pace import Pace
 from streamproc.edges.replay.pseudonyms import Pseudonyms
 from streamproc.edges.replay.selection import Selection, event_type, shifted
@@ -88,32 +85,6 @@ def test_what_cannot_be_moved_stays_byte_for_byte(value: bytes | None) -> None:
     assert shifted(RECORD._replace(value=value), 86_400_000).value == value
 
 
-digits = st.text("0123456789", min_size=5, max_size=15)
-
-
-@given(st.lists(digits, unique=True, max_size=40))
-def test_pseudonyms_are_of_the_same_form_stable_and_never_collide(numbers: list[str]) -> None:
-    first, second = Pseudonyms(KEY), Pseudonyms(KEY)
-    made = [first.of(number) for number in numbers]
-
-    assert made == [second.of(number) for number in numbers]
-    assert len(set(made)) == len(numbers)
-    for number, pseudonym in zip(numbers, made, strict=True):
-        assert len(pseudonym) == len(number)
-        assert pseudonym.isdecimal()
-
-
-def test_a_whole_range_is_permuted_and_another_key_permutes_otherwise() -> None:
-    ours, theirs = Pseudonyms(KEY), Pseudonyms(KEY[::-1])
-    made = [ours.of(f"{number:05d}") for number in range(500)]
-    all_of_head = {ours.of(f"1{number:04d}") for number in range(10_000)}
-    other = [theirs.of(f"{number:05d}") for number in range(500)]
-
-    assert all_of_head == {f"1{number:04d}" for number in range(10_000)}
-    assert len(set(made)) == 500
-    assert sum(one == two for one, two in zip(made, other, strict=True)) < 5
-
-
 def test_no_subscriber_is_left_anywhere_in_a_month() -> None:
     settings = WorkloadSettings(seed=9, events=4_000, subscribers=400, malformed_share=0.1)
     pseudonyms = Pseudonyms(KEY)
@@ -180,15 +151,3 @@ def test_slices_end_by_the_records_alone() -> None:
     assert [flat.ends_slice(0) for _ in range(8)] == [
         False, False, False, True, False, False, True, False
     ]  # fmt: skip
-
-
-@given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 7))
-def test_blocks_are_cut_where_records_one_by_one_would_be(sizes: list[int], limit: int) -> None:
-    singly, blocks = Pace(None, limit), Pace(None, limit)
-    ends = [singly.ends_slice(0) for _ in range(sum(sizes))]
-    found: list[bool] = []
-    for size in sizes:
-        for part in blocks.slices([Line()] * size):
-            found += [part.begins] + [False] * (len(part.lines) - 1)
-
-    assert found == ends

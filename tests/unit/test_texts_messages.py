@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from babel.core import Locale
-from babel.units import format_unit
-from hypothesis import given
-from hypothesis import strategies as st
 
 from streamproc.core.texts.catalogue import best_locale
-from streamproc.core.texts.formats import bytes_format, formats, plain_spaces
+from streamproc.core.texts.formats import formats
 from streamproc.core.texts.template import compile_text, template_error
-from tests.property.budget import budget
 from tests.unit.test_texts_template import VOCABULARY, shown
 
-UNITS = ((1, "byte"), (10**3, "kilobyte"), (10**6, "megabyte"), (10**9, "gigabyte"))
-UNITS += ((10**12, "terabyte"),)
 LANGUAGES = ("en", "zh_CN", "zh_TW", "pl", "ru", "ar", "de", "fr", "pt_BR", "ja", "hi", "lv", "ga")
 
 
@@ -123,19 +115,6 @@ def test_minor_units_are_those_of_the_currency() -> None:
         assert template.render(type("F", (), {"cost": 1230})) == text
 
 
-@budget(100)
-@given(st.sampled_from(LANGUAGES), st.integers(0, 2**53) | st.integers(0, 10**7))
-def test_bytes_are_what_babel_makes_of_the_cut_number(language: str, count: int) -> None:
-    """The fast way, and Babel's."""
-    locale = Locale.parse(language)
-    unit_bytes, unit = max((size, name) for size, name in UNITS if size <= max(count, 1))
-    if unit == "byte" and shown("{left}", language.replace("_", "-"), left=1) == "1 B":
-        return  # CLDR spells the byte out where we write B
-    value = Decimal(count * 100 // unit_bytes) / 100
-    expected = format_unit(value, f"digital-{unit}", "short", "0.##", locale)
-    assert bytes_format(locale)(count) == plain_spaces(expected)
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_figure_has_a_space_that_makes_a_text_ucs2(language: str) -> None:
     known = formats(language.replace("_", "-"), "CNY")
@@ -170,13 +149,6 @@ def test_no_figure_has_a_space_that_makes_a_text_ucs2(language: str) -> None:
 )  # fmt: skip
 def test_what_is_wrong_with_a_message(template: str, problem: str) -> None:
     assert (template_error(template, "en", VOCABULARY) or "right").startswith(problem)
-
-
-@budget(300)
-@given(st.text("{}'#,=ab days left plural other one select", max_size=60))
-def test_no_text_stops_the_compiler(source: str) -> None:
-    if template_error(source, "pl", VOCABULARY) is None:
-        shown(source, "pl")
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from streamproc.core.text import GSM_BASIC, GSM_EXTENSION, segments
-from streamproc.edges.dispatch.smpp.text import split
-from tests.property.budget import budget
-
-GSM = st.text(st.sampled_from(sorted(GSM_BASIC | GSM_EXTENSION)), min_size=1, max_size=400)
-ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=400)
+from streamproc.core.text import segments
 
 
 @pytest.mark.parametrize(
@@ -46,22 +39,3 @@ ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=400
 )
 def test_segments_are_counted_as_networks_do(text: str, expected: tuple[str, int]) -> None:
     assert segments(text) == expected
-
-
-@budget(300)
-@given(GSM | ANY)
-@example("a" * 152 + "€" + "a" * 152)
-@example("中" * 66 + "😀" + "中" * 66)
-def test_as_many_segments_are_counted_as_parts_are_packed(text: str) -> None:
-    encoding, count = segments(text)
-    parts = split(text, 7)
-
-    assert count == len(parts)
-    for part in parts:
-        body = part.short_message[6:] if count > 1 else part.short_message
-        if encoding == "ucs2":
-            body.decode("utf-16-be")  # raises at half a surrogate pair
-            assert len(part.short_message) <= 140
-        else:
-            assert not body.endswith(b"\x1b")  # an escape whose character is elsewhere
-            assert len(body) <= (153 if count > 1 else 160)

@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 WINDOW_RECORDS = 5_000
 """Sent before all of them must be acknowledged; after a crash at most so many are sent again."""
+LOOK_SECONDS = 0.2
+"""How long the thread waits for an event before it looks whether it is to stop."""
 FIRST_DELAY_SECONDS = 0.1
 LAST_DELAY_SECONDS = 5.0
 REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
@@ -96,7 +98,7 @@ class Forwarder:
     def _run(self) -> None:
         delay = FIRST_DELAY_SECONDS
         while not self._stopping.is_set():
-            more = self.spool.wait_for_more(self.spool.done, 0.2)
+            more = self.spool.wait_for_more(self.spool.done, LOOK_SECONDS)
             self.spool.sync()
             if not more:
                 continue
