@@ -9,6 +9,8 @@
 //! A threshold that is crossed makes usage plain only under rules whose messages change no account:
 //! then the core has to tell of it (`Applied::crossed`).
 
+use std::ops::Range;
+
 use crate::dedupe;
 use crate::msgpack::{write_natural, Reader, NIL};
 use crate::rules::Rules;
@@ -83,8 +85,8 @@ pub fn apply(
     }
     reader.skip()?; // held
     for _ in 0..reader.array()? {
-        if was_valid(&mut reader, usage.time_ms)? {
-            return None;
+        if read_bucket(&mut reader)?.is_valid(usage.time_ms) {
+            return None; // it would have been charged
         }
     }
     if *account.get(reader.at)? != NIL {
@@ -97,22 +99,6 @@ pub fn apply(
     })
 }
 
-/// Whether an ended bucket would have been charged at an instant.
-fn was_valid(reader: &mut Reader<'_>, time_ms: i64) -> Option<bool> {
-    if reader.array()? != BUCKET_FIELDS {
-        return None;
-    }
-    for _ in 0..4 {
-        reader.skip()?; // id, kind, source, priority
-    }
-    let granted_ms = reader.integer()?;
-    let expires_ms = reader.integer()?;
-    for _ in 0..BUCKET_FIELDS - 6 {
-        reader.skip()?;
-    }
-    Some(granted_ms <= time_ms && time_ms < expires_ms)
-}
-
 /// Copy everything up to the next number, and read that number.
 fn natural(
     reader: &mut Reader<'_>,
@@ -123,6 +109,58 @@ fn natural(
     out.extend_from_slice(&account[*copied..reader.at]);
     *copied = reader.at;
     reader.integer().filter(|value| *value >= 0)
+}
+
+/// One bucket of an account.
+pub struct Bucket<'a> {
+    pub id: &'a [u8],
+    pub kind: &'a [u8],
+    pub source: &'a [u8],
+    granted_ms: i64,
+    pub expires_ms: i64,
+    pub granted: i64,
+    pub used: i64,
+    /// Where `used` stands in the packed account.
+    used_at: Range<usize>,
+    pub arming: i64,
+    expired: i64,
+    rolled_over: i64,
+}
+
+impl Bucket<'_> {
+    pub fn remaining(&self) -> i64 {
+        self.granted - self.used - self.expired - self.rolled_over
+    }
+
+    fn is_valid(&self, time_ms: i64) -> bool {
+        self.granted_ms <= time_ms && time_ms < self.expires_ms
+    }
+}
+
+pub fn read_bucket<'a>(reader: &mut Reader<'a>) -> Option<Bucket<'a>> {
+    if reader.array()? != BUCKET_FIELDS {
+        return None;
+    }
+    let (id, kind, source) = (reader.string()?, reader.string()?, reader.string()?);
+    reader.skip()?; // priority
+    let (granted_ms, expires_ms) = (reader.integer()?, reader.integer()?);
+    let granted = reader.integer()?;
+    let used_from = reader.at;
+    let used = reader.integer()?;
+    let used_at = used_from..reader.at;
+    Some(Bucket {
+        id,
+        kind,
+        source,
+        granted_ms,
+        expires_ms,
+        granted,
+        used,
+        used_at,
+        arming: reader.integer()?,
+        expired: reader.integer()?,
+        rolled_over: reader.integer()?,
+    })
 }
 
 struct Charged {
@@ -141,38 +179,23 @@ fn charge(
     out: &mut Vec<u8>,
 ) -> Option<Charged> {
     let account = reader.data;
-    if reader.array()? != BUCKET_FIELDS {
-        return None;
-    }
-    reader.skip()?; // id
-    let kind = reader.string()?;
-    let source = reader.string()?;
-    reader.skip()?; // priority
-    let granted_ms = reader.integer()?;
-    let expires_ms = reader.integer()?;
-    let granted = reader.integer()?;
-    let used_at = reader.at;
-    let used = reader.integer()?;
-    let after_used = reader.at;
-    reader.skip()?; // arming
-    let expired = reader.integer()?;
-    let rolled_over = reader.integer()?;
-    let remaining = granted - used - expired - rolled_over;
-    let valid = granted_ms <= usage.time_ms && usage.time_ms < expires_ms;
-    if rest == 0 || remaining <= 0 || !valid || !rules.covers(source, usage) {
+    let bucket = read_bucket(reader)?;
+    let (used, remaining) = (bucket.used, bucket.remaining());
+    let is_chargeable = rest > 0 && remaining > 0 && bucket.is_valid(usage.time_ms);
+    if !is_chargeable || !rules.covers(bucket.source, usage) {
         return Some(Charged {
             rest,
             crossed_from: None,
         });
     }
     let take = rest.min(remaining);
-    let crosses = rules.crosses(kind, granted, used, used + take)?;
+    let crosses = rules.crosses(bucket.kind, bucket.granted, used, used + take)?;
     if crosses && !rules.only_told {
         return None;
     }
-    out.extend_from_slice(&account[*copied..used_at]);
+    out.extend_from_slice(&account[*copied..bucket.used_at.start]);
     write_natural(out, used + take);
-    *copied = after_used;
+    *copied = bucket.used_at.end;
     Some(Charged {
         rest: rest - take,
         crossed_from: crosses.then_some(used),

@@ -50,7 +50,15 @@ pub fn remember(
         reader.skip()?;
         reader.skip()?;
     }
-    begin_segment(&reader.data[marks_at..reader.at], seen, id, segment, received_ms, rules, out)
+    begin_segment(
+        &reader.data[marks_at..reader.at],
+        seen,
+        id,
+        segment,
+        received_ms,
+        rules,
+        out,
+    )
 }
 
 /// The same where the id is the first of its segment: then segments before the horizon end.

@@ -1,18 +1,22 @@
 //! The plain case of usage, compiled.
 //!
 //! `PlainUsage.apply` runs over records for as long as they are plain and stops at the first that
-//! is not; Python applies that one and calls again. It stops after usage, too, that crossed a
-//! threshold: that is applied, and Python tells of it. What it writes is byte for byte what
-//! `streamproc.core` writes, which the tests hold over whole workloads.
+//! is not; Python applies that one and calls again. It stops after usage, too, that crossed
+//! thresholds and that it cannot tell of itself: that is applied, and Python tells of it. What it
+//! writes is byte for byte what `streamproc.core` writes, which the tests hold over whole workloads.
 
 mod account;
+mod calendar;
 mod dedupe;
 mod msgpack;
 mod rules;
+mod telling;
 mod usage;
 
 use std::io::Write;
+use std::sync::Mutex;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -29,6 +33,7 @@ struct PlainUsage {
     rules: rules::Rules,
     event_clock: bool,
     max_record_bytes: usize,
+    taught: Mutex<telling::Taught>,
 }
 
 #[pymethods]
@@ -40,13 +45,29 @@ impl PlainUsage {
             rules,
             event_clock,
             max_record_bytes,
+            taught: Mutex::default(),
         }
     }
 
+    /// From now on tell of rule number `rule` in these words, where an account has this locale.
+    fn learn_words(&self, rule: usize, locale: &str, words: telling::Words) -> PyResult<()> {
+        self.taught()?.learn_words(rule, locale.as_bytes(), words);
+        Ok(())
+    }
+
+    /// From now on show this day's instants by clocks that are so far ahead.
+    fn learn_offset(&self, zone: &str, utc_day: i64, offset_ms: i64) -> PyResult<()> {
+        self.taught()?
+            .learn_offset(zone.as_bytes(), utc_day, offset_ms);
+        Ok(())
+    }
+
     /// Apply `records[start:]` to `stored` (key to due instant and packed account) while they are
-    /// plain; keys of changed rows go into `changed`. Returns the index of the first record that
-    /// was not applied, the partition's clock, and None or what `Crossed` says of the record before
-    /// that one.
+    /// plain; keys of changed rows go into `changed`, and (key, reminder, audit record) of what is
+    /// told into `told`. Returns the index of the first record that was not applied, the
+    /// partition's clock, and None or what `Crossed` says of the record before that one, which is
+    /// to be told of.
+    #[allow(clippy::too_many_arguments)] // what a processor has, each a thing of its own
     fn apply<'py>(
         &self,
         py: Python<'py>,
@@ -54,8 +75,12 @@ impl PlainUsage {
         start: usize,
         stored: &Bound<'_, PyDict>,
         changed: &Bound<'_, PyDict>,
+        told: &Bound<'_, PyList>,
+        topic: &str,
+        partition: i64,
         clock_ms: i64,
     ) -> PyResult<(usize, i64, Option<Bound<'py, PyAny>>)> {
+        let taught = self.taught()?;
         let mut clock_ms = clock_ms;
         let mut out: Vec<u8> = Vec::with_capacity(1024);
         let mut name: Vec<u8> = Vec::with_capacity(192);
@@ -94,11 +119,31 @@ impl PlainUsage {
             stored.set_item(key, PyBytes::new(py, &out))?;
             changed.set_item(key, py.None())?;
             clock_ms = clock_ms.max(timestamp);
-            if !applied.crossed.is_empty() {
+            if applied.crossed.is_empty() {
+                continue;
+            }
+            let origin = telling::Origin {
+                topic,
+                partition,
+                offset: record.getattr(intern!(py, "offset"))?.extract()?,
+            };
+            let account = &out[DUE_BYTES..];
+            let said = telling::tell(
+                account,
+                &usage,
+                &applied,
+                received_ms,
+                &origin,
+                &self.rules,
+                &taught,
+            );
+            if let Some((reminder, audit)) = said {
+                told.append((key, PyBytes::new(py, &reminder), PyBytes::new(py, &audit)))?;
+            } else {
                 // The parser lets ASCII through only.
                 let crossed: Crossed<'_> = (
-                    str::from_utf8(usage.id).unwrap_or_default(),
-                    str::from_utf8(usage.source).unwrap_or_default(),
+                    std::str::from_utf8(usage.id).unwrap_or_default(),
+                    std::str::from_utf8(usage.source).unwrap_or_default(),
                     usage.time_ms,
                     received_ms,
                     usage.used_bytes,
@@ -114,6 +159,11 @@ impl PlainUsage {
 }
 
 impl PlainUsage {
+    fn taught(&self) -> PyResult<std::sync::MutexGuard<'_, telling::Taught>> {
+        let poisoned = |_| PyRuntimeError::new_err("an earlier call failed");
+        self.taught.lock().map_err(poisoned)
+    }
+
     fn plain<'a>(
         &self,
         value: &'a [u8],

@@ -6,11 +6,44 @@ use pyo3::prelude::*;
 
 use crate::usage::Usage;
 
+/// A usage rule. What ends up in messages as it stands is JSON already.
 #[derive(FromPyObject)]
 pub struct Thresholds {
     bucket_kinds: HashSet<String>,
-    is_percent: bool,
+    /// Levels are percent used; else they are bytes remaining.
+    has_percent_levels: bool,
+    /// One for each of `values`.
+    levels: Vec<i64>,
     values: Vec<i64>,
+    pub id: String,
+    pub name: String,
+    pub kind: String,
+    pub unit: String,
+    pub category: String,
+    pub severity: String,
+    pub priority: i64,
+    pub mandatory: bool,
+    pub ttl_ms: i64,
+}
+
+impl Thresholds {
+    /// Whether its thresholds are in percent, used or remaining.
+    pub fn is_percent(&self) -> bool {
+        self.has_percent_levels
+    }
+
+    /// Used bytes at which a level of a bucket of this size is reached. None beyond i64.
+    fn used_bytes(&self, level: i64, granted: i64) -> Option<i64> {
+        if self.has_percent_levels {
+            Some(granted.checked_mul(level)?.checked_add(99)? / 100)
+        } else {
+            granted.checked_sub(level)
+        }
+    }
+
+    fn is_about(&self, kind: &[u8]) -> bool {
+        self.bucket_kinds.iter().any(|one| one.as_bytes() == kind)
+    }
 }
 
 #[derive(FromPyObject)]
@@ -60,21 +93,41 @@ impl Rules {
     /// Whether usage from `before` to `after` reaches a threshold of a bucket of this size.
     /// None where the arithmetic would not fit.
     pub fn crosses(&self, kind: &[u8], granted: i64, before: i64, after: i64) -> Option<bool> {
-        for rule in &self.thresholds {
-            if !rule.bucket_kinds.iter().any(|one| one.as_bytes() == kind) {
-                continue;
-            }
-            for value in &rule.values {
-                let level = if rule.is_percent {
-                    (granted.checked_mul(*value)?.checked_add(99)?) / 100
-                } else {
-                    granted - value
-                };
-                if level > 0 && before < level && level <= after {
+        for rule in self.thresholds.iter().filter(|rule| rule.is_about(kind)) {
+            for level in &rule.levels {
+                if is_crossed(rule.used_bytes(*level, granted)?, before, after) {
                     return Some(true);
                 }
             }
         }
         Some(false)
     }
+
+    /// The rule, with its number, and the threshold that was reached. None if it is not one alone.
+    pub fn only_crossing(
+        &self,
+        kind: &[u8],
+        granted: i64,
+        before: i64,
+        after: i64,
+    ) -> Option<(usize, &Thresholds, i64)> {
+        let mut found = None;
+        for (number, rule) in self.thresholds.iter().enumerate() {
+            if !rule.is_about(kind) {
+                continue;
+            }
+            for (level, value) in rule.levels.iter().zip(&rule.values) {
+                if is_crossed(rule.used_bytes(*level, granted)?, before, after)
+                    && found.replace((number, rule, *value)).is_some()
+                {
+                    return None;
+                }
+            }
+        }
+        found
+    }
+}
+
+fn is_crossed(used_bytes: i64, before: i64, after: i64) -> bool {
+    used_bytes > 0 && before < used_bytes && used_bytes <= after
 }

@@ -67,7 +67,9 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let mut value: i64 = 0;
         while let Some(digit @ b'0'..=b'9') = self.data.get(self.at) {
-            value = value.checked_mul(10)?.checked_add(i64::from(digit - b'0'))?;
+            value = value
+                .checked_mul(10)?
+                .checked_add(i64::from(digit - b'0'))?;
             self.at += 1;
         }
         let length = self.at - start;

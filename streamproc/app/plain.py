@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from streamproc.app.settings import Native
-from streamproc.contracts.codec import MAX_RECORD_BYTES
+from streamproc.contracts.codec import MAX_RECORD_BYTES, encode_effect
 from streamproc.core.alerts.sending import after_plain_usage, telling_changes_nothing
 from streamproc.core.charging import crossed_from
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.model import Account
+from streamproc.core.reminding import threshold_of
 from streamproc.core.rulebook import Rulebook, Scope, UsageRule
 
 try:
@@ -30,9 +31,22 @@ class NativeMissingError(RuntimeError):
 
 @dataclass(frozen=True)
 class _Thresholds:
+    """The attributes that ``Thresholds`` in native/src/rules.rs reads."""
+
     bucket_kinds: set[str]
-    is_percent: bool
+    has_percent_levels: bool
+    levels: list[int]
     values: list[int]
+    id: str
+    name: str
+    """The id as JSON; so are the next ones."""
+    kind: str
+    unit: str
+    category: str
+    severity: str
+    priority: int
+    mandatory: bool
+    ttl_ms: int
 
 
 @dataclass(frozen=True)
@@ -58,8 +72,10 @@ def is_native(choice: Native) -> bool:
 
 
 def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
-    """``apply(records, start, stored, changed, clock_ms) -> (next, clock_ms, crossed)``.
+    """``apply(records, start, stored, changed, told, topic, partition, clock_ms)``, which returns
+    ``(next, clock_ms, crossed)``.
 
+    ``told`` gets (key, reminder, audit record) of all that the compiled part tells of itself.
     ``crossed`` is None, or the fields of a :class:`Crossed`: then the record before ``next`` is
     applied, and has to be told of.
 
@@ -128,8 +144,27 @@ def effects_of(
 
 
 def _thresholds(rule: UsageRule) -> _Thresholds:
+    levels = list(rule.thresholds)
     if rule.kind == "remaining_percent":  # so much left is the rest used, to the byte
-        values = [100 - value for value in rule.thresholds]
-    else:
-        values = list(rule.thresholds)
-    return _Thresholds(set(rule.bucket_kinds), rule.kind != "remaining_bytes", values)
+        levels = [100 - value for value in levels]
+    unit = threshold_of(rule, 0)
+    assert unit is not None, "usage rules have thresholds"
+    return _Thresholds(
+        set(rule.bucket_kinds),
+        rule.kind != "remaining_bytes",
+        levels,
+        list(rule.thresholds),
+        rule.id,
+        _json(rule.id),
+        _json(rule.kind),
+        _json(unit.unit),
+        _json(rule.category),
+        _json(rule.policy.severity),
+        rule.priority,
+        rule.mandatory,
+        rule.ttl_ms,
+    )
+
+
+def _json(text: str) -> str:
+    return encode_effect(text).decode()

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from streamproc.app.pacing import Pace
 from streamproc.app.plain import Crossed, effects_of, is_native, plain_usage
+from streamproc.app.plain_words import Teacher
 from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model
@@ -69,6 +70,7 @@ class QuotaProcessor:
         self._plain = (
             plain_usage(rules, event_clock=self._event_clock) if self.packs_at_once else None
         )
+        self._teacher = Teacher(self._plain, rules)
 
     # RowCodec
     pack = staticmethod(model.pack)
@@ -95,8 +97,14 @@ class QuotaProcessor:
                 clock_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
             return clock_ms
         at, count = 0, len(records)
+        told: list[tuple[bytes, bytes, bytes]] = []
         while True:
-            at, clock_ms, crossed = plain.apply(records, at, rows.stored, rows.changed, clock_ms)
+            at, clock_ms, crossed = plain.apply(
+                records, at, rows.stored, rows.changed, told, topic, partition, clock_ms
+            )
+            if told:
+                self._emit_told(outbox, told)
+                told.clear()
             if crossed is not None:
                 self._tell(topic, partition, records[at - 1], rows, outbox, Crossed(*crossed))
                 continue
@@ -123,6 +131,7 @@ class QuotaProcessor:
         except Exception as error:
             raise PoisonError((topic, partition, record.offset)) from error
         self._emit(outbox, key, effects)
+        self._teacher.teach(account, max(crossed.time_ms, crossed.received_ms))
 
     def _apply_one(
         self,
@@ -290,6 +299,15 @@ class QuotaProcessor:
             counts[name] += 1
             # Rejects name no subscriber.
             outbox.put(topic, None if name == "rejects" else key, encode_effect(effect))
+
+    def _emit_told(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:
+        """Reminders, each with the record that it was fired, as the compiled part made them."""
+        reminders, audit = (self._outlets[kind] for kind in (Reminder, Audited))
+        for key, reminder, fired in told:
+            outbox.put(reminders[1], key, reminder)
+            outbox.put(audit[1], key, fired)
+        self.counts[reminders[0]] += len(told)
+        self.counts[audit[0]] += len(told)
 
     def _reject(
         self,

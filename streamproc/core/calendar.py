@@ -58,14 +58,15 @@ def local_time(instant_ms: int, tz: ZoneInfo) -> datetime:
 
 def local_minute(instant_ms: int, zone_name: str) -> int:
     """What clocks of a known zone show at an instant, in minutes since 1970-01-01T00:00 on them."""
-    offset_ms = _offset_of_day_in_zone_ms(instant_ms // DAY_MS, zone_name)
+    offset_ms = offset_of_day_in_zone_ms(instant_ms // DAY_MS, zone_name)
     if offset_ms is None:
         offset_ms = _offset_ms(instant_ms, known_zone(zone_name))
     return (instant_ms + offset_ms) // 60_000
 
 
 @lru_cache(maxsize=65_536)
-def _offset_of_day_in_zone_ms(utc_day: int, zone_name: str) -> int | None:
+def offset_of_day_in_zone_ms(utc_day: int, zone_name: str) -> int | None:
+    """How far a zone's clocks are ahead all through a UTC day; None if that changes in it."""
     return _offset_of_day_ms(utc_day, known_zone(zone_name))
 
 

@@ -30,6 +30,9 @@ from streamproc.core.texts.vocabulary import Kind, Vocabulary
 Part = Callable[[Any], str]
 """Shows a piece of a text, given the figures."""
 
+Pieces = tuple[tuple[str, str | None], ...]
+"""Literals, each with the placeholder after it, if there is one."""
+
 OPERANDS: Final = (Kind.COUNT, Kind.NAMES, Kind.BYTES, Kind.MONEY)
 """What a plural form can be chosen by; of names it is their number."""
 
@@ -56,7 +59,7 @@ class TextError(ValueError):
 class Text:
     """A compiled template. ``render`` takes figures: an attribute for each of ``names``."""
 
-    __slots__ = ("branches", "channels", "locale", "names", "render", "source")
+    __slots__ = ("branches", "channels", "locale", "names", "pieces", "render", "source")
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Text:
         names: frozenset[str],
         render: Part,
         branches: tuple[tuple[str, str, frozenset[str]], ...],
+        pieces: Pieces | None = None,
     ) -> None:
         self.source = source
         self.locale = locale
@@ -72,6 +76,8 @@ class Text:
         self.render = render
         self.branches = branches
         """Placeholder, type and keys of each plural and select, for those who check texts."""
+        self.pieces = pieces
+        """Of a plain text; None for an ICU message."""
         self.channels: dict[str, Part] = {}
         """How to render the words for channels other than SMS."""
 
@@ -87,8 +93,10 @@ def compile_text(source: str, locale: str, known: Vocabulary, currency: str = "X
     compiler = _Compiler(known, locale, currency)
     undoubled = source.replace("{{", "").replace("}}", "")
     is_message = _TYPED.search(undoubled) is not None
-    render = compiler.message(source) if is_message else compiler.plain(source)
-    return Text(source, locale, frozenset(compiler.names), render, tuple(compiler.branches))
+    pieces = None if is_message else compiler.pieces(source)
+    render = compiler.message(source) if pieces is None else compiler.plain(pieces)
+    names, branches = frozenset(compiler.names), tuple(compiler.branches)
+    return Text(source, locale, names, render, branches, pieces)
 
 
 def template_error(source: str, locale: str, known: Vocabulary) -> str | None:
@@ -111,18 +119,21 @@ class _Compiler:
     def _formats(self) -> Formats:
         return formats(*self._shown_in)
 
-    def plain(self, source: str) -> Part:
+    def pieces(self, source: str) -> Pieces:
         try:
-            pieces = list(Formatter().parse(source))
+            parsed = list(Formatter().parse(source))
         except ValueError as error:
             raise TextError(str(error)) from None
-        for _, name, spec, conversion in pieces:
+        for _, name, spec, conversion in parsed:
             if name is not None:
                 self._kind(name)
                 if spec or conversion:
                     raise TextError(f"placeholder {{{name}}} takes no format")
+        return tuple((literal, name) for literal, name, _, _ in parsed)
+
+    def plain(self, pieces: Pieces) -> Part:
         parts: list[str | Part] = []
-        for literal, name, _, _ in pieces:
+        for literal, name in pieces:
             parts.append(literal)
             if name is not None:
                 parts.append(self._bare(name, self._kind(name)))

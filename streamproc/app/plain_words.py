@@ -1,0 +1,81 @@
+"""Teaching the compiled part to tell of usage by itself: the words of texts, the offsets of zones.
+
+Texts and zones stay the core's business. What it has worked out for one message holds for others:
+a plain text is literals and figures, an offset holds all through a day. The compiled part fills in
+(``native/src/telling.rs``); whatever is not of this simple kind it leaves to the core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from streamproc.contracts.codec import encode_effect
+from streamproc.core.calendar import offset_of_day_in_zone_ms
+from streamproc.core.instants import DAY_MS
+from streamproc.core.model import Account
+from streamproc.core.rulebook import Rulebook, UsageRule
+from streamproc.core.text import GSM_BASIC, segments
+from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.formats import PLAIN_LANGUAGES
+from streamproc.core.texts.vocabulary import REMINDER
+
+_FIGURES: Final = frozenset(
+    ("bucket", "used", "granted", "remaining", "overage", "percent", "threshold", "as_of")
+)
+"""What the compiled part can show."""
+_MOST_TAUGHT: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Words:
+    """The attributes that ``Words`` in native/src/telling.rs reads."""
+
+    locale: str
+    """As JSON."""
+    is_ucs2: bool
+    pieces: list[tuple[str, str | None]]
+
+
+class Teacher:
+    """Teaches one ``PlainUsage`` what it lacked for a message that the core had to make."""
+
+    def __init__(self, plain: Any, rules: Rulebook) -> None:
+        self._plain = plain
+        self._rules = rules
+        self._taught: set[tuple[int, str]] = set()
+        """Pairs of a rule's number and a locale, and of a UTC day and a zone."""
+
+    def teach(self, account: Account, as_of_ms: int) -> None:
+        """For all messages in the account's locale, and by its clocks of that day."""
+        taught = self._taught
+        if len(taught) > _MOST_TAUGHT:
+            taught.clear()
+        for number, rule in enumerate(self._rules.usage_rules):
+            if (number, account.locale) not in taught:
+                taught.add((number, account.locale))
+                words = words_of(rule, account.locale, self._rules)
+                if words is not None:
+                    self._plain.learn_words(number, account.locale, words)
+        utc_day = as_of_ms // DAY_MS
+        if (utc_day, account.time_zone) not in taught:
+            taught.add((utc_day, account.time_zone))
+            offset_ms = offset_of_day_in_zone_ms(utc_day, account.time_zone)
+            if offset_ms is not None:
+                self._plain.learn_offset(account.time_zone, utc_day, offset_ms)
+
+
+def words_of(rule: UsageRule, locale: str, rules: Rulebook) -> Words | None:
+    """A rule's text for a locale, if it is of the simple kind."""
+    text = text_of(rule.id, rule.texts, REMINDER, locale, rules)
+    if text.pieces is None or text.channels or not text.names <= _FIGURES:
+        return None
+    if text.locale.partition("-")[0].lower() not in PLAIN_LANGUAGES:
+        return None
+    literals = "".join(literal for literal, _ in text.pieces)
+    if any(char < " " or char in '"\\' or char > "\uffff" for char in literals):
+        return None  # JSON escapes them, or SMS counts them twice
+    is_ucs2 = segments(literals)[0] == "ucs2"
+    if not is_ucs2 and not all(char.isascii() and char in GSM_BASIC for char in literals):
+        return None
+    return Words(encode_effect(text.locale).decode(), is_ucs2, list(text.pieces))
