@@ -6,7 +6,6 @@ clock, so a timer can neither be forgotten nor fire twice (law 19).
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import NamedTuple
 
 from streamproc.core.alerts.checks import next_check_ms
@@ -19,7 +18,7 @@ from streamproc.core.notices.due import soonest_ms as notices_due_ms
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.choices import timed_rules_of
 from streamproc.core.schedule.due import Due
-from streamproc.core.schedule.occurrences import MANY_BUCKETS, coming, soonest_ms
+from streamproc.core.schedule.occurrences import next_of, soonest_ms
 
 
 def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
@@ -57,9 +56,7 @@ def reminders_due(account: Account, subscriber: str, at_ms: int, rules: Rulebook
     found: list[Due] = []
     for rule in timed_rules_of(account, rules):
         if soonest_ms(rule, account, subscriber, clock_ms, tz) <= at_ms:
-            series = coming(rule, account, subscriber, clock_ms, tz)
-            if rule.kind not in MANY_BUCKETS:
-                series = islice(series, 1)
+            series = next_of(rule, account, subscriber, clock_ms, tz)
             found += [due for due in series if due.at_ms == at_ms]
     return found
 

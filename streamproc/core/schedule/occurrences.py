@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, time, timedelta
-from functools import lru_cache
-from itertools import takewhile
+from functools import lru_cache, partial
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from streamproc.core.calendar import (
@@ -39,27 +39,42 @@ Occurrence = tuple[date, time, int]
 """Local day and time, and their instant in a zone."""
 
 
-def follows_calendar(rule: TimedRule) -> bool:
-    """Whether its instants follow from the zone's calendar alone."""
-    kind = rule.kind
-    return kind in _CALENDAR_KINDS and not (kind == "usage_summary" and rule.every in CYCLE_PARTS)
-
-
 def soonest_ms(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
 ) -> int:
-    """When the first of :func:`coming` is sent; NEVER_MS if there is none."""
-    if rule.kind in MANY_BUCKETS:
-        return min(
-            (due.at_ms for due in _of_buckets(rule, account, subscriber, after_ms, tz)),
-            default=NEVER_MS,
-        )
-    is_plain = not (rule.spread_ms or rule.spread_after_ms) and not _moves_of(account)
-    if is_plain and follows_calendar(rule):
+    """When the first of :func:`coming` is sent; NEVER_MS if there is none.
+
+    Asked for every rule whenever an account's next due instant is worked out, so the usual case,
+    without a spread and without a move, is written out.
+    """
+    if rule.spread_ms or rule.spread_after_ms or _moves_of(account):
+        series = next_of(rule, account, subscriber, after_ms, tz)
+        return min((due.at_ms for due in series), default=NEVER_MS)
+    kind = rule.kind
+    if kind == "before_expiry":
+        soonest = NEVER_MS
+        for bucket in account.buckets:
+            if _can_expire(bucket):
+                at_ms = _before_expiry_ms(rule.days_before, rule.at, bucket.expires_ms, tz)
+                if max(after_ms, bucket.granted_ms) < at_ms < soonest:
+                    soonest = at_ms
+        return soonest
+    if kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
+        at_ms = _in_cycle_ms(rule, account, tz)[1]
+        return at_ms if at_ms > after_ms else NEVER_MS
+    if kind in _CALENDAR_KINDS:
         found = _next(recurrence_of(rule), after_ms, tz)
         return NEVER_MS if found is None else found[2]
-    first = next(coming(rule, account, subscriber, after_ms, tz), None)
-    return NEVER_MS if first is None else first.at_ms
+    series = next_of(rule, account, subscriber, after_ms, tz)
+    return min((due.at_ms for due in series), default=NEVER_MS)
+
+
+def next_of(
+    rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
+) -> Iterator[Due]:
+    """The rule's next occurrence sent after an instant, for each bucket by itself."""
+    series = coming(rule, account, subscriber, after_ms, tz)
+    return series if rule.kind in MANY_BUCKETS else islice(series, 1)
 
 
 def coming(
@@ -143,15 +158,22 @@ def _of_utc_day(recurrence: Recurrence, utc_day: int, tz: ZoneInfo) -> tuple[Occ
 def _in_cycle(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
 ) -> Iterator[Due]:
-    end_ms = account.cycle_end_ms
-    days_before = rule.days_before if rule.kind == "before_cycle_end" else 0
-    day, planned = _day_in_cycle(rule.every, days_before, rule.at, account.anchor_day, end_ms, tz)
-    if not days_before and rule.every == "cycle_start":
-        # At the cycle's very first instant the old one's reminders are sent.
-        planned = max(planned, account.cycle_start_ms + 1)
-    sent = sent_ms(rule, subscriber, planned, end_ms)
+    day, planned = _in_cycle_ms(rule, account, tz)
+    sent = sent_ms(rule, subscriber, planned, account.cycle_end_ms)
     if sent > after_ms and not _came_before_move(account, _local(day, rule.at)):
         yield Due(sent, rule, None, planned)
+
+
+def _in_cycle_ms(rule: TimedRule, account: Account, tz: ZoneInfo) -> tuple[date, int]:
+    """The local day of a cycle's rule, and its instant."""
+    every = "" if rule.kind == "before_cycle_end" else rule.every
+    day, planned = _day_in_cycle(
+        every, rule.days_before, rule.at, account.anchor_day, account.cycle_end_ms, tz
+    )
+    if every == "cycle_start":
+        # At the cycle's very first instant the old one's reminders are sent.
+        planned = max(planned, account.cycle_start_ms + 1)
+    return day, planned
 
 
 @lru_cache(maxsize=65_536)
@@ -160,7 +182,7 @@ def _day_in_cycle(
 ) -> tuple[date, int]:
     """The day of a cycle's rule and its instant: the same for all with this end of cycle."""
     end = local_date(end_ms, tz)
-    if days_before:
+    if not every:
         day = end - timedelta(days=days_before)
     elif every == "cycle_end":
         day = end - timedelta(days=1)
@@ -188,33 +210,35 @@ def _of_buckets(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
 ) -> Iterator[Due]:
     for bucket in account.buckets:
-        if (
-            bucket.kind in PLAN_KINDS
-            or bucket.expires_ms >= NEVER_MS
-            or bucket.remaining_bytes <= 0
-        ):
+        if not _can_expire(bucket):
             continue
         if rule.kind == "expiry":
             if bucket.expires_ms > max(after_ms, bucket.granted_ms):
                 yield Due(bucket.expires_ms, rule, bucket, bucket.expires_ms)
             continue
-        planned_in = _before_expiry(rule, bucket)
+        planned_in = partial(_before_expiry_ms, rule.days_before, rule.at, bucket.expires_ms)
         planned = planned_in(tz)
         sent = sent_ms(rule, subscriber, planned, bucket.expires_ms)
         if sent > max(after_ms, bucket.granted_ms) and not _came_before_move(account, planned_in):
             yield Due(sent, rule, bucket, planned)
 
 
+def _can_expire(bucket: Bucket) -> bool:
+    """Whether there is something to tell of a bucket's own end."""
+    return (
+        bucket.kind not in PLAN_KINDS
+        and bucket.expires_ms < NEVER_MS
+        and bucket.remaining_bytes > 0
+    )
+
+
 def _local(day: date, at: time) -> Planned:
     return lambda tz: local_instant_ms(day, at, tz)
 
 
-def _before_expiry(rule: TimedRule, bucket: Bucket) -> Planned:
-    def planned(tz: ZoneInfo) -> int:
-        day = local_date(bucket.expires_ms, tz) - timedelta(days=rule.days_before)
-        return local_instant_ms(day, rule.at, tz)
-
-    return planned
+@lru_cache(maxsize=65_536)
+def _before_expiry_ms(days_before: int, at: time, expires_ms: int, tz: ZoneInfo) -> int:
+    return local_instant_ms(local_date(expires_ms, tz) - timedelta(days=days_before), at, tz)
 
 
 def _came_before_move(account: Account, planned_in: Planned) -> bool:
