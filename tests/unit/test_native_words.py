@@ -24,7 +24,7 @@ TEXTS = {
     "every figure": ALL,
     "figures alone": "{used}",
     "no figures": "Look at your balance.",
-    "doubled braces": "{{{used}}}",
+    "left to the core: braces": "{{{used}}}",
     "of 160 characters": "x" * 160,
     "of 161 characters": "x" * 161,
     "of 70 UCS-2 characters": "\u6d41" * 70,
