@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
 REFUSALS_CHECK_SECONDS = 1.0
-GAPS_CHECK_SECONDS = 5.0
+HOLES_CHECK_SECONDS = 5.0
 
 
 class Chunk:
@@ -111,8 +111,8 @@ class BatchConsumer(driver.Consumer):
         self._epochs: dict[TP, int] = {}
         self._next: dict[TP, int] = {}
         """The offset after the last record delivered in this epoch."""
-        self._gaps: dict[TP, int] = {}
-        """Where offsets were left out: by a marker of a transaction, or by retention?"""
+        self._holes: dict[TP, list[tuple[int, int]]] = {}
+        """Offsets left out between two fetches (first, next): markers of transactions, or input?"""
         self._asked: dict[TP, int | None] = {}
         """Where the next fetch must have been asked to begin."""
         self._doubted: dict[TP, int] = {}
@@ -135,7 +135,7 @@ class BatchConsumer(driver.Consumer):
 
     @Service.task
     async def _watch_for_deleted_input(self) -> None:
-        async for _ in self.itertimer(GAPS_CHECK_SECONDS, name="gaps"):
+        async for _ in self.itertimer(HOLES_CHECK_SECONDS, name="holes"):
             try:
                 await self._tell_deleted_input()
             except KafkaError as error:
@@ -144,19 +144,23 @@ class BatchConsumer(driver.Consumer):
     async def _tell_deleted_input(self) -> None:
         """Say so loudly if retention took input away that this worker had not read yet.
 
-        The client then goes on at the topic's new beginning, without a word.
+        The client then goes on at the topic's new beginning, without a word. By now the topic may
+        begin still further on: what was read meanwhile is not lost.
         """
-        gaps, self._gaps = self._gaps, {}
-        if not gaps:
+        holes, self._holes = self._holes, {}
+        if not holes:
             return
         try:
-            firsts = await self.earliest_offsets(*gaps)
+            firsts = await self.earliest_offsets(*holes)
         except KafkaError:
-            self._gaps = gaps | self._gaps
+            for tp, later in self._holes.items():
+                holes.setdefault(tp, []).extend(later)
+            self._holes = holes
             raise
-        for tp, expected in gaps.items():
-            if firsts[tp] > expected:
-                tell_deleted_input(tp.topic, tp.partition, firsts[tp] - expected)
+        for tp, ranges in holes.items():
+            lost = sum(max(min(firsts[tp], end) - begin, 0) for begin, end in ranges)
+            if lost:
+                tell_deleted_input(tp.topic, tp.partition, lost)
 
     async def is_member(self) -> bool:
         """Whether the group still counts on this worker; False if it cannot be asked."""
@@ -201,7 +205,13 @@ class BatchConsumer(driver.Consumer):
                 self._doubted[tp] = asked_offset
                 await self.rewind(tp, position)
                 return False
-            self._gaps.setdefault(tp, expected)
+            # A rewind asks for the last record that the state contains: that one is not missing.
+            expected = max(expected, self._lane.next_offset(tp))
+        elif expected is None:
+            # The client was being reset when it was asked: what was delivered is known.
+            expected = self._next.get(tp, asked_offset)
+        if asked_offset > expected:
+            self._holes.setdefault(tp, []).append((expected, asked_offset))
         self._doubted.pop(tp, None)
         self._asked[tp] = self._thread.next_fetch_offset(tp)
         return True
@@ -209,10 +219,8 @@ class BatchConsumer(driver.Consumer):
     def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
         size, epoch = self._lane.settings.chunk_records, self.epoch(tp)
         # The client resets itself to the topic's beginning when its offset exists no more.
-        first, expected = records[0].offset, self._next.get(tp)
-        begins_again = expected is not None and first < expected
-        if expected is not None and first > expected:
-            self._gaps.setdefault(tp, expected)
+        expected = self._next.get(tp)
+        begins_again = expected is not None and records[0].offset < expected
         self._next[tp] = records[-1].offset + 1
         return [
             Chunk(tp, records[at : at + size], epoch, begins_again)

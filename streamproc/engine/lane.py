@@ -61,6 +61,11 @@ class Lane(Generic[T]):
         partition = self.owner.partitions.get(tp.partition)
         return partition.start_offset(tp.topic) if partition else None
 
+    def next_offset(self, tp: TP) -> int:
+        """The first offset that the state of a partition does not contain, as far as it says."""
+        partition = self.owner.partitions.get(tp.partition)
+        return partition.progress.positions.get(tp.topic, 0) if partition else 0
+
     async def finish(self, revoked: set[TP]) -> None:
         """Before a revocation: apply nothing more, commit what was applied."""
         self._finishing = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
@@ -97,7 +97,9 @@ class Partition(Generic[T]):
         processor: Processor[T],
         changelog: str,
         settings: LaneSettings,
+        begins: Mapping[str, int] | None = None,
     ) -> None:
+        """``begins``: the first offset that there is, by input topic, as far as it is known."""
         self.number = number
         self.rows = rows
         self.progress = progress
@@ -108,6 +110,7 @@ class Partition(Generic[T]):
         self._processor = processor
         self._changelog = changelog
         self._settings = settings
+        self._begins = begins or {}
         self._acks: list[Callable[[], Any]] = []
         self._moved = False
         self._commit: asyncio.Task[None] | None = None
@@ -142,10 +145,13 @@ class Partition(Generic[T]):
     def start_offset(self, topic: str) -> int | None:
         """Where input starts: at the last record applied, to see that it is still the same one.
 
-        None if the state says nothing of the topic.
+        Further on if that is deleted; None if the state says nothing of the topic.
         """
         position = self.progress.positions.get(topic)
-        return position - 1 if position and topic in self.progress.marks else position
+        if position is None:
+            return None
+        start = position - 1 if position and topic in self.progress.marks else position
+        return max(start, self._begins.get(topic, 0))
 
     def tick(self, now_ms: int) -> None:
         """Do what fell due."""

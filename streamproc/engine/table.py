@@ -148,7 +148,7 @@ class Owner(Generic[T]):
                     consumer, self.changelog, number, start, rows, progress
                 )
                 crashpoints.reached("open", "b")
-                await self._check_positions(consumer, number, progress)
+                begins = await self._check_positions(consumer, number, progress)
             finally:
                 await consumer.stop()
         except BaseException as error:
@@ -159,7 +159,7 @@ class Owner(Generic[T]):
         rows.rebuild_due()  # (c)
         crashpoints.reached("open", "c")
         partition = Partition(
-            number, rows, progress, writer, self.processor, self.changelog, settings
+            number, rows, progress, writer, self.processor, self.changelog, settings, begins
         )
         self.partitions[number] = partition
         log.info(
@@ -172,13 +172,19 @@ class Owner(Generic[T]):
         )
         return partition
 
-    async def _check_positions(self, consumer: Any, number: int, progress: Progress) -> None:
-        """Law 2: a position beyond the topic's end means the topic was made anew."""
+    async def _check_positions(
+        self, consumer: Any, number: int, progress: Progress
+    ) -> dict[str, int]:
+        """Law 2: a position beyond the topic's end means the topic was made anew.
+
+        Returns where the topics begin. What is missing before that is told here, and only here.
+        """
         topics = [topic for topic in progress.positions if topic in self.settings.input_topics]
         tps = [TopicPartition(topic, number) for topic in topics]
         if not tps:
-            return
-        for tp, first in (await consumer.beginning_offsets(tps)).items():
+            return {}
+        firsts = await consumer.beginning_offsets(tps)
+        for tp, first in firsts.items():
             if progress.positions[tp.topic] < first:
                 tell_deleted_input(tp.topic, number, first - progress.positions[tp.topic])
         for tp, end in (await consumer.end_offsets(tps)).items():
@@ -186,3 +192,4 @@ class Owner(Generic[T]):
                 raise InputMadeAnewError(
                     tp.topic, number, progress.positions[tp.topic], f"it ends at {end}"
                 )
+        return {tp.topic: first for tp, first in firsts.items()}

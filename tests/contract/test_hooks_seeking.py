@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.consumer.subscription_state import SubscriptionState
 
+from streamproc.engine import delivery
+from streamproc.engine.changelog import Progress
 from streamproc.engine.consumer_thread import BatchConsumerThread
 from streamproc.engine.delivery import BatchConsumer
 from streamproc.engine.lean import FetchedBatch
-from tests.contract.conftest import INPUT, Record
+from streamproc.engine.partition import Partition
+from tests.contract.conftest import CHANGELOG, INPUT, Record
 
 
 class Fetched:
@@ -63,8 +67,16 @@ async def test_seeks_run_in_the_thread_of_the_client() -> None:
 
 @pytest.fixture
 def reading(consumer: Any, app: Any) -> Any:
-    """A consumer whose state is at offset 7; ``fetch(asked, offsets, then)`` is its next fetch."""
-    app.lane.owner.partitions[0] = SimpleNamespace(start_offset={INPUT.topic: 7}.get)
+    """A consumer whose state has the input up to offset 7, of which it is to see the last again.
+
+    ``fetch(asked, offsets, then)`` is its next fetch, ``told(first)`` how many records it tells to
+    be lost if the topic begins at ``first``.
+    """
+    nothing: Any = None
+    progress = Progress(positions={INPUT.topic: 8}, marks={INPUT.topic: 1})
+    app.lane.owner.partitions[0] = Partition(
+        0, nothing, progress, nothing, nothing, CHANGELOG.topic, app.lane.settings
+    )
 
     async def fetch(asked: int, offsets: range, then: int | None) -> list[int]:
         async def getmany(active_partitions: Any, timeout: float) -> Any:
@@ -75,7 +87,16 @@ def reading(consumer: Any, app: Any) -> Any:
         found = await BatchConsumer._getmany(consumer, {INPUT}, 0.0)
         return [record.offset for chunk in found.get(INPUT, ()) for record in chunk.records]
 
-    consumer.fetch = fetch
+    async def told(first: int) -> list[int]:
+        lost: list[int] = []
+        consumer.earliest_offsets = mock.AsyncMock(return_value={INPUT: first})
+        with mock.patch.object(
+            delivery, "tell_deleted_input", lambda topic, number, records: lost.append(records)
+        ):
+            await consumer._tell_deleted_input()
+        return lost
+
+    consumer.fetch, consumer.told = fetch, told
     return consumer
 
 
@@ -103,7 +124,45 @@ async def test_a_client_that_was_reset_is_believed_the_second_time(reading: Any)
     assert await reading.fetch(100, range(100, 103), 103) == [100, 101, 102]
     assert await reading.fetch(103, range(103, 105), 105) == [103, 104]
     assert reading.sought == [(INPUT, 7), (INPUT, 7)]
-    assert reading._gaps == {INPUT: 7}, "what was deleted is to be told"
+    assert await reading.told(100) == [92], "7 was applied: it was to be recognised, no more"
+    assert await reading.told(100) == []
+
+
+async def test_a_record_that_was_only_to_be_recognised_is_no_loss(reading: Any) -> None:
+    """All that the state contains is deleted, and nothing else."""
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(8, range(8, 10), 10) == []
+    assert await reading.fetch(8, range(8, 10), 10) == [8, 9]
+    assert await reading.told(8) == []
+
+
+async def test_what_was_read_is_no_loss_when_it_is_deleted_before_the_loss_is_told(
+    reading: Any,
+) -> None:
+    """Two holes, 20 to 99 and 120 to 199; the topic begins at 250 when that is asked for."""
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(7, range(7, 20), 20) == list(range(7, 20))
+    reading.app.lane.owner.partitions[0].progress.positions[INPUT.topic] = 20
+    for first in (100, 200):
+        await reading.fetch(first, range(first, first + 20), first + 20)
+        await reading.fetch(first, range(first, first + 20), first + 20)
+        reading.app.lane.owner.partitions[0].progress.positions[INPUT.topic] = first + 20
+    assert await reading.told(250) == [80 + 80]
+
+
+async def test_a_hole_seen_by_the_records_alone_is_told_once(reading: Any) -> None:
+    """The client had lost its position when it was asked for it: it was being reset."""
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(7, range(7, 20), None) == list(range(7, 20))
+    assert await reading.fetch(100, range(100, 103), 103) == [100, 101, 102]
+    assert await reading.told(100) == [80]
+
+
+async def test_markers_that_are_deleted_later_are_no_loss(reading: Any) -> None:
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(7, range(7, 10), 12) == [7, 8, 9]
+    assert await reading.fetch(12, range(13, 15), 15) == [13, 14]
+    assert await reading.told(15) == []
 
 
 async def test_what_begins_before_is_handed_on_to_be_recognised(reading: Any) -> None:

@@ -213,10 +213,12 @@ async def test_input_deleted_under_a_worker_that_lags_is_told(scene: Scene) -> N
     worker.resume()
     wait_for_words(worker, "input was deleted before it was read")
     lost = re.search(r"lost_records=(\d+)", worker.log.read_text())
-    # What the client had fetched before it was paused is not lost.
     assert lost is not None
-    assert 100 <= int(lost[1]) <= 150
     assert worker.stop() == 0
+    # A fetch that was under way when the worker was stopped may have brought some of them.
+    rejects = [msgspec.json.decode(one) for one in await values(scene, scene.names.rejects)]
+    read = [one for one in rejects if one["partition"] == 2 and end <= one["offset"] < end + 150]
+    assert int(lost[1]) == 150 - len(read)
 
 
 async def test_a_worker_near_its_memory_limit_says_so(scene: Scene) -> None:

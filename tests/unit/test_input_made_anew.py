@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
+from aiokafka import TopicPartition
 from faust.types import TP
 
+from streamproc.engine import table
 from streamproc.engine.changelog import InputMadeAnewError, Progress
 from streamproc.engine.delivery import BatchConsumer, Chunk
 from streamproc.engine.partition import Outbox, Partition
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import LaneSettings
+from streamproc.engine.table import Owner
 
 SETTINGS = LaneSettings(bootstrap="", app_id="app", input_topics=("in",))
 PLACE = TP("in", 3)
@@ -54,10 +58,12 @@ def chunk(*records: Any) -> Chunk:
     return Chunk(PLACE, list(records), 1)
 
 
-def partition(progress: Progress) -> Partition[Any]:
+def partition(progress: Progress, begins: int = 0) -> Partition[Any]:
     processor: Any = Noting()
     writer: Any = None
-    return Partition(3, Rows(processor), progress, writer, processor, "log", SETTINGS)
+    return Partition(
+        3, Rows(processor), progress, writer, processor, "log", SETTINGS, {"in": begins}
+    )
 
 
 def offsets(one: Partition[Any]) -> list[int]:
@@ -103,6 +109,29 @@ def test_a_record_that_is_gone_tells_nothing(progress: Progress) -> None:
     assert offsets(again) == [12]
 
 
+@pytest.mark.parametrize(("begins", "start"), [(0, 9), (9, 9), (10, 10), (12, 12)])
+def test_nothing_is_asked_for_that_was_deleted(progress: Progress, begins: int, start: int) -> None:
+    """The client would be reset, which looks like input that is skipped."""
+    assert partition(progress, begins).start_offset("in") == start
+
+
+@pytest.mark.parametrize(("begins", "lost"), [(0, []), (9, []), (10, []), (12, [2])])
+async def test_what_was_deleted_while_nobody_read_is_told_at_the_opening(
+    progress: Progress, begins: int, lost: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(
+        table, "tell_deleted_input", lambda topic, number, records: told.append(records)
+    )
+    tp = TopicPartition("in", 3)
+    consumer = mock.AsyncMock()
+    consumer.beginning_offsets.return_value = {tp: begins}
+    consumer.end_offsets.return_value = {tp: 20}
+    owner: Owner[Any] = Owner(SETTINGS, mock.Mock())
+    assert await owner._check_positions(consumer, 3, progress) == {"in": begins}
+    assert told == lost
+
+
 def test_progress_from_before_there_were_marks_starts_at_its_position() -> None:
     old = partition(Progress(1, {"in": 10}))
     assert (old.start_offset("in"), old.start_offset("elsewhere")) == (10, None)
@@ -111,8 +140,7 @@ def test_progress_from_before_there_were_marks_starts_at_its_position() -> None:
 
 def test_a_consumer_notices_that_input_begins_again() -> None:
     consumer: Any = BatchConsumer.__new__(BatchConsumer)
-    consumer._epochs, consumer._next, consumer._read_out, consumer._gaps = {}, {}, {}, {}
-    consumer._asked = {}
+    consumer._epochs, consumer._next, consumer._read_out, consumer._asked = {}, {}, {}, {}
     consumer._lane = SimpleNamespace(settings=SETTINGS)
     assert not consumer._chunks(PLACE, [record(5), record(6)])[0].begins_again
     assert not consumer._chunks(PLACE, [record(9)])[0].begins_again  # markers lie between
