@@ -39,7 +39,7 @@ def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
     if rules.timed_rules:
         tz, clock_ms = known_zone(account.time_zone), account.clock_ms
         for rule in timed_rules_of(account, rules):
-            at_ms = soonest_ms(rule, account, subscriber, clock_ms, tz)
+            at_ms = soonest_ms(rule, account, subscriber, clock_ms, soonest, tz)
             if at_ms < soonest:
                 soonest = at_ms
     return soonest
@@ -55,7 +55,7 @@ def reminders_due(account: Account, subscriber: str, at_ms: int, rules: Rulebook
     tz, clock_ms = known_zone(account.time_zone), account.clock_ms
     found: list[Due] = []
     for rule in timed_rules_of(account, rules):
-        if soonest_ms(rule, account, subscriber, clock_ms, tz) <= at_ms:
+        if soonest_ms(rule, account, subscriber, clock_ms, at_ms + 1, tz) <= at_ms:
             series = next_of(rule, account, subscriber, clock_ms, tz)
             found += [due for due in series if due.at_ms == at_ms]
     return found

@@ -40,18 +40,35 @@ Occurrence = tuple[date, time, int]
 
 
 def soonest_ms(
-    rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
+    rule: TimedRule,
+    account: Account,
+    subscriber: str,
+    after_ms: int,
+    before_ms: int,
+    tz: ZoneInfo,
 ) -> int:
-    """When the first of :func:`coming` is sent; NEVER_MS if there is none.
+    """When the first of :func:`coming` is sent, if that is before ``before_ms``.
 
-    Asked for every rule whenever an account's next due instant is worked out, so the usual case,
-    without a spread and without a move, is written out.
+    Else any instant that is not: nothing is sent before it is planned, and most rules need no more
+    than that to be out of question. Asked for every rule whenever an account's next due instant is
+    worked out, so the usual cases are written out.
     """
-    if rule.spread_ms or rule.spread_after_ms or _moves_of(account):
-        series = next_of(rule, account, subscriber, after_ms, tz)
-        return min((due.at_ms for due in series), default=NEVER_MS)
+    window_ms = rule.spread_after_ms + rule.spread_ms
+    is_plain = not window_ms and not _moves_of(account)
     kind = rule.kind
-    if kind == "before_expiry":
+    if kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
+        at_ms = _in_cycle_ms(rule, account, tz)[1]
+        if at_ms >= before_ms:
+            return at_ms
+        if is_plain:
+            return at_ms if at_ms > after_ms else NEVER_MS
+    elif kind in _CALENDAR_KINDS:
+        found = _next(recurrence_of(rule), after_ms - window_ms, tz)
+        if found is None:
+            return NEVER_MS
+        if is_plain or found[2] >= before_ms:
+            return found[2]
+    elif is_plain and kind == "before_expiry":
         soonest = NEVER_MS
         for bucket in account.buckets:
             if _can_expire(bucket):
@@ -59,12 +76,6 @@ def soonest_ms(
                 if max(after_ms, bucket.granted_ms) < at_ms < soonest:
                     soonest = at_ms
         return soonest
-    if kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
-        at_ms = _in_cycle_ms(rule, account, tz)[1]
-        return at_ms if at_ms > after_ms else NEVER_MS
-    if kind in _CALENDAR_KINDS:
-        found = _next(recurrence_of(rule), after_ms, tz)
-        return NEVER_MS if found is None else found[2]
     series = next_of(rule, account, subscriber, after_ms, tz)
     return min((due.at_ms for due in series), default=NEVER_MS)
 
