@@ -18,6 +18,7 @@ from streamproc.app.plain_words import Teacher
 from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model
+from streamproc.core.advancing import adopt_rules, advance
 from streamproc.core.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import LAST_MS, from_ms
@@ -25,7 +26,7 @@ from streamproc.core.model import Account
 from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.timed import turn_of
-from streamproc.core.transition import adopt_rules, advance, step
+from streamproc.core.transition import step
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 

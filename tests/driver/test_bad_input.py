@@ -17,6 +17,7 @@ import pytest
 from streamproc.app.settings import Clock
 from streamproc.contracts.codec import MAX_RECORD_BYTES
 from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.core.account_events import MAX_PARTS
 from streamproc.core.effects import Rejected
 from streamproc.core.events import (
     AccountActivated,
@@ -25,7 +26,6 @@ from streamproc.core.events import (
     SubscriberEvent,
     ToppedUp,
 )
-from streamproc.core.transition import MAX_PARTS
 from tests.driver.conftest import RULES
 from tests.support.quota_driver import DAY, HOUR, MINUTE, START, Everything, QuotaDriver
 

@@ -21,6 +21,7 @@ from streamproc.contracts.codec import (
     encode_effect,
 )
 from streamproc.core import model
+from streamproc.core.advancing import adopt_rules, advance
 from streamproc.core.effects import (
     Audited,
     Effect,
@@ -35,7 +36,7 @@ from streamproc.core.model import Account, Bucket
 from streamproc.core.quota.tariffs import spend_by_tariff
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.timed import next_due_ms
-from streamproc.core.transition import adopt_rules, advance, step
+from streamproc.core.transition import step
 from streamproc.oracle import (
     AccountFigures,
     BucketFigures,

@@ -1,0 +1,126 @@
+"""Letting time pass for an account: everything that falls due, in order of its instants."""
+
+from __future__ import annotations
+
+from streamproc.core import lifecycle
+from streamproc.core.alerts import gate, sending
+from streamproc.core.alerts.checks import forget_forecasts
+from streamproc.core.alerts.figures import remaining_bytes
+from streamproc.core.decisions import balance_of, explained
+from streamproc.core.effects import Cause, Effect, rejected
+from streamproc.core.instants import from_ms
+from streamproc.core.model import CLOSED, HELD, Account, Held
+from streamproc.core.notices.timing import do_due, forget_cycle
+from streamproc.core.quota.policies import policy_changes
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.schedule.misfire import message_of_late
+from streamproc.core.timed import next_due_ms, reminders_due
+
+
+def advance(
+    account: Account,
+    subscriber: str,
+    now_ms: int,
+    rules: Rulebook,
+    *,
+    lateness_counts: bool = False,
+) -> tuple[Account | None, list[Effect]]:
+    """Do everything that falls due up to and including ``now_ms``, in order of its instants.
+
+    ``lateness_counts`` is for a clock that really passed while nobody worked: reminders later than
+    their rule's misfire grace are then audited as missed. Time that passes between two records of
+    the log is never late, so a replay decides as the first run did (law 5).
+    """
+    out: list[Effect] = []
+    if account.rules_id != rules.fingerprint:
+        adopt_rules(account, subscriber, now_ms, rules)
+    while (due_ms := account.next_due_ms) <= now_ms:
+        if account.status == HELD:
+            _let_go_of_held(account, now_ms, rules, out)
+            if not account.held:
+                return None, out
+            continue
+        if account.status == CLOSED:
+            return None, out
+        before = balance_of(account)
+        # A reminder of this very instant speaks of the state before the cycle or pack ends.
+        wall_ms = now_ms if lateness_counts else due_ms
+        told: list[Effect] = []
+        if account.extra is not None:
+            told.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
+        _remind_due(account, subscriber, due_ms, wall_ms, rules, told)
+        told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
+        if rules.has_checks:
+            told.extend(sending.at_instant(account, subscriber, due_ms, wall_ms, rules))
+        out.extend(explained(told, before, before))
+        left_bytes = remaining_bytes(account) if rules.watch_rules else 0
+        ended = lifecycle.expire_buckets(account, subscriber, due_ms)
+        if ended and left_bytes:
+            ended += sending.after_expiry(account, subscriber, left_bytes, due_ms, rules)
+        if due_ms >= account.cycle_end_ms:
+            ended += lifecycle.roll_cycle(account, subscriber, rules)
+            forget_forecasts(account)
+            forget_cycle(account, rules)
+        if account.extra is not None:
+            cause = Cause(due_time=from_ms(due_ms))
+            ended += sending.after_change(account, subscriber, due_ms, cause, rules)
+        if ended:
+            out.extend(explained(ended, before, balance_of(account)))
+        if account.extra is not None or account.plan in rules.policies:
+            cause = Cause(due_time=from_ms(due_ms))
+            out.extend(policy_changes(account, subscriber, due_ms, cause, rules))
+        # A validity may end before the present (a late top-up); the clock never runs backwards, or
+        # reminders would be sent twice.
+        account.clock_ms = max(account.clock_ms, due_ms)
+        account.next_due_ms = next_due_ms(account, subscriber, rules)
+    return account, out
+
+
+def adopt_rules(account: Account, subscriber: str, now_ms: int, rules: Rulebook) -> None:
+    """Schedule an account anew after a change of rules that is in force since ``now_ms``.
+
+    What only the new rules would have asked for before is not made up for; what was due under the
+    old ones and has not been done is.
+    """
+    account.clock_ms = max(account.clock_ms, min(now_ms, account.next_due_ms - 1))
+    reschedule(account, subscriber, rules)
+
+
+def reschedule(account: Account, subscriber: str, rules: Rulebook) -> None:
+    """Work out anew when the account needs attention, by these rules."""
+    account.next_due_ms = next_due_ms(account, subscriber, rules)
+    account.rules_id = rules.fingerprint
+
+
+def _remind_due(
+    account: Account,
+    subscriber: str,
+    due_ms: int,
+    wall_ms: int,
+    rules: Rulebook,
+    out: list[Effect],
+) -> None:
+    """The timed reminders of an instant, which may be past by the wall clock."""
+    messages = []
+    for due in reminders_due(account, subscriber, due_ms, rules):
+        found = message_of_late(account, subscriber, due, wall_ms)
+        if isinstance(found, gate.Message):
+            messages.append(found)
+        else:
+            out.append(found)
+    if messages:
+        out.extend(sending.submit(account, subscriber, messages, due_ms, rules, wall_ms))
+
+
+def _let_go_of_held(account: Account, now_ms: int, rules: Rulebook, out: list[Effect]) -> None:
+    """Reject the held events that have waited long enough."""
+    kept: list[Held] = []
+    for held in account.held:
+        if held.arrival.received_ms + rules.limits.hold_unknown_ms > now_ms:
+            kept.append(held)
+            continue
+        detail = "no activation arrived while the event was held"
+        out.append(rejected("unknown_subscriber", detail, held.event, held.arrival))
+    account.held = kept
+    if kept:
+        reschedule(account, "", rules)  # nothing of a held account is spread
