@@ -20,6 +20,7 @@ from pathlib import Path
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
 from perf.compare_task import PARTITIONS, Input, admin_of
+from perf.machine import cpu_seconds
 
 START_LIMIT_SECONDS = 60.0
 RUN_LIMIT_SECONDS = 600.0
@@ -175,11 +176,11 @@ def _tree(pid: int) -> list[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
+    """0 for a process that has ended meanwhile."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return cpu_seconds(pid)
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_bytes(pid: int) -> int:

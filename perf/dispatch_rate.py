@@ -22,7 +22,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from perf.machine import describe
+from perf.machine import cpu_seconds, describe
 from streamproc.contracts.receipts import Receipt, decode_receipt
 from streamproc.edges.bulk.any_headers import open_any_consumer
 from tests.support.broker import open_broker
@@ -76,11 +76,11 @@ def _receipts(scene: DispatchScene, count: int, pid: int) -> tuple[list[Receipt]
             for records in consumer.poll(timeout_ms=500).values():
                 found.extend(decode_receipt(one.value) for one in records)
             if found and before is None:
-                before = len(found), _cpu_seconds(pid)
+                before = len(found), cpu_seconds(pid)
     finally:
         consumer.close()
     assert before is not None
-    return found, (len(found) - before[0]) / max(_cpu_seconds(pid) - before[1], 0.01)
+    return found, (len(found) - before[0]) / max(cpu_seconds(pid) - before[1], 0.01)
 
 
 @contextmanager
@@ -93,11 +93,6 @@ def gateway_of(directory: Path, window: int | None) -> Iterator[str]:
         return
     with SmscProcess(directory, answer_seconds=ANSWER_SECONDS, receipts="none") as smsc:
         yield smpp_gateway(smsc.port, window=window, **pace)
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

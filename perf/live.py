@@ -6,11 +6,11 @@ import multiprocessing
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from perf.compare_task import (
     LARGEST_EVENT_BYTES,
@@ -110,31 +110,41 @@ def load(
 
 def read(pipe: Connection, bootstrap: str, topic: str) -> None:
     """Read committed reminders until told to end; the result is (arrival in ms, value) of each."""
+    found = []
+    for now_ms, message in committed(pipe, bootstrap, topic):
+        value = message.value()
+        assert value is not None
+        found.append((now_ms, value))
+    pipe.send(found)
+
+
+def committed(pipe: Connection, bootstrap: str, *topics: str) -> Iterator[tuple[int, Message]]:
+    """Committed records as they come, each with the instant (epoch ms) at which it was in hand.
+
+    Says over ``pipe`` when it is ready, and ends when something comes from there. Raises
+    KafkaException.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
             "log_level": 3,
-            "group.id": "perf-live-reader",
+            "group.id": "perf-reader",  # demanded, not used: partitions are assigned by hand
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "fetch.wait.max.ms": 100,
         }
     )
-    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-    found: list[tuple[int, bytes]] = []
+    consumer.assign([TopicPartition(topic, n, 0) for topic in topics for n in range(PARTITIONS)])
     pipe.send("ready")
     while not pipe.poll():
-        messages = consumer.consume(1000, 0.01)
+        messages = consumer.consume(5000, 0.01)
         now_ms = time.time_ns() // 1_000_000
         for message in messages:
             if message.error() is not None:
                 raise KafkaException(message.error())
-            value = message.value()
-            assert value is not None
-            found.append((now_ms, value))
+            yield now_ms, message
     pipe.recv()
     consumer.close()
-    pipe.send(found)
 
 
 def append_times(bootstrap: str, topic: str) -> dict[tuple[int, int], int]:

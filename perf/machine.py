@@ -1,4 +1,4 @@
-"""The machine a figure was measured on."""
+"""The machine a figure was measured on, and what a process used of it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def describe() -> str:
         f"{model}, {cores} cores{memory}, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}"
     )
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far; raises OSError if there is none (any more)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _lines(path: str) -> list[str]:

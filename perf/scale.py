@@ -48,6 +48,7 @@ from perf.plot import draw_scale
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.rules import RulesFile
 from streamproc.app.settings import TABLE, Topics
+from streamproc.app.virtual import InputRecord
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
 from tests.support.broker import open_broker
@@ -57,15 +58,6 @@ TEMPLATES = 2000
 WORKERS = (1, 2, 4)
 STABLE_LIMIT_SECONDS = 120.0
 GATE_TIMEOUT_MS = 600_000
-
-
-class _Record:
-    """What the processor needs of a fetched record."""
-
-    def __init__(self, record: tuple[str, bytes, int], offset: int) -> None:
-        self.key = record[0].encode()
-        self.value, self.timestamp, self.offset = record[1], record[2], offset
-        self.headers: tuple[()] = ()
 
 
 def typical_rows(ids: int) -> list[bytes]:
@@ -81,7 +73,10 @@ def typical_rows(ids: int) -> list[bytes]:
         size = (number * 7919) % (LARGEST_EVENT_BYTES // max(ids, 1)) + 1
         at_ms = START_MS - 500
         records.append((name, usage_event(f"s{number}", name, at_ms, size), at_ms))
-    fetched = [_Record(record, offset) for offset, record in enumerate(records)]
+    fetched = [
+        InputRecord("", 0, offset, name.encode(), value, at_ms)
+        for offset, (name, value, at_ms) in enumerate(records)
+    ]
     processor.apply("", 0, fetched, rows, Outbox(), 0)
     made = [value for _, value in rows.take_changes() if value is not None]
     assert len(made) == TEMPLATES, len(made)

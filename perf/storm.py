@@ -26,7 +26,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from perf.compare_task import create_topics, produce, subscriber, usage_event
-from perf.live import Background
+from perf.live import Background, committed
 from perf.machine import describe
 from perf.plot import draw_storm
 from streamproc.contracts.rulesfile import load_rulebook
@@ -98,37 +98,17 @@ def plan_of(number: int) -> str:
 
 def watch(pipe: Connection, bootstrap: str, reminders: str, audit: str) -> None:
     """Read committed reminders and misses until told to end; the result is all of them."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "perf-storm-watch",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "fetch.wait.max.ms": 100,
-        }
-    )
-    consumer.assign(
-        [TopicPartition(topic, n, 0) for topic in (reminders, audit) for n in range(PARTITIONS)]
-    )
     decode = msgspec.json.Decoder(_Output).decode
     sent: list[Seen] = []
     missed: list[Seen] = []
-    pipe.send("ready")
-    while not pipe.poll():
-        messages = consumer.consume(5000, 0.05)
-        now_ms = time.time_ns() // 1_000_000
-        for message in messages:
-            if message.error() is not None:
-                raise KafkaException(message.error())
-            found = decode(message.value() or b"{}")
-            as_of_ms = int(found.as_of.timestamp() * 1000) if found.as_of else 0
-            seen = Seen(now_ms, found.rule, found.subscriber, found.id, as_of_ms)
-            if message.topic() == reminders:
-                sent.append(seen)
-            elif found.decision == "missed":
-                missed.append(seen)
-    pipe.recv()
-    consumer.close()
+    for now_ms, message in committed(pipe, bootstrap, reminders, audit):
+        found = decode(message.value() or b"{}")
+        as_of_ms = int(found.as_of.timestamp() * 1000) if found.as_of else 0
+        seen = Seen(now_ms, found.rule, found.subscriber, found.id, as_of_ms)
+        if message.topic() == reminders:
+            sent.append(seen)
+        elif found.decision == "missed":
+            missed.append(seen)
     pipe.send((sent, missed))
 
 

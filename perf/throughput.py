@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from perf.machine import describe
+from perf.machine import cpu_seconds, describe
 from perf.progress import committed_of
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
@@ -50,13 +49,13 @@ async def measure(bootstrap: str, settings: WorkloadSettings, directory: Path) -
             at = await committed_of(admin, names)
             now = time.monotonic()
             if at and first is None:
-                first = (now, at, _cpu_seconds(worker.process.pid))
+                first = (now, at, cpu_seconds(worker.process.pid))
             if at >= total:
                 break
             await asyncio.sleep(POLL_SECONDS)
         assert first is not None
         seconds = now - first[0]
-        cpu_seconds = _cpu_seconds(worker.process.pid) - first[2]
+        used_seconds = cpu_seconds(worker.process.pid) - first[2]
         done = total - first[1]
     finally:
         await admin.close()
@@ -66,7 +65,7 @@ async def measure(bootstrap: str, settings: WorkloadSettings, directory: Path) -
         "events": done,
         "seconds": seconds,
         "events_per_second": done / seconds,
-        "events_per_cpu_second": done / cpu_seconds,
+        "events_per_cpu_second": done / used_seconds,
         "reminders": reminders,
     }
 
@@ -79,11 +78,6 @@ async def _count(bootstrap: str, topic: str) -> int:
         return sum((await consumer.end_offsets(tps)).values())
     finally:
         await consumer.stop()
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

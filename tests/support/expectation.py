@@ -15,6 +15,7 @@ from typing import Any
 
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Topics
+from streamproc.app.virtual import InputRecord
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook
@@ -36,18 +37,6 @@ class Result:
     rejects: Counter[bytes] = field(default_factory=Counter)
     orders: Counter[bytes] = field(default_factory=Counter)
     policy: Counter[bytes] = field(default_factory=Counter)
-
-
-class _Log:
-    """A record as the consumer hands it on."""
-
-    __slots__ = ("headers", "key", "offset", "partition", "timestamp", "value")
-
-    def __init__(self, partition: int, offset: int, record: Record) -> None:
-        self.partition = partition
-        self.offset = offset
-        self.key, self.value, self.timestamp = record
-        self.headers = ()
 
 
 def expect(
@@ -75,7 +64,7 @@ def expect_of_topics(
     clocks: dict[int, int] = {}
     for topic, partition, offset, record in entries:
         own = rows.setdefault(partition, Rows(processor, eager=processor.packs_at_once))
-        entry = _Log(partition, offset, record)
+        entry = InputRecord(topic, partition, offset, *record)
         clocks[partition] = processor.apply(
             topic, partition, [entry], own, outbox, clocks.get(partition, 0)
         )

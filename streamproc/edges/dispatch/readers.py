@@ -23,9 +23,9 @@ POLL_MS = 50
 FOLLOWER_POLL_MS = 10
 IDLE_POLLS = 10
 """Of a full lane's polls only each tenth is one."""
-
-
 METADATA_MAX_AGE_MS = 5_000
+"""A member that joins before it knows of a new topic is given nothing, and looks again only then:
+the client's own five minutes are too long for reminders."""
 
 
 class Readers:
@@ -157,8 +157,6 @@ class Readers:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
-            # A member that joins before it knows of a new topic is given nothing, and looks again
-            # only then; the client's own five minutes are too long for reminders.
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
             **settings,
             **self._settings.kafka,
