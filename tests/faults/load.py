@@ -95,6 +95,13 @@ class Load:
         self._producer.flush(60)
 
     def _run(self) -> None:
+        try:
+            self._produce()
+        except Exception as error:  # told to who pauses: a thread would die in silence
+            self.failure = repr(error)
+            self._idle.set()
+
+    def _produce(self) -> None:
         while not self._ending:
             began = time.monotonic()
             if not self._flowing.is_set():
@@ -133,8 +140,9 @@ class Load:
         if error is not None:
             self.failure = str(error)
             return
-        place = message.partition()
-        self.ends[place] = max(self.ends[place], message.offset() + 1)
+        place, offset = message.partition(), message.offset()
+        if offset is not None:  # unknown where a broker answers that it had the batch already
+            self.ends[place] = max(self.ends[place], offset + 1)
 
     def _new_producer(self) -> Any:
         return Producer(
