@@ -46,7 +46,7 @@ async def read_kept(consumer: Any, changelog: str, partition: int, rows: Rows[Ac
     position = (await consumer.beginning_offsets([tp]))[tp]
     consumer.seek(tp, position)
     # A commit ends with its progress record; the end may lie within one that is being read.
-    waiting: list[tuple[bytes, bytes | None]] = []
+    waiting: dict[bytes, bytes | None] = {}
     deadline = float("inf")
     while position < end or waiting:
         if position >= end:
@@ -56,15 +56,13 @@ async def read_kept(consumer: Any, changelog: str, partition: int, rows: Rows[Ac
         for records in (await consumer.getmany(timeout_ms=200)).values():
             for record in records:
                 if record.key != PROGRESS_KEY:
-                    waiting.append((record.key, record.value))
+                    waiting[record.key] = record.value
                     continue
                 kept.progress = decode_progress(record.value)
-                for key, value in waiting:
-                    rows.load(key, value)
+                rows.load(waiting)
                 waiting.clear()
         position = await consumer.position(tp)
-    for key, value in waiting:
-        rows.load(key, value)
+    rows.load(waiting)
     return kept
 
 

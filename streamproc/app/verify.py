@@ -28,7 +28,7 @@ from streamproc.core.advancing import advance
 from streamproc.core.model import Account, unpack
 from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
-from streamproc.engine.changelog import InputMadeAnewError, Progress, changelog_consumer
+from streamproc.engine.changelog import InputMadeAnewError, Progress, committed_consumer
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
 
@@ -67,7 +67,7 @@ async def verify_partition(
     Raises aiokafka's errors, ``ProgressError`` and ``NewerStateError`` for records of a newer
     release.
     """
-    consumer = changelog_consumer(settings.broker)
+    consumer = committed_consumer(settings.broker)
     await consumer.start()
     try:
         work = _Work(settings, rules, partition, now_ms, consumer)

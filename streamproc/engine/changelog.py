@@ -7,12 +7,16 @@ next input offset of every input topic (law 2) and the partition's clock.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
+
+from streamproc.engine.lean import FetchedBatch, by_batch, use_lean_records
+from streamproc.engine.rows import Rows
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +91,13 @@ def decode_progress(data: bytes) -> Progress:
 
 
 def changelog_consumer(bootstrap: str) -> Any:
-    """A consumer for changelogs: no group, committed records only."""
+    """A consumer for changelogs: no group, committed records only, by the batch."""
+    use_lean_records()
+    return committed_consumer(bootstrap, key_deserializer=by_batch)
+
+
+def committed_consumer(bootstrap: str, **settings: Any) -> Any:
+    """A consumer without group that reads committed records in bulk."""
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
@@ -96,11 +106,23 @@ def changelog_consumer(bootstrap: str) -> Any:
         max_partition_fetch_bytes=8_000_000,
         fetch_max_bytes=64_000_000,
         fetch_max_wait_ms=100,
+        **settings,
     )
 
 
+def load_batches(rows: Rows[Any], batches: Iterable[FetchedBatch], progress: Progress) -> Progress:
+    """Take changelog records over into rows; returns the progress after them."""
+    for batch in batches:
+        found = {record.key: record.value for record in batch.records}
+        kept = found.pop(PROGRESS_KEY, None)
+        if kept is not None:
+            progress = decode_progress(kept)
+        rows.load(found)
+    return progress
+
+
 async def read_to_end(
-    consumer: Any, topic: str, partition: int, start: int, rows: Any, progress: Progress
+    consumer: Any, topic: str, partition: int, start: int, rows: Rows[Any], progress: Progress
 ) -> tuple[Progress, int]:
     """Load ``rows`` from changelog offset ``start`` to its present end.
 
@@ -116,13 +138,8 @@ async def read_to_end(
     if position >= end:
         return progress, end
     consumer.seek(tp, position)
-    load = rows.load
     while position < end:
-        for records in (await consumer.getmany(timeout_ms=200)).values():
-            for record in records:
-                if record.key == PROGRESS_KEY:
-                    progress = decode_progress(record.value)
-                else:
-                    load(record.key, record.value)
+        for batches in (await consumer.getmany(timeout_ms=200)).values():
+            progress = load_batches(rows, batches, progress)
         position = await consumer.position(tp)
     return progress, position

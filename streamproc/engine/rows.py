@@ -6,7 +6,7 @@ state, so that the due queue is rebuilt after a load without decoding a single s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from struct import Struct
 from typing import Generic, Protocol, TypeVar
 
@@ -109,12 +109,14 @@ class Rows(Generic[T]):
                 queue.push(due_ms, key)
         return changes
 
-    def load(self, key: bytes, data: bytes | None) -> None:
-        """Take over a changelog record; call :meth:`rebuild_due` after the last one."""
-        if data is None:
-            self.stored.pop(key, None)
-        else:
-            self.stored[key] = data
+    def load(self, found: Mapping[bytes, bytes | None]) -> None:
+        """Take over changelog records; call :meth:`rebuild_due` after the last ones."""
+        stored = self.stored
+        stored.update(found)  # type: ignore[arg-type]  # deletions go at once
+        if None in found.values():
+            for key, data in found.items():
+                if data is None:
+                    del stored[key]
 
     def rebuild_due(self) -> None:
         """Derive the due queue from the stored rows."""

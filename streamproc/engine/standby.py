@@ -11,12 +11,7 @@ from typing import Any
 import structlog
 from aiokafka import TopicPartition
 
-from streamproc.engine.changelog import (
-    PROGRESS_KEY,
-    Progress,
-    changelog_consumer,
-    decode_progress,
-)
+from streamproc.engine.changelog import Progress, changelog_consumer, load_batches
 from streamproc.engine.rows import Rows
 
 log = structlog.get_logger(__name__)
@@ -89,14 +84,10 @@ class StandbyFollower:
             for tp in tps:
                 consumer.seek(tp, max(self.copies[tp.partition].next_offset, beginnings[tp]))
             while True:
-                for tp, records in (await consumer.getmany(timeout_ms=500)).items():
+                for tp, batches in (await consumer.getmany(timeout_ms=500)).items():
                     copy = self.copies[tp.partition]
-                    for record in records:
-                        if record.key == PROGRESS_KEY:
-                            copy.progress = decode_progress(record.value)
-                        else:
-                            copy.rows.load(record.key, record.value)
+                    copy.progress = load_batches(copy.rows, batches, copy.progress)
                     # Only after all of them: a cancelled read is read again, never skipped.
-                    copy.next_offset = records[-1].offset + 1
+                    copy.next_offset = batches[-1].records[-1].offset + 1
         finally:
             await consumer.stop()

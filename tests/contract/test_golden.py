@@ -72,7 +72,7 @@ def read(name: str, value: bytes, file: dict[str, Any]) -> Any:
 
 def _row(value: bytes) -> Account:
     rows: Rows[Account] = Rows(_Codec())
-    rows.load(b"k", value)
+    rows.load({b"k": value})
     rows.rebuild_due()
     account = rows.get(b"k")
     assert account is not None

@@ -58,7 +58,7 @@ def test_what_is_due_comes_up_once_committed_and_in_order(
             rows.take_changes()
             again: Rows[int] = Rows(Codec(), eager=eager)
             for name, data in rows.stored.items():
-                again.load(name, data)
+                again.load({name: data})
             again.rebuild_due()
             rows = again
         elif action == "look":

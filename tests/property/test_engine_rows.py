@@ -100,8 +100,8 @@ class RowsMachine(RuleBasedStateMachine):
     def load_again(self) -> None:
         """As a warm copy does that is taken over twice."""
         for key in (b"a", b"b"):
-            self.rows.load(key, b"\0" * 8 + b"old|0")
-            self.rows.load(key, self.changelog.get(key))
+            self.rows.load({key: b"\0" * 8 + b"old|0"})
+            self.rows.load({key: self.changelog.get(key)})
         self.rows.rebuild_due()
         self.queued = set(self.model)
         self.left_alone.clear()
@@ -176,7 +176,7 @@ def test_a_row_is_decoded_once_between_commits() -> None:
             return Codec.unpack(data)
 
     rows: Rows[tuple[str, int]] = Rows(Counting())
-    rows.load(b"a", b"\0" * 8 + b"x|5")
+    rows.load({b"a": b"\0" * 8 + b"x|5"})
     row = rows.get(b"a")
     assert row == ("x", 5)
     rows.put(b"a", row)

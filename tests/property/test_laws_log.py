@@ -84,7 +84,7 @@ class Run:
         self.commit()
         rows = self._new_rows()
         for key, data in self.rows.stored.items():
-            rows.load(key, data)
+            rows.load({key: data})
         rows.rebuild_due()
         self.rows = rows
 
@@ -204,7 +204,7 @@ def test_law_17_an_unreadable_state_silences_nobody_else() -> None:
     wanted = straight(records, rules)
     run = Run(rules)
     broken = NAMES[0].encode()
-    run.rows.load(broken, bytes(DUE_BYTES) + b"\xc1")
+    run.rows.load({broken: bytes(DUE_BYTES) + b"\xc1"})
     run.apply(records)
     run.finish()
     assert any(b'"state_unreadable"' in value for value in run.outputs[TOPICS.rejects, None])
@@ -236,7 +236,7 @@ def test_law_19_what_is_due_follows_from_the_states_alone(
         ]
         rebuilt = run._new_rows()
         for key, data in run.states.items():
-            rebuilt.load(key, data)
+            rebuilt.load({key: data})
         rebuilt.rebuild_due()
         assert sorted(rebuilt.pop_due(run.clock_ms, EVERYTHING)) == sorted(due)
         if due:

@@ -14,6 +14,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from streamproc.engine import crashpoints
+from streamproc.engine.lean import FetchedBatch
 from streamproc.engine.transaction import BATCH_BYTES, FencedError
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -184,14 +185,14 @@ class MemoryConsumer:
     async def end_offsets(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: self._log.stable_end(tp.topic, tp.partition) for tp in tps}
 
-    async def getmany(self, timeout_ms: int = 0) -> dict[TopicPartition, list[LogRecord]]:
+    async def getmany(self, timeout_ms: int = 0) -> dict[TopicPartition, list[FetchedBatch]]:
         found = {}
         for tp, start in self._positions.items():
             records, self._positions[tp] = self._log.read_from(
                 tp.topic, tp.partition, start, self._limit
             )
             if records:
-                found[tp] = records
+                found[tp] = [FetchedBatch(start, records)]
         return found
 
 
