@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from streamproc.cli.rules import read_rules
+from streamproc.cli.rules import RulesPath, read_rules
 
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Let month follow month until Ctrl-C, then compare.")
 @click.option("--broker", metavar="HOST:PORT", help="A Kafka broker; default: an embedded one.")
-@click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
+@click.option("--rules", type=RulesPath(), help="Rules file; default: packaged.")
 @click.option("--seed", default=1, help="Another seed, another month.")
 @click.option("--events", default=60_000, type=click.IntRange(100), help="Records per month.")
 @click.option("--subscribers", default=1_500, type=click.IntRange(1))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Instant
-from streamproc.cli.rules import read_rules
+from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.virtual import input_records
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Apply the input anew: whole states at every event, and decisions by these --rules.",
 )
-@click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
+@click.option("--rules", type=RulesPath(), help="Rules file; default: packaged.")
 @click.option(
     "--show-numbers", is_flag=True, help="Privileged: whole numbers and message texts, unmasked."
 )

@@ -20,7 +20,7 @@ from streamproc.cli.replay_options import (
     source_of,
     speed_of,
 )
-from streamproc.cli.rules import read_rules
+from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.steering import shown_progress, steered
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ INTERRUPTED = 130
     help="Compare what a worker made of the target topic with the oracle.",
 )
 @click.option("--verify-timeout", type=Duration(), default="60s", help="Wait for the worker.")
-@click.option("--rules", type=click.Path(path_type=Path), help="The worker's; packaged if none.")
+@click.option("--rules", type=RulesPath(), help="The worker's; packaged if none.")
 @click.option("--reminders", default="streamproc.reminders", help="The worker's.")
 @click.option("--audit", default="streamproc.audit", help="The worker's.")
 @click.option("--rejects", default="streamproc.rejects", help="The worker's.")

@@ -18,6 +18,26 @@ class WrongRules(click.ClickException):
         click.echo(self.message, file=file, err=True)
 
 
+class RulesPath(click.Path):
+    """A rules file, or ``pack:NAME`` for one that comes with streamproc."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "FILE|pack:NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from streamproc.contracts.rulepacks import PREFIX, NoSuchPackError, pack_path
+
+        if isinstance(value, str) and value.startswith(PREFIX):
+            try:
+                return pack_path(value.removeprefix(PREFIX))
+            except NoSuchPackError as error:
+                self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def read_rules(path: Path | None) -> Rulebook:
     """The rulebook in ``path``, or the packaged one; a wrong file ends the command."""
     from streamproc.app.rules import RulesFile
@@ -35,15 +55,15 @@ def rules() -> None:
 
 
 @rules.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=RulesPath())
 @click.option(
     "--replaces",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
+    type=RulesPath(),
     help="The rules in force: what running workers would refuse to lose is a problem too.",
 )
 def check(file: Path, replaces: Path | None) -> None:
     """Check FILE: OK and a summary, or every problem as FILE:LINE: field: problem."""
+    from streamproc.contracts.rulepacks import shown
     from streamproc.contracts.rulesfile import removed
 
     rulebook = read_rules(file)
@@ -59,7 +79,29 @@ def check(file: Path, replaces: Path | None) -> None:
         _count(len(rulebook.rules_by_id), "rule"),
         *([_count(len(rulebook.notices), "notice")] if rulebook.notices else []),
     ]
-    click.echo(f"{file}: OK: {', '.join(counted)}, texts in {', '.join(locales)}")
+    click.echo(f"{shown(file)}: OK: {', '.join(counted)}, texts in {', '.join(locales)}")
+
+
+@rules.command()
+@click.argument("name", required=False)
+def pack(name: str | None) -> None:
+    """Print the rule pack NAME, to be copied and changed; without NAME, which packs there are."""
+    from streamproc.contracts.rulepacks import (
+        NoSuchPackError,
+        pack_names,
+        pack_path,
+        pack_summary,
+    )
+
+    if name is None:
+        width = max(map(len, pack_names()))
+        for one in pack_names():
+            click.echo(f"{one:{width}}  {pack_summary(one)}")
+        return
+    try:
+        click.echo(pack_path(name).read_text(encoding="utf-8"), nl=False)
+    except NoSuchPackError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Duration, Instant
-from streamproc.cli.rules import read_rules
+from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.virtual import chunks, input_records
 
 if TYPE_CHECKING:
@@ -42,12 +42,8 @@ class Price(click.ParamType):
 
 
 @click.command()
-@click.option(
-    "--rules", type=click.Path(path_type=Path), required=True, metavar="NEW", help="Changed rules."
-)
-@click.option(
-    "--present", type=click.Path(path_type=Path), help="The rules in force; default: packaged."
-)
+@click.option("--rules", type=RulesPath(), required=True, metavar="NEW", help="Changed rules.")
+@click.option("--present", type=RulesPath(), help="The rules in force; default: packaged.")
 @click.option(
     "--from",
     "source",

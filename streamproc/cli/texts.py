@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamproc.cli.rules import WrongRules, read_rules
+from streamproc.cli.rules import RulesPath, WrongRules, read_rules
 
 if TYPE_CHECKING:
     from streamproc.core.texts.checking import Checked, Rendered
 
-FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
+FILE = click.argument("file", required=False, type=RulesPath())
 
 
 @click.group()

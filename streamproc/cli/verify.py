@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamproc.cli.rules import read_rules
+from streamproc.cli.rules import RulesPath, read_rules
 
 if TYPE_CHECKING:
     from streamproc.app.settings import WorkerSettings
@@ -22,7 +22,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 
 @click.command()
 @click.option("--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers.")
-@click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
+@click.option("--rules", type=RulesPath(), help="Rules file; default: packaged.")
 @click.option("--app-id", default="streamproc", help="The workers' own.")
 @click.option(
     "--input",

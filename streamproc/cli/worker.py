@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from streamproc.cli.logs import Format, configure
+from streamproc.cli.rules import RulesPath
 
 
 @click.command()
 @click.option(
     "--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers; one will do."
 )
-@click.option("--rules", type=click.Path(path_type=Path), help="Rules file; default: packaged.")
+@click.option("--rules", type=RulesPath(), help="Rules file; default: packaged.")
 @click.option("--app-id", default="streamproc", help="Names group, changelog, transactions.")
 @click.option(
     "--input",

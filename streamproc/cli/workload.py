@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamproc.cli.rules import read_rules
+from streamproc.cli.rules import RulesPath, read_rules
 
 if TYPE_CHECKING:
     from streamproc.edges.bulk import BulkProducer
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     help="First day (UTC).",
 )
 @click.option("--days", default=31, type=click.IntRange(1), help="How many from there.")
-@click.option(
-    "--rules", type=click.Path(path_type=Path), help="Rules file for plans; default: packaged."
-)
+@click.option("--rules", type=RulesPath(), help="Rules file for plans; default: packaged.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -38,6 +38,8 @@ Seconds = Annotated[int, Meta(ge=0, le=YEAR_SECONDS)]
 Days = Annotated[int, Meta(ge=1, le=3660)]
 BucketKind = Literal["allowance", "pack", "topup", "rollover", "unlimited", "member"]
 BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
+BucketIds = Annotated[frozenset[Id], Meta(min_length=1)]
+"""Of allowances and packs."""
 Percent = Annotated[int, Meta(ge=1, le=100)]
 PercentLeft = Annotated[int, Meta(ge=0, le=99)]
 MuchPercent = Annotated[int, Meta(ge=1, le=100_000)]
@@ -104,7 +106,7 @@ class ReachingEntry(RuleEntry, frozen=True, kw_only=True):
 
 class BucketEntry(ReachingEntry, frozen=True, kw_only=True):
     bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
-    buckets: Annotated[frozenset[Id], Meta(min_length=1)] | None = None
+    buckets: BucketIds | None = None
 
 
 class PercentEntry(BucketEntry, frozen=True, tag="usage_percent", kw_only=True):
@@ -203,10 +205,12 @@ class CycleEndEntry(TimedEntry, frozen=True, tag="cycle_end", kw_only=True):
 
 class BeforeExpiryEntry(ClockedEntry, frozen=True, tag="before_expiry", kw_only=True):
     days_before: Annotated[int, Meta(ge=0, le=365)]
+    buckets: BucketIds | None = None
 
 
 class ExpiryEntry(TimedEntry, frozen=True, tag="expiry", kw_only=True):
-    pass
+    hours_before: Annotated[int, Meta(ge=0, le=365 * 24)] = 0
+    buckets: BucketIds | None = None
 
 
 class AfterActivationEntry(TimedEntry, frozen=True, tag="after_activation", kw_only=True):

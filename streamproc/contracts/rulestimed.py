@@ -15,6 +15,7 @@ from streamproc.contracts.rulesformat import (
     BeforeExpiryEntry,
     ClockedEntry,
     CronEntry,
+    ExpiryEntry,
     OnceEntry,
     StormsEntry,
     SummaryEntry,
@@ -65,6 +66,7 @@ def timed_rule(rule: AnyTimedEntry, storms: StormsEntry) -> TimedRule:
     """The rule as the core works with it."""
     summary = rule if isinstance(rule, SummaryEntry) else None
     before = rule if isinstance(rule, BeforeCycleEndEntry | BeforeExpiryEntry) else None
+    ends = rule if isinstance(rule, BeforeExpiryEntry | ExpiryEntry) else None
     kind: Any = type(rule).__struct_config__.tag
     after_ms = window_ms = 0
     if _is_spread(kind, rule.spread):
@@ -92,6 +94,8 @@ def timed_rule(rule: AnyTimedEntry, storms: StormsEntry) -> TimedRule:
         spread_after_ms=after_ms,
         spread_ms=window_ms,
         policy=policy_of(rule),
+        hours_before=rule.hours_before if isinstance(rule, ExpiryEntry) else 0,
+        buckets=frozenset(ends.buckets) if ends and ends.buckets else None,
     )
 
 

@@ -152,6 +152,10 @@ class TimedRule(Struct, frozen=True, gc=False):
     """Begin of the window in which its reminders are sent, counted from their instant."""
     spread_ms: int = 0
     """Length of that window; 0: all at their instant."""
+    hours_before: int = 0
+    """Of ``expiry``: so long before the end; 0: at the end itself."""
+    buckets: frozenset[str] | None = None
+    """Of rules about ends of buckets: packs, and allowances that rolled over, by id; None: all."""
 
 
 class Storms(Struct, frozen=True, gc=False):

@@ -105,12 +105,16 @@ def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | N
     if bucket["kind"] in OF_PLANS or bucket["ends_ms"] is None or remaining(bucket) <= 0:
         return None
     ends: int = bucket["ends_ms"]
-    planned = ends
+    if rule.buckets is not None and bucket["source"] not in rule.buckets:
+        return None
+    planned = ends - rule.hours_before * HOUR_MS
     if rule.kind == "before_expiry":
         planned = days_before(ends, rule, contract.zone)
         if any(days_before(ends, rule, zone) <= left for zone, left in contract.left_zones):
             return None
-    sent = place_in_window(rule, contract.name, planned, ends) if planned < ends else planned
+    sent = planned
+    if rule.kind == "before_expiry" and planned < ends:
+        sent = place_in_window(rule, contract.name, planned, ends)
     return Timer(sent, planned, rule, bucket) if sent > bucket["from_ms"] else None
 
 

@@ -201,6 +201,8 @@ def timed_rules(draw: st.DrawFn) -> tuple[TimedRule, ...]:
                 segments=draw(st.none() | st.none() | st.sets(SEGMENTS, min_size=1).map(frozenset)),
                 only_chosen=kind == "usage_summary" and draw(st.booleans()),
                 misfire=draw(st.sampled_from(["latest", "each"])),
+                hours_before=draw(st.sampled_from([0, 0, 3, 30])) if kind == "expiry" else 0,
+                buckets=draw(st.none() | st.none() | st.sets(BUCKETS, min_size=1).map(frozenset)),
                 spread_after_ms=draw(st.integers(0, most_ms)),
                 spread_ms=draw(st.integers(0, most_ms)),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from babel.core import Locale
+from babel.numbers import format_decimal
 from babel.units import format_unit
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ UNITS = (
     (1, "byte"), (10**3, "kilobyte"), (10**6, "megabyte"), (10**9, "gigabyte"),
     (10**12, "terabyte"),
 )  # fmt: skip
+SYMBOLS = {"kilobyte": "kB", "megabyte": "MB", "gigabyte": "GB", "terabyte": "TB"}
 GSM = st.text(st.sampled_from(sorted(GSM_BASIC | GSM_EXTENSION)), min_size=1, max_size=400)
 ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=400)
 
@@ -37,6 +39,9 @@ def test_bytes_are_what_babel_makes_of_the_cut_number(language: str, count: int)
         return  # CLDR spells the byte out where we write B
     value = Decimal(count * 100 // unit_bytes) / 100
     expected = format_unit(value, f"digital-{unit}", "short", "0.##", locale)
+    two = format_unit(2, f"digital-{unit}", "short", "0.##", locale)
+    if two.endswith(SYMBOLS.get(unit, "-")):  # not spelled out for one of them either
+        expected = two.replace("2", format_decimal(value, "0.##", locale))
     assert bytes_format(locale)(count) == plain_spaces(expected)
 
 

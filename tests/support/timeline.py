@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from textwrap import wrap
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
 from streamproc.core.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
 from streamproc.core.events import (
     AccountActivated,
@@ -142,7 +143,7 @@ def played(rules: str, timeline: str, head: str, plan: str) -> tuple[str, str]:
 def lived(rules: Rulebook, timeline: str) -> tuple[str, str]:
     """The same for a life that begins with its activation, by the subscriber's own clocks.
 
-    What does not happen at its line's instant has day and time before it.
+    What does not happen at its line's instant has day and time before it; long texts are wrapped.
     """
     one = Line(rules)
     lines = []
@@ -152,8 +153,20 @@ def lived(rules: Rulebook, timeline: str) -> tuple[str, str]:
         for happened, words in _told(act(one, when, command)):
             is_then = happened == when
             clock = "" if is_then else f"{happened.astimezone(ZoneInfo(zone)):%m-%d %H:%M}"
-            lines.append(f"{clock:>16}  {words}")
+            lines += wrap(
+                words,
+                100,
+                initial_indent=f"{clock:>16}  ",
+                subsequent_indent=" " * 20,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
     return timeline.strip("\n"), "\n".join(lines)
+
+
+def lived_under(pack: str, timeline: str) -> tuple[str, str]:
+    """A life under a rule pack."""
+    return lived(packaged_rulebook(f"packs/{pack}.yaml"), timeline)
 
 
 def _actions(timeline: str, zone: str) -> list[tuple[str, datetime, str]]:

@@ -238,3 +238,17 @@ def test_a_resolved_rule_without_thresholds_has_none_in_the_audit() -> None:
     one = line(text)
     one.use(1000, at=1)
     assert story(one.top_up(at=2, granted_bytes=70)) == ["(resolved empty)", "again: 70 B"]
+
+
+def test_of_several_messages_the_most_urgent_goes_first_whatever_else_holds() -> None:
+    plain, law, grave = (
+        "id: plain, kind: usage_percent, thresholds: [50]",
+        "id: law, kind: remaining_bytes, thresholds: [500], mandatory: true",
+        "id: grave, kind: used_bytes, thresholds: [500], severity: critical",
+    )
+    for chosen, told in (
+        ((plain, law), ["law: 500 B", "plain: 50%"]),
+        ((plain, grave), ["grave: 500 B", "plain: 50%"]),
+        ((plain, grave, law), ["law: 500 B", "grave: 500 B", "plain: 50%"]),
+    ):
+        assert story(line(rules(*chosen)).use(500, at=1)) == told

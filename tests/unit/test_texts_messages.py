@@ -109,6 +109,14 @@ def test_figures_are_written_as_the_locale_does(
     assert shown("{end, time}", locale) == time
 
 
+@pytest.mark.parametrize("language", ["de", "it"])
+def test_one_of_a_unit_has_the_symbol_that_more_of_it_have(language: str) -> None:
+    known = formats(language, "EUR")
+    assert [known.bytes(one) for one in (1, 2, 1000, 2000, 10**6, 2 * 10**6)] == [
+        *("1 B", "2 B", "1 kB", "2 kB", "1 MB", "2 MB"),
+    ]
+
+
 def test_minor_units_are_those_of_the_currency() -> None:
     for currency, text in (("JPY", "¥1,230"), ("KWD", "KWD1.230"), ("EUR", "€12.30")):
         template = compile_text("{cost}", "en", VOCABULARY, currency)

@@ -84,13 +84,18 @@ def submit(
     """
     out: list[Effect] = []
     entries: list[_Entry] = []
-    is_simple = rules.alerts is UNRESTRICTED and account.extra is None
+    if len(messages) > 1:
+        messages = sorted(messages, key=lambda one: urgency(one.rule))
+    is_simple = (
+        rules.alerts is UNRESTRICTED
+        and account.extra is None
+        and all(one.rule.policy is PLAIN for one in messages)
+    )
     for speaker, rule, marks, cause in messages:
         if not _is_wanted(account, subscriber, rule, marks, at_ms, cause, out):
             continue
-        policy = rule.policy
         start_ms = account.cycle_start_ms
-        if is_simple and policy is PLAIN:
+        if is_simple:
             out.extend(speaker.say(account, subscriber, rule, marks, start_ms, at_ms, cause, rules))
             continue
         waiting = Waiting(speaker.name, rule.id, list(marks), at_ms, at_ms, start_ms, cause)

@@ -93,7 +93,7 @@ class Spoken(Protocol):
         """How it goes out."""
 
 
-def urgency(rule: Spoken) -> tuple[bool, int, int, str]:
+def urgency(rule: Spoken) -> tuple[bool, int, int]:
     """Sorts the most urgent first: mandatory, then severity, then priority."""
     severity = SEVERITIES.index(rule.policy.severity)
-    return not rule.mandatory, -severity, rule.priority, rule.id
+    return not rule.mandatory, -severity, rule.priority

@@ -27,9 +27,9 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
         return mark.at_ms >= account.cycle_start_ms
     if rule.kind == "cycle_end":
         return mark.at_ms >= account.cycle_start_ms and bool(account.history)
-    if rule.kind == "expiry":
+    if rule.kind == "expiry" and not rule.hours_before:
         return bool(_named(account, {mark.bucket}))
-    if rule.kind != "before_expiry":
+    if rule.kind not in ("before_expiry", "expiry"):
         return True
     return any(
         bucket.id == mark.bucket and bucket.remaining_bytes > 0 and bucket.expires_ms > at_ms

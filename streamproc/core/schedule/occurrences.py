@@ -71,7 +71,7 @@ def soonest_ms(
     elif is_plain and kind == "before_expiry":
         soonest = NEVER_MS
         for bucket in account.buckets:
-            if _can_expire(bucket):
+            if _is_about(rule, bucket):
                 at_ms = _before_expiry_ms(rule.days_before, rule.at, bucket.expires_ms, tz)
                 if max(after_ms, bucket.granted_ms) < at_ms < soonest:
                     soonest = at_ms
@@ -221,11 +221,12 @@ def _of_buckets(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
 ) -> Iterator[Due]:
     for bucket in account.buckets:
-        if not _can_expire(bucket):
+        if not _is_about(rule, bucket):
             continue
         if rule.kind == "expiry":
-            if bucket.expires_ms > max(after_ms, bucket.granted_ms):
-                yield Due(bucket.expires_ms, rule, bucket, bucket.expires_ms)
+            at = bucket.expires_ms - rule.hours_before * HOUR_MS
+            if at > max(after_ms, bucket.granted_ms):
+                yield Due(at, rule, bucket, at)
             continue
         planned_in = partial(_before_expiry_ms, rule.days_before, rule.at, bucket.expires_ms)
         planned = planned_in(tz)
@@ -234,12 +235,13 @@ def _of_buckets(
             yield Due(sent, rule, bucket, planned)
 
 
-def _can_expire(bucket: Bucket) -> bool:
-    """Whether there is something to tell of a bucket's own end."""
+def _is_about(rule: TimedRule, bucket: Bucket) -> bool:
+    """Whether a rule has something to tell of a bucket's own end."""
     return (
         bucket.kind not in PLAN_KINDS
         and bucket.expires_ms < NEVER_MS
         and bucket.remaining_bytes > 0
+        and (rule.buckets is None or bucket.source in rule.buckets)
     )
 
 

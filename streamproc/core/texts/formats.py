@@ -215,7 +215,7 @@ def bytes_format(locale: Locale | None, endless: str = "unlimited") -> Callable[
         for name, sign in (("kilo", "k"), ("mega", "M"), ("giga", "G"), ("tera", "T"))
     )
     single = _unit_format(locale, "digital-byte", "B")
-    if kilo(100)[-2:].upper() == "KB":
+    if kilo(200)[-2:].upper() == "KB":
         # Where the units are international, so is the byte's: "B", which CLDR spells out in some.
         single = _single_of(kilo)
 
@@ -255,6 +255,9 @@ def _unit_format(locale: Locale | None, unit: str, symbol: str) -> Callable[[int
         by_babel(value).replace(format_decimal(value, "0.##", locale=locale), "\0")
         for value in _SAMPLES
     }
+    symbols = {one for one in patterns if one.endswith(symbol)}
+    if symbols:  # some languages spell out one of them (``1 Mbyte``), and have a symbol for more
+        patterns = symbols
     pattern = plain_spaces(patterns.pop())
     if patterns or pattern.count("\0") != 1:  # the unit's form depends on the number
         return lru_cache(maxsize=20_000)(

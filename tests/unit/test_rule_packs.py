@@ -1,0 +1,71 @@
+"""Rule packs: right, printed, named; docs/rule-packs.md says what is so: its examples are lived."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from streamproc.cli import main
+from streamproc.contracts.rulepacks import pack_names, pack_path
+from streamproc.contracts.rulesfile import packaged_rulebook
+from streamproc.core.texts.checking import check
+from tests.support.timeline import lived_under
+
+PACKS = ["australia", "canada", "china", "eu-roaming", "india", "us"]
+TEXT = (Path(__file__).parents[2] / "docs" / "rule-packs.md").read_text(encoding="utf-8")
+SECTIONS = re.findall(
+    r"^## [^\n]+\n\n`([\w-]+)`.*?^```timeline\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL
+)
+CONSOLE = re.findall(
+    r"^```console\n\$ streamproc ([^\n]+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL
+)
+
+
+@pytest.mark.parametrize(("pack", "timeline"), SECTIONS)
+def test_an_example_comes_true(pack: str, timeline: str) -> None:
+    written, true = lived_under(pack, timeline)
+    assert true == written
+
+
+@pytest.mark.parametrize(("command", "output"), CONSOLE)
+def test_a_command_prints_what_is_shown(command: str, output: str) -> None:
+    assert CliRunner().invoke(main, command.split()).stdout == output
+
+
+def test_every_pack_has_an_example() -> None:
+    assert sorted(pack for pack, _ in SECTIONS) == PACKS
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_a_pack_is_right_and_so_are_its_texts_within_their_budgets(pack: str) -> None:
+    texts = check(packaged_rulebook(f"packs/{pack}.yaml"))
+    assert [one.problems for one in texts if one.problems] == []
+    assert max(one.max_segments for one in texts if not one.rule.startswith("reply.")) <= 2
+    source = pack_path(pack).read_text(encoding="utf-8")
+    assert "# Sources. " in source
+    assert "# Not in here: " in source
+
+
+def test_a_pack_is_named_where_a_rules_file_is() -> None:
+    run = CliRunner().invoke
+    assert pack_names() == PACKS
+    for command in (["rules", "check"], ["texts", "lint"]):
+        assert run(main, [*command, "pack:canada"]).exit_code == 0
+    assert run(main, ["rules", "check", "pack:canada"]).stdout.startswith("pack:canada: OK: ")
+    wrong = run(main, ["worker", "--broker", "b:1", "--rules", "pack:atlantis"])
+    assert wrong.exit_code == 2
+    assert "there is no pack 'atlantis'; there are australia, canada, china" in wrong.stderr
+
+
+def test_a_pack_is_printed_as_it_is_to_be_copied() -> None:
+    run = CliRunner().invoke
+    printed = run(main, ["rules", "pack", "canada"]).stdout
+    assert printed == pack_path("canada").read_text(encoding="utf-8")
+    names = [line.split()[0] for line in run(main, ["rules", "pack"]).stdout.splitlines()]
+    assert names == PACKS
+    wrong = run(main, ["rules", "pack", "atlantis"])
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    assert "there is no pack 'atlantis'" in wrong.stderr

@@ -1,0 +1,212 @@
+"""Lives under the rule packs of Europe and North America: what a regulator could ask to be shown.
+
+Times are the subscriber's. What is expected is written by hand, from what the rules demand.
+"""
+
+from __future__ import annotations
+
+from tests.support.timeline import lived_under
+
+
+def lives(pack: str, timeline: str) -> None:
+    written, true = lived_under(pack, timeline)
+    assert true == written
+
+
+def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
+    lives(
+        "eu-roaming",
+        """
+2026-01-15 09:00  activate mobile-10gb Europe/Berlin de anchor 15
+2026-01-20 10:00  use 2 GB in eu
+2026-01-22 08:00  arrive us
+                  roaming-price: Willkommen in den USA. Daten kosten hier 0,20 € je 1 MB (ohne
+                    MwSt.). Wenn Sie das nicht wollen, schalten Sie Datenroaming in den
+                    Einstellungen aus.
+2026-01-22 09:00  use 199 MB in us
+2026-01-22 10:00  use 1 MB in us
+                  limit-near: Datenroaming: Sie haben 40,00 € Ihres Limits von 50,00 € (ohne MwSt.)
+                    verbraucht. Am Limit endet das Datenroaming, wenn Sie weiteren Kosten nicht
+                    zustimmen.
+2026-01-22 23:00  use 49 MB in us
+2026-01-22 23:30  use 1 MB in us
+                  limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
+                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
+                    Kundenservice zustimmen (kostenlos).
+                  policy roaming-stop barred
+2026-01-22 23:31  use 4 MB in us
+2026-01-23 08:00  consent roaming
+                  (cost_cap_lifted)
+                  policy roaming-stop restored
+2026-01-23 09:00  use 100 MB in us
+2026-01-24 08:00  restore roaming
+                  (cost_cap_restored)
+                  policy roaming-stop barred
+2026-01-24 09:00  pack travel-500mb
+2026-01-24 10:00  use 300 MB in us
+2026-02-15 12:00  use 300 MB in us
+     02-15 00:00  policy roaming-stop restored
+                  (merged limit-near 80)
+                  limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
+                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
+                    Kundenservice zustimmen (kostenlos).
+                  policy roaming-stop barred
+2026-02-16 09:00  consent roaming until revoked
+                  (cost_cap_lifted)
+                  policy roaming-stop restored
+2026-02-16 10:00  use 1 GB in us
+2026-03-15 10:00  use 400 MB in us
+2026-03-20 10:00  restore roaming
+                  (cost_cap_restored)
+                  policy roaming-stop barred
+2026-04-15 10:00  opt-out roaming-limit
+     04-15 00:00  policy roaming-stop restored
+2026-04-16 10:00  use 210 MB in us
+                  (opted_out limit-near 80)
+2026-04-16 11:00  use 40 MB in us
+                  limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
+                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
+                    Kundenservice zustimmen (kostenlos).
+                  policy roaming-stop barred
+2026-04-20 10:00  arrive home
+""",
+    )
+
+
+def test_eu_roaming_back_under_the_limit_below_eighty_percent() -> None:
+    lives(
+        "eu-roaming",
+        """
+2026-05-01 00:00  activate mobile-10gb Europe/Paris fr
+2026-05-01 01:00  consent roaming until revoked
+                  (cost_cap_lifted)
+2026-05-02 10:00  use 190 MB in ch
+2026-05-02 11:00  restore roaming
+                  (cost_cap_restored)
+2026-05-02 12:00  use 10 MB in ch
+                  limit-near: Itinérance: vous avez dépensé 40,00 € de votre limite de 50,00 € (hors
+                    TVA). A la limite, les données seront coupées, sauf accord pour des frais de
+                    plus.
+2026-06-02 12:00  use 200 MB in ch
+                  limit-near: Itinérance: vous avez dépensé 40,00 € de votre limite de 50,00 € (hors
+                    TVA). A la limite, les données seront coupées, sauf accord pour des frais de
+                    plus.
+""",
+    )
+
+
+def test_us_approaching_exceeding_and_opting_out() -> None:
+    lives(
+        "us",
+        """
+2026-01-01 09:00  activate flex-5gb America/New_York en
+2026-01-10 10:00  use 3749 MB
+2026-01-10 11:00  use 1 MB
+                  approaching: You have used 75% of your 5 GB of data (2026-01-10 11:00). Beyond it,
+                    $15.00 per 1 GB. To end these free alerts reply STOP usage.
+2026-01-15 10:00  use 750 MB
+                  approaching: You have used 90% of your 5 GB of data (2026-01-15 10:00). Beyond it,
+                    $15.00 per 1 GB. To end these free alerts reply STOP usage.
+2026-01-20 10:00  use 500 MB
+                  exceeding: You have used all 5 GB of your data (2026-01-20 10:00). From now on
+                    data cost $15.00 per 1 GB. To end these free alerts reply STOP usage.
+2026-01-20 11:00  use 1 MB
+2026-02-10 10:00  use 6 GB
+                  (superseded approaching 75)
+                  (merged approaching 90)
+                  exceeding: You have used all 5 GB of your data (2026-02-10 10:00). From now on
+                    data cost $15.00 per 1 GB. To end these free alerts reply STOP usage.
+2026-02-11 09:00  sms STOP usage
+                  stopped: Stopped: usage. To start again reply START.
+2026-03-10 10:00  use 6 GB
+                  (superseded approaching 75)
+                  (opted_out exceeding 0)
+                  (opted_out approaching 90)
+2026-03-20 08:00  arrive mexico
+                  abroad: Welcome to Mexico. Without a travel pack data cost $2.00 per 1 MB; to
+                    avoid that, turn data roaming off. To end these alerts reply STOP abroad.
+2026-03-20 09:00  use 10 MB in mexico
+2026-03-25 09:00  sms START usage
+                  started: Started: usage.
+2026-04-10 10:00  use 4 GB
+                  approaching: You have used 80% of your 5 GB of data (2026-04-10 10:00). Beyond it,
+                    $15.00 per 1 GB. To end these free alerts reply STOP usage.
+""",
+    )
+
+
+def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents() -> None:
+    lives(
+        "canada",
+        """
+2026-03-01 00:00  activate shared-10gb America/Toronto en-CA
+2026-03-01 09:00  join parent owner
+2026-03-01 09:00  join child member
+2026-03-10 16:00  use 10 GB by child
+                  overage-begins to parent: Your plan's data are used up (2026-03-10 16:00). Further
+                    data cost $0.05 per 1 MB until your next bill.
+                  overage-begins to child: Your plan's data are used up (2026-03-10 16:00). Further
+                    data cost $0.05 per 1 MB until your next bill.
+2026-03-10 18:00  use 999 MB by child
+2026-03-10 19:00  use 1 MB by child
+                  overage-limit to parent: Data are suspended: overage charges have reached $50.00
+                    in this billing cycle. They go on at $0.05 per 1 MB only if the account holder
+                    agrees to pay more.
+                  overage-limit to child: Data are suspended: overage charges have reached $50.00 in
+                    this billing cycle. They go on at $0.05 per 1 MB only if the account holder
+                    agrees to pay more.
+                  policy overage-stop barred
+2026-03-10 19:01  use 3 MB by child
+2026-03-11 08:00  consent
+                  (cost_cap_lifted)
+                  policy overage-stop restored
+2026-03-11 09:00  use 100 MB by child
+2026-03-20 10:00  restore
+                  (cost_cap_restored)
+                  policy overage-stop barred
+2026-04-05 09:00  use 12 GB by child
+     04-01 00:00  policy overage-stop restored
+                  (merged overage-begins 0)
+                  overage-limit to parent: Data are suspended: overage charges have reached $50.00
+                    in this billing cycle. They go on at $0.05 per 1 MB only if the account holder
+                    agrees to pay more.
+                  overage-limit to child: Data are suspended: overage charges have reached $50.00 in
+                    this billing cycle. They go on at $0.05 per 1 MB only if the account holder
+                    agrees to pay more.
+                  policy overage-stop barred
+""",
+    )
+
+
+def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -> None:
+    lives(
+        "canada",
+        """
+2026-07-01 00:00  activate shared-10gb America/Toronto fr-CA
+2026-07-04 08:00  arrive us
+                  roaming-price: Bienvenue (Etats-Unis). Itinérance de données: 0,50 $ par 1 Mo,
+                    suspendue à 100 $ par cycle sauf accord du titulaire du compte.
+2026-07-04 09:00  use 199 MB in us
+2026-07-04 10:00  use 1 MB in us
+                  roaming-limit: Itinérance de données suspendue: les frais ont atteint 100,00 $
+                    pour ce cycle. Elle reprend à 0,50 $ par 1 Mo si le titulaire du compte accepte
+                    de payer plus.
+                  policy roaming-stop barred
+2026-07-05 10:00  opt-out data-charges
+2026-07-06 10:00  use 10 GB
+                  (opted_out overage-begins 0)
+2026-07-06 11:00  use 1 GB
+                  overage-limit: Données suspendues: les frais de dépassement ont atteint 50,00 $
+                    pour ce cycle. Elles reprennent à 0,05 $ par 1 Mo si le titulaire du compte
+                    accepte de payer plus.
+                  policy overage-stop barred
+2026-07-07 10:00  consent roaming until revoked
+                  (cost_cap_lifted)
+                  policy roaming-stop restored
+2026-08-07 10:00  use 500 MB in us
+     08-01 00:00  policy overage-stop restored
+2026-08-08 10:00  restore roaming
+                  (cost_cap_restored)
+                  policy roaming-stop barred
+""",
+    )
