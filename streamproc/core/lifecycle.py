@@ -59,7 +59,7 @@ def activate(
     account.anchor_day = event.billing_anchor_day
     account.locale = event.locale if isinstance(event.locale, str) else ""
     account.activated_ms = to_ms(event.time)
-    account.closed_ms = NEVER_MS
+    account.closed_ms = 0
     account.buckets = []
     account.overage_bytes = 0
     # What fell due before anybody knew of the subscriber is no news.

@@ -271,7 +271,8 @@ class Account(Struct, array_like=True, gc=False):
     anchor_day: int = 1
     locale: str = ""
     activated_ms: int = 0
-    closed_ms: int = NEVER_MS
+    closed_ms: int = 0
+    """Of a closed account; else 0, which packs short."""
     cycle_start_ms: int = 0
     cycle_end_ms: int = NEVER_MS
     buckets: list[Bucket] = []
