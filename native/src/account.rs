@@ -189,7 +189,7 @@ fn charge(
         });
     }
     let take = rest.min(remaining);
-    let crosses = rules.crosses(bucket.kind, bucket.granted, used, used + take)?;
+    let crosses = rules.crosses(&bucket, used + take)?;
     if crosses && !rules.only_told {
         return None;
     }

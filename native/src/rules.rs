@@ -4,14 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use pyo3::prelude::*;
 
+use crate::account::Bucket;
 use crate::usage::Usage;
 
 /// A usage rule. What ends up in messages as it stands is JSON already.
 #[derive(FromPyObject)]
 pub struct Thresholds {
     bucket_kinds: HashSet<String>,
-    /// Levels are percent used; else they are bytes remaining.
-    has_percent_levels: bool,
+    /// Sources of the buckets that it is about; None: all of its kinds.
+    buckets: Option<HashSet<String>>,
+    /// `percent` used, bytes `used` or bytes `remaining`.
+    levels_are: String,
     /// One for each of `values`.
     levels: Vec<i64>,
     values: Vec<i64>,
@@ -29,20 +32,27 @@ pub struct Thresholds {
 impl Thresholds {
     /// Whether its thresholds are in percent, used or remaining.
     pub fn is_percent(&self) -> bool {
-        self.has_percent_levels
+        self.levels_are == "percent"
     }
 
     /// Used bytes at which a level of a bucket of this size is reached. None beyond i64.
     fn used_bytes(&self, level: i64, granted: i64) -> Option<i64> {
-        if self.has_percent_levels {
-            Some(granted.checked_mul(level)?.checked_add(99)? / 100)
-        } else {
-            granted.checked_sub(level)
+        match self.levels_are.as_str() {
+            "percent" => Some(granted.checked_mul(level)?.checked_add(99)? / 100),
+            "used" => Some(level),
+            _ => granted.checked_sub(level),
         }
     }
 
-    fn is_about(&self, kind: &[u8]) -> bool {
-        self.bucket_kinds.iter().any(|one| one.as_bytes() == kind)
+    fn is_about(&self, kind: &[u8], source: &[u8]) -> bool {
+        let is_named = |known: &HashSet<String>, name: &[u8]| {
+            std::str::from_utf8(name).is_ok_and(|name| known.contains(name))
+        };
+        is_named(&self.bucket_kinds, kind)
+            && self
+                .buckets
+                .as_ref()
+                .is_none_or(|known| is_named(known, source))
     }
 }
 
@@ -90,12 +100,15 @@ impl Rules {
         group && zone
     }
 
-    /// Whether usage from `before` to `after` reaches a threshold of a bucket of this size.
+    /// Whether usage of a bucket up to `after` reaches one of its thresholds.
     /// None where the arithmetic would not fit.
-    pub fn crosses(&self, kind: &[u8], granted: i64, before: i64, after: i64) -> Option<bool> {
-        for rule in self.thresholds.iter().filter(|rule| rule.is_about(kind)) {
+    pub fn crosses(&self, bucket: &Bucket<'_>, after: i64) -> Option<bool> {
+        for rule in &self.thresholds {
+            if !rule.is_about(bucket.kind, bucket.source) {
+                continue;
+            }
             for level in &rule.levels {
-                if is_crossed(rule.used_bytes(*level, granted)?, before, after) {
+                if is_crossed(rule.used_bytes(*level, bucket.granted)?, bucket.used, after) {
                     return Some(true);
                 }
             }
@@ -103,22 +116,24 @@ impl Rules {
         Some(false)
     }
 
-    /// The rule, with its number, and the threshold that was reached. None if it is not one alone.
+    /// The rule, with its number, and the threshold that a bucket reached since `before` was used
+    /// of it. None if it is not one alone.
     pub fn only_crossing(
         &self,
-        kind: &[u8],
-        granted: i64,
+        bucket: &Bucket<'_>,
         before: i64,
-        after: i64,
     ) -> Option<(usize, &Thresholds, i64)> {
         let mut found = None;
         for (number, rule) in self.thresholds.iter().enumerate() {
-            if !rule.is_about(kind) {
+            if !rule.is_about(bucket.kind, bucket.source) {
                 continue;
             }
             for (level, value) in rule.levels.iter().zip(&rule.values) {
-                if is_crossed(rule.used_bytes(*level, granted)?, before, after)
-                    && found.replace((number, rule, *value)).is_some()
+                if is_crossed(
+                    rule.used_bytes(*level, bucket.granted)?,
+                    before,
+                    bucket.used,
+                ) && found.replace((number, rule, *value)).is_some()
                 {
                     return None;
                 }

@@ -140,8 +140,7 @@ pub fn tell(
         return None; // opted out of something
     }
     let bucket = crossed?;
-    let (number, rule, value) =
-        rules.only_crossing(bucket.kind, bucket.granted, used_before, bucket.used)?;
+    let (number, rule, value) = rules.only_crossing(&bucket, used_before)?;
     let words = taught.words.get(locale)?.get(number)?.as_ref()?;
     let told = Told {
         id: plain(bucket.id)?,

@@ -8,7 +8,7 @@ thresholds is plain under rules whose messages change no account; the core then 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streamproc.app.settings import Native
 from streamproc.contracts.codec import MAX_RECORD_BYTES, encode_effect
@@ -17,7 +17,7 @@ from streamproc.core.charging import crossed_from
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.model import Account
 from streamproc.core.reminding import threshold_of
-from streamproc.core.rulebook import Rulebook, Scope, UsageRule
+from streamproc.core.rulebook import Rulebook, Scope, UsageKind, UsageRule
 
 try:
     import streamproc_native
@@ -34,7 +34,8 @@ class _Thresholds:
     """The attributes that ``Thresholds`` in native/src/rules.rs reads."""
 
     bucket_kinds: set[str]
-    has_percent_levels: bool
+    buckets: set[str] | None
+    levels_are: str
     levels: list[int]
     values: list[int]
     id: str
@@ -83,8 +84,6 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
     all.
     """
     if not rules.has_plain_usage or rules.watch_rules or rules.wants_last_use:
-        return None
-    if any(rule.kind == "used_bytes" or rule.buckets is not None for rule in rules.usage_rules):
         return None
     limits = rules.limits
     known = _Rules(
@@ -143,6 +142,14 @@ def effects_of(
     )
 
 
+_LEVELS: Final[dict[UsageKind, str]] = {
+    "usage_percent": "percent",
+    "remaining_percent": "percent",
+    "remaining_bytes": "remaining",
+    "used_bytes": "used",
+}
+
+
 def _thresholds(rule: UsageRule) -> _Thresholds:
     levels = list(rule.thresholds)
     if rule.kind == "remaining_percent":  # so much left is the rest used, to the byte
@@ -151,7 +158,8 @@ def _thresholds(rule: UsageRule) -> _Thresholds:
     assert unit is not None, "usage rules have thresholds"
     return _Thresholds(
         set(rule.bucket_kinds),
-        rule.kind != "remaining_bytes",
+        None if rule.buckets is None else set(rule.buckets),
+        _LEVELS[rule.kind],
         levels,
         list(rule.thresholds),
         rule.id,

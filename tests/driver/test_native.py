@@ -13,6 +13,11 @@ from tests.unit.test_native import RULES, Log, compared, needs_native
 TEXT = packaged_content("default.yaml").rules.decode()
 VARIANTS = {
     "as packaged": (),
+    "about some buckets": (("category: balance", "category: balance\n    buckets: [video]"),),
+    "of absolute use": (
+        ("kind: remaining_bytes", "kind: used_bytes"),
+        ("[100_000_000, 10_000_000]", "[100_000_000, 10_000_000, 900_000_000]"),
+    ),
     "a rule with a memory": (("category: balance", "category: balance\n    for_count: 2"),),
     "a cool-down": (("category: balance", "category: balance\n    cool_down_seconds: 18000"),),
     "quiet hours": (("plans:", 'alerts: {quiet_hours: {start: "08:00", end: "20:00"}}\nplans:'),),

@@ -11,19 +11,17 @@ import pytest
 from streamproc.app.plain import (
     NativeMissingError,
     is_native,
-    plain_usage,
     streamproc_native,
 )
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Native, Topics
-from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
+from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
-from tests.support.rules import YAML, edited
 
 needs_native = pytest.mark.skipif(
     streamproc_native is None and shutil.which("cargo") is None,
@@ -232,11 +230,6 @@ def test_most_of_the_demo_needs_no_core() -> None:
         run.apply(log[start : start + 500])
         run.commit()
     assert len(by_core) < len(log) // 5, f"{len(by_core)} of {len(log)} went to the core"
-
-
-def test_rules_about_some_buckets_are_left_to_the_core() -> None:
-    rules = load_rulebook(edited(YAML, ("[80, 100]", "[80, 100]\n    buckets: [data]")), "r.yaml")
-    assert plain_usage(rules, event_clock=True) is None
 
 
 def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(

@@ -65,6 +65,12 @@ rules:
     thresholds: [20]
     category: balance
     texts: {{{locale}: "{text}"}}
+  - id: absolute
+    kind: used_bytes
+    buckets: [night, data]
+    thresholds: [{used}]
+    category: balance
+    texts: {{{locale}: "{text}"}}
 """
 SIZES = (1_000, 1_234_567, 50_000_000, 987_654_321_000, 8_000_000_000_000)
 
@@ -124,7 +130,9 @@ def test_it_tells_in_the_words_of_the_core(name: str, locale: str) -> None:
         SIZES,
         strict=True,
     ):
-        text = RULES.format(granted=granted, left=granted // 3, locale=locale, text=TEXTS[name])
+        text = RULES.format(
+            granted=granted, left=granted // 3, used=granted // 9, locale=locale, text=TEXTS[name]
+        )
         rules = load_rulebook(text, "r.yaml")
         log = [one._replace(timestamp=one.timestamp + 60 * DAY_MS) for one in life(zone, granted)]
         compiled, told = outcome("on", rules, log)
