@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
@@ -86,6 +87,23 @@ def row(plan: str, midnight_ms: int, rules: Rulebook) -> bytes:
     return midnight_ms.to_bytes(DUE_BYTES, "big", signed=True) + pack(account)
 
 
+def rules_text(subscribers: int, per_second: int) -> str:
+    """The rules, with windows so long that about so many are sent in a second, of all partitions.
+
+    The limit of a partition is a quarter above that, to make up for what waited.
+    """
+    mandatory = subscribers // MANDATORY_SHARE
+    windows = {
+        "mandatory_window_seconds": max(mandatory // per_second, 60),
+        "window_seconds": max((subscribers - mandatory) // per_second, 240),
+    }
+    rate = {"rate_per_second": per_second * 5 // 4 // PARTITIONS, **windows}
+    written = ", ".join(f"{name}: {value}" for name, value in rate.items())
+    text, count = re.subn(r"(?m)^storms: .*$", f"storms: {{{written}}}", RULES.read_text())
+    assert count == 1, "the rules have a line of storms"
+    return text
+
+
 def rows(subscribers: int, midnight_ms: int, rules: Rulebook) -> Iterator[tuple[str, bytes, int]]:
     kinds = {plan: row(plan, midnight_ms, rules) for plan in rules.plans}
     for number in range(subscribers):
@@ -140,9 +158,11 @@ def alert(pipe: Connection, bootstrap: str, topic: str, subscribers: int, begin_
 class Storm:
     """One run."""
 
-    def __init__(self, bootstrap: str, subscribers: int, directory: Path) -> None:
+    def __init__(self, bootstrap: str, subscribers: int, per_second: int, directory: Path) -> None:
         self.bootstrap, self.subscribers, self.directory = bootstrap, subscribers, directory
-        self.rules = load_rulebook(RULES.read_bytes(), str(RULES))
+        self._file = directory / "storm.yaml"
+        self._file.write_text(rules_text(subscribers, per_second))
+        self.rules = load_rulebook(self._file.read_bytes(), str(self._file))
         self.names = Names(f"st{uuid4().hex[:8]}")
         names = self.names
         create_topics(bootstrap, [names.events, names.reminders, names.audit, names.rejects])
@@ -189,7 +209,7 @@ class Storm:
         return self._figures(midnight_ms, names, sent, missed)
 
     def _worker(self, name: str) -> WorkerProcess:
-        options = ("--clock", "wall", "--rules", str(RULES))
+        options = ("--clock", "wall", "--rules", str(self._file))
         return WorkerProcess(self.bootstrap, self.names, self.directory, name, *options)
 
     def _wait(self, midnight_ms: int) -> None:
@@ -233,6 +253,8 @@ class Storm:
         }
         return {
             "subscribers": self.subscribers,
+            "storms": msgspec.to_builtins(self.rules.storms),
+            "last_window_seconds": self.window_ms // 1000,
             "midnight": datetime.fromtimestamp(midnight_ms / 1000, UTC).isoformat(),
             "killed_after_seconds": round(self.killed_after_seconds, 1),
             "sent": {rule: len(times) for rule, times in beyond_slot.items()},
@@ -265,11 +287,14 @@ def main() -> None:
     """Print, draw and write the figures; exit 1 if one was lost, doubled or too late."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscribers", type=int, default=1_000_000)
+    parser.add_argument(
+        "--per-second", type=int, default=800, help="reminders that the windows ask for"
+    )
     parser.add_argument("--broker", default="auto", help="auto, docker, jvm or HOST:PORT")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory, open_broker(options.broker) as broker:
-        storm = Storm(broker.bootstrap, options.subscribers, Path(directory))
+        storm = Storm(broker.bootstrap, options.subscribers, options.per_second, Path(directory))
         found = storm.run()
     samples = {name: found.pop(name) for name in ("since_midnight_ms", "beyond_slot_ms")}
     for name, by_rule in samples.items():
