@@ -17,14 +17,16 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from perf.compare_peers import streamproc
 from perf.compare_run import PeerError, PeerProcess
 from perf.compare_task import PARTITIONS, create_topics, delete_topics
 from perf.live import Background, load
 from perf.machine import describe
-from perf.scale import await_stable, typical_rows, write_state
+from perf.scale import STABLE_LIMIT_SECONDS, await_stable, typical_rows, write_state
+from streamproc.app.settings import TABLE
+from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
 from tests.support.broker import open_broker
 
 SESSION_SECONDS = 6.0
@@ -36,25 +38,44 @@ WARM_RECORDS_PER_SECOND = 50_000
 
 
 class Flow:
-    """How far each partition of the input goes, and how far it is committed."""
+    """How far each partition of the input is committed, as the state's changelog says."""
 
-    def __init__(self, bootstrap: str, group: str, topic: str) -> None:
+    def __init__(self, bootstrap: str, app_id: str, topic: str) -> None:
+        self._topic = topic
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False}
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": f"{app_id}-flow",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 20,
+            }
         )
-        self._places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        changelog = f"{app_id}-{TABLE}-changelog"
+        places = [TopicPartition(changelog, number, OFFSET_END) for number in range(PARTITIONS)]
+        self._consumer.assign(places)
+        self._reached = [0] * PARTITIONS
+        self._input = [TopicPartition(topic, number) for number in range(PARTITIONS)]
 
     def ends(self) -> list[int]:
-        return [self._consumer.get_watermark_offsets(one, 10)[1] for one in self._places]
+        """Where the input ends now."""
+        return [self._consumer.get_watermark_offsets(one, 10)[1] for one in self._input]
+
+    def read(self) -> None:
+        """Take in what was committed until now."""
+        while messages := self._consumer.consume(10_000, 0.01):
+            for message in messages:
+                if message.key() == PROGRESS_KEY:
+                    progress = decode_progress(message.value() or b"")
+                    self._reached[message.partition() or 0] = progress.positions[self._topic]
 
     def seconds_until_beyond(self, ends: list[int], began: float) -> float:
         """Raises PeerError if a partition does not get there."""
         while time.monotonic() - began < FLOW_LIMIT_SECONDS:
-            committed = self._consumer.committed(self._places, 10)
-            if all(one.offset > end for one, end in zip(committed, ends, strict=True)):
+            self.read()
+            if all(at > end for at, end in zip(self._reached, ends, strict=True)):
                 return time.monotonic() - began
-            time.sleep(0.01)
-        raise PeerError("the flow did not come back")
+        raise PeerError(f"the flow did not come back: committed {self._reached}, input {ends}")
 
     def close(self) -> None:
         self._consumer.close()
@@ -67,7 +88,7 @@ def measure(
     app_id = f"f{uuid4().hex[:8]}"
     topic, output = f"{app_id}.events", f"{app_id}.out"
     create_topics(bootstrap, [topic, output, f"{output}.audit", f"{output}.rejects"])
-    write_state(bootstrap, app_id, subscribers, typical_rows(10))
+    write_state(bootstrap, app_id, subscribers, typical_rows(10, time.time_ns() // 1_000_000))
     command = streamproc("full", "standbys=1", f"session={SESSION_SECONDS}")
     numbers = iter(range(1_000))
 
@@ -78,7 +99,7 @@ def measure(
         )
 
     warm_seconds = subscribers / WARM_RECORDS_PER_SECOND
-    seconds = rounds * 2 * (warm_seconds + FLOW_LIMIT_SECONDS)
+    seconds = rounds * 2 * (warm_seconds + FLOW_LIMIT_SECONDS + STABLE_LIMIT_SECONDS)
     source = Background(load, bootstrap, topic, per_second, seconds, subscribers)
     source.wait()
     source.go_on()
@@ -90,6 +111,7 @@ def measure(
             for how, number in (("kill", signal.SIGKILL), ("stop", signal.SIGTERM)):
                 await_stable(bootstrap, app_id, workers)
                 time.sleep(warm_seconds)
+                flow.read()
                 gone = workers.pop(0)
                 ends, began = flow.ends(), time.monotonic()
                 os.kill(gone.process.pid, number)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from perf.bare.worker import RULES
 from perf.compare_peers import streamproc
@@ -58,20 +58,28 @@ TEMPLATES = 2000
 WORKERS = (1, 2, 4)
 STABLE_LIMIT_SECONDS = 120.0
 GATE_TIMEOUT_MS = 600_000
+NO_COORDINATOR_YET = (
+    "NOT_COORDINATOR",
+    "COORDINATOR_NOT_AVAILABLE",
+    "COORDINATOR_LOAD_IN_PROGRESS",
+)
+"""Answers of a broker that only just started."""
 
 
-def typical_rows(ids: int) -> list[bytes]:
+def typical_rows(ids: int, start_ms: int = START_MS) -> list[bytes]:
     """Rows as the core makes them: an activation and ``ids`` events, below half of the allowance.
+
+    All of it is a second before ``start_ms``: of rows of long ago many cycles would be due at once.
 
     Half of all event sizes stay below it, so the events of a run meet every threshold later.
     """
     processor = QuotaProcessor(RulesFile(RULES).rulebook, Topics(), "event", "off")
     rows: Rows[Any] = Rows(processor)
-    records = list(activations(TEMPLATES))
+    records = list(activations(TEMPLATES, start_ms - 1000))
     for number in range(TEMPLATES * ids):
         name = subscriber(number % TEMPLATES)
         size = (number * 7919) % (LARGEST_EVENT_BYTES // max(ids, 1)) + 1
-        at_ms = START_MS - 500
+        at_ms = start_ms - 500
         records.append((name, usage_event(f"s{number}", name, at_ms, size), at_ms))
     fetched = [
         InputRecord("", 0, offset, name.encode(), value, at_ms)
@@ -223,10 +231,16 @@ def await_stable(bootstrap: str, group: str, workers: list[PeerProcess]) -> None
     while time.monotonic() - since < 5.0:
         for worker in workers:
             worker.check(limit)
-        found = admin.describe_consumer_groups([group])[group].result(10)
-        owners = [one for one in found.members if one.assignment.topic_partitions]
-        if found.state.name != "STABLE" or len(owners) != len(workers):
+        try:
+            found = admin.describe_consumer_groups([group])[group].result(10)
+        except KafkaException as error:
+            if error.args[0].name() not in NO_COORDINATOR_YET:
+                raise
             since = time.monotonic()
+        else:
+            owners = [one for one in found.members if one.assignment.topic_partitions]
+            if found.state.name != "STABLE" or len(owners) != len(workers):
+                since = time.monotonic()
         time.sleep(0.25)
 
 
