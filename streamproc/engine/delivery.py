@@ -1,18 +1,16 @@
 """Batched delivery: one Faust event per fetched chunk of a partition instead of one per record.
 
 Stock Faust spends about twenty event-loop callbacks on every record. Here the consumer wraps up to
-``chunk_records`` fetched records into one :class:`Chunk`, which passes Faust's conductor, queue and
-stream as if it were a single record; the agent gets it as ``event.value``.
+``chunk_records`` fetched records into one :class:`~streamproc.engine.chunk.Chunk`, and sees to it
+that nothing is left out between one fetch and the next.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
-import faust
 import structlog
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import TRANSPORTS
@@ -23,6 +21,7 @@ from mode import Service
 from streamproc.engine import crashpoints
 from streamproc.engine.advice import FORBIDDEN, ForbiddenError
 from streamproc.engine.changelog import tell_deleted_input
+from streamproc.engine.chunk import Chunk
 from streamproc.engine.consumer_thread import BatchConsumerThread
 from streamproc.engine.lean import use_lean_records
 from streamproc.engine.settings import FAUST_LOGGER
@@ -33,60 +32,6 @@ ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
 REFUSALS_CHECK_SECONDS = 1.0
 HOLES_CHECK_SECONDS = 5.0
-
-
-class Chunk:
-    """Consecutive records of one input partition; looks like a consumer record to Faust."""
-
-    __slots__ = (
-        "begins_again",
-        "checksum",
-        "epoch",
-        "headers",
-        "key",
-        "offset",
-        "partition",
-        "records",
-        "serialized_key_size",
-        "serialized_value_size",
-        "timestamp",
-        "timestamp_type",
-        "topic",
-    )
-
-    def __init__(self, tp: TP, records: list[Any], epoch: int, begins_again: bool = False) -> None:
-        """``begins_again``: nobody rewound the partition, and yet input from before came again."""
-        last = records[-1]
-        self.begins_again = begins_again
-        self.topic: str = tp.topic
-        self.partition: int = tp.partition
-        self.offset: int = last.offset
-        self.timestamp = last.timestamp
-        self.timestamp_type = last.timestamp_type
-        self.records = records
-        self.epoch = epoch
-        self.key = None
-        self.headers = ()
-        self.checksum = None
-        self.serialized_key_size = 0
-        self.serialized_value_size = 0
-
-    @property
-    def value(self) -> Chunk:
-        """Faust hands on a record's value: the chunk itself."""
-        return self
-
-
-class ChunkSchema(faust.Schema):
-    """Passes chunks through undecoded."""
-
-    def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
-        create_event = app.create_event
-
-        async def decode(message: Any, *, propagate: bool = False) -> Any:
-            return create_event(None, message.value, None, message)
-
-        return decode
 
 
 class _NoMemory(dict[TP, Any]):

@@ -11,7 +11,7 @@ import structlog
 from faust.types import TP
 
 from streamproc.engine.changelog import InputMadeAnewError
-from streamproc.engine.delivery import Chunk, ChunkSchema
+from streamproc.engine.chunk import Chunk, ChunkSchema
 from streamproc.engine.partition import Partition, PoisonError, Processor
 from streamproc.engine.repair import Repairs
 from streamproc.engine.settings import LaneSettings

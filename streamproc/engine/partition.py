@@ -22,7 +22,7 @@ from streamproc.engine.changelog import (
     encode_progress,
     mark_of,
 )
-from streamproc.engine.delivery import Chunk
+from streamproc.engine.chunk import Chunk
 from streamproc.engine.rows import RowCodec, Rows
 from streamproc.engine.settings import LaneSettings
 from streamproc.engine.transaction import PartitionWriter, Records

@@ -26,7 +26,7 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 
-from streamproc.engine import consumer_thread, delivery, lean, recovery, table
+from streamproc.engine import chunk, consumer_thread, delivery, lean, recovery, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +56,7 @@ OWN = {
 
 def overrides() -> Iterator[tuple[type, str]]:
     """Our subclasses of foreign classes, and each method and attribute they define."""
-    for module in (consumer_thread, delivery, lean, recovery, table):
+    for module in (chunk, consumer_thread, delivery, lean, recovery, table):
         for one in vars(module).values():
             if inspect.isclass(one) and one.__module__ == module.__name__:
                 above = {base.__module__.partition(".")[0] for base in one.__mro__}

@@ -25,6 +25,7 @@ from kafka.record import default_records as kafka_records
 
 from streamproc.edges.bulk.any_headers import HeaderName
 from streamproc.engine import consumer_thread, delivery, lean
+from streamproc.engine.chunk import Chunk
 from streamproc.engine.lean import FetchedBatch as Batch
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 
@@ -59,7 +60,7 @@ async def test_getmany_yields_what_get_many_fetched_as_messages(consumer: Any) -
 
 async def drained(consumer: Any, offsets: list[int]) -> list[int]:
     """The offsets of the messages that ``_drain_messages`` delivers of those that come in."""
-    chunks = [delivery.Chunk(INPUT, [Record(offset)], 0) for offset in offsets]
+    chunks = [Chunk(INPUT, [Record(offset)], 0) for offset in offsets]
     stopped = asyncio.Event()
 
     async def getmany(timeout: float) -> Any:
@@ -99,7 +100,7 @@ async def test_acknowledged_chunks_are_committed_up_to_the_last(consumer: Any, a
     app.topics.acks_enabled_for = lambda topic: True
     app.producer.flush = mock.AsyncMock()
     for last in (999, 1999, 2499):
-        chunk = delivery.Chunk(INPUT, [Record(last)], 0)
+        chunk = Chunk(INPUT, [Record(last)], 0)
         assert consumer.ack(consumer._to_message(INPUT, chunk))
     assert set(consumer._acked[INPUT]) == consumer._acked_index[INPUT] == {999, 1999, 2499}
     await consumer.force_commit()

@@ -16,7 +16,7 @@ from faust.types import TP
 
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import Progress, read_to_end
-from streamproc.engine.delivery import Chunk
+from streamproc.engine.chunk import Chunk
 from streamproc.engine.partition import Partition, PoisonError, Processor
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import LaneSettings

@@ -10,7 +10,7 @@ import pytest
 from faust.types import TP
 
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, decode_progress
-from streamproc.engine.delivery import Chunk
+from streamproc.engine.chunk import Chunk
 from streamproc.engine.partition import Outbox, Partition
 from streamproc.engine.rows import NEVER_DUE, Rows
 from streamproc.engine.settings import LaneSettings

@@ -12,7 +12,8 @@ from faust.types import TP
 
 from streamproc.engine import table
 from streamproc.engine.changelog import InputMadeAnewError, Progress
-from streamproc.engine.delivery import BatchConsumer, Chunk
+from streamproc.engine.chunk import Chunk
+from streamproc.engine.delivery import BatchConsumer
 from streamproc.engine.partition import Outbox, Partition
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import LaneSettings

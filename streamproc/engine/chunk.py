@@ -1,0 +1,66 @@
+"""A chunk of fetched records, which passes Faust's conductor, queue and stream as one record.
+
+The agent gets it as ``event.value``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import faust
+from faust.types import TP
+
+
+class Chunk:
+    """Consecutive records of one input partition; looks like a consumer record to Faust."""
+
+    __slots__ = (
+        "begins_again",
+        "checksum",
+        "epoch",
+        "headers",
+        "key",
+        "offset",
+        "partition",
+        "records",
+        "serialized_key_size",
+        "serialized_value_size",
+        "timestamp",
+        "timestamp_type",
+        "topic",
+    )
+
+    def __init__(self, tp: TP, records: list[Any], epoch: int, begins_again: bool = False) -> None:
+        """``begins_again``: nobody rewound the partition, and yet input from before came again."""
+        last = records[-1]
+        self.begins_again = begins_again
+        self.topic: str = tp.topic
+        self.partition: int = tp.partition
+        self.offset: int = last.offset
+        self.timestamp = last.timestamp
+        self.timestamp_type = last.timestamp_type
+        self.records = records
+        self.epoch = epoch
+        self.key = None
+        self.headers = ()
+        self.checksum = None
+        self.serialized_key_size = 0
+        self.serialized_value_size = 0
+
+    @property
+    def value(self) -> Chunk:
+        """Faust hands on a record's value: the chunk itself."""
+        return self
+
+
+class ChunkSchema(faust.Schema):
+    """Passes chunks through undecoded."""
+
+    def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
+        create_event = app.create_event
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return create_event(None, message.value, None, message)
+
+        return decode
