@@ -25,9 +25,9 @@ from tests.support.cluster import (
     WorkerProcess,
     create_topic,
     produce_to_partitions,
-    read_committed,
     wait_until_consumed,
 )
+from tests.support.committed import read_committed
 from tests.support.edges import ending, refusal, wait_for_words
 from tests.support.jvm_broker import JvmBroker
 from tests.support.ports import free_port

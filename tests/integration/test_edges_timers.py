@@ -27,30 +27,38 @@ from tests.support.cluster import (
     wait_until_consumed,
 )
 from tests.support.edges import wait_for_words
-from tests.support.expectation import assert_same, expect, observe, wait_for_reminders
+from tests.support.expectation import assert_same, expect, observe, wait_for_records
 from tests.support.scene import Scene
 
 MIDNIGHT_MS = to_ms(datetime(2026, 2, 1, tzinfo=UTC))
 """The end of everybody's billing cycle."""
-BEFORE_SECONDS = 25.0
+BEFORE_SECONDS = 240.0
+"""How long before it a worker's clock stands at first: until the test turns it."""
 FILLER = 60_000
 """So many that timers have a chance before the end of the backlog."""
 SUBSCRIBERS = [f"86138{number:08d}" for number in range(40)]
 
 
 class Night:
-    """A worker whose clock stands shortly before the end of the month when the test begins."""
+    """A worker whose clock stands before the end of the month until it is turned."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self._began = time.time()
         self._clock = scene.directory / "clock"
-        self._clock.write_text(str(MIDNIGHT_MS / 1000 - BEFORE_SECONDS - self._began))
+        self.turn_clock(-BEFORE_SECONDS)
         self.placed: list[tuple[int, int, Record]] = []
         self._offsets: dict[int, int] = {}
 
+    def turn_clock(self, seconds_after_midnight: float) -> None:
+        """Workers have this time of day now, and it goes on from there."""
+        now = MIDNIGHT_MS / 1000 + seconds_after_midnight
+        turned = self._clock.with_suffix(".new")
+        turned.write_text(str(now - time.time()))
+        turned.replace(self._clock)
+        self._turned, self._seconds = time.monotonic(), seconds_after_midnight
+
     def seconds_to_midnight(self) -> float:
-        return BEFORE_SECONDS - (time.time() - self._began)
+        return -self._seconds - (time.monotonic() - self._turned)
 
     def worker(self, name: str) -> WorkerProcess:
         worker = WorkerProcess(
@@ -128,13 +136,13 @@ async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene
     await wait_until_consumed(scene.bootstrap, scene.names, [worker])
     await asyncio.sleep(1)
     worker.kill()
-    assert night.seconds_to_midnight() > 3, "too slow a machine: nothing would be shown"
+    assert night.seconds_to_midnight() > 30, "too slow a machine: nothing would be shown"
     await night.send_filler(MIDNIGHT_MS - 4_000, FILLER)
     usage = {"total_bytes": 300_000_000, "rating_group": 10}
     await night.send(MIDNIGHT_MS - 3_000, "usage.recorded", **usage)
     await night.send(MIDNIGHT_MS - 2_000, "usage.recorded", **usage)
-    await asyncio.sleep(max(night.seconds_to_midnight() + 4, 0))
     await night.send(MIDNIGHT_MS + 3_000, "usage.recorded", **usage)
+    night.turn_clock(4)
 
     worker = night.worker("after")
     await wait_until_consumed(scene.bootstrap, scene.names, [worker])
@@ -142,7 +150,7 @@ async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene
     expected = expect(night.placed, scene.names.events, final_clock_ms=MIDNIGHT_MS + 3_000)
     count = expected.reminders.total()
     assert count >= 3 * len(SUBSCRIBERS)
-    await wait_for_reminders(scene.bootstrap, scene.names, count, [worker])
+    await wait_for_records(scene.bootstrap, scene.names.reminders, count, [worker])
     await asyncio.sleep(2)
     assert worker.stop() == 0, worker.tail()
     assert_same(await observe(scene.bootstrap, scene.names), expected)
@@ -173,8 +181,13 @@ async def test_a_quiet_partition_needs_no_input_for_its_timers(scene: Scene) -> 
     night = Night(scene)
     await night.activate()
     worker = night.worker("w")
-    wait_for_words(worker, "input flows")
-    await asyncio.sleep(max(night.seconds_to_midnight() + 4, 0))
-    assert worker.stop() == 0, worker.tail()
+    await wait_until_consumed(scene.bootstrap, scene.names, [worker])
+    assert night.seconds_to_midnight() > 30, "too slow a machine: nothing would be shown"
+    night.turn_clock(-2)
     expected = expect(night.placed, scene.names.events, final_clock_ms=MIDNIGHT_MS)
+    count = expected.audit.total()
+    assert count >= 2 * len(SUBSCRIBERS), "begun and closed"
+    await wait_for_records(scene.bootstrap, scene.names.audit, count, [worker])
+    await asyncio.sleep(2)
+    assert worker.stop() == 0, worker.tail()
     assert_same(await observe(scene.bootstrap, scene.names), expected)

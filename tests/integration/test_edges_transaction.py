@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-
 from aiokafka.errors import MessageSizeTooLargeError  # type: ignore[import-untyped]
 
 from streamproc.engine.transaction import PartitionWriter
-from tests.support.cluster import read_committed
+from tests.support.committed import read_committed
 
 SMALL_BYTES = 1000
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,10 @@ from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.core.effects import Reminder
 from streamproc.edges.recording import LogRecord, RecordingWriter
 from streamproc.edges.workload import WorkloadSettings, generate
-from tests.support.cluster import PARTITIONS, Names, WorkerProcess, create_topic, read_committed
+from tests.support.cluster import PARTITIONS, Names, WorkerProcess, create_topic
+from tests.support.committed import read_committed
 from tests.support.dispatching import HEAD, DispatchScene, smpp_gateway
+from tests.support.expectation import expect
 from tests.support.hook import HookReceiver
 from tests.support.smsc import SmscProcess
 
@@ -135,17 +138,20 @@ async def play(
             ],
             "replay",
         )
-        await _run_with_kills(scene, names, arrived, delivered)
-        assert replay.wait(60) == 0, scene.logs()
+        await _run_with_kills(scene, names, replay, arrived, delivered)
         due = await read_committed(bootstrap, names.reminders)
         receipts = await scene.receipts()
     return Run([decode_reminder(one.value) for one in due], arrived(), receipts)
 
 
 async def _run_with_kills(
-    scene: DispatchScene, names: Names, arrived: Callable[[], list[Sms]], delivered: bool
+    scene: DispatchScene,
+    names: Names,
+    replay: subprocess.Popen[bytes],
+    arrived: Callable[[], list[Sms]],
+    delivered: bool,
 ) -> None:
-    """Kill worker and dispatcher in the midst; return when nothing more comes."""
+    """Kill worker and dispatcher in the midst; return when everything must have come."""
     chance = random.Random(4)
     worker = WorkerProcess(scene.bootstrap, names, scene.directory, "worker", "--instance-id", "w")
     worker.start()
@@ -161,15 +167,20 @@ async def _run_with_kills(
         worker.start()
         scene.processes.append(worker.process)
         dispatcher = scene.start()
-    count = -1
-    while True:  # until nothing more comes
-        await asyncio.sleep(4)
-        seen = len(await read_committed(scene.bootstrap, names.reminders))
-        states = await scene.statuses()
-        if seen == count == states["accepted"] + states["uncertain"]:
-            break
-        count = seen
+    assert await asyncio.to_thread(replay.wait, 60) == 0, scene.logs()
+    await scene.settled(await _reminders(scene.bootstrap, names), limit_seconds=120)
+    await asyncio.sleep(2)  # nothing more may come
+    states = await scene.statuses()
     if delivered:
         await scene.delivered(states["accepted"])
     assert worker.stop() == 0, worker.tail()
     scene.stop(dispatcher)
+
+
+async def _reminders(bootstrap: str, names: Names) -> int:
+    """How many must come of what is in the input topic now."""
+    placed = [
+        (one.partition, one.offset, (one.key, one.value, one.timestamp))
+        for one in await read_committed(bootstrap, names.events)
+    ]
+    return expect(placed, names.events).reminders.total()

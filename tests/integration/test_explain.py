@@ -17,8 +17,8 @@ from streamproc.core.effects import Rejected, Reminder
 from streamproc.edges.bulk.topics import topic_facts
 from streamproc.edges.workload import WorkloadSettings
 from tests.integration.test_producer_replay_docs import blocks, shell
-from tests.support.cluster import read_committed
 from tests.support.commands import run
+from tests.support.committed import read_committed
 from tests.support.edges import wait_for_words
 from tests.support.scene import Scene
 

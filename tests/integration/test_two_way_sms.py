@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,13 @@ from streamproc.contracts.codec import decode_order, decode_reminder
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.commands.vocabulary import ACTIONS
 from streamproc.engine import crashpoints
-from tests.support.cluster import (
-    Names,
-    Record,
-    WorkerProcess,
-    create_topic,
-    produce,
-    read_committed,
+from tests.support.cluster import Names, Record, WorkerProcess, create_topic, produce
+from tests.support.expectation import (
+    assert_same,
+    expect_of_topics,
+    observe,
+    wait_for_records,
 )
-from tests.support.expectation import assert_same, expect_of_topics, observe
 from tests.support.talking import RULES
 
 START_MS = 1_767_571_200_000
@@ -90,21 +87,10 @@ class Stage:
             await asyncio.to_thread(worker.process.wait, 60)  # type: ignore[union-attr]
             assert not worker.is_alive
         worker = self.start()
-        await self._until(self.expected().audit.total(), worker)
+        # Each phase ends with events that leave audit records.
+        count = self.expected().audit.total()
+        await wait_for_records(self.bootstrap, self.names.audit, count, [worker])
         assert worker.stop() == 0, worker.tail()
-
-    async def _until(self, audits: int, worker: WorkerProcess) -> None:
-        """Wait for so many audit records (each phase ends with events that leave some)."""
-        deadline = time.monotonic() + 60
-        found = 0
-        while time.monotonic() < deadline:
-            found = await self._audits()
-            if found >= audits:
-                return
-        raise AssertionError(f"{found} of {audits} audit records\n{worker.tail()}")
-
-    async def _audits(self) -> int:
-        return len(await read_committed(self.bootstrap, self.names.audit))
 
     def expected(self) -> Any:
         inputs = (self.names.events, self.names.commands)

@@ -16,7 +16,8 @@ from streamproc.core.privacy import mask
 from streamproc.edges.workload import WorkloadSettings
 from streamproc.engine.changelog import PROGRESS_KEY
 from streamproc.engine.rows import DUE_BYTES
-from tests.support.cluster import produce_to_partitions, read_committed
+from tests.support.cluster import produce_to_partitions
+from tests.support.committed import read_committed
 from tests.support.edges import wait_for_words
 from tests.support.scene import Scene
 

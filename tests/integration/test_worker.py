@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamproc.edges.workload import WorkloadSettings
+from tests.support.cluster import create_topic, grown
 from tests.support.edges import wait_for_words
 from tests.support.scene import Scene
 
@@ -46,20 +47,27 @@ async def test_a_restarted_worker_goes_on_where_it_stopped(scene: Scene) -> None
 
 async def test_a_killed_worker_loses_and_doubles_nothing(scene: Scene) -> None:
     await scene.load(LARGE)
+    await create_topic(scene.bootstrap, scene.names.audit)
     chance = random.Random(1)
+    written = 0
     for number in range(3):
         worker = scene.worker(f"w{number}", "--instance-id", "same")
-        await asyncio.sleep(3.5 + chance.random() * 2)
+        written = await grown(scene.bootstrap, scene.names.audit, chance.randrange(500, 12_000))
         worker.kill()
     scene.worker("last", "--instance-id", "same")
-    await scene.finish()
+    expected = await scene.finish()
+    assert written < expected.audit.total(), "the kills came too late to prove anything"
 
 
 async def test_two_workers_share_the_partitions_and_one_is_killed(scene: Scene) -> None:
-    await scene.load(LARGE)
-    scene.worker("w1", "--standbys", "1")
-    await asyncio.sleep(4.0)
-    second = scene.worker("w2", "--standbys", "1")
-    await asyncio.sleep(6.0)
-    second.kill()
-    await scene.finish()
+    for topic in (scene.names.events, scene.names.audit):
+        await create_topic(scene.bootstrap, topic)
+    workers = [scene.worker(name, "--standbys", "1") for name in ("w1", "w2")]
+    for worker in workers:
+        wait_for_words(worker, "partition opened")
+    loading = asyncio.create_task(scene.load(LARGE))
+    written = await grown(scene.bootstrap, scene.names.audit, 5_000)
+    workers[1].kill()
+    await loading
+    expected = await scene.finish()
+    assert written < expected.audit.total(), "the kill came too late to prove anything"

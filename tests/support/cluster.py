@@ -21,7 +21,6 @@ Record = tuple[bytes | None, bytes | None, int]
 """Key, value, timestamp in ms."""
 
 PARTITIONS = 4
-SETTLE_SECONDS = 10.0
 _BATCH_BYTES = 400_000
 
 
@@ -171,54 +170,6 @@ async def produce_to_partitions(
         await producer.stop()
 
 
-async def _settled_ends(
-    bootstrap: str, consumer: Any, tps: list[TopicPartition]
-) -> dict[TopicPartition, int]:
-    """Where committed records end, once no transaction is open (at most SETTLE_SECONDS).
-
-    A producer is told of its commit before every partition has the marker.
-    """
-    everything: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
-    await everything.start()
-    try:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
-            written = await everything.end_offsets(tps)
-            ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
-            if ends == written or time.monotonic() > deadline:
-                return ends
-            await asyncio.sleep(0.05)
-    finally:
-        await everything.stop()
-
-
-async def read_committed(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> list[Any]:
-    """Every record a ``read_committed`` consumer sees, to the present end."""
-    consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        group_id=None,
-        max_partition_fetch_bytes=8_000_000,
-    )
-    await consumer.start()
-    try:
-        tps = [TopicPartition(topic, number) for number in range(partitions)]
-        consumer.assign(tps)
-        ends = await _settled_ends(bootstrap, consumer, tps)
-        for tp in tps:
-            # Not seek_to_beginning: it races with the reset that assign() begins.
-            consumer.seek(tp, 0)
-        records: list[Any] = []
-        for tp in tps:
-            while await consumer.position(tp) < ends[tp]:
-                for found in (await consumer.getmany(timeout_ms=200)).values():
-                    records.extend(found)
-        return records
-    finally:
-        await consumer.stop()
-
-
 async def wait_until_consumed(
     bootstrap: str,
     names: Names,
@@ -251,3 +202,25 @@ async def wait_until_consumed(
     finally:
         await consumer.stop()
         await admin.close()
+
+
+async def grown(bootstrap: str, topic: str, by: int, timeout_seconds: float = 60) -> int:
+    """Wait until a topic has grown by so many offsets, committed or not; returns how many it has.
+
+    The topic must exist.
+    """
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
+    await consumer.start()
+    try:
+        tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        deadline = time.monotonic() + timeout_seconds
+        before: int | None = None
+        while True:
+            now = sum((await consumer.end_offsets(tps)).values())
+            before = now if before is None else before
+            if now >= before + by:
+                return now
+            assert time.monotonic() < deadline, f"{topic} grew from {before} to {now} only"
+            await asyncio.sleep(0.02)
+    finally:
+        await consumer.stop()

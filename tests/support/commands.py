@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from kafka import KafkaConsumer, TopicPartition
 
 from streamproc.cli import main
-from tests.support.cluster import read_committed
+from tests.support.committed import read_committed
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:

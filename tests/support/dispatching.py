@@ -21,7 +21,8 @@ from streamproc.contracts.codec import encode_effect
 from streamproc.contracts.receipts import DeadLetter, Receipt, decode_dead_letter, decode_receipt
 from streamproc.core.effects import Reminder
 from streamproc.core.instants import from_ms
-from tests.support.cluster import create_topic, read_committed
+from tests.support.cluster import create_topic
+from tests.support.committed import Committed, read_committed
 from tests.support.desk import reminder
 
 PARTITIONS = 2
@@ -128,7 +129,7 @@ class DispatchScene:
 
     async def receipts(self) -> list[Receipt]:
         records = await read_committed(self.bootstrap, self.names["receipts"], self.partitions)
-        return [decode_receipt(record.value) for record in records]
+        return [_receipt(record) for record in records]
 
     async def dead_letters(self) -> list[DeadLetter]:
         records = await read_committed(self.bootstrap, self.names["dead-letters"], self.partitions)
@@ -140,21 +141,25 @@ class DispatchScene:
     async def settled(self, count: int, limit_seconds: float = 40) -> dict[str, set[str]]:
         """Wait until ``count`` reminders have a first receipt; returns their statuses."""
         deadline = time.monotonic() + limit_seconds
-        while True:
-            found: dict[str, set[str]] = {}
-            for one in await self.receipts():
-                found.setdefault(one.reminder_id, set()).add(one.status)
-            if len(found) >= count:
-                return found
-            assert time.monotonic() < deadline, f"{len(found)} of {count}\n{self.logs()}"
-            await asyncio.sleep(0.3)
+        found: dict[str, set[str]] = {}
+        async with self._following("receipts") as log:
+            while len(found) < count:
+                assert time.monotonic() < deadline, f"{len(found)} of {count}\n{self.logs()}"
+                for one in map(_receipt, await log.more()):
+                    found.setdefault(one.reminder_id, set()).add(one.status)
+        return found
 
     async def delivered(self, count: int, limit_seconds: float = 30) -> None:
         """Wait until so many receipts say so."""
         deadline = time.monotonic() + limit_seconds
-        while (seen := (await self.statuses())["delivered"]) < count:
-            assert time.monotonic() < deadline, f"{seen} of {count}\n{self.logs()}"
-            await asyncio.sleep(0.3)
+        seen = 0
+        async with self._following("receipts") as log:
+            while seen < count:
+                assert time.monotonic() < deadline, f"{seen} of {count}\n{self.logs()}"
+                seen += sum(one.status == "delivered" for one in map(_receipt, await log.more()))
+
+    def _following(self, name: str) -> Committed:
+        return Committed(self.bootstrap, self.names[name], partitions=self.partitions)
 
     async def until(self, condition: Callable[[], Any], limit_seconds: float = 30) -> None:
         """Wait for something that a plain function can see."""
@@ -162,6 +167,10 @@ class DispatchScene:
         while not condition():
             assert time.monotonic() < deadline, self.logs()
             await asyncio.sleep(0.1)
+
+
+def _receipt(record: Any) -> Receipt:
+    return decode_receipt(record.value)
 
 
 def due(number: int, subscriber: int, **fields: Any) -> Reminder:

@@ -6,7 +6,6 @@ of the log and compares whole bytes: every state, every reminder, every reject.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,7 +21,8 @@ from streamproc.core.rulebook import Rulebook
 from streamproc.engine.changelog import PROGRESS_KEY
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
-from tests.support.cluster import Names, Record, WorkerProcess, read_committed
+from tests.support.cluster import Names, Record, WorkerProcess
+from tests.support.committed import Committed
 
 EVERYTHING = 1 << 60
 
@@ -91,38 +91,42 @@ def _count(outbox: Outbox, topic: str) -> Counter[bytes]:
 async def observe(bootstrap: str, names: Names) -> Result:
     """What the topics hold for a ``read_committed`` consumer."""
     result = Result()
-    for record in await read_committed(bootstrap, names.changelog):
-        if record.key == PROGRESS_KEY:
-            continue
-        if record.value is None:
-            result.states.pop(record.key, None)
-        else:
-            result.states[record.key] = record.value
-    result.reminders = Counter(r.value for r in await read_committed(bootstrap, names.reminders))
-    result.audit = Counter(r.value for r in await read_committed(bootstrap, names.audit))
-    result.rejects = Counter(r.value for r in await read_committed(bootstrap, names.rejects))
-    result.orders = Counter(r.value for r in await read_committed(bootstrap, names.orders))
-    result.policy = Counter(r.value for r in await read_committed(bootstrap, names.policy))
+    counts = {
+        names.reminders: result.reminders,
+        names.audit: result.audit,
+        names.rejects: result.rejects,
+        names.orders: result.orders,
+        names.policy: result.policy,
+    }
+    async with Committed(bootstrap, names.changelog, *counts) as log:
+        for record in await log.to_end():
+            if record.topic != names.changelog:
+                counts[record.topic][record.value] += 1
+            elif record.key == PROGRESS_KEY:
+                continue
+            elif record.value is None:
+                result.states.pop(record.key, None)
+            else:
+                result.states[record.key] = record.value
     return result
 
 
-async def wait_for_reminders(
+async def wait_for_records(
     bootstrap: str,
-    names: Names,
+    topic: str,
     count: int,
     workers: Sequence[WorkerProcess],
     timeout_seconds: float = 60,
 ) -> None:
-    """Wait until at least ``count`` reminders are there; the comparison comes afterwards."""
+    """Wait until a topic holds at least ``count`` records; the comparison comes afterwards."""
     deadline = time.monotonic() + timeout_seconds
-    seen = 0
-    while time.monotonic() < deadline:
-        seen = len(await read_committed(bootstrap, names.reminders))
-        if seen >= count:
-            return
-        await asyncio.sleep(0.5)
-    logs = "\n".join(worker.tail() for worker in workers)
-    raise AssertionError(f"{seen} of {count} reminders after {timeout_seconds} s\n{logs}")
+    async with Committed(bootstrap, topic) as log:
+        while len(log.records) < count:
+            if time.monotonic() > deadline:
+                logs = "\n".join(worker.tail() for worker in workers)
+                seen = f"{len(log.records)} of {count} records in {topic}"
+                raise AssertionError(f"{seen} after {timeout_seconds} s\n{logs}")
+            await log.more()
 
 
 def assert_same(observed: Result, expected: Result) -> None:

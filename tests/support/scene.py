@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from tests.support.cluster import (
     produce_to_partitions,
     wait_until_consumed,
 )
-from tests.support.expectation import Result, assert_same, expect, observe, wait_for_reminders
+from tests.support.expectation import Result, assert_same, expect, observe, wait_for_records
 
 
 class Scene:
@@ -41,8 +42,9 @@ class Scene:
     async def load(self, settings: WorkloadSettings, compression: str | None = "lz4") -> None:
         self.settings = settings
         await create_topic(self.bootstrap, self.names.events)
-        records = generate(settings, default_rulebook())
-        self.placed = await produce(self.bootstrap, self.names.events, records, compression)
+        self.placed = await produce(
+            self.bootstrap, self.names.events, _month(settings), compression
+        )
 
     async def finish(self) -> Result:
         """Let the simulated month end, wait for its last reminder, stop the workers."""
@@ -50,12 +52,21 @@ class Scene:
         self.final_ms = max(record[2] for _, record in clocks)
         await produce_to_partitions(self.bootstrap, self.names.events, clocks)
         alive = [worker for worker in self.workers if worker.is_alive]
-        await wait_until_consumed(self.bootstrap, self.names, alive)
-        expected = expect(self.placed, self.names.events, final_clock_ms=self.final_ms)
+        expected, _ = await asyncio.gather(
+            asyncio.to_thread(expect, self.placed, self.names.events, final_clock_ms=self.final_ms),
+            wait_until_consumed(self.bootstrap, self.names, alive),
+        )
         assert expected.reminders, "the workload must cause reminders"
-        await wait_for_reminders(self.bootstrap, self.names, expected.reminders.total(), alive)
+        await wait_for_records(
+            self.bootstrap, self.names.reminders, expected.reminders.total(), alive
+        )
         await asyncio.sleep(1.0)
         for worker in alive:
             assert worker.stop() == 0, worker.tail()
         assert_same(await observe(self.bootstrap, self.names), expected)
         return expected
+
+
+@lru_cache(maxsize=2)
+def _month(settings: WorkloadSettings) -> list[Record]:
+    return list(generate(settings, default_rulebook()))
