@@ -116,17 +116,34 @@ def _ecma_pattern(
         yield ValidationError(f"does not match {pattern!r}")
 
 
-_Validator: Any = extend(Draft202012Validator, {"pattern": _ecma_pattern})
+@cache
+def _registry() -> Registry[Any]:
+    return Registry().with_resources(
+        (schema(one)["$id"], Resource.from_contents(schema(one))) for one in (*TYPES, COMMON)
+    )
+
+
+@cache
+def _definition(base: str, reference: str) -> Any:
+    return _registry().resolver(base).lookup(reference)
+
+
+def _reference(
+    validator: Any, reference: str, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    """jsonschema's own looks each reference up anew, which takes half of its time."""
+    found = _definition(validator._resolver._base_uri, reference)
+    yield from validator.descend(instance, found.contents, resolver=found.resolver)
+
+
+_Validator: Any = extend(Draft202012Validator, {"pattern": _ecma_pattern, "$ref": _reference})
 _FORMATS = FormatChecker(formats=["date-time"])
 
 
 @cache
 def validator(name: str) -> Any:
     """A validator of a schema file that checks formats."""
-    registry: Registry[Any] = Registry().with_resources(
-        (schema(one)["$id"], Resource.from_contents(schema(one))) for one in (*TYPES, COMMON)
-    )
-    return _Validator(schema(name), registry=registry, format_checker=_FORMATS)
+    return _Validator(schema(name), registry=_registry(), format_checker=_FORMATS)
 
 
 def schema_accepts(name: str, document: Any) -> bool:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from aiokafka.errors import RequestTimedOutError
 
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.edges.workload import InputRecord, WorkloadSettings, clock_records, generate
-from streamproc.oracle import LogRecord
+from streamproc.oracle import Expectation, LogRecord
 from streamproc.oracle import expect as expect_by_oracle
+from tests.support.cluster import Record
 from tests.support.expectation import Result, assert_same, expect
 from tests.support.oracle import assert_agrees
 from tests.support.quota_driver import QuotaDriver
@@ -93,15 +95,23 @@ def test_a_month_through_crashes_and_failures_is_exact(new_driver: NewDriver, se
     done = wreck(driver, random.Random(seed))
     assert set(done) == {"crash", "fail", "overlap", "restart", "tick"}
     run_to_the_end(driver)
-    final_ms = max(record.timestamp_ms for _, record in clock_records(settings, PARTITIONS))
     observed = result(driver)
-    expected = expect(
-        [(partition, offset, tuple(record)) for partition, offset, record in placed],
-        "events",
-        final_clock_ms=final_ms,
-    )
+    entries = tuple((partition, offset, tuple(record)) for partition, offset, record in placed)
+    final_ms = max(record.timestamp_ms for _, record in clock_records(settings, PARTITIONS))
+    expected, by_oracle = expectations(entries, final_ms)
     assert expected.reminders
     assert expected.rejects
     assert_same(observed, expected)
-    log = [LogRecord("events", *place, *record) for *place, record in placed]
-    assert_agrees(observed, expect_by_oracle(log, default_rulebook(), final_ms))
+    assert_agrees(observed, by_oracle)
+
+
+@cache
+def expectations(
+    entries: tuple[tuple[int, int, Record], ...], final_ms: int
+) -> tuple[Result, Expectation]:
+    """The same with and without the compiled plain case."""
+    log = [LogRecord("events", partition, offset, *one) for partition, offset, one in entries]
+    return (
+        expect(entries, "events", final_clock_ms=final_ms),
+        expect_by_oracle(log, default_rulebook(), final_ms),
+    )
