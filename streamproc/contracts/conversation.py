@@ -9,18 +9,18 @@ from typing import Any
 
 import msgspec
 
-from streamproc.contracts.lines import Path
-from streamproc.contracts.rulesalerts import kept_cycles
-from streamproc.contracts.rulesformat import (
+from streamproc.contracts.conversationformat import (
     AnyNoticeEntry,
     CommandsEntry,
     PlanAdviceEntry,
-    RulesFormat,
     ServiceEntry,
-    TextEntry,
     TimedNoticeEntry,
     ZoneEntry,
 )
+from streamproc.contracts.lines import Path
+from streamproc.contracts.rulesalerts import kept_cycles
+from streamproc.contracts.rulesfields import TextEntry
+from streamproc.contracts.rulesformat import RulesFormat
 from streamproc.contracts.rulestext import decode, parse
 from streamproc.contracts.rulestexts import (
     TextsDirectory,

@@ -12,14 +12,14 @@ import msgspec
 from streamproc.contracts import conversation, rulesalerts
 from streamproc.contracts.faults import faults
 from streamproc.contracts.lines import Lines, Path, SyntaxProblem, field_name
-from streamproc.contracts.rulesformat import (
+from streamproc.contracts.rulesformat import AnyTimedEntry, CorrectedEntry, LimitsEntry, RulesFormat
+from streamproc.contracts.rulesquota import (
     AllowanceEntry,
-    AnyTimedEntry,
-    CorrectedEntry,
-    LimitsEntry,
-    RulesFormat,
+    pack_of,
+    pack_problems,
+    plan_of,
+    plan_problems,
 )
-from streamproc.contracts.rulesquota import pack_of, pack_problems, plan_of, plan_problems
 from streamproc.contracts.rulestext import decode, parse
 from streamproc.contracts.rulestexts import (
     TextsDirectory,

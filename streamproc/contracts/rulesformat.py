@@ -1,4 +1,4 @@
-"""The fields of a rules file, with their types and bounds (docs/rules.md describes them)."""
+"""The entries of a rules file, with their fields and bounds (docs/rules.md describes them)."""
 
 from __future__ import annotations
 
@@ -6,85 +6,39 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from streamproc.contracts.rulesquota import AllowanceEntry as AllowanceEntry
+from streamproc.contracts.conversationformat import (
+    AnyNoticeEntry,
+    CommandsEntry,
+    ServiceEntry,
+    ZoneEntry,
+)
+from streamproc.contracts.rulesfields import (
+    BucketIds,
+    BucketKinds,
+    CalendarDay,
+    ClockTime,
+    Currency,
+    Days,
+    Instant,
+    Locale,
+    MuchPercent,
+    Percent,
+    PercentLeft,
+    Seconds,
+    Segment,
+    SpokenEntry,
+    WindowSeconds,
+)
 from streamproc.contracts.rulesquota import (
     Count,
     Id,
     Natural,
     PackEntry,
     PlanEntry,
-    Priority,
     Strict,
 )
-from streamproc.core.commands.vocabulary import Action, ReplyName, Word
 from streamproc.core.model import ALLOWANCE, PACK, TOPUP
 from streamproc.core.rulebook import Every, Misfire
-
-YEAR_SECONDS = 366 * 86_400
-
-LOCALE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
-Locale = Annotated[
-    str,
-    Meta(
-        pattern=LOCALE_PATTERN,
-        description="a language tag such as en or zh-CN",
-    ),
-]
-Channel = Annotated[
-    str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="a channel such as push")
-]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="a currency code such as CNY")]
-Seconds = Annotated[int, Meta(ge=0, le=YEAR_SECONDS)]
-Days = Annotated[int, Meta(ge=1, le=3660)]
-BucketKind = Literal["allowance", "pack", "topup", "rollover", "unlimited", "member"]
-BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
-BucketIds = Annotated[frozenset[Id], Meta(min_length=1)]
-"""Of allowances and packs."""
-Percent = Annotated[int, Meta(ge=1, le=100)]
-PercentLeft = Annotated[int, Meta(ge=0, le=99)]
-MuchPercent = Annotated[int, Meta(ge=1, le=100_000)]
-Instant = Annotated[
-    str,
-    Meta(
-        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)$",
-        description="an instant such as 2026-01-31T16:00:00Z",
-    ),
-]
-ClockTime = Annotated[
-    str,
-    Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day such as "09:00"'),
-]
-
-
-CalendarDay = Annotated[
-    str,
-    Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description='a day such as "2026-12-24"'),
-]
-Segment = Annotated[str, Meta(min_length=1, max_length=64)]
-WindowSeconds = Annotated[int, Meta(ge=0, le=43_200)]
-"""At most half a day, or a daily reminder would come on the day after."""
-
-
-class TextEntry(Strict, frozen=True):
-    """A text with what few texts have; most are just a string."""
-
-    text: str
-    max_segments: Annotated[int, Meta(ge=1, le=10)] = 1
-    """SMS parts that the text may need; ``streamproc texts lint`` holds it to that."""
-    channels: dict[Channel, str] = {}
-    """Other words for other channels than SMS."""
-
-
-Texts = Annotated[dict[Locale, str | TextEntry], Meta(min_length=1)]
-
-
-class SpokenEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
-    id: Id
-    texts: Texts
-    category: Id
-    mandatory: bool = False
-    priority: Priority = 5
-    ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 86_400
 
 
 class RuleEntry(SpokenEntry, frozen=True, kw_only=True):
@@ -261,101 +215,6 @@ class LimitsEntry(Strict, frozen=True):
     hold_max_events: Annotated[int, Meta(ge=1, le=500)] = 100
     """Held events lie in one state record, which must fit into a Kafka message."""
     history_cycles: Annotated[int, Meta(ge=1, le=24)] = 2
-
-
-class ServiceEntry(Strict, frozen=True, kw_only=True):
-    id: Id
-    names: dict[Locale, str] = {}
-    price_minor: Natural
-    confirm_charge: bool = True
-    answer_seconds: Annotated[int, Meta(ge=60, le=YEAR_SECONDS)] = 86_400
-    wrong_charge_refund_percent: Annotated[int, Meta(ge=0, le=1000)] = 200
-
-
-class ZoneEntry(Strict, frozen=True, kw_only=True):
-    id: Id
-    names: dict[Locale, str] = {}
-    price_minor: Natural
-    unit_bytes: Count = 1_000_000
-
-
-class NoticeEntry(SpokenEntry, frozen=True, kw_only=True):
-    in_quiet_hours: Literal["hold", "send"] | None = None
-
-
-class WelcomeEntry(NoticeEntry, frozen=True, tag="activation_welcome", kw_only=True):
-    pass
-
-
-class SubscriptionQuestionEntry(
-    NoticeEntry, frozen=True, tag="subscription_question", kw_only=True
-):
-    pass
-
-
-class ChargeQuestionEntry(NoticeEntry, frozen=True, tag="charge_question", kw_only=True):
-    pass
-
-
-class TimedNoticeEntry(NoticeEntry, frozen=True, kw_only=True):
-    at: ClockTime
-    misfire_grace_seconds: Seconds = 21_600
-
-
-class BeforeChargeEntry(TimedNoticeEntry, frozen=True, tag="before_charge", kw_only=True):
-    days_before: Annotated[int, Meta(ge=0, le=31)]
-
-
-class ChargedEntry(NoticeEntry, frozen=True, tag="service_charged", kw_only=True):
-    pass
-
-
-class ChargedInErrorEntry(NoticeEntry, frozen=True, tag="charged_in_error", kw_only=True):
-    pass
-
-
-class RefundedEntry(NoticeEntry, frozen=True, tag="service_refunded", kw_only=True):
-    pass
-
-
-class RoamingWelcomeEntry(NoticeEntry, frozen=True, tag="roaming_welcome", kw_only=True):
-    pass
-
-
-class PlanAdviceEntry(TimedNoticeEntry, frozen=True, tag="plan_advice", kw_only=True):
-    days_after: Annotated[int, Meta(ge=0, le=27)] = 1
-    cycles: Annotated[int, Meta(ge=1, le=24)] = 2
-    saving_minor: Count = 1
-
-
-AnyNoticeEntry = (
-    WelcomeEntry
-    | SubscriptionQuestionEntry
-    | ChargeQuestionEntry
-    | BeforeChargeEntry
-    | ChargedEntry
-    | ChargedInErrorEntry
-    | RefundedEntry
-    | RoamingWelcomeEntry
-    | PlanAdviceEntry
-)
-
-Keywords = Annotated[
-    tuple[Annotated[str, Meta(min_length=1, max_length=40)], ...], Meta(min_length=1)
-]
-
-
-class CommandsEntry(Strict, frozen=True, kw_only=True):
-    keywords: dict[Action, Keywords] = {}
-    shown: dict[Locale, dict[Action, str]] = {}
-    words: dict[Word, Keywords] = {}
-    categories: dict[Id, Keywords] = {}
-    texts: dict[ReplyName, Texts] = {}
-    category: Id = "replies"
-    priority: Priority = 0
-    ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 600
-    max_replies: Annotated[int, Meta(ge=1, le=50)] = 10
-    window_seconds: Annotated[int, Meta(ge=60, le=7 * 86_400)] = 3600
 
 
 WatchEntry = (

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts import rulesformat as format
+from streamproc.contracts import conversationformat, rulesformat
 from streamproc.contracts.conversation import default_commands
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.commands.parsing import grammar_of
@@ -115,24 +115,29 @@ def test_every_kind_and_its_placeholders_are_told() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "kind"),
-    [("### Services", format.ServiceEntry), ("### Roaming zones", format.ZoneEntry)],
+    [
+        ("### Services", conversationformat.ServiceEntry),
+        ("### Roaming zones", conversationformat.ZoneEntry),
+    ],
 )
 def test_a_table_is_its_type(heading: str, kind: Any) -> None:
     assert defaults(NOTICES, heading) == declared(kind)
 
 
 def test_the_table_of_timed_notices_is_their_types() -> None:
-    common = declared(format.NoticeEntry)
-    timed = declared(format.BeforeChargeEntry) | declared(format.PlanAdviceEntry)
+    common = declared(conversationformat.NoticeEntry)
+    timed = declared(conversationformat.BeforeChargeEntry) | declared(
+        conversationformat.PlanAdviceEntry
+    )
     assert common | defaults(NOTICES, "have a time of day") == timed
     # What rules have of a message; the rest of theirs is about when a threshold's goes out.
-    notice, rule = fields(format.NoticeEntry), fields(format.RuleEntry)
+    notice, rule = fields(conversationformat.NoticeEntry), fields(rulesformat.RuleEntry)
     of_message = ("id", "texts", "category", "mandatory", "priority", "ttl_seconds")
     assert {name: notice[name] for name in of_message} == {name: rule[name] for name in of_message}
 
 
 def test_the_table_of_commands_is_its_type() -> None:
-    assert defaults(SMS, "| Field | Default") == declared(format.CommandsEntry)
+    assert defaults(SMS, "| Field | Default") == declared(conversationformat.CommandsEntry)
 
 
 def test_every_action_is_told_with_its_keywords_and_an_example_that_means_it() -> None:

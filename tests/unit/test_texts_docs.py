@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
+from streamproc.contracts.rulesfields import TextEntry
 from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.contracts.rulesformat import TextEntry
 from streamproc.core.texts.template import compile_text
 from streamproc.core.texts.vocabulary import REMINDER, Kind
 from tests.unit.test_rules_docs import TEXT as RULES
