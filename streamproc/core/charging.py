@@ -10,7 +10,7 @@ from streamproc.core.alerts.own import own_of
 from streamproc.core.calendar import local_minute
 from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.model import UNLIMITED, Account, Bucket
-from streamproc.core.rulebook import Crossing, Rulebook
+from streamproc.core.rulebook import Crossing, OwnThresholds, Rulebook
 
 
 class Crossed(Struct, gc=False):
@@ -76,10 +76,17 @@ def crossed_from(bucket: Bucket, used_bytes: int, rules: Rulebook) -> Crossed:
 
 
 def crossings_between(
-    rules: Rulebook, bucket: Bucket, low_bytes: int, high_bytes: int
+    rules: Rulebook,
+    bucket: Bucket,
+    low_bytes: int,
+    high_bytes: int,
+    own: OwnThresholds = (),
 ) -> tuple[Crossing, ...]:
-    """The thresholds of a bucket above ``low_bytes`` and at or below ``high_bytes`` used."""
-    levels, crossings = rules.levels(bucket.kind, bucket.source, bucket.granted_bytes)
+    """The thresholds of a bucket above ``low_bytes`` and at or below ``high_bytes`` used.
+
+    ``own`` are the subscriber's own thresholds.
+    """
+    levels, crossings = rules.levels(bucket.kind, bucket.source, bucket.granted_bytes, own)
     low = bisect_right(levels, low_bytes)
     return crossings[low : bisect_right(levels, high_bytes, low)]
 

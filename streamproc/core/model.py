@@ -210,7 +210,8 @@ class Extra(Struct, omit_defaults=True):
     alarms: list[Alarm] = []
     """Thresholds that are reached, in that order, of rules that must know."""
     speeds: dict[str, list[int]] = {}
-    """By velocity rule: pairs (part of the window since 1970, bytes used in it), ascending."""
+    """By velocity rule and length of its window: pairs (part of the window since 1970, bytes used
+    in it), ascending."""
     foretold: dict[str, int] = {}
     """By forecast rule: the grant (``grants``) as of which it was told in this cycle."""
     used_ms: int = 0

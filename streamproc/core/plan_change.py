@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamproc.core.alerts.alarms import rename_bucket
 from streamproc.core.charging import add_bucket, regrant
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import Arrival, PlanChanged
@@ -83,6 +84,8 @@ def _granted_by(plan: Plan | None, heir: Bucket) -> int:
 
 
 def _inherit(account: Account, heir: Bucket, allowance: Allowance, granted_bytes: int) -> None:
+    if heir.id != allowance.id:
+        rename_bucket(account, heir.id, allowance.id)
     heir.id = heir.source = allowance.id
     heir.priority = allowance.priority
     was_unlimited = heir.kind == UNLIMITED

@@ -334,19 +334,28 @@ class Rulebook:
             if len(self._levels) >= _LEVEL_CACHE_SIZE:
                 self._levels.clear()
             chosen = dict(own)
+            is_endless = kind == "unlimited"
             crossings = sorted(
                 (
                     Crossing(level, rule, value)
                     for rule in self.usage_rules
                     if rule.is_about(kind, source)
                     for value in chosen_thresholds(rule, chosen.get(rule.id))
-                    if 0 < (level := used_level(rule.kind, value, granted_bytes)) <= granted_bytes
+                    if (level := used_level(rule.kind, value, granted_bytes)) > 0
+                    # Of an unlimited bucket there is no share, and nothing is ever left.
+                    and (rule.kind == "used_bytes" if is_endless else level <= granted_bytes)
                 ),
-                key=lambda crossing: (crossing.used_bytes, crossing.rule.id, crossing.value),
+                key=_order,
             )
             found = tuple(one.used_bytes for one in crossings), tuple(crossings)
             self._levels[key] = found
         return found
+
+
+def _order(crossing: Crossing) -> tuple[int, str, int]:
+    """Of one rule the most urgent last, also where a small bucket has several at one level."""
+    is_left = crossing.rule.kind in ("remaining_percent", "remaining_bytes")
+    return crossing.used_bytes, crossing.rule.id, -crossing.value if is_left else crossing.value
 
 
 def used_level(kind: UsageKind, value: int, granted_bytes: int) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from streamproc.core.rulebook import EVERYTHING, Rulebook, Scope, UsageRule
@@ -13,19 +14,11 @@ Bucket = dict[str, Any]
 ``used``, ``expired``, ``rolled`` (all bytes) and ``over`` (whether it has ended)."""
 
 NEVER = float("inf")
+COUNTING_DOWN = ("remaining_percent", "remaining_bytes")
 
 
-class Reached(NamedTuple):
-    """The thresholds of one rule that one bucket reached by one event, in the rule's order."""
-
-    rule: UsageRule
-    bucket: Bucket
-    values: list[int]
-
-    @property
-    def highest(self) -> int:
-        """The most urgent: most percent used, or fewest bytes remaining."""
-        return max(self.values) if self.rule.kind == "usage_percent" else min(self.values)
+Levels = dict[str, list[int]]
+"""By rule: the thresholds in force for the subscriber."""
 
 
 def new_bucket(
@@ -96,11 +89,16 @@ def covers(bucket: Bucket, event: dict[str, Any], zone: str, rules: Rulebook) ->
 
 
 def charge(
-    buckets: list[Bucket], event: dict[str, Any], used: int, zone: str, rules: Rulebook
-) -> tuple[int, list[Reached], int]:
+    buckets: list[Bucket],
+    event: dict[str, Any],
+    used: int,
+    zone: str,
+    levels: Levels,
+    rules: Rulebook,
+) -> tuple[int, list[tuple[UsageRule, Bucket, int]], int]:
     """Charge usage at its own time; buckets that are over may still have room for it.
 
-    Returns what no bucket covers, the thresholds reached by rule and bucket, and how many ended
+    Returns what no bucket covers, the thresholds reached of rules and buckets, and how many ended
     buckets took something.
     """
     time_ms = event["time"]
@@ -126,27 +124,55 @@ def charge(
         bucket["used"] += take
     reached = [
         one
-        for rule in rules.usage_rules
         for bucket, used_before in before
-        for one in reached_by(rule, bucket, used_before, bucket["used"])
+        for one in passed_by(bucket, used_before, levels, rules)
     ]
     return rest, reached, late
 
 
-def reached_by(rule: UsageRule, bucket: Bucket, before: int, after: int) -> list[Reached]:
-    """What of a rule a bucket reached between two levels of use: one, or nothing."""
-    if bucket["kind"] not in rule.bucket_kinds or bucket["kind"] == "unlimited":
-        return []
-    if rule.buckets is not None and bucket["source"] not in rule.buckets:
+def passed_by(
+    bucket: Bucket, before: int, levels: Levels, rules: Rulebook
+) -> list[tuple[UsageRule, Bucket, int]]:
+    """All that a bucket has reached since so much was used of it, in the order of use."""
+    found = [
+        (rule, value)
+        for rule in rules.usage_rules
+        for value in levels_passed(rule, levels[rule.id], bucket, before, bucket["used"])
+    ]
+
+    def at_which(one: tuple[UsageRule, int]) -> tuple[int, str]:
+        rule, value = one
+        span = range(before + 1, bucket["used"] + 1)
+        at = bisect_left(
+            span, True, key=lambda used: is_level_reached(rule.kind, value, bucket["granted"], used)
+        )
+        return span[at], rule.id
+
+    return [(rule, bucket, value) for rule, value in sorted(found, key=at_which)]
+
+
+def levels_passed(
+    rule: UsageRule, values: list[int], bucket: Bucket, before: int, after: int
+) -> list[int]:
+    """What of a rule's thresholds a bucket reached between two levels of use, in that order."""
+    if not is_about(rule, bucket):
         return []
     granted = bucket["granted"]
-    values = [
+    return [
         value
-        for value in rule.thresholds
-        if not _is_reached(rule, value, granted, before)
-        and _is_reached(rule, value, granted, after)
+        for value in sorted(values, reverse=rule.kind in COUNTING_DOWN)
+        if not is_level_reached(rule.kind, value, granted, before)
+        and is_level_reached(rule.kind, value, granted, after)
     ]
-    return [Reached(rule, bucket, values)] if values else []
+
+
+def is_about(rule: UsageRule, bucket: Bucket) -> bool:
+    """Whether a rule speaks of a bucket."""
+    if rule.buckets is not None and bucket["source"] not in rule.buckets:
+        return False
+    if bucket["kind"] == "unlimited" and rule.kind != "used_bytes":
+        return False  # there is no share of it, and nothing is ever left
+    return bucket["kind"] in rule.bucket_kinds
 
 
 def take_back(
@@ -173,8 +199,13 @@ def take_back(
     return given
 
 
-def _is_reached(rule: UsageRule, value: int, granted: int, used: int) -> bool:
+def is_level_reached(kind: str, value: int, granted: int, used: int) -> bool:
     """Laws 12 and 15: landing exactly on a threshold is reaching it."""
-    if rule.kind == "usage_percent":
+    if kind == "usage_percent":
         return used * 100 >= granted * value
-    return granted - used <= value
+    if kind == "used_bytes":
+        return used >= value
+    left = granted - used
+    if kind == "remaining_percent":
+        return left * 100 <= granted * value
+    return left <= value

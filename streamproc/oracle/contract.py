@@ -6,32 +6,32 @@ from collections.abc import Callable
 from datetime import time
 from fractions import Fraction
 from math import floor
+from typing import Any
 
-from streamproc.core.rulebook import (
-    TOPUP_PRIORITY,
-    CorrectionRule,
-    Rulebook,
-    TimedRule,
-    UsageRule,
-)
+from streamproc.core.rulebook import TOPUP_PRIORITY, Rulebook
 from streamproc.oracle.buckets import (
+    NEVER,
     Bucket,
-    Reached,
     charge,
     end_of,
     in_charge_order,
+    levels_passed,
     new_bucket,
-    reached_by,
+    passed_by,
     remaining,
     scope_of,
     take_back,
 )
 from streamproc.oracle.days import cycle_around
-from streamproc.oracle.figures import Expectation, PolicyKey, ReminderKey
+from streamproc.oracle.figures import Expectation, PolicyKey
+from streamproc.oracle.looking import looks, runs_out
+from streamproc.oracle.memory import Edge, Memory, most_urgent
+from streamproc.oracle.post import News, Post, Reason
 from streamproc.oracle.quota import Members, Money, cap_bucket, unusual
+from streamproc.oracle.reaching import figure_reaches, in_window, stepped, thresholds
 from streamproc.oracle.reading import Fields
 from streamproc.oracle.talk import Talk
-from streamproc.oracle.timers import Timer, move, timers
+from streamproc.oracle.timers import Timer, move, said_by, timers
 
 MAX_PARTS = 500
 
@@ -63,11 +63,13 @@ class Contract:
         history: list[Cycle],
         outcome: Expectation,
         next_grant: Callable[[], int],
+        grant_count: Callable[[], int],
         told: Told,
     ) -> None:
         self.name = name
         self.next_grant = next_grant
         """Counts what changed grants; buckets are named by it."""
+        self.grant_count = grant_count
         self.told = told
         self.money = Money()
         self.members = Members()
@@ -93,6 +95,16 @@ class Contract:
         self.look_again()
         self.start_ms, self.end_ms = cycle_around(self.since_ms, self.anchor_day, self.zone)
         self.talk = Talk(name, self.since_ms, self.zone, self.opted_out, outcome)
+        self.post = Post(self)
+        self.memory = Memory(self)
+        self.talk.post = self.post
+        self.last_use_ms = 0
+        """Known if there are rules about inactivity."""
+        self.use_log: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        """By velocity rule and its window: every usage event, its time and bytes."""
+        self.foretold: dict[str, int] = {}
+        """By forecast rule: how many grants there were when it spoke in this cycle."""
+        self.ends = 0
 
     def look_again(self) -> None:
         """Something changed: what was found ahead in the almanacs is so no more."""
@@ -103,6 +115,16 @@ class Contract:
     def live(self) -> list[Bucket]:
         return in_charge_order([bucket for bucket in self.buckets if not bucket["over"]])
 
+    def bucket_called(self, name: str) -> Bucket | None:
+        """A live bucket, or the cap of a pool's member."""
+        for bucket in self.live():
+            if bucket["id"] == name:
+                return bucket
+        member = self.members.by_name.get(name.removeprefix("member:"))
+        if not name.startswith("member:") or member is None or member["cap"] is None:
+            return None
+        return cap_bucket(name.removeprefix("member:"), member, self.start_ms, self.end_ms)
+
     # Time
 
     def next_moment(self, rules: Rulebook) -> float:
@@ -111,34 +133,76 @@ class Contract:
         moments += [end_of(bucket) for bucket in self.live()]
         moments += [timer.sent for timer in timers(self, rules, self.done_ms)]
         moments += self.talk.moments(self.done_ms, self, rules)
-        return min(moments)
+        return min(*moments, *self.coming(rules))
+
+    def coming(self, rules: Rulebook) -> list[float]:
+        """When something is said, or looked for, next; usage moves this."""
+        if self.closed_ms is not None:
+            return [NEVER]
+        looked = [float(at_ms) for at_ms, _ in looks(self, rules, self.done_ms)]
+        return [NEVER, *self.post.moments(), *looked]
 
     def do_moment(self, at_ms: int, rules: Rulebook) -> None:
         """Do everything of one instant: reminders first, they speak of what was until then."""
-        for timer in timers(self, rules, self.done_ms):
-            if timer.sent == at_ms:
-                self.remind_timed(timer, at_ms)
+        due = [timer for timer in timers(self, rules, self.done_ms) if timer.sent == at_ms]
+        self.post.go_on(at_ms, rules)
+        self.post.offer([said_by(timer) for timer in due], at_ms, rules)
         self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
+        self._look(at_ms, rules)
+        left = sum(map(remaining, self.live()))
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
                 if not remaining(bucket):
                     # Used up and over: neither late usage nor a refund has to do with it any more.
                     self.buckets.remove(bucket)
                 self._expire(bucket)
+        if left:
+            empty = [
+                Edge(rule, None, None)
+                for rule in rules.watch_rules
+                if rule.kind == "zero_balance" and figure_reaches(self, rule, None, rules)
+            ]
+            self._tell_edges(empty, at_ms, rules)
         if at_ms >= self.end_ms:
             self._roll(rules)
+        self.judge(at_ms, rules)
         self.tell_policies(at_ms, rules)
         self.done_ms = max(self.done_ms, at_ms)
 
-    def remind_timed(self, timer: Timer, at_ms: int) -> None:
-        """Of one bucket, of all of them, or of the cycle that is over."""
-        buckets = self.live() if timer.bucket is None else [timer.bucket]
-        overage = None
-        if timer.rule.kind == "cycle_end":
-            over = self.history[-1]
-            figures = {"granted": over["granted"], "used": over["used"], "expired": 0, "rolled": 0}
-            buckets, overage = [{"id": "closed_cycle", **figures}], over["overage"]
-        self._remind(timer.rule, None, buckets, at_ms, overage=overage)
+    def _look(self, at_ms: int, rules: Rulebook) -> None:
+        """Checks of an instant, and rules that are in force from then on."""
+        edges: list[Edge] = []
+        news: list[News] = []
+        for when, rule in looks(self, rules, self.done_ms):
+            if when != at_ms:
+                continue
+            reason = Reason("", None, at_ms)
+            if rule.kind == "inactivity":
+                news.append((rule, [reason]))
+            elif rule.kind == "forecast":
+                if runs_out(self, rule, at_ms):
+                    self.foretold[rule.id] = self.grant_count()
+                    news.append((rule, [reason]))
+            else:
+                edges += self._reached_already(rule, rules)
+        if edges or news:
+            self._tell_edges(edges, at_ms, rules, also=news)
+
+    def _reached_already(self, rule: Any, rules: Rulebook) -> list[Edge]:
+        if hasattr(rule, "bucket_kinds"):
+            return [
+                Edge(rule, bucket, value)
+                for bucket in self.live()
+                for value in levels_passed(rule, thresholds(self, rule), bucket, 0, bucket["used"])
+            ]
+        levels: list[int | None] = [*thresholds(self, rule)] or [None]
+        return [
+            Edge(rule, None, value) for value in levels if figure_reaches(self, rule, value, rules)
+        ]
+
+    def judge(self, at_ms: int, rules: Rulebook) -> None:
+        """What is over by what happened, is told to be."""
+        self.post.offer(self.memory.judge(at_ms, rules), at_ms, rules)
 
     def _roll(self, rules: Rulebook) -> None:
         rolled = self._roll_over(rules)
@@ -148,6 +212,7 @@ class Contract:
         self._remember_cycle(self.end_ms, rules)
         self.outcome.audit["cycle_closed"] += 1
         self.buckets = self.live()
+        self.foretold = {}
         self.overage = 0
         self.money.new_cycle()
         for member in self.members.by_name.values():
@@ -218,6 +283,8 @@ class Contract:
         bucket["stays"] = remaining(bucket) > 0 or bucket["kind"] in PLAN_KINDS
         bucket["expired"] += remaining(bucket)
         bucket["over"] = True
+        self.ends += 1
+        bucket["over_number"] = self.ends
         self.outcome.audit["bucket_expired"] += 1
 
     def _remember_cycle(self, end_ms: int, rules: Rulebook) -> None:
@@ -251,40 +318,85 @@ class Contract:
         return self.closed_ms is None and time_ms >= self.start_ms and time_ms >= self.since_ms
 
     def use(self, event: Fields, used: int, now_ms: int, rules: Rulebook) -> None:
-        rest, reached, late = charge(self.buckets, event, used, self.zone, rules)
+        time_ms = event["time"]
+        reached_before = self._account_levels(rules, time_ms)
+        if any(rule.kind == "inactivity" for rule in rules.check_rules):
+            self.last_use_ms = max(self.last_use_ms, time_ms)
+        self.memory.before_use(time_ms, now_ms, rules)
+        levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
+        rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
         self.overage += rest
         self.money.move(self.money.tariff(self.plan, event, rules), rest)
         member = event.get("member", "")
+        edges = [Edge(*one) for one in reached]
         if member:
-            reached += self._use_of_member(member, used, rules)
+            edges += self._use_of_member(member, used, rules)
         if late:
             self.outcome.audit["late_usage"] += late
-        for rule in rules.usage_rules:
-            tops = [one for one in reached if one.rule is rule]
-            if not tops:
-                continue
-            superseded = sum(len(one.values) - 1 for one in tops)
-            if superseded:
-                self.outcome.audit["superseded"] += superseded
-            self._remind_reached(rule, tops, now_ms, member)
+        for rule in rules.watch_rules:
+            if rule.kind == "velocity":
+                self.use_log.setdefault((rule.id, rule.window_ms), []).append((time_ms, used))
+        reached_now = self._account_levels(rules, 0)
+        for rule in rules.watch_rules:
+            new = [one for one in reached_now[rule.id] if one not in reached_before[rule.id]]
+            if rule.kind == "every_bytes":
+                new = new[-1:]  # several steps at once are one reminder
+            edges += [Edge(rule, None, value) for value in new]
+        self._tell_edges(edges, now_ms, rules, member, is_use=True)
         self.tell_policies(now_ms, rules)
 
-    def _use_of_member(self, name: str, used: int, rules: Rulebook) -> list[Reached]:
+    def _account_levels(self, rules: Rulebook, time_ms: int) -> dict[str, list[int | None]]:
+        """By rule about the account: every threshold that is reached, ascending; windows slide to
+        an instant first."""
+        found: dict[str, list[int | None]] = {}
+        for rule in rules.watch_rules:
+            if rule.kind == "every_bytes":
+                step = rule.thresholds[0]
+                found[rule.id] = list(range(step, stepped(self, rule) + 1, step))
+            elif rule.kind == "velocity":
+                fast = in_window(self, rule, time_ms)
+                found[rule.id] = [one for one in rule.thresholds if fast >= one]
+            else:
+                levels: list[int | None] = [*rule.thresholds] or [None]
+                found[rule.id] = [one for one in levels if figure_reaches(self, rule, one, rules)]
+        return found
+
+    def _tell_edges(
+        self,
+        edges: list[Edge],
+        at_ms: int,
+        rules: Rulebook,
+        member: str = "",
+        also: list[News] | None = None,
+        is_use: bool = False,
+    ) -> None:
+        """One message of a rule, of the most urgent threshold of each bucket."""
+        fired = self.memory.fires(edges, at_ms, rules, is_use)
+        news: list[News] = self.memory.judge(at_ms, rules) if is_use else []
+        for name in dict.fromkeys(one.rule.id for one in fired):
+            own = [one for one in fired if one.rule.id == name]
+            reasons = []
+            for about in dict.fromkeys(one.about for one in own):
+                some = [one for one in own if one.about == about]
+                self.outcome.audit["superseded"] += len(some) - 1
+                top = most_urgent(some)
+                reasons.append(Reason(about, top.threshold, at_ms, member))
+            news.append((own[0].rule, reasons))
+        self.post.offer([*news, *(also or ())], at_ms, rules)
+
+    def _use_of_member(self, name: str, used: int, rules: Rulebook) -> list[Edge]:
         """The member's figure; what of its cap was reached."""
         member = self.members.by_name.get(name)
         if member is None:
             self.outcome.audit["unknown_member"] += 1
             return []
-        before = member["used"]
+        cap, before = member["cap"], member["used"]
         member["used"] += used
-        if member["cap"] is None:
+        if cap is None:
             return []
         bucket = cap_bucket(name, member, self.start_ms, self.end_ms)
-        return [
-            one
-            for rule in rules.usage_rules
-            for one in reached_by(rule, bucket, before, member["used"])
-        ]
+        levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
+        return [Edge(*one) for one in passed_by(bucket, min(before, cap), levels, rules)]
 
     def refund(self, event: Fields, now_ms: int, rules: Rulebook) -> int:
         """Takes usage of the present cycle back; returns how much."""
@@ -299,7 +411,10 @@ class Contract:
             after = bucket["used"]
             if bucket["over"]:
                 continue
-            if any(reached_by(rule, bucket, after, after + back) for rule in rules.usage_rules):
+            if any(
+                levels_passed(rule, thresholds(self, rule), bucket, after, after + back)
+                for rule in rules.usage_rules
+            ):
                 self.next_grant()
                 self.uncrossed = self.uncrossed or bool(rules.correction_rules)
         total: int = from_overage + sum(back for _, back in given)
@@ -319,8 +434,8 @@ class Contract:
         self.uncrossed = False
         if wanted:
             self.next_grant()
-        for rule in wanted:
-            self._remind(rule, None, self.live(), now_ms, event.get("member", ""))
+        reason = Reason("", None, now_ms, event.get("member", ""))
+        self.post.offer([(rule, [reason]) for rule in wanted], now_ms, rules)
 
     def tell_policies(self, at_ms: int, rules: Rulebook) -> None:
         """What differs from what was told last."""
@@ -354,43 +469,6 @@ class Contract:
         )
         self.outcome.policies[found] += 1
 
-    def _remind_reached(
-        self, rule: UsageRule, tops: list[Reached], now_ms: int, member: str
-    ) -> None:
-        emptiest = tops[0]
-        for one in tops:
-            if remaining(one.bucket) < remaining(emptiest.bucket):
-                emptiest = one
-        self._remind(rule, emptiest.highest, [one.bucket for one in tops], now_ms, member)
-
-    def _remind(
-        self,
-        rule: UsageRule | TimedRule | CorrectionRule,
-        threshold: int | None,
-        buckets: list[Bucket],
-        at_ms: int,
-        member: str = "",
-        overage: int | None = None,
-    ) -> None:
-        if rule.category in self.opted_out and not rule.mandatory:
-            self.outcome.audit["opted_out"] += 1
-            return
-        key = ReminderKey(
-            self.name,
-            rule.id,
-            rule.kind,
-            threshold,
-            tuple(bucket["id"] for bucket in buckets),
-            at_ms,
-            sum(bucket["used"] for bucket in buckets),
-            sum(remaining(bucket) for bucket in buckets),
-            self.overage if overage is None else overage,
-        )
-        for recipient in self.members.recipients(rule.policy.audience, member):
-            self.outcome.reminders[key._replace(recipient=recipient)] += 1
-            self.outcome.audit["fired"] += 1
-            self.outcome.reminders_by_kind[rule.kind] += 1
-
     # What happens to the contract
 
     def change_profile(self, event: Fields, now_ms: int, rules: Rulebook) -> None:
@@ -405,6 +483,8 @@ class Contract:
                 self.talk.chosen.pop(name, None)
             elif field in event:
                 self.talk.chosen[name] = event[field]
+        if "own_percents" in event:
+            self.talk.own_percents = event["own_percents"]
 
     def change_plan(self, event: Fields, rules: Rulebook) -> bool:
         """Returns whether it took effect at once."""
@@ -444,6 +524,9 @@ class Contract:
                     granted = max(heir["granted"] - over, 0) + floor(one.granted_bytes * left)
                 granted = heir["used"] if one.unlimited else max(granted, heir["used"])
                 kind = "unlimited" if one.unlimited else "allowance"
+                if heir["id"] != one.id:
+                    self.post.rename(heir["id"], one.id)
+                    self.memory.rename(heir["id"], one.id)
                 heir.update(id=one.id, source=one.id, priority=one.priority, granted=granted)
                 heir["kind"] = kind
             else:
@@ -503,6 +586,7 @@ class Contract:
     def close(self, time_ms: int, rules: Rulebook) -> None:
         for bucket in self.live():
             self._expire(bucket)
+        self.post.end()
         self._remember_cycle(time_ms, rules)
         self.closed_ms = time_ms
         self.buckets = []

@@ -39,12 +39,18 @@ def day_of(instant_ms: int, zone: str) -> date:
     return _day_of_hour(instant_ms // _HOUR_MS, zone) or _clock(instant_ms, zone).date()
 
 
+@lru_cache(maxsize=1_000_000)
+def _offset_ms(hour: int, zone: str) -> int:
+    """How far clocks are ahead of UTC at the begin of an hour since 1970 (UTC)."""
+    return _as_if_utc_ms(_clock(hour * _HOUR_MS, zone)) - hour * _HOUR_MS
+
+
 @lru_cache(maxsize=100_000)
 def instant_of(day: date, at: time, zone: str) -> int:
     """When clocks show ``at`` on ``day``: the first time; in a gap, when the gap ends."""
     wanted = _as_if_utc_ms(datetime.combine(day, at))
-    hours = range(wanted - 36 * _HOUR_MS, wanted + 36 * _HOUR_MS, _HOUR_MS)
-    offsets = {_as_if_utc_ms(_clock(hour, zone)) - hour for hour in hours}
+    hours = range(wanted // _HOUR_MS - 36, wanted // _HOUR_MS + 36)
+    offsets = {_offset_ms(hour, zone) for hour in hours}
     meeting = [
         wanted - offset
         for offset in offsets
@@ -53,8 +59,9 @@ def instant_of(day: date, at: time, zone: str) -> int:
     if meeting:
         return min(meeting)
     # Never shown: second by second to where clocks jump over it.
-    last_before = max(hour for hour in hours if _as_if_utc_ms(_clock(hour, zone)) < wanted)
-    instant = last_before
+    instant = max(
+        hour * _HOUR_MS for hour in hours if hour * _HOUR_MS + _offset_ms(hour, zone) < wanted
+    )
     while _as_if_utc_ms(_clock(instant, zone)) < wanted:
         instant += _SECOND_MS
     return instant

@@ -58,11 +58,13 @@ class Ledger:
         also: tuple[str, str] | None = None
         if event["type"] == "usage.recorded":
             reason = self._use(event, now_ms)
+            self.next_moment = min(self.next_moment, *self.contract.coming(self.rules))
         else:
             if event["type"] == "usage.refunded":
                 reason, also = self._refund(event, now_ms)
             else:
                 reason = self._change(event, arrival_ms, now_ms)
+            self.contract.judge(now_ms, self.rules)
             self.contract.tell_policies(now_ms, self.rules)
             self.contract.done_ms = max(self.contract.done_ms, now_ms)
             self._look_ahead()
@@ -200,7 +202,14 @@ class Ledger:
             return "unknown_time_zone"
         done_ms = max(now_ms, event["time"], self.contract.done_ms if self.contract else 0)
         self.contract = Contract(
-            self.name, event, done_ms, self.history, self.outcome, self._next_grant, self.told
+            self.name,
+            event,
+            done_ms,
+            self.history,
+            self.outcome,
+            self._next_grant,
+            lambda: self.grants,
+            self.told,
         )
         self.contract.grant_plan(self.rules)
         self.outcome.audit["activated"] += 1

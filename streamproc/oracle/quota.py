@@ -76,6 +76,13 @@ class Money:
         self.before = self.spent(plan, rules)
         self.since = {}
 
+    def cap_in_force(self, plan: str, name: str, rules: Rulebook) -> int | None:
+        """What may be spent under a tariff without consent."""
+        for one in rules.plans[plan].all_tariffs if plan in rules.plans else ():
+            if one.id == name and name not in self.consents:
+                return one.cap_minor
+        return None
+
     def is_at_cap(self, plan: str, name: str, rules: Rulebook) -> bool:
         for one in rules.plans[plan].all_tariffs if plan in rules.plans else ():
             if one.id == name and one.cap_minor is not None and name not in self.consents:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import time
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -11,6 +12,7 @@ from streamproc.core.rulebook import EVERYTHING, Plan, Rulebook
 from streamproc.oracle.buckets import NEVER, Bucket, remaining
 from streamproc.oracle.days import cycle_around, days_after
 from streamproc.oracle.figures import Expectation, OrderKey, ReminderKey
+from streamproc.oracle.post import Post, Reason
 from streamproc.oracle.quota import price
 from streamproc.oracle.reading import Fields
 from streamproc.oracle.spelling import Meant, meaning
@@ -44,6 +46,12 @@ class Talk:
         self.helped = False
         self.live: list[Bucket] = []
         self.overage = 0
+        self.own_percents: list[int] = []
+        """Thresholds of the subscriber's own choice."""
+        self.own_hours: tuple[time, time] | None = None
+        """Quiet hours of the subscriber's own choice; equal ones are none."""
+        self.post: Post
+        """The contract's own."""
 
     # What goes out
 
@@ -66,14 +74,29 @@ class Talk:
         self.outcome.reminders_by_kind[kind] += 1
         self.count("fired")
 
-    def tell(self, kind: str, at_ms: int, rules: Rulebook) -> None:
+    def tell(self, kind: str, at_ms: int, rules: Rulebook, about: Any, detail: Any = None) -> None:
+        """A notice, if there is one of its kind; ``about`` tells it from others of its kind."""
         notice = rules.notices.get(kind)
-        if notice is None:
-            return
-        if notice.category in self.opted_out and not notice.mandatory:
-            self.count("opted_out")
-        else:
-            self.send(notice.id, kind, at_ms, [])
+        if notice is not None:
+            self.post.offer([(notice, [Reason(repr(about), None, at_ms, detail)])], at_ms, rules)
+
+    def holds(
+        self, notice: Any, reason: Reason, at_ms: int, contract: Any, rules: Rulebook
+    ) -> bool:
+        """Whether a notice that waits is still worth its words."""
+        match notice.kind:
+            case "subscription_question" | "charge_question":
+                return any(one is reason.detail for one in self.questions)
+            case "before_charge":
+                one = self.services.get(reason.detail)
+                if one is None or one["ending"]:
+                    return False
+                return one["next"] is None or bool(one["next"] > at_ms)
+            case "roaming_welcome":
+                return self.place == reason.detail and self.place in rules.zones
+            case "plan_advice":
+                return self._better(contract, rules) is not None
+        return True
 
     def order(
         self, kind: str, about: str, service: str, outcome: str, amount: int, at: int
@@ -100,18 +123,18 @@ class Talk:
         return found
 
     def do_moment(self, at_ms: int, done_ms: int, contract: Any, rules: Rulebook) -> None:
-        for when, _ in self._charges_ahead(done_ms, rules):
+        for when, name in self._charges_ahead(done_ms, rules):
             if when == at_ms:
-                self.tell("before_charge", at_ms, rules)
+                self.tell("before_charge", at_ms, rules, (name, at_ms), name)
         for question in [one for one in self.questions if one["deadline"] <= at_ms]:
             self.questions.remove(question)
             self.decided(question, "timed_out", at_ms)
-        if self._advice_ahead(done_ms, contract, rules) == at_ms and self._is_better(
-            contract, rules
-        ):
-            self.advised = contract.start_ms
-            self.count("plan_advised")
-            self.tell("plan_advice", at_ms, rules)
+        if self._advice_ahead(done_ms, contract, rules) == at_ms:
+            better = self._better(contract, rules)
+            if better is not None:
+                self.advised = contract.start_ms
+                self.count("plan_advised")
+                self.tell("plan_advice", at_ms, rules, better)
 
     def end_cycle(self, end_ms: int, rules: Rulebook) -> None:
         self.listed = []
@@ -142,7 +165,8 @@ class Talk:
         at = days_after(contract.start_ms, notice.days, notice.at, self.time_zone)
         return float(at) if done_ms < at < contract.end_ms else NEVER
 
-    def _is_better(self, contract: Any, rules: Rulebook) -> bool:
+    def _better(self, contract: Any, rules: Rulebook) -> str | None:
+        """The cheapest of the plans that would have saved enough."""
         notice: Notice = rules.notices["plan_advice"]
         whole = [
             one["used"] + one["overage"]
@@ -152,21 +176,20 @@ class Talk:
             == (one["start"], one["end"])
         ]
         if len(whole) < notice.cycles or contract.next_plan is not None:
-            return False
+            return None
         if contract.plan not in rules.plans:
-            return False
+            return None
         used = whole[len(whole) - notice.cycles :]
         present = [_price(rules.plans[contract.plan], one, True) for one in used]
+        costs = {}
         for plan in rules.plans.values():
             other = [_price(plan, one, False) for one in used]
+            is_never_dearer = all(b <= a for a, b in zip(present, other, strict=True))
             saving = sum(present) - sum(other)
-            if (
-                plan.id != contract.plan
-                and saving >= max(notice.saving_minor, 1)
-                and all(b <= a for a, b in zip(present, other, strict=True))
-            ):
-                return True
-        return False
+            if is_never_dearer and saving >= max(notice.saving_minor, 1):
+                costs[plan.id] = sum(other)
+        costs.pop(contract.plan, None)
+        return min(costs, key=lambda name: costs[name]) if costs else None
 
     def begin(self, event: Fields, at_ms: int, rules: Rulebook) -> None:
         """The activation's services, and the welcome."""
@@ -174,7 +197,7 @@ class Talk:
             if name in rules.services:
                 price = rules.services[name].price_minor
                 self.services[name] = {"price": price, "next": None, "ending": False}
-        self.tell("activation_welcome", at_ms, rules)
+        self.tell("activation_welcome", at_ms, rules, (self.since_ms, at_ms))
 
     # Billing and network
 
@@ -222,7 +245,7 @@ class Talk:
                 self._charged(event, at_ms, rules)
             case _:
                 self.count("service_refunded")
-                self.tell("service_refunded", at_ms, rules)
+                self.tell("service_refunded", at_ms, rules, (event["id"], event["source"]))
         return None
 
     def _ask(
@@ -240,7 +263,8 @@ class Talk:
             }
         )  # fmt: skip
         self.count("asked")
-        self.tell(f"{about}_question", at_ms, rules)
+        asked = (event["id"], event["source"])
+        self.tell(f"{about}_question", at_ms, rules, asked, self.questions[-1])
         return None
 
     def _charged(self, event: Fields, at_ms: int, rules: Rulebook) -> None:
@@ -258,10 +282,10 @@ class Talk:
             back = amount * service.wrong_charge_refund_percent // 100
             if back:
                 self.order("refund.requested", "", name, "", back, at_ms)
-            self.tell("charged_in_error", at_ms, rules)
+            self.tell("charged_in_error", at_ms, rules, (event["id"], event["source"]))
             return
         self.count("service_charged")
-        self.tell("service_charged", at_ms, rules)
+        self.tell("service_charged", at_ms, rules, (event["id"], event["source"]))
 
     def _drop_charges(self, name: str, at_ms: int) -> None:
         for question in list(self.questions):
@@ -282,7 +306,7 @@ class Talk:
         if at_ms - event["time"] > welcome.ttl_ms:
             self.count("missed")
         else:
-            self.tell("roaming_welcome", at_ms, rules)
+            self.tell("roaming_welcome", at_ms, rules, (place, event["time"]), place)
 
     # The subscriber
 
@@ -318,6 +342,12 @@ class Talk:
         action, word, numbers = meant
         if action == "schedule" and word:
             self._schedule(word, numbers)
+        if action == "thresholds" and (word or numbers):
+            self.own_percents = list(numbers)
+        if action == "quiet_hours" and (word or numbers):
+            minutes = (0, 0) if word == "off" else numbers
+            times = [time(*divmod(one, 60)) for one in minutes]
+            self.own_hours = (times[0], times[1]) if times else None
         if action in ("thresholds", "quiet_hours", "schedule"):
             if word in ("default", "off"):
                 return f"{action}_{'reset' if word == 'default' else 'off'}"

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.oracle.buckets import Bucket, remaining
 from streamproc.oracle.days import MIDNIGHT, day_of, days_before, instant_of
+from streamproc.oracle.post import News, Reason
 from streamproc.oracle.schedules import (
     Local,
     after,
@@ -34,6 +35,12 @@ class Timer(NamedTuple):
     planned: int
     rule: TimedRule
     bucket: Bucket | None
+
+
+def said_by(timer: Timer) -> News:
+    """What a timed reminder has to say."""
+    about = "" if timer.bucket is None else timer.bucket["id"]
+    return timer.rule, [Reason(about, None, timer.sent)]
 
 
 def rules_for(contract: Contract, rules: Rulebook) -> list[TimedRule]:
@@ -144,10 +151,13 @@ def _is_over(contract: Contract, local: Local) -> bool:
 
 def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
     """The subscriber's clocks are another zone's from now on."""
-    for rule in _by_clocks(contract, rules):
-        for timer in _until(contract, rule, now_ms, now_ms + LONG_MS):
-            if timer.planned <= now_ms:
-                contract.remind_timed(timer, now_ms)
+    put_off = [
+        said_by(timer)
+        for rule in _by_clocks(contract, rules)
+        for timer in _until(contract, rule, now_ms, now_ms + LONG_MS)
+        if timer.planned <= now_ms
+    ]
+    contract.post.offer(put_off, now_ms, rules)
     last_day = day_of(contract.end_ms, contract.zone)
     contract.left_zones.append((contract.zone, now_ms))
     contract.zone = contract.talk.time_zone = zone
@@ -156,6 +166,7 @@ def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
     for bucket in contract.live():
         if bucket["kind"] in OF_PLANS:
             bucket["ends_ms"] = contract.end_ms
+    late: list[News] = []
     for rule in _by_clocks(contract, rules):
         passed = _until(contract, rule, now_ms - LONG_MS, now_ms)
         for timer in passed:
@@ -165,7 +176,8 @@ def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
             elif rule.misfire == "latest" and timer.bucket is None and timer is not passed[-1]:
                 contract.outcome.audit["superseded"] += 1
             else:
-                contract.remind_timed(timer, now_ms)
+                late.append(said_by(timer))
+    contract.post.offer(late, now_ms, rules)
 
 
 def _by_clocks(contract: Contract, rules: Rulebook) -> list[TimedRule]:
@@ -184,4 +196,4 @@ def _until(contract: Contract, rule: TimedRule, since_ms: int, until_ms: int) ->
     return found
 
 
-__all__ = ["Timer", "move", "timers"]
+__all__ = ["Timer", "move", "said_by", "timers"]

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from streamproc.app.settings import Native
-from streamproc.core import transition
+from streamproc.core import account_events
 from streamproc.core.instants import DAY_MS, LAST_MS, to_ms
 from streamproc.oracle import contract, differences, expect, observed
 from tests.property import rulebooks
@@ -25,8 +25,8 @@ def test_an_account_that_is_full_takes_no_more_and_takes_again_when_it_is_not(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Core and oracle agree after each event; ended buckets count for as long as they stay."""
-    assert transition.MAX_PARTS == contract.MAX_PARTS
-    monkeypatch.setattr(transition, "MAX_PARTS", 40)
+    assert account_events.MAX_PARTS == contract.MAX_PARTS
+    monkeypatch.setattr(account_events, "MAX_PARTS", 40)
     monkeypatch.setattr(contract, "MAX_PARTS", 40)
     chance = random.Random(seed)
     world = World(rulebooks.make(), START_MS)

@@ -338,9 +338,9 @@ class World:
             assert cause.due_time is not UNSET
             assert timedelta() <= reminder.as_of - cause.due_time
             assert reminder.as_of - cause.due_time <= timedelta(milliseconds=window_ms)
-        elif rule.kind in ("before_charge", "plan_advice"):
-            assert cause.due_time == reminder.as_of
-        else:
+        elif cause.due_time is not UNSET:
+            assert cause.due_time == reminder.as_of  # checked for, or held until then
+        if cause.topic is not UNSET:
             place = (cause.topic, cause.partition, cause.offset)
             record = next(one for one in reversed(self.records) if one[:3] == place)
             assert json.loads(record.value or b"")["id"] == cause.event_id

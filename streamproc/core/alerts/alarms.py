@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from streamproc.core.alerts.figures import level_of, value_of
 from streamproc.core.alerts.gate import Message, Speaker, rule_of
-from streamproc.core.alerts.policy import Spoken
+from streamproc.core.alerts.own import thresholds_of
+from streamproc.core.alerts.policy import Spoken, urgency
 from streamproc.core.alerts.records import of_level
 from streamproc.core.alerts.rules import ResolvedRule, WatchRule
 from streamproc.core.alerts.state import Alarm, Mark
 from streamproc.core.effects import Cause, Effect
-from streamproc.core.model import Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.model import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.quota.pools import cap_bucket_of
 from streamproc.core.reminding import remind, threshold_of
 from streamproc.core.rulebook import Rulebook, UsageRule, used_level
@@ -49,8 +52,10 @@ def is_reached(
     if isinstance(rule, WatchRule):
         level = level_of(account, rule, threshold, rules, margin)
         return level is not None and value_of(account, rule, rules) >= level
-    if bucket is None:
+    if bucket is None or not rule.is_about(bucket.kind, bucket.source):
         return False
+    if bucket.kind == UNLIMITED and rule.kind != "used_bytes":
+        return False  # there is no share of it
     is_of_used = rule.kind in ("usage_percent", "used_bytes")
     shifted = threshold - margin if is_of_used else threshold + margin
     return bucket.used_bytes >= max(used_level(rule.kind, shifted, bucket.granted_bytes), 1)
@@ -65,31 +70,40 @@ def bucket_of(account: Account, name: str) -> Bucket | None:
     return None
 
 
-def after_usage(
-    account: Account,
-    subscriber: str,
-    edges: list[Edge],
-    at_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-) -> tuple[list[Edge], list[Effect]]:
-    """What fires by a usage event: new edges of rules without memory, and what was counted up."""
-    out: list[Effect] = []
-    fired = [edge for edge in edges if edge.rule.id not in rules.tracked]
-    alarms = account.extra.alarms if account.extra is not None else []
-    for alarm in alarms:
+def count_usage(account: Account, at_ms: int, rules: Rulebook) -> list[Edge]:
+    """What fires because a usage event has found it reached often enough."""
+    fired: list[Edge] = []
+    for alarm in account.extra.alarms if account.extra is not None else ():
         if alarm.is_told:
             continue
-        rule, bucket = _tracked(alarm, rules), bucket_of(account, alarm.bucket)
+        rule = _tracked(account, alarm, at_ms, rules)
+        bucket = bucket_of(account, alarm.bucket)
         if rule is None or not is_reached(account, rule, bucket, alarm.threshold, rules):
             continue  # rejudged after the event
         alarm.count += 1
         if alarm.count >= rule.policy.for_count:
             alarm.is_told = True
             fired.append(Edge(rule, bucket, alarm.threshold, _order(rule, bucket, alarm)))
+    return fired
+
+
+def note(
+    account: Account,
+    subscriber: str,
+    edges: list[Edge],
+    counted: list[Edge],
+    at_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> tuple[list[Edge], list[Effect]]:
+    """What fires of thresholds that were reached just now, and of those counted up to now."""
+    out: list[Effect] = []
+    fired = [edge for edge in edges if not _is_tracked(edge.rule, at_ms, rules)]
+    fired += counted
+    alarms = account.extra.alarms if account.extra is not None else []
     for edge in edges:
         rule = edge.rule
-        if rule.id not in rules.tracked:
+        if not _is_tracked(rule, at_ms, rules):
             continue
         known = _find(alarms, rule.id, edge.bucket_id, edge.threshold)
         if known is None:
@@ -99,7 +113,7 @@ def after_usage(
             if is_told:
                 fired.append(edge)
             continue
-        if known.is_told:
+        if known.is_told and not any(_is_of(one, known) for one in counted):
             out.append(
                 of_level(
                     "hysteresis", subscriber, rule.id, edge.bucket_id, edge.threshold, at_ms, cause
@@ -108,52 +122,131 @@ def after_usage(
     return fired, out
 
 
-def rejudge(
-    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
-) -> tuple[list[Message], list[Effect]]:
-    """End the alarms that hold no more; who follows their rule has something to say."""
+def end_slowed(account: Account, before: list[int], at_ms: int, rules: Rulebook) -> list[Alarm]:
+    """Take away the told alarms of velocities that had fallen until just now, and return them.
+
+    ``before`` are the figures of watch rules before the usage of now: a window slides with time,
+    which nobody looks at until something is used again.
+    """
     extra = account.extra
     if extra is None or not extra.alarms:
+        return []
+    speeds = {
+        rule.id: value
+        for rule, value in zip(rules.watch_rules, before, strict=True)
+        if rule.kind == "velocity"
+    }
+    ended = []
+    for alarm in extra.alarms if speeds else ():
+        rule = _tracked(account, alarm, at_ms, rules) if alarm.rule in speeds else None
+        if not alarm.is_told or not isinstance(rule, WatchRule):
+            continue
+        level = level_of(account, rule, alarm.threshold, rules, rule.policy.hysteresis)
+        if level is not None and speeds[alarm.rule] < level:
+            ended.append(alarm)
+    extra.alarms = [one for one in extra.alarms if one not in ended]
+    return ended
+
+
+def rejudge(
+    account: Account,
+    subscriber: str,
+    at_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+    ended: list[Alarm] | None = None,
+) -> tuple[list[Message], list[Effect]]:
+    """End the alarms that hold no more; who follows their rule has something to say.
+
+    ``ended`` are alarms that were taken away before.
+    """
+    extra = account.extra
+    if not ended and (extra is None or not extra.alarms):
         return [], []
-    out: list[Effect] = []
-    marks: dict[str, list[Mark]] = {}
     kept: list[Alarm] = []
-    for alarm in extra.alarms:
-        rule, bucket = _tracked(alarm, rules), bucket_of(account, alarm.bucket)
+    over: list[Alarm] = list(ended or ())
+    for alarm in extra.alarms if extra is not None else ():
+        rule = _tracked(account, alarm, at_ms, rules)
+        bucket = bucket_of(account, alarm.bucket)
         if rule is None or (alarm.bucket and bucket is None):
             continue  # nobody can do anything with it any more
         margin = rule.policy.hysteresis if alarm.is_told else 0
         if is_reached(account, rule, bucket, alarm.threshold, rules, margin):
             kept.append(alarm)
         elif alarm.is_told:
-            out.append(
-                of_level(
-                    "resolved", subscriber, rule.id, alarm.bucket, alarm.threshold, at_ms, cause
-                )
-            )
-            if not any(one.rule == rule.id for one in extra.waiting):
-                # Who was not told of it yet need not know that it is over.
-                mark = Mark(at_ms, alarm.bucket, alarm.threshold, at_ms, rule.id)
-                marks.setdefault(rule.id, []).append(mark)
-    extra.alarms = kept
+            over.append(alarm)
+    if extra is not None:
+        extra.alarms = kept
+    out: list[Effect] = []
+    marks: dict[str, list[Mark]] = {}
+    for alarm in over:
+        name, bucket_id, threshold = alarm.rule, alarm.bucket, alarm.threshold
+        out.append(of_level("resolved", subscriber, name, bucket_id, threshold, at_ms, cause))
+        mark = Mark(at_ms, bucket_id, threshold, at_ms, name)
+        if not _is_waiting(account, alarm) and _is_over(account, mark, rules):
+            marks.setdefault(name, []).append(mark)
     drop_empty_extra(account)
     messages = []
     for follower in rules.resolved_rules:
-        found = {
-            mark.bucket: mark
-            for rule_id in marks
-            if rule_id in follower.of
-            for mark in marks[rule_id]
-        }
+        found: dict[str, Mark] = {}
+        # Of a bucket, what the most urgent rule reached last.
+        for name in sorted(follower.of & marks.keys(), key=lambda one: _urgency(one, rules)):
+            for bucket_id, mark in {mark.bucket: mark for mark in marks[name]}.items():
+                found.setdefault(bucket_id, mark)
         if found:
             messages.append(Message(RESOLVED, follower, list(found.values()), cause))
     return messages, out
 
 
-def _tracked(alarm: Alarm, rules: Rulebook) -> UsageRule | WatchRule | None:
-    """The rule of an alarm, if it is there and still needs a memory."""
-    rule = rules.rules_by_id.get(alarm.rule) if alarm.rule in rules.tracked else None
-    return rule if isinstance(rule, UsageRule | WatchRule) else None
+def rename_bucket(account: Account, old: str, new: str) -> None:
+    """A bucket goes on under another id, and so does what was reached of it."""
+    extra = account.extra
+    if extra is None:
+        return
+    for alarm in extra.alarms:
+        if alarm.bucket == old:
+            alarm.bucket = new
+    for waiting in extra.waiting:
+        if any(one.bucket == old for one in waiting.marks):
+            waiting.marks = [
+                replace(one, bucket=new) if one.bucket == old else one
+                for one in waiting.marks
+                if one.bucket != new
+            ]
+
+
+def _is_tracked(rule: UsageRule | WatchRule, at_ms: int, rules: Rulebook) -> bool:
+    """Whether a rule has a memory now; outside of its validity it is as if it were not there."""
+    policy = rule.policy
+    return rule.id in rules.tracked and policy.valid_from_ms <= at_ms < policy.valid_until_ms
+
+
+def _tracked(
+    account: Account, alarm: Alarm, at_ms: int, rules: Rulebook
+) -> UsageRule | WatchRule | None:
+    """The rule of an alarm, if it still has that threshold, and a memory."""
+    rule = rules.rules_by_id.get(alarm.rule)
+    if not isinstance(rule, UsageRule | WatchRule) or not _is_tracked(rule, at_ms, rules):
+        return None
+    is_known = alarm.threshold < 0 or alarm.threshold in thresholds_of(account, rule, rules)
+    return rule if is_known else None
+
+
+def _urgency(name: str, rules: Rulebook) -> tuple[bool, int, int]:
+    return urgency(rules.rules_by_id[name])
+
+
+def _is_waiting(account: Account, alarm: Alarm) -> bool:
+    """Who was not told of something yet need not know that it is over."""
+    return account.extra is not None and any(
+        one.rule == alarm.rule and any(mark.bucket == alarm.bucket for mark in one.marks)
+        for one in account.extra.waiting
+    )
+
+
+def _is_of(edge: Edge, alarm: Alarm) -> bool:
+    place = alarm.rule, alarm.bucket, alarm.threshold
+    return (edge.rule.id, edge.bucket_id, edge.threshold) == place
 
 
 def _find(alarms: list[Alarm], rule: str, bucket: str, threshold: int) -> Alarm | None:
@@ -170,6 +263,10 @@ def _order(rule: UsageRule | WatchRule, bucket: Bucket | None, alarm: Alarm) -> 
 
 
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+    return _is_over(account, mark, rules)
+
+
+def _is_over(account: Account, mark: Mark, rules: Rulebook) -> bool:
     """Still over: not reached again."""
     of = rules.rules_by_id.get(mark.detail)
     if not isinstance(of, UsageRule | WatchRule):
@@ -193,6 +290,9 @@ def _say(
     assert isinstance(rule, ResolvedRule)
     names = {mark.bucket for mark in marks}
     buckets = [one for one in account.buckets if "" in names or one.id in names]
+    if "" not in names:
+        caps = (cap_bucket_of(account, mark.bucket) for mark in marks)
+        buckets += [one for one in caps if one is not None]
     leading = marks[0]
     of = rules.rules_by_id[leading.detail]
     assert isinstance(of, UsageRule | WatchRule)

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from streamproc.core.alerts.alarms import Edge, is_reached
+from streamproc.core.alerts.alarms import Edge
 from streamproc.core.alerts.gate import Message, Speaker, rule_of
-from streamproc.core.alerts.own import thresholds_of
+from streamproc.core.alerts.own import own_of
 from streamproc.core.alerts.policy import Spoken
-from streamproc.core.alerts.rules import CheckRule
+from streamproc.core.alerts.rules import CheckRule, WatchRule
 from streamproc.core.alerts.state import Mark
+from streamproc.core.alerts.watch import reached_of
 from streamproc.core.calendar import known_zone, local_date, local_instant_ms
+from streamproc.core.charging import crossings_between
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.instants import NEVER_MS, from_ms
 from streamproc.core.model import ALLOWANCE, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.reminding import remind
-from streamproc.core.rulebook import Rulebook, UsageRule, used_level
+from streamproc.core.rulebook import Rulebook
 
 _ONE_DAY = timedelta(days=1)
 
@@ -43,16 +45,18 @@ def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Edge
     for rule in rules.created_rules:
         if rule.policy.valid_from_ms != at_ms:
             continue
-        for threshold in thresholds_of(account, rule, rules):
-            if not isinstance(rule, UsageRule):
-                if is_reached(account, rule, None, threshold, rules):
-                    edges.append(Edge(rule, None, threshold, threshold))
-                continue
-            for bucket in account.buckets:
-                level = used_level(rule.kind, threshold, bucket.granted_bytes)
-                is_about = rule.is_about(bucket.kind, bucket.source)
-                if is_about and 0 < level <= bucket.used_bytes:
-                    edges.append(Edge(rule, bucket, threshold, level))
+        if isinstance(rule, WatchRule):
+            edges += [
+                Edge(rule, None, threshold, threshold)
+                for threshold in reached_of(account, rule, rules)
+            ]
+            continue
+        for bucket in account.buckets:
+            for one in crossings_between(
+                rules, bucket, 0, bucket.used_bytes, own_of(account, rules)
+            ):
+                if one.rule is rule:
+                    edges.append(Edge(rule, bucket, one.value, one.used_bytes))
     return edges
 
 

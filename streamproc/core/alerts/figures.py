@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from streamproc.core.alerts.rules import VELOCITY_SLOTS, WatchRule
-from streamproc.core.model import ALLOWANCE, Account, extra_of
+from streamproc.core.model import PLAN_KINDS, UNLIMITED, Account, extra_of
 from streamproc.core.quota import tariffs
 from streamproc.core.rulebook import Rulebook
 
@@ -16,9 +18,16 @@ def spend_minor(account: Account, tariff: str | None, rules: Rulebook) -> int:
     return sum(one.spend_minor for one in spends if one.tariff == tariff)
 
 
+ENDLESS_BYTES: Final = 1 << 62
+"""What is left of an unlimited allowance: it is never used up."""
+
+
 def remaining_bytes(account: Account) -> int:
     """What is left in all buckets together."""
-    return sum(bucket.remaining_bytes for bucket in account.buckets)
+    return sum(
+        ENDLESS_BYTES if bucket.kind == UNLIMITED else bucket.remaining_bytes
+        for bucket in account.buckets
+    )
 
 
 def cycle_used_bytes(account: Account) -> int:
@@ -30,7 +39,7 @@ def cycle_used_bytes(account: Account) -> int:
         bucket.used_bytes
         for buckets in (account.buckets, account.ended)
         for bucket in buckets
-        if bucket.kind == ALLOWANCE
+        if bucket.kind in PLAN_KINDS
     )
     return own + account.overage_bytes
 
@@ -43,10 +52,18 @@ def usual_bytes(account: Account, cycles: int) -> int:
     return sum(cycle.used_bytes + cycle.overage_bytes for cycle in last)
 
 
+_AND: Final = " "
+"""No rule's id contains it."""
+
+
+def _key(rule: WatchRule) -> str:
+    return f"{rule.id}{_AND}{rule.window_ms}"
+
+
 def slide(account: Account, rule: WatchRule, time_ms: int) -> int:
     """Bytes in a velocity rule's window when it reaches up to ``time_ms``, at least."""
     width_ms = rule.window_ms // VELOCITY_SLOTS
-    slots = account.extra.speeds.get(rule.id, []) if account.extra is not None else []
+    slots = account.extra.speeds.get(_key(rule), []) if account.extra is not None else []
     newest = max(time_ms // width_ms, slots[-2] if slots else 0)
     while slots and slots[0] <= newest - VELOCITY_SLOTS:
         del slots[:2]
@@ -56,7 +73,13 @@ def slide(account: Account, rule: WatchRule, time_ms: int) -> int:
 def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -> None:
     """Count usage into its part of the window; parts before the window are over."""
     slot = time_ms // (rule.window_ms // VELOCITY_SLOTS)
-    slots = extra_of(account).speeds.setdefault(rule.id, [])
+    speeds = extra_of(account).speeds
+    slots = speeds.get(_key(rule))
+    if slots is None:
+        # What was counted under another length of the window is of no use for this one.
+        for name in [name for name in speeds if name.partition(_AND)[0] == rule.id]:
+            del speeds[name]
+        slots = speeds[_key(rule)] = []
     if slots and slot <= slots[-2] - VELOCITY_SLOTS:
         return
     at = len(slots)
@@ -79,7 +102,7 @@ def value_of(account: Account, rule: WatchRule, rules: Rulebook) -> int:
         return -remaining_bytes(account)
     if kind == "velocity":
         speeds = account.extra.speeds if account.extra is not None else {}
-        return sum(speeds.get(rule.id, [])[1::2])
+        return sum(speeds.get(_key(rule), [])[1::2])
     if kind == "every_bytes" and rule.of == "overage":
         return account.overage_bytes
     return cycle_used_bytes(account)

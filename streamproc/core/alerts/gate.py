@@ -35,6 +35,8 @@ class Speaker(NamedTuple):
     say: Callable[[Account, str, Spoken, list[Mark], int, int, Cause, Rulebook], list[Effect]]
     """The message about marks: account, subscriber, rule, marks (at least one), start of the cycle
     it belongs to (ms), instant that its figures are of (ms), cause, rules."""
+    is_of_one_mark: bool = False
+    """Each of its marks is a message of its own, which a cap counts: they wait one by one."""
 
 
 Speakers = Mapping[str, Speaker]
@@ -221,8 +223,14 @@ def _pass(
     """Send or hold, the most urgent first: a cap lets through what matters most."""
     bundles: dict[str, list[_Entry]] = {}
     for number, entry in enumerate(sorted(entries, key=lambda one: urgency(one.rule))):
-        # Without a group each is alone: two packs that end at one instant are two messages.
-        bundles.setdefault(entry.rule.policy.group or f"#{number}", []).append(entry)
+        # Without a group each is alone: two packs that end at one instant are two messages. In a
+        # group they are one, which names both.
+        bundle = bundles.setdefault(entry.rule.policy.group or f"#{number}", [])
+        same = next((one for one in bundle if one.rule.id == entry.rule.id), None)
+        if same is not None:
+            same.waiting.marks.extend(entry.waiting.marks)
+        else:
+            bundle.append(entry)
     for key, bundle in bundles.items():
         _join_held(account, subscriber, bundle, at_ms, out)
         delays = [
@@ -256,6 +264,8 @@ def _join_held(
         for held in _waiting_of(account):
             if held.speaker == speaker.name and held.rule == rule.id:
                 over = {one.bucket for one in waiting.marks}
+                if speaker.is_of_one_mark and held.marks[0].bucket not in over:
+                    continue
                 gone = [one for one in held.marks if one.bucket in over]
                 audit_marks("superseded", subscriber, held, gone, at_ms, waiting.cause, out)
                 held.marks = [one for one in held.marks if one.bucket not in over]

@@ -66,8 +66,10 @@ def after_usage(
     out: list[Effect] = []
     over: list[Message] = []
     if rules.tracked or account.extra is not None:
-        edges, out = alarms.after_usage(account, subscriber, edges, as_of_ms, cause, rules)
-        over, resolved = alarms.rejudge(account, subscriber, as_of_ms, cause, rules)
+        slowed = alarms.end_slowed(account, before or [], as_of_ms, rules)
+        counted = alarms.count_usage(account, as_of_ms, rules)
+        edges, out = alarms.note(account, subscriber, edges, counted, as_of_ms, cause, rules)
+        over, resolved = alarms.rejudge(account, subscriber, as_of_ms, cause, rules, slowed)
         out += resolved
     superseded, messages = messages_of_edges(account, subscriber, edges, as_of_ms, cause, member)
     out += superseded
@@ -121,7 +123,7 @@ def after_expiry(
     """What the end of packs and top-ups gives reason to say; so much was left before."""
     cause = Cause(due_time=from_ms(at_ms))
     edges = edges_of_expiry(account, left_bytes, rules)
-    edges, out = alarms.after_usage(account, subscriber, edges, at_ms, cause, rules)
+    edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
     superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause)
     return [*out, *superseded, *submit(account, subscriber, messages, at_ms, rules)]
 
@@ -140,7 +142,7 @@ def at_instant(
     """What checks and rules that begin to be valid give reason to say at an instant."""
     cause = Cause(due_time=from_ms(at_ms))
     edges = checks.edges_of_created(account, at_ms, rules)
-    edges, out = alarms.after_usage(account, subscriber, edges, at_ms, cause, rules)
+    edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
     superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause)
     found, missed = checks.due(account, subscriber, at_ms, wall_ms, rules)
     out += [*superseded, *missed]

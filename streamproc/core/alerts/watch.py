@@ -45,6 +45,12 @@ def edges_of_expiry(account: Account, left_bytes: int, rules: Rulebook) -> list[
     return [Edge(rule, None, -1, 0) for rule in rules.watch_rules if rule.kind == "zero_balance"]
 
 
+def reached_of(account: Account, rule: WatchRule, rules: Rulebook) -> list[int]:
+    """Every threshold that is reached now, ascending; -1 if the rule has none."""
+    known = thresholds_of(account, rule, rules) or (-1,)
+    return [one for one in known if is_reached(account, rule, None, one, rules)]
+
+
 def _edges(
     account: Account, rule: WatchRule, before: int, after: int, rules: Rulebook
 ) -> list[Edge]:

@@ -187,4 +187,4 @@ def _say(
     ]
 
 
-NOTICE = Speaker("notice", _find, _is_true, _say)
+NOTICE = Speaker("notice", _find, _is_true, _say, is_of_one_mark=True)

@@ -7,6 +7,7 @@ present cycle and usage of nobody in particular sum up to what the pool was char
 
 from __future__ import annotations
 
+from streamproc.core.alerts.own import own_of
 from streamproc.core.charging import Crossed, crossings_between
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import Arrival, MemberJoined, MemberLeft
@@ -61,8 +62,8 @@ def use(account: Account, name: str, used_bytes: int, rules: Rulebook) -> list[C
     member.used_bytes = before + used_bytes
     if member.cap_bytes is None:
         return []
-    bucket = cap_bucket(account, name, member)
-    crossings = crossings_between(rules, bucket, before, member.used_bytes)
+    bucket, own = cap_bucket(account, name, member), own_of(account, rules)
+    crossings = crossings_between(rules, bucket, before, member.used_bytes, own)
     return [Crossed(bucket, crossings)] if crossings else []
 
 
@@ -77,12 +78,14 @@ def give_back(account: Account, name: str, refunded_bytes: int) -> None:
 
 
 def cap_bucket_of(account: Account, bucket_id: str) -> Bucket | None:
-    """The cap that a bucket's id names, or None: of a real bucket, or of a member that left."""
+    """The cap that a bucket's id names, or None: of a real bucket, of a member that left or has no
+    cap any more."""
     quota = account.quota
     name = bucket_id.removeprefix(f"{MEMBER}:")
-    if quota is None or name == bucket_id or name not in quota.members:
+    member = quota.members.get(name) if quota is not None and name != bucket_id else None
+    if member is None or member.cap_bytes is None:
         return None
-    return cap_bucket(account, name, quota.members[name])
+    return cap_bucket(account, name, member)
 
 
 def cap_bucket(account: Account, name: str, member: Member) -> Bucket:

@@ -9,6 +9,7 @@ of event ids, what was counted and what was taken back.
 from __future__ import annotations
 
 from streamproc.core import dedupe
+from streamproc.core.alerts.own import own_of
 from streamproc.core.calendar import local_minute
 from streamproc.core.charging import crossings_between
 from streamproc.core.effects import Effect, audited, cause_of, rejected
@@ -92,11 +93,12 @@ def _give_back(
 def _unuse(account: Account, bucket: Bucket, back: int, rules: Rulebook) -> None:
     before = bucket.used_bytes
     bucket.used_bytes = after = before - back
+    is_over = any(bucket is one for one in account.ended)
     if bucket.kind == UNLIMITED:
         bucket.granted_bytes = after
-    elif any(bucket is one for one in account.ended):
+    elif is_over:
         bucket.expired_bytes += back
-    elif crossings_between(rules, bucket, after, before):
+    if not is_over and crossings_between(rules, bucket, after, before, own_of(account, rules)):
         # What is un-crossed will be told again, under another id.
         account.grants += 1
         bucket.arming = account.grants

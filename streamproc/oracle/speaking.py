@@ -1,0 +1,158 @@
+"""Whether a reason to speak still holds, and what is said then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from streamproc.core.rulebook import Rulebook
+from streamproc.oracle.buckets import end_of, remaining
+from streamproc.oracle.figures import ReminderKey
+from streamproc.oracle.looking import runs_out
+from streamproc.oracle.reaching import is_reached, thresholds
+
+if TYPE_CHECKING:
+    from streamproc.oracle.contract import Contract
+    from streamproc.oracle.post import Reason
+
+OF_BUCKETS = ("usage_percent", "remaining_percent", "remaining_bytes", "used_bytes")
+OF_ACCOUNT = (
+    *("spend_amount", "spend_percent", "overage_started", "every_bytes", "velocity", "anomaly"),
+    "zero_balance",
+)
+WITHOUT_LEVEL = ("overage_started", "zero_balance")
+TIMED = (
+    *("usage_summary", "cron", "once", "before_cycle_end", "cycle_end", "before_expiry"),
+    *("expiry", "after_activation"),
+)
+OF_CYCLE = ("cycle_start", "cycle_middle", "cycle_end")
+
+
+def all_rules(rules: Rulebook) -> list[Any]:
+    """Everything that speaks."""
+    return [
+        *(*rules.usage_rules, *rules.watch_rules, *rules.check_rules, *rules.resolved_rules),
+        *(*rules.timed_rules, *rules.correction_rules, *rules.notices.values()),
+    ]
+
+
+def rule_called(name: str, rules: Rulebook) -> Any:
+    """None if there is none any more."""
+    return next((one for one in all_rules(rules) if one.id == name), None)
+
+
+def is_notice(name: str, rules: Rulebook) -> bool:
+    return any(one.id == name for one in rules.notices.values())
+
+
+def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rulebook) -> bool:
+    """Whether what was reason to speak is so now."""
+    kind, noted_ms = rule.kind, reason.noted_ms
+    is_of_cycle = noted_ms >= contract.start_ms
+    if kind in OF_BUCKETS:
+        bucket = contract.bucket_called(reason.about)
+        return (
+            bucket is not None
+            and bucket["from_ms"] <= noted_ms
+            and reason.threshold in thresholds(contract, rule)
+            and is_reached(contract, rule, bucket, reason.threshold, rules)
+        )
+    if kind in OF_ACCOUNT:
+        if kind == "velocity":
+            return True
+        same_cycle = is_of_cycle or kind == "zero_balance"
+        return same_cycle and is_reached(contract, rule, None, reason.threshold, rules)
+    if kind == "resolved":
+        of = rule_called(reason.detail, rules)
+        bucket = contract.bucket_called(reason.about)
+        if of is None or of.kind not in (*OF_BUCKETS, *OF_ACCOUNT):
+            return False
+        if reason.about and bucket is None:
+            return False
+        return not is_reached(contract, of, bucket, reason.threshold, rules)
+    if kind == "forecast":
+        return is_of_cycle and runs_out(contract, rule, at_ms)
+    if kind == "inactivity":
+        return contract.last_use_ms <= noted_ms
+    if kind == "usage_corrected":
+        return is_of_cycle
+    if kind in TIMED:
+        return _timed_holds(contract, rule, reason, at_ms)
+    return contract.talk.holds(rule, reason, at_ms, contract, rules)
+
+
+def _timed_holds(contract: Contract, rule: Any, reason: Reason, at_ms: int) -> bool:
+    is_of_cycle = reason.noted_ms >= contract.start_ms
+    if rule.kind == "before_cycle_end" or rule.every in OF_CYCLE:
+        return is_of_cycle
+    if rule.kind == "cycle_end":
+        return is_of_cycle and bool(contract.history)
+    if rule.kind == "expiry":
+        return any(one["id"] == reason.about for one in contract.buckets)
+    if rule.kind == "before_expiry":
+        return any(
+            one["id"] == reason.about and remaining(one) and end_of(one) > at_ms
+            for one in contract.live()
+        )
+    return True
+
+
+def speak(
+    contract: Contract, rule: Any, reasons: list[Reason], at_ms: int, rules: Rulebook
+) -> None:
+    """Say it, with figures of now."""
+    kind, live = rule.kind, contract.live()
+    names = [one.about for one in reasons]
+    threshold, member, overage = None, "", contract.overage
+    buckets: list[Any] = live
+    if kind in OF_BUCKETS:
+        found = [(contract.bucket_called(one.about), one) for one in reasons]
+        pairs = [(bucket, one) for bucket, one in found if bucket is not None]
+        least = min(remaining(bucket) for bucket, _ in pairs)
+        leading = next(one for bucket, one in pairs if remaining(bucket) == least)
+        buckets = [bucket for bucket, _ in pairs]
+        threshold, member = leading.threshold, leading.detail
+    elif kind in OF_ACCOUNT:
+        threshold = None if kind in WITHOUT_LEVEL else reasons[-1].threshold
+    elif kind == "resolved":
+        of = rule_called(reasons[0].detail, rules)
+        threshold = None if of.kind in WITHOUT_LEVEL else reasons[0].threshold
+        if "" not in names:
+            buckets = [one for one in live if one["id"] in names]
+            caps = [contract.bucket_called(one) for one in names if one.startswith("member:")]
+            buckets += [one for one in caps if one is not None]
+    elif kind == "forecast":
+        buckets = [one for one in live if one["kind"] == "allowance"]
+    elif kind == "cycle_end":
+        over = contract.history[-1]
+        figures = {"granted": over["granted"], "used": over["used"], "expired": 0, "rolled": 0}
+        buckets, overage = [{"id": "closed_cycle", **figures}], over["overage"]
+    elif kind in TIMED:
+        if "" not in names:
+            over_ones = sorted(
+                (one for one in contract.buckets if one["over"] and one["id"] in names),
+                key=lambda one: int(one["over_number"]),
+            )
+            buckets = [one for one in live if one["id"] in names]
+            # As they were just before they ended.
+            buckets += [{**one, "expired": 0} for one in over_ones]
+    elif kind == "usage_corrected":
+        member = reasons[-1].detail
+    elif kind != "inactivity":
+        contract.at_hand().send(rule.id, kind, at_ms, [])
+        return
+    key = ReminderKey(
+        contract.name,
+        rule.id,
+        kind,
+        threshold,
+        tuple(one["id"] for one in buckets),
+        at_ms,
+        sum(one["used"] for one in buckets),
+        sum(remaining(one) for one in buckets),
+        overage,
+    )
+    outcome = contract.outcome
+    for recipient in contract.members.recipients(rule.policy.audience, member):
+        outcome.reminders[key._replace(recipient=recipient)] += 1
+        outcome.audit["fired"] += 1
+        outcome.reminders_by_kind[kind] += 1
