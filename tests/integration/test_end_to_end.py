@@ -168,7 +168,7 @@ async def _run_with_kills(
         scene.processes.append(worker.process)
         dispatcher = scene.start()
     assert await asyncio.to_thread(replay.wait, 60) == 0, scene.logs()
-    await scene.settled(await _reminders(scene.bootstrap, names), limit_seconds=120)
+    await scene.settled(await _reminders(scene.bootstrap, names), limit_seconds=240)
     await asyncio.sleep(2)  # nothing more may come
     states = await scene.statuses()
     if delivered:
