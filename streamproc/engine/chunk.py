@@ -19,6 +19,7 @@ class Chunk:
         "begins_again",
         "checksum",
         "epoch",
+        "follows",
         "headers",
         "key",
         "offset",
@@ -31,8 +32,19 @@ class Chunk:
         "topic",
     )
 
-    def __init__(self, tp: TP, records: list[Any], epoch: int, begins_again: bool = False) -> None:
-        """``begins_again``: nobody rewound the partition, and yet input from before came again."""
+    def __init__(
+        self,
+        tp: TP,
+        records: list[Any],
+        epoch: int,
+        begins_again: bool = False,
+        follows: int = 0,
+    ) -> None:
+        """``begins_again``: nobody rewound the partition, and yet input from before came again.
+
+        ``follows``: where the chunk before it ended; 0 for the first of an epoch.
+        """
+        self.follows = follows
         last = records[-1]
         self.begins_again = begins_again
         self.topic: str = tp.topic

@@ -166,11 +166,13 @@ class BatchConsumer(driver.Consumer):
         # The client resets itself to the topic's beginning when its offset exists no more.
         expected = self._next.get(tp)
         begins_again = expected is not None and records[0].offset < expected
-        self._next[tp] = records[-1].offset + 1
-        return [
-            Chunk(tp, records[at : at + size], epoch, begins_again)
-            for at in range(0, len(records), size)
-        ]
+        chunks: list[Chunk] = []
+        follows = expected or 0
+        for at in range(0, len(records), size):
+            chunks.append(Chunk(tp, records[at : at + size], epoch, begins_again, follows))
+            follows = chunks[-1].offset + 1
+        self._next[tp] = follows
+        return chunks
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Chunks are acknowledged in order, so there are no gaps to remember."""

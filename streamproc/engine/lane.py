@@ -100,6 +100,8 @@ class Lane(Generic[T]):
         stale = chunk.epoch != self._app.consumer.epoch(TP(chunk.topic, chunk.partition))
         if partition is None or stale or self._finishing:
             return  # not acknowledged: it is fetched again by whoever owns the partition then
+        if chunk.follows > partition.progress.positions.get(chunk.topic, 0):
+            return  # nor what comes after such a one, before the partition is rewound
         try:
             self._check_that_input_goes_on(chunk, partition)
             partition.apply(chunk, event.ack)
