@@ -29,5 +29,5 @@ def end_of_night(at_ms: int, hours: tuple[time, time] | None, zone: str) -> int:
         return at_ms
     for begin_ms, end_ms in _nights(day_of(at_ms, zone).year, *hours, zone):
         if begin_ms <= at_ms < end_ms:
-            return end_ms
+            at_ms = end_ms  # where the next one may begin
     return at_ms

@@ -156,6 +156,8 @@ class World:
         self.found: dict[str, Expectation] = {}
         self.wanted: dict[str, Expectation] = {}
         self.reminder_ids: Counter[str] = Counter()
+        self.effects: dict[str, list[Effect]] = {}
+        """All of each subscriber, in order."""
         self.policy_ids: set[str] = set()
         self.records: list[LogRecord] = []
         self._ticked_ms: dict[str, int] = {}
@@ -290,6 +292,7 @@ class World:
             known = 0 if is_new or before is None else before.charged_bytes
             found.charged_bytes += account.charged_bytes + refunded - known
             self.states[name] = state
+        self.effects.setdefault(name, []).extend(effects)
         for effect in effects:
             value = encode_effect(effect)
             if isinstance(effect, Reminder):
