@@ -22,6 +22,8 @@ QUOTA_SHARE = 0.04
 """Quota events by usage record."""
 REMEMBERED = 400
 """Records of usage that a refund may be about."""
+FAR_SHARE = 0.05
+"""Of usage: far away, where no pack helps."""
 BAD_SOURCE = "ocs-3"
 """Its usage of one day is taken back at the end of that day."""
 BAD_DAY = 9
@@ -74,6 +76,8 @@ class _Month:
         if b'"usage.recorded"' not in value:
             return record
         members = self._members.get(key)
+        if b'"roaming_zone"' not in value and chance.random() < FAR_SHARE:
+            value = value[:-1] + b',"roaming_zone":"world"}'
         if members and b'"member"' not in value and chance.random() < 0.9:
             name = chance.choice(members) if chance.random() < 0.97 else "nobody-known"
             value = value[:-1] + f',"member":"{name}"}}'.encode()
@@ -121,7 +125,15 @@ class _Month:
         if own and chance.random() < 0.7:
             return self._taken_back(chance.choice(own), now_ms)
         wanted = int(chance.expovariate(1 / 200_000_000)) + 1
-        return self._made(key, now_ms, "usage.refunded", refunded_bytes=wanted)
+        fields: dict[str, Any] = {"refunded_bytes": wanted}
+        draw = chance.random()
+        if draw < 0.15:
+            # Of an event that nobody counted.
+            fields |= {"of_source": BAD_SOURCE, "of_id": f"never-{self._serial}"}
+        elif draw < 0.5:
+            # Of a cycle that is over, or of a time that nobody remembers.
+            fields["time"] = _iso(now_ms - chance.randrange(1, 39) * DAY_MS)
+        return self._made(key, now_ms, "usage.refunded", **fields)
 
     def _retraction(self, now_ms: int) -> Iterator[InputRecord]:
         """The bad batch, the last refund of each subscriber with a notice."""
@@ -156,7 +168,11 @@ class _Month:
             "id": f"q{self._serial}",
             "source": "crm",
             "subscriber": key.decode(),
-            "time": from_ms(now_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": _iso(now_ms),
             **fields,
         }
         return InputRecord(key, orjson.dumps(event), now_ms)
+
+
+def _iso(instant_ms: int) -> str:
+    return from_ms(instant_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -180,7 +180,7 @@ class Contract:
             if rule.kind == "inactivity":
                 news.append((rule, [reason]))
             elif rule.kind == "forecast":
-                if runs_out(self, rule, at_ms):
+                if runs_out(self, rule, at_ms, rules):
                     self.foretold[rule.id] = self.grant_count()
                     news.append((rule, [reason]))
             else:
@@ -339,8 +339,6 @@ class Contract:
         reached_now = self._account_levels(rules, 0)
         for rule in rules.watch_rules:
             new = [one for one in reached_now[rule.id] if one not in reached_before[rule.id]]
-            if rule.kind == "every_bytes":
-                new = new[-1:]  # several steps at once are one reminder
             edges += [Edge(rule, None, value) for value in new]
         self._tell_edges(edges, now_ms, rules, member, is_use=True)
         self.tell_policies(now_ms, rules)
@@ -351,8 +349,10 @@ class Contract:
         found: dict[str, list[int | None]] = {}
         for rule in rules.watch_rules:
             if rule.kind == "every_bytes":
+                # The last one: several steps at once are one reminder.
                 step = rule.thresholds[0]
-                found[rule.id] = list(range(step, stepped(self, rule) + 1, step))
+                steps = stepped(self, rule) // step
+                found[rule.id] = [steps * step] if steps else []
             elif rule.kind == "velocity":
                 fast = in_window(self, rule, time_ms)
                 found[rule.id] = [one for one in rule.thresholds if fast >= one]

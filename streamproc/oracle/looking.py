@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import remaining
+from streamproc.core.rulebook import EVERYTHING, Rulebook
+from streamproc.oracle.buckets import Bucket, remaining, scope_of
 from streamproc.oracle.days import ONE_DAY, day_of, days_after, instant_of
 
 if TYPE_CHECKING:
@@ -16,9 +16,15 @@ def _began_ms(contract: Contract) -> int:
     return max(contract.start_ms, contract.since_ms)
 
 
-def runs_out(contract: Contract, rule: Any, at_ms: int) -> bool:
-    """Whether the plan's allowances end before the cycle does, at the rate so far."""
+def foreseen(contract: Contract, rules: Rulebook) -> list[Bucket]:
+    """What a forecast is about: allowances for all usage; if there are none, all allowances."""
     own = [one for one in contract.live() if one["kind"] == "allowance"]
+    return [one for one in own if scope_of(one["source"], rules) == EVERYTHING] or own
+
+
+def runs_out(contract: Contract, rule: Any, at_ms: int, rules: Rulebook) -> bool:
+    """Whether the plan's allowances end before the cycle does, at the rate so far."""
+    own = foreseen(contract, rules)
     used, left = sum(one["used"] for one in own), sum(map(remaining, own))
     past_ms = at_ms - _began_ms(contract)
     if past_ms < rule.silent_ms or not left:

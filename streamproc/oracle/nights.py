@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import date, time
 from functools import lru_cache
 
@@ -27,7 +28,10 @@ def end_of_night(at_ms: int, hours: tuple[time, time] | None, zone: str) -> int:
     """
     if hours is None:
         return at_ms
-    for begin_ms, end_ms in _nights(day_of(at_ms, zone).year, *hours, zone):
+    nights = _nights(day_of(at_ms, zone).year, *hours, zone)
+    # None lasts for two days.
+    first = max(bisect_right(nights, (at_ms, at_ms)) - 2, 0)
+    for begin_ms, end_ms in nights[first : first + 5]:
         if begin_ms <= at_ms < end_ms:
             at_ms = end_ms  # where the next one may begin
     return at_ms

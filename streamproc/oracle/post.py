@@ -193,11 +193,10 @@ class Post:
         for told_ms, quiet in self.told:
             ends |= {told_ms + cap.window_ms for cap in rules.alerts.caps}
             ends |= {until for rule, until in quiet.items() if rule == letter.rule}
+        ahead = [one for one in ends if one >= at_ms]
         hours = self._hours(rules)
-        ends |= {end_of_night(one, hours, self.contract.zone) for one in ends}
-        return next(
-            one for one in sorted(ends) if one >= at_ms and not self._forbids(letter, one, rules)
-        )
+        ahead += [end_of_night(one, hours, self.contract.zone) for one in ahead]
+        return next(one for one in sorted(ahead) if not self._forbids(letter, one, rules))
 
     def _forbids(self, letter: Letter, at_ms: int, rules: Rulebook) -> list[str]:
         """What of all forbids a letter at an instant."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from streamproc.core.rulebook import Rulebook
 from streamproc.oracle.buckets import end_of, remaining
 from streamproc.oracle.figures import ReminderKey
-from streamproc.oracle.looking import runs_out
+from streamproc.oracle.looking import foreseen, runs_out
 from streamproc.oracle.reaching import is_reached, thresholds
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rule
             return False
         return not is_reached(contract, of, bucket, reason.threshold, rules)
     if kind == "forecast":
-        return is_of_cycle and runs_out(contract, rule, at_ms)
+        return is_of_cycle and runs_out(contract, rule, at_ms, rules)
     if kind == "inactivity":
         return contract.last_use_ms <= noted_ms
     if kind == "usage_corrected":
@@ -121,7 +121,7 @@ def speak(
             caps = [contract.bucket_called(one) for one in names if one.startswith("member:")]
             buckets += [one for one in caps if one is not None]
     elif kind == "forecast":
-        buckets = [one for one in live if one["kind"] == "allowance"]
+        buckets = foreseen(contract, rules)
     elif kind == "cycle_end":
         over = contract.history[-1]
         figures = {"granted": over["granted"], "used": over["used"], "expired": 0, "rolled": 0}

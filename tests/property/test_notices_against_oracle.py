@@ -6,15 +6,16 @@ Stories of the workload, compared after every record, whatever the timers look a
 from __future__ import annotations
 
 import random
+from datetime import time
 from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streamproc.core.alerts.policy import Policy
+from streamproc.core.alerts.policy import UNRESTRICTED, AlertPolicy, Cap, Policy, QuietHours
 from streamproc.core.commands.parsing import grammar_of
-from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.core.instants import DAY_MS, HOUR_MS, to_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import WorkloadSettings
 from streamproc.edges.workload_talk import mixed
@@ -23,10 +24,7 @@ from tests.property.budget import budget
 from tests.property.world import World
 from tests.support.talking import talking_rules
 
-# Thresholds that subscribers choose are held by the tests of the rules that apply them.
 FIGURES = (
-    ("kind: usage_percent", "kind: remaining_bytes"),
-    ("[80, 100]", "[0, 200_000_000]"),
     ("    saving_minor: 500", "    cycles: 1\n    saving_minor: 500"),
     ("answer_seconds: 3600", "answer_seconds: 600"),
 )
@@ -44,34 +42,46 @@ PRICES = (
 """What plans may ask beside a price."""
 
 
+NIGHT = QuietHours(time(22), time(8))
+SENDING = (
+    AlertPolicy(NIGHT),
+    AlertPolicy(NIGHT, (Cap(2, 6 * HOUR_MS),)),
+    AlertPolicy(QuietHours(time(7), time(5)), (Cap(3, DAY_MS), Cap(1, 60_000))),
+)
+"""What holds notices back; None: nothing does."""
+
+
 @cache
-def never_held(max_replies: int, prices: tuple[tuple[str, str], ...]) -> Rulebook:
-    """Quiet hours hold nothing: the gate has its own tests."""
+def talked_of(
+    max_replies: int, prices: tuple[tuple[str, str], ...], alerts: AlertPolicy | None
+) -> Rulebook:
     replies = ("max_replies: 20", f"max_replies: {max_replies}")
     rules = talking_rules(*FIGURES, *prices, replies)
-    at_once = Policy(in_quiet_hours="send")
+    at_once = {} if alerts else {"policy": Policy(in_quiet_hours="send")}
     return Rulebook(
         tuple(rules.plans.values()),
         tuple(rules.packs.values()),
-        tuple(replace(one, policy=at_once) for one in rules.usage_rules),
-        tuple(replace(one, policy=at_once) for one in rules.timed_rules),
+        tuple(replace(one, **at_once) for one in rules.usage_rules),
+        tuple(replace(one, **at_once) for one in rules.timed_rules),
         rules.limits,
         rules.default_locale,
         rules.currency,
+        alerts or UNRESTRICTED,
         services=tuple(rules.services.values()),
         zones=tuple(rules.zones.values()),
-        notices=tuple(replace(one, policy=at_once) for one in rules.notices.values()),
+        notices=tuple(replace(one, **at_once) for one in rules.notices.values()),
         commands=rules.commands,
     )
 
 
-@budget(25)
+@budget(30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     stories=st.integers(5, 60),
     subscribers=st.integers(1, 4),
     max_replies=st.sampled_from([1, 4, 20]),
     prices=st.sampled_from(PRICES),
+    alerts=st.sampled_from([None, *SENDING]),
 )
 def test_stories_end_as_the_oracle_expects(
     seed: int,
@@ -79,8 +89,9 @@ def test_stories_end_as_the_oracle_expects(
     subscribers: int,
     max_replies: int,
     prices: tuple[tuple[str, str], ...],
+    alerts: AlertPolicy | None,
 ) -> None:
-    rules = never_held(max_replies, prices)
+    rules = talked_of(max_replies, prices, alerts)
     settings = WorkloadSettings(
         seed=seed, events=60, subscribers=subscribers, account_share=0.2, close_share=0.2
     )
@@ -115,7 +126,7 @@ def world_facts(world: World) -> list[_Facts]:
     return [_Facts(world, name) for name in world.ledgers]
 
 
-RULES = never_held(20, ())
+RULES = talked_of(20, (), None)
 assert RULES.commands is not None
 GRAMMAR = grammar_of(RULES, RULES.commands)
 WORDS = sorted(

@@ -280,6 +280,24 @@ def test_of_several_levels_that_a_small_bucket_has_in_one_the_lowest_is_told() -
     assert story(one.use(40, at=2)) == ["(superseded left 2)", "(superseded left 1)", "left: 0%"]
 
 
+# Forecasts
+
+
+def test_what_is_left_for_films_only_puts_no_forecast_off() -> None:
+    head = HEAD.replace(
+        "allowances: [{id: data, granted_bytes: 1000}]",
+        "allowances: [{id: data, granted_bytes: 1000},"
+        " {id: films, granted_bytes: 9000, priority: 40, rating_groups: [20]}]",
+    )
+    text = (
+        "rules:\n  - {id: soon, kind: forecast, at: '10:00', category: c,"
+        " texts: {en: '{remaining} until {runs_out}'}}\n"
+    )
+    one = line(text, head=head)
+    one.use(500, at=0.5)
+    assert story(one.reach(day(2))) == ["soon: 500 B until 2026-01-03 20:00"]
+
+
 # The gate
 
 

@@ -1,8 +1,9 @@
 """Looking at an account at an instant: forecasts, inactivity, rules that begin to be valid.
 
-A forecast takes the rate at which the plan's allowances were used from the begin of the cycle (or
-of the contract) until now, and reckons when what is left of them ends at that rate. It is told if
-that is before the end of the cycle, once; a top-up or plan change arms it again.
+A forecast takes the rate at which the plan's allowances that cover everything were used from the
+begin of the cycle (or of the contract) until now, and reckons when what is left of them ends at
+that rate. It is told if that is before the end of the cycle, once; a top-up or plan change arms it
+again.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def due(
             continue
         cause = Cause(due_time=from_ms(at_ms))
         if rule.kind == "forecast":
-            if not _is_running_out(account, rule, at_ms):
+            if not _is_running_out(account, rule, at_ms, rules):
                 continue
             extra_of(account).foretold[rule.id] = account.grants
         if wall_ms - at_ms > rule.misfire_grace_ms:
@@ -92,9 +93,9 @@ def forget_forecasts(account: Account) -> None:
         drop_empty_extra(account)
 
 
-def runs_out_ms(account: Account, at_ms: int) -> int:
+def runs_out_ms(account: Account, at_ms: int, rules: Rulebook) -> int:
     """When the plan's allowances end at the present rate; NEVER_MS if nothing is used of them."""
-    own = _own_buckets(account)
+    own = _own_buckets(account, rules)
     used = sum(bucket.used_bytes for bucket in own)
     left = sum(bucket.remaining_bytes for bucket in own)
     if not used:
@@ -127,16 +128,21 @@ def _checks(account: Account, rules: Rulebook) -> Iterator[tuple[CheckRule, int]
             yield rule, at_ms
 
 
-def _is_running_out(account: Account, rule: CheckRule, at_ms: int) -> bool:
+def _is_running_out(account: Account, rule: CheckRule, at_ms: int, rules: Rulebook) -> bool:
     """Whether the allowances end before the cycle; what has ended already is no forecast."""
     if at_ms - _since_ms(account) < rule.silent_ms:
         return False
-    left = sum(bucket.remaining_bytes for bucket in _own_buckets(account))
-    return left > 0 and runs_out_ms(account, at_ms) < account.cycle_end_ms
+    left = sum(bucket.remaining_bytes for bucket in _own_buckets(account, rules))
+    return left > 0 and runs_out_ms(account, at_ms, rules) < account.cycle_end_ms
 
 
-def _own_buckets(account: Account) -> list[Bucket]:
-    return [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
+def _own_buckets(account: Account, rules: Rulebook) -> list[Bucket]:
+    """The plan's allowances that cover everything; all of them if none does.
+
+    What is left for films only is no help to whoever's data runs out.
+    """
+    own = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
+    return [bucket for bucket in own if bucket.source not in rules.scopes] or own
 
 
 def _since_ms(account: Account) -> int:
@@ -147,7 +153,7 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
     assert isinstance(rule, CheckRule)
     if rule.kind == "inactivity":
         return account.extra is None or account.extra.used_ms <= mark.at_ms
-    return mark.at_ms >= account.cycle_start_ms and _is_running_out(account, rule, at_ms)
+    return mark.at_ms >= account.cycle_start_ms and _is_running_out(account, rule, at_ms, rules)
 
 
 def _say(
@@ -161,7 +167,8 @@ def _say(
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, CheckRule)
-    buckets = _own_buckets(account) if rule.kind == "forecast" else list(account.buckets)
+    is_forecast = rule.kind == "forecast"
+    buckets = _own_buckets(account, rules) if is_forecast else list(account.buckets)
     return remind(
         account,
         subscriber,
@@ -174,7 +181,7 @@ def _say(
         as_of_ms,
         cause,
         rules,
-        runs_out_ms=runs_out_ms(account, as_of_ms) if rule.kind == "forecast" else None,
+        runs_out_ms=runs_out_ms(account, as_of_ms, rules) if is_forecast else None,
     )
 
 

@@ -1,0 +1,197 @@
+"""Every feature at once: the workload under all rules of the showcase and all plans of quota.
+
+What the generator never meets is not tested by anything that runs on it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from importlib import resources
+from typing import Any, get_args
+
+import msgspec
+import pytest
+import yaml
+
+from streamproc.app.plain import plain_usage
+from streamproc.contracts.rulepacks import pack_names
+from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
+from streamproc.core.alerts.rules import CheckKind, WatchKind
+from streamproc.core.instants import DAY_MS
+from streamproc.core.rulebook import Rulebook, TimedKind, UsageKind
+from streamproc.edges.workload import InputRecord, WorkloadSettings
+from streamproc.edges.workload_quota import quota_month
+from streamproc.oracle import LogRecord, expect
+from tests.support.expectation import Result
+from tests.support.expectation import expect as run
+from tests.support.oracle import assert_agrees
+
+SETTINGS = WorkloadSettings(
+    6, 5_000, 30, days=70, late_share=0.1, account_share=0.01, close_share=0.1
+)
+"""Long enough for an anomaly, which needs cycles before it; no closed account is forgotten yet."""
+TOPIC = "events"
+MORE: list[dict[str, Any]] = [
+    {"id": "sorry-always", "kind": "usage_corrected", "when": "always"},
+    {
+        "id": "working-days",
+        "kind": "cron",
+        "cron": "30 9 * * mon-fri",
+        "cool_down_seconds": 604_800,
+    },
+    {"id": "this-once", "kind": "once", "date": "2026-02-20", "at": "12:00"},
+    {"id": "cycle-over", "kind": "cycle_end"},
+    {"id": "pack-over", "kind": "expiry"},
+    {"id": "a-word-later", "kind": "after_activation", "hours_after": 20},
+]
+"""What neither file has."""
+
+
+def _data(name: str) -> dict[str, Any]:
+    file = resources.files("streamproc.contracts") / "rules" / f"{name}.yaml"
+    data: dict[str, Any] = yaml.safe_load(file.read_bytes())
+    return data
+
+
+@cache
+def everything() -> Rulebook:
+    """The showcase, with plans, packs and rules of quota.yaml and every schedule beside its own.
+
+    Caps are lower: they must be reached by few subscribers in two months.
+    """
+    showcase, quota = _data("showcase"), _data("quota")
+    for plan in quota["plans"]:
+        for one in (plan, *plan.get("tariffs", ())):
+            if "cost_cap_minor" in one:
+                one["cost_cap_minor"] = one["cost_cap_minor"] // 10
+    known = {one["id"] for one in showcase["rules"]}
+    more = [one for one in quota["rules"] if one["id"] not in known]
+    more += [{**one, "category": "summary", "texts": {"en": "."}} for one in MORE]
+    data = {
+        **showcase,
+        "plans": [*showcase["plans"], *quota["plans"]],
+        "packs": [*showcase["packs"], *quota["packs"]],
+        "rules": [*showcase["rules"], *more],
+    }
+    return load_rulebook(yaml.safe_dump(data, sort_keys=False), "everything.yaml")
+
+
+@cache
+def months() -> tuple[list[InputRecord], Result]:
+    records = list(quota_month(SETTINGS, everything()))
+    placed = [(0, offset, tuple(one)) for offset, one in enumerate(records)]
+    return records, run(placed, TOPIC, everything(), final_clock_ms=_end_ms(records))
+
+
+def _end_ms(records: list[InputRecord]) -> int:
+    return records[-1].timestamp_ms + 4 * DAY_MS
+
+
+def _values(counter: Counter[bytes]) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(value) for value in counter]
+
+
+def test_everything_at_once_is_as_the_oracle_has_it() -> None:
+    records, result = months()
+    log = [LogRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
+    expected = expect(log, everything(), until_ms=_end_ms(records))
+    assert_agrees(result, expected, everything())
+
+
+def test_the_compiled_part_leaves_them_to_the_core() -> None:
+    assert plain_usage(everything(), event_clock=True) is None
+
+
+def test_every_kind_of_rule_and_every_rule_speaks() -> None:
+    _, result = months()
+    told = Counter((one["kind"], one["rule"]) for one in _values(result.reminders))
+    kinds = {*get_args(UsageKind), *get_args(WatchKind), *get_args(CheckKind), *get_args(TimedKind)}
+    assert {kind for kind, _ in told} == kinds | {"resolved", "usage_corrected"}
+    assert {rule for _, rule in told} == set(everything().rules_by_id)
+
+
+def test_everything_happens_that_can_happen_to_a_message() -> None:
+    _, result = months()
+    decisions = {one["decision"] for one in _values(result.audit)}
+    assert decisions >= {
+        *("fired", "superseded", "quiet_hours", "capped", "cool_down", "coalescing", "merged"),
+        *("hysteresis", "resolved", "no_longer_true", "opted_out", "out_of_validity"),
+    }
+    buckets = {bucket["kind"] for one in _values(result.reminders) for bucket in one["buckets"]}
+    assert buckets == {
+        *("allowance", "pack", "topup", "rollover", "unlimited", "member", "closed_cycle"),
+    }
+    assert {one["severity"] for one in _values(result.reminders)} == {"info", "warning", "critical"}
+
+
+def test_every_policy_is_told_and_restored() -> None:
+    _, result = months()
+    told = {(one["counter"], one["state"]) for one in _values(result.policy)}
+    policies = [one for some in everything().policies.values() for one in some]
+    assert told == {(one.id, state) for one in policies for state in (one.state, "restored")}
+    assert {one.when for one in policies} == {
+        *("fair_use", "nothing_left", "cost_cap", "member_cap"),
+    }
+
+
+def _refunds() -> list[dict[str, Any]]:
+    records, _ = months()
+    events = [
+        msgspec.json.decode(one.value) for one in records if b"usage.refunded" in (one.value or b"")
+    ]
+    return [one for one in events if one["type"] == "usage.refunded"]
+
+
+@pytest.mark.parametrize(
+    ("what", "count"),
+    [("of an event", 30), ("of some bytes", 10), ("of a member", 5), ("without notice", 1)],
+)
+def test_refunds_of_every_kind_are_asked_for(what: str, count: int) -> None:
+    is_one = {
+        "of an event": lambda one: "of_id" in one,
+        "of some bytes": lambda one: "of_id" not in one,
+        "of a member": lambda one: "member" in one,
+        "without notice": lambda one: one.get("notify") is False,
+    }[what]
+    assert sum(map(is_one, _refunds())) >= count
+
+
+def test_refunds_give_back_of_everything() -> None:
+    """Of overage and of buckets, of cycles that are closed, more than was used, twice."""
+    _, result = months()
+    audits = _values(result.audit)
+    figures = [one["figures"] for one in audits if one["decision"] == "refunded"]
+    assert any(one["overage_bytes"] for one in figures)
+    assert any(one["refunded_bytes"] > one["overage_bytes"] for one in figures)
+    assert any(one["beyond_usage_bytes"] for one in figures)
+    assert any(one["decision"] == "duplicate" for one in audits)
+    reasons = {one["reason"] for one in _values(result.rejects)}
+    assert reasons >= {"not_counted", "cycle_forgotten"}
+
+
+def test_whatever_quota_has_is_met() -> None:
+    _, result = months()
+    audits = _values(result.audit)
+    assert {one["decision"] for one in audits} >= {
+        *("rolled_over", "cost_cap_lifted", "cost_cap_restored", "member_joined", "member_left"),
+        *("unknown_member", "late_usage", "plan_changed", "plan_change_scheduled", "cycle_closed"),
+        *("bucket_expired", "topped_up", "duplicate", "closed"),
+    }
+    records, _ = months()
+    kinds = [b'"prorated":true', b'"until":"revoked"', b'"role":"owner"', b'"cap_bytes":']
+    assert all(any(kind in (one.value or b"") for one in records) for kind in kinds)
+    recipients = {one["rule"] for one in _values(result.reminders) if "recipient" in one}
+    assert recipients >= {"own-share", "corrected"}
+
+
+@pytest.mark.parametrize("pack", pack_names())
+def test_a_months_usage_under_a_pack_of_rules_is_as_the_oracle_has_it(pack: str) -> None:
+    rules = packaged_rulebook(f"packs/{pack}.yaml")
+    settings = WorkloadSettings(3, 2_000, 20, days=45, late_share=0.1, account_share=0.05)
+    records = list(quota_month(settings, rules))
+    placed = [(0, offset, tuple(one)) for offset, one in enumerate(records)]
+    log = [LogRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
+    expected = expect(log, rules, until_ms=_end_ms(records))
+    assert_agrees(run(placed, TOPIC, rules, final_clock_ms=_end_ms(records)), expected, rules)
+    assert {key.rule for key in expected.reminders} >= set(rules.rules_by_id)
