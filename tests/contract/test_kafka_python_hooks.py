@@ -12,9 +12,11 @@ from importlib.metadata import version
 from types import SimpleNamespace
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 from kafka.consumer import fetcher
+from kafka.coordinator.base import BaseCoordinator
+from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import CorruptRecordError, InvalidProducerEpochError
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.producer.record_accumulator import IncompleteProducerBatches, RecordAccumulator
@@ -52,6 +54,17 @@ def test_a_producer_that_was_fenced_does_not_fence_its_successor() -> None:
     stay_fenced(SimpleNamespace(_transaction_manager=manager))
     assert manager.classify_batch_error(stale, None) == manager.ERROR_CLASS_FATAL
     assert "self._transaction_manager = " in inspect.getsource(KafkaProducer)
+
+
+def test_a_request_to_rejoin_stays_until_a_join_has_ended() -> None:
+    """What edges/dispatch/membership.py rests on; what it mends is shown on a broker."""
+    join = inspect.getsource(BaseCoordinator.join_group_async)
+    assert "while self.need_rejoin():" in join
+    assert "self.rejoining = True" in join
+    assert join.index("self.rejoining = False") < join.index("self.rejoin_needed = False")
+    assert "super().need_rejoin()" in inspect.getsource(ConsumerCoordinator.need_rejoin)
+    assert inspect.getsource(BaseCoordinator.request_rejoin).endswith("self.rejoin_needed = True\n")
+    assert "self._coordinator = ConsumerCoordinator(" in inspect.getsource(KafkaConsumer.__init__)
 
 
 def test_packed_records_stand_in_for_a_builder() -> None:

@@ -17,6 +17,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from streamproc.edges.bulk.any_headers import open_any_consumer
 from streamproc.edges.dispatch.ledger import Cursor
+from streamproc.edges.dispatch.membership import poll_member
 from streamproc.edges.dispatch.settings import DispatchSettings
 
 POLL_MS = 50
@@ -123,13 +124,13 @@ class Readers:
         waiting = any(self._kept[cursor, partition] for partition in sorted(self._open))
         found: dict[Any, Any] = {}
         if has_room and (is_main or not waiting):
-            found = consumer.poll(timeout_ms=POLL_MS if is_main else FOLLOWER_POLL_MS)
+            found = poll_member(consumer, POLL_MS) if is_main else consumer.poll(FOLLOWER_POLL_MS)
         elif is_main:
             # A member of the group must be polled, or it misses rebalances: for next to nothing.
             time.sleep(POLL_MS / 1000)
             self._idle_polls += 1
             if self._idle_polls % IDLE_POLLS == 0:
-                found = consumer.poll(timeout_ms=0, max_records=1)
+                found = poll_member(consumer, 0, max_records=1)
         return found
 
     def _may_pass(self, cursor: Cursor, partition: int, offset: int) -> bool:

@@ -1,0 +1,42 @@
+"""A member of a group whose polls are shorter than a rebalance, on a real broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaConsumer
+
+from streamproc.edges.dispatch.membership import poll_member
+from tests.support.cluster import create_topic
+
+
+@pytest.fixture
+async def member(bootstrap: str) -> AsyncIterator[Any]:
+    topic = f"m{uuid4().hex[:8]}"
+    await create_topic(bootstrap, topic, 2)
+    consumer = KafkaConsumer(
+        topic, bootstrap_servers=bootstrap, group_id=topic, enable_auto_commit=False
+    )
+    yield consumer
+    consumer.close()
+
+
+def _poll_until_assigned(consumer: Any, limit_seconds: float = 20) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while len(consumer.assignment()) < 2 or consumer._coordinator.rejoining:
+        assert time.monotonic() < deadline
+        poll_member(consumer, 1)
+        time.sleep(0.05)  # answers come between the polls
+
+
+async def test_a_rebalance_that_outlasts_a_poll_is_ended(member: Any) -> None:
+    _poll_until_assigned(member)
+    for _ in range(5):
+        # As if the topic had been unknown when this leader assigned, and is known since.
+        member._coordinator._assignment_snapshot = {}
+        poll_member(member, 1)
+        _poll_until_assigned(member)
