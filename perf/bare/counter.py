@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from perf.compare_task import THRESHOLDS
+from streamproc.engine.decoded import DecodedRows
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import NEVER_DUE, Rows
 
@@ -40,10 +41,11 @@ _encode = msgspec.json.Encoder().encode
 class CountUsage:
     """Counts ``total_bytes`` per record key."""
 
-    packs_at_once = False
-
     def __init__(self, reminders_topic: str) -> None:
         self._reminders_topic = reminders_topic
+
+    def new_rows(self) -> Rows[int]:
+        return DecodedRows(self)
 
     # RowCodec
     @staticmethod

@@ -32,7 +32,9 @@ from streamproc.engine.rows import Rows
 
 log = structlog.get_logger(__name__)
 
-SWEEP_ROWS_PER_TICK = 1000
+SWEEP_ROWS_PER_TICK = 100
+"""Two thousand rows a second and partition: a sweep begins with every assignment, too, when input
+that has waited is to flow."""
 
 
 class QuotaProcessor:
@@ -44,7 +46,7 @@ class QuotaProcessor:
         self.counts: Counter[str] = Counter()
         """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``, ``orders``,
         ``policy``."""
-        self.packs_at_once = is_native(native)
+        self._packs_at_once = is_native(native)
         self._outlets: dict[type[Effect], tuple[str, str]] = {
             Reminder: ("reminders", topics.reminders),
             Audited: ("audit", topics.audit),
@@ -69,9 +71,13 @@ class QuotaProcessor:
         self._sources = {*rules.packs, *allowances}
         self._told: set[str] = set()
         self._plain = (
-            plain_usage(rules, event_clock=self._event_clock) if self.packs_at_once else None
+            plain_usage(rules, event_clock=self._event_clock) if self._packs_at_once else None
         )
         self._teacher = Teacher(self._plain, rules)
+
+    def new_rows(self) -> Rows[Account]:
+        """Of a partition; packed at every change if the compiled part is to work on them."""
+        return Rows(self, eager=self._packs_at_once)
 
     # RowCodec
     pack = staticmethod(model.pack)

@@ -114,7 +114,7 @@ async def rebuild(
 
     ``seen`` is told of the records after each fetch.
     """
-    rows: Rows[Account] = Rows(processor, eager=processor.packs_at_once)
+    rows: Rows[Account] = processor.new_rows()
     clock_ms = 0
     async for topic, records in read_input(consumer, partition, progress):
         clock_ms = apply_records(processor, topic, partition, records, rows, Outbox(), clock_ms)

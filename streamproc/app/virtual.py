@@ -91,7 +91,7 @@ class VirtualWorker:
     def _rows_of(self, partition: int) -> Rows[Account]:
         rows = self._rows.get(partition)
         if rows is None:
-            rows = Rows(self._processor, eager=self._processor.packs_at_once)
+            rows = self._processor.new_rows()
             self._rows[partition] = rows
         return rows
 

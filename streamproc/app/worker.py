@@ -30,6 +30,10 @@ class _App(faust.App):
         """Nothing is written to disk, so a full or read-only one does no harm."""
 
 
+HEARTBEATS_PER_SESSION = 15
+"""A worker learns of a rebalance with its next heartbeat: until then nothing flows."""
+
+
 def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> Any:
     """The Faust app: one agent over the input topics, the accounts table, two timers.
 
@@ -56,7 +60,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         consumer_auto_offset_reset="earliest",
         broker_commit_interval=0.5,
         broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=settings.session_timeout_seconds / 5,
+        broker_heartbeat_interval=settings.session_timeout_seconds / HEARTBEATS_PER_SESSION,
         consumer_group_instance_id=settings.instance_id,
     )
     processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock, settings.native)

@@ -110,6 +110,9 @@ def committed_consumer(bootstrap: str, **settings: Any) -> Any:
     )
 
 
+PATIENCE_MS = 20
+
+
 def load_batches(rows: Rows[Any], batches: Iterable[FetchedBatch], progress: Progress) -> Progress:
     """Take changelog records over into rows; returns the progress after them."""
     for batch in batches:
@@ -139,7 +142,8 @@ async def read_to_end(
         return progress, end
     consumer.seek(tp, position)
     while position < end:
-        for batches in (await consumer.getmany(timeout_ms=200)).values():
+        # A marker that comes alone moves the position, and lets the whole time pass.
+        for batches in (await consumer.getmany(timeout_ms=PATIENCE_MS)).values():
             progress = load_batches(rows, batches, progress)
         position = await consumer.position(tp)
     return progress, position

@@ -1,17 +1,19 @@
 """A queue of keys by due instant, at eight bytes an entry for all that is not near.
 
-Entries lie in buckets of a minute that hold keys only; the earliest bucket is opened into a heap
-of exact instants. A row's due instant is always asked of the row itself (law 19), so an entry may
-be stale: it is dropped when it comes up.
+Entries lie in buckets of about a minute that hold keys only; a bucket is opened into a heap of
+exact instants when its time comes. A row's due instant is always asked of the row itself (law 19),
+so an entry may be stale: it is dropped when it comes up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 
 NEVER_DUE = 1 << 53
-SPAN_MS = 60_000
+SPAN_BITS = 16
+SPAN_MS = 1 << SPAN_BITS
+"""A power of two: the first bytes of a packed instant are the number of its bucket."""
 
 
 class DueQueue:
@@ -30,7 +32,7 @@ class DueQueue:
 
     def push(self, due_ms: int, key: bytes) -> None:
         """Queue a key whose row is due at ``due_ms``."""
-        number = due_ms // SPAN_MS
+        number = due_ms >> SPAN_BITS
         if number <= self._opened:
             heappush(self._near, (due_ms, key))
             return
@@ -41,16 +43,8 @@ class DueQueue:
         else:
             bucket.append(key)
 
-    def rebuild(self, entries: Iterable[tuple[int, bytes]]) -> None:
-        """Begin anew with these instants and keys."""
-        buckets: dict[int, list[bytes]] = {}
-        for due_ms, key in entries:
-            number = due_ms // SPAN_MS
-            bucket = buckets.get(number)
-            if bucket is None:
-                buckets[number] = [key]
-            else:
-                bucket.append(key)
+    def rebuild(self, buckets: dict[int, list[bytes]]) -> None:
+        """Begin anew with these keys, by their due instants shifted by ``SPAN_BITS``."""
         self._buckets = buckets
         self._order = list(buckets)
         heapify(self._order)
@@ -60,7 +54,7 @@ class DueQueue:
 
     def pop(self, now_ms: int, limit: int) -> Iterator[bytes]:
         """At most ``limit`` keys due at or before ``now_ms``, earliest first."""
-        while limit and self.next_due_ms <= now_ms:
+        while limit and self._reaches(now_ms):
             due_ms, key = heappop(self._near)
             self.dropped.add(key)
             if self._due_of(key) == due_ms:
@@ -69,17 +63,27 @@ class DueQueue:
 
     @property
     def next_due_ms(self) -> int:
-        """The earliest queued instant (it may be stale, never too late); NEVER_DUE if none."""
+        """No queued instant is earlier, and :meth:`pop` up to it moves it on; NEVER_DUE if none."""
         near, order = self._near, self._order
-        while order and (not near or order[0] * SPAN_MS <= near[0][0]):
+        earliest_ms = near[0][0] if near else NEVER_DUE
+        return min(earliest_ms, order[0] << SPAN_BITS) if order else earliest_ms
+
+    def _reaches(self, now_ms: int) -> bool:
+        """Whether the earliest instant has come; buckets that have begun are opened to know it."""
+        order = self._order
+        # At midnight a bucket may hold everybody: before its time nothing waits for its opening.
+        while order and (begin_ms := order[0] << SPAN_BITS) <= now_ms:
+            if self._near and self._near[0][0] < begin_ms:
+                break
             self._open(heappop(order))
-        return near[0][0] if near else NEVER_DUE
+        return bool(self._near) and self._near[0][0] <= now_ms
 
     def _open(self, number: int) -> None:
         self._opened = number
-        for key in self._buckets.pop(number):
-            due_ms = self._due_of(key)
-            if due_ms // SPAN_MS == number:
-                heappush(self._near, (due_ms, key))
-            else:
-                self.dropped.add(key)
+        due_of = self._due_of
+        found = [(due_of(key), key) for key in self._buckets.pop(number)]
+        exact = [one for one in found if one[0] >> SPAN_BITS == number]
+        if len(exact) < len(found):
+            self.dropped.update(key for due_ms, key in found if due_ms >> SPAN_BITS != number)
+        self._near += exact
+        heapify(self._near)

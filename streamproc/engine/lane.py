@@ -145,14 +145,16 @@ class Lane(Generic[T]):
 
         What arrived before an instant is applied before what falls due at it, also when a worker
         was down or lags; else it would matter when it looked (law 5). With nothing waiting there
-        may still be a record on its way, for which the clock waits a little.
+        may still be a record on its way, for which the clock waits a little; but none that comes
+        before those which are applied.
         """
         progress = partition.progress
+        reached_ms = min(progress.clock_ms, now_ms)
         for topic in self.settings.input_topics:
             tp = TP(topic, partition.number)
             if not self._app.consumer.has_nothing_waiting(tp, progress.positions.get(topic, 0)):
-                return min(progress.clock_ms, now_ms)
-        return now_ms - self.settings.timer_margin_ms
+                return reached_ms
+        return max(reached_ms, now_ms - self.settings.timer_margin_ms)
 
     async def _after_work(self, partition: Partition[T]) -> None:
         partition.commit_if_due(time.monotonic())

@@ -64,8 +64,8 @@ class PoisonError(RuntimeError):
 class Processor(RowCodec[T], Protocol[T]):
     """What the application does with records; pure apart from ``rows`` and ``outbox``."""
 
-    packs_at_once: bool
-    """Whether rows are packed at every change, because a part of it works on packed rows."""
+    def new_rows(self) -> Rows[T]:
+        """Empty rows of a partition, of the kind that it works on."""
 
     def apply(
         self,

@@ -6,18 +6,21 @@ state, so that the due queue is rebuilt after a load without decoding a single s
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from struct import Struct
 from typing import Generic, Protocol, TypeVar
 
-from streamproc.engine.due import NEVER_DUE, DueQueue
+from streamproc.engine.due import NEVER_DUE, SPAN_BITS, DueQueue
 
 T = TypeVar("T")
 
 DUE_BYTES = 8
+BUCKET_BYTES = DUE_BYTES - SPAN_BITS // 8
+"""The number of the due queue's bucket: nothing is reckoned row by row after a load."""
 MISSING = object()
 _pack_due = Struct(">q").pack
-_NEVER_DUE_BYTES = _pack_due(NEVER_DUE)
+NEVER_DUE_BYTES = _pack_due(NEVER_DUE)
 
 
 class RowCodec(Protocol[T]):
@@ -97,7 +100,7 @@ class Rows(Generic[T]):
                 continue
             due_ms = due_of(row)
             if due_ms >= NEVER_DUE:
-                stored[key] = data = _NEVER_DUE_BYTES + pack(row)
+                stored[key] = data = NEVER_DUE_BYTES + pack(row)
                 changes.append((key, data))
                 continue
             due = _pack_due(due_ms)
@@ -120,11 +123,12 @@ class Rows(Generic[T]):
 
     def rebuild_due(self) -> None:
         """Derive the due queue from the stored rows."""
-        self._queue.rebuild(
-            (due_ms, key)
-            for key, data in self.stored.items()
-            if (due_ms := _due_of(data)) < NEVER_DUE
-        )
+        found: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        for key, data in self.stored.items():
+            found[data[:BUCKET_BYTES]].append(key)
+        numbers = {int.from_bytes(one, "big", signed=True): keys for one, keys in found.items()}
+        never = NEVER_DUE >> SPAN_BITS
+        self._queue.rebuild({number: numbers[number] for number in numbers if number < never})
 
     def pop_due(self, now_ms: int, limit: int) -> Iterator[bytes]:
         """Keys of at most ``limit`` rows due at or before ``now_ms``, earliest first.
@@ -136,7 +140,7 @@ class Rows(Generic[T]):
 
     @property
     def next_due_ms(self) -> int:
-        """The earliest queued due instant (it may be stale, never too late)."""
+        """No row is due earlier (it may be stale, never too late)."""
         return self._queue.next_due_ms
 
     def _due_ms(self, key: bytes) -> int:

@@ -28,7 +28,6 @@ from streamproc.engine.changelog import (
     tell_deleted_input,
 )
 from streamproc.engine.partition import Partition, Processor
-from streamproc.engine.rows import Rows
 from streamproc.engine.settings import FAUST_LOGGER, LaneSettings
 from streamproc.engine.standby import StandbyFollower
 from streamproc.engine.transaction import TRANSIENT, PartitionWriter
@@ -71,11 +70,8 @@ class Owner(Generic[T]):
         self.assigned: set[int] = set()
         """What the group gave this worker; a partition under repair is assigned but not open."""
         self.changelog = ""
-        self.standby = StandbyFollower(settings.bootstrap, self._new_rows)
+        self.standby = StandbyFollower(settings.bootstrap, lambda: self.processor.new_rows())
         self._lock = asyncio.Lock()
-
-    def _new_rows(self) -> Rows[T]:
-        return Rows(self.processor, eager=self.processor.packs_at_once)
 
     async def own(self, actives: set[int], standbys: set[int], changelog: str) -> None:
         """Make this worker's partitions exactly ``actives`` and its warm copies ``standbys``."""

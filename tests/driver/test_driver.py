@@ -20,7 +20,8 @@ from tests.support.memory_log import MemoryConsumer, MemoryLog, MemoryWriter
 class Counting:
     """Counts the records of each key; a row is due a second after its first one."""
 
-    packs_at_once = False
+    def new_rows(self) -> Rows[Any]:
+        return Rows(self)
 
     pack = staticmethod(str.encode)
     unpack = staticmethod(bytes.decode)

@@ -63,7 +63,7 @@ class Run:
         self.outputs: Outputs = defaultdict(list)
 
     def _new_rows(self) -> Rows[Account]:
-        return Rows(self.processor, eager=self.processor.packs_at_once)
+        return self.processor.new_rows()
 
     def apply(self, records: list[LogRecord]) -> None:
         outbox = Outbox()

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
-from importlib import resources
 from typing import Any, get_args
 
 import msgspec
 import pytest
-import yaml
 
 from streamproc.app.plain import plain_usage
 from streamproc.contracts.rulepacks import pack_names
-from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
+from streamproc.contracts.rulesfile import packaged_rulebook
 from streamproc.core.alerts.rules import CheckKind, WatchKind
 from streamproc.core.instants import DAY_MS
-from streamproc.core.rulebook import Rulebook, TimedKind, UsageKind
+from streamproc.core.rulebook import TimedKind, UsageKind
 from streamproc.edges.workload import InputRecord, WorkloadSettings
 from streamproc.edges.workload_quota import quota_month
 from streamproc.oracle import LogRecord, expect
+from tests.support.everything import everything
 from tests.support.expectation import Result
 from tests.support.expectation import expect as run
 from tests.support.oracle import assert_agrees
@@ -32,49 +31,6 @@ SETTINGS = WorkloadSettings(
 )
 """Long enough for an anomaly, which needs cycles before it; no closed account is forgotten yet."""
 TOPIC = "events"
-MORE: list[dict[str, Any]] = [
-    {"id": "sorry-always", "kind": "usage_corrected", "when": "always"},
-    {
-        "id": "working-days",
-        "kind": "cron",
-        "cron": "30 9 * * mon-fri",
-        "cool_down_seconds": 604_800,
-    },
-    {"id": "this-once", "kind": "once", "date": "2026-02-20", "at": "12:00"},
-    {"id": "cycle-over", "kind": "cycle_end"},
-    {"id": "pack-over", "kind": "expiry"},
-    {"id": "a-word-later", "kind": "after_activation", "hours_after": 20},
-]
-"""What neither file has."""
-
-
-def _data(name: str) -> dict[str, Any]:
-    file = resources.files("streamproc.contracts") / "rules" / f"{name}.yaml"
-    data: dict[str, Any] = yaml.safe_load(file.read_bytes())
-    return data
-
-
-@cache
-def everything() -> Rulebook:
-    """The showcase, with plans, packs and rules of quota.yaml and every schedule beside its own.
-
-    Caps are lower: they must be reached by few subscribers in two months.
-    """
-    showcase, quota = _data("showcase"), _data("quota")
-    for plan in quota["plans"]:
-        for one in (plan, *plan.get("tariffs", ())):
-            if "cost_cap_minor" in one:
-                one["cost_cap_minor"] = one["cost_cap_minor"] // 10
-    known = {one["id"] for one in showcase["rules"]}
-    more = [one for one in quota["rules"] if one["id"] not in known]
-    more += [{**one, "category": "summary", "texts": {"en": "."}} for one in MORE]
-    data = {
-        **showcase,
-        "plans": [*showcase["plans"], *quota["plans"]],
-        "packs": [*showcase["packs"], *quota["packs"]],
-        "rules": [*showcase["rules"], *more],
-    }
-    return load_rulebook(yaml.safe_dump(data, sort_keys=False), "everything.yaml")
 
 
 @cache

@@ -63,7 +63,7 @@ def expect_of_topics(
     rows: dict[int, Rows[Account]] = {}
     clocks: dict[int, int] = {}
     for topic, partition, offset, record in entries:
-        own = rows.setdefault(partition, Rows(processor, eager=processor.packs_at_once))
+        own = rows.setdefault(partition, processor.new_rows())
         entry = InputRecord(topic, partition, offset, *record)
         clocks[partition] = processor.apply(
             topic, partition, [entry], own, outbox, clocks.get(partition, 0)

@@ -161,7 +161,7 @@ class MemoryWorker(Generic[T]):
         )
         await writer.open()
         crashpoints.reached("open", "a")
-        rows: Rows[T] = Rows(self.processor, eager=self.processor.packs_at_once)
+        rows: Rows[T] = self.processor.new_rows()
         consumer = MemoryConsumer(self.log)
         progress, _ = await read_to_end(consumer, self.changelog, number, 0, rows, Progress())
         crashpoints.reached("open", "b")

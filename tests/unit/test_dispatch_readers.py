@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ class Consumer:
         self.group = settings["group_id"]
         self.places: dict[TopicPartition, int] = {}
         self.is_member = "session_timeout_ms" in settings
+        self._coordinator = SimpleNamespace(rejoining=False, need_rejoin=lambda: False)
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         self.log.calls.append("metadata")
@@ -70,7 +72,10 @@ class Consumer:
     def beginning_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, 0)
 
-    def poll(self, timeout_ms: int, max_records: int = 500) -> dict[TopicPartition, list[Record]]:
+    def poll(
+        self, timeout_ms: int, max_records: int | None = None
+    ) -> dict[TopicPartition, list[Record]]:
+        max_records = max_records or 500
         if self.is_member:
             self.log.calls.append("poll")
         found: dict[TopicPartition, list[Record]] = defaultdict(list)

@@ -21,7 +21,8 @@ SETTINGS = LaneSettings("", "app", ("in",), commit_interval_seconds=0.5, max_unc
 class Copying:
     """Each record's value becomes its key's row and an output."""
 
-    packs_at_once = False
+    def new_rows(self) -> Rows[Any]:
+        return Rows(self)
 
     pack = staticmethod(bytes)
     unpack = staticmethod(bytes)

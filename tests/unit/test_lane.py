@@ -84,3 +84,22 @@ async def test_chunks_of_one_fetch_and_of_the_next_follow_each_other(
         for event in chunks(lane, consumer, *offsets):
             await lane._on_chunk(event)
     assert lane.owner.partitions[0].offsets == [5, 6, 7, 8, 12, 13]
+
+
+@pytest.mark.parametrize(
+    ("is_waiting", "clock_ms", "timers_ms"),
+    [
+        (True, 9_800, 9_800),
+        (True, 10_200, 10_000),
+        (False, 8_000, 9_000),
+        (False, 9_800, 9_800),
+        (False, 10_200, 10_000),
+    ],
+)
+def test_timers_stay_behind_input_on_its_way_but_not_behind_what_is_applied(
+    lane: Any, is_waiting: bool, clock_ms: int, timers_ms: int
+) -> None:
+    lane.settings = SimpleNamespace(input_topics=("in",), timer_margin_ms=1_000)
+    lane._app.consumer.has_nothing_waiting = lambda *_: not is_waiting
+    partition = SimpleNamespace(number=0, progress=Progress(clock_ms=clock_ms))
+    assert lane._timers_ms(partition, now_ms=10_000) == timers_ms

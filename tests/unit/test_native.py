@@ -45,7 +45,7 @@ class Run:
 
     def __init__(self, native: Native, rules: Rulebook = RULES) -> None:
         self.processor = QuotaProcessor(rules, Topics(), "event", native)
-        self.rows: Rows[Account] = Rows(self.processor, eager=self.processor.packs_at_once)
+        self.rows: Rows[Account] = self.processor.new_rows()
         self.outbox = Outbox()
         self.clock_ms = 0
 

@@ -103,7 +103,7 @@ def life(zone: str, granted: int) -> list[Log]:
 def outcome(native: Native, rules: Rulebook, log: list[Log]) -> tuple[Any, int]:
     """All that comes out, and how many reminders the compiled part told of."""
     processor = QuotaProcessor(rules, Topics(), "event", native)
-    rows: Rows[Account] = Rows(processor, eager=processor.packs_at_once)
+    rows: Rows[Account] = processor.new_rows()
     outbox, told = Outbox(), 0
     emit_told = processor._emit_told
 

@@ -83,7 +83,7 @@ class SlowWriter:
 
 
 def changed_partition(writer: Any) -> Partition[Any]:
-    processor: Any = mock.Mock(packs_at_once=False)
+    processor: Any = mock.Mock()
     settings = LaneSettings(bootstrap="", app_id="app", input_topics=("in",))
     partition = Partition(0, Rows(processor), Progress(), writer, processor, "log", settings)
     partition.outbox.put("out", b"k", b"v")
