@@ -29,6 +29,9 @@ EVENTS_PER_SUBSCRIBER = 10
 START_MS = 1_767_600_000_000
 """2026-01-05T08:00:00Z; events are a millisecond apart, so a million fit into one day."""
 
+CLIENT = {"log_level": 3, "enable.metrics.push": False}
+"""Of every client of librdkafka, which may crash while it begins to send metrics of itself."""
+
 Fired = Counter[tuple[str, int]]
 """How often each (subscriber, threshold) was reminded of."""
 
@@ -121,7 +124,7 @@ def fill(bootstrap: str, name: str, events: int, subscribers: int, seed: int = 1
 @functools.cache
 def admin_of(bootstrap: str) -> AdminClient:
     """One client for the whole run: librdkafka may crash in a client that ends at once again."""
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    return AdminClient({**CLIENT, "bootstrap.servers": bootstrap})
 
 
 def create_topics(bootstrap: str, names: list[str], **config: str) -> None:
@@ -150,8 +153,8 @@ def produce(
     """Write records, each key in order, acknowledged; raises KafkaException."""
     producer = Producer(
         {
+            **CLIENT,
             "bootstrap.servers": bootstrap,
-            "log_level": 3,
             "compression.type": compression,
             "enable.idempotence": True,
             "linger.ms": 50,
@@ -174,6 +177,7 @@ def read_all(bootstrap: str, topic: str) -> list[bytes]:
     """Values of every record a ``read_committed`` consumer sees, to the present end."""
     consumer = Consumer(
         {
+            **CLIENT,
             "bootstrap.servers": bootstrap,
             "group.id": "perf-reader",
             "enable.auto.commit": False,

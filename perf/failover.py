@@ -21,7 +21,7 @@ from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from perf.compare_peers import streamproc
 from perf.compare_run import PeerError, PeerProcess
-from perf.compare_task import PARTITIONS, create_topics, delete_topics
+from perf.compare_task import CLIENT, PARTITIONS, create_topics, delete_topics
 from perf.live import Background, load
 from perf.machine import describe
 from perf.scale import STABLE_LIMIT_SECONDS, await_stable, typical_rows, write_state
@@ -44,6 +44,7 @@ class Flow:
         self._topic = topic
         self._consumer = Consumer(
             {
+                **CLIENT,
                 "bootstrap.servers": bootstrap,
                 "group.id": f"{app_id}-flow",
                 "enable.auto.commit": False,

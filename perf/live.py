@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from perf.compare_task import (
+    CLIENT,
     LARGEST_EVENT_BYTES,
     PARTITIONS,
     THRESHOLDS,
@@ -67,8 +68,8 @@ def load(
     """Write usage at a steady rate; the results are what must come out, and the rate reached."""
     producer = Producer(
         {
+            **CLIENT,
             "bootstrap.servers": bootstrap,
-            "log_level": 3,
             "compression.type": "lz4",
             "acks": "all",
             "linger.ms": 5,
@@ -126,8 +127,8 @@ def committed(pipe: Connection, bootstrap: str, *topics: str) -> Iterator[tuple[
     """
     consumer = Consumer(
         {
+            **CLIENT,
             "bootstrap.servers": bootstrap,
-            "log_level": 3,
             "group.id": "perf-reader",  # demanded, not used: partitions are assigned by hand
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
@@ -151,6 +152,7 @@ def append_times(bootstrap: str, topic: str) -> dict[tuple[int, int], int]:
     """When the broker appended each record of a LogAppendTime topic, by (partition, offset)."""
     consumer = Consumer(
         {
+            **CLIENT,
             "bootstrap.servers": bootstrap,
             "group.id": "perf-live-times",
             "enable.auto.commit": False,

@@ -77,17 +77,16 @@ def draw_latency(
     first.plot(
         ordered, [(index + 1) / count * 100 for index in range(count)], color=OURS_COLOUR, lw=1.5
     )
+    told = []
     for share, limit in ((50, 120), (99, 400), (99.9, 1000)):
         value = ordered[min(int(count * share / 100), count - 1)]
         first.plot([value], [share], "o", color=OURS_COLOUR, ms=4)
-        first.annotate(
-            f"p{share:g} {value:.0f} ms (target {limit})",
-            (value, share),
-            xytext=(6, -10),
-            textcoords="offset points",
-            fontsize=7,
-        )
+        told.append(f"p{share:g}: {value:,.0f} ms (target {limit:,})")
+    first.text(0.03, 0.95, "\n".join(told), transform=first.transAxes, va="top", fontsize=8)
     first.set_xscale("log")
+    shown = _log_ticks(ordered[0], ordered[-1])
+    first.set_xticks(shown, [f"{one:,}" for one in shown])
+    first.set_xticks([], minor=True)
     first.set_xlabel("ms from the event's append to the committed reminder", fontsize=8)
     first.set_ylabel("% of reminders", fontsize=8)
     first.set_title(f"{count:,} reminders", fontsize=9)
@@ -97,13 +96,22 @@ def draw_latency(
         second.plot(intervals, [one[2] for one in curve], "o-", color=SECOND_COLOUR, label="p99")
         second.set_xlabel("commit interval, ms", fontsize=8)
         second.set_ylabel("ms", fontsize=8)
-        second.set_ylim(bottom=0)
+        second.set_yscale("log")
+        shown = _log_ticks(min(one[1] for one in curve), max(one[2] for one in curve))
+        second.set_yticks(shown, [f"{one:,}" for one in shown])
+        second.set_yticks([], minor=True)
         second.set_title("what the commit interval costs", fontsize=9)
         second.legend(fontsize=8)
     for axis in axes:
         axis.grid(alpha=0.3)
         axis.tick_params(labelsize=8)
     _save(pyplot, figure, path, machine)
+
+
+def _log_ticks(least: float, greatest: float) -> list[int]:
+    """Round numbers around a range of milliseconds."""
+    ticks = [number * 10**power for power in range(1, 5) for number in (1, 2, 5)]
+    return [one for one in ticks if least / 2 <= one <= greatest * 2]
 
 
 def draw_scale(

@@ -29,6 +29,7 @@ from perf.bare.worker import RULES
 from perf.compare_peers import streamproc
 from perf.compare_run import GroupOffsets, PeerError, PeerProcess, measure
 from perf.compare_task import (
+    CLIENT,
     LARGEST_EVENT_BYTES,
     START_MS,
     Fired,
@@ -199,8 +200,8 @@ def _gate(bootstrap: str, given: Input) -> Producer:
     """Write the input in a transaction that is still open."""
     producer = Producer(
         {
+            **CLIENT,
             "bootstrap.servers": bootstrap,
-            "log_level": 3,
             "compression.type": "lz4",
             "linger.ms": 50,
             "partitioner": "murmur2",

@@ -26,7 +26,7 @@ from uuid import uuid4
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from perf.compare_task import create_topics, produce, subscriber, usage_event
+from perf.compare_task import CLIENT, create_topics, produce, subscriber, usage_event
 from perf.live import Background, committed
 from perf.machine import describe
 from perf.plot import draw_storm
@@ -133,7 +133,7 @@ def watch(pipe: Connection, bootstrap: str, reminders: str, audit: str) -> None:
 def alert(pipe: Connection, bootstrap: str, topic: str, subscribers: int, begin_ms: int) -> None:
     """From an instant on, let one subscriber after the other cross a threshold, until told."""
     producer = Producer(
-        {"bootstrap.servers": bootstrap, "log_level": 3, "linger.ms": 5, "partitioner": "murmur2"}
+        {**CLIENT, "bootstrap.servers": bootstrap, "linger.ms": 5, "partitioner": "murmur2"}
     )
     producer.list_topics(topic, 10)
     pipe.send("ready")
@@ -214,7 +214,9 @@ class Storm:
 
     def _wait(self, midnight_ms: int) -> None:
         """Until as many reminders are there as there must be, or too long."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "perf-storm-ends"})
+        consumer = Consumer(
+            {**CLIENT, "bootstrap.servers": self.bootstrap, "group.id": "perf-storm-ends"}
+        )
         places = [TopicPartition(self.names.reminders, number) for number in range(PARTITIONS)]
         before, quiet_since = -1, time.monotonic()
         while time.time() < (midnight_ms + self.window_ms) / 1000 + SLACK_SECONDS:
