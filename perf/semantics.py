@@ -7,8 +7,8 @@ all forms interleaved over some rounds:
   which is what the first version of the core had.
 - ``unused``: the same events under the same rules, beside which there is every other feature, of
   which these subscribers use none. That should cost next to nothing.
-- ``everything``: a workload that meets every feature (pools, refunds, retractions, tariffs, plan
-  changes, answers) under rules of every kind, with quiet hours, caps and coalescing.
+- ``everything``: a workload that meets every feature of quota (pools, refunds, retractions,
+  tariffs, plan changes) under rules of every kind, with quiet hours, caps and coalescing.
 
 Each with the core in Python, and, where it takes part, with the compiled part. Outputs are counted,
 too: an event that causes more messages must cost more.

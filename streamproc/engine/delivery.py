@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
+PATIENCE_SECONDS = 0.1
+"""Faust waits a second for records: so long what it asked for before a rebalance keeps it from asking
+for the partitions that it brought."""
 REFUSALS_CHECK_SECONDS = 1.0
 HOLES_CHECK_SECONDS = 5.0
 
@@ -118,7 +121,7 @@ class BatchConsumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
         try:
-            fetched = await super()._getmany(active_partitions, timeout)
+            fetched = await super()._getmany(active_partitions, min(timeout, PATIENCE_SECONDS))
         except FORBIDDEN as error:
             raise _refused(error) from error
         # Now, before the next fetch: the positions are those after these very records.

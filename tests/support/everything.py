@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rulebook import Rulebook, TimedKind
 
 MORE: list[dict[str, Any]] = [
     {"id": "sorry-always", "kind": "usage_corrected", "when": "always"},
@@ -27,7 +27,8 @@ MORE: list[dict[str, Any]] = [
 """What neither file has."""
 
 
-ASKED = ("subscription_question", "charge_question")
+TIMED = get_args(TimedKind)
+LONG_AGO = {"valid_from": "2019-01-01T00:00:00Z", "valid_until": "2020-01-01T00:00:00Z"}
 
 
 def _loaded(data: dict[str, Any]) -> Rulebook:
@@ -53,8 +54,8 @@ def everything() -> Rulebook:
 def mostly_unused() -> Rulebook:
     """The default rules, and all of :func:`everything` that their subscribers do not meet.
 
-    That is what belongs to other plans, to packs and services. What is for everybody stays out:
-    quiet hours and caps, notices of activation, replies apart.
+    That is plans that nobody has, packs, and rules for those plans that are in force no more. What
+    is for everybody stays out: quiet hours and caps.
     """
     basic, full = _data("default"), _everything()
     had = {one["id"] for name in ("plans", "packs", "rules") for one in basic[name]}
@@ -63,15 +64,11 @@ def mostly_unused() -> Rulebook:
         for name in ("plans", "packs", "rules")
     }
     others = [one["id"] for one in more["plans"]]
-    more["rules"] = [{**one, "plans": others} for one in more["rules"]]
-    asked = [one for one in full["notices"] if one["kind"] in ASKED]
-    data = {
-        **basic,
-        **{name: [*basic[name], *more[name]] for name in more},
-        **{name: full[name] for name in ("services", "roaming_zones", "commands")},
-        "notices": asked,
-    }
-    return _loaded(data)
+    more["rules"] = [
+        {**one, **LONG_AGO, **({"plans": others} if one["kind"] in TIMED else {})}
+        for one in more["rules"]
+    ]
+    return _loaded({**basic, **{name: [*basic[name], *more[name]] for name in more}})
 
 
 def _everything() -> dict[str, Any]:
