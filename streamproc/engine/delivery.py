@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
 PATIENCE_SECONDS = 0.1
-"""Faust waits a second for records: so long what it asked for before a rebalance keeps it from asking
-for the partitions that it brought."""
+"""Faust waits a second for records, and so long what it asked for before a rebalance keeps it from
+asking for the partitions that came with that."""
 REFUSALS_CHECK_SECONDS = 1.0
 HOLES_CHECK_SECONDS = 5.0
 
