@@ -25,20 +25,7 @@ MORE: list[dict[str, Any]] = [
     {"id": "a-word-later", "kind": "after_activation", "hours_after": 20},
 ]
 """What neither file has."""
-
-
-TIMED = get_args(TimedKind)
-LONG_AGO = {"valid_from": "2019-01-01T00:00:00Z", "valid_until": "2020-01-01T00:00:00Z"}
-
-
-def _loaded(data: dict[str, Any]) -> Rulebook:
-    return load_rulebook(yaml.safe_dump(data, sort_keys=False), "everything.yaml")
-
-
-def _data(name: str) -> dict[str, Any]:
-    file = resources.files("streamproc.contracts") / "rules" / f"{name}.yaml"
-    data: dict[str, Any] = yaml.safe_load(file.read_bytes())
-    return data
+OF_BUCKETS = ("usage_percent", "remaining_bytes", "used_bytes")
 
 
 @cache
@@ -47,28 +34,41 @@ def everything() -> Rulebook:
 
     Caps are lower: they must be reached by few subscribers in two months.
     """
-    return _loaded(_everything())
+    return load_rulebook(everything_text(), "everything.yaml")
 
 
-@cache
-def mostly_unused() -> Rulebook:
-    """The default rules, and all of :func:`everything` that their subscribers do not meet.
+def everything_text() -> str:
+    """The file of :func:`everything`."""
+    return yaml.safe_dump(_everything(), sort_keys=False)
 
-    That is plans that nobody has, packs, and rules for those plans that are in force no more. What
-    is for everybody stays out: quiet hours and caps.
+
+def mostly_unused_text(basic_text: str) -> str:
+    """A rules file with all that its subscribers do not meet of :func:`everything` beside it.
+
+    That is plans that nobody has, packs, and those rules that can be for such plans or for their
+    buckets alone. What is for everybody stays out, and so do quiet hours and caps.
     """
-    basic, full = _data("default"), _everything()
+    basic, full = yaml.safe_load(basic_text), _everything()
     had = {one["id"] for name in ("plans", "packs", "rules") for one in basic[name]}
     more = {
         name: [one for one in full[name] if one["id"] not in had]
         for name in ("plans", "packs", "rules")
     }
-    others = [one["id"] for one in more["plans"]]
+    plans = [one["id"] for one in more["plans"]]
+    buckets = [bucket["id"] for one in more["plans"] for bucket in one["allowances"]]
     more["rules"] = [
-        {**one, **LONG_AGO, **({"plans": others} if one["kind"] in TIMED else {})}
-        for one in more["rules"]
+        *({**one, "plans": plans} for one in more["rules"] if one["kind"] in get_args(TimedKind)),
+        *({**one, "buckets": buckets} for one in more["rules"] if one["kind"] in OF_BUCKETS),
     ]
-    return _loaded({**basic, **{name: [*basic[name], *more[name]] for name in more}})
+    return yaml.safe_dump(
+        {**basic, **{name: [*basic[name], *more[name]] for name in more}}, sort_keys=False
+    )
+
+
+def _data(name: str) -> dict[str, Any]:
+    file = resources.files("streamproc.contracts") / "rules" / f"{name}.yaml"
+    data: dict[str, Any] = yaml.safe_load(file.read_bytes())
+    return data
 
 
 def _everything() -> dict[str, Any]:
@@ -80,10 +80,9 @@ def _everything() -> dict[str, Any]:
     known = {one["id"] for one in showcase["rules"]}
     more = [one for one in quota["rules"] if one["id"] not in known]
     more += [{**one, "category": "summary", "texts": {"en": "."}} for one in MORE]
-    data = {
+    return {
         **showcase,
         "plans": [*showcase["plans"], *quota["plans"]],
         "packs": [*showcase["packs"], *quota["packs"]],
         "rules": [*showcase["rules"], *more],
     }
-    return data
