@@ -30,6 +30,9 @@ class _App(faust.App):
         """Nothing is written to disk, so a full or read-only one does no harm."""
 
 
+METADATA_MAX_AGE_MS = 5_000
+"""aiokafka asks a partition's former leader for offsets again and again, until it looks for the
+leader anew: within its own five minutes."""
 HEARTBEATS_PER_SESSION = 15
 """A worker learns of a rebalance with its next heartbeat: until then nothing flows."""
 
@@ -58,6 +61,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         consumer_max_fetch_size=4_000_000,
         broker_max_poll_records=20_000,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         broker_commit_interval=0.5,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / HEARTBEATS_PER_SESSION,

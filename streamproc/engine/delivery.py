@@ -204,13 +204,18 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Start input at the position held with the state, not at the group's offset (law 2)."""
         await super().perform_seek()
-        for tp in self.assignment():
-            if self._is_changelog_tp(tp):
-                continue
-            offset = self._lane.position(tp)
-            if offset is not None:
-                await self._seek(tp, offset)
-                self._committed_offset[tp] = offset or None
+        inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
+        offsets = {tp: self._lane.position(tp) for tp in inputs}
+        # Of what a state does not know yet, chunks may have been fetched and dropped: left where
+        # it is, the client would go on behind them.
+        unknown = [tp for tp, offset in offsets.items() if offset is None]
+        firsts = await self.earliest_offsets(*unknown) if unknown else {}
+        for tp in inputs:
+            offset = offsets[tp]
+            if offset is None:
+                offset = firsts[tp]
+            await self._seek(tp, offset)
+            self._committed_offset[tp] = offset or None
             self._begin_epoch(tp, offset)
 
     def _begin_epoch(self, tp: TP, offset: int | None) -> None:

@@ -132,6 +132,19 @@ async def test_seeking_ends_where_the_state_says(consumer: Any, app: Any) -> Non
     assert consumer.epoch(CHANGELOG) == before
 
 
+async def test_input_that_no_state_knows_begins_at_its_first_offset(
+    consumer: Any, app: Any
+) -> None:
+    """Wherever the group or the client is: what was fetched and dropped before is in no state."""
+    consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 5})
+    consumer._thread.earliest_offsets = mock.AsyncMock(return_value={INPUT: 3})
+    app.lane.owner.partitions[0] = SimpleNamespace(start_offset={}.get)
+    with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
+        await consumer.perform_seek()
+    assert consumer.sought == [(INPUT, 3)]
+    assert consumer._asked[INPUT] == 3
+
+
 async def test_a_revocation_forgets_what_was_acknowledged(consumer: Any, app: Any) -> None:
     """Why the override commits first: ``on_partitions_revoked`` drops ``_acked`` at once."""
     order: list[str] = []
