@@ -205,20 +205,17 @@ class BatchConsumer(driver.Consumer):
         """Start input at the position held with the state, not at the group's offset (law 2)."""
         await super().perform_seek()
         inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-        offsets = {tp: self._lane.position(tp) for tp in inputs}
+        known = {tp: offset for tp in inputs if (offset := self._lane.position(tp)) is not None}
         # Of what a state does not know yet, chunks may have been fetched and dropped: left where
         # it is, the client would go on behind them.
-        unknown = [tp for tp, offset in offsets.items() if offset is None]
+        unknown = [tp for tp in inputs if tp not in known]
         firsts = await self.earliest_offsets(*unknown) if unknown else {}
-        for tp in inputs:
-            offset = offsets[tp]
-            if offset is None:
-                offset = firsts[tp]
+        for tp, offset in {**known, **{tp: firsts[tp] for tp in unknown}}.items():
             await self._seek(tp, offset)
             self._committed_offset[tp] = offset or None
             self._begin_epoch(tp, offset)
 
-    def _begin_epoch(self, tp: TP, offset: int | None) -> None:
+    def _begin_epoch(self, tp: TP, offset: int) -> None:
         self._epochs[tp] = self.epoch(tp) + 1
         self._asked[tp] = offset
         self._next.pop(tp, None)

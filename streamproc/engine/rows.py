@@ -126,9 +126,13 @@ class Rows(Generic[T]):
         found: defaultdict[bytes, list[bytes]] = defaultdict(list)
         for key, data in self.stored.items():
             found[data[:BUCKET_BYTES]].append(key)
-        numbers = {int.from_bytes(one, "big", signed=True): keys for one, keys in found.items()}
-        never = NEVER_DUE >> SPAN_BITS
-        self._queue.rebuild({number: numbers[number] for number in numbers if number < never})
+        self._queue.rebuild(
+            {
+                number: keys
+                for one, keys in found.items()
+                if (number := int.from_bytes(one, "big", signed=True)) < NEVER_DUE >> SPAN_BITS
+            }
+        )
 
     def pop_due(self, now_ms: int, limit: int) -> Iterator[bytes]:
         """Keys of at most ``limit`` rows due at or before ``now_ms``, earliest first.

@@ -5,28 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perf.bare.counter import CountUsage
 from streamproc.engine.decoded import DecodedRows
 from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.rows import Rows
 from tests.property.budget import budget
 
-
-class Counter:
-    """A row is a number that nothing is due for."""
-
-    @staticmethod
-    def pack(row: int) -> bytes:
-        return row.to_bytes(4, "big")
-
-    @staticmethod
-    def unpack(data: bytes) -> int:
-        return int.from_bytes(data, "big")
-
-    @staticmethod
-    def due_ms(row: int) -> int:
-        return NEVER_DUE
-
-
+CODEC = CountUsage("reminders")
+"""A row is a number that nothing is due for."""
 KEYS = st.sampled_from([b"a", b"b", b"c", b"d"])
 ACTIONS = st.one_of(
     st.tuples(st.just("put"), KEYS, st.integers(0, 1 << 30)),
@@ -41,8 +27,8 @@ ACTIONS = st.one_of(
 def test_decoded_rows_are_as_packed_ones(
     actions: list[tuple[str, bytes | None, int | None]],
 ) -> None:
-    packed: Rows[int] = Rows(Counter())
-    decoded: Rows[int] = DecodedRows(Counter())
+    packed: Rows[int] = Rows(CODEC)
+    decoded: Rows[int] = DecodedRows(CODEC)
     log: dict[bytes, bytes | None] = {}
     for action, key, value in [*actions, ("reload", None, None)]:
         if key is not None:
@@ -56,7 +42,7 @@ def test_decoded_rows_are_as_packed_ones(
             log.update(found)
             assert not decoded.is_changed
         if action == "reload":
-            decoded = DecodedRows(Counter())
+            decoded = DecodedRows(CODEC)
             decoded.load(log)
             decoded.rebuild_due()
         for name in (b"a", b"b", b"c", b"d", b"e"):
