@@ -51,7 +51,8 @@ class Pace:
         """
         for urgency in sorted(self._classes):
             waiting = self._classes[urgency]
-            if self._allowed >= 1 or waiting[0][1] < now_ms:
+            due_ms, deadline_ms, _ = waiting[0]
+            if due_ms <= now_ms and (self._allowed >= 1 or deadline_ms < now_ms):
                 _, _, key = heappop(waiting)
                 if not waiting:
                     del self._classes[urgency]

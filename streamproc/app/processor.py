@@ -36,6 +36,9 @@ SWEEP_ROWS_PER_TICK = 100
 """Two thousand rows a second and partition: a sweep begins with every assignment, too, when input
 that has waited is to flow."""
 
+PARKED_AHEAD_MS = 60_000
+"""What is said so soon after a cycle's end waits for it among the storm's, not in the due queue."""
+
 
 class QuotaProcessor:
     """The engine's ``Processor`` for subscribers' accounts."""
@@ -207,14 +210,13 @@ class QuotaProcessor:
             account = _readable(rows, key)
             if account is None or key in self._aside_keys:
                 continue
-            turn = turn_of(account, key.decode(), self.rules) if pace is not None else None
             if pace is None:
                 self._advance(rows, outbox, key, account, now_ms)
-            elif turn is None:
-                # One instant alone: what comes after it may have to wait for its turn.
+            elif not self._park(rows, pace, key, now_ms):
+                # One instant alone: what comes after it may have to wait for its turn. It waits
+                # there and not behind a million others whose cycles have yet to be closed.
                 self._advance(rows, outbox, key, account, account.next_due_ms)
-            else:
-                pace.park(turn.urgency, account.next_due_ms, turn.deadline_ms, key)
+                self._park(rows, pace, key, now_ms + PARKED_AHEAD_MS)
         if pace is not None:
             self._send_paced(rows, outbox, pace, now_ms, limit)
 
@@ -226,6 +228,16 @@ class QuotaProcessor:
         if pace is None:
             pace = self._paces[rows] = Pace()
         return pace
+
+    def _park(self, rows: Rows[Account], pace: Pace, key: bytes, until_ms: int) -> bool:
+        """Let a row wait for its turn; False if nothing is said at its next instant by then."""
+        account = rows.get(key)
+        if account is None or account.next_due_ms > until_ms:
+            return False
+        turn = turn_of(account, key.decode(), self.rules)
+        if turn is not None:
+            pace.park(turn.urgency, account.next_due_ms, turn.deadline_ms, key)
+        return turn is not None
 
     def _send_paced(
         self, rows: Rows[Account], outbox: Outbox, pace: Pace, now_ms: int, limit: int

@@ -32,7 +32,7 @@ ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
 PATIENCE_SECONDS = 0.1
 """Faust waits a second for records, and so long what it asked for before a rebalance keeps it from
-asking for the partitions that came with that."""
+asking for the partitions that came with that; as long when there is nothing yet to ask for."""
 REFUSALS_CHECK_SECONDS = 1.0
 HOLES_CHECK_SECONDS = 5.0
 
@@ -118,6 +118,15 @@ class BatchConsumer(driver.Consumer):
     def epoch(self, tp: TP) -> int:
         """How often a partition was rewound or assigned; chunks of older epochs are stale."""
         return self._epochs.get(tp, 0)
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        if self._get_active_partitions():
+            return await super()._wait_next_records(timeout)
+        # The flow has resumed, its partitions have not.
+        await self.sleep(PATIENCE_SECONDS)
+        return {}, set()
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
         try:

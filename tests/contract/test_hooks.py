@@ -103,6 +103,8 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_acked", "consumer"),
         ("_acked_index", "consumer"),
         ("_committed_offset", "consumer"),
+        ("_get_active_partitions", "consumer"),
+        ("_wait_next_records", driver.Consumer),
         ("_getmany", driver.Consumer),
         ("_is_changelog_tp", driver.Consumer),
         ("_read_offset", "consumer"),

@@ -58,6 +58,29 @@ async def test_getmany_yields_what_get_many_fetched_as_messages(consumer: Any) -
     assert [one for _, message in found for one in message.value.records] == records
 
 
+async def test_what_is_resumed_after_the_flow_is_soon_asked_for(consumer: Any) -> None:
+    """``getmany`` -> ``_wait_next_records``: between the two Faust would sleep a whole second."""
+    consumer._thread.getmany = mock.AsyncMock(return_value={})
+    consumer._set_active_tps(set())
+
+    async def look() -> float:
+        begun = asyncio.get_running_loop().time()
+        assert [message async for message in consumer.getmany(timeout=1.0)] == []
+        return asyncio.get_running_loop().time() - begun
+
+    looking = asyncio.create_task(look())
+    await asyncio.sleep(0.01)
+    assert not looking.done()  # it waits for the flow, without limit
+    consumer.resume_flow()
+    assert await looking < 0.5
+    consumer._thread.getmany.assert_not_awaited()
+    with mock.patch.object(delivery.BatchConsumer, "_wait_next_records", _of_faust):
+        assert await look() >= 1.0
+
+
+_of_faust = Consumer._wait_next_records
+
+
 async def drained(consumer: Any, offsets: list[int]) -> list[int]:
     """The offsets of the messages that ``_drain_messages`` delivers of those that come in."""
     chunks = [Chunk(INPUT, [Record(offset)], 0) for offset in offsets]

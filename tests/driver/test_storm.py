@@ -31,6 +31,7 @@ rules:
      misfire_grace_seconds: {grace}, category: law, texts: {{en: "{{used}} at {{as_of}}"}}}}
   - {{id: may, kind: once, date: 2026-01-06, at: "00:00", segments: [may], priority: 7,
      misfire_grace_seconds: {grace}, category: news, texts: {{en: "{{used}} at {{as_of}}"}}}}
+  - {{id: over, kind: cycle_end, mandatory: true, category: law, texts: {{en: "{{used}}"}}}}
 """
 MIDNIGHT_MS = to_ms(START) + DAY
 
@@ -189,3 +190,26 @@ def test_law_20_a_storm_of_alerts_held_in_the_night_goes_before_summaries() -> N
         assert len(alerts) == SUBSCRIBERS // 8
         # A subscriber's own summary may come with the alert; of the others none is before it.
         assert max(alerts) < 2 * len(alerts)
+
+
+def test_law_20_notices_of_closed_cycles_do_not_wait_for_all_others_to_be_closed() -> None:
+    with QuotaDriver(rules(rate=50, first=100), partitions=1, due_per_tick=20) as driver:
+        subscribers(driver)
+        cycle_end_ms = to_ms(datetime(2026, 2, 1, tzinfo=START.tzinfo))
+        driver.advance_wall_clock(cycle_end_ms - SECOND - driver.now_ms)
+        told_while_closing = []
+        while len(told_while_closing) < 100:
+            driver.now_ms += SECOND
+            driver.tick()
+            driver.commit()
+            open_cycles = [driver.account(f"86138{one:06}") for one in range(SUBSCRIBERS)]
+            if all(one and one.cycle_start_ms == cycle_end_ms for one in open_cycles):
+                break
+            told_while_closing.append(len(timed(driver)))
+        before = told_while_closing[0]
+        assert len(told_while_closing) > 8
+        assert told_while_closing[-1] > before
+        driver.advance_wall_clock(3 * MINUTE, step_ms=SECOND)
+        assert Counter(one.subscriber for one in timed(driver) if one.rule == "over") == {
+            f"86138{number:06}": 1 for number in range(SUBSCRIBERS)
+        }
