@@ -96,11 +96,16 @@ Entry = tuple[int, str, bytes]
 """Arrival in ms, subscriber, the event in JSON."""
 
 
-def events(count: int, seed: int, quiet: tuple[tuple[int, int], ...] = ()) -> Iterator[Entry]:
-    """The year's events of so many subscribers in order of arrival; none in ``quiet`` spans."""
+def events(
+    count: int, seed: int, quiet: tuple[tuple[int, int], ...] = (), first: int = 0
+) -> Iterator[Entry]:
+    """The year's events of so many subscribers in order of arrival; none in ``quiet`` spans.
+
+    ``first`` is the number of the first of them.
+    """
     chance = random.Random(seed)
     found: list[Entry] = []
-    for number in range(count):
+    for number in range(first, first + count):
         subscriber = f"86138{number:08}"
         for index, (at_ms, fields) in enumerate(_life(chance, number)):
             if at_ms >= END_MS or any(begin <= at_ms < end for begin, end in quiet):

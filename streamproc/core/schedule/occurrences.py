@@ -56,18 +56,28 @@ def soonest_ms(
     window_ms = rule.spread_after_ms + rule.spread_ms
     is_plain = not window_ms and not _moves_of(account)
     kind = rule.kind
-    if kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
+    if kind == "after_activation":
+        at_ms = _after_activation_ms(rule, account)
+        return at_ms if at_ms > after_ms else NEVER_MS
+    if kind == "cycle_end":
+        if account.cycle_start_ms + window_ms < after_ms:
+            return NEVER_MS
+    elif kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
         at_ms = _in_cycle_ms(rule, account, tz)[1]
         if at_ms >= before_ms:
             return at_ms
+        if at_ms + window_ms <= after_ms:
+            return NEVER_MS
         if is_plain:
-            return at_ms if at_ms > after_ms else NEVER_MS
+            return at_ms
     elif kind in _CALENDAR_KINDS:
         found = _next(recurrence_of(rule), after_ms - window_ms, tz)
         if found is None:
             return NEVER_MS
         if is_plain or found[2] >= before_ms:
             return found[2]
+    elif all(bucket.kind in PLAN_KINDS for bucket in account.buckets):
+        return NEVER_MS
     elif is_plain and kind == "before_expiry":
         soonest = NEVER_MS
         for bucket in account.buckets:
@@ -104,7 +114,7 @@ def coming(
     elif kind == "cycle_end":
         yield from _after_cycle(rule, account, subscriber, after_ms)
     elif kind == "after_activation":
-        at = account.activated_ms + rule.hours_after * HOUR_MS
+        at = _after_activation_ms(rule, account)
         if at > after_ms:
             yield Due(at, rule, None, at)
     else:
@@ -215,6 +225,10 @@ def _after_cycle(
     sent = sent_ms(rule, subscriber, planned, account.cycle_end_ms)
     if sent > after_ms:
         yield Due(sent, rule, None, planned)
+
+
+def _after_activation_ms(rule: TimedRule, account: Account) -> int:
+    return account.activated_ms + rule.hours_after * HOUR_MS
 
 
 def _of_buckets(
