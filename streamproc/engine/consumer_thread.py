@@ -30,6 +30,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        # aiokafka beats once this has returned. Partitions are opened in it: states that take
+        # longer to load than a session lasts would cost the membership, and that again and again.
+        self._ensure_consumer()._coordinator._start_heartbeat_task()
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def seek_in_thread(self, tp: TP, offset: int) -> None:
         """Seek in step with the fetches.
 

@@ -97,6 +97,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_isolation_level", AIOKafkaConsumer),
         ("_key_deserializer", AIOKafkaConsumer),
         ("_pending_exception", GroupCoordinator),
+        ("_start_heartbeat_task", GroupCoordinator),
         ("_subscription", AIOKafkaConsumer),
     ],
     "delivery": [
@@ -104,12 +105,12 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_acked_index", "consumer"),
         ("_committed_offset", "consumer"),
         ("_get_active_partitions", "consumer"),
-        ("_wait_next_records", driver.Consumer),
         ("_getmany", driver.Consumer),
         ("_is_changelog_tp", driver.Consumer),
         ("_read_offset", "consumer"),
         ("_seek", driver.Consumer),
         ("_thread", "consumer"),
+        ("_wait_next_records", driver.Consumer),
     ],
     "lean": [
         ("_maybe_uncompress", _DefaultRecordBatchPy),

@@ -228,6 +228,36 @@ async def test_a_heartbeat_tells_whether_the_group_knows_this_member(
     assert await GroupCoordinator._do_heartbeat(coordinator) is expected
 
 
+async def test_the_member_beats_while_its_partitions_are_opened(consumer: Any) -> None:
+    """aiokafka's heartbeats begin after ``on_partitions_assigned``, where ours are opened."""
+    beaten = asyncio.Event()
+    coordinator: Any = mock.Mock(
+        spec=GroupCoordinator,
+        member_id="m",
+        _heartbeat_task=None,
+        _heartbeat_interval_ms=1,
+        _session_timeout_ms=10_000,
+        _retry_backoff_ms=1,
+        _max_poll_interval=10.0,
+        _subscription=SimpleNamespace(fetcher_idle_time=0.0),
+        _do_heartbeat=mock.AsyncMock(side_effect=beaten.set),
+    )
+    for name in ("_start_heartbeat_task", "_stop_heartbeat_task", "_heartbeat_routine"):
+        bound = getattr(GroupCoordinator, name).__get__(coordinator)
+        setattr(coordinator, name, bound)
+
+    async def opening(loop: Any, assigned: Any, generation_id: int) -> None:
+        await beaten.wait()
+
+    consumer._thread._consumer = SimpleNamespace(_coordinator=coordinator)
+    with mock.patch.object(consumer, "threadsafe_partitions_assigned", opening):
+        await asyncio.wait_for(consumer._thread.on_partitions_assigned({INPUT}, 1), 5)
+    running = coordinator._heartbeat_task
+    coordinator._start_heartbeat_task()  # as aiokafka does then
+    assert coordinator._heartbeat_task is running
+    await coordinator._stop_heartbeat_task()
+
+
 async def test_the_heartbeat_is_asked_in_the_consumers_thread(consumer: Any) -> None:
     thread = consumer._thread
     assert await consumer.is_member() is False, "not started yet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.faults.brokers import Single
 from tests.faults.kind import KINDS, Parameters
 from tests.faults.lab import Lab  # noqa: F401 - registers the kinds
-from tests.faults.life import Life, Variant
+from tests.faults.life import SESSION_TIMEOUT_SECONDS, Life, Variant
 
 VARIANT = Variant(seed=4, rate=400, subscribers=600, events=120_000, static_members=False)
 
@@ -27,6 +28,27 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
             yield life
     finally:
         cluster.close()
+
+
+@pytest.mark.timeout(240)
+def test_states_slower_to_load_than_a_session_lasts_cost_no_membership(life: Life) -> None:
+    """Every round trip takes a second here, and a worker needs some ten of them to open."""
+    fleet, first = life.fleet, life.fleet.slots[0]
+    for slot in fleet.running():
+        fleet.stop(slot)
+    life.cluster.network(first.number, delay_ms=500)
+    told_before = first.worker.log.stat().st_size
+    fleet.start(first)
+    life.mark()
+    life.wait_for_flow()
+    life.cluster.network(first.number)
+    with first.worker.log.open(errors="replace") as log:
+        log.seek(told_before)
+        told = log.read()
+    opening = [float(one) for one in re.findall(r"partition opened .* seconds=([0-9.]+)", told)]
+    assert max(opening) > SESSION_TIMEOUT_SECONDS
+    assert "member_id was not recognized" not in told
+    assert life.check() == []
 
 
 @pytest.mark.timeout(240)
