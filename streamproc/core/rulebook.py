@@ -213,6 +213,8 @@ class Crossing(Struct, frozen=True, gc=False):
 
 
 _LEVEL_CACHE_SIZE = 50_000
+DAYS_OF_DOUBT = 3
+"""What time of day, daylight saving and a zone's left-out day may make of a number of days."""
 TOPUP_PRIORITY = 90
 
 
@@ -314,7 +316,10 @@ class Rulebook:
             if rule.policy.for_count > 1 or rule.policy.hysteresis or rule.id in followed
         )
         """Rules with a memory of what is reached (``Extra.alarms``)."""
-        self.wants_last_use = any(one.kind == "inactivity" for one in alert_rules.checks)
+        silences = [one.days for one in alert_rules.checks if one.kind == "inactivity"]
+        self.wants_last_use = bool(silences)
+        self.surely_silent_ms = (min(silences, default=0) - DAYS_OF_DOUBT) * DAY_MS
+        """No inactivity is told earlier after a use, whatever the zone's days are like."""
         self.created_rules = tuple(one for one in reaching if one.policy.evaluate_on_create)
         self.has_checks = bool(alert_rules.checks or self.created_rules)
         self._levels: dict[

@@ -5,14 +5,14 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from streamproc.core.alerts import sending
-from streamproc.core.alerts.checks import next_check_ms
+from streamproc.core.alerts.checks import note_use
 from streamproc.core.alerts.watch import values_before
 from streamproc.core.charging import charge, charge_late
 from streamproc.core.decisions import balance_before, balance_of, explained
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import Arrival, UsageRecorded
 from streamproc.core.history import adjust_closed_cycle
-from streamproc.core.model import CLOSED, Account, extra_of
+from streamproc.core.model import CLOSED, Account
 from streamproc.core.quota.policies import policies_differ
 from streamproc.core.quota.tariffs import book_overage
 from streamproc.core.quota.usage import after_usage
@@ -38,8 +38,7 @@ def use(
     account.charged_bytes += used_bytes
     figures = values_before(account, time_ms, rules) if rules.watch_rules else None
     if rules.wants_last_use:
-        extra_of(account).used_ms = max(extra_of(account).used_ms, time_ms)
-        account.next_due_ms = min(account.next_due_ms, next_check_ms(account, rules))
+        note_use(account, time_ms, rules)
     granted_before, used_before, overage_before = 0, 0, account.overage_bytes
     for bucket in account.buckets:  # all that an event without effects pays for explanations
         granted_before += bucket.granted_bytes

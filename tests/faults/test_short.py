@@ -32,11 +32,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
 
 @pytest.mark.timeout(240)
 def test_states_slower_to_load_than_a_session_lasts_cost_no_membership(life: Life) -> None:
-    """Every round trip takes a second here, and a worker needs some ten of them to open."""
+    """A round trip takes half a second here, and a worker needs some sixteen to open."""
     fleet, first = life.fleet, life.fleet.slots[0]
     for slot in fleet.running():
         fleet.stop(slot)
-    life.cluster.network(first.number, delay_ms=500)
+    life.cluster.network(first.number, delay_ms=250)
     told_before = first.worker.log.stat().st_size
     fleet.start(first)
     life.mark()

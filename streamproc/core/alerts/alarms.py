@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from streamproc.core.alerts.figures import level_of, value_of
+from streamproc.core.alerts.figures import Present, level_of
 from streamproc.core.alerts.gate import Message, Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken, urgency
@@ -51,7 +51,7 @@ def is_reached(
     """Whether a threshold is reached now, or would be if it were ``margin`` nearer."""
     if isinstance(rule, WatchRule):
         level = level_of(account, rule, threshold, rules, margin)
-        return level is not None and value_of(account, rule, rules) >= level
+        return level is not None and Present(account, rules).value(rule) >= level
     if bucket is None or not rule.is_about(bucket.kind, bucket.source):
         return False
     if bucket.kind == UNLIMITED and rule.kind != "used_bytes":

@@ -40,6 +40,17 @@ def next_check_ms(account: Account, rules: Rulebook) -> int:
     return soonest
 
 
+def note_use(account: Account, time_ms: int, rules: Rulebook) -> None:
+    """Remember when something was used; whoever was silent may be silent again."""
+    extra = extra_of(account)
+    used_ms = max(extra.used_ms, account.activated_ms)
+    extra.used_ms = max(extra.used_ms, time_ms)
+    # While a silence that would have begun with the use before is not over, the account is due by
+    # then anyway, and this use moves it on only.
+    if account.clock_ms >= used_ms + rules.surely_silent_ms:
+        account.next_due_ms = min(account.next_due_ms, next_check_ms(account, rules))
+
+
 def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Edge]:
     """What is reached already of rules that begin to be valid now."""
     edges = []

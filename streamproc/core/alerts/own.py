@@ -31,7 +31,7 @@ def thresholds_of(
 ) -> tuple[int, ...]:
     """The thresholds of a rule that are in force for a subscriber."""
     extra = account.extra
-    if extra is None:
+    if extra is None or not (extra.own_percents or extra.own_thresholds):
         return rule.thresholds
     if isinstance(rule, UsageRule):
         return chosen_thresholds(rule, dict(own_of(account, rules)).get(rule.id))

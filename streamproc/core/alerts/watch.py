@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamproc.core.alerts.alarms import Edge, is_reached
-from streamproc.core.alerts.figures import level_of, remaining_bytes, slide, speed_up, value_of
+from streamproc.core.alerts.figures import Present, level_of, remaining_bytes, slide, speed_up
 from streamproc.core.alerts.gate import Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
@@ -20,8 +20,9 @@ Values = list[int]
 
 def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
     """The figures before usage of an instant is charged."""
+    value = Present(account, rules).value
     return [
-        slide(account, rule, time_ms) if rule.kind == "velocity" else value_of(account, rule, rules)
+        slide(account, rule, time_ms) if rule.kind == "velocity" else value(rule)
         for rule in rules.watch_rules
     ]
 
@@ -31,10 +32,13 @@ def edges_of_usage(
 ) -> list[Edge]:
     """The thresholds that charged usage has reached, ascending by rule."""
     edges = []
+    value_now = Present(account, rules).value
     for rule, value in zip(rules.watch_rules, before, strict=True):
         if rule.kind == "velocity":
             speed_up(account, rule, time_ms, used_bytes)
-        edges += _edges(account, rule, value, value_of(account, rule, rules), rules)
+        now = value_now(rule)
+        if now > value:
+            edges += _edges(account, rule, value, now, rules)
     return edges
 
 

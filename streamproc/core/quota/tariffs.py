@@ -57,9 +57,14 @@ def spend_by_tariff(account: Account, rules: Rulebook) -> list[Spend]:
 
 def spend_minor(account: Account, rules: Rulebook) -> int:
     """What the present cycle's overage costs in all, in minor units of the currency."""
-    if not account.overage_bytes and account.extra is None:
+    if is_free(account):
         return 0
     return sum(one.spend_minor for one in spend_by_tariff(account, rules))
+
+
+def is_free(account: Account) -> bool:
+    """Whether the present cycle has cost nothing under any tariff, and nothing was settled."""
+    return not account.overage_bytes and account.quota is None
 
 
 def cap_minor(account: Account, tariff_id: str, rules: Rulebook) -> int | None:

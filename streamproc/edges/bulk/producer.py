@@ -125,6 +125,18 @@ class BulkProducer:
         self._counts[partition] = count + 1
         self.appended += 1
 
+    def append_keyed(self, key: bytes, value: bytes, timestamp_ms: int) -> None:
+        """:meth:`append` to the key's partition; written out, for this has to be fast."""
+        partition = self._partition_of.get(key)
+        if partition is None:
+            partition = self.partition_for(key)
+        records, count = self._open[partition], self._counts[partition]
+        if records is None or records.append(count, timestamp_ms, key, value, _NO_HEADERS) is None:
+            self.append(partition, key, value, timestamp_ms)
+            return
+        self._counts[partition] = count + 1
+        self.appended += 1
+
     def release(self) -> None:
         """Send what has collected; does not wait."""
         for partition, records in enumerate(self._open):

@@ -110,7 +110,7 @@ class Replay:
         """What :meth:`_run_by_record` does in this case, without a call for each step."""
         assert isinstance(self._source, FileSource)
         position, pace = self.position, self._pace
-        append, partition_for = self._producer.append, self._producer.bulk.partition_for
+        append, append_keyed = self._producer.append, self._producer.bulk.append_keyed
         last_ms = position.last_ms
         for lines in self._source.reader.blocks(position.records):
             for part in pace.slices(lines):
@@ -125,8 +125,7 @@ class Replay:
                         place = self._partition(record)
                         append(place, *record[:3], list(record.headers))
                     else:
-                        encoded = key.encode()
-                        append(partition_for(encoded), encoded, value.encode(), line.timestamp_ms)
+                        append_keyed(key.encode(), value.encode(), line.timestamp_ms)
                     if line.timestamp_ms > last_ms:
                         last_ms = line.timestamp_ms
                 position.records += len(part.lines)
