@@ -212,11 +212,12 @@ class QuotaProcessor:
                 continue
             if pace is None:
                 self._advance(rows, outbox, key, account, now_ms)
-            elif not self._park(rows, pace, key, now_ms):
+            elif not self._park(pace, key, account, now_ms):
                 # One instant alone: what comes after it may have to wait for its turn. It waits
                 # there and not behind a million others whose cycles have yet to be closed.
-                self._advance(rows, outbox, key, account, account.next_due_ms)
-                self._park(rows, pace, key, now_ms + PARKED_AHEAD_MS)
+                after, _ = self._advance(rows, outbox, key, account, account.next_due_ms)
+                if after is not None:
+                    self._park(pace, key, after, now_ms + PARKED_AHEAD_MS)
         if pace is not None:
             self._send_paced(rows, outbox, pace, now_ms, limit)
 
@@ -229,10 +230,9 @@ class QuotaProcessor:
             pace = self._paces[rows] = Pace()
         return pace
 
-    def _park(self, rows: Rows[Account], pace: Pace, key: bytes, until_ms: int) -> bool:
+    def _park(self, pace: Pace, key: bytes, account: Account, until_ms: int) -> bool:
         """Let a row wait for its turn; False if nothing is said at its next instant by then."""
-        account = rows.get(key)
-        if account is None or account.next_due_ms > until_ms:
+        if account.next_due_ms > until_ms:
             return False
         turn = turn_of(account, key.decode(), self.rules)
         if turn is not None:
@@ -249,12 +249,13 @@ class QuotaProcessor:
                 break
             account = _readable(rows, key)
             if account is not None and account.next_due_ms <= now_ms:
-                pace.spend(self._advance(rows, outbox, key, account, now_ms))
+                _, reminders = self._advance(rows, outbox, key, account, now_ms)
+                pace.spend(reminders)
 
     def _advance(
         self, rows: Rows[Account], outbox: Outbox, key: bytes, account: Account, now_ms: int
-    ) -> int:
-        """Do a row's due work; returns the number of reminders."""
+    ) -> tuple[Account | None, int]:
+        """Do a row's due work; returns the row as it is then, and the number of reminders."""
         try:
             after, effects = advance(
                 account, key.decode(), now_ms, self.rules, lateness_counts=not self._event_clock
@@ -263,7 +264,7 @@ class QuotaProcessor:
             raise PoisonError(key=key) from error
         rows.put(key, after)
         self._emit(outbox, key, effects)
-        return sum(type(effect) is Reminder for effect in effects)
+        return after, sum(type(effect) is Reminder for effect in effects)
 
     def set_aside(self, poison: PoisonError) -> None:
         """Reject this record, or leave this row's due work alone, when it comes again."""
