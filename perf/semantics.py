@@ -8,6 +8,8 @@ rounds:
 - ``basic``: the present core under the same rules, with the same events.
 - ``unused``: the same, with every other feature beside those rules, none of which the subscribers
   use: other plans with tariffs, roll-over, policies and pools, and rules about these.
+- ``all``: the same events under rules of every kind that are for everybody, with quiet hours, caps
+  and coalescing.
 - ``everything``: a workload that meets every feature of quota under rules of every kind, with quiet
   hours, caps and coalescing. Here events cause more messages, which are what costs: see outputs.
 """
@@ -29,7 +31,11 @@ from perf.machine import describe
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
 from streamproc.edges.workload_quota import quota_month
-from tests.support.everything import everything_text, mostly_unused_text
+from tests.support.everything import (
+    all_for_everybody_text,
+    everything_text,
+    mostly_unused_text,
+)
 
 HERE = Path(__file__).parent
 FIRST = "1935072809"
@@ -68,7 +74,11 @@ def forms(directory: Path, settings: WorkloadSettings) -> list[Form]:
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
         tar.extractall(first, filter="data")
     basic = first / "streamproc/contracts/rules/default.yaml"
-    texts = {"unused": mostly_unused_text(basic.read_text()), "everything": everything_text()}
+    texts = {
+        "unused": mostly_unused_text(basic.read_text()),
+        "all": all_for_everybody_text(basic.read_text()),
+        "everything": everything_text(),
+    }
     for name, text in texts.items():
         (directory / f"{name}.yaml").write_text(text)
     for name, generator, rules in (
@@ -83,6 +93,7 @@ def forms(directory: Path, settings: WorkloadSettings) -> list[Form]:
         Form("first", first, basic, usual),
         Form("basic", here, basic, usual),
         Form("unused", here, directory / "unused.yaml", usual),
+        Form("all", here, directory / "all.yaml", usual),
         Form("everything", here, directory / "everything.yaml", directory / "rich"),
     ]
 

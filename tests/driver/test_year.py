@@ -21,7 +21,7 @@ from tests.support.quota_driver import QuotaDriver
 from tests.support.yearly import END_MS, HOUR_MS, START_MS, Entry, events, rules
 
 SUBSCRIBERS = 10_000 if IS_DEEP else 60
-SHARE = 1000 if IS_DEEP else 60
+SHARE = 2500 if IS_DEEP else 60
 """Subscribers have nothing to do with one another: so many are a process's task."""
 STEP_MS = 6 * HOUR_MS
 """Timers look that seldom, which no rule's grace minds: what they send is the same."""

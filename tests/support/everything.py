@@ -65,6 +65,15 @@ def mostly_unused_text(basic_text: str) -> str:
     )
 
 
+def all_for_everybody_text(basic_text: str) -> str:
+    """:func:`everything`, with the plans, packs and rules of a rules file beside its own."""
+    basic, full = yaml.safe_load(basic_text), _everything()
+    for name in ("plans", "packs", "rules"):
+        known = {one["id"] for one in full[name]}
+        full[name] = [*full[name], *(one for one in basic[name] if one["id"] not in known)]
+    return yaml.safe_dump(full, sort_keys=False)
+
+
 def _data(name: str) -> dict[str, Any]:
     file = resources.files("streamproc.contracts") / "rules" / f"{name}.yaml"
     data: dict[str, Any] = yaml.safe_load(file.read_bytes())

@@ -103,8 +103,8 @@ class MemoryLog:
         """At most ``limit`` committed records from an offset on, and the offset to go on from."""
         found: list[LogRecord] = []
         entries = self._of(topic, partition)
-        position = start
-        while position < self.stable_end(topic, partition) and len(found) < limit:
+        position, end = start, self.stable_end(topic, partition)
+        while position < end and len(found) < limit:
             entry = entries[position]
             position += 1
             if entry.record is None:
