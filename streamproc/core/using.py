@@ -6,7 +6,8 @@ from msgspec import UNSET
 
 from streamproc.core.alerts import sending
 from streamproc.core.alerts.checks import note_use
-from streamproc.core.alerts.watch import values_before
+from streamproc.core.alerts.usage import edges_of_crossed
+from streamproc.core.alerts.watch import edges_of_usage, values_before
 from streamproc.core.charging import charge, charge_late
 from streamproc.core.decisions import balance_before, balance_of, explained
 from streamproc.core.effects import Effect, audited, cause_of, rejected
@@ -36,7 +37,7 @@ def use(
     ):
         return _usage_of_the_past(account, event, time_ms, arrival)
     account.charged_bytes += used_bytes
-    figures = values_before(account, time_ms, rules) if rules.watch_rules else None
+    figures = values_before(account, time_ms, rules) if rules.watch_rules else []
     if rules.wants_last_use:
         note_use(account, time_ms, rules)
     granted_before, used_before, overage_before = 0, 0, account.overage_bytes
@@ -59,8 +60,8 @@ def use(
             book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
         is_watched = is_watched or policies_differ(account, rules)
     has_alarms = account.extra is not None and bool(account.extra.alarms)
-    is_of_interest = is_watched or has_alarms or figures is not None
-    if crossed is None and not taken and not is_of_interest:
+    edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
+    if crossed is None and not (taken or edges or is_watched or has_alarms):
         return NOTHING, True
     cause = cause_of(event, arrival)
     out: list[Effect] = [
@@ -80,14 +81,12 @@ def use(
     if is_watched:
         told, of_cap = after_usage(account, event, as_of_ms, cause, rules)
         crossed = [*(crossed or ()), *of_cap] or None
-    if crossed is not None or figures is not None or has_alarms:
+    if crossed is not None or edges or has_alarms:
         out += sending.after_usage(
             account,
             event.subscriber,
-            crossed or [],
+            [*edges_of_crossed(crossed or []), *edges],
             figures,
-            time_ms,
-            used_bytes,
             as_of_ms,
             cause,
             rules,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from streamproc.core.alerts.figures import Present, level_of
+from streamproc.core.alerts.figures import level_of, value_of
 from streamproc.core.alerts.gate import Message, Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken, urgency
@@ -51,7 +51,7 @@ def is_reached(
     """Whether a threshold is reached now, or would be if it were ``margin`` nearer."""
     if isinstance(rule, WatchRule):
         level = level_of(account, rule, threshold, rules, margin)
-        return level is not None and Present(account, rules).value(rule) >= level
+        return level is not None and value_of(account, rule, rules) >= level
     if bucket is None or not rule.is_about(bucket.kind, bucket.source):
         return False
     if bucket.kind == UNLIMITED and rule.kind != "used_bytes":
@@ -125,16 +125,16 @@ def note(
 def end_slowed(account: Account, before: list[int], at_ms: int, rules: Rulebook) -> list[Alarm]:
     """Take away the told alarms of velocities that had fallen until just now, and return them.
 
-    ``before`` are the figures of watch rules before the usage of now: a window slides with time,
-    which nobody looks at until something is used again.
+    ``before`` are the figures (``watch.Values``) before the usage of now: a window slides with
+    time, which nobody looks at until something is used again.
     """
     extra = account.extra
     if extra is None or not extra.alarms:
         return []
     speeds = {
-        rule.id: value
-        for rule, value in zip(rules.watch_rules, before, strict=True)
-        if rule.kind == "velocity"
+        sharing[0].id: value
+        for sharing, value in zip(rules.watchers, before, strict=True)
+        if sharing[0].kind == "velocity"
     }
     ended = []
     for alarm in extra.alarms if speeds else ():

@@ -91,39 +91,21 @@ def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -
         slots[at:at] = (slot, used_bytes)
 
 
-class Present:
-    """The figures of an account as it is now; what several rules ask for is worked out once."""
-
-    __slots__ = ("_account", "_rules", "_spends", "_used_bytes")
-
-    def __init__(self, account: Account, rules: Rulebook) -> None:
-        self._account, self._rules = account, rules
-        self._spends: dict[str | None, int] = {}
-        self._used_bytes = -1
-
-    def value(self, rule: WatchRule) -> int:
-        """A rule's figure, in a unit in which it can be compared with :func:`level_of`."""
-        kind, account = rule.kind, self._account
-        if kind in ("spend_amount", "spend_percent"):
-            return self._spend_minor(rule.tariff)
-        if kind == "overage_started":
-            return account.overage_bytes
-        if kind == "zero_balance":
-            return -remaining_bytes(account)
-        if kind == "velocity":
-            speeds = account.extra.speeds if account.extra is not None else {}
-            return sum(speeds.get(_key(rule), [])[1::2])
-        if kind == "every_bytes" and rule.of == "overage":
-            return account.overage_bytes
-        if self._used_bytes < 0:
-            self._used_bytes = cycle_used_bytes(account)
-        return self._used_bytes
-
-    def _spend_minor(self, tariff: str | None) -> int:
-        found = self._spends.get(tariff)
-        if found is None:
-            found = self._spends[tariff] = spend_minor(self._account, tariff, self._rules)
-        return found
+def value_of(account: Account, rule: WatchRule, rules: Rulebook) -> int:
+    """A rule's figure now, in a unit in which it can be compared with :func:`level_of`."""
+    kind = rule.kind
+    if kind in ("spend_amount", "spend_percent"):
+        return spend_minor(account, rule.tariff, rules)
+    if kind == "overage_started":
+        return account.overage_bytes
+    if kind == "zero_balance":
+        return -remaining_bytes(account)
+    if kind == "velocity":
+        speeds = account.extra.speeds if account.extra is not None else {}
+        return sum(speeds.get(_key(rule), [])[1::2])
+    if kind == "every_bytes" and rule.of == "overage":
+        return account.overage_bytes
+    return cycle_used_bytes(account)
 
 
 def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:

@@ -59,6 +59,20 @@ class WatchRule(Struct, frozen=True, gc=False):
     """An anomaly is none below."""
 
 
+def figure_of(rule: WatchRule) -> tuple[str, str | None]:
+    """The figure that a rule compares with its thresholds: many rules share one."""
+    if rule.kind in ("spend_amount", "spend_percent"):
+        return "spend", rule.tariff
+    if rule.kind == "velocity":
+        return "speed", rule.id
+    if rule.kind == "zero_balance":
+        return "left", None
+    is_of_overage = rule.kind == "overage_started" or (
+        rule.kind == "every_bytes" and rule.of == "overage"
+    )
+    return "overage" if is_of_overage else "used", None
+
+
 class CheckRule(Struct, frozen=True, gc=False):
     """Looks at an account at a time of day, and reminds if there is something to say.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from streamproc.core.alerts import alarms, checks, gate
+from streamproc.core.alerts.alarms import Edge
 from streamproc.core.alerts.gate import Message
 from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED
 from streamproc.core.alerts.timed import TIMED
 from streamproc.core.alerts.usage import USAGE, edges_of_crossed, messages_of_edges
-from streamproc.core.alerts.watch import WATCH, Values, edges_of_expiry, edges_of_usage
+from streamproc.core.alerts.watch import WATCH, Values, edges_of_expiry
 from streamproc.core.charging import Crossed
 from streamproc.core.decisions import balance_before, balance_of, explained
 from streamproc.core.effects import Cause, Effect
@@ -50,23 +51,21 @@ def release(
 def after_usage(
     account: Account,
     subscriber: str,
-    crossed: list[Crossed],
-    before: Values | None,
-    time_ms: int,
-    used_bytes: int,
+    edges: list[Edge],
+    before: Values,
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
     member: str = "",
 ) -> list[Effect]:
-    """What charged usage gives reason to say; ``before`` are the figures of watch rules, if any."""
-    edges = edges_of_crossed(crossed)
-    if before is not None:
-        edges += edges_of_usage(account, before, time_ms, used_bytes, rules)
+    """What thresholds that usage reached give reason to say, and alarms that it has ended.
+
+    ``before`` are the figures of watch rules before the usage, if any.
+    """
     out: list[Effect] = []
     over: list[Message] = []
     if rules.tracked or account.extra is not None:
-        slowed = alarms.end_slowed(account, before or [], as_of_ms, rules)
+        slowed = alarms.end_slowed(account, before, as_of_ms, rules)
         counted = alarms.count_usage(account, as_of_ms, rules)
         edges, out = alarms.note(account, subscriber, edges, counted, as_of_ms, cause, rules)
         over, resolved = alarms.rejudge(account, subscriber, as_of_ms, cause, rules, slowed)
@@ -104,9 +103,8 @@ def after_plain_usage(
 
     ``overage_bytes`` are those of ``used_bytes`` that no bucket covered.
     """
-    out = after_usage(
-        account, subscriber, crossed, None, as_of_ms, used_bytes, as_of_ms, cause, rules
-    )
+    edges = edges_of_crossed(crossed)
+    out = after_usage(account, subscriber, edges, [], as_of_ms, cause, rules)
     after = balance_of(account)
     before = balance_before(
         after,

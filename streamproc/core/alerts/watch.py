@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamproc.core.alerts.alarms import Edge, is_reached
-from streamproc.core.alerts.figures import Present, level_of, remaining_bytes, slide, speed_up
+from streamproc.core.alerts.figures import level_of, remaining_bytes, slide, speed_up, value_of
 from streamproc.core.alerts.gate import Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
@@ -15,15 +15,14 @@ from streamproc.core.reminding import remind, threshold_of
 from streamproc.core.rulebook import Rulebook
 
 Values = list[int]
-"""The figure of each watch rule, in their order."""
+"""Each figure that watch rules have (``Rulebook.watchers``), in their order."""
 
 
 def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
     """The figures before usage of an instant is charged."""
-    value = Present(account, rules).value
     return [
-        slide(account, rule, time_ms) if rule.kind == "velocity" else value(rule)
-        for rule in rules.watch_rules
+        slide(account, rule, time_ms) if rule.kind == "velocity" else value_of(account, rule, rules)
+        for rule, *_ in rules.watchers
     ]
 
 
@@ -31,14 +30,17 @@ def edges_of_usage(
     account: Account, before: Values, time_ms: int, used_bytes: int, rules: Rulebook
 ) -> list[Edge]:
     """The thresholds that charged usage has reached, ascending by rule."""
-    edges = []
-    value_now = Present(account, rules).value
-    for rule, value in zip(rules.watch_rules, before, strict=True):
+    edges: list[Edge] = []
+    for sharing, value in zip(rules.watchers, before, strict=True):
+        rule = sharing[0]
         if rule.kind == "velocity":
             speed_up(account, rule, time_ms, used_bytes)
-        now = value_now(rule)
+        now = value_of(account, rule, rules)
         if now > value:
-            edges += _edges(account, rule, value, now, rules)
+            for rule in sharing:
+                edges += _edges(account, rule, value, now, rules)
+    if len(edges) > 1:
+        edges.sort(key=lambda edge: rules.watch_places[edge.rule.id])
     return edges
 
 
