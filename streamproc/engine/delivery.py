@@ -67,6 +67,8 @@ class BatchConsumer(driver.Consumer):
         """Where a fetch began that was not what had been asked for."""
         self._read_out: dict[TP, bool] = {}
         """Whether the last fetch of this epoch left nothing readable behind."""
+        self._fetching = asyncio.Lock()
+        """Held by a fetch until its records are chunks; input is not sought meanwhile."""
         self._lane = self.app.lane
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -129,6 +131,10 @@ class BatchConsumer(driver.Consumer):
         return {}, set()
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        async with self._fetching:
+            return await self._fetch(active_partitions, timeout)
+
+    async def _fetch(self, active_partitions: Any, timeout: float) -> Any:
         try:
             fetched = await super()._getmany(active_partitions, min(timeout, PATIENCE_SECONDS))
         except FORBIDDEN as error:
@@ -160,7 +166,7 @@ class BatchConsumer(driver.Consumer):
                     found=asked_offset,
                 )
                 self._doubted[tp] = asked_offset
-                await self.rewind(tp, position)
+                await self._rewind(tp, position)
                 return False
             # A rewind asks for the last record that the state contains: that one is not missing.
             expected = max(expected, self._lane.next_offset(tp))
@@ -204,6 +210,10 @@ class BatchConsumer(driver.Consumer):
 
     async def rewind(self, tp: TP, offset: int) -> None:
         """Fetch a partition again from an offset; everything fetched before becomes stale."""
+        async with self._fetching:
+            await self._rewind(tp, offset)
+
+    async def _rewind(self, tp: TP, offset: int) -> None:
         await self._seek(tp, offset)
         self._begin_epoch(tp, offset)
 
@@ -211,7 +221,16 @@ class BatchConsumer(driver.Consumer):
         await self._thread.seek_in_thread(partition, offset)
 
     async def perform_seek(self) -> None:
-        """Start input at the position held with the state, not at the group's offset (law 2)."""
+        """Start input at the position held with the state, not at the group's offset (law 2).
+
+        A fetch of before the rebalance may still be under way. Its records come to nothing, for
+        their partitions are paused: counted as delivered after the seek, they would be missing for
+        ever.
+        """
+        async with self._fetching:
+            await self._perform_seek()
+
+    async def _perform_seek(self) -> None:
         await super().perform_seek()
         inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
         known = {tp: offset for tp in inputs if (offset := self._lane.position(tp)) is not None}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import structlog
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streamproc.engine.changelog import InputMadeAnewError
@@ -101,7 +103,10 @@ class Lane(Generic[T]):
         if partition is None or stale or self._finishing:
             return  # not acknowledged: it is fetched again by whoever owns the partition then
         if chunk.follows > partition.progress.positions.get(chunk.topic, 0):
-            return  # nor what comes after such a one, before the partition is rewound
+            # Nor what comes after such a one, before the rebalance's end rewinds the partition.
+            if not self._app.rebalancing:
+                await self._fetch_again(chunk, partition)
+            return
         try:
             self._check_that_input_goes_on(chunk, partition)
             partition.apply(chunk, event.ack)
@@ -115,6 +120,19 @@ class Lane(Generic[T]):
         await self._after_work(partition)
         # Let commits, timers and heartbeats breathe between chunks.
         await asyncio.sleep(0)
+
+    async def _fetch_again(self, chunk: Chunk, partition: Partition[T]) -> None:
+        """Input that was fetched has not come here: nothing behind it may be applied before it."""
+        log.warning(
+            "input is missing, fetched again",
+            topic=chunk.topic,
+            partition=chunk.partition,
+            missing=chunk.follows - partition.progress.positions.get(chunk.topic, 0),
+        )
+        start = partition.start_offset(chunk.topic) or 0
+        # A rebalance that begins at this very moment will do it.
+        with contextlib.suppress(IllegalStateError):
+            await self._app.consumer.rewind(TP(chunk.topic, chunk.partition), start)
 
     @staticmethod
     def _check_that_input_goes_on(chunk: Chunk, partition: Partition[T]) -> None:

@@ -48,7 +48,8 @@ OWN = {
     *("_commit_group_offsets", "_watch_for_refusals", "refusal"),
     *("is_read_out", "has_nothing_waiting"),
     *("_watch_for_deleted_input", "_tell_deleted_input"),
-    *("seek_in_thread", "next_fetch_offset", "_state", "_goes_on"),
+    *("seek_in_thread", "next_fetch_offset", "_state", "_goes_on", "_fetch", "_perform_seek"),
+    "_rewind",
     "_unread",
 }
 """Names of our subclasses that are not meant to override anything."""

@@ -168,6 +168,43 @@ async def test_input_that_no_state_knows_begins_at_its_first_offset(
     assert consumer._asked[INPUT] == 3
 
 
+async def test_a_fetch_under_way_is_over_before_input_is_sought(consumer: Any, app: Any) -> None:
+    """``Consumer.getmany`` drops what comes of partitions that were paused since it asked.
+
+    So it does between the revocation and the end of recovery, which resumes the flow first.
+    """
+    consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 0})
+    consumer._thread.earliest_offsets = mock.AsyncMock(return_value={INPUT: 0})
+    app.lane.owner.partitions[0] = SimpleNamespace(start_offset={}.get)
+    fetched: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def fetch(active_partitions: Any, timeout: float) -> Any:
+        return await fetched
+
+    consumer._thread.getmany = fetch
+
+    async def deliver() -> list[Any]:
+        return [one async for one in consumer.getmany(timeout=1.0)]
+
+    consumer._set_active_tps({INPUT})
+    consumer.resume_flow()
+    delivering = asyncio.create_task(deliver())
+    await asyncio.sleep(0.01)
+    consumer.stop_flow()
+    consumer.pause_partitions({INPUT})
+    consumer.resume_flow()
+    with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
+        seeking = asyncio.create_task(consumer.perform_seek())
+        await asyncio.sleep(0.01)
+        fetched.set_result({INPUT: [Batch(0, [Record(offset) for offset in range(5)])]})
+        await seeking
+    assert await delivering == []
+    assert consumer.sought == [(INPUT, 0)]
+    (again,) = consumer._chunks(INPUT, [Record(offset) for offset in range(5)])
+    assert again.follows == 0
+    assert again.epoch == consumer.epoch(INPUT)
+
+
 async def test_a_revocation_forgets_what_was_acknowledged(consumer: Any, app: Any) -> None:
     """Why the override commits first: ``on_partitions_revoked`` drops ``_acked`` at once."""
     order: list[str] = []

@@ -38,7 +38,9 @@ def lane() -> Any:
     lane.owner = SimpleNamespace(partitions={0: Applied()})
     lane.applied_records = 0
     lane._finishing = False
-    lane._app = SimpleNamespace(consumer=SimpleNamespace(epoch=lambda _: lane.epoch))
+    lane._app = SimpleNamespace(
+        consumer=SimpleNamespace(epoch=lambda _: lane.epoch), rebalancing=True
+    )
     lane.settings = SimpleNamespace(chunk_records=2)
     lane.epoch = 1
     return lane
@@ -75,6 +77,20 @@ async def test_what_follows_a_dropped_chunk_is_dropped_until_the_rewind(
     for event in chunks(lane, consumer, 7, 8, 10, 11):
         await lane._on_chunk(event)
     assert partition.offsets == [5, 6, 7, 8, 10, 11], "offsets that no record has are no matter"
+
+
+async def test_missing_input_is_fetched_again_when_no_rebalance_will_do_it(
+    lane: Any, consumer: Any
+) -> None:
+    lane._app.rebalancing = False
+    partition = lane.owner.partitions[0]
+    partition.start_offset = {"in": 4}.get
+    rewind = lane._app.consumer.rewind = mock.AsyncMock()
+    _, lost, after = chunks(lane, consumer, 3, 4, 5, 6, 7, 8)
+    del lost
+    await lane._on_chunk(after)
+    rewind.assert_awaited_once_with(INPUT, 4)
+    assert partition.offsets == []
 
 
 async def test_chunks_of_one_fetch_and_of_the_next_follow_each_other(
