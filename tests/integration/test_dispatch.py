@@ -99,11 +99,11 @@ async def test_killed_dispatchers_lose_nothing_and_double_only_what_is_promised(
     times = Counter(number for _, number in arrived(once))
     assert set(times.values()) == {1}
     assert all(number % 2 == 0 for number in uncertain)
-    assert len(uncertain) < kills * 3 * window, "as docs/dispatcher.md has it"
+    assert len(uncertain) <= kills * window
     assert accepted - set(times) == set(range(1, count + 1, 2))
     times = Counter(number for _, number in arrived(again))
     assert set(times) == set(range(1, count + 1, 2))
-    assert sum(often > 1 for often in times.values()) < kills * 3 * window
+    assert sum(often > 1 for often in times.values()) <= kills * window
     assert (await scene.statuses())["accepted"] == len(accepted)
     _assert_ordered(arrived(once))
     _assert_ordered(arrived(again))
