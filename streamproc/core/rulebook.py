@@ -266,7 +266,6 @@ class Rulebook:
             watchers.setdefault(figure_of(rule), []).append(rule)
         self.watchers = tuple(map(tuple, watchers.values()))
         """Watch rules by the figure that they share."""
-        self.watch_places = {rule.id: place for place, rule in enumerate(alert_rules.watch)}
         self.check_rules = alert_rules.checks
         self.resolved_rules = alert_rules.resolved
         known: tuple[AnyRule | Notice, ...] = (

@@ -239,9 +239,8 @@ class BatchConsumer(driver.Consumer):
         unknown = [tp for tp in inputs if tp not in known]
         firsts = await self.earliest_offsets(*unknown) if unknown else {}
         for tp, offset in {**known, **{tp: firsts[tp] for tp in unknown}}.items():
-            await self._seek(tp, offset)
+            await self._rewind(tp, offset)
             self._committed_offset[tp] = offset or None
-            self._begin_epoch(tp, offset)
 
     def _begin_epoch(self, tp: TP, offset: int) -> None:
         self._epochs[tp] = self.epoch(tp) + 1

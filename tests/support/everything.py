@@ -60,18 +60,21 @@ def mostly_unused_text(basic_text: str) -> str:
         *({**one, "plans": plans} for one in more["rules"] if one["kind"] in get_args(TimedKind)),
         *({**one, "buckets": buckets} for one in more["rules"] if one["kind"] in OF_BUCKETS),
     ]
-    return yaml.safe_dump(
-        {**basic, **{name: [*basic[name], *more[name]] for name in more}}, sort_keys=False
-    )
+    return yaml.safe_dump(_joined(basic, more), sort_keys=False)
 
 
 def all_for_everybody_text(basic_text: str) -> str:
     """:func:`everything`, with the plans, packs and rules of a rules file beside its own."""
-    basic, full = yaml.safe_load(basic_text), _everything()
+    return yaml.safe_dump(_joined(_everything(), yaml.safe_load(basic_text)), sort_keys=False)
+
+
+def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """The first file, with the plans, packs and rules of the second that it does not have."""
+    joined = dict(first)
     for name in ("plans", "packs", "rules"):
-        known = {one["id"] for one in full[name]}
-        full[name] = [*full[name], *(one for one in basic[name] if one["id"] not in known)]
-    return yaml.safe_dump(full, sort_keys=False)
+        known = {one["id"] for one in first[name]}
+        joined[name] = [*first[name], *(one for one in second[name] if one["id"] not in known)]
+    return joined
 
 
 def _data(name: str) -> dict[str, Any]:

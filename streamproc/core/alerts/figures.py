@@ -12,8 +12,10 @@ from streamproc.core.rulebook import Rulebook
 
 def spend_minor(account: Account, tariff: str | None, rules: Rulebook) -> int:
     """What the cycle's overage costs so far, under one tariff or (None) under all."""
-    if tariff is None or tariffs.is_free(account):
+    if tariff is None:
         return tariffs.spend_minor(account, rules)
+    if tariffs.is_free(account):
+        return 0
     spends = tariffs.spend_by_tariff(account, rules)
     return sum(one.spend_minor for one in spends if one.tariff == tariff)
 

@@ -40,7 +40,7 @@ def edges_of_usage(
             for rule in sharing:
                 edges += _edges(account, rule, value, now, rules)
     if len(edges) > 1:
-        edges.sort(key=lambda edge: rules.watch_places[edge.rule.id])
+        edges.sort(key=lambda edge: rules.watch_rules.index(edge.rule))
     return edges
 
 
