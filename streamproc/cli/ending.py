@@ -1,10 +1,10 @@
-"""A worker that is told to stop ends, even where a library waits for a broker that is gone."""
+"""A worker that is told to stop, or crashes, ends, even where a library waits for a broker that is gone."""
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from typing import NoReturn
 
 import faust
 import structlog
@@ -17,23 +17,35 @@ STOPPED_HARD = 70
 
 
 class BoundedWorker(faust.Worker):
-    """Faust's worker, whose stopping takes ``STOP_LIMIT_SECONDS`` at most.
+    """Faust's worker, whose stopping takes ``STOP_LIMIT_SECONDS`` at most, and which says why.
 
     When the broker is gone, aiokafka's consumer thread may die in its own stopping, and Faust waits
     for it for ever. To end hard is safe then: what was not committed is aborted by whoever owns the
     partition next.
     """
 
-    def _schedule_shutdown(self, signal: Any) -> None:
-        timer = threading.Timer(STOP_LIMIT_SECONDS, _end_hard)
+    def execute_from_commandline(self) -> NoReturn:
+        try:
+            super().execute_from_commandline()
+        finally:
+            self._say_why()
+
+    async def stop(self) -> None:
+        timer = threading.Timer(STOP_LIMIT_SECONDS, self._end_hard)
         timer.daemon = True
         timer.start()
-        super()._schedule_shutdown(signal)
+        await super().stop()
 
+    def _say_why(self) -> None:
+        """An operator looks at the last lines, and much is told between a crash and the end."""
+        if self.crash_reason is not None:
+            why = self.crash_reason
+            log.critical("the worker has ended", why=str(why) or repr(why))
 
-def _end_hard() -> None:
-    log.critical(
-        "not stopped in time, ending at once; nothing committed is lost",
-        limit_seconds=STOP_LIMIT_SECONDS,
-    )
-    os._exit(STOPPED_HARD)
+    def _end_hard(self) -> None:
+        log.critical(
+            "not stopped in time, ending at once; nothing committed is lost",
+            limit_seconds=STOP_LIMIT_SECONDS,
+        )
+        self._say_why()
+        os._exit(STOPPED_HARD)

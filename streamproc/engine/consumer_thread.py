@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -12,6 +14,8 @@ from streamproc.engine.lean import by_batch
 from streamproc.engine.settings import FAUST_LOGGER
 
 FETCH_MAX_WAIT_MS = 100
+CRASH_CHECK_SECONDS = 0.2
+CRASH_PATIENCE_SECONDS = 2.0
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
@@ -34,7 +38,39 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # aiokafka beats once this has returned. Partitions are opened in it: states that take
         # longer to load than a session lasts would cost the membership, and that again and again.
         self._ensure_consumer()._coordinator._start_heartbeat_task()
-        await super().on_partitions_assigned(assigned, generation_id)
+        await self._unless_crashed(super().on_partitions_assigned(assigned, generation_id))
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await self._unless_crashed(super().on_partitions_revoked(revoked))
+
+    async def _unless_crashed(self, rebalance: Coroutine[Any, Any, None]) -> None:
+        """Have the main thread do its part of a rebalance, for as long as it does anything.
+
+        A worker that has crashed takes nothing from its queue any more, but aiokafka's ending waits
+        for the answer: without one the member would stay in the group and hold its partitions.
+        """
+        answer = asyncio.ensure_future(rebalance)
+        while not answer.done() and not self.consumer._method_queue.crashed:
+            await asyncio.wait({answer}, timeout=CRASH_CHECK_SECONDS)
+        # What the crash has come out of still ends by itself.
+        await asyncio.wait({answer}, timeout=CRASH_PATIENCE_SECONDS)
+        if answer.done():
+            answer.result()
+        else:
+            answer.cancel()
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        # Faust's watchdog takes for granted that there is a position. A topic that has been deleted
+        # has none: the worker would end by an assertion that says nothing of it.
+        if self.next_fetch_offset(tp) is not None:
+            super().verify_event_path(now, tp)
+
+    def _stopped_set(self) -> None:
+        # After a crash the thread has ended before it is told to.
+        if self.thread_loop.is_closed():
+            self._stopped.set()
+        else:
+            super()._stopped_set()
 
     async def seek_in_thread(self, tp: TP, offset: int) -> None:
         """Seek in step with the fetches.

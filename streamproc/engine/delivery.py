@@ -257,8 +257,12 @@ class BatchConsumer(driver.Consumer):
         crashpoints.reached("revoke", "3")
         await super().on_partitions_revoked(revoked)
 
+    async def commit_and_end_transactions(self) -> None:
+        """Faust's last commit, when the consumer stops."""
+        await self._commit_group_offsets()
+
     async def _commit_group_offsets(self) -> None:
-        """Whatever becomes of it, the revocation goes on: group offsets are for lag tools.
+        """Whatever becomes of it, the revocation or the ending goes on: they are for lag tools.
 
         A worker that stops while its group rebalances ends its consumer thread's queue: a call that
         is in it then is cancelled there, a later one is never answered. Raised or waited for here,

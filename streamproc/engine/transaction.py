@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerFenced
 
 from streamproc.engine import crashpoints
 from streamproc.engine.advice import FORBIDDEN, ForbiddenError
@@ -64,6 +64,9 @@ class PartitionWriter:
             await self.close()
             if isinstance(error, FORBIDDEN):
                 raise ForbiddenError(error) from error
+            if isinstance(error, AssertionError):
+                # A broker that has just come back may name no brokers, itself included.
+                raise KafkaConnectionError(f"no brokers known yet ({error})") from error
             raise
 
     async def close(self) -> None:
