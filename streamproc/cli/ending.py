@@ -1,4 +1,4 @@
-"""A worker that is told to stop, or crashes, ends, even where a library waits for a broker that is gone."""
+"""A worker that is told to stop, or has crashed, ends: also where a library waits for ever."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class BoundedWorker(faust.Worker):
             super().execute_from_commandline()
         finally:
             self._say_why()
+        raise SystemExit(os.EX_OK)  # it has exited already: for the type's sake
 
     async def stop(self) -> None:
         timer = threading.Timer(STOP_LIMIT_SECONDS, self._end_hard)

@@ -25,6 +25,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
+from mode.threads import ServiceThread
 
 from streamproc.engine import chunk, consumer_thread, delivery, lean, recovery, table
 
@@ -49,7 +50,7 @@ OWN = {
     *("is_read_out", "has_nothing_waiting"),
     *("_watch_for_deleted_input", "_tell_deleted_input"),
     *("seek_in_thread", "next_fetch_offset", "_state", "_goes_on", "_fetch", "_perform_seek"),
-    "_rewind",
+    *("_rewind", "_unless_crashed"),
     "_unread",
 }
 """Names of our subclasses that are not meant to override anything."""
@@ -97,8 +98,11 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_fetch_max_wait_ms", AIOKafkaConsumer),
         ("_isolation_level", AIOKafkaConsumer),
         ("_key_deserializer", AIOKafkaConsumer),
+        ("_method_queue", "consumer"),
         ("_pending_exception", GroupCoordinator),
         ("_start_heartbeat_task", GroupCoordinator),
+        ("_stopped", "thread"),
+        ("_stopped_set", ServiceThread),
         ("_subscription", AIOKafkaConsumer),
     ],
     "delivery": [

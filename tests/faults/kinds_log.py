@@ -137,7 +137,8 @@ def topic_recreated(life: Life, given: Parameters) -> None:
         said = slot.worker.tail(200)
         if slot.worker.is_alive or not slot.worker.process or slot.worker.process.returncode == 0:
             raise RefusalError(f"slot {slot.number} did not stop:\n{said[-3000:]}")
-        if "made anew" not in said or "--app-id" not in said:
+        _, ended, why = said.rpartition("the worker has ended")
+        if not ended or "made anew" not in why or "--app-id" not in why:
             raise RefusalError(f"slot {slot.number} did not say what to do:\n{said[-3000:]}")
 
 

@@ -226,7 +226,7 @@ class Lab:
 
 
 class _Deck:
-    """Every kind comes up before any comes up again; rare ones not in every round."""
+    """Every kind comes up before any comes up again; after the first round, rare ones in some."""
 
     def __init__(self, names: tuple[str, ...], brokers: int) -> None:
         self._kinds = [
@@ -235,6 +235,7 @@ class _Deck:
             if one.brokers in (0, brokers) and (not names or one.name in names)
         ]
         self._left: list[Kind] = []
+        self._rounds = 0
 
     def draw(self, chance: random.Random, life: Life) -> Act:
         mixable = [one for one in self._kinds if one.mixes]
@@ -242,10 +243,12 @@ class _Deck:
             several = chance.sample(mixable, chance.choice((2, 2, 3)))
             return Act("mixed", [(one.name, one.draw(chance, life)) for one in several])
         if not self._left:
+            share = RARE_SHARE if self._rounds else 1.0
             self._left = [
-                one for one in self._kinds if not one.rare or chance.random() < RARE_SHARE
+                one for one in self._kinds if not one.rare or chance.random() < share
             ] or list(self._kinds)
             chance.shuffle(self._left)
+            self._rounds += 1
         one = self._left.pop()
         return Act(one.name, [(one.name, one.draw(chance, life))])
 

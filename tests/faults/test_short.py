@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.brokers import Single
+from tests.faults.brokers import Cluster, Single
 from tests.faults.kind import KINDS, Parameters
 from tests.faults.lab import Lab  # noqa: F401 - registers the kinds
 from tests.faults.life import SESSION_TIMEOUT_SECONDS, Life, Variant
@@ -17,17 +18,28 @@ VARIANT = Variant(seed=4, rate=400, subscribers=600, events=120_000, static_memb
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """An application on a broker of its own, for faults kill it."""
+def cluster() -> Iterator[Cluster]:
+    """A broker of its own, for faults kill it."""
     cluster = Single().start()
     try:
-        directory: Path = tmp_path_factory.mktemp("lab")
-        with Life(cluster, VARIANT, directory) as life:
-            life.mark()
-            life.wait_for_flow()
-            yield life
+        yield cluster
     finally:
         cluster.close()
+
+
+@contextlib.contextmanager
+def living(cluster: Cluster, directory: Path) -> Iterator[Life]:
+    """An application whose input flows."""
+    with Life(cluster, VARIANT, directory) as life:
+        life.mark()
+        life.wait_for_flow()
+        yield life
+
+
+@pytest.fixture(scope="module")
+def life(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    with living(cluster, tmp_path_factory.mktemp("lab")) as life:
+        yield life
 
 
 @pytest.mark.timeout(240)
@@ -66,7 +78,6 @@ def test_states_slower_to_load_than_a_session_lasts_cost_no_membership(life: Lif
         ("group_offsets", {"how": "end"}),
         ("producer_repeats", {"records": 500}),
         ("producer_aborts", {"records": 500}),
-        ("topic_recreated", {"how": "refilled"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -75,7 +86,15 @@ def test_nothing_is_wrong_lost_or_doubled_after(life: Life, kind: str, given: Pa
         life.fleet.start(slot)
     life.mark()
     KINDS[kind].act(life, dict(given))
-    if KINDS[kind].ends_life:
-        return  # the fault has judged the refusal itself
     life.wait_for_flow()
     assert life.check() == []
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("how", ["refilled", "empty", "while running"])
+def test_workers_refuse_an_input_that_was_made_anew(
+    cluster: Cluster, tmp_path: Path, how: str
+) -> None:
+    """All end soon, and their last words say why: the fault judges that itself."""
+    with living(cluster, tmp_path) as life:
+        KINDS["topic_recreated"].act(life, {"how": how})
