@@ -134,6 +134,7 @@ class Table:
         self.dead_letters.extend(batch.dead_letters)
         self.positions.update(batch.positions)
         self.reports = batch.reports
+        self.desk.recorded(batch)
         self.sent.extend(batch.release)
         return batch.release
 

@@ -6,9 +6,10 @@ The order that the promise rests on:
 2. The batch is committed (journal, receipts, positions in one transaction).
 3. ``committed`` releases the messages, and only then are they sent.
 4. ``settle`` takes the gateway's answer and writes it into the next batch.
+5. When that is committed, ``recorded`` gives the message's place in the window back.
 
-A process that dies between 3 and 4 leaves an intent without an answer: the next owner of the
-partition finds it and follows the gateway's policy.
+A process that dies between 3 and 5 leaves an intent without an answer: the next owner of the
+partition finds it and follows the gateway's policy. There are at most ``window`` of them.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ class Desk:
         self.deliveries.unload(ledger)
         for message in ledger.unreleased():
             self.drop(message)
+        for gateway in ledger.unrecorded():
+            self.router.recorded(gateway)
         for message in list(ledger.messages.values()):
             self.queues.finish(message)
 
@@ -139,12 +142,20 @@ class Desk:
         """What is to be committed for a partition now."""
         return self.ledgers[partition].take_batch(self.deliveries.positions(), force)
 
+    def recorded(self, batch: Batch) -> None:
+        """A batch was committed, or never will be by this process."""
+        for gateway in batch.answered:
+            self.router.recorded(gateway)
+
     def settle(self, message: Message, outcome: Outcome, now_ms: int) -> None:
         """The gateway's answer, or its absence."""
         self.router.answered(message.gateway, outcome, now_ms, self._chance())
         ledger = self.ledgers.get(message.origin.partition)
         if ledger is None or ledger.messages.get(message.id) is not message:
-            return  # the partition is gone: its next owner decides by the intent
+            # The partition is gone: its next owner decides by the intent.
+            self.router.recorded(message.gateway)
+            return
+        ledger.answered(message.gateway)
         message.parts.update(outcome.parts)
         if isinstance(outcome, Accepted):
             self._accepted(ledger, message, now_ms)

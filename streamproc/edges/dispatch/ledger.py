@@ -28,6 +28,8 @@ class Batch:
     positions: dict[Cursor, int] = field(default_factory=dict)
     reports: dict[int, int] = field(default_factory=dict)
     release: list[Message] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    """Gateways whose answers are in it, one for each."""
 
     @property
     def empty(self) -> bool:
@@ -81,6 +83,14 @@ class Ledger:
     def release(self, message: Message) -> None:
         """Send the message once what was written is durable."""
         self._batch.release.append(message)
+
+    def answered(self, gateway: str) -> None:
+        """What was written last is a gateway's answer."""
+        self._batch.answered.append(gateway)
+
+    def unrecorded(self) -> list[str]:
+        """Gateways whose answers are not even in a batch that was taken."""
+        return list(self._batch.answered)
 
     def unreleased(self) -> list[Message]:
         """Messages whose intents are not even in a batch that was taken."""

@@ -34,12 +34,14 @@ class Owner:
         desk: Desk,
         tally: Tally,
         send: Callable[[Message], None],
+        wake: Callable[[], None],
         now_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._desk = desk
         self._tally = tally
         self._send = send
+        self._wake = wake
         self._now_ms = now_ms
         self._journals: dict[int, PartitionJournal] = {}
         self._locks: dict[int, asyncio.Lock] = {}
@@ -148,7 +150,10 @@ class Owner:
         batch = self._desk.take_batch(partition, force)
         if batch is None:
             return True
-        if not await self._commit(partition, batch):
+        is_ours = await self._commit(partition, batch)
+        self._desk.recorded(batch)
+        self._wake()
+        if not is_ours:
             for message in batch.release:
                 self._desk.drop(message)
             return False

@@ -71,9 +71,8 @@ class Router:
         return None
 
     def answered(self, name: str, outcome: Outcome, now_ms: int, jitter: float) -> None:
-        """Give the place back and learn from the answer."""
+        """Learn from the answer. The message keeps its place until that is ``recorded``."""
         line = self.lines[name]
-        line.shaper.release()
         if isinstance(outcome, Unknown):
             line.breaker.failed(now_ms)
         elif not isinstance(outcome, Refused) or outcome.error is ErrorClass.PERMANENT:
@@ -84,6 +83,10 @@ class Router:
             line.shaper.throttled(now_ms, outcome.retry_after_ms, jitter)
         else:
             line.breaker.failed(now_ms)
+
+    def recorded(self, name: str) -> None:
+        """The answer is durable: give the place back."""
+        self.lines[name].shaper.release()
 
     def dropped(self, name: str) -> None:
         """A place that was reserved is not used."""

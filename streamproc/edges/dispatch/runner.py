@@ -43,9 +43,9 @@ class Runner:
         self._gateways = gateways
         self._now_ms = now_ms
         self._lane_names = tuple(lane.name for lane in desk.lanes)
-        self._owner = Owner(settings, desk, self.tally, self._launch, now_ms)
-        self._sending: set[asyncio.Task[None]] = set()
         self._poke = asyncio.Event()
+        self._owner = Owner(settings, desk, self.tally, self._launch, self._poke.set, now_ms)
+        self._sending: set[asyncio.Task[None]] = set()
         self._ending = False
         # Kafka consumers are not for several threads: each has one of its own.
         self._reading = ThreadPoolExecutor(1, "reminders")

@@ -1,4 +1,4 @@
-"""How much a gateway is given: submits per second, submits outstanding, and pauses it asks for."""
+"""How much a gateway is given: submits per second, messages in doubt, and pauses it asks for."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Shaper:
         return True
 
     def release(self) -> None:
-        """A reserved message has its answer."""
+        """A reserved message's answer is durable, or nobody here waits for it any more."""
         self.outstanding -= 1
 
     def throttled(self, now_ms: int, asked_ms: int, jitter: float) -> None:
