@@ -107,8 +107,9 @@ def observe(
     create_topics(bootstrap, [output, f"{output}.audit", f"{output}.rejects"])
     subscribers = max(int(per_second * seconds / 10), 1)
     due = DUE_PER_SECOND if due_seconds else 0
-    # Long enough from now for the preload; the rules must be the same from the beginning.
-    start = int(time.time()) + 30 + subscribers // 4000
+    # Long enough from now for the preload and for making the events; the rules must be the same
+    # from the beginning.
+    start = int(time.time()) + 30 + subscribers // 4000 + int(per_second * seconds) // 20_000
     given = live_input(bootstrap, f"{app_id}.events", subscribers, due, start)
     timed = f"{start}:{due_seconds}"
     apply_all(bootstrap, app_id, given, output, f"timed={timed}", "clock=wall")

@@ -78,26 +78,16 @@ def load(
         }
     )
     producer.list_topics(topic, 10)
-    chance = random.Random(7)
-    used = [0] * subscribers
-    fired: Fired = Counter()
+    # Made beforehand: two cores carry what is measured, and this would take one of them.
+    events, fired = _events(int(per_second * seconds), subscribers)
     pipe.send("ready")
     pipe.recv()
     began = time.monotonic()
-    written, total = 0, int(per_second * seconds)
+    written, total = 0, len(events)
     while written < total:
         goal = min(int((time.monotonic() - began) * per_second), total)
-        at_ms = time.time_ns() // 1_000_000
-        for number in range(written, goal):
-            who = chance.randrange(subscribers)
-            total_bytes = chance.randint(1, LARGEST_EVENT_BYTES)
-            name = subscriber(who)
-            before = used[who]
-            used[who] = after = before + total_bytes
-            for threshold in THRESHOLDS:
-                if before < threshold <= after:
-                    fired[name, threshold] += 1
-            producer.produce(topic, usage_event(f"e{number}", name, at_ms, total_bytes), name)
+        for name, value in events[written:goal]:
+            producer.produce(topic, value, name)
         written = goal
         producer.poll(0)
         time.sleep(STEP_SECONDS)
@@ -107,6 +97,26 @@ def load(
     pipe.send((fired, written / elapsed))
     pipe.recv()
     pipe.send(None)
+
+
+def _events(count: int, subscribers: int) -> tuple[list[tuple[str, bytes]], Fired]:
+    """Usage of now, and the thresholds it reaches."""
+    chance = random.Random(7)
+    used = [0] * subscribers
+    events = []
+    fired: Fired = Counter()
+    at_ms = time.time_ns() // 1_000_000
+    for number in range(count):
+        who = chance.randrange(subscribers)
+        total_bytes = chance.randint(1, LARGEST_EVENT_BYTES)
+        name = subscriber(who)
+        before = used[who]
+        used[who] = after = before + total_bytes
+        for threshold in THRESHOLDS:
+            if before < threshold <= after:
+                fired[name, threshold] += 1
+        events.append((name, usage_event(f"e{number}", name, at_ms, total_bytes)))
+    return events, fired
 
 
 def read(pipe: Connection, bootstrap: str, topic: str) -> None:

@@ -23,6 +23,8 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use xxhash_rust::xxh3::xxh3_64;
 
 const DUE_BYTES: usize = 8;
+/// As in streamproc/app/plain.py, which uses no other.
+const INTERFACE: u32 = 2;
 
 /// Of usage that crossed thresholds: event id, source, its time, when it was received, its bytes,
 /// those that no bucket covered, and (bucket position, used bytes before) where they were crossed.
@@ -63,7 +65,7 @@ impl PlainUsage {
     }
 
     /// Apply `records[start:]` to `stored` (key to due instant and packed account) while they are
-    /// plain; keys of changed rows go into `changed`, and (key, reminder, audit record) of what is
+    /// plain; changed rows go into `changed`, too, and (key, reminder, audit record) of what is
     /// told into `told`. Returns the index of the first record that was not applied, the
     /// partition's clock, and None or what `Crossed` says of the record before that one, which is
     /// to be told of.
@@ -116,8 +118,9 @@ impl PlainUsage {
             ) else {
                 return Ok((index, clock_ms, None));
             };
-            stored.set_item(key, PyBytes::new(py, &out))?;
-            changed.set_item(key, py.None())?;
+            let after = PyBytes::new(py, &out);
+            stored.set_item(key, &after)?;
+            changed.set_item(key, &after)?;
             clock_ms = clock_ms.max(timestamp);
             if applied.crossed.is_empty() {
                 continue;
@@ -202,5 +205,6 @@ impl PlainUsage {
 
 #[pymodule]
 fn streamproc_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("INTERFACE", INTERFACE)?;
     module.add_class::<PlainUsage>()
 }

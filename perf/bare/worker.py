@@ -22,7 +22,7 @@ from streamproc.app.rules import RulesFile
 from streamproc.app.settings import Topics, WorkerSettings
 from streamproc.app.worker import create_app
 from streamproc.core.rulebook import Rulebook, TimedRule
-from streamproc.engine.collector import relax_collector
+from streamproc.engine.housekeeping import relax_collector
 from streamproc.engine.lane import Lane
 
 RULES = Path(__file__).with_name("common.yaml")

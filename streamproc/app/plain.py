@@ -19,6 +19,10 @@ from streamproc.core.model import Account
 from streamproc.core.reminding import threshold_of
 from streamproc.core.rulebook import Rulebook, Scope, UsageKind, UsageRule
 
+INTERFACE = 2
+"""What the compiled part and this module agree on. Raised with every change of either side's part:
+an older build, left in an environment, would write wrong states."""
+
 try:
     import streamproc_native
 except ImportError:  # not built here: the same results, slower
@@ -26,7 +30,7 @@ except ImportError:  # not built here: the same results, slower
 
 
 class NativeMissingError(RuntimeError):
-    """The compiled part was demanded and is not installed."""
+    """The compiled part was demanded and is not installed, or is one of another release."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,22 @@ class _Rules:
 
 
 def is_native(choice: Native) -> bool:
-    """Whether the compiled part is used; raises :class:`NativeMissingError` for a vain ``on``."""
-    if choice == "on" and streamproc_native is None:
-        raise NativeMissingError("streamproc_native is not installed: pip install ./native")
-    return choice != "off" and streamproc_native is not None
+    """Whether the compiled part is used.
+
+    Raises :class:`NativeMissingError` for a vain ``on``, and for a build of another release.
+    """
+    if choice == "off":
+        return False
+    if streamproc_native is None:
+        if choice == "on":
+            raise NativeMissingError("streamproc_native is not installed: pip install ./native")
+        return False
+    if getattr(streamproc_native, "INTERFACE", 1) != INTERFACE:
+        # Not passed over in silence: a worker would be half as fast for no visible reason.
+        raise NativeMissingError(
+            "streamproc_native is of another release: pip install ./native, or --native off"
+        )
+    return True
 
 
 def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:

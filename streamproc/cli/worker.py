@@ -81,6 +81,7 @@ def worker(
     **options: Any,
 ) -> None:
     """Run a worker until it is told to stop."""
+    from streamproc.app.plain import NativeMissingError
     from streamproc.app.rules import RulesFile
     from streamproc.app.settings import Topics, WorkerSettings
     from streamproc.app.topics import TopicsError, prepare_topics
@@ -88,7 +89,7 @@ def worker(
     from streamproc.cli.ending import BoundedWorker
     from streamproc.contracts.rulesfile import RulesError
     from streamproc.engine import crashpoints
-    from streamproc.engine.collector import relax_collector
+    from streamproc.engine.housekeeping import relax_collector
 
     logging = configure(log_level, log_format)
     settings = WorkerSettings(
@@ -103,7 +104,10 @@ def worker(
         raise click.ClickException(str(error)) from error
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
-    app = create_app(settings, rules_file, partitions)
+    try:
+        app = create_app(settings, rules_file, partitions)
+    except NativeMissingError as error:
+        raise click.ClickException(str(error)) from error
     runner = BoundedWorker(
         app, loglevel=log_level, logging_config=logging, redirect_stdouts=False, quiet=True
     )

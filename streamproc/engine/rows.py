@@ -50,8 +50,12 @@ class Rows(Generic[T]):
         self.stored: dict[bytes, bytes] = {}
         self.live: dict[bytes, T | None] = {}
         """Changed and not packed yet; stays empty with ``eager``."""
-        self.changed: dict[bytes, None] = {}
-        """Keys of rows packed since the last commit was taken."""
+        self.changed: dict[bytes, bytes | None] = {}
+        """Rows packed since the last commit was taken; None is a deletion.
+
+        Not their keys alone: among millions of rows, to look them up once more is a miss of every
+        cache for each of four objects.
+        """
         self._eager = eager
         self._queue = DueQueue(self._due_ms)
 
@@ -74,15 +78,13 @@ class Rows(Generic[T]):
     def put(self, key: bytes, row: T | None) -> None:
         """Change a row, None deletes it. Belongs to the next commit."""
         if self._eager:
-            for stored_key, _ in self._store(((key, row),)):
-                self.changed[stored_key] = None
+            self.changed.update(self._store(((key, row),)))
         else:
             self.live[key] = row
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
         """What changed since the last call, packed, for the changelog; None is a deletion."""
-        stored = self.stored
-        changes = [(key, stored.get(key)) for key in self.changed]
+        changes = list(self.changed.items())
         changes += self._store(self.live.items())
         self.live = {}
         self.changed = {}

@@ -27,6 +27,7 @@ from streamproc.engine.changelog import (
     read_to_end,
     tell_deleted_input,
 )
+from streamproc.engine.housekeeping import give_memory_back
 from streamproc.engine.partition import Partition, Processor
 from streamproc.engine.settings import FAUST_LOGGER, LaneSettings
 from streamproc.engine.standby import StandbyFollower
@@ -82,6 +83,8 @@ class Owner(Generic[T]):
                 await self.partitions.pop(number).close()
             new = sorted(number for number in actives if number not in self.partitions)
             await asyncio.gather(*(self._open_patiently(number) for number in new))
+            if new:
+                give_memory_back()
             await self.standby.follow(changelog, standbys)
 
     def lacks(self, number: int) -> bool:

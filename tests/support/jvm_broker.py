@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 
 from tests.support.kafka_jars import (
     KAFKA_VERSION,
@@ -34,6 +36,7 @@ from tests.support.ports import free_port
 __all__ = ["KAFKA_VERSION", "TEST_SETTINGS", "BrokerStartError", "BrokerUnavailable", "JvmBroker"]
 
 START_LIMIT_S = 30.0
+PROBE: dict[str, Any] = {"bootstrap_timeout_ms": 500, "request_timeout_ms": 2_000}
 STOP_LIMIT_S = 15.0
 
 #: What every test broker has in common, JVM or Docker; the rest is Kafka's default.
@@ -202,20 +205,23 @@ class JvmBroker:
 
     def _await_answer(self, deadline: float) -> None:
         """Return once metadata names this broker; BrokerStartError at ``deadline`` (monotonic)."""
-        # The short back-off and no log: refusals are expected until the broker listens.
-        settings = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100}
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, **settings})
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
                 code = None if self.process is None else self.process.returncode
                 raise BrokerStartError(
                     f"the Kafka broker ended at its start (exit {code}):\n{self.log_tail()}"
                 )
-            try:
-                if admin.list_topics(timeout=0.5).brokers:
-                    return
-            except KafkaException:
-                time.sleep(0.05)
+            # Not librdkafka's: in a client that ends as soon as it has an answer it may crash.
+            with contextlib.suppress(KafkaError, OSError):
+                # kafka-python would log every refusal.
+                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+                admin: Any = KafkaAdminClient(bootstrap_servers=self.bootstrap, **PROBE)
+                try:
+                    if admin.describe_cluster()["brokers"]:
+                        return
+                finally:
+                    admin.close()
+            time.sleep(0.05)
         raise BrokerStartError(
             f"the Kafka broker on {self.bootstrap} did not answer within "
             f"{self.start_limit_s:g} s:\n{self.log_tail()}"

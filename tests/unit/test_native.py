@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -239,3 +240,12 @@ def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(
     assert not is_native("auto")
     with pytest.raises(NativeMissingError, match=r"pip install \./native"):
         is_native("on")
+
+
+def test_a_compiled_part_of_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that notes less of what it changed would have rows deleted from the changelog."""
+    monkeypatch.setattr("streamproc.app.plain.streamproc_native", SimpleNamespace())
+    assert not is_native("off")
+    for choice in ("auto", "on"):
+        with pytest.raises(NativeMissingError, match=r"another release: pip install \./native"):
+            is_native(choice)

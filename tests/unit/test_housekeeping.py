@@ -1,0 +1,61 @@
+"""What a process is told about its memory."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import weakref
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from streamproc.engine import housekeeping, table
+from streamproc.engine.settings import LaneSettings
+from streamproc.engine.table import Owner
+
+SETTINGS = LaneSettings("127.0.0.1:1", "app", ("app.events",))
+
+
+class Cycle:
+    """As a stopped client is one, with its answers."""
+
+    def __init__(self) -> None:
+        self.answers = bytes(1000)
+        self.itself = self
+
+
+def test_cycles_go_and_the_heap_is_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = weakref.ref(Cycle())
+    trim = mock.Mock()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: mock.Mock(malloc_trim=trim))
+    gc.disable()
+    try:
+        assert housekeeping.give_memory_back()
+    finally:
+        gc.enable()
+    assert gone() is None
+    trim.assert_called_once_with(0)
+
+
+def test_a_c_library_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert not housekeeping.give_memory_back()
+
+
+async def test_memory_is_given_back_once_partitions_are_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner: Owner[Any] = Owner(SETTINGS, mock.Mock())
+    open_then: list[set[int]] = []
+
+    async def opened(number: int) -> None:
+        owner.partitions[number] = mock.AsyncMock()
+
+    monkeypatch.setattr(owner, "_open_patiently", opened)
+    monkeypatch.setattr(table, "give_memory_back", lambda: open_then.append(set(owner.partitions)))
+    await owner.own({0, 1}, set(), "changelog")
+    assert open_then == [{0, 1}]
+    await owner.own({0, 1}, set(), "changelog")
+    await owner.own({1}, set(), "changelog")
+    assert open_then == [{0, 1}], "nothing was loaded"
