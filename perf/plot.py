@@ -21,6 +21,8 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any, An
 
 
 def _save(pyplot: Any, figure: Any, path: Path, machine: str) -> None:
+    below = 0.14 / figure.get_figheight()  # inches for the line of the machine
+    figure.get_layout_engine().set(rect=(0, below, 1, 1 - below))
     figure.text(0.005, 0.002, machine, fontsize=6, color="#555555", va="bottom")
     figure.savefig(path, dpi=150)
     pyplot.close(figure)

@@ -26,7 +26,15 @@ def test_a_packaged_text_is_right_in_every_case(text: Checked) -> None:
     assert text.problems == []
 
 
-@pytest.mark.parametrize("text", [one for one in PACKAGED if one.locale.startswith("zh")], ids=name)
+REPLY = "reply."
+"""Replies have no budget: they list what there is to list (docs/texts.md)."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [one for one in PACKAGED if one.locale.startswith("zh") and not one.rule.startswith(REPLY)],
+    ids=name,
+)
 def test_a_packaged_chinese_text_is_a_single_sms(text: Checked) -> None:
     usual = [one for one in text.rendered if one.sample.is_usual]
     assert len(usual) == 3
