@@ -78,6 +78,7 @@ def test_states_slower_to_load_than_a_session_lasts_cost_no_membership(life: Lif
         ("group_offsets", {"how": "end"}),
         ("producer_repeats", {"records": 500}),
         ("producer_aborts", {"records": 500}),
+        ("topic_recreated", {"how": "refilled"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -86,12 +87,14 @@ def test_nothing_is_wrong_lost_or_doubled_after(life: Life, kind: str, given: Pa
         life.fleet.start(slot)
     life.mark()
     KINDS[kind].act(life, dict(given))
+    if KINDS[kind].ends_life:
+        return  # the fault has judged the refusal itself
     life.wait_for_flow()
     assert life.check() == []
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("how", ["refilled", "empty", "while running"])
+@pytest.mark.parametrize("how", ["empty", "while running"])
 def test_workers_refuse_an_input_that_was_made_anew(
     cluster: Cluster, tmp_path: Path, how: str
 ) -> None:

@@ -17,6 +17,7 @@ KINDS = {
     "usage_summary": "usage summary",
     "before_cycle_end": "cycle ends soon",
     "before_expiry": "pack expires soon",
+    "activation_welcome": "welcome",
 }
 """How the view calls the kinds of reminders."""
 
