@@ -183,7 +183,8 @@ class Post:
         quiet = {}
         for letter in bundle:
             cool_ms = rule_called(letter.rule, rules).policy.cool_down_ms
-            quiet[letter.rule] = at_ms + cool_ms
+            if cool_ms:  # without one, not even usage that bears a later time holds it up
+                quiet[letter.rule] = at_ms + cool_ms
         self.told.append((at_ms, quiet))
 
     def _first_free(self, letter: Letter, at_ms: int, rules: Rulebook) -> int:

@@ -306,6 +306,20 @@ Histories.TestCase.settings = budget(120, steps=40)
 TestHistories = Histories.TestCase
 
 
+def test_without_a_cool_down_usage_that_bears_a_later_time_holds_nothing_up() -> None:
+    """The first message is as of five minutes ahead, the second one of now."""
+    histories = Histories()
+    plan = next(one for one in PLANS if one.id == "moved")
+    histories.begin(rulebooks.make(), STARTS[0], (plan,) * len(NAMES), (ZONES[0],) * 2, (1, 1), 1)
+    granted = sum(one.granted_bytes for one in plan.allowances)
+    for used_bytes, late_ms in ((granted // 2, -5 * MINUTE_MS), (granted // 2, 0)):
+        histories.time_passes(MINUTE_MS)
+        histories.event("usage.recorded", NAMES[0], late_ms, "ocs", total_bytes=used_bytes)
+    reminders = histories.world.found[NAMES[0]].reminders
+    assert len({one.as_of_ms for one in reminders}) == 2
+    histories.teardown()
+
+
 def _feed(world: World, seed: int, count: int) -> None:
     for stamp_ms, event in walks.walk(seed, world.clock_ms, count, WALKERS):
         if isinstance(event, dict):
