@@ -33,16 +33,15 @@ class DecodedRows(Rows[T]):
             self._rows.pop(key, None)
         else:
             self._rows[key] = row
-        self.changed[key] = None
+        self.live[key] = row
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
         """What changed since the last call, packed, for the changelog; None is a deletion."""
-        rows, pack = self._rows, self.codec.pack
+        pack, never = self.codec.pack, NEVER_DUE_BYTES
         changes: list[tuple[bytes, bytes | None]] = [
-            (key, NEVER_DUE_BYTES + pack(rows[key]) if key in rows else None)
-            for key in self.changed
+            (key, None if row is None else never + pack(row)) for key, row in self.live.items()
         ]
-        self.changed = {}
+        self.live = {}
         return changes
 
     def load(self, found: Mapping[bytes, bytes | None]) -> None:
