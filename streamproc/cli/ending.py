@@ -31,6 +31,15 @@ class BoundedWorker(faust.Worker):
             self._say_why()
         raise SystemExit(os.EX_OK)  # it has exited already: for the type's sake
 
+    async def start(self) -> None:
+        """What breaks off because it was told to stop in the middle of its start is no failure."""
+        try:
+            await super().start()
+        except Exception as error:
+            if not self._signal_stop_time:
+                raise
+            log.info("stopped while it was starting", broken_off=repr(error))
+
     async def stop(self) -> None:
         timer = threading.Timer(STOP_LIMIT_SECONDS, self._end_hard)
         timer.daemon = True

@@ -1,0 +1,71 @@
+"""How a worker's process ends, by itself and when it is told to."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import faust
+import pytest
+from structlog.testing import capture_logs
+
+from streamproc.cli import ending
+from streamproc.cli.ending import BoundedWorker
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Faust's part and the timer are not there."""
+    monkeypatch.setattr(faust.Worker, "stop", mock.AsyncMock())
+    monkeypatch.setattr(ending.threading, "Timer", mock.Mock())
+    return BoundedWorker(faust.App("ending"), loglevel="info", quiet=True)
+
+
+async def test_a_start_that_is_broken_off_by_a_signal_is_no_failure(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faust cancels what its start waits for, and a topic's declaration then fails."""
+    broken_off = mock.AsyncMock(side_effect=RuntimeError("invalid state"))
+    monkeypatch.setattr(faust.Worker, "start", broken_off)
+    with pytest.raises(RuntimeError, match="invalid state"):
+        await worker.start()
+    worker._signal_stop_time = 1.0
+    await worker.start()
+
+
+async def test_stopping_is_bounded_however_it_began(worker: Any) -> None:
+    await worker.stop()
+    timer: Any = ending.threading.Timer
+    timer.assert_called_once_with(ending.STOP_LIMIT_SECONDS, worker._end_hard)
+    timer.return_value.start.assert_called_once_with()
+
+
+def test_the_last_words_are_why(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def execute(_: Any) -> None:
+        worker.crash_reason = ValueError("the topic was made anew")
+        raise SystemExit(1)
+
+    monkeypatch.setattr(faust.Worker, "execute_from_commandline", execute)
+    with capture_logs() as logs, pytest.raises(SystemExit) as ended:
+        worker.execute_from_commandline()
+    assert ended.value.code == 1
+    assert logs == [
+        {
+            "event": "the worker has ended",
+            "why": "the topic was made anew",
+            "log_level": "critical",
+        }
+    ]
+
+
+def test_an_ending_that_takes_too_long_says_why_too(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(ending.os, "_exit", codes.append)
+    worker.crash_reason = ValueError("")
+    with capture_logs() as logs:
+        worker._end_hard()
+    assert codes == [ending.STOPPED_HARD]
+    assert [one["event"] for one in logs][1:] == ["the worker has ended"]
+    assert logs[1]["why"] == "ValueError('')"
