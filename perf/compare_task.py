@@ -79,7 +79,12 @@ def morning_offset_hours(epoch_seconds: float) -> int:
 
 
 def usage(
-    events: int, subscribers: int, fired: Fired, seed: int = 1
+    events: int,
+    subscribers: int,
+    fired: Fired,
+    seed: int = 1,
+    start_ms: int = START_MS,
+    step_ms: int = 1,
 ) -> Iterator[tuple[str, bytes, int]]:
     """Key, value, timestamp of each usage event; fills ``fired`` with what must come out."""
     chance = random.Random(seed)
@@ -93,7 +98,7 @@ def usage(
         for threshold in THRESHOLDS:
             if before < threshold <= after:
                 fired[name, threshold] += 1
-        at = START_MS + number
+        at = start_ms + number * step_ms
         yield name, usage_event(f"e{number}", name, at, total_bytes), at
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,12 +13,9 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 
 from perf.compare_task import (
     CLIENT,
-    LARGEST_EVENT_BYTES,
     PARTITIONS,
-    THRESHOLDS,
     Fired,
-    subscriber,
-    usage_event,
+    usage,
 )
 
 STEP_SECONDS = 0.005
@@ -79,7 +75,10 @@ def load(
     )
     producer.list_topics(topic, 10)
     # Made beforehand: two cores carry what is measured, and this would take one of them.
-    events, fired = _events(int(per_second * seconds), subscribers)
+    fired: Fired = Counter()
+    count, now_ms = int(per_second * seconds), time.time_ns() // 1_000_000
+    made = usage(count, subscribers, fired, seed=7, start_ms=now_ms, step_ms=0)
+    events = [(name, value) for name, value, _ in made]
     pipe.send("ready")
     pipe.recv()
     began = time.monotonic()
@@ -97,26 +96,6 @@ def load(
     pipe.send((fired, written / elapsed))
     pipe.recv()
     pipe.send(None)
-
-
-def _events(count: int, subscribers: int) -> tuple[list[tuple[str, bytes]], Fired]:
-    """Usage of now, and the thresholds it reaches."""
-    chance = random.Random(7)
-    used = [0] * subscribers
-    events = []
-    fired: Fired = Counter()
-    at_ms = time.time_ns() // 1_000_000
-    for number in range(count):
-        who = chance.randrange(subscribers)
-        total_bytes = chance.randint(1, LARGEST_EVENT_BYTES)
-        name = subscriber(who)
-        before = used[who]
-        used[who] = after = before + total_bytes
-        for threshold in THRESHOLDS:
-            if before < threshold <= after:
-                fired[name, threshold] += 1
-        events.append((name, usage_event(f"e{number}", name, at_ms, total_bytes)))
-    return events, fired
 
 
 def read(pipe: Connection, bootstrap: str, topic: str) -> None:
