@@ -11,12 +11,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
-from perf.compare_task import (
-    CLIENT,
-    PARTITIONS,
-    Fired,
-    usage,
-)
+from perf.compare_task import CLIENT, PARTITIONS, Fired, usage
 
 STEP_SECONDS = 0.005
 """The load comes in steps of this length."""

@@ -100,14 +100,11 @@ def worker(
     try:
         rules_file = RulesFile(rules)
         partitions = asyncio.run(prepare_topics(settings))
-    except (RulesError, TopicsError) as error:
+        app = create_app(settings, rules_file, partitions)
+    except (RulesError, TopicsError, NativeMissingError) as error:
         raise click.ClickException(str(error)) from error
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
-    try:
-        app = create_app(settings, rules_file, partitions)
-    except NativeMissingError as error:
-        raise click.ClickException(str(error)) from error
     runner = BoundedWorker(
         app, loglevel=log_level, logging_config=logging, redirect_stdouts=False, quiet=True
     )

@@ -83,16 +83,9 @@ class Desk:
         if ledger is None:
             return
         self.deliveries.unload(ledger)
-        for message in ledger.unreleased():
-            self.drop(message)
-        for gateway in ledger.unrecorded():
-            self.router.recorded(gateway)
+        self.abandon(ledger.untaken)
         for message in list(ledger.messages.values()):
             self.queues.finish(message)
-
-    def drop(self, message: Message) -> None:
-        """A released message is not going to be sent by this process."""
-        self.router.dropped(message.gateway)
 
     def offer(
         self, cursor_lane: int, origin: Origin, value: bytes | None, now_ms: int, resend: str = ""
@@ -143,9 +136,15 @@ class Desk:
         return self.ledgers[partition].take_batch(self.deliveries.positions(), force)
 
     def recorded(self, batch: Batch) -> None:
-        """A batch was committed, or never will be by this process."""
+        """A batch was committed: its answers are durable."""
         for gateway in batch.answered:
             self.router.recorded(gateway)
+
+    def abandon(self, batch: Batch) -> None:
+        """A batch is not going to be committed by this process, nor its messages sent."""
+        self.recorded(batch)
+        for message in batch.release:
+            self.router.dropped(message.gateway)
 
     def settle(self, message: Message, outcome: Outcome, now_ms: int) -> None:
         """The gateway's answer, or its absence."""

@@ -88,13 +88,10 @@ class Ledger:
         """What was written last is a gateway's answer."""
         self._batch.answered.append(gateway)
 
-    def unrecorded(self) -> list[str]:
-        """Gateways whose answers are not even in a batch that was taken."""
-        return list(self._batch.answered)
-
-    def unreleased(self) -> list[Message]:
-        """Messages whose intents are not even in a batch that was taken."""
-        return list(self._batch.release)
+    @property
+    def untaken(self) -> Batch:
+        """What was written since the last batch was taken."""
+        return self._batch
 
     def sweep(self, now_ms: int) -> list[tuple[str, Entry]]:
         """Forget ids that are old enough; returns those that still waited for reports."""

@@ -150,13 +150,12 @@ class Owner:
         batch = self._desk.take_batch(partition, force)
         if batch is None:
             return True
-        is_ours = await self._commit(partition, batch)
+        if not await self._commit(partition, batch):
+            self._desk.abandon(batch)
+            self._wake()
+            return False
         self._desk.recorded(batch)
         self._wake()
-        if not is_ours:
-            for message in batch.release:
-                self._desk.drop(message)
-            return False
         self._tally.add(batch.receipts)
         for message in batch.release:
             self._send(message)

@@ -85,12 +85,12 @@ class Router:
             line.breaker.failed(now_ms)
 
     def recorded(self, name: str) -> None:
-        """The answer is durable: give the place back."""
+        """The answer is durable, or nobody here waits for that any more: give the place back."""
         self.lines[name].shaper.release()
 
     def dropped(self, name: str) -> None:
         """A place that was reserved is not used."""
-        self.lines[name].shaper.release()
+        self.recorded(name)
         self.lines[name].breaker.unsettled()
 
     def wake_ms(self, now_ms: int) -> int | None:
