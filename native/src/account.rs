@@ -1,25 +1,30 @@
 //! One usage event applied to one packed account, in the plain case only.
 //!
 //! Plain is: an active account of the present rules, usage of the present cycle that is neither
-//! late, absurd nor a repeat, falls into no bucket that has ended since and meets no rarely used
-//! feature. Then exactly these fields change: used bytes of buckets, overage, charged bytes, the
-//! remembered ids and their counts. Everything else is copied as it stands. `None`: not plain,
-//! nothing was changed.
+//! late, absurd nor a repeat, meets no bucket that has ended since, is unlimited or is for some
+//! hours only, and no plan with tariffs or policies. Then exactly these fields change: used bytes of
+//! buckets, overage, charged bytes, the remembered ids and their counts, and of the rarely used
+//! state what `extra` knows of. Everything else is copied as it stands. `None`: not plain, nothing
+//! was changed.
 //!
-//! A threshold that is crossed makes usage plain only under rules whose messages change no account:
-//! then the core has to tell of it (`Applied::crossed`).
+//! A threshold that is crossed makes usage plain only under rules whose messages change no account,
+//! and in accounts without rarely used state: then the core has to tell of it (`Applied::crossed`).
 
 use std::ops::Range;
 
 use crate::dedupe;
-use crate::msgpack::{write_natural, Reader, NIL};
+use crate::extra;
+use crate::msgpack::{write_natural, Reader};
 use crate::rules::Rules;
 use crate::usage::Usage;
+use crate::watching::Figures;
 
 const STATE_VERSION: i64 = 1;
 const ACTIVE: i64 = 1;
 const ACCOUNT_FIELDS: usize = 25;
 const BUCKET_FIELDS: usize = 11;
+const ALLOWANCE: &[u8] = b"allowance";
+const UNLIMITED: &[u8] = b"unlimited";
 
 /// What became of the usage that was applied.
 pub struct Applied {
@@ -44,8 +49,11 @@ pub fn apply(
     if reader.integer()? != ACTIVE {
         return None;
     }
-    for _ in 0..5 {
-        reader.skip()?; // plan, next plan, time zone, anchor day, locale
+    if rules.is_special(reader.string()?) {
+        return None;
+    }
+    for _ in 0..4 {
+        reader.skip()?; // next plan, time zone, anchor day, locale
     }
     let activated_ms = reader.integer()?;
     reader.skip()?; // closed
@@ -58,8 +66,18 @@ pub fn apply(
     let mut rest = usage.used_bytes;
     let mut copied = 0;
     let mut crossed = Vec::new();
+    let mut figures = Figures::default();
+    let (account_at, buckets_at) = (out.len(), reader.at);
     for position in 0..reader.array()? {
-        let charged = charge(&mut reader, &mut copied, usage, rest, rules, out)?;
+        let charged = charge(
+            &mut reader,
+            &mut copied,
+            usage,
+            rest,
+            rules,
+            &mut figures,
+            out,
+        )?;
         rest = charged.rest;
         if let Some(used_before) = charged.crossed_from {
             crossed.push((position, used_before));
@@ -67,32 +85,49 @@ pub fn apply(
     }
     let overage_bytes = natural(&mut reader, account, &mut copied, out)?;
     write_natural(out, overage_bytes.checked_add(rest)?);
+    figures.add_overage(overage_bytes, rest)?;
     copied = reader.at;
     let charged_bytes = natural(&mut reader, account, &mut copied, out)?;
     write_natural(out, charged_bytes.checked_add(usage.used_bytes)?);
     copied = reader.at;
-    for _ in 0..3 {
-        reader.skip()?; // grants, history, opted out
-    }
+    reader.skip()?; // grants
+    let history = &account[reader.at..];
+    reader.skip()?;
+    reader.skip()?; // opted out
 
     out.extend_from_slice(&account[copied..reader.at]);
     dedupe::remember(&mut reader, id, received_ms, rules, out)?;
     copied = reader.at;
-    reader.skip()?; // clock
+    let clock_ms = reader.integer()?;
     reader.skip()?; // next due
     if reader.integer()? != rules.fingerprint {
         return None;
     }
     reader.skip()?; // held
     for _ in 0..reader.array()? {
-        if read_bucket(&mut reader)?.is_valid(usage.time_ms) {
+        let ended = read_bucket(&mut reader)?;
+        if ended.is_valid(usage.time_ms) {
             return None; // it would have been charged
         }
+        if ended.is_of_plan() {
+            figures.add_used(ended.used, 0)?;
+        }
     }
-    if *account.get(reader.at)? != NIL {
-        return None; // rarely used features are the core's
+    if !rules.watch.is_silent(&figures, history, activated_ms)? {
+        return None;
     }
-    out.extend_from_slice(&account[copied..]);
+    out.extend_from_slice(&account[copied..reader.at]);
+    let around = extra::Around {
+        usage,
+        received_ms,
+        activated_ms,
+        clock_ms,
+        buckets_at: account_at + buckets_at,
+    };
+    let is_special = extra::copy(&mut reader, &around, rules, out)?;
+    if reader.at != account.len() || (is_special && !crossed.is_empty()) {
+        return None;
+    }
     Some(Applied {
         overage_bytes: rest,
         crossed,
@@ -128,6 +163,15 @@ pub struct Bucket<'a> {
 }
 
 impl Bucket<'_> {
+    pub fn is_unlimited(&self) -> bool {
+        self.kind == UNLIMITED
+    }
+
+    /// Whether a plan grants it anew in each cycle.
+    fn is_of_plan(&self) -> bool {
+        self.kind == ALLOWANCE || self.is_unlimited()
+    }
+
     pub fn remaining(&self) -> i64 {
         self.granted - self.used - self.expired - self.rolled_over
     }
@@ -176,13 +220,18 @@ fn charge(
     usage: &Usage<'_>,
     rest: i64,
     rules: &Rules,
+    figures: &mut Figures,
     out: &mut Vec<u8>,
 ) -> Option<Charged> {
     let account = reader.data;
     let bucket = read_bucket(reader)?;
+    if bucket.is_unlimited() {
+        return None;
+    }
     let (used, remaining) = (bucket.used, bucket.remaining());
     let is_chargeable = rest > 0 && remaining > 0 && bucket.is_valid(usage.time_ms);
-    if !is_chargeable || !rules.covers(bucket.source, usage) {
+    if !is_chargeable || !rules.covers(bucket.source, usage)? {
+        figures.add_live(remaining, used, 0, bucket.is_of_plan())?;
         return Some(Charged {
             rest,
             crossed_from: None,
@@ -193,6 +242,7 @@ fn charge(
     if crosses && !rules.only_told {
         return None;
     }
+    figures.add_live(remaining, used, take, bucket.is_of_plan())?;
     out.extend_from_slice(&account[*copied..bucket.used_at.start]);
     write_natural(out, used + take);
     *copied = bucket.used_at.end;

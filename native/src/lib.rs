@@ -8,10 +8,13 @@
 mod account;
 mod calendar;
 mod dedupe;
+mod extra;
 mod msgpack;
 mod rules;
+mod speed;
 mod telling;
 mod usage;
+mod watching;
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -24,7 +27,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const DUE_BYTES: usize = 8;
 /// As in streamproc/app/plain.py, which uses no other.
-const INTERFACE: u32 = 2;
+const INTERFACE: u32 = 3;
 
 /// Of usage that crossed thresholds: event id, source, its time, when it was received, its bytes,
 /// those that no bucket covered, and (bucket position, used bytes before) where they were crossed.

@@ -83,10 +83,48 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Pass over one value: nothing, a truth, a number, a text, or an array of such.
+    /// The number of pairs of a map.
+    pub fn map(&mut self) -> Option<usize> {
+        let tag = self.byte()?;
+        match tag {
+            0x80..=0x8f => Some(usize::from(tag & 0x0f)),
+            0xde => Some(self.big_endian(2)? as usize),
+            0xdf => Some(self.big_endian(4)? as usize),
+            _ => None,
+        }
+    }
+
+    pub fn truth(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0xc2 => Some(false),
+            0xc3 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Pass over one value: nothing, a truth, a number, a text, an instant, or an array or map of
+    /// such.
     pub fn skip(&mut self) -> Option<()> {
         match *self.data.get(self.at)? {
             NIL | 0xc2 | 0xc3 => self.at += 1,
+            0x80..=0x8f | 0xde | 0xdf => {
+                for _ in 0..self.map()? {
+                    self.skip()?;
+                    self.skip()?;
+                }
+            }
+            // Instants are of 4, 8 or 12 bytes, after their type.
+            0xd6 => {
+                self.bytes(1 + 1 + 4)?;
+            }
+            0xd7 => {
+                self.bytes(1 + 1 + 8)?;
+            }
+            0xc7 => {
+                self.byte()?;
+                let length = self.big_endian(1)? as usize;
+                self.bytes(1 + length)?;
+            }
             0x90..=0x9f | 0xdc | 0xdd => {
                 for _ in 0..self.array()? {
                     self.skip()?;

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::account::Bucket;
 use crate::usage::Usage;
+use crate::watching::Watch;
 
 /// A usage rule. What ends up in messages as it stands is JSON already.
 #[derive(FromPyObject)]
@@ -44,6 +45,21 @@ impl Thresholds {
         }
     }
 
+    /// Whether the threshold at a place is reached in a bucket, or would be if it were `margin`
+    /// nearer.
+    pub fn holds(&self, place: usize, margin: i64, bucket: &Bucket<'_>) -> Option<bool> {
+        if !self.is_about(bucket.kind, bucket.source) {
+            return Some(false);
+        }
+        let level = *self.levels.get(place)?;
+        let nearer = match self.levels_are.as_str() {
+            "remaining" => level.checked_add(margin)?,
+            _ => level.checked_sub(margin)?,
+        };
+        let used_bytes = self.used_bytes(nearer, bucket.granted)?;
+        Some(bucket.used >= used_bytes.max(1))
+    }
+
     fn is_about(&self, kind: &[u8], source: &[u8]) -> bool {
         let is_named = |known: &HashSet<String>, name: &[u8]| {
             std::str::from_utf8(name).is_ok_and(|name| known.contains(name))
@@ -60,6 +76,27 @@ impl Thresholds {
 pub struct Scope {
     rating_groups: Option<HashSet<i64>>,
     roaming_zones: Option<HashSet<String>>,
+    /// For some hours of the day only.
+    has_hours: bool,
+}
+
+/// A rule that remembers what is reached, as far as that can be seen to stay reached.
+#[derive(FromPyObject)]
+pub struct Tracked {
+    valid_from_ms: i64,
+    valid_until_ms: i64,
+    pub thresholds: Vec<i64>,
+    pub hysteresis: i64,
+    /// Number of a rule about buckets among `Rules::thresholds`.
+    pub number: Option<usize>,
+    /// Number of a velocity rule among `Watch::speeds`.
+    pub speed: Option<usize>,
+}
+
+impl Tracked {
+    pub fn is_valid(&self, at_ms: i64) -> bool {
+        self.valid_from_ms <= at_ms && at_ms < self.valid_until_ms
+    }
 }
 
 #[derive(FromPyObject)]
@@ -74,20 +111,31 @@ pub struct Rules {
     pub only_told: bool,
     pub thresholds: Vec<Thresholds>,
     pub scopes: HashMap<String, Scope>,
+    /// Plans with tariffs or policies.
+    pub special_plans: HashSet<String>,
+    pub watch: Watch,
+    pub tracked: HashMap<String, Tracked>,
 }
 
 impl Rules {
-    /// Whether a bucket's source covers this usage; sources without a scope cover everything.
-    pub fn covers(&self, source: &[u8], usage: &Usage<'_>) -> bool {
+    /// Whether usage under a plan moves more than buckets.
+    pub fn is_special(&self, plan: &[u8]) -> bool {
+        !self.special_plans.is_empty()
+            && std::str::from_utf8(plan).map_or(true, |plan| self.special_plans.contains(plan))
+    }
+
+    /// Whether a bucket's source covers this usage; sources without a scope cover everything. None
+    /// if that depends on the time of day.
+    pub fn covers(&self, source: &[u8], usage: &Usage<'_>) -> Option<bool> {
         if self.scopes.is_empty() {
-            return true;
+            return Some(true);
         }
-        let Ok(source) = std::str::from_utf8(source) else {
-            return false;
+        let Some(scope) = self.scopes.get(std::str::from_utf8(source).ok()?) else {
+            return Some(true);
         };
-        let Some(scope) = self.scopes.get(source) else {
-            return true;
-        };
+        if scope.has_hours {
+            return None;
+        }
         let group = match &scope.rating_groups {
             None => true,
             Some(groups) => groups.contains(&usage.rating_group),
@@ -97,7 +145,7 @@ impl Rules {
             // The parser lets ASCII through only.
             Some(zones) => std::str::from_utf8(usage.roaming_zone).is_ok_and(|z| zones.contains(z)),
         };
-        group && zone
+        Some(group && zone)
     }
 
     /// Whether usage of a bucket up to `after` reaches one of its thresholds.

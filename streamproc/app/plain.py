@@ -7,19 +7,18 @@ thresholds is plain under rules whose messages change no account; the core then 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from streamproc.app.plain_rules import known
 from streamproc.app.settings import Native
-from streamproc.contracts.codec import MAX_RECORD_BYTES, encode_effect
-from streamproc.core.alerts.sending import after_plain_usage, telling_changes_nothing
+from streamproc.contracts.codec import MAX_RECORD_BYTES
+from streamproc.core.alerts.sending import after_plain_usage
 from streamproc.core.charging import crossed_from
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.model import Account
-from streamproc.core.reminding import threshold_of
-from streamproc.core.rulebook import Rulebook, Scope, UsageKind, UsageRule
+from streamproc.core.rulebook import Rulebook
 
-INTERFACE = 2
+INTERFACE = 3
 """What the compiled part and this module agree on. Raised with every change of either side's part:
 an older build, left in an environment, would write wrong states."""
 
@@ -31,42 +30,6 @@ except ImportError:  # not built here: the same results, slower
 
 class NativeMissingError(RuntimeError):
     """The compiled part was demanded and is not installed, or is one of another release."""
-
-
-@dataclass(frozen=True)
-class _Thresholds:
-    """The attributes that ``Thresholds`` in native/src/rules.rs reads."""
-
-    bucket_kinds: set[str]
-    buckets: set[str] | None
-    levels_are: str
-    levels: list[int]
-    values: list[int]
-    id: str
-    name: str
-    """The id as JSON; so are the next ones."""
-    kind: str
-    unit: str
-    category: str
-    severity: str
-    priority: int
-    mandatory: bool
-    ttl_ms: int
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """The attributes that ``Rules`` in native/src/rules.rs reads."""
-
-    fingerprint: int
-    max_event_bytes: int
-    max_ahead_ms: int
-    max_age_ms: int
-    dedupe_horizon_ms: int
-    dedupe_max_ids: int
-    only_told: bool
-    thresholds: list[_Thresholds]
-    scopes: dict[str, Scope]
 
 
 def is_native(choice: Native) -> bool:
@@ -95,25 +58,8 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
     ``told`` gets (key, reminder, audit record) of all that the compiled part tells of itself.
     ``crossed`` is None, or the fields of a :class:`Crossed`: then the record before ``next`` is
     applied, and has to be told of.
-
-    None if usage does more under these rules than the compiled part knows of: then the core decides
-    all.
     """
-    if not rules.has_plain_usage or rules.watch_rules or rules.wants_last_use:
-        return None
-    limits = rules.limits
-    known = _Rules(
-        rules.fingerprint,
-        limits.max_event_bytes,
-        limits.max_ahead_ms,
-        limits.max_age_ms,
-        limits.dedupe_horizon_ms,
-        limits.dedupe_max_ids,
-        telling_changes_nothing(rules),
-        [_thresholds(rule) for rule in rules.usage_rules],
-        rules.scopes,
-    )
-    return streamproc_native.PlainUsage(known, event_clock, MAX_RECORD_BYTES)
+    return streamproc_native.PlainUsage(known(rules), event_clock, MAX_RECORD_BYTES)
 
 
 class Crossed(NamedTuple):
@@ -156,39 +102,3 @@ def effects_of(
         cause,
         rules,
     )
-
-
-_LEVELS: Final[dict[UsageKind, str]] = {
-    "usage_percent": "percent",
-    "remaining_percent": "percent",
-    "remaining_bytes": "remaining",
-    "used_bytes": "used",
-}
-
-
-def _thresholds(rule: UsageRule) -> _Thresholds:
-    levels = list(rule.thresholds)
-    if rule.kind == "remaining_percent":  # so much left is the rest used, to the byte
-        levels = [100 - value for value in levels]
-    unit = threshold_of(rule, 0)
-    assert unit is not None, "usage rules have thresholds"
-    return _Thresholds(
-        set(rule.bucket_kinds),
-        None if rule.buckets is None else set(rule.buckets),
-        _LEVELS[rule.kind],
-        levels,
-        list(rule.thresholds),
-        rule.id,
-        _json(rule.id),
-        _json(rule.kind),
-        _json(unit.unit),
-        _json(rule.category),
-        _json(rule.policy.severity),
-        rule.priority,
-        rule.mandatory,
-        rule.ttl_ms,
-    )
-
-
-def _json(text: str) -> str:
-    return encode_effect(text).decode()

@@ -1,14 +1,22 @@
-"""The compiled plain case over a whole workload."""
+"""The compiled plain case over whole workloads."""
 
 from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from streamproc.app.settings import Topics
 from streamproc.contracts.rulesfile import load_rulebook, packaged_content
+from streamproc.core.instants import DAY_MS
+from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.edges.workload_quota import quota_month
+from tests.support.everything import all_for_everybody_text, everything
 from tests.support.rules import edited
-from tests.unit.test_native import RULES, Log, compared, needs_native
+from tests.unit.test_native import RULES, Log, Run, compared, needs_native
 
 TEXT = packaged_content("default.yaml").rules.decode()
 VARIANTS = {
@@ -33,3 +41,87 @@ def test_a_whole_workload_is_equal_byte_for_byte(name: str) -> None:
     log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
     run = compared(log, list(range(777, len(log), 777)), rules)
     assert run.outbox.topics[Topics().reminders]
+
+
+WATCHED = {
+    "spend": "{id: more, kind: spend_amount, thresholds: [1, 500]",
+    "a share of a cap": "{id: more, kind: spend_percent, thresholds: [10, 80], cap_minor: 5000",
+    "the begin of overage": "{id: more, kind: overage_started",
+    "steps of usage": "{id: more, kind: every_bytes, step_bytes: 900_000_000, of: usage",
+    "steps of overage": "{id: more, kind: every_bytes, step_bytes: 90_000_000, of: overage",
+    "velocity": "{id: more, kind: velocity, thresholds: [300_000_000], window_seconds: 86_400",
+    "velocity of two in a row": "{id: more, kind: velocity, thresholds: [300_000_000], "
+    "window_seconds: 86_400, for_count: 2",
+    "velocity with hysteresis": "{id: more, kind: velocity, thresholds: [200_000_000, 300_000_000]"
+    ", window_seconds: 36_000, hysteresis: 150_000_000",
+    "the unusual": "{id: more, kind: anomaly, thresholds: [60, 110], cycles: 1",
+    "the unusual beyond a least": "{id: more, kind: anomaly, thresholds: [30], cycles: 2, "
+    "min_bytes: 700_000_000",
+    "nothing being left": "{id: more, kind: zero_balance",
+    "silence": '{id: more, kind: inactivity, days: 5, at: "11:00"',
+    "usage with hysteresis": "{id: more, kind: usage_percent, thresholds: [10, 30], hysteresis: 5",
+    "what is left, with hysteresis": "{id: more, kind: remaining_percent, thresholds: [20, 90], "
+    "hysteresis: 5",
+    "bytes that are left, with hysteresis": "{id: more, kind: remaining_bytes, "
+    "thresholds: [900_000_000], hysteresis: 1_000_000, valid_until: 2026-01-20T00:00:00Z",
+    "what is over": "{id: more, kind: resolved, of: [low-balance]",
+}
+
+
+@cache
+def _months() -> list[Log]:
+    settings = WorkloadSettings(
+        seed=6, events=5_000, subscribers=14, days=100, late_share=0.05, account_share=0.01
+    )
+    log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
+    later_ms = log[-1].timestamp + 20 * DAY_MS  # all are silent until then
+    clock = b'{"type":"clock.advanced","id":"end","source":"test","time":"2026-04-30T00:00:00Z"}'
+    return [*log, Log(None, clock, later_ms, len(log))]
+
+
+@needs_native
+@pytest.mark.parametrize("about", WATCHED)
+def test_usage_under_a_rule_about_something_is_as_in_the_core(about: str) -> None:
+    rule = f"  - {WATCHED[about]}, category: balance, texts: {{en: '.'}}}}\n"
+    rules = load_rulebook(edited(TEXT, ("\nrules:\n", f"\nrules:\n{rule}")), "r.yaml")
+    log = _months()
+    run = compared(log, list(range(777, len(log), 777)), rules)
+    told = [value for _, value in run.outbox.topics[Topics().reminders] if value is not None]
+    assert any(b'"rule":"more"' in one for one in told), "it never spoke: nothing was compared"
+    assert _share_of_core(log, rules) < 0.5
+
+
+@needs_native
+def test_usage_under_rules_of_every_kind_is_as_in_the_core_and_most_does_not_need_it() -> None:
+    rules = load_rulebook(all_for_everybody_text(TEXT), "r.yaml")
+    log = _months()
+    compared(log, list(range(777, len(log), 777)), rules)
+    assert _share_of_core(log, rules) < 0.5
+
+
+@needs_native
+def test_every_feature_of_quota_beside_plain_accounts_is_as_in_the_core() -> None:
+    settings = WorkloadSettings(
+        6, 5_000, 30, days=70, late_share=0.1, account_share=0.01, close_share=0.1
+    )
+    records = quota_month(settings, everything())
+    log = [Log(*record, offset=number) for number, record in enumerate(records)]
+    compared(log, list(range(777, len(log), 777)), everything())
+    assert _share_of_core(log, everything()) < 0.98
+
+
+def _share_of_core(log: list[Log], rules: Rulebook) -> float:
+    """How much of it the compiled part left to the core."""
+    run, by_core = Run("on", rules), 0
+    applied = run.processor._apply_one
+
+    def counting(*record: Any) -> int:
+        nonlocal by_core
+        by_core += 1
+        return applied(*record)
+
+    run.processor._apply_one = counting  # type: ignore[method-assign]
+    for start, end in pairwise([*range(0, len(log), 500), len(log)]):
+        run.apply(log[start:end])
+        run.commit()
+    return by_core / len(log)

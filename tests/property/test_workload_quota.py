@@ -9,7 +9,6 @@ from importlib import resources
 import msgspec
 import pytest
 
-from streamproc.app.plain import plain_usage
 from streamproc.app.settings import Native
 from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
 from streamproc.core.instants import DAY_MS
@@ -83,10 +82,6 @@ def test_changes_of_policy_fit_their_schema() -> None:
 def test_the_same_seed_makes_the_same_bytes() -> None:
     settings = WorkloadSettings(seed=3, events=800, subscribers=20)
     assert list(quota_month(settings, quota_rules())) == list(quota_month(settings, quota_rules()))
-
-
-def test_the_compiled_part_leaves_rules_that_it_does_not_know_to_the_core() -> None:
-    assert plain_usage(quota_rules(), event_clock=True) is None
 
 
 @pytest.mark.parametrize("native", NATIVE)

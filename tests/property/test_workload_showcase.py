@@ -12,7 +12,6 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from streamproc.app.plain import plain_usage
 from streamproc.contracts.rulepacks import pack_names
 from streamproc.contracts.rulesfile import packaged_rulebook
 from streamproc.core.alerts.rules import CheckKind, WatchKind
@@ -53,10 +52,6 @@ def test_everything_at_once_is_as_the_oracle_has_it() -> None:
     log = [LogRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
     expected = expect(log, everything(), until_ms=_end_ms(records))
     assert_agrees(result, expected, everything())
-
-
-def test_the_compiled_part_leaves_them_to_the_core() -> None:
-    assert plain_usage(everything(), event_clock=True) is None
 
 
 def test_every_kind_of_rule_and_every_rule_speaks() -> None:

@@ -57,14 +57,15 @@ _AND: Final = " "
 """No rule's id contains it."""
 
 
-def _key(rule: WatchRule) -> str:
+def speed_key(rule: WatchRule) -> str:
+    """Under which an account keeps a velocity rule's window (``Extra.speeds``)."""
     return f"{rule.id}{_AND}{rule.window_ms}"
 
 
 def slide(account: Account, rule: WatchRule, time_ms: int) -> int:
     """Bytes in a velocity rule's window when it reaches up to ``time_ms``, at least."""
     width_ms = rule.window_ms // VELOCITY_SLOTS
-    slots = account.extra.speeds.get(_key(rule), []) if account.extra is not None else []
+    slots = account.extra.speeds.get(speed_key(rule), []) if account.extra is not None else []
     newest = max(time_ms // width_ms, slots[-2] if slots else 0)
     while slots and slots[0] <= newest - VELOCITY_SLOTS:
         del slots[:2]
@@ -75,12 +76,12 @@ def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -
     """Count usage into its part of the window; parts before the window are over."""
     slot = time_ms // (rule.window_ms // VELOCITY_SLOTS)
     speeds = extra_of(account).speeds
-    slots = speeds.get(_key(rule))
+    slots = speeds.get(speed_key(rule))
     if slots is None:
         # What was counted under another length of the window is of no use for this one.
         for name in [name for name in speeds if name.partition(_AND)[0] == rule.id]:
             del speeds[name]
-        slots = speeds[_key(rule)] = []
+        slots = speeds[speed_key(rule)] = []
     if slots and slot <= slots[-2] - VELOCITY_SLOTS:
         return
     at = len(slots)
@@ -103,7 +104,7 @@ def value_of(account: Account, rule: WatchRule, rules: Rulebook) -> int:
         return -remaining_bytes(account)
     if kind == "velocity":
         speeds = account.extra.speeds if account.extra is not None else {}
-        return sum(speeds.get(_key(rule), [])[1::2])
+        return sum(speeds.get(speed_key(rule), [])[1::2])
     if kind == "every_bytes" and rule.of == "overage":
         return account.overage_bytes
     return cycle_used_bytes(account)

@@ -1,0 +1,175 @@
+//! Figures of a whole account, and whether usage has brought one to a threshold of a watch rule.
+//!
+//! Nothing is told here: where a rule might have something to say, the usage is not plain, and the
+//! core decides. So it is enough to be sure where there is nothing to say.
+
+use pyo3::prelude::*;
+
+use crate::msgpack::Reader;
+
+const CLOSED_CYCLE_FIELDS: usize = 10;
+
+/// The watch rules, as far as they bear on whether there is something to say.
+#[derive(FromPyObject)]
+pub struct Watch {
+    /// There are rules about overage, or about what it costs.
+    of_overage: bool,
+    /// There are rules about nothing being left.
+    of_nothing_left: bool,
+    /// Bytes of the cycle's usage at whose every multiple a rule speaks.
+    steps: Vec<i64>,
+    anomalies: Vec<Anomaly>,
+    pub speeds: Vec<Speed>,
+    /// For how long nobody is told of a silence after a use; None if nobody asks for silences.
+    pub surely_silent_ms: Option<i64>,
+}
+
+/// The cycle's usage against the average of the cycles before.
+#[derive(FromPyObject)]
+struct Anomaly {
+    cycles: i64,
+    /// Ascending, in percent.
+    thresholds: Vec<i64>,
+    min_bytes: i64,
+}
+
+/// Bytes within a window that slides by parts of it.
+#[derive(FromPyObject)]
+pub struct Speed {
+    /// Under which accounts keep it.
+    pub key: String,
+    pub slot_ms: i64,
+    pub slots: i64,
+    thresholds: Vec<i64>,
+}
+
+impl Speed {
+    /// Whether a threshold was reached between two figures.
+    pub fn is_reached(&self, before: i64, after: i64) -> bool {
+        any_between(&self.thresholds, before, after)
+    }
+}
+
+/// What of an account watch rules compare, before and after usage.
+#[derive(Default)]
+pub struct Figures {
+    left_before: i64,
+    left_after: i64,
+    used_before: i64,
+    used_after: i64,
+    overage: i64,
+}
+
+impl Figures {
+    /// A bucket that can be charged: what was left of it, what was used, and what is taken now.
+    pub fn add_live(&mut self, left: i64, used: i64, take: i64, is_of_plan: bool) -> Option<()> {
+        self.left_before = self.left_before.checked_add(left)?;
+        self.left_after = self.left_after.checked_add(left - take)?;
+        if is_of_plan {
+            self.add_used(used, take)?;
+        }
+        Some(())
+    }
+
+    /// A part of the cycle's usage, with what is added to it now.
+    pub fn add_used(&mut self, used: i64, more: i64) -> Option<()> {
+        self.used_before = self.used_before.checked_add(used)?;
+        self.used_after = self.used_after.checked_add(used.checked_add(more)?)?;
+        Some(())
+    }
+
+    pub fn add_overage(&mut self, overage: i64, more: i64) -> Option<()> {
+        self.overage = more;
+        self.add_used(overage, more)
+    }
+}
+
+impl Watch {
+    /// Whether there is surely nothing to say, speeds apart. `history` are an account's closed
+    /// cycles, packed. None where it does not look as expected.
+    pub fn is_silent(&self, figures: &Figures, history: &[u8], activated_ms: i64) -> Option<bool> {
+        let (before, after) = (figures.used_before, figures.used_after);
+        let is_emptied = figures.left_before > 0 && figures.left_after <= 0;
+        if (self.of_overage && figures.overage > 0) || (self.of_nothing_left && is_emptied) {
+            return Some(false);
+        }
+        if self
+            .steps
+            .iter()
+            .any(|step| *step > 0 && after / step > before / step)
+        {
+            return Some(false);
+        }
+        for one in &self.anomalies {
+            if one.is_reached(before, after, history, activated_ms)? {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+}
+
+impl Anomaly {
+    fn is_reached(
+        &self,
+        before: i64,
+        after: i64,
+        history: &[u8],
+        activated_ms: i64,
+    ) -> Option<bool> {
+        let usual = usual_bytes(history, self.cycles, activated_ms)?;
+        if usual == 0 {
+            return Some(false);
+        }
+        let whole = self.cycles.checked_mul(100)?;
+        for threshold in &self.thresholds {
+            let share = usual.checked_mul((*threshold).max(1))?;
+            let level = share.checked_add(whole - 1)? / whole;
+            if is_between(level.max(self.min_bytes), before, after) {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+}
+
+/// Usage of the last `cycles` cycles together; 0 if they are not known, or not whole.
+fn usual_bytes(history: &[u8], cycles: i64, activated_ms: i64) -> Option<i64> {
+    let mut reader = Reader::new(history);
+    let known = i64::try_from(reader.array()?).ok()?;
+    if cycles < 1 || known < cycles {
+        return Some(0);
+    }
+    for _ in cycles..known {
+        reader.skip()?;
+    }
+    let mut usual: i64 = 0;
+    for position in 0..cycles {
+        if reader.array()? != CLOSED_CYCLE_FIELDS {
+            return None;
+        }
+        let start_ms = reader.integer()?;
+        if position == 0 && start_ms <= activated_ms {
+            return Some(0);
+        }
+        reader.skip()?; // end
+        reader.skip()?; // granted
+        usual = usual.checked_add(reader.integer()?)?;
+        reader.skip()?; // expired
+        usual = usual.checked_add(reader.integer()?)?;
+        for _ in 6..CLOSED_CYCLE_FIELDS {
+            reader.skip()?;
+        }
+    }
+    Some(usual)
+}
+
+fn any_between(thresholds: &[i64], before: i64, after: i64) -> bool {
+    thresholds
+        .iter()
+        .any(|one| is_between((*one).max(1), before, after))
+}
+
+fn is_between(level: i64, before: i64, after: i64) -> bool {
+    before < level && level <= after
+}

@@ -1,0 +1,227 @@
+"""The rulebook as the compiled part reads it: plain attributes, one class for each of its own.
+
+What is not here is not plain: the compiled part then leaves usage to the core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from streamproc.contracts.codec import encode_effect
+from streamproc.core.alerts.figures import speed_key
+from streamproc.core.alerts.rules import VELOCITY_SLOTS, WatchRule, figure_of
+from streamproc.core.alerts.sending import telling_changes_nothing
+from streamproc.core.reminding import threshold_of
+from streamproc.core.rulebook import Rulebook, UsageKind, UsageRule
+from streamproc.core.rulebook import Scope as CoreScope
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """As ``Thresholds`` in native/src/rules.rs."""
+
+    bucket_kinds: set[str]
+    buckets: set[str] | None
+    levels_are: str
+    levels: list[int]
+    values: list[int]
+    id: str
+    name: str
+    """The id as JSON; so are the next ones."""
+    kind: str
+    unit: str
+    category: str
+    severity: str
+    priority: int
+    mandatory: bool
+    ttl_ms: int
+
+
+@dataclass(frozen=True)
+class Scope:
+    """As ``Scope`` in native/src/rules.rs."""
+
+    rating_groups: set[int] | None
+    roaming_zones: set[str] | None
+    has_hours: bool
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """As ``Anomaly`` in native/src/watching.rs."""
+
+    cycles: int
+    thresholds: list[int]
+    min_bytes: int
+
+
+@dataclass(frozen=True)
+class Speed:
+    """As ``Speed`` in native/src/watching.rs."""
+
+    key: str
+    slot_ms: int
+    slots: int
+    thresholds: list[int]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """As ``Watch`` in native/src/watching.rs."""
+
+    of_overage: bool
+    of_nothing_left: bool
+    steps: list[int]
+    anomalies: list[Anomaly]
+    speeds: list[Speed]
+    surely_silent_ms: int | None
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """As ``Tracked`` in native/src/rules.rs."""
+
+    valid_from_ms: int
+    valid_until_ms: int
+    thresholds: list[int]
+    hysteresis: int
+    number: int | None
+    speed: int | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """As ``Rules`` in native/src/rules.rs."""
+
+    fingerprint: int
+    max_event_bytes: int
+    max_ahead_ms: int
+    max_age_ms: int
+    dedupe_horizon_ms: int
+    dedupe_max_ids: int
+    only_told: bool
+    thresholds: list[Thresholds]
+    scopes: dict[str, Scope]
+    special_plans: set[str]
+    watch: Watch
+    tracked: dict[str, Tracked]
+
+
+def known(rules: Rulebook) -> Known:
+    """All that the compiled part has to know of these rules."""
+    limits = rules.limits
+    speeds = [rule for rule in rules.watch_rules if rule.kind == "velocity"]
+    return Known(
+        rules.fingerprint,
+        limits.max_event_bytes,
+        limits.max_ahead_ms,
+        limits.max_age_ms,
+        limits.dedupe_horizon_ms,
+        limits.dedupe_max_ids,
+        # What else these rules have may go into a message's words, or be told beside it.
+        rules.has_plain_usage
+        and not (rules.watch_rules or rules.wants_last_use)
+        and telling_changes_nothing(rules),
+        [_thresholds(rule) for rule in rules.usage_rules],
+        {source: _scope(scope) for source, scope in rules.scopes.items()},
+        set(rules.watched_plans),
+        _watch(rules, speeds),
+        {
+            **{
+                rule.id: _tracked(rule, number, None)
+                for number, rule in enumerate(rules.usage_rules)
+                if rule.id in rules.tracked
+            },
+            **{
+                rule.id: _tracked(rule, None, number)
+                for number, rule in enumerate(speeds)
+                if rule.id in rules.tracked
+            },
+        },
+    )
+
+
+_LEVELS: Final[dict[UsageKind, str]] = {
+    "usage_percent": "percent",
+    "remaining_percent": "percent",
+    "remaining_bytes": "remaining",
+    "used_bytes": "used",
+}
+
+
+def _thresholds(rule: UsageRule) -> Thresholds:
+    levels = list(rule.thresholds)
+    if rule.kind == "remaining_percent":  # so much left is the rest used, to the byte
+        levels = [100 - value for value in levels]
+    unit = threshold_of(rule, 0)
+    assert unit is not None, "usage rules have thresholds"
+    return Thresholds(
+        set(rule.bucket_kinds),
+        None if rule.buckets is None else set(rule.buckets),
+        _LEVELS[rule.kind],
+        levels,
+        list(rule.thresholds),
+        rule.id,
+        _json(rule.id),
+        _json(rule.kind),
+        _json(unit.unit),
+        _json(rule.category),
+        _json(rule.policy.severity),
+        rule.priority,
+        rule.mandatory,
+        rule.ttl_ms,
+    )
+
+
+def _scope(scope: CoreScope) -> Scope:
+    groups, zones = scope.rating_groups, scope.roaming_zones
+    return Scope(
+        None if groups is None else set(groups),
+        None if zones is None else set(zones),
+        scope.hours is not None,
+    )
+
+
+def _watch(rules: Rulebook, speeds: list[WatchRule]) -> Watch:
+    watching = rules.watch_rules
+    return Watch(
+        any(figure_of(rule)[0] in ("overage", "spend") for rule in watching),
+        any(rule.kind == "zero_balance" for rule in watching),
+        [
+            rule.thresholds[0]
+            for rule in watching
+            if rule.kind == "every_bytes" and figure_of(rule)[0] == "used" and rule.thresholds
+        ],
+        [
+            Anomaly(rule.cycles, list(rule.thresholds), rule.min_bytes)
+            for rule in watching
+            if rule.kind == "anomaly"
+        ],
+        [
+            Speed(
+                speed_key(rule),
+                rule.window_ms // VELOCITY_SLOTS,
+                VELOCITY_SLOTS,
+                list(rule.thresholds),
+            )
+            for rule in speeds
+        ],
+        rules.surely_silent_ms if rules.wants_last_use else None,
+    )
+
+
+def _tracked(rule: UsageRule | WatchRule, number: int | None, speed: int | None) -> Tracked:
+    policy = rule.policy
+    return Tracked(
+        policy.valid_from_ms,
+        policy.valid_until_ms,
+        list(rule.thresholds),
+        policy.hysteresis,
+        number,
+        speed,
+    )
+
+
+def _json(text: str) -> str:
+    return encode_effect(text).decode()
