@@ -83,6 +83,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
     streamproc simulate --rules new.yaml --from topic:streamproc.events --broker B \\
         --price 0.045 --picture difference.png
     """
+    from streamproc.app.plain import NativeMissingError
     from streamproc.contracts.rulesfile import removed
     from streamproc.edges.bulk import TopicError
     from streamproc.edges.recording import BadRecordingError
@@ -95,7 +96,14 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
         report, told = _simulate(books, options)
         if options["picture"] is not None:
             draw(report, options["picture"])
-    except (TopicError, BadRecordingError, NoMatplotlibError, ValueError, OSError) as error:
+    except (
+        NativeMissingError,
+        TopicError,
+        BadRecordingError,
+        NoMatplotlibError,
+        ValueError,
+        OSError,
+    ) as error:
         raise click.ClickException(str(error)) from error
     gone = removed(*books)
     if gone:

@@ -78,6 +78,7 @@ async def _verify(
 ) -> list[PartitionReport]:
     from aiokafka.errors import KafkaError
 
+    from streamproc.app.plain import NativeMissingError, is_native
     from streamproc.app.topics import TopicsError, changelog_partitions
     from streamproc.app.verify import verify_partition
     from streamproc.core.model import NewerStateError
@@ -85,6 +86,7 @@ async def _verify(
 
     reports = []
     try:
+        is_native(settings.native)  # said before anything is read
         count = await changelog_partitions(settings)
         if not count:
             raise VerifyError(
@@ -97,7 +99,7 @@ async def _verify(
             progress.end()
             _tell(report, show)
             reports.append(report)
-    except TopicsError as error:
+    except (TopicsError, NativeMissingError) as error:
         raise VerifyError(str(error)) from error
     except (KafkaError, OSError, TimeoutError, NewerStateError, ProgressError) as error:
         raise VerifyError(f"{type(error).__name__}: {error}") from error

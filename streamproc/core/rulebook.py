@@ -21,7 +21,7 @@ from streamproc.core.alerts.rules import (
     CheckRule,
     ResolvedRule,
     WatchRule,
-    figure_of,
+    watchers_of,
 )
 from streamproc.core.commands.vocabulary import Commands
 from streamproc.core.instants import DAY_MS
@@ -261,11 +261,7 @@ class Rulebook:
         self.notices: dict[str, Notice] = {one.kind: one for one in notices}
         self.commands = commands
         self.watch_rules = alert_rules.watch
-        watchers: dict[tuple[str, str | None], list[WatchRule]] = {}
-        for rule in alert_rules.watch:
-            watchers.setdefault(figure_of(rule), []).append(rule)
-        self.watchers = tuple(map(tuple, watchers.values()))
-        """Watch rules by the figure that they share."""
+        self.watchers = watchers_of(alert_rules.watch)
         self.check_rules = alert_rules.checks
         self.resolved_rules = alert_rules.resolved
         known: tuple[AnyRule | Notice, ...] = (

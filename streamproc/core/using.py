@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from streamproc.core.alerts import sending
+from streamproc.core.alerts.alarms import are_at_rest
 from streamproc.core.alerts.checks import note_use
 from streamproc.core.alerts.usage import edges_of_crossed
 from streamproc.core.alerts.watch import edges_of_usage, values_before
@@ -59,9 +60,12 @@ def use(
         if overage_bytes:
             book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
         is_watched = is_watched or policies_differ(account, rules)
-    has_alarms = account.extra is not None and bool(account.extra.alarms)
+    # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
+    as_of_ms = max(time_ms, arrival.received_ms)
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
-    if crossed is None and not (taken or edges or is_watched or has_alarms):
+    has_alarms = account.extra is not None and bool(account.extra.alarms)
+    is_usual = crossed is None and not (taken or edges or is_watched)
+    if is_usual and (not has_alarms or are_at_rest(account, as_of_ms, rules)):
         return NOTHING, True
     cause = cause_of(event, arrival)
     out: list[Effect] = [
@@ -75,8 +79,6 @@ def use(
         )
         for bucket, taken_bytes in taken
     ]
-    # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
-    as_of_ms = max(time_ms, arrival.received_ms)
     told: list[Effect] = []
     if is_watched:
         told, of_cap = after_usage(account, event, as_of_ms, cause, rules)

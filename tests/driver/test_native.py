@@ -10,7 +10,7 @@ import pytest
 
 from streamproc.app.settings import Topics
 from streamproc.contracts.rulesfile import load_rulebook, packaged_content
-from streamproc.core.instants import DAY_MS
+from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
 from streamproc.edges.workload_quota import quota_month
@@ -68,34 +68,66 @@ WATCHED = {
 }
 
 
+SUBSCRIBERS = 14
+
+
 @cache
 def _months() -> list[Log]:
+    """Months of usage, a silence, and one use of each after it."""
     settings = WorkloadSettings(
-        seed=6, events=5_000, subscribers=14, days=100, late_share=0.05, account_share=0.01
+        seed=6, events=5_000, subscribers=SUBSCRIBERS, days=100, late_share=0.05, account_share=0.01
     )
     log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
-    later_ms = log[-1].timestamp + 20 * DAY_MS  # all are silent until then
+    later_ms = log[-1].timestamp + 20 * DAY_MS
     clock = b'{"type":"clock.advanced","id":"end","source":"test","time":"2026-04-30T00:00:00Z"}'
-    return [*log, Log(None, clock, later_ms, len(log))]
+    log.append(Log(None, clock, later_ms, len(log)))
+    for number, key in enumerate(sorted({one.key for one in log if one.key})):
+        time = from_ms(later_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+        value = (
+            f'{{"type":"usage.recorded","id":"last-{number}","source":"test","time":"{time}",'
+            f'"subscriber":"{key.decode()}","total_bytes":1000}}'
+        )
+        log.append(Log(key, value.encode(), later_ms, len(log)))
+    return log
+
+
+def _cuts(log: list[Log]) -> list[int]:
+    """All that is due after the silence is done before the last uses."""
+    silent = len(log) - SUBSCRIBERS
+    return [*range(777, silent, 777), silent]
 
 
 @needs_native
 @pytest.mark.parametrize("about", WATCHED)
 def test_usage_under_a_rule_about_something_is_as_in_the_core(about: str) -> None:
     rule = f"  - {WATCHED[about]}, category: balance, texts: {{en: '.'}}}}\n"
-    rules = load_rulebook(edited(TEXT, ("\nrules:\n", f"\nrules:\n{rule}")), "r.yaml")
+    # Without the usual rules' word at the very end, which would leave that to the core anyway.
+    edits = (("[50, 80, 90, 100]", "[50, 80]"), ("\nrules:\n", f"\nrules:\n{rule}"))
+    rules = load_rulebook(edited(TEXT, *edits), "r.yaml")
     log = _months()
-    run = compared(log, list(range(777, len(log), 777)), rules)
+    run = compared(log, _cuts(log), rules)
     told = [value for _, value in run.outbox.topics[Topics().reminders] if value is not None]
     assert any(b'"rule":"more"' in one for one in told), "it never spoke: nothing was compared"
     assert _share_of_core(log, rules) < 0.5
 
 
 @needs_native
+def test_what_an_earlier_plan_of_the_cycle_covered_is_the_cycles_usage() -> None:
+    """Plans change in the middle of cycles: buckets that have ended since count, too."""
+    settings = WorkloadSettings(seed=8, events=4_000, subscribers=20, account_share=0.05)
+    step = "{id: more, kind: every_bytes, step_bytes: 50_000_000, of: usage, category: balance"
+    rule = f"  - {step}, texts: {{en: '.'}}}}\n"
+    rules = load_rulebook(edited(TEXT, ("\nrules:\n", f"\nrules:\n{rule}")), "r.yaml")
+    records = quota_month(settings, RULES)
+    log = [Log(*record, offset=number) for number, record in enumerate(records)]
+    compared(log, list(range(777, len(log), 777)), rules)
+
+
+@needs_native
 def test_usage_under_rules_of_every_kind_is_as_in_the_core_and_most_does_not_need_it() -> None:
     rules = load_rulebook(all_for_everybody_text(TEXT), "r.yaml")
     log = _months()
-    compared(log, list(range(777, len(log), 777)), rules)
+    compared(log, _cuts(log), rules)
     assert _share_of_core(log, rules) < 0.5
 
 

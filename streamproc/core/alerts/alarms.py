@@ -70,6 +70,24 @@ def bucket_of(account: Account, name: str) -> Bucket | None:
     return None
 
 
+def are_at_rest(account: Account, at_ms: int, rules: Rulebook) -> bool:
+    """Whether usage that reaches nothing new leaves all alarms as they are: told, and reached.
+
+    A short look at what :func:`count_usage`, :func:`end_slowed` and :func:`rejudge` would find.
+    Windows of velocities slide: of those it does not say yes.
+    """
+    for alarm in account.extra.alarms if account.extra is not None else ():
+        if not alarm.is_told:
+            return False
+        rule = _tracked(account, alarm, at_ms, rules)
+        if rule is None or rule.kind == "velocity":
+            return False
+        bucket = bucket_of(account, alarm.bucket) if alarm.bucket else None
+        if not is_reached(account, rule, bucket, alarm.threshold, rules, rule.policy.hysteresis):
+            return False
+    return True
+
+
 def count_usage(account: Account, at_ms: int, rules: Rulebook) -> list[Edge]:
     """What fires because a usage event has found it reached often enough."""
     fired: list[Edge] = []
@@ -133,8 +151,8 @@ def end_slowed(account: Account, before: list[int], at_ms: int, rules: Rulebook)
         return []
     speeds = {
         sharing[0].id: value
-        for sharing, value in zip(rules.watchers, before, strict=True)
-        if sharing[0].kind == "velocity"
+        for (figure, sharing), value in zip(rules.watchers, before, strict=True)
+        if figure == "speed"
     }
     ended = []
     for alarm in extra.alarms if speeds else ():

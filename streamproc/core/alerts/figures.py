@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamproc.core.alerts.rules import VELOCITY_SLOTS, WatchRule
+from streamproc.core.alerts.rules import VELOCITY_SLOTS, Figure, WatchRule, figure_of
 from streamproc.core.model import PLAN_KINDS, UNLIMITED, Account, extra_of
 from streamproc.core.quota import tariffs
 from streamproc.core.rulebook import Rulebook
@@ -26,23 +26,30 @@ ENDLESS_BYTES: Final = 1 << 62
 
 def remaining_bytes(account: Account) -> int:
     """What is left in all buckets together."""
-    left_bytes = 0
-    for bucket in account.buckets:  # asked for twice with every usage: a generator is slower
-        left_bytes += ENDLESS_BYTES if bucket.kind == UNLIMITED else bucket.remaining_bytes
-    return left_bytes
+    return left_and_used(account)[0]
 
 
-def cycle_used_bytes(account: Account) -> int:
-    """The cycle's usage as its history will have it: of the plan's allowances, and beyond.
+def left_and_used(account: Account) -> tuple[int, int]:
+    """What is left in all buckets together, and the cycle's usage as its history will have it.
 
-    Packs and top-ups do not count: they span cycles.
+    That is of the plan's allowances, and beyond; packs and top-ups do not count: they span cycles.
     """
-    used_bytes = account.overage_bytes
-    for buckets in (account.buckets, account.ended):
-        for bucket in buckets:
-            if bucket.kind in PLAN_KINDS:
-                used_bytes += bucket.used_bytes
-    return used_bytes
+    left_bytes, used_bytes = 0, account.overage_bytes
+    for bucket in account.buckets:  # with every usage, twice: in one pass, and written out
+        used = bucket.used_bytes
+        kind = bucket.kind
+        if kind == UNLIMITED:
+            left_bytes += ENDLESS_BYTES
+        else:
+            left_bytes += (
+                bucket.granted_bytes - used - bucket.expired_bytes - bucket.rolled_over_bytes
+            )
+        if kind in PLAN_KINDS:
+            used_bytes += used
+    for bucket in account.ended:
+        if bucket.kind in PLAN_KINDS:
+            used_bytes += bucket.used_bytes
+    return left_bytes, used_bytes
 
 
 def usual_bytes(account: Account, cycles: int) -> int:
@@ -62,14 +69,13 @@ def speed_key(rule: WatchRule) -> str:
     return f"{rule.id}{_AND}{rule.window_ms}"
 
 
-def slide(account: Account, rule: WatchRule, time_ms: int) -> int:
-    """Bytes in a velocity rule's window when it reaches up to ``time_ms``, at least."""
+def slide(account: Account, rule: WatchRule, time_ms: int) -> None:
+    """Let a velocity rule's window reach up to ``time_ms``, at least."""
     width_ms = rule.window_ms // VELOCITY_SLOTS
     slots = account.extra.speeds.get(speed_key(rule), []) if account.extra is not None else []
     newest = max(time_ms // width_ms, slots[-2] if slots else 0)
     while slots and slots[0] <= newest - VELOCITY_SLOTS:
         del slots[:2]
-    return sum(slots[1::2])
 
 
 def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -> None:
@@ -93,21 +99,40 @@ def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -
         slots[at:at] = (slot, used_bytes)
 
 
+def values_of(account: Account, rules: Rulebook) -> list[int]:
+    """The figure of each of ``rules.watchers`` now, see :func:`value_of`."""
+    left_bytes, used_bytes = left_and_used(account)
+    return [
+        _value(account, figure, sharing[0], left_bytes, used_bytes, rules)
+        for figure, sharing in rules.watchers
+    ]
+
+
 def value_of(account: Account, rule: WatchRule, rules: Rulebook) -> int:
     """A rule's figure now, in a unit in which it can be compared with :func:`level_of`."""
-    kind = rule.kind
-    if kind in ("spend_amount", "spend_percent"):
+    figure, _ = figure_of(rule)
+    left_bytes, used_bytes = left_and_used(account)
+    return _value(account, figure, rule, left_bytes, used_bytes, rules)
+
+
+def _value(
+    account: Account,
+    figure: Figure,
+    rule: WatchRule,
+    left_bytes: int,
+    used_bytes: int,
+    rules: Rulebook,
+) -> int:
+    if figure == "used":
+        return used_bytes
+    if figure == "left":
+        return -left_bytes
+    if figure == "overage":
+        return account.overage_bytes
+    if figure == "spend":
         return spend_minor(account, rule.tariff, rules)
-    if kind == "overage_started":
-        return account.overage_bytes
-    if kind == "zero_balance":
-        return -remaining_bytes(account)
-    if kind == "velocity":
-        speeds = account.extra.speeds if account.extra is not None else {}
-        return sum(speeds.get(speed_key(rule), [])[1::2])
-    if kind == "every_bytes" and rule.of == "overage":
-        return account.overage_bytes
-    return cycle_used_bytes(account)
+    speeds = account.extra.speeds if account.extra is not None else {}
+    return sum(speeds.get(speed_key(rule), [])[1::2])
 
 
 def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -59,8 +59,14 @@ class WatchRule(Struct, frozen=True, gc=False):
     """An anomaly is none below."""
 
 
-def figure_of(rule: WatchRule) -> tuple[str, str | None]:
-    """The figure that a rule compares with its thresholds: many rules share one."""
+Figure = Literal["spend", "speed", "left", "overage", "used"]
+
+
+def figure_of(rule: WatchRule) -> tuple[Figure, str | None]:
+    """The figure that a rule compares with its thresholds: many rules share one.
+
+    With it goes what it is of: a tariff, or the rule whose window it is.
+    """
     if rule.kind in ("spend_amount", "spend_percent"):
         return "spend", rule.tariff
     if rule.kind == "velocity":
@@ -71,6 +77,21 @@ def figure_of(rule: WatchRule) -> tuple[str, str | None]:
         rule.kind == "every_bytes" and rule.of == "overage"
     )
     return "overage" if is_of_overage else "used", None
+
+
+class Watcher(NamedTuple):
+    """The rules that share a figure."""
+
+    figure: Figure
+    rules: tuple[WatchRule, ...]
+
+
+def watchers_of(rules: tuple[WatchRule, ...]) -> tuple[Watcher, ...]:
+    """The rules by figure, in the order of the first of each."""
+    found: dict[tuple[Figure, str | None], list[WatchRule]] = {}
+    for rule in rules:
+        found.setdefault(figure_of(rule), []).append(rule)
+    return tuple(Watcher(figure, tuple(some)) for (figure, _), some in found.items())
 
 
 class CheckRule(Struct, frozen=True, gc=False):

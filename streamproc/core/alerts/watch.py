@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamproc.core.alerts.alarms import Edge, is_reached
-from streamproc.core.alerts.figures import level_of, remaining_bytes, slide, speed_up, value_of
+from streamproc.core.alerts.figures import level_of, remaining_bytes, slide, speed_up, values_of
 from streamproc.core.alerts.gate import Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
@@ -20,22 +20,25 @@ Values = list[int]
 
 def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
     """The figures before usage of an instant is charged."""
-    return [
-        slide(account, rule, time_ms) if rule.kind == "velocity" else value_of(account, rule, rules)
-        for rule, *_ in rules.watchers
-    ]
+    for figure, sharing in rules.watchers:
+        if figure == "speed":
+            slide(account, sharing[0], time_ms)
+    return values_of(account, rules)
 
 
 def edges_of_usage(
     account: Account, before: Values, time_ms: int, used_bytes: int, rules: Rulebook
 ) -> list[Edge]:
     """The thresholds that charged usage has reached, ascending by rule."""
+    watchers = rules.watchers
+    for figure, sharing in watchers:
+        if figure == "speed":
+            speed_up(account, sharing[0], time_ms, used_bytes)
     edges: list[Edge] = []
-    for sharing, value in zip(rules.watchers, before, strict=True):
-        rule = sharing[0]
-        if rule.kind == "velocity":
-            speed_up(account, rule, time_ms, used_bytes)
-        now = value_of(account, rule, rules)
+    after = values_of(account, rules)
+    if after == before:
+        return edges
+    for (_, sharing), value, now in zip(watchers, before, after, strict=True):
         if now > value:
             for rule in sharing:
                 edges += _edges(account, rule, value, now, rules)
