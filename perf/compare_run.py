@@ -44,6 +44,8 @@ class Run:
     events: int
     resident_bytes: int
     """Of the process tree, when the input was done."""
+    loaded_bytes: int = 0
+    """Resident before the first event was applied: with the state that it started from."""
 
     @property
     def per_second(self) -> float:
@@ -128,7 +130,7 @@ def measure(
             peer.check(limit)
             time.sleep(0.01)
         limit = time.monotonic() + RUN_LIMIT_SECONDS
-        cpu, resident = peer.cpu_seconds(), 0
+        cpu, resident, loaded = peer.cpu_seconds(), 0, peer.resident_bytes()
         while (at := offsets.committed()) < given.events:
             peer.check(limit)
             # Looked at before the end, for a peer may end itself when it is done.
@@ -138,7 +140,9 @@ def measure(
         cpu = max(cpu, peer.cpu_seconds())
         began, cpu_began = peer.first
         take_log(peer.log())
-        return Run(began - peer.began, ended - began, cpu - cpu_began, given.events, resident)
+        return Run(
+            began - peer.began, ended - began, cpu - cpu_began, given.events, resident, loaded
+        )
     finally:
         peer.stop()
 

@@ -122,7 +122,9 @@ def committed(pipe: Connection, bootstrap: str, *topics: str) -> Iterator[tuple[
     consumer.assign([TopicPartition(topic, n, 0) for topic in topics for n in range(PARTITIONS)])
     pipe.send("ready")
     while not pipe.poll():
-        messages = consumer.consume(5000, 0.01)
+        # Not ``consume`` with a time limit: that waits for its end, or for all that were asked for.
+        first = consumer.poll(0.01)
+        messages = [first, *consumer.consume(5000, 0)] if first is not None else []
         now_ms = time.time_ns() // 1_000_000
         for message in messages:
             if message.error() is not None:

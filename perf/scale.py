@@ -245,11 +245,15 @@ def await_stable(bootstrap: str, group: str, workers: list[PeerProcess]) -> None
         time.sleep(0.25)
 
 
-def bytes_per_subscriber(results: list[dict[str, Any]]) -> float:
-    """Resident memory the greatest state takes beyond the smallest one, per subscriber."""
+def bytes_per_subscriber(results: list[dict[str, Any]], when: str) -> float:
+    """Resident memory the greatest state takes beyond the smallest one, per subscriber.
+
+    ``when`` is ``loaded_bytes``, of the typical state itself, or ``resident_bytes``, of what the
+    events have made of it.
+    """
     least, most = results[0], results[-1]
     more = most["subscribers"] - least["subscribers"]
-    return (most["resident_bytes"] - least["resident_bytes"]) / more if more else 0.0
+    return float(most[when] - least[when]) / more if more else 0.0
 
 
 def run_all(bootstrap: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -260,27 +264,33 @@ def run_all(bootstrap: str, options: argparse.Namespace) -> dict[str, Any]:
     for size in sizes:
         result = at_size(bootstrap, size, options.events, rows)
         results.append(result)
+        loaded, resident = (result[one] / 2**20 for one in ("loaded_bytes", "resident_bytes"))
         print(
             f"{size:,} subscribers: {result['cpu_us_per_event']:.2f} CPU µs per event, loaded in "
             f"{result['load_seconds']:.2f} s ({result['load_records_per_second']:,.0f}/s), "
-            f"{result['resident_bytes'] / 2**20:,.0f} MiB",
+            f"{loaded:,.0f} MiB, then {resident:,.0f}",
             flush=True,
         )
     workers = []
     for count in (int(one) for one in options.workers.split(",") if one):
         workers.append(with_workers(bootstrap, count, 100_000, options.events, rows))
         print(workers[-1], flush=True)
-    memory = bytes_per_subscriber(results)
+    memory = bytes_per_subscriber(results, "resident_bytes")
+    loaded = bytes_per_subscriber(results, "loaded_bytes")
     cost_us = max(result["cpu_us_per_event"] for result in results)
     plan: Cluster = cluster(cost_us, memory or 400.0)
-    print(f"{memory:.0f} resident bytes per subscriber, rows of {_mean(rows):.0f} bytes")
+    print(
+        f"{loaded:.0f} resident bytes per subscriber of this state, {memory:.0f} after the events, "
+        f"rows of {_mean(rows):.0f} bytes"
+    )
     print(plan.text())
     return {
         "machine": describe(),
         "ids_per_subscriber": options.ids,
         "row_bytes": _mean(rows),
         "sizes": results,
-        "bytes_per_subscriber": memory,
+        "bytes_per_subscriber": loaded,
+        "bytes_per_subscriber_after_events": memory,
         "workers": workers,
         "country": asdict(plan),
     }

@@ -111,6 +111,37 @@ def test_usage_under_a_rule_about_something_is_as_in_the_core(about: str) -> Non
     assert _share_of_core(log, rules) < 0.5
 
 
+BASIC = "      - {id: data-basic, granted_bytes: 5_000_000_000}\n"
+SPECIAL = {
+    "a policy": (
+        "overage_price_minor: 10",
+        "policies: [{id: slow, when: fair_use, after_bytes: 111_000_000, state: barred}]",
+    ),
+    "a tariff": (
+        "overage_price_minor: 10",
+        "tariffs: [{id: video, rating_groups: [20], overage_price_minor: 1}]",
+    ),
+    "an allowance without end": (
+        BASIC,
+        f"{BASIC}      - {{id: films, unlimited: true, rating_groups: [20], priority: 1}}\n",
+    ),
+    "an allowance of some hours": (
+        BASIC,
+        f'{BASIC}      - {{id: late, granted_bytes: 9_000_000_000, hours: ["23:00-06:30"], '
+        "priority: 1}\n",
+    ),
+}
+
+
+@needs_native
+@pytest.mark.parametrize("what", SPECIAL)
+def test_plans_with_something_special_are_as_in_the_core_and_others_stay_plain(what: str) -> None:
+    rules = load_rulebook(edited(TEXT, SPECIAL[what]), "r.yaml")
+    log = _months()
+    compared(log, _cuts(log), rules)
+    assert 0.2 < _share_of_core(log, rules) < 0.8
+
+
 @needs_native
 def test_what_an_earlier_plan_of_the_cycle_covered_is_the_cycles_usage() -> None:
     """Plans change in the middle of cycles: buckets that have ended since count, too."""
