@@ -52,6 +52,8 @@ WATCHED = {
     "velocity": "{id: more, kind: velocity, thresholds: [300_000_000], window_seconds: 86_400",
     "velocity of two in a row": "{id: more, kind: velocity, thresholds: [300_000_000], "
     "window_seconds: 86_400, for_count: 2",
+    "velocity of minutes": "{id: more, kind: velocity, thresholds: [150_000_000], "
+    "window_seconds: 600",
     "velocity with hysteresis": "{id: more, kind: velocity, thresholds: [200_000_000, 300_000_000]"
     ", window_seconds: 36_000, hysteresis: 150_000_000",
     "the unusual": "{id: more, kind: anomaly, thresholds: [60, 110], cycles: 1",
@@ -78,7 +80,7 @@ def _months() -> list[Log]:
         seed=6, events=5_000, subscribers=SUBSCRIBERS, days=100, late_share=0.05, account_share=0.01
     )
     log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
-    later_ms = log[-1].timestamp + 20 * DAY_MS
+    later_ms = log[-1].timestamp + 18 * DAY_MS  # on a Tuesday: no summary before the next silence
     clock = b'{"type":"clock.advanced","id":"end","source":"test","time":"2026-04-30T00:00:00Z"}'
     log.append(Log(None, clock, later_ms, len(log)))
     for number, key in enumerate(sorted({one.key for one in log if one.key})):
