@@ -62,6 +62,8 @@ WATCHED = {
     "nothing being left": "{id: more, kind: zero_balance",
     "silence": '{id: more, kind: inactivity, days: 5, at: "11:00"',
     "usage with hysteresis": "{id: more, kind: usage_percent, thresholds: [10, 30], hysteresis: 5",
+    "usage until a day": "{id: more, kind: usage_percent, thresholds: [3, 10], hysteresis: 1, "
+    "valid_until: 2026-01-15T00:00:00Z",
     "what is left, with hysteresis": "{id: more, kind: remaining_percent, thresholds: [20, 90], "
     "hysteresis: 5",
     "bytes that are left, with hysteresis": "{id: more, kind: remaining_bytes, "
@@ -96,7 +98,7 @@ def _months() -> list[Log]:
 def _cuts(log: list[Log]) -> list[int]:
     """All that is due after the silence is done before the last uses."""
     silent = len(log) - SUBSCRIBERS
-    return [*range(777, silent, 777), silent]
+    return [*range(97, silent, 97), silent]
 
 
 @needs_native
@@ -104,7 +106,11 @@ def _cuts(log: list[Log]) -> list[int]:
 def test_usage_under_a_rule_about_something_is_as_in_the_core(about: str) -> None:
     rule = f"  - {WATCHED[about]}, category: balance, texts: {{en: '.'}}}}\n"
     # Without the usual rules' word at the very end, which would leave that to the core anyway.
-    edits = (("[50, 80, 90, 100]", "[50, 80]"), ("\nrules:\n", f"\nrules:\n{rule}"))
+    edits = (
+        ("[50, 80, 90, 100]", "[50, 80]"),
+        ("[100_000_000, 10_000_000]", "[499_000_000]"),
+        ("\nrules:\n", f"\nrules:\n{rule}"),
+    )
     rules = load_rulebook(edited(TEXT, *edits), "r.yaml")
     log = _months()
     run = compared(log, _cuts(log), rules)
