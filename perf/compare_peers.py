@@ -139,7 +139,7 @@ PEERS = {
     "bare": Peer(
         BARE,
         "exactly once",
-        "defaults: a transaction per partition every 0.15 s",
+        "defaults: a transaction per partition every 0.1 s",
         streamproc("bare"),
         build_nothing,
     ),

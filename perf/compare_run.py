@@ -17,9 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.errors import KafkaError
 
-from perf.compare_task import PARTITIONS, Input, admin_of
+from perf.compare_task import PARTITIONS, Input
 from perf.machine import cpu_seconds
 
 START_LIMIT_SECONDS = 60.0
@@ -151,21 +152,18 @@ class GroupOffsets:
     """How far a group has committed a topic."""
 
     def __init__(self, bootstrap: str, group: str, topic: str) -> None:
-        self._admin = admin_of(bootstrap)
+        # Not confluent-kafka's: librdkafka crashes where the group's coordinator is not ready.
+        self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
         self._group = group
-        self._asked = [
-            ConsumerGroupTopicPartitions(
-                group, [TopicPartition(topic, number) for number in range(PARTITIONS)]
-            )
-        ]
+        self._places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
 
     def committed(self) -> int:
         """Records of the topic that are committed, transaction markers not counted."""
         try:
-            found = self._admin.list_consumer_group_offsets(self._asked)[self._group].result(10)
-        except KafkaException:
+            found = self._admin.list_group_offsets({self._group: self._places})[self._group]
+        except KafkaError:
             return 0  # the group does not exist yet
-        return sum(max(one.offset, 0) for one in found.topic_partitions or ())
+        return sum(max(one.offset, 0) for one in found.values())
 
 
 def _tree(pid: int) -> list[int]:

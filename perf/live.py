@@ -65,7 +65,7 @@ def load(
             "acks": "all",
             "linger.ms": 5,
             "partitioner": "murmur2",
-            "queue.buffering.max.messages": 500_000,
+            "queue.buffering.max.messages": 1_000_000,
         }
     )
     producer.list_topics(topic, 10)

@@ -47,7 +47,7 @@ class WorkerSettings:
     instance_id: str | None = None
     """Static group membership: a restarted worker takes its partitions back at once."""
     session_timeout_seconds: float = 10.0
-    commit_interval_seconds: float = 0.15
+    commit_interval_seconds: float = 0.1
     embedded: bool = False
     """The broker is the in-memory one of the demo, which cannot create topics."""
     datadir: Path = Path(".faust-data")

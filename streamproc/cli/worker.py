@@ -43,7 +43,7 @@ from streamproc.cli.rules import RulesPath
 @click.option("--standbys", default=0, help="Warm copies of each partition.")
 @click.option("--instance-id", help="Static group membership, for fast restarts.")
 @click.option("--session-timeout-seconds", default=10.0)
-@click.option("--commit-interval-seconds", default=0.15)
+@click.option("--commit-interval-seconds", default=0.1)
 @click.option(
     "--memory-limit-mb",
     type=click.IntRange(1),

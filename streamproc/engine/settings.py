@@ -16,7 +16,7 @@ class LaneSettings:
     bootstrap: str
     app_id: str
     input_topics: tuple[str, ...]
-    commit_interval_seconds: float = 0.15
+    commit_interval_seconds: float = 0.1
     chunk_records: int = 1000
     """Records applied in one go; at some 10 µs each the event loop stays responsive."""
     max_uncommitted_records: int = 50_000

@@ -44,7 +44,7 @@ class Variant:
     standbys: int = 0
     static_members: bool = False
     native: str = "auto"
-    commit_interval_seconds: float = 0.15
+    commit_interval_seconds: float = 0.1
     rate: int = 800
     subscribers: int = 1500
     events: int = 200_000
@@ -59,7 +59,7 @@ class Variant:
             standbys=chance.choice((0, 0, 1)),
             static_members=chance.random() < 0.5,
             native=chance.choice(("auto", "off")),
-            commit_interval_seconds=chance.choice((0.05, 0.15, 0.15, 0.4)),
+            commit_interval_seconds=chance.choice((0.05, 0.1, 0.1, 0.4)),
             rate=rate,
         )
 
