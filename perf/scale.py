@@ -24,6 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 from confluent_kafka import KafkaException, Producer
+from kafka import KafkaConsumer, TopicPartition
 
 from perf.bare.worker import RULES
 from perf.compare_peers import streamproc
@@ -31,6 +32,7 @@ from perf.compare_run import GroupOffsets, PeerError, PeerProcess, measure
 from perf.compare_task import (
     CLIENT,
     LARGEST_EVENT_BYTES,
+    PARTITIONS,
     START_MS,
     Fired,
     Input,
@@ -116,15 +118,28 @@ def at_size(bootstrap: str, subscribers: int, events: int, rows: list[bytes]) ->
 
     opened: list[float] = []
     run = measure(bootstrap, app_id, given, start, lambda log: opened.extend(_opened(log)))
+    written = _end_of(bootstrap, f"{app_id}-{TABLE}-changelog") - subscribers
     delete_topics(bootstrap, app_id)
     load_seconds = max(opened)
     return {
         "subscribers": subscribers,
         "cpu_us_per_event": run.cpu_seconds / events * 1e6,
+        # Of several events between two commits one row: of few subscribers fewer are written.
+        "rows_per_event": written / events,
         "load_seconds": load_seconds,
         "load_records_per_second": subscribers / load_seconds,
         **asdict(run),
     }
+
+
+def _end_of(bootstrap: str, topic: str) -> int:
+    """The end offsets of a topic's partitions together."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    try:
+        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        return sum(consumer.end_offsets(places).values())
+    finally:
+        consumer.close()
 
 
 def _opened(log: str) -> list[float]:
@@ -266,7 +281,8 @@ def run_all(bootstrap: str, options: argparse.Namespace) -> dict[str, Any]:
         results.append(result)
         loaded, resident = (result[one] / 2**20 for one in ("loaded_bytes", "resident_bytes"))
         print(
-            f"{size:,} subscribers: {result['cpu_us_per_event']:.2f} CPU µs per event, loaded in "
+            f"{size:,} subscribers: {result['cpu_us_per_event']:.2f} CPU µs and "
+            f"{result['rows_per_event']:.2f} written rows per event, loaded in "
             f"{result['load_seconds']:.2f} s ({result['load_records_per_second']:,.0f}/s), "
             f"{loaded:,.0f} MiB, then {resident:,.0f}",
             flush=True,
