@@ -3,7 +3,7 @@
 //!
 //! Every field is named here: one that this release does not know is not plain.
 
-use crate::account::{read_bucket, Bucket};
+use crate::bucket::{read_bucket, Bucket};
 use crate::msgpack::{write_natural, Reader, NIL};
 use crate::rules::{Rules, Tracked};
 use crate::speed::{speed_up, Sped};

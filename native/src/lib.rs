@@ -6,6 +6,7 @@
 //! writes is byte for byte what `streamproc.core` writes, which the tests hold over whole workloads.
 
 mod account;
+mod bucket;
 mod calendar;
 mod dedupe;
 mod extra;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use pyo3::prelude::*;
 
-use crate::account::Bucket;
+use crate::bucket::Bucket;
 use crate::usage::Usage;
 use crate::watching::Watch;
 

@@ -12,7 +12,8 @@ use blake2::digest::consts::U16;
 use blake2::{Blake2b, Digest};
 use pyo3::prelude::*;
 
-use crate::account::{read_bucket, Applied};
+use crate::account::Applied;
+use crate::bucket::read_bucket;
 use crate::calendar::{write_instant, write_minute};
 use crate::msgpack::Reader;
 use crate::rules::{Rules, Thresholds};
