@@ -127,8 +127,8 @@ def table(found: list[Form]) -> str:
 def main() -> None:
     """Print the table; exit 1 if a form of ``LIMITED`` costs too much."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=60_000)
-    parser.add_argument("--subscribers", type=int, default=3_000)
+    parser.add_argument("--events", type=int, default=16_000)
+    parser.add_argument("--subscribers", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     settings = WorkloadSettings(seed=5, events=given.events, subscribers=given.subscribers)
