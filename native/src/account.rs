@@ -139,7 +139,7 @@ fn natural(
 ) -> Option<i64> {
     out.extend_from_slice(&account[*copied..reader.at]);
     *copied = reader.at;
-    reader.integer().filter(|value| *value >= 0)
+    reader.natural()
 }
 
 struct Charged {

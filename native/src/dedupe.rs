@@ -37,7 +37,7 @@ pub fn remember(
     let segment = received_ms.div_euclid(SEGMENT_MS);
     if length > 0 && reader.integer()? >= segment {
         let counted_at = reader.at;
-        let count = reader.integer().filter(|count| *count >= 0)?;
+        let count = reader.natural()?;
         write_binary_head(out, seen.len() + ID_BYTES);
         out.extend_from_slice(seen);
         out.extend_from_slice(&id);

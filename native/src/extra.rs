@@ -53,18 +53,19 @@ pub fn copy(
                 copied = reader.at;
             }
             b"used_ms" => {
+                let Some(silent_ms) = watch.surely_silent_ms else {
+                    reader.skip()?;
+                    continue;
+                };
                 out.extend_from_slice(&reader.data[copied..reader.at]);
-                copied = reader.at;
-                let used_ms = reader.integer().filter(|value| *value >= 0)?;
-                if let Some(silent_ms) = watch.surely_silent_ms {
-                    let since_ms = used_ms.max(around.activated_ms).checked_add(silent_ms)?;
-                    if around.clock_ms >= since_ms {
-                        return None; // silences may be told of earlier than it is due
-                    }
-                    write_natural(out, used_ms.max(around.usage.time_ms));
-                    copied = reader.at;
-                    is_noted = true;
+                let used_ms = reader.natural()?;
+                let since_ms = used_ms.max(around.activated_ms).checked_add(silent_ms)?;
+                if around.clock_ms >= since_ms {
+                    return None; // silences may be told of earlier than it is due
                 }
+                write_natural(out, used_ms.max(around.usage.time_ms));
+                copied = reader.at;
+                is_noted = true;
             }
             b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves"
             | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges"
@@ -98,24 +99,22 @@ fn speeds(
     out: &mut Vec<u8>,
 ) -> Option<()> {
     let known = &rules.watch.speeds;
-    let head_at = reader.at;
-    let count = reader.map()?;
-    out.extend_from_slice(&reader.data[head_at..reader.at]);
-    for _ in 0..count {
-        let from = reader.at;
+    let mut copied = reader.at;
+    for _ in 0..reader.map()? {
         let key = reader.string()?;
         let Some(number) = known.iter().position(|one| one.key.as_bytes() == key) else {
             reader.skip()?;
-            out.extend_from_slice(&reader.data[from..reader.at]);
             continue;
         };
-        out.extend_from_slice(&reader.data[from..reader.at]);
+        out.extend_from_slice(&reader.data[copied..reader.at]);
         let found = speed_up(reader, &known[number], usage.time_ms, usage.used_bytes, out)?;
         if known[number].is_reached(found.before, found.after) {
             return None;
         }
         sped[number] = Some(found);
+        copied = reader.at;
     }
+    out.extend_from_slice(&reader.data[copied..reader.at]);
     Some(())
 }
 

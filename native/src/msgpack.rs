@@ -51,6 +51,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A whole number that is not negative, as [`write_natural`] writes it.
+    pub fn natural(&mut self) -> Option<i64> {
+        self.integer().filter(|value| *value >= 0)
+    }
+
     pub fn string(&mut self) -> Option<&'a [u8]> {
         let tag = self.byte()?;
         let length = match tag {
@@ -74,23 +79,26 @@ impl<'a> Reader<'a> {
     }
 
     pub fn array(&mut self) -> Option<usize> {
-        let tag = self.byte()?;
-        match tag {
-            0x90..=0x9f => Some(usize::from(tag & 0x0f)),
-            0xdc => Some(self.big_endian(2)? as usize),
-            0xdd => Some(self.big_endian(4)? as usize),
-            _ => None,
-        }
+        self.count(0x90, 0xdc)
     }
 
     /// The number of pairs of a map.
     pub fn map(&mut self) -> Option<usize> {
+        self.count(0x80, 0xde)
+    }
+
+    /// A count within a tag of the `short` form, or after a `long` one of two or (the next) four
+    /// bytes.
+    fn count(&mut self, short: u8, long: u8) -> Option<usize> {
         let tag = self.byte()?;
-        match tag {
-            0x80..=0x8f => Some(usize::from(tag & 0x0f)),
-            0xde => Some(self.big_endian(2)? as usize),
-            0xdf => Some(self.big_endian(4)? as usize),
-            _ => None,
+        if tag & 0xf0 == short {
+            Some(usize::from(tag & 0x0f))
+        } else if tag == long {
+            Some(self.big_endian(2)? as usize)
+        } else if tag == long + 1 {
+            Some(self.big_endian(4)? as usize)
+        } else {
+            None
         }
     }
 

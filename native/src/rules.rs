@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::bucket::Bucket;
 use crate::usage::Usage;
-use crate::watching::Watch;
+use crate::watching::{is_crossed, Watch};
 
 /// A usage rule. What ends up in messages as it stands is JSON already.
 #[derive(FromPyObject)]
@@ -76,8 +76,8 @@ impl Thresholds {
 pub struct Scope {
     rating_groups: Option<HashSet<i64>>,
     roaming_zones: Option<HashSet<String>>,
-    /// For some hours of the day only.
-    has_hours: bool,
+    /// Windows of the subscriber's day, in minutes.
+    hours: Option<Vec<(i64, i64)>>,
 }
 
 /// A rule that remembers what is reached, as far as that can be seen to stay reached.
@@ -133,7 +133,7 @@ impl Rules {
         let Some(scope) = self.scopes.get(std::str::from_utf8(source).ok()?) else {
             return Some(true);
         };
-        if scope.has_hours {
+        if scope.hours.is_some() {
             return None;
         }
         let group = match &scope.rating_groups {
@@ -189,8 +189,4 @@ impl Rules {
         }
         found
     }
-}
-
-fn is_crossed(used_bytes: i64, before: i64, after: i64) -> bool {
-    used_bytes > 0 && before < used_bytes && used_bytes <= after
 }

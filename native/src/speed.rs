@@ -25,9 +25,9 @@ pub fn speed_up(
     }
     let mut parts: Vec<(i64, i64)> = Vec::with_capacity(length / 2 + 1);
     for _ in 0..length / 2 {
-        parts.push((reader.integer()?, natural(reader)?));
+        parts.push((reader.natural()?, reader.natural()?));
     }
-    let part = time_ms.div_euclid(speed.slot_ms);
+    let part = time_ms / speed.slot_ms;
     let newest = parts.last().map_or(part, |last| part.max(last.0));
     let over = parts.partition_point(|one| one.0 <= newest - speed.slots);
     parts.drain(..over);
@@ -41,9 +41,6 @@ pub fn speed_up(
     }
     write_array_head(out, parts.len() * 2);
     for (part, bytes) in &parts {
-        if *part < 0 {
-            return None;
-        }
         write_natural(out, *part);
         write_natural(out, *bytes);
     }
@@ -51,10 +48,6 @@ pub fn speed_up(
         before,
         after: sum(&parts)?,
     })
-}
-
-fn natural(reader: &mut Reader<'_>) -> Option<i64> {
-    reader.integer().filter(|value| *value >= 0)
 }
 
 fn sum(parts: &[(i64, i64)]) -> Option<i64> {

@@ -46,7 +46,9 @@ pub struct Speed {
 impl Speed {
     /// Whether a threshold was reached between two figures.
     pub fn is_reached(&self, before: i64, after: i64) -> bool {
-        any_between(&self.thresholds, before, after)
+        self.thresholds
+            .iter()
+            .any(|one| is_crossed((*one).max(1), before, after))
     }
 }
 
@@ -125,7 +127,7 @@ impl Anomaly {
         for threshold in &self.thresholds {
             let share = usual.checked_mul((*threshold).max(1))?;
             let level = share.checked_add(whole - 1)? / whole;
-            if is_between(level.max(self.min_bytes), before, after) {
+            if is_crossed(level.max(self.min_bytes), before, after) {
                 return Some(true);
             }
         }
@@ -164,12 +166,7 @@ fn usual_bytes(history: &[u8], cycles: i64, activated_ms: i64) -> Option<i64> {
     Some(usual)
 }
 
-fn any_between(thresholds: &[i64], before: i64, after: i64) -> bool {
-    thresholds
-        .iter()
-        .any(|one| is_between((*one).max(1), before, after))
-}
-
-fn is_between(level: i64, before: i64, after: i64) -> bool {
-    before < level && level <= after
+/// Whether a figure has come to a level, which is never one that holds from the start.
+pub fn is_crossed(level: i64, before: i64, after: i64) -> bool {
+    level > 0 && before < level && level <= after
 }

@@ -10,11 +10,10 @@ from typing import Final
 
 from streamproc.contracts.codec import encode_effect
 from streamproc.core.alerts.figures import speed_key
-from streamproc.core.alerts.rules import VELOCITY_SLOTS, WatchRule, figure_of
+from streamproc.core.alerts.rules import VELOCITY_SLOTS, WatchRule
 from streamproc.core.alerts.sending import telling_changes_nothing
 from streamproc.core.reminding import threshold_of
-from streamproc.core.rulebook import Rulebook, UsageKind, UsageRule
-from streamproc.core.rulebook import Scope as CoreScope
+from streamproc.core.rulebook import Rulebook, Scope, UsageKind, UsageRule
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,6 @@ class Thresholds:
     priority: int
     mandatory: bool
     ttl_ms: int
-
-
-@dataclass(frozen=True)
-class Scope:
-    """As ``Scope`` in native/src/rules.rs."""
-
-    rating_groups: set[int] | None
-    roaming_zones: set[str] | None
-    has_hours: bool
 
 
 @dataclass(frozen=True)
@@ -124,21 +114,10 @@ def known(rules: Rulebook) -> Known:
         and not (rules.watch_rules or rules.wants_last_use)
         and telling_changes_nothing(rules),
         [_thresholds(rule) for rule in rules.usage_rules],
-        {source: _scope(scope) for source, scope in rules.scopes.items()},
+        rules.scopes,
         set(rules.watched_plans),
         _watch(rules, speeds),
-        {
-            **{
-                rule.id: _tracked(rule, number, None)
-                for number, rule in enumerate(rules.usage_rules)
-                if rule.id in rules.tracked
-            },
-            **{
-                rule.id: _tracked(rule, None, number)
-                for number, rule in enumerate(speeds)
-                if rule.id in rules.tracked
-            },
-        },
+        _tracked(rules, speeds),
     )
 
 
@@ -174,24 +153,16 @@ def _thresholds(rule: UsageRule) -> Thresholds:
     )
 
 
-def _scope(scope: CoreScope) -> Scope:
-    groups, zones = scope.rating_groups, scope.roaming_zones
-    return Scope(
-        None if groups is None else set(groups),
-        None if zones is None else set(zones),
-        scope.hours is not None,
-    )
-
-
 def _watch(rules: Rulebook, speeds: list[WatchRule]) -> Watch:
     watching = rules.watch_rules
+    figures = {one.figure for one in rules.watchers}
     return Watch(
-        any(figure_of(rule)[0] in ("overage", "spend") for rule in watching),
-        any(rule.kind == "zero_balance" for rule in watching),
+        not figures.isdisjoint(("overage", "spend")),
+        "left" in figures,
         [
             rule.thresholds[0]
             for rule in watching
-            if rule.kind == "every_bytes" and figure_of(rule)[0] == "used" and rule.thresholds
+            if rule.kind == "every_bytes" and rule.of == "usage" and rule.thresholds
         ],
         [
             Anomaly(rule.cycles, list(rule.thresholds), rule.min_bytes)
@@ -211,16 +182,23 @@ def _watch(rules: Rulebook, speeds: list[WatchRule]) -> Watch:
     )
 
 
-def _tracked(rule: UsageRule | WatchRule, number: int | None, speed: int | None) -> Tracked:
-    policy = rule.policy
-    return Tracked(
-        policy.valid_from_ms,
-        policy.valid_until_ms,
-        list(rule.thresholds),
-        policy.hysteresis,
-        number,
-        speed,
-    )
+def _tracked(rules: Rulebook, speeds: list[WatchRule]) -> dict[str, Tracked]:
+    """By id the rules with a memory of which the compiled part knows."""
+    numbers = {rule.id: number for number, rule in enumerate(rules.usage_rules)}
+    speed_numbers = {rule.id: number for number, rule in enumerate(speeds)}
+    known_rules: tuple[UsageRule | WatchRule, ...] = (*rules.usage_rules, *speeds)
+    return {
+        rule.id: Tracked(
+            rule.policy.valid_from_ms,
+            rule.policy.valid_until_ms,
+            list(rule.thresholds),
+            rule.policy.hysteresis,
+            numbers.get(rule.id),
+            speed_numbers.get(rule.id),
+        )
+        for rule in known_rules
+        if rule.id in rules.tracked
+    }
 
 
 def _json(text: str) -> str:
