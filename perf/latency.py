@@ -46,10 +46,11 @@ from perf.live import Background, append_times, load, read
 from perf.machine import describe
 from perf.plot import draw_latency
 from perf.preload import apply_all
+from streamproc.app.settings import WorkerSettings
 from tests.support.broker import open_broker
 
 INTERVALS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
-USUAL_SECONDS = 0.1
+USUAL_SECONDS = WorkerSettings.commit_interval_seconds
 WARM_UP_SECONDS = 3.0
 SETTLE_LIMIT_SECONDS = 60.0
 DUE_PER_SECOND = 1000
@@ -158,8 +159,7 @@ def sustained(bootstrap: str) -> float:
     with _live(bootstrap, USUAL_SECONDS, FLAT_OUT_EVENTS, 1.0) as live:
         began = time.monotonic()
         live.source.go_on()
-        offsets = GroupOffsets(bootstrap, live.app_id, live.given.topic)
-        _await_end(offsets, FLAT_OUT_EVENTS, live.worker)
+        _await_end(bootstrap, live, FLAT_OUT_EVENTS)
         return FLAT_OUT_EVENTS / (time.monotonic() - began)
 
 
@@ -175,8 +175,7 @@ def observe(
         live.source.go_on()
         fired, reached = live.source.wait()
         live.source.finish()
-        offsets = GroupOffsets(bootstrap, live.app_id, topic)
-        _await_end(offsets, int(per_second * seconds), live.worker)
+        _await_end(bootstrap, live, int(per_second * seconds))
         time.sleep(max(start + due_seconds + 2 - time.time(), 1.0) if due_seconds else 1.0)
         found = live.reader.finish()
         result = _latencies(found, append_times(bootstrap, topic), began_ms)
@@ -189,10 +188,11 @@ def observe(
     return Found(reached, *result)
 
 
-def _await_end(offsets: GroupOffsets, events: int, worker: PeerProcess) -> None:
+def _await_end(bootstrap: str, live: _Live, events: int) -> None:
+    offsets = GroupOffsets(bootstrap, live.app_id, live.given.topic)
     limit = time.monotonic() + SETTLE_LIMIT_SECONDS
     while offsets.committed() < events:
-        worker.check(limit)
+        live.worker.check(limit)
         time.sleep(0.05)
 
 

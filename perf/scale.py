@@ -12,6 +12,7 @@ A worker cannot tell the difference, for a row does not contain its key.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import re
 import sys
@@ -24,7 +25,6 @@ from typing import Any
 from uuid import uuid4
 
 from confluent_kafka import KafkaException, Producer
-from kafka import KafkaConsumer, TopicPartition
 
 from perf.bare.worker import RULES
 from perf.compare_peers import streamproc
@@ -32,7 +32,6 @@ from perf.compare_run import GroupOffsets, PeerError, PeerProcess, measure
 from perf.compare_task import (
     CLIENT,
     LARGEST_EVENT_BYTES,
-    PARTITIONS,
     START_MS,
     Fired,
     Input,
@@ -48,6 +47,7 @@ from perf.compare_task import (
 from perf.country import Cluster, cluster
 from perf.machine import describe
 from perf.plot import draw_scale
+from perf.progress import end_of
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.rules import RulesFile
 from streamproc.app.settings import TABLE, Topics
@@ -118,7 +118,7 @@ def at_size(bootstrap: str, subscribers: int, events: int, rows: list[bytes]) ->
 
     opened: list[float] = []
     run = measure(bootstrap, app_id, given, start, lambda log: opened.extend(_opened(log)))
-    written = _end_of(bootstrap, f"{app_id}-{TABLE}-changelog") - subscribers
+    written = asyncio.run(end_of(bootstrap, f"{app_id}-{TABLE}-changelog")) - subscribers
     delete_topics(bootstrap, app_id)
     load_seconds = max(opened)
     return {
@@ -130,16 +130,6 @@ def at_size(bootstrap: str, subscribers: int, events: int, rows: list[bytes]) ->
         "load_records_per_second": subscribers / load_seconds,
         **asdict(run),
     }
-
-
-def _end_of(bootstrap: str, topic: str) -> int:
-    """The end offsets of a topic's partitions together."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
-    try:
-        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        return sum(consumer.end_offsets(places).values())
-    finally:
-        consumer.close()
 
 
 def _opened(log: str) -> list[float]:

@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from perf.machine import cpu_seconds, describe
-from perf.progress import committed_of
+from perf.progress import committed_of, end_of
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
 from tests.support.broker import open_broker
-from tests.support.cluster import PARTITIONS, Names, WorkerProcess, create_topic, produce
+from tests.support.cluster import Names, WorkerProcess, create_topic, produce
 
 POLL_SECONDS = 0.05
 LIMIT_SECONDS = 600.0
@@ -60,7 +59,7 @@ async def measure(bootstrap: str, settings: WorkloadSettings, directory: Path) -
     finally:
         await admin.close()
         worker.stop()
-    reminders = await _count(bootstrap, names.reminders)
+    reminders = await end_of(bootstrap, names.reminders)
     return {
         "events": done,
         "seconds": seconds,
@@ -68,16 +67,6 @@ async def measure(bootstrap: str, settings: WorkloadSettings, directory: Path) -
         "events_per_cpu_second": done / used_seconds,
         "reminders": reminders,
     }
-
-
-async def _count(bootstrap: str, topic: str) -> int:
-    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
-    await consumer.start()
-    try:
-        tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        return sum((await consumer.end_offsets(tps)).values())
-    finally:
-        await consumer.stop()
 
 
 def main() -> None:

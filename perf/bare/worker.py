@@ -41,7 +41,9 @@ def main() -> None:
         topics=Topics((source,), output, f"{output}.audit", f"{output}.rejects"),
         clock=options.get("clock", "event"),  # type: ignore[arg-type]
         native=options.get("native", "auto"),  # type: ignore[arg-type]
-        commit_interval_seconds=float(options.get("commit", "0.1")),
+        commit_interval_seconds=float(
+            options.get("commit", WorkerSettings.commit_interval_seconds)
+        ),
         session_timeout_seconds=float(options.get("session", "30")),
         standbys=int(options.get("standbys", "0")),
         datadir=Path(directory),

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from streamproc.app.settings import WorkerSettings
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.rules import RulesPath
 
@@ -43,7 +44,7 @@ from streamproc.cli.rules import RulesPath
 @click.option("--standbys", default=0, help="Warm copies of each partition.")
 @click.option("--instance-id", help="Static group membership, for fast restarts.")
 @click.option("--session-timeout-seconds", default=10.0)
-@click.option("--commit-interval-seconds", default=0.1)
+@click.option("--commit-interval-seconds", default=WorkerSettings.commit_interval_seconds)
 @click.option(
     "--memory-limit-mb",
     type=click.IntRange(1),
@@ -83,7 +84,7 @@ def worker(
     """Run a worker until it is told to stop."""
     from streamproc.app.plain import NativeMissingError
     from streamproc.app.rules import RulesFile
-    from streamproc.app.settings import Topics, WorkerSettings
+    from streamproc.app.settings import Topics
     from streamproc.app.topics import TopicsError, prepare_topics
     from streamproc.app.worker import create_app
     from streamproc.cli.ending import BoundedWorker

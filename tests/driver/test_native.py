@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import pairwise
-from typing import Any
 
 import pytest
 
@@ -16,7 +14,7 @@ from streamproc.edges.workload import WorkloadSettings, generate
 from streamproc.edges.workload_quota import quota_month
 from tests.support.everything import all_for_everybody_text, everything
 from tests.support.rules import edited
-from tests.unit.test_native import RULES, Log, Run, compared, needs_native
+from tests.unit.test_native import RULES, Log, compared, left_to_core, needs_native
 
 TEXT = packaged_content("default.yaml").rules.decode()
 VARIANTS = {
@@ -75,6 +73,12 @@ WATCHED = {
 SUBSCRIBERS = 14
 
 
+def _with_rule(begin: str, *edits: tuple[str, str]) -> Rulebook:
+    """The packaged rules, edited, with one more, of which all is given but category and text."""
+    rule = f"  - {begin}, category: balance, texts: {{en: '.'}}}}\n"
+    return load_rulebook(edited(TEXT, *edits, ("\nrules:\n", f"\nrules:\n{rule}")), "r.yaml")
+
+
 @cache
 def _months() -> list[Log]:
     """Months of usage, a silence, and one use of each after it."""
@@ -104,19 +108,14 @@ def _cuts(log: list[Log]) -> list[int]:
 @needs_native
 @pytest.mark.parametrize("about", WATCHED)
 def test_usage_under_a_rule_about_something_is_as_in_the_core(about: str) -> None:
-    rule = f"  - {WATCHED[about]}, category: balance, texts: {{en: '.'}}}}\n"
     # Without the usual rules' word at the very end, which would leave that to the core anyway.
-    edits = (
-        ("[50, 80, 90, 100]", "[50, 80]"),
-        ("[100_000_000, 10_000_000]", "[499_000_000]"),
-        ("\nrules:\n", f"\nrules:\n{rule}"),
-    )
-    rules = load_rulebook(edited(TEXT, *edits), "r.yaml")
+    edits = (("[50, 80, 90, 100]", "[50, 80]"), ("[100_000_000, 10_000_000]", "[499_000_000]"))
+    rules = _with_rule(WATCHED[about], *edits)
     log = _months()
     run = compared(log, _cuts(log), rules)
     told = [value for _, value in run.outbox.topics[Topics().reminders] if value is not None]
     assert any(b'"rule":"more"' in one for one in told), "it never spoke: nothing was compared"
-    assert _share_of_core(log, rules) < 0.5
+    assert left_to_core(log, rules) / len(log) < 0.5
 
 
 BASIC = "      - {id: data-basic, granted_bytes: 5_000_000_000}\n"
@@ -147,16 +146,14 @@ def test_plans_with_something_special_are_as_in_the_core_and_others_stay_plain(w
     rules = load_rulebook(edited(TEXT, SPECIAL[what]), "r.yaml")
     log = _months()
     compared(log, _cuts(log), rules)
-    assert 0.2 < _share_of_core(log, rules) < 0.8
+    assert 0.2 < left_to_core(log, rules) / len(log) < 0.8
 
 
 @needs_native
 def test_what_an_earlier_plan_of_the_cycle_covered_is_the_cycles_usage() -> None:
     """Plans change in the middle of cycles: buckets that have ended since count, too."""
     settings = WorkloadSettings(seed=8, events=4_000, subscribers=20, account_share=0.05)
-    step = "{id: more, kind: every_bytes, step_bytes: 50_000_000, of: usage, category: balance"
-    rule = f"  - {step}, texts: {{en: '.'}}}}\n"
-    rules = load_rulebook(edited(TEXT, ("\nrules:\n", f"\nrules:\n{rule}")), "r.yaml")
+    rules = _with_rule("{id: more, kind: every_bytes, step_bytes: 50_000_000, of: usage")
     records = quota_month(settings, RULES)
     log = [Log(*record, offset=number) for number, record in enumerate(records)]
     compared(log, list(range(777, len(log), 777)), rules)
@@ -167,7 +164,7 @@ def test_usage_under_rules_of_every_kind_is_as_in_the_core_and_most_does_not_nee
     rules = load_rulebook(all_for_everybody_text(TEXT), "r.yaml")
     log = _months()
     compared(log, _cuts(log), rules)
-    assert _share_of_core(log, rules) < 0.5
+    assert left_to_core(log, rules) / len(log) < 0.5
 
 
 @needs_native
@@ -178,21 +175,4 @@ def test_every_feature_of_quota_beside_plain_accounts_is_as_in_the_core() -> Non
     records = quota_month(settings, everything())
     log = [Log(*record, offset=number) for number, record in enumerate(records)]
     compared(log, list(range(777, len(log), 777)), everything())
-    assert _share_of_core(log, everything()) < 0.98
-
-
-def _share_of_core(log: list[Log], rules: Rulebook) -> float:
-    """How much of it the compiled part left to the core."""
-    run, by_core = Run("on", rules), 0
-    applied = run.processor._apply_one
-
-    def counting(*record: Any) -> int:
-        nonlocal by_core
-        by_core += 1
-        return applied(*record)
-
-    run.processor._apply_one = counting  # type: ignore[method-assign]
-    for start, end in pairwise([*range(0, len(log), 500), len(log)]):
-        run.apply(log[start:end])
-        run.commit()
-    return by_core / len(log)
+    assert left_to_core(log, everything()) / len(log) < 0.98

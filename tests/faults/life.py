@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from streamproc.app.settings import WorkerSettings
 from streamproc.contracts.rulesfile import default_rulebook
 from streamproc.edges.workload import WorkloadSettings, clock_records, generate
 from tests.faults.brokers import SLOTS, Cluster
@@ -28,6 +29,8 @@ QUIET_SECONDS = 0.8
 """How long nothing more may come after all is there: longer than a commit interval and a tick."""
 STUCK_SECONDS = 120.0
 SESSION_TIMEOUT_SECONDS = 6.0
+USUAL_SECONDS = WorkerSettings.commit_interval_seconds
+"""Between two commits."""
 
 
 class StuckError(AssertionError):
@@ -44,7 +47,7 @@ class Variant:
     standbys: int = 0
     static_members: bool = False
     native: str = "auto"
-    commit_interval_seconds: float = 0.1
+    commit_interval_seconds: float = USUAL_SECONDS
     rate: int = 800
     subscribers: int = 1500
     events: int = 200_000
@@ -59,7 +62,7 @@ class Variant:
             standbys=chance.choice((0, 0, 1)),
             static_members=chance.random() < 0.5,
             native=chance.choice(("auto", "off")),
-            commit_interval_seconds=chance.choice((0.05, 0.1, 0.1, 0.4)),
+            commit_interval_seconds=chance.choice((0.05, USUAL_SECONDS, USUAL_SECONDS, 0.4)),
             rate=rate,
         )
 

@@ -75,6 +75,23 @@ def compared(records: list[Log], cuts: list[int], rules: Rulebook = RULES) -> Ru
     return compiled
 
 
+def left_to_core(log: list[Log], rules: Rulebook = RULES) -> int:
+    """How many records of a log the compiled part leaves to the core."""
+    run, by_core = Run("on", rules), 0
+    applied = run.processor._apply_one
+
+    def counting(*record: Any) -> int:
+        nonlocal by_core
+        by_core += 1
+        return applied(*record)
+
+    run.processor._apply_one = counting  # type: ignore[method-assign,assignment]
+    for start in range(0, len(log), 500):
+        run.apply(log[start : start + 500])
+        run.commit()
+    return by_core
+
+
 @needs_native
 def test_a_failure_to_tell_is_the_fault_of_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("on")
@@ -218,19 +235,8 @@ def test_most_of_the_demo_needs_no_core() -> None:
     """A feature that lets the compiled part decline all is seen here, not in a bench only."""
     settings = WorkloadSettings(seed=5, events=6_000, subscribers=60)
     log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
-    run = Run("on")
-    applied = run.processor._apply_one
-    by_core: list[int] = []
-
-    def counting(topic: str, partition: int, record: Log, *rest: Any) -> int:
-        by_core.append(record.offset)
-        return applied(topic, partition, record, *rest)
-
-    run.processor._apply_one = counting  # type: ignore[method-assign]
-    for start in range(0, len(log), 500):
-        run.apply(log[start : start + 500])
-        run.commit()
-    assert len(by_core) < len(log) // 5, f"{len(by_core)} of {len(log)} went to the core"
+    by_core = left_to_core(log)
+    assert by_core < len(log) // 5, f"{by_core} of {len(log)} went to the core"
 
 
 def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(
