@@ -164,9 +164,10 @@ fn charge(
         return None;
     }
     let (used, remaining) = (bucket.used, bucket.remaining());
+    let is_ordinary = rules.is_ordinary(bucket.source)?;
     let is_chargeable = rest > 0 && remaining > 0 && bucket.is_valid(usage.time_ms);
     if !is_chargeable || !rules.covers(bucket.source, usage)? {
-        figures.add_live(remaining, used, 0, bucket.is_of_plan())?;
+        figures.add_live(remaining, used, 0, bucket.is_of_plan(), is_ordinary)?;
         return Some(Charged {
             rest,
             crossed_from: None,
@@ -177,7 +178,7 @@ fn charge(
     if crosses && !rules.only_told {
         return None;
     }
-    figures.add_live(remaining, used, take, bucket.is_of_plan())?;
+    figures.add_live(remaining, used, take, bucket.is_of_plan(), is_ordinary)?;
     out.extend_from_slice(&account[*copied..bucket.used_at.start]);
     write_natural(out, used + take);
     *copied = bucket.used_at.end;

@@ -148,6 +148,17 @@ impl Rules {
         Some(group && zone)
     }
 
+    /// Whether a bucket's source covers ordinary usage: at home, of any group, at any hour.
+    pub fn is_ordinary(&self, source: &[u8]) -> Option<bool> {
+        let scope = self.scopes.get(std::str::from_utf8(source).ok()?);
+        Some(scope.is_none_or(|scope| {
+            let zones = scope.roaming_zones.as_ref();
+            scope.rating_groups.is_none()
+                && scope.hours.is_none()
+                && zones.is_none_or(|zones| zones.contains("home"))
+        }))
+    }
+
     /// Whether usage of a bucket up to `after` reaches one of its thresholds.
     /// None where the arithmetic would not fit.
     pub fn crosses(&self, bucket: &Bucket<'_>, after: i64) -> Option<bool> {

@@ -14,6 +14,8 @@ const CLOSED_CYCLE_FIELDS: usize = 10;
 pub struct Watch {
     /// There are rules about overage, or about what it costs.
     of_overage: bool,
+    /// There are rules about the first byte that costs.
+    of_uncovered: bool,
     /// There are rules about nothing being left.
     of_nothing_left: bool,
     /// Bytes of the cycle's usage at whose every multiple a rule speaks.
@@ -59,14 +61,29 @@ pub struct Figures {
     left_after: i64,
     used_before: i64,
     used_after: i64,
+    overage_before: i64,
     overage: i64,
+    /// Of buckets that cover ordinary usage.
+    ordinary_before: i64,
+    ordinary_after: i64,
 }
 
 impl Figures {
     /// A bucket that can be charged: what was left of it, what was used, and what is taken now.
-    pub fn add_live(&mut self, left: i64, used: i64, take: i64, is_of_plan: bool) -> Option<()> {
+    pub fn add_live(
+        &mut self,
+        left: i64,
+        used: i64,
+        take: i64,
+        is_of_plan: bool,
+        is_ordinary: bool,
+    ) -> Option<()> {
         self.left_before = self.left_before.checked_add(left)?;
         self.left_after = self.left_after.checked_add(left - take)?;
+        if is_ordinary {
+            self.ordinary_before = self.ordinary_before.checked_add(left)?;
+            self.ordinary_after = self.ordinary_after.checked_add(left - take)?;
+        }
         if is_of_plan {
             self.add_used(used, take)?;
         }
@@ -81,8 +98,15 @@ impl Figures {
     }
 
     pub fn add_overage(&mut self, overage: i64, more: i64) -> Option<()> {
+        self.overage_before = overage;
         self.overage = more;
         self.add_used(overage, more)
+    }
+
+    /// Whether ordinary usage has begun to cost, for the first time or again.
+    fn begins_to_cost(&self) -> Option<bool> {
+        let is_now = self.overage_before.checked_add(self.overage)? > 0 && self.ordinary_after <= 0;
+        Some(is_now && (self.overage_before <= 0 || self.ordinary_before > 0))
     }
 }
 
@@ -93,6 +117,9 @@ impl Watch {
         let (before, after) = (figures.used_before, figures.used_after);
         let is_emptied = figures.left_before > 0 && figures.left_after <= 0;
         if (self.of_overage && figures.overage > 0) || (self.of_nothing_left && is_emptied) {
+            return Some(false);
+        }
+        if self.of_uncovered && figures.begins_to_cost()? {
             return Some(false);
         }
         if self

@@ -61,6 +61,7 @@ class Watch:
     """As ``Watch`` in native/src/watching.rs."""
 
     of_overage: bool
+    of_uncovered: bool
     of_nothing_left: bool
     steps: list[int]
     anomalies: list[Anomaly]
@@ -109,9 +110,10 @@ def known(rules: Rulebook) -> Known:
         limits.max_age_ms,
         limits.dedupe_horizon_ms,
         limits.dedupe_max_ids,
-        # What else these rules have may go into a message's words, or be told beside it.
+        # What else these rules have may go into a message's words, or change the account. Usage
+        # that gives watch rules a reason to speak is not plain.
         rules.has_plain_usage
-        and not (rules.watch_rules or rules.wants_last_use)
+        and not (speeds or rules.wants_last_use)
         and telling_changes_nothing(rules),
         [_thresholds(rule) for rule in rules.usage_rules],
         rules.scopes,
@@ -158,6 +160,8 @@ def _watch(rules: Rulebook, speeds: list[WatchRule]) -> Watch:
     figures = {one.figure for one in rules.watchers}
     return Watch(
         not figures.isdisjoint(("overage", "spend")),
+        # Plans with tariffs are not plain.
+        any(rule.kind == "overage_started" and not rule.tariff for rule in watching),
         "left" in figures,
         [
             rule.thresholds[0]

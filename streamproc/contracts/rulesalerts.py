@@ -235,7 +235,9 @@ def _watch_rule(rule: WatchEntry) -> WatchRule:
         thresholds = (rule.step_bytes,)
     elif not isinstance(rule, OverageStartedEntry | ZeroBalanceEntry):
         thresholds = tuple(sorted(rule.thresholds))
-    tariff = rule.tariff if isinstance(rule, SpendAmountEntry | SpendPercentEntry) else None
+    tariff = None
+    if isinstance(rule, SpendAmountEntry | SpendPercentEntry | OverageStartedEntry):
+        tariff = rule.tariff
     cap_minor = rule.cap_minor if isinstance(rule, SpendPercentEntry) else None
     if isinstance(rule, SpendPercentEntry) and cap_minor is None:
         tariff = tariff or ""  # percentages of a plan's own cap are of its own tariff

@@ -91,7 +91,7 @@ class SpendPercentEntry(ReachingEntry, frozen=True, tag="spend_percent", kw_only
 
 
 class OverageStartedEntry(ReachingEntry, frozen=True, tag="overage_started", kw_only=True):
-    pass
+    tariff: Id | None = None
 
 
 class EveryBytesEntry(RuleEntry, frozen=True, tag="every_bytes", kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamproc.core import lifecycle
 from streamproc.core.alerts import gate, sending
 from streamproc.core.alerts.checks import forget_forecasts
-from streamproc.core.alerts.figures import remaining_bytes
+from streamproc.core.alerts.figures import values_of
 from streamproc.core.decisions import balance_of, explained
 from streamproc.core.effects import Cause, Effect, rejected
 from streamproc.core.instants import from_ms
@@ -53,14 +53,15 @@ def advance(
         if rules.has_checks:
             told.extend(sending.at_instant(account, subscriber, due_ms, wall_ms, rules))
         out.extend(explained(told, before, before))
-        left_bytes = remaining_bytes(account) if rules.watch_rules else 0
+        figures = values_of(account, rules) if rules.watch_rules else []
         ended = lifecycle.expire_buckets(account, subscriber, due_ms)
-        if ended and left_bytes:
-            ended += sending.after_expiry(account, subscriber, left_bytes, due_ms, rules)
+        has_expired = bool(ended)
         if due_ms >= account.cycle_end_ms:
             ended += lifecycle.roll_cycle(account, subscriber, rules)
             forget_forecasts(account)
             forget_cycle(account, rules)
+        if has_expired and figures:  # after the new cycle's grants: they may be there instead
+            ended += sending.after_expiry(account, subscriber, figures, due_ms, rules)
         if account.extra is not None:
             cause = Cause(due_time=from_ms(due_ms))
             ended += sending.after_change(account, subscriber, due_ms, cause, rules)

@@ -30,6 +30,7 @@ from streamproc.oracle.post import News, Post, Reason
 from streamproc.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.oracle.reaching import figure_reaches, in_window, stepped, thresholds
 from streamproc.oracle.reading import Fields
+from streamproc.oracle.speaking import WITHOUT_LEVEL
 from streamproc.oracle.talk import Talk
 from streamproc.oracle.timers import Timer, move, said_by, timers
 
@@ -149,22 +150,30 @@ class Contract:
         self.post.offer([said_by(timer) for timer in due], at_ms, rules)
         self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
         self._look(at_ms, rules)
-        left = sum(map(remaining, self.live()))
+        ending = {
+            rule.id: figure_reaches(self, rule, None, rules)
+            for rule in rules.watch_rules
+            if rule.kind in WITHOUT_LEVEL
+        }
+        has_ended = False
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
+                has_ended = True
                 if not remaining(bucket):
                     # Used up and over: neither late usage nor a refund has to do with it any more.
                     self.buckets.remove(bucket)
                 self._expire(bucket)
-        if left:
-            empty = [
-                Edge(rule, None, None)
-                for rule in rules.watch_rules
-                if rule.kind == "zero_balance" and figure_reaches(self, rule, None, rules)
-            ]
-            self._tell_edges(empty, at_ms, rules)
         if at_ms >= self.end_ms:
             self._roll(rules)
+        if has_ended:
+            gone = [
+                Edge(rule, None, None)
+                for rule in rules.watch_rules
+                if rule.id in ending
+                and not ending[rule.id]
+                and figure_reaches(self, rule, None, rules)
+            ]
+            self._tell_edges(gone, at_ms, rules)
         self.judge(at_ms, rules)
         self.tell_policies(at_ms, rules)
         self.done_ms = max(self.done_ms, at_ms)

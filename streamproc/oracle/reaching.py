@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import COUNTING_DOWN, Bucket, is_about, is_level_reached, remaining
+from streamproc.oracle.buckets import (
+    COUNTING_DOWN,
+    Bucket,
+    is_about,
+    is_level_reached,
+    remaining,
+    scope_of,
+)
 
 if TYPE_CHECKING:
     from streamproc.oracle.contract import Contract
@@ -50,7 +57,7 @@ def figure_reaches(
         endless = any(one["kind"] == "unlimited" for one in live)
         return not endless and sum(remaining(one) for one in live) <= margin
     if kind == "overage_started":
-        return contract.overage > 0
+        return costs_now(contract, rule.tariff or "", rules)
     assert threshold is not None
     level = max(threshold - margin, 1)
     if kind in ("spend_amount", "spend_percent"):
@@ -73,6 +80,24 @@ def figure_reaches(
     used = of_cycle(contract)
     is_much = used * 100 * rule.cycles >= usual * level and used >= rule.min_bytes
     return bool(usual > 0 and is_much)
+
+
+def costs_now(contract: Contract, name: str, rules: Rulebook) -> bool:
+    """Whether there was overage under a tariff of the plan, and the next byte of it is overage."""
+    plan = rules.plans.get(contract.plan)
+    priced = [one.scope for one in (plan.all_tariffs if plan else ()) if one.id == name]
+    if not priced or contract.money.bytes.get(name, 0) <= 0:
+        return False
+    groups = priced[0].rating_groups if name else None
+    zones = priced[0].roaming_zones if name else {"home"}
+    for bucket in contract.live():
+        scope = scope_of(bucket["source"], rules)
+        is_wide = scope.hours is None
+        for known, wanted in ((scope.rating_groups, groups), (scope.roaming_zones, zones)):
+            is_wide = is_wide and (known is None or (wanted is not None and not wanted - known))
+        if is_wide and (bucket["kind"] == "unlimited" or remaining(bucket) > 0):
+            return False
+    return True
 
 
 def of_cycle(contract: Contract) -> int:

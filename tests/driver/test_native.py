@@ -25,6 +25,13 @@ VARIANTS = {
         ("[100_000_000, 10_000_000]", "[100_000_000, 10_000_000, 900_000_000]"),
     ),
     "a rule with a memory": (("category: balance", "category: balance\n    for_count: 2"),),
+    "groups": (
+        ("category: balance\n    mandatory", "category: balance\n    group: low\n    mandatory"),
+        (
+            "category: balance\n    priority: 2",
+            "category: balance\n    group: low\n    priority: 2",
+        ),
+    ),
     "a cool-down": (("category: balance", "category: balance\n    cool_down_seconds: 18000"),),
     "quiet hours": (("plans:", 'alerts: {quiet_hours: {start: "08:00", end: "20:00"}}\nplans:'),),
     "a cap": (("plans:", "alerts: {caps: [{messages: 1, window_hours: 24}]}\nplans:"),),

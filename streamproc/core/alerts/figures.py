@@ -129,6 +129,8 @@ def _value(
         return -left_bytes
     if figure == "overage":
         return account.overage_bytes
+    if figure == "uncovered":
+        return tariffs.uncovered_bytes(account, rule.tariff or "", rules)
     if figure == "spend":
         return spend_minor(account, rule.tariff, rules)
     speeds = account.extra.speeds if account.extra is not None else {}

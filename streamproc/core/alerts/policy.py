@@ -45,6 +45,15 @@ class Policy(Struct, frozen=True, gc=False):
 PLAIN: Final = Policy()
 
 
+def leaves_no_trace(policy: Policy) -> bool:
+    """Whether a message alone goes out at once, and the account keeps nothing of it.
+
+    That is where subscribers have no quiet hours and no caps.
+    """
+    alike = Policy(policy.severity, policy.audience, policy.in_quiet_hours, group=policy.group)
+    return policy == alike
+
+
 class QuietHours(Struct, frozen=True, gc=False):
     """From ``start`` (inclusive) to ``end`` on the subscriber's clocks, also over midnight."""
 

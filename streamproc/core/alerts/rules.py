@@ -32,7 +32,8 @@ class WatchRule(Struct, frozen=True, gc=False):
     - ``spend_amount``: what the cycle's overage costs, in minor units of the currency;
     - ``spend_percent``: the same, in percent of ``cap_minor``, or of the tariff's own cap for as
       long as that is in force;
-    - ``overage_started``: overage; the threshold is its first byte;
+    - ``overage_started``: overage under ``tariff`` (None: the plan's own prices), counted as none
+      while a bucket with something left covers that usage; the threshold is the first byte;
     - ``every_bytes``: reminds at every multiple of the one threshold, of what ``of`` says;
     - ``velocity``: bytes used within ``window_ms``;
     - ``anomaly``: the cycle's usage, in percent of the average of the ``cycles`` before;
@@ -51,7 +52,8 @@ class WatchRule(Struct, frozen=True, gc=False):
     cap_minor: int | None = None
     """Of ``spend_percent``; None: that of ``tariff``."""
     tariff: str | None = None
-    """Of spend: the tariff whose overage counts, empty for the plan's own; None: all of it."""
+    """Of spend: the tariff whose overage counts, empty for the plan's own; None: all of it. Of
+    ``overage_started``: the tariff; None or empty for the plan's own."""
     of: Literal["usage", "overage"] = "overage"
     window_ms: int = 0
     cycles: int = 3
@@ -59,7 +61,7 @@ class WatchRule(Struct, frozen=True, gc=False):
     """An anomaly is none below."""
 
 
-Figure = Literal["spend", "speed", "left", "overage", "used"]
+Figure = Literal["spend", "speed", "left", "overage", "uncovered", "used"]
 
 
 def figure_of(rule: WatchRule) -> tuple[Figure, str | None]:
@@ -73,9 +75,9 @@ def figure_of(rule: WatchRule) -> tuple[Figure, str | None]:
         return "speed", rule.id
     if rule.kind == "zero_balance":
         return "left", None
-    is_of_overage = rule.kind == "overage_started" or (
-        rule.kind == "every_bytes" and rule.of == "overage"
-    )
+    if rule.kind == "overage_started":
+        return "uncovered", rule.tariff or ""
+    is_of_overage = rule.kind == "every_bytes" and rule.of == "overage"
     return "overage" if is_of_overage else "used", None
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from streamproc.core.alerts import alarms, checks, gate
 from streamproc.core.alerts.alarms import Edge
 from streamproc.core.alerts.gate import Message
-from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED
+from streamproc.core.alerts.policy import UNRESTRICTED, leaves_no_trace
 from streamproc.core.alerts.timed import TIMED
 from streamproc.core.alerts.usage import USAGE, edges_of_crossed, messages_of_edges
 from streamproc.core.alerts.watch import WATCH, Values, edges_of_expiry
@@ -85,7 +85,7 @@ def telling_changes_nothing(rules: Rulebook) -> bool:
     return (
         rules.alerts is UNRESTRICTED
         and not rules.tracked
-        and all(rule.policy is PLAIN for rule in rules.usage_rules)
+        and all(leaves_no_trace(rule.policy) for rule in rules.usage_rules)
     )
 
 
@@ -116,11 +116,11 @@ def after_plain_usage(
 
 
 def after_expiry(
-    account: Account, subscriber: str, left_bytes: int, at_ms: int, rules: Rulebook
+    account: Account, subscriber: str, before: Values, at_ms: int, rules: Rulebook
 ) -> list[Effect]:
-    """What the end of packs and top-ups gives reason to say; so much was left before."""
+    """What the end of packs and top-ups gives reason to say; ``before`` are the figures before."""
     cause = Cause(due_time=from_ms(at_ms))
-    edges = edges_of_expiry(account, left_bytes, rules)
+    edges = edges_of_expiry(account, before, rules)
     edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
     superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause)
     return [*out, *superseded, *submit(account, subscriber, messages, at_ms, rules)]

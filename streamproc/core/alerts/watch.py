@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamproc.core.alerts.alarms import Edge, is_reached
-from streamproc.core.alerts.figures import level_of, remaining_bytes, slide, speed_up, values_of
+from streamproc.core.alerts.figures import level_of, slide, speed_up, values_of
 from streamproc.core.alerts.gate import Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
@@ -47,11 +47,16 @@ def edges_of_usage(
     return edges
 
 
-def edges_of_expiry(account: Account, left_bytes: int, rules: Rulebook) -> list[Edge]:
-    """What is over may have been the last there was; ``left_bytes`` is what was left before."""
-    if not left_bytes or remaining_bytes(account):
-        return []
-    return [Edge(rule, None, -1, 0) for rule in rules.watch_rules if rule.kind == "zero_balance"]
+def edges_of_expiry(account: Account, before: Values, rules: Rulebook) -> list[Edge]:
+    """What ended may have been the last there was: nothing is left now, or data costs now."""
+    edges: list[Edge] = []
+    after = values_of(account, rules)
+    for (figure, sharing), value, now in zip(rules.watchers, before, after, strict=True):
+        if figure in ("left", "uncovered"):
+            for rule in sharing:
+                edges += _edges(account, rule, value, now, rules)
+    edges.sort(key=lambda edge: rules.watch_rules.index(edge.rule))
+    return edges
 
 
 def reached_of(account: Account, rule: WatchRule, rules: Rulebook) -> list[int]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from streamproc.core.model import Account, drop_empty_extra, quota_of
+from streamproc.core.model import UNLIMITED, Account, drop_empty_extra, quota_of
 from streamproc.core.quota.catalogue import Tariff, Tier
 from streamproc.core.quota.state import Meter, QuotaState
 from streamproc.core.rulebook import EVERYTHING, Rulebook
+from streamproc.core.scope import Scope
 
 _NO_METER = Meter()
+_ORDINARY = Scope(roaming_zones=frozenset(("home",)))
 
 
 class Spend(Struct, frozen=True, gc=False):
@@ -91,6 +93,26 @@ def tariff_beyond(account: Account, source: str, rules: Rulebook) -> str:
     """
     scope = rules.scopes.get(source, EVERYTHING)
     return next((one.id for one in _tariffs(account, rules) if one.scope.contains(scope)), "")
+
+
+def uncovered_bytes(account: Account, tariff_id: str, rules: Rulebook) -> int:
+    """The cycle's overage under a tariff; 0 while a bucket with something left covers its usage.
+
+    So it is more than 0 exactly while the next byte is overage, and one was before. The plan's own
+    tariff is taken to be for ordinary usage at home: any rating group, at any hour. A bucket for
+    some of a tariff's usage, or for some hours only, does not stop the rest from costing.
+    """
+    used = _overage_bytes(account, tariff_id)
+    tariff = next((one for one in _tariffs(account, rules) if one.id == tariff_id), None)
+    if not used or tariff is None:
+        return 0
+    priced = tariff.scope if tariff_id else _ORDINARY
+    for bucket in account.buckets:
+        if bucket.kind == UNLIMITED or bucket.remaining_bytes:
+            scope = rules.scopes.get(bucket.source, EVERYTHING)
+            if scope.hours is None and scope.contains(priced):
+                return 0
+    return used
 
 
 def is_capped(account: Account, rules: Rulebook, tariff_id: str) -> bool:

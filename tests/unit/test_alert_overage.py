@@ -1,0 +1,116 @@
+"""Overage that begins: the price is told when the next byte costs, each time that begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamproc.contracts.rulesfile import RulesError
+from streamproc.core.effects import Reminder
+from tests.support.line import Line, day
+from tests.support.timeline import line, story
+
+BEYOND = """\
+rules:
+  - id: beyond
+    kind: overage_started
+    category: money
+    texts: {en: "{price} per {price_unit}"}
+"""
+ZONED = """\
+version: 1
+currency: EUR
+default_locale: en
+plans:
+  - id: basic
+    allowances: [{id: data, granted_bytes: 1000, roaming_zones: [home]}]
+    overage_price_minor: 10
+    overage_unit_bytes: 10
+    tariffs:
+      - {id: abroad, roaming_zones: [us], overage_price_minor: 90, overage_unit_bytes: 10}
+  - id: free
+    allowances: [{id: plain, granted_bytes: 1000}]
+  - {id: films, allowances: [{id: video, granted_bytes: 1000, rating_groups: [20]}]}
+  - {id: endless, allowances: [{id: all, unlimited: true}]}
+packs:
+  - {id: day, granted_bytes: 200, validity_hours: 24}
+  - {id: trip, granted_bytes: 200, validity_hours: 24, roaming_zones: [us]}
+  - {id: film, granted_bytes: 200, validity_hours: 24, rating_groups: [20]}
+  - {id: night, granted_bytes: 200, validity_hours: 24, hours: ["22:00-07:00"]}
+"""
+
+
+def ids(one: Line) -> list[str]:
+    return [effect.id for effect in one.effects if isinstance(effect, Reminder)]
+
+
+def test_overage_that_starts_again_after_a_top_up_is_told_again() -> None:
+    one = line(BEYOND)
+    assert story(one.use(1100, at=1)) == ["beyond: €0.10 per 10 B"]
+    one.top_up(at=2, granted_bytes=200)
+    assert story(one.use(199, at=3)) == []
+    # Landing on the last byte, or jumping over it: the next one costs.
+    assert story(one.use(1, at=4)) == ["beyond: €0.10 per 10 B"]
+    assert story(one.use(50, at=5)) == []
+    one.top_up(at=6, granted_bytes=100)
+    assert story(one.use(150, at=7)) == ["beyond: €0.10 per 10 B"]
+    assert len(set(ids(one))) == 3
+
+
+def test_overage_that_starts_again_because_a_pack_has_ended_is_told_then() -> None:
+    one = line(BEYOND)
+    one.use(1100, at=1)
+    one.top_up(at=2, pack="day")
+    one.use(50, at=2.5)
+    assert story(one.reach(day(3))) == ["beyond: €0.10 per 10 B"]
+    assert story(one.use(50, at=4)) == []
+
+
+def test_a_pack_that_ends_with_the_cycle_leaves_the_next_one_covered() -> None:
+    one = line(BEYOND + "  - {id: none, kind: zero_balance, category: c, texts: {en: '.'}}\n")
+    one.use(1100, at=1)
+    one.top_up(at=30, pack="day")
+    assert story(one.reach(day(31))) == []
+
+
+@pytest.mark.parametrize("pack", ["trip", "film", "night"])
+def test_a_pack_for_some_usage_does_not_stop_the_rest_from_costing(pack: str) -> None:
+    one = line(BEYOND, head=ZONED)
+    assert story(one.use(1100, at=1)) == ["beyond: €0.10 per 10 B"]
+    one.top_up(at=2, pack=pack)
+    assert story(one.use(10, at=2.1)) == []
+
+
+def test_overage_of_a_tariff_is_told_apart_and_with_its_own_price() -> None:
+    trip = BEYOND.replace("beyond", "trip").removeprefix("rules:\n")
+    one = line(BEYOND + trip + "    tariff: abroad\n", head=ZONED)
+    assert story(one.use(10, at=1, roaming_zone="us")) == ["trip: €0.90 per 10 B"]
+    assert story(one.use(1000, at=2)) == []
+    assert story(one.use(1, at=3)) == ["beyond: €0.10 per 10 B"]
+    one.top_up(at=4, pack="trip")
+    assert story(one.use(250, at=4.1, roaming_zone="us")) == ["trip: €0.90 per 10 B"]
+    assert story(one.use(100, at=4.2)) == []
+
+
+def test_overage_without_a_price_starts_too_and_unlimited_plans_have_none() -> None:
+    assert story(line(BEYOND, head=ZONED, plan="free").use(1001, at=1)) == [
+        "beyond: €0.00 per 1 MB"
+    ]
+    assert story(line(BEYOND, head=ZONED, plan="endless").use(5000, at=1)) == []
+
+
+def test_an_allowance_for_some_usage_only_leaves_the_rest_to_cost_from_the_first_byte() -> None:
+    assert story(line(BEYOND, head=ZONED, plan="films").use(1, at=1)) == ["beyond: €0.00 per 1 MB"]
+
+
+def test_held_news_of_overage_are_dropped_when_data_are_covered_again() -> None:
+    quiet = 'alerts: {quiet_hours: {start: "22:00", end: "07:00"}}\n'
+    one = line(quiet + BEYOND)
+    assert story(one.use(1100, at=1 + 23 / 24)) == ["(quiet_hours beyond)"]
+    one.top_up(at=2, granted_bytes=200)
+    assert story(one.reach(day(3))) == ["(no_longer_true beyond)"]
+    assert story(one.use(300, at=3.5)) == ["beyond: €0.10 per 10 B"]
+
+
+def test_a_tariff_that_no_plan_has_is_a_problem_of_a_rule_about_overage() -> None:
+    with pytest.raises(RulesError, match="no plan has a tariff 'abroad'"):
+        line(BEYOND + "    tariff: abroad\n")
