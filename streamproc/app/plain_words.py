@@ -68,7 +68,9 @@ class Teacher:
 def words_of(rule: UsageRule, locale: str, rules: Rulebook) -> Words | None:
     """A rule's text for a locale, if it is of the simple kind."""
     text = text_of(rule.id, rule.texts, REMINDER, locale, rules)
-    if text.pieces is None or text.channels or not text.names <= _FIGURES:
+    if text.pieces is None or text.channels:
+        return None
+    if not {name for _, name in text.pieces if name is not None} <= _FIGURES:
         return None
     if text.locale.partition("-")[0].lower() not in PLAIN_LANGUAGES:
         return None

@@ -29,6 +29,7 @@ from streamproc.contracts.rulestexts import (
     spoken,
     templates,
 )
+from streamproc.contracts.ruleswording import Given
 from streamproc.contracts.written import items
 from streamproc.core.alerts.policy import PLAIN, Policy
 from streamproc.core.commands.parsing import squeezed
@@ -36,27 +37,28 @@ from streamproc.core.commands.vocabulary import ACTIONS, REPLIES, WORDS, Command
 from streamproc.core.notices.catalogue import AT_ONCE, PLACEHOLDERS, Notice, Service, Zone
 from streamproc.core.notices.composing import owner_of
 from streamproc.core.texts.template import template_error
-from streamproc.core.texts.vocabulary import Vocabulary
+from streamproc.core.texts.vocabulary import EVERYWHERE, Vocabulary
 
 Problem = tuple[Path, str]
 
 _DEFAULTS = "commands.yaml"
 
 
-def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+def problems(data: Mapping[str, Any], given: Given) -> Iterator[Problem]:
     """What must hold between fields, and in texts; fields of wrong types are told elsewhere."""
     kinds: dict[Any, int] = {}
     notices = [one if isinstance(one, dict) else {} for one in items(data, "notices")]
     for index, notice in enumerate(notices):
         path: Path = ("notices", index)
         kind: Any = notice.get("kind")
-        yield from _text_problems((*path, "texts"), notice.get("texts"), PLACEHOLDERS.get(kind))
+        known = PLACEHOLDERS.get(kind)
+        yield from _text_problems((*path, "texts"), notice.get("texts"), known, given)
         if kind in kinds:
             yield (*path, "kind"), f"{kind!r} is given twice, first in notices[{kinds[kind]}]"
         kinds.setdefault(kind, index)
     commands = data.get("commands")
     if isinstance(commands, dict):
-        yield from _command_problems(commands)
+        yield from _command_problems(commands, given)
     if items(data, "services"):
         # A question that is never asked, or cannot be answered, only times out.
         for kind in ("subscription_question", "charge_question"):
@@ -151,31 +153,48 @@ def _merged(
     return found
 
 
-def _text_problems(path: Path, texts: Any, known: Vocabulary | None) -> Iterator[Problem]:
+def _text_problems(
+    path: Path, texts: Any, known: Vocabulary | None, given: Given
+) -> Iterator[Problem]:
     if known is None or not isinstance(texts, dict):
         return
     for locale, written in texts.items():
         for place, template in templates(written):
             if not template.strip():
                 yield (*path, locale, *place), "must not be empty"
-            elif wrong := template_error(template, locale, known):
+            elif wrong := template_error(template, locale, known, given.in_locale(locale)):
                 yield (*path, locale, *place), wrong
 
 
-def _command_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
+def _command_problems(commands: Mapping[str, Any], given: Given) -> Iterator[Problem]:
     texts = commands.get("texts")
-    for name, by_locale in texts.items() if isinstance(texts, dict) else ():
-        known: Mapping[Any, Vocabulary] = REPLIES
-        yield from _text_problems(("commands", "texts", name), by_locale, known.get(name))
+    own = texts if isinstance(texts, dict) else {}
+    known: Mapping[Any, Vocabulary] = REPLIES
+    for name, by_locale in own.items():
+        yield from _text_problems(("commands", "texts", name), by_locale, known.get(name), given)
+    yield from _packaged_problems(own, given)
     spellings: dict[str, Mapping[Any, Any]] = {
         "keywords": default_commands().keywords,
         "words": default_commands().words,
         "categories": {},
     }
     for field, packaged in spellings.items():
-        given = commands.get(field)
-        own = given if isinstance(given, dict) else {}
-        yield from _repeated(("commands", field), {**packaged, **own}, own)
+        written = commands.get(field)
+        told = written if isinstance(written, dict) else {}
+        yield from _repeated(("commands", field), {**packaged, **told}, told)
+
+
+def _packaged_problems(own: Mapping[str, Any], given: Given) -> Iterator[Problem]:
+    """What the packaged replies that the file does not replace would say, and the file lacks."""
+    for name, texts in default_commands().texts.items():
+        replaced = own.get(name)
+        for locale, template in plain_texts(texts).items():
+            if isinstance(replaced, dict) and locale in replaced:
+                continue
+            if any(f"{{{one}" in template for one in EVERYWHERE):
+                wrong = template_error(template, locale, REPLIES[name], given.in_locale(locale))
+                if wrong:
+                    yield ("commands",), f"the packaged reply {name} in {locale}: {wrong}"
 
 
 def _repeated(

@@ -81,8 +81,11 @@ def _walk_union(value: Any, kinds: tuple[Any, ...], path: Path) -> Iterator[Faul
             yield from _leaf(value, short, path)
         return
     if not structs or plain:
+        some = [one for one in kinds if one is not type(None)]
+        if isinstance(value, dict):
+            some = [one for one in some if _is_mapping(one)] or some
         if value is not None:
-            yield from _walk(value, next(one for one in kinds if one is not type(None)), path)
+            yield from _walk(value, some[0], path)
         return
     field: str = structs[0].__struct_config__.tag_field or ""
     by_tag = {one.__struct_config__.tag: one for one in structs}
@@ -94,6 +97,11 @@ def _walk_union(value: Any, kinds: tuple[Any, ...], path: Path) -> Iterator[Faul
         yield (*path, field), _no_choice(value[field], [str(tag) for tag in by_tag])
     else:
         yield from _walk_struct(value, by_tag[value[field]], path)
+
+
+def _is_mapping(kind: Any) -> bool:
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return get_origin(bare) is dict
 
 
 def _walk_struct(value: dict[str, Any], kind: type[Struct], path: Path) -> Iterator[Fault]:

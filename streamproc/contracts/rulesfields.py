@@ -60,6 +60,18 @@ class TextEntry(Strict, frozen=True):
     """Other words for other channels than SMS."""
 
 
+MAX_WORD_LENGTH = 100
+Word = Annotated[
+    str,
+    Meta(
+        pattern=r"^\s*\S",
+        max_length=MAX_WORD_LENGTH,
+        description=f"words, 1 to {MAX_WORD_LENGTH} characters",
+    ),
+]
+Words = str | Annotated[dict[Locale, Word], Meta(min_length=1)]
+"""In every language the same, or by locale. The bare string has no bounds of its own: msgspec 0.22
+reads beyond its memory where a union has a bounded string and a mapping (``words_problems``)."""
 Texts = Annotated[dict[Locale, str | TextEntry], Meta(min_length=1)]
 
 

@@ -30,6 +30,7 @@ from streamproc.contracts.rulestexts import (
     templates,
 )
 from streamproc.contracts.rulestimed import COUNTDOWN_KINDS, TIMED_KINDS, timed_faults, timed_rule
+from streamproc.contracts.ruleswording import Given, wording_of, words_problems
 from streamproc.contracts.written import entries, items
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rulebook import (
@@ -135,6 +136,7 @@ class _Check:
         self._data = data
         self._lines = lines
         self._problems: list[tuple[int, Path, str]] = []
+        self._given = Given(data)
 
     def problems(self) -> list[tuple[int, Path, str]]:
         """Line, path and problem of each."""
@@ -145,13 +147,15 @@ class _Check:
         self._check_scopes()
         self._check_plans()
         self._check_limits()
+        for path, problem in words_problems(self._data):
+            self._add(path, problem)
         for path, problem in rulesalerts.problems(self._data):
             self._add(path, problem)
         for index, rule in entries(self._data, "rules"):
             self._check_rule(("rules", index), rule)
             for path, problem in timed_faults(rule, self._data):
                 self._add(("rules", index, *path), problem)
-        for path, problem in conversation.problems(self._data):
+        for path, problem in conversation.problems(self._data, self._given):
             self._add(path, problem)
         return self._problems
 
@@ -224,7 +228,7 @@ class _Check:
         texts = rule.get("texts")
         for locale, written in texts.items() if isinstance(texts, dict) else ():
             for place, template in templates(written):
-                wrong = _text_problem(template, locale, kind)
+                wrong = _text_problem(template, locale, kind, self._given)
                 if wrong or not template.strip():
                     self._add((*path, "texts", locale, *place), wrong or "must not be empty")
         values = items(rule, "thresholds")
@@ -233,10 +237,10 @@ class _Check:
                 self._add((*path, "thresholds", index), f"{value} is given twice")
 
 
-def _text_problem(template: str, locale: str, kind: Any) -> str | None:
+def _text_problem(template: str, locale: str, kind: Any, given: Given) -> str | None:
     """Why a template cannot be rendered, or which placeholder says nothing in a rule of a kind."""
     try:
-        names = compile_text(template, locale, REMINDER).names
+        names = compile_text(template, locale, REMINDER, given=given.in_locale(locale)).names
     except TextError as error:
         return str(error)
     if "threshold" in names and kind in _WITHOUT_THRESHOLD:
@@ -285,6 +289,7 @@ def _rulebook(file: RulesFormat) -> Rulebook:
         storms=Storms(file.storms.rate_per_second),
         alerts=rulesalerts.alert_policy(file.alerts),
         alert_rules=rulesalerts.alert_rules(file),
+        wording=wording_of(file),
     )
 
 

@@ -28,6 +28,7 @@ from streamproc.contracts.rulesfields import (
     Segment,
     SpokenEntry,
     WindowSeconds,
+    Words,
 )
 from streamproc.contracts.rulesquota import (
     Count,
@@ -256,6 +257,8 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     version: Literal[1]
     currency: Currency
     default_locale: Locale
+    brand: Words | None = None
+    care: Words | None = None
     limits: LimitsEntry = LimitsEntry()
     storms: StormsEntry = StormsEntry()
     alerts: AlertsEntry = AlertsEntry()

@@ -20,7 +20,7 @@ from streamproc.core.effects import (
     Threshold,
     record_id,
 )
-from streamproc.core.instants import NEVER_MS, coarse_from_ms, from_ms
+from streamproc.core.instants import DAY_MINUTES, NEVER_MS, coarse_from_ms, from_ms
 from streamproc.core.model import UNLIMITED, Account, Bucket, totals
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.quota.audience import recipients
@@ -245,6 +245,10 @@ class _Figures:
         return local_end(subject.expires_ms if subject else account.cycle_end_ms, account)
 
     @property
+    def last_day(self) -> int | None:
+        return last_day_before(self.expires)
+
+    @property
     def days(self) -> int | None:
         rule = self._rule
         return rule.days_before if isinstance(rule, TimedRule) else None
@@ -295,3 +299,11 @@ class _Figures:
 def local_end(instant_ms: int, account: Account) -> int | None:
     """Local minute of an end; None if it never comes."""
     return None if instant_ms >= NEVER_MS else local_minute(instant_ms, account.time_zone)
+
+
+def last_day_before(local_end_minute: int | None) -> int | None:
+    """The last local day that is over by an end: of the 1st at 00:00 and at 08:00 the day before.
+
+    None for an end that never comes.
+    """
+    return None if local_end_minute is None else local_end_minute // DAY_MINUTES - 1

@@ -29,6 +29,7 @@ from streamproc.core.notices.catalogue import Notice, Service, Zone
 from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
 from streamproc.core.scope import EVERYTHING as EVERYTHING
 from streamproc.core.scope import Scope as Scope
+from streamproc.core.texts.wording import NO_WORDING, Wording
 
 UsageKind = Literal["usage_percent", "remaining_percent", "remaining_bytes", "used_bytes"]
 TimedKind = Literal[
@@ -245,6 +246,7 @@ class Rulebook:
         correction_rules: tuple[CorrectionRule, ...] = (),
         storms: Storms = UNLIMITED,
         alert_rules: AlertRules = NO_ALERT_RULES,
+        wording: Wording = NO_WORDING,
     ) -> None:
         self.plans = {plan.id: plan for plan in plans}
         self.packs = {pack.id: pack for pack in packs}
@@ -254,6 +256,7 @@ class Rulebook:
         self.limits = limits
         self.default_locale = default_locale
         self.currency = currency
+        self.wording = wording
         self.alerts = alerts
         self.storms = storms
         self.services = {one.id: one for one in services}
@@ -277,6 +280,8 @@ class Rulebook:
         """What subscribers can opt out of."""
         content = [plans, packs, usage_rules, timed_rules, limits, default_locale, alerts]
         content += [services, zones, notices, commands, currency, correction_rules, alert_rules]
+        if wording != NO_WORDING:
+            content.append(wording)
         self.fingerprint = crc32(msgspec.json.encode(content, order="sorted"))
         self.tariffs = {plan.id: plan.all_tariffs for plan in plans}
         self.policies = {plan.id: plan.policies for plan in plans if plan.policies}

@@ -107,7 +107,8 @@ def test_the_example_does_what_the_page_says() -> None:
 
 def test_every_kind_and_its_placeholders_are_told() -> None:
     told = {
-        row[0].strip("`"): set(re.findall(r"\{(\w+)\}", row[1])) | {"plan", "as_of"}
+        row[0].strip("`"): set(re.findall(r"\{(\w+)\}", row[1]))
+        | {"plan", "as_of", "brand", "care"}
         for row in rows(NOTICES, "| Kind | Placeholders")[0:]
     }
     assert told == {kind: set(known) for kind, known in PLACEHOLDERS.items()}

@@ -16,7 +16,7 @@ from streamproc.cli import main
 from streamproc.contracts.rulesfields import TextEntry
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.texts.template import compile_text
-from streamproc.core.texts.vocabulary import REMINDER, Kind
+from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind
 from tests.unit.test_rules_docs import TEXT as RULES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "texts.md").read_text(encoding="utf-8")
@@ -28,6 +28,10 @@ def value(name: str, written: str) -> Any:
     kind = REMINDER[name]
     if kind is Kind.NAMES:
         return written.split(", ")
+    if written == "unlimited":
+        return ENDLESS
+    if kind is Kind.DATE:
+        return (datetime.fromisoformat(written) - datetime(1970, 1, 1)).days
     if kind is Kind.INSTANT:
         if written == "never":
             return None
@@ -52,12 +56,13 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_examples_load() -> None:
-    inline, directory = blocks("yaml")
+    inline, directory, sender = blocks("yaml")
     found = re.search(r"^    texts:\n(      .*\n)+", EXAMPLE, re.MULTILINE)
     assert found is not None
     rules = EXAMPLE.replace(found[0], inline, 1)
     book = load_rulebook(rules, "rules.yaml", {"rules.texts/pl.yaml": directory})
     assert book.rules_by_id["low-balance"].texts.keys() == {"zh-CN", "en", "pl"}
+    assert load_rulebook(f"{sender}{EXAMPLE}", "rules.yaml").wording.care == {"zh-CN": "10010"}
     assert book.text_options["cycle-end", "pl"].max_segments == 2
     assert "\n" not in book.rules_by_id["cycle-end"].texts["pl"]
 

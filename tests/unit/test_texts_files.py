@@ -38,7 +38,11 @@ def test_a_text_may_say_what_it_needs_and_speak_otherwise_on_other_channels() ->
         ("max_segments: 3", "max_segments: 0", "max_segments: must be at least 1, not 0"),
         ("max_segments", "max_segment", "max_segment: unknown field; did you mean max_segments?"),
         ('text: "{percent}% used", ', "", "text: is missing"),
-        ("{percent}% used", "{foo}", "text: unknown placeholder {foo}; known: as_of, bucket"),
+        (
+            "{percent}% used",
+            "{foo}",
+            "text: unknown placeholder {foo}; known: as_of, brand, bucket",
+        ),
         ('push: "{percent}%"', 'push: "{foo}"', "channels.push: unknown placeholder {foo}"),
         ("push:", "P:", "channels.P: must be a channel such as push, not 'P'"),
     ],

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from streamproc.core.texts.catalogue import best_locale
 from streamproc.core.texts.formats import formats
+from streamproc.core.texts.locales import best_locale
 from streamproc.core.texts.template import compile_text, template_error
 from tests.unit.test_texts_template import VOCABULARY, shown
 
@@ -145,7 +145,7 @@ def test_no_figure_has_a_space_that_makes_a_text_ucs2(language: str) -> None:
         ("{days, number, percent}", "{days, number} takes no style"),
         ("{end, date, tiny}", "the style of {end, date}: 'tiny': one of short, medium"),
         ("{end, date, ::QQQQzz}", "the style of {end, date}: '::QQQQzz' is no skeleton of en"),
-        ("{end, select, soon {} other {}}", "{end, select} knows never and other only"),
+        ("{end, select, soon {} other {}}", "{end, select} knows never, midnight, other only"),
         ("{foo, number}", "unknown placeholder {foo}"),
         ("{days, plural, other {{foo}}}", "unknown placeholder {foo}"),
         ("{days, number} {{", "Expected placeholder name at character 17"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamproc.core.effects import Threshold
-from streamproc.core.texts.catalogue import best_locale
+from streamproc.core.texts.locales import best_locale
 from streamproc.core.texts.template import TextError, compile_text, template_error
 from streamproc.core.texts.vocabulary import Kind
 

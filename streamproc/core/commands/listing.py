@@ -6,11 +6,13 @@ from typing import Any
 
 from streamproc.core.commands.vocabulary import ACTIONS, Commands
 from streamproc.core.model import Bucket, Extra, totals
+from streamproc.core.notices.composing import owner_of, vocabulary_of
 from streamproc.core.notices.services import Told
 from streamproc.core.quota.tariffs import spend_minor
 from streamproc.core.reminding import local_end
-from streamproc.core.texts.catalogue import best_locale
+from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.formats import Formats, formats, iso_minute
+from streamproc.core.texts.locales import best_locale
 
 SEPARATOR = "; "
 
@@ -56,8 +58,11 @@ def _joined(items: list[str], told: Told, commands: Commands) -> str:
 
 
 def _fragment(name: str, told: Told, commands: Commands) -> str:
-    texts = commands.replies[name].texts
-    return texts[best_locale(texts, told.account.locale, told.rules.default_locale)]
+    reply = commands.replies[name]
+    known = vocabulary_of(reply)
+    return text_of(owner_of(reply), reply.texts, known, told.account.locale, told.rules).render(
+        None
+    )
 
 
 def _bucket(bucket: Bucket, told: Told, shown: Formats) -> str:

@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 from msgspec import Struct
 
 from streamproc.core.notices.catalogue import Notice
-from streamproc.core.texts.vocabulary import Kind, Vocabulary
+from streamproc.core.texts.vocabulary import EVERYWHERE, Kind, Vocabulary
 
 Action = Literal[
     "overview",
@@ -38,6 +38,7 @@ _FIGURES: Final[Vocabulary] = {
     "overage": Kind.BYTES,
     "cost": Kind.MONEY,
     "cycle_end": Kind.INSTANT,
+    "last_day": Kind.DATE,
     "as_of": Kind.INSTANT,
 }
 _LIST: Final[Vocabulary] = {"services": Kind.TEXT, "unsubscribe": Kind.TEXT}
@@ -78,7 +79,7 @@ ReplyName = Literal[
     "word_week",
     "word_month",
 ]
-REPLIES: Final[dict[ReplyName, Vocabulary]] = {
+_NAMED: Final[dict[ReplyName, Vocabulary]] = {
     "overview": {**_FIGURES, "buckets": Kind.TEXT, "unsubscribe": Kind.TEXT},
     "balance": {**_FIGURES, "buckets": Kind.TEXT},
     "data_left": {**_FIGURES, "buckets": Kind.TEXT, "percent": Kind.COUNT},
@@ -112,6 +113,9 @@ REPLIES: Final[dict[ReplyName, Vocabulary]] = {
     "word_day": {},
     "word_week": {},
     "word_month": {},
+}
+REPLIES: Final[dict[ReplyName, Vocabulary]] = {
+    name: {**EVERYWHERE, **named} for name, named in _NAMED.items()
 }
 """What a text of each reply may name. The last are no replies but words inside of others: for an
 empty list, and for choices."""

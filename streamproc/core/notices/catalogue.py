@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from streamproc.core.alerts.policy import PLAIN, Policy
-from streamproc.core.texts.vocabulary import Kind, Vocabulary
+from streamproc.core.texts.vocabulary import EVERYWHERE, Kind, Vocabulary
 
 NoticeKind = Literal[
     "activation_welcome",
@@ -25,7 +25,7 @@ NoticeKind = Literal[
 HOME = "home"
 """The zone that is none."""
 
-_EVERY: Vocabulary = {"plan": Kind.TEXT, "as_of": Kind.INSTANT}
+_EVERY: Vocabulary = {**EVERYWHERE, "plan": Kind.TEXT, "as_of": Kind.INSTANT}
 _SERVICE: Vocabulary = {**_EVERY, "service": Kind.TEXT, "price": Kind.MONEY}
 _QUESTION: Vocabulary = {
     **_SERVICE,
@@ -41,6 +41,7 @@ PLACEHOLDERS: dict[str, Vocabulary] = {
         "services": Kind.NAMES,
         "granted": Kind.BYTES,
         "cycle_end": Kind.INSTANT,
+        "last_day": Kind.DATE,
     },
     "subscription_question": _QUESTION,
     "charge_question": _QUESTION,

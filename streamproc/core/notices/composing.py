@@ -11,9 +11,10 @@ from streamproc.core.commands.vocabulary import REPLIES
 from streamproc.core.effects import Cause, Reminder
 from streamproc.core.model import Account, Bucket, totals
 from streamproc.core.notices.catalogue import PLACEHOLDERS, Notice, Service, Zone
-from streamproc.core.reminding import local_end, worded
+from streamproc.core.reminding import last_day_before, local_end, worded
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.texts.catalogue import best_locale, text_of
+from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.locales import best_locale
 from streamproc.core.texts.vocabulary import Vocabulary
 
 
@@ -34,10 +35,12 @@ def message(  # every argument is a different fact of the message
     ``arming`` and ``cycle_start_ms`` (of the reason, which may be earlier) make its id.
     """
     template = text_of(owner_of(notice), notice.texts, vocabulary_of(notice), account.locale, rules)
+    cycle_end = local_end(account.cycle_end_ms, account)
     figures = SimpleNamespace(
         plan=account.plan,
         as_of=local_minute(as_of_ms, account.time_zone),
-        cycle_end=local_end(account.cycle_end_ms, account),
+        cycle_end=cycle_end,
+        last_day=last_day_before(cycle_end),
     )
     figures.__dict__.update(values)
     return worded(

@@ -19,6 +19,7 @@ from streamproc.core.reminding import threshold_of
 from streamproc.core.rulebook import Rulebook, TextOptions
 from streamproc.core.text import segments
 from streamproc.core.texts.formats import formats
+from streamproc.core.texts.locales import given_in
 from streamproc.core.texts.template import Text, compile_text
 from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Vocabulary
 
@@ -90,8 +91,9 @@ def check(rules: Rulebook) -> list[Checked]:
         for locale, template in owner.texts.items():
             options = rules.text_options.get((owner.key, locale), TextOptions())
             channels = {SMS: template, **options.channels}
+            given = given_in(rules.wording, locale, rules.default_locale)
             for channel, source in channels.items():
-                text = compile_text(source, locale, owner.known, rules.currency)
+                text = compile_text(source, locale, owner.known, rules.currency, given)
                 is_limited = channel == SMS and owner.has_budget
                 budget = options.max_segments if is_limited else MAX_SEGMENTS
                 found.append(_checked(owner.name, text, channel, budget, figures))
@@ -162,7 +164,8 @@ def samples(owner: _Owner, rules: Rulebook) -> list[Sample]:
     full = {"used": 0, "remaining": _long_bytes(size), "percent": 0}
     empty = {"used": _long_bytes(size), "remaining": 0, "percent": 100}
     negative = {"remaining": -(10**9), "percent": 112, "spend": -1, "cost": -1}
-    endless = dict.fromkeys((one for one, kind in owner.known.items() if kind is Kind.INSTANT))
+    ends = [name for name, kind in owner.known.items() if kind is Kind.INSTANT]
+    endless = dict.fromkeys([*ends, *({"last_day"} & owner.known.keys())])
     long = {one: _LONGEST_NAME for one, kind in owner.known.items() if kind is Kind.TEXT}
     return [
         Sample("usual", True, usual({})),

@@ -63,8 +63,10 @@ def _iso_minute(local_minute: int) -> str:
     return _clock(local_minute).isoformat(" ", "minutes")[:_MINUTES_LENGTH]
 
 
-def iso_date(local_day: int) -> str:
+def iso_date(local_day: int | None) -> str:
     """``2026-01-20``."""
+    if local_day is None:
+        return NEVER
     return iso_minute(local_day * DAY_MINUTES)[:_DATE_LENGTH]
 
 

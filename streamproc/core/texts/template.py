@@ -8,7 +8,7 @@ text in which any placeholder has a type (``{days, plural, one {# day} other {# 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from operator import attrgetter
 from string import Formatter
@@ -25,7 +25,7 @@ from streamproc.core.texts.formats import (
     iso_minute,
     joined,
 )
-from streamproc.core.texts.vocabulary import Kind, Vocabulary
+from streamproc.core.texts.vocabulary import ENDLESS, EVERYWHERE, Kind, Vocabulary
 
 Part = Callable[[Any], str]
 """Shows a piece of a text, given the figures."""
@@ -43,12 +43,21 @@ _TYPES: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.COUNT: ("number", "percent", "plural", "selectordinal"),
     Kind.MONEY: ("plural",),
     Kind.INSTANT: ("date", "time", "datetime", "select"),
-    Kind.DATE: ("date",),
+    Kind.DATE: ("date", "select"),
     Kind.TEXT: ("select",),
     Kind.NAMES: ("list", "plural"),
     Kind.LEVEL: (),
 }
 _DEFAULT_STYLES: Final = {"date": "medium", "time": "short", "datetime": "short"}
+_SELECTED: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.INSTANT: ("never", "midnight", "other"),
+    Kind.DATE: ("never", "other"),
+}
+"""The branches of a select of ends. At midnight it is the day before that people speak of."""
+_NOT_GIVEN: Final = "none"
+"""The branch of a select for what the rules file does not say."""
+_UNLIMITED: Final = "unlimited"
+"""The plural branch of bytes without limit."""
 _MAX_DEPTH: Final = 8
 
 
@@ -77,7 +86,7 @@ class Text:
         self.branches = branches
         """Placeholder, type and keys of each plural and select, for those who check texts."""
         self.pieces = pieces
-        """Of a plain text; None for an ICU message."""
+        """Of a plain text; None for an ICU message in which a placeholder has a type."""
         self.channels: dict[str, Part] = {}
         """How to render the words for channels other than SMS."""
 
@@ -88,30 +97,46 @@ class Text:
         return {channel: render(figures) for channel, render in self.channels.items()}
 
 
-def compile_text(source: str, locale: str, known: Vocabulary, currency: str = "XXX") -> Text:
-    """Raises :class:`TextError`. ``currency`` is that of the money placeholders."""
-    compiler = _Compiler(known, locale, currency)
+def compile_text(
+    source: str,
+    locale: str,
+    known: Vocabulary,
+    currency: str = "XXX",
+    given: Mapping[str, str] | None = None,
+) -> Text:
+    """Raises :class:`TextError`. ``currency`` is that of the money placeholders.
+
+    ``given``: what the rules file says in this locale for the placeholders of ``EVERYWHERE``. A
+    text may show no other of them.
+    """
+    compiler = _Compiler(known, locale, currency, given or {})
     undoubled = source.replace("{{", "").replace("}}", "")
     is_message = _TYPED.search(undoubled) is not None
-    pieces = None if is_message else compiler.pieces(source)
-    render = compiler.message(source) if pieces is None else compiler.plain(pieces)
+    nodes = compiler.read_message(source) if is_message else compiler.read_plain(source)
+    pieces = _pieces(nodes)
+    render = compiler.nodes(nodes)
     names, branches = frozenset(compiler.names), tuple(compiler.branches)
     return Text(source, locale, names, render, branches, pieces)
 
 
-def template_error(source: str, locale: str, known: Vocabulary) -> str | None:
+def template_error(
+    source: str, locale: str, known: Vocabulary, given: Mapping[str, str] | None = None
+) -> str | None:
     """What is wrong with a template, or None if it can be rendered."""
     try:
-        compile_text(source, locale, known)
+        compile_text(source, locale, known, given=given)
     except TextError as error:
         return str(error)
     return None
 
 
 class _Compiler:
-    def __init__(self, known: Vocabulary, locale: str, currency: str) -> None:
+    def __init__(
+        self, known: Vocabulary, locale: str, currency: str, given: Mapping[str, str]
+    ) -> None:
         self._known = known
         self._shown_in = locale, currency
+        self._given = given
         self.names: set[str] = set()
         self.branches: list[tuple[str, str, frozenset[str]]] = []
 
@@ -119,27 +144,22 @@ class _Compiler:
     def _formats(self) -> Formats:
         return formats(*self._shown_in)
 
-    def pieces(self, source: str) -> Pieces:
+    def read_plain(self, source: str) -> list[Any]:
         try:
             parsed = list(Formatter().parse(source))
         except ValueError as error:
             raise TextError(str(error)) from None
-        for _, name, spec, conversion in parsed:
+        nodes: list[Any] = []
+        for literal, name, spec, conversion in parsed:
+            nodes.append(literal)
             if name is not None:
                 self._kind(name)
                 if spec or conversion:
                     raise TextError(f"placeholder {{{name}}} takes no format")
-        return tuple((literal, name) for literal, name, _, _ in parsed)
+                nodes.append({"name": name})
+        return self._filled_in(nodes, is_shown=True)
 
-    def plain(self, pieces: Pieces) -> Part:
-        parts: list[str | Part] = []
-        for literal, name in pieces:
-            parts.append(literal)
-            if name is not None:
-                parts.append(self._bare(name, self._kind(name)))
-        return _filled(parts)
-
-    def message(self, source: str) -> Part:
+    def read_message(self, source: str) -> list[Any]:
         from pyicumessageformat import Parser
 
         tokens: list[dict[str, str]] = []
@@ -149,9 +169,49 @@ class _Compiler:
         except SyntaxError as error:
             raise TextError(_in_words(str(error))) from None
         _check_selectors(tokens)
-        return self._nodes(nodes, None)
+        return self._filled_in(nodes, is_shown=True)
 
-    def _nodes(self, nodes: list[Any], number: Part | None) -> Part:
+    def _filled_in(self, nodes: list[Any], *, is_shown: bool) -> list[Any]:
+        """The nodes with what the rules file says in place of its placeholders.
+
+        ``is_shown``: not in a branch that is never taken.
+        """
+        found: list[Any] = []
+        for node in nodes:
+            if isinstance(node, str) or node.get("hash"):
+                found.append(node)
+                continue
+            name, options = node["name"], node.get("options")
+            if name not in EVERYWHERE or name not in self._known:
+                if options:
+                    filled = {k: self._filled_in(v, is_shown=is_shown) for k, v in options.items()}
+                    node = {**node, "options": filled}
+                found.append(node)
+                continue
+            self._kind(name)
+            if node.get("type") is None:
+                found.append(self._word(name, is_shown=is_shown))
+            else:
+                self._check_type(name, Kind.TEXT, node["type"])
+                found += self._chosen(name, options, is_shown=is_shown)
+        return found
+
+    def _word(self, name: str, *, is_shown: bool) -> str:
+        word = self._given.get(name, "")
+        if is_shown and not word:
+            raise TextError(f"{{{name}}} is shown, and the rules give no {name}")
+        return word
+
+    def _chosen(self, name: str, options: dict[str, list[Any]], *, is_shown: bool) -> list[Any]:
+        """The nodes of the branch that is always taken; the others are checked and left out."""
+        word = self._given.get(name, _NOT_GIVEN)
+        taken = word if word in options else "other"
+        for key, nodes in options.items():
+            if key != taken:
+                self.nodes(self._filled_in(nodes, is_shown=False), str)
+        return self._filled_in(options[taken], is_shown=is_shown)
+
+    def nodes(self, nodes: list[Any], number: Part | None = None) -> Part:
         """``number`` shows what ``#`` stands for."""
         return _filled([one if isinstance(one, str) else self._node(one, number) for one in nodes])
 
@@ -164,14 +224,17 @@ class _Compiler:
         form: str | None = node.get("type")
         if form is None:
             return self._bare(name, kind)
-        if form not in _TYPES[kind]:
-            known = ", ".join(_TYPES[kind]) or "none"
-            raise TextError(f"{{{name}}} has no type {form!r}; its types: {known}")
+        self._check_type(name, kind, form)
         if form == "select":
             return self._select(name, kind, node["options"], number)
         if form in _BRANCHES:
             return self._plural(name, kind, form, node)
         return self._typed(name, kind, form, node.get("format"))
+
+    def _check_type(self, name: str, kind: Kind, form: str) -> None:
+        if form not in _TYPES[kind]:
+            known = ", ".join(_TYPES[kind]) or "none"
+            raise TextError(f"{{{name}}} has no type {form!r}; its types: {known}")
 
     def _typed(self, name: str, kind: Kind, form: str, style: str | None) -> Part:
         get, known = attrgetter(name), self._formats
@@ -179,7 +242,7 @@ class _Compiler:
             try:
                 show = known.instant(form, style or _DEFAULT_STYLES[form])
                 if kind is Kind.DATE:
-                    return _piped(get, lambda local_day: show(local_day * DAY_MINUTES))
+                    return _piped(get, lambda day: show(None if day is None else day * DAY_MINUTES))
                 return _piped(get, show)
             except UnknownStyleError as error:
                 raise TextError(f"the style of {{{name}, {form}}}: {error}") from None
@@ -193,15 +256,26 @@ class _Compiler:
         self, name: str, kind: Kind, options: dict[str, list[Any]], number: Part | None
     ) -> Part:
         keys = frozenset(options)
-        if kind is Kind.INSTANT and not keys <= {"never", "other"}:
-            raise TextError(f"{{{name}, select}} knows never and other only")
+        of_ends = _SELECTED.get(kind)
+        if of_ends and not keys.issubset(of_ends):
+            raise TextError(f"{{{name}, select}} knows {', '.join(of_ends)} only")
         self.branches.append((name, "select", keys))
         get = attrgetter(name)
-        parts = {key: self._nodes(nodes, number) for key, nodes in options.items()}
+        parts = {key: self.nodes(nodes, number) for key, nodes in options.items()}
         other = parts.pop("other")
-        if kind is Kind.INSTANT:
+        if of_ends:
             never = parts.get("never", other)
-            return lambda figures: (never if get(figures) is None else other)(figures)
+            midnight = parts.get("midnight")
+            if midnight is None:
+                return lambda figures: (never if get(figures) is None else other)(figures)
+
+            def of_end(figures: Any) -> str:
+                local_minute = get(figures)
+                if local_minute is None:
+                    return never(figures)
+                return (other if local_minute % DAY_MINUTES else midnight)(figures)
+
+            return of_end
         return lambda figures: parts.get(get(figures), other)(figures)
 
     def _plural(self, name: str, kind: Kind, form: str, node: dict[str, Any]) -> Part:
@@ -218,9 +292,10 @@ class _Compiler:
             else self._bare(name, kind)
         )
         options: dict[str, list[Any]] = node["options"]
-        self._check_forms(name, form, options)
-        self.branches.append((name, form, frozenset(options)))
-        parts = {key: self._nodes(nodes, number) for key, nodes in options.items()}
+        self._check_forms(name, kind, form, options)
+        self.branches.append((name, form, frozenset(options) - {_UNLIMITED}))
+        parts = {key: self.nodes(nodes, number) for key, nodes in options.items()}
+        unlimited = parts.pop(_UNLIMITED, parts["other"])
         exact = {int(key[1:]): parts.pop(key) for key in options if key.startswith("=")}
         other = parts["other"]
         choose = known.ordinal_form if form == "selectordinal" else known.plural_form
@@ -228,13 +303,15 @@ class _Compiler:
         def chosen(figures: Any) -> str:
             value = get(figures) or 0
             part = exact.get(value)
+            if part is None and kind is Kind.BYTES and value >= ENDLESS:
+                part = unlimited
             if part is None:
                 part = parts.get(choose(value - offset), other)
             return part(figures)
 
         return chosen
 
-    def _check_forms(self, name: str, form: str, options: dict[str, list[Any]]) -> None:
+    def _check_forms(self, name: str, kind: Kind, form: str, options: dict[str, list[Any]]) -> None:
         locale = self._formats.locale
         rule = locale.ordinal_form if form == "selectordinal" else locale.plural_form
         forms = {*rule.tags, "other"}
@@ -242,6 +319,8 @@ class _Compiler:
             if key.startswith("="):
                 if re.fullmatch(r"=-?[0-9]{1,15}", key) is None:
                     raise TextError(f"{{{name}, {form}}}: {key} is no whole number")
+            elif key == _UNLIMITED and kind is Kind.BYTES:
+                continue
             elif key not in forms:
                 raise TextError(
                     f"{{{name}, {form}}}: {key} is no {form} form of {locale}; "
@@ -270,6 +349,21 @@ class _Compiler:
             Kind.LEVEL: self._formats.level,
         }
         return _piped(get, shows[kind])
+
+
+def _pieces(nodes: list[Any]) -> Pieces | None:
+    """The nodes of a text in which no placeholder has a type; None of any other."""
+    pieces: list[tuple[str, str | None]] = []
+    literal = ""
+    for node in nodes:
+        if isinstance(node, str):
+            literal += node
+        elif node.get("type") is not None:
+            return None
+        else:
+            pieces.append((literal, node["name"]))
+            literal = ""
+    return (*pieces, (literal, None)) if literal or not pieces else tuple(pieces)
 
 
 def _piped(get: Callable[[Any], Any], show: Callable[[Any], str]) -> Part:

@@ -25,7 +25,7 @@ class Kind(Enum):
     INSTANT = "instant"
     """``int``: minutes since 1970-01-01T00:00 of the subscriber's own clocks; None is never."""
     DATE = "date"
-    """``int``: days since 1970-01-01 of the subscriber's own calendar."""
+    """``int``: days since 1970-01-01 of the subscriber's own calendar; None is never."""
     TEXT = "text"
     """``str``, shown as it is."""
     NAMES = "names"
@@ -37,8 +37,13 @@ class Kind(Enum):
 
 Vocabulary = dict[str, Kind]
 
+EVERYWHERE: Final[Vocabulary] = {"brand": Kind.TEXT, "care": Kind.TEXT}
+"""What every text may speak of. Its values are the rules file's own, the same in all texts of a
+locale: they are filled in when a text is compiled, and figures do not have them."""
+
 
 REMINDER: Final[Vocabulary] = {
+    **EVERYWHERE,
     "bucket": Kind.NAMES,
     "used": Kind.BYTES,
     "granted": Kind.BYTES,
@@ -49,6 +54,7 @@ REMINDER: Final[Vocabulary] = {
     "as_of": Kind.INSTANT,
     "cycle_end": Kind.INSTANT,
     "expires": Kind.INSTANT,
+    "last_day": Kind.DATE,
     "days": Kind.COUNT,
     "spend": Kind.MONEY,
     "cap": Kind.MONEY,

@@ -1,0 +1,56 @@
+"""Words of a rules file that belong to no plan, service or rule, as the core takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from streamproc.contracts.lines import Path
+from streamproc.contracts.rulesfields import MAX_WORD_LENGTH, Words
+from streamproc.contracts.rulesformat import RulesFormat
+from streamproc.core.texts.locales import in_locale
+from streamproc.core.texts.vocabulary import EVERYWHERE
+from streamproc.core.texts.wording import Wording
+
+
+def wording_of(file: RulesFormat) -> Wording:
+    default = file.default_locale
+    return Wording(brand=_by_locale(file.brand, default), care=_by_locale(file.care, default))
+
+
+def _by_locale(words: Words | None, default: str) -> dict[str, str]:
+    if words is None:
+        return {}
+    return {default: words} if isinstance(words, str) else dict(words)
+
+
+def words_problems(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """What is wrong with words that are the same in every language."""
+    for name in EVERYWHERE:
+        words = data.get(name)
+        if isinstance(words, str) and not 0 < len(words.strip()) <= MAX_WORD_LENGTH:
+            yield (name,), f"must be words, 1 to {MAX_WORD_LENGTH} characters"
+
+
+class Given:
+    """What a file says for the placeholders that all texts have, as it was written."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        default = data.get("default_locale")
+        self._default = default if isinstance(default, str) else "en"
+        self._words = {name: self._read(data.get(name)) for name in EVERYWHERE}
+
+    def in_locale(self, locale: str) -> dict[str, str]:
+        """Values by placeholder, of those that there are."""
+        return {
+            name: in_locale(words, locale, self._default)
+            for name, words in self._words.items()
+            if words
+        }
+
+    def _read(self, words: Any) -> dict[str, str]:
+        """Nothing of what has a wrong type: that is told elsewhere."""
+        if isinstance(words, str):
+            return {self._default: words}
+        found = words.items() if isinstance(words, dict) else ()
+        return {a: b for a, b in found if isinstance(a, str) and isinstance(b, str)}

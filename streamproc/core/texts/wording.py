@@ -1,0 +1,17 @@
+"""What texts say that belongs to no plan, service or rule, by locale as the rules file has it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Wording(Struct, frozen=True):
+    """Words by locale; an empty mapping where the rules file says nothing."""
+
+    brand: dict[str, str] = {}
+    """Whom the messages come from."""
+    care: dict[str, str] = {}
+    """Where people get help: a number or an address."""
+
+
+NO_WORDING = Wording()
