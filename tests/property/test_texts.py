@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from streamproc.core.text import GSM_BASIC, GSM_EXTENSION, segments
 from streamproc.core.texts.formats import bytes_format, plain_spaces
+from streamproc.core.texts.locales import best_locale
 from streamproc.core.texts.template import template_error
 from streamproc.edges.dispatch.smpp.receipt import parse_receipt
 from streamproc.edges.dispatch.smpp.text import split
 from tests.property.budget import budget
 from tests.unit.test_dispatch_smpp import RECEIPT, check_parts
+from tests.unit.test_texts_locales import PACKAGED as LOCALES
 from tests.unit.test_texts_messages import LANGUAGES
 from tests.unit.test_texts_template import VOCABULARY, shown
 
@@ -89,3 +91,10 @@ def test_ucs2_parts_are_as_many_as_promised_and_read_back(text: str) -> None:
 @given(st.binary(max_size=200), st.dictionaries(st.sampled_from([0x1E, 0x427, 0x424]), st.binary()))
 def test_no_receipt_stops_the_reader(text: bytes, parameters: dict[int, bytes]) -> None:
     parse_receipt(RECEIPT, text, parameters)
+
+
+@budget(300)
+@given(st.text(max_size=40) | st.from_regex(r"[a-z]{2}([-_][A-Za-z]{2,4}){0,3}", fullmatch=True))
+def test_any_tag_finds_one(wanted: str) -> None:
+    assert best_locale(LOCALES, wanted, "zh-CN") in LOCALES
+    assert best_locale(["ar"], wanted, "zh-CN") == "ar"

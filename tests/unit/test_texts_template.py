@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_plain_text(template: str, problem: str) -> None:
         (["en", "zh-CN"], "zh-TW", "zh-CN"),
         (["en", "zh-CN"], "fr", "en"),
         (["en", "zh-CN"], "", "en"),
-        (["zh-CN", "fr"], "de", "zh-CN"),
+        (["zh-CN", "fr"], "de", "fr"),
         (["en-GB", "zh-CN"], "EN-us", "en-GB"),
     ],
 )

@@ -2,29 +2,155 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-from streamproc.core.texts.formats import babel_locale
 from streamproc.core.texts.wording import Wording
+
+_TAG: Final = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*")
+_OTHER_NAMES: Final = {"iw": "he", "in": "id", "ji": "yi", "no": "nb", "tl": "fil"}
+"""Languages that have two codes."""
+_ALSO_READ: Final = {
+    "nn": ("nb",),
+    "nb": ("nn", "da"),
+    "da": ("nb",),
+    "bs": ("hr", "sr-latn"),
+    "hr": ("bs", "sr-latn"),
+    "sr": ("bs", "hr"),
+    "be": ("ru",),
+    "kk": ("ru",),
+    "ky": ("ru",),
+    "tg": ("ru",),
+    "ca": ("es",),
+    "eu": ("es",),
+    "gl": ("es",),
+    "ast": ("es",),
+    "oc": ("fr",),
+    "br": ("fr",),
+    "co": ("fr",),
+    "lb": ("de", "fr"),
+    "gsw": ("de",),
+    "nds": ("de",),
+    "fy": ("nl",),
+    "yue": ("zh-hant", "zh"),
+    "wuu": ("zh",),
+    "cy": ("en",),
+    "ga": ("en",),
+    "gd": ("en",),
+    "mt": ("en",),
+    "fil": ("en",),
+    "ckb": ("ar",),
+    "ug": ("zh",),
+    "bo": ("zh",),
+}
+"""What readers of a language read, too, where nothing is in their own; best first."""
+
+
+class _Tag(NamedTuple):
+    """A language tag by its parts, all in lower case; empty where nobody knows."""
+
+    language: str
+    script: str
+    region: str
 
 
 def best_locale(available: Iterable[str], wanted: str, default: str) -> str:
-    """Exact, then same language and script, then same language, then the default, then the first.
+    """Which of the locales is best for a reader of ``wanted``; ``default`` is the rules' own.
 
-    Script before country: a reader in Hong Kong (``zh-HK``) is better served by ``zh-TW``.
+    The same tag, else one of the same language and script (``zh-HK`` reads ``zh-TW``), the nearest
+    of several (``es-MX`` reads ``es-US``), else one of the same language, else one of a language
+    that these readers read, too. Without any the default, if it is in a script of theirs or their
+    language is unknown; else English, else one in their script, else the default, else the first.
     """
-    known = list(available)
-    if wanted in known:
-        return wanted
-    language = wanted.partition("-")[0].lower()
-    same = [one for one in known if language and one.partition("-")[0].lower() == language]
-    if len(same) > 1:
-        script = babel_locale(wanted).script
-        written = [one for one in same if babel_locale(one).script == script]
-        same = written or same
-    if same:
-        return same[0]
-    return default if default in known else known[0]
+    known = tuple(available)
+    return wanted if wanted in known else _best(known, wanted, default)
+
+
+@lru_cache(maxsize=20_000)
+def _best(known: tuple[str, ...], wanted: str, default: str) -> str:
+    reader = _tag(wanted)
+    tags = {one: _tag(one) for one in reversed(known)}
+    of_language = _in_language(known, tags, reader)
+    if of_language:
+        return of_language[0]
+    for other in _ALSO_READ.get(reader.language, ()):
+        found = _in_language(known, tags, _tag(other))
+        if found:
+            return found[0]
+    fallbacks = [one for one in known if one == default]
+    if reader.script and not any(tags[one].script == reader.script for one in fallbacks):
+        english = [one for one in known if tags[one].language == "en"]
+        readable = [one for one in known if tags[one].script == reader.script]
+        fallbacks = [*english, *readable, *fallbacks]
+    return fallbacks[0] if fallbacks else known[0]
+
+
+def _in_language(known: tuple[str, ...], tags: Mapping[str, _Tag], reader: _Tag) -> list[str]:
+    """Those in a reader's language, best first."""
+    same = [one for one in known if reader.language and tags[one].language == reader.language]
+    return sorted(
+        same, key=lambda one: (tags[one].script != reader.script, *_distance(tags[one], reader))
+    )
+
+
+def _distance(one: _Tag, reader: _Tag) -> tuple[int, int, bool]:
+    """How far apart two tags of one language are in CLDR's tree of locales.
+
+    Up from the reader, down to the other; of those as near, the one of the country in which most
+    of the readers live.
+    """
+    ours, others = _ancestors(reader), _ancestors(one)
+    up = next(place for place, parent in enumerate(ours) if parent in others)
+    return (
+        up,
+        others.index(ours[up]),
+        one.region != (reader.region or _likely(reader.language).region),
+    )
+
+
+def _ancestors(tag: _Tag) -> list[str]:
+    """The countries of a tag and its parents, the language itself as the last: mx, 419, none."""
+    from babel.core import get_global
+
+    parents = get_global("parent_exceptions")
+    script, found, region = tag.script.title(), [], tag.region
+    while region and region not in found:
+        found.append(region)
+        for name in (
+            f"{tag.language}_{region.upper()}",
+            f"{tag.language}_{script}_{region.upper()}",
+        ):
+            if name in parents:
+                region = parents[name].rpartition("_")[2].lower()
+                break
+    return [*found, ""]
+
+
+@lru_cache(maxsize=20_000)
+def _tag(text: str) -> _Tag:
+    plain = text.strip().replace("_", "-").lower()
+    if _TAG.fullmatch(plain) is None:
+        return _Tag("", "", "")
+    language, *rest = plain.split("-")
+    language = _OTHER_NAMES.get(language, language)
+    script = next((one for one in rest[:1] if len(one) == 4 and one.isalpha()), "")
+    after = rest[1:] if script else rest
+    region = next((one for one in after[:1] if re.fullmatch("[a-z]{2}|[0-9]{3}", one)), "")
+    return _Tag(language, script or _likely(language, region).script, region)
+
+
+def _likely(language: str, region: str = "") -> _Tag:
+    """A language with the script and country of most of its readers."""
+    from babel.core import get_global
+
+    known = get_global("likely_subtags")
+    found = known.get(f"{language}_{region.upper()}") or known.get(language)
+    if found is None:
+        return _Tag(language, "", "")
+    _, script, country = found.lower().split("_")
+    return _Tag(language, script, country)
 
 
 def in_locale(words: Mapping[str, str], locale: str, default: str) -> str:
