@@ -32,7 +32,7 @@ from streamproc.contracts.rulestexts import (
 from streamproc.contracts.ruleswording import Given
 from streamproc.contracts.written import items
 from streamproc.core.alerts.policy import PLAIN, Policy
-from streamproc.core.commands.parsing import squeezed
+from streamproc.core.commands.folding import squeezed
 from streamproc.core.commands.vocabulary import ACTIONS, REPLIES, WORDS, Commands, ReplyName
 from streamproc.core.notices.catalogue import AT_ONCE, PLACEHOLDERS, Notice, Service, Zone
 from streamproc.core.notices.composing import owner_of

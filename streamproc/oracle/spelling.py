@@ -1,14 +1,27 @@
-"""Texts of subscribers read by hand: every way to split one into a keyword and the rest."""
+"""Texts of subscribers read by hand: every way to split one into a keyword and the rest.
+
+Answers are read with their widths, case and spaces made one; everything else also without signs
+around it, accents, and what cannot be seen.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import NamedTuple
-from unicodedata import normalize
+from unicodedata import category, digit, normalize
 
 from streamproc.core.rulebook import Rulebook
 
-_BETWEEN = ",、;/ "
-_DASHES = "-~–—至到"
+_BETWEEN = ",、;/+& "
+_DASHES = "-~‐‒–—―−〜至到"
+_ACCENTS = (
+    "\u0300-\u036f \u0591-\u05c7 \u064b-\u065f \u0670-\u0670 \u20d0-\u20ff "
+    "\ufe00-\ufe0f \ufe20-\ufe2f \U0001d165-\U0001d1ad"
+)
+_ALIKE = str.maketrans(
+    "łđøıىیکة٪،؛", "ldoiييكه%,;", "ـ\u115f\u1160" + "".join(map(chr, range(0xE0100, 0xE01F0)))
+)
+_PICTURES = "™ℹⓂ㊗㊙№゛゜" + "".join(map(chr, range(0x1F200, 0x1F266)))
 
 
 class Meant(NamedTuple):
@@ -23,21 +36,80 @@ def meaning(text: str, rules: Rulebook) -> Meant | None:
     """What a text asks for; None if it is no command."""
     commands = rules.commands
     assert commands is not None
-    plain = " ".join(normalize("NFKC", text).lower().split())
-    splits = {_tight(plain[:at]): plain[at:].strip() for at in range(len(plain), -1, -1)}
+    answers, others = _splits(_narrow(text), 0), _splits_behind_signs(_plain(text))
     found: list[tuple[int, Meant]] = []
     for action, keywords in commands.keywords.items():
         for keyword in keywords:
-            key = _tight(keyword)
-            if key in splits:
-                meant = _argument(action, splits[key], rules)
-                if meant is not None:
-                    found.append((len(key), meant))
+            if action in ("confirm", "refuse"):
+                key = _narrow(keyword).replace(" ", "")
+                meant = [_answer(action, rest) for rest in answers[key]]
+            else:
+                key = _tight(keyword)
+                meant = [_argument(action, rest, rules) for rest in others[key]]
+            found += [(len(key), one) for one in meant if one is not None]
     return max(found, key=lambda one: one[0])[1] if found else None
 
 
+def _narrow(text: str) -> str:
+    return " ".join(normalize("NFKC", normalize("NFKC", text).casefold()).split())
+
+
+def _plain(text: str) -> str:
+    """What is left when nobody's accents, digits and invisible characters count."""
+    pictured = "".join(" " if char in _PICTURES else char for char in text)
+    letters = normalize("NFKD", normalize("NFKD", pictured).casefold()).translate(_ALIKE)
+    return " ".join(normalize("NFC", "".join(map(_seen, letters))).split())
+
+
+def _seen(char: str) -> str:
+    if char.isspace():
+        return " "
+    if category(char) == "Nd":
+        return str(digit(char))
+    is_accent = any(part[0] <= char <= part[2] for part in _ACCENTS.split())
+    return "" if is_accent or category(char) in ("Cc", "Cf", "Cs") else char
+
+
 def _tight(text: str) -> str:
-    return normalize("NFKC", text).lower().replace(" ", "")
+    return _plain(text).replace(" ", "")
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or category(char).startswith("M")
+
+
+def _splits(text: str, start: int) -> defaultdict[str, list[str]]:
+    """By what stands before each place behind ``start``, without spaces: the rest."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for at in range(start, len(text) + 1):
+        found[text[start:at].replace(" ", "")].append(text[at:].strip())
+    return found
+
+
+def _splits_behind_signs(text: str) -> defaultdict[str, list[str]]:
+    """The same, from every place up to the first word on, also with the rest's signs taken off."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for start in range(len(text) + 1):
+        for before, rests in _splits(text, start).items():
+            found[before] += [one for rest in rests for one in (rest, _without_signs(rest))]
+        if start < len(text) and _is_word(text[start]):
+            break
+    return found
+
+
+def _without_signs(text: str) -> str:
+    words = [at for at, char in enumerate(text) if _is_word(char)]
+    return text[words[0] : words[-1] + 1] if words else ""
+
+
+def _answer(action: str, rest: str) -> Meant | None:
+    """A word alone, or with one number, before which a plus may stand."""
+    if not rest:
+        return Meant(action)
+    bare = rest[1:].strip() if rest[0] == "+" else rest
+    ascii_digits = "".join(str(digit(char)) if category(char) == "Nd" else char for char in bare)
+    number = _digits(ascii_digits, 3)
+    return None if number is None else Meant(action, "", (number,))
 
 
 def _argument(action: str, rest: str, rules: Rulebook) -> Meant | None:
@@ -48,9 +120,6 @@ def _argument(action: str, rest: str, rules: Rulebook) -> Meant | None:
     if action == "unsubscribe":
         numbers = _numbers(rest)
         return None if numbers is None else Meant(action, "", tuple(dict.fromkeys(numbers)))
-    if action in ("confirm", "refuse"):
-        number = _digits(rest, 3)
-        return None if number is None else Meant(action, "", (number,))
     if action not in ("thresholds", "quiet_hours", "schedule"):
         return None
     for word in ("default", "off", "day", "week", "month"):
@@ -67,10 +136,10 @@ def _argument(action: str, rest: str, rules: Rulebook) -> Meant | None:
 
 def _category(action: str, rest: str, rules: Rulebook) -> Meant | None:
     assert rules.commands is not None
-    for category in rules.categories:
-        names = (category, *rules.commands.categories.get(category, ()))
+    for one in rules.categories:
+        names = (one, *rules.commands.categories.get(one, ()))
         if _tight(rest) in map(_tight, names):
-            return Meant(action, category)
+            return Meant(action, one)
     return None
 
 
@@ -133,7 +202,7 @@ def _timing(rest: str, rules: Rulebook) -> Meant | None:
         for spelling in rules.commands.words[word]:
             for at in range(len(rest)):
                 if _tight(rest[:at]) == _tight(spelling):
-                    minute = _minute(rest[at:].strip())
+                    minute = _minute(_without_signs(rest[at:]))
                     if minute is not None:
                         return Meant("schedule", word, (minute,))
     return None

@@ -50,6 +50,28 @@ def line() -> Talking:
         ("stop weekly　news", Command("stop", "summary")),
         ("停止提醒 用量", Command("stop", "balance")),
         ("?", Command("help")),
+        ("STOP.", Command("stop")),
+        ("td。", Command("unsubscribe")),
+        ("0000!", Command("overview")),
+        ("¡STOP!", Command("stop")),
+        ("STOP؟", Command("stop")),
+        ('"退订"', Command("unsubscribe")),
+        ("「退訂 2」", Command("unsubscribe", "", (2,))),
+        ("«СТОП»", Command("stop")),
+        ("‘stop weekly news’…", Command("stop", "summary")),
+        ("stop: balance.", Command("stop", "balance")),
+        ("TD+1", Command("unsubscribe", "", (1,))),
+        ("ＴＤ＋１", Command("unsubscribe", "", (1,))),
+        ("TD 1+2, 3.", Command("unsubscribe", "", (1, 2, 3))),
+        ("td١", Command("unsubscribe", "", (1,))),
+        ("0️⃣0️⃣0️⃣0️⃣", Command("overview")),
+        ("\ufeffST\u200bO\u00adP\u200e 😀", Command("stop")),
+        ("Rezygnuję", Command("unsubscribe")),
+        ("rapor\u0301t co tydzień, 9:00.", Command("schedule", "week", (540,))),
+        ("ALERT 50%, 80%.", Command("thresholds", "", (50, 80))),
+        ("¿?", Command("help")),
+        ("Y+2", Command("confirm", "", (2,))),
+        ("نعم ٢", Command("confirm", "", (2,))),
     ],
 )
 def test_a_text_is_understood_however_it_is_written(text: str, command: Command) -> None:
@@ -61,11 +83,45 @@ def test_a_text_is_understood_however_it_is_written(text: str, command: Command)
     [
         *("", " ", "00 000 0", "0000 please", "STOP it", "STOP all", "do STOP", "TD one", "TD 1-2"),
         *("YZ 0", "YZ 101", "YZ 1 2 3 4 5 6", "MDR 25-7", "MDR 7-7", "MDR 22:60-7", "Y Y", "YES!"),
-        *("weekly", "DQTX weekly 9am", "S.T.O.P", "ST0P", "1", "TD 1000"),
+        *("weekly", "DQTX weekly 9am", "S.T.O.P", "ST0P", "1", "TD 1000", "...", "😀"),
+        *(
+            "Y.",
+            "“Y”",
+            "Y\u200b",
+            "y 😀",
+            "Yes, please",
+            "Y+",
+            "Y 1.",
+            "Y1+2",
+            "NO!",
+            "是。",
+            "نعم؟",
+        ),
     ],
 )
 def test_anything_else_is_no_command(text: str) -> None:
     assert PARSE(text) is None
+
+
+@pytest.mark.parametrize(
+    ("locale", "keywords"),
+    [
+        ("zh-TW", "餘量 上網量 提醒設定 勿擾 摘要 退訂 全部退訂 確認 拒絕 停止提醒 恢復提醒 說明"),
+        ("pl", "PAKIETY DANE PROGI CISZA RAPORT REZYGNUJE TAK NIE STOP START POMOC"),
+        ("ru", "ОСТАТОК ТРАФИК ПОРОГ ТИХО СВОДКА ОТКЛ ДА НЕТ СТОП СТАРТ ПОМОЩЬ"),
+        ("ar", "باقاتي بيانات تنبيه هدوء موعد إلغاء نعم لا إيقاف استئناف مساعدة"),
+        ("en", "BALANCE DATA ALERT QUIET SCHEDULE UNSUB YES NO STOP START HELP"),
+    ],
+)
+def test_texts_name_keywords_of_their_own_language_which_are_understood(
+    locale: str, keywords: str
+) -> None:
+    assert RULES.commands is not None
+    shown = RULES.commands.shown[locale]
+    assert set(keywords.split()) <= set(shown.values())
+    for action, keyword in shown.items():
+        assert keyword in RULES.commands.keywords[action]
+        assert PARSE(keyword) == Command(action)
 
 
 def test_the_overview_lists_plan_services_and_balance(line: Talking) -> None:

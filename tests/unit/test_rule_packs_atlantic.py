@@ -5,6 +5,11 @@ Times are the subscriber's. What is expected is written by hand, from what the r
 
 from __future__ import annotations
 
+import pytest
+
+from streamproc.contracts.rulepacks import pack_path
+from streamproc.contracts.rulesfile import load_rulebook
+from tests.support.talking import Talking, replies
 from tests.support.timeline import lived_under
 
 
@@ -133,6 +138,31 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                     $15.00 per 1 GB. To end these free alerts reply STOP usage.
 """,
     )
+
+
+US = load_rulebook(pack_path("us").read_text(encoding="utf-8"), "us")
+REVOCATION = (
+    *("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "stopall", "opt-out"),
+    *("alto", "parar", "cancelar", "salir", "terminar", "detener", "baja", "fin", "revocar"),
+)
+
+
+@pytest.mark.parametrize("word", REVOCATION)
+@pytest.mark.parametrize("form", ["{}", "{}.", "“{}”", "  {}!! "])
+def test_us_each_word_of_revocation_opts_out_of_everything(word: str, form: str) -> None:
+    for text in (word, word.upper(), word.title()):
+        line = Talking(US)
+        line.begin("flex-5gb")
+        assert replies(line.text(form.format(text), 1)) == ["stopped_all"]
+        assert line.account.opted_out == list(US.categories)
+
+
+@pytest.mark.parametrize("word", REVOCATION)
+def test_us_a_word_of_revocation_may_name_a_category(word: str) -> None:
+    line = Talking(US)
+    line.begin("flex-5gb")
+    assert replies(line.text(f"{word} usage.", 1)) == ["stopped"]
+    assert line.account.opted_out == ["usage"]
 
 
 def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents() -> None:

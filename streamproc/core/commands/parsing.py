@@ -1,19 +1,29 @@
 """A subscriber's text to a command: exact keywords, however their phone writes them.
 
-Full-width and half-width forms, case and spaces make no difference; everything else does: ``STOP
-IT`` is not ``STOP``. The longest keyword whose rest is a valid argument counts.
+Widths, case, spaces, accents, signs around a word and characters that nobody sees make no
+difference; another word does: ``STOP IT`` is not ``STOP``. Answers to questions are read strictly:
+a charge is confirmed by the word and its number alone, of which widths, case and spaces are all
+that may differ. The longest keyword whose rest is a valid argument counts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from unicodedata import normalize
+from collections.abc import Callable, Iterator
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
-from streamproc.core.commands.vocabulary import Commands
+from streamproc.core.commands.folding import (
+    begin_of,
+    is_sign,
+    loose,
+    squeezed,
+    strict,
+    trimmed,
+    with_ascii_digits,
+)
+from streamproc.core.commands.vocabulary import ANSWERS, Commands
 from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rulebook import Rulebook
 
@@ -36,7 +46,10 @@ class Grammar:
     def __init__(self, commands: Commands, categories: tuple[str, ...]) -> None:
         self.keywords = sorted(
             (
-                (squeezed(keyword), action)
+                (
+                    strict(keyword).replace(" ", "") if action in ANSWERS else squeezed(keyword),
+                    action,
+                )
                 for action, keywords in commands.keywords.items()
                 for keyword in keywords
             ),
@@ -53,11 +66,16 @@ class Grammar:
 
     def parse(self, text: str) -> Command | None:
         """The command of a text; None if it is none."""
-        shown = " ".join(folded(text).split())
+        answer, shown = strict(text), loose(text)
+        begin = begin_of(shown)
         for keyword, action in self.keywords:
-            rest = after(keyword, shown)
-            if rest is not None:
-                command = _ARGUMENTS[action](self, action, rest.strip())
+            rests = (
+                _rests_of_answer(keyword, answer)
+                if action in ANSWERS
+                else _rests_of_command(keyword, shown, begin)
+            )
+            for rest in rests:
+                command = _ARGUMENTS[action](self, action, rest)
                 if command is not None:
                     return command
         return None
@@ -79,14 +97,21 @@ def grammar_of(rules: Rulebook, commands: Commands) -> Grammar:
     return found
 
 
-def folded(text: str) -> str:
-    """One form for all widths and cases."""
-    return normalize("NFKC", normalize("NFKC", text).casefold())
+def _rests_of_answer(keyword: str, text: str) -> Iterator[str]:
+    """What follows an answer's word: nothing, or its number, which texts print behind a plus."""
+    rest = after(keyword, text)
+    if rest is not None:
+        yield with_ascii_digits(rest.strip().removeprefix("+").lstrip() or rest.strip())
 
 
-def squeezed(text: str) -> str:
-    """The same without spaces."""
-    return "".join(folded(text).split())
+def _rests_of_command(keyword: str, text: str, begin: int) -> Iterator[str]:
+    """What may follow a keyword in a text whose leading signs end at ``begin``: as it is, and
+    without the signs around it. A keyword may begin with a sign itself."""
+    for start in range(begin + 1) if is_sign(keyword[0]) else (begin,):
+        rest = after(keyword, text[start:])
+        if rest is not None:
+            yield rest.strip()
+            yield trimmed(rest)
 
 
 def after(start: str, text: str) -> str | None:
@@ -101,12 +126,12 @@ def after(start: str, text: str) -> str | None:
     return text[at:]
 
 
-_SEPARATORS = re.compile(r"[,、;/ ]+")
+_SEPARATORS = re.compile(r"[,、;/+& ]+")
 _NUMBER = re.compile(r"[0-9]{1,3}")
 _PERCENT = re.compile(r"([0-9]{1,3}) ?%?")
 _TIME = r"([0-9]{1,2})(?::([0-9]{2}))?"
 _CLOCK = re.compile(_TIME)
-_SPAN = re.compile(f"{_TIME} ?[-~–—至到] ?{_TIME}")
+_SPAN = re.compile(f"{_TIME} ?[-~‐‒–—―−〜至到] ?{_TIME}")
 
 
 def _minute(hour: str, minute: str | None) -> int | None:
@@ -169,7 +194,7 @@ def _timing(grammar: Grammar, action: str, rest: str) -> Command | None:
     for word in ("day", "week", "month"):
         for spelling in grammar.words[word]:
             behind = after(spelling, rest)
-            found = _CLOCK.fullmatch(behind.strip()) if behind is not None else None
+            found = _CLOCK.fullmatch(trimmed(behind)) if behind is not None else None
             minute = _minute(found[1], found[2]) if found else None
             if minute is not None:
                 return Command(action, word, (minute,))

@@ -26,6 +26,9 @@ Action = Literal[
 ]
 ACTIONS: Final[tuple[str, ...]] = get_args(Action)
 
+ANSWERS: Final = frozenset({"confirm", "refuse"})
+"""Actions that decide about money: texts are read strictly for them."""
+
 Word = Literal["default", "off", "day", "week", "month"]
 WORDS: Final[tuple[str, ...]] = get_args(Word)
 
