@@ -48,7 +48,7 @@ def account_event(
         return activate(account, event, arrival, rules)
     if account.status != ACTIVE:
         return [rejected("account_closed", "the account was closed", event, arrival)]
-    if isinstance(event, PlanChanged | AccountClosed) and to_ms(event.time) < account.activated_ms:
+    if to_ms(event.time) < account.activated_ms:
         detail = "it is about an earlier contract"
         return [rejected("before_activation", detail, event, arrival)]
     if isinstance(event, PlanChanged | ToppedUp | OptedOut | MemberJoined) and _is_full(account):

@@ -74,8 +74,10 @@ def step(
             effects, also = refund(account, event, arrival, rules)
             if event.notify and account.status == ACTIVE:
                 cause = cause_of(event, arrival)
+                # What an earlier contract is given back is no news of this one.
+                is_applied = also is not None and time_ms >= account.activated_ms
                 messages = messages_of_refund(
-                    account, event, now_ms, cause, rules, is_applied=also is not None
+                    account, event, now_ms, cause, rules, is_applied=is_applied
                 )
                 effects.extend(sending.submit(account, event.subscriber, messages, now_ms, rules))
         else:

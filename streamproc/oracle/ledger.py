@@ -79,7 +79,8 @@ class Ledger:
         assert contract is not None
         reason, also, is_applied = self._take_back(event, now_ms, contract)
         if event.get("notify", True) and contract.closed_ms is None:
-            contract.follow_up(event, now_ms, is_applied, self.rules)
+            is_its_own = event["time"] >= contract.since_ms
+            contract.follow_up(event, now_ms, is_applied and is_its_own, self.rules)
         return reason, also
 
     def _take_back(
@@ -277,8 +278,7 @@ class Ledger:
             return reason
         if contract.closed_ms is not None:
             return "account_closed"
-        about_earlier = event["time"] < contract.since_ms
-        if kind in ("account.plan_changed", "account.closed") and about_earlier:
+        if event["time"] < contract.since_ms:
             return "before_activation"
         if kind in ADDING and contract.is_full:
             return "account_full"

@@ -206,8 +206,6 @@ class Talk:
         if event["type"] == "location.updated":
             self._seen(event, at_ms, rules)
             return None
-        if event["time"] < self.since_ms:
-            return "before_activation"
         name = event["service"]
         if name not in rules.services:
             return "unknown_service"

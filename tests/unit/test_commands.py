@@ -288,9 +288,22 @@ def test_replies_go_to_who_left_every_category(line: Talking) -> None:
 def test_texts_of_strangers_wait_and_of_closed_accounts_are_rejected(line: Talking) -> None:
     stranger = Talking()
     assert decisions(stranger.text("0000", 1)) == ["held"]
-    assert replies(stranger.begin(at=1.5)) == ["overview"]
+    assert replies(stranger.activate(at=1, plan="small", arrives=1.5)) == ["overview"]
     line.close(1)
     assert reasons(line.text("0000", 2)) == ["account_closed"]
+
+
+def test_a_text_from_before_the_contract_does_nothing_to_it() -> None:
+    stranger = Talking()
+    stranger.text("STOP", 1)
+    effects = stranger.begin(at=1.5)  # the text was held, and is another owner's
+    assert (reasons(effects), stranger.account.opted_out) == (["before_activation"], [])
+    assert reasons(stranger.text("STOP", 2, sent=1.4)) == ["before_activation"]
+    assert replies(stranger.text("STOP", 2, sent=1.5)) == ["stopped_all"]
+    stranger.close(3)
+    stranger.begin(at=4)
+    assert reasons(stranger.text("STOP", 4.1, sent=2.5)) == ["before_activation"]
+    assert stranger.account.opted_out == []
 
 
 def test_without_commands_texts_are_rejected() -> None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
+
+from streamproc.core import events
+from streamproc.core.instants import DAY_MS
+from streamproc.core.rulebook import Allowance, CorrectionRule, Limits, Plan, Rulebook
 from tests.support.line import (
     GB,
     Line,
@@ -125,6 +131,72 @@ def test_a_plan_change_of_an_earlier_contract_is_rejected() -> None:
     late = Line()
     late.activate(at=1)
     assert reasons(late.change_plan("basic", at=0.5, arrives=2)) == ["before_activation"]
+
+
+OF_ANOTHER_CONTRACT: list[tuple[type[Any], dict[str, Any]]] = [
+    (events.PlanChanged, {"plan": "basic"}),
+    (events.ToppedUp, {"pack": "extra"}),
+    (events.ToppedUp, {"granted_bytes": GB}),
+    (events.OptedOut, {"category": "usage"}),
+    (events.OptedIn, {"category": "usage"}),
+    (events.ProfileChanged, {"time_zone": "Asia/Tokyo", "locale": "fr", "segments": ["young"]}),
+    (events.PreferencesSet, {"summary_every": "day", "own_percents": [10]}),
+    (events.CostCapLifted, {}),
+    (events.CostCapRestored, {}),
+    (events.MemberJoined, {"member": "861390000"}),
+    (events.MemberLeft, {"member": "861390001"}),
+    (events.LocationUpdated, {"roaming_zone": "eu"}),
+    (events.SmsReceived, {"text": "STOP"}),
+    (events.ServiceRequested, {"service": "video"}),
+    (events.ServiceSubscribed, {"service": "video"}),
+    (events.ServiceCharged, {"service": "video", "amount_minor": 100}),
+    (events.ServiceRefunded, {"service": "video", "amount_minor": 100}),
+    (events.AccountClosed, {}),
+]
+
+
+@pytest.mark.parametrize("history", ["held before it", "of an earlier contract"])
+@pytest.mark.parametrize(("kind", "fields"), OF_ANOTHER_CONTRACT)
+def test_nothing_from_before_a_contract_changes_it(
+    kind: type[Any], fields: dict[str, Any], history: str
+) -> None:
+    late, plain = Line(), Line()
+    if history == "held before it":
+        assert decisions(late.send(kind, 0.9, 0.9, **fields)) == ["held"]
+        effects = late.activate(at=1)
+        plain.activate(at=1)
+    else:
+        for one in (late, plain):
+            one.activate()
+            one.close(at=0.5)
+            one.activate(at=1)
+        effects = late.send(kind, 0.6, 2, **fields)
+    assert reasons(effects) == ["before_activation"]
+    assert reminders(effects) == []
+    for name in (
+        *("status", "plan", "next_plan", "time_zone", "locale", "buckets", "overage_bytes"),
+        *("opted_out", "extra", "grants", "cycle_start_ms", "cycle_end_ms"),
+    ):
+        assert getattr(late.account, name) == getattr(plain.account, name)
+
+
+def test_a_refund_of_an_earlier_contract_is_booked_there_and_told_to_nobody() -> None:
+    rule = CorrectionRule("corrected", {"en": "corrected"}, "usage", False, 1, DAY_MS, "always")
+    rules = Rulebook(
+        (Plan("basic", (Allowance("data", 10 * GB, 50),)),), (), (), (), Limits(), "en", "EUR",
+        correction_rules=(rule,),
+    )  # fmt: skip
+    late = Line(rules)
+    late.activate()
+    late.use(GB, at=1)
+    late.close(at=2)
+    late.activate(at=3)
+    effects = late.send(events.UsageRefunded, 1, 4, refunded_bytes=GB)
+    assert decisions(effects) == ["refunded"]
+    assert reminders(effects) == []
+    assert late.account.history[0].used_bytes == 0
+    late.use(GB, at=4)
+    assert len(reminders(late.send(events.UsageRefunded, 4, 4, refunded_bytes=GB))) == 1
 
 
 def test_closed_cycles_balance_after_late_usage() -> None:

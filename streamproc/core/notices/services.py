@@ -146,8 +146,6 @@ def service_event(
 ) -> list[Effect]:
     """Apply what billing says of a service."""
     now_ms = max(to_ms(event.time), arrival.received_ms, account.clock_ms)
-    if to_ms(event.time) < account.activated_ms:
-        return [rejected("before_activation", "it is about an earlier contract", event, arrival)]
     service = rules.services.get(event.service)
     if service is None:
         return [rejected("unknown_service", "no such service in the rules", event, arrival)]
