@@ -32,6 +32,10 @@ pub struct Words {
     /// Whether the literals need UCS-2; else they are of the plain part of GSM-7.
     is_ucs2: bool,
     pieces: Vec<(String, Option<String>)>,
+    /// Of packs and allowances, by id, those that have names; `None` is not of the simple kind.
+    names: HashMap<String, Option<String>>,
+    /// Of buckets that come from neither, by their kind.
+    kind_names: HashMap<String, Option<String>>,
 }
 
 /// What Python has taught.
@@ -282,14 +286,7 @@ impl Words {
             out.extend_from_slice(literal.as_bytes());
             match figure.as_deref() {
                 None => {}
-                Some("bucket") => {
-                    let name = if bucket.source.is_empty() {
-                        bucket.kind
-                    } else {
-                        bucket.source
-                    };
-                    out.extend_from_slice(name.as_bytes());
-                }
+                Some("bucket") => out.extend_from_slice(self.name(bucket)?.as_bytes()),
                 Some("used") => write_bytes(&mut out, figures.used)?,
                 Some("granted") => write_bytes(&mut out, figures.granted)?,
                 Some("remaining") => write_bytes(&mut out, figures.remaining)?,
@@ -310,6 +307,17 @@ impl Words {
             }
         }
         String::from_utf8(out).ok()
+    }
+
+    /// What a bucket is called; its id if it has no name.
+    fn name<'a>(&'a self, bucket: &Told<'a>) -> Option<&'a str> {
+        match self.kind_names.get(bucket.kind) {
+            Some(name) => name.as_deref(),
+            None => match self.names.get(bucket.source) {
+                Some(name) => name.as_deref(),
+                None => Some(bucket.source),
+            },
+        }
     }
 
     /// SMS encoding and number of parts; literals hold neither escapes nor surrogate pairs.

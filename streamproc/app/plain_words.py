@@ -18,7 +18,9 @@ from streamproc.core.rulebook import Rulebook, UsageRule
 from streamproc.core.text import GSM_BASIC, segments
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.formats import PLAIN_LANGUAGES
+from streamproc.core.texts.naming import kind_name, name_in
 from streamproc.core.texts.vocabulary import REMINDER
+from streamproc.core.texts.words import BUCKET_KINDS
 
 _FIGURES: Final = frozenset(
     ("bucket", "used", "granted", "remaining", "overage", "percent", "threshold", "as_of")
@@ -35,6 +37,10 @@ class Words:
     """As JSON."""
     is_ucs2: bool
     pieces: list[tuple[str, str | None]]
+    names: dict[str, str | None]
+    """Of packs and allowances, by id, those that have names; None: not of the simple kind."""
+    kind_names: dict[str, str | None]
+    """Of buckets that come from neither, by their kind."""
 
 
 class Teacher:
@@ -80,4 +86,20 @@ def words_of(rule: UsageRule, locale: str, rules: Rulebook) -> Words | None:
     is_ucs2 = segments(literals)[0] == "ucs2"
     if not is_ucs2 and not all(char.isascii() and char in GSM_BASIC for char in literals):
         return None
-    return Words(encode_effect(text.locale).decode(), is_ucs2, list(text.pieces))
+    return Words(
+        encode_effect(text.locale).decode(),
+        is_ucs2,
+        list(text.pieces),
+        {
+            source: _simple(name_in(names, source, locale, rules), is_ucs2=is_ucs2)
+            for source, names in rules.source_names.items()
+        },
+        {kind: _simple(kind_name(kind, locale, rules), is_ucs2=is_ucs2) for kind in BUCKET_KINDS},
+    )
+
+
+def _simple(name: str, *, is_ucs2: bool) -> str | None:
+    """A name that changes neither the encoding of its text nor what a character counts."""
+    if any(char in '"\\' or not " " <= char <= "\uffff" for char in name):
+        return None
+    return name if is_ucs2 or all(char in GSM_BASIC for char in name) else None

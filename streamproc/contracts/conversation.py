@@ -101,6 +101,7 @@ def commands_of(file: RulesFormat) -> Commands | None:
         },
         words={one: _merged(given.words, packaged.words, one) for one in WORDS},
         categories=dict(given.categories),
+        category_names=dict(given.category_names),
         replies={
             name: Notice(
                 name,

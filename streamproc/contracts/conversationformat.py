@@ -9,18 +9,18 @@ from msgspec import Meta
 from streamproc.contracts.rulesfields import (
     YEAR_SECONDS,
     ClockTime,
-    Locale,
     Seconds,
     SpokenEntry,
     Texts,
 )
+from streamproc.contracts.ruleslocales import Locale, Names
 from streamproc.contracts.rulesquota import Count, Id, Natural, Priority, Strict
 from streamproc.core.commands.vocabulary import Action, ReplyName, Word
 
 
 class ServiceEntry(Strict, frozen=True, kw_only=True):
     id: Id
-    names: dict[Locale, str] = {}
+    names: Names = {}
     price_minor: Natural
     confirm_charge: bool = True
     answer_seconds: Annotated[int, Meta(ge=60, le=YEAR_SECONDS)] = 86_400
@@ -29,7 +29,7 @@ class ServiceEntry(Strict, frozen=True, kw_only=True):
 
 class ZoneEntry(Strict, frozen=True, kw_only=True):
     id: Id
-    names: dict[Locale, str] = {}
+    names: Names = {}
     price_minor: Natural
     unit_bytes: Count = 1_000_000
 
@@ -104,6 +104,7 @@ class CommandsEntry(Strict, frozen=True, kw_only=True):
     shown: dict[Locale, dict[Action, str]] = {}
     words: dict[Word, Keywords] = {}
     categories: dict[Id, Keywords] = {}
+    category_names: dict[Id, Names] = {}
     texts: dict[ReplyName, Texts] = {}
     category: Id = "replies"
     priority: Priority = 0

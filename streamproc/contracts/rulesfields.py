@@ -6,17 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from streamproc.contracts.ruleslocales import Locale, Word
 from streamproc.contracts.rulesquota import Id, Priority, Strict
 
 YEAR_SECONDS = 366 * 86_400
-LOCALE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
-Locale = Annotated[
-    str,
-    Meta(
-        pattern=LOCALE_PATTERN,
-        description="a language tag such as en or zh-CN",
-    ),
-]
 Channel = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="a channel such as push")
 ]
@@ -60,15 +53,6 @@ class TextEntry(Strict, frozen=True):
     """Other words for other channels than SMS."""
 
 
-MAX_WORD_LENGTH = 100
-Word = Annotated[
-    str,
-    Meta(
-        pattern=r"^\s*\S",
-        max_length=MAX_WORD_LENGTH,
-        description=f"words, 1 to {MAX_WORD_LENGTH} characters",
-    ),
-]
 Words = str | Annotated[dict[Locale, Word], Meta(min_length=1)]
 """In every language the same, or by locale. The bare string has no bounds of its own: msgspec 0.22
 reads beyond its memory where a union has a bounded string and a mapping (``words_problems``)."""

@@ -13,6 +13,7 @@ from streamproc.contracts import conversation, rulesalerts
 from streamproc.contracts.faults import faults
 from streamproc.contracts.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.contracts.rulesformat import AnyTimedEntry, CorrectedEntry, LimitsEntry, RulesFormat
+from streamproc.contracts.ruleslocales import names_problems
 from streamproc.contracts.rulesquota import (
     AllowanceEntry,
     pack_of,
@@ -147,7 +148,7 @@ class _Check:
         self._check_scopes()
         self._check_plans()
         self._check_limits()
-        for path, problem in words_problems(self._data):
+        for path, problem in (*words_problems(self._data), *names_problems(self._data)):
             self._add(path, problem)
         for path, problem in rulesalerts.problems(self._data):
             self._add(path, problem)

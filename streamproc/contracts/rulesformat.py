@@ -20,7 +20,6 @@ from streamproc.contracts.rulesfields import (
     Currency,
     Days,
     Instant,
-    Locale,
     MuchPercent,
     Percent,
     PercentLeft,
@@ -30,6 +29,7 @@ from streamproc.contracts.rulesfields import (
     WindowSeconds,
     Words,
 )
+from streamproc.contracts.ruleslocales import Locale, Names
 from streamproc.contracts.rulesquota import (
     Count,
     Id,
@@ -264,6 +264,7 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     alerts: AlertsEntry = AlertsEntry()
     plans: Annotated[tuple[PlanEntry, ...], Meta(min_length=1)]
     packs: tuple[PackEntry, ...] = ()
+    topup_names: Names = {}
     rules: Annotated[tuple[AnyRuleEntry, ...], Meta(min_length=1)]
     services: tuple[ServiceEntry, ...] = ()
     roaming_zones: tuple[ZoneEntry, ...] = ()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from streamproc.contracts.lines import Path
+from streamproc.contracts.ruleslocales import Names
 from streamproc.contracts.written import entries, items
 from streamproc.core.instants import DAY_MINUTES, HOUR_MS
 from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
@@ -71,6 +72,7 @@ class AllowanceEntry(TimeScoped, frozen=True, kw_only=True):
     unlimited: bool = False
     priority: Priority = 50
     rollover: RolloverEntry | None = None
+    names: Names = {}
 
 
 class TierEntry(Strict, frozen=True):
@@ -106,6 +108,7 @@ class PlanEntry(Strict, frozen=True):
     cost_cap_minor: Natural | None = None
     tariffs: tuple[TariffEntry, ...] = ()
     policies: tuple[PolicyEntry, ...] = ()
+    names: Names = {}
 
 
 class PackEntry(TimeScoped, frozen=True, kw_only=True):
@@ -114,6 +117,7 @@ class PackEntry(TimeScoped, frozen=True, kw_only=True):
     validity_hours: Annotated[int, Meta(ge=1, le=24 * 3660)]
     priority: Priority = 10
     price_minor: Natural | None = None
+    names: Names = {}
 
 
 def _window(text: str) -> tuple[int, int]:
@@ -206,13 +210,20 @@ def plan_of(entry: PlanEntry) -> Plan:
         entry.cost_cap_minor,
         tuple(_tariff(one) for one in entry.tariffs),
         tuple(_policy(one) for one in entry.policies),
+        entry.names,
     )
 
 
 def pack_of(entry: PackEntry) -> Pack:
     validity_ms = entry.validity_hours * HOUR_MS
     return Pack(
-        entry.id, entry.granted_bytes, validity_ms, entry.priority, entry.scope, entry.price_minor
+        entry.id,
+        entry.granted_bytes,
+        validity_ms,
+        entry.priority,
+        entry.scope,
+        entry.price_minor,
+        entry.names,
     )
 
 
@@ -222,7 +233,7 @@ def _allowance(one: AllowanceEntry) -> Allowance:
     rollover = (
         None if rolls is None else Rollover(rolls.max_bytes or granted, rolls.cycles, rolls.used)
     )
-    return Allowance(one.id, granted, one.priority, one.scope, one.unlimited, rollover)
+    return Allowance(one.id, granted, one.priority, one.scope, one.unlimited, rollover, one.names)
 
 
 def _tiers(tiers: tuple[TierEntry, ...]) -> tuple[Tier, ...]:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from streamproc.contracts.lines import Lines, SyntaxProblem, field_name
 from streamproc.contracts.lines import Path as FieldPath
-from streamproc.contracts.rulesfields import LOCALE_PATTERN, SpokenEntry, TextEntry
+from streamproc.contracts.rulesfields import SpokenEntry, TextEntry
+from streamproc.contracts.ruleslocales import LOCALE_PATTERN
 from streamproc.contracts.rulestext import decode, parse
 from streamproc.contracts.written import entries
 from streamproc.core.commands.vocabulary import REPLIES

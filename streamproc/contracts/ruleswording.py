@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamproc.contracts.lines import Path
-from streamproc.contracts.rulesfields import MAX_WORD_LENGTH, Words
+from streamproc.contracts.rulesfields import Words
 from streamproc.contracts.rulesformat import RulesFormat
+from streamproc.contracts.ruleslocales import MAX_WORD_LENGTH
 from streamproc.core.texts.locales import in_locale
 from streamproc.core.texts.vocabulary import EVERYWHERE
 from streamproc.core.texts.wording import Wording
@@ -15,7 +16,9 @@ from streamproc.core.texts.wording import Wording
 
 def wording_of(file: RulesFormat) -> Wording:
     default = file.default_locale
-    return Wording(brand=_by_locale(file.brand, default), care=_by_locale(file.care, default))
+    return Wording(
+        _by_locale(file.brand, default), _by_locale(file.care, default), dict(file.topup_names)
+    )
 
 
 def _by_locale(words: Words | None, default: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ from streamproc.core.quota.tariffs import next_tier, tariff_beyond
 from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import segments
 from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.naming import bucket_name
 from streamproc.core.texts.template import Text
 from streamproc.core.texts.vocabulary import ENDLESS, REMINDER
 
@@ -224,7 +225,8 @@ class _Figures:
 
     @property
     def bucket(self) -> list[str]:
-        return [bucket.source or bucket.kind for bucket in self.buckets]
+        locale, rules = self._account.locale, self._rules
+        return [bucket_name(bucket, locale, rules) for bucket in self.buckets]
 
     @property
     def percent(self) -> int:

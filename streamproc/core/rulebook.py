@@ -58,6 +58,8 @@ class Allowance(Struct, frozen=True, gc=False):
     scope: Scope = EVERYTHING
     unlimited: bool = False
     rollover: Rollover | None = None
+    names: dict[str, str] = {}
+    """What customers read instead of the id, by locale."""
 
 
 class Plan(Struct, frozen=True, gc=False):
@@ -77,6 +79,8 @@ class Plan(Struct, frozen=True, gc=False):
     tariffs: tuple[Tariff, ...] = ()
     """For some usage only; the first that covers it counts."""
     policies: tuple[PolicyCounter, ...] = ()
+    names: dict[str, str] = {}
+    """What customers read instead of the id, by locale."""
 
     @property
     def all_tariffs(self) -> tuple[Tariff, ...]:
@@ -96,6 +100,8 @@ class Pack(Struct, frozen=True, gc=False):
     scope: Scope = EVERYTHING
     price_minor: int | None = None
     """Of one, for texts; None: nobody said."""
+    names: dict[str, str] = {}
+    """What customers read instead of the id, by locale."""
 
 
 class UsageRule(Struct, frozen=True, gc=False):
@@ -296,6 +302,8 @@ class Rulebook:
             *packs,
             *(one for plan in plans for one in plan.allowances),
         ]
+        self.source_names = {one.id: one.names for one in scoped if one.names}
+        """By id of packs and allowances, those that have names, by locale."""
         self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
         reaching: list[UsageRule | WatchRule] = [*usage_rules, *alert_rules.watch]
         every_rule: list[AnyRule] = [

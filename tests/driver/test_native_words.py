@@ -141,3 +141,35 @@ def test_it_tells_in_the_words_of_the_core(name: str, locale: str) -> None:
         assert reminders >= 12
         # Bob's, but for the day on which clocks change and for several thresholds at once.
         assert told == 0 if is_left else told >= reminders // 3
+
+
+NAMES = {
+    "GSM-7": ("Home data", True),
+    "GSM-7 beyond ASCII": ("Données d'été", True),
+    "other characters": ("国内流量", False),
+    "escapes of GSM-7": ("[data]", False),
+    "quotes": ('the \\"data\\"', False),
+    "surrogate pairs": ("\U0001f4f1", False),
+}
+
+
+@needs_native
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("literal", ["", "\u6d41\u91cf"])
+def test_it_tells_of_buckets_by_their_names(name: str, literal: str) -> None:
+    """In a text that is UCS-2 anyway a name may have any character that counts once."""
+    shown, is_simple = NAMES[name]
+    is_told = is_simple or (bool(literal) and name in ("other characters", "escapes of GSM-7"))
+    granted = 50_000_000
+    text = RULES.format(granted=granted, left=17, used=99, locale="en", text=f"{literal}{ALL}")
+    named = text.replace("{id: data,", f'{{id: data, names: {{de: Daten, en: "{shown}"}},')
+    assert named != text
+    rules = load_rulebook(named, "r.yaml")
+    log = [one._replace(timestamp=one.timestamp + 60 * DAY_MS) for one in life("UTC", granted)]
+    compiled, told = outcome("on", rules, log)
+    assert compiled == outcome("off", rules, log)[0]
+    _, as_ids = outcome("on", load_rulebook(text, "r.yaml"), log)
+    reminders = compiled[0][Topics().reminders]
+    spoken = shown.replace("\\", "").encode() if name != "quotes" else b"the "
+    assert any(spoken in value for _, value in reminders)
+    assert told == as_ids if is_told else told < as_ids

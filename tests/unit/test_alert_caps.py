@@ -171,7 +171,7 @@ def test_a_rule_can_be_about_some_buckets_only_and_tells_what_comes_after_them()
                   every: week, data used up, then €0.05 per 1 MB
 2026-01-05 09:00  top-up 50 MB
 2026-01-05 10:00  use 150 MB
-                  every: topup used up, then €0.03 per 10 MB
+                  every: extra data used up, then €0.03 per 10 MB
 2026-01-10 15:00  pack week
 2026-01-18 08:00  wait
      01-17 12:00  ends: week ends; another one costs -

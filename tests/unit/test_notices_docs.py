@@ -57,7 +57,13 @@ def rows(text: str, start: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[1:]]
 
 
-IN_WORDS: dict[str, Any] = {"its id": {}, "packaged": {}, "none": {}, "true": True}
+IN_WORDS: dict[str, Any] = {
+    "its id": {},
+    "their first keyword, else their id": {},
+    "packaged": {},
+    "none": {},
+    "true": True,
+}
 
 
 def defaults(text: str, start: str) -> dict[str, Any]:

@@ -31,6 +31,8 @@ IN_WORDS: dict[str, Any] = {
     "true": True,
     "week": "week",
     "-": None,
+    "its id": NODEFAULT,
+    "packaged": NODEFAULT,
     "empty": "",
     "first": "first",
     "uncrossed": "uncrossed",

@@ -56,13 +56,18 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_examples_load() -> None:
-    inline, directory, sender = blocks("yaml")
+    inline, directory, sender, names = blocks("yaml")
     found = re.search(r"^    texts:\n(      .*\n)+", EXAMPLE, re.MULTILINE)
     assert found is not None
     rules = EXAMPLE.replace(found[0], inline, 1)
     book = load_rulebook(rules, "rules.yaml", {"rules.texts/pl.yaml": directory})
     assert book.rules_by_id["low-balance"].texts.keys() == {"zh-CN", "en", "pl"}
     assert load_rulebook(f"{sender}{EXAMPLE}", "rules.yaml").wording.care == {"zh-CN": "10010"}
+    found = re.search(r"^packs:.*\n(  .*\n)+", EXAMPLE, re.MULTILINE)
+    assert found is not None
+    named = load_rulebook(EXAMPLE.replace(found[0], names, 1), "rules.yaml")
+    assert named.packs["day-1gb"].names["en"] == "Day pack"
+    assert named.wording.topup_names == {"en": "gift data"}
     assert book.text_options["cycle-end", "pl"].max_segments == 2
     assert "\n" not in book.rules_by_id["cycle-end"].texts["pl"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streamproc.core.commands.listing import category_name, values_of
+from streamproc.core.commands.listing import values_of
 from streamproc.core.commands.parsing import Command, grammar_of
 from streamproc.core.commands.vocabulary import Commands
 from streamproc.core.effects import (
@@ -24,6 +24,7 @@ from streamproc.core.notices.services import Told, digest_of
 from streamproc.core.notices.speaking import subscription_of
 from streamproc.core.reminding import reminder_id
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.texts.naming import category_name
 
 Reply = tuple[str, dict[str, Any]]
 """Which reply, and the values that it alone has."""
@@ -153,7 +154,7 @@ class _Conversation:
                 self._audit_category("left_category", category)
         if not command.word:
             return "stopped_all", start
-        return "stopped", start | {"category": category_name(command.word, self.commands)}
+        return "stopped", start | {"category": self._named(command.word)}
 
     def start(self, command: Command) -> Reply:
         for category in self._categories(command):
@@ -162,7 +163,10 @@ class _Conversation:
                 self._audit_category("joined_category", category)
         if not command.word:
             return "started_all", {}
-        return "started", {"category": category_name(command.word, self.commands)}
+        return "started", {"category": self._named(command.word)}
+
+    def _named(self, category: str) -> str:
+        return category_name(category, self.account.locale, self.told.rules)
 
     def _categories(self, command: Command) -> tuple[str, ...]:
         return (command.word,) if command.word else self.told.rules.categories

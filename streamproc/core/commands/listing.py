@@ -13,6 +13,7 @@ from streamproc.core.reminding import local_end
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.formats import Formats, formats, iso_minute
 from streamproc.core.texts.locales import best_locale
+from streamproc.core.texts.naming import bucket_name
 
 SEPARATOR = "; "
 
@@ -48,11 +49,6 @@ def formats_of(told: Told, commands: Commands) -> Formats:
     return formats(locale, told.rules.currency)
 
 
-def category_name(category: str, commands: Commands) -> str:
-    """What a category is called in texts."""
-    return commands.categories.get(category, (category,))[0]
-
-
 def _joined(items: list[str], told: Told, commands: Commands) -> str:
     return SEPARATOR.join(items) if items else _fragment("none", told, commands)
 
@@ -66,7 +62,7 @@ def _fragment(name: str, told: Told, commands: Commands) -> str:
 
 
 def _bucket(bucket: Bucket, told: Told, shown: Formats) -> str:
-    name = bucket.source or bucket.kind
+    name = bucket_name(bucket, told.account.locale, told.rules)
     left = f"{name} {shown.bytes(bucket.remaining_bytes)}"
     if bucket.expires_ms == told.account.cycle_end_ms:
         return left

@@ -134,7 +134,9 @@ class Commands(Struct, frozen=True, gc=False):
     words: dict[str, tuple[str, ...]]
     """What arguments may say for ``default``, ``off``, ``day``, ``week`` and ``month``."""
     categories: dict[str, tuple[str, ...]]
-    """Names of categories, by id; the id itself is always one, the first is shown."""
+    """Keywords of categories, by id; the id itself is always one."""
+    category_names: dict[str, dict[str, str]]
+    """What texts call a category, by id and locale; else by the first of its keywords."""
     replies: dict[str, Notice]
     max_replies: int
     window_ms: int

@@ -15,6 +15,7 @@ from streamproc.core.reminding import last_day_before, local_end, worded
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.locales import best_locale
+from streamproc.core.texts.naming import name_in, plan_name
 from streamproc.core.texts.vocabulary import Vocabulary
 
 
@@ -37,7 +38,7 @@ def message(  # every argument is a different fact of the message
     template = text_of(owner_of(notice), notice.texts, vocabulary_of(notice), account.locale, rules)
     cycle_end = local_end(account.cycle_end_ms, account)
     figures = SimpleNamespace(
-        plan=account.plan,
+        plan=plan_name(account.plan, account.locale, rules),
         as_of=local_minute(as_of_ms, account.time_zone),
         cycle_end=cycle_end,
         last_day=last_day_before(cycle_end),
@@ -74,9 +75,7 @@ def vocabulary_of(notice: Notice) -> Vocabulary:
 
 def name_of(item: Service | Zone | None, unknown: str, account: Account, rules: Rulebook) -> str:
     """What a service or zone is called in the subscriber's language; its id if it has no name."""
-    if item is None or not item.names:
-        return item.id if item else unknown
-    return item.names[best_locale(item.names, account.locale, rules.default_locale)]
+    return name_in(item.names if item else None, unknown, account.locale, rules)
 
 
 def shown_keyword(action: str, account: Account, rules: Rulebook) -> str:

@@ -25,6 +25,7 @@ from streamproc.core.notices.composing import (
 )
 from streamproc.core.reminding import local_end
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.texts.naming import plan_name
 
 _SEPARATOR: Final = "\n"
 """No id of the rules file contains it."""
@@ -106,7 +107,7 @@ class _Words:
         found = better_plan(self.account, self.notice, self.rules)
         assert found is not None  # or it would not be true
         return {
-            "better_plan": found.plan,
+            "better_plan": plan_name(found.plan, self.account.locale, self.rules),
             "cost": found.cost_minor,
             "better_cost": found.better_cost_minor,
             "saving": found.saving_minor,

@@ -12,6 +12,8 @@ class Wording(Struct, frozen=True):
     """Whom the messages come from."""
     care: dict[str, str] = {}
     """Where people get help: a number or an address."""
+    topup_names: dict[str, str] = {}
+    """Of top-ups that are no pack, before the words that come with streamproc."""
 
 
 NO_WORDING = Wording()
