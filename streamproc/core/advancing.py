@@ -55,12 +55,11 @@ def advance(
         out.extend(explained(told, before, before))
         figures = values_of(account, rules) if rules.watch_rules else []
         ended = lifecycle.expire_buckets(account, subscriber, due_ms)
-        has_expired = bool(ended)
         if due_ms >= account.cycle_end_ms:
             ended += lifecycle.roll_cycle(account, subscriber, rules)
             forget_forecasts(account)
             forget_cycle(account, rules)
-        if has_expired and figures:  # after the new cycle's grants: they may be there instead
+        if ended and figures:  # after the new cycle's grants: they may be there instead
             ended += sending.after_expiry(account, subscriber, figures, due_ms, rules)
         if account.extra is not None:
             cause = Cause(due_time=from_ms(due_ms))

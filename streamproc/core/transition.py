@@ -11,11 +11,13 @@ from streamproc.core import dedupe
 from streamproc.core.account_events import account_event, activate, is_reject
 from streamproc.core.advancing import adopt_rules, advance, reschedule
 from streamproc.core.alerts import sending
+from streamproc.core.alerts.losses import LESSENING, standing_of
 from streamproc.core.decisions import balance_of, explained
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
     Arrival,
+    MemberJoined,
     SubscriberEvent,
     UsageRecorded,
     UsageRefunded,
@@ -69,7 +71,7 @@ def step(
     if type(event) is UsageRecorded:
         effects, counted = use(account, event, time_ms, arrival, rules)
     else:
-        before = balance_of(account)
+        before, standing = balance_of(account), None
         if type(event) is UsageRefunded:
             effects, also = refund(account, event, arrival, rules)
             if event.notify and account.status == ACTIVE:
@@ -81,10 +83,17 @@ def step(
                 )
                 effects.extend(sending.submit(account, event.subscriber, messages, now_ms, rules))
         else:
+            standing = standing_of(account, rules) if isinstance(event, LESSENING) else None
             effects = account_event(account, event, arrival, rules)
         if account.extra is not None:
             cause = cause_of(event, arrival)
             effects += sending.after_change(account, event.subscriber, now_ms, cause, rules)
+        if standing is not None:
+            cause = cause_of(event, arrival)
+            member = event.member if isinstance(event, MemberJoined) else ""
+            effects += sending.after_loss(
+                account, event.subscriber, standing, now_ms, cause, rules, member
+            )
         effects = explained(effects, before, balance_of(account))
         effects.extend(
             policy_changes(account, event.subscriber, now_ms, cause_of(event, arrival), rules)

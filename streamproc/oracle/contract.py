@@ -42,6 +42,9 @@ Cycle = dict[str, int]
 
 PLAN_KINDS = ("allowance", "unlimited")
 
+Reached = dict[str | int, tuple[float, set[tuple[str, int | None]]]]
+"""By place: bytes left, and the rules and thresholds that are reached."""
+
 YEAR_9999_MS = 253_370_764_800_000
 
 
@@ -155,25 +158,20 @@ class Contract:
             for rule in rules.watch_rules
             if rule.kind in WITHOUT_LEVEL
         }
-        has_ended = False
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
-                has_ended = True
                 if not remaining(bucket):
                     # Used up and over: neither late usage nor a refund has to do with it any more.
                     self.buckets.remove(bucket)
                 self._expire(bucket)
         if at_ms >= self.end_ms:
             self._roll(rules)
-        if has_ended:
-            gone = [
-                Edge(rule, None, None)
-                for rule in rules.watch_rules
-                if rule.id in ending
-                and not ending[rule.id]
-                and figure_reaches(self, rule, None, rules)
-            ]
-            self._tell_edges(gone, at_ms, rules)
+        gone = [
+            Edge(rule, None, None)
+            for rule in rules.watch_rules
+            if rule.id in ending and not ending[rule.id] and figure_reaches(self, rule, None, rules)
+        ]
+        self._tell_edges(gone, at_ms, rules)
         self.judge(at_ms, rules)
         self.tell_policies(at_ms, rules)
         self.done_ms = max(self.done_ms, at_ms)
@@ -392,6 +390,61 @@ class Contract:
                 reasons.append(Reason(about, top.threshold, at_ms, member))
             news.append((own[0].rule, reasons))
         self.post.offer([*news, *(also or ())], at_ms, rules)
+
+    def reached_everywhere(self, rules: Rulebook) -> Reached:
+        """Of every bucket, cap and figure: what is left (infinity without end), what is reached."""
+        found: Reached = {}
+        for bucket in [*self.live(), *self._caps()]:
+            left = NEVER if bucket["kind"] == "unlimited" else float(remaining(bucket))
+            levels: set[tuple[str, int | None]] = {
+                (rule.id, value)
+                for rule in rules.usage_rules
+                for value in levels_passed(rule, thresholds(self, rule), bucket, 0, bucket["used"])
+            }
+            found[self._place(bucket)] = (left, levels)
+        figures: set[tuple[str, int | None]] = set()
+        for rule in rules.watch_rules:
+            if rule.kind in (*WITHOUT_LEVEL, "spend_amount", "spend_percent"):
+                known: list[int | None] = [*thresholds(self, rule)] or [None]
+                figures |= {
+                    (rule.id, one) for one in known if figure_reaches(self, rule, one, rules)
+                }
+        found[""] = (NEVER, figures)
+        return found
+
+    def tell_loss(self, before: Reached, member: str, at_ms: int, rules: Rulebook) -> None:
+        """Something is reached now because there is less, not because of use."""
+        now = self.reached_everywhere(rules)
+        levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
+        edges: list[Edge] = []
+        for bucket in [*self.live(), *self._caps()]:
+            place = self._place(bucket)
+            if place not in before and bucket["kind"] != "member":
+                continue
+            left, reached = before.get(place, (NEVER, set()))
+            if now[place][0] < left:
+                edges += [
+                    Edge(rule, bucket, value)
+                    for rule, bucket, value in passed_by(bucket, 0, levels, rules)
+                    if (rule.id, value) not in reached
+                ]
+        for rule in rules.watch_rules:
+            known: list[int | None] = [*thresholds(self, rule)] or [None]
+            for one in known:
+                if (rule.id, one) in now[""][1] - before[""][1]:
+                    edges.append(Edge(rule, None, one))
+        self._tell_edges(edges, at_ms, rules, member)
+
+    def _caps(self) -> list[Bucket]:
+        return [
+            cap_bucket(name, one, self.start_ms, self.end_ms)
+            for name, one in self.members.by_name.items()
+            if one["cap"] is not None
+        ]
+
+    def _place(self, bucket: Bucket) -> str | int:
+        """By which a bucket is known again, also under another name."""
+        return str(bucket["id"]) if bucket["kind"] == "member" else id(bucket)
 
     def _use_of_member(self, name: str, used: int, rules: Rulebook) -> list[Edge]:
         """The member's figure; what of its cap was reached."""

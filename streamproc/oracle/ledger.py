@@ -16,6 +16,8 @@ ADDING = (
     *("account.opted_out", "account.member_joined"),
 )
 """What may give an account another part."""
+LESSENING = ("account.plan_changed", "account.member_joined", "account.cost_cap_restored")
+"""What may leave less than there was."""
 WEEK_MS = 7 * 86_400_000
 
 
@@ -62,6 +64,11 @@ class Ledger:
         else:
             if event["type"] == "usage.refunded":
                 reason, also = self._refund(event, now_ms)
+            elif event["type"] in LESSENING:
+                before = self.contract.reached_everywhere(self.rules)
+                reason = self._change(event, arrival_ms, now_ms)
+                self.contract.judge(now_ms, self.rules)
+                self.contract.tell_loss(before, event.get("member", ""), now_ms, self.rules)
             else:
                 reason = self._change(event, arrival_ms, now_ms)
             self.contract.judge(now_ms, self.rules)

@@ -134,7 +134,7 @@ def test_law_13_a_top_up_re_arms_exactly_the_thresholds_it_un_crosses(
 
 @budget(150)
 @given(granted=st.lists(GRANTS, min_size=2, max_size=4), data=st.data(), percents=PERCENTS)
-def test_law_13_a_plan_change_re_arms_exactly_the_thresholds_it_un_crosses(
+def test_law_13_a_plan_change_re_arms_what_it_un_crosses_and_tells_what_it_crosses(
     granted: list[int], data: st.DataObject, percents: list[int]
 ) -> None:
     plans = tuple(
@@ -142,13 +142,17 @@ def test_law_13_a_plan_change_re_arms_exactly_the_thresholds_it_un_crosses(
     )
     line = Line(rulebook(plans=plans, usage_rules=(percent_rule(percents),)))
     line.activate(plan="p0")
-    total, at = 0, 1.0
+    total, at, before = 0, 1.0, 0
     for number, size in enumerate(granted):
         at += 1
-        if number:
-            assert reminders(line.change_plan(f"p{number}", at)) == []
-        total = min(total, line.bucket("data").used_bytes)
         size = max(size, total)
+        if number:
+            sent, superseded = told(line.change_plan(f"p{number}", at))
+            crossed = reached(size, total, percents) - reached(before, total, percents)
+            assert set(sent) | set(superseded) == crossed
+            assert sent == ([max(crossed)] if crossed else [])
+            assert size < before or not crossed
+        before = size
         assert line.bucket("data").granted_bytes == size
         used = data.draw(st.integers(0, size - total))
         crossed = reached(size, total + used, percents) - reached(size, total, percents)

@@ -67,6 +67,8 @@ def test_percentages_are_of_the_cap_that_is_in_force() -> None:
 2026-01-03 10:00  use 100 MB in us
 2026-01-04 00:00  restore roaming
                   (cost_cap_restored)
+                  (superseded limit 80)
+                  limit: 100% of €50.00, €70.00; €0.20 per 1 MB
                   policy stop barred
 2026-02-02 10:00  use 2 GB
      02-01 00:00  policy stop restored
@@ -89,6 +91,7 @@ def test_who_has_no_cap_or_opted_out_of_it_is_told_of_none() -> None:
 2026-01-02 09:00  use 220 MB in us
 2026-01-02 10:00  restore roaming
                   (cost_cap_restored)
+                  limit: 80% of €50.00, €44.00; €0.20 per 1 MB
 2026-01-02 11:00  use 10 MB in us
 2026-01-02 12:00  use 20 MB in us
                   limit: 100% of €50.00, €50.00; €0.20 per 1 MB

@@ -46,11 +46,13 @@ def test_the_same_allowance_is_its_own_heir_wherever_it_stands() -> None:
     assert used(line) == {"data-basic": (3 * GB, 6 * GB), "more": (0, 30 * GB)}
 
 
-def test_a_smaller_plan_crosses_thresholds_without_reminding() -> None:
+def test_a_smaller_plan_reminds_of_the_highest_threshold_that_it_reaches() -> None:
     line = line_of("family")
     line.use(int(4.5 * GB), at=1)
-    assert thresholds(line.change_plan("basic", at=2)) == []
     # 90 % are used: 50 and 80 were crossed by the change, 100 is still to come.
+    effects = line.change_plan("basic", at=2)
+    assert thresholds(effects) == [("low", 80)]
+    assert decisions(effects) == ["plan_changed", "bucket_expired", "superseded"]
     assert thresholds(line.use(GB // 2, at=3)) == [("low", 100)]
 
 

@@ -46,6 +46,10 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-23 09:00  use 100 MB in us
 2026-01-24 08:00  restore roaming
                   (cost_cap_restored)
+                  (merged limit-near 80)
+                  limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
+                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
+                    Kundenservice zustimmen (kostenlos).
                   policy roaming-stop barred
 2026-01-24 09:00  pack travel-500mb
 2026-01-24 10:00  use 300 MB in us
@@ -63,6 +67,10 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-03-15 10:00  use 400 MB in us
 2026-03-20 10:00  restore roaming
                   (cost_cap_restored)
+                  (merged limit-near 80)
+                  limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
+                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
+                    Kundenservice zustimmen (kostenlos).
                   policy roaming-stop barred
 2026-04-15 10:00  opt-out roaming-limit
      04-15 00:00  policy roaming-stop restored
@@ -193,6 +201,12 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-11 09:00  use 100 MB by child
 2026-03-20 10:00  restore
                   (cost_cap_restored)
+                  overage-limit to parent: Data are suspended: overage charges have reached $50.00
+                    in this billing cycle. They go on at $0.05 per 1 MB only if the account holder
+                    agrees to pay more.
+                  overage-limit to child: Data are suspended: overage charges have reached $50.00 in
+                    this billing cycle. They go on at $0.05 per 1 MB only if the account holder
+                    agrees to pay more.
                   policy overage-stop barred
 2026-04-05 09:00  use 12 GB by child
      04-01 00:00  policy overage-stop restored
@@ -237,6 +251,9 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
      08-01 00:00  policy overage-stop restored
 2026-08-08 10:00  restore roaming
                   (cost_cap_restored)
+                  roaming-limit: Itinérance de données suspendue: les frais ont atteint 100,00 $
+                    pour ce cycle. Elle reprend à 0,50 $ par 1 Mo si le titulaire du compte accepte
+                    de payer plus.
                   policy roaming-stop barred
 """,
     )

@@ -10,6 +10,7 @@ from typing import Final
 from streamproc.core.alerts import alarms, checks, gate
 from streamproc.core.alerts.alarms import Edge
 from streamproc.core.alerts.gate import Message
+from streamproc.core.alerts.losses import Standing, edges_of_loss
 from streamproc.core.alerts.policy import UNRESTRICTED, leaves_no_trace
 from streamproc.core.alerts.timed import TIMED
 from streamproc.core.alerts.usage import USAGE, edges_of_crossed, messages_of_edges
@@ -124,6 +125,26 @@ def after_expiry(
     edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
     superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause)
     return [*out, *superseded, *submit(account, subscriber, messages, at_ms, rules)]
+
+
+def after_loss(
+    account: Account,
+    subscriber: str,
+    before: Standing,
+    at_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+    member: str = "",
+) -> list[Effect]:
+    """What a change gives reason to say that leaves less than there was; see ``losses``.
+
+    ``member`` is who of a pool it is about, if anybody in particular.
+    """
+    edges = edges_of_loss(account, before, rules)
+    edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
+    superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause, member)
+    out += superseded
+    return [*out, *submit(account, subscriber, messages, at_ms, rules)] if messages else out
 
 
 def after_change(

@@ -1,0 +1,109 @@
+"""Changes that leave a subscriber with less: thresholds that are reached though nothing was used.
+
+A smaller plan, a lower cap of a pool's member, a cost cap that holds again: what was used stays
+used, and may be at or beyond a threshold from then on. That costs money or stops the data, so it is
+told at once, like usage that reaches the same thresholds. A change that leaves as much as before,
+or more, tells nothing (law 13).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from streamproc.core.alerts.alarms import Edge
+from streamproc.core.alerts.figures import ENDLESS_BYTES
+from streamproc.core.alerts.own import own_of
+from streamproc.core.alerts.rules import WatchRule
+from streamproc.core.alerts.watch import reached_of
+from streamproc.core.charging import crossings_between
+from streamproc.core.events import CostCapRestored, MemberJoined, PlanChanged
+from streamproc.core.model import UNLIMITED, Account, Bucket
+from streamproc.core.quota.pools import cap_bucket
+from streamproc.core.rulebook import Rulebook
+
+LESSENING: Final = (PlanChanged, MemberJoined, CostCapRestored)
+"""Events that may leave less than before."""
+
+_WATCHED: Final = ("zero_balance", "overage_started", "spend_amount", "spend_percent")
+"""Kinds of watch rules whose threshold such a change may reach."""
+
+_Level = tuple[str, int]
+"""A rule and one of its thresholds."""
+
+
+class _Stand(NamedTuple):
+    bucket: Bucket
+    remaining_bytes: int
+    reached: set[_Level]
+
+
+class Standing(NamedTuple):
+    """What is reached before a change, to be compared with what is afterwards."""
+
+    buckets: list[_Stand]
+    caps: dict[str, _Stand]
+    """By the id of a member's cap."""
+    figures: set[_Level]
+
+
+def standing_of(account: Account, rules: Rulebook) -> Standing:
+    """All that is reached now, of buckets, of caps of members and of the whole account."""
+    return Standing(
+        [_stand(account, bucket, rules) for bucket in account.buckets],
+        {bucket.id: _stand(account, bucket, rules) for bucket in _caps(account)},
+        {(rule.id, threshold) for rule, threshold in _figures(account, rules)},
+    )
+
+
+def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[Edge]:
+    """What is reached now and was not before, where less is left than before; ascending."""
+    edges: list[Edge] = []
+    for bucket in account.buckets:
+        was = next((one for one in before.buckets if one.bucket is bucket), None)
+        if was is not None:
+            edges += _edges(account, bucket, was, rules)
+    for bucket in _caps(account):
+        # A member that had no cap, or did not belong to the pool, had no end.
+        was = before.caps.get(bucket.id, _Stand(bucket, ENDLESS_BYTES, set()))
+        edges += _edges(account, bucket, was, rules)
+    for rule, threshold in _figures(account, rules):
+        if (rule.id, threshold) not in before.figures:
+            edges.append(Edge(rule, None, threshold, threshold))
+    return edges
+
+
+def _edges(account: Account, bucket: Bucket, was: _Stand, rules: Rulebook) -> list[Edge]:
+    if _remaining_bytes(bucket) >= was.remaining_bytes:
+        return []
+    return [
+        Edge(one.rule, bucket, one.value, one.used_bytes)
+        for one in crossings_between(rules, bucket, 0, bucket.used_bytes, own_of(account, rules))
+        if (one.rule.id, one.value) not in was.reached
+    ]
+
+
+def _stand(account: Account, bucket: Bucket, rules: Rulebook) -> _Stand:
+    reached = crossings_between(rules, bucket, 0, bucket.used_bytes, own_of(account, rules))
+    return _Stand(bucket, _remaining_bytes(bucket), {(one.rule.id, one.value) for one in reached})
+
+
+def _remaining_bytes(bucket: Bucket) -> int:
+    return ENDLESS_BYTES if bucket.kind == UNLIMITED else bucket.remaining_bytes
+
+
+def _caps(account: Account) -> list[Bucket]:
+    quota = account.quota
+    return [
+        cap_bucket(account, name, member)
+        for name, member in (quota.members.items() if quota is not None else ())
+        if member.cap_bytes is not None
+    ]
+
+
+def _figures(account: Account, rules: Rulebook) -> list[tuple[WatchRule, int]]:
+    return [
+        (rule, threshold)
+        for rule in rules.watch_rules
+        if rule.kind in _WATCHED
+        for threshold in reached_of(account, rule, rules)
+    ]
