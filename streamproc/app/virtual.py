@@ -20,7 +20,7 @@ from streamproc.core.rulebook import Rulebook
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
 
-TOPICS = Topics((), "reminders", "audit", "rejects")
+TOPICS = Topics((), "reminders", "audit", "rejects", "orders", "policy")
 """Outputs are told apart by these names."""
 
 Emit = Callable[[str, bytes | None, bytes], None]
@@ -75,6 +75,12 @@ class VirtualWorker:
         clock_ms = max(self._clocks.get(partition, 0), now_ms)
         self._clocks[partition] = clock_ms
         let_time_pass(self._processor, self._rows_of(partition), self._outbox, clock_ms)
+
+    def next_due_ms(self, partition: int) -> int:
+        """Nothing of a partition is due earlier."""
+        rows = self._rows_of(partition)
+        rows.take_changes()
+        return rows.next_due_ms
 
     def finish(self, advance_ms: int = 0) -> None:
         """Let time pass everywhere to the latest clock, and so much more."""

@@ -9,6 +9,7 @@ from streamproc.cli.dead_letters import dead_letters
 from streamproc.cli.demo import demo
 from streamproc.cli.dispatch import dispatch
 from streamproc.cli.explain import explain
+from streamproc.cli.play import play
 from streamproc.cli.replay import replay
 from streamproc.cli.retract import retract
 from streamproc.cli.rules import rules
@@ -30,6 +31,7 @@ main.add_command(dead_letters)
 main.add_command(demo)
 main.add_command(dispatch)
 main.add_command(explain)
+main.add_command(play)
 main.add_command(replay)
 main.add_command(retract)
 main.add_command(rules)

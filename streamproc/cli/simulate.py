@@ -86,8 +86,9 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
     from streamproc.app.plain import NativeMissingError
     from streamproc.contracts.rulesfile import removed
     from streamproc.edges.bulk import TopicError
+    from streamproc.edges.pictures import NoMatplotlibError, check
     from streamproc.edges.recording import BadRecordingError
-    from streamproc.edges.simulation.picture import NoMatplotlibError, check, draw
+    from streamproc.edges.simulation.picture import draw
 
     books = (read_rules(present), read_rules(rules))
     try:

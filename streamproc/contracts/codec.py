@@ -99,6 +99,11 @@ def _key_mismatch(event: SubscriberEvent, key: bytes | None) -> DecodeFailure:
     return DecodeFailure("key_mismatch", "the key is not the event's subscriber", event_id)
 
 
+def decode_effect(value: bytes) -> Effect:
+    """Any output record. Raises ``msgspec.DecodeError``; unknown fields are ignored."""
+    return _decode_effect(value)
+
+
 def decode_reminder(value: bytes) -> Reminder:
     """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
     return _decode_as(Reminder, value)
@@ -144,6 +149,7 @@ __all__ = [
     "DecodeFailure",
     "Effect",
     "decode_audit",
+    "decode_effect",
     "decode_event",
     "decode_order",
     "decode_policy",

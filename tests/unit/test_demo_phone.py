@@ -8,7 +8,8 @@ import pytest
 from rich.cells import cell_len
 
 from streamproc.core.effects import Cause, Reminder
-from streamproc.edges.demo.phone import Message, Phone, lines_of, message_of
+from streamproc.edges.demo.phone import Message, Phone, message_of
+from streamproc.edges.wrapping import lines_of
 
 
 def reminder(locale: str = "en", kind: str = "usage_percent", text: str = "used") -> Reminder:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from streamproc.cli import main
 
-COMMANDS = ("dead-letters", "dispatch", "replay", "send", "workload")
+COMMANDS = ("dead-letters", "dispatch", "play", "replay", "send", "workload")
 SPEAK_FOR_THEMSELVES = {"compression", "log_level", "log_format"}
 """Their choices say all."""
 

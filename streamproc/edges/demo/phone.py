@@ -5,14 +5,10 @@ Thousands of SMS pass in a month of half a minute. The phone shows some, at a pa
 
 from __future__ import annotations
 
-import re
 from collections import Counter, deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
-
-from rich.cells import cell_len
 
 from streamproc.core.effects import Reminder
 from streamproc.core.privacy import mask
@@ -20,10 +16,6 @@ from streamproc.core.privacy import mask
 SENDER = "STREAMPROC"
 SHOWN = 16
 _ZH_WEEKDAYS = "一二三四五六日"
-
-# What must not be broken (an amount with its unit, a word, a date), or a single character that may
-# end a line. Closing punctuation stays with what it closes.
-_UNBROKEN = re.compile(r"[\d.]+ [kMGT]?B[,。;.]?|[^\s⺀-￯]+[,。、:;)】%]?|[^\s][,。、:;)】]?|\s+")
 
 
 @dataclass(frozen=True)
@@ -92,31 +84,6 @@ def message_of(reminder: Reminder, zone: str) -> Message:
         text=reminder.text,
         segments=reminder.segments,
     )
-
-
-def lines_of(text: str, width: int) -> list[str]:
-    """A text in lines of at most ``width`` cells; Chinese may break anywhere, figures do not."""
-    lines = [""]
-    free = width
-    for piece in _pieces(text, width):
-        size = cell_len(piece)
-        if size > free:
-            lines.append("")
-            free = width
-        if piece.isspace() and not lines[-1]:
-            continue
-        lines[-1] += piece
-        free -= size
-    return [line.rstrip() for line in lines]
-
-
-def _pieces(text: str, width: int) -> Iterator[str]:
-    for piece in _UNBROKEN.findall(text):
-        while cell_len(piece) > width:  # longer than a line: broken after all
-            cut = next(n for n in range(len(piece), 0, -1) if cell_len(piece[:n]) <= width)
-            yield piece[:cut]
-            piece = piece[cut:]
-        yield piece
 
 
 def _in_chinese(local: datetime) -> str:

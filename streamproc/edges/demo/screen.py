@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from streamproc.core.texts.formats import readable_bytes
-from streamproc.edges.demo.phone import SENDER, Message, lines_of
+from streamproc.edges.demo.phone import SENDER, Message
 from streamproc.edges.demo.story import EXPLANATION, LEGEND, SHORT_LEGEND, TITLE, Frame
 from streamproc.edges.demo.summary import KINDS
+from streamproc.edges.wrapping import lines_of
 
 LEAST_WIDTH, LEAST_HEIGHT = 72, 20
 TWO_PHONES_WIDTH = 112

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec import UNSET
 
 from streamproc.core.effects import Audited, Balance
 from streamproc.core.events import (
     AccountActivated,
+    AccountClosed,
+    CostCapLifted,
+    CostCapRestored,
+    LocationUpdated,
+    MemberJoined,
+    MemberLeft,
     OptedIn,
     OptedOut,
     PlanChanged,
+    PreferencesSet,
+    ProfileChanged,
+    ServiceCharged,
+    ServiceChargeRequested,
+    ServiceRefunded,
+    ServiceRequested,
+    ServiceSubscribed,
+    ServiceUnsubscribed,
     SubscriberEvent,
     ToppedUp,
     UsageRecorded,
+    UsageRefunded,
 )
 from streamproc.core.instants import LAST_MS, from_ms
 from streamproc.core.texts.formats import readable_bytes
@@ -100,10 +118,15 @@ def about(audit: Audited, unit: str | None) -> str:
     return " ".join(parts)
 
 
-def why(audit: Audited) -> str:
-    """What was decided and its figures, for people."""
+def utc(instant_ms: int) -> str:
+    """An instant as it is shown where many zones meet."""
+    return f"{from_ms(instant_ms):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def why(audit: Audited, instant: Callable[[int], str] = utc) -> str:
+    """What was decided and its figures, for people; ``instant`` shows points in time."""
     told = WHY.get(audit.decision, audit.decision.replace("_", " "))
-    figures = ", ".join(figure(name, number) for name, number in audit.figures.items())
+    figures = ", ".join(figure(name, number, instant) for name, number in audit.figures.items())
     return f"{told} ({figures})" if figures else told
 
 
@@ -113,16 +136,18 @@ def level(value: int, unit: str | None) -> str:
     return shown.format(value, readable_bytes(value))
 
 
-def figure(name: str, number: int) -> str:
+def figure(name: str, number: int, instant: Callable[[int], str] = utc) -> str:
     """A figure by the unit in its name: ``until 2026-01-05T08:00:00Z``, ``used 1.5 GB``."""
     stem, _, unit = name.rpartition("_")
     stem = stem.replace("_", " ")
     if unit == "bytes":
         return f"{stem} {readable_bytes(number)}"
+    if unit == "minor":
+        return f"{stem} {number} minor units"
     if unit != "ms":
         return f"{number} {name.replace('_', ' ')}"
     is_instant = 10**11 <= number < LAST_MS
-    return f"{stem} {from_ms(number):%Y-%m-%dT%H:%M:%SZ}" if is_instant else f"{stem} {number} ms"
+    return f"{stem} {instant(number)}" if is_instant else f"{stem} {number} ms"
 
 
 def balance(one: Balance) -> str:
@@ -135,22 +160,96 @@ def balance(one: Balance) -> str:
 
 
 def happened(event: SubscriberEvent) -> str:
-    """An event in a few words."""
-    if isinstance(event, UsageRecorded):
-        zone = "" if event.roaming_zone == "home" else f" in {event.roaming_zone}"
-        group = f" (rating group {event.rating_group})" if event.rating_group else ""
-        return f"{readable_bytes(event.used_bytes)} used{zone}{group}"
-    if isinstance(event, AccountActivated):
-        return f"activated with plan {event.plan}"
-    if isinstance(event, PlanChanged):
-        return f"plan changed to {event.plan}, {event.effective.replace('_', ' ')}"
-    if isinstance(event, ToppedUp):
-        if event.pack is not UNSET:
-            return f"topped up with pack {event.pack}"
-        granted = event.granted_bytes
-        return f"topped up with {readable_bytes(granted) if granted is not UNSET else 'bytes'}"
-    if isinstance(event, OptedOut | OptedIn):
-        verb = "left" if isinstance(event, OptedOut) else "joined"
-        return f"{verb} category {event.category}"
+    """An event in a few words; neither numbers nor texts of subscribers (law 21)."""
+    words = _EVENTS.get(type(event))
+    if words is not None:
+        return words(event)
     kind = type(event).__struct_config__.tag
     return str(kind).rpartition(".")[2].replace("_", " ")
+
+
+def _usage(event: UsageRecorded) -> str:
+    return f"{readable_bytes(event.used_bytes)} used{_where(event)}"
+
+
+def _refund(event: UsageRefunded) -> str:
+    return f"{readable_bytes(event.refunded_bytes)} of usage taken back{_where(event)}"
+
+
+def _where(event: UsageRecorded | UsageRefunded) -> str:
+    zone = "" if event.roaming_zone == "home" else f" in {event.roaming_zone}"
+    group = f" (rating group {event.rating_group})" if event.rating_group else ""
+    return zone + group
+
+
+def _top_up(event: ToppedUp) -> str:
+    if event.pack is not UNSET:
+        return f"topped up with pack {event.pack}"
+    granted = event.granted_bytes
+    return f"topped up with {readable_bytes(granted) if granted is not UNSET else 'bytes'}"
+
+
+def _profile(event: ProfileChanged) -> str:
+    told = []
+    if event.time_zone is not UNSET:
+        told.append(f"time zone {event.time_zone}")
+    if event.locale is not UNSET:
+        told.append(f"language {event.locale}")
+    if event.segments is not UNSET:
+        told.append(f"segments {', '.join(event.segments) or 'none'}")
+    return f"profile changed: {'; '.join(told)}"
+
+
+def _choice(event: PreferencesSet) -> str:
+    told = []
+    if event.summary_every is not UNSET:
+        told.append(f"summary {event.summary_every.replace('_', ' ')}")
+    if event.summary_at is not UNSET:
+        told.append(f"at {event.summary_at}")
+    if event.own_percents is not UNSET:
+        levels = ", ".join(f"{one} %" for one in event.own_percents)
+        told.append(f"levels {levels or 'of the rules'}")
+    return f"chosen: {'; '.join(told)}"
+
+
+def _consent(event: CostCapLifted | CostCapRestored) -> str:
+    tariff = f" of {event.tariff}" if event.tariff else ""
+    if isinstance(event, CostCapRestored):
+        return f"consent to spend beyond the cap{tariff} taken back"
+    return f"consent to spend beyond the cap{tariff} until {event.until.replace('_', ' ')}"
+
+
+def _joined(event: MemberJoined) -> str:
+    cap = "" if event.cap_bytes is UNSET else f", at most {readable_bytes(event.cap_bytes)}"
+    return f"joined the pool as {event.role}{cap}"
+
+
+def _location(event: LocationUpdated) -> str:
+    zone = event.roaming_zone
+    return "seen at home" if zone == "home" else f"seen in {zone}"
+
+
+_EVENTS: dict[type[SubscriberEvent], Callable[[Any], str]] = {
+    UsageRecorded: _usage,
+    UsageRefunded: _refund,
+    AccountActivated: lambda event: f"activated with plan {event.plan}",
+    PlanChanged: lambda one: f"plan changed to {one.plan}, {one.effective.replace('_', ' ')}",
+    ToppedUp: _top_up,
+    OptedOut: lambda event: f"left category {event.category}",
+    OptedIn: lambda event: f"joined category {event.category}",
+    ProfileChanged: _profile,
+    PreferencesSet: _choice,
+    CostCapLifted: _consent,
+    CostCapRestored: _consent,
+    MemberJoined: _joined,
+    MemberLeft: lambda event: "left the pool",
+    LocationUpdated: _location,
+    ServiceRequested: lambda event: f"ordered {event.service}",
+    ServiceSubscribed: lambda event: f"subscribed to {event.service}",
+    ServiceUnsubscribed: lambda event: f"unsubscribed from {event.service}",
+    ServiceChargeRequested: lambda one: f"billing is about to charge {one.service}",
+    ServiceCharged: lambda one: f"billing charged {one.service}",
+    ServiceRefunded: lambda one: f"billing gave money back for {one.service}",
+    AccountClosed: lambda event: "contract closed",
+}
+"""Of each event, what happened."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -71,7 +72,7 @@ def open_reader(name: str, mapping: Path | None = None) -> Reader:
 def read_ndjson(content: BinaryIO, identity: str) -> Iterator[Read]:
     """Events as they go into the topic; a missing ``id`` is made of the file and the line."""
     for line, text in enumerate(content, 1):
-        text = text.strip()
+        text = (text.removeprefix(BOM_UTF8) if line == 1 else text).strip()
         if not text:
             continue
         try:

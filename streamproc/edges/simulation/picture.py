@@ -19,23 +19,6 @@ COLOURS = {
 }
 
 
-class NoMatplotlibError(RuntimeError):
-    """The message says how to get it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "a picture needs matplotlib, which is not installed: pip install 'streamproc[pictures]'"
-        )
-
-
-def check() -> None:
-    """Before the work begins. Raises :class:`NoMatplotlibError`."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise NoMatplotlibError from None
-
-
 def draw(report: Report, path: Path) -> None:
     """Write the picture; the name's ending tells the form (.png, .svg, .pdf).
 

@@ -1,0 +1,258 @@
+"""``streamproc play``: what rules do with a file of events; no broker, nothing is kept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamproc.cli.durations import Instant
+from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.virtual import input_records
+
+if TYPE_CHECKING:
+    from streamproc.app.virtual import VirtualWorker
+    from streamproc.core.model import Account
+    from streamproc.core.rulebook import Rulebook
+    from streamproc.edges.play.playing import Played
+    from streamproc.edges.play.reading import EventsFile
+    from streamproc.edges.recording import LogRecord
+
+PLAIN_WIDTH, LEAST_WIDTH, MOST_WIDTH = 80, 40, 110
+SHOWN_BAD = 20
+_RULES_SUFFIXES = frozenset({".yaml", ".yml", ".toml"})
+_EVENTS_SUFFIXES = frozenset({".ndjson", ".jsonl"})
+
+
+class _Engine:
+    """The worker in memory, with one partition."""
+
+    def __init__(self, worker: VirtualWorker) -> None:
+        self._worker = worker
+
+    @property
+    def next_due_ms(self) -> int:
+        return self._worker.next_due_ms(0)
+
+    def reach(self, now_ms: int) -> None:
+        self._worker.reach(0, now_ms)
+
+    def apply(self, record: LogRecord) -> None:
+        self._worker.apply(input_records([record]))
+
+    def account(self, key: bytes) -> Account | None:
+        return self._worker.account(0, key)
+
+
+@click.command(short_help="Show what rules make of a file of events.")
+@click.argument("files", nargs=-1, required=True, metavar="[RULES] EVENTS")
+@click.option(
+    "--until",
+    "until_ms",
+    type=Instant(),
+    help="Let time pass until then, such as 2026-02-03T00:00:00+08:00. Default: a day after the "
+    "last billing cycle that an event was in.",
+)
+@click.option(
+    "--locale", metavar="TAG", help="All subscribers read texts in this language, such as en."
+)
+@click.option(
+    "--subscriber", "subscribers", multiple=True, help="Show only this one. May be repeated."
+)
+@click.option(
+    "--view",
+    type=click.Choice(["timeline", "phone"]),
+    default="timeline",
+    help="All that happens, or only what each phone shows.",
+)
+@click.option("--all", "every", is_flag=True, help="Show each usage event by itself.")
+@click.option("--sender", default="", help="Whom messages are from.", show_default=False)
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw timelines (.png, .svg, .pdf); needs streamproc[pictures].",
+)
+def play(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Play EVENTS under RULES: every SMS, what was held back or dropped and why, and balances.
+
+    EVENTS is NDJSON as `streamproc send` takes it; - is standard input. RULES is a rules file or
+    pack:NAME; without it the packaged rules are in force. An event arrives at its own time. Needs
+    no broker, keeps nothing. Ends with 1 if a line is no event or an event was rejected.
+
+    \b
+    streamproc play rules.yaml events.ndjson
+    streamproc play pack:us events.ndjson --view phone
+    streamproc play rules.yaml events.ndjson --locale ar --picture lives.png
+    """
+    rules_path, events_path = _paths(files)
+    if options["picture"] is not None:
+        _check_pictures()
+    rules = read_rules(rules_path)
+    file = _events(events_path, options["locale"])
+    _tell_bad(file)
+    if not file.lines:
+        raise click.ClickException(f"{file.name}: no line of it is an event")
+    played = _played(rules, file, options["until_ms"])
+    if not played.events:
+        raise click.ClickException("--until is before the first event: nothing was played")
+    subscribers = _chosen(played, options["subscribers"])
+    _tell_rejected(played, file, rules)
+    _make_printable()
+    if as_json:
+        _print_json(played, file, rules, subscribers)
+    else:
+        _print(played, file, rules, subscribers, options)
+    if options["picture"] is not None:
+        _draw(played, subscribers, options["picture"])
+    raise SystemExit(1 if file.bad or played.rejects() else 0)
+
+
+def _check_pictures() -> None:
+    from streamproc.edges.pictures import NoMatplotlibError, check
+
+    try:
+        check()
+    except NoMatplotlibError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _paths(files: tuple[str, ...]) -> tuple[Path | None, Path]:
+    """The rules file, if one is given, and the file of events."""
+    if len(files) > 2:
+        raise click.UsageError("give RULES and EVENTS, or EVENTS alone")
+    *before, events = files
+    if len(files) == 2 and _is_turned_round(before[0], events):
+        raise click.UsageError(f"RULES come first: streamproc play {events} {before[0]}")
+    if len(files) == 1 and (events.startswith("pack:") or _has(events, _RULES_SUFFIXES)):
+        raise click.UsageError(f"EVENTS are missing: streamproc play {events} events.ndjson")
+    rules = RulesPath().convert(before[0], None, None) if before else None
+    path = Path(events)
+    if events != "-" and not path.is_file():
+        what = "is a folder" if path.is_dir() else "is not there"
+        raise click.ClickException(f"{events} {what}; give a file of events")
+    return rules, path
+
+
+def _is_turned_round(first: str, second: str) -> bool:
+    return _has(second, _RULES_SUFFIXES) and (first == "-" or _has(first, _EVENTS_SUFFIXES))
+
+
+def _has(name: str, suffixes: frozenset[str]) -> bool:
+    return Path(name).suffix.lower() in suffixes
+
+
+def _events(path: Path, locale: str | None) -> EventsFile:
+    from streamproc.edges.play.reading import in_locale, read_events
+    from streamproc.edges.readers.forms import NoEventsError
+    from streamproc.edges.readers.records import UnreadableFileError
+
+    try:
+        file = read_events(path)
+    except (NoEventsError, UnreadableFileError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror or error}") from error
+    if locale is None:
+        return file
+    return in_locale(file, _known_locale(locale))
+
+
+def _known_locale(tag: str) -> str:
+    from babel.core import Locale, UnknownLocaleError
+
+    try:
+        Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError) as error:
+        raise click.BadParameter(
+            f"{tag!r} is no language; write for instance en or zh-CN", param_hint="--locale"
+        ) from error
+    return tag
+
+
+def _tell_bad(file: EventsFile) -> None:
+    for record in file.bad[:SHOWN_BAD]:
+        click.echo(f"{file.name}:{record.line}: {record.reason}", err=True)
+    if len(file.bad) > SHOWN_BAD:
+        click.echo(f"{file.name}: {len(file.bad) - SHOWN_BAD:,} more bad lines", err=True)
+
+
+def _tell_rejected(played: Played, file: EventsFile, rules: Rulebook) -> None:
+    from streamproc.edges.play.words import reject_words
+
+    rejects = played.rejects()
+    for line, reject in rejects[:SHOWN_BAD]:
+        told = reject_words(reject, line.event, rules)
+        click.echo(f"{file.name}:{line.number}: rejected: {told}", err=True)
+    if len(rejects) > SHOWN_BAD:
+        click.echo(f"{file.name}: {len(rejects) - SHOWN_BAD:,} more rejected events", err=True)
+
+
+def _played(rules: Rulebook, file: EventsFile, until_ms: int | None) -> Played:
+    from streamproc.app.virtual import VirtualWorker
+    from streamproc.edges.play.playing import Play
+
+    run = Play(rules)
+    worker = VirtualWorker(rules, lambda _topic, _key, value: run.take(value), "off")
+    return run.run(_Engine(worker), file.lines, until_ms)
+
+
+def _chosen(played: Played, wanted: tuple[str, ...]) -> list[str]:
+    """The subscribers to show, in the order of the file."""
+    known = played.subscribers
+    for one in wanted:
+        if one not in known:
+            raise click.ClickException(f"no event is of subscriber {one}")
+    return [one for one in known if not wanted or one in wanted]
+
+
+def _print_json(played: Played, file: EventsFile, rules: Rulebook, subscribers: list[str]) -> None:
+    import msgspec
+
+    from streamproc.edges.play.document import documents
+
+    for one in documents(played, file, rules, set(subscribers)):
+        click.echo(msgspec.json.encode(one).decode())
+
+
+def _print(
+    played: Played,
+    file: EventsFile,
+    rules: Rulebook,
+    subscribers: list[str],
+    options: dict[str, Any],
+) -> None:
+    from rich.console import Console
+
+    from streamproc.edges.play.showing import Look, Shown
+    from streamproc.edges.wrapping import lines_of
+
+    console = Console()
+    is_terminal = console.is_terminal and not console.is_dumb_terminal
+    width = min(max(console.width, LEAST_WIDTH), MOST_WIDTH) if is_terminal else PLAIN_WIDTH
+    shown = Shown(played, rules, Look(width, is_terminal, options["sender"], options["every"]))
+    view = shown.timeline if options["view"] == "timeline" else shown.phones
+    for line in view(subscribers):
+        console.print(line, soft_wrap=True, highlight=False)
+    for sentence in shown.summary(len(file.bad)):
+        for told in lines_of(sentence, width):
+            click.echo(told)
+
+
+def _draw(played: Played, subscribers: list[str], path: Path) -> None:
+    from streamproc.edges.play.picture import draw
+
+    try:
+        draw(played, subscribers, path)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(f"{path}: {error}") from error
+
+
+def _make_printable() -> None:
+    """Characters that the output cannot hold are replaced; they end no command."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")

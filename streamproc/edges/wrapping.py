@@ -1,0 +1,42 @@
+"""The lines in which a phone shows a text: measured in cells, broken where its language may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rich.cells import cell_len
+
+_CLOSING = r"[,。、:;)】%，：；）！？」』》.!?]"
+# What must not be broken (an amount with its unit, a word, a date), or a single character that may
+# end a line. Closing punctuation stays with what it closes.
+_UNBROKEN = re.compile(rf"[\d.]+ [kMGT]?B{_CLOSING}?|[^\s⺀-￯]+{_CLOSING}?|[^\s]{_CLOSING}?|\s+")
+
+
+def lines_of(text: str, width: int) -> list[str]:
+    """A text in lines of at most ``width`` cells; Chinese may break anywhere, figures do not."""
+    return [line for paragraph in text.split("\n") for line in _lines(paragraph, width)]
+
+
+def _lines(paragraph: str, width: int) -> list[str]:
+    lines = [""]
+    free = width
+    for piece in _pieces(paragraph, width):
+        size = cell_len(piece)
+        if size > free:
+            lines.append("")
+            free = width
+        if piece.isspace() and not lines[-1]:
+            continue
+        lines[-1] += piece
+        free -= size
+    return [line.rstrip() for line in lines]
+
+
+def _pieces(paragraph: str, width: int) -> Iterator[str]:
+    for piece in _UNBROKEN.findall(paragraph):
+        while cell_len(piece) > width:  # longer than a line: broken after all
+            cut = next(n for n in range(len(piece), 0, -1) if cell_len(piece[:n]) <= width)
+            yield piece[:cut]
+            piece = piece[cut:]
+        yield piece

@@ -1,0 +1,428 @@
+"""``streamproc play``: what a file of events does under rules, told to people and to programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from click.testing import CliRunner, Result
+from rich.cells import cell_len
+
+from streamproc.cli import main
+from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.edges.play.playing import Play, Played
+from streamproc.edges.play.reading import read_events
+from streamproc.edges.readers.forms import IN_WORDS
+
+ROOT = Path(__file__).parents[2]
+WHO = "34600000001"
+RULES = """\
+version: 1
+currency: EUR
+default_locale: en
+alerts: {quiet_hours: {start: "22:00", end: "07:00"}}
+plans:
+  - id: basic
+    allowances: [{id: data, granted_bytes: 1_000_000}]
+    overage_price_minor: 5
+    overage_unit_bytes: 1000
+    cost_cap_minor: 100
+    policies: [{id: stop, when: cost_cap, state: barred}]
+  - id: endless
+    allowances: [{id: all, unlimited: true}]
+packs:
+  - {id: day, granted_bytes: 500_000, validity_hours: 24}
+rules:
+  - id: low
+    kind: usage_percent
+    thresholds: [50, 80, 100]
+    category: balance
+    texts: {en: "{percent}% of {bucket}, {remaining} left", ar: "{percent} {remaining}",
+            zh-CN: "【流量提醒】您的套餐流量已经使用了{percent},剩余流量为{remaining},请注意使用。"}
+commands: {}
+"""
+
+GOLDEN = """\
+34600000001, times in Europe/Madrid
+================================================================================
+Mon 5 Jan 2026
+  09:00    activated with plan basic                                      line 1
+           data: new, 1 MB, until Sat 10 Jan 2026 00:00
+  12:00    600 kB used                                                    line 2
+           data: 1 MB -> 400 kB left of 1 MB
+           +- SMS from STREAMPROC ------------------+
+           | 60% of data, 400 kB left               |
+           +- low 50 % of data, en, 1 part (GSM-7) -+
+  23:17    250 kB used                                                    line 3
+           data: 400 kB -> 150 kB left of 1 MB
+           quiet hours: low 80 % of data: held back by quiet hours (until Tue
+             6 Jan 2026 07:00)
+
+Tue 6 Jan 2026
+  07:00    (time passed)
+           +- SMS from STREAMPROC ------------------+
+           | 85% of data, 150 kB left               |
+           +- low 80 % of data, en, 1 part (GSM-7) -+
+
+Sat 10 Jan 2026
+  00:00    (time passed)
+           data: 150 kB -> 1 MB left of 1 MB, until Tue 10 Feb 2026 00:00
+           bucket expired: data: what was left expired (granted 1 MB, used
+             850 kB, expired 150 kB)
+           cycle closed: the billing cycle ended (granted 1 MB, used 850 kB,
+             expired 150 kB, overage 0 B)
+
+At the end (Sun 11 Jan 2026 00:00): active, plan basic
+           data: 1 MB left of 1 MB, until Tue 10 Feb 2026 00:00
+
+3 events of 1 subscriber, 2 SMS (2 parts), 1 held back.
+Played until Sun 11 Jan 2026 00:00 (Europe/Madrid), a day after the last billing
+cycle that an event was in.
+"""
+
+
+def event(kind: str, day: float, **fields: Any) -> dict[str, Any]:
+    """An event some days after the begin of January 2026 in Madrid."""
+    hours, minutes = divmod(round(day % 1 * 1440), 60)
+    clock = f"{int(hours):02}:{minutes:02}:00"
+    time = fields.pop("time", f"2026-01-{int(day):02}T{clock}+01:00")
+    who = fields.pop("who", WHO)
+    return {"type": kind, "source": "billing", "subscriber": who, "time": time, **fields}
+
+
+def activated(day: float = 5, **fields: Any) -> dict[str, Any]:
+    known = {"plan": "basic", "time_zone": "Europe/Madrid", "billing_anchor_day": 10}
+    return event("account.activated", day, **(known | fields))
+
+
+def used(day: float, total_bytes: int, **fields: Any) -> dict[str, Any]:
+    return event("usage.recorded", day, total_bytes=total_bytes, **fields)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules.yaml").write_text(RULES, encoding="utf-8")
+    return tmp_path
+
+
+def write(events: list[Any], name: str = "events.ndjson") -> None:
+    """Events as lines, numbered by ids; texts are lines as they are."""
+    lines = [
+        one if isinstance(one, str) else json.dumps({"id": f"e{number}", **one})
+        for number, one in enumerate(events, 1)
+    ]
+    Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def play(events: list[Any], *more: str) -> Result:
+    write(events)
+    return CliRunner().invoke(main, ["play", "rules.yaml", "events.ndjson", *more])
+
+
+def documents(events: list[Any], *more: str) -> list[dict[str, Any]]:
+    result = play(events, "--json", *more)
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_life_is_a_timeline_with_phones_in_it(folder: Path) -> None:
+    result = play([activated(5.375), used(5.5, 600_000), used(5.97, 250_000)])
+
+    assert result.stdout == GOLDEN
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_policies_prices_and_what_is_dropped_are_told(folder: Path) -> None:
+    shown = play(
+        [
+            activated(),
+            event("account.opted_out", 5.1, category="balance"),
+            used(5.5, 1_020_000),
+        ]
+    ).stdout
+
+    assert "beyond all: 0 B -> 20 kB (€1.00 in this cycle)" in shown
+    assert "to the policy system: stop barred (cost cap)" in shown
+    assert "opted out: low 100 % of data: not sent: the subscriber left the" in shown
+    assert "superseded: low 50 %, 80 % of data: not sent: a higher" in shown
+
+
+def test_texts_of_the_subscriber_and_unlimited_data_are_shown(folder: Path) -> None:
+    shown = play(
+        [
+            activated(plan="endless"),
+            used(5.2, 5_000_000),
+            event("sms.received", 5.3, text="STOP"),
+        ]
+    ).stdout
+
+    assert "all: unlimited, 0 B -> 5 MB used" in shown
+    assert 'sent a text: "STOP"' in shown
+
+
+def test_usage_of_which_nothing_follows_is_told_together(folder: Path) -> None:
+    events = [activated(), *(used(5.5 + n / 1440, 1000) for n in range(5)), used(6.5, 1000)]
+
+    together = play(events).stdout
+    assert "5 kB used by 5 events until 12:04" in together
+    assert "data: 1 MB -> 995 kB left of 1 MB" in together
+    assert "  12:00    1 kB used" in together.split("Tue 6 Jan 2026")[1]
+    assert play(events, "--all").stdout.count("1 kB used ") == 6
+
+
+def test_an_event_behind_a_later_one_arrives_late(folder: Path) -> None:
+    shown = play([activated(), used(6.5, 1000), used(6.25, 1000)]).stdout
+    assert "12:00    1 kB used, at Tue 6 Jan 2026 06:00: it arrived late" in shown
+
+
+def test_a_late_event_is_charged_to_the_cycle_in_which_it_happened(folder: Path) -> None:
+    found = documents([activated(), used(11.5, 1000), used(9.5, 4000)])
+    decisions = [one["decision"] for one in found if one["type"] == "decision"]
+    assert "late_usage" in decisions
+    after = [one["after"] for one in found if one["type"] == "event"][-1]
+    assert after["buckets"][0]["used_bytes"] == 1000
+
+
+def test_bad_lines_and_rejects_are_named_and_the_rest_is_played(folder: Path) -> None:
+    result = play(
+        [
+            activated(),
+            '{"type": "usage.recorded"',
+            used(5.2, -1),
+            event("account.topped_up", 5.3, pack="days"),
+            used(5.5, 600_000),
+        ]
+    )
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "events.ndjson:2: is not a JSON object",
+        "events.ndjson:3: total_bytes: Expected `int` >= 0",
+        "events.ndjson:4: rejected: unknown_pack: no such pack in the rules ('days'; did you "
+        "mean day?)",
+    ]
+    assert "60% of data" in result.stdout
+    assert "1 event REJECTED" in result.stdout
+    assert "Bad lines: 2; the rest was played." in result.stdout
+
+
+def test_an_unknown_plan_is_told_with_those_that_there_are(folder: Path) -> None:
+    result = play([activated(plan="huge"), used(5.5, 1000)])
+    assert result.exit_code == 1
+    wanted = "events.ndjson:1: rejected: unknown_plan: no such plan in the rules ('huge'; there"
+    assert result.stderr.startswith(f"{wanted} are: basic, endless)\n")
+    # Usage that waited for the activation in vain is rejected at its own line.
+    assert "events.ndjson:2: rejected: unknown_subscriber" in result.stderr
+
+
+OTHER_FORMS = {
+    "empty": b"\n  \n",
+    "recording": b'{"key":"8613","value":"{}","timestamp_ms":1}\n',
+    "cloudevents": b'{"specversion":"1.0","type":"usage.recorded","id":"1","source":"x"}\n',
+    "objects": b'{"bytes": 5}\n',
+    "array": b'[{"type":"usage.recorded"}]\n',
+    "table": b"subscriber;bytes\n346;5\n",
+    "binary": b"\xff\xfe\x00\x01",
+    "other": b"hello\n",
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_of_another_form_is_one_clear_line(folder: Path, form: str, packed: bool) -> None:
+    content = OTHER_FORMS[form]
+    Path("x").write_bytes(zstandard.ZstdCompressor().compress(content) if packed else content)
+
+    result = CliRunner().invoke(main, ["play", "rules.yaml", "x"])
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: x {IN_WORDS[form]};")  # type: ignore[index]
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "wanted"),
+    [
+        (["none.ndjson"], 1, "none.ndjson is not there"),
+        (["."], 1, ". is a folder"),
+        (["rules.yaml"], 2, "EVENTS are missing"),
+        (["pack:us"], 2, "EVENTS are missing"),
+        (["events.ndjson", "rules.yaml"], 2, "RULES come first"),
+        (["a", "b", "c"], 2, "give RULES and EVENTS"),
+        (["pack:uk", "events.ndjson"], 2, "there is no pack 'uk'"),
+        (["none.yaml", "events.ndjson"], 1, "none.yaml:1: cannot be read"),
+        (["rules.yaml", "events.ndjson", "--locale", "xx-YY"], 2, "'xx-YY' is no language"),
+        (["rules.yaml", "events.ndjson", "--subscriber", "1"], 1, "no event is of subscriber 1"),
+        (["rules.yaml", "events.ndjson", "--until", "2026-01-01T00:00:00Z"], 1, "nothing was"),
+        (["rules.yaml", "events.ndjson", "--until", "2026-01-01"], 2, "lacks a zone"),
+        (["rules.yaml", "events.ndjson", "--picture", "x.bmp.x"], 1, "x.bmp.x: "),
+    ],
+)
+def test_what_cannot_be_played_is_told(
+    folder: Path, arguments: list[str], code: int, wanted: str
+) -> None:
+    write([activated()])
+    result = CliRunner().invoke(main, ["play", *arguments])
+    assert result.exit_code == code, result.output
+    assert wanted in result.stderr
+
+
+def test_it_is_played_until_an_instant(folder: Path) -> None:
+    events = [activated(), used(5.5, 600_000), used(7.5, 1000)]
+    result = play(events, "--until", "2026-01-06T00:00:00+01:00")
+    assert "Played until Tue 6 Jan 2026 00:00 (Europe/Madrid)." in result.stdout
+    assert "Left out, because they are later: 1 event." in result.stdout
+    longer = play(events, "--until", "2026-03-15T00:00:00+01:00").stdout
+    assert longer.count("cycle closed") == 3
+
+
+def test_one_subscriber_of_several_is_chosen(folder: Path) -> None:
+    events = [activated(), activated(who="34600000002"), used(6, 600_000, who="34600000002")]
+    assert "34600000001" in play(events).stdout
+    chosen = play(events, "--subscriber", "34600000002").stdout
+    assert "34600000001" not in chosen
+    assert "60% of data" in chosen
+
+
+@pytest.mark.parametrize("locale", ["ar", "zh-CN"])
+def test_lines_keep_within_eighty_cells_in_every_script(folder: Path, locale: str) -> None:
+    shown = play([activated(locale="en"), used(5.5, 600_000)], "--locale", locale).stdout
+    lines = shown.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    bubble = [line for line in lines if line.strip()[:1] in "+|" and line.strip()]
+    assert len({cell_len(line) for line in bubble}) == 1
+    assert f", {locale}, " in bubble[-1]
+
+
+def test_a_phone_shows_what_comes_and_goes(folder: Path) -> None:
+    events = [activated(), used(5.5, 600_000), event("sms.received", 6, text="hello there")]
+    shown = play(events, "--view", "phone", "--sender", "ACME").stdout
+    assert shown.startswith(f"Phone {WHO}, times in Europe/Madrid\n")
+    assert "| 60% of data, 400 kB left" in shown
+    assert "SMS from ACME" in shown
+    assert "| hello there |" in shown
+    assert "data: 1 MB" not in shown
+
+
+def test_members_of_a_pool_have_phones_of_their_own(folder: Path) -> None:
+    events = [
+        activated(),
+        event("account.member_joined", 5.1, member="34600000009", role="owner"),
+        used(5.5, 600_000, member="34600000009"),
+    ]
+    shown = play(events).stdout
+    assert "34600000009 joined the pool as owner" in shown
+    assert "600 kB used by 34600000009" in shown
+    assert "34600000009: 0 B -> 600 kB used (owner)" in shown
+    assert "SMS from STREAMPROC to 34600000009" in shown
+    assert play(events, "--view", "phone").stdout.startswith("Phone 34600000009,")
+
+
+def test_json_has_every_moment_with_all_buckets(folder: Path) -> None:
+    found = documents([activated(), used(5.5, 600_000), '{"x": 1}', used(5.97, 250_000)])
+
+    assert [one["type"] for one in found] == [
+        "bad_line", "event", "decision", "event", "sms", "decision", "event", "decision",
+        "time_passed", "sms", "decision", "time_passed", "decision", "decision", "end",
+    ]  # fmt: skip
+    assert found[0] == {"type": "bad_line", "line": 3, "reason": "subscriber: is missing"}
+    usage, sms = found[3], found[4]
+    assert usage["before"]["buckets"][0]["remaining_bytes"] == 1_000_000
+    assert usage["after"]["buckets"][0]["remaining_bytes"] == 400_000
+    assert (usage["time"], usage["line"]) == ("2026-01-05T12:00:00+01:00", 2)
+    assert sms["text"] == "60% of data, 400 kB left"
+    assert (sms["moment"], sms["parts"], sms["to"]) == (usage["moment"], 1, WHO)
+    held = found[7]
+    assert held["decision"] == "quiet_hours"
+    assert held["why"].startswith("held back by quiet hours (until 2026-01-06T06:00:00Z")
+    assert found[-1] | {"until": ""} == {
+        "type": "end", "until": "", "events": 3, "left_out": 0, "bad_lines": 1, "rejected": 0,
+        "sms": 2, "sms_parts": 2,
+    }  # fmt: skip
+
+
+def test_standard_input_and_packed_files_are_read(folder: Path) -> None:
+    write([activated(), used(5.5, 600_000)])
+    content = Path("events.ndjson").read_bytes()
+    wanted = CliRunner().invoke(main, ["play", "rules.yaml", "events.ndjson"]).stdout
+    piped = CliRunner().invoke(main, ["play", "rules.yaml", "-"], input=content)
+    assert piped.stdout == wanted
+    Path("e.ndjson.zst").write_bytes(zstandard.ZstdCompressor().compress(content))
+    packed = CliRunner().invoke(main, ["play", "rules.yaml", "e.ndjson.zst"])
+    assert packed.stdout == wanted
+    # A byte order mark, as editors on Windows write it, is no fault of the first line.
+    Path("bom.ndjson").write_bytes(b"\xef\xbb\xbf" + content)
+    assert CliRunner().invoke(main, ["play", "rules.yaml", "bom.ndjson"]).stdout == wanted
+
+
+def test_it_is_played_alike_each_time(folder: Path) -> None:
+    events = [activated(), used(5.5, 600_000), used(5.97, 250_000)]
+    assert play(events, "--json").stdout == play(events, "--json").stdout
+
+
+def test_the_command_runs_by_itself_from_an_empty_folder(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "first"
+    command = [sys.executable, "-m", "streamproc", "play"]
+    done = subprocess.run(
+        [*command, str(example / "rules.yaml"), str(example / "events.ndjson")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "SMS from" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_cannot_hold_a_text_ends_nothing(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "first"
+    done = subprocess.run(
+        [sys.executable, "-m", "streamproc", "play", str(example / "events.ndjson"),
+         "--locale", "zh-CN"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
+    )  # fmt: skip
+    assert "UnicodeEncodeError" not in done.stderr
+
+
+def test_a_picture_has_what_is_left_and_what_was_said(folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    events = [activated(), used(5.5, 600_000), used(5.97, 250_000), used(6, 1, who="34600000002")]
+    result = play(events, "--picture", "lives.png")
+    assert result.exit_code == 1  # the second subscriber is unknown
+    assert Path("lives.png").read_bytes().startswith(b"\x89PNG")
+
+    from streamproc.edges.play import picture
+
+    first, second = picture.lives(_played(), [WHO, "34600000002"])
+    assert [left for _, left in first.left["data"]] == [1e6, 4e5, 1.5e5, 1e6]
+    assert [(row, sign.words) for _, row, sign in first.signs] == [
+        ("low", "SMS"), ("low", "held back"), ("low", "SMS"),
+    ]  # fmt: skip
+    assert [(row, sign.words) for _, row, sign in second.signs] == [
+        ("held", "held back"), ("rejected", "rejected"),
+    ]  # fmt: skip
+
+
+def _played() -> Played:
+    from streamproc.app.virtual import VirtualWorker
+    from streamproc.cli.play import _Engine
+
+    rules = load_rulebook(RULES, "rules.yaml")
+    run = Play(rules)
+    worker = VirtualWorker(rules, lambda _topic, _key, value: run.take(value), "off")
+    return run.run(_Engine(worker), read_events(Path("events.ndjson")).lines, None)
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in (ROOT / "examples").iterdir()))
+def test_every_example_is_played_without_a_fault(name: str) -> None:
+    place = ROOT / "examples" / name
+    rules = place / "rules.yaml"
+    files = [*([str(rules)] if rules.exists() else []), str(place / "events.ndjson")]
+    result = CliRunner().invoke(main, ["play", *files])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "SMS from" in result.stdout
