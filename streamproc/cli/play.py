@@ -68,7 +68,10 @@ class _Engine:
     help="All that happens, or only what each phone shows.",
 )
 @click.option("--all", "every", is_flag=True, help="Show each usage event by itself.")
-@click.option("--sender", default="", help="Whom messages are from.", show_default=False)
+@click.option(
+    "--sender", metavar="NAME", default="", show_default=False,
+    help="Whom messages are from. Default: the brand in RULES.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
 @click.option(
     "--picture",

@@ -309,6 +309,15 @@ def test_a_phone_shows_what_comes_and_goes(folder: Path) -> None:
     assert "data: 1 MB" not in shown
 
 
+def test_messages_are_from_the_brand_of_the_rules(folder: Path) -> None:
+    brand = 'brand: {en: Acme, zh-CN: "爱克米"}\n'
+    (folder / "rules.yaml").write_text(RULES + brand, encoding="utf-8")
+    events = [activated(), used(5.5, 600_000)]
+    assert "SMS from Acme --" in play(events).stdout
+    assert "SMS from 爱克米 --" in play(events, "--locale", "zh-CN").stdout
+    assert "SMS from Other --" in play(events, "--sender", "Other").stdout
+
+
 def test_members_of_a_pool_have_phones_of_their_own(folder: Path) -> None:
     events = [
         activated(),

@@ -14,6 +14,7 @@ from streamproc.core.effects import Audited, Order, PolicyChanged, Rejected, Rem
 from streamproc.core.events import SmsReceived, UsageRecorded
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.formats import readable_bytes
+from streamproc.core.texts.locales import in_locale
 from streamproc.edges.explain.showing import Units, units_of
 from streamproc.edges.explain.words import about
 from streamproc.edges.play.balances import Balances
@@ -40,6 +41,7 @@ from streamproc.edges.play.words import (
 )
 from streamproc.edges.wrapping import lines_of
 
+SENDER = "STREAMPROC"
 MARGIN = 11
 """Cells before what happened: the time of day stands there."""
 COUNTED = (
@@ -261,7 +263,9 @@ class Shown:
 
     def sender(self, locale: str) -> str:
         """Whom messages in a locale are from."""
-        return self._look.sender or "STREAMPROC"
+        rules = self._rules
+        brand = in_locale(rules.wording.brand, locale, rules.default_locale)
+        return self._look.sender or brand or SENDER
 
     def _ending(self, moment: Moment) -> Iterator[Text]:
         zone, after = moment.time_zone, moment.after
