@@ -14,7 +14,7 @@ from streamproc.core.effects import Audited, Order, PolicyChanged, Rejected, Rem
 from streamproc.core.events import SmsReceived, UsageRecorded
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.formats import readable_bytes
-from streamproc.core.texts.locales import in_locale
+from streamproc.core.texts.locales import given_in
 from streamproc.edges.explain.showing import Units, units_of
 from streamproc.edges.explain.words import about
 from streamproc.edges.play.balances import Balances
@@ -263,9 +263,8 @@ class Shown:
 
     def sender(self, locale: str) -> str:
         """Whom messages in a locale are from."""
-        rules = self._rules
-        brand = in_locale(rules.wording.brand, locale, rules.default_locale)
-        return self._look.sender or brand or SENDER
+        words = given_in(self._rules.wording, locale, self._rules.default_locale)
+        return self._look.sender or words.get("brand", SENDER)
 
     def _ending(self, moment: Moment) -> Iterator[Text]:
         zone, after = moment.time_zone, moment.after
