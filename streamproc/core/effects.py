@@ -103,6 +103,8 @@ class Reminder(Struct, frozen=True, gc=False, tag="reminder.requested", tag_fiel
     severity: Word = "info"
     runs_out_time: Instant | UnsetType = UNSET
     """Of a forecast."""
+    unlimited: Literal[True] | UnsetType = UNSET
+    """An unlimited bucket is among those that the figures sum up."""
 
 
 class PolicyChanged(Struct, frozen=True, gc=False, tag="policy.changed", tag_field="type"):

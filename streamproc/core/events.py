@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import force_setattr
 
+from streamproc.core.scope import HOME_ZONE, ORDINARY_RATING_GROUP
+
 MAX_INTEGER = 2**53 - 1
 """Largest integer every JSON implementation keeps exactly."""
 
@@ -75,9 +77,9 @@ class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
     total_bytes: ByteCount | UnsetType = UNSET
     uplink_bytes: ByteCount | UnsetType = UNSET
     downlink_bytes: ByteCount | UnsetType = UNSET
-    rating_group: RatingGroup = 0
+    rating_group: RatingGroup = ORDINARY_RATING_GROUP
     service: Name | UnsetType = UNSET
-    roaming_zone: Name = "home"
+    roaming_zone: Name = HOME_ZONE
     member: Subscriber | UnsetType = UNSET
     """Who of a pool used it; the pool is the subscriber."""
 
@@ -104,8 +106,8 @@ class UsageRefunded(_Event, tag="usage.refunded", frozen=True, gc=False):
     """
 
     refunded_bytes: GrantedBytes
-    rating_group: RatingGroup = 0
-    roaming_zone: Name = "home"
+    rating_group: RatingGroup = ORDINARY_RATING_GROUP
+    roaming_zone: Name = HOME_ZONE
     member: Subscriber | UnsetType = UNSET
     of_source: Source | UnsetType = UNSET
     of_id: EventId | UnsetType = UNSET

@@ -21,17 +21,25 @@ from streamproc.core.effects import (
     record_id,
 )
 from streamproc.core.instants import DAY_MINUTES, NEVER_MS, coarse_from_ms, from_ms
-from streamproc.core.model import UNLIMITED, Account, Bucket, totals
+from streamproc.core.model import Account, Bucket, totals
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.quota.audience import recipients
 from streamproc.core.quota.catalogue import Tier
+from streamproc.core.quota.home_data import (
+    Shown,
+    alike,
+    home_data_of,
+    is_endless,
+    percent_used,
+    shown,
+)
 from streamproc.core.quota.tariffs import next_tier, tariff_beyond
 from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import segments
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.naming import bucket_name
 from streamproc.core.texts.template import Text
-from streamproc.core.texts.vocabulary import ENDLESS, REMINDER
+from streamproc.core.texts.vocabulary import REMINDER
 
 
 def remind(  # every argument is a different fact of the message
@@ -51,20 +59,26 @@ def remind(  # every argument is a different fact of the message
 ) -> list[Effect]:
     """The message of a rule about buckets, with figures as of an instant, to all whom it tells.
 
-    ``subject`` is the bucket that the text speaks of; ``arming`` and ``cycle_start_ms`` (of the
-    reason, which may be earlier than the message) make its id. ``member`` is who of a pool it is
-    about, if anybody in particular.
+    ``subject`` is the bucket that the text speaks of, and with it of those of ``buckets`` that
+    cover the same usage; None: of the home data among them. ``arming`` and ``cycle_start_ms`` (of
+    the reason, which may be earlier than the message) make its id. ``member`` is who of a pool it
+    is about, if anybody in particular.
     """
-    all_bytes = totals(buckets)
-    # A usage reminder tells of its leading bucket, others of all of them.
-    of_one = subject is not None and len(buckets) > 1 and isinstance(rule, UsageRule)
-    shown_bytes = totals([subject]) if of_one and subject else all_bytes
-    if not rules.has_plain_usage and any(
-        one.kind == UNLIMITED for one in ([subject] if of_one and subject else buckets)
-    ):
-        shown_bytes = ENDLESS, shown_bytes[1], ENDLESS
+    is_usage = isinstance(rule, UsageRule)
+    if subject is None:
+        summed = home_data_of(buckets, rules)
+    else:
+        summed = [subject] if is_usage else alike(buckets, subject, rules)
     figures = _Figures(
-        rule, account, buckets, subject, threshold, as_of_ms, shown_bytes, rules, runs_out_ms
+        rule,
+        account,
+        buckets if is_usage else summed,
+        subject,
+        threshold,
+        as_of_ms,
+        shown(summed),
+        rules,
+        runs_out_ms,
     )
     reminder = worded(
         account,
@@ -73,7 +87,7 @@ def remind(  # every argument is a different fact of the message
         text_of(rule.id, rule.texts, REMINDER, account.locale, rules),
         figures,
         buckets,
-        all_bytes,
+        buckets if is_usage else summed,
         threshold,
         arming,
         cycle_start_ms,
@@ -102,7 +116,7 @@ def worded(  # every argument is a different fact of the message
     template: Text,
     figures: Any,
     buckets: list[Bucket],
-    all_bytes: tuple[int, int, int],
+    summed: list[Bucket],
     threshold: Threshold | None,
     arming: str,
     cycle_start_ms: int,
@@ -112,12 +126,12 @@ def worded(  # every argument is a different fact of the message
 ) -> Reminder:
     """A message in the words of a template, which are filled with ``figures``.
 
-    ``all_bytes`` are the :func:`totals` of the buckets that it names.
+    ``buckets`` are those that the record lists, ``summed`` those whose sums it has.
     """
     text = template.render(figures)
     encoding, parts = segments(text)
     as_of = from_ms(as_of_ms)
-    granted_bytes, used_bytes, remaining_bytes = all_bytes
+    granted_bytes, used_bytes, remaining_bytes = totals(summed)
     # By position, which is much faster; in the order of the type's fields.
     return Reminder(
         reminder_id(subscriber, rule.id, cycle_start_ms, arming),
@@ -146,6 +160,7 @@ def worded(  # every argument is a different fact of the message
         channel_texts=template.render_channels(figures),
         severity=rule.policy.severity,
         runs_out_time=runs_out_time,
+        unlimited=is_endless(summed) or UNSET,
     )
 
 
@@ -208,7 +223,7 @@ class _Figures:
         subject: Bucket | None,
         threshold: Threshold | None,
         as_of_ms: int,
-        shown_bytes: tuple[int, int, int],
+        shown_bytes: Shown,
         rules: Rulebook,
         runs_out_ms: int | None,
     ) -> None:
@@ -229,9 +244,8 @@ class _Figures:
         return [bucket_name(bucket, locale, rules) for bucket in self.buckets]
 
     @property
-    def percent(self) -> int:
-        granted = self.granted
-        return self.used * 100 // granted if granted else 100
+    def percent(self) -> int | None:
+        return percent_used(self.granted, self.used)
 
     @property
     def as_of(self) -> int:

@@ -305,6 +305,10 @@ class Rulebook:
         self.source_names = {one.id: one.names for one in scoped if one.names}
         """By id of packs and allowances, those that have names, by locale."""
         self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
+        self.not_home_data = frozenset(
+            name for name, scope in self.scopes.items() if not scope.is_home_data
+        )
+        """Allowances and packs, by id, that do not cover ordinary usage at home at every hour."""
         reaching: list[UsageRule | WatchRule] = [*usage_rules, *alert_rules.watch]
         every_rule: list[AnyRule] = [
             *reaching,

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from streamproc.core.instants import DAY_MINUTES
+
+HOME_ZONE = "home"
+ORDINARY_RATING_GROUP = 0
+"""Usage that names no rating group and no zone has these (``events.UsageRecorded``)."""
+
 
 class Scope(Struct, frozen=True, gc=False):
     """By rating group, roaming zone and time of day; None covers everything."""
@@ -21,6 +27,12 @@ class Scope(Struct, frozen=True, gc=False):
             and (self.roaming_zones is None or roaming_zone in self.roaming_zones)
             and (self.hours is None or any(_is_within(minute, *one) for one in self.hours))
         )
+
+    @property
+    def is_home_data(self) -> bool:
+        """Whether it covers ordinary usage at home at every hour of the day."""
+        minutes = range(DAY_MINUTES) if self.hours is not None else (0,)
+        return all(self.covers(ORDINARY_RATING_GROUP, HOME_ZONE, minute) for minute in minutes)
 
     def contains(self, other: Scope) -> bool:
         """Whether it covers all that another one covers, hours aside."""

@@ -72,6 +72,26 @@ def scope_of(source: str, rules: Rulebook) -> Scope:
     return EVERYTHING
 
 
+def is_home_data(bucket: Bucket, rules: Rulebook) -> bool:
+    """Whether it covers usage without rating group and zone, at whatever time of day."""
+    scope = scope_of(bucket["source"], rules)
+    closed = set(range(24 * 60)) if scope.hours else set()
+    for start, end in scope.hours or ():
+        closed -= set(range(start, end)) if start < end else {*range(start, 1440), *range(end)}
+    groups, zones = scope.rating_groups, scope.roaming_zones
+    return not closed and (groups is None or 0 in groups) and (zones is None or "home" in zones)
+
+
+def of_one_kind_of_usage(
+    buckets: list[Bucket], first: Bucket | None, rules: Rulebook
+) -> list[Bucket]:
+    """What may be added up: home data, or what is for the same usage as ``first``."""
+    if first is None or is_home_data(first, rules):
+        return [one for one in buckets if is_home_data(one, rules)]
+    scope = scope_of(first["source"], rules)
+    return [one for one in buckets if scope_of(one["source"], rules) == scope]
+
+
 def covers(bucket: Bucket, event: dict[str, Any], zone: str, rules: Rulebook) -> bool:
     """Whether a bucket is for an event's usage: group, roaming zone, and clocks in ``zone``."""
     scope = scope_of(bucket["source"], rules)

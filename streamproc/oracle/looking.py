@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamproc.core.rulebook import EVERYTHING, Rulebook
-from streamproc.oracle.buckets import Bucket, remaining, scope_of
+from streamproc.core.rulebook import Rulebook
+from streamproc.oracle.buckets import Bucket, in_charge_order, of_one_kind_of_usage, remaining
 from streamproc.oracle.days import ONE_DAY, day_of, days_after, instant_of
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ def _began_ms(contract: Contract) -> int:
 
 
 def foreseen(contract: Contract, rules: Rulebook) -> list[Bucket]:
-    """What a forecast is about: allowances for all usage; if there are none, all allowances."""
-    own = [one for one in contract.live() if one["kind"] == "allowance"]
-    return [one for one in own if scope_of(one["source"], rules) == EVERYTHING] or own
+    """What a forecast is about: allowances of home data; else those like the plan's first."""
+    own = in_charge_order([one for one in contract.live() if one["kind"] == "allowance"])
+    home = of_one_kind_of_usage(own, None, rules)
+    return home or (of_one_kind_of_usage(own, own[0], rules) if own else [])
 
 
 def runs_out(contract: Contract, rule: Any, at_ms: int, rules: Rulebook) -> bool:
@@ -28,6 +29,9 @@ def runs_out(contract: Contract, rule: Any, at_ms: int, rules: Rulebook) -> bool
     used, left = sum(one["used"] for one in own), sum(map(remaining, own))
     past_ms = at_ms - _began_ms(contract)
     if past_ms < rule.silent_ms or not left:
+        return False
+    together = of_one_kind_of_usage(contract.live(), own[0], rules)
+    if any(one["kind"] == "unlimited" for one in together):
         return False
     return bool(left * past_ms < used * (contract.end_ms - at_ms))
 

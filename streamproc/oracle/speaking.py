@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import end_of, remaining
+from streamproc.oracle.buckets import end_of, of_one_kind_of_usage, remaining
 from streamproc.oracle.figures import ReminderKey
 from streamproc.oracle.looking import foreseen, runs_out
 from streamproc.oracle.reaching import is_reached, thresholds
@@ -104,6 +104,7 @@ def speak(
     names = [one.about for one in reasons]
     threshold, member, overage = None, "", contract.overage
     buckets: list[Any] = live
+    first: Any = None
     if kind in OF_BUCKETS:
         found = [(contract.bucket_called(one.about), one) for one in reasons]
         pairs = [(bucket, one) for bucket, one in found if bucket is not None]
@@ -120,11 +121,19 @@ def speak(
             buckets = [one for one in live if one["id"] in names]
             caps = [contract.bucket_called(one) for one in names if one.startswith("member:")]
             buckets += [one for one in caps if one is not None]
+            first = min(buckets, key=remaining)
     elif kind == "forecast":
         buckets = foreseen(contract, rules)
+        first = buckets[0] if buckets else None
     elif kind == "cycle_end":
         over = contract.history[-1]
-        figures = {"granted": over["granted"], "used": over["used"], "expired": 0, "rolled": 0}
+        figures = {
+            "source": "",
+            "granted": over["granted"],
+            "used": over["used"],
+            "expired": 0,
+            "rolled": 0,
+        }
         buckets, overage = [{"id": "closed_cycle", **figures}], over["overage"]
     elif kind in TIMED:
         if "" not in names:
@@ -135,11 +144,15 @@ def speak(
             buckets = [one for one in live if one["id"] in names]
             # As they were just before they ended.
             buckets += [{**one, "expired": 0} for one in over_ones]
+            first = buckets[0] if buckets else None
     elif kind == "usage_corrected":
         member = reasons[-1].detail
     elif kind != "inactivity":
-        contract.at_hand().send(rule.id, kind, at_ms, [])
+        contract.at_hand().send(rule.id, kind, at_ms, [], rules)
         return
+    summed = buckets
+    if kind not in OF_BUCKETS:
+        summed = of_one_kind_of_usage(buckets, first, rules)
     key = ReminderKey(
         contract.name,
         rule.id,
@@ -147,8 +160,8 @@ def speak(
         threshold,
         tuple(one["id"] for one in buckets),
         at_ms,
-        sum(one["used"] for one in buckets),
-        sum(remaining(one) for one in buckets),
+        sum(one["used"] for one in summed),
+        sum(remaining(one) for one in summed),
         overage,
     )
     outcome = contract.outcome

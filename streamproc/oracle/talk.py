@@ -9,7 +9,7 @@ from typing import Any
 
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.rulebook import EVERYTHING, Plan, Rulebook
-from streamproc.oracle.buckets import NEVER, Bucket, remaining
+from streamproc.oracle.buckets import NEVER, Bucket, of_one_kind_of_usage, remaining
 from streamproc.oracle.days import cycle_around, days_after
 from streamproc.oracle.figures import Expectation, OrderKey, ReminderKey
 from streamproc.oracle.post import Post, Reason
@@ -58,7 +58,10 @@ class Talk:
     def count(self, decision: str) -> None:
         self.outcome.audit[decision] += 1
 
-    def send(self, rule: str, kind: str, at_ms: int, buckets: list[Bucket]) -> None:
+    def send(
+        self, rule: str, kind: str, at_ms: int, buckets: list[Bucket], rules: Rulebook
+    ) -> None:
+        summed = of_one_kind_of_usage(buckets, None, rules)
         key = ReminderKey(
             self.name,
             rule,
@@ -66,8 +69,8 @@ class Talk:
             None,
             tuple(bucket["id"] for bucket in buckets),
             at_ms,
-            sum(bucket["used"] for bucket in buckets),
-            sum(remaining(bucket) for bucket in buckets),
+            sum(bucket["used"] for bucket in summed),
+            sum(remaining(bucket) for bucket in summed),
             self.overage,
         )
         self.outcome.reminders[key] += 1
@@ -333,7 +336,7 @@ class Talk:
             return False
         self.replied.append(at_ms)
         shows = self.live if name in ("overview", "balance", "data_left") else []
-        self.send(name, "command_reply", at_ms, shows)
+        self.send(name, "command_reply", at_ms, shows, rules)
         return True
 
     def _do(self, meant: Meant, event: Fields, at_ms: int, rules: Rulebook) -> str:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from msgspec import UNSET
@@ -30,11 +31,12 @@ from streamproc.core.effects import (
     Rejected,
     Reminder,
 )
+from streamproc.core.effects import BucketFigures as Shown
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import NEVER_MS, to_ms
 from streamproc.core.model import Account, Bucket
 from streamproc.core.quota.tariffs import spend_by_tariff
-from streamproc.core.rulebook import Rulebook, TimedRule
+from streamproc.core.rulebook import EVERYTHING, Rulebook, Scope, TimedRule, UsageRule
 from streamproc.core.timed import next_due_ms
 from streamproc.core.transition import step
 from streamproc.oracle import (
@@ -142,6 +144,11 @@ def check_account(
     # Usage may have emptied a bucket whose expiry was to be reminded of: early, never late.
     assert account.next_due_ms <= due_ms
     assert account.next_due_ms == due_ms or account.status == model.ACTIVE
+
+
+@cache
+def _is_home_data(scope: Scope) -> bool:
+    return all(scope.covers(0, "home", minute) for minute in range(24 * 60))
 
 
 class World:
@@ -321,10 +328,35 @@ class World:
                 assert decode_reject(value) == effect
                 found.rejects[effect.reason] += 1
 
+    def _summed(self, reminder: Reminder) -> list[Shown]:
+        """The buckets that a reminder's figures sum up: all for the same usage."""
+        buckets = reminder.buckets
+        if isinstance(self.rules.rules_by_id.get(reminder.rule), UsageRule):
+            return buckets
+        scopes = [self.rules.scopes.get(one.id.partition("#")[0], EVERYTHING) for one in buckets]
+        home = [one for one, scope in zip(buckets, scopes, strict=True) if _is_home_data(scope)]
+        if reminder.kind not in ("before_expiry", "expiry", "resolved", "forecast") or not buckets:
+            return home
+        subject = 0
+        if reminder.kind == "resolved":
+            subject = min(range(len(buckets)), key=lambda one: buckets[one].remaining_bytes)
+        if _is_home_data(scopes[subject]):
+            return home
+        alike = [
+            one for one, scope in zip(buckets, scopes, strict=True) if scope == scopes[subject]
+        ]
+        is_whole = reminder.kind == "resolved" and (
+            (reminder.granted_bytes, reminder.used_bytes)
+            == (sum(one.granted_bytes for one in home), sum(one.used_bytes for one in home))
+        )  # what it follows may be about the whole account
+        return home if is_whole else alike
+
     def _check_reminder(self, reminder: Reminder) -> None:
         """What a reminder's own fields say of each other."""
-        buckets = reminder.buckets
-        assert reminder.granted_bytes == sum(one.granted_bytes for one in buckets)
+        summed = self._summed(reminder)
+        assert reminder.granted_bytes == sum(one.granted_bytes for one in summed)
+        is_endless = any(one.kind == "unlimited" for one in summed)
+        assert reminder.unlimited is (True if is_endless else UNSET)
         assert reminder.granted_bytes == reminder.used_bytes + reminder.remaining_bytes
         assert reminder.cycle_start <= reminder.as_of
         assert reminder.as_of <= reminder.cycle_end or reminder.kind == "cycle_end"

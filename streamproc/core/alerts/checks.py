@@ -1,6 +1,6 @@
 """Looking at an account at an instant: forecasts, inactivity, rules that begin to be valid.
 
-A forecast takes the rate at which the plan's allowances that cover everything were used from the
+A forecast takes the rate at which the plan's allowances of home data were used from the
 begin of the cycle (or of the contract) until now, and reckons when what is left of them ends at
 that rate. It is told if that is before the end of the cycle, once; a top-up or plan change arms it
 again.
@@ -23,6 +23,7 @@ from streamproc.core.charging import crossings_between
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.instants import NEVER_MS, from_ms
 from streamproc.core.model import ALLOWANCE, Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.quota.home_data import alike, home_data_of, is_endless
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import Rulebook
 
@@ -143,17 +144,21 @@ def _is_running_out(account: Account, rule: CheckRule, at_ms: int, rules: Rulebo
     """Whether the allowances end before the cycle; what has ended already is no forecast."""
     if at_ms - _since_ms(account) < rule.silent_ms:
         return False
-    left = sum(bucket.remaining_bytes for bucket in _own_buckets(account, rules))
+    own = _own_buckets(account, rules)
+    if own and is_endless(alike(account.buckets, own[0], rules)):
+        return False  # an unlimited allowance covers what comes next
+    left = sum(bucket.remaining_bytes for bucket in own)
     return left > 0 and runs_out_ms(account, at_ms, rules) < account.cycle_end_ms
 
 
 def _own_buckets(account: Account, rules: Rulebook) -> list[Bucket]:
-    """The plan's allowances that cover everything; all of them if none does.
+    """The plan's allowances of home data; if it has none, those that cover what its first does.
 
     What is left for films only is no help to whoever's data runs out.
     """
     own = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
-    return [bucket for bucket in own if bucket.source not in rules.scopes] or own
+    home = home_data_of(own, rules)
+    return home if home or not own else alike(own, own[0], rules)
 
 
 def _since_ms(account: Account) -> int:
@@ -180,12 +185,13 @@ def _say(
     assert isinstance(rule, CheckRule)
     is_forecast = rule.kind == "forecast"
     buckets = _own_buckets(account, rules) if is_forecast else list(account.buckets)
+    subject = buckets[0] if is_forecast and buckets else None
     return remind(
         account,
         subscriber,
         rule,
         buckets,
-        None,
+        subject,
         None,
         f"@{marks[-1].arming}",
         cycle_start_ms,

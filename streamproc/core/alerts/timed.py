@@ -51,13 +51,14 @@ def _say(
     if rule.kind == "cycle_end":
         account = _as_it_ended(account)
     names = {mark.bucket for mark in marks}
-    buckets = account.buckets if "" in names else _named(account, names)
+    is_whole = "" in names
+    buckets = account.buckets if is_whole else _named(account, names)
     return remind(
         account,
         subscriber,
         rule,
         buckets,
-        buckets[0] if buckets else None,
+        None if is_whole or not buckets else buckets[0],
         None,
         ",".join(f"{mark.bucket}@{mark.arming}" for mark in marks),
         cycle_start_ms,

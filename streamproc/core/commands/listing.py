@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from streamproc.core.commands.vocabulary import ACTIONS, Commands
-from streamproc.core.model import Bucket, Extra, totals
+from streamproc.core.model import Extra
 from streamproc.core.notices.composing import owner_of, vocabulary_of
 from streamproc.core.notices.services import Told
+from streamproc.core.quota.home_data import home_data_of, percent_used, shown
 from streamproc.core.quota.tariffs import spend_minor
 from streamproc.core.reminding import local_end
 from streamproc.core.texts.catalogue import text_of
@@ -20,20 +21,20 @@ SEPARATOR = "; "
 
 def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
     """Everything that any reply may name, as of now, but what only the command knows."""
-    shown = formats_of(told, commands)
+    written = formats_of(told, commands)
     account = told.account
-    granted, used, remaining = totals(account.buckets)
+    granted, used, remaining = shown(home_data_of(account.buckets, told.rules))
     return {
         "remaining": remaining,
         "used": used,
         "granted": granted,
-        "percent": used * 100 // granted if granted else 100,
+        "percent": percent_used(granted, used),
         "overage": account.overage_bytes,
         "cost": spend_minor(account, told.rules),
-        "buckets": _joined([_bucket(one, told, shown) for one in account.buckets], told, commands),
-        "services": _joined(_numbered_services(told, extra, shown), told, commands),
-        "questions": _joined(_questions(told, extra, shown), told, commands),
-        "thresholds": _thresholds(told, extra, shown),
+        "buckets": _joined(_buckets(told, written), told, commands),
+        "services": _joined(_numbered_services(told, extra, written), told, commands),
+        "questions": _joined(_questions(told, extra, written), told, commands),
+        "thresholds": _thresholds(told, extra, written),
         "quiet_hours": _quiet_hours(told, commands, extra),
         "schedule": _schedule(told, commands, extra),
         "unsubscribe": told.keyword("unsubscribe"),
@@ -61,32 +62,38 @@ def _fragment(name: str, told: Told, commands: Commands) -> str:
     )
 
 
-def _bucket(bucket: Bucket, told: Told, shown: Formats) -> str:
-    name = bucket_name(bucket, told.account.locale, told.rules)
-    left = f"{name} {shown.bytes(bucket.remaining_bytes)}"
-    if bucket.expires_ms == told.account.cycle_end_ms:
-        return left
-    return f"{left} ({iso_minute(local_end(bucket.expires_ms, told.account))})"
+def _buckets(told: Told, written: Formats) -> list[str]:
+    """Each bucket with what is left of it by itself, and its end if that is not the cycle's."""
+    account = told.account
+    found = []
+    for bucket in account.buckets:
+        _, _, remaining = shown([bucket])
+        name = bucket_name(bucket, account.locale, told.rules)
+        left = f"{name} {written.bytes(remaining)}"
+        if bucket.expires_ms != account.cycle_end_ms:
+            left += f" ({iso_minute(local_end(bucket.expires_ms, account))})"
+        found.append(left)
+    return found
 
 
-def _numbered_services(told: Told, extra: Extra, shown: Formats) -> list[str]:
+def _numbered_services(told: Told, extra: Extra, written: Formats) -> list[str]:
     """The list that was sent last, less what ended since: numbers stay what they were."""
     have = {one.service: one for one in extra.services if not one.ending}
     return [
-        f"{number} {told.name(name)} {shown.money(have[name].price_minor)}"
+        f"{number} {told.name(name)} {written.money(have[name].price_minor)}"
         for number, name in enumerate(extra.listed, 1)
         if name in have
     ]
 
 
-def _questions(told: Told, extra: Extra, shown: Formats) -> list[str]:
+def _questions(told: Told, extra: Extra, written: Formats) -> list[str]:
     return [
-        f"{one.number} {told.name(one.service)} {shown.money(one.amount_minor)}"
+        f"{one.number} {told.name(one.service)} {written.money(one.amount_minor)}"
         for one in extra.questions
     ]
 
 
-def _thresholds(told: Told, extra: Extra, shown: Formats) -> str:
+def _thresholds(told: Told, extra: Extra, written: Formats) -> str:
     """The subscriber's own, else those of the rules."""
     found = extra.own_percents or sorted(
         {
@@ -96,7 +103,7 @@ def _thresholds(told: Told, extra: Extra, shown: Formats) -> str:
             for value in rule.thresholds
         }
     )
-    return ", ".join(shown.percent(value) for value in found)
+    return ", ".join(written.percent(value) for value in found)
 
 
 def _quiet_hours(told: Told, commands: Commands, extra: Extra) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from streamproc.core.alerts.policy import PLAIN, Policy
+from streamproc.core.scope import HOME_ZONE
 from streamproc.core.texts.vocabulary import EVERYWHERE, Kind, Vocabulary
 
 NoticeKind = Literal[
@@ -22,7 +23,7 @@ NoticeKind = Literal[
     "plan_advice",
     "command_reply",
 ]
-HOME = "home"
+HOME = HOME_ZONE
 """The zone that is none."""
 
 _EVERY: Vocabulary = {**EVERYWHERE, "plan": Kind.TEXT, "as_of": Kind.INSTANT}

@@ -9,8 +9,9 @@ from typing import Any
 from streamproc.core.calendar import local_minute
 from streamproc.core.commands.vocabulary import REPLIES
 from streamproc.core.effects import Cause, Reminder
-from streamproc.core.model import Account, Bucket, totals
+from streamproc.core.model import Account, Bucket
 from streamproc.core.notices.catalogue import PLACEHOLDERS, Notice, Service, Zone
+from streamproc.core.quota.home_data import home_data_of
 from streamproc.core.reminding import last_day_before, local_end, worded
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.catalogue import text_of
@@ -51,7 +52,7 @@ def message(  # every argument is a different fact of the message
         template,
         figures,
         buckets,
-        totals(buckets),
+        home_data_of(buckets, rules),
         None,
         arming,
         cycle_start_ms,

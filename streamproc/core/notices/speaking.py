@@ -15,7 +15,7 @@ from streamproc.core.alerts.state import Mark
 from streamproc.core.calendar import local_minute
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.instants import DAY_MINUTES
-from streamproc.core.model import Account, Subscription, totals
+from streamproc.core.model import Account, Subscription
 from streamproc.core.notices.advice import better_plan
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.notices.composing import (
@@ -23,6 +23,7 @@ from streamproc.core.notices.composing import (
     name_of,
     shown_keyword,
 )
+from streamproc.core.quota.home_data import home_data_of, shown
 from streamproc.core.reminding import local_end
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.naming import plan_name
@@ -59,7 +60,7 @@ class _Words:
         return name_of(self.rules.services.get(service), service, self.account, self.rules)
 
     def welcome(self, facts: list[str]) -> dict[str, Any]:
-        granted_bytes, _, _ = totals(self.account.buckets)
+        granted_bytes, _, _ = shown(home_data_of(self.account.buckets, self.rules))
         names = [self.service(one) for one in facts if one]
         return {"services": names, "granted": granted_bytes}
 

@@ -28,13 +28,12 @@ def _say(
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, CorrectionRule)
-    buckets = list(account.buckets)
     return remind(
         account,
         subscriber,
         rule,
-        buckets,
-        buckets[0] if buckets else None,
+        list(account.buckets),
+        None,
         None,
         f"refund {marks[-1].arming}",
         cycle_start_ms,
