@@ -97,7 +97,7 @@ def test_an_unlimited_allowance_for_some_usage_is_no_unlimited_account(rules: Ru
     assert summary(line, 0) == f"data: {home}"
     assert texts(line.text("DATA", 2)) == ["0 B of 1 GB, 1 GB used, 100%, beyond 50 MB"]
     assert texts(line.text("BALANCE", 2)) == ["data 0 B; video unlimited"]
-    (record,) = [one for one in reminders(line.effects) if one.rule == "daily"][:1]
+    record = [one for one in reminders(line.effects) if one.rule == "daily"][-1]
     assert (record.used_bytes, record.granted_bytes, record.remaining_bytes) == (GB, GB, 0)
     assert record.unlimited is UNSET
     assert [one.id for one in record.buckets] == ["data", "video"]
