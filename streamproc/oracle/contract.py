@@ -110,6 +110,11 @@ class Contract:
         """By forecast rule: how many grants there were when it spoke in this cycle."""
         self.ends = 0
 
+    def show(self, at_ms: int) -> None:
+        """Lets who watches the outcome see this contract as it is at an instant."""
+        if self.outcome.watch is not None:
+            self.outcome.watch(self, at_ms)
+
     def look_again(self) -> None:
         """Something changed: what was found ahead in the almanacs is so no more."""
         self.seen_ahead: dict[tuple[str, str, time], Timer] = {}
@@ -148,6 +153,7 @@ class Contract:
 
     def do_moment(self, at_ms: int, rules: Rulebook) -> None:
         """Do everything of one instant: reminders first, they speak of what was until then."""
+        self.show(at_ms)
         due = [timer for timer in timers(self, rules, self.done_ms) if timer.sent == at_ms]
         self.post.go_on(at_ms, rules)
         self.post.offer([said_by(timer) for timer in due], at_ms, rules)
@@ -164,8 +170,10 @@ class Contract:
                     # Used up and over: neither late usage nor a refund has to do with it any more.
                     self.buckets.remove(bucket)
                 self._expire(bucket)
+        self.show(at_ms)
         if at_ms >= self.end_ms:
             self._roll(rules)
+            self.show(at_ms)
         gone = [
             Edge(rule, None, None)
             for rule in rules.watch_rules

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamproc.oracle.reading import instant_ms
 
@@ -120,6 +120,9 @@ class Expectation:
     """Reminder ids that were seen more than once; expected are none."""
     policies: Counter[PolicyKey] = field(default_factory=Counter)
     orders: Counter[OrderKey] = field(default_factory=Counter)
+    watch: Callable[[Any, int], None] | None = None
+    """Is shown each contract whenever it has changed, with the instant (ms): for those who want to
+    know more of an account than its figures in the end."""
 
 
 def reminder_key(value: bytes) -> ReminderKey:

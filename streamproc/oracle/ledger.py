@@ -44,6 +44,11 @@ class Ledger:
 
     def arrive(self, event: Fields, arrival_ms: int) -> None:
         """An event comes in."""
+        self._arrive(event, arrival_ms)
+        if self.contract is not None:
+            self.contract.show(max(event["time"], arrival_ms))
+
+    def _arrive(self, event: Fields, arrival_ms: int) -> None:
         limits, time_ms = self.rules.limits, event["time"]
         if time_ms > arrival_ms + limits.max_ahead_ms:
             return self._reject("time_in_future")
@@ -196,6 +201,7 @@ class Ledger:
             return self._reject(reason)
         if self.contract is not None:
             self.contract.tell_policies(now_ms, self.rules)
+            self.contract.show(now_ms)
         self._remember(arrival_ms, (event["source"], event["id"]))
         self._look_ahead()
         waiting, self.waiting = self.waiting, []

@@ -1,0 +1,52 @@
+"""Law 28: every figure and statement of a message is true, for the one who reads it.
+
+Lives happen under drawn rules, the packaged ones and the packs; each message is read back by its
+template and held to the account of the oracle (``tests/support/truth``, docs/design.md). A million
+messages: ``python -m perf.truth``.
+"""
+
+from __future__ import annotations
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.property.budget import budget
+from tests.support.truth.search import PACKAGED, Report, lived, packaged_place, place_of
+
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Lives come from numbers: a smaller number is no simpler life."""
+
+OPEN = frozenset(
+    {
+        *("one thing", "bucket", "recipient", "threshold"),
+        *("used", "granted", "remaining", "percent", "expires", "pack_price", "days", "runs_out"),
+        *("used_bytes", "granted_bytes", "remaining_bytes", "buckets", "services", "quiet_hours"),
+        *("bucket as plural", "used as plural", "granted as plural", "remaining as plural"),
+        *("expires as select", "pack_price as plural", "price", "price_unit", "price as plural"),
+    }
+)
+"""What is known not to hold yet."""
+
+
+def _assert_true(report: Report) -> None:
+    findings = [one for one in report.findings if one.kind not in OPEN]
+    assert not findings, "\n".join(map(str, findings[:5]))
+
+
+@settings(budget(12), phases=PHASES)
+@given(number=st.integers(0, 10**6), events=st.integers(20, 150))
+def test_drawn_rules(number: int, events: int) -> None:
+    """Probes on every kind of rule, held in every way."""
+    _assert_true(lived(place_of(number * 4), number, events))
+
+
+@settings(budget(16), phases=PHASES)
+@given(
+    name=st.sampled_from(PACKAGED),
+    has_probes=st.booleans(),
+    number=st.integers(0, 10**6),
+    events=st.integers(20, 150),
+)
+def test_packaged_rules(name: str, has_probes: bool, number: int, events: int) -> None:
+    """The packaged rules and packs, with probes and as they are."""
+    _assert_true(lived(packaged_place(name, has_probes), number, events))

@@ -1,0 +1,175 @@
+"""What the oracle knows of an account at an instant, copied while it is so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.scope import EVERYTHING, Scope
+from streamproc.oracle.buckets import Bucket, end_of, in_charge_order, remaining, scope_of
+from streamproc.oracle.contract import Contract
+from streamproc.oracle.quota import cap_bucket
+
+HOME = "home"
+UNLIMITED = "unlimited"
+PLAN_KINDS = ("allowance", UNLIMITED)
+
+
+@dataclass
+class Snapshot:
+    """An account as of ``at_ms``. Buckets are the oracle's dicts (``streamproc.oracle.buckets``)."""
+
+    at_ms: int
+    rules: Rulebook
+    plan: str
+    zone: str
+    start_ms: int
+    end_ms: int
+    since_ms: int
+    live: list[Bucket]
+    """In the order in which they are charged."""
+    over: list[Bucket]
+    """Those that ended within the present cycle."""
+    overage_bytes: int
+    overage_by_tariff: dict[str, int]
+    spent_minor: dict[str, int]
+    cap_minor: dict[str, int | None]
+    """By tariff of the plan: the cap that is in force."""
+    members: dict[str, dict[str, Any]]
+    history: list[dict[str, int]]
+    services: dict[str, dict[str, Any]]
+    questions: list[dict[str, Any]]
+    listed: list[str]
+    place: str
+    own_percents: list[int]
+    own_hours: Any
+    chosen: dict[str, str]
+    opted_out: frozenset[str]
+    closed: bool
+    contract: Contract
+    """It goes on: only what a copy does not hold may be asked of it."""
+
+    @classmethod
+    def of(cls, contract: Contract, at_ms: int, rules: Rulebook) -> Snapshot:
+        talk, money = contract.talk, contract.money
+        plan = rules.plans.get(contract.plan)
+        tariffs = plan.all_tariffs if plan else ()
+        copies = [dict(one) for one in contract.buckets]
+        return cls(
+            at_ms,
+            rules,
+            contract.plan,
+            contract.zone,
+            contract.start_ms,
+            contract.end_ms,
+            contract.since_ms,
+            in_charge_order([one for one in copies if not one["over"]]),
+            [one for one in copies if one["over"]],
+            contract.overage,
+            {name: count for name, count in money.bytes.items() if count},
+            money.spent(contract.plan, rules),
+            {one.id: None if one.id in money.consents else one.cap_minor for one in tariffs},
+            {name: dict(one) for name, one in contract.members.by_name.items()},
+            [dict(one) for one in contract.history],
+            {name: dict(one) for name, one in talk.services.items()},
+            [dict(one) for one in talk.questions],
+            list(talk.listed),
+            talk.place,
+            list(talk.own_percents),
+            talk.own_hours,
+            dict(talk.chosen),
+            frozenset(contract.opted_out),
+            contract.closed_ms is not None,
+            contract,
+        )
+
+    def scope(self, bucket: Bucket) -> Scope:
+        return scope_of(bucket["source"], self.rules)
+
+    def is_home_data(self, bucket: Bucket) -> bool:
+        """Whether it covers ordinary usage at home, at any hour."""
+        return is_ordinary(self.scope(bucket))
+
+    @property
+    def home(self) -> list[Bucket]:
+        """The account's home data."""
+        return [one for one in self.live if self.is_home_data(one)]
+
+    def bucket(self, name: str) -> Bucket | None:
+        """By id: a live one, one that ended in this cycle as it was just before, or a cap."""
+        if name.startswith("member:"):
+            member = self.members.get(name.removeprefix("member:"))
+            if member is None or member["cap"] is None:
+                return None
+            return cap_bucket(name.removeprefix("member:"), member, self.start_ms, self.end_ms)
+        for one in self.live:
+            if one["id"] == name:
+                return one
+        for one in reversed(self.over):
+            if one["id"] == name:
+                return {**one, "expired": 0}
+        return None
+
+    def next_price(self, tariff: str) -> tuple[int, int] | None:
+        """What the next begun unit of overage under a tariff costs (minor units), and its bytes."""
+        plan = self.rules.plans.get(self.plan)
+        used = self.overage_by_tariff.get(tariff, 0)
+        for one in plan.all_tariffs if plan else ():
+            if one.id == tariff:
+                tier = [tier for tier in one.tiers if tier.from_bytes <= used][-1]
+                return tier.price_minor, tier.unit_bytes
+        return None
+
+    def home_tariff(self) -> str:
+        """The tariff of ordinary usage at home."""
+        plan = self.rules.plans.get(self.plan)
+        for one in plan.all_tariffs if plan else ():
+            if is_ordinary(one.scope):
+                return one.id
+        return ""
+
+    def tariff_beyond(self, source: str) -> str:
+        """The tariff that covers what a bucket covered."""
+        scope = scope_of(source, self.rules)
+        plan = self.rules.plans.get(self.plan)
+        for one in plan.all_tariffs if plan else ():
+            groups, zones = one.scope.rating_groups, one.scope.roaming_zones
+            own_groups, own_zones = scope.rating_groups, scope.roaming_zones
+            fits_groups = groups is None or (own_groups is not None and own_groups <= groups)
+            fits_zones = zones is None or (own_zones is not None and own_zones <= zones)
+            if fits_groups and fits_zones and one.scope.hours is None:
+                return one.id
+        return ""
+
+    def covering(self, scope: Scope) -> list[Bucket]:
+        """Live buckets that cover all that a scope covers, and have something left."""
+        return [
+            one
+            for one in self.live
+            if (one["kind"] == UNLIMITED or remaining(one)) and contains(self.scope(one), scope)
+        ]
+
+    def ends_with_cycle(self, bucket: Bucket) -> bool:
+        return end_of(bucket) == self.end_ms
+
+
+def is_ordinary(scope: Scope) -> bool:
+    """Whether it covers ordinary usage at home, at any hour."""
+    zones = scope.roaming_zones
+    return scope.rating_groups is None and scope.hours is None and (zones is None or HOME in zones)
+
+
+def contains(scope: Scope, other: Scope) -> bool:
+    """Whether a scope covers all that another one covers."""
+    if scope == EVERYTHING:
+        return True
+    if scope.hours is not None and scope.hours != other.hours:
+        return False
+    for mine, theirs in (
+        (scope.rating_groups, other.rating_groups),
+        (scope.roaming_zones, other.roaming_zones),
+    ):
+        if mine is not None and (theirs is None or not theirs <= mine):
+            return False
+    return True

@@ -1,0 +1,376 @@
+"""A message held to the account: every figure of its text and of its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from streamproc.core.commands.vocabulary import REPLIES
+from streamproc.core.effects import Reminder
+from streamproc.core.instants import to_ms
+from streamproc.core.notices.catalogue import PLACEHOLDERS
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.texts.vocabulary import REMINDER, Kind, Vocabulary
+from streamproc.oracle.buckets import end_of, is_level_reached, remaining
+from tests.support.truth import figures, reading, talk
+from tests.support.truth.account import UNLIMITED, Snapshot
+from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
+from tests.support.truth.play import Player, Scene
+from tests.support.truth.reading import Shown, Taken, Unreadable
+from tests.support.truth.shown import (
+    ENDLESS,
+    is_bytes,
+    is_clock,
+    is_count,
+    is_date,
+    is_money,
+    is_names,
+    plain,
+    plural_key,
+)
+
+
+class Finding(NamedTuple):
+    """Something that is not true."""
+
+    kind: str
+    """What of a message: a placeholder, ``recipient``, ``threshold`` ..."""
+    rule: str
+    """Kind of the rule that said it."""
+    said: str
+    told: str
+    """What is so."""
+    text: str = ""
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.rule} {self.kind}: {self.said!r}, but {self.told}\n    {self.text}"
+
+
+@dataclass
+class Reader:
+    """Reads all that one subscriber, or its members, are told."""
+
+    rules: Rulebook
+    player: Player
+    where: str = ""
+    """By what it can be had again."""
+    messages: int = 0
+    checks: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+    def read(self, scene: Scene) -> None:
+        """All messages of a scene."""
+        if scene.event is not None:
+            self.events.append(scene.event)
+        for message in scene.messages:
+            self.messages += 1
+            self.findings += [
+                one._replace(text=message.text, where=self.where)
+                for one in self.of_message(message, scene)
+            ]
+
+    def of_message(self, message: Reminder, scene: Scene) -> list[Finding]:
+        """What is not true of a message in any state of the account at its instant."""
+        rule = rule_of(message, self.rules)
+        if message.id in self.ids:
+            return [Finding("id", message.kind, message.id, "was used before")]
+        self.ids.add(message.id)
+        best: list[Finding] | None = None
+        states = scene.states_at(to_ms(message.as_of))
+        for state in reversed(states):
+            locales = tuple(dict.fromkeys(filter(None, (self.player.locale, message.locale))))
+            facts = Facts(message, rule, state, locales)
+            found = list(self._of_state(facts, scene))
+            if not found:
+                return []
+            if best is None or len(found) < len(best):
+                best = found
+        return best or []
+
+    def _of_state(self, facts: Facts, scene: Scene) -> Iterator[Finding]:
+        yield from self.of_record(facts)
+        yield from self.of_text(facts, scene)
+
+    # The record
+
+    def of_record(self, facts: Facts) -> Iterator[Finding]:
+        message, rule, state = facts.message, facts.rule, facts.state
+        kind = message.kind
+
+        def wrong(what: str, said: object, told: object) -> Finding:
+            return Finding(what, kind, str(said), str(told))
+
+        self.checks += 3
+        if kind in (*OF_BUCKET, *OF_END) and len(message.buckets) != 1:
+            names = [one.id for one in message.buckets]
+            yield wrong("one thing", names, "a message is about one bucket")
+        for one in message.buckets:
+            self.checks += 4
+            if one.id == "closed_cycle":
+                over = facts.over
+                if (one.granted_bytes, one.used_bytes) != (over["granted"], over["used"]):
+                    yield wrong("closed cycle", (one.granted_bytes, one.used_bytes), over)
+                continue
+            bucket = state.bucket(one.id)
+            if bucket is None:
+                yield wrong("bucket", one.id, "there is no such bucket")
+                continue
+            said = (one.granted_bytes, one.used_bytes, one.remaining_bytes)
+            true = (bucket["granted"], bucket["used"], remaining(bucket))
+            if said != true:
+                yield wrong(f"record of {one.id}", said, true)
+            end = None if one.expires_time is None else to_ms(one.expires_time)
+            if (float("inf") if end is None else end) != end_of(bucket):
+                yield wrong(f"end of {one.id}", end, end_of(bucket))
+            if bucket["over"] and kind != "expiry":
+                yield wrong("bucket", one.id, "it has ended")
+        yield from self._of_sums(facts, wrong)
+        yield from self._of_threshold(facts, wrong)
+        yield from self._of_recipient(facts, wrong)
+
+    def _of_sums(self, facts: Facts, wrong: Any) -> Iterator[Finding]:
+        message = facts.message
+        self.checks += 4
+        for name in ("granted_bytes", "used_bytes", "remaining_bytes"):
+            total = sum(getattr(one, name) for one in message.buckets)
+            if getattr(message, name) != total:
+                yield wrong(name, getattr(message, name), f"its buckets have {total}")
+        overage = figures.REMINDER["overage"](facts)
+        if message.overage_bytes != overage:
+            yield wrong("overage_bytes", message.overage_bytes, overage)
+        start, end = to_ms(message.cycle_start), to_ms(message.cycle_end)
+        state = facts.state
+        true = (state.start_ms, state.end_ms)
+        if message.kind == "cycle_end":
+            true = (facts.over["start"], facts.over["end"])
+        if message.kind != "cycle_end" and (start, end) != true:
+            yield wrong("cycle", (start, end), true)
+        if message.not_before < message.as_of or message.expires_time <= message.not_before:
+            yield wrong("not_before", message.not_before, message.as_of)
+
+    def _of_threshold(self, facts: Facts, wrong: Any) -> Iterator[Finding]:
+        message, rule, state = facts.message, facts.rule, facts.state
+        if message.kind not in OF_BUCKET:
+            return
+        self.checks += 2
+        threshold, bucket = message.threshold, facts.subject
+        if threshold is None:
+            yield wrong("threshold", None, "there must be one")
+            return
+        own = state.own_percents if rule.kind == "usage_percent" else []
+        if threshold.value not in (*rule.thresholds, *own):
+            yield wrong("threshold", threshold.value, "no such threshold")
+        if bucket is not None and not is_level_reached(
+            rule.kind, threshold.value, bucket["granted"], bucket["used"]
+        ):
+            yield wrong("threshold", threshold.value, "it is not reached")
+
+    def _of_recipient(self, facts: Facts, wrong: Any) -> Iterator[Finding]:
+        message, rule, state = facts.message, facts.rule, facts.state
+        self.checks += 1
+        recipient = message.recipient or ""
+        owners = [name for name, one in state.members.items() if one["owner"]] or [""]
+        audience = rule.policy.audience if hasattr(rule, "policy") else "device_user"
+        if message.kind == "command_reply" or message.kind in PLACEHOLDERS:
+            if recipient:
+                yield wrong("recipient", recipient, "it is the account's own business")
+            return
+        if not state.members:
+            if recipient:
+                yield wrong("recipient", recipient, "it is no pool")
+            return
+        if recipient and recipient not in state.members:
+            yield wrong("recipient", recipient, f"members are {sorted(state.members)}")
+            return
+        if recipient not in owners and audience == "account_holder":
+            yield wrong("recipient", recipient, f"owners are {owners}")
+        for one in message.buckets:
+            member = one.id.removeprefix("member:")
+            is_of_other = one.id.startswith("member:") and member != recipient
+            if is_of_other and recipient not in owners:
+                yield wrong("recipient", recipient, f"it is about {member}")
+            if is_of_other and audience == "device_user":
+                yield wrong("recipient", recipient, f"it is for {member}")
+
+    # The text
+
+    def of_text(self, facts: Facts, scene: Scene) -> Iterator[Finding]:
+        message = facts.message
+        template = facts.rule.texts[message.locale]
+        try:
+            said = reading.read(template, message.text)
+        except Unreadable:
+            yield Finding("text", message.kind, message.text, f"the template is {template!r}")
+            return
+        best: list[Finding] | None = None
+        for given in self._given(facts, scene):
+            facts.given = given
+            found = list(self._of_reading(facts, said))
+            if best is None or len(found) < len(best):
+                best = found
+            if not found:
+                break
+        if best is None:
+            best = [Finding("given", message.kind, message.text, "nothing gave these figures")]
+        yield from best
+
+    def _given(self, facts: Facts, scene: Scene) -> Iterator[Any]:
+        if facts.message.kind == "command_reply":
+            return replies_given(facts, scene)
+        return talk.given_by(facts, self.events)
+
+    def _of_reading(self, facts: Facts, said: reading.Reading) -> Iterator[Finding]:
+        known = vocabulary_of(facts.message)
+        for shown in said.shown:
+            self.checks += 1
+            if not self._is_shown(facts, shown, known[shown.name]):
+                told = self._told(facts, shown.name)
+                yield Finding(shown.name, facts.message.kind, shown.text, str(told))
+        for taken in said.taken:
+            self.checks += 1
+            value = self._told(facts, taken.name)
+            if not _is_branch(taken, value, known[taken.name], facts.message.locale):
+                yield Finding(
+                    f"{taken.name} as {taken.form}", facts.message.kind, taken.key, str(value)
+                )
+
+    def _told(self, facts: Facts, name: str) -> Any:
+        """What a placeholder must show."""
+        if name in facts.given:
+            return facts.given[name]
+        kind = facts.message.kind
+        known = talk.NOTICE if kind == "command_reply" or kind in PLACEHOLDERS else figures.REMINDER
+        if name not in known:
+            return known.get(name)
+        return known[name](facts)
+
+    def _is_shown(self, facts: Facts, shown: Shown, kind: Kind) -> bool:
+        tag, text, name = facts.message.locale, shown.text, shown.name
+        if facts.message.kind == "command_reply" and name in _LISTS:
+            return _LISTS[name](facts, text, tag)
+        value = self._told(facts, name)
+        if kind is Kind.BYTES:
+            return is_bytes(text, value)
+        if kind is Kind.MONEY:
+            return is_money(text, value, facts.rules.currency)
+        if kind is Kind.COUNT:
+            return is_count(text, value, shown.form, tag)
+        if kind is Kind.INSTANT:
+            return is_clock(text, value, shown.form, shown.style, tag)
+        if kind is Kind.DATE:
+            return is_date(text, value, shown.style, shown.form, tag)
+        if kind is Kind.NAMES:
+            return _is_some_names(text, value, shown.form, tag)
+        if kind is Kind.LEVEL:
+            return _is_level(text, value, facts.rules.currency, tag)
+        if isinstance(value, list):
+            return plain(text) in map(plain, value)
+        return value is not None and plain(text) == plain(str(value))
+
+
+def _is_branch(taken: Taken, value: Any, kind: Kind, tag: str) -> bool:
+    if kind is Kind.INSTANT:
+        return taken.key == ("never" if value is None and "never" in taken.keys else "other")
+    if taken.form == "select":
+        names = value if isinstance(value, list) else [str(value)]
+        return any(taken.key == (one if one in taken.keys else "other") for one in names)
+    if kind is Kind.NAMES:
+        value = len(value)
+    if value == ENDLESS and "unlimited" not in taken.keys:
+        return True
+    return taken.key == plural_key(value, taken.keys, tag, taken.form == "selectordinal")
+
+
+def _is_some_names(text: str, value: list[Any], form: str, tag: str) -> bool:
+    """Each of the names may be in one of two languages."""
+    if not value:
+        return is_names(text, [], form, tag)
+    languages = max(len(one) if isinstance(one, list) else 1 for one in value)
+    for number in range(languages):
+        names = [
+            one[min(number, len(one) - 1)] if isinstance(one, list) else one for one in value
+        ]
+        if is_names(text, names, form, tag):
+            return True
+    return False
+
+
+def _is_level(text: str, level: Any, currency: str, tag: str) -> bool:
+    if level is None:
+        return plain(text) in ("", "-")
+    if level.unit.startswith("percent"):
+        return is_count(text.replace("%", "").strip(), level.value, "", tag)
+    if level.unit == "minor_units":
+        return is_money(text, level.value, currency)
+    return is_bytes(text, level.value)
+
+
+_LISTS: dict[str, Any] = {
+    "buckets": talk.says_buckets,
+    "services": talk.says_services,
+    "questions": talk.says_questions,
+    "thresholds": talk.says_thresholds,
+    "quiet_hours": talk.says_quiet_hours,
+    "schedule": lambda facts, text, tag: bool(text),
+    "category": lambda facts, text, tag: bool(text),
+    "start": lambda facts, text, tag: plain(text).startswith(
+        tuple(facts.rules.commands.keywords["start"])
+    ),
+    "keyword": lambda facts, text, tag: any(
+        plain(text) in some for some in facts.rules.commands.keywords.values()
+    ),
+    **{
+        f"{action}_keyword": (
+            lambda facts, text, tag, action=action: (
+                plain(text) in facts.rules.commands.keywords[action]
+            )
+        )
+        for action in (
+            *("overview", "balance", "data_left", "thresholds", "quiet_hours", "schedule"),
+            *("unsubscribe", "unsubscribe_all", "confirm", "refuse", "stop", "start", "help"),
+        )
+    },
+}
+"""Placeholders of replies whose value is a text that the product composes."""
+
+
+def replies_given(facts: Facts, scene: Scene) -> Iterator[Any]:
+    """Confirmed and refused name a question that was answered, so that it is gone by now."""
+    if facts.message.rule not in ("confirmed", "refused"):
+        yield {}
+        return
+    left = [one["number"] for one in facts.state.questions]
+    for state in scene.states:
+        for one in state.questions:
+            if one["number"] not in left:
+                names = talk.service_names(facts, one["service"])
+                yield {"service": names, "price": one["amount"]}
+
+
+def vocabulary_of(message: Reminder) -> Vocabulary:
+    if message.kind == "command_reply":
+        replies: dict[Any, Vocabulary] = dict(REPLIES)
+        return replies[message.rule]
+    return PLACEHOLDERS.get(message.kind, REMINDER)
+
+
+def rule_of(message: Reminder, rules: Rulebook) -> Any:
+    """The rule, notice or reply that a message is of."""
+    if message.kind == "command_reply":
+        assert rules.commands is not None
+        return rules.commands.replies[message.rule]
+    if message.kind in PLACEHOLDERS:
+        return rules.notices[message.kind]
+    return rules.rules_by_id[message.rule]
+
+
+def days_until(now: Any, end: Any) -> int:
+    return int((end - now) / timedelta(days=1))
+
+
+__all__ = ["Finding", "Reader", "Snapshot", "rule_of", "UNLIMITED"]

@@ -1,0 +1,266 @@
+"""What each figure of a message must be, by the account of the oracle.
+
+Every placeholder of every vocabulary has a line here; a new one without is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from streamproc.core.effects import Reminder
+from streamproc.core.instants import to_ms
+from streamproc.core.rulebook import Rulebook
+from streamproc.oracle.buckets import Bucket, end_of, remaining
+from streamproc.oracle.looking import foreseen
+from tests.support.truth.account import UNLIMITED, Snapshot
+from tests.support.truth.shown import ENDLESS, local_clock
+
+OF_BUCKET = ("usage_percent", "remaining_percent", "remaining_bytes", "used_bytes")
+OF_END = ("before_expiry", "expiry")
+DAY = timedelta(days=1)
+
+
+class NoSuchFigure(KeyError):
+    """A placeholder that nobody here knows the truth about."""
+
+
+@dataclass
+class Sums:
+    """Bytes of some buckets together."""
+
+    granted: float
+    used: float
+    remaining: float
+
+    @classmethod
+    def of(cls, buckets: list[Bucket]) -> Sums:
+        endless = any(one["kind"] == UNLIMITED for one in buckets)
+        return cls(
+            ENDLESS if endless else sum(one["granted"] for one in buckets),
+            sum(one["used"] for one in buckets),
+            ENDLESS if endless else sum(map(remaining, buckets)),
+        )
+
+    @property
+    def percent(self) -> int | None:
+        """Used of the granted; None where that is nothing that could be said."""
+        if self.granted == ENDLESS or not self.granted:
+            return None
+        return int(self.used * 100 // self.granted)
+
+
+@dataclass
+class Facts:
+    """A message, what it is about, and the account at its instant."""
+
+    message: Reminder
+    rule: Any
+    state: Snapshot
+    locales: tuple[str, ...]
+    """Of the subscriber and of the text: names may be in either."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Values that an event gave."""
+
+    @property
+    def rules(self) -> Rulebook:
+        return self.state.rules
+
+    @property
+    def as_of_ms(self) -> int:
+        return to_ms(self.message.as_of)
+
+    @property
+    def subject(self) -> Bucket | None:
+        """The one bucket that it is about, if it is about one."""
+        rule, found = self.rule, self.message.buckets
+        is_one = rule.kind in (*OF_BUCKET, *OF_END) or (
+            rule.kind == "resolved" and self.resolves_bucket
+        )
+        return self.state.bucket(found[0].id) if is_one and found else None
+
+    @property
+    def resolves_bucket(self) -> bool:
+        """Whether a resolved message is about a bucket: by the rule that it is the end of."""
+        usage = {one.id for one in self.rules.usage_rules}
+        return bool(self.rule.of & usage) and len(self.message.buckets) == 1
+
+    @property
+    def buckets(self) -> list[Bucket]:
+        """Those that the figures of the text are of."""
+        subject = self.subject
+        if subject is not None:
+            return [subject]
+        home = self.state.home
+        if self.rule.kind == "before_cycle_end":
+            return [one for one in self.state.live if self.is_lost_at_cycle_end(one)]
+        if self.rule.kind == "forecast":
+            contract = self.state.contract
+            names = {one["source"] for one in foreseen(contract, self.rules)}
+            return [one for one in self.state.live if one["source"] in names]
+        return home
+
+    def is_lost_at_cycle_end(self, bucket: Bucket) -> bool:
+        return self.state.ends_with_cycle(bucket) and self.state.is_home_data(bucket)
+
+    @property
+    def over(self) -> dict[str, int]:
+        """The cycle that is over."""
+        return self.state.history[-1]
+
+    @property
+    def sums(self) -> Sums:
+        if self.rule.kind == "cycle_end":
+            over = self.over
+            endless = bool(over["endless"])
+            granted = ENDLESS if endless else over["granted"]
+            left = ENDLESS if endless else over["granted"] - over["used"]
+            return Sums(granted, over["used"], left)
+        return Sums.of(self.buckets)
+
+    @property
+    def ends_ms(self) -> float:
+        """The end that ``{expires}`` names."""
+        subject = self.subject
+        if subject is not None:
+            return end_of(subject)
+        return self.cycle_end_ms
+
+    @property
+    def cycle_end_ms(self) -> int:
+        return self.over["end"] if self.rule.kind == "cycle_end" else self.state.end_ms
+
+    def names_of(self, bucket: Bucket) -> list[str]:
+        """What a bucket may be called."""
+        return names_of(bucket, self.rules, self.locales)
+
+
+def names_of(bucket: Bucket, rules: Rulebook, locales: tuple[str, ...]) -> list[str]:
+    """What a bucket may be called: its names in these locales, else its id or kind."""
+    source, kind = bucket["source"], bucket["kind"]
+    if kind == "topup":
+        given = getattr(rules, "topup_names", None) or {}
+    else:
+        given = getattr(item_called(source, rules), "names", None) or {}
+    return named(given, locales, rules) or [source or kind]
+
+
+def item_called(source: str, rules: Rulebook) -> Any:
+    """An allowance or pack of the catalogue."""
+    for pack in rules.packs.values():
+        if pack.id == source:
+            return pack
+    for plan in rules.plans.values():
+        for allowance in plan.allowances:
+            if allowance.id == source:
+                return allowance
+    return None
+
+
+def named(given: Mapping[str, str], locales: tuple[str, ...], rules: Rulebook) -> list[str]:
+    """Names that fit one of the locales best; empty if there are none at all."""
+    found = []
+    for locale in locales:
+        for wanted in (locale, *_relatives(locale, given), rules.default_locale):
+            if wanted in given:
+                found.append(given[wanted])
+                break
+        else:
+            found += list(given.values())[:1]
+    return found
+
+
+def _relatives(locale: str, given: Mapping[str, str]) -> list[str]:
+    from tests.support.truth.shown import locale_of
+
+    language, script = locale.partition("-")[0], locale_of(locale).script
+    same = [one for one in given if one.partition("-")[0] == language]
+    return sorted(same, key=lambda one: locale_of(one).script != script)
+
+
+Value = Any
+"""Bytes (a number or ENDLESS), minor units, a count, a local time, a date, names or a word."""
+
+
+def _local(facts: Facts, instant_ms: float | None) -> Value:
+    return local_clock(instant_ms, facts.state.zone)
+
+
+def _last_day(facts: Facts, end_ms: float) -> date | None:
+    """The last whole day before an end."""
+    clock = local_clock(end_ms, facts.state.zone)
+    return None if clock is None else clock.date() - DAY
+
+
+def _days(facts: Facts) -> int | None:
+    """Until the end that is named, by the calendar."""
+    if facts.rule.kind not in ("before_cycle_end", "before_expiry"):
+        return None
+    end, now = _local(facts, facts.ends_ms), _local(facts, facts.as_of_ms)
+    return None if end is None else (end.date() - now.date()).days
+
+
+def _spend(facts: Facts) -> int:
+    tariff = getattr(facts.rule, "tariff", None)
+    spent = facts.state.spent_minor
+    return sum(spent.values()) if tariff is None else spent.get(tariff, 0)
+
+
+def _cap(facts: Facts) -> int | None:
+    rule = facts.rule
+    if not hasattr(rule, "cap_minor"):
+        return None
+    if rule.cap_minor is not None:
+        own: int = rule.cap_minor
+        return own
+    return facts.state.cap_minor.get(rule.tariff or "")
+
+
+def _tier(facts: Facts) -> tuple[int, int]:
+    rule, subject = facts.rule, facts.subject
+    tariff = getattr(rule, "tariff", None) or ""
+    if rule.kind in OF_BUCKET and subject is not None:
+        tariff = facts.state.tariff_beyond(subject["source"])
+    return facts.state.next_price(tariff) or (0, 1)
+
+
+def _pack_price(facts: Facts) -> int | None:
+    subject = facts.subject
+    pack = facts.rules.packs.get(subject["source"]) if subject else None
+    return pack.price_minor if pack else None
+
+
+def _level(facts: Facts) -> Any:
+    return facts.message.threshold
+
+
+REMINDER: dict[str, Callable[[Facts], Value]] = {
+    "bucket": lambda facts: [facts.names_of(one) for one in facts.buckets],
+    "used": lambda facts: facts.sums.used,
+    "granted": lambda facts: facts.sums.granted,
+    "remaining": lambda facts: facts.sums.remaining,
+    "percent": lambda facts: facts.sums.percent,
+    "overage": lambda facts: (
+        facts.over["overage"] if facts.rule.kind == "cycle_end" else facts.state.overage_bytes
+    ),
+    "threshold": _level,
+    "as_of": lambda facts: _local(facts, facts.as_of_ms),
+    "cycle_end": lambda facts: _local(facts, facts.cycle_end_ms),
+    "expires": lambda facts: _local(facts, facts.ends_ms),
+    "last_day": lambda facts: _last_day(facts, facts.ends_ms),
+    "days": _days,
+    "spend": _spend,
+    "cap": _cap,
+    "price": lambda facts: _tier(facts)[0],
+    "price_unit": lambda facts: _tier(facts)[1],
+    "pack_price": _pack_price,
+    "runs_out": lambda facts: local_clock(
+        None
+        if not facts.message.runs_out_time
+        else to_ms(facts.message.runs_out_time),
+        facts.state.zone,
+    ),
+}
+"""Of the texts of rules."""

@@ -1,0 +1,93 @@
+"""Texts that carry every placeholder in a form that can be read back, in every locale."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from streamproc.contracts.rulesfile import _text_problem, load_rulebook
+from streamproc.core.commands.vocabulary import REPLIES
+from streamproc.core.notices.catalogue import PLACEHOLDERS
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.texts.template import template_error
+from streamproc.core.texts.vocabulary import REMINDER, Kind, Vocabulary
+
+LOCALES = ("en", "zh-CN", "zh-TW", "pl", "ru", "ar")
+WORDS = ("none", "word_default", "word_off", "word_day", "word_week", "word_month")
+"""Replies that are words inside of others."""
+
+
+@cache
+def knows_unlimited() -> bool:
+    """Whether a plural form can be chosen by a quantity without limit."""
+    text = "{used, plural, unlimited {a} other {b}}"
+    return template_error(text, "en", {"used": Kind.BYTES}) is None
+
+
+def probe(known: Vocabulary, is_long: bool = False) -> str:
+    """A template with every placeholder; a long one shows instants in every way."""
+    return "".join(_carried(name, kind, is_long) for name, kind in known.items())
+
+
+def _carried(name: str, kind: Kind, is_long: bool) -> str:
+    bare = f"«{name}={{{name}}}"
+    if kind in (Kind.BYTES, Kind.MONEY):
+        endless = "unlimited {U} " if kind is Kind.BYTES and knows_unlimited() else ""
+        return f"{bare}|{{{name}, plural, {endless}=0 {{Z}} =1 {{S}} other {{N}}}}»"
+    if kind is Kind.NAMES:
+        return f"{bare}|{{{name}, plural, =0 {{Z}} =1 {{S}} other {{N}}}}»"
+    if kind is Kind.INSTANT and is_long:
+        ways = f"{{{name}, date, ::MMMd}}|{{{name}, time, ::Hm}}|{{{name}, datetime, short}}"
+        return f"{bare}|{{{name}, select, never {{E}} other {{{ways}}}}}»"
+    if kind is Kind.INSTANT:
+        return f"{bare}|{{{name}, select, never {{E}} other {{T}}}}»"
+    return f"{bare}»"
+
+
+def vocabulary(owner: str, name: str) -> Vocabulary:
+    """Of the texts of rules, of a kind of notices, or of a reply."""
+    known: dict[str, Mapping[Any, Vocabulary]] = {
+        "rule": {name: _of_rule(name)},
+        "notice": PLACEHOLDERS,
+        "reply": REPLIES,
+    }
+    return known[owner][name]
+
+
+def _of_rule(kind: str) -> Vocabulary:
+    """What has a meaning in a kind of rules."""
+    return {
+        name: one
+        for name, one in REMINDER.items()
+        if _text_problem(f"{{{name}}}", "en", kind) is None
+    }
+
+
+@cache
+def by_locale(owner: str, name: str, is_long: bool) -> dict[str, str]:
+    """The probe of something in every locale, each with its locale before it."""
+    text = probe(vocabulary(owner, name), is_long)
+    return {locale: f"{locale}: {text}" for locale in LOCALES}
+
+
+def with_probes(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a rules file, with probes for all of its texts."""
+    found = copy.deepcopy(dict(data))
+    for number, rule in enumerate(found.get("rules", ())):
+        rule["texts"] = by_locale("rule", rule["kind"], number % 4 == 0)
+    for notice in found.get("notices", ()):
+        notice["texts"] = by_locale("notice", notice["kind"], True)
+    if found.get("commands") is not None:
+        texts = found["commands"].setdefault("texts", {})
+        for name in REPLIES:
+            if name not in WORDS:
+                texts[name] = by_locale("reply", name, True)
+    return found
+
+
+def loaded(data: Mapping[str, Any]) -> Rulebook:
+    """A rulebook of the data of a rules file."""
+    return load_rulebook(json.dumps(data), "rules.yaml")

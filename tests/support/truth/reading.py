@@ -1,0 +1,131 @@
+"""A rendered text read back by its template: which placeholder showed what, which branch was taken.
+
+The grammar of templates is read here anew (``string.Formatter`` and pyicumessageformat), not through
+the product's compiler.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from string import Formatter
+from typing import Any, NamedTuple
+
+from pyicumessageformat import Parser
+
+_TYPED = re.compile(r"\{\s*\w+\s*,")
+
+
+class Shown(NamedTuple):
+    """A placeholder as a text shows it."""
+
+    name: str
+    form: str
+    """``number``, ``date``, ``time``, ``list`` ...; empty: as it is."""
+    style: str
+    text: str
+
+
+class Taken(NamedTuple):
+    """A branch that a text took: of a plural or a select."""
+
+    name: str
+    form: str
+    key: str
+    keys: tuple[str, ...]
+    """All that there were."""
+
+
+@dataclass
+class Reading:
+    """What a text says."""
+
+    shown: list[Shown] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    """The literal pieces that were shown, in order."""
+
+
+class Unreadable(ValueError):
+    """A text that its own template cannot have made."""
+
+
+class _Reverse:
+    """A regular expression that matches whatever a template can show."""
+
+    def __init__(self, source: str) -> None:
+        self._groups: list[Shown | Taken | str] = []
+        self._is_message = _TYPED.search(source.replace("{{", "").replace("}}", "")) is not None
+        if self._is_message:
+            nodes = Parser({"maximum_depth": 8}).parse(source)
+            pattern = self._nodes(nodes, None)
+        else:
+            pattern = "".join(
+                self._literal(literal) + ("" if name is None else self._shown(name, "", ""))
+                for literal, name, _, _ in Formatter().parse(source)
+            )
+        self.pattern = re.compile(pattern, re.DOTALL)
+
+    def read(self, text: str) -> Reading:
+        match = self.pattern.fullmatch(text)
+        if match is None:
+            raise Unreadable(text)
+        found = Reading()
+        for number, group in enumerate(self._groups):
+            part = match.group(f"g{number}")
+            if part is None:
+                continue
+            if isinstance(group, Taken):
+                found.taken.append(group)
+            elif isinstance(group, Shown):
+                found.shown.append(group._replace(text=part))
+            else:
+                found.words.append(group)
+        return found
+
+    def _group(self, what: Shown | Taken | str) -> str:
+        self._groups.append(what)
+        return f"g{len(self._groups) - 1}"
+
+    def _literal(self, text: str) -> str:
+        return f"(?P<{self._group(text)}>{re.escape(text)})" if text else ""
+
+    def _shown(self, name: str, form: str, style: str) -> str:
+        return f"(?P<{self._group(Shown(name, form, style, ''))}>.*?)"
+
+    def _nodes(self, nodes: list[Any], number: str | None) -> str:
+        parts = []
+        for one in nodes:
+            if isinstance(one, str):
+                parts.append(self._literal(one))
+            elif one.get("hash"):
+                assert number is not None
+                parts.append(self._shown(number, "number", ""))
+            elif "options" in one:
+                parts.append(self._branches(one))
+            else:
+                parts.append(
+                    self._shown(one["name"], one.get("type") or "", one.get("format") or "")
+                )
+        return "".join(parts)
+
+    def _branches(self, node: dict[str, Any]) -> str:
+        name, form, options = node["name"], node["type"], node["options"]
+        number = name if form != "select" else None
+        keys = tuple(options)
+        parts = []
+        for key, nodes in options.items():
+            group = self._group(Taken(name, form, key, keys))
+            parts.append(f"(?P<{group}>{self._nodes(nodes, number)})")
+        return f"(?:{'|'.join(parts)})"
+
+
+@lru_cache(maxsize=4096)
+def _reverse(source: str) -> _Reverse:
+    return _Reverse(source)
+
+
+def read(source: str, text: str) -> Reading:
+    """What ``text`` says, given the template that it was made of. Raises :class:`Unreadable`."""
+    return _reverse(source).read(text)

@@ -1,0 +1,126 @@
+"""Many lives from one number: which rules, which texts, who lives under them, what was not true."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from streamproc.contracts.rulepacks import pack_names
+from streamproc.contracts.rulestext import decode, parse
+from streamproc.contracts.rulestexts import TextsDirectory, packaged_content
+from streamproc.core.rulebook import Rulebook
+from tests.support.truth.checks import Finding, Reader
+from tests.support.truth.lives import DAY, Habits, life
+from tests.support.truth.play import Player
+from tests.support.truth.probes import loaded, with_probes
+from tests.support.truth.rules import rules_data
+
+LIVES = 6
+"""Under each rulebook."""
+EVENTS = 150
+PACKAGED = ("default.yaml", "quota.yaml", *(f"packs/{name}.yaml" for name in pack_names()))
+AFTER_MS = 3 * DAY
+"""So long after a life's last event everything that waited must have been told."""
+
+
+@dataclass
+class Report:
+    """What was read, and what of it is not true."""
+
+    messages: int = 0
+    checks: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Messages by kind."""
+    false: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Findings by kind of rule and what of it."""
+    findings: list[Finding] = field(default_factory=list)
+    """The first of them."""
+
+    def add(self, other: Report, most: int = 50) -> None:
+        self.messages += other.messages
+        self.checks += other.checks
+        self.kinds += other.kinds
+        self.false += other.false
+        self.findings += other.findings[: most - len(self.findings)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Rules that lives go on under."""
+
+    name: str
+    rules: Rulebook
+    habits: Habits
+    is_packaged: bool = False
+    """Its texts are the packaged ones, whose words are read, too."""
+
+
+@lru_cache(maxsize=2)
+def place_of(number: int) -> Place:
+    """Of four numbers one is packaged rules with probes, one packaged rules as they are."""
+    kind, which = number % 4, PACKAGED[number // 4 % len(PACKAGED)]
+    if kind == 2:
+        return packaged_place(which, has_probes=True)
+    if kind == 3:
+        return packaged_place(which, has_probes=False)
+    data = with_probes(rules_data(number))
+    return Place(f"rules {number}", loaded(data), Habits.of(data))
+
+
+@lru_cache(maxsize=32)
+def packaged_place(name: str, has_probes: bool) -> Place:
+    data = packaged_data(name)
+    found = with_probes(data) if has_probes else data
+    rules = loaded(found)
+    habits = Habits.of(data, unit_bytes=unit_of(data), most_units=250)
+    return Place(f"{name} {'probed' if has_probes else 'as it is'}", rules, habits, not has_probes)
+
+
+def packaged_data(name: str) -> dict[str, Any]:
+    """The data of a packaged rules file, with the texts beside it."""
+    content = packaged_content(name)
+    data, _ = parse(decode(content.rules, name), name)
+    directory = TextsDirectory(content.texts)
+    directory.merge_into(data, name)
+    assert not directory.problems, directory.problems
+    return data
+
+
+def unit_of(data: Mapping[str, Any]) -> int:
+    """Of usage, so that plans are used up within some dozen events."""
+    sizes = [
+        one["granted_bytes"]
+        for plan in data["plans"]
+        for one in plan["allowances"]
+        if "granted_bytes" in one
+    ]
+    return max(sum(sizes) // max(len(sizes), 1) // 800, 1)
+
+
+def lived(place: Place, seed: int, events: int = EVENTS) -> Report:
+    """One life, read."""
+    player = Player(place.rules)
+    reader = Reader(place.rules, player, f"{place.name}, life {seed}:")
+    report = Report()
+    now_ms = 0
+    for arrival_ms, event in life(seed, events, place.habits):
+        now_ms = max(now_ms, arrival_ms)
+        scene = player.feed(event, now_ms)
+        report.kinds.update(one.kind for one in scene.messages)
+        reader.read(scene)
+    reader.read(player.reach(now_ms + AFTER_MS))
+    report.messages, report.checks = reader.messages, reader.checks
+    report.false.update((one.rule, one.kind) for one in reader.findings)
+    report.findings = reader.findings[:10]
+    return report
+
+
+def searched(number: int, lives: int = LIVES, events: int = EVENTS) -> Report:
+    """All lives of a number."""
+    report, place = Report(), place_of(number)
+    for life_number in range(lives):
+        report.add(lived(place, number * 1000 + life_number, events))
+    return report

@@ -1,0 +1,163 @@
+"""Figures as people read them, in every locale: what a shown figure can stand for."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.core import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
+from babel.lists import format_list
+from babel.numbers import format_decimal, format_percent, get_currency_precision
+
+ENDLESS = float("inf")
+"""Bytes without limit."""
+
+_ENDLESS_WORDS = (
+    *("unlimited", "不限量", "unbegrenzt", "ilimitado", "illimité", "illimitato", "onbeperkt"),
+    *("bez limitu", "безлимит", "безлимитно", "غير محدود", "∞", "吃到飽", "無限", "अनलिमिटेड"),
+    *("असीमित", "無限量", "不限量上網"),
+)
+_UNITS = {
+    **dict.fromkeys(("B", "byte", "bytes", "Б", "o", "octet", "octets", "ب", "بايت"), 1),
+    **dict.fromkeys(("kB", "KB", "كيلوبايت", "кБ", "КБ", "ko", "ك.ب", "ك.ب.", "कि॰बा॰", "केबी"), 10**3),
+    **dict.fromkeys(("MB", "МБ", "Mo", "م.ب", "م.ب.", "ميغابايت", "ميجابايت", "एमबी", "Mbyte"), 10**6),
+    **dict.fromkeys(("GB", "ГБ", "Go", "غ.ب", "غ.ب.", "غيغابايت", "جيجابايت", "जीबी"), 10**9),
+    **dict.fromkeys(("TB", "ТБ", "To", "تيرابايت", "ت.ب", "टीबी"), 10**12),
+}
+_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c"))
+_SPACES = str.maketrans("\u00a0\u202f\u2009", "   ")
+_EPOCH = datetime(1970, 1, 1)
+
+
+def plain(text: str) -> str:
+    """Without direction marks, and with plain spaces."""
+    return text.translate(_MARKS).translate(_SPACES).strip()
+
+
+@lru_cache(maxsize=256)
+def locale_of(tag: str) -> Locale:
+    for name in (tag, tag.partition("-")[0]):
+        try:
+            return Locale.parse(name, sep="-")
+        except (UnknownLocaleError, ValueError):
+            continue
+    return Locale("en")
+
+
+def is_bytes(text: str, value: float | None) -> bool:
+    """Whether a text shows so many bytes: cut, never rounded up, to two digits of a unit."""
+    shown = plain(text)
+    if value is None:
+        return shown in ("", "-")
+    if shown in _ENDLESS_WORDS or value == ENDLESS:
+        return shown in _ENDLESS_WORDS and value == ENDLESS
+    match = re.fullmatch(r"(<?)(-?)(?:(\d+)(?:[.,٫](\d{1,2}))?\s*)?(\D+)", shown)
+    if match is None:
+        return False
+    less, minus, whole, fraction, unit = match.groups()
+    size = _UNITS.get(unit.strip())
+    if size is None or minus:
+        return False
+    units = 1 if whole is None else int(whole)
+    if less:
+        return 0 < value < units * size
+    hundredths = units * 100 + int((fraction or "0").ljust(2, "0"))
+    low = hundredths * size / 100
+    if hundredths == 0 and size > 1:
+        return value == 0
+    return low <= value < low + max(size / 100, 1)
+
+
+def is_money(text: str, minor: int | None, currency: str) -> bool:
+    """Whether a text shows an amount of minor units; of which currency is not looked at."""
+    shown = plain(text)
+    if minor is None:
+        return shown in ("", "-")
+    precision = get_currency_precision(currency)
+    match = re.search(r"-?\d[\d.,  '’]*", shown)
+    if match is None:
+        return False
+    number = match[0].rstrip(" .,")
+    fraction = ""
+    cut = re.search(rf"[.,](\d{{{precision}}})$", number) if precision else None
+    if cut:
+        fraction, number = cut[1], number[: cut.start()]
+    digits = re.sub(r"\D", "", number)
+    found = int(digits or "0") * 10**precision + int(fraction or "0")
+    return found == minor and ("-" in shown.split(match[0])[0] or number.startswith("-")) is (minor < 0)
+
+
+def is_count(text: str, value: int | None, form: str, tag: str) -> bool:
+    shown = plain(text)
+    if value is None:
+        return shown in ("", "0", "0%")
+    if form == "percent":
+        return shown == plain(format_percent(value / 100, locale=locale_of(tag)))
+    return shown in (str(value), plain(format_decimal(value, locale=locale_of(tag))))
+
+
+def local_clock(instant_ms: float | None, zone: str) -> datetime | None:
+    """What clocks in a zone show at an instant, to the minute; None for never."""
+    if instant_ms is None or instant_ms == float("inf"):
+        return None
+    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(instant_ms))
+    return when.astimezone(ZoneInfo(zone)).replace(tzinfo=None, second=0, microsecond=0)
+
+
+def is_clock(text: str, value: datetime | None, form: str, style: str, tag: str) -> bool:
+    """Whether a text shows a local time in a form (``date``, ``time``, ``datetime``) and style."""
+    shown = plain(text)
+    if value is None:
+        return shown in ("", "-")
+    return shown == _clock(value, form, style, tag)
+
+
+@lru_cache(maxsize=100_000)
+def _clock(value: datetime, form: str, style: str, tag: str) -> str:
+    if not form:
+        return value.isoformat(" ", "minutes")
+    locale = locale_of(tag)
+    if style.startswith("::"):
+        return plain(format_skeleton(style[2:], value, locale=locale))
+    chosen: Any = style or {"date": "medium", "time": "short", "datetime": "short"}[form]
+    shows = {"date": format_date, "time": format_time, "datetime": format_datetime}
+    return plain(shows[form](value, chosen, locale=locale))
+
+
+def is_date(text: str, value: date | None, style: str, form: str, tag: str) -> bool:
+    if value is None:
+        return plain(text) in ("", "-")
+    if not form:
+        return plain(text) == value.isoformat()
+    return is_clock(text, datetime(value.year, value.month, value.day), "date", style, tag)
+
+
+def is_names(text: str, names: list[str], form: str, tag: str) -> bool:
+    """Whether a text enumerates these names, plainly or as the language does."""
+    shown = plain(text)
+    if not names:
+        return shown in ("", "-")
+    ways = [", ".join(names), "、".join(names), "، ".join(names)]
+    ways.append(plain(format_list(names, locale=locale_of(tag))))
+    ways += [
+        plain(format_list(names, style=style, locale=locale_of(tag)))
+        for style in ("unit", "standard-short", "unit-narrow")
+        if style in locale_of(tag).list_patterns
+    ]
+    return shown in [plain(one) for one in ways]
+
+
+def plural_key(value: float | None, keys: tuple[str, ...], tag: str, ordinal: bool = False) -> str:
+    """The branch that a number belongs to."""
+    if value == ENDLESS:
+        return "unlimited" if "unlimited" in keys else "other"
+    count = int(value or 0)
+    if f"={count}" in keys:
+        return f"={count}"
+    locale = locale_of(tag)
+    form = (locale.ordinal_form if ordinal else locale.plural_form)(count)
+    return form if form in keys else "other"

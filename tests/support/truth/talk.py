@@ -1,0 +1,284 @@
+"""What the figures of notices and replies must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from streamproc.oracle.buckets import end_of, remaining
+from streamproc.oracle.days import cycle_around
+from streamproc.oracle.talk import _price
+from tests.support.truth.account import UNLIMITED, Snapshot
+from tests.support.truth.figures import Facts, Value, _local, named
+from tests.support.truth.shown import (
+    ENDLESS,
+    is_bytes,
+    is_clock,
+    is_money,
+    local_clock,
+    plain,
+)
+
+Says = Callable[[str, str], bool]
+"""Whether a shown text, in a locale, is right."""
+
+EVENTS = {
+    "service_charged": "service.charged",
+    "charged_in_error": "service.charged",
+    "service_refunded": "service.refunded",
+}
+"""The events that notices repeat."""
+
+
+def given_by(facts: Facts, events: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Every set of values that a notice or a reply may be made of."""
+    state, kind = facts.state, facts.rule.kind
+    if kind in ("subscription_question", "charge_question"):
+        about = kind.removesuffix("_question")
+        for one in state.questions:
+            if one["about"] == about:
+                yield {
+                    "service": service_names(facts, one["service"]),
+                    "price": one["amount"],
+                    "number": one["number"],
+                    "deadline": _local(facts, one["deadline"]),
+                }
+    elif kind == "before_charge":
+        for name, one in state.services.items():
+            if not one["ending"] and one["next"] is not None:
+                clock, now = _local(facts, one["next"]), _local(facts, facts.as_of_ms)
+                yield {
+                    "service": service_names(facts, name),
+                    "price": one["price"],
+                    "charge_date": clock.date(),
+                    "days": (clock.date() - now.date()).days,
+                }
+    elif kind in EVENTS:
+        for event in events:
+            if event["type"] == EVENTS[kind]:
+                yield _charge(facts, event)
+    elif kind == "roaming_welcome":
+        zone = facts.rules.zones.get(state.place)
+        if zone is not None:
+            yield {
+                "zone": named(zone.names, facts.locales, facts.rules) or [zone.id],
+                "price": zone.price_minor,
+                "unit": zone.unit_bytes,
+                "cap": _cap_abroad(state),
+            }
+    elif kind == "plan_advice":
+        yield from _advice(facts)
+    elif kind == "activation_welcome":
+        known = [
+            service_names(facts, one)
+            for event in events
+            if event["type"] == "account.activated"
+            for one in event.get("services", ())
+            if one in facts.rules.services
+        ]
+        names = [service_names(facts, one) for one in state.services]
+        yield {"services": names, "granted": facts.sums.granted}
+        yield {"services": known, "granted": facts.sums.granted}
+    else:
+        yield {}
+
+
+def service_names(facts: Facts, name: str) -> list[str]:
+    service = facts.rules.services.get(name)
+    given = service.names if service else {}
+    return named(given, facts.locales, facts.rules) or [name]
+
+
+def plan_names(facts: Facts, plan: str) -> list[str]:
+    given = getattr(facts.rules.plans.get(plan), "names", None) or {}
+    return named(given, facts.locales, facts.rules) or [plan]
+
+
+def _charge(facts: Facts, event: dict[str, Any]) -> dict[str, Any]:
+    service = facts.rules.services.get(event["service"])
+    share = service.wrong_charge_refund_percent if service else 0
+    return {
+        "service": service_names(facts, event["service"]),
+        "price": event["amount_minor"],
+        "refund": event["amount_minor"] * share // 100,
+        "charged": event.get("charged_minor", event["amount_minor"]),
+    }
+
+
+def _cap_abroad(state: Snapshot) -> int | None:
+    plan = state.rules.plans.get(state.plan)
+    for one in plan.all_tariffs if plan else ():
+        zones = one.scope.roaming_zones
+        if one.scope.rating_groups is None and (zones is None or state.place in zones):
+            return state.cap_minor.get(one.id)
+    return None
+
+
+def _advice(facts: Facts) -> Iterator[dict[str, Any]]:
+    state, notice = facts.state, facts.rule
+    contract = state.contract
+    whole = [
+        one["used"] + one["overage"]
+        for one in state.history
+        if one["start"] < one["end"]
+        and cycle_around(one["start"], contract.anchor_day, state.zone)
+        == (one["start"], one["end"])
+    ]
+    used = whole[-notice.cycles :]
+    present = facts.rules.plans.get(state.plan)
+    if len(used) < notice.cycles or present is None:
+        return
+    cost = sum(_price(present, one, True) for one in used)
+    for plan in facts.rules.plans.values():
+        better = sum(_price(plan, one, False) for one in used)
+        if plan.id != state.plan and better < cost:
+            yield {
+                "better_plan": plan_names(facts, plan.id),
+                "cost": cost,
+                "better_cost": better,
+                "saving": cost - better,
+                "usage": sum(used),
+                "cycles": notice.cycles,
+            }
+
+
+NOTICE: dict[str, Callable[[Facts], Value]] = {
+    "plan": lambda facts: plan_names(facts, facts.state.plan),
+    "as_of": lambda facts: _local(facts, facts.as_of_ms),
+    "cycle_end": lambda facts: _local(facts, facts.state.end_ms),
+    "last_day": lambda facts: (
+        _local(facts, facts.state.end_ms) - timedelta(minutes=1)
+    ).date(),
+    "yes": lambda facts: list(facts.rules.commands.keywords["confirm"]),
+    "no": lambda facts: list(facts.rules.commands.keywords["refuse"]),
+    "remaining": lambda facts: facts.sums.remaining,
+    "used": lambda facts: facts.sums.used,
+    "granted": lambda facts: facts.sums.granted,
+    "percent": lambda facts: facts.sums.percent,
+    "overage": lambda facts: facts.state.overage_bytes,
+    "cost": lambda facts: sum(facts.state.spent_minor.values()),
+    "unsubscribe": lambda facts: list(facts.rules.commands.keywords["unsubscribe"]),
+}
+"""Of notices and replies, beside what an event gave."""
+
+
+# Lists that the product composes.
+
+
+def says_buckets(facts: Facts, text: str, tag: str) -> bool:
+    """Whether a list names every live bucket with what is left of it, and its end."""
+    shown, at = plain(text), 0
+    live = facts.state.live
+    for bucket in live:
+        left = ENDLESS if bucket["kind"] == UNLIMITED else remaining(bucket)
+        places = [(shown.find(one, at), one) for one in facts.names_of(bucket)]
+        found = [one for one in places if one[0] >= 0]
+        if not found:
+            return False
+        start, name = min(found)
+        at = start + len(name)
+        rest = shown[at:]
+        figure = _prefix(rest.lstrip(" :：\u3000"), left)
+        if figure is None:
+            return False
+        if end_of(bucket) != facts.state.end_ms and end_of(bucket) != float("inf"):
+            clock = local_clock(end_of(bucket), facts.state.zone)
+            assert clock is not None
+            item = rest[: _next_item(rest)]
+            if not (str(clock.day) in item and f"{clock:%H:%M}" in item) and not _named_day(
+                item, clock
+            ):
+                return False
+    return bool(live) or not re.search(r"\d", shown)
+
+
+def _named_day(item: str, clock: Any) -> bool:
+    """An end at midnight may be named by the last day before it."""
+    last = clock - timedelta(minutes=1)
+    return f"{clock:%H:%M}" == "00:00" and str(last.day) in item
+
+
+def _next_item(rest: str) -> int:
+    cuts = [rest.find(one) for one in ("; ", "；", "؛")]
+    return min([one for one in cuts if one >= 0] or [len(rest)])
+
+
+def _prefix(rest: str, value: float) -> str | None:
+    """The shortest beginning of a text that shows so many bytes, whole words only."""
+    for end in range(len(rest), 0, -1):
+        if end < len(rest) and rest[end].isalpha() and rest[end - 1].isalpha():
+            continue
+        if is_bytes(rest[:end], value):
+            return rest[:end]
+    return None
+
+
+def says_services(facts: Facts, text: str, tag: str) -> bool:
+    """Whether every service of the numbered list is there with its price, and no other."""
+    going_on = [
+        (number, name)
+        for number, name in enumerate(facts.state.listed, 1)
+        if name in facts.state.services and not facts.state.services[name]["ending"]
+    ]
+    return _says_items(
+        facts,
+        plain(text),
+        [(number, name, facts.state.services[name]["price"]) for number, name in going_on],
+    )
+
+
+def says_questions(facts: Facts, text: str, tag: str) -> bool:
+    items = [(one["number"], one["service"], one["amount"]) for one in facts.state.questions]
+    return _says_items(facts, plain(text), items)
+
+
+def _says_items(facts: Facts, shown: str, items: list[tuple[int, str, int]]) -> bool:
+    at = 0
+    for number, name, minor in items:
+        names = service_names(facts, name)
+        found = next(
+            (
+                match
+                for one in names
+                if (match := re.compile(rf"{number}\W+{re.escape(one)}").search(shown, at))
+            ),
+            None,
+        )
+        if found is None:
+            return False
+        at = found.end()
+        rest = shown[at : at + _next_item(shown[at:])]
+        # An Arabic or Chinese list may separate otherwise: then the first amount counts.
+        amount = re.search(r"[\d.,]*\d", rest)
+        if amount is None or not is_money(amount[0], minor, facts.rules.currency):
+            return False
+    return bool(items) or not re.search(r"\d", shown)
+
+
+def says_thresholds(facts: Facts, text: str, tag: str) -> bool:
+    """Whether these are the percentages that usage reminders come at."""
+    rules = [one for one in facts.rules.usage_rules if one.kind == "usage_percent"]
+    wanted = facts.state.own_percents or sorted({n for one in rules for n in one.thresholds})
+    return [int(one) for one in re.findall(r"\d+", text)] == list(wanted)
+
+
+def says_quiet_hours(facts: Facts, text: str, tag: str) -> bool:
+    """Whether these are the quiet hours in force; an old text may say that they are the rules'."""
+    own = facts.state.own_hours
+    hours = facts.rules.alerts.quiet_hours
+    if own is not None:
+        start, end = own
+    elif hours is not None:
+        start, end = hours.start, hours.end
+    else:
+        start = end = None
+    clocks = re.findall(r"\d\d:\d\d", text)
+    if start == end:
+        return not clocks
+    return clocks == [f"{start:%H:%M}", f"{end:%H:%M}"]
+
+
+def says_time(text: str, clock: Any, tag: str) -> bool:
+    return is_clock(text, clock, "", "", tag)
