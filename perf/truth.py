@@ -1,10 +1,10 @@
 """Reads messages until so many were read: ``python -m perf.truth --messages 1000000 --seed 1``.
 
-Lives are made from numbers, counted from the seed, in several processes; each message is held to the
-account that the oracle keeps (law 28, ``tests/support/truth``). Prints how many messages and checks
-there were, what was not true, and the first examples, each with the number by which it is had again:
-``python -m perf.truth --only NUMBER``. Exit code 1 if anything is false, or if time ran out before
-so many were read.
+Lives are made from numbers, counted from the seed, in several processes; each message is held to
+the account that the oracle keeps (law 28, ``tests/support/truth``). Prints how many messages and
+checks there were, what was not true, and the first examples, each with the rules and the life by
+which it is had again: ``python -m perf.truth --only NUMBER`` (a life's number, without its last
+three digits). Exit code 1 if anything is false, or if time ran out before so many were read.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 OPEN = frozenset(
     {
         *("one thing", "bucket", "recipient", "threshold"),
+        "last_day",
         *("used", "granted", "remaining", "percent", "expires", "pack_price", "days", "runs_out"),
         *("used_bytes", "granted_bytes", "remaining_bytes", "buckets", "services", "quiet_hours"),
         *("bucket as plural", "used as plural", "granted as plural", "remaining as plural"),

@@ -18,7 +18,7 @@ PLAN_KINDS = ("allowance", UNLIMITED)
 
 @dataclass
 class Snapshot:
-    """An account as of ``at_ms``. Buckets are the oracle's dicts (``streamproc.oracle.buckets``)."""
+    """An account as of ``at_ms``; buckets are dicts as ``streamproc.oracle.buckets`` has them."""
 
     at_ms: int
     rules: Rulebook

@@ -46,7 +46,9 @@ class Finding(NamedTuple):
     where: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where} {self.rule} {self.kind}: {self.said!r}, but {self.told}\n    {self.text}"
+        return (
+            f"{self.where} {self.rule} {self.kind}: {self.said!r}, but {self.told}\n    {self.text}"
+        )
 
 
 @dataclass
@@ -292,9 +294,7 @@ def _is_some_names(text: str, value: list[Any], form: str, tag: str) -> bool:
         return is_names(text, [], form, tag)
     languages = max(len(one) if isinstance(one, list) else 1 for one in value)
     for number in range(languages):
-        names = [
-            one[min(number, len(one) - 1)] if isinstance(one, list) else one for one in value
-        ]
+        names = [one[min(number, len(one) - 1)] if isinstance(one, list) else one for one in value]
         if is_names(text, names, form, tag):
             return True
     return False
@@ -373,4 +373,4 @@ def days_until(now: Any, end: Any) -> int:
     return int((end - now) / timedelta(days=1))
 
 
-__all__ = ["Finding", "Reader", "Snapshot", "rule_of", "UNLIMITED"]
+__all__ = ["UNLIMITED", "Finding", "Reader", "Snapshot", "rule_of"]

@@ -16,7 +16,7 @@ from streamproc.core.rulebook import Rulebook
 from streamproc.oracle.buckets import Bucket, end_of, remaining
 from streamproc.oracle.looking import foreseen
 from tests.support.truth.account import UNLIMITED, Snapshot
-from tests.support.truth.shown import ENDLESS, local_clock
+from tests.support.truth.shown import ENDLESS, local_clock, locale_of
 
 OF_BUCKET = ("usage_percent", "remaining_percent", "remaining_bytes", "used_bytes")
 OF_END = ("before_expiry", "expiry")
@@ -161,24 +161,39 @@ def item_called(source: str, rules: Rulebook) -> Any:
 
 def named(given: Mapping[str, str], locales: tuple[str, ...], rules: Rulebook) -> list[str]:
     """Names that fit one of the locales best; empty if there are none at all."""
-    found = []
-    for locale in locales:
-        for wanted in (locale, *_relatives(locale, given), rules.default_locale):
-            if wanted in given:
-                found.append(given[wanted])
-                break
-        else:
-            found += list(given.values())[:1]
-    return found
+    return [given[_nearest(given, locale, rules.default_locale)] for locale in locales if given]
 
 
-def _relatives(locale: str, given: Mapping[str, str]) -> list[str]:
-    from tests.support.truth.shown import locale_of
+def _nearest(given: Mapping[str, str], locale: str, default: str) -> str:
+    """The same locale, else the same language, script before country; else what can be read."""
+    script = locale_of(locale).script
 
-    language, script = locale.partition("-")[0], locale_of(locale).script
-    same = [one for one in given if one.partition("-")[0] == language]
-    return sorted(same, key=lambda one: locale_of(one).script != script)
+    def distance(one: str) -> tuple[int, ...]:
+        other = locale_of(one)
+        is_readable = (other.script or SCRIPTS.get(other.language)) == (
+            script or SCRIPTS.get(locale_of(locale).language)
+        )
+        return (
+            one != locale,
+            one.partition("-")[0] != locale.partition("-")[0],
+            not is_readable,
+            one != default,
+            not one.startswith("en"),
+        )
 
+    readable = [one for one in given if not distance(one)[2] or not distance(one)[1]]
+    english = [one for one in given if one.startswith("en")]
+    return min(readable, key=distance) if readable else (english or [default, *given])[0]
+
+
+SCRIPTS = {
+    **dict.fromkeys(("en", "pl", "de", "fr", "es", "it", "nl", "pt"), "Latn"),
+    "ru": "Cyrl",
+    "ar": "Arab",
+    "hi": "Deva",
+    "zh": "Hans",
+}
+"""Of languages whose tags leave it out."""
 
 Value = Any
 """Bytes (a number or ENDLESS), minor units, a count, a local time, a date, names or a word."""
@@ -188,10 +203,13 @@ def _local(facts: Facts, instant_ms: float | None) -> Value:
     return local_clock(instant_ms, facts.state.zone)
 
 
-def _last_day(facts: Facts, end_ms: float) -> date | None:
+def last_day(facts: Facts, end_ms: float) -> date | None:
     """The last whole day before an end."""
     clock = local_clock(end_ms, facts.state.zone)
-    return None if clock is None else clock.date() - DAY
+    if clock is None:
+        return None
+    # A day that ends a minute before the end is whole, one that the end lies in is not.
+    return clock.date() - DAY
 
 
 def _days(facts: Facts) -> int | None:
@@ -236,7 +254,14 @@ def _level(facts: Facts) -> Any:
     return facts.message.threshold
 
 
+EVERYWHERE: dict[str, Callable[[Facts], Value]] = {
+    "brand": lambda facts: named(facts.rules.wording.brand, facts.locales, facts.rules),
+    "care": lambda facts: named(facts.rules.wording.care, facts.locales, facts.rules),
+}
+"""What every text may say."""
+
 REMINDER: dict[str, Callable[[Facts], Value]] = {
+    **EVERYWHERE,
     "bucket": lambda facts: [facts.names_of(one) for one in facts.buckets],
     "used": lambda facts: facts.sums.used,
     "granted": lambda facts: facts.sums.granted,
@@ -249,7 +274,7 @@ REMINDER: dict[str, Callable[[Facts], Value]] = {
     "as_of": lambda facts: _local(facts, facts.as_of_ms),
     "cycle_end": lambda facts: _local(facts, facts.cycle_end_ms),
     "expires": lambda facts: _local(facts, facts.ends_ms),
-    "last_day": lambda facts: _last_day(facts, facts.ends_ms),
+    "last_day": lambda facts: last_day(facts, facts.ends_ms),
     "days": _days,
     "spend": _spend,
     "cap": _cap,
@@ -257,9 +282,7 @@ REMINDER: dict[str, Callable[[Facts], Value]] = {
     "price_unit": lambda facts: _tier(facts)[1],
     "pack_price": _pack_price,
     "runs_out": lambda facts: local_clock(
-        None
-        if not facts.message.runs_out_time
-        else to_ms(facts.message.runs_out_time),
+        None if not facts.message.runs_out_time else to_ms(facts.message.runs_out_time),
         facts.state.zone,
     ),
 }

@@ -84,9 +84,7 @@ class Player:
         self.ledger.pass_time(now_ms)
         return self._scene(None, now_ms, effects)
 
-    def _scene(
-        self, event: dict[str, Any] | None, now_ms: int, effects: Iterable[Effect]
-    ) -> Scene:
+    def _scene(self, event: dict[str, Any] | None, now_ms: int, effects: Iterable[Effect]) -> Scene:
         states, self._states = self._states, self._states[-1:]
         effects = list(effects)
         rejected = next((one.reason for one in effects if isinstance(one, Rejected)), "")

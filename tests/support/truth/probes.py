@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from streamproc.contracts.rulesfile import _text_problem, load_rulebook
+from streamproc.contracts.ruleswording import Given
 from streamproc.core.commands.vocabulary import REPLIES
 from streamproc.core.notices.catalogue import PLACEHOLDERS
 from streamproc.core.rulebook import Rulebook
@@ -16,6 +17,9 @@ from streamproc.core.texts.template import template_error
 from streamproc.core.texts.vocabulary import REMINDER, Kind, Vocabulary
 
 LOCALES = ("en", "zh-CN", "zh-TW", "pl", "ru", "ar")
+BRAND = {"en": "Airy", "zh-CN": "清风移动", "ar": "نسيم"}
+CARE = {"en": "1011", "ru": "*1011#"}
+_GIVEN = Given({"brand": BRAND, "care": CARE, "default_locale": "en"})
 WORDS = ("none", "word_default", "word_off", "word_day", "word_week", "word_month")
 """Replies that are words inside of others."""
 
@@ -59,11 +63,11 @@ def vocabulary(owner: str, name: str) -> Vocabulary:
 
 def _of_rule(kind: str) -> Vocabulary:
     """What has a meaning in a kind of rules."""
-    return {
-        name: one
-        for name, one in REMINDER.items()
-        if _text_problem(f"{{{name}}}", "en", kind) is None
-    }
+    return {name: one for name, one in REMINDER.items() if _is_known(name, kind)}
+
+
+def _is_known(name: str, kind: str) -> bool:
+    return _text_problem(f"{{{name}}}", "en", kind, _GIVEN) is None
 
 
 @cache
@@ -75,7 +79,7 @@ def by_locale(owner: str, name: str, is_long: bool) -> dict[str, str]:
 
 def with_probes(data: Mapping[str, Any]) -> dict[str, Any]:
     """The data of a rules file, with probes for all of its texts."""
-    found = copy.deepcopy(dict(data))
+    found = {"brand": BRAND, "care": CARE, **copy.deepcopy(dict(data))}
     for number, rule in enumerate(found.get("rules", ())):
         rule["texts"] = by_locale("rule", rule["kind"], number % 4 == 0)
     for notice in found.get("notices", ()):

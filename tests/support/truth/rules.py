@@ -167,7 +167,10 @@ def _usage(chance: random.Random, name: str) -> dict[str, Any]:
     }[kind]
     kinds = KINDS if chance.random() < 0.6 else chance.sample(KINDS, 3)
     return {
-        **{"id": name, "kind": kind, "thresholds": levels, "bucket_kinds": sorted(kinds)},
+        "id": name,
+        "kind": kind,
+        "thresholds": levels,
+        "bucket_kinds": sorted(kinds),
         **_spoken(chance),
         **_reaching(chance),
     }

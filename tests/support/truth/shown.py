@@ -23,8 +23,12 @@ _ENDLESS_WORDS = (
 )
 _UNITS = {
     **dict.fromkeys(("B", "byte", "bytes", "Б", "o", "octet", "octets", "ب", "بايت"), 1),
-    **dict.fromkeys(("kB", "KB", "كيلوبايت", "кБ", "КБ", "ko", "ك.ب", "ك.ب.", "कि॰बा॰", "केबी"), 10**3),
-    **dict.fromkeys(("MB", "МБ", "Mo", "م.ب", "م.ب.", "ميغابايت", "ميجابايت", "एमबी", "Mbyte"), 10**6),
+    **dict.fromkeys(
+        ("kB", "KB", "كيلوبايت", "кБ", "КБ", "ko", "ك.ب", "ك.ب.", "कि॰बा॰", "केबी"), 10**3
+    ),
+    **dict.fromkeys(
+        ("MB", "МБ", "Mo", "م.ب", "م.ب.", "ميغابايت", "ميجابايت", "एमबी", "Mbyte"), 10**6
+    ),
     **dict.fromkeys(("GB", "ГБ", "Go", "غ.ب", "غ.ب.", "غيغابايت", "جيجابايت", "जीबी"), 10**9),
     **dict.fromkeys(("TB", "ТБ", "To", "تيرابايت", "ت.ب", "टीबी"), 10**12),
 }
@@ -88,7 +92,9 @@ def is_money(text: str, minor: int | None, currency: str) -> bool:
         fraction, number = cut[1], number[: cut.start()]
     digits = re.sub(r"\D", "", number)
     found = int(digits or "0") * 10**precision + int(fraction or "0")
-    return found == minor and ("-" in shown.split(match[0])[0] or number.startswith("-")) is (minor < 0)
+    return found == minor and ("-" in shown.split(match[0])[0] or number.startswith("-")) is (
+        minor < 0
+    )
 
 
 def is_count(text: str, value: int | None, form: str, tag: str) -> bool:

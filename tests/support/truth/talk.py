@@ -11,7 +11,7 @@ from streamproc.oracle.buckets import end_of, remaining
 from streamproc.oracle.days import cycle_around
 from streamproc.oracle.talk import _price
 from tests.support.truth.account import UNLIMITED, Snapshot
-from tests.support.truth.figures import Facts, Value, _local, named
+from tests.support.truth.figures import EVERYWHERE, Facts, Value, _local, last_day, named
 from tests.support.truth.shown import (
     ENDLESS,
     is_bytes,
@@ -145,12 +145,11 @@ def _advice(facts: Facts) -> Iterator[dict[str, Any]]:
 
 
 NOTICE: dict[str, Callable[[Facts], Value]] = {
+    **EVERYWHERE,
     "plan": lambda facts: plan_names(facts, facts.state.plan),
     "as_of": lambda facts: _local(facts, facts.as_of_ms),
     "cycle_end": lambda facts: _local(facts, facts.state.end_ms),
-    "last_day": lambda facts: (
-        _local(facts, facts.state.end_ms) - timedelta(minutes=1)
-    ).date(),
+    "last_day": lambda facts: last_day(facts, facts.state.end_ms),
     "yes": lambda facts: list(facts.rules.commands.keywords["confirm"]),
     "no": lambda facts: list(facts.rules.commands.keywords["refuse"]),
     "remaining": lambda facts: facts.sums.remaining,
