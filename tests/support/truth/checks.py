@@ -101,7 +101,7 @@ class Reader:
     # The record
 
     def of_record(self, facts: Facts) -> Iterator[Finding]:
-        message, rule, state = facts.message, facts.rule, facts.state
+        message, state = facts.message, facts.state
         kind = message.kind
 
         def wrong(what: str, said: object, told: object) -> Finding:

@@ -1,7 +1,7 @@
 """A rendered text read back by its template: which placeholder showed what, which branch was taken.
 
-The grammar of templates is read here anew (``string.Formatter`` and pyicumessageformat), not through
-the product's compiler.
+The grammar of templates is read here anew (``string.Formatter`` and pyicumessageformat), not
+through the product's compiler.
 """
 
 from __future__ import annotations

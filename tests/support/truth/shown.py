@@ -21,17 +21,14 @@ _ENDLESS_WORDS = (
     *("bez limitu", "безлимит", "безлимитно", "غير محدود", "∞", "吃到飽", "無限", "अनलिमिटेड"),
     *("असीमित", "無限量", "不限量上網"),
 )
-_UNITS = {
-    **dict.fromkeys(("B", "byte", "bytes", "Б", "o", "octet", "octets", "ب", "بايت"), 1),
-    **dict.fromkeys(
-        ("kB", "KB", "كيلوبايت", "кБ", "КБ", "ko", "ك.ب", "ك.ب.", "कि॰बा॰", "केबी"), 10**3
-    ),
-    **dict.fromkeys(
-        ("MB", "МБ", "Mo", "م.ب", "م.ب.", "ميغابايت", "ميجابايت", "एमबी", "Mbyte"), 10**6
-    ),
-    **dict.fromkeys(("GB", "ГБ", "Go", "غ.ب", "غ.ب.", "غيغابايت", "جيجابايت", "जीबी"), 10**9),
-    **dict.fromkeys(("TB", "ТБ", "To", "تيرابايت", "ت.ب", "टीबी"), 10**12),
+_UNIT_WORDS = {
+    1: ("B", "byte", "bytes", "Б", "o", "octet", "octets", "ب", "بايت", "बाइट"),
+    10**3: ("kB", "KB", "кБ", "КБ", "ko", "ك.ب", "كيلوبايت", "केबी"),
+    10**6: ("MB", "МБ", "Mo", "م.ب", "ميغابايت", "ميجابايت", "एमबी", "Mbyte"),
+    10**9: ("GB", "ГБ", "Go", "غ.ب", "غيغابايت", "جيجابايت", "जीबी"),
+    10**12: ("TB", "ТБ", "To", "ت.ب", "تيرابايت", "टीबी"),
 }
+_UNITS = {word: size for size, words in _UNIT_WORDS.items() for word in words}
 _MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c"))
 _SPACES = str.maketrans("\u00a0\u202f\u2009", "   ")
 _EPOCH = datetime(1970, 1, 1)
@@ -92,9 +89,8 @@ def is_money(text: str, minor: int | None, currency: str) -> bool:
         fraction, number = cut[1], number[: cut.start()]
     digits = re.sub(r"\D", "", number)
     found = int(digits or "0") * 10**precision + int(fraction or "0")
-    return found == minor and ("-" in shown.split(match[0])[0] or number.startswith("-")) is (
-        minor < 0
-    )
+    is_negative = "-" in shown[: match.start()] or number.startswith("-")
+    return found == abs(minor) and is_negative is (minor < 0)
 
 
 def is_count(text: str, value: int | None, form: str, tag: str) -> bool:
