@@ -141,7 +141,7 @@ def names_of(bucket: Bucket, rules: Rulebook, locales: tuple[str, ...]) -> list[
     """What a bucket may be called: its names in these locales, else its id or kind."""
     source, kind = bucket["source"], bucket["kind"]
     if kind == "topup":
-        given = getattr(rules, "topup_names", None) or {}
+        given = rules.wording.topup_names
     else:
         given = getattr(item_called(source, rules), "names", None) or {}
     return named(given, locales, rules) or [source or kind]

@@ -12,7 +12,9 @@ ROAMING = ["eu", "asia"]
 
 PLANS: list[dict[str, Any]] = [
     {"id": "one", "price_minor": 900, "overage_price_minor": 4, "overage_unit_bytes": 100,
-     "allowances": [{"id": "data", "granted_bytes": 1000}]},
+     "names": {"en": "Plan One", "pl": "Plan Jeden"},
+     "allowances": [{"id": "data", "granted_bytes": 1000,
+                     "names": {"en": "Data", "zh-CN": "流量", "ar": "بيانات"}}]},
     {"id": "duo", "price_minor": 1500, "overage_price_minor": 3, "overage_unit_bytes": 50,
      "overage_tiers": [{"from_bytes": 300, "price_minor": 1, "unit_bytes": 50}],
      "allowances": [{"id": "data", "granted_bytes": 900},
@@ -46,7 +48,8 @@ PLANS: list[dict[str, Any]] = [
 ]  # fmt: skip
 PACKS: list[dict[str, Any]] = [
     {"id": "hour", "granted_bytes": 50, "validity_hours": 1, "price_minor": 100},
-    {"id": "day", "granted_bytes": 200, "validity_hours": 24, "price_minor": 300},
+    {"id": "day", "granted_bytes": 200, "validity_hours": 24, "price_minor": 300,
+     "names": {"en": "Day pack", "ru": "Пакет на день"}},
     {"id": "week", "granted_bytes": 300, "validity_hours": 168, "priority": 20},
     {"id": "long", "granted_bytes": 400, "validity_hours": 1440, "priority": 70},
     {"id": "trip", "granted_bytes": 150, "validity_hours": 168, "priority": 5,
@@ -97,6 +100,7 @@ def rules_data(seed: int) -> dict[str, Any]:
         "version": 1,
         "currency": "EUR",
         "default_locale": "en",
+        "topup_names": {"en": "Top-up", "zh-CN": "充值", "zh-TW": "儲值"},
         "limits": {"max_event_bytes": 100_000, "hold_max_events": 3, "history_cycles": 3},
         "alerts": _alerts(chance),
         "plans": PLANS,
