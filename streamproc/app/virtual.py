@@ -15,7 +15,7 @@ from streamproc.app.applying import apply_records, let_time_pass
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Native, Topics
 from streamproc.core.instants import LAST_MS
-from streamproc.core.model import Account
+from streamproc.core.model import HELD, Account
 from streamproc.core.rulebook import Rulebook
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
@@ -52,6 +52,17 @@ class VirtualWorker:
     def subscribers(self) -> int:
         """How many have a state."""
         return sum(len(rows) for rows in self._rows.values())
+
+    @property
+    def has_contracts(self) -> bool:
+        """Whether the activation of anybody was applied."""
+        for rows in self._rows.values():
+            rows.take_changes()
+            for key in rows.stored:
+                account = rows.get(key)
+                if account is not None and account.status != HELD:
+                    return True
+        return False
 
     def apply(self, records: Iterable[InputRecord]) -> None:
         """Apply records, those of one partition in order of their offsets, and what falls due."""

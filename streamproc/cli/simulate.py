@@ -12,16 +12,18 @@ import click
 
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.simulate_input import SimulatedInput
 from streamproc.cli.virtual import chunks, input_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from streamproc.app.virtual import VirtualWorker
     from streamproc.core.rulebook import Rulebook
-    from streamproc.edges.recording import LogRecord
     from streamproc.edges.simulation.messages import Outcome
     from streamproc.edges.simulation.report import Report
+
+
+class NothingComparedError(ValueError):
+    """No subscriber is known in a run: equal or not, the result says nothing."""
 
 
 class Price(click.ParamType):
@@ -49,7 +51,8 @@ class Price(click.ParamType):
     "source",
     required=True,
     metavar="FILE|topic:NAME",
-    help="Recorded usage, with the activations of its subscribers.",
+    help="Usage with the activations of its subscribers: a recording, a file of events as send "
+    "and play take it, or a topic.",
 )
 @click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, for a topic.")
 @click.option("--from-time", type=Instant(), help="Of a topic: only records from then on.")
@@ -76,10 +79,12 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
     """Run recorded usage through the rules in force and through NEW ones, and compare.
 
     As if either had been in force since the first record; the clock is the records' own, so a
-    month takes seconds. Only reads: no topic, no group, no state is touched, nothing is sent.
+    month takes seconds. Only reads: no topic, no group, no state is touched, nothing is sent. Ends
+    with 1 if nothing could be compared, or a line of a file of events is none.
 
     \b
     streamproc simulate --rules new.yaml --present rules.yaml --from month.ndjson.zst
+    streamproc simulate --rules new.yaml --present rules.yaml --from events.ndjson
     streamproc simulate --rules new.yaml --from topic:streamproc.events --broker B \\
         --price 0.045 --picture difference.png
     """
@@ -94,7 +99,8 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
     try:
         if options["picture"] is not None:
             check()
-        report, told = _simulate(books, options)
+        source = SimulatedInput(options)
+        report, told = _simulate(books, source, options)
         if options["picture"] is not None:
             draw(report, options["picture"])
     except (
@@ -106,6 +112,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
         OSError,
     ) as error:
         raise click.ClickException(str(error)) from error
+    source.tell_bad()
     gone = removed(*books)
     if gone:
         told.append(f"the changed rules lack {', '.join(gone)}, which subscribers may have")
@@ -114,6 +121,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
         click.echo(json.dumps(document, indent=1))
     else:
         _print(report, told, options)
+    raise SystemExit(1 if source.bad else 0)
 
 
 def _print(report: Report, told: list[str], options: dict[str, Any]) -> None:
@@ -129,12 +137,13 @@ def _print(report: Report, told: list[str], options: dict[str, Any]) -> None:
 
 
 def _simulate(
-    books: tuple[Rulebook, Rulebook], options: dict[str, Any]
+    books: tuple[Rulebook, Rulebook], source: SimulatedInput, options: dict[str, Any]
 ) -> tuple[Report, list[str]]:
     """The report, and what else must be said."""
     from streamproc.app.virtual import TOPICS, VirtualWorker
     from streamproc.edges.simulation.messages import Outcome
     from streamproc.edges.simulation.report import compare
+    from streamproc.edges.simulation.table import rejects_told
 
     def worker_of(rulebook: Rulebook, outcome: Outcome) -> VirtualWorker:
         def emit(topic: str, _: bytes | None, value: bytes) -> None:
@@ -149,7 +158,7 @@ def _simulate(
     workers = [worker_of(*pair) for pair in zip(books, outcomes, strict=True)]
     began = time.monotonic()
     records, first_ms, last_ms = 0, None, 0
-    for chunk in chunks(input_records(_records(options))):
+    for chunk in chunks(input_records(source.records())):
         records += len(chunk)
         for worker in workers:
             worker.apply(chunk)
@@ -158,6 +167,13 @@ def _simulate(
         last_ms = max(last_ms, *times)
     for worker in workers:
         worker.finish(advance_ms=options["advance_clock"])
+    rejected = rejects_told(outcomes)
+    if not all(one.has_contracts for one in workers):
+        source.tell_bad()
+        why = "; ".join(rejected) or "no record is of a subscriber whose activation is among them"
+        raise NothingComparedError(
+            f"{source.name}: nothing could be compared: {why if records else 'no event is in it'}"
+        )
     report = compare(
         *outcomes,
         frozenset(_rule_ids(books[0]) & _rule_ids(books[1])),
@@ -165,37 +181,14 @@ def _simulate(
         options["price"],
         options["currency"] or books[1].currency,
     )
-    return report, _told(records, first_ms, last_ms, time.monotonic() - began, outcomes[0])
+    told = _told(records, first_ms, last_ms, time.monotonic() - began, outcomes[0])
+    return report, [*told, *rejected]
 
 
 def _rule_ids(book: Rulebook) -> set[str]:
     """All that messages can be from: rules, notices, replies."""
     replies = book.commands.replies.values() if book.commands else ()
     return {*book.rules_by_id, *(one.id for one in (*book.notices.values(), *replies))}
-
-
-def _records(options: dict[str, Any]) -> Iterator[LogRecord]:
-    from streamproc.edges.explain.gathering import OUTPUTS
-    from streamproc.edges.replay.selection import event_type
-    from streamproc.edges.replay.sources import FileSource, Source, TopicSource, placed
-
-    name: str = options["source"]
-    is_file = not name.startswith("topic:") and Path(name).exists()
-    if is_file:
-        source: Source = FileSource(Path(name))
-    elif options["broker"] is None:
-        hint = "give --broker HOST:PORT" if name.startswith("topic:") else "there is no such file"
-        raise click.UsageError(f"--from {name}: {hint}")
-    else:
-        source = TopicSource(
-            options["broker"],
-            name.removeprefix("topic:"),
-            from_ms=options["from_time"],
-            to_ms=options["to_time"],
-        )
-    for record in placed(source.records(source.begin())):
-        if not is_file or event_type(record) not in OUTPUTS:
-            yield record
 
 
 def _told(

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner, Result
 
+from streamproc.cli import main
 from streamproc.core.instants import DAY_MS
 from tests.support.commands import run
 
@@ -168,3 +170,78 @@ def test_a_compiled_part_of_another_release_is_an_error(
     arguments = ("simulate", "--rules", files["new.yaml"], "--from", files["month.ndjson"])
     assert "of another release" in run(*arguments, code=1)
     assert "of another release" in run("verify", "--broker", "127.0.0.1:1", code=3)
+
+
+def plain_events(files: dict[str, Path], name: str = "events.ndjson") -> Path:
+    """The same lives as a file of events."""
+    values = [json.loads(line)["value"] for line in files["month.ndjson"].read_text().splitlines()]
+    path = files["month.ndjson"].with_name(name)
+    path.write_text("\n".join(values) + "\n")
+    return path
+
+
+def simulated(files: dict[str, Path], source: Path, *more: str) -> Result:
+    arguments = ["--rules", files["new.yaml"], "--present", files["present.yaml"], "--from", source]
+    return CliRunner().invoke(main, ["simulate", *map(str, arguments), *more])
+
+
+def test_a_file_of_events_is_compared_as_its_recording_is(files: dict[str, Path]) -> None:
+    recorded = json.loads(simulated(files, files["month.ndjson"], "--json").stdout)
+    played = simulated(files, plain_events(files), "--json")
+    assert played.exit_code == 0
+    compared = json.loads(played.stdout)
+    assert compared.pop("notes")
+    assert recorded.pop("notes")
+    assert compared == recorded
+
+
+def test_bad_lines_and_rejects_of_a_file_of_events_are_named(files: dict[str, Path]) -> None:
+    path = plain_events(files)
+    unknown = json.loads(path.read_text().splitlines()[-1])
+    unknown |= {"id": "x", "type": "account.topped_up", "pack": "none"}
+    del unknown["total_bytes"]
+    more = [json.dumps(unknown), '{"type": "usage.recorded"}']
+    path.write_text("\n".join([*path.read_text().splitlines(), *more]) + "\n")
+
+    result = simulated(files, path)
+
+    assert result.exit_code == 1
+    assert result.stderr == f"{path}:20: subscriber: is missing\n"
+    assert "1 record rejected by both rules: unknown_pack (first: line 19)" in result.stdout
+    assert "2 of 2 subscribers are told otherwise" in result.stdout
+
+
+@pytest.mark.parametrize("form", ["recording", "events"])
+def test_where_nothing_can_be_compared_it_says_why_and_fails(
+    files: dict[str, Path], form: str
+) -> None:
+    source = files["month.ndjson"] if form == "recording" else plain_events(files)
+    files["new.yaml"].write_text(RULES.replace("id: basic", "id: other"))
+    result = simulated(files, source)
+    assert result.exit_code == 1
+    assert "nothing could be compared: 2 records rejected by the changed rules: unknown_plan" in (
+        result.stderr
+    )
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ("", "is empty: there is no event in it"),
+        ("subscriber,bytes\n1,2\n", "looks like CSV"),
+        ('[{"type": "usage.recorded"}]', "is a JSON array"),
+        ('{"bytes": 1}\n', "holds JSON objects without a type"),
+        ('{"type": "usage.recorded"}\n', "nothing could be compared: no event is in it"),
+        ('{"key": "8613", "value": "x"}\n', "1 record rejected by both rules: malformed_json"),
+    ],
+)
+def test_a_file_of_an_unknown_form_is_told(
+    files: dict[str, Path], content: str, wanted: str
+) -> None:
+    path = files["month.ndjson"].with_name("x")
+    path.write_text(content)
+    result = simulated(files, path)
+    assert result.exit_code == 1
+    assert wanted in result.stderr
+    assert "Traceback" not in result.output

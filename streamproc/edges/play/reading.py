@@ -78,6 +78,15 @@ def read_events(path: Path) -> EventsFile:
         return _with_events(found, decompressed(raw), path.name)
 
 
+def event_records(path: Path, bad: list[BadRecord]) -> Iterator[LogRecord]:
+    """The same as records, one after the other; what is no event goes to ``bad``."""
+    for record in read_records(path, read_ndjson, file_id(path)):
+        if isinstance(record, BadRecord):
+            bad.append(record)
+        elif isinstance(record, ReadEvent):
+            yield _line(record).record
+
+
 def reads_as(event: SubscriberEvent, locale: str) -> SubscriberEvent:
     """The event of a subscriber who reads texts in ``locale``."""
     if isinstance(event, AccountActivated):
@@ -106,10 +115,14 @@ def _sorted_in(name: str, records: Iterator[Read]) -> EventsFile:
         if isinstance(record, BadRecord):
             found.bad.append(record)
         elif isinstance(record, ReadEvent):
-            event = decode_event(record.value, record.key)
-            assert not isinstance(event, ClockAdvanced)  # it has no subscriber: a bad record
-            found.lines.append(Line(record.line, event, record.value))
+            found.lines.append(_line(record))
     return found
+
+
+def _line(record: ReadEvent) -> Line:
+    event = decode_event(record.value, record.key)
+    assert not isinstance(event, ClockAdvanced)  # it has no subscriber: a bad record
+    return Line(record.line, event, record.value)
 
 
 def _with_events(found: EventsFile, content: BinaryIO, name: str) -> EventsFile:

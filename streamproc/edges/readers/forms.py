@@ -15,7 +15,7 @@ Form = Literal[
     "other",
 ]  # fmt: skip
 _LOOKED_AT_BYTES = 1 << 20
-_RECORD_FIELDS = frozenset({"timestamp_ms", "value", "value_base64", "key_base64"})
+_RECORD_FIELDS = frozenset({"timestamp_ms", "value", "value_base64", "key", "key_base64"})
 _RULES_SUFFIXES = frozenset({".yaml", ".yml", ".toml"})
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
 _SEPARATORS = (b",", b";", b"\t")

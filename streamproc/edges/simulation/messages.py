@@ -36,6 +36,8 @@ class Outcome:
     messages: list[Message] = field(default_factory=list)
     rejects: Counter[str] = field(default_factory=Counter)
     """Input that was not applied, by reason."""
+    first_rejects: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """Topic, partition and offset of the first record of each reason."""
 
     def take_reminder(self, value: bytes) -> None:
         reminder = decode_reminder(value)
@@ -56,7 +58,10 @@ class Outcome:
         )
 
     def take_reject(self, value: bytes) -> None:
-        self.rejects[decode_reject(value).reason] += 1
+        reject = decode_reject(value)
+        self.rejects[reject.reason] += 1
+        place = (reject.topic, reject.partition, reject.offset)
+        self.first_rejects.setdefault(reject.reason, place)
 
     @property
     def segments(self) -> int:

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from streamproc.core.instants import DAY_MS, HOUR_MS
 from streamproc.core.privacy import mask
+from streamproc.edges.play.reading import TOPIC as EVENTS_TOPIC
+from streamproc.edges.simulation.messages import Outcome
 from streamproc.edges.simulation.pairing import EFFECTS, Change
 from streamproc.edges.simulation.report import MICROS, Report
 
@@ -29,6 +31,27 @@ def print_report(report: Report, console: Console, *, show: int, numbers: bool) 
     console.print(_days(report))
     for line in _examples(report, show, numbers):
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def rejects_told(outcomes: tuple[Outcome, Outcome]) -> list[str]:
+    """Input that was not applied, a sentence for each reason, with the first place of it."""
+    told = []
+    for reason in sorted(outcomes[0].rejects.keys() | outcomes[1].rejects.keys()):
+        counts = [one.rejects[reason] for one in outcomes]
+        topic, partition, offset = next(
+            one.first_rejects[reason] for one in outcomes if reason in one.first_rejects
+        )
+        where = f"line {offset}" if topic == EVENTS_TOPIC else f"{topic}-{partition}@{offset}"
+        if counts[0] == counts[1]:
+            by = "both rules"
+        elif 0 in counts:
+            by = "the changed rules" if counts[1] else "the present rules"
+        else:
+            by = f"the present rules, {counts[1]:,} by the changed ones"
+        records = "record" if max(counts) == 1 else "records"
+        count = counts[0] or counts[1]
+        told.append(f"{count:,} {records} rejected by {by}: {reason} (first: {where})")
+    return told
 
 
 def money(micros: int, currency: str) -> str:
