@@ -18,6 +18,9 @@ Seconds = Annotated[int, Meta(ge=0, le=YEAR_SECONDS)]
 Days = Annotated[int, Meta(ge=1, le=3660)]
 BucketKind = Literal["allowance", "pack", "topup", "rollover", "unlimited", "member"]
 BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
+EndingKind = Literal["allowance", "pack", "topup", "rollover", "unlimited"]
+EndingKinds = Annotated[frozenset[EndingKind], Meta(min_length=1)]
+"""Kinds of what may end with a cycle; a member's cap does not, it begins anew."""
 BucketIds = Annotated[frozenset[Id], Meta(min_length=1)]
 """Of allowances and packs."""
 Percent = Annotated[int, Meta(ge=1, le=100)]

@@ -19,6 +19,7 @@ from streamproc.contracts.rulesfields import (
     ClockTime,
     Currency,
     Days,
+    EndingKinds,
     Instant,
     MuchPercent,
     Percent,
@@ -152,6 +153,8 @@ class OnceEntry(ClockedEntry, frozen=True, tag="once", kw_only=True):
 class BeforeCycleEndEntry(ClockedEntry, frozen=True, tag="before_cycle_end", kw_only=True):
     # The cycle ends at midnight: one day before is its last day, none would be too late.
     days_before: Annotated[int, Meta(ge=1, le=27)]
+    buckets: BucketIds | None = None
+    bucket_kinds: EndingKinds | None = None
 
 
 class CycleEndEntry(TimedEntry, frozen=True, tag="cycle_end", kw_only=True):

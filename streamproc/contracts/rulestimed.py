@@ -66,7 +66,8 @@ def timed_rule(rule: AnyTimedEntry, storms: StormsEntry) -> TimedRule:
     """The rule as the core works with it."""
     summary = rule if isinstance(rule, SummaryEntry) else None
     before = rule if isinstance(rule, BeforeCycleEndEntry | BeforeExpiryEntry) else None
-    ends = rule if isinstance(rule, BeforeExpiryEntry | ExpiryEntry) else None
+    cycle = rule if isinstance(rule, BeforeCycleEndEntry) else None
+    ends = cycle or (rule if isinstance(rule, BeforeExpiryEntry | ExpiryEntry) else None)
     kind: Any = type(rule).__struct_config__.tag
     after_ms = window_ms = 0
     if _is_spread(kind, rule.spread):
@@ -96,6 +97,7 @@ def timed_rule(rule: AnyTimedEntry, storms: StormsEntry) -> TimedRule:
         policy=policy_of(rule),
         hours_before=rule.hours_before if isinstance(rule, ExpiryEntry) else 0,
         buckets=frozenset(ends.buckets) if ends and ends.buckets else None,
+        bucket_kinds=frozenset(cycle.bucket_kinds) if cycle and cycle.bucket_kinds else None,
     )
 
 

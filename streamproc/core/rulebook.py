@@ -163,7 +163,15 @@ class TimedRule(Struct, frozen=True, gc=False):
     hours_before: int = 0
     """Of ``expiry``: so long before the end; 0: at the end itself."""
     buckets: frozenset[str] | None = None
-    """Of rules about ends of buckets: packs, and allowances that rolled over, by id; None: all."""
+    """Of rules about ends: allowances and packs, by id, that it is about; None: all."""
+    bucket_kinds: frozenset[str] | None = None
+    """Of ``before_cycle_end``: kinds of buckets that it is about; None: all."""
+
+    def is_about(self, kind: str, source: str) -> bool:
+        """Whether it is about buckets of a kind and source (allowance or pack id)."""
+        return (self.bucket_kinds is None or kind in self.bucket_kinds) and (
+            self.buckets is None or source in self.buckets
+        )
 
 
 class Storms(Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.oracle.buckets import Bucket, in_charge_order, of_one_kind_of_usage, remaining
 from streamproc.oracle.days import ONE_DAY, day_of, days_after, instant_of
 
@@ -21,6 +21,18 @@ def foreseen(contract: Contract, rules: Rulebook) -> list[Bucket]:
     own = in_charge_order([one for one in contract.live() if one["kind"] == "allowance"])
     home = of_one_kind_of_usage(own, None, rules)
     return home or (of_one_kind_of_usage(own, own[0], rules) if own else [])
+
+
+def ending(contract: Contract, rule: TimedRule) -> list[Bucket]:
+    """What a rule is about of all that the cycle's end takes away."""
+    kinds = rule.bucket_kinds or {"allowance", "pack", "topup", "rollover", "unlimited"}
+    return [
+        one
+        for one in contract.live()
+        if one["ends_ms"] == contract.end_ms
+        and one["kind"] in kinds
+        and (not rule.buckets or one["source"] in rule.buckets)
+    ]
 
 
 def runs_out(contract: Contract, rule: Any, at_ms: int, rules: Rulebook) -> bool:

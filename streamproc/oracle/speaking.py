@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import end_of, of_one_kind_of_usage, remaining
+from streamproc.oracle.buckets import end_of, is_home_data, of_one_kind_of_usage, remaining
 from streamproc.oracle.figures import ReminderKey
-from streamproc.oracle.looking import foreseen, runs_out
+from streamproc.oracle.looking import ending, foreseen, runs_out
 from streamproc.oracle.reaching import is_reached, thresholds
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rule
 
 def _timed_holds(contract: Contract, rule: Any, reason: Reason, at_ms: int) -> bool:
     is_of_cycle = reason.noted_ms >= contract.start_ms
-    if rule.kind == "before_cycle_end" or rule.every in OF_CYCLE:
+    if rule.kind == "before_cycle_end":
+        return is_of_cycle and bool(ending(contract, rule))
+    if rule.every in OF_CYCLE:
         return is_of_cycle
     if rule.kind == "cycle_end":
         return is_of_cycle and bool(contract.history)
@@ -94,6 +96,16 @@ def _timed_holds(contract: Contract, rule: Any, reason: Reason, at_ms: int) -> b
             for one in contract.live()
         )
     return True
+
+
+def _without_what_stays(bucket: Any, contract: Contract, rules: Rulebook) -> Any:
+    """A bucket less what the next cycle will have of it."""
+    plan = rules.plans.get(contract.plan)
+    for one in plan.allowances if plan else ():
+        if one.rollover and one.id == bucket["source"] and bucket["kind"] == "allowance":
+            goes_on = min(one.rollover.max_bytes, remaining(bucket))
+            return {**bucket, "rolled": bucket["rolled"] + goes_on}
+    return bucket
 
 
 def speak(
@@ -135,6 +147,10 @@ def speak(
             "rolled": 0,
         }
         buckets, overage = [{"id": "closed_cycle", **figures}], over["overage"]
+    elif kind == "before_cycle_end":
+        buckets = [_without_what_stays(one, contract, rules) for one in ending(contract, rule)]
+        if not any(is_home_data(one, rules) for one in buckets):
+            first = buckets[0]
     elif kind in TIMED:
         if "" not in names:
             over_ones = sorted(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.oracle.buckets import Bucket, remaining
 from streamproc.oracle.days import MIDNIGHT, day_of, days_before, instant_of
+from streamproc.oracle.looking import ending
 from streamproc.oracle.post import News, Reason
 from streamproc.oracle.schedules import (
     Local,
@@ -136,6 +137,8 @@ def _of_contract(contract: Contract, rule: TimedRule) -> Timer | None:
     else:
         day = day_in_cycle(rule, contract.end_ms, contract.anchor_day, contract.zone)
         if _is_over(contract, (day, rule.at)):
+            return None
+        if rule.kind == "before_cycle_end" and not ending(contract, rule):
             return None
         planned = instant_of(day, rule.at, contract.zone)
         if rule.every == "cycle_start":

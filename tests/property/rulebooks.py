@@ -150,6 +150,7 @@ CRONS = (
 )
 START_DAY = date(2026, 1, 1)
 BUCKETS = st.sampled_from(["data", "films", "much", "odd", "abroad", "day", "long", "trip"])
+ENDING_KINDS = st.sampled_from(["allowance", "pack", "topup", "rollover"])
 PLAN_NAMES = st.sampled_from([plan.id for plan in PLANS])
 SEGMENTS = st.sampled_from(["a", "b", "c"])
 TIMES = st.sampled_from([time(0), time(2, 30), time(9), time(23, 59)])
@@ -203,6 +204,9 @@ def timed_rules(draw: st.DrawFn) -> tuple[TimedRule, ...]:
                 misfire=draw(st.sampled_from(["latest", "each"])),
                 hours_before=draw(st.sampled_from([0, 0, 3, 30])) if kind == "expiry" else 0,
                 buckets=draw(st.none() | st.none() | st.sets(BUCKETS, min_size=1).map(frozenset)),
+                bucket_kinds=draw(st.none() | st.sets(ENDING_KINDS, min_size=1).map(frozenset))
+                if kind == "before_cycle_end"
+                else None,
                 spread_after_ms=draw(st.integers(0, most_ms)),
                 spread_ms=draw(st.integers(0, most_ms)),
             )

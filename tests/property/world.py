@@ -335,7 +335,11 @@ class World:
             return buckets
         scopes = [self.rules.scopes.get(one.id.partition("#")[0], EVERYTHING) for one in buckets]
         home = [one for one, scope in zip(buckets, scopes, strict=True) if _is_home_data(scope)]
-        if reminder.kind not in ("before_expiry", "expiry", "resolved", "forecast") or not buckets:
+        named = ("before_expiry", "expiry", "resolved", "forecast")
+        if reminder.kind == "before_cycle_end":
+            assert {one.expires_time for one in buckets} == {reminder.cycle_end}
+            return home or [one for one, of in zip(buckets, scopes, strict=True) if of == scopes[0]]
+        if reminder.kind not in named or not buckets:
             return home
         subject = 0
         if reminder.kind == "resolved":
@@ -357,7 +361,9 @@ class World:
         assert reminder.granted_bytes == sum(one.granted_bytes for one in summed)
         is_endless = any(one.kind == "unlimited" for one in summed)
         assert reminder.unlimited is (True if is_endless else UNSET)
-        assert reminder.granted_bytes == reminder.used_bytes + reminder.remaining_bytes
+        staying = reminder.granted_bytes - reminder.used_bytes - reminder.remaining_bytes
+        # What will roll over is not among what ends with the cycle.
+        assert staying == 0 or (reminder.kind == "before_cycle_end" and staying > 0)
         assert reminder.cycle_start <= reminder.as_of
         assert reminder.as_of <= reminder.cycle_end or reminder.kind == "cycle_end"
         replies = self.rules.commands.replies if self.rules.commands else {}

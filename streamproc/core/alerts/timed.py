@@ -11,6 +11,8 @@ from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.instants import from_ms
 from streamproc.core.model import Account, Bucket
+from streamproc.core.quota.home_data import home_data_of
+from streamproc.core.quota.rollover import ending_with_cycle, lost_with_cycle
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.due import Due
@@ -23,7 +25,9 @@ CLOSED_CYCLE = "closed_cycle"
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
     """A summary is true at any time; an end must still be ahead, and worth a word."""
     assert isinstance(rule, TimedRule)
-    if rule.kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
+    if rule.kind == "before_cycle_end":
+        return mark.at_ms >= account.cycle_start_ms and bool(ending_with_cycle(account, rule))
+    if rule.every in CYCLE_PARTS:
         return mark.at_ms >= account.cycle_start_ms
     if rule.kind == "cycle_end":
         return mark.at_ms >= account.cycle_start_ms and bool(account.history)
@@ -51,14 +55,19 @@ def _say(
     if rule.kind == "cycle_end":
         account = _as_it_ended(account)
     names = {mark.bucket for mark in marks}
-    is_whole = "" in names
-    buckets = account.buckets if is_whole else _named(account, names)
+    buckets, subject = account.buckets, None
+    if rule.kind == "before_cycle_end":
+        buckets = lost_with_cycle(account, rule, rules)
+        subject = None if home_data_of(buckets, rules) else buckets[0]
+    elif "" not in names:
+        buckets = _named(account, names)
+        subject = buckets[0] if buckets else None
     return remind(
         account,
         subscriber,
         rule,
         buckets,
-        None if is_whole or not buckets else buckets[0],
+        subject,
         None,
         ",".join(f"{mark.bucket}@{mark.arming}" for mark in marks),
         cycle_start_ms,

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from streamproc.core.calendar import cycle_of, known_zone
 from streamproc.core.model import ALLOWANCE, ROLLOVER, Account, Bucket
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rulebook import Rulebook, TimedRule
+
+
+def ending_with_cycle(account: Account, rule: TimedRule) -> list[Bucket]:
+    """The buckets that a rule is about and that end when the cycle does, in their order."""
+    return [
+        bucket
+        for bucket in account.buckets
+        if bucket.expires_ms == account.cycle_end_ms and rule.is_about(bucket.kind, bucket.source)
+    ]
+
+
+def lost_with_cycle(account: Account, rule: TimedRule, rules: Rulebook) -> list[Bucket]:
+    """The same, as if what will roll over had done so: what remains is what will be lost."""
+    plan = rules.plans.get(account.plan)
+    rollovers = {one.id: one.rollover for one in plan.allowances} if plan else {}
+    found = []
+    for bucket in ending_with_cycle(account, rule):
+        rollover = rollovers.get(bucket.source) if bucket.kind == ALLOWANCE else None
+        if rollover is not None:
+            carried = min(bucket.remaining_bytes, rollover.max_bytes)
+            bucket = replace(bucket, rolled_over_bytes=bucket.rolled_over_bytes + carried)
+        found.append(bucket)
+    return found
 
 
 def roll_over(account: Account, rules: Rulebook) -> list[Bucket]:

@@ -22,6 +22,7 @@ from streamproc.core.calendar import (
 )
 from streamproc.core.instants import DAY_MS, HOUR_MS, NEVER_MS
 from streamproc.core.model import PLAN_KINDS, Account, Bucket, Move
+from streamproc.core.quota.rollover import ending_with_cycle
 from streamproc.core.rulebook import TimedRule
 from streamproc.core.schedule.due import Due
 from streamproc.core.schedule.recurrence import Recurrence, local_times, recurrence_of
@@ -66,7 +67,7 @@ def soonest_ms(
         at_ms = _in_cycle_ms(rule, account, tz)[1]
         if at_ms >= before_ms:
             return at_ms
-        if at_ms + window_ms <= after_ms:
+        if at_ms + window_ms <= after_ms or not _has_cause(rule, account):
             return NEVER_MS
         if is_plain:
             return at_ms
@@ -179,10 +180,17 @@ def _of_utc_day(recurrence: Recurrence, utc_day: int, tz: ZoneInfo) -> tuple[Occ
 def _in_cycle(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
 ) -> Iterator[Due]:
+    if not _has_cause(rule, account):
+        return
     day, planned = _in_cycle_ms(rule, account, tz)
     sent = sent_ms(rule, subscriber, planned, account.cycle_end_ms)
     if sent > after_ms and not _came_before_move(account, _local(day, rule.at)):
         yield Due(sent, rule, None, planned)
+
+
+def _has_cause(rule: TimedRule, account: Account) -> bool:
+    """Whether something of what a rule before the cycle's end is about ends with the cycle."""
+    return rule.kind != "before_cycle_end" or bool(ending_with_cycle(account, rule))
 
 
 def _in_cycle_ms(rule: TimedRule, account: Account, tz: ZoneInfo) -> tuple[date, int]:
