@@ -25,13 +25,7 @@ VARIANTS = {
         ("[100_000_000, 10_000_000]", "[100_000_000, 10_000_000, 900_000_000]"),
     ),
     "a rule with a memory": (("category: balance", "category: balance\n    for_count: 2"),),
-    "groups": (
-        ("category: balance\n    mandatory", "category: balance\n    group: low\n    mandatory"),
-        (
-            "category: balance\n    priority: 2",
-            "category: balance\n    group: low\n    priority: 2",
-        ),
-    ),
+    "no groups": (("    group: balance ", "    # "), ("    group: balance\n", "")),
     "a cool-down": (("category: balance", "category: balance\n    cool_down_seconds: 18000"),),
     "quiet hours": (("plans:", 'alerts: {quiet_hours: {start: "08:00", end: "20:00"}}\nplans:'),),
     "a cap": (("plans:", "alerts: {caps: [{messages: 1, window_hours: 24}]}\nplans:"),),
@@ -125,7 +119,7 @@ def test_usage_under_a_rule_about_something_is_as_in_the_core(about: str) -> Non
     assert left_to_core(log, rules) / len(log) < 0.5
 
 
-BASIC = "      - {id: data-basic, granted_bytes: 5_000_000_000}\n"
+BASIC = "    overage_price_minor: 10\n"
 SPECIAL = {
     "a policy": (
         "overage_price_minor: 10",
@@ -137,12 +131,12 @@ SPECIAL = {
     ),
     "an allowance without end": (
         BASIC,
-        f"{BASIC}      - {{id: films, unlimited: true, rating_groups: [20], priority: 1}}\n",
+        f"      - {{id: films, unlimited: true, rating_groups: [20], priority: 1}}\n{BASIC}",
     ),
     "an allowance of some hours": (
         BASIC,
-        f'{BASIC}      - {{id: late, granted_bytes: 9_000_000_000, hours: ["23:00-06:30"], '
-        "priority: 1}\n",
+        '      - {id: late, granted_bytes: 9_000_000_000, hours: ["23:00-06:30"], priority: 1}\n'
+        + BASIC,
     ),
 }
 

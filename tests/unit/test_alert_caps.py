@@ -188,7 +188,7 @@ def test_who_chose_percentages_gets_them_of_the_buckets_that_the_rules_are_about
         """
 2026-01-01 00:00  activate basic UTC en
 2026-01-01 09:00  sms ALERT 30
-                  thresholds_set: Done: we remind you at 30% used.
+                  thresholds_set: Done. We will alert you when 30% of your data is used.
 2026-01-02 08:00  use 300 MB
 2026-01-02 09:00  use 50 MB in eu
                   some: abroad 50%, then €0.20 per 1 MB

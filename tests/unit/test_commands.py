@@ -127,9 +127,9 @@ def test_texts_name_keywords_of_their_own_language_which_are_understood(
 def test_the_overview_lists_plan_services_and_balance(line: Talking) -> None:
     line.use(400_000_000, 1)
     (text,) = texts(line.text("0000", 2))
-    assert "Plan small: 600 MB left, out of bundle CN¥0.00" in text
+    assert "Plan small: 600 MB left (Jan 3, 00:00). Services: " in text
     assert "1 Video VIP CN¥15.00; 2 Music CN¥8.00" in text
-    assert "As of 2026-01-03 00:00" in text
+    assert text.endswith("To end one, reply e.g. UNSUB 1")
 
 
 def test_a_reply_speaks_of_the_buckets_and_has_their_figures(line: Talking) -> None:
@@ -138,7 +138,7 @@ def test_a_reply_speaks_of_the_buckets_and_has_their_figures(line: Talking) -> N
     (reply,) = [one for one in line.text("BALANCE", 1.5) if type(one).__name__ == "Reminder"]
     assert [one.id for one in reply.buckets] == [b.id for b in line.account.buckets]  # type: ignore[union-attr]
     assert reply.overage_bytes == 200_000_000  # type: ignore[union-attr]
-    assert "Out of bundle 200 MB, CN¥20.00" in reply.text  # type: ignore[union-attr]
+    assert "Beyond your plan: 200 MB, CN¥20.00." in reply.text  # type: ignore[union-attr]
 
 
 PRICES = "    overage_price_minor: 10\n"
@@ -162,7 +162,7 @@ def test_the_cost_of_overage_is_what_the_plan_asks_for_it(prices: str, cost: str
     line.use(100_000_000, 1.5, roaming_zone="eu")
     for text in ("0000", "BALANCE"):
         (reply,) = texts(line.text(text, 2))
-        assert f"{cost}." in reply
+        assert f" {cost} (" in reply or f", {cost}." in reply
 
 
 def test_services_end_by_their_number_in_the_list_that_was_sent_last(line: Talking) -> None:

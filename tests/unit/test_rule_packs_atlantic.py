@@ -25,19 +25,19 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-15 09:00  activate mobile-10gb Europe/Berlin de anchor 15
 2026-01-20 10:00  use 2 GB in eu
 2026-01-22 08:00  arrive us
-                  roaming-price: Willkommen in den USA. Daten kosten hier 0,20 € je 1 MB (ohne
-                    MwSt.). Wenn Sie das nicht wollen, schalten Sie Datenroaming in den
+                  roaming-price: Willkommen in den USA. Ohne Reisepaket kosten Daten hier 0,20 € je
+                    1 MB (ohne MwSt.). Um Kosten zu vermeiden, schalten Sie Datenroaming in den
                     Einstellungen aus.
 2026-01-22 09:00  use 199 MB in us
 2026-01-22 10:00  use 1 MB in us
                   limit-near: Datenroaming: Sie haben 40,00 € Ihres Limits von 50,00 € (ohne MwSt.)
-                    verbraucht. Am Limit endet das Datenroaming, wenn Sie weiteren Kosten nicht
-                    zustimmen.
+                    verbraucht. Am Limit endet das Datenroaming, außer Sie stimmen weiteren Kosten
+                    zu.
 2026-01-22 23:00  use 49 MB in us
 2026-01-22 23:30  use 1 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
-                    Kundenservice zustimmen (kostenlos).
+                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-01-22 23:31  use 4 MB in us
 2026-01-23 08:00  consent roaming
@@ -57,8 +57,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
      02-15 00:00  policy roaming-stop restored
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
-                    Kundenservice zustimmen (kostenlos).
+                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-02-16 09:00  consent roaming until revoked
                   (cost_cap_lifted)
@@ -78,8 +78,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (opted_out limit-near 80)
 2026-04-16 11:00  use 40 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
-                    Kundenservice zustimmen (kostenlos).
+                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-04-20 10:00  arrive home
 """,
@@ -97,13 +97,13 @@ def test_eu_roaming_back_under_the_limit_below_eighty_percent() -> None:
 2026-05-02 11:00  restore roaming
                   (cost_cap_restored)
 2026-05-02 12:00  use 10 MB in ch
-                  limit-near: Itinérance: vous avez dépensé 40,00 € de votre limite de 50,00 € (hors
-                    TVA). A la limite, les données seront coupées, sauf accord pour des frais de
-                    plus.
+                  limit-near: Itinérance : vous avez utilisé 40,00 € de votre limite de 50,00 €
+                    (hors TVA). Une fois la limite atteinte, les données sont coupées sauf accord de
+                    votre part.
 2026-06-02 12:00  use 200 MB in ch
-                  limit-near: Itinérance: vous avez dépensé 40,00 € de votre limite de 50,00 € (hors
-                    TVA). A la limite, les données seront coupées, sauf accord pour des frais de
-                    plus.
+                  limit-near: Itinérance : vous avez utilisé 40,00 € de votre limite de 50,00 €
+                    (hors TVA). Une fois la limite atteinte, les données sont coupées sauf accord de
+                    votre part.
 """,
     )
 
@@ -115,35 +115,42 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
 2026-01-01 09:00  activate flex-5gb America/New_York en
 2026-01-10 10:00  use 3749 MB
 2026-01-10 11:00  use 1 MB
-                  approaching: You have used 75% of your 5 GB of data (2026-01-10 11:00). Beyond it,
-                    $15.00 per 1 GB. To end these free alerts reply STOP usage.
+                  approaching: You've used 75% of the 5 GB of your plan (Jan 10, 11:00 AM). Once no
+                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
 2026-01-15 10:00  use 750 MB
-                  approaching: You have used 90% of your 5 GB of data (2026-01-15 10:00). Beyond it,
-                    $15.00 per 1 GB. To end these free alerts reply STOP usage.
+                  approaching: You've used 90% of the 5 GB of your plan (Jan 15, 10:00 AM). Once no
+                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
 2026-01-20 10:00  use 500 MB
-                  exceeding: You have used all 5 GB of your data (2026-01-20 10:00). From now on
-                    data cost $15.00 per 1 GB. To end these free alerts reply STOP usage.
+                  exceeding: You've used all 5 GB of your plan (Jan 20, 10:00 AM). Once no data is
+                    left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
 2026-01-20 11:00  use 1 MB
+                  data-costs: Your domestic data is used up (Jan 20, 11:00 AM). More of it costs
+                    $15.00 per 1 GB. Free alert. Reply STOP usage to end.
 2026-02-10 10:00  use 6 GB
                   (superseded approaching 75)
                   (merged approaching 90)
-                  exceeding: You have used all 5 GB of your data (2026-02-10 10:00). From now on
-                    data cost $15.00 per 1 GB. To end these free alerts reply STOP usage.
+                  exceeding: You've used all 5 GB of your plan (Feb 10, 10:00 AM). Once no data is
+                    left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
+                  data-costs: Your domestic data is used up (Feb 10, 10:00 AM). More of it costs
+                    $15.00 per 1 GB. Free alert. Reply STOP usage to end.
 2026-02-11 09:00  sms STOP usage
-                  stopped: Stopped: usage. To start again reply START.
+                  stopped: You get no more messages of this kind. To get them again, reply START.
 2026-03-10 10:00  use 6 GB
                   (superseded approaching 75)
                   (opted_out exceeding 0)
+                  (opted_out data-costs)
                   (opted_out approaching 90)
 2026-03-20 08:00  arrive mexico
-                  abroad: Welcome to Mexico. Without a travel pack data cost $2.00 per 1 MB; to
-                    avoid that, turn data roaming off. To end these alerts reply STOP abroad.
+                  abroad: Welcome to Mexico. Without a travel pack data costs $2.00 per 1 MB; to
+                    avoid charges turn off data roaming. Reply STOP abroad to end alerts.
 2026-03-20 09:00  use 10 MB in mexico
+                  data-costs-abroad: You're using data abroad that no travel pack covers (Mar 20,
+                    9:00 AM): it costs $2.00 per 1 MB. Free alert. Reply STOP abroad to end.
 2026-03-25 09:00  sms START usage
-                  started: Started: usage.
+                  started: You get messages of this kind again.
 2026-04-10 10:00  use 4 GB
-                  approaching: You have used 80% of your 5 GB of data (2026-04-10 10:00). Beyond it,
-                    $15.00 per 1 GB. To end these free alerts reply STOP usage.
+                  approaching: You've used 80% of the 5 GB of your plan (Apr 10, 10:00 AM). Once no
+                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
 """,
     )
 
@@ -181,18 +188,18 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-01 09:00  join parent owner
 2026-03-01 09:00  join child member
 2026-03-10 16:00  use 10 GB by child
-                  overage-begins to parent: Your plan's data are used up (2026-03-10 16:00). Further
-                    data cost $0.05 per 1 MB until your next bill.
-                  overage-begins to child: Your plan's data are used up (2026-03-10 16:00). Further
-                    data cost $0.05 per 1 MB until your next bill.
 2026-03-10 18:00  use 999 MB by child
+                  overage-begins to parent: Your data in Canada is used up (Mar 10, 6:00 p.m.). More
+                    data costs $0.05 per 1 MB.
+                  overage-begins to child: Your data in Canada is used up (Mar 10, 6:00 p.m.). More
+                    data costs $0.05 per 1 MB.
 2026-03-10 19:00  use 1 MB by child
-                  overage-limit to parent: Data are suspended: overage charges have reached $50.00
-                    in this billing cycle. They go on at $0.05 per 1 MB only if the account holder
-                    agrees to pay more.
-                  overage-limit to child: Data are suspended: overage charges have reached $50.00 in
-                    this billing cycle. They go on at $0.05 per 1 MB only if the account holder
-                    agrees to pay more.
+                  overage-limit to parent: Data in Canada is suspended: overage charges have reached
+                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    must agree to pay more.
+                  overage-limit to child: Data in Canada is suspended: overage charges have reached
+                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    must agree to pay more.
                   policy overage-stop barred
 2026-03-10 19:01  use 3 MB by child
 2026-03-11 08:00  consent
@@ -210,13 +217,13 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
                   policy overage-stop barred
 2026-04-05 09:00  use 12 GB by child
      04-01 00:00  policy overage-stop restored
-                  (merged overage-begins 0)
-                  overage-limit to parent: Data are suspended: overage charges have reached $50.00
-                    in this billing cycle. They go on at $0.05 per 1 MB only if the account holder
-                    agrees to pay more.
-                  overage-limit to child: Data are suspended: overage charges have reached $50.00 in
-                    this billing cycle. They go on at $0.05 per 1 MB only if the account holder
-                    agrees to pay more.
+                  (merged overage-begins)
+                  overage-limit to parent: Data in Canada is suspended: overage charges have reached
+                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    must agree to pay more.
+                  overage-limit to child: Data in Canada is suspended: overage charges have reached
+                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    must agree to pay more.
                   policy overage-stop barred
 """,
     )
@@ -228,21 +235,22 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
         """
 2026-07-01 00:00  activate shared-10gb America/Toronto fr-CA
 2026-07-04 08:00  arrive us
-                  roaming-price: Bienvenue (Etats-Unis). Itinérance de données: 0,50 $ par 1 Mo,
-                    suspendue à 100 $ par cycle sauf accord du titulaire du compte.
+                  roaming-price: Bienvenue (États-Unis). Itinérance de données sans forfait voyage :
+                    0,50 $ par 1 Mo, suspendue à 100 $ par cycle, sauf accord du titulaire du
+                    compte. Répondez STOP roaming-price pour ne plus recevoir ces avis.
 2026-07-04 09:00  use 199 MB in us
 2026-07-04 10:00  use 1 MB in us
-                  roaming-limit: Itinérance de données suspendue: les frais ont atteint 100,00 $
-                    pour ce cycle. Elle reprend à 0,50 $ par 1 Mo si le titulaire du compte accepte
-                    de payer plus.
+                  roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $
+                    pour ce cycle. Pour continuer à 0,50 $ par 1 Mo, le titulaire du compte doit
+                    accepter de payer plus.
                   policy roaming-stop barred
 2026-07-05 10:00  opt-out data-charges
 2026-07-06 10:00  use 10 GB
-                  (opted_out overage-begins 0)
 2026-07-06 11:00  use 1 GB
-                  overage-limit: Données suspendues: les frais de dépassement ont atteint 50,00 $
-                    pour ce cycle. Elles reprennent à 0,05 $ par 1 Mo si le titulaire du compte
-                    accepte de payer plus.
+                  (opted_out overage-begins)
+                  overage-limit: Données au Canada suspendues : les frais de dépassement ont atteint
+                    50,00 $ pour ce cycle. Pour continuer à 0,05 $ par 1 Mo, le titulaire du compte
+                    doit accepter de payer plus.
                   policy overage-stop barred
 2026-07-07 10:00  consent roaming until revoked
                   (cost_cap_lifted)

@@ -148,7 +148,7 @@ def test_a_wrong_file_is_told_as_everywhere(tmp_path: Path) -> None:
 def test_preview_shows_the_longest_of_what_was_asked_for() -> None:
     code, out, _ = run("preview", "--rule", "cycle-end", "--locale", "pl")
     assert (code, out.splitlines()[0], len(out.splitlines())) == (0, "cycle-end pl sms", 2)
-    assert "Za 3 dni (28 listopada) kończy się okres rozliczeniowy" in out
+    assert "Okres rozliczeniowy kończy się 28 listopada o 22:48. Niewykorzystane" in out
 
 
 def test_preview_of_extreme_figures() -> None:
