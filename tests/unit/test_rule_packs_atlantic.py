@@ -48,8 +48,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (cost_cap_restored)
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
-                    Kundenservice zustimmen (kostenlos).
+                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-01-24 09:00  pack travel-500mb
 2026-01-24 10:00  use 300 MB in us
@@ -69,8 +69,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (cost_cap_restored)
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weiter für 0,20 € je 1 MB, wenn Sie im Kundenkonto oder beim
-                    Kundenservice zustimmen (kostenlos).
+                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-04-15 10:00  opt-out roaming-limit
      04-15 00:00  policy roaming-stop restored
@@ -116,25 +116,25 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
 2026-01-10 10:00  use 3749 MB
 2026-01-10 11:00  use 1 MB
                   approaching: You've used 75% of the 5 GB of your plan (Jan 10, 11:00 AM). Once no
-                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
+                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-01-15 10:00  use 750 MB
                   approaching: You've used 90% of the 5 GB of your plan (Jan 15, 10:00 AM). Once no
-                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
+                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-01-20 10:00  use 500 MB
                   exceeding: You've used all 5 GB of your plan (Jan 20, 10:00 AM). Once no data is
-                    left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
+                    left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-01-20 11:00  use 1 MB
                   data-costs: Your domestic data is used up (Jan 20, 11:00 AM). More of it costs
-                    $15.00 per 1 GB. Free alert. Reply STOP usage to end.
+                    $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-02-10 10:00  use 6 GB
                   (superseded approaching 75)
                   (merged approaching 90)
                   exceeding: You've used all 5 GB of your plan (Feb 10, 10:00 AM). Once no data is
-                    left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
+                    left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
                   data-costs: Your domestic data is used up (Feb 10, 10:00 AM). More of it costs
-                    $15.00 per 1 GB. Free alert. Reply STOP usage to end.
+                    $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-02-11 09:00  sms STOP usage
-                  stopped: You get no more messages of this kind. To get them again, reply START.
+                  stopped: You get no more usage alerts. To get them again, reply START.
 2026-03-10 10:00  use 6 GB
                   (superseded approaching 75)
                   (opted_out exceeding 0)
@@ -142,15 +142,15 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                   (opted_out approaching 90)
 2026-03-20 08:00  arrive mexico
                   abroad: Welcome to Mexico. Without a travel pack data costs $2.00 per 1 MB; to
-                    avoid charges turn off data roaming. Reply STOP abroad to end alerts.
+                    avoid charges turn off data roaming. Reply STOP ABROAD to end alerts.
 2026-03-20 09:00  use 10 MB in mexico
                   data-costs-abroad: You're using data abroad that no travel pack covers (Mar 20,
-                    9:00 AM): it costs $2.00 per 1 MB. Free alert. Reply STOP abroad to end.
+                    9:00 AM): it costs $2.00 per 1 MB. Free alert. Reply STOP ABROAD to end.
 2026-03-25 09:00  sms START usage
-                  started: You get messages of this kind again.
+                  started: You get usage alerts again.
 2026-04-10 10:00  use 4 GB
                   approaching: You've used 80% of the 5 GB of your plan (Apr 10, 10:00 AM). Once no
-                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP usage to end.
+                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 """,
     )
 
@@ -208,12 +208,12 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-11 09:00  use 100 MB by child
 2026-03-20 10:00  restore
                   (cost_cap_restored)
-                  overage-limit to parent: Data are suspended: overage charges have reached $50.00
-                    in this billing cycle. They go on at $0.05 per 1 MB only if the account holder
-                    agrees to pay more.
-                  overage-limit to child: Data are suspended: overage charges have reached $50.00 in
-                    this billing cycle. They go on at $0.05 per 1 MB only if the account holder
-                    agrees to pay more.
+                  overage-limit to parent: Data in Canada is suspended: overage charges have reached
+                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    must agree to pay more.
+                  overage-limit to child: Data in Canada is suspended: overage charges have reached
+                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    must agree to pay more.
                   policy overage-stop barred
 2026-04-05 09:00  use 12 GB by child
      04-01 00:00  policy overage-stop restored
@@ -237,7 +237,7 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
 2026-07-04 08:00  arrive us
                   roaming-price: Bienvenue (États-Unis). Itinérance de données sans forfait voyage :
                     0,50 $ par 1 Mo, suspendue à 100 $ par cycle, sauf accord du titulaire du
-                    compte. Répondez STOP roaming-price pour ne plus recevoir ces avis.
+                    compte. Pour ne plus recevoir ces avis : STOP ITINERANCE
 2026-07-04 09:00  use 199 MB in us
 2026-07-04 10:00  use 1 MB in us
                   roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $
@@ -259,9 +259,9 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
      08-01 00:00  policy overage-stop restored
 2026-08-08 10:00  restore roaming
                   (cost_cap_restored)
-                  roaming-limit: Itinérance de données suspendue: les frais ont atteint 100,00 $
-                    pour ce cycle. Elle reprend à 0,50 $ par 1 Mo si le titulaire du compte accepte
-                    de payer plus.
+                  roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $
+                    pour ce cycle. Pour continuer à 0,50 $ par 1 Mo, le titulaire du compte doit
+                    accepter de payer plus.
                   policy roaming-stop barred
 """,
     )
