@@ -18,7 +18,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 OPEN = frozenset(
     {
-        *("one thing", "bucket", "recipient", "threshold"),
+        *("lost", "one thing", "bucket", "recipient", "threshold"),
         "last_day",
         *("used", "granted", "remaining", "percent", "expires", "pack_price", "days", "runs_out"),
         *("used_bytes", "granted_bytes", "remaining_bytes", "buckets", "services", "quiet_hours"),

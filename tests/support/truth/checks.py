@@ -16,6 +16,7 @@ from streamproc.core.texts.vocabulary import REMINDER, Kind, Vocabulary
 from streamproc.oracle.buckets import end_of, is_level_reached, remaining
 from tests.support.truth import figures, reading, talk
 from tests.support.truth.account import UNLIMITED, Snapshot
+from tests.support.truth.debts import Debts
 from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
 from tests.support.truth.play import Player, Scene
 from tests.support.truth.reading import Shown, Taken, Unreadable
@@ -64,11 +65,19 @@ class Reader:
     findings: list[Finding] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    debts: Debts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.debts = Debts(self.rules)
 
     def read(self, scene: Scene) -> None:
         """All messages of a scene."""
         if scene.event is not None:
             self.events.append(scene.event)
+        self.findings += [
+            Finding("lost", debt.rule.kind, str(debt), why, where=self.where)
+            for debt, why in self.debts.read(scene)
+        ]
         for message in scene.messages:
             self.messages += 1
             self.findings += [
@@ -230,11 +239,16 @@ class Reader:
         known = vocabulary_of(facts.message)
         for shown in said.shown:
             self.checks += 1
-            if not self._is_shown(facts, shown, known[shown.name]):
+            if not self._are_shown(facts, shown, known):
                 told = self._told(facts, shown.name)
                 yield Finding(shown.name, facts.message.kind, shown.text, str(told))
         for taken in said.taken:
             self.checks += 1
+            if facts.message.kind == "command_reply" and taken.name in talk.IS_EMPTY:
+                is_empty = talk.IS_EMPTY[taken.name](facts)
+                if (taken.key == "none") is not is_empty and "none" in taken.keys:
+                    yield Finding(taken.name, facts.message.kind, taken.key, str(is_empty))
+                continue
             value = self._told(facts, taken.name)
             if not _is_branch(taken, value, known[taken.name], facts.message.locale):
                 yield Finding(
@@ -250,6 +264,17 @@ class Reader:
         if name not in known:
             return known.get(name)
         return known[name](facts)
+
+    def _are_shown(self, facts: Facts, shown: Shown, known: Vocabulary) -> bool:
+        """Whether a text shows one figure, or several one right after another."""
+        if not shown.more:
+            return self._is_shown(facts, shown, known[shown.name])
+        rest = shown.more[0]._replace(more=shown.more[1:])
+        return any(
+            self._is_shown(facts, shown._replace(text=shown.text[:at]), known[shown.name])
+            and self._are_shown(facts, rest._replace(text=shown.text[at:]), known)
+            for at in range(len(shown.text) + 1)
+        )
 
     def _is_shown(self, facts: Facts, shown: Shown, kind: Kind) -> bool:
         tag, text, name = facts.message.locale, shown.text, shown.name
@@ -276,10 +301,13 @@ class Reader:
 
 
 def _is_branch(taken: Taken, value: Any, kind: Kind, tag: str) -> bool:
-    if kind is Kind.INSTANT:
-        return taken.key == ("never" if value is None and "never" in taken.keys else "other")
+    if kind in (Kind.INSTANT, Kind.DATE):
+        is_midnight = value is not None and f"{value:%H:%M}" == "00:00"
+        key = "never" if value is None else "midnight" if is_midnight else "other"
+        return taken.key == (key if key in taken.keys else "other")
     if taken.form == "select":
         names = value if isinstance(value, list) else [str(value)]
+        names = names or ["none"]
         return any(taken.key == (one if one in taken.keys else "other") for one in names)
     if kind is Kind.NAMES:
         value = len(value)

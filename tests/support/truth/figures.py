@@ -13,6 +13,7 @@ from typing import Any
 from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.texts.words import BUCKET_KINDS
 from streamproc.oracle.buckets import Bucket, end_of, remaining
 from streamproc.oracle.looking import foreseen
 from tests.support.truth.account import UNLIMITED, Snapshot
@@ -140,8 +141,8 @@ class Facts:
 def names_of(bucket: Bucket, rules: Rulebook, locales: tuple[str, ...]) -> list[str]:
     """What a bucket may be called: its names in these locales, else its id or kind."""
     source, kind = bucket["source"], bucket["kind"]
-    if kind == "topup":
-        given = rules.wording.topup_names
+    if kind in BUCKET_KINDS:
+        given = {**BUCKET_KINDS[kind], **(rules.wording.topup_names if kind == "topup" else {})}
     else:
         given = getattr(item_called(source, rules), "names", None) or {}
     return named(given, locales, rules) or [source or kind]

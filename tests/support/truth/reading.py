@@ -25,6 +25,8 @@ class Shown(NamedTuple):
     """``number``, ``date``, ``time``, ``list`` ...; empty: as it is."""
     style: str
     text: str
+    more: tuple[Shown, ...] = ()
+    """Those that follow without anything in between: ``text`` shows all of them."""
 
 
 class Taken(NamedTuple):
@@ -61,9 +63,14 @@ class _Reverse:
             nodes = Parser({"maximum_depth": 8}).parse(source)
             pattern = self._nodes(nodes, None)
         else:
-            pattern = "".join(
-                self._literal(literal) + ("" if name is None else self._shown(name, "", ""))
-                for literal, name, _, _ in Formatter().parse(source)
+            pattern = self._nodes(
+                [
+                    one
+                    for literal, name, _, _ in Formatter().parse(source)
+                    for one in (literal, {"name": name})
+                    if one and one != {"name": None}
+                ],
+                None,
             )
         self.pattern = re.compile(pattern, re.DOTALL)
 
@@ -91,23 +98,20 @@ class _Reverse:
     def _literal(self, text: str) -> str:
         return f"(?P<{self._group(text)}>{re.escape(text)})" if text else ""
 
-    def _shown(self, name: str, form: str, style: str) -> str:
-        return f"(?P<{self._group(Shown(name, form, style, ''))}>.*?)"
-
     def _nodes(self, nodes: list[Any], number: str | None) -> str:
-        parts = []
-        for one in nodes:
-            if isinstance(one, str):
-                parts.append(self._literal(one))
-            elif one.get("hash"):
-                assert number is not None
-                parts.append(self._shown(number, "number", ""))
-            elif "options" in one:
-                parts.append(self._branches(one))
-            else:
-                parts.append(
-                    self._shown(one["name"], one.get("type") or "", one.get("format") or "")
-                )
+        parts: list[str] = []
+        beside: list[Shown] = []
+        for one in [*nodes, ""]:
+            if not isinstance(one, str) and "options" not in one:
+                name = number if one.get("hash") else one["name"]
+                form = "number" if one.get("hash") else one.get("type") or ""
+                beside.append(Shown(str(name), form, one.get("format") or "", ""))
+                continue
+            if beside:
+                group = self._group(beside[0]._replace(more=tuple(beside[1:])))
+                parts.append(f"(?P<{group}>.*?)")
+                beside = []
+            parts.append(self._literal(one) if isinstance(one, str) else self._branches(one))
         return "".join(parts)
 
     def _branches(self, node: dict[str, Any]) -> str:

@@ -256,6 +256,19 @@ def _says_items(facts: Facts, shown: str, items: list[tuple[int, str, int]]) -> 
     return bool(items) or not re.search(r"\d", shown)
 
 
+IS_EMPTY: dict[str, Callable[[Facts], bool]] = {
+    "buckets": lambda facts: not facts.state.live,
+    "services": lambda facts: (
+        not any(
+            name in facts.state.services and not facts.state.services[name]["ending"]
+            for name in facts.state.listed
+        )
+    ),
+    "questions": lambda facts: not facts.state.questions,
+}
+"""Whether there is anything to list."""
+
+
 def says_thresholds(facts: Facts, text: str, tag: str) -> bool:
     """Whether these are the percentages that usage reminders come at."""
     rules = [one for one in facts.rules.usage_rules if one.kind == "usage_percent"]

@@ -1,0 +1,189 @@
+"""What must be told: thresholds that were reached and still are, and the first byte that costs.
+
+A debt is made by an event, out of the account before and after it. A message pays it; what makes it
+untrue ends it. One that is still true when everything that can hold a message is long over is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from streamproc.core.effects import Reminder
+from streamproc.core.instants import to_ms
+from streamproc.core.rulebook import Rulebook
+from streamproc.oracle.buckets import Bucket, is_about, is_level_reached, levels_passed
+from tests.support.truth.account import Snapshot
+from tests.support.truth.lives import DAY
+from tests.support.truth.play import Scene
+
+ENDING = (
+    *("account.plan_changed", "account.closed", "account.activated", "account.preferences_set"),
+    *("usage.refunded", "account.member_left", "account.member_joined"),
+)
+"""Events after which what was reached may be another thing: debts of before are let off."""
+
+
+@dataclass
+class Debt:
+    """Something that a rule must tell."""
+
+    rule: Any
+    about: str
+    """A bucket's id; empty: that data costs."""
+    value: int
+    since_ms: int
+    due_ms: int
+    """When nothing can hold it any more."""
+
+    def __str__(self) -> str:
+        return f"{self.rule.kind} {self.rule.id} {self.value} of {self.about or 'the account'}"
+
+
+class Debts:
+    """All of one subscriber."""
+
+    def __init__(self, rules: Rulebook) -> None:
+        self.rules = rules
+        self.open: list[Debt] = []
+        self.has_caps = bool(rules.alerts.caps)
+        self.left: set[str] = set()
+        """Categories that were opted out of once."""
+        self.told_cost_ms: dict[str, int] = {}
+
+    def read(self, scene: Scene) -> Iterator[tuple[Debt, str]]:
+        """Debts that are lost as of a scene, and since when they were due."""
+        self._let_off(scene)
+        for message in scene.messages:
+            self._pay(message)
+        if self._is_use(scene):
+            before, after = scene.states[-2], scene.states[-1]
+            for debt in (*self._reached(before, after), *self._costs(before, after)):
+                if not any(self._pays(one, debt) for one in scene.messages):
+                    self.open.append(debt)
+        for debt in list(self.open):
+            if scene.now_ms >= debt.due_ms:
+                self.open.remove(debt)
+                yield debt, f"it was reached {(scene.now_ms - debt.since_ms) // 60_000} minutes ago"
+
+    def _is_use(self, scene: Scene) -> bool:
+        event = scene.event
+        return (
+            event is not None
+            and event["type"] == "usage.recorded"
+            and not scene.rejected
+            and len(scene.states) > 1
+        )
+
+    # Where debts come from
+
+    def _reached(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
+        for bucket in (*after.live, *_caps(after)):
+            earlier = before.bucket(bucket["id"])
+            if earlier is None or earlier["over"] or earlier["used"] >= bucket["used"]:
+                continue
+            for rule in self.rules.usage_rules:
+                if self._must_tell(rule, after):
+                    levels = levels_passed(
+                        rule, levels_of(rule, after), bucket, earlier["used"], bucket["used"]
+                    )
+                    if levels:
+                        yield self._debt(rule, bucket["id"], levels[-1], after)
+
+    def _costs(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
+        for rule in self.rules.watch_rules:
+            if rule.kind != "overage_started" or not self._must_tell(rule, after):
+                continue
+            tariff = rule.tariff or ""
+            was = before.overage_by_tariff.get(tariff, 0)
+            now = after.overage_by_tariff.get(tariff, 0)
+            price = before.next_price(tariff)
+            is_told = self.told_cost_ms.get(rule.id, -1) >= after.start_ms
+            is_capped = after.cap_minor.get(tariff) is not None
+            if now > was and price and price[0] and not is_told and not is_capped:
+                if after.covering(_scope_of(tariff, after)):
+                    continue  # only usage of another group or hour costs
+                yield self._debt(rule, "", now, after)
+
+    def _debt(self, rule: Any, about: str, value: int, state: Snapshot) -> Debt:
+        policy, has_nights = rule.policy, state.own_hours or self.rules.alerts.quiet_hours
+        patience_ms = policy.cool_down_ms + policy.coalesce_ms
+        if has_nights and policy.in_quiet_hours == "hold":
+            patience_ms += DAY
+        return Debt(rule, about, value, state.at_ms, state.at_ms + patience_ms)
+
+    def _must_tell(self, rule: Any, state: Snapshot) -> bool:
+        policy = rule.policy
+        if policy.for_count > 1 or policy.hysteresis or policy.valid_from_ms:
+            return False
+        return rule.mandatory or not (
+            self.has_caps or rule.category in self.left or rule.category in state.opted_out
+        )
+
+    # How they end
+
+    def _let_off(self, scene: Scene) -> None:
+        event = scene.event or {}
+        if event.get("type") in ENDING or event.get("text", "").startswith("ALERT"):
+            self.open = []
+        for state in scene.states:
+            self.left |= state.opted_out
+            self.open = [one for one in self.open if self._is_true(one, state)]
+
+    def _is_true(self, debt: Debt, state: Snapshot) -> bool:
+        if state.at_ms < debt.since_ms:
+            return True
+        if not debt.rule.mandatory and debt.rule.category in state.opted_out:
+            return False
+        if not debt.about:
+            tariff = debt.rule.tariff or ""
+            is_covered = bool(state.covering(_scope_of(tariff, state)))
+            return not is_covered and state.start_ms <= debt.since_ms
+        bucket = state.bucket(debt.about)
+        return (
+            bucket is not None
+            and not bucket["over"]
+            and is_about(debt.rule, bucket)
+            and is_level_reached(debt.rule.kind, debt.value, bucket["granted"], bucket["used"])
+        )
+
+    def _pay(self, message: Reminder) -> None:
+        if message.kind == "overage_started":
+            self.told_cost_ms[message.rule] = to_ms(message.as_of)
+        self.open = [one for one in self.open if not self._pays(message, one)]
+
+    def _pays(self, message: Reminder, debt: Debt) -> bool:
+        rule = self.rules.rules_by_id.get(message.rule)
+        if rule is None or to_ms(message.as_of) < debt.since_ms:
+            return False
+        group = debt.rule.policy.group
+        if rule.id != debt.rule.id and not (group and rule.policy.group == group):
+            return False
+        if not debt.about:
+            return True
+        if debt.about not in [one.id for one in message.buckets]:
+            return False
+        if rule.id != debt.rule.id or message.threshold is None:
+            return True
+        told = message.threshold.value
+        is_down = debt.rule.kind.startswith("remaining")
+        return told <= debt.value if is_down else told >= debt.value
+
+
+def levels_of(rule: Any, state: Snapshot) -> list[int]:
+    """The thresholds in force; the own ones take the place of those that are not mandatory."""
+    if rule.kind != "usage_percent" or not state.own_percents:
+        return list(rule.thresholds)
+    own = set(state.own_percents)
+    return sorted(own | set(rule.thresholds)) if rule.mandatory else sorted(own)
+
+
+def _caps(state: Snapshot) -> list[Bucket]:
+    found = [state.bucket(f"member:{name}") for name in state.members]
+    return [one for one in found if one is not None]
+
+
+def _scope_of(tariff: str, state: Snapshot) -> Any:
+    plan = state.rules.plans.get(state.plan)
+    return next(one.scope for one in plan.all_tariffs if one.id == tariff) if plan else None
