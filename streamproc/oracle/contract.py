@@ -42,8 +42,10 @@ Cycle = dict[str, int]
 
 PLAN_KINDS = ("allowance", "unlimited")
 
-Reached = dict[str | int, tuple[float, set[tuple[str, int | None]]]]
-"""By place: bytes left, and the rules and thresholds that are reached."""
+Level = int | tuple[int, int] | None
+Reached = dict[str | int, tuple[float, set[tuple[str, Level]]]]
+"""By place: bytes left, and the rules and thresholds that are reached; of rules about overage that
+begins, the price and its unit."""
 
 YEAR_9999_MS = 253_370_764_800_000
 
@@ -404,15 +406,19 @@ class Contract:
         found: Reached = {}
         for bucket in [*self.live(), *self._caps()]:
             left = NEVER if bucket["kind"] == "unlimited" else float(remaining(bucket))
-            levels: set[tuple[str, int | None]] = {
+            levels: set[tuple[str, Level]] = {
                 (rule.id, value)
                 for rule in rules.usage_rules
                 for value in levels_passed(rule, thresholds(self, rule), bucket, 0, bucket["used"])
             }
             found[self._place(bucket)] = (left, levels)
-        figures: set[tuple[str, int | None]] = set()
+        figures: set[tuple[str, Level]] = set()
         for rule in rules.watch_rules:
-            if rule.kind in (*WITHOUT_LEVEL, "spend_amount", "spend_percent"):
+            if rule.kind == "overage_started":
+                if figure_reaches(self, rule, None, rules):
+                    price = self.money.next_price(self.plan, rule.tariff or "", rules)
+                    figures.add((rule.id, price))
+            elif rule.kind in (*WITHOUT_LEVEL, "spend_amount", "spend_percent"):
                 known: list[int | None] = [*thresholds(self, rule)] or [None]
                 figures |= {
                     (rule.id, one) for one in known if figure_reaches(self, rule, one, rules)
@@ -436,10 +442,14 @@ class Contract:
                     for rule, bucket, value in passed_by(bucket, 0, levels, rules)
                     if (rule.id, value) not in reached
                 ]
+        new = now[""][1] - before[""][1]
         for rule in rules.watch_rules:
             known: list[int | None] = [*thresholds(self, rule)] or [None]
             for one in known:
-                if (rule.id, one) in now[""][1] - before[""][1]:
+                is_new = (rule.id, one) in new
+                if rule.kind == "overage_started":
+                    is_new = any(name == rule.id for name, _ in new)
+                if is_new:
                     edges.append(Edge(rule, None, one))
         self._tell_edges(edges, at_ms, rules, member)
 

@@ -72,6 +72,17 @@ class Money:
             spent[name] = max(before + since, 0)
         return spent
 
+    def next_price(self, plan: str, name: str, rules: Rulebook) -> tuple[int, int] | None:
+        """Price and unit of the next byte of overage under a tariff of a plan."""
+        used = self.bytes.get(name, 0)
+        for one in rules.plans[plan].all_tariffs if plan in rules.plans else ():
+            if one.id == name:
+                tier = max(
+                    (t for t in one.tiers if t.from_bytes <= used), key=lambda t: t.from_bytes
+                )
+                return tier.price_minor, tier.unit_bytes
+        return None
+
     def settle(self, plan: str, rules: Rulebook) -> None:
         self.before = self.spent(plan, rules)
         self.since = {}

@@ -85,8 +85,10 @@ def act(one: Line, when: datetime, command: str) -> list[Effect]:
     match words[0]:
         case "use":
             fields = dict(zip(words[3::2], words[4::2], strict=True))
-            names = {"in": "roaming_zone", "by": "member"}
+            names = {"in": "roaming_zone", "by": "member", "for": "rating_group"}
             more: dict[str, Any] = {names[name]: value for name, value in fields.items()}
+            if "for" in fields:
+                more["rating_group"] = int(fields["for"])
             return one.use(int(words[1]) * _UNITS[words[2]], at=at, **more)
         case "top-up":
             return one.top_up(at=at, granted_bytes=int(words[1]) * _UNITS[words[2]])

@@ -111,6 +111,16 @@ def test_held_news_of_overage_are_dropped_when_data_are_covered_again() -> None:
     assert story(one.use(300, at=3.5)) == ["beyond: €0.10 per 10 B"]
 
 
+def test_another_price_by_a_change_of_plan_is_told_where_data_costs_already() -> None:
+    data = "allowances: [{id: data, granted_bytes: 1000, roaming_zones: [home]}]"
+    dear = f"  - {{id: dear, {data}, overage_price_minor: 70, overage_unit_bytes: 10}}\npacks:"
+    one = line(BEYOND, head=ZONED.replace("packs:", dear))
+    assert story(one.use(1100, at=1)) == ["beyond: €0.10 per 10 B"]
+    assert story(one.change_plan("dear", at=2)) == ["beyond: €0.70 per 10 B"]
+    assert story(one.change_plan("dear", at=3)) == []
+    assert story(one.change_plan("endless", at=5)) == []
+
+
 def test_a_tariff_that_no_plan_has_is_a_problem_of_a_rule_about_overage() -> None:
     with pytest.raises(RulesError, match="no plan has a tariff 'abroad'"):
         line(BEYOND + "    tariff: abroad\n")

@@ -97,18 +97,21 @@ def test_the_example_has_every_kind_of_notice() -> None:
 def test_the_example_does_what_the_page_says() -> None:
     line = Talking(documented())
     assert texts(line.begin(services=["video-vip"])) == [
-        "Welcome to small with 1 GB; services: Video VIP."
+        "Welcome! Your plan small includes 1 GB of data. Services: Video VIP."
     ]
     line.subscribe("video-vip", 0.5, next_charge_time=day(6))
     request = line.request_charge("video-vip", 1500, 1)
     assert outcomes(line.text("Y", 1.1)) == [("charge", "video-vip", "confirmed")]
     assert refunds(line.charge("video-vip", 1500, 1.2, request_id=request)) == []
     assert refunds(line.charge("video-vip", 1500, 1.3)) == [("video-vip", 3000)]
-    assert texts(line.reach(day(4))) == ["Video VIP will be charged CN¥15.00 on 2026-01-07."]
-    assert texts(line.locate("eu", 4.5)) == ["Welcome to Europe: data cost CN¥3.00 per 1 MB."]
+    assert texts(line.reach(day(4))) == [
+        "CN¥15.00 for Video VIP is due on Jan 7. If you no longer want it, end it before then."
+    ]
+    (arrived,) = texts(line.locate("eu", 4.5))
+    assert arrived.startswith("Welcome to Europe. Without a roaming pack data costs CN¥3.00 per ")
     line.use(2_000_000_000, 5)
     line.use(2_000_000_000, 35)
-    assert any("large had saved you" in text for text in texts(line.reach(day(70))))
+    assert any("With large you would have saved" in text for text in texts(line.reach(day(70))))
 
 
 def test_every_kind_and_its_placeholders_are_told() -> None:

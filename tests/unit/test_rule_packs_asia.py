@@ -38,12 +38,12 @@ def test_china_near_limit_at_limit_and_before_expiry() -> None:
 2026-01-13 09:00  use 2 GB
 2026-01-14 15:00  pack day-1gb
 2026-01-15 12:30  use 300 MB
-     01-15 12:00  day-pack-expiry: 【到期提醒】您的1GB日包将于1月15日15:00到期，剩余1 GB将失效。续订¥5.00，请至APP办理。
+     01-15 12:00  day-pack-expiry: 【到期提醒】您的日流量包将于1月15日15:00到期，剩余1 GB将失效。续订¥5.00，请至APP办理。
 2026-01-20 09:00  sms TZ
                   stopped_all: 已停止全部提醒（必须发送的除外）。如需恢复，请回复KT。
 2026-02-06 20:00  use 3 GB
 2026-02-09 12:00  wait
-     02-09 10:00  pack-expiry: 【到期提醒】您的10GB月包将于2月12日08:00到期，剩余5 GB将失效。续订¥30.00，请至APP办理。
+     02-09 10:00  pack-expiry: 【到期提醒】您的月流量包将于2月12日08:00到期，剩余5 GB将失效。续订¥30.00，请至APP办理。
 2026-02-11 20:00  use 5 GB
 2026-02-13 09:00  use 5 GB
                   (merged near-limit 90)
@@ -124,13 +124,13 @@ INDIA_COMBO = """
 2026-01-01 09:00  activate combo-30gb Asia/Kolkata hi
 2026-01-05 10:00  use 14999 MB
 2026-01-05 11:00  use 1 MB
-                  half-used: कॉम्बो 30 GB का 50% डेटा खर्च हुआ, 15 GB शेष (5 जन॰, 11:00)।
+                  half-used: कॉम्बो डेटा का 50% खर्च हुआ, 15 GB शेष (5 जन॰, 11:00)।
 2026-01-20 10:00  use 12 GB
-                  nearly-used: कॉम्बो 30 GB का 90% डेटा खर्च हुआ, 3 GB शेष (20 जन॰, 10:00)। इसके बाद
-                    दूसरा पैक न होने पर दर ₹0.04 प्रति 10 kB।
+                  nearly-used: कॉम्बो डेटा का 90% खर्च हुआ, 3 GB शेष (20 जन॰, 10:00)। इसके बाद दूसरा
+                    पैक न होने पर दर ₹0.04 प्रति 10 kB।
 2026-01-25 10:00  use 3 GB
-                  used-up: कॉम्बो 30 GB का 100% डेटा समाप्त (25 जन॰, 10:00)। दूसरा पैक न होने पर दर
-                    ₹0.04 प्रति 10 kB।
+                  used-up: कॉम्बो डेटा का 100% समाप्त (25 जन॰, 10:00)। दूसरा पैक न होने पर दर ₹0.04
+                    प्रति 10 kB।
 2026-01-25 11:00  use 9 MB
                   data-costs: आपके डेटा के लिए अब कोई पैक नहीं (25 जन॰, 11:00): दर ₹0.04 प्रति 10
                     kB।
@@ -139,13 +139,13 @@ INDIA_COMBO = """
 2026-02-10 10:00  use 30 GB
                   (merged nearly-used 90)
                   (merged half-used 50)
-                  used-up: कॉम्बो 30 GB का 100% डेटा समाप्त (10 फ़र॰, 10:00)। दूसरा पैक न होने पर दर
-                    ₹0.04 प्रति 10 kB।
+                  used-up: कॉम्बो डेटा का 100% समाप्त (10 फ़र॰, 10:00)। दूसरा पैक न होने पर दर ₹0.04
+                    प्रति 10 kB।
 2026-02-15 10:00  pack day-1gb
 2026-02-15 11:00  use 910 MB
                   (merged half-used 50)
-                  nearly-used: 1 GB डे पैक का 91% डेटा खर्च हुआ, 90 MB शेष (15 फ़र॰, 11:00)। इसके
-                    बाद दूसरा पैक न होने पर दर ₹0.04 प्रति 10 kB।
+                  nearly-used: डे पैक का 91% खर्च हुआ, 90 MB शेष (15 फ़र॰, 11:00)। इसके बाद दूसरा
+                    पैक न होने पर दर ₹0.04 प्रति 10 kB।
 """
 
 INDIA_PREPAID = """
@@ -165,12 +165,12 @@ INDIA_PREPAID = """
 2026-01-03 09:00  pack balance-2gb
 2026-01-03 10:00  use 1499 MB
 2026-01-03 11:00  use 1 MB
-                  left: 500 MB of 2 GB pack left (Jan 3, 11:00).
+                  left: 500 MB of 28-day pack left (Jan 3, 11:00).
 2026-01-04 10:00  use 450 MB
-                  left: 50 MB of 2 GB pack left (Jan 4, 10:00).
+                  left: 50 MB of 28-day pack left (Jan 4, 10:00).
 2026-01-04 11:00  use 40 MB
-                  nearly-nothing-left: 10 MB of 2 GB pack left (Jan 4, 11:00). Without another pack
-                    you then pay ₹0.04 per 10 kB.
+                  nearly-nothing-left: 10 MB of 28-day pack left (Jan 4, 11:00). Without another
+                    pack you then pay ₹0.04 per 10 kB.
 2026-01-04 12:00  use 10 MB
                   (opted_out data-costs)
 2026-01-05 09:00  opt-out data-packs
@@ -178,7 +178,7 @@ INDIA_PREPAID = """
 2026-01-05 10:00  use 1995 MB
                   (superseded left 500000000)
                   (merged left 100000000)
-                  nearly-nothing-left: 5 MB of 2 GB pack left (Jan 5, 10:00). Without another pack
+                  nearly-nothing-left: 5 MB of 28-day pack left (Jan 5, 10:00). Without another pack
                     you then pay ₹0.04 per 10 kB.
 2026-01-20 08:00  arrive world
                   abroad: Roaming: outside India. Data costs ₹10.00 per 1 MB. If you do not want to

@@ -3,7 +3,7 @@
 A smaller plan, a lower cap of a pool's member, a cost cap that holds again: what was used stays
 used, and may be at or beyond a threshold from then on. That costs money or stops the data, so it is
 told at once, like usage that reaches the same thresholds. A change that leaves as much as before,
-or more, tells nothing (law 13).
+or more, tells nothing (law 13). Where data costs already, another price is told, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from streamproc.core.alerts.watch import reached_of
 from streamproc.core.charging import crossings_between
 from streamproc.core.events import CostCapRestored, MemberJoined, PlanChanged
 from streamproc.core.model import UNLIMITED, Account, Bucket
+from streamproc.core.quota.catalogue import Tier
 from streamproc.core.quota.pools import cap_bucket
+from streamproc.core.quota.tariffs import next_tier
 from streamproc.core.rulebook import Rulebook
 
 LESSENING: Final = (PlanChanged, MemberJoined, CostCapRestored)
@@ -29,6 +31,8 @@ _WATCHED: Final = ("zero_balance", "overage_started", "spend_amount", "spend_per
 
 _Level = tuple[str, int]
 """A rule and one of its thresholds."""
+_Figure = tuple[WatchRule, int, Tier | None]
+"""A rule, one of its thresholds, and what the next byte costs if it is about that."""
 
 
 class _Stand(NamedTuple):
@@ -43,7 +47,7 @@ class Standing(NamedTuple):
     buckets: list[_Stand]
     caps: dict[str, _Stand]
     """By the id of a member's cap."""
-    figures: set[_Level]
+    figures: list[_Figure]
 
 
 def standing_of(account: Account, rules: Rulebook) -> Standing:
@@ -51,7 +55,7 @@ def standing_of(account: Account, rules: Rulebook) -> Standing:
     return Standing(
         [_stand(account, bucket, rules) for bucket in account.buckets],
         {bucket.id: _stand(account, bucket, rules) for bucket in _caps(account)},
-        {(rule.id, threshold) for rule, threshold in _figures(account, rules)},
+        _figures(account, rules),
     )
 
 
@@ -66,8 +70,9 @@ def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[E
         # A member that had no cap, or did not belong to the pool, had no end.
         was = before.caps.get(bucket.id, _Stand(bucket, ENDLESS_BYTES, set()))
         edges += _edges(account, bucket, was, rules)
-    for rule, threshold in _figures(account, rules):
-        if (rule.id, threshold) not in before.figures:
+    for figure in _figures(account, rules):
+        if figure not in before.figures:
+            rule, threshold, _ = figure
             edges.append(Edge(rule, None, threshold, threshold))
     return edges
 
@@ -100,10 +105,16 @@ def _caps(account: Account) -> list[Bucket]:
     ]
 
 
-def _figures(account: Account, rules: Rulebook) -> list[tuple[WatchRule, int]]:
+def _figures(account: Account, rules: Rulebook) -> list[_Figure]:
     return [
-        (rule, threshold)
+        (rule, threshold, _price(account, rule, rules))
         for rule in rules.watch_rules
         if rule.kind in _WATCHED
         for threshold in reached_of(account, rule, rules)
     ]
+
+
+def _price(account: Account, rule: WatchRule, rules: Rulebook) -> Tier | None:
+    if rule.kind != "overage_started":
+        return None
+    return next_tier(account, rule.tariff or "", rules)
