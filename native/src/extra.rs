@@ -70,7 +70,7 @@ pub fn copy(
             b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves"
             | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges"
             | b"roaming_zone" | b"located_ms" | b"advised_cycle_ms" | b"listed" | b"replied_ms"
-            | b"helped" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" => {
+            | b"helped" | b"left_singly" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" => {
                 reader.skip()?;
             }
             _ => return None, // own thresholds, meters, pools, or what is new

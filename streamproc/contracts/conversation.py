@@ -183,6 +183,26 @@ def _command_problems(commands: Mapping[str, Any], given: Given) -> Iterator[Pro
         written = commands.get(field)
         told = written if isinstance(written, dict) else {}
         yield from _repeated(("commands", field), {**packaged, **told}, told)
+    yield from _category_problems(commands)
+
+
+def _category_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
+    """Names of two categories that are one to the parser: STOP would end the wrong one."""
+    keywords, names = commands.get("categories"), commands.get("category_names")
+    meant: dict[str, str] = {}
+    for category, spellings in (keywords if isinstance(keywords, dict) else {}).items():
+        for one in spellings if isinstance(spellings, list | tuple) else ():
+            if isinstance(one, str):
+                meant.setdefault(squeezed(one), category)
+    for category, by_locale in (names if isinstance(names, dict) else {}).items():
+        for locale, name in (by_locale if isinstance(by_locale, dict) else {}).items():
+            if not isinstance(name, str):
+                continue
+            plain, path = squeezed(name), ("commands", "category_names", category, locale)
+            if not plain:
+                yield path, "must not be blank"
+            elif meant.setdefault(plain, category) != category:
+                yield path, f"{name!r} is given for {meant[plain]} already"
 
 
 def _packaged_problems(own: Mapping[str, Any], given: Given) -> Iterator[Problem]:

@@ -25,6 +25,8 @@ from streamproc.core.model import (
     UNLIMITED,
     Account,
     Bucket,
+    drop_empty_extra,
+    extra_of,
 )
 from streamproc.core.quota.cycles import begin_quota_cycle, forget_quota
 from streamproc.core.quota.rollover import roll_over
@@ -130,14 +132,34 @@ def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[E
     """Leave or rejoin a category of reminders."""
     if isinstance(event, OptedOut):
         decision = "left_category"
-        if event.category not in account.opted_out:
-            account.opted_out.append(event.category)
+        leave_category(account, event.category)
     else:
         decision = "joined_category"
-        if event.category in account.opted_out:
-            account.opted_out.remove(event.category)
+        join_category(account, event.category)
+        drop_empty_extra(account)
     cause = cause_of(event, arrival)
     return [audited(decision, event.subscriber, to_ms(event.time), cause, category=event.category)]
+
+
+def leave_category(account: Account, category: str) -> bool:
+    """Leave one category by its name; returns whether that is news."""
+    extra = extra_of(account)
+    if category not in extra.left_singly:
+        extra.left_singly.append(category)
+    is_news = category not in account.opted_out
+    if is_news:
+        account.opted_out.append(category)
+    return is_news
+
+
+def join_category(account: Account, category: str) -> bool:
+    """Take a category back, however it was left; returns whether that is news."""
+    if account.extra is not None and category in account.extra.left_singly:
+        account.extra.left_singly.remove(category)
+    is_news = category in account.opted_out
+    if is_news:
+        account.opted_out.remove(category)
+    return is_news
 
 
 def close(

@@ -195,6 +195,10 @@ class Extra(Struct, omit_defaults=True):
     helped: bool = False
     """Help was sent for an unknown text, and no known keyword came since."""
 
+    left_singly: list[str] = []
+    """Categories that the subscriber left one by one: a START without a category, which takes a
+    STOP without one back, leaves them alone."""
+
     # Messages at the gate (core/alerts/gate.py).
     waiting: list[Waiting] = []
     """Held back, in the order in which they came."""
@@ -238,6 +242,7 @@ def forget_choices_and_services(extra: Extra) -> None:
         *("segments", "moves"),
         *("services", "questions", "questions_asked", "confirmed_charges"),
         *("roaming_zone", "located_ms", "advised_cycle_ms", "listed", "replied_ms", "helped"),
+        "left_singly",
     ):
         setattr(extra, name, getattr(Extra(), name))
 

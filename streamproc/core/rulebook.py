@@ -6,7 +6,7 @@ A :class:`Rulebook` is immutable and shared by all accounts; accounts hold only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, time
 from typing import Any, Literal
 from zlib import crc32
@@ -352,6 +352,11 @@ class Rulebook:
         self._levels: dict[
             tuple[str, str, int, OwnThresholds], tuple[tuple[int, ...], tuple[Crossing, ...]]
         ] = {}
+
+    def speaking(self) -> Iterator[AnyRule | Notice]:
+        """All rules and notices."""
+        yield from self.rules_by_id.values()
+        yield from self.notices.values()
 
     def levels(
         self, kind: str, source: str, granted_bytes: int, own: OwnThresholds = ()

@@ -275,6 +275,7 @@ class Contract:
     def at_hand(self) -> Talk:
         """What was said, with the present figures before it."""
         self.talk.live, self.talk.overage = self.live(), self.overage
+        self.talk.plan, self.talk.segments = self.plan, self.segments
         return self.talk
 
     def grant_plan(self, rules: Rulebook) -> None:

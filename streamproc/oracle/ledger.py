@@ -321,10 +321,10 @@ class Ledger:
             contract.choose(event)
             self.outcome.audit["preferences_set"] += 1
         elif kind == "account.opted_out":
-            contract.opted_out.add(event["category"])
+            contract.talk.leave(event["category"])
             self.outcome.audit["left_category"] += 1
         elif kind == "account.opted_in":
-            contract.opted_out.discard(event["category"])
+            contract.talk.join(event["category"])
             self.outcome.audit["joined_category"] += 1
         else:
             return self._change_quota(kind, event, contract)

@@ -137,7 +137,8 @@ def _argument(action: str, rest: str, rules: Rulebook) -> Meant | None:
 def _category(action: str, rest: str, rules: Rulebook) -> Meant | None:
     assert rules.commands is not None
     for one in rules.categories:
-        names = (one, *rules.commands.categories.get(one, ()))
+        called = rules.commands.category_names.get(one, {})
+        names = (one, *rules.commands.categories.get(one, ()), *called.values())
         if _tight(rest) in map(_tight, names):
             return Meant(action, one)
     return None

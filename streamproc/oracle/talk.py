@@ -15,6 +15,7 @@ from streamproc.oracle.figures import Expectation, OrderKey, ReminderKey
 from streamproc.oracle.post import Post, Reason
 from streamproc.oracle.quota import price
 from streamproc.oracle.reading import Fields
+from streamproc.oracle.speaking import all_rules
 from streamproc.oracle.spelling import Meant, meaning
 
 YEAR_9999_MS = 253_370_764_800_000
@@ -32,6 +33,11 @@ class Talk:
         self.outcome = outcome
         self.opted_out = opted_out
         """The contract's own set."""
+        self.by_name: set[str] = set()
+        """Categories that were left by their names."""
+        self.plan = ""
+        self.segments: set[str] = set()
+        """As of the event at hand."""
         self.chosen: dict[str, str] = {}
         """``every`` and ``at`` of summaries, where the subscriber chose them."""
         self.services: dict[str, dict[str, Any]] = {}
@@ -341,6 +347,35 @@ class Talk:
 
     def _do(self, meant: Meant, event: Fields, at_ms: int, rules: Rulebook) -> str:
         action, word, numbers = meant
+        if action in ("thresholds", "quiet_hours", "schedule"):
+            return self._choose(action, word, numbers, at_ms, rules)
+        if action == "stop":
+            return self._stop(word, rules)
+        if action == "start":
+            return self._start(word, rules)
+        if action in ("confirm", "refuse"):
+            return self._answer(action, numbers, event["time"], at_ms)
+        if action in ("unsubscribe", "unsubscribe_all"):
+            return self._end(action, numbers, at_ms)
+        if action == "overview":
+            self._list()
+        return action
+
+    def _choose(
+        self, action: str, word: str, numbers: tuple[int, ...], at_ms: int, rules: Rulebook
+    ) -> str:
+        """Keep what was chosen, if a rule would do by it."""
+        served = [one for one in all_rules(rules) if at_ms < one.policy.valid_until_ms]
+        if action == "quiet_hours":
+            served = [one for one in served if one.policy.in_quiet_hours == "hold"]
+        elif action == "thresholds":
+            served = [one for one in served if one.kind == "usage_percent"]
+        else:
+            served = [one for one in served if one.kind == "usage_summary" and not one.mandatory]
+            served = [one for one in served if one.plans is None or self.plan in one.plans]
+            served = [one for one in served if one.segments is None or one.segments & self.segments]
+        if not served:
+            return "not_offered"
         if action == "schedule" and word:
             self._schedule(word, numbers)
         if action == "thresholds" and (word or numbers):
@@ -349,24 +384,43 @@ class Talk:
             minutes = (0, 0) if word == "off" else numbers
             times = [time(*divmod(one, 60)) for one in minutes]
             self.own_hours = (times[0], times[1]) if times else None
-        if action in ("thresholds", "quiet_hours", "schedule"):
-            if word in ("default", "off"):
-                return f"{action}_{'reset' if word == 'default' else 'off'}"
-            return f"{action}_set" if word or numbers else action
-        if action in ("stop", "start"):
-            for category in [word] if word else rules.categories:
-                if (category in self.opted_out) != (action == "stop"):
-                    self.opted_out ^= {category}
-                    self.count("left_category" if action == "stop" else "joined_category")
-            done = "stopped" if action == "stop" else "started"
-            return done if word else f"{done}_all"
-        if action in ("confirm", "refuse"):
-            return self._answer(action, numbers, event["time"], at_ms)
-        if action in ("unsubscribe", "unsubscribe_all"):
-            return self._end(action, numbers, at_ms)
-        if action == "overview":
-            self._list()
-        return action
+        if word in ("default", "off"):
+            return f"{action}_{'reset' if word == 'default' else 'off'}"
+        is_heard = any(one.mandatory or one.category not in self.opted_out for one in served)
+        if action != "quiet_hours" and not is_heard:
+            return "still_stopped"
+        return f"{action}_set" if word or numbers else action
+
+    def leave(self, category: str) -> None:
+        """A category is left by its name: only its name brings it back."""
+        self.opted_out.add(category)
+        self.by_name.add(category)
+
+    def join(self, category: str) -> None:
+        self.opted_out.discard(category)
+        self.by_name.discard(category)
+
+    def _stop(self, word: str, rules: Rulebook) -> str:
+        wanted = {word} if word else set(rules.categories)
+        self.outcome.audit["left_category"] += len(wanted - self.opted_out)
+        self.opted_out |= wanted
+        if not word:
+            return "stopped_all"
+        self.leave(word)
+        stays = [one for one in all_rules(rules) if one.mandatory and one.category == word]
+        return "stopped_except" if stays else "stopped"
+
+    def _start(self, word: str, rules: Rulebook) -> str:
+        wanted = {word} if word else self.opted_out - self.by_name
+        joined = wanted & self.opted_out
+        self.outcome.audit["joined_category"] += len(joined)
+        self.opted_out -= joined
+        if word:
+            self.join(word)
+            return "started"
+        if self.opted_out.isdisjoint(rules.categories):
+            return "started_all"
+        return "started_except" if joined else "still_stopped"
 
     def _schedule(self, word: str, numbers: tuple[int, ...]) -> None:
         """How often, and at which minute of the day, summaries come from now on."""

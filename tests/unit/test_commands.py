@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from streamproc.contracts.rulesfile import RulesError
+from streamproc.core.alerts.policy import Policy
 from streamproc.core.commands.parsing import Command, grammar_of
+from streamproc.core.model import pack
+from streamproc.core.rulebook import Rulebook
 from tests.support.line import day, decisions, reasons, rulebook
 from tests.support.talking import (
     Talking,
@@ -227,8 +232,214 @@ def test_categories_stop_and_start(line: Talking) -> None:
     assert line.account.opted_out == ["summary", "balance", "service", "roaming", "advice"]
     line.text("START 用量", 1)
     assert "balance" not in line.account.opted_out
+    # What was left by its name is not taken back by a word about all.
     line.text("START", 1)
+    assert line.account.opted_out == ["summary"]
+    line.text("START summary", 1)
     assert line.account.opted_out == []
+
+
+def test_a_bare_start_takes_back_what_a_bare_stop_had_stopped_and_nothing_else(
+    line: Talking,
+) -> None:
+    line.opt("advice", 1)  # by the customer service
+    line.text("STOP weekly news", 1)
+    effects = line.text("START", 1.1)
+    assert (decisions(effects), replies(effects)) == (["command"], ["still_stopped"])
+    assert texts(effects) == [
+        "These messages are off: advice and 周报. To get them again, reply e.g. START advice"
+    ]
+    line.text("STOP", 1.2)
+    effects = line.text("START", 1.3)
+    assert replies(effects) == ["started_except"]
+    assert texts(effects)[0].startswith("Reminders are on again, except: advice and 周报.")
+    assert line.account.opted_out == ["advice", "summary"]
+    line.opt("advice", 1.4, out=False)
+    line.text("START 周报", 1.4)
+    assert line.account.extra is None or line.account.extra.left_singly == []
+    assert replies(line.text("START", 1.5)) == ["started_all"]
+
+
+def test_what_an_older_release_noted_as_left_a_bare_start_takes_back(line: Talking) -> None:
+    """It told the subscriber so."""
+    account = line.account
+    account.opted_out = ["balance", "summary"]
+    line.state = pack(account)
+    assert replies(line.text("START", 1)) == ["started_all"]
+    assert line.account.opted_out == []
+
+
+def test_a_new_contract_knows_nothing_of_what_was_left(line: Talking) -> None:
+    line.text("STOP summary", 1)
+    line.close(2)
+    assert line.account.extra is None
+    line.begin(at=3)
+    assert line.account.opted_out == []
+    line.text("STOP", 3)
+    assert replies(line.text("START", 3)) == ["started_all"]
+
+
+def test_who_stopped_one_category_is_told_how_to_start_that_one(line: Talking) -> None:
+    effects = line.text("stop alerts", 1)
+    assert replies(effects) == ["stopped"]
+    assert texts(effects)[0].rstrip(".").endswith("reply START 用量")
+    (of_service,) = texts(line.text("STOP service", 1))  # its questions still come
+    assert "except those we must send" in of_service
+    assert of_service.rstrip(".").endswith("reply START service")
+
+
+def test_categories_are_stopped_by_their_names_in_every_language() -> None:
+    names = "  category_names: {summary: {en: Weekly news, pl: Podsumowania, ar: الملخص}}\n"
+    line = Talking(talking_rules(("  categories:\n", names + "  categories:\n")))
+    for name, locale in (("weekly NEWS", "en"), ("podsumowania", "pl"), ("«المُلخّص»", "ar")):
+        line.state = None
+        line.begin(locale=locale)
+        assert replies(line.text(f"STOP {name}", 1)) == ["stopped"]
+        assert line.account.opted_out == ["summary"]
+
+
+def test_two_categories_cannot_have_one_name() -> None:
+    names = "  category_names: {summary: {en: alerts}}\n"
+    with pytest.raises(RulesError, match="'alerts' is given for balance already"):
+        talking_rules(("  categories:\n", names + "  categories:\n"))
+
+
+WEEKLY = """\
+  - id: weekly
+    kind: usage_summary
+    at: "09:00"
+    category: summary
+    texts: {en: "{remaining} left"}
+"""
+LOW = """\
+  - id: low
+    kind: usage_percent
+    thresholds: [80, 100]
+    category: balance
+    texts: {en: "{percent}% used"}
+"""
+SOON = LOW.replace("usage_percent", "remaining_bytes").replace("80, 100", "0")
+
+
+@pytest.mark.parametrize(
+    ("change", "keyword", "arguments"),
+    [
+        ((WEEKLY, ""), "SCHEDULE", ["DAILY 9:00", "OFF", "DEFAULT", ""]),
+        ((WEEKLY, WEEKLY + "    plans: [large]\n"), "SCHEDULE", ["DAILY 9:00", ""]),
+        ((WEEKLY, WEEKLY + "    segments: [young]\n"), "SCHEDULE", ["WEEKLY", ""]),
+        ((WEEKLY, WEEKLY + "    mandatory: true\n"), "SCHEDULE", ["DAILY 9:00", ""]),
+        (
+            (WEEKLY, WEEKLY + '    valid_until: "2026-01-01T00:00:00Z"\n'),
+            "SCHEDULE",
+            ["DAILY 9:00", ""],
+        ),
+        ((LOW, SOON), "ALERT", ["50 80", "DEFAULT", ""]),
+    ],
+)
+def test_a_choice_that_no_rule_serves_is_not_offered(
+    change: tuple[str, str], keyword: str, arguments: list[str]
+) -> None:
+    line = Talking(talking_rules(change))
+    line.begin()
+    for argument in arguments:
+        effects = line.text(f"{keyword} {argument}", 1)
+        assert replies(effects) == ["not_offered"]
+        assert texts(effects) == [f"{keyword} is not available for you. To see what is, reply HELP"]
+    extra = line.account.extra
+    assert extra is not None
+    assert (extra.own_percents, extra.summary_every, extra.summary_minute) == ([], "", -1)
+    (of_help,) = texts(line.text("HELP", 1.1))
+    assert keyword not in of_help
+    assert "UNSUB" in of_help
+
+
+def test_quiet_hours_are_not_offered_where_nothing_waits_for_their_end() -> None:
+    line = Talking(rulebook_of_messages_at_once())
+    line.begin()
+    assert replies(line.text("QUIET 22-7", 1)) == ["not_offered"]
+    (of_help,) = texts(line.text("HELP", 1.1))
+    assert "QUIET" not in of_help
+    assert "UNSUB" not in of_help  # nor are there services to end
+
+
+def rulebook_of_messages_at_once() -> Rulebook:
+    rules = talking_rules()
+    at_once = Policy(in_quiet_hours="send")
+    return Rulebook(
+        tuple(rules.plans.values()),
+        tuple(rules.packs.values()),
+        tuple(replace(one, policy=at_once) for one in rules.usage_rules),
+        tuple(replace(one, policy=at_once) for one in rules.timed_rules),
+        rules.limits,
+        rules.default_locale,
+        rules.currency,
+        commands=rules.commands,
+    )
+
+
+MONTHLY = (
+    WEEKLY.replace("id: weekly", "id: monthly").replace("09:00", "18:30")
+    + "    every: month_end\n    mandatory: true\n"
+)
+LAW = LOW.replace("id: low", "id: law").replace("80, 100", "90") + "    mandatory: true\n"
+
+
+def test_what_holds_now_is_shown_where_the_subscriber_chose_nothing() -> None:
+    quiet = "alerts:\n  quiet_hours: {start: '22:00', end: '07:30'}\nrules:\n"
+    line = Talking(talking_rules(("rules:\n", quiet), (WEEKLY, WEEKLY + MONTHLY + LAW)))
+    line.begin()
+    line.reach(day(0.9))  # the welcome waited for the morning
+    (of_quiet,) = texts(line.text("QUIET", 1))
+    assert "22:00-07:30" in of_quiet
+    (of_summaries,) = texts(line.text("SCHEDULE", 1))
+    assert "weekly 09:00; at the end of each month 18:30" in of_summaries
+    (of_levels,) = texts(line.text("ALERT", 1))
+    assert "80%, 90%, 100%" in of_levels
+    # A choice is shown as what it comes to: mandatory rules stay.
+    (of_summaries,) = texts(line.text("SCHEDULE DAILY", 1))
+    assert "daily 09:00; at the end of each month 18:30" in of_summaries
+    (of_levels,) = texts(line.text("ALERT 50", 1))
+    assert "50%, 90%" in of_levels
+    line.text("QUIET OFF", 1)
+    (of_quiet,) = texts(line.text("QUIET", 1))
+    assert "22:00-07:30" not in of_quiet
+    line.text("QUIET DEFAULT", 1)
+    (of_quiet,) = texts(line.text("QUIET", 1))
+    assert "22:00-07:30" in of_quiet
+
+
+def test_without_hours_in_the_rules_there_are_none(line: Talking) -> None:
+    (of_quiet,) = texts(line.text("QUIET", 1))
+    (of_none,) = texts(line.text("QUIET OFF", 1))
+    assert "22" not in of_quiet.partition("e.g.")[0].partition("reply")[0]
+    assert of_none
+
+
+def test_a_choice_about_messages_that_were_left_says_so(line: Talking) -> None:
+    line.text("STOP summary", 1)
+    for text in ("SCHEDULE DAILY 8:15", "SCHEDULE"):
+        effects = line.text(text, 1.1)
+        assert replies(effects) == ["still_stopped"]
+        assert "START 周报" in texts(effects)[0]
+    line.text("START summary", 1.2)  # the choice was kept
+    assert "daily 08:15" in texts(line.text("SCHEDULE", 1.3))[0]
+    line.text("STOP balance", 1.4)
+    assert replies(line.text("ALERT", 1.5)) == ["still_stopped"]
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "zh-TW", "en", "pl", "ru", "ar"])
+def test_help_says_in_each_language_what_each_keyword_does(locale: str) -> None:
+    line = Talking()
+    line.begin(locale=locale)
+    (of_help,) = texts(line.text("?", 1))
+    assert RULES.commands is not None
+    shown = RULES.commands.shown[locale]
+    said = ("overview", "balance", "data_left", "thresholds", "quiet_hours", "schedule")
+    for action in (*said, "unsubscribe", "stop", "start"):
+        keyword = shown.get(action, RULES.commands.keywords[action][0])
+        meaning = RULES.commands.replies[f"help_{action}"].texts[locale]  # type: ignore[index]
+        assert meaning.replace("{keyword}", keyword) in of_help
+        assert len(meaning.replace("{keyword}", "")) > 2
 
 
 def test_unknown_text_gets_help_once_and_then_silence(line: Talking) -> None:

@@ -60,7 +60,7 @@ def test_china_a_level_of_ones_own_moves_no_notice_that_the_rules_demand() -> No
         """
 2026-01-01 00:00  activate basic-5gb Asia/Shanghai en
 2026-01-01 12:00  sms ALERT 50
-                  thresholds_set: Done. We will alert you when 50% of your data is used.
+                  thresholds_set: Done. We will alert you when 50%, 90% of your data is used.
 2026-01-02 12:00  use 2500 MB
                   near-limit: You are near your plan's limit: 2.5 GB of 5 GB of general data used,
                     2.5 GB left (Jan 2, 12:00).

@@ -134,7 +134,8 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                   data-costs: Your domestic data is used up (Feb 10, 10:00 AM). More of it costs
                     $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-02-11 09:00  sms STOP usage
-                  stopped: You get no more usage alerts. To get them again, reply START.
+                  stopped: You get no more usage alerts. To get them again, reply START usage
+                    alerts.
 2026-03-10 10:00  use 6 GB
                   (superseded approaching 75)
                   (opted_out exceeding 0)

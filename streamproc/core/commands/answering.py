@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streamproc.core.commands.listing import values_of
+from streamproc.core.commands.listing import commands_offered, formats_of, values_of
+from streamproc.core.commands.offers import CHOICES, is_offered, left_categories
 from streamproc.core.commands.parsing import Command, grammar_of
 from streamproc.core.commands.vocabulary import Commands
 from streamproc.core.effects import (
@@ -17,6 +18,7 @@ from streamproc.core.effects import (
 )
 from streamproc.core.events import Arrival, SmsReceived
 from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.lifecycle import join_category, leave_category
 from streamproc.core.model import Account, Extra, Subscription, drop_empty_extra, extra_of
 from streamproc.core.notices import confirmation
 from streamproc.core.notices.composing import message
@@ -64,7 +66,10 @@ class _Conversation:
         self.extra.helped = False
         self.told.audit("command", command.action)
         listed = self.extra.listed
-        reply, more = _ACTIONS[command.action](self, command)
+        do = _ACTIONS[command.action]
+        if command.action in CHOICES and not self._is_offered(command.action):
+            do = _Conversation.not_offered
+        reply, more = do(self, command)
         if not self.reply(reply, more):
             self.extra.listed = listed  # nobody has seen the new list
 
@@ -72,7 +77,7 @@ class _Conversation:
         """Help once, then silence until a known keyword or the next cycle comes."""
         self.told.audit("unknown_text", "help")
         if not self.extra.helped:
-            self.extra.helped = self.reply("help", {})
+            self.extra.helped = self.reply(*self.help(None))
 
     def reply(self, name: str, more: dict[str, Any]) -> bool:
         """Send it if the limit allows one more; returns whether it did."""
@@ -99,6 +104,13 @@ class _Conversation:
         )
         return True
 
+    def _is_offered(self, action: str) -> bool:
+        return is_offered(action, self.account, self.told.rules, self.told.now_ms)
+
+    def not_offered(self, command: Command) -> Reply:
+        keyword, of_help = self.told.keyword(command.action), self.told.keyword("help")
+        return "not_offered", {"keyword": keyword, "help": of_help}
+
     # Figures
 
     def overview(self, command: Command) -> Reply:
@@ -111,8 +123,8 @@ class _Conversation:
     def data_left(self, command: Command) -> Reply:
         return "data_left", {}
 
-    def help(self, command: Command) -> Reply:
-        return "help", {}
+    def help(self, command: Command | None) -> Reply:
+        return "help", {"commands": commands_offered(self.told, self.commands)}
 
     # Choices
 
@@ -120,10 +132,9 @@ class _Conversation:
         if command.word:
             self.extra.own_percents = []
             return "thresholds_reset", {}
-        if not command.numbers:
-            return "thresholds", {"keyword": self.told.keyword("thresholds")}
-        self.extra.own_percents = list(command.numbers)
-        return "thresholds_set", {}
+        if command.numbers:
+            self.extra.own_percents = list(command.numbers)
+        return self._heard("thresholds", command)
 
     def quiet_hours(self, command: Command) -> Reply:
         if command.word == "default":
@@ -132,44 +143,73 @@ class _Conversation:
         if command.word:
             self.extra.quiet_minutes = [0, 0]
             return "quiet_hours_off", {}
-        if not command.numbers:
-            return "quiet_hours", {"keyword": self.told.keyword("quiet_hours")}
-        self.extra.quiet_minutes = list(command.numbers)
-        return "quiet_hours_set", {}
+        if command.numbers:
+            self.extra.quiet_minutes = list(command.numbers)
+        return self._answer_of("quiet_hours", command)
 
     def schedule(self, command: Command) -> Reply:
-        if not command.word:
-            return "schedule", {"keyword": self.told.keyword("schedule")}
-        self.extra.summary_every = "" if command.word == "default" else command.word
-        self.extra.summary_minute = command.numbers[0] if command.numbers else -1
+        if command.word:
+            self.extra.summary_every = "" if command.word == "default" else command.word
+            self.extra.summary_minute = command.numbers[0] if command.numbers else -1
         if command.word in ("default", "off"):
             return f"schedule_{'reset' if command.word == 'default' else 'off'}", {}
-        return "schedule_set", {}
+        return self._heard("schedule", command)
+
+    def _heard(self, action: str, command: Command) -> Reply:
+        """What holds now; but who left the messages that a choice is about gets none of them."""
+        left = left_categories(action, self.account, self.told.rules, self.told.now_ms)
+        return self._left("still_stopped", left) if left else self._answer_of(action, command)
+
+    def _answer_of(self, action: str, command: Command) -> Reply:
+        """A choice that was just made, or what holds."""
+        if command.word or command.numbers:
+            return f"{action}_set", {}
+        return action, {"keyword": self.told.keyword(action)}
+
+    # Categories
 
     def stop(self, command: Command) -> Reply:
-        start = {"start": self.told.keyword("start")}
-        for category in self._categories(command):
-            if category not in self.account.opted_out:
-                self.account.opted_out.append(category)
-                self._audit_category("left_category", category)
         if not command.word:
-            return "stopped_all", start
-        return "stopped", start | {"category": self._named(command.word)}
+            for category in self.told.rules.categories:
+                if category not in self.account.opted_out:
+                    self.account.opted_out.append(category)
+                    self._audit_category("left_category", category)
+            return "stopped_all", {"start": self.told.keyword("start")}
+        if leave_category(self.account, command.word):
+            self._audit_category("left_category", command.word)
+        start, name = self._start_of(command.word), self._named(command.word)
+        has_mandatory = any(
+            one.mandatory and one.category == command.word for one in self.told.rules.speaking()
+        )
+        return "stopped_except" if has_mandatory else "stopped", {"start": start, "category": name}
 
     def start(self, command: Command) -> Reply:
-        for category in self._categories(command):
-            if category in self.account.opted_out:
-                self.account.opted_out.remove(category)
-                self._audit_category("joined_category", category)
-        if not command.word:
+        """Without a category: takes back what a STOP without one had stopped, and nothing else."""
+        if command.word:
+            if join_category(self.account, command.word):
+                self._audit_category("joined_category", command.word)
+            return "started", {"category": self._named(command.word)}
+        back = [one for one in self.account.opted_out if one not in self.extra.left_singly]
+        for category in back:
+            self.account.opted_out.remove(category)
+            self._audit_category("joined_category", category)
+        known = self.told.rules.categories
+        left = [one for one in self.account.opted_out if one in known]
+        if not left:
             return "started_all", {}
-        return "started", {"category": self._named(command.word)}
+        return self._left("started_except" if back else "still_stopped", left)
+
+    def _left(self, reply: str, categories: list[str]) -> Reply:
+        names = [self._named(one) for one in categories]
+        shown = formats_of(self.told, self.commands)
+        return reply, {"categories": shown.list(names), "start": self._start_of(categories[0])}
+
+    def _start_of(self, category: str) -> str:
+        """What to send to get messages of a category again."""
+        return f"{self.told.keyword('start')} {self._named(category)}"
 
     def _named(self, category: str) -> str:
         return category_name(category, self.account.locale, self.told.rules)
-
-    def _categories(self, command: Command) -> tuple[str, ...]:
-        return (command.word,) if command.word else self.told.rules.categories
 
     def _audit_category(self, decision: str, category: str) -> None:
         told = self.told

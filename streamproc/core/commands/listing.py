@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
-from streamproc.core.commands.vocabulary import ACTIONS, Commands
+from streamproc.core.commands.offers import (
+    is_offered,
+    quiet_hours_now,
+    summaries_now,
+    thresholds_now,
+)
+from streamproc.core.commands.vocabulary import ACTIONS, HELP, REPLIES, Commands
 from streamproc.core.model import Extra
 from streamproc.core.notices.composing import owner_of, vocabulary_of
 from streamproc.core.notices.services import Told
@@ -34,9 +41,9 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
         "buckets": _joined(_buckets(told, written), told, commands),
         "services": _joined(_numbered_services(told, extra, written), told, commands),
         "questions": _joined(_questions(told, extra, written), told, commands),
-        "thresholds": _thresholds(told, extra, written),
-        "quiet_hours": _quiet_hours(told, commands, extra),
-        "schedule": _schedule(told, commands, extra),
+        "thresholds": _thresholds(told, commands, written),
+        "quiet_hours": _quiet_hours(told, commands),
+        "schedule": _schedule(told, commands),
         "unsubscribe": told.keyword("unsubscribe"),
         "yes": told.keyword("confirm"),
         **{f"{action}_keyword": told.keyword(action) for action in ACTIONS},
@@ -50,16 +57,25 @@ def formats_of(told: Told, commands: Commands) -> Formats:
     return formats(locale, told.rules.currency)
 
 
+def commands_offered(told: Told, commands: Commands) -> str:
+    """What this subscriber can ask for, each with its keyword."""
+    names = [name.removeprefix(HELP) for name in REPLIES if name.startswith(HELP)]
+    return SEPARATOR.join(
+        _fragment(HELP + action, told, commands, told.keyword(action))
+        for action in names
+        if is_offered(action, told.account, told.rules, told.now_ms)
+    )
+
+
 def _joined(items: list[str], told: Told, commands: Commands) -> str:
     return SEPARATOR.join(items) if items else _fragment("none", told, commands)
 
 
-def _fragment(name: str, told: Told, commands: Commands) -> str:
+def _fragment(name: str, told: Told, commands: Commands, keyword: str = "") -> str:
     reply = commands.replies[name]
     known = vocabulary_of(reply)
-    return text_of(owner_of(reply), reply.texts, known, told.account.locale, told.rules).render(
-        None
-    )
+    text = text_of(owner_of(reply), reply.texts, known, told.account.locale, told.rules)
+    return text.render(SimpleNamespace(keyword=keyword))
 
 
 def _buckets(told: Told, written: Formats) -> list[str]:
@@ -93,33 +109,24 @@ def _questions(told: Told, extra: Extra, written: Formats) -> list[str]:
     ]
 
 
-def _thresholds(told: Told, extra: Extra, written: Formats) -> str:
-    """The subscriber's own, else those of the rules."""
-    found = extra.own_percents or sorted(
-        {
-            value
-            for rule in told.rules.usage_rules
-            if rule.kind == "usage_percent"
-            for value in rule.thresholds
-        }
-    )
-    return ", ".join(written.percent(value) for value in found)
+def _thresholds(told: Told, commands: Commands, written: Formats) -> str:
+    found = thresholds_now(told.account, told.rules, told.now_ms)
+    return ", ".join(map(written.percent, found)) or _fragment("none", told, commands)
 
 
-def _quiet_hours(told: Told, commands: Commands, extra: Extra) -> str:
-    if not extra.quiet_minutes:
-        return _fragment("word_default", told, commands)
-    start, end = extra.quiet_minutes
-    if start == end:
+def _quiet_hours(told: Told, commands: Commands) -> str:
+    hours = quiet_hours_now(told.account, told.rules)
+    if hours is None:
         return _fragment("word_off", told, commands)
-    return f"{_clock(start)}-{_clock(end)}"
+    return f"{_clock(hours[0])}-{_clock(hours[1])}"
 
 
-def _schedule(told: Told, commands: Commands, extra: Extra) -> str:
-    every = extra.summary_every or "default"
-    name = f"word_{every}"
-    word = _fragment(name, told, commands) if name in commands.replies else every
-    return word if extra.summary_minute < 0 else f"{word} {_clock(extra.summary_minute)}"
+def _schedule(told: Told, commands: Commands) -> str:
+    found = [
+        f"{_fragment(f'word_{every}', told, commands)} {_clock(minute)}"
+        for every, minute in summaries_now(told.account, told.rules, told.now_ms)
+    ]
+    return SEPARATOR.join(found) or _fragment("word_off", told, commands)
 
 
 def _clock(minute: int) -> str:

@@ -61,7 +61,7 @@ class Grammar:
         self.categories = {
             squeezed(name): category
             for category in reversed(categories)
-            for name in (*commands.categories.get(category, ()), category)
+            for name in commands.names_of(category)
         }
 
     def parse(self, text: str) -> Command | None:

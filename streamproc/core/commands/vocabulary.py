@@ -46,6 +46,9 @@ _FIGURES: Final[Vocabulary] = {
 }
 _LIST: Final[Vocabulary] = {"services": Kind.TEXT, "unsubscribe": Kind.TEXT}
 _QUESTION: Final[Vocabulary] = {"service": Kind.TEXT, "price": Kind.MONEY}
+_STOPPED: Final[Vocabulary] = {"category": Kind.TEXT, "start": Kind.TEXT}
+_LEFT: Final[Vocabulary] = {"categories": Kind.TEXT, "start": Kind.TEXT}
+_HELP: Final[Vocabulary] = {"keyword": Kind.TEXT}
 
 ReplyName = Literal[
     "overview",
@@ -71,17 +74,38 @@ ReplyName = Literal[
     "nothing_asked",
     "which_one",
     "stopped",
+    "stopped_except",
     "stopped_all",
     "started",
     "started_all",
+    "started_except",
+    "still_stopped",
+    "not_offered",
     "help",
+    "help_overview",
+    "help_balance",
+    "help_data_left",
+    "help_thresholds",
+    "help_quiet_hours",
+    "help_schedule",
+    "help_unsubscribe",
+    "help_stop",
+    "help_start",
     "none",
     "word_default",
     "word_off",
     "word_day",
     "word_week",
     "word_month",
+    "word_month_start",
+    "word_month_middle",
+    "word_month_end",
+    "word_cycle_start",
+    "word_cycle_middle",
+    "word_cycle_end",
 ]
+HELP: Final = "help_"
+"""Begins the names of what help says of each action, in the order in which it says it."""
 _NAMED: Final[dict[ReplyName, Vocabulary]] = {
     "overview": {**_FIGURES, "buckets": Kind.TEXT, "unsubscribe": Kind.TEXT},
     "balance": {**_FIGURES, "buckets": Kind.TEXT},
@@ -105,23 +129,42 @@ _NAMED: Final[dict[ReplyName, Vocabulary]] = {
     "refused": _QUESTION,
     "nothing_asked": {},
     "which_one": {"questions": Kind.TEXT, "yes": Kind.TEXT},
-    "stopped": {"category": Kind.TEXT, "start": Kind.TEXT},
+    "stopped": _STOPPED,
+    "stopped_except": _STOPPED,
     "stopped_all": {"start": Kind.TEXT},
     "started": {"category": Kind.TEXT},
     "started_all": {},
-    "help": {f"{action}_keyword": Kind.TEXT for action in ACTIONS},
+    "started_except": _LEFT,
+    "still_stopped": _LEFT,
+    "not_offered": {"keyword": Kind.TEXT, "help": Kind.TEXT},
+    "help": {"commands": Kind.TEXT, **{f"{action}_keyword": Kind.TEXT for action in ACTIONS}},
+    "help_overview": _HELP,
+    "help_balance": _HELP,
+    "help_data_left": _HELP,
+    "help_thresholds": _HELP,
+    "help_quiet_hours": _HELP,
+    "help_schedule": _HELP,
+    "help_unsubscribe": _HELP,
+    "help_stop": _HELP,
+    "help_start": _HELP,
     "none": {},
     "word_default": {},
     "word_off": {},
     "word_day": {},
     "word_week": {},
     "word_month": {},
+    "word_month_start": {},
+    "word_month_middle": {},
+    "word_month_end": {},
+    "word_cycle_start": {},
+    "word_cycle_middle": {},
+    "word_cycle_end": {},
 }
 REPLIES: Final[dict[ReplyName, Vocabulary]] = {
     name: {**EVERYWHERE, **named} for name, named in _NAMED.items()
 }
-"""What a text of each reply may name. The last are no replies but words inside of others: for an
-empty list, and for choices."""
+"""What a text of each reply may name. Those that begin with ``help_`` or ``word_``, and ``none``,
+are no replies but words inside of others: of help, for choices, for an empty list."""
 
 
 class Commands(Struct, frozen=True, gc=False):
@@ -141,3 +184,8 @@ class Commands(Struct, frozen=True, gc=False):
     max_replies: int
     window_ms: int
     """At most ``max_replies`` in any such span; what is asked is done all the same."""
+
+    def names_of(self, category: str) -> tuple[str, ...]:
+        """By what texts may call a category: its keywords, its names in all locales, its id."""
+        names = self.category_names.get(category, {}).values()
+        return *self.categories.get(category, ()), *names, category

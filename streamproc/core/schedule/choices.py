@@ -27,11 +27,7 @@ def timed_rules_of(account: Account, rules: Rulebook) -> Iterator[TimedRule]:
     extra = account.extra
     has_summary = False
     for rule in rules.timed_rules:
-        if rule.plans is not None and account.plan not in rule.plans:
-            continue
-        if rule.segments is not None and (
-            extra is None or rule.segments.isdisjoint(extra.segments)
-        ):
+        if not is_meant_for(rule, account):
             continue
         if rule.kind == "usage_summary" and not rule.mandatory:
             if extra is None or not extra.summary_every:
@@ -47,6 +43,14 @@ def timed_rules_of(account: Account, rules: Rulebook) -> Iterator[TimedRule]:
                 yield _as_chosen(rule, extra)
                 continue
         yield rule
+
+
+def is_meant_for(rule: TimedRule, account: Account) -> bool:
+    """Whether a rule is for the account's plan and segments, whatever its subscriber chose."""
+    if rule.plans is not None and account.plan not in rule.plans:
+        return False
+    segments = account.extra.segments if account.extra is not None else ()
+    return rule.segments is None or not rule.segments.isdisjoint(segments)
 
 
 def _as_chosen(rule: TimedRule, extra: Extra) -> TimedRule:
