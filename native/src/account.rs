@@ -20,7 +20,7 @@ use crate::watching::Figures;
 
 const STATE_VERSION: i64 = 1;
 const ACTIVE: i64 = 1;
-const ACCOUNT_FIELDS: usize = 25;
+const ACCOUNT_FIELDS: usize = 26;
 
 /// What became of the usage that was applied.
 pub struct Applied {
@@ -121,6 +121,9 @@ pub fn apply(
         buckets_at: account_at + buckets_at,
     };
     let is_special = extra::copy(&mut reader, &around, rules, out)?;
+    copied = reader.at;
+    reader.skip()?; // where periods of summaries begin: usage moves none of them
+    out.extend_from_slice(&account[copied..reader.at]);
     if reader.at != account.len() || (is_special && !crossed.is_empty()) {
         return None;
     }

@@ -34,6 +34,7 @@ from streamproc.contracts.rulestimed import COUNTDOWN_KINDS, TIMED_KINDS, timed_
 from streamproc.contracts.ruleswording import Given, wording_of, words_problems
 from streamproc.contracts.written import entries, items
 from streamproc.core.instants import DAY_MS
+from streamproc.core.quota.periods import PERIODIC_KINDS
 from streamproc.core.rulebook import (
     CorrectionRule,
     Limits,
@@ -42,7 +43,7 @@ from streamproc.core.rulebook import (
     Storms,
 )
 from streamproc.core.texts.template import TextError, compile_text
-from streamproc.core.texts.vocabulary import REMINDER
+from streamproc.core.texts.vocabulary import PERIOD_USED, REMINDER
 
 LONGEST_CYCLE_DAYS = 31
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
@@ -251,6 +252,8 @@ def _text_problem(template: str, locale: str, kind: Any, given: Given) -> str | 
         return "{runs_out} has a meaning only in a forecast"
     if "cap" in names and kind != "spend_percent":
         return "{cap} has a meaning only in spend_percent"
+    if PERIOD_USED in names and kind not in PERIODIC_KINDS:
+        return f"{{{PERIOD_USED}}} has a meaning only in {' and '.join(PERIODIC_KINDS)}"
     if "days" in names and kind not in COUNTDOWN_KINDS:
         return "{days} has a meaning only beside days_before"
     return None

@@ -28,6 +28,7 @@ from streamproc.core.model import (
     drop_empty_extra,
     extra_of,
 )
+from streamproc.core.quota import periods
 from streamproc.core.quota.cycles import begin_quota_cycle, forget_quota
 from streamproc.core.quota.rollover import roll_over
 from streamproc.core.rulebook import TOPUP_PRIORITY, Allowance, Rulebook
@@ -70,6 +71,7 @@ def activate(
         account.activated_ms, account.anchor_day, tz
     )
     _grant_allowances(account, rules)
+    periods.begin_contract(account, rules)
     return [audited("activated", event.subscriber, account.activated_ms, cause_of(event, arrival))]
 
 
@@ -175,6 +177,7 @@ def close(
     out += gate.forget_all(account, subscriber, at_ms, cause)
     close_cycle(account, at_ms, rules)
     account.buckets = []
+    account.period_bases = {}
     out.append(audited("closed", subscriber, at_ms, cause, overage_bytes=account.overage_bytes))
     return out
 
@@ -220,6 +223,7 @@ def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effec
     account.cycle_start_ms = end
     account.cycle_end_ms = cycle_of(end, account.anchor_day, tz)[1]
     begin_quota_cycle(account)
+    periods.begin_cycle(account, rules)
     _grant_allowances(account, rules)
     for bucket in rolled:
         add_bucket(account, bucket)

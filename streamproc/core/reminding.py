@@ -33,6 +33,7 @@ from streamproc.core.quota.home_data import (
     percent_used,
     shown,
 )
+from streamproc.core.quota.periods import used_in_period
 from streamproc.core.quota.tariffs import next_tier, tariff_beyond
 from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import segments
@@ -305,6 +306,11 @@ class _Figures:
         elif isinstance(rule, UsageRule) and subject:
             tariff = tariff_beyond(account, subject.source, rules)
         return next_tier(account, tariff, rules)
+
+    @property
+    def period_used(self) -> int:
+        rule = self._rule
+        return used_in_period(self._account, rule) if isinstance(rule, TimedRule) else 0
 
     @property
     def runs_out(self) -> int | None:

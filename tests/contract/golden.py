@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from streamproc.core.events import (
     CostCapLifted,
@@ -30,7 +31,7 @@ from streamproc.core.scope import Scope
 from streamproc.engine.changelog import Progress, encode_progress
 from streamproc.engine.rows import DUE_BYTES
 from tests.contract.contract import DATA, EXAMPLES
-from tests.support.line import GB, LOW, SUBSCRIBER, TEXT, Line, day, rulebook
+from tests.support.line import GB, LOW, SUBSCRIBER, TEXT, WEEKLY, Line, day, rulebook
 
 GOLDEN = DATA / "golden"
 VIDEO = Scope(rating_groups=frozenset({20}))
@@ -74,6 +75,17 @@ def _active() -> Account:
     line.reach(day(29))
     line.opt("summary", at=29)
     line.change_plan("basic", at=30, effective="next_cycle")
+    return line.account
+
+
+def _summed_up() -> Account:
+    """Told on a Monday what was used since the one before."""
+    weekly = replace(WEEKLY, texts={"en": "{period_used} used since the last summary"})
+    line = Line(rulebook(timed_rules=(weekly,)))
+    line.activate()
+    line.use(2 * GB, at=2)
+    line.reach(day(5))
+    line.use(GB, at=6)
     return line.account
 
 
@@ -153,6 +165,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "state-v1-held": lambda: pack(_held()),
     "state-v1-closed": lambda: pack(_closed()),
     "state-v1-quota": lambda: pack(_pool()),
+    "state-v1-periods": lambda: pack(_summed_up()),
     "row-v1": _row,
     "progress-v1": lambda: encode_progress(
         Progress(1, {"streamproc.events": 18234, "corrections": 7}, 1_767_601_800_000)

@@ -74,9 +74,9 @@ WATCHED = {
 SUBSCRIBERS = 14
 
 
-def _with_rule(begin: str, *edits: tuple[str, str]) -> Rulebook:
+def _with_rule(begin: str, *edits: tuple[str, str], text: str = ".") -> Rulebook:
     """The packaged rules, edited, with one more, of which all is given but category and text."""
-    rule = f"  - {begin}, category: balance, texts: {{en: '.'}}}}\n"
+    rule = f"  - {begin}, category: balance, texts: {{en: '{text}'}}}}\n"
     return load_rulebook(edited(TEXT, *edits, ("\nrules:\n", f"\nrules:\n{rule}")), "r.yaml")
 
 
@@ -117,6 +117,15 @@ def test_usage_under_a_rule_about_something_is_as_in_the_core(about: str) -> Non
     told = [value for _, value in run.outbox.topics[Topics().reminders] if value is not None]
     assert any(b'"rule":"more"' in one for one in told), "it never spoke: nothing was compared"
     assert left_to_core(log, rules) / len(log) < 0.5
+
+
+@needs_native
+def test_periods_of_summaries_leave_no_usage_to_the_core() -> None:
+    daily = '{id: more, kind: usage_summary, every: day, at: "08:00"'
+    rules = _with_rule(daily, text="{period_used}")
+    log = _months()
+    compared(log, _cuts(log), rules)
+    assert left_to_core(log, rules) == left_to_core(log, _with_rule(daily))
 
 
 BASIC = "    overage_price_minor: 10\n"

@@ -24,7 +24,7 @@ from streamproc.core.rulebook import Rulebook
 
 
 class Speaker(NamedTuple):
-    """One kind of messages. ``find``, ``is_true`` and ``say`` are pure functions."""
+    """One kind of messages. ``find``, ``is_true`` and ``say`` are functions of these alone."""
 
     name: str
     """Kept in state records: it never changes."""
@@ -34,7 +34,8 @@ class Speaker(NamedTuple):
     """Whether a reason still holds at an instant (ms)."""
     say: Callable[[Account, str, Spoken, list[Mark], int, int, Cause, Rulebook], list[Effect]]
     """The message about marks: account, subscriber, rule, marks (at least one), start of the cycle
-    it belongs to (ms), instant that its figures are of (ms), cause, rules."""
+    it belongs to (ms), instant that its figures are of (ms), cause, rules. The account may note
+    that it was told."""
     is_of_one_mark: bool = False
     """Each of its marks is a message of its own, which a cap counts: they wait one by one."""
 

@@ -12,6 +12,7 @@ from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.instants import from_ms
 from streamproc.core.model import Account, Bucket
 from streamproc.core.quota.home_data import home_data_of
+from streamproc.core.quota.periods import note_told
 from streamproc.core.quota.rollover import ending_with_cycle, lost_with_cycle
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import Rulebook, TimedRule
@@ -52,6 +53,7 @@ def _say(
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, TimedRule)
+    told = account
     if rule.kind == "cycle_end":
         account = _as_it_ended(account)
     names = {mark.bucket for mark in marks}
@@ -62,7 +64,7 @@ def _say(
     elif "" not in names:
         buckets = _named(account, names)
         subject = buckets[0] if buckets else None
-    return remind(
+    out = remind(
         account,
         subscriber,
         rule,
@@ -75,6 +77,8 @@ def _say(
         cause,
         rules,
     )
+    note_told(told, rule, rules)
+    return out
 
 
 def _named(account: Account, names: set[str]) -> list[Bucket]:

@@ -18,6 +18,7 @@ from streamproc.core.history import refund_closed_cycle
 from streamproc.core.instants import DAY_MINUTES, to_ms
 from streamproc.core.model import CLOSED, UNLIMITED, Account, Bucket, quota_of
 from streamproc.core.quota import pools
+from streamproc.core.quota.periods import note_refund
 from streamproc.core.quota.tariffs import take_back_overage
 from streamproc.core.rulebook import EVERYTHING, Rulebook
 
@@ -49,6 +50,7 @@ def refund(
     else:
         from_overage, back = _give_back(account, event, time_ms, rules)
     account.charged_bytes -= back
+    note_refund(account)
     now_ms = max(time_ms, arrival.received_ms)
     out: list[Effect] = [
         audited(

@@ -42,6 +42,8 @@ EVERYWHERE: Final[Vocabulary] = {"brand": Kind.TEXT, "care": Kind.TEXT}
 locale: they are filled in when a text is compiled, and figures do not have them."""
 
 
+PERIOD_USED: Final = "period_used"
+
 REMINDER: Final[Vocabulary] = {
     **EVERYWHERE,
     "bucket": Kind.NAMES,
@@ -62,5 +64,6 @@ REMINDER: Final[Vocabulary] = {
     "price_unit": Kind.BYTES,
     "pack_price": Kind.MONEY,
     "runs_out": Kind.INSTANT,
+    PERIOD_USED: Kind.BYTES,
 }
 """What the texts of rules may speak of."""

@@ -1,0 +1,97 @@
+"""Usage since a periodic rule's last message: ``{period_used}`` of summaries and schedules.
+
+Kept is, for each rule whose texts name it, how many bytes the account had been charged at the last
+message. It begins with the contract. Where a rule does not speak to a subscriber (opted out,
+another plan, no summaries chosen), its period begins with each cycle, so that whoever hears of it
+again is not told of the usage of a year. Rules without ``{period_used}`` cost nothing.
+"""
+
+from __future__ import annotations
+
+from streamproc.core.model import PLAN_KINDS, Account
+from streamproc.core.rulebook import Rulebook, TimedRule
+from streamproc.core.schedule.choices import timed_rules_of
+from streamproc.core.texts.template import compile_text
+from streamproc.core.texts.vocabulary import PERIOD_USED, REMINDER
+
+PERIODIC_KINDS = ("usage_summary", "cron")
+"""Kinds of rules that have periods."""
+_PREPARED = ("", PERIOD_USED)
+"""In ``Rulebook.prepared``: no owner of texts has an empty id."""
+
+
+def rules_with_period(rules: Rulebook) -> frozenset[str]:
+    """The rules, by id, of which any text names the usage of a period."""
+    found: frozenset[str] | None = rules.prepared.get(_PREPARED)
+    if found is None:
+        found = frozenset(
+            rule.id
+            for rule in rules.timed_rules
+            if rule.kind in PERIODIC_KINDS
+            and any(PERIOD_USED in names for names in _placeholders(rule, rules))
+        )
+        rules.prepared[_PREPARED] = found
+    return found
+
+
+def _placeholders(rule: TimedRule, rules: Rulebook) -> list[frozenset[str]]:
+    """Those of each of a rule's texts, in all locales and channels."""
+    found = []
+    for locale, template in rule.texts.items():
+        options = rules.text_options.get((rule.id, locale))
+        for source in (template, *(options.channels.values() if options else ())):
+            if PERIOD_USED in source:
+                found.append(compile_text(source, locale, REMINDER).names)
+    return found
+
+
+def used_in_period(account: Account, rule: TimedRule) -> int:
+    """Bytes charged since the rule's last message, or since the contract or the cycle began.
+
+    Where nothing is kept yet, because the rule is new, it is the usage of the present cycle.
+    """
+    base = account.period_bases.get(rule.id)
+    if base is not None:
+        return max(account.charged_bytes - base, 0)
+    since_ms = max(account.cycle_start_ms, account.activated_ms)
+    return account.overage_bytes + sum(
+        bucket.used_bytes
+        for bucket in (*account.ended, *account.buckets)
+        if bucket.kind in PLAN_KINDS or bucket.granted_ms >= since_ms
+    )
+
+
+def begin_contract(account: Account, rules: Rulebook) -> None:
+    """Every period begins."""
+    account.period_bases = dict.fromkeys(sorted(rules_with_period(rules)), account.charged_bytes)
+
+
+def begin_cycle(account: Account, rules: Rulebook) -> None:
+    """The periods of rules begin that are new, or do not speak to the subscriber."""
+    wanted = rules_with_period(rules)
+    if not wanted:
+        account.period_bases = {}
+        return
+    spoken = {
+        rule.id
+        for rule in timed_rules_of(account, rules)
+        if rule.mandatory or rule.category not in account.opted_out
+    }
+    bases = account.period_bases
+    account.period_bases = {
+        name: bases[name] if name in bases and name in spoken else account.charged_bytes
+        for name in sorted(wanted)
+    }
+
+
+def note_told(account: Account, rule: TimedRule, rules: Rulebook) -> None:
+    """A rule has spoken: its next period begins."""
+    if rule.id in rules_with_period(rules):
+        account.period_bases[rule.id] = account.charged_bytes
+
+
+def note_refund(account: Account) -> None:
+    """What was taken back had been used before now: no period begins with less than nothing."""
+    bases, charged_bytes = account.period_bases, account.charged_bytes
+    for name, base in bases.items():
+        bases[name] = min(base, charged_bytes)

@@ -1,0 +1,64 @@
+"""Periods of summaries against a plain count of all that was charged."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.core.effects import Audited, Effect, Reminder
+from streamproc.core.events import PreferencesSet, UsageRefunded
+from streamproc.core.texts.formats import formats
+from tests.support.line import Line, day
+from tests.unit.test_period_used import RULES
+
+BYTES = formats("en", "EUR").bytes
+
+
+class Count:
+    """Bytes charged since a rule's last message, event by event."""
+
+    def __init__(self) -> None:
+        self.by_rule = {"weekly": 0, "monthly": 0}
+
+    def hear(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Audited) and effect.decision == "refunded":
+                back = effect.figures["refunded_bytes"]
+                self.by_rule = {name: max(one - back, 0) for name, one in self.by_rule.items()}
+            if isinstance(effect, Reminder) and effect.rule == "weekly":
+                shown = effect.text.partition(" since")[0]
+                assert shown == BYTES(self.by_rule["weekly"]), effect.text
+                self.by_rule["weekly"] = 0
+
+
+@given(seed=st.integers(0, 1 << 32))
+def test_periods_are_what_was_charged_since(seed: int) -> None:
+    chance = random.Random(seed)
+    line = Line(load_rulebook(RULES, "r.yaml"))
+    count = Count()
+    line.activate()
+    at = 0.0
+    for _ in range(chance.randint(5, 40)):
+        at += chance.choice((0.01, 0.3, 1, 4, 9))
+        count.hear(line.reach(day(at)))
+        kind = chance.choice(("use", "use", "use", "pack", "refund", "plan", "daily"))
+        effects: list[Effect] = []
+        if kind == "use":
+            late = chance.choice((0, 0, 0.2, 3))
+            time = max(at - late, 0.0)
+            effects = line.use(used := chance.randint(1, 900), time, arrives=at)
+            if not any(type(one).__name__ == "Rejected" for one in effects):
+                count.by_rule = {name: one + used for name, one in count.by_rule.items()}
+        elif kind == "pack":
+            effects = line.top_up(at, pack="day-pack")
+        elif kind == "refund":
+            effects = line.send(UsageRefunded, at, refunded_bytes=chance.randint(1, 1500))
+        elif kind == "plan":
+            effects = line.change_plan(chance.choice(("basic", "other")), at)
+        else:
+            every = chance.choice(("day", "week", "default"))
+            effects = line.send(PreferencesSet, at, summary_every=every)
+        count.hear(effects)

@@ -1,0 +1,151 @@
+"""``{period_used}``: what was used since a summary's last message, whatever the cycle does."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamproc.contracts.rulesfile import RulesError, load_rulebook
+from streamproc.core.events import PreferencesSet, UsageRefunded
+from streamproc.core.quota.periods import rules_with_period
+from streamproc.core.rulebook import Rulebook
+from tests.support.line import Line, day, reminders
+from tests.support.talking import Talking
+
+MB = 1_000_000
+RULES = """\
+version: 1
+currency: EUR
+default_locale: en
+plans:
+  - {id: basic, allowances: [{id: data, granted_bytes: 1_000_000_000}]}
+  - {id: other, allowances: [{id: data, granted_bytes: 2_000_000_000}]}
+packs:
+  - {id: day-pack, granted_bytes: 20_000_000, validity_hours: 24, priority: 1}
+rules:
+  - id: weekly
+    kind: usage_summary
+    at: "09:00"
+    category: summary
+    texts: {en: "{period_used} since the last one, {used} in this cycle"}
+  - id: monthly
+    kind: cron
+    cron: "0 12 20 * *"
+    category: other
+    texts: {en: "{used}", de: "{used} von {granted}, {period_used}"}
+  - {id: plain, kind: usage_summary, at: "21:00", category: plain, texts: {en: "{used}"}}
+commands: {}
+"""
+
+
+@pytest.fixture(scope="module")
+def rules() -> Rulebook:
+    return load_rulebook(RULES, "r.yaml")
+
+
+@pytest.fixture
+def line(rules: Rulebook) -> Talking:
+    line = Talking(rules)
+    line.begin("basic")  # on a Thursday, the 1st; Mondays are the 5th, 12th, 19th, 26th
+    return line
+
+
+def weekly(line: Line, at: float) -> list[str]:
+    """What the weekly summaries up to a day say of their period."""
+    found = reminders(line.reach(day(at)))
+    return [one.text.partition(" since")[0] for one in found if one.rule == "weekly"]
+
+
+def test_each_summary_tells_what_was_used_since_the_one_before(line: Talking) -> None:
+    line.use(50 * MB, 1)
+    assert weekly(line, 5) == ["50 MB"]
+    assert weekly(line, 12) == ["0 B"]
+    line.use(7 * MB, 12)
+    line.use(8 * MB, 18)
+    assert weekly(line, 19) == ["15 MB"]
+
+
+def test_a_period_goes_on_over_the_cycle_s_end_and_over_another_plan(line: Talking) -> None:
+    line.use(50 * MB, 1)
+    assert weekly(line, 26) == ["50 MB", "0 B", "0 B", "0 B"]
+    line.use(30 * MB, 27)
+    line.change_plan("other", 28)
+    line.use(4 * MB, 31.5)  # in February; Monday is the 2nd
+    (summary,) = [one for one in reminders(line.reach(day(32.4))) if one.rule == "weekly"]
+    assert summary.text == "34 MB since the last one, 4 MB in this cycle"
+
+
+def test_packs_overage_and_late_usage_count_where_they_are_charged(line: Talking) -> None:
+    assert weekly(line, 5) == ["0 B"]
+    line.top_up(5, pack="day-pack")
+    line.use(30 * MB, 5.5)
+    line.use(1_000 * MB, 6.5)
+    line.use(5 * MB, 4, arrives=7)
+    assert weekly(line, 12) == ["1.03 GB"]
+
+
+def test_a_refund_of_what_was_told_makes_no_period_negative(line: Talking) -> None:
+    line.use(50 * MB, 1)
+    assert weekly(line, 5) == ["50 MB"]
+    line.use(10 * MB, 6)
+    line.send(UsageRefunded, 7, refunded_bytes=40 * MB)
+    line.use(30 * MB, 8)
+    assert weekly(line, 12) == ["30 MB"]
+    line.use(30 * MB, 13)
+    line.send(UsageRefunded, 14, refunded_bytes=20 * MB)
+    assert weekly(line, 19) == ["10 MB"]
+
+
+def test_who_chose_daily_is_told_of_a_day(line: Talking) -> None:
+    line.use(50 * MB, 1)
+    line.send(PreferencesSet, 1.1, summary_every="day", summary_at="08:00")
+    assert weekly(line, 2) == ["50 MB"]
+    line.use(3 * MB, 2.1)
+    assert weekly(line, 4) == ["3 MB", "0 B"]
+
+
+def test_who_hears_of_it_again_is_told_of_this_cycle_at_most(line: Talking) -> None:
+    line.use(50 * MB, 1)
+    assert weekly(line, 5) == ["50 MB"]
+    line.opt("summary", 6)
+    line.use(500 * MB, 10)
+    line.use(6 * MB, 32)
+    line.opt("summary", 33, out=False)
+    assert weekly(line, 40) == ["6 MB"]
+
+
+def test_a_new_contract_begins_a_period(line: Talking) -> None:
+    line.use(50 * MB, 1)
+    line.close(2)
+    assert line.account.period_bases == {}
+    line.begin("other", 3)
+    line.use(2 * MB, 3.5)
+    assert weekly(line, 5) == ["2 MB"]
+
+
+def test_a_rule_that_is_new_begins_with_the_cycle(rules: Rulebook) -> None:
+    line = Talking(load_rulebook(RULES.replace("{period_used}", "{used}"), "r.yaml"))
+    line.begin("basic")
+    line.use(50 * MB, 1)
+    assert line.account.period_bases == {}
+    line.rules = rules
+    line.use(5 * MB, 2)
+    assert weekly(line, 5) == ["55 MB"]
+    line.use(1 * MB, 6)
+    assert weekly(line, 12) == ["1 MB"]
+
+
+def test_only_rules_whose_texts_ask_for_it_are_kept(rules: Rulebook, line: Talking) -> None:
+    assert rules_with_period(rules) == {"weekly", "monthly"}
+    assert line.account.period_bases == {"weekly": 0, "monthly": 0}
+    assert line.account.extra is None
+    line.rules = load_rulebook(RULES.replace("{period_used}", "{used}"), "r.yaml")
+    line.reach(day(32))
+    assert line.account.period_bases == {}
+
+
+@pytest.mark.parametrize("kind", ["before_cycle_end, days_before: 1", "cycle_end"])
+def test_it_means_nothing_in_other_rules(kind: str) -> None:
+    at = ', at: "09:00"' if "before" in kind else ""
+    rule = f'  - {{id: x, kind: {kind}{at}, category: c, texts: {{en: "{{period_used}}"}}}}\n'
+    with pytest.raises(RulesError, match=r"period_used.* has a meaning only in usage_summary and"):
+        load_rulebook(RULES.replace("rules:\n", f"rules:\n{rule}"), "r.yaml")
