@@ -143,6 +143,14 @@ def test_only_rules_whose_texts_ask_for_it_are_kept(rules: Rulebook, line: Talki
     assert line.account.period_bases == {}
 
 
+def test_texts_with_the_sender_s_brand_have_periods_too() -> None:
+    text = RULES.replace("{period_used} since", "{brand}: {period_used, plural, =0 {0} other {#}}")
+    line = Line(load_rulebook(text.replace("currency:", "brand: Telco\ncurrency:"), "r.yaml"))
+    line.activate()
+    line.use(50 * MB, 1)
+    assert reminders(line.reach(day(4.5)))[0].text.startswith("Telco: 50 MB")
+
+
 @pytest.mark.parametrize("kind", ["before_cycle_end, days_before: 1", "cycle_end"])
 def test_it_means_nothing_in_other_rules(kind: str) -> None:
     at = ', at: "09:00"' if "before" in kind else ""

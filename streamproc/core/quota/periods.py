@@ -8,14 +8,17 @@ again is not told of the usage of a year. Rules without ``{period_used}`` cost n
 
 from __future__ import annotations
 
+import re
+
 from streamproc.core.model import PLAN_KINDS, Account
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.choices import timed_rules_of
-from streamproc.core.texts.template import compile_text
-from streamproc.core.texts.vocabulary import PERIOD_USED, REMINDER
+from streamproc.core.texts.vocabulary import PERIOD_USED
 
 PERIODIC_KINDS = ("usage_summary", "cron")
 """Kinds of rules that have periods."""
+_NAMED = re.compile(rf"\{{\s*{PERIOD_USED}\b")
+"""One in quotes is taken for a placeholder, too: then something is kept in vain."""
 _PREPARED = ("", PERIOD_USED)
 """In ``Rulebook.prepared``: no owner of texts has an empty id."""
 
@@ -28,20 +31,19 @@ def rules_with_period(rules: Rulebook) -> frozenset[str]:
             rule.id
             for rule in rules.timed_rules
             if rule.kind in PERIODIC_KINDS
-            and any(PERIOD_USED in names for names in _placeholders(rule, rules))
+            and any(_NAMED.search(template) for template in _templates(rule, rules))
         )
         rules.prepared[_PREPARED] = found
     return found
 
 
-def _placeholders(rule: TimedRule, rules: Rulebook) -> list[frozenset[str]]:
-    """Those of each of a rule's texts, in all locales and channels."""
-    found = []
-    for locale, template in rule.texts.items():
+def _templates(rule: TimedRule, rules: Rulebook) -> list[str]:
+    """A rule's texts in all locales, for all channels."""
+    found = list(rule.texts.values())
+    for locale in rule.texts:
         options = rules.text_options.get((rule.id, locale))
-        for source in (template, *(options.channels.values() if options else ())):
-            if PERIOD_USED in source:
-                found.append(compile_text(source, locale, REMINDER).names)
+        if options is not None:
+            found += options.channels.values()
     return found
 
 
