@@ -346,9 +346,10 @@ _LISTS: dict[str, Any] = {
     "quiet_hours": talk.says_quiet_hours,
     "schedule": lambda facts, text, tag: bool(text),
     "category": lambda facts, text, tag: bool(text),
-    "start": lambda facts, text, tag: plain(text).startswith(
-        tuple(facts.rules.commands.keywords["start"])
-    ),
+    "categories": talk.says_categories,
+    "start": talk.says_start,
+    "commands": talk.says_commands,
+    "help": lambda facts, text, tag: plain(text) in facts.rules.commands.keywords["help"],
     "keyword": lambda facts, text, tag: any(
         plain(text) in some for some in facts.rules.commands.keywords.values()
     ),

@@ -270,10 +270,63 @@ IS_EMPTY: dict[str, Callable[[Facts], bool]] = {
 
 
 def says_thresholds(facts: Facts, text: str, tag: str) -> bool:
-    """Whether these are the percentages that usage reminders come at."""
-    rules = [one for one in facts.rules.usage_rules if one.kind == "usage_percent"]
-    wanted = facts.state.own_percents or sorted({n for one in rules for n in one.thresholds})
-    return [int(one) for one in re.findall(r"\d+", text)] == list(wanted)
+    """Whether these are the percentages that usage reminders come at: the subscriber's own, and
+    those of mandatory rules, but none of a category that was left."""
+    own = facts.state.own_percents
+    wanted: set[int] = set()
+    for one in facts.rules.usage_rules:
+        if one.kind == "usage_percent" and _comes(facts, one):
+            wanted |= {*one.thresholds, *own} if one.mandatory else {*(own or one.thresholds)}
+    return [int(one) for one in re.findall(r"\d+", text)] == sorted(wanted)
+
+
+def says_categories(facts: Facts, text: str, tag: str) -> bool:
+    """Whether only categories that were left are named, and one at least."""
+    left = [one for one in facts.rules.categories if one in facts.state.opted_out]
+    named_here = [one for one in facts.rules.categories if _names_category(facts, one, text)]
+    return bool(named_here) and set(named_here) <= set(left)
+
+
+def says_start(facts: Facts, text: str, tag: str) -> bool:
+    """Whether a text that is to be sent means: start a category that was left; or all."""
+    shown = plain(text)
+    words = [one for one in facts.rules.commands.keywords["start"] if shown.startswith(one)]
+    if facts.rule.id == "stopped_all":
+        return shown in words
+    rests = [shown.removeprefix(one).strip() for one in words]
+    left = [one for one in facts.rules.categories if one in facts.state.opted_out]
+    return any(rest in category_names(facts, one) for one in left for rest in rests)
+
+
+def says_commands(facts: Facts, text: str, tag: str) -> bool:
+    """Whether help names no keyword of a choice that no rule serves."""
+    lacks = []
+    if not any(one.kind == "usage_percent" for one in facts.rules.usage_rules):
+        lacks.append("thresholds")
+    if not any(one.kind == "usage_summary" for one in facts.rules.timed_rules):
+        lacks.append("schedule")
+    if not facts.rules.services:
+        lacks.append("unsubscribe")
+    said = set(re.findall(r"[^\W_]+|\d+", plain(text)))
+    return not any(one in said for name in lacks for one in facts.rules.commands.keywords[name])
+
+
+def category_names(facts: Facts, category: str) -> list[str]:
+    commands = facts.rules.commands
+    return [
+        category,
+        *commands.categories.get(category, ()),
+        *commands.category_names.get(category, {}).values(),
+    ]
+
+
+def _names_category(facts: Facts, category: str, text: str) -> bool:
+    return any(one in plain(text) for one in category_names(facts, category))
+
+
+def _comes(facts: Facts, rule: Any) -> bool:
+    is_in_force = facts.as_of_ms < rule.policy.valid_until_ms
+    return is_in_force and (rule.mandatory or rule.category not in facts.state.opted_out)
 
 
 def says_quiet_hours(facts: Facts, text: str, tag: str) -> bool:
