@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 4
 
 .PHONY: help setup lock demo test check unit brokerless broker perf clean
 
@@ -34,8 +35,9 @@ lock:  ## resolve the dependencies of pyproject.toml anew into requirements.lock
 demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep" and the like
 	@$(BIN)/streamproc demo $(ARGS)
 
+# Most tests on a broker wait: twice as many at once as a small machine has cores, on one broker.
 test: check  ## everything: lint, types, import contracts, all tests (needs Docker, or Java 17+ and Maven)
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
 check: setup  ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.support.broker import RunningBroker, open_broker
+from tests.support.shared_broker import BrokerHost, ask_for_broker
 
 # What collecting the tests makes stays to the end: looking through it at every 700th new object
 # took a tenth of the unit tests' time.
@@ -16,6 +18,8 @@ gc.set_threshold(10_000, 10, 10)
 
 _SKIP_REASON = "--no-broker was given"
 _SKIPPED = pytest.StashKey[int]()
+_HOST = pytest.StashKey[BrokerHost]()
+_HOST_PORT = "broker_host_port"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +45,22 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if config.getoption("no_broker") and os.environ.get("CI"):
         raise pytest.UsageError("--no-broker is refused when CI is set: CI runs every test")
+
+
+# Of pytest-xdist, which may be absent: called in the process that distributes the tests, once for
+# each test process that it is about to start.
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    config = node.config
+    if _HOST not in config.stash:
+        config.stash[_HOST] = host = BrokerHost(config.getoption("broker"))
+        host.start()
+    node.workerinput[_HOST_PORT] = config.stash[_HOST].port
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _HOST in config.stash:
+        config.stash[_HOST].close()
 
 
 # Before pytest's own hook, so that -m "not broker" sees the marker.
@@ -77,6 +97,10 @@ def broker(request: pytest.FixtureRequest) -> Iterator[RunningBroker]:
     """The session's broker, as --broker chose it; errors (never skips) if there is none."""
     if request.config.getoption("no_broker"):
         pytest.skip(_SKIP_REASON)  # asked for by name at run time, unseen at collection
+    of_worker: dict[str, Any] | None = getattr(request.config, "workerinput", None)
+    if of_worker is not None:
+        yield ask_for_broker(of_worker[_HOST_PORT])
+        return
     with open_broker(request.config.getoption("broker")) as running:
         yield running
 

@@ -140,7 +140,7 @@ def test_a_channel_is_made_as_the_worker_makes_it(name: str) -> None:
     assert configured == _configs(channel["address"], SETTINGS)
 
 
-@pytest.mark.parametrize("name", DOCUMENT["channels"].keys() - WORKER_CHANNELS)
+@pytest.mark.parametrize("name", sorted(DOCUMENT["channels"].keys() - WORKER_CHANNELS))
 def test_a_channel_is_made_as_the_dispatcher_makes_it(name: str) -> None:
     channel = DOCUMENT["channels"][name]
     binding = channel["bindings"]["kafka"]
