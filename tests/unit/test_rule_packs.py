@@ -15,7 +15,8 @@ from streamproc.core.texts.checking import check
 from tests.support.timeline import lived_under
 
 PACKS = ["australia", "canada", "china", "eu-roaming", "india", "us"]
-TEXT = (Path(__file__).parents[2] / "docs" / "rule-packs.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "rule-packs.md").read_text(encoding="utf-8")
 SECTIONS = re.findall(
     r"^## [^\n]+\n\n`([\w-]+)`.*?^```timeline\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL
 )
@@ -31,12 +32,17 @@ def test_an_example_comes_true(pack: str, timeline: str) -> None:
 
 
 @pytest.mark.parametrize(("command", "output"), CONSOLE)
-def test_a_command_prints_what_is_shown(command: str, output: str) -> None:
+def test_a_command_prints_what_is_shown(
+    command: str, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     assert CliRunner().invoke(main, command.split()).stdout == output
 
 
-def test_every_pack_has_an_example() -> None:
+def test_every_pack_has_an_example_and_a_life_with_packs_top_ups_and_changes_of_plan() -> None:
     assert sorted(pack for pack, _ in SECTIONS) == PACKS
+    played = {one for command, _ in CONSOLE for one in command.split() if one.startswith("pack:")}
+    assert played >= {f"pack:{pack}" for pack in PACKS}
 
 
 @pytest.mark.parametrize("pack", PACKS)

@@ -33,7 +33,7 @@ def test_china_near_limit_at_limit_and_before_expiry() -> None:
 2026-01-12 23:31  use 1 B
                   data-costs: 【超量提醒】截至1月12日23:31，您已无可用的通用流量，现按¥5.00/1 GB计费。查询回复CXLL。
 2026-01-12 23:40  sms CXLL
-                  data_left: 截至1月12日23:40，您的通用流量共5 GB，已全部用完。
+                  data_left: 截至1月12日23:40，您的通用流量已全部用完。
 2026-01-13 08:00  pack month-10gb
 2026-01-13 09:00  use 2 GB
 2026-01-14 15:00  pack day-1gb
@@ -88,9 +88,9 @@ def test_australia_50_85_and_100_percent_of_plans_with_excess_charges() -> None:
                     be up to 48 hours old and excludes use outside Australia.
 2026-01-20 12:00  use 4500 MB
                   (merged approaching 85)
-                  used-up: You've used 100% of your 10 GB data allowance (20 Jan, 12:00). Once no
-                    extra data is left, more costs $10.00 per 1 GB. Figures may be up to 48 hours
-                    old and exclude use outside Australia.
+                  used-up: You've used 100% of your data allowance (20 Jan, 12:00). Once no extra
+                    data is left, more costs $10.00 per 1 GB. Figures may be up to 48 hours old and
+                    exclude use outside Australia.
 2026-01-20 12:30  pack extra-2gb
 2026-01-20 13:00  use 2 GB
 2026-02-03 10:00  use 8499 MB
@@ -100,9 +100,9 @@ def test_australia_50_85_and_100_percent_of_plans_with_excess_charges() -> None:
                   approaching: You've used 85% of your 10 GB data allowance (3 Feb, 11:00). This may
                     be up to 48 hours old and excludes use outside Australia.
 2026-02-10 22:30  use 1500 MB
-                  used-up: You've used 100% of your 10 GB data allowance (10 Feb, 22:30). Once no
-                    extra data is left, more costs $10.00 per 1 GB. Figures may be up to 48 hours
-                    old and exclude use outside Australia.
+                  used-up: You've used 100% of your data allowance (10 Feb, 22:30). Once no extra
+                    data is left, more costs $10.00 per 1 GB. Figures may be up to 48 hours old and
+                    exclude use outside Australia.
 2026-03-01 10:00  opt-out usage
 2026-03-05 10:00  use 11 GB
                   (superseded approaching 50)

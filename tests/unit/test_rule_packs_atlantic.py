@@ -36,7 +36,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-22 23:00  use 49 MB in us
 2026-01-22 23:30  use 1 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-01-22 23:31  use 4 MB in us
@@ -48,7 +48,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (cost_cap_restored)
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-01-24 09:00  pack travel-500mb
@@ -57,7 +57,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
      02-15 00:00  policy roaming-stop restored
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-02-16 09:00  consent roaming until revoked
@@ -69,7 +69,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (cost_cap_restored)
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-04-15 10:00  opt-out roaming-limit
@@ -78,7 +78,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (opted_out limit-near 80)
 2026-04-16 11:00  use 40 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Weitersurfen für 0,20 € je 1 MB: Stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-04-20 10:00  arrive home
@@ -121,16 +121,16 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                   approaching: You've used 90% of the 5 GB of your plan (Jan 15, 10:00 AM). Once no
                     data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-01-20 10:00  use 500 MB
-                  exceeding: You've used all 5 GB of your plan (Jan 20, 10:00 AM). Once no data is
-                    left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                  exceeding: You've used all the data of your plan (Jan 20, 10:00 AM). Once no data
+                    is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-01-20 11:00  use 1 MB
                   data-costs: Your domestic data is used up (Jan 20, 11:00 AM). More of it costs
                     $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-02-10 10:00  use 6 GB
                   (superseded approaching 75)
                   (merged approaching 90)
-                  exceeding: You've used all 5 GB of your plan (Feb 10, 10:00 AM). Once no data is
-                    left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                  exceeding: You've used all the data of your plan (Feb 10, 10:00 AM). Once no data
+                    is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
                   data-costs: Your domestic data is used up (Feb 10, 10:00 AM). More of it costs
                     $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
 2026-02-11 09:00  sms STOP usage
