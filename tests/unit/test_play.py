@@ -427,11 +427,17 @@ def _played() -> Played:
     return run.run(_Engine(worker), read_events(Path("events.ndjson")).lines, None)
 
 
-@pytest.mark.parametrize("name", sorted(one.name for one in (ROOT / "examples").iterdir()))
+EXAMPLES = sorted(
+    one.relative_to(ROOT / "examples").as_posix() for one in (ROOT / "examples").rglob("*.ndjson")
+)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_played_without_a_fault(name: str) -> None:
-    place = ROOT / "examples" / name
-    rules = place / "rules.yaml"
-    files = [*([str(rules)] if rules.exists() else []), str(place / "events.ndjson")]
+    events = ROOT / "examples" / name
+    rules = events.with_name("rules.yaml")
+    named = [f"pack:{events.stem}"] if events.parent.name == "packs" else []
+    files = [*([str(rules)] if rules.exists() else named), str(events)]
     result = CliRunner().invoke(main, ["play", *files])
     assert (result.exit_code, result.stderr) == (0, "")
     assert "SMS from" in result.stdout
