@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 
 use crate::msgpack::Reader;
 
-const CLOSED_CYCLE_FIELDS: usize = 10;
+/// Of a closed cycle, and of one that an earlier release packed.
+const CLOSED_CYCLE_FIELDS: [usize; 2] = [15, 10];
 
 /// The watch rules, as far as they bear on whether there is something to say.
 #[derive(FromPyObject)]
@@ -174,7 +175,8 @@ fn usual_bytes(history: &[u8], cycles: i64, activated_ms: i64) -> Option<i64> {
     }
     let mut usual: i64 = 0;
     for position in 0..cycles {
-        if reader.array()? != CLOSED_CYCLE_FIELDS {
+        let fields = reader.array()?;
+        if !CLOSED_CYCLE_FIELDS.contains(&fields) {
             return None;
         }
         let start_ms = reader.integer()?;
@@ -186,7 +188,7 @@ fn usual_bytes(history: &[u8], cycles: i64, activated_ms: i64) -> Option<i64> {
         usual = usual.checked_add(reader.integer()?)?;
         reader.skip()?; // expired
         usual = usual.checked_add(reader.integer()?)?;
-        for _ in 6..CLOSED_CYCLE_FIELDS {
+        for _ in 6..fields {
             reader.skip()?;
         }
     }

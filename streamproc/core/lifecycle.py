@@ -173,10 +173,13 @@ def close(
     """
     account.status = CLOSED
     account.closed_ms = at_ms
-    out: list[Effect] = [expire(bucket, subscriber, at_ms, cause) for bucket in account.buckets]
+    over, account.buckets = account.buckets, []
+    out: list[Effect] = []
+    for bucket in over:
+        bucket.expires_ms = max(bucket.granted_ms, min(bucket.expires_ms, at_ms))
+        out.append(end_bucket(account, bucket, subscriber, at_ms, cause))
     out += gate.forget_all(account, subscriber, at_ms, cause)
     close_cycle(account, at_ms, rules)
-    account.buckets = []
     account.period_bases = {}
     out.append(audited("closed", subscriber, at_ms, cause, overage_bytes=account.overage_bytes))
     return out

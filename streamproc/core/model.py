@@ -94,6 +94,17 @@ class ClosedCycle(Struct, array_like=True, gc=False):
     """What the overage cost when the cycle closed; later usage is priced by nobody here."""
     is_unlimited: bool = False
     """An allowance of all usage was: late usage is covered."""
+    source: str = ""
+    """The one allowance whose figures the totals are; empty: see ``buckets``."""
+    priority: int = 0
+    """Of that allowance."""
+    buckets: list[Bucket] = []
+    """The cycle's allowances if they are others, and packs that ended in it with something left."""
+    beside: dict[str, int] = {}
+    """Bytes that the cycle's usage took of buckets that outlived it, by bucket id."""
+    unrolled: dict[str, int] = {}
+    """Bytes that had rolled over until late usage of the cycle took them, by the id of the bucket
+    that they had become."""
 
 
 class Held(Struct, array_like=True, gc=False):

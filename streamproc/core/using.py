@@ -11,10 +11,10 @@ from streamproc.core.alerts.usage import edges_of_crossed
 from streamproc.core.alerts.watch import edges_of_usage, values_before
 from streamproc.core.charging import charge, charge_late
 from streamproc.core.decisions import balance_before, balance_of, explained
-from streamproc.core.effects import Effect, audited, cause_of, rejected
+from streamproc.core.effects import Cause, Effect, audited, cause_of, rejected
 from streamproc.core.events import Arrival, UsageRecorded
-from streamproc.core.history import adjust_closed_cycle
-from streamproc.core.model import CLOSED, Account
+from streamproc.core.history import charge_closed_cycle, closed_cycle
+from streamproc.core.model import CLOSED, Account, Bucket, ClosedCycle
 from streamproc.core.quota.policies import policies_differ
 from streamproc.core.quota.tariffs import book_overage
 from streamproc.core.quota.usage import after_usage
@@ -31,12 +31,15 @@ def use(
     if used_bytes > rules.limits.max_event_bytes:
         detail = f"more than {rules.limits.max_event_bytes} bytes in one event"
         return [rejected("absurd_bytes", detail, event, arrival)], False
+    cycle: ClosedCycle | None = None
     if (
         account.status == CLOSED
         or time_ms < account.cycle_start_ms
         or time_ms < account.activated_ms
     ):
-        return _usage_of_the_past(account, event, time_ms, arrival)
+        cycle = closed_cycle(account, time_ms)
+        if cycle is None or account.status == CLOSED or time_ms < account.activated_ms:
+            return _usage_of_an_earlier_contract(account, cycle, event, time_ms, arrival, rules)
     account.charged_bytes += used_bytes
     figures = values_before(account, time_ms, rules) if rules.watch_rules else []
     if rules.wants_last_use:
@@ -45,16 +48,18 @@ def use(
     for bucket in account.buckets:  # all that an event without effects pays for explanations
         granted_before += bucket.granted_bytes
         used_before += bucket.used_bytes
-    if account.ended:
+    taken: list[tuple[Bucket, int]] = []
+    if cycle is not None:
+        crossed = charge_closed_cycle(account, cycle, event, time_ms, rules)
+    elif account.ended:
         crossed, taken = charge_late(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
         )
     else:
-        taken = []
         crossed = charge(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
         )
-    is_watched = event.member is not UNSET
+    is_watched = cycle is None and event.member is not UNSET
     if account.extra is not None or account.plan in rules.watched_plans:
         overage_bytes = account.overage_bytes - overage_before
         if overage_bytes:
@@ -64,24 +69,16 @@ def use(
     as_of_ms = max(time_ms, arrival.received_ms)
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
     has_alarms = account.extra is not None and bool(account.extra.alarms)
-    is_usual = crossed is None and not (taken or edges or is_watched)
+    is_usual = crossed is None and not (taken or edges or is_watched or cycle)
     if is_usual and (not has_alarms or are_at_rest(account, as_of_ms, rules)):
         return NOTHING, True
     cause = cause_of(event, arrival)
-    out: list[Effect] = [
-        audited(
-            "late_usage",
-            event.subscriber,
-            arrival.received_ms,
-            cause,
-            bucket=bucket.id,
-            used_bytes=taken_bytes,
-        )
-        for bucket, taken_bytes in taken
-    ]
+    out = _late(event, arrival, cause, cycle, taken)
     told: list[Effect] = []
     if is_watched:
-        told, of_cap = after_usage(account, event, as_of_ms, cause, rules)
+        told, of_cap = after_usage(
+            account, event, as_of_ms, cause, rules, is_of_cycle=cycle is None
+        )
         crossed = [*(crossed or ()), *of_cap] or None
     if crossed is not None or edges or has_alarms:
         out += sending.after_usage(
@@ -102,27 +99,51 @@ def use(
     return explained(out, before, after), True
 
 
-def _usage_of_the_past(
-    account: Account, event: UsageRecorded, time_ms: int, arrival: Arrival
+def _late(
+    event: UsageRecorded,
+    arrival: Arrival,
+    cause: Cause,
+    cycle: ClosedCycle | None,
+    taken: list[tuple[Bucket, int]],
+) -> list[Effect]:
+    """What the audit says of late usage: of a closed cycle, or what ended buckets took."""
+    at_ms = arrival.received_ms
+    if cycle is not None:
+        return [
+            audited(
+                "late_usage",
+                event.subscriber,
+                at_ms,
+                cause,
+                used_bytes=event.used_bytes,
+                cycle_start_ms=cycle.start_ms,
+                cycle_overage_bytes=cycle.overage_bytes,
+            )
+        ]
+    return [
+        audited(
+            "late_usage", event.subscriber, at_ms, cause, bucket=bucket.id, used_bytes=taken_bytes
+        )
+        for bucket, taken_bytes in taken
+    ]
+
+
+def _usage_of_an_earlier_contract(
+    account: Account,
+    cycle: ClosedCycle | None,
+    event: UsageRecorded,
+    time_ms: int,
+    arrival: Arrival,
+    rules: Rulebook,
 ) -> tuple[list[Effect], bool]:
-    """Usage of a closed cycle or contract adjusts its history (law 11)."""
+    """Usage of a contract that is over corrects its history; nobody is told (law 11)."""
     if account.status == CLOSED and time_ms >= account.closed_ms:
         return [rejected("account_closed", "the account was closed", event, arrival)], False
-    used_bytes = event.used_bytes
-    cycle = adjust_closed_cycle(account, time_ms, used_bytes)
     if cycle is None:
         if time_ms < account.activated_ms:
             return [rejected("before_activation", "usage before activation", event, arrival)], False
         detail = "its billing cycle is no longer kept"
         return [rejected("cycle_forgotten", detail, event, arrival)], False
-    account.charged_bytes += used_bytes
-    late = audited(
-        "late_usage",
-        event.subscriber,
-        arrival.received_ms,
-        cause_of(event, arrival),
-        used_bytes=used_bytes,
-        cycle_start_ms=cycle.start_ms,
-        cycle_overage_bytes=cycle.overage_bytes,
-    )
-    return [late], True
+    account.charged_bytes += event.used_bytes
+    charge_closed_cycle(account, cycle, event, time_ms, rules)
+    return _late(event, arrival, cause_of(event, arrival), cycle, []), True

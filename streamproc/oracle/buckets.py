@@ -11,7 +11,8 @@ from streamproc.core.rulebook import EVERYTHING, Rulebook, Scope, UsageRule
 
 Bucket = dict[str, Any]
 """``id``, ``kind``, ``source``, ``priority``, ``from_ms``, ``ends_ms`` (None: never), ``granted``,
-``used``, ``expired``, ``rolled`` (all bytes) and ``over`` (whether it has ended)."""
+``used``, ``expired``, ``rolled`` (all bytes), ``over`` (whether it has ended) and ``by`` (bytes
+used, by number of the contract's cycle)."""
 
 NEVER = float("inf")
 COUNTING_DOWN = ("remaining_percent", "remaining_bytes")
@@ -42,6 +43,7 @@ def new_bucket(
         "expired": 0,
         "rolled": 0,
         "over": False,
+        "by": {},
     }
 
 
@@ -196,21 +198,29 @@ def is_about(rule: UsageRule, bucket: Bucket) -> bool:
 
 
 def take_back(
-    buckets: list[Bucket], event: dict[str, Any], amount: int, zone: str, rules: Rulebook
+    buckets: list[Bucket],
+    event: dict[str, Any],
+    amount: int,
+    zone: str,
+    number: int,
+    rules: Rulebook,
 ) -> list[tuple[Bucket, int]]:
     """Usage is given back by the buckets that were valid for it, the last charged first.
 
-    Returns what each gave back.
+    Of packs and top-ups, that is as much as the cycle of a ``number`` took of them. Returns what
+    each gave back.
     """
     given = []
     for bucket in reversed(in_charge_order(buckets)):
         if not bucket["from_ms"] <= event["time"] < end_of(bucket):
             continue
-        back = min(amount, bucket["used"])
+        of_plan = bucket["kind"] in ("allowance", "unlimited")
+        back = min(amount, bucket["used"] if of_plan else bucket["by"].get(number, 0))
         if not back or not covers(bucket, event, zone, rules):
             continue
         amount -= back
         bucket["used"] -= back
+        bucket["by"][number] = bucket["by"].get(number, 0) - back
         if bucket["kind"] == "unlimited":
             bucket["granted"] -= back
         elif bucket["over"]:

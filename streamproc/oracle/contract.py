@@ -26,6 +26,7 @@ from streamproc.oracle.days import cycle_around
 from streamproc.oracle.figures import Expectation, PolicyKey
 from streamproc.oracle.looking import looks, runs_out
 from streamproc.oracle.memory import Edge, Memory, most_urgent
+from streamproc.oracle.past import KEPT_PACKS, charge_past, note_use
 from streamproc.oracle.post import News, Post, Reason
 from streamproc.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.oracle.reaching import figure_reaches, in_window, stepped, thresholds
@@ -36,9 +37,10 @@ from streamproc.oracle.timers import Timer, move, said_by, timers
 
 MAX_PARTS = 500
 
-Cycle = dict[str, int]
+Cycle = dict[str, Any]
 """A closed cycle: ``start``, ``end`` (ms), ``granted``, ``used``, ``expired``, ``overage``,
-``late``, ``rolled`` (bytes), ``spent`` (minor units) and ``endless`` (0 or 1)."""
+``late``, ``rolled`` (bytes), ``spent`` (minor units) and ``endless`` (0 or 1); the ``contract`` it
+is of, its ``number`` there, and its ``own`` buckets: those of the plan."""
 
 PLAN_KINDS = ("allowance", "unlimited")
 
@@ -93,6 +95,10 @@ class Contract:
         self.history = history
         self.buckets: list[Bucket] = []
         """All of the present cycle, also those that are over."""
+        self.gone: list[Bucket] = []
+        """Packs that ended in earlier cycles with something left."""
+        self.number = 0
+        """Of the present cycle."""
         self.overage = 0
         self.opted_out: set[str] = set()
         self.segments: set[str] = set()
@@ -135,6 +141,19 @@ class Contract:
         if not name.startswith("member:") or member is None or member["cap"] is None:
             return None
         return cap_bucket(name.removeprefix("member:"), member, self.start_ms, self.end_ms)
+
+    def bought(self) -> list[Bucket]:
+        """Packs, top-ups and what rolled over, live or ended with something left."""
+        return [*self.gone, *(one for one in self.buckets if one["kind"] not in PLAN_KINDS)]
+
+    def levels(self, rule: Any) -> list[int]:
+        """The thresholds of a rule that are in force."""
+        return thresholds(self, rule)
+
+    def un_cross(self, rules: Rulebook) -> None:
+        """A refund took a bucket back below a threshold."""
+        self.next_grant()
+        self.uncrossed = self.uncrossed or bool(rules.correction_rules)
 
     # Time
 
@@ -270,6 +289,7 @@ class Contract:
                     self.end_ms, ends_ms, carried,
                 )
             )  # fmt: skip
+            bucket["roll"] = rolled[-1]
         return rolled
 
     def at_hand(self) -> Talk:
@@ -324,8 +344,15 @@ class Contract:
                     for bucket in own
                 )
             ),
+            "contract": self,
+            "number": self.number,
+            "own": own,
         }
         self.history.append(cycle)
+        packs = [one for one in self.buckets if one["over"] and one["kind"] not in PLAN_KINDS]
+        packs.sort(key=lambda one: int(one["over_number"]))
+        self.gone += packs[-KEPT_PACKS:]
+        self.number += 1
         while len(self.history) > rules.limits.history_cycles:
             del self.history[0]
 
@@ -335,19 +362,29 @@ class Contract:
         """Whether usage is of the present cycle of this contract."""
         return self.closed_ms is None and time_ms >= self.start_ms and time_ms >= self.since_ms
 
-    def use(self, event: Fields, used: int, now_ms: int, rules: Rulebook) -> None:
+    def use(
+        self, event: Fields, used: int, now_ms: int, rules: Rulebook, cycle: Cycle | None = None
+    ) -> None:
+        """Usage of the present cycle, or late one of a closed ``cycle`` of this contract."""
         time_ms = event["time"]
         reached_before = self._account_levels(rules, time_ms)
         if any(rule.kind == "inactivity" for rule in rules.check_rules):
             self.last_use_ms = max(self.last_use_ms, time_ms)
         self.memory.before_use(time_ms, now_ms, rules)
         levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
-        rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
-        self.overage += rest
-        self.money.move(self.money.tariff(self.plan, event, rules), rest)
+        if cycle is None:
+            before = [(one, one["used"]) for one in self.buckets]
+            rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
+            self.overage += rest
+            self.money.move(self.money.tariff(self.plan, event, rules), rest)
+            for bucket, used_before in before:
+                note_use(bucket, self.number, bucket["used"] - used_before)
+        else:
+            reached = charge_past(self, cycle, event, used, self.zone, levels, rules)
+            late = 1
         member = event.get("member", "")
         edges = [Edge(*one) for one in reached]
-        if member:
+        if member and cycle is None:
             edges += self._use_of_member(member, used, rules)
         if late:
             self.outcome.audit["late_usage"] += late
@@ -487,17 +524,14 @@ class Contract:
         from_overage = min(wanted, self.money.bytes.get(name, 0))
         self.overage -= from_overage
         self.money.move(tariff, -from_overage)
-        given = take_back(self.buckets, event, wanted - from_overage, self.zone, rules)
+        given = take_back(self.buckets, event, wanted - from_overage, self.zone, self.number, rules)
         for bucket, back in given:
             after = bucket["used"]
-            if bucket["over"]:
-                continue
-            if any(
+            if not bucket["over"] and any(
                 levels_passed(rule, thresholds(self, rule), bucket, after, after + back)
                 for rule in rules.usage_rules
             ):
-                self.next_grant()
-                self.uncrossed = self.uncrossed or bool(rules.correction_rules)
+                self.un_cross(rules)
         total: int = from_overage + sum(back for _, back in given)
         member = self.members.by_name.get(event.get("member", ""))
         if member is not None and member["used"] and total:
@@ -666,6 +700,10 @@ class Contract:
 
     def close(self, time_ms: int, rules: Rulebook) -> None:
         for bucket in self.live():
+            if bucket["kind"] not in PLAN_KINDS:
+                bucket["ends_ms"] = int(max(bucket["from_ms"], min(end_of(bucket), time_ms)))
+                if not remaining(bucket):
+                    self.buckets.remove(bucket)
             self._expire(bucket)
         self.post.end()
         self._remember_cycle(time_ms, rules)

@@ -6,9 +6,10 @@ from collections import OrderedDict
 from zoneinfo import ZoneInfo
 
 from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import NEVER, remaining
+from streamproc.oracle.buckets import NEVER
 from streamproc.oracle.contract import Contract, Cycle, Told
 from streamproc.oracle.figures import AccountFigures, BucketFigures, Expectation
+from streamproc.oracle.past import charge_past, refund_past
 from streamproc.oracle.reading import Fields
 
 ADDING = (
@@ -18,6 +19,10 @@ ADDING = (
 """What may give an account another part."""
 LESSENING = ("account.plan_changed", "account.member_joined", "account.cost_cap_restored")
 """What may leave less than there was."""
+TOTALS = (
+    *("start", "end", "granted", "used", "expired", "overage", "late", "rolled", "spent"),
+    "endless",
+)
 WEEK_MS = 7 * 86_400_000
 
 
@@ -106,7 +111,6 @@ class Ledger:
             if also in self.ids:
                 self.outcome.audit["duplicate"] += 1
                 return None, None, False
-        wanted = event["refunded_bytes"]
         if contract.is_present(event["time"]):
             back = contract.refund(event, now_ms, self.rules)
         else:
@@ -114,12 +118,7 @@ class Ledger:
             if not cycles:
                 return "cycle_forgotten", None, False
             cycle = cycles[-1]
-            from_overage = min(wanted, cycle["overage"])
-            from_used = min(wanted - from_overage, cycle["used"])
-            cycle["overage"] -= from_overage
-            cycle["used"] -= from_used
-            cycle["expired"] += from_used
-            back = from_overage + from_used
+            back = refund_past(cycle["contract"], cycle, event, contract.zone, self.rules)
         self.outcome.audit["refunded"] += 1
         self.charged -= back
         self.outcome.charged_bytes -= back
@@ -166,7 +165,7 @@ class Ledger:
             ),
             contract.overage,
             self.charged,
-            tuple(tuple(cycle.values()) for cycle in self.history),
+            tuple(tuple(cycle[name] for name in TOTALS) for cycle in self.history),
             tuple(
                 (name, spent)
                 for name, spent in sorted(contract.money.spent(contract.plan, self.rules).items())
@@ -246,36 +245,29 @@ class Ledger:
         if contract.is_present(time_ms):
             contract.use(event, used, now_ms, self.rules)
         else:
-            reason = self._use_of_the_past(contract, time_ms, used)
+            reason = self._use_of_the_past(contract, event, used, now_ms)
             if reason is not None:
                 return reason
         self.charged += used
         self.outcome.charged_bytes += used
         return None
 
-    def _use_of_the_past(self, contract: Contract, time_ms: int, used: int) -> str | None:
-        """Law 11: history is adjusted, nobody is reminded."""
+    def _use_of_the_past(
+        self, contract: Contract, event: Fields, used: int, now_ms: int
+    ) -> str | None:
+        """Law 11: of the present contract, or of one that is over and tells nobody."""
+        time_ms = event["time"]
         if contract.closed_ms is not None and time_ms >= contract.closed_ms:
             return "account_closed"
         cycles = [one for one in self.history if one["start"] <= time_ms < one["end"]]
         if not cycles:
             return "before_activation" if time_ms < contract.since_ms else "cycle_forgotten"
         cycle = cycles[-1]
-        covered = min(used, cycle["expired"])
-        cycle["expired"] -= covered
-        for bucket in contract.live():
-            if bucket["kind"] == "rollover" and bucket["from_ms"] == cycle["end"]:
-                back = min(used - covered, remaining(bucket), cycle["rolled"])
-                bucket["granted"] -= back
-                cycle["rolled"] -= back
-                covered += back
-        if cycle["endless"]:
-            cycle["granted"] += used - covered
-            covered = used
-        cycle["used"] += covered
-        cycle["overage"] += used - covered
-        cycle["late"] += used
-        self.outcome.audit["late_usage"] += 1
+        if contract.closed_ms is None and time_ms >= contract.since_ms:
+            contract.use(event, used, now_ms, self.rules, cycle)
+        else:
+            charge_past(cycle["contract"], cycle, event, used, contract.zone, {}, self.rules)
+            self.outcome.audit["late_usage"] += 1
         return None
 
     def _change(self, event: Fields, arrival_ms: int, now_ms: int) -> str | None:

@@ -149,6 +149,25 @@ def _pool() -> Account:
     return line.account
 
 
+def _late() -> Account:
+    """A closed cycle with buckets of its own, whose late usage took some of others."""
+    plan = Plan(
+        "roll",
+        (
+            Allowance("data", 10 * GB, 50, rollover=Rollover(5 * GB)),
+            Allowance("film", GB, 40, VIDEO),
+        ),
+    )
+    line = Line(rulebook(plans=(plan,)))
+    line.activate(plan="roll")
+    line.top_up(at=1, pack="extra")
+    line.top_up(at=2, granted_bytes=2 * GB)
+    line.use(5 * GB, at=9)
+    line.reach(day(31))
+    line.use(6 * GB, at=30, arrives=31.5)
+    return line.account
+
+
 def _row() -> bytes:
     account = _active()
     return account.next_due_ms.to_bytes(DUE_BYTES, "big", signed=True) + pack(account)
@@ -166,6 +185,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "state-v1-closed": lambda: pack(_closed()),
     "state-v1-quota": lambda: pack(_pool()),
     "state-v1-periods": lambda: pack(_summed_up()),
+    "state-v1-late": lambda: pack(_late()),
     "row-v1": _row,
     "progress-v1": lambda: encode_progress(
         Progress(1, {"streamproc.events": 18234, "corrections": 7}, 1_767_601_800_000)

@@ -14,9 +14,26 @@ from streamproc.core.calendar import local_minute
 from streamproc.core.charging import crossings_between
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import Arrival, UsageRefunded
-from streamproc.core.history import refund_closed_cycle
+from streamproc.core.history import (
+    closed_cycle,
+    give_back_rolls,
+    is_live,
+    keep_own,
+    outliving,
+    own_buckets,
+    take_back_beside,
+    used_in_cycle,
+)
 from streamproc.core.instants import DAY_MINUTES, to_ms
-from streamproc.core.model import CLOSED, UNLIMITED, Account, Bucket, quota_of
+from streamproc.core.model import (
+    ALLOWANCE,
+    CLOSED,
+    UNLIMITED,
+    Account,
+    Bucket,
+    ClosedCycle,
+    quota_of,
+)
 from streamproc.core.quota import pools
 from streamproc.core.quota.periods import note_refund
 from streamproc.core.quota.tariffs import take_back_overage
@@ -41,14 +58,22 @@ def refund(
         keys.append(key)
     time_ms = to_ms(event.time)
     is_past = time_ms < account.cycle_start_ms or time_ms < account.activated_ms
+    cycle = None
     if account.status == CLOSED or is_past:
-        cycle, back = refund_closed_cycle(account, time_ms, event.refunded_bytes)
+        cycle = closed_cycle(account, time_ms)
         if cycle is None:
             detail = "its billing cycle is no longer kept"
             return [rejected("cycle_forgotten", detail, event, arrival)], None
-        from_overage = 0
+        from_overage = min(event.refunded_bytes, cycle.overage_bytes)
+        cycle.overage_bytes -= from_overage
     else:
-        from_overage, back = _give_back(account, event, time_ms, rules)
+        group, zone = event.rating_group, event.roaming_zone
+        from_overage = take_back_overage(account, event.refunded_bytes, group, zone, rules)
+    back = from_overage + _give_back(
+        account, cycle, event, event.refunded_bytes - from_overage, rules
+    )
+    if cycle is None and isinstance(event.member, str):
+        pools.give_back(account, event.member, back)
     account.charged_bytes -= back
     note_refund(account)
     now_ms = max(time_ms, arrival.received_ms)
@@ -67,42 +92,59 @@ def refund(
 
 
 def _give_back(
-    account: Account, event: UsageRefunded, time_ms: int, rules: Rulebook
-) -> tuple[int, int]:
-    """Take usage of the present cycle back; returns how much of overage, and how much in all."""
-    group, zone = event.rating_group, event.roaming_zone
-    from_overage = take_back_overage(account, event.refunded_bytes, group, zone, rules)
-    rest = event.refunded_bytes - from_overage
+    account: Account,
+    cycle: ClosedCycle | None,
+    event: UsageRefunded,
+    most_bytes: int,
+    rules: Rulebook,
+) -> int:
+    """Take usage of a cycle (None: the present one) back from its buckets; returns how much."""
+    time_ms = to_ms(event.time)
     minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
+    own = own_buckets(cycle) if cycle else [*account.buckets, *account.ended]
     valid = [
         bucket
-        for bucket in (*account.buckets, *account.ended)
+        for bucket in (*own, *(outliving(account, cycle) if cycle else ()))
         if bucket.granted_ms <= time_ms < bucket.expires_ms
-        and rules.scopes.get(bucket.source, EVERYTHING).covers(group, zone, minute)
+        and rules.scopes.get(bucket.source, EVERYTHING).covers(
+            event.rating_group, event.roaming_zone, minute
+        )
     ]
+    rest = most_bytes
     for bucket in sorted(valid, key=Bucket.charge_order, reverse=True):
-        take = min(rest, bucket.used_bytes)
+        take = min(rest, used_in_cycle(account, bucket, cycle), bucket.used_bytes)
         if not take:
             continue
         rest -= take
-        _unuse(account, bucket, take, rules)
-    back = event.refunded_bytes - rest
-    if isinstance(event.member, str):
-        pools.give_back(account, event.member, back)
-    return from_overage, back
+        _unuse(account, cycle, bucket, take, rules)
+    if cycle is not None:
+        keep_own(cycle, own)
+    return most_bytes - rest
 
 
-def _unuse(account: Account, bucket: Bucket, back: int, rules: Rulebook) -> None:
+def _unuse(
+    account: Account, cycle: ClosedCycle | None, bucket: Bucket, back: int, rules: Rulebook
+) -> None:
     before = bucket.used_bytes
     bucket.used_bytes = after = before - back
-    is_over = any(bucket is one for one in account.ended)
+    if cycle is not None:
+        take_back_beside(cycle, bucket, back)
     if bucket.kind == UNLIMITED:
         bucket.granted_bytes = after
-    elif is_over:
+    elif not is_live(account, bucket):
         bucket.expired_bytes += back
-    if not is_over and crossings_between(rules, bucket, after, before, own_of(account, rules)):
-        # What is un-crossed will be told again, under another id.
-        account.grants += 1
-        bucket.arming = account.grants
-        if rules.correction_rules:
-            quota_of(account).uncrossed = True
+    if cycle is not None and bucket.kind == ALLOWANCE:
+        for one in give_back_rolls(account, cycle, bucket, back, rules):
+            _arm_again(account, one, rules)
+    elif is_live(account, bucket) and crossings_between(
+        rules, bucket, after, before, own_of(account, rules)
+    ):
+        _arm_again(account, bucket, rules)
+
+
+def _arm_again(account: Account, bucket: Bucket, rules: Rulebook) -> None:
+    """What is un-crossed will be told again, under another id."""
+    account.grants += 1
+    bucket.arming = account.grants
+    if rules.correction_rules:
+        quota_of(account).uncrossed = True

@@ -17,14 +17,17 @@ def after_usage(
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
+    *,
+    is_of_cycle: bool = True,
 ) -> tuple[list[Effect], list[Crossed]]:
     """To be called when buckets are charged, and what they did not cover is booked.
 
-    Returns effects, and the thresholds of a member's cap that were crossed.
+    Members' figures are of the present cycle: usage of another one (not ``is_of_cycle``) moves
+    none. Returns effects, and the thresholds of a member's cap that were crossed.
     """
     out: list[Effect] = []
     crossed: list[Crossed] = []
-    if isinstance(event.member, str):
+    if is_of_cycle and isinstance(event.member, str):
         found = pools.use(account, event.member, event.used_bytes, rules)
         if found is None:
             out.append(
