@@ -301,6 +301,9 @@ impl Words {
                 Some("threshold") if rule.is_percent() => {
                     out.extend_from_slice(format!("{value}%").as_bytes());
                 }
+                Some("threshold") if (0..1_000).contains(&value) => {
+                    out.extend_from_slice(format!("{value} B").as_bytes());
+                }
                 Some("threshold") => write_bytes(&mut out, value)?,
                 Some("as_of") => write_minute(&mut out, local_minute),
                 Some(_) => return None,
@@ -340,8 +343,11 @@ impl Words {
 /// Bytes in decimal units, cut to two digits: `1.25 GB`, as English and Chinese write them.
 fn write_bytes(out: &mut Vec<u8>, count: i64) -> Option<()> {
     let (hundredths, unit) = match count {
-        ..0 => return None,
-        0..1_000 => (count * 100, "B"),
+        ..=0 => (0, "MB"),
+        1..1_000 => {
+            out.extend_from_slice(b"<1 MB");
+            return Some(());
+        }
         1_000..1_000_000 => (count / 10, "kB"),
         1_000_000..1_000_000_000 => (count / 10_000, "MB"),
         1_000_000_000..1_000_000_000_000 => (count / 10_000_000, "GB"),

@@ -17,7 +17,10 @@ from streamproc.core.texts.wording import Wording
 def wording_of(file: RulesFormat) -> Wording:
     default = file.default_locale
     return Wording(
-        _by_locale(file.brand, default), _by_locale(file.care, default), dict(file.topup_names)
+        _by_locale(file.brand, default),
+        _by_locale(file.care, default),
+        dict(file.topup_names),
+        file.currency_display == "narrow",
     )
 
 

@@ -56,9 +56,9 @@ def test_percentages_are_of_the_cap_that_is_in_force() -> None:
 2026-01-02 08:00  use 2 GB
 2026-01-02 09:00  use 199 MB in us
 2026-01-02 10:00  use 1 MB in us
-                  limit: 80% of €50.00, €40.00; €0.20 per 1 MB
+                  limit: 80% of €50.00, €40.00; €0.20 per MB
 2026-01-02 11:00  use 50 MB in us
-                  limit: 100% of €50.00, €50.00; €0.20 per 1 MB
+                  limit: 100% of €50.00, €50.00; €0.20 per MB
                   policy stop barred
 2026-01-02 12:00  use 5 MB in us
 2026-01-03 00:00  consent roaming
@@ -68,13 +68,13 @@ def test_percentages_are_of_the_cap_that_is_in_force() -> None:
 2026-01-04 00:00  restore roaming
                   (cost_cap_restored)
                   (superseded limit 80)
-                  limit: 100% of €50.00, €70.00; €0.20 per 1 MB
+                  limit: 100% of €50.00, €70.00; €0.20 per MB
                   policy stop barred
 2026-02-02 10:00  use 2 GB
      02-01 00:00  policy stop restored
 2026-02-03 10:00  use 250 MB in us
                   (superseded limit 80)
-                  limit: 100% of €50.00, €50.00; €0.20 per 1 MB
+                  limit: 100% of €50.00, €50.00; €0.20 per MB
                   policy stop barred
 """,
     )
@@ -91,10 +91,10 @@ def test_who_has_no_cap_or_opted_out_of_it_is_told_of_none() -> None:
 2026-01-02 09:00  use 220 MB in us
 2026-01-02 10:00  restore roaming
                   (cost_cap_restored)
-                  limit: 80% of €50.00, €44.00; €0.20 per 1 MB
+                  limit: 80% of €50.00, €44.00; €0.20 per MB
 2026-01-02 11:00  use 10 MB in us
 2026-01-02 12:00  use 20 MB in us
-                  limit: 100% of €50.00, €50.00; €0.20 per 1 MB
+                  limit: 100% of €50.00, €50.00; €0.20 per MB
                   policy stop barred
 2026-01-02 13:00  plan free
                   policy stop restored
@@ -162,16 +162,16 @@ def test_a_rule_can_be_about_some_buckets_only_and_tells_what_comes_after_them()
 2026-01-01 00:00  activate basic UTC en
 2026-01-02 08:00  use 100 MB in eu
                   (superseded some 50)
-                  some: abroad 100%, then €0.20 per 1 MB
-                  every: abroad used up, then €0.20 per 1 MB
+                  some: abroad 100%, then €0.20 per MB
+                  every: abroad used up, then €0.20 per MB
 2026-01-03 15:00  pack day
 2026-01-03 16:00  pack week
 2026-01-03 17:00  use 100 MB
-                  some: day 50%, then €0.05 per 1 MB
+                  some: day 50%, then €0.05 per MB
 2026-01-04 13:00  use 50 MB
      01-04 12:00  ends: day ends; another one costs €1.50
 2026-01-05 08:00  use 1200 MB
-                  every: week, data used up, then €0.05 per 1 MB
+                  every: week and data used up, then €0.05 per MB
 2026-01-05 09:00  top-up 50 MB
 2026-01-05 10:00  use 150 MB
                   every: extra data used up, then €0.03 per 10 MB
@@ -191,7 +191,7 @@ def test_who_chose_percentages_gets_them_of_the_buckets_that_the_rules_are_about
                   thresholds_set: Done. We will alert you when 30% of your data is used.
 2026-01-02 08:00  use 300 MB
 2026-01-02 09:00  use 50 MB in eu
-                  some: abroad 50%, then €0.20 per 1 MB
+                  some: abroad 50%, then €0.20 per MB
 """,
     )
 

@@ -83,7 +83,7 @@ def test_a_velocity_that_slowed_down_meanwhile_alarms_again() -> None:
     one = line(text)
     assert story(one.use(100, at=1)) == ["fast: 100 B"]
     assert story(one.use(100, at=2)) == ["(resolved fast 100)", "fast: 100 B"]
-    assert story(one.use(1, at=3)) == ["(resolved fast 100)", "calm: 799 B left"]
+    assert story(one.use(1, at=3)) == ["(resolved fast 100)", "calm: <1 MB left"]
 
 
 def test_a_velocity_with_hysteresis_is_armed_by_the_time_that_passed() -> None:
@@ -149,7 +149,7 @@ def test_a_cap_of_a_member_that_is_over_is_told_with_its_figures() -> None:
     one.send(MemberJoined, 1, member="861380011", role="member", cap_bytes=100)
     assert story(one.use(60, at=2, member="861380011")) == ["own to 861380011: 50%"]
     effects = one.send(MemberJoined, 3, member="861380011", role="member", cap_bytes=1000)
-    assert story(effects) == ["(resolved own 50)", "again to 861380011: 940 B left"]
+    assert story(effects) == ["(resolved own 50)", "again to 861380011: <1 MB left"]
     again = effects[2]
     assert isinstance(again, Reminder)
     assert [bucket.id for bucket in again.buckets] == ["member:861380011"]
@@ -250,7 +250,7 @@ def test_what_is_reached_already_is_told_of_every_kind(rule: str) -> None:
     begins = "evaluate_on_create: true, valid_from: '2026-01-05T00:00:00Z'"
     one = line(told(f"id: new, {rule}, {begins}"))
     one.use(1250, at=1)
-    assert "new: 0 B left" in story(one.reach(day(4)))
+    assert "new: 0 MB left" in story(one.reach(day(4)))
     assert story(one.reach(day(20))) == []
 
 
@@ -295,7 +295,7 @@ def test_what_is_left_for_films_only_puts_no_forecast_off() -> None:
     )
     one = line(text, head=head)
     one.use(500, at=0.5)
-    assert story(one.reach(day(2))) == ["soon: 500 B until 2026-01-03 20:00"]
+    assert story(one.reach(day(2))) == ["soon: <1 MB until 2026-01-03 20:00"]
 
 
 # The gate
@@ -338,7 +338,7 @@ def test_two_packs_of_one_rule_that_end_at_one_instant_are_one_message_of_a_grou
     one = line(text, head=head)
     one.top_up(at=1, pack="day")
     one.top_up(at=1, pack="day")
-    assert story(one.reach(day(6))) == ["ends: day, day"]
+    assert story(one.reach(day(6))) == ["ends: day and day"]
 
 
 def test_two_packs_of_a_group_that_waited_are_told_once() -> None:
@@ -353,5 +353,5 @@ def test_two_packs_of_a_group_that_waited_are_told_once() -> None:
     assert story(one.reach(day(6))) == [
         "(quiet_hours ends)",
         "(quiet_hours ends)",
-        "ends: day, day",
+        "ends: day and day",
     ]

@@ -50,9 +50,9 @@ def test_overage_starts_once_in_a_cycle() -> None:
     )
     one = line(started)
     assert story(one.use(1000, at=1)) == []
-    assert story(one.use(1, at=2)) == ["beyond: 1 B"]
+    assert story(one.use(1, at=2)) == ["beyond: <1 MB"]
     assert story(one.use(1, at=3)) == []
-    assert story(one.use(1002, at=32)) == ["beyond: 2 B"]
+    assert story(one.use(1002, at=32)) == ["beyond: <1 MB"]
 
 
 def test_every_step_of_usage_or_overage_reminds_once() -> None:
@@ -237,7 +237,7 @@ def test_a_resolved_rule_without_thresholds_has_none_in_the_audit() -> None:
     )
     one = line(text)
     one.use(1000, at=1)
-    assert story(one.top_up(at=2, granted_bytes=70)) == ["(resolved empty)", "again: 70 B"]
+    assert story(one.top_up(at=2, granted_bytes=70)) == ["(resolved empty)", "again: <1 MB"]
 
 
 def test_of_several_messages_the_most_urgent_goes_first_whatever_else_holds() -> None:

@@ -92,14 +92,12 @@ def test_overage_of_a_tariff_is_told_apart_and_with_its_own_price() -> None:
 
 
 def test_overage_without_a_price_starts_too_and_unlimited_plans_have_none() -> None:
-    assert story(line(BEYOND, head=ZONED, plan="free").use(1001, at=1)) == [
-        "beyond: €0.00 per 1 MB"
-    ]
+    assert story(line(BEYOND, head=ZONED, plan="free").use(1001, at=1)) == ["beyond: €0.00 per MB"]
     assert story(line(BEYOND, head=ZONED, plan="endless").use(5000, at=1)) == []
 
 
 def test_an_allowance_for_some_usage_only_leaves_the_rest_to_cost_from_the_first_byte() -> None:
-    assert story(line(BEYOND, head=ZONED, plan="films").use(1, at=1)) == ["beyond: €0.00 per 1 MB"]
+    assert story(line(BEYOND, head=ZONED, plan="films").use(1, at=1)) == ["beyond: €0.00 per MB"]
 
 
 def test_held_news_of_overage_are_dropped_when_data_are_covered_again() -> None:

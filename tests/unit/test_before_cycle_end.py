@@ -88,14 +88,14 @@ def test_what_rolls_over_is_not_lost() -> None:
     line.reach(day(31.1))
     line.use(1_200_000_000, 32)  # the bytes rolled over are used first, and end with this cycle
     (after,) = reminders(line.reach(day(31 + 25.5)))
-    assert after.text.startswith("saved, saved: 3.8 GB of 6 GB will be lost, 1.2 GB used")
+    assert after.text.startswith("saved and saved: 3.8 GB of 6 GB will be lost, 1.2 GB used")
 
 
 def test_less_left_than_rolls_over_loses_nothing() -> None:
     line = begun("rolling")
     line.use(4_200_000_000, 3)
     (reminder,) = said(line)
-    assert reminder.text.startswith("saved: 0 B of 5 GB will be lost, 4.2 GB used")
+    assert reminder.text.startswith("saved: 0 MB of 5 GB will be lost, 4.2 GB used")
 
 
 def test_home_data_are_summed_and_the_rest_is_listed() -> None:
@@ -128,7 +128,7 @@ def test_all_used_up_is_said_as_nothing_left() -> None:
     line = begun("basic")
     line.use(5 * GB, 3)
     (reminder,) = said(line)
-    assert reminder.text.startswith("data: 0 B of 5 GB")
+    assert reminder.text.startswith("data: 0 MB of 5 GB")
 
 
 def test_an_unlimited_plan_s_cycle_ends_without_loss_of_bytes() -> None:

@@ -133,7 +133,7 @@ def test_the_overview_lists_plan_services_and_balance(line: Talking) -> None:
     line.use(400_000_000, 1)
     (text,) = texts(line.text("0000", 2))
     assert "Plan small: 600 MB left (Jan 3, 00:00). Services: " in text
-    assert "1 Video VIP CN¥15.00; 2 Music CN¥8.00" in text
+    assert "1 Video VIP ¥15.00; 2 Music ¥8.00" in text
     assert text.endswith("To end one, reply e.g. UNSUB 1")
 
 
@@ -143,7 +143,7 @@ def test_a_reply_speaks_of_the_buckets_and_has_their_figures(line: Talking) -> N
     (reply,) = [one for one in line.text("BALANCE", 1.5) if type(one).__name__ == "Reminder"]
     assert [one.id for one in reply.buckets] == [b.id for b in line.account.buckets]  # type: ignore[union-attr]
     assert reply.overage_bytes == 200_000_000  # type: ignore[union-attr]
-    assert "Beyond your plan: 200 MB, CN¥20.00." in reply.text  # type: ignore[union-attr]
+    assert "Beyond your plan: 200 MB, ¥20.00." in reply.text  # type: ignore[union-attr]
 
 
 PRICES = "    overage_price_minor: 10\n"
@@ -154,10 +154,10 @@ ABROAD = "    tariffs: [{id: abroad, roaming_zones: [eu], overage_price_minor: 1
 @pytest.mark.parametrize(
     ("prices", "cost"),
     [
-        (PRICES, "CN¥20.00"),
-        (TIERS, "CN¥11.00"),  # 100 MB at 0.10 and 100 MB at 0.01
-        (PRICES + "    cost_cap_minor: 1500\n", "CN¥15.00"),
-        (PRICES + ABROAD, "CN¥110.00"),  # half of it at home
+        (PRICES, "¥20.00"),
+        (TIERS, "¥11.00"),  # 100 MB at 0.10 and 100 MB at 0.01
+        (PRICES + "    cost_cap_minor: 1500\n", "¥15.00"),
+        (PRICES + ABROAD, "¥110.00"),  # half of it at home
     ],
 )
 def test_the_cost_of_overage_is_what_the_plan_asks_for_it(prices: str, cost: str) -> None:
@@ -205,7 +205,7 @@ def test_choices_are_kept_shown_and_taken_back(line: Talking) -> None:
     assert (extra.own_percents, extra.quiet_minutes) == ([50, 90], [1350, 420])
     assert (extra.summary_every, extra.summary_minute) == ("day", 495)
     assert texts(line.reach(day(1.35))) == ["1 GB left"]  # daily from now on, at 8:15
-    assert "50%, 90%" in texts(line.text("ALERT", 2))[0]
+    assert "50% and 90%" in texts(line.text("ALERT", 2))[0]
     assert "22:30-07:00" in texts(line.text("QUIET", 2))[0]
     assert "daily 08:15" in texts(line.text("SCHEDULE", 2))[0]
     for text in ("ALERT DEFAULT", "QUIET DEFAULT", "SCHEDULE DEFAULT"):
@@ -394,12 +394,12 @@ def test_what_holds_now_is_shown_where_the_subscriber_chose_nothing() -> None:
     (of_summaries,) = texts(line.text("SCHEDULE", 1))
     assert "weekly 09:00; at the end of each month 18:30" in of_summaries
     (of_levels,) = texts(line.text("ALERT", 1))
-    assert "80%, 90%, 100%" in of_levels
+    assert "80%, 90%, and 100%" in of_levels
     # A choice is shown as what it comes to: mandatory rules stay.
     (of_summaries,) = texts(line.text("SCHEDULE DAILY", 1))
     assert "daily 09:00; at the end of each month 18:30" in of_summaries
     (of_levels,) = texts(line.text("ALERT 50", 1))
-    assert "50%, 90%" in of_levels
+    assert "50% and 90%" in of_levels
     line.text("QUIET OFF", 1)
     (of_quiet,) = texts(line.text("QUIET", 1))
     assert "22:00-07:30" not in of_quiet
@@ -477,7 +477,7 @@ def test_an_answer_without_number_needs_one_question(line: Talking) -> None:
     line.request_charge("video", 1500, 1)
     effects = line.text("Y", 1.01)
     assert (outcomes(effects), replies(effects)) == ([], ["which_one"])
-    assert "1 news CN¥3.00; 2 Video VIP CN¥15.00" in texts(effects)[0]
+    assert "1 news ¥3.00; 2 Video VIP ¥15.00" in texts(effects)[0]
     assert outcomes(line.text("Y2", 1.02)) == [("charge", "video", "confirmed")]
     assert outcomes(line.text("N", 1.03)) == [("subscription", "news", "refused")]
     effects = line.text("Y", 1.04)

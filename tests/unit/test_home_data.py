@@ -77,15 +77,15 @@ def test_an_unlimited_plan_says_unlimited_wherever_it_speaks(rules: Rulebook) ->
     line = Talking(rules)
     assert texts(line.begin("endless")) == ["endless: unlimited"]
     line.use(5_000_000, 0.5)
-    assert texts(line.text("DATA", 0.6)) == ["unlimited of unlimited, 5 MB used, %, beyond 0 B"]
+    assert texts(line.text("DATA", 0.6)) == ["unlimited of unlimited, 5 MB used, %, beyond 0 MB"]
     assert texts(line.text("BALANCE", 0.7)) == ["all unlimited"]
     assert texts(line.text("0000", 0.8)) == ["endless: unlimited"]
-    assert summary(line, 0) == ("all: 5 MB of unlimited, unlimited left, % used, beyond 0 B")
+    assert summary(line, 0) == ("all: 5 MB of unlimited, unlimited left, % used, beyond 0 MB")
 
 
 def test_an_unlimited_allowance_for_the_home_zone_is_home_data(rules: Rulebook) -> None:
     line = begun(rules, "endless-at-home")
-    assert texts(line.text("DATA", 0.2)) == ["unlimited of unlimited, 0 B used, %, beyond 0 B"]
+    assert texts(line.text("DATA", 0.2)) == ["unlimited of unlimited, 0 MB used, %, beyond 0 MB"]
     assert texts(line.text("BALANCE", 0.3)) == ["home-all unlimited; trip 3 GB"]
 
 
@@ -93,10 +93,10 @@ def test_an_unlimited_allowance_for_some_usage_is_no_unlimited_account(rules: Ru
     line = begun(rules, "films")
     line.use(1_050_000_000, 0.5, rating_group=10)
     line.use(700_000_000, 0.5, rating_group=20)
-    home = "1 GB of 1 GB, 0 B left, 100% used, beyond 50 MB"
+    home = "1 GB of 1 GB, 0 MB left, 100% used, beyond 50 MB"
     assert summary(line, 0) == f"data: {home}"
-    assert texts(line.text("DATA", 2)) == ["0 B of 1 GB, 1 GB used, 100%, beyond 50 MB"]
-    assert texts(line.text("BALANCE", 2)) == ["data 0 B; video unlimited"]
+    assert texts(line.text("DATA", 2)) == ["0 MB of 1 GB, 1 GB used, 100%, beyond 50 MB"]
+    assert texts(line.text("BALANCE", 2)) == ["data 0 MB; video unlimited"]
     record = [one for one in reminders(line.effects) if one.rule == "daily"][-1]
     assert (record.used_bytes, record.granted_bytes, record.remaining_bytes) == (GB, GB, 0)
     assert record.unlimited is UNSET
@@ -105,7 +105,7 @@ def test_an_unlimited_allowance_for_some_usage_is_no_unlimited_account(rules: Ru
 
 @pytest.mark.parametrize(
     ("plan", "granted"),
-    [("films", "1 GB"), ("night", "1 GB"), ("two", "3 GB"), ("only-films", "0 B")],
+    [("films", "1 GB"), ("night", "1 GB"), ("two", "3 GB"), ("only-films", "0 MB")],
 )
 def test_a_welcome_promises_home_data_alone(rules: Rulebook, plan: str, granted: str) -> None:
     line = Talking(rules)
@@ -116,24 +116,24 @@ def test_a_pack_for_abroad_and_nights_are_not_summed_in(rules: Rulebook) -> None
     line = begun(rules, "night")
     line.top_up(0.1, pack="abroad")
     line.use(400_000_000, 0.5)
-    assert texts(line.text("DATA", 0.6)) == ["600 MB of 1 GB, 400 MB used, 40%, beyond 0 B"]
+    assert texts(line.text("DATA", 0.6)) == ["600 MB of 1 GB, 400 MB used, 40%, beyond 0 MB"]
     assert summary(line, 0).startswith("data: 400 MB of 1 GB, 600 MB left, 40% used")
     line.top_up(2, pack="day")
-    assert texts(line.text("DATA", 2.1)) == ["1.6 GB of 2 GB, 400 MB used, 20%, beyond 0 B"]
+    assert texts(line.text("DATA", 2.1)) == ["1.6 GB of 2 GB, 400 MB used, 20%, beyond 0 MB"]
 
 
 def test_allowances_that_cover_the_same_usage_at_home_are_summed(rules: Rulebook) -> None:
     line = begun(rules, "two")
     line.use(1_500_000_000, 0.5)
-    assert texts(line.text("DATA", 0.6)) == ["1.5 GB of 3 GB, 1.5 GB used, 50%, beyond 0 B"]
+    assert texts(line.text("DATA", 0.6)) == ["1.5 GB of 3 GB, 1.5 GB used, 50%, beyond 0 MB"]
 
 
 def test_a_plan_that_grants_nothing_has_no_share_of_it(rules: Rulebook) -> None:
     line = begun(rules, "prepaid")
     line.use(5_000_000, 0.2)
-    assert texts(line.text("DATA", 0.3)) == ["0 B of 0 B, 0 B used, %, beyond 5 MB"]
+    assert texts(line.text("DATA", 0.3)) == ["0 MB of 0 MB, 0 MB used, %, beyond 5 MB"]
     line.top_up(0.4, pack="abroad")
-    assert summary(line, 0) == "-: 0 B of 0 B, 0 B left, % used, beyond 5 MB"
+    assert summary(line, 0) == "-: 0 MB of 0 MB, 0 MB left, % used, beyond 5 MB"
     line.top_up(2, pack="day")
     line.use(250_000_000, 2)
     assert texts(line.text("DATA", 2.1)) == ["750 MB of 1 GB, 250 MB used, 25%, beyond 5 MB"]

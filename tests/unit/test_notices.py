@@ -29,7 +29,7 @@ def begun(*services: str) -> Talking:
 def test_a_welcome_names_plan_and_services() -> None:
     line = Talking()
     assert texts(line.begin(services=["music", "video", "music", "gone"])) == [
-        "Welcome to small with 1 GB; services: Music, Video VIP."
+        "Welcome to small with 1 GB; services: Music and Video VIP."
     ]
     assert texts(Talking().begin(locale="zh-CN")) == ["欢迎使用small"]
 
@@ -46,7 +46,7 @@ def test_a_service_is_confirmed_twice_and_then_charged() -> None:
     line = begun()
     request = line.request("video", 1)
     assert texts(line.effects[-2:]) == [
-        "Video VIP CN¥15.00: reply YES 1 or NO 1 until 2026-01-03 00:00."
+        "Video VIP ¥15.00: reply YES 1 or NO 1 until 2026-01-03 00:00."
     ]
     effects = line.text("YES", 1 + MINUTE)
     assert outcomes(effects) == [("subscription", "video", "confirmed")]
@@ -57,7 +57,7 @@ def test_a_service_is_confirmed_twice_and_then_charged() -> None:
     request = line.request_charge("video", 1500, 2)
     assert outcomes(line.text("是", 2 + MINUTE)) == [("charge", "video", "confirmed")]
     effects = line.charge("video", 1500, 2 + 2 * MINUTE, request_id=request)
-    assert (texts(effects), refunds(effects)) == (["Video VIP was charged CN¥15.00."], [])
+    assert (texts(effects), refunds(effects)) == (["Video VIP was charged ¥15.00."], [])
 
 
 def test_silence_is_no_confirmation() -> None:
@@ -75,9 +75,9 @@ def test_a_refusal_is_no_confirmation() -> None:
     assert outcomes(line.text("NO", 1.1)) == [("charge", "video", "refused")]
     effects = line.charge("video", 1500, 1.2, request_id=request)
     assert decisions(effects) == ["charged_in_error"]
-    assert texts(effects) == ["Video VIP was charged CN¥15.00 in error; you get CN¥30.00 back."]
+    assert texts(effects) == ["Video VIP was charged ¥15.00 in error; you get ¥30.00 back."]
     assert texts(line.refund("video", 3000, 1.3, charged_minor=1500)) == [
-        "CN¥30.00 back for Video VIP, of which CN¥15.00 had been charged in error."
+        "¥30.00 back for Video VIP, of which ¥15.00 had been charged in error."
     ]
 
 
@@ -156,7 +156,7 @@ def test_a_charge_is_announced_days_before() -> None:
     line = begun()
     line.subscribe("video", 1, next_charge_time=day(10.5), price_minor=1200)
     assert texts(line.reach(day(8))) == ["1 GB left"]
-    assert texts(line.reach(day(8.5))) == ["Video VIP will be charged CN¥12.00 on 2026-01-11."]
+    assert texts(line.reach(day(8.5))) == ["Video VIP will be charged ¥12.00 on 2026-01-11."]
     assert "will be" not in str(texts(line.reach(day(12))))
 
 
@@ -169,9 +169,9 @@ def test_a_service_that_ends_is_not_announced() -> None:
 
 def test_a_zone_is_welcomed_to_once_for_each_stay() -> None:
     line = begun()
-    assert texts(line.locate("eu", 1)) == ["Welcome to Europe: data cost CN¥3.00 per 1 MB."]
+    assert texts(line.locate("eu", 1)) == ["Welcome to Europe: data cost ¥3.00 per MB."]
     assert texts(line.locate("eu", 1.1)) == []
-    assert texts(line.locate("asia", 1.2)) == ["Welcome to asia: data cost CN¥5.00 per 10 MB."]
+    assert texts(line.locate("asia", 1.2)) == ["Welcome to asia: data cost ¥5.00 per 10 MB."]
     assert texts(line.locate("home", 1.3)) == []
     assert line.account.extra is None
     assert len(texts(line.locate("eu", 1.4))) == 1
@@ -191,7 +191,7 @@ def test_a_better_plan_is_advised_once_in_a_cycle() -> None:
     line.reach(day(59))
     effects = line.reach(day(61))
     assert [one for one in texts(effects) if "saved" in one] == [
-        "large had saved CN¥120.00 in 2 cycles (4 GB), CN¥100.00 for CN¥220.00."
+        "large had saved ¥120.00 in 2 cycles (4 GB), ¥100.00 for ¥220.00."
     ]
     later = line.reach(day(89))
     assert "saved" not in str(texts(later))
@@ -232,7 +232,7 @@ LARGE_DATA = "      - {id: much, granted_bytes: 10_000_000_000}\n"
     [
         ("tiers", (SMALL, SMALL + "    overage_tiers: [{from_bytes: 1, price_minor: 0}]\n"), []),
         ("a cap", (SMALL, SMALL + "    cost_cap_minor: 3000\n"), []),
-        ("a dear tariff", (LARGE_DATA, LARGE_DATA + ABROAD), ["large had saved CN¥120.00"]),
+        ("a dear tariff", (LARGE_DATA, LARGE_DATA + ABROAD), ["large had saved ¥120.00"]),
         (
             "a dear tariff, met",
             (LARGE_DATA, "      - {id: much, granted_bytes: 1_900_000_000}\n" + ABROAD),
@@ -242,7 +242,7 @@ LARGE_DATA = "      - {id: much, granted_bytes: 10_000_000_000}\n"
         (
             "no end",
             (LARGE_DATA, "      - {id: much, unlimited: true}\n"),
-            ["large had saved CN¥120.00"],
+            ["large had saved ¥120.00"],
         ),
         (
             "a cap of the other",

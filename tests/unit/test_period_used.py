@@ -58,7 +58,7 @@ def weekly(line: Line, at: float) -> list[str]:
 def test_each_summary_tells_what_was_used_since_the_one_before(line: Talking) -> None:
     line.use(50 * MB, 1)
     assert weekly(line, 5) == ["50 MB"]
-    assert weekly(line, 12) == ["0 B"]
+    assert weekly(line, 12) == ["0 MB"]
     line.use(7 * MB, 12)
     line.use(8 * MB, 18)
     assert weekly(line, 19) == ["15 MB"]
@@ -66,7 +66,7 @@ def test_each_summary_tells_what_was_used_since_the_one_before(line: Talking) ->
 
 def test_a_period_goes_on_over_the_cycle_s_end_and_over_another_plan(line: Talking) -> None:
     line.use(50 * MB, 1)
-    assert weekly(line, 26) == ["50 MB", "0 B", "0 B", "0 B"]
+    assert weekly(line, 26) == ["50 MB", "0 MB", "0 MB", "0 MB"]
     line.use(30 * MB, 27)
     line.change_plan("other", 28)
     line.use(4 * MB, 31.5)  # in February; Monday is the 2nd
@@ -75,7 +75,7 @@ def test_a_period_goes_on_over_the_cycle_s_end_and_over_another_plan(line: Talki
 
 
 def test_packs_overage_and_late_usage_count_where_they_are_charged(line: Talking) -> None:
-    assert weekly(line, 5) == ["0 B"]
+    assert weekly(line, 5) == ["0 MB"]
     line.top_up(5, pack="day-pack")
     line.use(30 * MB, 5.5)
     line.use(1_000 * MB, 6.5)
@@ -100,7 +100,7 @@ def test_who_chose_daily_is_told_of_a_day(line: Talking) -> None:
     line.send(PreferencesSet, 1.1, summary_every="day", summary_at="08:00")
     assert weekly(line, 2) == ["50 MB"]
     line.use(3 * MB, 2.1)
-    assert weekly(line, 4) == ["3 MB", "0 B"]
+    assert weekly(line, 4) == ["3 MB", "0 MB"]
 
 
 def test_who_hears_of_it_again_is_told_of_this_cycle_at_most(line: Talking) -> None:

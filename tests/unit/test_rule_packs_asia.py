@@ -29,9 +29,9 @@ def test_china_near_limit_at_limit_and_before_expiry() -> None:
 2026-01-11 08:00  wait
      01-11 07:00  near-limit: 【到量预警】截至1月11日07:00，套餐通用流量共5 GB，已用4.75 GB，剩余250 MB。
 2026-01-12 23:30  use 250 MB
-                  at-limit: 【超量提醒】截至1月12日23:30，套餐通用流量已用完。其他可用流量也用完后，按¥5.00/1 GB计费。查询回复CXLL。
+                  at-limit: 【超量提醒】截至1月12日23:30，套餐通用流量已用完。其他可用流量也用完后，按¥5.00/GB计费。查询回复CXLL。
 2026-01-12 23:31  use 1 B
-                  data-costs: 【超量提醒】截至1月12日23:31，您已无可用的通用流量，现按¥5.00/1 GB计费。查询回复CXLL。
+                  data-costs: 【超量提醒】截至1月12日23:31，您已无可用的通用流量，现按¥5.00/GB计费。查询回复CXLL。
 2026-01-12 23:40  sms CXLL
                   data_left: 截至1月12日23:40，您的通用流量已全部用完。
 2026-01-13 08:00  pack month-10gb
@@ -47,7 +47,7 @@ def test_china_near_limit_at_limit_and_before_expiry() -> None:
 2026-02-11 20:00  use 5 GB
 2026-02-13 09:00  use 5 GB
                   (merged near-limit 90)
-                  at-limit: 【超量提醒】截至2月13日09:00，套餐通用流量已用完。其他可用流量也用完后，按¥5.00/1 GB计费。查询回复CXLL。
+                  at-limit: 【超量提醒】截至2月13日09:00，套餐通用流量已用完。其他可用流量也用完后，按¥5.00/GB计费。查询回复CXLL。
 2026-03-05 10:00  use 4600 MB
                   near-limit: 【到量预警】截至3月5日10:00，套餐通用流量共5 GB，已用4.6 GB，剩余400 MB。
 """,  # noqa: E501  # Chinese is wide
@@ -60,7 +60,7 @@ def test_china_a_level_of_ones_own_moves_no_notice_that_the_rules_demand() -> No
         """
 2026-01-01 00:00  activate basic-5gb Asia/Shanghai en
 2026-01-01 12:00  sms ALERT 50
-                  thresholds_set: Done. We will alert you when 50%, 90% of your data is used.
+                  thresholds_set: Done. We will alert you when 50% and 90% of your data is used.
 2026-01-02 12:00  use 2500 MB
                   near-limit: You are near your plan's limit: 2.5 GB of 5 GB of general data used,
                     2.5 GB left (Jan 2, 12:00).
@@ -69,7 +69,7 @@ def test_china_a_level_of_ones_own_moves_no_notice_that_the_rules_demand() -> No
                     500 MB left (Jan 3, 12:00).
 2026-01-04 12:00  use 500 MB
                   at-limit: Your plan's general data is used up (Jan 4, 12:00). Once no other data
-                    is left either, more costs CN¥5.00 per 1 GB. To check your usage, reply DATA.
+                    is left either, more costs ¥5.00 per GB. To check your usage, reply DATA.
 """,
     )
 
@@ -89,7 +89,7 @@ def test_australia_50_85_and_100_percent_of_plans_with_excess_charges() -> None:
 2026-01-20 12:00  use 4500 MB
                   (merged approaching 85)
                   used-up: You've used 100% of your data allowance (20 Jan, 12:00). Once no extra
-                    data is left, more costs $10.00 per 1 GB. Figures may be up to 48 hours old and
+                    data is left, more costs $10.00 per GB. Figures may be up to 48 hours old and
                     exclude use outside Australia.
 2026-01-20 12:30  pack extra-2gb
 2026-01-20 13:00  use 2 GB
@@ -101,7 +101,7 @@ def test_australia_50_85_and_100_percent_of_plans_with_excess_charges() -> None:
                     be up to 48 hours old and excludes use outside Australia.
 2026-02-10 22:30  use 1500 MB
                   used-up: You've used 100% of your data allowance (10 Feb, 22:30). Once no extra
-                    data is left, more costs $10.00 per 1 GB. Figures may be up to 48 hours old and
+                    data is left, more costs $10.00 per GB. Figures may be up to 48 hours old and
                     exclude use outside Australia.
 2026-03-01 10:00  opt-out usage
 2026-03-05 10:00  use 11 GB
@@ -181,7 +181,7 @@ INDIA_PREPAID = """
                   nearly-nothing-left: 5 MB of 28-day pack left (Jan 5, 10:00). Without another pack
                     you then pay ₹0.04 per 10 kB.
 2026-01-20 08:00  arrive world
-                  abroad: Roaming: outside India. Data costs ₹10.00 per 1 MB. If you do not want to
+                  abroad: Roaming: outside India. Data costs ₹10.00 per MB. If you do not want to
                     use data, turn off data roaming.
 """
 

@@ -26,7 +26,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-20 10:00  use 2 GB in eu
 2026-01-22 08:00  arrive us
                   roaming-price: Willkommen in den USA. Ohne Reisepaket kosten Daten hier 0,20 € je
-                    1 MB (ohne MwSt.). Um Kosten zu vermeiden, schalten Sie Datenroaming in den
+                    MB (ohne MwSt.). Um Kosten zu vermeiden, schalten Sie Datenroaming in den
                     Einstellungen aus.
 2026-01-22 09:00  use 199 MB in us
 2026-01-22 10:00  use 1 MB in us
@@ -36,7 +36,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-22 23:00  use 49 MB in us
 2026-01-22 23:30  use 1 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-01-22 23:31  use 4 MB in us
@@ -48,7 +48,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (cost_cap_restored)
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-01-24 09:00  pack travel-500mb
@@ -57,7 +57,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
      02-15 00:00  policy roaming-stop restored
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-02-16 09:00  consent roaming until revoked
@@ -69,7 +69,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (cost_cap_restored)
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-04-15 10:00  opt-out roaming-limit
@@ -78,7 +78,7 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   (opted_out limit-near 80)
 2026-04-16 11:00  use 40 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
-                    ist erreicht. Um für 0,20 € je 1 MB weiterzusurfen, stimmen Sie kostenlos im
+                    ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-04-20 10:00  arrive home
@@ -116,23 +116,23 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
 2026-01-10 10:00  use 3749 MB
 2026-01-10 11:00  use 1 MB
                   approaching: You've used 75% of the 5 GB of your plan (Jan 10, 11:00 AM). Once no
-                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                    data is left, more costs $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-01-15 10:00  use 750 MB
                   approaching: You've used 90% of the 5 GB of your plan (Jan 15, 10:00 AM). Once no
-                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                    data is left, more costs $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-01-20 10:00  use 500 MB
                   exceeding: You've used all the data of your plan (Jan 20, 10:00 AM). Once no data
-                    is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                    is left, more costs $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-01-20 11:00  use 1 MB
                   data-costs: Your domestic data is used up (Jan 20, 11:00 AM). More of it costs
-                    $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                    $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-02-10 10:00  use 6 GB
                   (superseded approaching 75)
                   (merged approaching 90)
                   exceeding: You've used all the data of your plan (Feb 10, 10:00 AM). Once no data
-                    is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                    is left, more costs $15.00 per GB. Free alert. Reply STOP USAGE to end.
                   data-costs: Your domestic data is used up (Feb 10, 10:00 AM). More of it costs
-                    $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                    $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-02-11 09:00  sms STOP usage
                   stopped: You get no more usage alerts. To get them again, reply START usage
                     alerts.
@@ -142,16 +142,16 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                   (opted_out data-costs)
                   (opted_out approaching 90)
 2026-03-20 08:00  arrive mexico
-                  abroad: Welcome to Mexico. Without a travel pack data costs $2.00 per 1 MB; to
-                    avoid charges turn off data roaming. Reply STOP ABROAD to end alerts.
+                  abroad: Welcome to Mexico. Without a travel pack data costs $2.00 per MB; to avoid
+                    charges turn off data roaming. Reply STOP ABROAD to end alerts.
 2026-03-20 09:00  use 10 MB in mexico
                   data-costs-abroad: You're using data abroad that no travel pack covers (Mar 20,
-                    9:00 AM): it costs $2.00 per 1 MB. Free alert. Reply STOP ABROAD to end.
+                    9:00 AM): it costs $2.00 per MB. Free alert. Reply STOP ABROAD to end.
 2026-03-25 09:00  sms START usage
                   started: You get usage alerts again.
 2026-04-10 10:00  use 4 GB
                   approaching: You've used 80% of the 5 GB of your plan (Apr 10, 10:00 AM). Once no
-                    data is left, more costs $15.00 per 1 GB. Free alert. Reply STOP USAGE to end.
+                    data is left, more costs $15.00 per GB. Free alert. Reply STOP USAGE to end.
 """,
     )
 
@@ -191,15 +191,15 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-10 16:00  use 10 GB by child
 2026-03-10 18:00  use 999 MB by child
                   overage-begins to parent: Your data in Canada is used up (Mar 10, 6:00 p.m.). More
-                    data costs $0.05 per 1 MB.
+                    data costs $0.05 per MB.
                   overage-begins to child: Your data in Canada is used up (Mar 10, 6:00 p.m.). More
-                    data costs $0.05 per 1 MB.
+                    data costs $0.05 per MB.
 2026-03-10 19:00  use 1 MB by child
                   overage-limit to parent: Data in Canada is suspended: overage charges have reached
-                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
                   overage-limit to child: Data in Canada is suspended: overage charges have reached
-                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
                   policy overage-stop barred
 2026-03-10 19:01  use 3 MB by child
@@ -210,20 +210,20 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-20 10:00  restore
                   (cost_cap_restored)
                   overage-limit to parent: Data in Canada is suspended: overage charges have reached
-                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
                   overage-limit to child: Data in Canada is suspended: overage charges have reached
-                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
                   policy overage-stop barred
 2026-04-05 09:00  use 12 GB by child
      04-01 00:00  policy overage-stop restored
                   (merged overage-begins)
                   overage-limit to parent: Data in Canada is suspended: overage charges have reached
-                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
                   overage-limit to child: Data in Canada is suspended: overage charges have reached
-                    $50.00 in this billing cycle. To continue at $0.05 per 1 MB, the account holder
+                    $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
                   policy overage-stop barred
 """,
@@ -237,12 +237,12 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
 2026-07-01 00:00  activate shared-10gb America/Toronto fr-CA
 2026-07-04 08:00  arrive us
                   roaming-price: Bienvenue (États-Unis). Itinérance de données sans forfait voyage :
-                    0,50 $ par 1 Mo, suspendue à 100 $ par cycle, sauf accord du titulaire du
-                    compte. Pour ne plus recevoir ces avis : STOP ITINERANCE
+                    0,50 $ par Mo, suspendue à 100 $ par cycle, sauf accord du titulaire du compte.
+                    Pour ne plus recevoir ces avis : STOP ITINERANCE
 2026-07-04 09:00  use 199 MB in us
 2026-07-04 10:00  use 1 MB in us
                   roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $
-                    pour ce cycle. Pour continuer à 0,50 $ par 1 Mo, le titulaire du compte doit
+                    pour ce cycle. Pour continuer à 0,50 $ par Mo, le titulaire du compte doit
                     accepter de payer plus.
                   policy roaming-stop barred
 2026-07-05 10:00  opt-out data-charges
@@ -250,7 +250,7 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
 2026-07-06 11:00  use 1 GB
                   (opted_out overage-begins)
                   overage-limit: Données au Canada suspendues : les frais de dépassement ont atteint
-                    50,00 $ pour ce cycle. Pour continuer à 0,05 $ par 1 Mo, le titulaire du compte
+                    50,00 $ pour ce cycle. Pour continuer à 0,05 $ par Mo, le titulaire du compte
                     doit accepter de payer plus.
                   policy overage-stop barred
 2026-07-07 10:00  consent roaming until revoked
@@ -261,7 +261,7 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
 2026-08-08 10:00  restore roaming
                   (cost_cap_restored)
                   roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $
-                    pour ce cycle. Pour continuer à 0,50 $ par 1 Mo, le titulaire du compte doit
+                    pour ce cycle. Pour continuer à 0,50 $ par Mo, le titulaire du compte doit
                     accepter de payer plus.
                   policy roaming-stop barred
 """,

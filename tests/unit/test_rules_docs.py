@@ -41,6 +41,7 @@ IN_WORDS: dict[str, Any] = {
     "not set": None,
     "no restriction": format.AlertsEntry(),
     "info": "info",
+    "narrow": "narrow",
     "hold": "hold",
     "device_user": "device_user",
 }

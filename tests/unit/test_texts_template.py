@@ -61,7 +61,8 @@ def test_plain_texts(template: str, text: str) -> None:
 
 
 def test_several_names_are_enumerated() -> None:
-    assert shown("{names}", names=["a", "b", "c"]) == "a, b, c"
+    assert shown("{names}", names=["a", "b", "c"]) == "a, b, and c"
+    assert shown("{names}", "zh-TW", names=["a", "b", "c"]) == "a、b和c"
 
 
 def test_what_has_no_meaning_is_shown_as_nothing() -> None:
@@ -75,8 +76,9 @@ def test_what_never_ends_is_a_dash() -> None:
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (0, "0 B"),
-        (999, "999 B"),
+        (0, "0 MB"),
+        (1, "<1 MB"),
+        (999, "<1 MB"),
         (1000, "1 kB"),
         (999_999, "999.99 kB"),
         (1_000_000, "1 MB"),
@@ -84,8 +86,8 @@ def test_what_never_ends_is_a_dash() -> None:
         (1_999_999_999, "1.99 GB"),
         (10**12, "1 TB"),
         (2**53, "9007.19 TB"),
-        (-1, "-1 B"),
-        (-1_500_000, "-1.5 MB"),
+        (-1, "0 MB"),
+        (-1_500_000, "0 MB"),
     ],
 )
 def test_bytes_are_cut_and_never_rounded_up(count: int, text: str) -> None:

@@ -259,7 +259,8 @@ class _Conversation:
                     told.cause,
                 )
             )
-        return "unsubscribed", {"services": ", ".join(told.name(one.service) for one in ended)}
+        names = [told.name(one.service) for one in ended]
+        return "unsubscribed", {"services": formats_of(told, self.commands).list(names)}
 
     # Answers
 

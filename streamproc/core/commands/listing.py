@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from streamproc.core.calendar import local_minute
 from streamproc.core.commands.offers import (
     is_offered,
     quiet_hours_now,
@@ -19,16 +20,15 @@ from streamproc.core.quota.home_data import home_data_of, percent_used, shown
 from streamproc.core.quota.tariffs import spend_minor
 from streamproc.core.reminding import local_end
 from streamproc.core.texts.catalogue import text_of
-from streamproc.core.texts.formats import Formats, formats, iso_minute
+from streamproc.core.texts.formats import Formats, formats
 from streamproc.core.texts.locales import best_locale
 from streamproc.core.texts.naming import bucket_name
-
-SEPARATOR = "; "
 
 
 def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
     """Everything that any reply may name, as of now, but what only the command knows."""
     written = formats_of(told, commands)
+    none = _fragment("none", told, commands)
     account = told.account
     granted, used, remaining = shown(home_data_of(account.buckets, told.rules))
     return {
@@ -38,9 +38,9 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
         "percent": percent_used(granted, used),
         "overage": account.overage_bytes,
         "cost": spend_minor(account, told.rules),
-        "buckets": _joined(_buckets(told, written), told, commands),
-        "services": _joined(_numbered_services(told, extra, written), told, commands),
-        "questions": _joined(_questions(told, extra, written), told, commands),
+        "buckets": written.clauses(_buckets(told, written)) or none,
+        "services": written.clauses(_numbered_services(told, extra, written)) or none,
+        "questions": written.clauses(_questions(told, extra, written)) or none,
         "thresholds": _thresholds(told, commands, written),
         "quiet_hours": _quiet_hours(told, commands),
         "schedule": _schedule(told, commands),
@@ -54,21 +54,20 @@ def formats_of(told: Told, commands: Commands) -> Formats:
     """How figures inside of lists are written: in the language of the replies."""
     texts = commands.replies["none"].texts
     locale = best_locale(texts, told.account.locale, told.rules.default_locale)
-    return formats(locale, told.rules.currency)
+    rules = told.rules
+    return formats(locale, rules.currency, is_narrow=rules.wording.has_narrow_signs)
 
 
 def commands_offered(told: Told, commands: Commands) -> str:
     """What this subscriber can ask for, each with its keyword."""
     names = [name.removeprefix(HELP) for name in REPLIES if name.startswith(HELP)]
-    return SEPARATOR.join(
-        _fragment(HELP + action, told, commands, told.keyword(action))
-        for action in names
-        if is_offered(action, told.account, told.rules, told.now_ms)
+    return formats_of(told, commands).clauses(
+        [
+            _fragment(HELP + action, told, commands, told.keyword(action))
+            for action in names
+            if is_offered(action, told.account, told.rules, told.now_ms)
+        ]
     )
-
-
-def _joined(items: list[str], told: Told, commands: Commands) -> str:
-    return SEPARATOR.join(items) if items else _fragment("none", told, commands)
 
 
 def _fragment(name: str, told: Told, commands: Commands, keyword: str = "") -> str:
@@ -84,10 +83,12 @@ def _buckets(told: Told, written: Formats) -> list[str]:
     found = []
     for bucket in account.buckets:
         _, _, remaining = shown([bucket])
-        name = bucket_name(bucket, account.locale, told.rules)
+        name = written.name(bucket_name(bucket, account.locale, told.rules))
         left = f"{name} {written.bytes(remaining)}"
-        if bucket.expires_ms != account.cycle_end_ms:
-            left += f" ({iso_minute(local_end(bucket.expires_ms, account))})"
+        end = local_end(bucket.expires_ms, account)
+        if end is not None and bucket.expires_ms != account.cycle_end_ms:
+            now = local_minute(told.now_ms, account.time_zone)
+            left += written.bracketed(written.end(end, now))
         found.append(left)
     return found
 
@@ -96,7 +97,7 @@ def _numbered_services(told: Told, extra: Extra, written: Formats) -> list[str]:
     """The list that was sent last, less what ended since: numbers stay what they were."""
     have = {one.service: one for one in extra.services if not one.ending}
     return [
-        f"{number} {told.name(name)} {written.money(have[name].price_minor)}"
+        f"{number} {written.name(told.name(name))} {written.money(have[name].price_minor)}"
         for number, name in enumerate(extra.listed, 1)
         if name in have
     ]
@@ -104,14 +105,16 @@ def _numbered_services(told: Told, extra: Extra, written: Formats) -> list[str]:
 
 def _questions(told: Told, extra: Extra, written: Formats) -> list[str]:
     return [
-        f"{one.number} {told.name(one.service)} {written.money(one.amount_minor)}"
+        f"{one.number} {written.name(told.name(one.service))} {written.money(one.amount_minor)}"
         for one in extra.questions
     ]
 
 
 def _thresholds(told: Told, commands: Commands, written: Formats) -> str:
     found = thresholds_now(told.account, told.rules, told.now_ms)
-    return ", ".join(map(written.percent, found)) or _fragment("none", told, commands)
+    if not found:
+        return _fragment("none", told, commands)
+    return written.list([written.percent(value) for value in found])
 
 
 def _quiet_hours(told: Told, commands: Commands) -> str:
@@ -126,7 +129,7 @@ def _schedule(told: Told, commands: Commands) -> str:
         f"{_fragment(f'word_{every}', told, commands)} {_clock(minute)}"
         for every, minute in summaries_now(told.account, told.rules, told.now_ms)
     ]
-    return SEPARATOR.join(found) or _fragment("word_off", told, commands)
+    return formats_of(told, commands).clauses(found) or _fragment("word_off", told, commands)
 
 
 def _clock(minute: int) -> str:

@@ -33,7 +33,7 @@ Word = Literal["default", "off", "day", "week", "month"]
 WORDS: Final[tuple[str, ...]] = get_args(Word)
 
 _FIGURES: Final[Vocabulary] = {
-    "plan": Kind.TEXT,
+    "plan": Kind.NAME,
     "services": Kind.TEXT,
     "remaining": Kind.BYTES,
     "used": Kind.BYTES,
@@ -45,8 +45,8 @@ _FIGURES: Final[Vocabulary] = {
     "as_of": Kind.INSTANT,
 }
 _LIST: Final[Vocabulary] = {"services": Kind.TEXT, "unsubscribe": Kind.TEXT}
-_QUESTION: Final[Vocabulary] = {"service": Kind.TEXT, "price": Kind.MONEY}
-_STOPPED: Final[Vocabulary] = {"category": Kind.TEXT, "start": Kind.TEXT}
+_QUESTION: Final[Vocabulary] = {"service": Kind.NAME, "price": Kind.MONEY}
+_STOPPED: Final[Vocabulary] = {"category": Kind.NAME, "start": Kind.TEXT}
 _LEFT: Final[Vocabulary] = {"categories": Kind.TEXT, "start": Kind.TEXT}
 _HELP: Final[Vocabulary] = {"keyword": Kind.TEXT}
 
@@ -132,7 +132,7 @@ _NAMED: Final[dict[ReplyName, Vocabulary]] = {
     "stopped": _STOPPED,
     "stopped_except": _STOPPED,
     "stopped_all": {"start": Kind.TEXT},
-    "started": {"category": Kind.TEXT},
+    "started": {"category": Kind.NAME},
     "started_all": {},
     "started_except": _LEFT,
     "still_stopped": _LEFT,

@@ -26,8 +26,8 @@ NoticeKind = Literal[
 HOME = HOME_ZONE
 """The zone that is none."""
 
-_EVERY: Vocabulary = {**EVERYWHERE, "plan": Kind.TEXT, "as_of": Kind.INSTANT}
-_SERVICE: Vocabulary = {**_EVERY, "service": Kind.TEXT, "price": Kind.MONEY}
+_EVERY: Vocabulary = {**EVERYWHERE, "plan": Kind.NAME, "as_of": Kind.INSTANT}
+_SERVICE: Vocabulary = {**_EVERY, "service": Kind.NAME, "price": Kind.MONEY}
 _QUESTION: Vocabulary = {
     **_SERVICE,
     "number": Kind.TEXT,
@@ -52,13 +52,13 @@ PLACEHOLDERS: dict[str, Vocabulary] = {
     "service_refunded": {**_SERVICE, "charged": Kind.MONEY},
     "roaming_welcome": {
         **_EVERY,
-        "zone": Kind.TEXT,
+        "zone": Kind.NAME,
         "price": Kind.MONEY,
-        "unit": Kind.BYTES,
+        "unit": Kind.PRICE_UNIT,
     },
     "plan_advice": {
         **_EVERY,
-        "better_plan": Kind.TEXT,
+        "better_plan": Kind.NAME,
         "cost": Kind.MONEY,
         "better_cost": Kind.MONEY,
         "saving": Kind.MONEY,

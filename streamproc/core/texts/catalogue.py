@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from streamproc.core.rulebook import Rulebook
@@ -31,11 +32,19 @@ def text_of(
         found = prepared.get((owner, locale))
         if found is None or found.locale != locale:
             given = given_in(rules.wording, locale, rules.default_locale)
-            found = compile_text(texts[locale], locale, known, rules.currency, given)
+            compiled = partial(
+                compile_text,
+                locale=locale,
+                known=known,
+                currency=rules.currency,
+                given=given,
+                is_narrow=rules.wording.has_narrow_signs,
+            )
+            found = compiled(texts[locale])
             options = rules.text_options.get((owner, locale))
             if options is not None:
                 found.channels = {
-                    channel: compile_text(template, locale, known, rules.currency, given).render
+                    channel: compiled(template).render
                     for channel, template in options.channels.items()
                 }
         prepared[owner, wanted] = found

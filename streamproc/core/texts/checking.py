@@ -93,7 +93,14 @@ def check(rules: Rulebook) -> list[Checked]:
             channels = {SMS: template, **options.channels}
             given = given_in(rules.wording, locale, rules.default_locale)
             for channel, source in channels.items():
-                text = compile_text(source, locale, owner.known, rules.currency, given)
+                text = compile_text(
+                    source,
+                    locale,
+                    owner.known,
+                    rules.currency,
+                    given,
+                    is_narrow=rules.wording.has_narrow_signs,
+                )
                 is_limited = channel == SMS and owner.has_budget
                 budget = options.max_segments if is_limited else MAX_SEGMENTS
                 found.append(_checked(owner.name, text, channel, budget, figures))
@@ -166,7 +173,9 @@ def samples(owner: _Owner, rules: Rulebook) -> list[Sample]:
     negative = {"remaining": -(10**9), "percent": 112, "spend": -1, "cost": -1}
     ends = [name for name, kind in owner.known.items() if kind is Kind.INSTANT]
     endless = dict.fromkeys([*ends, *({"last_day"} & owner.known.keys())])
-    long = {one: _LONGEST_NAME for one, kind in owner.known.items() if kind is Kind.TEXT}
+    long = {
+        one: _LONGEST_NAME for one, kind in owner.known.items() if kind in (Kind.TEXT, Kind.NAME)
+    }
     return [
         Sample("usual", True, usual({})),
         Sample("full", True, usual(full)),
@@ -226,6 +235,8 @@ def _figures(
     """
     of_kind: dict[Kind, Any] = {
         Kind.BYTES: granted,
+        Kind.PRICE_UNIT: 888_880_000,
+        Kind.NAME: "WWWWWW",
         Kind.COUNT: 22,
         Kind.MONEY: minor,
         Kind.INSTANT: _LATE_MINUTE,
@@ -244,7 +255,11 @@ def _figures(
     }
 
     def changed(more: Mapping[str, Any]) -> Any:
-        kept = {name: one for name, one in more.items() if known.get(name) is not Kind.TEXT or one}
+        kept = {
+            name: one
+            for name, one in more.items()
+            if known.get(name) not in (Kind.TEXT, Kind.NAME) or one
+        }
         return SimpleNamespace(**{**usual, **kept})
 
     return changed

@@ -17,7 +17,17 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from streamproc.core.instants import DAY_MINUTES
-from streamproc.core.texts.vocabulary import ENDLESS
+from streamproc.core.texts.direction import as_it_is, closed
+from streamproc.core.texts.money import written_money, written_number
+from streamproc.core.texts.quantities import (
+    UNIT_SIZES,
+    bytes_format,
+    price_unit_format,
+    unit_formats,
+)
+from streamproc.core.texts.spaces import plain_spaces
+from streamproc.core.texts.words import ENDLESS as ENDLESS_WORDS
+from streamproc.core.texts.words import LESS_THAN, UNITS, UNTIL
 
 if TYPE_CHECKING:
     from babel.core import Locale
@@ -29,24 +39,26 @@ STYLES: Final = ("short", "medium", "long", "full")
 PLAIN_LANGUAGES: Final = ("en", "zh")
 """Languages that write ``1.25 GB`` and ``80%``, as CLDR has it too."""
 
-_ENDLESS_WORDS: Final = {
-    "en": "unlimited",
-    "zh": "不限量",
-    "de": "unbegrenzt",
-    "es": "ilimitado",
-    "fr": "illimité",
-    "it": "illimitato",
-    "nl": "onbeperkt",
-    "pl": "bez limitu",
-    "pt": "ilimitado",
-    "ru": "безлимит",
-}
 _EPOCH: Final = datetime(1970, 1, 1)
 _DATE_LENGTH: Final = len("2026-01-01")
 _MINUTES_LENGTH: Final = len("2026-01-01 09:00")
-_PLAIN_SPACES: Final = str.maketrans("\u00a0\u202f", "  ")
-_SAMPLES: Final = (0, 1, 2, 3, 5, 6, 10, 11, 20, 21, 100, 101, 0.01, 1.5, 1.25, 2.25, 99.99)
-"""One of each plural form of every language, with and without a fraction."""
+_TIGHT_PERCENT: Final = ("ru",)
+"""CLDR writes ``50 %`` there, people write ``50%``."""
+_DAY_AND_MONTH: Final = ("pl", "ru")
+"""Languages whose dates in lists are numbers: ``8.01``."""
+_BETWEEN_DATE_AND_TIME: Final = {
+    "zh-CN": "",
+    "zh": " ",
+    "ja": " ",
+    "ar": "، ",
+    "fa": "، ",
+    "fr": " ",
+}
+_CLAUSES: Final = {"zh": "；", "ja": "；", "ar": "؛ ", "fa": "؛ ", "ur": "؛ "}
+"""What stands between items that are more than a name, by language; else ``; ``."""
+_BRACKETS: Final = {"zh": "（{}）", "ja": "（{}）"}
+_SOON_MINUTES: Final = 180 * DAY_MINUTES
+"""A date further away is told with its year."""
 
 
 class UnknownStyleError(ValueError):
@@ -74,31 +86,31 @@ def _clock(local_minute: int) -> datetime:
     return _EPOCH + timedelta(minutes=local_minute)
 
 
-def joined(names: Sequence[str]) -> str:
-    """Names as a plain enumeration."""
-    return names[0] if len(names) == 1 else ", ".join(names) or NEVER
-
-
-def plain_spaces(text: str) -> str:
-    """A text without the no-break spaces that would turn GSM-7 into UCS-2."""
-    return text.translate(_PLAIN_SPACES)
-
-
 class Formats:
-    """How one locale shows values of one currency."""
+    """How one locale shows values of one currency.
 
-    def __init__(self, tag: str, currency: str) -> None:
+    ``is_narrow``: money with the currency's narrow sign, which its own readers know.
+    """
+
+    def __init__(self, tag: str, currency: str, *, is_narrow: bool = True) -> None:
         self.tag = tag
+        self.language = tag.partition("-")[0].lower()
         self.currency = currency
-        plain = tag.partition("-")[0].lower() in PLAIN_LANGUAGES
-        self.bytes: Callable[[int], str] = bytes_format(
-            None if plain else self.locale, endless_word(tag)
-        )
+        self._is_narrow = is_narrow
+        plain = self.language in PLAIN_LANGUAGES
+        words = UNITS.get(self.language)
+        units = unit_formats(None if plain or words else self.locale, words)
+        less_than = LESS_THAN.get(self.language, "<{}")
+        self.bytes: Callable[[int], str] = bytes_format(units, endless_word(tag), less_than)
+        self.price_unit: Callable[[int], str] = price_unit_format(units)
         self.percent = "{}%".format if plain else lru_cache(maxsize=256)(self._percent)
         self.number = lru_cache(maxsize=4096)(self._number)
         self.money = lru_cache(maxsize=4096)(self._money)
         self.plural_form = lru_cache(maxsize=1024)(self._plural_form)
         self.ordinal_form = lru_cache(maxsize=1024)(self._ordinal_form)
+        is_leftward = not plain and self.locale.text_direction == "rtl"
+        self.name: Callable[[str], str] = closed if is_leftward else as_it_is
+        """Shows a name or an amount inside of a text."""
 
     @cached_property
     def locale(self) -> Locale:
@@ -112,22 +124,19 @@ class Formats:
         return str(self.locale.ordinal_form(value))
 
     def _number(self, value: int) -> str:
-        from babel.numbers import format_decimal
-
-        return plain_spaces(format_decimal(value, locale=self.locale))
+        return written_number(self.locale, value)
 
     def _percent(self, value: int) -> str:
         from babel.numbers import format_percent
 
-        return plain_spaces(format_percent(Decimal(value) / 100, locale=self.locale))
+        text = plain_spaces(format_percent(Decimal(value) / 100, locale=self.locale))
+        return text.replace(" %", "%") if self.language in _TIGHT_PERCENT else text
 
     def _money(self, minor: int | None) -> str:
         if minor is None:
             return NEVER
-        from babel.numbers import format_currency, get_currency_precision
-
-        amount = Decimal(minor).scaleb(-get_currency_precision(self.currency))
-        return plain_spaces(format_currency(amount, self.currency, locale=self.locale))
+        text = written_money(self.locale, minor, self.currency, is_narrow=self._is_narrow)
+        return self.name(text)
 
     def level(self, value: Any) -> str:
         """A threshold: in percent, bytes or money; nothing if there is none."""
@@ -136,13 +145,40 @@ class Formats:
         unit: str = value.unit
         if unit.startswith("percent"):
             return self.percent(value.value)
-        return self.money(value.value) if unit == "minor_units" else self.bytes(value.value)
+        if unit == "minor_units":
+            return self.money(value.value)
+        # What the rules say, to the byte: there is nothing to cut.
+        return self.bytes(value.value) if value.value >= UNIT_SIZES[0] else f"{value.value} B"
 
     def list(self, names: Sequence[str]) -> str:
         """Names as the language enumerates them: ``a, b and c``."""
+        if len(names) == 1:
+            return self.name(names[0])
         from babel.lists import format_list
 
-        return plain_spaces(format_list(names, locale=self.locale)) or NEVER
+        shown = [self.name(one) for one in names]
+        return plain_spaces(format_list(shown, locale=self.locale)) or NEVER
+
+    def clauses(self, items: Sequence[str]) -> str:
+        """Items that are more than a name (``Video 1 GB; Music 2 GB``)."""
+        return _CLAUSES.get(self.language, "; ").join(items)
+
+    def bracketed(self, text: str) -> str:
+        """What follows an item in brackets, with the space before them."""
+        return _BRACKETS.get(self.language, " ({})").format(text)
+
+    def end(self, local_minute: int, as_of_minute: int) -> str:
+        """An end in a list: ``until Jan 8, 09:00``; with its year if that is half a year away."""
+        is_soon = abs(local_minute - as_of_minute) < _SOON_MINUTES
+        skeleton = "Md" if self.language in _DAY_AND_MONTH else "MMMd"
+        date = self.instant("date", f"::{'' if is_soon else 'y'}{skeleton}")(local_minute)
+        # A country has its clock of 12 or 24 hours; of a language alone nobody knows.
+        has_country = "-" in self.tag and self.language not in PLAIN_LANGUAGES[1:]
+        time = self.instant("time", "short" if has_country else "::Hm")(local_minute)
+        between = _BETWEEN_DATE_AND_TIME.get(self.tag)
+        if between is None:
+            between = _BETWEEN_DATE_AND_TIME.get(self.language, ", ")
+        return UNTIL.get(self.language, "{}").format(f"{date}{between}{time}")
 
     def instant(self, kind: str, style: str) -> Callable[[int | None], str]:
         """Shows local minutes; ``kind`` is ``date``, ``time`` or ``datetime``.
@@ -184,9 +220,9 @@ class Formats:
 
 
 @lru_cache(maxsize=256)
-def formats(tag: str, currency: str) -> Formats:
+def formats(tag: str, currency: str, *, is_narrow: bool = True) -> Formats:
     """The formats of a language tag (``zh-CN``); see :func:`babel_locale`."""
-    return Formats(tag, currency)
+    return Formats(tag, currency, is_narrow=is_narrow)
 
 
 @lru_cache(maxsize=256)
@@ -204,83 +240,4 @@ def babel_locale(tag: str) -> Locale:
 
 def endless_word(tag: str) -> str:
     """What a locale says of bytes without limit."""
-    return _ENDLESS_WORDS.get(tag.partition("-")[0].lower(), "∞")
-
-
-def bytes_format(locale: Locale | None, endless: str = "unlimited") -> Callable[[int], str]:
-    """Bytes in decimal units, cut (never rounded up) to two digits: ``1.25 GB``.
-
-    Without a locale as English and Chinese have it. ``ENDLESS`` is shown as the word ``endless``.
-    """
-    kilo, mega, giga, tera = (
-        _unit_format(locale, f"digital-{name}byte", f"{sign}B")
-        for name, sign in (("kilo", "k"), ("mega", "M"), ("giga", "G"), ("tera", "T"))
-    )
-    single = _unit_format(locale, "digital-byte", "B")
-    if kilo(200)[-2:].upper() == "KB":
-        # Where the units are international, so is the byte's: "B", which CLDR spells out in some.
-        single = _single_of(kilo)
-
-    def readable(count: int) -> str:
-        if count >= 1_000_000_000:
-            if count >= 1_000_000_000_000:
-                if count >= ENDLESS:
-                    return endless
-                return tera(count // 10_000_000_000)
-            return giga(count // 10_000_000)
-        if count >= 1_000_000:
-            return mega(count // 10_000)
-        if count >= 1000:
-            return kilo(count // 10)
-        if count >= 0:
-            return single(count * 100)
-        return f"-{readable(-count)}"
-
-    return readable
-
-
-def _single_of(kilo: Callable[[int], str]) -> Callable[[int], str]:
-    return lambda hundredths: f"{kilo(hundredths)[:-2]}B"
-
-
-def _unit_format(locale: Locale | None, unit: str, symbol: str) -> Callable[[int], str]:
-    """Shows hundredths of a unit, without trailing zeros."""
-    if locale is None:
-        return lru_cache(maxsize=20_000)(_Digits("", ".", f" {symbol}"))
-    from babel.numbers import format_decimal
-    from babel.units import format_unit
-
-    def by_babel(value: Any) -> str:
-        return str(format_unit(value, unit, length="short", format="0.##", locale=locale))
-
-    patterns = {
-        by_babel(value).replace(format_decimal(value, "0.##", locale=locale), "\0")
-        for value in _SAMPLES
-    }
-    symbols = {one for one in patterns if one.endswith(symbol)}
-    if symbols:  # some languages spell out one of them (``1 Mbyte``), and have a symbol for more
-        patterns = symbols
-    pattern = plain_spaces(patterns.pop())
-    if patterns or pattern.count("\0") != 1:  # the unit's form depends on the number
-        return lru_cache(maxsize=20_000)(
-            lambda hundredths: plain_spaces(by_babel(Decimal(hundredths) / 100))
-        )
-    before, after = pattern.split("\0")
-    sign = str(format_decimal(0.5, "0.0", locale=locale))[1:-1]
-    return lru_cache(maxsize=20_000)(_Digits(before, sign, after))
-
-
-class _Digits:
-    """Hundredths of something as digits between what stands before and after them."""
-
-    def __init__(self, before: str, sign: str, after: str) -> None:
-        self._before, self._sign, self._after = before, sign, after
-
-    def __call__(self, hundredths: int) -> str:
-        whole, rest = divmod(hundredths, 100)
-        digits = f"{self._sign}{rest:02}".rstrip("0") if rest else ""
-        return f"{self._before}{whole}{digits}{self._after}"
-
-
-readable_bytes: Final = bytes_format(None)
-"""For logs and screens, which speak English."""
+    return ENDLESS_WORDS.get(tag.partition("-")[0].lower(), ENDLESS_WORDS["en"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from operator import attrgetter
 from string import Formatter
 from typing import Any, Final
@@ -23,7 +22,6 @@ from streamproc.core.texts.formats import (
     formats,
     iso_date,
     iso_minute,
-    joined,
 )
 from streamproc.core.texts.vocabulary import ENDLESS, EVERYWHERE, Kind, Vocabulary
 
@@ -33,18 +31,20 @@ Part = Callable[[Any], str]
 Pieces = tuple[tuple[str, str | None], ...]
 """Literals, each with the placeholder after it, if there is one."""
 
-OPERANDS: Final = (Kind.COUNT, Kind.NAMES, Kind.BYTES, Kind.MONEY)
+OPERANDS: Final = (Kind.COUNT, Kind.NAMES, Kind.BYTES, Kind.PRICE_UNIT, Kind.MONEY)
 """What a plural form can be chosen by; of names it is their number."""
 
 _TYPED: Final = re.compile(r"\{\s*\w+\s*,")
 _BRANCHES: Final = ("plural", "selectordinal", "select")
 _TYPES: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.BYTES: ("plural",),
+    Kind.PRICE_UNIT: ("plural",),
     Kind.COUNT: ("number", "percent", "plural", "selectordinal"),
     Kind.MONEY: ("plural",),
     Kind.INSTANT: ("date", "time", "datetime", "select"),
     Kind.DATE: ("date", "select"),
     Kind.TEXT: ("select",),
+    Kind.NAME: ("select",),
     Kind.NAMES: ("list", "plural"),
     Kind.LEVEL: (),
 }
@@ -103,13 +103,16 @@ def compile_text(
     known: Vocabulary,
     currency: str = "XXX",
     given: Mapping[str, str] | None = None,
+    *,
+    is_narrow: bool = True,
 ) -> Text:
-    """Raises :class:`TextError`. ``currency`` is that of the money placeholders.
+    """Raises :class:`TextError`. ``currency`` is that of the money placeholders; ``is_narrow``:
+    shown with its narrow sign.
 
     ``given``: what the rules file says in this locale for the placeholders of ``EVERYWHERE``. A
     text may show no other of them.
     """
-    compiler = _Compiler(known, locale, currency, given or {})
+    compiler = _Compiler(known, formats(locale, currency, is_narrow=is_narrow), given or {})
     undoubled = source.replace("{{", "").replace("}}", "")
     is_message = _TYPED.search(undoubled) is not None
     nodes = compiler.read_message(source) if is_message else compiler.read_plain(source)
@@ -131,18 +134,12 @@ def template_error(
 
 
 class _Compiler:
-    def __init__(
-        self, known: Vocabulary, locale: str, currency: str, given: Mapping[str, str]
-    ) -> None:
+    def __init__(self, known: Vocabulary, shown: Formats, given: Mapping[str, str]) -> None:
         self._known = known
-        self._shown_in = locale, currency
+        self._formats = shown
         self._given = given
         self.names: set[str] = set()
         self.branches: list[tuple[str, str, frozenset[str]]] = []
-
-    @cached_property
-    def _formats(self) -> Formats:
-        return formats(*self._shown_in)
 
     def read_plain(self, source: str) -> list[Any]:
         try:
@@ -192,7 +189,7 @@ class _Compiler:
             if node.get("type") is None:
                 found.append(self._word(name, is_shown=is_shown))
             else:
-                self._check_type(name, Kind.TEXT, node["type"])
+                self._check_type(name, self._known[name], node["type"])
                 found += self._chosen(name, options, is_shown=is_shown)
         return found
 
@@ -200,7 +197,7 @@ class _Compiler:
         word = self._given.get(name, "")
         if is_shown and not word:
             raise TextError(f"{{{name}}} is shown, and the rules give no {name}")
-        return word
+        return self._formats.name(word) if self._known[name] is Kind.NAME else word
 
     def _chosen(self, name: str, options: dict[str, list[Any]], *, is_shown: bool) -> list[Any]:
         """The nodes of the branch that is always taken; the others are checked and left out."""
@@ -345,7 +342,9 @@ class _Compiler:
             Kind.MONEY: self._formats.money,
             Kind.INSTANT: iso_minute,
             Kind.DATE: iso_date,
-            Kind.NAMES: joined,
+            Kind.PRICE_UNIT: self._formats.price_unit,
+            Kind.NAME: self._formats.name,
+            Kind.NAMES: self._formats.list,
             Kind.LEVEL: self._formats.level,
         }
         return _piped(get, shows[kind])

@@ -26,10 +26,14 @@ class Kind(Enum):
     """``int``: minutes since 1970-01-01T00:00 of the subscriber's own clocks; None is never."""
     DATE = "date"
     """``int``: days since 1970-01-01 of the subscriber's own calendar; None is never."""
+    PRICE_UNIT = "price_unit"
+    """``int``: bytes that a price is for; one of a unit is shown without the number: ``MB``."""
     TEXT = "text"
     """``str``, shown as it is."""
+    NAME = "name"
+    """``str``: a name, which may be in another script than the text."""
     NAMES = "names"
-    """``Sequence[str]``; an empty one is shown as a dash."""
+    """``Sequence[str]``, enumerated as the language does; an empty one is shown as a dash."""
     LEVEL = "level"
     """A threshold, with ``unit`` (``percent...``, ``minor_units`` or bytes) and ``value``; or None:
     nothing."""
@@ -37,7 +41,7 @@ class Kind(Enum):
 
 Vocabulary = dict[str, Kind]
 
-EVERYWHERE: Final[Vocabulary] = {"brand": Kind.TEXT, "care": Kind.TEXT}
+EVERYWHERE: Final[Vocabulary] = {"brand": Kind.NAME, "care": Kind.TEXT}
 """What every text may speak of. Its values are the rules file's own, the same in all texts of a
 locale: they are filled in when a text is compiled, and figures do not have them."""
 
@@ -61,7 +65,7 @@ REMINDER: Final[Vocabulary] = {
     "spend": Kind.MONEY,
     "cap": Kind.MONEY,
     "price": Kind.MONEY,
-    "price_unit": Kind.BYTES,
+    "price_unit": Kind.PRICE_UNIT,
     "pack_price": Kind.MONEY,
     "runs_out": Kind.INSTANT,
     PERIOD_USED: Kind.BYTES,

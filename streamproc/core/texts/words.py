@@ -49,3 +49,109 @@ BUCKET_KINDS: Final[dict[str, dict[str, str]]] = {
     },
 }
 """What buckets of kinds without an entry in the rules file are called, by kind and locale."""
+
+ENDLESS: Final[dict[str, str]] = {
+    "en": "unlimited",
+    "zh": "不限量",
+    "ar": "غير محدود",
+    "bg": "неограничено",
+    "cs": "neomezeně",
+    "da": "ubegrænset",
+    "de": "unbegrenzt",
+    "el": "απεριόριστα",
+    "es": "ilimitado",
+    "fa": "نامحدود",
+    "fi": "rajaton",
+    "fr": "illimité",
+    "he": "ללא הגבלה",
+    "hi": "असीमित",
+    "hr": "neograničeno",
+    "hu": "korlátlan",
+    "id": "tanpa batas",
+    "it": "illimitato",
+    "ja": "無制限",
+    "ko": "무제한",
+    "nb": "ubegrenset",
+    "nl": "onbeperkt",
+    "pl": "bez limitu",
+    "pt": "ilimitado",
+    "ro": "nelimitat",
+    "ru": "безлимитно",
+    "sk": "neobmedzene",
+    "sv": "obegränsat",
+    "th": "ไม่จำกัด",
+    "tr": "sınırsız",
+    "uk": "безліміт",
+    "vi": "không giới hạn",
+}
+"""Bytes without limit, by language."""
+
+UNTIL: Final[dict[str, str]] = {
+    "en": "until {}",
+    "zh": "{}到期",
+    "ar": "حتى {}",
+    "de": "bis {}",
+    "es": "hasta el {}",
+    "fr": "jusqu'au {}",
+    "hi": "{} तक",
+    "it": "fino al {}",
+    "pl": "do {}",
+    "ru": "до {}",
+}
+"""An end in a list, by language; elsewhere it is the date alone."""
+
+UNITS: Final[dict[str, tuple[str, str, str, str]]] = {
+    "ar": ("كيلوبايت", "ميجا", "جيجا", "تيرا"),
+}
+"""Thousands to millions of millions of bytes, where the market writes others than CLDR."""
+
+LESS_THAN: Final[dict[str, str]] = {"ar": "أقل من {}"}
+"""What is less than a figure, where the sign would be taken for another; elsewhere ``<1 MB``."""
+
+NARROW_SIGNS: Final[dict[str, str]] = {
+    **dict.fromkeys(("ARS", "AUD", "BBD", "BMD", "BND", "BSD", "BZD", "CAD", "CLP", "COP"), "$"),
+    **dict.fromkeys(("CUP", "DOP", "FJD", "GYD", "HKD", "JMD", "KYD", "LRD", "MXN", "NAD"), "$"),
+    **dict.fromkeys(("NZD", "SBD", "SGD", "SRD", "TTD", "TWD", "USD", "UYU", "XCD"), "$"),
+    **dict.fromkeys(("CNY", "JPY"), "¥"),
+    **dict.fromkeys(("DKK", "ISK", "NOK", "SEK"), "kr"),
+    **dict.fromkeys(("KPW", "KRW"), "₩"),
+    **dict.fromkeys(("FKP", "GBP", "GIP", "SHP", "SSP", "SYP"), "£"),
+    **dict.fromkeys(("LKR", "MUR", "NPR", "PKR"), "Rs"),
+    "AZN": "₼",
+    "BAM": "KM",
+    "BDT": "৳",
+    "BOB": "Bs",
+    "BRL": "R$",
+    "BWP": "P",
+    "CRC": "₡",
+    "CZK": "Kč",
+    "EGP": "E£",
+    "EUR": "€",
+    "GEL": "₾",
+    "GHS": "GH₵",
+    "GTQ": "Q",
+    "HNL": "L",
+    "HUF": "Ft",
+    "IDR": "Rp",
+    "ILS": "₪",
+    "INR": "₹",
+    "KHR": "៛",
+    "KZT": "₸",
+    "LAK": "₭",
+    "LBP": "L£",
+    "MNT": "₮",
+    "MYR": "RM",
+    "NGN": "₦",
+    "NIO": "C$",
+    "PHP": "₱",
+    "PLN": "zł",
+    "PYG": "₲",
+    "RON": "lei",
+    "RUB": "₽",
+    "THB": "฿",
+    "TRY": "₺",
+    "UAH": "₴",
+    "VND": "₫",
+    "ZAR": "R",
+}
+"""CLDR's narrow signs of currencies, which Babel leaves out: for the currency of one's own bill."""

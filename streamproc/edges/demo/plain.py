@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from streamproc.core.texts.formats import readable_bytes
+from streamproc.core.texts.quantities import readable_bytes
 from streamproc.edges.demo.phone import SENDER, Message
 from streamproc.edges.demo.story import EXPLANATION, SHORT_LEGEND, TITLE, Frame
 

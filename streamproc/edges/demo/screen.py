@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from streamproc.core.texts.formats import readable_bytes
+from streamproc.core.texts.quantities import readable_bytes
 from streamproc.edges.demo.phone import SENDER, Message
 from streamproc.edges.demo.story import EXPLANATION, LEGEND, SHORT_LEGEND, TITLE, Frame
 from streamproc.edges.demo.summary import KINDS

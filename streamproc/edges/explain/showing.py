@@ -15,7 +15,7 @@ from streamproc.core.model import Account
 from streamproc.core.privacy import conceal, mask
 from streamproc.core.reminding import threshold_of
 from streamproc.core.rulebook import Rulebook, UsageRule
-from streamproc.core.texts.formats import readable_bytes
+from streamproc.core.texts.quantities import readable_bytes
 from streamproc.edges.explain.timeline import Decision, Entry, iso
 from streamproc.edges.explain.words import about, balance, happened, why
 

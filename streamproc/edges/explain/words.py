@@ -33,7 +33,7 @@ from streamproc.core.events import (
     UsageRefunded,
 )
 from streamproc.core.instants import LAST_MS, from_ms
-from streamproc.core.texts.formats import readable_bytes
+from streamproc.core.texts.quantities import readable_bytes
 
 WHY: dict[str, str] = {
     "activated": "the account began",

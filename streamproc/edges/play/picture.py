@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from streamproc.core.effects import Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.instants import from_ms
-from streamproc.core.texts.formats import readable_bytes
+from streamproc.core.texts.quantities import readable_bytes
 from streamproc.edges.play.playing import Moment, Played, decisions, spoken_ms
 from streamproc.edges.play.words import DROPPED, HELD, TOLD_BY_ANOTHER
 

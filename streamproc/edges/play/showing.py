@@ -13,8 +13,8 @@ from rich.text import Text
 from streamproc.core.effects import Audited, Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.events import SmsReceived, UsageRecorded
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.texts.formats import readable_bytes
 from streamproc.core.texts.locales import given_in
+from streamproc.core.texts.quantities import readable_bytes
 from streamproc.edges.explain.showing import Units, units_of
 from streamproc.edges.explain.words import about
 from streamproc.edges.play.balances import Balances

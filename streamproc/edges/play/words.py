@@ -30,7 +30,8 @@ from streamproc.core.events import (
 )
 from streamproc.core.instants import from_ms
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.texts.formats import formats, readable_bytes
+from streamproc.core.texts.formats import formats
+from streamproc.core.texts.quantities import readable_bytes
 from streamproc.edges.explain.showing import Units
 from streamproc.edges.explain.words import about, happened, why
 from streamproc.edges.explain.words import level as level_words

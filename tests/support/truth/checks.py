@@ -281,7 +281,7 @@ class Reader:
         if facts.message.kind == "command_reply" and name in _LISTS:
             return _LISTS[name](facts, text, tag)
         value = self._told(facts, name)
-        if kind is Kind.BYTES:
+        if kind in (Kind.BYTES, Kind.PRICE_UNIT):
             return is_bytes(text, value)
         if kind is Kind.MONEY:
             return is_money(text, value, facts.rules.currency)

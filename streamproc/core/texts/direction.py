@@ -1,0 +1,32 @@
+"""Marks of direction for texts that are written from right to left.
+
+A number right after a Latin name joins the name's run of letters, and its unit is shown on the
+other side; a sign after Latin letters changes sides with them. A mark of the text's own direction
+after the name ends its run (the Unicode bidirectional algorithm, UAX 9).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from unicodedata import bidirectional
+
+LEFT_TO_RIGHT: Final = "\u200e"
+RIGHT_TO_LEFT: Final = "\u200f"
+
+
+def closed(text: str) -> str:
+    """A name or an amount, so that what follows it in a right-to-left text stays where it is."""
+    for place, char in enumerate(reversed(text)):
+        direction = bidirectional(char)
+        if direction in ("R", "AL"):
+            return text
+        if direction == "L":
+            # A sign behind the letters belongs to them, a digit does anyway.
+            is_sign = place > 0 and bidirectional(text[-1]) != "EN"
+            return f"{text}{LEFT_TO_RIGHT if is_sign else ''}{RIGHT_TO_LEFT}"
+    return text
+
+
+def as_it_is(text: str) -> str:
+    """The same for texts from left to right."""
+    return text

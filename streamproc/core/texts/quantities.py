@@ -1,0 +1,123 @@
+"""Bytes as a locale writes them: the decimal units of tariffs, cut and never rounded up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from streamproc.core.texts.spaces import plain_spaces
+from streamproc.core.texts.vocabulary import ENDLESS
+
+if TYPE_CHECKING:
+    from babel.core import Locale
+
+UNIT_SIZES: Final = (10**3, 10**6, 10**9, 10**12)
+_NAMES: Final = (("kilo", "k"), ("mega", "M"), ("giga", "G"), ("tera", "T"))
+_SAMPLES: Final = (0, 1, 2, 3, 5, 6, 10, 11, 20, 21, 100, 101, 0.01, 1.5, 1.25, 2.25, 99.99)
+"""One of each plural form of every language, with and without a fraction."""
+
+UnitFormat = Callable[[int], str]
+"""Shows hundredths of a unit."""
+
+
+def unit_formats(
+    locale: Locale | None, words: tuple[str, ...] | None = None
+) -> tuple[UnitFormat, ...]:
+    """How kilo-, mega-, giga- and terabytes are written; ``words`` in place of CLDR's.
+
+    Without a locale as English and Chinese have it.
+    """
+    if words is not None:
+        return tuple(lru_cache(maxsize=20_000)(_Digits("", ".", f" {word}")) for word in words)
+    return tuple(_unit_format(locale, f"digital-{name}byte", f"{sign}B") for name, sign in _NAMES)
+
+
+def bytes_format(
+    units: tuple[UnitFormat, ...], endless: str = "unlimited", less_than: str = "<{}"
+) -> Callable[[int], str]:
+    """Bytes for customers: ``1.25 GB``; less than a kilobyte ``<1 MB``, nothing and less ``0 MB``.
+
+    ``ENDLESS`` is shown as the word ``endless``.
+    """
+    kilo, mega, giga, tera = units
+    nothing, little = mega(0), less_than.format(mega(100))
+
+    def readable(count: int) -> str:
+        if count >= 1_000_000_000:
+            if count >= 1_000_000_000_000:
+                if count >= ENDLESS:
+                    return endless
+                return tera(count // 10_000_000_000)
+            return giga(count // 10_000_000)
+        if count >= 1_000_000:
+            return mega(count // 10_000)
+        if count >= 1000:
+            return kilo(count // 10)
+        return little if count > 0 else nothing
+
+    return readable
+
+
+def price_unit_format(units: tuple[UnitFormat, ...]) -> Callable[[int], str]:
+    """What a price is for: ``MB``, ``10 kB``; nobody says "per 1 MB"."""
+    shown = bytes_format(units)
+    single = {
+        size: unit(100).replace("1", "", 1).strip()
+        for size, unit in zip(UNIT_SIZES, units, strict=True)
+    }
+
+    def readable(count: int) -> str:
+        return single.get(count) or (shown(count) if count >= UNIT_SIZES[0] else f"{count} B")
+
+    return readable
+
+
+def readable_bytes(count: int) -> str:
+    """For logs and screens, which speak English and tell every byte."""
+    if count < 0:
+        return f"-{readable_bytes(-count)}"
+    return _english(count) if count >= UNIT_SIZES[0] else f"{count} B"
+
+
+def _unit_format(locale: Locale | None, unit: str, symbol: str) -> UnitFormat:
+    """Hundredths of a unit, without trailing zeros."""
+    if locale is None:
+        return lru_cache(maxsize=20_000)(_Digits("", ".", f" {symbol}"))
+    from babel.numbers import format_decimal
+    from babel.units import format_unit
+
+    def by_babel(value: Any) -> str:
+        return str(format_unit(value, unit, length="short", format="0.##", locale=locale))
+
+    patterns = {
+        by_babel(value).replace(format_decimal(value, "0.##", locale=locale), "\0")
+        for value in _SAMPLES
+    }
+    symbols = {one for one in patterns if one.endswith(symbol)}
+    if symbols:  # some languages spell out one of them (``1 Mbyte``), and have a symbol for more
+        patterns = symbols
+    pattern = plain_spaces(patterns.pop())
+    if patterns or pattern.count("\0") != 1:  # the unit's form depends on the number
+        return lru_cache(maxsize=20_000)(
+            lambda hundredths: plain_spaces(by_babel(Decimal(hundredths) / 100))
+        )
+    before, after = pattern.split("\0")
+    sign = str(format_decimal(0.5, "0.0", locale=locale))[1:-1]
+    return lru_cache(maxsize=20_000)(_Digits(before, sign, after))
+
+
+class _Digits:
+    """Hundredths of something as digits between what stands before and after them."""
+
+    def __init__(self, before: str, sign: str, after: str) -> None:
+        self._before, self._sign, self._after = before, sign, after
+
+    def __call__(self, hundredths: int) -> str:
+        whole, rest = divmod(hundredths, 100)
+        digits = f"{self._sign}{rest:02}".rstrip("0") if rest else ""
+        return f"{self._before}{whole}{digits}{self._after}"
+
+
+_english: Final = bytes_format(unit_formats(None))
