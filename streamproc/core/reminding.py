@@ -33,7 +33,7 @@ from streamproc.core.quota.home_data import (
     percent_used,
     shown,
 )
-from streamproc.core.quota.periods import used_in_period
+from streamproc.core.quota.periods import PERIODIC_KINDS, used_in_period
 from streamproc.core.quota.tariffs import next_tier, tariff_beyond
 from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.text import segments
@@ -310,7 +310,9 @@ class _Figures:
     @property
     def period_used(self) -> int:
         rule = self._rule
-        return used_in_period(self._account, rule) if isinstance(rule, TimedRule) else 0
+        if not isinstance(rule, TimedRule) or rule.kind not in PERIODIC_KINDS:
+            return 0
+        return used_in_period(self._account, rule)
 
     @property
     def runs_out(self) -> int | None:

@@ -15,6 +15,7 @@ from streamproc.core.effects import Cause, Effect, audited, cause_of, rejected
 from streamproc.core.events import Arrival, UsageRecorded
 from streamproc.core.history import charge_closed_cycle, closed_cycle
 from streamproc.core.model import CLOSED, Account, Bucket, ClosedCycle
+from streamproc.core.quota.periods import leave_out
 from streamproc.core.quota.policies import policies_differ
 from streamproc.core.quota.tariffs import book_overage
 from streamproc.core.quota.usage import after_usage
@@ -145,5 +146,7 @@ def _usage_of_an_earlier_contract(
         detail = "its billing cycle is no longer kept"
         return [rejected("cycle_forgotten", detail, event, arrival)], False
     account.charged_bytes += event.used_bytes
+    if time_ms < account.activated_ms:
+        leave_out(account, event.used_bytes)
     charge_closed_cycle(account, cycle, event, time_ms, rules)
     return _late(event, arrival, cause_of(event, arrival), cycle, []), True

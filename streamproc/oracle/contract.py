@@ -27,6 +27,7 @@ from streamproc.oracle.figures import Expectation, PolicyKey
 from streamproc.oracle.looking import looks, runs_out
 from streamproc.oracle.memory import Edge, Memory, most_urgent
 from streamproc.oracle.past import KEPT_PACKS, charge_past, note_use
+from streamproc.oracle.periods import Periods
 from streamproc.oracle.post import News, Post, Reason
 from streamproc.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.oracle.reaching import figure_reaches, in_window, stepped, thresholds
@@ -109,6 +110,7 @@ class Contract:
         self.talk = Talk(name, self.since_ms, self.zone, self.opted_out, outcome)
         self.post = Post(self)
         self.memory = Memory(self)
+        self.periods = Periods()
         self.talk.post = self.post
         self.last_use_ms = 0
         """Known if there are rules about inactivity."""
@@ -257,6 +259,7 @@ class Contract:
             self.plan, self.next_plan = self.next_plan, None
         self.start_ms = self.end_ms
         self.end_ms = cycle_around(self.end_ms, self.anchor_day, self.zone)[1]
+        self.periods.begin_cycle(self, rules)
         self.grant_plan(rules)
         self.talk.end_cycle(self.start_ms, rules)
         self.buckets += rolled

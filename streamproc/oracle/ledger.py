@@ -121,6 +121,8 @@ class Ledger:
             back = refund_past(cycle["contract"], cycle, event, contract.zone, self.rules)
         self.outcome.audit["refunded"] += 1
         self.charged -= back
+        if event["time"] >= contract.since_ms:
+            contract.periods.moves.append(-back)
         self.outcome.charged_bytes -= back
         return None, also, True
 
@@ -225,6 +227,7 @@ class Ledger:
             self.told,
         )
         self.contract.grant_plan(self.rules)
+        self.contract.periods.begin_cycle(self.contract, self.rules)
         self.outcome.audit["activated"] += 1
         self.contract.at_hand().begin(event, now_ms, self.rules)
         return None
@@ -249,6 +252,8 @@ class Ledger:
             if reason is not None:
                 return reason
         self.charged += used
+        if time_ms >= contract.since_ms:
+            contract.periods.moves.append(used)
         self.outcome.charged_bytes += used
         return None
 

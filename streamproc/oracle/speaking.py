@@ -180,6 +180,7 @@ def speak(
         sum(remaining(one) for one in summed),
         overage,
     )
+    contract.periods.tell(contract, rule, at_ms)
     outcome = contract.outcome
     for recipient in contract.members.recipients(rule.policy.audience, member):
         outcome.reminders[key._replace(recipient=recipient)] += 1

@@ -122,6 +122,19 @@ def test_a_new_contract_begins_a_period(line: Talking) -> None:
     assert weekly(line, 5) == ["2 MB"]
 
 
+def test_late_usage_of_an_earlier_contract_is_not_of_the_present_one_s_period(
+    line: Talking,
+) -> None:
+    line.use(50 * MB, 1)
+    line.close(2)
+    line.begin("other", 2.5)
+    line.use(2 * MB, 3)
+    line.use(9 * MB, 1.5, arrives=3.2)
+    line.send(UsageRefunded, 1.5, arrives=3.3, refunded_bytes=1 * MB)
+    assert line.account.charged_bytes == 60 * MB
+    assert weekly(line, 5) == ["2 MB"]
+
+
 def test_a_rule_that_is_new_begins_with_the_cycle(rules: Rulebook) -> None:
     line = Talking(load_rulebook(RULES.replace("{period_used}", "{used}"), "r.yaml"))
     line.begin("basic")

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-from streamproc.core.model import PLAN_KINDS, Account
+from streamproc.core.history import used_in_cycle
+from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.choices import timed_rules_of
 from streamproc.core.texts.vocabulary import PERIOD_USED
@@ -55,11 +56,8 @@ def used_in_period(account: Account, rule: TimedRule) -> int:
     base = account.period_bases.get(rule.id)
     if base is not None:
         return max(account.charged_bytes - base, 0)
-    since_ms = max(account.cycle_start_ms, account.activated_ms)
     return account.overage_bytes + sum(
-        bucket.used_bytes
-        for bucket in (*account.ended, *account.buckets)
-        if bucket.kind in PLAN_KINDS or bucket.granted_ms >= since_ms
+        used_in_cycle(account, bucket) for bucket in (*account.ended, *account.buckets)
     )
 
 
@@ -90,6 +88,12 @@ def note_told(account: Account, rule: TimedRule, rules: Rulebook) -> None:
     """A rule has spoken: its next period begins."""
     if rule.id in rules_with_period(rules):
         account.period_bases[rule.id] = account.charged_bytes
+
+
+def leave_out(account: Account, charged_bytes: int) -> None:
+    """Usage of an earlier contract was charged (or taken back: less than 0) just now."""
+    for name in account.period_bases:
+        account.period_bases[name] += charged_bytes
 
 
 def note_refund(account: Account) -> None:

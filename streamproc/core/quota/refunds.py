@@ -35,7 +35,7 @@ from streamproc.core.model import (
     quota_of,
 )
 from streamproc.core.quota import pools
-from streamproc.core.quota.periods import note_refund
+from streamproc.core.quota.periods import leave_out, note_refund
 from streamproc.core.quota.tariffs import take_back_overage
 from streamproc.core.rulebook import EVERYTHING, Rulebook
 
@@ -75,6 +75,8 @@ def refund(
     if cycle is None and isinstance(event.member, str):
         pools.give_back(account, event.member, back)
     account.charged_bytes -= back
+    if time_ms < account.activated_ms:
+        leave_out(account, -back)
     note_refund(account)
     now_ms = max(time_ms, arrival.received_ms)
     out: list[Effect] = [

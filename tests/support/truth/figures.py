@@ -282,6 +282,9 @@ REMINDER: dict[str, Callable[[Facts], Value]] = {
     "price": lambda facts: _tier(facts)[0],
     "price_unit": lambda facts: _tier(facts)[1],
     "pack_price": _pack_price,
+    "period_used": lambda facts: facts.state.contract.outcome.period_used.get(
+        (facts.message.subscriber, facts.rule.id, facts.as_of_ms), 0
+    ),
     "runs_out": lambda facts: local_clock(
         None if not facts.message.runs_out_time else to_ms(facts.message.runs_out_time),
         facts.state.zone,
