@@ -44,7 +44,19 @@ def mixed(settings: WorkloadSettings, rulebook: Rulebook, stories: int) -> Itera
     yield from merge(generate(settings, rulebook), said, key=lambda one: one.timestamp_ms)
 
 
-_LOOSE_TEXTS = ("hello", "谢谢", "STOP it now", "TD one", "", "1", "😀", "YZ 0", "MDR 25-7")
+_LOOSE_TEXTS = (
+    "hello",
+    "谢谢",
+    "STOP it now",
+    "TD one",
+    "",
+    "1",
+    "😀",
+    "YZ 0",
+    "MDR 25-7",
+    "Y.",
+    "no!",
+)
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)} | {0x20: 0x3000}
 
 

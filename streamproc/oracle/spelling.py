@@ -50,6 +50,18 @@ def meaning(text: str, rules: Rulebook) -> Meant | None:
     return max(found, key=lambda one: one[0])[1] if found else None
 
 
+def seems_an_answer(text: str, rules: Rulebook) -> bool:
+    """Whether a text would be an answer, were signs and the like no matter."""
+    assert rules.commands is not None
+    others = _splits_behind_signs(_plain(text))
+    return any(
+        not rest or _digits(rest, 3) is not None
+        for action in ("confirm", "refuse")
+        for keyword in rules.commands.keywords[action]
+        for rest in others[_tight(keyword)]
+    )
+
+
 def _narrow(text: str) -> str:
     return " ".join(normalize("NFKC", normalize("NFKC", text).casefold()).split())
 

@@ -16,7 +16,7 @@ from streamproc.oracle.post import Post, Reason
 from streamproc.oracle.quota import price
 from streamproc.oracle.reading import Fields
 from streamproc.oracle.speaking import all_rules
-from streamproc.oracle.spelling import Meant, meaning
+from streamproc.oracle.spelling import Meant, meaning, seems_an_answer
 
 YEAR_9999_MS = 253_370_764_800_000
 
@@ -324,7 +324,9 @@ class Talk:
         meant = meaning(event["text"], rules)
         if meant is None:
             self.count("unknown_text")
-            if not self.helped:
+            if self.questions and seems_an_answer(event["text"], rules):
+                self._reply("unclear_answer", at_ms, rules)
+            elif not self.helped:
                 self.helped = self._reply("help", at_ms, rules)
             return None
         self.helped = False

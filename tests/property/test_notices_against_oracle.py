@@ -41,6 +41,16 @@ PRICES = (
 )
 """What plans may ask beside a price."""
 
+WEEKLY = "kind: usage_summary"
+LOW = "kind: usage_percent\n    thresholds: [80, 100]"
+SERVED: tuple[tuple[tuple[str, str], ...], ...] = (
+    (),
+    ((WEEKLY, f"{WEEKLY}\n    plans: [large]"),),
+    ((WEEKLY, f"{WEEKLY}\n    mandatory: true"),),
+    ((LOW, "kind: remaining_bytes\n    thresholds: [0]"),),
+    ((LOW, f"{LOW}\n    mandatory: true"), (WEEKLY, f"{WEEKLY}\n    segments: [young]")),
+)
+"""Rules that serve what subscribers choose, or do not."""
 
 NIGHT = QuietHours(time(22), time(8))
 SENDING = (
@@ -53,10 +63,13 @@ SENDING = (
 
 @cache
 def talked_of(
-    max_replies: int, prices: tuple[tuple[str, str], ...], alerts: AlertPolicy | None
+    max_replies: int,
+    prices: tuple[tuple[str, str], ...],
+    alerts: AlertPolicy | None,
+    served: tuple[tuple[str, str], ...] = (),
 ) -> Rulebook:
     replies = ("max_replies: 20", f"max_replies: {max_replies}")
-    rules = talking_rules(*FIGURES, *prices, replies)
+    rules = talking_rules(*FIGURES, *prices, *served, replies)
     at_once = {} if alerts else {"policy": Policy(in_quiet_hours="send")}
     return Rulebook(
         tuple(rules.plans.values()),
@@ -82,6 +95,7 @@ def talked_of(
     max_replies=st.sampled_from([1, 4, 20]),
     prices=st.sampled_from(PRICES),
     alerts=st.sampled_from([None, *SENDING]),
+    served=st.sampled_from(SERVED),
 )
 def test_stories_end_as_the_oracle_expects(
     seed: int,
@@ -90,8 +104,9 @@ def test_stories_end_as_the_oracle_expects(
     max_replies: int,
     prices: tuple[tuple[str, str], ...],
     alerts: AlertPolicy | None,
+    served: tuple[tuple[str, str], ...],
 ) -> None:
-    rules = talked_of(max_replies, prices, alerts)
+    rules = talked_of(max_replies, prices, alerts, served)
     settings = WorkloadSettings(
         seed=seed, events=60, subscribers=subscribers, account_share=0.2, close_share=0.2
     )

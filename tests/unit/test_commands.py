@@ -484,6 +484,18 @@ def test_an_answer_without_number_needs_one_question(line: Talking) -> None:
     assert (outcomes(effects), replies(effects)) == ([], ["nothing_asked"])
 
 
+@pytest.mark.parametrize("text", ["Yes.", "“Y”", "y 😀", "NO!", "Y 1.", "是。", "no\u200b"])
+def test_who_seems_to_answer_is_told_how_and_nothing_is_decided(line: Talking, text: str) -> None:
+    line.text("hello", 0.9)  # help was sent already
+    line.request_charge("video", 1500, 1)
+    for minute in range(2):
+        effects = line.text(text, 1.01 + minute / 1440)
+        assert (outcomes(effects), replies(effects)) == ([], ["unclear_answer"])
+    assert "Reply only YES or NO and the number: 1 Video VIP" in texts(effects)[0]
+    assert outcomes(line.text("YES 1", 1.1)) == [("charge", "video", "confirmed")]
+    assert replies(line.text(text, 1.2)) == ["help"]  # nothing is asked
+
+
 def test_the_same_text_again_is_done_once(line: Talking) -> None:
     first = line.text("0000", 1)
     line.count -= 1  # the record comes again under its id

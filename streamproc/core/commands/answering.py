@@ -42,9 +42,10 @@ def sms_received(
     now_ms = max(to_ms(event.time), arrival.received_ms, account.clock_ms)
     told = Told(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
     conversation = _Conversation(told, commands, event)
-    command = grammar_of(rules, commands).parse(event.text)
+    grammar = grammar_of(rules, commands)
+    command = grammar.parse(event.text)
     if command is None:
-        conversation.unknown()
+        conversation.unknown(grammar.is_nearly_an_answer(event.text))
     else:
         conversation.obey(command)
     drop_empty_extra(account)
@@ -73,10 +74,13 @@ class _Conversation:
         if not self.reply(reply, more):
             self.extra.listed = listed  # nobody has seen the new list
 
-    def unknown(self) -> None:
-        """Help once, then silence until a known keyword or the next cycle comes."""
+    def unknown(self, is_nearly_an_answer: bool) -> None:
+        """Help once, then silence until a known keyword or the next cycle comes; but who seems to
+        answer an open question is always told how."""
         self.told.audit("unknown_text", "help")
-        if not self.extra.helped:
+        if is_nearly_an_answer and self.extra.questions:
+            self.reply("unclear_answer", {})
+        elif not self.extra.helped:
             self.extra.helped = self.reply(*self.help(None))
 
     def reply(self, name: str, more: dict[str, Any]) -> bool:

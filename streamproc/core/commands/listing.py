@@ -46,6 +46,7 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
         "schedule": _schedule(told, commands),
         "unsubscribe": told.keyword("unsubscribe"),
         "yes": told.keyword("confirm"),
+        "no": told.keyword("refuse"),
         **{f"{action}_keyword": told.keyword(action) for action in ACTIONS},
     }
 

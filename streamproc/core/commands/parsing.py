@@ -55,6 +55,9 @@ class Grammar:
             ),
             key=lambda one: (-len(one[0]), one),
         )
+        self.answers = [
+            squeezed(keyword) for action in sorted(ANSWERS) for keyword in commands.keywords[action]
+        ]
         self.words = {
             word: tuple(map(squeezed, spellings)) for word, spellings in commands.words.items()
         }
@@ -79,6 +82,16 @@ class Grammar:
                 if command is not None:
                     return command
         return None
+
+    def is_nearly_an_answer(self, text: str) -> bool:
+        """Whether a text that is no command would be an answer if that were read loosely, too."""
+        shown = loose(text)
+        begin = begin_of(shown)
+        return any(
+            not rest or _NUMBER.fullmatch(rest)
+            for keyword in self.answers
+            for rest in _rests_of_command(keyword, shown, begin)
+        )
 
     def word_of(self, text: str, *words: str) -> str | None:
         """Which of these words a whole text is."""
