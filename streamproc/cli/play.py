@@ -165,14 +165,11 @@ def _events(path: Path, locale: str | None) -> EventsFile:
 
 
 def _known_locale(tag: str) -> str:
-    from babel.core import Locale, UnknownLocaleError
+    from streamproc.contracts.ruleslocales import locale_problem
 
-    try:
-        Locale.parse(tag, sep="-")
-    except (UnknownLocaleError, ValueError) as error:
-        raise click.BadParameter(
-            f"{tag!r} is no language; write for instance en or zh-CN", param_hint="--locale"
-        ) from error
+    problem = locale_problem(tag)
+    if problem:
+        raise click.BadParameter(problem, param_hint="--locale")
     return tag
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,13 @@ def rules() -> None:
     type=RulesPath(),
     help="The rules in force: what running workers would refuse to lose is a problem too.",
 )
-def check(file: Path, replaces: Path | None) -> None:
-    """Check FILE: OK and a summary, or every problem as FILE:LINE: field: problem."""
+@click.option("--strict", is_flag=True, help="Warnings are problems, too: end with 1.")
+def check(file: Path, replaces: Path | None, strict: bool) -> None:
+    """Check FILE: OK and a summary, or every problem as FILE:LINE: field: problem.
+
+    Warnings tell of what is probably not meant: rules that can never speak, packs whose end is not
+    told, unknown languages and currencies. They end with 0, unless --strict.
+    """
     from streamproc.contracts.rulepacks import shown
     from streamproc.contracts.rulesfile import removed
 
@@ -71,6 +77,11 @@ def check(file: Path, replaces: Path | None) -> None:
     if gone:
         problems = [f"{file}:1: {what} is gone, but subscribers may have it" for what in gone]
         raise WrongRules("\n".join(problems))
+    warnings = _warnings(file)
+    for warning in warnings:
+        click.echo(warning, err=True)
+    if strict and warnings:
+        raise SystemExit(1)
     spoken = [*rulebook.rules_by_id.values(), *rulebook.notices.values()]
     locales = sorted({locale for one in spoken for locale in one.texts})
     counted = [
@@ -79,7 +90,19 @@ def check(file: Path, replaces: Path | None) -> None:
         _count(len(rulebook.rules_by_id), "rule"),
         *([_count(len(rulebook.notices), "notice")] if rulebook.notices else []),
     ]
-    click.echo(f"{shown(file)}: OK: {', '.join(counted)}, texts in {', '.join(locales)}")
+    told = f"; {_count(len(warnings), 'warning')}" if warnings else ""
+    click.echo(f"{shown(file)}: OK: {', '.join(counted)}, texts in {', '.join(locales)}{told}")
+
+
+def _warnings(file: Path) -> list[str]:
+    from streamproc.contracts.rulestexts import read
+    from streamproc.contracts.rulewarnings import warnings_of
+    from streamproc.core.instants import from_ms
+
+    content = read(file)
+    return warnings_of(
+        content.rules, str(file), content.texts, from_ms(int(time.time() * 1000)).date()
+    )
 
 
 @rules.command()

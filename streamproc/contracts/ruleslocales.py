@@ -30,6 +30,8 @@ Word = Annotated[
         description=f"words, 1 to {MAX_WORD_LENGTH} characters",
     ),
 ]
+_NO_LANGUAGES = frozenset(("mis", "mul", "und", "zxx"))
+"""Codes of what has none, or several."""
 Names = dict[Locale, Word]
 """What customers read instead of an id, by locale."""
 
@@ -40,7 +42,8 @@ def locale_problem(tag: str) -> str | None:
     language, *rest = tag.split("-")
     lowered = language.lower()
     if lowered not in languages:
-        meant = _language_of(language, rest) or get_close_matches(lowered, languages, 1, 0.8)
+        near = get_close_matches(lowered, sorted(languages - _NO_LANGUAGES), 1, 0.8)
+        meant = _language_of(language, rest) or near
         return _unknown(f"no language {language!r}", ["-".join([*meant, *rest])] if meant else [])
     for part in rest:
         if len(part) == 4 and part.isalpha() and part.title() not in scripts:

@@ -20,6 +20,7 @@ LocalTime = tuple[date, time]
 
 MONTH_DAYS = {"month_start": 1, "month_middle": 15, "month_end": 31}
 ONE_DAY = timedelta(days=1)
+_NO_SUCH_DAY = "there is no such day in any year"
 
 
 class Recurrence(NamedTuple):
@@ -61,10 +62,22 @@ def cron_error(expression: str) -> str | None:
     try:
         next(CronSim(expression, datetime(2000, 1, 1)))
     except CronSimError as error:
+        if "day-of-month" in str(error) and _is_day_of_other_months(expression):
+            return _NO_SUCH_DAY
         return f"the field {str(error).removeprefix('Bad ')} cannot be read"
     except StopIteration:
-        return "there is no such day in any year"
+        return _NO_SUCH_DAY
     return None
+
+
+def _is_day_of_other_months(expression: str) -> bool:
+    """Whether a wrong expression would be right in another month, as 31 February is."""
+    minute, hour, day, _, weekday = expression.split()
+    try:
+        CronSim(f"{minute} {hour} {day} * {weekday}", datetime(2000, 1, 1))
+    except CronSimError:
+        return False
+    return True
 
 
 def _every(day: date, days: int, at: time) -> Iterator[LocalTime]:
