@@ -21,6 +21,9 @@ BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
 EndingKind = Literal["allowance", "pack", "topup", "rollover", "unlimited"]
 EndingKinds = Annotated[frozenset[EndingKind], Meta(min_length=1)]
 """Kinds of what may end with a cycle; a member's cap does not, it begins anew."""
+ExpiringKind = Literal["pack", "topup", "rollover"]
+ExpiringKinds = Annotated[frozenset[ExpiringKind], Meta(min_length=1)]
+"""Kinds of what has an end of its own."""
 BucketIds = Annotated[frozenset[Id], Meta(min_length=1)]
 """Of allowances and packs."""
 Percent = Annotated[int, Meta(ge=1, le=100)]

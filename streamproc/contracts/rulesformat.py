@@ -20,6 +20,7 @@ from streamproc.contracts.rulesfields import (
     Currency,
     Days,
     EndingKinds,
+    ExpiringKinds,
     Instant,
     MuchPercent,
     Percent,
@@ -164,11 +165,13 @@ class CycleEndEntry(TimedEntry, frozen=True, tag="cycle_end", kw_only=True):
 class BeforeExpiryEntry(ClockedEntry, frozen=True, tag="before_expiry", kw_only=True):
     days_before: Annotated[int, Meta(ge=0, le=365)]
     buckets: BucketIds | None = None
+    bucket_kinds: ExpiringKinds | None = None
 
 
 class ExpiryEntry(TimedEntry, frozen=True, tag="expiry", kw_only=True):
     hours_before: Annotated[int, Meta(ge=0, le=365 * 24)] = 0
     buckets: BucketIds | None = None
+    bucket_kinds: ExpiringKinds | None = None
 
 
 class AfterActivationEntry(TimedEntry, frozen=True, tag="after_activation", kw_only=True):

@@ -97,7 +97,7 @@ def timed_rule(rule: AnyTimedEntry, storms: StormsEntry) -> TimedRule:
         policy=policy_of(rule),
         hours_before=rule.hours_before if isinstance(rule, ExpiryEntry) else 0,
         buckets=frozenset(ends.buckets) if ends and ends.buckets else None,
-        bucket_kinds=frozenset(cycle.bucket_kinds) if cycle and cycle.bucket_kinds else None,
+        bucket_kinds=frozenset(ends.bucket_kinds) if ends and ends.bucket_kinds else None,
     )
 
 

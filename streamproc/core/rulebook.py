@@ -165,7 +165,7 @@ class TimedRule(Struct, frozen=True, gc=False):
     buckets: frozenset[str] | None = None
     """Of rules about ends: allowances and packs, by id, that it is about; None: all."""
     bucket_kinds: frozenset[str] | None = None
-    """Of ``before_cycle_end``: kinds of buckets that it is about; None: all."""
+    """Of rules about ends: kinds of buckets that it is about; None: all."""
 
     def is_about(self, kind: str, source: str) -> bool:
         """Whether it is about buckets of a kind and source (allowance or pack id)."""

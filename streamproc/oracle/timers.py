@@ -113,6 +113,8 @@ def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | N
     if bucket["kind"] in OF_PLANS or bucket["ends_ms"] is None or remaining(bucket) <= 0:
         return None
     ends: int = bucket["ends_ms"]
+    if rule.bucket_kinds is not None and bucket["kind"] not in rule.bucket_kinds:
+        return None
     if rule.buckets is not None and bucket["source"] not in rule.buckets:
         return None
     planned = ends - rule.hours_before * HOUR_MS

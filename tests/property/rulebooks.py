@@ -205,7 +205,7 @@ def timed_rules(draw: st.DrawFn) -> tuple[TimedRule, ...]:
                 hours_before=draw(st.sampled_from([0, 0, 3, 30])) if kind == "expiry" else 0,
                 buckets=draw(st.none() | st.none() | st.sets(BUCKETS, min_size=1).map(frozenset)),
                 bucket_kinds=draw(st.none() | st.sets(ENDING_KINDS, min_size=1).map(frozenset))
-                if kind == "before_cycle_end"
+                if kind in ("before_cycle_end", "before_expiry", "expiry")
                 else None,
                 spread_after_ms=draw(st.integers(0, most_ms)),
                 spread_ms=draw(st.integers(0, most_ms)),

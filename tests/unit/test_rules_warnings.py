@@ -88,6 +88,12 @@ CASES = [
         file(rule("kind: used_bytes, thresholds: [80], bucket_kinds: [rollover]"), ROLLING),
     ),
     Case(
+        "no-bucket",
+        file(rule("kind: expiry, bucket_kinds: [pack]")),
+        "rules[0]: warning: the file grants nothing of the kind pack",
+        file(rule("kind: expiry, bucket_kinds: [pack, topup]")),
+    ),
+    Case(
         "no-share",
         file(LOW, ENDLESS),
         "never speaks of a plan: its data are unlimited, so nothing is ever left",
@@ -142,6 +148,14 @@ CASES = [
         "bought from 10:00 on",
         file(rule('kind: before_expiry, days_before: 1, at: "10:00", plans: [basic]'),
              rule("kind: expiry, plans: [basic]").replace("id: r", "id: s"), PACKS),
+    ),
+    Case(
+        "end-untold",
+        file(rule('kind: before_expiry, days_before: 1, at: "10:00", bucket_kinds: [pack]'),
+             rule("kind: expiry, bucket_kinds: [topup]").replace("id: r", "id: s"), PACKS),
+        "bought from 10:00 on",
+        file(rule('kind: before_expiry, days_before: 1, at: "10:00", bucket_kinds: [topup]'),
+             PACKS),
     ),
     Case(
         "no-end",

@@ -106,5 +106,5 @@ def test_rules_of_every_kind_are_known_by_their_ids() -> None:
     assert _rule_ids(showcase) == {
         "percent-used", "percent-left", "bytes-left", "bytes-used", "spent", "spend-cap", "beyond",
         "each-step", "fast", "unusual", "empty", "restored", "soon-out", "idle", "weekly-summary",
-        "cycle-end", "pack-expiry", "new-year",
+        "cycle-end", "pack-expiry", "day-pack-end", "new-year",
     }  # fmt: skip

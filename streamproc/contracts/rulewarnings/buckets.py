@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from streamproc.contracts.rulesformat import (
+    BeforeCycleEndEntry,
+    BeforeExpiryEntry,
     BucketEntry,
+    ExpiryEntry,
     RemainingEntry,
+    TimedEntry,
     UsedEntry,
 )
 from streamproc.contracts.rulewarnings.subject import Size, Subject, Warned
@@ -18,6 +22,7 @@ OPEN_KINDS = frozenset((TOPUP, MEMBER))
 
 def about_no_bucket(subject: Subject) -> Warned:
     """A rule whose ``buckets`` and ``bucket_kinds`` fit none that the file grants."""
+    yield from _about_no_end(subject)
     for path, rule in subject.rules(BucketEntry):
         if _covered(subject, rule) or _is_open_alone(rule):
             continue
@@ -28,6 +33,21 @@ def about_no_bucket(subject: Subject) -> Warned:
         elif not any(size.kind == UNLIMITED for size in subject.sizes()):
             left = " but free top-ups" if TOPUP in rule.bucket_kinds else ""
             yield path, f"the file grants nothing of the kind {kinds}{left}"
+
+
+def _about_no_end(subject: Subject) -> Warned:
+    """The same of rules about ends."""
+    for path, rule in subject.rules(TimedEntry):
+        if not isinstance(rule, BeforeCycleEndEntry | BeforeExpiryEntry | ExpiryEntry):
+            continue
+        kinds = rule.bucket_kinds
+        if kinds is None or (TOPUP in kinds and rule.buckets is None):
+            continue
+        sizes = [one for one in subject.sizes() if one.kind in kinds]
+        if not any(rule.buckets is None or one.source in rule.buckets for one in sizes):
+            words = " or ".join(sorted(kinds))
+            names = "" if rule.buckets is None else f" named {', '.join(sorted(rule.buckets))}"
+            yield path, f"the file grants nothing of the kind {words}{names}"
 
 
 def only_unlimited(subject: Subject) -> Warned:

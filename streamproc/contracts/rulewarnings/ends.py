@@ -39,7 +39,7 @@ def end_untold(subject: Subject) -> Warned:
     every = [rule for _, rule in _rules(subject)]
     for path, rule in _rules(subject):
         for pack in subject.file.packs:
-            if rule.buckets is not None and pack.id not in rule.buckets:
+            if not _is_about(rule, pack):
                 continue
             others = [one for one in every if one is not rule and _speaks_for(one, rule)]
             told = _told(rule, pack).union(*(_told(one, pack) for one in others))
@@ -81,9 +81,16 @@ def _speaks_for(other: EndEntry, rule: EndEntry) -> bool:
     return all(theirs is None or (ours is not None and ours <= theirs) for theirs, ours in pairs)
 
 
+def _is_about(rule: EndEntry, pack: PackEntry) -> bool:
+    """Whether a rule speaks of ends of a pack."""
+    return (rule.buckets is None or pack.id in rule.buckets) and (
+        rule.bucket_kinds is None or PACK in rule.bucket_kinds
+    )
+
+
 def _told(rule: EndEntry, pack: PackEntry) -> frozenset[int]:
     """Minutes of the day at which a pack is bought of whose end a rule speaks."""
-    if rule.buckets is not None and pack.id not in rule.buckets:
+    if not _is_about(rule, pack):
         return frozenset()
     if isinstance(rule, ExpiryEntry):
         return _told_minutes(time(), None, rule.hours_before, pack.validity_hours)

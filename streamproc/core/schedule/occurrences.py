@@ -263,7 +263,7 @@ def _is_about(rule: TimedRule, bucket: Bucket) -> bool:
         bucket.kind not in PLAN_KINDS
         and bucket.expires_ms < NEVER_MS
         and bucket.remaining_bytes > 0
-        and (rule.buckets is None or bucket.source in rule.buckets)
+        and rule.is_about(bucket.kind, bucket.source)
     )
 
 
