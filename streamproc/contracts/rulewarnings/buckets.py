@@ -14,7 +14,7 @@ from streamproc.contracts.rulesformat import (
 from streamproc.contracts.rulewarnings.subject import Size, Subject, Warned
 from streamproc.core.model import TOPUP, UNLIMITED
 from streamproc.core.quota.pools import MEMBER
-from streamproc.core.texts.formats import readable_bytes
+from streamproc.core.texts.quantities import readable_bytes
 
 OPEN_KINDS = frozenset((TOPUP, MEMBER))
 """Kinds of buckets whose sizes events bring: no file says how large they are."""

@@ -15,7 +15,7 @@ from streamproc.contracts.rulesformat import (
     ZeroBalanceEntry,
 )
 from streamproc.contracts.rulewarnings.subject import Subject, Warned, costs
-from streamproc.core.texts.formats import readable_bytes
+from streamproc.core.texts.quantities import readable_bytes
 
 
 def nothing_costs(subject: Subject) -> Warned:
