@@ -6,6 +6,7 @@ from streamproc.core import lifecycle
 from streamproc.core.alerts import gate, sending
 from streamproc.core.alerts.checks import forget_forecasts
 from streamproc.core.alerts.figures import values_of
+from streamproc.core.alerts.message import Message
 from streamproc.core.decisions import balance_of, explained
 from streamproc.core.effects import Cause, Effect, rejected
 from streamproc.core.instants import from_ms
@@ -83,6 +84,7 @@ def adopt_rules(account: Account, subscriber: str, now_ms: int, rules: Rulebook)
     old ones and has not been done is.
     """
     account.clock_ms = max(account.clock_ms, min(now_ms, account.next_due_ms - 1))
+    gate.wait_by_new_rules(account, now_ms, rules, sending.SPEAKERS)
     reschedule(account, subscriber, rules)
 
 
@@ -104,7 +106,7 @@ def _remind_due(
     messages = []
     for due in reminders_due(account, subscriber, due_ms, rules):
         found = message_of_late(account, subscriber, due, wall_ms)
-        if isinstance(found, gate.Message):
+        if isinstance(found, Message):
             messages.append(found)
         else:
             out.append(found)

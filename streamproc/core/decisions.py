@@ -63,4 +63,5 @@ def fired(
         before,
         after,
         reminder.id,
+        reminder.recipient,
     )

@@ -160,7 +160,7 @@ class Audited(Struct, frozen=True, gc=False, tag="audit.recorded", tag_field="ty
     reminder: ReminderId | UnsetType = UNSET
     """The reminder that was fired."""
     member: Subscriber | UnsetType = UNSET
-    """Of a pool, if it is about one."""
+    """Of a pool: whom it is about, or whom the message is for."""
 
 
 class Rejected(Struct, frozen=True, gc=False, tag="input.rejected", tag_field="type"):

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from streamproc.core.alerts.state import Alarm, Waiting
+from streamproc.core.alerts.state import Alarm, Told, Waiting
 from streamproc.core.events import Arrival, SubscriberEvent
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.quota.state import QuotaState
@@ -214,9 +214,12 @@ class Extra(Struct, omit_defaults=True):
     waiting: list[Waiting] = []
     """Held back, in the order in which they came."""
     sent_ms: list[int] = []
-    """Instants of the last messages, ascending, as far as frequency caps need them."""
+    """Instants of the last messages to the account's own number, ascending, as far as frequency
+    caps need them."""
     cooling: dict[str, int] = {}
-    """By rule: the end of its cool-down (ms)."""
+    """By rule: the end of its cool-down (ms) for the account's own number."""
+    members_told: dict[str, Told] = {}
+    """The same two for each of a pool's members, by number (or opaque id)."""
 
     quota: QuotaState | None = None
     """Meters of prices, members of a pool, policies told; see ``core/quota``."""

@@ -23,7 +23,6 @@ from streamproc.core.effects import (
 from streamproc.core.instants import DAY_MINUTES, NEVER_MS, coarse_from_ms, from_ms
 from streamproc.core.model import Account, Bucket, totals
 from streamproc.core.notices.catalogue import Notice
-from streamproc.core.quota.audience import recipients
 from streamproc.core.quota.catalogue import Tier
 from streamproc.core.quota.home_data import (
     Shown,
@@ -55,15 +54,15 @@ def remind(  # every argument is a different fact of the message
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
-    member: str = "",
+    to: list[str],
     runs_out_ms: int | None = None,
 ) -> list[Effect]:
-    """The message of a rule about buckets, with figures as of an instant, to all whom it tells.
+    """The message of a rule about buckets, with figures as of an instant, to each recipient.
 
     ``subject`` is the bucket that the text speaks of, and with it of those of ``buckets`` that
     cover the same usage; None: of the home data among them. ``arming`` and ``cycle_start_ms`` (of
-    the reason, which may be earlier than the message) make its id. ``member`` is who of a pool it
-    is about, if anybody in particular.
+    the reason, which may be earlier than the message) make its id. Of recipients ``to`` empty text
+    is the account's own number.
     """
     is_usage = isinstance(rule, UsageRule)
     if subject is None:
@@ -96,17 +95,15 @@ def remind(  # every argument is a different fact of the message
         cause,
         UNSET if runs_out_ms is None else from_ms(runs_out_ms),
     )
-    if account.extra is None:
-        return [reminder]
     return [
         replace(
             reminder,
-            id=reminder_id(subscriber, rule.id, cycle_start_ms, f"{arming}>{to}"),
-            recipient=to,
+            id=reminder_id(subscriber, rule.id, cycle_start_ms, f"{arming}>{one}"),
+            recipient=one,
         )
-        if to
+        if one
         else reminder
-        for to in recipients(account, rule.policy.audience, member)
+        for one in to
     ]
 
 

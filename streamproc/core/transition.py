@@ -11,6 +11,7 @@ from streamproc.core import dedupe
 from streamproc.core.account_events import account_event, activate, is_reject
 from streamproc.core.advancing import adopt_rules, advance, reschedule
 from streamproc.core.alerts import sending
+from streamproc.core.alerts.gate import terms_of
 from streamproc.core.alerts.losses import LESSENING, standing_of
 from streamproc.core.decisions import balance_of, explained
 from streamproc.core.effects import Effect, audited, cause_of, rejected
@@ -71,7 +72,7 @@ def step(
     if type(event) is UsageRecorded:
         effects, counted = use(account, event, time_ms, arrival, rules)
     else:
-        before, standing = balance_of(account), None
+        before, terms, standing = balance_of(account), terms_of(account), None
         if type(event) is UsageRefunded:
             effects, also = refund(account, event, arrival, rules)
             if event.notify and account.status == ACTIVE:
@@ -94,6 +95,9 @@ def step(
             effects += sending.after_loss(
                 account, event.subscriber, standing, now_ms, cause, rules, member
             )
+        if account.status == ACTIVE and account.extra is not None and terms_of(account) != terms:
+            cause = cause_of(event, arrival)
+            effects += sending.look_again(account, event.subscriber, now_ms, cause, rules)
         effects = explained(effects, before, balance_of(account))
         effects.extend(
             policy_changes(account, event.subscriber, now_ms, cause_of(event, arrival), rules)

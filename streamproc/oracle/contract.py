@@ -125,6 +125,11 @@ class Contract:
         if self.outcome.watch is not None:
             self.outcome.watch(self, at_ms)
 
+    def terms(self) -> tuple[Any, ...]:
+        """What decides when, and to whom, a held message goes."""
+        owners = tuple((name, one["owner"]) for name, one in self.members.by_name.items())
+        return self.zone, self.talk.own_hours, frozenset(self.opted_out), owners
+
     def look_again(self) -> None:
         """Something changed: what was found ahead in the almanacs is so no more."""
         self.seen_ahead: dict[tuple[str, str, time], Timer] = {}
@@ -438,7 +443,10 @@ class Contract:
                 some = [one for one in own if one.about == about]
                 self.outcome.audit["superseded"] += len(some) - 1
                 top = most_urgent(some)
-                reasons.append(Reason(about, top.threshold, at_ms, member))
+                under = tuple(
+                    Reason(about, one.threshold, at_ms, member) for one in some if one is not top
+                )
+                reasons.append(Reason(about, top.threshold, at_ms, member, under))
             news.append((own[0].rule, reasons))
         self.post.offer([*news, *(also or ())], at_ms, rules)
 

@@ -72,6 +72,7 @@ class Ledger:
             reason = self._use(event, now_ms)
             self.next_moment = min(self.next_moment, *self.contract.coming(self.rules))
         else:
+            contract, terms = self.contract, self.contract.terms()
             if event["type"] == "usage.refunded":
                 reason, also = self._refund(event, now_ms)
             elif event["type"] in LESSENING:
@@ -82,6 +83,8 @@ class Ledger:
             else:
                 reason = self._change(event, arrival_ms, now_ms)
             self.contract.judge(now_ms, self.rules)
+            if contract is self.contract and contract.terms() != terms:
+                contract.post.look_again(now_ms, self.rules)
             self.contract.tell_policies(now_ms, self.rules)
             self.contract.done_ms = max(self.contract.done_ms, now_ms)
             self._look_ahead()
@@ -149,6 +152,7 @@ class Ledger:
         if self.contract is not None:
             self.contract.done_ms = max(self.contract.done_ms, now_ms)
             self.contract.look_again()
+            self.contract.post.take_rules(now_ms, rules)
             self._look_ahead()
 
     def figures(self) -> AccountFigures | None:

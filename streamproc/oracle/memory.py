@@ -133,7 +133,7 @@ class Memory:
     def _end(self, one: Reached) -> None:
         self.kept.remove(one)
         self.contract.outcome.audit["resolved"] += 1
-        if not self.contract.post.waits(one.rule, one.about):
+        if not self.contract.post.waits(one.rule, one.about, one.threshold):
             self.over.append(one)
 
     def _is_reached_again(self, one: Reached, rules: Rulebook) -> bool:

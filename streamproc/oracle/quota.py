@@ -112,13 +112,16 @@ class Members:
         self.by_name: dict[str, dict[str, Any]] = {}
 
     def recipients(self, audience: str, member: str) -> list[str]:
-        """Whom a reminder goes to; empty text is the pool's own number."""
+        """Whom a reminder goes to now; empty text is the pool's own number.
+
+        Who is no member, or not any more, is nobody in particular.
+        """
         if not self.by_name:
             return [""]
         owners = [name for name, one in self.by_name.items() if one["owner"]]
         owners = owners or [""]
         others = [name for name, one in self.by_name.items() if not one["owner"]]
-        users = [member] if member else others or owners
+        users = [member] if member in self.by_name else others or owners
         if audience == "both":
             return [*owners, *(name for name in users if name not in owners)]
         return owners if audience == "account_holder" else users

@@ -109,31 +109,24 @@ def _without_what_stays(bucket: Any, contract: Contract, rules: Rulebook) -> Any
 
 
 def speak(
-    contract: Contract, rule: Any, reasons: list[Reason], at_ms: int, rules: Rulebook
+    contract: Contract, rule: Any, reason: Reason, to: str, at_ms: int, rules: Rulebook
 ) -> None:
-    """Say it, with figures of now."""
-    kind, live = rule.kind, contract.live()
-    names = [one.about for one in reasons]
-    threshold, member, overage = None, "", contract.overage
+    """Say it to somebody, with figures of now."""
+    kind, live, about = rule.kind, contract.live(), reason.about
+    threshold, overage = None, contract.overage
     buckets: list[Any] = live
     first: Any = None
     if kind in OF_BUCKETS:
-        found = [(contract.bucket_called(one.about), one) for one in reasons]
-        pairs = [(bucket, one) for bucket, one in found if bucket is not None]
-        least = min(remaining(bucket) for bucket, _ in pairs)
-        leading = next(one for bucket, one in pairs if remaining(bucket) == least)
-        buckets = [bucket for bucket, _ in pairs]
-        threshold, member = leading.threshold, leading.detail
+        buckets = [contract.bucket_called(about)]
+        threshold = reason.threshold
     elif kind in OF_ACCOUNT:
-        threshold = None if kind in WITHOUT_LEVEL else reasons[-1].threshold
+        threshold = None if kind in WITHOUT_LEVEL else reason.threshold
     elif kind == "resolved":
-        of = rule_called(reasons[0].detail, rules)
-        threshold = None if of.kind in WITHOUT_LEVEL else reasons[0].threshold
-        if "" not in names:
-            buckets = [one for one in live if one["id"] in names]
-            caps = [contract.bucket_called(one) for one in names if one.startswith("member:")]
-            buckets += [one for one in caps if one is not None]
-            first = min(buckets, key=remaining)
+        of = rule_called(reason.detail, rules)
+        threshold = None if of.kind in WITHOUT_LEVEL else reason.threshold
+        if about:
+            buckets = [contract.bucket_called(about)]
+            first = buckets[0]
     elif kind == "forecast":
         buckets = foreseen(contract, rules)
         first = buckets[0] if buckets else None
@@ -152,18 +145,13 @@ def speak(
         if not any(is_home_data(one, rules) for one in buckets):
             first = buckets[0]
     elif kind in TIMED:
-        if "" not in names:
-            over_ones = sorted(
-                (one for one in contract.buckets if one["over"] and one["id"] in names),
-                key=lambda one: int(one["over_number"]),
-            )
-            buckets = [one for one in live if one["id"] in names]
-            # As they were just before they ended.
+        if about:
+            # What is over as it was just before it ended.
+            over_ones = [one for one in contract.buckets if one["over"] and one["id"] == about]
+            buckets = [one for one in live if one["id"] == about]
             buckets += [{**one, "expired": 0} for one in over_ones]
             first = buckets[0] if buckets else None
-    elif kind == "usage_corrected":
-        member = reasons[-1].detail
-    elif kind != "inactivity":
+    elif kind not in ("inactivity", "usage_corrected"):
         contract.at_hand().send(rule.id, kind, at_ms, [], rules)
         return
     summed = buckets
@@ -179,10 +167,10 @@ def speak(
         sum(one["used"] for one in summed),
         sum(remaining(one) for one in summed),
         overage,
+        to,
     )
     contract.periods.tell(contract, rule, at_ms)
     outcome = contract.outcome
-    for recipient in contract.members.recipients(rule.policy.audience, member):
-        outcome.reminders[key._replace(recipient=recipient)] += 1
-        outcome.audit["fired"] += 1
-        outcome.reminders_by_kind[kind] += 1
+    outcome.reminders[key] += 1
+    outcome.audit["fired"] += 1
+    outcome.reminders_by_kind[kind] += 1

@@ -171,7 +171,8 @@ def test_a_rule_can_be_about_some_buckets_only_and_tells_what_comes_after_them()
 2026-01-04 13:00  use 50 MB
      01-04 12:00  ends: day ends; another one costs €1.50
 2026-01-05 08:00  use 1200 MB
-                  every: week and data used up, then €0.05 per MB
+                  every: week used up, then €0.05 per MB
+                  every: data used up, then €0.05 per MB
 2026-01-05 09:00  top-up 50 MB
 2026-01-05 10:00  use 150 MB
                   every: extra data used up, then €0.03 per 10 MB

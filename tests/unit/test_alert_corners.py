@@ -329,7 +329,7 @@ def test_a_cap_counts_each_of_several_notices_that_waited_for_it() -> None:
         assert sent[index + 2] - sent[index] >= 3600
 
 
-def test_two_packs_of_one_rule_that_end_at_one_instant_are_one_message_of_a_group() -> None:
+def test_two_packs_that_end_at_one_instant_are_two_messages_of_a_group_too() -> None:
     text = (
         "rules:\n  - {id: ends, kind: before_expiry, days_before: 1, at: '10:00', group: g,"
         " category: c, texts: {en: '{bucket}'}}\n"
@@ -338,10 +338,10 @@ def test_two_packs_of_one_rule_that_end_at_one_instant_are_one_message_of_a_grou
     one = line(text, head=head)
     one.top_up(at=1, pack="day")
     one.top_up(at=1, pack="day")
-    assert story(one.reach(day(6))) == ["ends: day and day"]
+    assert story(one.reach(day(6))) == ["ends: day", "ends: day"]
 
 
-def test_two_packs_of_a_group_that_waited_are_told_once() -> None:
+def test_two_packs_of_a_group_that_waited_are_told_each() -> None:
     text = (
         "rules:\n  - {id: ends, kind: before_expiry, days_before: 1, at: '23:00', group: g,"
         " category: c, texts: {en: '{bucket}'}}\n"
@@ -353,5 +353,6 @@ def test_two_packs_of_a_group_that_waited_are_told_once() -> None:
     assert story(one.reach(day(6))) == [
         "(quiet_hours ends)",
         "(quiet_hours ends)",
-        "ends: day and day",
+        "ends: day",
+        "ends: day",
     ]

@@ -184,8 +184,8 @@ def test_outside_of_its_validity_a_rule_says_nothing() -> None:
 def test_who_opts_out_in_the_night_is_not_told_in_the_morning() -> None:
     one = line(rule("low", 50), alerts=NIGHT)
     one.use(500, at=1 + 23 / 24)
-    one.opt("usage", at=2)
-    assert story(one.reach(day(3))) == ["opted_out low 50"]
+    assert story(one.opt("usage", at=2)) == ["left_category UNSET", "opted_out low 50"]
+    assert story(one.reach(day(3))) == []
 
 
 def test_a_rule_that_is_gone_is_not_told_any_more() -> None:

@@ -18,6 +18,7 @@ from streamproc.core.events import (
     CostCapLifted,
     CostCapRestored,
     MemberJoined,
+    MemberLeft,
     PlanChanged,
     ToppedUp,
     UsageRecorded,
@@ -123,6 +124,8 @@ class Play:
             if words[0].isdigit():
                 return ToppedUp(*common, granted_bytes=amount(words))
             return ToppedUp(*common, pack=words[0])
+        if kind == "leave":
+            return MemberLeft(*common, words[0])
         if kind == "join":
             more = {"cap_bytes": int(options["cap"])} if "cap" in options else {}
             return MemberJoined(
@@ -188,6 +191,7 @@ def test_every_feature_has_an_example() -> None:
         *("which bucket is charged", "hours of the day", "roll-over", "unlimited plans"),
         *("plan change in mid-cycle", "prices, caps and consent", "throttling and barring"),
         *("pools", "refunds and bad batches", "late and repeated events"),
+        *("who of a pool is told what", "top-ups that are one balance", "refunds that flap"),
     }
     for link in re.findall(r"\]\(#([^)]+)\)", PAGE):
         assert link in [re.sub(r"[^a-z0-9 -]", "", one).replace(" ", "-") for one in shown]

@@ -8,12 +8,13 @@ is whenever the threshold is un-crossed (law 13).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from streamproc.core.alerts.figures import level_of, value_of
-from streamproc.core.alerts.gate import Message, Speaker, rule_of
+from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken, urgency
 from streamproc.core.alerts.records import of_level
@@ -21,7 +22,8 @@ from streamproc.core.alerts.rules import ResolvedRule, WatchRule
 from streamproc.core.alerts.state import Alarm, Mark
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.model import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
-from streamproc.core.quota.pools import cap_bucket_of
+from streamproc.core.quota.audience import of_account
+from streamproc.core.quota.pools import cap_bucket_of, member_of_cap
 from streamproc.core.reminding import remind, threshold_of
 from streamproc.core.rulebook import Rulebook, UsageRule, used_level
 
@@ -132,10 +134,10 @@ def note(
                 fired.append(edge)
             continue
         if known.is_told and not any(_is_of(one, known) for one in counted):
+            name, level = edge.bucket_id, edge.threshold
+            member = member_of_cap(name) or UNSET
             out.append(
-                of_level(
-                    "hysteresis", subscriber, rule.id, edge.bucket_id, edge.threshold, at_ms, cause
-                )
+                of_level("hysteresis", subscriber, rule.id, name, level, at_ms, cause, member)
             )
     return fired, out
 
@@ -199,7 +201,10 @@ def rejudge(
     marks: dict[str, list[Mark]] = {}
     for alarm in over:
         name, bucket_id, threshold = alarm.rule, alarm.bucket, alarm.threshold
-        out.append(of_level("resolved", subscriber, name, bucket_id, threshold, at_ms, cause))
+        member = member_of_cap(bucket_id) or UNSET
+        out.append(
+            of_level("resolved", subscriber, name, bucket_id, threshold, at_ms, cause, member)
+        )
         mark = Mark(at_ms, bucket_id, threshold, at_ms, name)
         if not _is_waiting(account, alarm) and _is_over(account, mark, rules):
             marks.setdefault(name, []).append(mark)
@@ -211,8 +216,7 @@ def rejudge(
         for name in sorted(follower.of & marks.keys(), key=lambda one: _urgency(one, rules)):
             for bucket_id, mark in {mark.bucket: mark for mark in marks[name]}.items():
                 found.setdefault(bucket_id, mark)
-        if found:
-            messages.append(Message(RESOLVED, follower, list(found.values()), cause))
+        messages += [Message(RESOLVED, follower, mark, cause) for mark in found.values()]
     return messages, out
 
 
@@ -225,12 +229,17 @@ def rename_bucket(account: Account, old: str, new: str) -> None:
         if alarm.bucket == old:
             alarm.bucket = new
     for waiting in extra.waiting:
-        if any(one.bucket == old for one in waiting.marks):
-            waiting.marks = [
-                replace(one, bucket=new) if one.bucket == old else one
-                for one in waiting.marks
-                if one.bucket != new
-            ]
+        if waiting.speaker in _ABOUT_BUCKETS:
+            waiting.marks = _renamed(waiting.marks, old, new)
+            waiting.lower = _renamed(waiting.lower, old, new)
+
+
+_ABOUT_BUCKETS: Final = ("usage", "resolved", "timed")
+"""Speakers whose marks name buckets; notices name what they are about."""
+
+
+def _renamed(marks: list[Mark], old: str, new: str) -> list[Mark]:
+    return [replace(one, bucket=new) if one.bucket == old else one for one in marks]
 
 
 def _is_tracked(rule: UsageRule | WatchRule, at_ms: int, rules: Rulebook) -> bool:
@@ -257,7 +266,12 @@ def _urgency(name: str, rules: Rulebook) -> tuple[bool, int, int]:
 def _is_waiting(account: Account, alarm: Alarm) -> bool:
     """Who was not told of something yet need not know that it is over."""
     return account.extra is not None and any(
-        one.rule == alarm.rule and any(mark.bucket == alarm.bucket for mark in one.marks)
+        one.rule == alarm.rule
+        and not one.told
+        and any(
+            (mark.bucket, mark.threshold) == (alarm.bucket, alarm.threshold)
+            for mark in (*one.marks, *one.lower)
+        )
         for one in account.extra.waiting
     )
 
@@ -299,34 +313,36 @@ def _say(
     account: Account,
     subscriber: str,
     rule: Spoken,
-    marks: list[Mark],
+    mark: Mark,
+    to: list[str],
     cycle_start_ms: int,
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, ResolvedRule)
-    names = {mark.bucket for mark in marks}
-    buckets = [one for one in account.buckets if "" in names or one.id in names]
-    if "" not in names:
-        caps = (cap_bucket_of(account, mark.bucket) for mark in marks)
-        buckets += [one for one in caps if one is not None]
-    leading = marks[0]
-    of = rules.rules_by_id[leading.detail]
+    bucket = bucket_of(account, mark.bucket) if mark.bucket else None
+    of = rules.rules_by_id[mark.detail]
     assert isinstance(of, UsageRule | WatchRule)
     return remind(
         account,
         subscriber,
         rule,
-        buckets,
-        None if "" in names else min(buckets, key=lambda one: one.remaining_bytes),
-        threshold_of(of, leading.threshold),
-        ",".join(f"{one.detail}/{one.bucket}/{one.threshold}@{one.arming}" for one in marks),
+        [bucket] if bucket else list(account.buckets),
+        bucket,
+        threshold_of(of, mark.threshold),
+        f"{mark.detail}/{mark.bucket}/{mark.threshold}@{mark.arming}",
         cycle_start_ms,
         as_of_ms,
         cause,
         rules,
+        to,
     )
 
 
-RESOLVED = Speaker("resolved", rule_of(ResolvedRule), _is_true, _say)
+def _last(rule: Spoken, mark: Mark) -> int:
+    """What was over last is told; what was before, if that is reached again."""
+    return mark.at_ms
+
+
+RESOLVED = Speaker("resolved", rule_of(ResolvedRule), _is_true, _say, of_account, _last)

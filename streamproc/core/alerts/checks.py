@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from streamproc.core.alerts.alarms import Edge
-from streamproc.core.alerts.gate import Message, Speaker, rule_of
+from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.own import own_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.rules import CheckRule, WatchRule
@@ -23,6 +23,7 @@ from streamproc.core.charging import crossings_between
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.instants import NEVER_MS, from_ms
 from streamproc.core.model import ALLOWANCE, Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.quota.audience import of_account
 from streamproc.core.quota.home_data import alike, home_data_of, is_endless
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import Rulebook
@@ -94,7 +95,7 @@ def due(
                 )
             )
             continue
-        messages.append(Message(CHECKS, rule, [Mark(at_ms, arming=at_ms)], cause))
+        messages.append(Message(CHECKS, rule, Mark(at_ms, arming=at_ms), cause))
     return messages, missed
 
 
@@ -176,7 +177,8 @@ def _say(
     account: Account,
     subscriber: str,
     rule: Spoken,
-    marks: list[Mark],
+    mark: Mark,
+    to: list[str],
     cycle_start_ms: int,
     as_of_ms: int,
     cause: Cause,
@@ -193,13 +195,14 @@ def _say(
         buckets,
         subject,
         None,
-        f"@{marks[-1].arming}",
+        f"@{mark.arming}",
         cycle_start_ms,
         as_of_ms,
         cause,
         rules,
+        to,
         runs_out_ms=runs_out_ms(account, as_of_ms, rules) if is_forecast else None,
     )
 
 
-CHECKS = Speaker("checks", rule_of(CheckRule), _is_true, _say)
+CHECKS = Speaker("checks", rule_of(CheckRule), _is_true, _say, of_account)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from streamproc.core.alerts.policy import QuietHours, Spoken
 from streamproc.core.alerts.quiet import quiet_until_ms
+from streamproc.core.alerts.state import Told
 from streamproc.core.calendar import clock_time, known_zone
-from streamproc.core.model import Account, drop_empty_extra, extra_of
+from streamproc.core.model import Account, Extra, drop_empty_extra, extra_of
 from streamproc.core.rulebook import Rulebook
 
 
@@ -19,23 +20,37 @@ class Delay(NamedTuple):
     until_ms: int
 
 
-def earliest(account: Account, rule: Spoken, since_ms: int, at_ms: int, rules: Rulebook) -> Delay:
-    """When a message may go out, from an instant on, and what keeps it until then."""
-    policy, extra = rule.policy, account.extra
+def earliest(
+    account: Account,
+    to: str,
+    rule: Spoken,
+    since_ms: int,
+    at_ms: int,
+    rules: Rulebook,
+    cool_ms: int = 0,
+) -> Delay:
+    """When a message to a recipient may go out, from an instant on, and what keeps it until then.
+
+    ``since_ms`` is when there was reason for it first, ``cool_ms`` the end of a cool-down that the
+    account does not know of yet.
+    """
+    policy = rule.policy
     delay = Delay("", at_ms)
     if policy.coalesce_ms and since_ms + policy.coalesce_ms > delay.until_ms:
         delay = Delay("coalescing", since_ms + policy.coalesce_ms)
-    if extra is not None:
-        if extra.cooling and (cool_ms := extra.cooling.get(rule.id, 0)) > delay.until_ms:
-            delay = Delay("cool_down", cool_ms)
-        if not rule.mandatory:
-            sent = extra.sent_ms
-            for cap in rules.alerts.caps:
-                # The last but so many must have left the window.
-                if len(sent) >= cap.messages and (
-                    (free_ms := sent[-cap.messages] + cap.window_ms) > delay.until_ms
-                ):
-                    delay = Delay("capped", free_ms)
+    told = _told(account, to)
+    if told is not None:
+        cool_ms = max(cool_ms, told.cooling.get(rule.id, 0))
+    if cool_ms > delay.until_ms:
+        delay = Delay("cool_down", cool_ms)
+    if told is not None and not rule.mandatory:
+        sent = told.sent_ms
+        for cap in rules.alerts.caps:
+            # The last but so many must have left the window.
+            if len(sent) >= cap.messages and (
+                (free_ms := sent[-cap.messages] + cap.window_ms) > delay.until_ms
+            ):
+                delay = Delay("capped", free_ms)
     hours = _quiet_hours(account, rules)
     if hours is not None and policy.in_quiet_hours == "hold":
         end_ms = quiet_until_ms(hours, delay.until_ms, known_zone(account.time_zone))
@@ -55,18 +70,31 @@ def _quiet_hours(account: Account, rules: Rulebook) -> QuietHours | None:
     return QuietHours(clock_time(start), clock_time(end))
 
 
-def note_sent(account: Account, told: list[Spoken], at_ms: int, rules: Rulebook) -> None:
-    """Remember what caps and cool-downs count, mandatory messages too."""
-    cooling = [rule for rule in told if rule.policy.cool_down_ms]
-    kept = max((cap.messages for cap in rules.alerts.caps), default=0)
-    if not cooling and not kept:
-        return
+def _told(account: Account, to: str) -> Extra | Told | None:
+    """What is remembered of the messages to a recipient; empty is the account's own number."""
+    extra = account.extra
+    return extra if extra is None or not to else extra.members_told.get(to)
+
+
+def _told_of(account: Account, to: str) -> Extra | Told:
+    """The same, to be changed; made if there is none."""
     extra = extra_of(account)
-    for rule in cooling:
-        extra.cooling[rule.id] = at_ms + rule.policy.cool_down_ms
+    return extra.members_told.setdefault(to, Told()) if to else extra
+
+
+def note_sent(account: Account, to: str, at_ms: int, rules: Rulebook) -> None:
+    """Remember a message for the caps, which count mandatory ones, too."""
+    kept = max((cap.messages for cap in rules.alerts.caps), default=0)
     if kept:
-        insort(extra.sent_ms, at_ms)
-        del extra.sent_ms[:-kept]
+        sent = _told_of(account, to).sent_ms
+        insort(sent, at_ms)
+        del sent[:-kept]
+
+
+def note_cooling(account: Account, to: str, rule: Spoken, at_ms: int) -> None:
+    """Remember until when a rule is silent to a recipient."""
+    if rule.policy.cool_down_ms:
+        _told_of(account, to).cooling[rule.id] = at_ms + rule.policy.cool_down_ms
 
 
 def tidy(account: Account, at_ms: int, rules: Rulebook) -> None:
@@ -74,9 +102,19 @@ def tidy(account: Account, at_ms: int, rules: Rulebook) -> None:
     extra = account.extra
     if extra is None:
         return
-    if extra.sent_ms:
-        window_ms = max((cap.window_ms for cap in rules.alerts.caps), default=0)
-        extra.sent_ms = [one for one in extra.sent_ms if one > at_ms - window_ms]
-    if extra.cooling:
-        extra.cooling = {rule: end_ms for rule, end_ms in extra.cooling.items() if end_ms > at_ms}
+    window_ms = max((cap.window_ms for cap in rules.alerts.caps), default=0)
+    _forget_old(extra, at_ms, window_ms)
+    for told in extra.members_told.values():
+        _forget_old(told, at_ms, window_ms)
+    if extra.members_told:
+        extra.members_told = {
+            to: one for to, one in extra.members_told.items() if one.sent_ms or one.cooling
+        }
     drop_empty_extra(account)
+
+
+def _forget_old(told: Extra | Told, at_ms: int, window_ms: int) -> None:
+    if told.sent_ms:
+        told.sent_ms = [one for one in told.sent_ms if one > at_ms - window_ms]
+    if told.cooling:
+        told.cooling = {rule: end_ms for rule, end_ms in told.cooling.items() if end_ms > at_ms}

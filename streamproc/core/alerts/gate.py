@@ -2,73 +2,36 @@
 
 Who has something to say hands over :class:`Message` s (:func:`submit`). The gate drops what the
 subscriber opted out of, and sends the rest or holds it back: in quiet hours, under a frequency
-cap, in a rule's cool-down, or while it waits for others to be told together with. What is held
-lies in ``Extra.waiting`` and is due at its ``until_ms``; then (:func:`release`) its
-:class:`Speaker` is asked whether it is still true, and says it with figures as of then. Every
-delay and every drop is audited. Nothing is lost otherwise.
+cap, in a rule's cool-down, or while it waits for others to be told together with
+(``passing.py``). What is held lies in ``Extra.waiting``, one entry for each rule, bucket and
+recipients, and is due at its ``until_ms``; then (:func:`release`) its speaker is asked whether it
+is still true, and says it with figures as of then. If what it waits for changes, it is looked at
+again (:func:`look_again`). Every delay and every drop is audited. Nothing is lost otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from streamproc.core.alerts.delays import Delay, earliest, note_sent, tidy
-from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED, Spoken, urgency
-from streamproc.core.alerts.records import audit_marks, cause_of_release, refused
-from streamproc.core.alerts.state import Mark, Waiting
+from msgspec.structs import replace
+
+from streamproc.core.alerts.delays import Delay, earliest, tidy
+from streamproc.core.alerts.judging import forget, is_opted_out, is_wanted, judge, lower_marks
+from streamproc.core.alerts.message import (
+    Entry,
+    Message,
+    Speakers,
+    entry_of,
+    recipients_left,
+)
+from streamproc.core.alerts.passing import Pass
+from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED, urgency
+from streamproc.core.alerts.records import audit_mark, cause_of_release, refused
+from streamproc.core.alerts.state import Waiting
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.model import Account, drop_empty_extra, extra_of
+from streamproc.core.model import Account, drop_empty_extra
 from streamproc.core.rulebook import Rulebook
-
-
-class Speaker(NamedTuple):
-    """One kind of messages. ``find``, ``is_true`` and ``say`` are functions of these alone."""
-
-    name: str
-    """Kept in state records: it never changes."""
-    find: Callable[[Rulebook, str], Spoken | None]
-    """The rule of an id, or None if it is gone."""
-    is_true: Callable[[Account, Spoken, Mark, int, Rulebook], bool]
-    """Whether a reason still holds at an instant (ms)."""
-    say: Callable[[Account, str, Spoken, list[Mark], int, int, Cause, Rulebook], list[Effect]]
-    """The message about marks: account, subscriber, rule, marks (at least one), start of the cycle
-    it belongs to (ms), instant that its figures are of (ms), cause, rules. The account may note
-    that it was told."""
-    is_of_one_mark: bool = False
-    """Each of its marks is a message of its own, which a cap counts: they wait one by one."""
-
-
-Speakers = Mapping[str, Speaker]
-
-
-def rule_of(*kinds: type) -> Callable[[Rulebook, str], Spoken | None]:
-    """A speaker's ``find`` for rules of these types, by id among all rules."""
-
-    def find(rules: Rulebook, rule_id: str) -> Spoken | None:
-        rule = rules.rules_by_id.get(rule_id)
-        return rule if isinstance(rule, kinds) else None
-
-    return find
-
-
-class Message(NamedTuple):
-    """Something to say; its marks are true now."""
-
-    speaker: Speaker
-    rule: Spoken
-    marks: list[Mark]
-    cause: Cause
-
-
-class _Entry(NamedTuple):
-    """A message on its way, held back before (``is_held``) or new."""
-
-    speaker: Speaker
-    rule: Spoken
-    waiting: Waiting
-    is_held: bool
 
 
 def submit(
@@ -86,7 +49,7 @@ def submit(
     that a worker that comes back at night wakes nobody.
     """
     out: list[Effect] = []
-    entries: list[_Entry] = []
+    entries: list[Entry] = []
     if len(messages) > 1:
         messages = sorted(messages, key=lambda one: urgency(one.rule))
     is_simple = (
@@ -94,17 +57,21 @@ def submit(
         and account.extra is None
         and all(one.rule.policy is PLAIN for one in messages)
     )
-    for speaker, rule, marks, cause in messages:
-        if not _is_wanted(account, subscriber, rule, marks, at_ms, cause, out):
+    _split(account)
+    for speaker, rule, mark, cause, lower in messages:
+        if not is_wanted(account, subscriber, rule, mark, at_ms, cause, out):
             continue
         start_ms = account.cycle_start_ms
         if is_simple:
-            out.extend(speaker.say(account, subscriber, rule, marks, start_ms, at_ms, cause, rules))
+            out += speaker.say(account, subscriber, rule, mark, [""], start_ms, at_ms, cause, rules)
             continue
-        waiting = Waiting(speaker.name, rule.id, list(marks), at_ms, at_ms, start_ms, cause)
-        entries.append(_Entry(speaker, rule, waiting, False))
+        waiting = Waiting(speaker.name, rule.id, [mark], at_ms, at_ms, start_ms, cause)
+        if speaker.order is not None:
+            waiting.lower = lower_marks(list(lower), mark.threshold)
+        entries.append(Entry(speaker, rule, waiting, False))
     if entries:
-        _pass(account, subscriber, entries, at_ms, max(at_ms, wall_ms), rules, speakers, out)
+        wall_ms = max(at_ms, wall_ms)
+        Pass(account, subscriber, at_ms, wall_ms, rules, speakers, out).run(entries)
     return out
 
 
@@ -118,16 +85,82 @@ def release(
 ) -> list[Effect]:
     """Send what was held until ``at_ms`` and is still true; ``wall_ms`` as in :func:`submit`."""
     out: list[Effect] = []
-    entries: list[_Entry] = []
-    for waiting in _waiting_of(account):
-        if waiting.until_ms <= at_ms:
-            entry = _judge(account, subscriber, waiting, at_ms, rules, speakers, out)
-            if entry is not None:
-                entries.append(entry)
-    if entries:
-        _pass(account, subscriber, entries, at_ms, max(at_ms, wall_ms), rules, speakers, out)
+    _split(account)
+    due = [one for one in _waiting_of(account) if one.until_ms <= at_ms]
+    wall_ms = max(at_ms, wall_ms)
+    _send(account, subscriber, due, at_ms, wall_ms, rules, speakers, out)
     tidy(account, at_ms, rules)
     return out
+
+
+class Terms(NamedTuple):
+    """What of an account decides when, and to whom, a held message goes."""
+
+    time_zone: str
+    quiet_minutes: tuple[int, ...]
+    opted_out: frozenset[str]
+    members: tuple[tuple[str, bool], ...]
+    """Of a pool; the flag says who owns it."""
+
+
+def terms_of(account: Account) -> Terms:
+    """They are compared before and after an event: see :func:`look_again`."""
+    extra, quota = account.extra, account.quota
+    return Terms(
+        account.time_zone,
+        tuple(extra.quiet_minutes) if extra is not None else (),
+        frozenset(account.opted_out),
+        tuple((name, one.owner) for name, one in quota.members.items()) if quota else (),
+    )
+
+
+def look_again(
+    account: Account,
+    subscriber: str,
+    at_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+    speakers: Speakers,
+) -> list[Effect]:
+    """Whatever held messages wait for has changed: zone, quiet hours, opt-outs, members of a pool.
+
+    What is not wanted any more is dropped, what nothing delays any more is sent, and the rest
+    waits for another instant. Whether the rest is still true is asked when that has come.
+    """
+    out: list[Effect] = []
+    free: list[Waiting] = []
+    _split(account)
+    for waiting in _waiting_of(account).copy():
+        entry = entry_of(waiting, rules, speakers)
+        if entry is None:
+            continue
+        rule, mark = entry.rule, waiting.mark
+        if is_opted_out(account, rule):
+            out.append(refused("opted_out", subscriber, rule, mark, at_ms, cause))
+            forget(account, waiting)
+            continue
+        why, until_ms = _soonest(account, entry, at_ms, rules)
+        if until_ms <= at_ms:
+            free.append(waiting)
+        elif until_ms != waiting.until_ms:
+            waiting.until_ms = until_ms
+            to = recipients_left(entry, account)
+            audit_mark(why, subscriber, waiting, mark, to, at_ms, cause, out, until_ms)
+    _send(account, subscriber, free, at_ms, at_ms, rules, speakers, out)
+    drop_empty_extra(account)
+    return out
+
+
+def wait_by_new_rules(account: Account, now_ms: int, rules: Rulebook, speakers: Speakers) -> None:
+    """Other rules are in force since ``now_ms``: what by them waits for another instant is due at
+    once, to be sent or held anew."""
+    _split(account)
+    for waiting in _waiting_of(account):
+        entry = entry_of(waiting, rules, speakers)
+        if entry is None or waiting.until_ms <= now_ms:
+            continue
+        if _soonest(account, entry, now_ms, rules).until_ms != waiting.until_ms:
+            waiting.until_ms = max(now_ms, account.clock_ms + 1)
 
 
 def next_release_ms(account: Account) -> int:
@@ -138,11 +171,12 @@ def next_release_ms(account: Account) -> int:
 def forget_all(account: Account, subscriber: str, at_ms: int, cause: Cause) -> list[Effect]:
     """The contract is over: nothing that waits, or was remembered for rules, is of use any more."""
     out: list[Effect] = []
+    _split(account)
     for waiting in _waiting_of(account):
-        audit_marks("no_longer_true", subscriber, waiting, waiting.marks, at_ms, cause, out)
+        audit_mark("no_longer_true", subscriber, waiting, waiting.mark, [], at_ms, cause, out)
     extra = account.extra
     if extra is not None:
-        extra.waiting, extra.sent_ms, extra.cooling = [], [], {}
+        extra.waiting, extra.sent_ms, extra.cooling, extra.members_told = [], [], {}, {}
         extra.alarms, extra.speeds, extra.foretold, extra.used_ms = [], {}, {}, 0
         extra.own_thresholds = {}
         drop_empty_extra(account)
@@ -153,172 +187,52 @@ def _waiting_of(account: Account) -> list[Waiting]:
     return account.extra.waiting if account.extra is not None else []
 
 
-def _is_wanted(
+def _split(account: Account) -> None:
+    """Earlier versions kept the reasons of several buckets as one message: now they are several."""
+    extra = account.extra
+    if extra is None or all(len(one.marks) == 1 for one in extra.waiting):
+        return
+    extra.waiting = [
+        replace(one, marks=[mark], lower=list(one.lower), told=list(one.told))
+        for one in extra.waiting
+        for mark in one.marks
+    ]
+
+
+def _send(
     account: Account,
     subscriber: str,
-    rule: Spoken,
-    marks: list[Mark],
-    at_ms: int,
-    cause: Cause,
-    out: list[Effect],
-) -> bool:
-    """Opting out and validity; what they stop is audited once, by its first mark."""
-    policy = rule.policy
-    if rule.category in account.opted_out and not rule.mandatory:
-        out.append(refused("opted_out", subscriber, rule, marks[0], at_ms, cause))
-        return False
-    if policy is not PLAIN and not policy.valid_from_ms <= at_ms < policy.valid_until_ms:
-        out.append(refused("out_of_validity", subscriber, rule, marks[0], at_ms, cause))
-        return False
-    return True
-
-
-def _judge(
-    account: Account,
-    subscriber: str,
-    waiting: Waiting,
-    at_ms: int,
-    rules: Rulebook,
-    speakers: Speakers,
-    out: list[Effect],
-) -> _Entry | None:
-    """A held message with what is still true of it; None (and audited) if that is nothing."""
-    cause = cause_of_release(waiting, at_ms)
-    entry = _entry_of(waiting, rules, speakers)
-    true: list[Mark] = []
-    if entry is not None:
-        speaker, rule = entry.speaker, entry.rule
-        true = [one for one in waiting.marks if speaker.is_true(account, rule, one, at_ms, rules)]
-    false = [one for one in waiting.marks if one not in true]
-    audit_marks("no_longer_true", subscriber, waiting, false, at_ms, cause, out)
-    waiting.marks = true
-    if (
-        entry is not None
-        and true
-        and _is_wanted(account, subscriber, entry.rule, true, at_ms, cause, out)
-    ):
-        return entry
-    _forget(account, waiting)
-    return None
-
-
-def _entry_of(waiting: Waiting, rules: Rulebook, speakers: Speakers) -> _Entry | None:
-    """A held message; None if nobody says it any more."""
-    speaker = speakers.get(waiting.speaker)
-    if speaker is None:
-        return None
-    rule = speaker.find(rules, waiting.rule)
-    return None if rule is None else _Entry(speaker, rule, waiting, True)
-
-
-def _pass(
-    account: Account,
-    subscriber: str,
-    entries: list[_Entry],
+    held: list[Waiting],
     at_ms: int,
     wall_ms: int,
     rules: Rulebook,
     speakers: Speakers,
     out: list[Effect],
 ) -> None:
-    """Send or hold, the most urgent first: a cap lets through what matters most."""
-    bundles: dict[str, list[_Entry]] = {}
-    for number, entry in enumerate(sorted(entries, key=lambda one: urgency(one.rule))):
-        # Without a group each is alone: two packs that end at one instant are two messages. In a
-        # group they are one, which names both.
-        bundle = bundles.setdefault(entry.rule.policy.group or f"#{number}", [])
-        same = next((one for one in bundle if one.rule.id == entry.rule.id), None)
-        if same is not None:
-            same.waiting.marks.extend(entry.waiting.marks)
-        else:
-            bundle.append(entry)
-    for key, bundle in bundles.items():
-        _join_held(account, subscriber, bundle, at_ms, out)
-        delays = [
-            earliest(account, one.rule, one.waiting.since_ms, wall_ms, rules) for one in bundle
-        ]
-        if min(one.until_ms for one in delays) > wall_ms:
-            for entry, delay in zip(bundle, delays, strict=True):
-                _hold(account, subscriber, entry, delay, at_ms, out)
+    """Let what was held, and is still true, pass once more."""
+    entries: list[Entry] = []
+    for waiting in held:
+        entry = entry_of(waiting, rules, speakers)
+        if entry is None:
+            cause = cause_of_release(waiting, at_ms)
+            audit_mark("no_longer_true", subscriber, waiting, waiting.mark, [], at_ms, cause, out)
+            forget(account, waiting)
             continue
-        # One of them may go: what waits of the same group goes with it.
-        taken = {id(one.waiting) for one in bundle}
-        for waiting in _waiting_of(account).copy():
-            if id(waiting) in taken:
-                continue
-            held = _entry_of(waiting, rules, speakers)
-            if held is None or held.rule.policy.group != key:
-                continue
-            other = _judge(account, subscriber, waiting, at_ms, rules, speakers, out)
-            if other is not None:
-                bundle.append(other)
-        _send(account, subscriber, bundle, at_ms, rules, out)
+        entry = judge(account, subscriber, entry, at_ms, rules, out)
+        if entry is not None:
+            entries.append(entry)
+    if entries:
+        Pass(account, subscriber, at_ms, wall_ms, rules, speakers, out).run(entries)
 
 
-def _join_held(
-    account: Account, subscriber: str, bundle: list[_Entry], at_ms: int, out: list[Effect]
-) -> None:
-    """Put new messages to those of the same rule that wait already."""
-    for index, (speaker, rule, waiting, is_held) in enumerate(bundle):
-        if is_held:
-            continue
-        for held in _waiting_of(account):
-            if held.speaker == speaker.name and held.rule == rule.id:
-                over = {one.bucket for one in waiting.marks}
-                if speaker.is_of_one_mark and held.marks[0].bucket not in over:
-                    continue
-                gone = [one for one in held.marks if one.bucket in over]
-                audit_marks("superseded", subscriber, held, gone, at_ms, waiting.cause, out)
-                held.marks = [one for one in held.marks if one.bucket not in over]
-                held.marks += waiting.marks
-                held.cycle_start_ms, held.cause = waiting.cycle_start_ms, waiting.cause
-                bundle[index] = _Entry(speaker, rule, held, False)
-
-
-def _hold(
-    account: Account,
-    subscriber: str,
-    entry: _Entry,
-    delay: Delay,
-    at_ms: int,
-    out: list[Effect],
-) -> None:
-    why, until_ms = delay
-    waiting = entry.waiting
-    waiting.until_ms = until_ms
-    extra = extra_of(account)
-    if not any(one is waiting for one in extra.waiting):
-        extra.waiting.append(waiting)
-    account.next_due_ms = min(account.next_due_ms, until_ms)
-    cause = cause_of_release(waiting, at_ms) if entry.is_held else waiting.cause
-    audit_marks(why, subscriber, waiting, waiting.marks, at_ms, cause, out, until_ms=until_ms)
-
-
-def _send(
-    account: Account,
-    subscriber: str,
-    bundle: list[_Entry],
-    at_ms: int,
-    rules: Rulebook,
-    out: list[Effect],
-) -> None:
-    """Say the most urgent of a bundle; the others are told with it."""
-    bundle.sort(key=lambda one: urgency(one.rule))
-    for entry in bundle[1:]:
-        cause = entry.waiting.cause
-        audit_marks("merged", subscriber, entry.waiting, entry.waiting.marks, at_ms, cause, out)
-    speaker, rule, waiting, is_held = bundle[0]
-    cause = cause_of_release(waiting, at_ms) if is_held else waiting.cause
-    out.extend(
-        speaker.say(
-            account, subscriber, rule, waiting.marks, waiting.cycle_start_ms, at_ms, cause, rules
-        )
+def _soonest(account: Account, entry: Entry, at_ms: int, rules: Rulebook) -> Delay:
+    """When the first of its recipients may hear a message, and what delays it until then."""
+    since_ms = entry.waiting.since_ms
+    return min(
+        (
+            earliest(account, to, entry.rule, since_ms, at_ms, rules)
+            for to in recipients_left(entry, account)
+        ),
+        key=lambda one: one.until_ms,
+        default=Delay("", at_ms),
     )
-    for entry in bundle:
-        _forget(account, entry.waiting)
-    note_sent(account, [entry.rule for entry in bundle], at_ms, rules)
-
-
-def _forget(account: Account, waiting: Waiting) -> None:
-    if account.extra is not None:
-        account.extra.waiting = [one for one in account.extra.waiting if one is not waiting]

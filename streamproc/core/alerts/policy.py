@@ -86,6 +86,10 @@ class Spoken(Protocol):
         """Unique among all that speak through one speaker."""
 
     @property
+    def kind(self) -> str:
+        """What it is about, in the words of the rules file."""
+
+    @property
     def category(self) -> str:
         """What subscribers opt out of."""
 

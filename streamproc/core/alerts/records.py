@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark, Waiting
@@ -33,6 +33,7 @@ def of_level(
     threshold: int,
     at_ms: int,
     cause: Cause,
+    member: str | UnsetType = UNSET,
 ) -> Audited:
     """About a threshold (-1: the rule has none) of a bucket (empty: of the account)."""
     return audited(
@@ -43,27 +44,30 @@ def of_level(
         rule=rule,
         bucket=bucket or UNSET,
         threshold=threshold if threshold >= 0 else UNSET,
+        member=member,
     )
 
 
-def audit_marks(
+def audit_mark(
     decision: str,
     subscriber: str,
     waiting: Waiting,
-    marks: list[Mark],
+    mark: Mark,
+    to: list[str],
     at_ms: int,
     cause: Cause,
     out: list[Effect],
-    until_ms: int | None = None,
+    until_ms: int = 0,
 ) -> None:
-    """One record per reason; ``until_ms`` tells how long it is held."""
-    for mark in marks:
-        record = of_level(
-            decision, subscriber, waiting.rule, mark.bucket, mark.threshold, at_ms, cause
-        )
-        if until_ms is not None:
-            record.figures["until_ms"] = until_ms
-        out.append(record)
+    """The record of one reason. ``until_ms`` tells how long it is held; of recipients ``to`` a
+    single member of a pool is named."""
+    record = of_level(
+        decision, subscriber, waiting.rule, mark.bucket, mark.threshold, at_ms, cause,
+        to[0] if len(to) == 1 and to[0] else UNSET,
+    )  # fmt: skip
+    if until_ms:
+        record.figures["until_ms"] = until_ms
+    out.append(record)
 
 
 def cause_of_release(waiting: Waiting, at_ms: int) -> Cause:

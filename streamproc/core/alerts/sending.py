@@ -9,8 +9,8 @@ from typing import Final
 
 from streamproc.core.alerts import alarms, checks, gate
 from streamproc.core.alerts.alarms import Edge
-from streamproc.core.alerts.gate import Message
 from streamproc.core.alerts.losses import Standing, edges_of_loss
+from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.policy import UNRESTRICTED, leaves_no_trace
 from streamproc.core.alerts.timed import TIMED
 from streamproc.core.alerts.usage import USAGE, edges_of_crossed, messages_of_edges
@@ -47,6 +47,13 @@ def release(
 ) -> list[Effect]:
     """Send what was held until an instant; see :func:`gate.release`."""
     return gate.release(account, subscriber, at_ms, wall_ms, rules, SPEAKERS)
+
+
+def look_again(
+    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
+) -> list[Effect]:
+    """What is held waits for something else now; see :func:`gate.look_again`."""
+    return gate.look_again(account, subscriber, at_ms, cause, rules, SPEAKERS)
 
 
 def after_usage(

@@ -22,18 +22,37 @@ class Mark(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Waiting(Struct, array_like=True, gc=False):
-    """A message that the gate holds back until ``until_ms``; one per speaker and rule."""
+    """A message that the gate holds back until ``until_ms``: of one rule, about one thing."""
 
     speaker: str
     rule: str
     marks: list[Mark]
-    """At most one per bucket: a later one takes its place."""
+    """One: the reason. Earlier versions kept one per bucket; the gate splits such a record."""
     since_ms: int
     until_ms: int
     cycle_start_ms: int
     """The billing cycle of the last reason; a part of the reminder's id."""
     cause: Cause
     """Of the last reason."""
+    lower: list[Mark] = []
+    """Reasons that it superseded and that were never told: if it is not true any more, the highest
+    of them that still is takes its place."""
+    told: list[str] = []
+    """Those of a pool that it was sent to already, while others still wait for it."""
+
+    @property
+    def mark(self) -> Mark:
+        """The reason."""
+        return self.marks[0]
+
+
+class Told(Struct, array_like=True, gc=False):
+    """What caps and cool-downs count of the messages to one of a pool."""
+
+    sent_ms: list[int] = []
+    """As ``Extra.sent_ms``."""
+    cooling: dict[str, int] = {}
+    """As ``Extra.cooling``."""
 
 
 class Alarm(Struct, array_like=True, gc=False):

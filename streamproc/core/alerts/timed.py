@@ -5,12 +5,13 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from streamproc.core.alerts.gate import Message, Speaker, rule_of
+from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.instants import from_ms
 from streamproc.core.model import Account, Bucket
+from streamproc.core.quota.audience import of_account
 from streamproc.core.quota.home_data import home_data_of
 from streamproc.core.quota.periods import note_told
 from streamproc.core.quota.rollover import ending_with_cycle, lost_with_cycle
@@ -33,7 +34,7 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
     if rule.kind == "cycle_end":
         return mark.at_ms >= account.cycle_start_ms and bool(account.history)
     if rule.kind == "expiry" and not rule.hours_before:
-        return bool(_named(account, {mark.bucket}))
+        return bool(_named(account, mark.bucket))
     if rule.kind not in ("before_expiry", "expiry"):
         return True
     return any(
@@ -46,7 +47,8 @@ def _say(
     account: Account,
     subscriber: str,
     rule: Spoken,
-    marks: list[Mark],
+    mark: Mark,
+    to: list[str],
     cycle_start_ms: int,
     as_of_ms: int,
     cause: Cause,
@@ -56,13 +58,12 @@ def _say(
     told = account
     if rule.kind == "cycle_end":
         account = _as_it_ended(account)
-    names = {mark.bucket for mark in marks}
     buckets, subject = account.buckets, None
     if rule.kind == "before_cycle_end":
         buckets = lost_with_cycle(account, rule, rules)
         subject = None if home_data_of(buckets, rules) else buckets[0]
-    elif "" not in names:
-        buckets = _named(account, names)
+    elif mark.bucket:
+        buckets = _named(account, mark.bucket)
         subject = buckets[0] if buckets else None
     out = remind(
         account,
@@ -71,20 +72,21 @@ def _say(
         buckets,
         subject,
         None,
-        ",".join(f"{mark.bucket}@{mark.arming}" for mark in marks),
+        f"{mark.bucket}@{mark.arming}",
         cycle_start_ms,
         as_of_ms,
         cause,
         rules,
+        to,
     )
     note_told(told, rule, rules)
     return out
 
 
-def _named(account: Account, names: set[str]) -> list[Bucket]:
-    """Buckets of an account; those that ended within the cycle as they were just before."""
-    over = [replace(one, expired_bytes=0) for one in account.ended if one.id in names]
-    return [one for one in account.buckets if one.id in names] + over
+def _named(account: Account, name: str) -> list[Bucket]:
+    """The bucket of an id, if there is one; if it ended within the cycle, as it was just before."""
+    over = [replace(one, expired_bytes=0) for one in account.ended if one.id == name]
+    return [one for one in account.buckets if one.id == name] + over
 
 
 def _as_it_ended(account: Account) -> Account:
@@ -103,7 +105,7 @@ def _as_it_ended(account: Account) -> Account:
     )
 
 
-TIMED = Speaker("timed", rule_of(TimedRule), _is_true, _say)
+TIMED = Speaker("timed", rule_of(TimedRule), _is_true, _say, of_account)
 
 
 def message_of_due(
@@ -129,4 +131,4 @@ def message_of_due(
             bucket=bucket_id or UNSET,
             lateness_ms=lateness_ms,
         )
-    return Message(TIMED, rule, [Mark(due.at_ms, bucket_id, arming=due.planned_ms)], cause)
+    return Message(TIMED, rule, Mark(due.at_ms, bucket_id, arming=due.planned_ms), cause)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from streamproc.core.alerts.alarms import Edge, bucket_of, is_reached
-from streamproc.core.alerts.gate import Message, Speaker, rule_of
+from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
-from streamproc.core.alerts.rules import WatchRule
 from streamproc.core.alerts.state import Mark
 from streamproc.core.alerts.watch import WATCH
 from streamproc.core.charging import Crossed
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.model import Account, Bucket
+from streamproc.core.quota.audience import of_member
+from streamproc.core.quota.pools import member_of_cap
 from streamproc.core.reminding import remind, threshold_of
 from streamproc.core.rulebook import Rulebook, UsageRule
 
@@ -37,44 +38,39 @@ def _say(
     account: Account,
     subscriber: str,
     rule: Spoken,
-    marks: list[Mark],
+    mark: Mark,
+    to: list[str],
     cycle_start_ms: int,
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
 ) -> list[Effect]:
-    """Several buckets at once: one reminder that names them, led by the emptiest."""
     assert isinstance(rule, UsageRule)
-    named: list[Bucket] = []
-    first: tuple[Bucket, Mark] | None = None
-    arming = ""
-    for mark in marks:
-        arming += f"{',' if arming else ''}{mark.bucket}/{mark.threshold}/{mark.arming}"
-        found = _bucket(account, mark)
-        if found is None:
-            continue
-        named.append(found)
-        if first is None or found.remaining_bytes < first[0].remaining_bytes:
-            first = found, mark
-    assert first is not None, "the gate asks for what is true only"
-    bucket, leading = first
+    bucket = _bucket(account, mark)
+    assert bucket is not None, "the gate asks for what is true only"
     return remind(
         account,
         subscriber,
         rule,
-        named,
+        [bucket],
         bucket,
-        threshold_of(rule, leading.threshold),
-        arming,
+        threshold_of(rule, mark.threshold),
+        f"{mark.bucket}/{mark.threshold}/{mark.arming}",
         cycle_start_ms,
         as_of_ms,
         cause,
         rules,
-        leading.detail,
+        to,
     )
 
 
-USAGE = Speaker("usage", rule_of(UsageRule), _is_true, _say)
+def _order(rule: Spoken, mark: Mark) -> int:
+    """Most used, or least left."""
+    is_of_used = rule.kind in ("usage_percent", "used_bytes")
+    return mark.threshold if is_of_used else -mark.threshold
+
+
+USAGE = Speaker("usage", rule_of(UsageRule), _is_true, _say, of_member, _order)
 
 
 def edges_of_crossed(crossed: list[Crossed]) -> list[Edge]:
@@ -94,38 +90,45 @@ def messages_of_edges(
     cause: Cause,
     member: str = "",
 ) -> tuple[list[Effect], list[Message]]:
-    """One message per rule, of the highest threshold of each bucket; the others are superseded.
+    """One message per rule and bucket, of its highest threshold; the others are superseded.
 
     ``member`` is who of a pool crossed them, if anybody in particular.
     """
     if len(edges) == 1:  # the usual case, in short
-        return [], [_message(edges[0].rule, [_mark(edges[0], as_of_ms, member)], cause)]
+        return [], [_message(edges[0], (), as_of_ms, cause, member)]
     out: list[Effect] = []
     tops: dict[tuple[str, str], Edge] = {}
+    lower: dict[tuple[str, str], list[Mark]] = {}
     for edge in edges:
         place = (edge.rule.id, edge.bucket_id)
         other = tops.get(place)
         if other is None:
             tops[place] = edge
             continue
-        lower, tops[place] = (other, edge) if edge.order >= other.order else (edge, other)
-        record = audited(
-            "superseded",
-            subscriber,
-            as_of_ms,
-            cause,
-            rule=lower.rule.id,
-            bucket=lower.bucket.id if lower.bucket else UNSET,
-            threshold=lower.threshold,
-        )
-        if lower.bucket:
-            record.figures["used_bytes"] = lower.bucket.used_bytes
-        out.append(record)
-    marks: dict[str, tuple[UsageRule | WatchRule, list[Mark]]] = {}
-    for edge in tops.values():
-        mark = _mark(edge, as_of_ms, member)
-        marks.setdefault(edge.rule.id, (edge.rule, []))[1].append(mark)
-    return out, [_message(rule, found, cause) for rule, found in marks.values()]
+        below, tops[place] = (other, edge) if edge.order >= other.order else (edge, other)
+        lower.setdefault(place, []).append(_mark(below, as_of_ms, member))
+        out.append(_superseded(below, subscriber, as_of_ms, cause, member))
+    return out, [
+        _message(edge, tuple(lower.get(place, ())), as_of_ms, cause, member)
+        for place, edge in tops.items()
+    ]
+
+
+def _superseded(edge: Edge, subscriber: str, as_of_ms: int, cause: Cause, member: str) -> Effect:
+    bucket = edge.bucket
+    record = audited(
+        "superseded",
+        subscriber,
+        as_of_ms,
+        cause,
+        rule=edge.rule.id,
+        bucket=bucket.id if bucket else UNSET,
+        threshold=edge.threshold,
+        member=member_of_cap(edge.bucket_id) or (member if bucket else "") or UNSET,
+    )
+    if bucket:
+        record.figures["used_bytes"] = bucket.used_bytes
+    return record
 
 
 def _mark(edge: Edge, as_of_ms: int, member: str) -> Mark:
@@ -135,5 +138,9 @@ def _mark(edge: Edge, as_of_ms: int, member: str) -> Mark:
     return Mark(as_of_ms, bucket.id, edge.threshold, bucket.arming, member)
 
 
-def _message(rule: UsageRule | WatchRule, marks: list[Mark], cause: Cause) -> Message:
-    return Message(USAGE if isinstance(rule, UsageRule) else WATCH, rule, marks, cause)
+def _message(
+    edge: Edge, lower: tuple[Mark, ...], as_of_ms: int, cause: Cause, member: str
+) -> Message:
+    rule = edge.rule
+    speaker = USAGE if isinstance(rule, UsageRule) else WATCH
+    return Message(speaker, rule, _mark(edge, as_of_ms, member), cause, lower)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from streamproc.core.alerts.alarms import Edge, is_reached
 from streamproc.core.alerts.figures import level_of, slide, speed_up, values_of
-from streamproc.core.alerts.gate import Speaker, rule_of
+from streamproc.core.alerts.message import Speaker, rule_of
 from streamproc.core.alerts.own import thresholds_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.rules import WatchRule
 from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.model import Account
+from streamproc.core.quota.audience import of_account
 from streamproc.core.reminding import remind, threshold_of
 from streamproc.core.rulebook import Rulebook
 
@@ -100,14 +101,14 @@ def _say(
     account: Account,
     subscriber: str,
     rule: Spoken,
-    marks: list[Mark],
+    mark: Mark,
+    to: list[str],
     cycle_start_ms: int,
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, WatchRule)
-    mark = marks[-1]
     return remind(
         account,
         subscriber,
@@ -120,7 +121,12 @@ def _say(
         as_of_ms,
         cause,
         rules,
+        to,
     )
 
 
-WATCH = Speaker("watch", rule_of(WatchRule), _is_true, _say)
+def _order(rule: Spoken, mark: Mark) -> int:
+    return mark.threshold
+
+
+WATCH = Speaker("watch", rule_of(WatchRule), _is_true, _say, of_account, _order)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from streamproc.core.alerts.gate import Message, Speaker
+from streamproc.core.alerts.message import Message, Speaker
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.calendar import local_minute
@@ -23,6 +23,7 @@ from streamproc.core.notices.composing import (
     name_of,
     shown_keyword,
 )
+from streamproc.core.quota.audience import of_own_number
 from streamproc.core.quota.home_data import home_data_of, shown
 from streamproc.core.reminding import local_end
 from streamproc.core.rulebook import Rulebook
@@ -37,7 +38,7 @@ def message_of(
 ) -> Message:
     """A notice for the gate; ``arming`` tells it apart from others of its kind in the cycle."""
     mark = Mark(at_ms, bucket=arming, detail=_SEPARATOR.join(facts))
-    return Message(NOTICE, notice, [mark], cause)
+    return Message(NOTICE, notice, mark, cause)
 
 
 def subscription_of(account: Account, service: str) -> Subscription | None:
@@ -163,13 +164,13 @@ def _say(
     account: Account,
     subscriber: str,
     rule: Spoken,
-    marks: list[Mark],
+    mark: Mark,
+    to: list[str],
     cycle_start_ms: int,
     as_of_ms: int,
     cause: Cause,
     rules: Rulebook,
 ) -> list[Effect]:
-    """One message for each mark: they are different things."""
     assert isinstance(rule, Notice)
     words = _Words(account, rule, rules)
     return [
@@ -185,8 +186,7 @@ def _say(
             cause,
             rules,
         )
-        for mark in marks
     ]
 
 
-NOTICE = Speaker("notice", _find, _is_true, _say, is_of_one_mark=True)
+NOTICE = Speaker("notice", _find, _is_true, _say, of_own_number, is_alone=True)

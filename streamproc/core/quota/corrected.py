@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from streamproc.core.alerts.gate import Message, Speaker, rule_of
+from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect
 from streamproc.core.events import UsageRefunded
 from streamproc.core.model import Account, drop_empty_extra
+from streamproc.core.quota.audience import of_member
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import CorrectionRule, Rulebook
 
@@ -21,7 +22,8 @@ def _say(
     account: Account,
     subscriber: str,
     rule: Spoken,
-    marks: list[Mark],
+    mark: Mark,
+    to: list[str],
     cycle_start_ms: int,
     as_of_ms: int,
     cause: Cause,
@@ -35,16 +37,16 @@ def _say(
         list(account.buckets),
         None,
         None,
-        f"refund {marks[-1].arming}",
+        f"refund {mark.arming}",
         cycle_start_ms,
         as_of_ms,
         cause,
         rules,
-        marks[-1].detail,
+        to,
     )
 
 
-CORRECTED = Speaker("corrected", rule_of(CorrectionRule), _is_true, _say)
+CORRECTED = Speaker("corrected", rule_of(CorrectionRule), _is_true, _say, of_member)
 
 
 def messages_of_refund(
@@ -72,4 +74,4 @@ def messages_of_refund(
     if wanted:
         account.grants += 1  # tells this follow-up from others of the cycle
     mark = Mark(now_ms, arming=account.grants, detail=member)
-    return [Message(CORRECTED, rule, [mark], cause) for rule in wanted]
+    return [Message(CORRECTED, rule, mark, cause) for rule in wanted]

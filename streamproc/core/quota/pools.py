@@ -77,12 +77,18 @@ def give_back(account: Account, name: str, refunded_bytes: int) -> None:
         member.arming = account.grants
 
 
+def member_of_cap(bucket_id: str) -> str:
+    """The member whose cap a bucket's id names; empty for a real bucket."""
+    name = bucket_id.removeprefix(f"{MEMBER}:")
+    return name if name != bucket_id else ""
+
+
 def cap_bucket_of(account: Account, bucket_id: str) -> Bucket | None:
     """The cap that a bucket's id names, or None: of a real bucket, of a member that left or has no
     cap any more."""
     quota = account.quota
-    name = bucket_id.removeprefix(f"{MEMBER}:")
-    member = quota.members.get(name) if quota is not None and name != bucket_id else None
+    name = member_of_cap(bucket_id)
+    member = quota.members.get(name) if quota is not None and name else None
     if member is None or member.cap_bytes is None:
         return None
     return cap_bucket(account, name, member)

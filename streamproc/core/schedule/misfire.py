@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.core.alerts.gate import Message
+from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.timed import message_of_due
 from streamproc.core.calendar import known_zone
 from streamproc.core.effects import Effect

@@ -9,7 +9,7 @@ come again (``Extra.moves``). The day on which the billing cycle ends stays, at 
 from __future__ import annotations
 
 from streamproc.core.alerts import sending
-from streamproc.core.alerts.gate import Message
+from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.timed import message_of_due
 from streamproc.core.calendar import MIDNIGHT, known_zone, local_date, local_instant_ms, zone
 from streamproc.core.effects import Effect, audited, cause_of, rejected

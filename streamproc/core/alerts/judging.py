@@ -1,0 +1,86 @@
+"""What is still true, and still wanted, of messages that waited."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamproc.core.alerts.message import Entry, recipients_left
+from streamproc.core.alerts.policy import PLAIN, Spoken
+from streamproc.core.alerts.records import audit_mark, cause_of_release, refused
+from streamproc.core.alerts.state import Mark, Waiting
+from streamproc.core.effects import Cause, Effect
+from streamproc.core.model import Account
+from streamproc.core.rulebook import Rulebook
+
+MOST_LOWER: Final = 20
+"""Superseded marks that are kept of one message: a rule of many steps may pass more in a night."""
+
+
+def is_wanted(
+    account: Account,
+    subscriber: str,
+    rule: Spoken,
+    mark: Mark,
+    at_ms: int,
+    cause: Cause,
+    out: list[Effect],
+) -> bool:
+    """Whether neither opting out nor the rule's validity stops a message, which is audited."""
+    policy = rule.policy
+    if is_opted_out(account, rule):
+        out.append(refused("opted_out", subscriber, rule, mark, at_ms, cause))
+        return False
+    if policy is not PLAIN and not policy.valid_from_ms <= at_ms < policy.valid_until_ms:
+        out.append(refused("out_of_validity", subscriber, rule, mark, at_ms, cause))
+        return False
+    return True
+
+
+def is_opted_out(account: Account, rule: Spoken) -> bool:
+    return rule.category in account.opted_out and not rule.mandatory
+
+
+def judge(
+    account: Account,
+    subscriber: str,
+    entry: Entry,
+    at_ms: int,
+    rules: Rulebook,
+    out: list[Effect],
+) -> Entry | None:
+    """A held message with the highest of its marks that is still true.
+
+    None if there is none, or nobody wants it any more: then it is forgotten, and audited.
+    """
+    speaker, rule, waiting, _ = entry
+    cause = cause_of_release(waiting, at_ms)
+    mark = waiting.mark
+    marks = [mark]
+    if speaker.order is not None and waiting.lower:
+        order = speaker.order
+        marks = sorted((mark, *waiting.lower), key=lambda one: order(rule, one), reverse=True)
+    true = next((one for one in marks if speaker.is_true(account, rule, one, at_ms, rules)), None)
+    if true is not mark and not speaker.is_true(account, rule, mark, at_ms, rules):
+        to = recipients_left(entry, account)
+        audit_mark("no_longer_true", subscriber, waiting, mark, to, at_ms, cause, out)
+    if true is not None:
+        waiting.lower = marks[marks.index(true) + 1 :]
+        waiting.marks = [true]
+        if is_wanted(account, subscriber, rule, true, at_ms, cause, out):
+            return entry
+    forget(account, waiting)
+    return None
+
+
+def lower_marks(marks: list[Mark], threshold: int) -> list[Mark]:
+    """What is kept of superseded marks, oldest first, under one of this threshold: of each other
+    threshold the last one."""
+    last = {one.threshold: one for one in marks if one.threshold != threshold}
+    kept = sorted(last.values(), key=lambda one: one.at_ms)
+    return kept if len(kept) <= MOST_LOWER else [kept[0], *kept[1 - MOST_LOWER :]]
+
+
+def forget(account: Account, waiting: Waiting) -> None:
+    """A message waits no more."""
+    if account.extra is not None:
+        account.extra.waiting = [one for one in account.extra.waiting if one is not waiting]

@@ -1,0 +1,233 @@
+"""Who hears what of several messages at one instant, and what waits (law 16).
+
+Recipients are looked at one by one, the most urgent message first, so that a cap lets through what
+matters most. A message may go if nothing delays it, or one that is about the same thing; of those
+the most urgent is said. Cool-downs begin behind it all: messages of one rule about different
+buckets that are due together are one telling.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from streamproc.core.alerts.delays import Delay, earliest, note_cooling, note_sent
+from streamproc.core.alerts.judging import forget, judge, lower_marks
+from streamproc.core.alerts.message import Entry, Speakers, entry_of, recipients_left
+from streamproc.core.alerts.policy import Spoken, urgency
+from streamproc.core.alerts.records import audit_mark, cause_of_release
+from streamproc.core.alerts.sameness import are_told_together, is_same_telling
+from streamproc.core.effects import Effect
+from streamproc.core.model import Account, extra_of
+from streamproc.core.rulebook import Rulebook
+
+_SAY: Final = "say"
+
+
+class _Outcome(NamedTuple):
+    """What becomes of a message: it is said (``_SAY``), or a decision for the audit."""
+
+    decision: str
+    until_ms: int = 0
+    """If it is held; else 0."""
+
+
+class Pass:
+    """Messages of one instant on their way through the gate."""
+
+    def __init__(
+        self,
+        account: Account,
+        subscriber: str,
+        at_ms: int,
+        wall_ms: int,
+        rules: Rulebook,
+        speakers: Speakers,
+        out: list[Effect],
+    ) -> None:
+        self.account = account
+        self.subscriber = subscriber
+        self.at_ms = at_ms
+        self.wall_ms = wall_ms
+        self.rules = rules
+        self.speakers = speakers
+        self.out = out
+        self.entries: list[Entry] = []
+        self.taken_along: dict[int, Entry | None] = {}
+        """What waited for later and was looked at, by the identity of its state; None: dropped."""
+        self.plan: dict[tuple[int, _Outcome], tuple[Entry, list[str]]] = {}
+        """What becomes of which message for whom, in the order in which that was decided."""
+        self.told: dict[int, list[str]] = {}
+        """Who has heard a message, or another that stands for it."""
+        self.cooling: list[tuple[str, Spoken]] = []
+        self.cooling_ms: dict[tuple[str, str, str], int] = {}
+        """End of a cool-down that begins now, by recipient, rule and bucket."""
+
+    def run(self, entries: list[Entry]) -> None:
+        """Send or hold them."""
+        self.entries = [self._joined(one) for one in sorted(entries, key=_urgency)]
+        everybody: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            for to in recipients_left(entry, self.account):
+                everybody.setdefault(to, []).append(entry)
+        for to, own in everybody.items():
+            self._tell(to, own)
+        for to, rule in self.cooling:
+            note_cooling(self.account, to, rule, self.at_ms)
+        for entry in self.entries:
+            self._keep_or_forget(entry)
+        for other in self.taken_along.values():
+            if other is not None:
+                self._keep_or_forget(other)
+        self._carry_out()
+
+    def _joined(self, entry: Entry) -> Entry:
+        """A new message takes the place of one about the same thing that waits already."""
+        if entry.is_held or self.account.extra is None:
+            return entry
+        speaker, rule, waiting, _ = entry
+        mark = waiting.mark
+        to = speaker.recipients(self.account, rule, mark)
+        for held in self.account.extra.waiting:
+            if (held.speaker, held.rule, held.mark.bucket) != (speaker.name, rule.id, mark.bucket):
+                continue
+            if held.told or speaker.recipients(self.account, rule, held.mark) != to:
+                continue
+            cause = waiting.cause
+            audit_mark(
+                "superseded", self.subscriber, held, held.mark, to, self.at_ms, cause, self.out
+            )
+            if speaker.order is not None:
+                held.lower = lower_marks([*held.lower, held.mark, *waiting.lower], mark.threshold)
+            held.marks = [mark]
+            held.cycle_start_ms, held.cause = waiting.cycle_start_ms, cause
+            return Entry(speaker, rule, held, False)
+        return entry
+
+    def _tell(self, to: str, own: list[Entry]) -> None:
+        """Everything that one recipient is to hear, the most urgent first."""
+        pending = own
+        while pending:
+            first = pending[0]
+            free, delay = self._free_one(to, pending)
+            if free is None:
+                self._plan(first, _Outcome(*delay), to)
+                pending = pending[1:]
+                continue
+            near = [one for one in pending if one is free or self._is_near(one, free)]
+            near += self._waiting_near(to, free)
+            leader = min(near, key=_urgency)
+            told = [one for one in near if one is leader or self._is_near(one, leader)]
+            self._say(to, leader, told)
+            pending = [one for one in pending if not any(one is other for other in told)]
+
+    def _free_one(self, to: str, pending: list[Entry]) -> tuple[Entry | None, Delay]:
+        """The first message, or one told together with it, that may go; and what delays the first
+        if there is none."""
+        first = pending[0]
+        delay = self._delay(to, first)
+        if delay.until_ms <= self.wall_ms:
+            return first, delay
+        for one in pending[1:]:
+            if self._is_near(one, first) and self._delay(to, one).until_ms <= self.wall_ms:
+                return one, delay
+        return None, delay
+
+    def _delay(self, to: str, entry: Entry) -> Delay:
+        rule = entry.rule
+        cool_ms = self.cooling_ms.get((to, rule.id, entry.bucket), 0)
+        since_ms = entry.waiting.since_ms
+        return earliest(self.account, to, rule, since_ms, self.wall_ms, self.rules, cool_ms)
+
+    def _is_near(self, one: Entry, other: Entry) -> bool:
+        return are_told_together(one, other, self.account)
+
+    def _waiting_near(self, to: str, free: Entry) -> list[Entry]:
+        """What waits for later and is about the same thing: it goes along, if it is true."""
+        if self.account.extra is None:
+            return []
+        now = {id(one.waiting) for one in self.entries}
+        found = []
+        for waiting in self.account.extra.waiting.copy():
+            if id(waiting) in now:
+                continue
+            entry = entry_of(waiting, self.rules, self.speakers)
+            if entry is None or not self._is_near(entry, free):
+                continue
+            if to in recipients_left(entry, self.account) and self._is_true(entry):
+                found.append(entry)
+        return found
+
+    def _is_true(self, entry: Entry) -> bool:
+        """Looked at once, and dropped if it is not."""
+        number = id(entry.waiting)
+        if number not in self.taken_along:
+            self.taken_along[number] = judge(
+                self.account, self.subscriber, entry, self.at_ms, self.rules, self.out
+            )
+        return self.taken_along[number] is not None
+
+    def _say(self, to: str, leader: Entry, told: list[Entry]) -> None:
+        """Of one rule the highest mark is said."""
+        order = leader.speaker.order
+        if order is not None:
+            same = [one for one in told if one is leader or is_same_telling(one, leader)]
+            leader = max(same, key=lambda one: order(one.rule, one.waiting.mark))
+        for one in told:
+            if one is not leader:
+                decision = "superseded" if is_same_telling(one, leader) else "merged"
+                self._plan(one, _Outcome(decision), to)
+        self._plan(leader, _Outcome(_SAY), to)
+        note_sent(self.account, to, self.at_ms, self.rules)
+        for one in told:
+            self.told.setdefault(id(one.waiting), []).append(to)
+            self.cooling.append((to, one.rule))
+            cool_ms = one.rule.policy.cool_down_ms
+            if cool_ms:
+                self.cooling_ms[to, one.rule.id, one.bucket] = self.at_ms + cool_ms
+
+    def _plan(self, entry: Entry, outcome: _Outcome, to: str) -> None:
+        self.plan.setdefault((id(entry.waiting), outcome), (entry, []))[1].append(to)
+
+    def _keep_or_forget(self, entry: Entry) -> None:
+        """A message stays for those who have not heard it."""
+        account, waiting = self.account, entry.waiting
+        heard = self.told.get(id(waiting), [])
+        left = [to for to in recipients_left(entry, account) if to not in heard]
+        if not left:
+            forget(account, waiting)
+            return
+        waiting.told = [*waiting.told, *heard]
+        delays = [
+            until_ms for number, (_, until_ms) in self.plan if number == id(waiting) and until_ms
+        ]
+        if delays:
+            waiting.until_ms = min(delays)
+        extra = extra_of(account)
+        if not any(one is waiting for one in extra.waiting):
+            extra.waiting.append(waiting)
+        account.next_due_ms = min(account.next_due_ms, waiting.until_ms)
+
+    def _carry_out(self) -> None:
+        """Say and audit what was decided; once for all recipients for whom it is the same."""
+        account, subscriber, at_ms = self.account, self.subscriber, self.at_ms
+        for (number, (decision, until_ms)), (entry, to) in self.plan.items():
+            speaker, rule, waiting, is_held = entry
+            cause = waiting.cause
+            if decision == _SAY:
+                cause = cause_of_release(waiting, at_ms) if is_held else cause
+                start_ms = waiting.cycle_start_ms
+                self.out += speaker.say(
+                    account, subscriber, rule, waiting.mark, to, start_ms, at_ms, cause, self.rules
+                )
+                continue
+            if until_ms and is_held:
+                if number in self.told:
+                    continue  # who waits on while others go first was told for how long
+                cause = cause_of_release(waiting, at_ms)
+            audit_mark(
+                decision, subscriber, waiting, waiting.mark, to, at_ms, cause, self.out, until_ms
+            )
+
+
+def _urgency(entry: Entry) -> tuple[bool, int, int]:
+    return urgency(entry.rule)
