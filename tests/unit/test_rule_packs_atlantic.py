@@ -9,7 +9,7 @@ import pytest
 
 from streamproc.contracts.rulepacks import pack_path
 from streamproc.contracts.rulesfile import load_rulebook
-from tests.support.talking import Talking, replies
+from tests.support.talking import Talking, replies, texts
 from tests.support.timeline import lived_under
 
 
@@ -179,6 +179,25 @@ def test_us_a_word_of_revocation_may_name_a_category(word: str) -> None:
     line.begin("flex-5gb")
     assert replies(line.text(f"{word} usage.", 1)) == ["stopped"]
     assert line.account.opted_out == ["usage"]
+
+
+@pytest.mark.parametrize("locale", ["en", "es-US"])
+def test_us_help_and_the_end_of_messages_name_the_program_and_a_contact(locale: str) -> None:
+    written = pack_path("us").read_text(encoding="utf-8")
+    line = Talking(load_rulebook(f"brand: Acme\ncare: acme.example/help\n{written}", "us"))
+    line.begin("flex-5gb", locale=locale)
+    (of_help,) = texts(line.text("HELP", 1))
+    assert of_help.startswith("Acme: ")
+    assert of_help.endswith("acme.example/help")
+    for word in ("STOP usage", "STOP"):
+        (of_stop,) = texts(line.text(word, 1))
+        assert of_stop.startswith("Acme: ")
+    plain = Talking(US)
+    plain.begin("flex-5gb", locale=locale)
+    for word in ("HELP", "STOP"):
+        (text,) = texts(plain.text(word, 1))
+        assert "none" not in text
+        assert not text.startswith(":")
 
 
 def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents() -> None:
