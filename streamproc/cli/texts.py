@@ -45,10 +45,26 @@ def preview(
 
 @texts.command()
 @FILE
-def lint(file: Path | None) -> None:
-    """Render every text in every locale with extreme figures; exit 1 if anything is wrong."""
-    checked = _checked(file)
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
+def lint(file: Path | None, strict: bool) -> None:
+    """Render every text in every locale with extreme figures; exit 1 if anything is wrong.
+
+    A text that others have in a locale and one lacks is an error; names that are missing, and
+    times without a date, are warnings.
+    """
+    from streamproc.core.texts.checking import check
+    from streamproc.core.texts.gaps import missing_names, missing_texts, times_without_dates
+
+    rules = read_rules(file)
+    checked = check(rules)
     problems = [f"{_head(one)}: {problem}" for one in checked for problem in one.problems]
+    problems += missing_texts(rules)
+    warnings = [*missing_names(rules), *times_without_dates(rules)]
+    if strict:
+        problems += warnings
+    else:
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
     if problems:
         raise WrongRules("\n".join(problems))
     locales = sorted({one.locale for one in checked})

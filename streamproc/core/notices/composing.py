@@ -81,12 +81,17 @@ def name_of(item: Service | Zone | None, unknown: str, account: Account, rules: 
 
 def shown_keyword(action: str, account: Account, rules: Rulebook) -> str:
     """The keyword of an action that texts in the subscriber's language name; empty if none is."""
+    return keyword_in(action, account.locale, rules)
+
+
+def keyword_in(action: str, wanted: str, rules: Rulebook) -> str:
+    """The same for readers of a locale."""
     commands = rules.commands
     if commands is None:
         return ""
     keywords = commands.keywords[action]
     if commands.shown:
-        locale = best_locale(commands.shown, account.locale, rules.default_locale)
+        locale = best_locale(commands.shown, wanted, rules.default_locale)
         shown = commands.shown[locale].get(action)
         if shown in keywords:
             return shown

@@ -172,9 +172,9 @@ class Formats:
         is_soon = abs(local_minute - as_of_minute) < _SOON_MINUTES
         skeleton = "Md" if self.language in _DAY_AND_MONTH else "MMMd"
         date = self.instant("date", f"::{'' if is_soon else 'y'}{skeleton}")(local_minute)
-        # A country has its clock of 12 or 24 hours; of a language alone nobody knows.
-        has_country = "-" in self.tag and self.language not in PLAIN_LANGUAGES[1:]
-        time = self.instant("time", "short" if has_country else "::Hm")(local_minute)
+        # A country has its clock of 12 or 24 hours; of most languages alone nobody knows.
+        has_clock = ("-" in self.tag and self.language != "zh") or self.language == "ar"
+        time = self.instant("time", "short" if has_clock else "::Hm")(local_minute)
         between = _BETWEEN_DATE_AND_TIME.get(self.tag)
         if between is None:
             between = _BETWEEN_DATE_AND_TIME.get(self.language, ", ")

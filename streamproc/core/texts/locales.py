@@ -48,6 +48,12 @@ _ALSO_READ: Final = {
 """What readers of a language read, too, where nothing is in their own; best first."""
 
 
+def is_same_script(one: str, other: str) -> bool:
+    """Whether two locales are of one language, and written in one script."""
+    a, b = _tag(one), _tag(other)
+    return one == other or (bool(a.language) and a[:2] == b[:2])
+
+
 class _Tag(NamedTuple):
     """A language tag by its parts, all in lower case; empty where nobody knows."""
 

@@ -68,7 +68,7 @@ class TextError(ValueError):
 class Text:
     """A compiled template. ``render`` takes figures: an attribute for each of ``names``."""
 
-    __slots__ = ("branches", "channels", "locale", "names", "pieces", "render", "source")
+    __slots__ = ("branches", "channels", "forms", "locale", "names", "pieces", "render", "source")
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class Text:
         render: Part,
         branches: tuple[tuple[str, str, frozenset[str]], ...],
         pieces: Pieces | None = None,
+        forms: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self.source = source
         self.locale = locale
@@ -87,6 +88,8 @@ class Text:
         """Placeholder, type and keys of each plural and select, for those who check texts."""
         self.pieces = pieces
         """Of a plain text; None for an ICU message in which a placeholder has a type."""
+        self.forms = forms
+        """Placeholders with the types that they are shown in; without one it is empty."""
         self.channels: dict[str, Part] = {}
         """How to render the words for channels other than SMS."""
 
@@ -119,7 +122,7 @@ def compile_text(
     pieces = _pieces(nodes)
     render = compiler.nodes(nodes)
     names, branches = frozenset(compiler.names), tuple(compiler.branches)
-    return Text(source, locale, names, render, branches, pieces)
+    return Text(source, locale, names, render, branches, pieces, frozenset(compiler.forms))
 
 
 def template_error(
@@ -140,6 +143,7 @@ class _Compiler:
         self._given = given
         self.names: set[str] = set()
         self.branches: list[tuple[str, str, frozenset[str]]] = []
+        self.forms: set[tuple[str, str]] = set()
 
     def read_plain(self, source: str) -> list[Any]:
         try:
@@ -235,6 +239,7 @@ class _Compiler:
 
     def _typed(self, name: str, kind: Kind, form: str, style: str | None) -> Part:
         get, known = attrgetter(name), self._formats
+        self.forms.add((name, form))
         if kind in (Kind.INSTANT, Kind.DATE):
             try:
                 show = known.instant(form, style or _DEFAULT_STYLES[form])
@@ -333,6 +338,7 @@ class _Compiler:
 
     def _bare(self, name: str, kind: Kind) -> Part:
         get = attrgetter(name)
+        self.forms.add((name, ""))
         if kind is Kind.TEXT:
             return get
         if kind is Kind.COUNT:

@@ -1,0 +1,285 @@
+"""Figures to try texts with: what the rules file can bring about, and what nobody hopes for.
+
+The *usual* figures are those of the rules: their longest name, their largest grant. The *extreme*
+ones are several buckets, petabytes, an end that never comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple
+
+from streamproc.core.commands.vocabulary import ACTIONS, HELP
+from streamproc.core.effects import Threshold
+from streamproc.core.instants import DAY_MINUTES
+from streamproc.core.notices.composing import keyword_in, owner_of, vocabulary_of
+from streamproc.core.reminding import last_day_before, threshold_of
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.texts.formats import Formats, formats
+from streamproc.core.texts.locales import given_in, in_locale
+from streamproc.core.texts.naming import category_name, kind_name, name_in, plan_name
+from streamproc.core.texts.template import compile_text
+from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Vocabulary
+
+LATE_MINUTE: Final = (datetime(2026, 11, 28, 22, 48) - datetime(1970, 1, 1)) // timedelta(minutes=1)
+"""No digit of date or time can be left out."""
+_LONGEST_NAME: Final = "W" * 64
+_SERVICES: Final = (("Video VIP", 1500), ("Music", 800))
+"""Of rules that have none; with minor units."""
+
+
+class Owner(NamedTuple):
+    """What has texts: a rule, a notice, a reply."""
+
+    name: str
+    key: str
+    """In ``Rulebook.text_options``."""
+    texts: dict[str, str]
+    known: Vocabulary
+    values: dict[str, Any]
+    """Figures that are always the same."""
+    is_reply: bool
+    ttl_ms: int
+
+    @property
+    def has_budget(self) -> bool:
+        """Lists in replies are as long as they are: nobody can promise a number of parts."""
+        return not self.is_reply
+
+
+class Sample(NamedTuple):
+    """Figures to render a text with, and what they are called."""
+
+    name: str
+    is_usual: bool
+    figures: Any
+
+
+def owners_of(rules: Rulebook) -> Iterator[Owner]:
+    """Everything that has texts: rules, notices, replies."""
+    for rule in rules.rules_by_id.values():
+        values = {"days": getattr(rule, "days_before", None), "threshold": _level(rule)}
+        yield Owner(rule.id, rule.id, rule.texts, REMINDER, values, False, rule.ttl_ms)
+    for notice in rules.notices.values():
+        values = {"days": notice.days, "cycles": notice.cycles}
+        key, known = owner_of(notice), vocabulary_of(notice)
+        yield Owner(notice.id, key, notice.texts, known, values, False, notice.ttl_ms)
+    for name, reply in rules.commands.replies.items() if rules.commands else ():
+        key, known = owner_of(reply), vocabulary_of(reply)
+        yield Owner(f"reply.{name}", key, reply.texts, known, {}, True, reply.ttl_ms)
+
+
+def samples(owner: Owner, locale: str, rules: Rulebook) -> list[Sample]:
+    """Figures that a text of a locale meets, usual ones first."""
+    allowances = [one for plan in rules.plans.values() for one in plan.allowances]
+    granted = [one.granted_bytes for one in allowances]
+    granted += [one.granted_bytes for one in rules.packs.values()]
+    words = _Words(owner, locale, rules)
+    names = words.buckets
+    size = max(granted, default=10**9)
+    longest = [max([*names, kind_name("topup", locale, rules)], key=len)]
+    values = {**words.values(_long_bytes(size)), **owner.values}
+    usual = _figures(owner.known, _long_bytes(size), longest, _much_money(rules) + 888, values)
+    nothing = _figures(owner.known, 0, longest, 0, values)
+    huge = _figures(owner.known, 2**53 - 1, longest, 2**53 - 1, values)
+    full = {"used": 0, "remaining": _long_bytes(size), "percent": 0}
+    empty = {"used": _long_bytes(size), "remaining": 0, "percent": 100}
+    negative = {"remaining": -(10**9), "percent": 112, "spend": -1, "cost": -1}
+    ends = [name for name, kind in owner.known.items() if kind is Kind.INSTANT]
+    endless = dict.fromkeys([*ends, *({"last_day"} & owner.known.keys())])
+    midnight = LATE_MINUTE // DAY_MINUTES * DAY_MINUTES
+    exclusive = {name: midnight for name in ends if name != "as_of"}
+    long = {one: _LONGEST_NAME for one, kind in owner.known.items() if kind is Kind.NAME}
+    return [
+        Sample("usual", True, usual({})),
+        Sample("full", True, usual(full)),
+        Sample("empty", True, usual(empty)),
+        Sample("midnight", True, usual(exclusive)),
+        Sample("huge", False, huge({})),
+        Sample("zero", False, nothing({})),
+        Sample("negative", False, usual(negative)),
+        Sample("endless", False, usual({**endless, "as_of": LATE_MINUTE})),
+        Sample("unlimited", False, usual({"granted": ENDLESS, "remaining": ENDLESS})),
+        Sample("five buckets", False, usual({"bucket": (names * 5)[:5] or longest})),
+        Sample("no buckets", False, usual({"bucket": [], "services": []})),
+        Sample("longest names", False, usual({**long, "bucket": [_LONGEST_NAME]})),
+    ]
+
+
+class _Words:
+    """Names and lists as readers of a locale get them."""
+
+    def __init__(self, owner: Owner, locale: str, rules: Rulebook) -> None:
+        self._owner = owner
+        self._locale = locale
+        self._rules = rules
+        self._shown: Formats = formats(
+            locale, rules.currency, is_narrow=rules.wording.has_narrow_signs
+        )
+        allowances = [one.id for plan in rules.plans.values() for one in plan.allowances]
+        self.buckets = self._longest_first(
+            name_in(rules.source_names.get(one), one, locale, rules)
+            for one in (*allowances, *rules.packs)
+        )
+
+    def values(self, size: int) -> dict[str, Any]:
+        """Of placeholders that are names or text."""
+        rules, shown = self._rules, self._shown
+        plans = self._longest_first(plan_name(one, self._locale, rules) for one in rules.plans)
+        zones = self._longest_first(
+            name_in(one.names, one.id, self._locale, rules) for one in rules.zones.values()
+        )
+        services = self._services()
+        names = [name for name, _ in services]
+        numbered = [
+            f"{number} {shown.name(name)} {shown.money(minor)}"
+            for number, (name, minor) in enumerate(services, 1)
+        ]
+        categories = self._longest_first(
+            category_name(one, self._locale, rules) for one in rules.categories
+        )
+        category = categories[0] if categories else ""
+        is_list = self._owner.known.get("services") is Kind.TEXT
+        is_question = self._owner.name == "reply.unsubscribed"
+        return {
+            "plan": plans[0] if plans else "",
+            "better_plan": plans[0] if plans else "",
+            "zone": zones[0] if zones else "Europe",
+            "service": names[0],
+            "services": (shown.list(names) if is_question else shown.clauses(numbered))
+            if is_list
+            else names,
+            "questions": shown.clauses(numbered),
+            "buckets": self._buckets(size),
+            "thresholds": shown.list([shown.percent(50), shown.percent(80)]),
+            "quiet_hours": "22:00-07:30",
+            "schedule": f"{self._fragment('word_week')} 09:00",
+            "category": category,
+            "categories": shown.list(categories[:2]),
+            "number": "88",
+            "commands": self._commands(),
+            **self._keywords(category),
+        }
+
+    def _longest_first(self, names: Iterable[str]) -> list[str]:
+        return sorted(dict.fromkeys(names), key=len, reverse=True)
+
+    def _services(self) -> list[tuple[str, int]]:
+        found = [
+            (name_in(one.names, one.id, self._locale, self._rules), one.price_minor)
+            for one in self._rules.services.values()
+        ]
+        return (sorted(found, key=lambda one: -len(one[0])) or list(_SERVICES))[:2]
+
+    def _buckets(self, size: int) -> str:
+        shown = self._shown
+        first, *others = self.buckets or [kind_name("topup", self._locale, self._rules)]
+        second = others[0] if others else kind_name("topup", self._locale, self._rules)
+        end = shown.bracketed(shown.end(LATE_MINUTE + 9 * DAY_MINUTES, LATE_MINUTE))
+        return shown.clauses(
+            [
+                f"{shown.name(first)} {shown.bytes(size)}",
+                f"{shown.name(second)} {shown.bytes(size // 9)}{end}",
+            ]
+        )
+
+    def _keywords(self, category: str) -> dict[str, str]:
+        """Keywords that texts name; one whose action a reply is about is called ``keyword``."""
+        found = {one: keyword_in(one, self._locale, self._rules) for one in ACTIONS}
+        action = self._owner.name.removeprefix("reply.").removeprefix(HELP)
+        is_of_all = action in ("stopped_all", "started_except")
+        return {
+            **{f"{one}_keyword": keyword for one, keyword in found.items()},
+            "unsubscribe": found["unsubscribe"],
+            "yes": found["confirm"],
+            "no": found["refuse"],
+            "start": found["start"] if is_of_all else f"{found['start']} {category}".strip(),
+            "help": found["help"],
+            "keyword": found.get(action, found["schedule"]),
+        }
+
+    def _commands(self) -> str:
+        replies = self._rules.commands.replies if self._rules.commands else {}
+        names = [one for one in replies if one.startswith(HELP)]
+        return self._shown.clauses([self._fragment(one) for one in names])
+
+    def _fragment(self, name: str) -> str:
+        """A reply that is a part of others."""
+        commands, rules = self._rules.commands, self._rules
+        if commands is None:
+            return ""
+        reply, default = commands.replies[name], rules.default_locale
+        template = in_locale(reply.texts, self._locale, default)
+        given = given_in(rules.wording, self._locale, default)
+        text = compile_text(template, self._locale, vocabulary_of(reply), given=given)
+        keyword = keyword_in(name.removeprefix(HELP), self._locale, rules) if HELP in name else ""
+        return text.render(SimpleNamespace(keyword=keyword))
+
+
+def _much_money(rules: Rulebook) -> int:
+    """The largest price, cap or threshold that the rules have."""
+    tariffs = [one for plan in rules.plans.values() for one in plan.all_tariffs]
+    found = [tier.price_minor for one in tariffs for tier in one.tiers]
+    found += [one.cap_minor or 0 for one in tariffs]
+    found += [one.price_minor or 0 for one in rules.packs.values()]
+    found += [one.price_minor for one in rules.services.values()]
+    found += [one.price_minor for one in rules.zones.values()]
+    for rule in rules.watch_rules:
+        found += [rule.cap_minor or 0, *(rule.thresholds if rule.kind == "spend_amount" else ())]
+    return max(found, default=0)
+
+
+def _long_bytes(at_most: int) -> int:
+    """Bytes of at most that order in most characters: ``888.88 MB`` is longer than ``20 GB``."""
+    found = [
+        (min(len(str(at_most // unit)), 3), unit)
+        for unit in (10**3, 10**6, 10**9, 10**12)
+        if at_most >= unit
+    ]
+    if not found:
+        return at_most
+    digits, unit = max(found)
+    return int("8" * digits) * unit + unit * 88 // 100
+
+
+def _figures(
+    known: Vocabulary, granted: int, names: list[str], minor: int, values: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any]], Any]:
+    """Values for every placeholder there is, by kind where nothing better is known; some changed.
+
+    ``services`` are names in one text and a list that was written out in another.
+    """
+    of_kind: dict[Kind, Any] = {
+        Kind.BYTES: granted,
+        Kind.PRICE_UNIT: 1_000_000,
+        Kind.NAME: "W" * 6,
+        Kind.COUNT: 22,
+        Kind.MONEY: minor,
+        Kind.INSTANT: LATE_MINUTE,
+        Kind.DATE: last_day_before(LATE_MINUTE),
+        Kind.TEXT: "W" * 6,
+        Kind.NAMES: names,
+        Kind.LEVEL: None,
+    }
+    used = granted - granted * 2 // 9
+    usual = {
+        **{name: of_kind[kind] for name, kind in known.items()},
+        "used": used,
+        "remaining": granted - used,
+        "percent": used * 100 // granted if granted else 100,
+        **values,
+    }
+    words = (Kind.TEXT, Kind.NAME)
+
+    def changed(more: Mapping[str, Any]) -> Any:
+        kept = {name: one for name, one in more.items() if known.get(name) not in words or one}
+        return SimpleNamespace(**{**usual, **kept})
+
+    return changed
+
+
+def _level(rule: Any) -> Threshold | None:
+    thresholds: tuple[int, ...] = getattr(rule, "thresholds", ())
+    return threshold_of(rule, max(thresholds)) if thresholds else None
