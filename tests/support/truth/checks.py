@@ -16,6 +16,7 @@ from streamproc.core.texts.vocabulary import REMINDER, Kind, Vocabulary
 from streamproc.oracle.buckets import end_of, is_level_reached, remaining
 from tests.support.truth import figures, reading, talk
 from tests.support.truth.account import UNLIMITED, Snapshot
+from tests.support.truth.claims import claims_of
 from tests.support.truth.debts import Debts
 from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
 from tests.support.truth.play import Player, Scene
@@ -60,6 +61,8 @@ class Reader:
     player: Player
     where: str = ""
     """By what it can be had again."""
+    has_words: bool = False
+    """The texts are the packaged ones: their words are read, too."""
     messages: int = 0
     checks: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -106,6 +109,16 @@ class Reader:
     def _of_state(self, facts: Facts, scene: Scene) -> Iterator[Finding]:
         yield from self.of_record(facts)
         yield from self.of_text(facts, scene)
+        if self.has_words:
+            yield from self.of_words(facts)
+
+    def of_words(self, facts: Facts) -> Iterator[Finding]:
+        """What the packaged words claim."""
+        message = facts.message
+        for claim in claims_of(message.text, message.locale, message.kind):
+            self.checks += 1
+            if not claim.is_so(facts):
+                yield Finding(f"words: {claim.name}", message.kind, claim.name, "it is not so")
 
     # The record
 
@@ -147,10 +160,18 @@ class Reader:
     def _of_sums(self, facts: Facts, wrong: Any) -> Iterator[Finding]:
         message = facts.message
         self.checks += 4
-        for name in ("granted_bytes", "used_bytes", "remaining_bytes"):
-            total = sum(getattr(one, name) for one in message.buckets)
-            if getattr(message, name) != total:
-                yield wrong(name, getattr(message, name), f"its buckets have {total}")
+        if message.kind not in PLACEHOLDERS and message.kind != "cycle_end":
+            summed = facts.buckets
+            totals = {
+                "granted_bytes": sum(one["granted"] for one in summed),
+                "used_bytes": sum(one["used"] for one in summed),
+                "remaining_bytes": sum(map(remaining, summed)),
+            }
+            if message.kind == "command_reply" and not message.buckets:
+                totals = dict.fromkeys(totals, 0)
+            for name, total in totals.items():
+                if getattr(message, name) != total:
+                    yield wrong(name, getattr(message, name), f"what it is of has {total}")
         overage = figures.REMINDER["overage"](facts)
         if message.overage_bytes != overage:
             yield wrong("overage_bytes", message.overage_bytes, overage)
@@ -246,7 +267,7 @@ class Reader:
             self.checks += 1
             if facts.message.kind == "command_reply" and taken.name in talk.IS_EMPTY:
                 is_empty = talk.IS_EMPTY[taken.name](facts)
-                if (taken.key == "none") is not is_empty and "none" in taken.keys:
+                if ("none" in taken.key.split()) is not is_empty and "none" in taken.keys:
                     yield Finding(taken.name, facts.message.kind, taken.key, str(is_empty))
                 continue
             value = self._told(facts, taken.name)
@@ -304,16 +325,17 @@ def _is_branch(taken: Taken, value: Any, kind: Kind, tag: str) -> bool:
     if kind in (Kind.INSTANT, Kind.DATE):
         is_midnight = value is not None and f"{value:%H:%M}" == "00:00"
         key = "never" if value is None else "midnight" if is_midnight else "other"
-        return taken.key == (key if key in taken.keys else "other")
+        return (key if key in taken.keys else "other") in taken.key.split()
     if taken.form == "select":
         names = value if isinstance(value, list) else [str(value)]
         names = names or ["none"]
-        return any(taken.key == (one if one in taken.keys else "other") for one in names)
+        return any((one if one in taken.keys else "other") in taken.key.split() for one in names)
     if kind is Kind.NAMES:
         value = len(value)
     if value == ENDLESS and "unlimited" not in taken.keys:
         return True
-    return taken.key == plural_key(value, taken.keys, tag, taken.form == "selectordinal")
+    key = plural_key(value, taken.keys, tag, taken.form == "selectordinal")
+    return key in taken.key.split()
 
 
 def _is_some_names(text: str, value: list[Any], form: str, tag: str) -> bool:

@@ -149,8 +149,12 @@ class Debts:
         )
 
     def _pay(self, message: Reminder) -> None:
-        if message.kind == "overage_started":
-            self.told_cost_ms[message.rule] = to_ms(message.as_of)
+        said = self.rules.rules_by_id.get(message.rule)
+        for rule in self.rules.watch_rules if said is not None else ():
+            group = rule.policy.group
+            # What was merged into a message of its group is told by that.
+            if rule.id == message.rule or (group and said.policy.group == group):
+                self.told_cost_ms[rule.id] = to_ms(message.as_of)
         self.open = [one for one in self.open if not self._pays(message, one)]
 
     def _pays(self, message: Reminder, debt: Debt) -> bool:

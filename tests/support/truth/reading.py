@@ -35,6 +35,7 @@ class Taken(NamedTuple):
     name: str
     form: str
     key: str
+    """Or several, with spaces between, if their words are the same."""
     keys: tuple[str, ...]
     """All that there were."""
 
@@ -119,9 +120,12 @@ class _Reverse:
         number = name if form != "select" else None
         keys = tuple(options)
         parts = []
+        alike: dict[str, list[str]] = {}
         for key, nodes in options.items():
-            group = self._group(Taken(name, form, key, keys))
-            parts.append(f"(?P<{group}>{self._nodes(nodes, number)})")
+            alike.setdefault(repr(nodes), []).append(key)
+        for same in alike.values():
+            group = self._group(Taken(name, form, " ".join(same), keys))
+            parts.append(f"(?P<{group}>{self._nodes(options[same[0]], number)})")
         return f"(?:{'|'.join(parts)})"
 
 

@@ -103,7 +103,7 @@ def unit_of(data: Mapping[str, Any]) -> int:
 def lived(place: Place, seed: int, events: int = EVENTS) -> Report:
     """One life, read."""
     player = Player(place.rules)
-    reader = Reader(place.rules, player, f"{place.name}, life {seed}:")
+    reader = Reader(place.rules, player, f"{place.name}, life {seed}:", place.is_packaged)
     report = Report()
     now_ms = 0
     for arrival_ms, event in life(seed, events, place.habits):

@@ -1,0 +1,114 @@
+"""What the words of the packaged texts claim, in each of their languages, and when that is so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamproc.core.scope import Scope
+from streamproc.oracle.buckets import remaining
+from tests.support.truth.account import HOME, UNLIMITED
+from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
+
+OF_DATA = (*OF_BUCKET, *OF_END, "usage_summary", "before_cycle_end", "overage_started")
+
+
+class Claim(NamedTuple):
+    """Words that are true only if something is so."""
+
+    name: str
+    kinds: tuple[str, ...]
+    """Of rules: the same words may mean something else in others."""
+    words: dict[str, str]
+    """By language: a regular expression."""
+    is_so: Callable[[Facts], bool]
+
+    def is_made_by(self, text: str, locale: str, kind: str) -> bool:
+        pattern = self.words.get(locale.partition("-")[0])
+        return kind in self.kinds and bool(pattern) and re.search(str(pattern), text) is not None
+
+
+def _is_used_up(facts: Facts) -> bool:
+    """Nothing is left of what is named: a bucket, the home data, or what a tariff follows."""
+    if facts.rule.kind == "overage_started":
+        return not facts.state.covering(_scope_beyond(facts))
+    if facts.rule.kind in (*OF_BUCKET, *OF_END):
+        subject = facts.subject
+        return subject is not None and subject["kind"] != UNLIMITED and remaining(subject) == 0
+    return facts.sums.remaining == 0
+
+
+def _scope_beyond(facts: Facts) -> Scope:
+    """What an overage rule speaks of: the usage of its tariff, ordinary usage at home else."""
+    tariff = getattr(facts.rule, "tariff", None) or ""
+    plan = facts.rules.plans.get(facts.state.plan)
+    if tariff and plan is not None:
+        return next(one.scope for one in plan.all_tariffs if one.id == tariff)
+    return Scope(roaming_zones=frozenset({HOME}))
+
+
+def _costs_now(facts: Facts) -> bool:
+    """The next byte is covered by nothing, and has a price."""
+    tariff = getattr(facts.rule, "tariff", None) or ""
+    price = facts.state.next_price(tariff)
+    return not facts.state.covering(_scope_beyond(facts)) and bool(price and price[0])
+
+
+def _is_capped(facts: Facts) -> bool:
+    tariff = getattr(facts.rule, "tariff", None) or ""
+    cap = facts.state.cap_minor.get(tariff)
+    return cap is not None and facts.state.spent_minor.get(tariff, 0) >= cap
+
+
+CLAIMS = (
+    Claim(
+        "used up",
+        OF_DATA,
+        {
+            "en": r"(is|are) used up|data used up|used all|100% of|[Nn]o general data is left"
+            r"|no data left|No data pack covers",
+            "zh": r"已全部用完|已用完|已无可用|用罄",
+            "pl": r"\b[Ww]ykorzystan",
+            "ru": r"израсходован\b",
+            "ar": r"نفد|استُهلكت بالكامل",
+            "de": r"ist verbraucht|aufgebraucht",
+            "fr": r"épuisé",
+            "es": r"agot|Ha usado los",
+            "hi": r"समाप्त|कोई पैक नहीं",
+        },
+        _is_used_up,
+    ),
+    Claim(
+        "costs now",
+        OF_DATA,
+        {
+            "en": r"now costs?|[Ff]rom now on|More of it costs|it costs",
+            "zh": r"此后[按依]|此後依|现按|現按",
+            "pl": r"Za dalsze zapłacisz|Dalsze kosztują",
+            "ru": r"Дальше плата",
+            "ar": r"من الآن",
+            "de": r"Weiteres kostet",
+            "fr": r"Au-delà",
+            "es": r"Ahora cuestan|: cuestan",
+            "hi": r": दर|अब कोई पैक नहीं",
+        },
+        _costs_now,
+    ),
+    Claim(
+        "stopped",
+        ("spend_percent",),
+        {
+            "en": r"has stopped|is suspended|suspended:",
+            "pl": r"wyłączony|zawieszon",
+            "de": r"ist gestoppt",
+            "fr": r"itinérance coupées|suspendue?s? :",
+        },
+        _is_capped,
+    ),
+)
+
+
+def claims_of(text: str, locale: str, kind: str) -> list[Claim]:
+    """What the words of a text, or of a template, claim."""
+    return [one for one in CLAIMS if one.is_made_by(text, locale, kind)]
