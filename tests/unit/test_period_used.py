@@ -170,3 +170,11 @@ def test_it_means_nothing_in_other_rules(kind: str) -> None:
     rule = f'  - {{id: x, kind: {kind}{at}, category: c, texts: {{en: "{{period_used}}"}}}}\n'
     with pytest.raises(RulesError, match=r"period_used.* has a meaning only in usage_summary and"):
         load_rulebook(RULES.replace("rules:\n", f"rules:\n{rule}"), "r.yaml")
+
+
+def test_the_sender_may_be_named_beside_it() -> None:
+    rules = RULES.replace("{period_used} since", "{brand}: {period_used} since")
+    line = Talking(load_rulebook(f"brand: Airy\n{rules}", "r.yaml"))
+    line.begin("basic")
+    line.use(50 * MB, 1)
+    assert weekly(line, 5) == ["Airy: 50 MB"]

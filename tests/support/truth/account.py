@@ -49,6 +49,8 @@ class Snapshot:
     closed: bool
     contract: Contract
     """It goes on: only what a copy does not hold may be asked of it."""
+    charged_bytes: int = 0
+    """All usage of all contracts, less what was refunded."""
 
     @classmethod
     def of(cls, contract: Contract, at_ms: int, rules: Rulebook) -> Snapshot:

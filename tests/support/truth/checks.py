@@ -19,6 +19,7 @@ from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.claims import claims_of
 from tests.support.truth.debts import Debts
 from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
+from tests.support.truth.periods import Periods
 from tests.support.truth.play import Player, Scene
 from tests.support.truth.reading import Shown, Taken, Unreadable
 from tests.support.truth.shown import (
@@ -68,6 +69,7 @@ class Reader:
     findings: list[Finding] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    periods: Periods = field(default_factory=Periods)
     debts: Debts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +79,7 @@ class Reader:
         """All messages of a scene."""
         if scene.event is not None:
             self.events.append(scene.event)
+        self.periods.read(scene)
         self.findings += [
             Finding("lost", debt.rule.kind, str(debt), why, where=self.where)
             for debt, why in self.debts.read(scene)
@@ -87,6 +90,7 @@ class Reader:
                 one._replace(text=message.text, where=self.where)
                 for one in self.of_message(message, scene)
             ]
+            self.periods.told(message, scene)
 
     def of_message(self, message: Reminder, scene: Scene) -> list[Finding]:
         """What is not true of a message in any state of the account at its instant."""
@@ -278,6 +282,8 @@ class Reader:
 
     def _told(self, facts: Facts, name: str) -> Any:
         """What a placeholder must show."""
+        if name == "period_used":
+            return self.periods.used(facts)
         if name in facts.given:
             return facts.given[name]
         kind = facts.message.kind
@@ -302,6 +308,8 @@ class Reader:
         if facts.message.kind == "command_reply" and name in _LISTS:
             return _LISTS[name](facts, text, tag)
         value = self._told(facts, name)
+        if kind is Kind.BYTES and isinstance(value, list):
+            return any(is_bytes(text, one) for one in value)
         if kind in (Kind.BYTES, Kind.PRICE_UNIT):
             return is_bytes(text, value)
         if kind is Kind.MONEY:
@@ -332,6 +340,8 @@ def _is_branch(taken: Taken, value: Any, kind: Kind, tag: str) -> bool:
         return any((one if one in taken.keys else "other") in taken.key.split() for one in names)
     if kind is Kind.NAMES:
         value = len(value)
+    if isinstance(value, list):
+        return any(_is_branch(taken, one, kind, tag) for one in value)
     if value == ENDLESS and "unlimited" not in taken.keys:
         return True
     key = plural_key(value, taken.keys, tag, taken.form == "selectordinal")

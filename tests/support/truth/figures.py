@@ -222,6 +222,8 @@ def _days(facts: Facts) -> int | None:
 
 
 def _spend(facts: Facts) -> int:
+    if facts.rule.kind == "cycle_end":
+        return facts.over["spent"]
     tariff = getattr(facts.rule, "tariff", None)
     spent = facts.state.spent_minor
     return sum(spent.values()) if tariff is None else spent.get(tariff, 0)

@@ -59,7 +59,9 @@ class Player:
         self._states: list[Snapshot] = []
 
     def _watch(self, contract: Contract, at_ms: int) -> None:
-        self._states.append(Snapshot.of(contract, at_ms, self.rules))
+        state = Snapshot.of(contract, at_ms, self.rules)
+        state.charged_bytes = self.ledger.charged
+        self._states.append(state)
 
     def feed(self, fields: dict[str, Any], arrival_ms: int) -> Scene:
         """An event (instants in milliseconds) arrives."""

@@ -1,0 +1,49 @@
+"""What was used since a rule's last message, counted from what the oracle charged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from streamproc.core.effects import Reminder
+from streamproc.core.instants import to_ms
+from tests.support.truth.figures import Facts
+from tests.support.truth.play import Scene
+
+
+@dataclass
+class Periods:
+    """The bytes charged at the begins of all periods of one subscriber."""
+
+    contract_ms: int = -1
+    of_contract: int = 0
+    of_cycles: dict[int, int] = field(default_factory=dict)
+    """By the begin of each cycle (ms)."""
+    of_rules: dict[str, int] = field(default_factory=dict)
+    charged: int = 0
+
+    def read(self, scene: Scene) -> None:
+        """Contracts and cycles that begin in a scene."""
+        for state in scene.states:
+            if state.since_ms != self.contract_ms:
+                self.contract_ms = state.since_ms
+                self.of_contract = self.charged
+                self.of_rules, self.of_cycles = {}, {}
+            self.of_cycles.setdefault(state.start_ms, self.charged)
+            self.charged = state.charged_bytes
+            # Nothing begins with less than nothing: a refund takes back what was told already.
+            self.of_contract = min(self.of_contract, self.charged)
+            for known in (self.of_rules, self.of_cycles):
+                known.update({key: min(base, self.charged) for key, base in known.items()})
+
+    def told(self, message: Reminder, scene: Scene) -> None:
+        states = scene.states_at(to_ms(message.as_of))
+        if states:
+            self.of_rules[message.rule] = states[-1].charged_bytes
+
+    def used(self, facts: Facts) -> list[float]:
+        """What a message may say: since the last one; or since the cycle began, if the rule did
+        not speak to the subscriber for a while."""
+        charged = facts.state.charged_bytes
+        bases = [self.of_rules.get(facts.rule.id, self.of_contract)]
+        bases += [base for start, base in self.of_cycles.items() if start <= facts.as_of_ms]
+        return [max(charged - base, 0) for base in bases]
