@@ -79,18 +79,20 @@ class Reader:
         """All messages of a scene."""
         if scene.event is not None:
             self.events.append(scene.event)
-        self.periods.read(scene)
+        ahead = list(scene.states)
         self.findings += [
             Finding("lost", debt.rule.kind, str(debt), why, where=self.where)
             for debt, why in self.debts.read(scene)
         ]
         for message in scene.messages:
             self.messages += 1
+            self.periods.reach(ahead, to_ms(message.as_of))
             self.findings += [
                 one._replace(text=message.text, where=self.where)
                 for one in self.of_message(message, scene)
             ]
             self.periods.told(message, scene)
+        self.periods.reach(ahead, float("inf"))
 
     def of_message(self, message: Reminder, scene: Scene) -> list[Finding]:
         """What is not true of a message in any state of the account at its instant."""

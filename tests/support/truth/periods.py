@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
+from tests.support.truth.account import Snapshot
 from tests.support.truth.figures import Facts
 from tests.support.truth.play import Scene
 
@@ -21,9 +22,10 @@ class Periods:
     of_rules: dict[str, int] = field(default_factory=dict)
     charged: int = 0
 
-    def read(self, scene: Scene) -> None:
-        """Contracts and cycles that begin in a scene."""
-        for state in scene.states:
+    def reach(self, states: list[Snapshot], until_ms: float) -> None:
+        """Takes states up to an instant: contracts and cycles that begin, refunds."""
+        while states and states[0].at_ms <= until_ms:
+            state = states.pop(0)
             if state.since_ms != self.contract_ms:
                 self.contract_ms = state.since_ms
                 self.of_contract = self.charged
