@@ -264,12 +264,17 @@ class _Figures:
 
     @property
     def days(self) -> int | None:
-        rule = self._rule
-        return rule.days_before if isinstance(rule, TimedRule) else None
+        """To the end that is told of; a message that waited is told with fewer of them."""
+        rule, end = self._rule, self.expires
+        if end is None or not isinstance(rule, TimedRule):
+            return None
+        return end // DAY_MINUTES - self.as_of // DAY_MINUTES
 
     @property
     def spend(self) -> int:
         rule = self._rule
+        if rule.kind == "cycle_end":  # priced when it closed, by the plan that it had then
+            return self._account.history[-1].spend_minor
         tariff = rule.tariff if isinstance(rule, WatchRule) else None
         return spend_minor(self._account, tariff, self._rules)
 

@@ -27,12 +27,11 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 OPEN = frozenset(
     {
-        *("lost", "one thing", "bucket", "recipient", "threshold"),
-        "last_day",
-        *("used", "granted", "remaining", "percent", "expires", "pack_price", "days", "runs_out"),
-        *("used_bytes", "granted_bytes", "remaining_bytes", "buckets", "services", "quiet_hours"),
+        *("lost", "one thing", "bucket", "recipient", "threshold", "last_day", "pack_price"),
+        *("used", "granted", "remaining", "percent", "expires", "id", "days"),
+        *("used_bytes", "granted_bytes", "remaining_bytes"),
         *("bucket as plural", "used as plural", "granted as plural", "remaining as plural"),
-        *("expires as select", "pack_price as plural", "price", "price_unit", "price as plural"),
+        *("expires as select", "pack_price as plural"),
     }
 )
 """What is known not to hold yet."""

@@ -52,9 +52,10 @@ def subscription_of(account: Account, service: str) -> Subscription | None:
 class _Words:
     """What the values of a text are made from."""
 
-    def __init__(self, account: Account, notice: Notice, rules: Rulebook) -> None:
+    def __init__(self, account: Account, notice: Notice, as_of_ms: int, rules: Rulebook) -> None:
         self.account = account
         self.notice = notice
+        self.as_of_ms = as_of_ms
         self.rules = rules
 
     def service(self, service: str) -> str:
@@ -80,11 +81,13 @@ class _Words:
         subscription = subscription_of(self.account, facts[0])
         assert subscription is not None  # or it would not be true
         zone = self.account.time_zone
+        charge_day = local_minute(subscription.next_charge_ms, zone) // DAY_MINUTES
         return {
             "service": self.service(facts[0]),
             "price": subscription.price_minor,
-            "charge_date": local_minute(subscription.next_charge_ms, zone) // DAY_MINUTES,
-            "days": self.notice.days,
+            "charge_date": charge_day,
+            # Of a notice that waited there are fewer than the rules file says.
+            "days": charge_day - local_minute(self.as_of_ms, zone) // DAY_MINUTES,
         }
 
     def charge(self, facts: list[str]) -> dict[str, Any]:
@@ -172,7 +175,7 @@ def _say(
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, Notice)
-    words = _Words(account, rule, rules)
+    words = _Words(account, rule, as_of_ms, rules)
     return [
         message(
             account,

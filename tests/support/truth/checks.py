@@ -129,8 +129,7 @@ class Reader:
     # The record
 
     def of_record(self, facts: Facts) -> Iterator[Finding]:
-        message, state = facts.message, facts.state
-        kind = message.kind
+        message, kind = facts.message, facts.message.kind
 
         def wrong(what: str, said: object, told: object) -> Finding:
             return Finding(what, kind, str(said), str(told))
@@ -146,17 +145,17 @@ class Reader:
                 if (one.granted_bytes, one.used_bytes) != (over["granted"], over["used"]):
                     yield wrong("closed cycle", (one.granted_bytes, one.used_bytes), over)
                 continue
-            bucket = state.bucket(one.id)
+            bucket = facts.bucket(one.id)
             if bucket is None:
                 yield wrong("bucket", one.id, "there is no such bucket")
                 continue
             said = (one.granted_bytes, one.used_bytes, one.remaining_bytes)
             true = (bucket["granted"], bucket["used"], remaining(bucket))
             if said != true:
-                yield wrong(f"record of {one.id}", said, true)
+                yield wrong("record", (one.id, *said), true)
             end = None if one.expires_time is None else to_ms(one.expires_time)
             if (float("inf") if end is None else end) != end_of(bucket):
-                yield wrong(f"end of {one.id}", end, end_of(bucket))
+                yield wrong("end", (one.id, end), end_of(bucket))
             if bucket["over"] and kind != "expiry":
                 yield wrong("bucket", one.id, "it has ended")
         yield from self._of_sums(facts, wrong)

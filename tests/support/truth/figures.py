@@ -96,15 +96,47 @@ class Facts:
             return [subject]
         home = self.state.home
         if self.rule.kind == "before_cycle_end":
-            return [one for one in self.state.live if self.is_lost_at_cycle_end(one)]
+            lost = self.lost
+            home = [one for one in lost if self.state.is_home_data(one)]
+            return home or [one for one in lost if self._is_like(one, lost[0])]
         if self.rule.kind == "forecast":
             contract = self.state.contract
             names = {one["source"] for one in foreseen(contract, self.rules)}
             return [one for one in self.state.live if one["source"] in names]
+        if self.rule.kind == "cycle_end":
+            return [{"source": "", "kind": "closed_cycle"}]
         return home
 
-    def is_lost_at_cycle_end(self, bucket: Bucket) -> bool:
-        return self.state.ends_with_cycle(bucket) and self.state.is_home_data(bucket)
+    def _is_like(self, one: Bucket, other: Bucket) -> bool:
+        """Whether two buckets cover the same usage."""
+        return self.state.scope(one) == self.state.scope(other)
+
+    @property
+    def lost(self) -> list[Bucket]:
+        """What the cycle's end takes away of what the rule is about: not what rolls over."""
+        plan = self.rules.plans.get(self.state.plan)
+        rolling = {
+            one.id: one.rollover.max_bytes
+            for one in (plan.allowances if plan else ())
+            if one.rollover is not None
+        }
+        found = []
+        for one in self.state.live:
+            if not self.state.ends_with_cycle(one):
+                continue
+            if self.rule.bucket_kinds and one["kind"] not in self.rule.bucket_kinds:
+                continue
+            if self.rule.buckets and one["source"] not in self.rule.buckets:
+                continue
+            most = rolling.get(one["source"], 0) if one["kind"] == "allowance" else 0
+            found.append({**one, "rolled": one["rolled"] + min(most, remaining(one))})
+        return found
+
+    def bucket(self, name: str) -> Bucket | None:
+        """By id, as the message speaks of it."""
+        if self.rule.kind == "before_cycle_end":
+            return next((one for one in self.lost if one["id"] == name), None)
+        return self.state.bucket(name)
 
     @property
     def over(self) -> dict[str, int]:

@@ -21,6 +21,8 @@ class Periods:
     """By the begin of each cycle (ms)."""
     of_rules: dict[str, int] = field(default_factory=dict)
     charged: int = 0
+    _told_ms: dict[str, int] = field(default_factory=dict)
+    _before: dict[str, int] = field(default_factory=dict)
 
     def reach(self, states: list[Snapshot], until_ms: float) -> None:
         """Takes states up to an instant: contracts and cycles that begin, refunds."""
@@ -38,14 +40,21 @@ class Periods:
                 known.update({key: min(base, self.charged) for key, base in known.items()})
 
     def told(self, message: Reminder, scene: Scene) -> None:
-        states = scene.states_at(to_ms(message.as_of))
-        if states:
+        at_ms = to_ms(message.as_of)
+        states = scene.states_at(at_ms)
+        if states and self._told_ms.get(message.rule) != at_ms:
+            # Several people may be told of one period at an instant.
+            self._before[message.rule] = self.of_rules.get(message.rule, self.of_contract)
             self.of_rules[message.rule] = states[-1].charged_bytes
+            self._told_ms[message.rule] = at_ms
 
     def used(self, facts: Facts) -> list[float]:
         """What a message may say: since the last one; or since the cycle began, if the rule did
         not speak to the subscriber for a while."""
         charged = facts.state.charged_bytes
-        bases = [self.of_rules.get(facts.rule.id, self.of_contract)]
+        known = self.of_rules
+        if self._told_ms.get(facts.rule.id) == facts.as_of_ms:
+            known = self._before
+        bases = [known.get(facts.rule.id, self.of_contract)]
         bases += [base for start, base in self.of_cycles.items() if start <= facts.as_of_ms]
         return [max(charged - base, 0) for base in bases]

@@ -11,7 +11,6 @@ from streamproc.oracle.buckets import end_of, remaining
 from streamproc.oracle.days import cycle_around
 from streamproc.oracle.talk import _price
 from tests.support.truth.account import UNLIMITED, Snapshot
-from tests.support.truth.debts import levels_of
 from tests.support.truth.figures import EVERYWHERE, Facts, Value, _local, last_day, named
 from tests.support.truth.shown import (
     ENDLESS,
