@@ -56,13 +56,15 @@ def remind(  # every argument is a different fact of the message
     rules: Rulebook,
     to: list[str],
     runs_out_ms: int | None = None,
+    present: Account | None = None,
 ) -> list[Effect]:
     """The message of a rule about buckets, with figures as of an instant, to each recipient.
 
     ``subject`` is the bucket that the text speaks of, and with it of those of ``buckets`` that
     cover the same usage; None: of the home data among them. ``arming`` and ``cycle_start_ms`` (of
     the reason, which may be earlier than the message) make its id. Of recipients ``to`` empty text
-    is the account's own number.
+    is the account's own number. ``present`` is the account as it is now, if ``account`` is as it
+    was.
     """
     is_usage = isinstance(rule, UsageRule)
     if subject is None:
@@ -79,6 +81,7 @@ def remind(  # every argument is a different fact of the message
         shown(summed),
         rules,
         runs_out_ms,
+        present or account,
     )
     reminder = worded(
         account,
@@ -209,7 +212,7 @@ class _Figures:
     """What the texts of rules speak of (``texts.vocabulary.REMINDER``), worked out when asked."""
 
     __slots__ = (
-        *("_account", "_as_of_ms", "_rule", "_rules", "_runs_out_ms", "_subject"),
+        *("_account", "_as_of_ms", "_present", "_rule", "_rules", "_runs_out_ms", "_subject"),
         *("buckets", "granted", "overage", "remaining", "threshold", "used"),
     )
 
@@ -224,11 +227,13 @@ class _Figures:
         shown_bytes: Shown,
         rules: Rulebook,
         runs_out_ms: int | None,
+        present: Account,
     ) -> None:
         self._rule = rule
         self._rules = rules
         self._runs_out_ms = runs_out_ms
         self._account = account
+        self._present = present
         self._subject = subject
         self._as_of_ms = as_of_ms
         self.buckets = buckets
@@ -301,7 +306,7 @@ class _Figures:
     @property
     def _tier(self) -> Tier | None:
         """What overage costs from here on: that of the rule's tariff or bucket, or the plan's."""
-        rule, subject, account, rules = self._rule, self._subject, self._account, self._rules
+        rule, subject, account, rules = self._rule, self._subject, self._present, self._rules
         tariff = ""
         if isinstance(rule, WatchRule):
             tariff = rule.tariff or ""

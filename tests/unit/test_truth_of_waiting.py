@@ -75,3 +75,25 @@ def test_what_a_cycle_cost_is_told_by_the_plan_that_it_had() -> None:
     line.change_plan("dear", at=3, effective="next_cycle")
     (told,) = reminders(line.reach(day(31.1)))
     assert told.text == "€1.00"
+
+
+def test_a_price_beside_a_closed_cycle_is_that_of_the_next_byte() -> None:
+    data = {
+        "version": 1,
+        "currency": "EUR",
+        "default_locale": "en",
+        "plans": [
+            {
+                "id": "tiers", "allowances": [], "overage_price_minor": 9, "overage_unit_bytes": 1,
+                "overage_tiers": [{"from_bytes": 50, "price_minor": 1, "unit_bytes": 1}],
+            }
+        ],
+        "rules": [
+            {"id": "over", "kind": "cycle_end", "category": "end", "texts": {"en": "{price}"}}
+        ],
+    }  # fmt: skip
+    line = Talking(load_rulebook(json.dumps(data), "r.yaml"))
+    line.begin("tiers")
+    line.use(100, at=2)
+    (told,) = reminders(line.reach(day(31.1)))
+    assert told.text == "€0.09"

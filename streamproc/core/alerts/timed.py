@@ -78,6 +78,7 @@ def _say(
         cause,
         rules,
         to,
+        present=told,
     )
     note_told(told, rule, rules)
     return out

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 HOUR = 3600
+UNIT = 1_000_000
+"""All sizes are counted in megabytes: texts show those exactly, and nothing below one."""
+_SIZES = ("granted_bytes", "max_bytes", "after_bytes", "from_bytes", "step_bytes", "min_bytes")
+_PRICE_UNITS = ("overage_unit_bytes", "unit_bytes")
+_OF_BYTES = ("remaining_bytes", "used_bytes", "velocity")
 KINDS = ("allowance", "pack", "topup", "rollover", "unlimited", "member")
 ROAMING = ["eu", "asia"]
 
@@ -84,6 +89,26 @@ NOTICES: list[dict[str, Any]] = [
 
 def rules_data(seed: int) -> dict[str, Any]:
     """A whole rules file; its texts are still to be put in."""
+    found: dict[str, Any] = _in_bytes(_small_rules(seed))
+    return found
+
+
+def _in_bytes(value: Any) -> Any:
+    """The same with bytes for megabytes."""
+    if isinstance(value, list):
+        return [_in_bytes(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {
+        name: one * UNIT if name in (*_SIZES, *_PRICE_UNITS) else _in_bytes(one)
+        for name, one in value.items()
+    }
+    if found.get("kind") in _OF_BYTES:
+        found["thresholds"] = [one * UNIT for one in found["thresholds"]]
+    return found
+
+
+def _small_rules(seed: int) -> dict[str, Any]:
     chance = random.Random(f"rules {seed}")
     usage = [_usage(chance, f"usage-{n}") for n in range(chance.randrange(1, 5))]
     watch = [_watch(chance, f"watch-{n}") for n in range(chance.randrange(0, 4))]
@@ -101,7 +126,7 @@ def rules_data(seed: int) -> dict[str, Any]:
         "currency": "EUR",
         "default_locale": "en",
         "topup_names": {"en": "Top-up", "zh-CN": "充值", "zh-TW": "儲值"},
-        "limits": {"max_event_bytes": 100_000, "hold_max_events": 3, "history_cycles": 3},
+        "limits": {"hold_max_events": 3, "history_cycles": 3},
         "alerts": _alerts(chance),
         "plans": PLANS,
         "packs": PACKS,

@@ -16,7 +16,7 @@ from tests.support.truth.checks import Finding, Reader
 from tests.support.truth.lives import DAY, Habits, life
 from tests.support.truth.play import Player
 from tests.support.truth.probes import loaded, with_probes
-from tests.support.truth.rules import rules_data
+from tests.support.truth.rules import UNIT, rules_data
 
 LIVES = 6
 """Under each rulebook."""
@@ -67,7 +67,7 @@ def place_of(number: int) -> Place:
     if kind == 3:
         return packaged_place(which, has_probes=False)
     data = with_probes(rules_data(number))
-    return Place(f"rules {number}", loaded(data), Habits.of(data))
+    return Place(f"rules {number}", loaded(data), Habits.of(data, unit_bytes=UNIT))
 
 
 @lru_cache(maxsize=32)

@@ -29,6 +29,8 @@ _UNIT_WORDS = {
     10**12: ("TB", "ТБ", "To", "ت.ب", "تيرابايت", "تيرا", "टीबी"),
 }
 _UNITS = {word: size for size, words in _UNIT_WORDS.items() for word in words}
+_BYTES = re.compile(r"(<|أقل من|)\s*(-?)(?:(\d+)(?:[.,٫](\d{1,2}))?\s*)?(\D+)")
+"""Less than, minus, whole units and hundredths, unit."""
 _MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c"))
 _SPACES = str.maketrans("\u00a0\u202f\u2009", "   ")
 _EPOCH = datetime(1970, 1, 1)
@@ -56,7 +58,9 @@ def is_bytes(text: str, value: float | None) -> bool:
         return shown in ("", "-")
     if shown in _ENDLESS_WORDS or value == ENDLESS:
         return shown in _ENDLESS_WORDS and value == ENDLESS
-    match = re.fullmatch(r"(<?)(-?)(?:(\d+)(?:[.,٫](\d{1,2}))?\s*)?(\D+)", shown)
+    match = re.fullmatch(
+        r"(<|أقل من|[不未]足|mniej niż|менее|)\s*(-?)(?:(\d+)(?:[.,٫](\d{1,2}))?\s*)?(\D+)", shown
+    )
     if match is None:
         return False
     less, minus, whole, fraction, unit = match.groups()
