@@ -80,19 +80,20 @@ class Reader:
         if scene.event is not None:
             self.events.append(scene.event)
         ahead = list(scene.states)
+        event_ms = scene.event["time"] if scene.event is not None else None
         self.findings += [
             Finding("lost", debt.rule.kind, str(debt), why, where=self.where)
             for debt, why in self.debts.read(scene)
         ]
         for message in scene.messages:
             self.messages += 1
-            self.periods.reach(ahead, to_ms(message.as_of))
+            self.periods.reach(ahead, to_ms(message.as_of), event_ms)
             self.findings += [
                 one._replace(text=message.text, where=self.where)
                 for one in self.of_message(message, scene)
             ]
             self.periods.told(message, scene)
-        self.periods.reach(ahead, float("inf"))
+        self.periods.reach(ahead, float("inf"), event_ms)
 
     def of_message(self, message: Reminder, scene: Scene) -> list[Finding]:
         """What is not true of a message in any state of the account at its instant."""

@@ -74,7 +74,7 @@ CLAIMS = (
             "ar": r"نفد|استُهلكت بالكامل",
             "de": r"ist verbraucht|aufgebraucht",
             "fr": r"épuisé",
-            "es": r"agot|Ha usado los",
+            "es": r"agot|Ha usado (los|todos)",
             "hi": r"समाप्त|कोई पैक नहीं",
         },
         _is_used_up,

@@ -15,7 +15,6 @@ from streamproc.core.instants import to_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.words import BUCKET_KINDS
 from streamproc.oracle.buckets import Bucket, end_of, remaining
-from streamproc.oracle.looking import foreseen
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.shown import ENDLESS, local_clock, locale_of
 
@@ -100,9 +99,10 @@ class Facts:
             home = [one for one in lost if self.state.is_home_data(one)]
             return home or [one for one in lost if self._is_like(one, lost[0])]
         if self.rule.kind == "forecast":
-            contract = self.state.contract
-            names = {one["source"] for one in foreseen(contract, self.rules)}
-            return [one for one in self.state.live if one["source"] in names]
+            own = [one for one in self.state.live if one["kind"] == "allowance"]
+            return [one for one in own if self.state.is_home_data(one)] or [
+                one for one in own if self._is_like(one, own[0])
+            ]
         if self.rule.kind == "cycle_end":
             return [{"source": "", "kind": "closed_cycle"}]
         return home

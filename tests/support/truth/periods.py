@@ -24,8 +24,11 @@ class Periods:
     _told_ms: dict[str, int] = field(default_factory=dict)
     _before: dict[str, int] = field(default_factory=dict)
 
-    def reach(self, states: list[Snapshot], until_ms: float) -> None:
-        """Takes states up to an instant: contracts and cycles that begin, refunds."""
+    def reach(self, states: list[Snapshot], until_ms: float, event_ms: int | None = None) -> None:
+        """Takes states up to an instant: contracts and cycles that begin, refunds.
+
+        ``event_ms`` is when the event happened that is the cause of the last state.
+        """
         while states and states[0].at_ms <= until_ms:
             state = states.pop(0)
             if state.since_ms != self.contract_ms:
@@ -33,11 +36,19 @@ class Periods:
                 self.of_contract = self.charged
                 self.of_rules, self.of_cycles = {}, {}
             self.of_cycles.setdefault(state.start_ms, self.charged)
+            if event_ms is not None and event_ms < state.since_ms and not states:
+                self._shift(state.charged_bytes - self.charged)
             self.charged = state.charged_bytes
             # Nothing begins with less than nothing: a refund takes back what was told already.
             self.of_contract = min(self.of_contract, self.charged)
             for known in (self.of_rules, self.of_cycles):
                 known.update({key: min(base, self.charged) for key, base in known.items()})
+
+    def _shift(self, change: int) -> None:
+        """Usage of an earlier contract is of no period of this one."""
+        self.of_contract += change
+        for known in (self.of_rules, self.of_cycles, self._before):
+            known.update({key: base + change for key, base in known.items()})
 
     def told(self, message: Reminder, scene: Scene) -> None:
         at_ms = to_ms(message.as_of)

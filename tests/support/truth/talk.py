@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from babel.dates import format_time
+
 from streamproc.oracle.buckets import end_of, remaining
 from streamproc.oracle.days import cycle_around
 from streamproc.oracle.talk import _price
@@ -18,6 +20,7 @@ from tests.support.truth.shown import (
     is_clock,
     is_money,
     local_clock,
+    locale_of,
     plain,
 )
 
@@ -186,9 +189,9 @@ def says_buckets(facts: Facts, text: str, tag: str) -> bool:
             clock = local_clock(end_of(bucket), facts.state.zone)
             assert clock is not None
             item = rest[: _next_item(rest)]
-            if not (str(clock.day) in item and f"{clock:%H:%M}" in item) and not _named_day(
-                item, clock
-            ):
+            hours = plain(format_time(clock, "short", locale=locale_of(tag)))
+            has_time = f"{clock:%H:%M}" in item or hours in item
+            if not (str(clock.day) in item and has_time) and not _named_day(item, clock):
                 return False
     return bool(live) or not re.search(r"\d", shown)
 
@@ -215,7 +218,17 @@ def _prefix(rest: str, value: float) -> str | None:
 
 
 def says_services(facts: Facts, text: str, tag: str) -> bool:
-    """Whether every service of the numbered list is there with its price, and no other."""
+    """Whether every service of the numbered list is there with its price, and no other.
+
+    What was just unsubscribed is named without prices.
+    """
+    if facts.rule.id == "unsubscribed":
+        ending = [name for name, one in facts.state.services.items() if one["ending"]]
+        rest = plain(text)
+        for name in ending:
+            for word in service_names(facts, name):
+                rest = rest.replace(plain(word), "")
+        return rest != plain(text) and not re.search(r"\w{3}|\d", rest)
     going_on = [
         (number, name)
         for number, name in enumerate(facts.state.listed, 1)
