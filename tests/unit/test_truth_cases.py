@@ -177,15 +177,11 @@ DAY_SAYS, DATA_SAYS = "100|day|200 MB|0 MB|200 MB", "52|data|520 MB|480 MB|1 GB"
         ),
         pytest.param({**PERCENT, "coalesce_seconds": 10_000}, {}, id="coalescing"),
         pytest.param({**PERCENT, "group": "one"}, NIGHT, id="group"),
-        pytest.param(
-            {"kind": "remaining_bytes", "thresholds": [0, 500 * MB]}, NIGHT, id="bytes left"
-        ),
+        pytest.param({"kind": "remaining_bytes", "thresholds": [0, 500 * MB]}, NIGHT, id="left"),
         pytest.param(
             {"kind": "remaining_percent", "thresholds": [0, 49]}, NIGHT, id="percent left"
         ),
-        pytest.param(
-            {"kind": "used_bytes", "thresholds": [200 * MB, 500 * MB]}, NIGHT, id="bytes used"
-        ),
+        pytest.param({"kind": "used_bytes", "thresholds": [200 * MB, 500 * MB]}, NIGHT, id="used"),
     ],
 )
 def test_m2_m3_what_waits_together_is_told_apart(
@@ -364,7 +360,7 @@ def test_m20_each_pack_has_its_own_end() -> None:
             ],
             rules=[
                 spoken(
-                    "ends", "before_expiry", "{bucket} {expires} {remaining}",
+                    "ends", "before_expiry", "{bucket}; {expires}; {remaining}",
                     days_before=1, at="23:00",
                 )
             ],
@@ -375,7 +371,10 @@ def test_m20_each_pack_has_its_own_end() -> None:
     life.pack("01-02 12:00", "a")
     life.pack("01-02 17:00", "b")
     life.until("01-04 08:00")
-    assert sorted(texts(life.told)) == ["a 2026-01-04 12:00 300 MB", "b 2026-01-04 17:00 400 MB"]
+    assert sorted(texts(life.told)) == [
+        "a; 2026-01-04 12:00; 300 MB",
+        "b; 2026-01-04 17:00; 400 MB",
+    ]
     life.all_true()
 
 
