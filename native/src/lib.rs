@@ -28,7 +28,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const DUE_BYTES: usize = 8;
 /// As in streamproc/app/plain.py, which uses no other.
-const INTERFACE: u32 = 8;
+const INTERFACE: u32 = 9;
 
 /// Of usage that crossed thresholds: event id, source, its time, when it was received, its bytes,
 /// those that no bucket covered, and (bucket position, used bytes before) where they were crossed.
@@ -56,8 +56,17 @@ impl PlainUsage {
     }
 
     /// From now on tell of rule number `rule` in these words, where an account has this locale.
-    fn learn_words(&self, rule: usize, locale: &str, words: telling::Words) -> PyResult<()> {
-        self.taught()?.learn_words(rule, locale.as_bytes(), words);
+    /// That is on one local day, and where something is left of the bucket, or nothing.
+    fn learn_words(
+        &self,
+        rule: usize,
+        locale: &str,
+        local_day: i64,
+        is_empty: bool,
+        words: telling::Words,
+    ) -> PyResult<()> {
+        self.taught()?
+            .learn_words(rule, locale.as_bytes(), local_day, is_empty, words);
         Ok(())
     }
 

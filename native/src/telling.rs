@@ -22,7 +22,10 @@ use crate::usage::Usage;
 const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
 const NEVER_MS: i64 = 1 << 53;
+const DAY_MINUTES: i64 = 1440;
 const MOST_TAUGHT: usize = 65_536;
+/// Of which words are kept for a locale.
+const MOST_DAYS: usize = 800;
 
 /// A text of one rule in one locale: literals, each with the figure after it.
 #[derive(FromPyObject)]
@@ -41,22 +44,35 @@ pub struct Words {
 /// What Python has taught.
 #[derive(Default)]
 pub struct Taught {
-    /// By rule and the account's locale.
-    words: HashMap<Vec<u8>, Vec<Option<Words>>>,
+    /// By the account's locale and its local day: two of each rule, for buckets with something left
+    /// and for empty ones.
+    words: HashMap<Vec<u8>, HashMap<i64, Vec<Option<Words>>>>,
     /// Milliseconds that clocks of a zone are ahead all through a UTC day.
     offsets: HashMap<Vec<u8>, HashMap<i64, i64>>,
 }
 
 impl Taught {
-    pub fn learn_words(&mut self, rule: usize, locale: &[u8], words: Words) {
+    pub fn learn_words(
+        &mut self,
+        rule: usize,
+        locale: &[u8],
+        local_day: i64,
+        is_empty: bool,
+        words: Words,
+    ) {
         if self.words.len() >= MOST_TAUGHT {
             self.words.clear();
         }
         let of_locale = self.words.entry(locale.to_vec()).or_default();
-        while of_locale.len() <= rule {
-            of_locale.push(None);
+        if of_locale.len() >= MOST_DAYS {
+            of_locale.clear();
         }
-        of_locale[rule] = Some(words);
+        let of_day = of_locale.entry(local_day).or_default();
+        let place = place_of(rule, is_empty);
+        while of_day.len() <= place {
+            of_day.push(None);
+        }
+        of_day[place] = Some(words);
     }
 
     pub fn learn_offset(&mut self, zone: &[u8], utc_day: i64, offset_ms: i64) {
@@ -74,6 +90,11 @@ impl Taught {
             .get(&instant_ms.div_euclid(DAY_MS))?;
         Some((instant_ms + offset_ms).div_euclid(MINUTE_MS))
     }
+}
+
+/// Where words stand among those of a day.
+fn place_of(rule: usize, is_empty: bool) -> usize {
+    2 * rule + usize::from(is_empty)
 }
 
 /// The input record that usage came with.
@@ -146,7 +167,14 @@ pub fn tell(
     }
     let bucket = crossed?;
     let (number, rule, value) = rules.only_crossing(&bucket, used_before)?;
-    let words = taught.words.get(locale)?.get(number)?.as_ref()?;
+    let as_of_ms = usage.time_ms.max(received_ms);
+    let minute = taught.local_minute(zone, as_of_ms)?;
+    let of_day = taught
+        .words
+        .get(locale)?
+        .get(&minute.div_euclid(DAY_MINUTES))?;
+    let is_empty = bucket.remaining() == 0;
+    let words = of_day.get(place_of(number, is_empty))?.as_ref()?;
     let told = Told {
         id: plain(bucket.id)?,
         kind: plain(bucket.kind)?,
@@ -160,8 +188,6 @@ pub fn tell(
         remaining: bucket.remaining(),
         overage: all.overage,
     };
-    let as_of_ms = usage.time_ms.max(received_ms);
-    let minute = taught.local_minute(zone, as_of_ms)?;
     let text = words.fill(&told, figures, rule, value, minute)?;
     let subscriber = plain(usage.subscriber)?;
     let id = reminder_id(subscriber, &rule.id, cycle_start_ms, &told, value);
@@ -306,6 +332,11 @@ impl Words {
                 }
                 Some("threshold") => write_bytes(&mut out, value)?,
                 Some("as_of") => write_minute(&mut out, local_minute),
+                Some("as_of_clock") => {
+                    let minute = local_minute.rem_euclid(DAY_MINUTES);
+                    let (hour, minute) = (minute / 60, minute % 60);
+                    out.extend_from_slice(format!("{hour:02}:{minute:02}").as_bytes());
+                }
                 Some(_) => return None,
             }
         }

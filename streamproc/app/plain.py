@@ -18,7 +18,7 @@ from streamproc.core.effects import Cause, Effect
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook
 
-INTERFACE = 8
+INTERFACE = 9
 """What the compiled part and this module agree on. Raised with every change of either side's part:
 an older build, left in an environment, would write wrong states."""
 

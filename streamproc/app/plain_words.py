@@ -1,7 +1,8 @@
 """Teaching the compiled part to tell of usage by itself: the words of texts, the offsets of zones.
 
 Texts and zones stay the core's business. What it has worked out for one message holds for others:
-a plain text is literals and figures, an offset holds all through a day. The compiled part fills in
+on one day, of buckets with something left or of empty ones, most texts are literals and figures
+(``core/texts/flat.py``); an offset holds all through a day. The compiled part fills in
 (``native/src/telling.rs``); whatever is not of this simple kind it leaves to the core.
 """
 
@@ -11,19 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streamproc.contracts.codec import encode_effect
-from streamproc.core.calendar import offset_of_day_in_zone_ms
-from streamproc.core.instants import DAY_MS
+from streamproc.core.calendar import local_minute, offset_of_day_in_zone_ms
+from streamproc.core.instants import DAY_MINUTES, DAY_MS
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook, UsageRule
 from streamproc.core.text import GSM_BASIC, segments
 from streamproc.core.texts.catalogue import text_of
-from streamproc.core.texts.formats import PLAIN_LANGUAGES
+from streamproc.core.texts.flat import CLOCK, flat_pieces
+from streamproc.core.texts.formats import PLAIN_LANGUAGES, formats
 from streamproc.core.texts.naming import kind_name, name_in
 from streamproc.core.texts.vocabulary import REMINDER
 from streamproc.core.texts.words import BUCKET_KINDS
 
 _FIGURES: Final = frozenset(
-    ("bucket", "used", "granted", "remaining", "overage", "percent", "threshold", "as_of")
+    ("bucket", "used", "granted", "remaining", "overage", "percent", "threshold", "as_of", CLOCK)
 )
 """What the compiled part can show."""
 _MOST_TAUGHT: Final = 100_000
@@ -49,38 +51,44 @@ class Teacher:
     def __init__(self, plain: Any, rules: Rulebook) -> None:
         self._plain = plain
         self._rules = rules
-        self._taught: set[tuple[int, str]] = set()
-        """Pairs of a rule's number and a locale, and of a UTC day and a zone."""
+        self._taught: set[tuple[int, str, str]] = set()
+        """Local days with a locale, and UTC days with a zone."""
 
     def teach(self, account: Account, as_of_ms: int) -> None:
         """For all messages in the account's locale, and by its clocks of that day."""
         taught = self._taught
         if len(taught) > _MOST_TAUGHT:
             taught.clear()
-        for number, rule in enumerate(self._rules.usage_rules):
-            if (number, account.locale) not in taught:
-                taught.add((number, account.locale))
-                words = words_of(rule, account.locale, self._rules)
-                if words is not None:
-                    self._plain.learn_words(number, account.locale, words)
+        local_day = local_minute(as_of_ms, account.time_zone) // DAY_MINUTES
+        if (local_day, account.locale, "") not in taught:
+            taught.add((local_day, account.locale, ""))
+            self._teach_words(account.locale, local_day)
         utc_day = as_of_ms // DAY_MS
-        if (utc_day, account.time_zone) not in taught:
-            taught.add((utc_day, account.time_zone))
+        if (utc_day, "", account.time_zone) not in taught:
+            taught.add((utc_day, "", account.time_zone))
             offset_ms = offset_of_day_in_zone_ms(utc_day, account.time_zone)
             if offset_ms is not None:
                 self._plain.learn_offset(account.time_zone, utc_day, offset_ms)
 
+    def _teach_words(self, locale: str, local_day: int) -> None:
+        for number, rule in enumerate(self._rules.usage_rules):
+            for is_empty in (False, True):
+                words = words_of(rule, locale, local_day, self._rules, is_empty=is_empty)
+                if words is not None:
+                    self._plain.learn_words(number, locale, local_day, is_empty, words)
 
-def words_of(rule: UsageRule, locale: str, rules: Rulebook) -> Words | None:
-    """A rule's text for a locale, if it is of the simple kind."""
+
+def words_of(
+    rule: UsageRule, locale: str, local_day: int, rules: Rulebook, *, is_empty: bool
+) -> Words | None:
+    """A rule's text for a locale and day, if it is of the simple kind."""
     text = text_of(rule.id, rule.texts, REMINDER, locale, rules)
-    if text.pieces is None or text.channels:
+    if text.channels or text.locale.partition("-")[0].lower() not in PLAIN_LANGUAGES:
         return None
-    if not {name for _, name in text.pieces if name is not None} <= _FIGURES:
+    pieces = flat_pieces(text, formats(text.locale, rules.currency), local_day, is_empty=is_empty)
+    if pieces is None or not {name for _, name in pieces if name is not None} <= _FIGURES:
         return None
-    if text.locale.partition("-")[0].lower() not in PLAIN_LANGUAGES:
-        return None
-    literals = "".join(literal for literal, _ in text.pieces)
+    literals = "".join(literal for literal, _ in pieces)
     if any(char < " " or char in '"\\' or char > "\uffff" for char in literals):
         return None  # JSON escapes them, or SMS counts them twice
     is_ucs2 = segments(literals)[0] == "ucs2"
@@ -89,7 +97,7 @@ def words_of(rule: UsageRule, locale: str, rules: Rulebook) -> Words | None:
     return Words(
         encode_effect(text.locale).decode(),
         is_ucs2,
-        list(text.pieces),
+        list(pieces),
         {
             source: _simple(name_in(names, source, locale, rules), is_ucs2=is_ucs2)
             for source, names in rules.source_names.items()

@@ -24,6 +24,10 @@ TEXTS = {
     "every figure": ALL,
     "figures alone": "{used}",
     "no figures": "Look at your balance.",
+    "nothing left apart": "{remaining, plural, =0 {all of {bucket}} unlimited {no end} other "
+    "{{percent}% of {bucket}, {remaining} left}} ({as_of, date, ::MMMd}, {as_of, time, ::Hm}).",
+    "UCS-2 with a date": f"\u3010\u6d41\u91cf\u3011{{as_of, date}} {ALL}",
+    "left to the core: date and time in one": "{used} {as_of, datetime}",
     "left to the core: braces": "{{{used}}}",
     "of 160 characters": "x" * 160,
     "of 161 characters": "x" * 161,

@@ -68,7 +68,17 @@ class TextError(ValueError):
 class Text:
     """A compiled template. ``render`` takes figures: an attribute for each of ``names``."""
 
-    __slots__ = ("branches", "channels", "forms", "locale", "names", "pieces", "render", "source")
+    __slots__ = (
+        "branches",
+        "channels",
+        "forms",
+        "locale",
+        "names",
+        "nodes",
+        "pieces",
+        "render",
+        "source",
+    )
 
     def __init__(
         self,
@@ -79,6 +89,7 @@ class Text:
         branches: tuple[tuple[str, str, frozenset[str]], ...],
         pieces: Pieces | None = None,
         forms: frozenset[tuple[str, str]] = frozenset(),
+        nodes: list[Any] | None = None,
     ) -> None:
         self.source = source
         self.locale = locale
@@ -90,6 +101,8 @@ class Text:
         """Of a plain text; None for an ICU message in which a placeholder has a type."""
         self.forms = forms
         """Placeholders with the types that they are shown in; without one it is empty."""
+        self.nodes: list[Any] = nodes or []
+        """As parsed, for those who work out a part of it beforehand (``texts/flat.py``)."""
         self.channels: dict[str, Part] = {}
         """How to render the words for channels other than SMS."""
 
@@ -122,7 +135,7 @@ def compile_text(
     pieces = _pieces(nodes)
     render = compiler.nodes(nodes)
     names, branches = frozenset(compiler.names), tuple(compiler.branches)
-    return Text(source, locale, names, render, branches, pieces, frozenset(compiler.forms))
+    return Text(source, locale, names, render, branches, pieces, frozenset(compiler.forms), nodes)
 
 
 def template_error(
