@@ -1,0 +1,124 @@
+"""Typography of every packaged text, by locale: punctuation, spaces, quotes, alphabet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from streamproc.contracts.rulesfile import packaged_rulebook
+from streamproc.core.rulebook import Rulebook
+from streamproc.core.text import segments
+from streamproc.core.texts.checking import Checked, check
+from streamproc.core.texts.formats import formats
+
+FILES = (
+    "default.yaml",
+    *(
+        f"packs/{one}.yaml"
+        for one in ("us", "canada", "china", "india", "australia", "eu-roaming")
+    ),
+)
+HAN = "\u4e00-\u9fff"
+ARABIC = "\u0621-\u064a"
+RULES: dict[str, list[tuple[str, str]]] = {
+    "": [
+        (r"  ", "two spaces"),
+        (r"^\s|\s$", "a space at an end"),
+        (r"\.\.|,,|，，|。。|[.,;:]{2}", "doubled punctuation"),
+        (r"\d{4}-\d\d-\d\d", "a date as machines write it"),
+        (r"\b(per|par|je|za|por) 1 [MGk]?[Bo]\b|/1 [MGk]B", "per 1 of a unit"),
+        (r"(?<![\d.,])\d+ B\b", "single bytes"),
+        (r"\(-\)|（-）", "an end that is none"),
+        ("\u200f\u200f|\u200e\u200e", "a mark of direction twice"),
+        (r"\{|\}", "a brace"),
+        (r"\bNone\b", "a value that is none"),
+    ],
+    "zh": [
+        (rf"[{HAN}][,;:!?(]|[,;:!?)][{HAN}]", "half-width punctuation between Han"),
+        (rf"[{HAN}]\.", "a full stop of Latin texts"),
+        (r" [，。；：、（）【】]|[，。；：、（【] ", "a space beside full-width punctuation"),
+        (r"[\"“”]", "quotes of other texts"),
+        (rf"[{HAN}] [{HAN}]", "a space between Han"),
+    ],
+    "zh-CN": [("[「」]", "quotes of Taiwan")],
+    "ar": [
+        (rf"[{ARABIC}]\s?[,;?]|[,;?]\s?[{ARABIC}]", "Latin punctuation in Arabic"),
+        (rf"^[^{ARABIC}A-Za-z]*[A-Za-z]", "Latin letters set the direction"),
+    ],
+    "fr": [(r"[^\s\d]:(?!\d)", "no space before a colon")],
+}
+RULES["pl"] = RULES["ru"] = RULES["de"] = [(r"[\"“]|''", "quotes of English texts")]
+TIGHT = (r"\s[,.;!?%)](?!\w)|\( ", "a space before punctuation")
+
+
+@cache
+def rendered(file: str) -> list[tuple[Checked, str]]:
+    """Every text with usual figures."""
+    rules: Rulebook = packaged_rulebook(file)
+    return [
+        (text, one.text)
+        for text in check(rules)
+        for one in text.rendered
+        if one.sample.is_usual or one.sample.name in ("zero", "unlimited")
+    ]
+
+
+def rules_of(locale: str) -> Iterator[tuple[str, str]]:
+    language = locale.partition("-")[0]
+    for key in dict.fromkeys(("", language, locale)):
+        yield from RULES.get(key, [])
+    has_space = formats(locale, "XXX").percent(50).endswith(" %")
+    yield (r"\d%", "no space before %") if has_space else (r"\d %", "a space before %")
+    if language != "fr":
+        pattern, what = TIGHT
+        yield (pattern.replace("%", "") if has_space else pattern), what
+
+
+def faults(file: str) -> list[str]:
+    found = []
+    for text, shown in rendered(file):
+        for pattern, what in rules_of(text.locale):
+            if re.search(pattern, shown):
+                found.append(f"{text.rule} {text.locale}: {what}: {shown}")
+    return list(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_typography(file: str) -> None:
+    found = faults(file)
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_english_keeps_to_the_alphabet_of_sms(file: str) -> None:
+    found = {
+        f"{text.rule} {text.locale}: {shown}"
+        for text, shown in rendered(file)
+        if text.locale.startswith("en") and segments(shown)[0] != "gsm7"
+    }
+    assert not found, "\n".join(sorted(found))
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [
+        ("zh-CN", "您的日包,剩余1 GB"),
+        ("zh-TW", "請回覆“退訂”"),
+        ("zh-CN", "截至1月8日， 您的"),
+        ("en", "50 % used"),
+        ("en", "two  spaces"),
+        ("de", "50% verbraucht"),
+        ("fr-CA", "suspendues: 5"),
+        ("ar", "باقة, المتبقي"),
+        ("ar", "Music باقة"),
+        ("pl", 'usługa "Music"'),
+        ("en", "ends 2026-01-01"),
+        ("en", "only 0 B left"),
+        ("ru", "остаток , сгорит"),
+    ],
+)
+def test_what_is_wrong_is_seen(locale: str, text: str) -> None:
+    assert any(re.search(pattern, text) for pattern, _ in rules_of(locale))
