@@ -29,11 +29,7 @@ def preview(
     file: Path | None, rules: tuple[str, ...], locales: tuple[str, ...], every: bool
 ) -> None:
     """Show the texts of FILE as they get with the longest names and figures that FILE has."""
-    shown = [
-        one
-        for one in _checked(file)
-        if (not rules or one.rule in rules) and (not locales or one.locale in locales)
-    ]
+    shown = [one for one in _checked(file, locales) if not rules or one.rule in rules]
     if not shown:
         raise click.ClickException("no such text")
     for text in shown:
@@ -71,10 +67,10 @@ def lint(file: Path | None, strict: bool) -> None:
     click.echo(f"OK: {len(checked)} texts in {', '.join(locales)}")
 
 
-def _checked(file: Path | None) -> list[Checked]:
+def _checked(file: Path | None, locales: tuple[str, ...]) -> list[Checked]:
     from streamproc.core.texts.checking import check
 
-    return check(read_rules(file))
+    return check(read_rules(file), locales)
 
 
 def _head(text: Checked) -> str:

@@ -151,13 +151,13 @@ INDIA_COMBO = """
 INDIA_PREPAID = """
 2026-01-01 09:00  activate prepaid Asia/Kolkata en
 2026-01-01 10:00  use 9 MB
-                  data-costs: No data pack covers your data in India now (Jan 1, 10:00): it costs
-                    ₹0.04 per 10 kB.
+                  data-costs: No data pack covers your data in India now (Jan 1, 10:00): it costs Rs
+                    0.04 per 10 kB.
 2026-01-01 11:00  use 1 MB
-                  each-10mb: You have used 10 MB without a data pack in this cycle; cost ₹40.00 (Jan
-                    1, 11:00).
+                  each-10mb: You have used 10 MB without a data pack in this cycle; cost Rs 40.00
+                    (Jan 1, 11:00).
 2026-01-01 12:00  use 25 MB
-                  each-10mb: You have used 35 MB without a data pack in this cycle; cost ₹140.00
+                  each-10mb: You have used 35 MB without a data pack in this cycle; cost Rs 140.00
                     (Jan 1, 12:00).
 2026-01-02 09:00  opt-out metered
 2026-01-02 10:00  use 10 MB
@@ -170,7 +170,7 @@ INDIA_PREPAID = """
                   left: 50 MB of 28-day pack left (Jan 4, 10:00).
 2026-01-04 11:00  use 40 MB
                   nearly-nothing-left: 10 MB of 28-day pack left (Jan 4, 11:00). Without another
-                    pack you then pay ₹0.04 per 10 kB.
+                    pack you then pay Rs 0.04 per 10 kB.
 2026-01-04 12:00  use 10 MB
                   (opted_out data-costs)
 2026-01-05 09:00  opt-out data-packs
@@ -179,9 +179,9 @@ INDIA_PREPAID = """
                   (superseded left 500000000)
                   (merged left 100000000)
                   nearly-nothing-left: 5 MB of 28-day pack left (Jan 5, 10:00). Without another pack
-                    you then pay ₹0.04 per 10 kB.
+                    you then pay Rs 0.04 per 10 kB.
 2026-01-20 08:00  arrive world
-                  abroad: Roaming: outside India. Data costs ₹10.00 per MB. If you do not want to
+                  abroad: Roaming: outside India. Data costs Rs 10.00 per MB. If you do not want to
                     use data, turn off data roaming.
 """
 

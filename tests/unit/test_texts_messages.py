@@ -72,6 +72,7 @@ def test_plural_forms_are_those_of_the_language(locale: str, count: int, text: s
         ("{end, date, short}", {}, "1/20/26"),
         ("{end, date, ::MMMd}", {}, "Jan 20"),
         ("{end, datetime}", {}, "1/20/26, 2:05 PM"),
+        ("Ends {end, time}.", {}, "Ends 2:05 PM."),
         ("{end, date}", {"end": None}, "-"),
         ("{end, select, never {for good} other {until {end, date}}}", {}, "until Jan 20, 2026"),
         ("{end, select, never {for good} other {until {end}}}", {"end": None}, "for good"),
@@ -126,7 +127,13 @@ def test_one_of_a_unit_has_the_symbol_that_more_of_it_have(language: str) -> Non
 
 
 def test_minor_units_are_those_of_the_currency() -> None:
-    for currency, text in (("JPY", "¥1,230"), ("KWD", "KWD 1.230"), ("EUR", "€12.30")):
+    for currency, text in (
+        ("INR", "Rs 12.30"),
+        ("ILS", "ILS 12.30"),
+        ("JPY", "¥1,230"),
+        ("KWD", "KWD 1.230"),
+        ("EUR", "€12.30"),
+    ):
         template = compile_text("{cost}", "en", VOCABULARY, currency)
         assert template.render(type("F", (), {"cost": 1230})) == text
 
@@ -176,6 +183,12 @@ def test_what_is_wrong_with_a_message(template: str, problem: str) -> None:
 )  # fmt: skip
 def test_script_counts_more_than_country(wanted: str, found: str) -> None:
     assert best_locale(["en", "zh-CN", "zh-TW"], wanted, "en") == found
+
+
+def test_a_sentence_that_ends_with_an_abbreviation_has_one_full_stop() -> None:
+    assert shown("El ciclo termina a las {end, time}.", "es-US").endswith("2:05 p.m.")
+    assert shown("Fin le {end, date, ::MMMd}. {plan}", "fr") == "Fin le 20 janv. basic"
+    assert shown("{end, time}... {plan}", "es-US").endswith("p.m.... basic")
 
 
 def test_an_unknown_language_has_english_figures() -> None:

@@ -6,7 +6,7 @@ ones must be renderable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from streamproc.core.rulebook import Rulebook, TextOptions
@@ -50,11 +50,13 @@ class Checked(NamedTuple):
         return max(usual, key=lambda one: (one.segments, len(one.text)))
 
 
-def check(rules: Rulebook) -> list[Checked]:
-    """Every text of the rulebook: of rules, notices and replies."""
+def check(rules: Rulebook, locales: Collection[str] = ()) -> list[Checked]:
+    """Every text of the rulebook, of rules, notices and replies; in these locales only, if any."""
     found = []
     for owner in owners_of(rules):
         for locale, template in owner.texts.items():
+            if locales and locale not in locales:
+                continue
             options = rules.text_options.get((owner.key, locale), TextOptions())
             channels = {SMS: template, **options.channels}
             given = given_in(rules.wording, locale, rules.default_locale)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamproc.core.text import segments
 from streamproc.core.texts.spaces import plain_spaces
-from streamproc.core.texts.words import NARROW_SIGNS
+from streamproc.core.texts.words import GSM_LANGUAGES, GSM_SIGNS, NARROW_SIGNS
 
 if TYPE_CHECKING:
     from babel.core import Locale
@@ -44,17 +44,24 @@ def written_money(locale: Locale, minor: int, currency: str, *, is_narrow: bool)
     )
     sign = get_currency_symbol(currency, locale=locale)
     before, _, after = text.partition(sign)
-    shown = _narrow(sign, currency) if is_narrow else sign
+    shown = _narrow(sign, currency, locale) if is_narrow else sign
     # A sign of letters stands apart from the digits after it.
     apart = " " if shown[-1].isalpha() and after[:1].isdigit() else ""
     return plain_spaces(f"{before}{shown}{apart}{after}")
 
 
-def _narrow(sign: str, currency: str) -> str:
-    """The narrow sign, unless it is one that turns a text into UCS-2 where the other does not."""
+def _narrow(sign: str, currency: str, locale: Locale) -> str:
+    """The narrow sign, unless it turns a text into UCS-2 where the other, or the code, does not."""
     narrow = NARROW_SIGNS.get(currency, sign)
-    is_dear = segments(narrow)[0] == "ucs2" and segments(sign)[0] != "ucs2"
-    return sign if is_dear else narrow
+    if not _is_ucs2(narrow):
+        return narrow
+    if not _is_ucs2(sign):
+        return sign
+    return GSM_SIGNS.get(currency, currency) if locale.language in GSM_LANGUAGES else narrow
+
+
+def _is_ucs2(text: str) -> bool:
+    return segments(text)[0] == "ucs2"
 
 
 def _without_fraction(locale: Locale) -> str:

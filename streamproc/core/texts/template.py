@@ -48,6 +48,8 @@ _TYPES: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.NAMES: ("list", "plural"),
     Kind.LEVEL: (),
 }
+_ABBREVIATED: Final = ("date", "time", "datetime")
+"""Types whose figures may end with a full stop: ``9:00 p.m.``, ``27 nov.``"""
 _DEFAULT_STYLES: Final = {"date": "medium", "time": "short", "datetime": "short"}
 _SELECTED: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.INSTANT: ("never", "midnight", "other"),
@@ -134,6 +136,8 @@ def compile_text(
     nodes = compiler.read_message(source) if is_message else compiler.read_plain(source)
     pieces = _pieces(nodes)
     render = compiler.nodes(nodes)
+    if ".." not in source and any(form in _ABBREVIATED for _, form in compiler.forms):
+        render = _with_single_stops(render)
     names, branches = frozenset(compiler.names), tuple(compiler.branches)
     return Text(source, locale, names, render, branches, pieces, frozenset(compiler.forms), nodes)
 
@@ -382,6 +386,11 @@ def _pieces(nodes: list[Any]) -> Pieces | None:
             pieces.append((literal, node["name"]))
             literal = ""
     return (*pieces, (literal, None)) if literal or not pieces else tuple(pieces)
+
+
+def _with_single_stops(render: Part) -> Part:
+    """The stop of an abbreviation is that of its sentence, too."""
+    return lambda figures: render(figures).replace("..", ".")
 
 
 def _piped(get: Callable[[Any], Any], show: Callable[[Any], str]) -> Part:

@@ -155,3 +155,9 @@ NARROW_SIGNS: Final[dict[str, str]] = {
     "ZAR": "R",
 }
 """CLDR's narrow signs of currencies, which Babel leaves out: for the currency of one's own bill."""
+
+GSM_LANGUAGES: Final = ("en",)
+"""Languages whose texts keep to the alphabet of GSM-7: one other character halves what fits."""
+
+GSM_SIGNS: Final[dict[str, str]] = {"INR": "Rs"}
+"""What is written there for a sign beyond that alphabet; else the currency's code."""
