@@ -145,23 +145,25 @@ def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[E
 
 def leave_category(account: Account, category: str) -> bool:
     """Leave one category by its name; returns whether that is news."""
-    extra = extra_of(account)
-    if category not in extra.left_singly:
-        extra.left_singly.append(category)
-    is_news = category not in account.opted_out
-    if is_news:
-        account.opted_out.append(category)
+    left, extra = account.opted_out, extra_of(account)
+    is_news = category not in left
+    if category not in left[: extra.left_singly]:
+        if not is_news:
+            left.remove(category)
+        left.insert(extra.left_singly, category)
+        extra.left_singly += 1
     return is_news
 
 
 def join_category(account: Account, category: str) -> bool:
     """Take a category back, however it was left; returns whether that is news."""
-    if account.extra is not None and category in account.extra.left_singly:
-        account.extra.left_singly.remove(category)
-    is_news = category in account.opted_out
-    if is_news:
-        account.opted_out.remove(category)
-    return is_news
+    left, extra = account.opted_out, account.extra
+    if category not in left:
+        return False
+    if extra is not None and category in left[: extra.left_singly]:
+        extra.left_singly -= 1
+    left.remove(category)
+    return True
 
 
 def close(

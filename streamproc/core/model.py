@@ -206,9 +206,9 @@ class Extra(Struct, omit_defaults=True):
     helped: bool = False
     """Help was sent for an unknown text, and no known keyword came since."""
 
-    left_singly: list[str] = []
-    """Categories that the subscriber left one by one: a START without a category, which takes a
-    STOP without one back, leaves them alone."""
+    left_singly: int = 0
+    """How many of ``Account.opted_out``, from its start, were left one by one: a START without a
+    category, which takes a STOP without one back, leaves them alone."""
 
     # Messages at the gate (core/alerts/gate.py).
     waiting: list[Waiting] = []

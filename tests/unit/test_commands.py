@@ -256,7 +256,7 @@ def test_a_bare_start_takes_back_what_a_bare_stop_had_stopped_and_nothing_else(
     assert line.account.opted_out == ["advice", "summary"]
     line.opt("advice", 1.4, out=False)
     line.text("START 周报", 1.4)
-    assert line.account.extra is None or line.account.extra.left_singly == []
+    assert line.account.extra is None or line.account.extra.left_singly == 0
     assert replies(line.text("START", 1.5)) == ["started_all"]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from streamproc.contracts.rulepacks import pack_path
 from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.core.effects import Reminder
 from tests.support.talking import Talking, replies, texts
 from tests.support.timeline import lived_under
 
@@ -198,6 +199,28 @@ def test_us_help_and_the_end_of_messages_name_the_program_and_a_contact(locale: 
         (text,) = texts(plain.text(word, 1))
         assert "none" not in text
         assert not text.startswith(":")
+
+
+@pytest.mark.parametrize(
+    ("pack", "plan", "locale", "word", "category"),
+    [
+        ("eu-roaming", "mobile-10gb", "de", "Stopp Roaming!", "roaming-price"),
+        ("eu-roaming", "mobile-10gb", "fr", "ARRÊT itinérance", "roaming-price"),
+        ("eu-roaming", "mobile-10gb", "pl", "KONIEC limit", "roaming-limit"),
+        ("canada", "shared-10gb", "fr-CA", "Arrêter « itinérance »", "roaming-price"),
+        ("canada", "shared-10gb", "en-CA", "Unsubscribe roaming.", "roaming-price"),
+    ],
+)
+def test_notices_can_be_declined_by_a_text_in_the_readers_language(
+    pack: str, plan: str, locale: str, word: str, category: str
+) -> None:
+    line = Talking(load_rulebook(pack_path(pack).read_text(encoding="utf-8"), pack))
+    line.begin(plan, locale=locale)
+    assert replies(line.text(word, 1))[0].startswith("stopped")
+    assert line.account.opted_out == [category]
+    for text in ("STOP", "HELP", "START"):
+        (reply,) = [one for one in line.text(text, 1.1) if isinstance(one, Reminder)]
+        assert reply.locale in (locale, locale.replace("en-CA", "en"))
 
 
 def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents() -> None:

@@ -193,9 +193,9 @@ class _Conversation:
             if join_category(self.account, command.word):
                 self._audit_category("joined_category", command.word)
             return "started", {"category": self._named(command.word)}
-        back = [one for one in self.account.opted_out if one not in self.extra.left_singly]
+        back = self.account.opted_out[self.extra.left_singly :]
+        del self.account.opted_out[self.extra.left_singly :]
         for category in back:
-            self.account.opted_out.remove(category)
             self._audit_category("joined_category", category)
         known = self.told.rules.categories
         left = [one for one in self.account.opted_out if one in known]
