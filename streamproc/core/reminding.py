@@ -56,6 +56,7 @@ def remind(  # every argument is a different fact of the message
     rules: Rulebook,
     to: list[str],
     runs_out_ms: int | None = None,
+    summed: list[Bucket] | None = None,
     present: Account | None = None,
 ) -> list[Effect]:
     """The message of a rule about buckets, with figures as of an instant, to each recipient.
@@ -63,18 +64,17 @@ def remind(  # every argument is a different fact of the message
     ``subject`` is the bucket that the text speaks of, and with it of those of ``buckets`` that
     cover the same usage; None: of the home data among them. ``arming`` and ``cycle_start_ms`` (of
     the reason, which may be earlier than the message) make its id. Of recipients ``to`` empty text
-    is the account's own number. ``present`` is the account as it is now, if ``account`` is as it
-    was.
+    is the account's own number. Of an account as it was at the end of a cycle, ``summed`` are the
+    buckets that the figures sum up, and ``present`` is the account as it is now.
     """
-    is_usage = isinstance(rule, UsageRule)
-    if subject is None:
-        summed = home_data_of(buckets, rules)
-    else:
-        summed = [subject] if is_usage else alike(buckets, subject, rules)
+    named = buckets
+    if summed is None:
+        summed = home_data_of(buckets, rules) if subject is None else alike(buckets, subject, rules)
+        named = summed
     figures = _Figures(
         rule,
         account,
-        buckets if is_usage else summed,
+        named,
         subject,
         threshold,
         as_of_ms,
@@ -90,7 +90,7 @@ def remind(  # every argument is a different fact of the message
         text_of(rule.id, rule.texts, REMINDER, account.locale, rules),
         figures,
         buckets,
-        buckets if is_usage else summed,
+        summed,
         threshold,
         arming,
         cycle_start_ms,
@@ -244,7 +244,9 @@ class _Figures:
     @property
     def bucket(self) -> list[str]:
         locale, rules = self._account.locale, self._rules
-        return [bucket_name(bucket, locale, rules) for bucket in self.buckets]
+        names = [bucket_name(bucket, locale, rules) for bucket in self.buckets]
+        # Of a whole account: packs bought twice have one name.
+        return list(dict.fromkeys(names)) if self._subject is None else names
 
     @property
     def percent(self) -> int | None:

@@ -116,6 +116,7 @@ def speak(
     threshold, overage = None, contract.overage
     buckets: list[Any] = live
     first: Any = None
+    summed: list[Any] = []
     if kind in OF_BUCKETS:
         buckets = [contract.bucket_called(about)]
         threshold = reason.threshold
@@ -140,6 +141,9 @@ def speak(
             "rolled": 0,
         }
         buckets, overage = [{"id": "closed_cycle", **figures}], over["overage"]
+        own = [{**one, "expired": 0, "rolled": 0} for one in over["own"]]
+        summed = of_one_kind_of_usage(own, None, rules)
+        summed = summed or of_one_kind_of_usage(own, own[0] if own else None, rules)
     elif kind == "before_cycle_end":
         buckets = [_without_what_stays(one, contract, rules) for one in ending(contract, rule)]
         if not any(is_home_data(one, rules) for one in buckets):
@@ -154,8 +158,9 @@ def speak(
     elif kind not in ("inactivity", "usage_corrected"):
         contract.at_hand().send(rule.id, kind, at_ms, [], rules)
         return
-    summed = buckets
-    if kind not in OF_BUCKETS:
+    if kind in OF_BUCKETS:
+        summed = buckets
+    elif kind != "cycle_end":
         summed = of_one_kind_of_usage(buckets, first, rules)
     key = ReminderKey(
         contract.name,

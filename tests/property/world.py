@@ -357,10 +357,16 @@ class World:
 
     def _check_reminder(self, reminder: Reminder) -> None:
         """What a reminder's own fields say of each other."""
-        summed = self._summed(reminder)
-        assert reminder.granted_bytes == sum(one.granted_bytes for one in summed)
-        is_endless = any(one.kind == "unlimited" for one in summed)
-        assert reminder.unlimited is (True if is_endless else UNSET)
+        if reminder.kind == "cycle_end":  # of all its allowances; the sums are of home data
+            (over,) = reminder.buckets
+            assert over.id == "closed_cycle"
+            assert reminder.granted_bytes <= over.granted_bytes
+            assert reminder.used_bytes <= over.used_bytes
+        else:
+            summed = self._summed(reminder)
+            assert reminder.granted_bytes == sum(one.granted_bytes for one in summed)
+            is_endless = any(one.kind == "unlimited" for one in summed)
+            assert reminder.unlimited is (True if is_endless else UNSET)
         staying = reminder.granted_bytes - reminder.used_bytes - reminder.remaining_bytes
         # What will roll over is not among what ends with the cycle.
         assert staying == 0 or (reminder.kind == "before_cycle_end" and staying > 0)

@@ -9,10 +9,11 @@ from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect, audited
+from streamproc.core.history import own_buckets
 from streamproc.core.instants import from_ms
-from streamproc.core.model import Account, Bucket
+from streamproc.core.model import PLAN_KINDS, Account, Bucket
 from streamproc.core.quota.audience import of_account
-from streamproc.core.quota.home_data import home_data_of
+from streamproc.core.quota.home_data import alike, home_data_of
 from streamproc.core.quota.periods import note_told
 from streamproc.core.quota.rollover import ending_with_cycle, lost_with_cycle
 from streamproc.core.reminding import remind
@@ -55,8 +56,9 @@ def _say(
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, TimedRule)
-    told = account
+    present, summed = account, None
     if rule.kind == "cycle_end":
+        summed = _allowances_of_last_cycle(account, rules)
         account = _as_it_ended(account)
     buckets, subject = account.buckets, None
     if rule.kind == "before_cycle_end":
@@ -78,9 +80,10 @@ def _say(
         cause,
         rules,
         to,
-        present=told,
+        summed=summed,
+        present=present,
     )
-    note_told(told, rule, rules)
+    note_told(present, rule, rules)
     return out
 
 
@@ -88,6 +91,17 @@ def _named(account: Account, name: str) -> list[Bucket]:
     """The bucket of an id, if there is one; if it ended within the cycle, as it was just before."""
     over = [replace(one, expired_bytes=0) for one in account.ended if one.id == name]
     return [one for one in account.buckets if one.id == name] + over
+
+
+def _allowances_of_last_cycle(account: Account, rules: Rulebook) -> list[Bucket]:
+    """Those of its home data, else those like its first, as if nothing of them had expired."""
+    own = [
+        replace(one, expired_bytes=0, rolled_over_bytes=0)
+        for one in own_buckets(account.history[-1])
+        if one.kind in PLAN_KINDS
+    ]
+    home = home_data_of(own, rules)
+    return home if home or not own else alike(own, own[0], rules)
 
 
 def _as_it_ended(account: Account) -> Account:

@@ -55,6 +55,7 @@ PLACEHOLDERS: dict[str, Vocabulary] = {
         "zone": Kind.NAME,
         "price": Kind.MONEY,
         "unit": Kind.PRICE_UNIT,
+        "cap": Kind.MONEY,
     },
     "plan_advice": {
         **_EVERY,

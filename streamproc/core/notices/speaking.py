@@ -25,8 +25,10 @@ from streamproc.core.notices.composing import (
 )
 from streamproc.core.quota.audience import of_own_number
 from streamproc.core.quota.home_data import home_data_of, shown
+from streamproc.core.quota.tariffs import cap_minor, tariff_of
 from streamproc.core.reminding import local_end
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.scope import ORDINARY_RATING_GROUP
 from streamproc.core.texts.naming import plan_name
 
 _SEPARATOR: Final = "\n"
@@ -106,6 +108,11 @@ class _Words:
             "zone": name_of(zone, zone.id, self.account, self.rules),
             "price": zone.price_minor,
             "unit": zone.unit_bytes,
+            "cap": cap_minor(
+                self.account,
+                tariff_of(self.account, ORDINARY_RATING_GROUP, zone.id, self.rules),
+                self.rules,
+            ),
         }
 
     def advice(self, facts: list[str]) -> dict[str, Any]:

@@ -166,8 +166,8 @@ class Reader:
     def _of_sums(self, facts: Facts, wrong: Any) -> Iterator[Finding]:
         message = facts.message
         self.checks += 4
-        if message.kind not in PLACEHOLDERS and message.kind != "cycle_end":
-            summed = facts.buckets
+        if message.kind not in PLACEHOLDERS:
+            summed = facts.summed
             totals = {
                 "granted_bytes": sum(one["granted"] for one in summed),
                 "used_bytes": sum(one["used"] for one in summed),
@@ -178,6 +178,9 @@ class Reader:
             for name, total in totals.items():
                 if getattr(message, name) != total:
                     yield wrong(name, getattr(message, name), f"what it is of has {total}")
+            is_endless = any(one["kind"] == UNLIMITED for one in summed) and message.buckets
+            if (message.unlimited is True) != bool(is_endless):
+                yield wrong("unlimited", message.unlimited, is_endless)
         overage = figures.REMINDER["overage"](facts)
         if message.overage_bytes != overage:
             yield wrong("overage_bytes", message.overage_bytes, overage)

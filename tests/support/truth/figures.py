@@ -139,19 +139,31 @@ class Facts:
         return self.state.bucket(name)
 
     @property
+    def names(self) -> list[list[str]]:
+        """What each bucket may be called; of a whole account the same name is said once."""
+        found = [self.names_of(one) for one in self.buckets]
+        if self.subject is not None:
+            return found
+        return list({tuple(one): one for one in found}.values())
+
+    @property
     def over(self) -> dict[str, int]:
         """The cycle that is over."""
         return self.state.history[-1]
 
     @property
     def sums(self) -> Sums:
-        if self.rule.kind == "cycle_end":
-            over = self.over
-            endless = bool(over["endless"])
-            granted = ENDLESS if endless else over["granted"]
-            left = ENDLESS if endless else over["granted"] - over["used"]
-            return Sums(granted, over["used"], left)
-        return Sums.of(self.buckets)
+        return Sums.of(self.summed)
+
+    @property
+    def summed(self) -> list[Bucket]:
+        """The buckets whose sums the figures are."""
+        if self.rule.kind != "cycle_end":
+            return self.buckets
+        kept: Any = self.over["own"]
+        own = [{**one, "expired": 0, "rolled": 0} for one in kept]
+        home = [one for one in own if self.state.is_home_data(one)]
+        return home or [one for one in own if self._is_like(one, own[0])]
 
     @property
     def ends_ms(self) -> float:
@@ -297,7 +309,7 @@ EVERYWHERE: dict[str, Callable[[Facts], Value]] = {
 
 REMINDER: dict[str, Callable[[Facts], Value]] = {
     **EVERYWHERE,
-    "bucket": lambda facts: [facts.names_of(one) for one in facts.buckets],
+    "bucket": lambda facts: facts.names,
     "used": lambda facts: facts.sums.used,
     "granted": lambda facts: facts.sums.granted,
     "remaining": lambda facts: facts.sums.remaining,
