@@ -165,3 +165,54 @@ def test_a_day_pack_is_used_up_and_the_plan_is_not() -> None:
                   low-balance: 【上網量提醒】截至1月2日 12:00，您的輕享上網量已使用82%，剩餘90 MB。
 """  # noqa: E501  # Chinese is wide
     )
+
+
+def test_one_event_that_reaches_levels_of_two_buckets_is_two_messages_each_with_its_figures() -> (
+    None
+):
+    lives(
+        """
+2026-01-01 09:00  activate lite-500mb Asia/Shanghai en
+                  welcome: Welcome! Your plan Lite includes 500 MB of data. Reply 0000 for your
+                    plan, your services and the data left.
+2026-01-02 10:00  use 350 MB
+                  low-balance: Data alert: 70% of your Lite data is used, 150 MB of 500 MB left (Jan
+                    2, 10:00).
+2026-01-02 12:30  pack day-1gb
+2026-01-02 13:00  use 1060 MB
+                  (superseded low-balance 50)
+                  (superseded low-balance 80)
+                  (superseded low-balance 90)
+                  low-balance: Data alert: all of your day pack is used up (Jan 2, 13:00).
+                  (merged last-bytes 100000000)
+                  low-balance: Data alert: 82% of your Lite data is used, 90 MB of 500 MB left (Jan
+                    2, 13:00).
+"""
+    )
+
+
+def test_what_waits_of_two_buckets_is_told_of_each_with_figures_of_then() -> None:
+    lives(
+        """
+2026-01-01 09:00  activate lite-500mb Asia/Shanghai en
+                  welcome: Welcome! Your plan Lite includes 500 MB of data. Reply 0000 for your
+                    plan, your services and the data left.
+2026-01-01 09:30  sms QUIET 22:00-7:00
+                  quiet_hours_set: Done. Quiet hours: 22:00-07:00.
+2026-01-02 10:00  use 240 MB
+2026-01-02 21:00  pack day-1gb
+2026-01-02 22:30  use 980 MB
+                  (superseded low-balance 50)
+                  (superseded low-balance 80)
+                  (quiet_hours low-balance 90)
+2026-01-02 23:30  use 60 MB
+                  (superseded low-balance 90)
+                  (quiet_hours low-balance 100)
+                  (quiet_hours low-balance 50)
+2026-01-03 02:00  use 100 MB
+2026-01-03 08:00  wait
+     01-03 07:00  low-balance: Data alert: all of your day pack is used up (Jan 3, 07:00).
+     01-03 07:00  low-balance: Data alert: 76% of your Lite data is used, 120 MB of 500 MB left (Jan
+                    3, 07:00).
+"""
+    )

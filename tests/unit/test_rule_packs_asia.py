@@ -186,6 +186,36 @@ INDIA_PREPAID = """
 """
 
 
-@pytest.mark.parametrize("timeline", [INDIA_COMBO, INDIA_PREPAID], ids=["combo", "prepaid"])
+INDIA_TWO_PACKS = """
+2026-01-01 09:00  activate combo-30gb Asia/Kolkata en
+2026-01-05 10:00  use 12 GB
+2026-01-06 09:00  pack day-1gb
+2026-01-06 10:00  use 14500 MB
+                  (merged nearly-used 90)
+                  (merged half-used 50)
+                  used-up: 100% of day pack used (Jan 6, 10:00). Without another pack you pay Rs
+                    0.04 per 10 kB.
+                  half-used: 85% of Combo data used, 4.5 GB of 30 GB left (Jan 6, 10:00).
+2026-01-07 10:00  use 4500 MB
+                  (merged nearly-used 90)
+                  used-up: 100% of Combo data used (Jan 7, 10:00). Without another pack you pay Rs
+                    0.04 per 10 kB.
+2026-01-08 10:00  pack balance-2gb
+2026-01-08 11:00  use 2 GB
+                  (superseded left 500000000)
+                  (merged left 100000000)
+                  nearly-nothing-left: 28-day pack is used up (Jan 8, 11:00). Without another pack
+                    you then pay Rs 0.04 per 10 kB.
+2026-01-08 12:00  use 1 B
+                  data-costs: No data pack covers your data in India now (Jan 8, 12:00): it costs Rs
+                    0.04 per 10 kB.
+"""
+
+
+@pytest.mark.parametrize(
+    "timeline",
+    [INDIA_COMBO, INDIA_PREPAID, INDIA_TWO_PACKS],
+    ids=["combo", "prepaid", "two packs"],
+)
 def test_india_percentages_or_what_is_left_and_each_10_mb_without_a_pack(timeline: str) -> None:
     lives("india", timeline)
