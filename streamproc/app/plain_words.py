@@ -83,7 +83,11 @@ def words_of(
 ) -> Words | None:
     """A rule's text for a locale and day, if it is of the simple kind."""
     text = text_of(rule.id, rule.texts, REMINDER, locale, rules)
-    if text.channels or text.locale.partition("-")[0].lower() not in PLAIN_LANGUAGES:
+    if (
+        text.channels
+        or text.is_transliterated
+        or text.locale.partition("-")[0].lower() not in PLAIN_LANGUAGES
+    ):
         return None
     pieces = flat_pieces(text, formats(text.locale, rules.currency), local_day, is_empty=is_empty)
     if pieces is None or not {name for _, name in pieces if name is not None} <= _FIGURES:

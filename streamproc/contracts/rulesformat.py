@@ -265,6 +265,7 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     default_locale: Locale
     brand: Words | None = None
     care: Words | None = None
+    transliterate: tuple[Locale, ...] = ()
     currency_display: Literal["narrow", "standard"] = "narrow"
     limits: LimitsEntry = LimitsEntry()
     storms: StormsEntry = StormsEntry()

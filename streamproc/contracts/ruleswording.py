@@ -9,7 +9,8 @@ from streamproc.contracts.lines import Path
 from streamproc.contracts.rulesfields import Words
 from streamproc.contracts.rulesformat import RulesFormat
 from streamproc.contracts.ruleslocales import MAX_WORD_LENGTH
-from streamproc.core.texts.locales import in_locale
+from streamproc.contracts.written import items
+from streamproc.core.texts.locales import in_locale, script_of
 from streamproc.core.texts.vocabulary import EVERYWHERE
 from streamproc.core.texts.wording import Wording
 
@@ -21,6 +22,7 @@ def wording_of(file: RulesFormat) -> Wording:
         _by_locale(file.care, default),
         dict(file.topup_names),
         file.currency_display == "narrow",
+        frozenset(map(str, file.transliterate)),
     )
 
 
@@ -31,11 +33,14 @@ def _by_locale(words: Words | None, default: str) -> dict[str, str]:
 
 
 def words_problems(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """What is wrong with words that are the same in every language."""
+    """What is wrong with words that are the same in every language, and with their letters."""
     for name in EVERYWHERE:
         words = data.get(name)
         if isinstance(words, str) and not 0 < len(words.strip()) <= MAX_WORD_LENGTH:
             yield (name,), f"must be words, 1 to {MAX_WORD_LENGTH} characters"
+    for place, locale in enumerate(items(data, "transliterate")):
+        if isinstance(locale, str) and script_of(locale) not in ("", "latn"):
+            yield ("transliterate", place), f"texts in {locale} are not in Latin letters"
 
 
 class Given:

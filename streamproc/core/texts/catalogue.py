@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Final
 
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.texts.letters import plain_letters
 from streamproc.core.texts.locales import best_locale, given_in
 from streamproc.core.texts.template import Text, compile_text
 from streamproc.core.texts.vocabulary import Vocabulary
@@ -31,21 +31,28 @@ def text_of(
         locale = best_locale(texts, wanted, rules.default_locale)
         found = prepared.get((owner, locale))
         if found is None or found.locale != locale:
-            given = given_in(rules.wording, locale, rules.default_locale)
-            compiled = partial(
-                compile_text,
-                locale=locale,
-                known=known,
-                currency=rules.currency,
-                given=given,
-                is_narrow=rules.wording.has_narrow_signs,
-            )
-            found = compiled(texts[locale])
+            found = compiled_for(texts[locale], locale, known, rules)
             options = rules.text_options.get((owner, locale))
             if options is not None:
                 found.channels = {
-                    channel: compiled(template).render
+                    channel: compiled_for(template, locale, known, rules, is_sms=False).render
                     for channel, template in options.channels.items()
                 }
         prepared[owner, wanted] = found
     return found
+
+
+def compiled_for(
+    template: str, locale: str, known: Vocabulary, rules: Rulebook, *, is_sms: bool = True
+) -> Text:
+    """A template as the rules have it shown; only an SMS is written without diacritics."""
+    wording = rules.wording
+    given = given_in(wording, locale, rules.default_locale)
+    text = compile_text(
+        template, locale, known, rules.currency, given, is_narrow=wording.has_narrow_signs
+    )
+    if is_sms and locale in wording.transliterated:
+        render = text.render
+        text.render = lambda figures: plain_letters(render(figures))
+        text.is_transliterated = True
+    return text

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 from streamproc.core.rulebook import Rulebook, TextOptions
 from streamproc.core.text import segments
+from streamproc.core.texts.catalogue import compiled_for
 from streamproc.core.texts.formats import formats
-from streamproc.core.texts.locales import given_in
 from streamproc.core.texts.samples import Sample, owners_of, samples
-from streamproc.core.texts.template import Text, compile_text
+from streamproc.core.texts.template import Text
 
 SMS: Final = "sms"
 MAX_SEGMENTS: Final = 255
@@ -59,18 +59,11 @@ def check(rules: Rulebook, locales: Collection[str] = ()) -> list[Checked]:
                 continue
             options = rules.text_options.get((owner.key, locale), TextOptions())
             channels = {SMS: template, **options.channels}
-            given = given_in(rules.wording, locale, rules.default_locale)
             figures = samples(owner, locale, rules)
             for channel, source in channels.items():
-                text = compile_text(
-                    source,
-                    locale,
-                    owner.known,
-                    rules.currency,
-                    given,
-                    is_narrow=rules.wording.has_narrow_signs,
-                )
-                is_limited = channel == SMS and owner.has_budget
+                is_sms = channel == SMS
+                text = compiled_for(source, locale, owner.known, rules, is_sms=is_sms)
+                is_limited = is_sms and owner.has_budget
                 budget = options.max_segments if is_limited else MAX_SEGMENTS
                 found.append(_checked(owner.name, text, channel, budget, figures))
     return found

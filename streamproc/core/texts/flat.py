@@ -25,7 +25,11 @@ def flat_pieces(text: Text, shown: Formats, local_day: int, *, is_empty: bool) -
     the bucket, which has a limit.
     """
     flat = _Flat(shown, local_day, is_empty=is_empty)
-    return flat.pieces() if flat.add(text.nodes) else None
+    if not flat.add(text.nodes):
+        return None
+    pieces = flat.pieces()
+    # Two full stops would be one (``template.py``).
+    return None if any(".." in literal for literal, _ in pieces) else pieces
 
 
 class _Flat:

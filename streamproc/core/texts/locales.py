@@ -54,6 +54,11 @@ def is_same_script(one: str, other: str) -> bool:
     return one == other or (bool(a.language) and a[:2] == b[:2])
 
 
+def script_of(locale: str) -> str:
+    """The script of a locale, in lower case (``latn``); empty if nobody knows."""
+    return _tag(locale).script
+
+
 class _Tag(NamedTuple):
     """A language tag by its parts, all in lower case; empty where nobody knows."""
 

@@ -74,6 +74,7 @@ class Text:
         "branches",
         "channels",
         "forms",
+        "is_transliterated",
         "locale",
         "names",
         "nodes",
@@ -101,6 +102,8 @@ class Text:
         """Placeholder, type and keys of each plural and select, for those who check texts."""
         self.pieces = pieces
         """Of a plain text; None for an ICU message in which a placeholder has a type."""
+        self.is_transliterated = False
+        """Whether what is rendered loses its diacritics."""
         self.forms = forms
         """Placeholders with the types that they are shown in; without one it is empty."""
         self.nodes: list[Any] = nodes or []
