@@ -236,7 +236,10 @@ def _print(
     shown = Shown(played, rules, Look(width, is_terminal, options["sender"], options["every"]))
     view = shown.timeline if options["view"] == "timeline" else shown.phones
     for line in view(subscribers):
-        console.print(line, soft_wrap=True, highlight=False)
+        if is_terminal:
+            console.print(line, soft_wrap=True, highlight=False)
+        else:
+            click.echo(line.plain)
     for sentence in shown.summary(len(file.bad)):
         for told in lines_of(sentence, width):
             click.echo(told)

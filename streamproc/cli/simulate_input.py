@@ -46,14 +46,16 @@ class SimulatedInput:
             yield from self._topic(self.name)
 
     def _file(self, path: Path) -> Iterator[LogRecord]:
-        from streamproc.edges.play.reading import event_records
+        from streamproc.edges.play.arriving import arrivals
+        from streamproc.edges.play.reading import event_lines
         from streamproc.edges.readers.forms import NoEventsError, form_of_file
 
         form = form_of_file(path)
         if form == "recording":
             yield from _recorded(path)
         elif form == "events":
-            yield from event_records(path, self.bad)
+            for line, arrived_ms in arrivals(event_lines(path, self.bad)):
+                yield line.record(arrived_ms)
         else:
             raise NoEventsError(str(path), form)
 

@@ -188,6 +188,18 @@ def test_a_late_event_is_charged_to_the_cycle_in_which_it_happened(folder: Path)
     assert after["buckets"][0]["used_bytes"] == 1000
 
 
+def test_a_wrong_year_does_not_carry_the_clock_away(folder: Path) -> None:
+    wrong = used(6, 1000, time="2062-01-06T00:00:00+01:00")
+    for events in ([activated(), wrong, used(7, 600_000)], [wrong, activated(), used(7, 600_000)]):
+        result = play(events)
+        assert f"events.ndjson:{events.index(wrong) + 1}: rejected: time_in_future" in result.stderr
+        assert "60% of data" in result.stdout
+        assert "Played until Sun 11 Jan 2026 00:00" in result.stdout
+    # Late by weeks is late, and no sign that the others are early.
+    late = play([activated(), used(7, 1000), used(30, 1000), used(8, 4000)]).stdout
+    assert "4 kB used, at Thu 8 Jan 2026 00:00: it arrived late" in late
+
+
 def test_bad_lines_and_rejects_are_named_and_the_rest_is_played(folder: Path) -> None:
     result = play(
         [

@@ -67,7 +67,8 @@ class Life:
 
 def lives(played: Played, subscribers: Sequence[str]) -> list[Life]:
     """What is drawn of each subscriber; times are the zone's wall clock."""
-    return [_life(played, one) for one in subscribers]
+    moments = played.by_subscriber()
+    return [_life(one, moments[one]) for one in subscribers]
 
 
 def draw(played: Played, subscribers: Sequence[str], path: Path) -> None:
@@ -107,8 +108,7 @@ def draw(played: Played, subscribers: Sequence[str], path: Path) -> None:
         figure.savefig(path, dpi=120)
 
 
-def _life(played: Played, subscriber: str) -> Life:
-    moments = [one for one in played.moments if one.subscriber == subscriber]
+def _life(subscriber: str, moments: list[Moment]) -> Life:
     zone = next((one.time_zone for one in moments if one.after), "UTC")
     life = Life(subscriber, zone)
     for moment in moments:

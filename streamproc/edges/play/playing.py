@@ -15,6 +15,7 @@ from streamproc.core.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.instants import DAY_MS, LAST_MS, to_ms
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook
+from streamproc.edges.play.arriving import arrivals
 from streamproc.edges.play.balances import Balances, balances_of
 from streamproc.edges.play.reading import Line
 from streamproc.edges.recording import LogRecord
@@ -85,6 +86,13 @@ class Played:
         """In the order of their first moment."""
         return list(dict.fromkeys(one.subscriber for one in self.moments))
 
+    def by_subscriber(self) -> dict[str, list[Moment]]:
+        """The moments of each subscriber."""
+        found: dict[str, list[Moment]] = {}
+        for moment in self.moments:
+            found.setdefault(moment.subscriber, []).append(moment)
+        return found
+
     @property
     def events(self) -> int:
         """How many were played."""
@@ -124,22 +132,22 @@ class Play:
         then summaries and ends of packs in it are told, and what quiet hours held back is out.
         """
         left_out = 0
-        for line in lines:
-            if until_ms is not None and line.time_ms >= until_ms:
+        for line, arrived_ms in arrivals(lines):
+            if until_ms is not None and arrived_ms >= until_ms:
                 left_out += 1
                 continue
             self._lines[line.number] = line
-            self._event(engine, line)
+            self._event(engine, line, arrived_ms)
         end_ms = self._default_end_ms() if until_ms is None else until_ms
         self._pass_time(engine, end_ms)
         return Played(self._moments, end_ms, left_out, until_ms is None)
 
-    def _event(self, engine: Engine, line: Line) -> None:
-        self._pass_time(engine, line.time_ms)
+    def _event(self, engine: Engine, line: Line, arrived_ms: int) -> None:
+        self._pass_time(engine, arrived_ms)
         # One of the year 9999 is refused: the clock does not follow it.
-        if line.time_ms < LAST_MS:
-            self._now_ms = max(self._now_ms, line.time_ms)
-        engine.apply(line.record)
+        if arrived_ms < LAST_MS:
+            self._now_ms = max(self._now_ms, arrived_ms)
+        engine.apply(line.record(arrived_ms))
         subscriber = line.event.subscriber
         moment = self._begin(self._now_ms, subscriber, line)
         moment.effects = self._taken()

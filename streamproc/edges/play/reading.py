@@ -48,10 +48,9 @@ class Line:
         """When it happened."""
         return to_ms(self.event.time)
 
-    @property
-    def record(self) -> LogRecord:
-        """As a log has it: arrived when it happened."""
-        return LogRecord(self.key, self.value, self.time_ms, (), 0, self.number, TOPIC)
+    def record(self, arrived_ms: int) -> LogRecord:
+        """As a log has it."""
+        return LogRecord(self.key, self.value, arrived_ms, (), 0, self.number, TOPIC)
 
 
 @dataclass
@@ -78,13 +77,13 @@ def read_events(path: Path) -> EventsFile:
         return _with_events(found, decompressed(raw), path.name)
 
 
-def event_records(path: Path, bad: list[BadRecord]) -> Iterator[LogRecord]:
-    """The same as records, one after the other; what is no event goes to ``bad``."""
+def event_lines(path: Path, bad: list[BadRecord]) -> Iterator[Line]:
+    """The same one after the other, for large files; what is no event goes to ``bad``."""
     for record in read_records(path, read_ndjson, file_id(path)):
         if isinstance(record, BadRecord):
             bad.append(record)
         elif isinstance(record, ReadEvent):
-            yield _line(record).record
+            yield _line(record)
 
 
 def reads_as(event: SubscriberEvent, locale: str) -> SubscriberEvent:

@@ -79,8 +79,9 @@ class Shown:
 
     def timeline(self, subscribers: Iterable[str]) -> Iterator[Text]:
         """Everything that happened, of one subscriber after the other."""
+        by_subscriber = self._played.by_subscriber()
         for subscriber in subscribers:
-            moments = [one for one in self._played.moments if one.subscriber == subscriber]
+            moments = by_subscriber[subscriber]
             yield from self._heading(subscriber, moments)
             yield from self._days(moments)
             yield from self._ending(moments[-1])
