@@ -33,8 +33,9 @@ from streamproc.core.quota.home_data import (
     shown,
 )
 from streamproc.core.quota.periods import PERIODIC_KINDS, used_in_period
-from streamproc.core.quota.tariffs import next_tier, tariff_beyond
+from streamproc.core.quota.tariffs import next_tier, tariff_beyond, tariff_of
 from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
+from streamproc.core.scope import HOME_ZONE, ORDINARY_RATING_GROUP
 from streamproc.core.text import segments
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.naming import bucket_name
@@ -307,13 +308,17 @@ class _Figures:
 
     @property
     def _tier(self) -> Tier | None:
-        """What overage costs from here on: that of the rule's tariff or bucket, or the plan's."""
+        """What overage costs from here on: under the rule's tariff, or that for what the bucket
+        covers, or that for ordinary usage at home."""
         rule, subject, account, rules = self._rule, self._subject, self._present, self._rules
-        tariff = ""
-        if isinstance(rule, WatchRule):
+        if isinstance(rule, WatchRule) and (
+            rule.tariff is not None or rule.kind == "overage_started"
+        ):
             tariff = rule.tariff or ""
-        elif isinstance(rule, UsageRule) and subject:
+        elif subject is not None:
             tariff = tariff_beyond(account, subject.source, rules)
+        else:
+            tariff = tariff_of(account, ORDINARY_RATING_GROUP, HOME_ZONE, rules)
         return next_tier(account, tariff, rules)
 
     @property

@@ -28,6 +28,10 @@ plans:
       - {id: data, granted_bytes: 1_000_000_000}
       - {id: video, granted_bytes: 9_000_000_000, rating_groups: [20], priority: 1}
   - {id: endless, allowances: [{id: all, unlimited: true, roaming_zones: [home]}]}
+  - id: zones
+    overage_price_minor: 900
+    tariffs: [{id: at-home, roaming_zones: [home], overage_price_minor: 7}]
+    allowances: [{id: some, granted_bytes: 500_000_000}]
   - {id: clips, allowances: [{id: short, granted_bytes: 500_000_000, rating_groups: [20]}]}
 packs:
   - {id: week, granted_bytes: 400_000_000, validity_hours: 168, priority: 90, price_minor: 700}
@@ -123,3 +127,8 @@ def test_who_consented_to_more_has_no_cap_on_a_trip() -> None:
 def test_a_plan_without_cap_has_none_on_a_trip() -> None:
     line = begun("endless", at=timedelta(hours=1) / timedelta(days=1))
     assert texts(line.locate("eu", 1))[-1].endswith("up to -")
+
+
+def test_the_price_of_a_whole_account_is_that_of_ordinary_usage_at_home() -> None:
+    line = begun("zones")
+    assert texts(line.reach(day(0.5)))[-1] == "2026-02-01 00:00 - €0.07"

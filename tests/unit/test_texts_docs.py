@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +17,10 @@ from click.testing import CliRunner
 from streamproc.cli import main
 from streamproc.contracts.rulesfields import TextEntry
 from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.core.commands.vocabulary import REPLIES
+from streamproc.core.notices.catalogue import PLACEHOLDERS
 from streamproc.core.texts.template import compile_text
-from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind
+from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Vocabulary
 from tests.unit.test_rules_docs import TEXT as RULES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "texts.md").read_text(encoding="utf-8")
@@ -86,3 +90,44 @@ def test_the_table_of_fields_is_the_type() -> None:
 )
 def test_a_command_prints_what_is_shown(command: str, output: str) -> None:
     assert CliRunner().invoke(main, command.split()).stdout == output
+
+
+def table(first: str) -> list[list[str]]:
+    """The rows of the table whose head begins with a cell."""
+    _, _, rest = TEXT.partition(f"| {first} |")
+    lines = rest.split("\n\n", 1)[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def described(first: str, vocabularies: Mapping[Any, Vocabulary]) -> dict[str, set[str]]:
+    """By kind of text the placeholders that a table describes."""
+    found: dict[str, set[str]] = {kind: set() for kind in vocabularies}
+    for kinds, names, *_ in table(first):
+        every = kinds == "all"
+        patterns = ["*"] if every else re.findall(r"`([\w*]+)`", kinds)
+        for pattern in patterns:
+            of = fnmatch.filter(found, pattern)
+            assert of, f"there is no {pattern}"
+            for kind in of:
+                for name in re.findall(r"`\{([\w*]+)\}`", names):
+                    known = set(fnmatch.filter(vocabularies[kind], name))
+                    assert known, f"{kind} has no {name}"
+                    assert known.isdisjoint(found[kind]), f"{name} of {kind} is described twice"
+                    found[kind] |= known
+    return found
+
+
+def test_it_is_said_of_what_each_placeholder_of_a_rule_is() -> None:
+    rows = table("In rules")
+    names = [name for row in rows for name in re.findall(r"`\{(\w+)\}`", row[0])]
+    assert sorted(names) == sorted(REMINDER)
+    assert all(len(row) == 6 and any(row[1:5]) for row in rows)
+
+
+def test_it_is_said_of_what_each_placeholder_of_a_notice_is() -> None:
+    assert described("In notices", PLACEHOLDERS) == {k: set(v) for k, v in PLACEHOLDERS.items()}
+
+
+def test_it_is_said_of_what_each_placeholder_of_a_reply_is() -> None:
+    replies: Mapping[Any, Vocabulary] = REPLIES
+    assert described("In replies", replies) == {k: set(v) for k, v in replies.items()}

@@ -285,9 +285,15 @@ def _cap(facts: Facts) -> int | None:
 
 def _tier(facts: Facts) -> tuple[int, int]:
     rule, subject = facts.rule, facts.subject
-    tariff = getattr(rule, "tariff", None) or ""
-    if rule.kind in OF_BUCKET and subject is not None:
+    tariff = getattr(rule, "tariff", None)
+    if rule.kind == "overage_started":
+        tariff = tariff or ""
+    elif rule.kind == "before_cycle_end" and not any(map(facts.state.is_home_data, facts.lost)):
+        subject = facts.lost[0]
+    if subject is not None:
         tariff = facts.state.tariff_beyond(subject["source"])
+    elif tariff is None:
+        tariff = facts.state.home_tariff()
     return facts.state.next_price(tariff) or (0, 1)
 
 
