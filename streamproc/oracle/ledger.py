@@ -6,6 +6,7 @@ from collections import OrderedDict
 from zoneinfo import ZoneInfo
 
 from streamproc.core.rulebook import Rulebook
+from streamproc.oracle import choosing
 from streamproc.oracle.buckets import NEVER
 from streamproc.oracle.contract import Contract, Cycle, Told
 from streamproc.oracle.figures import AccountFigures, BucketFigures, Expectation
@@ -322,10 +323,10 @@ class Ledger:
             contract.choose(event)
             self.outcome.audit["preferences_set"] += 1
         elif kind == "account.opted_out":
-            contract.talk.leave(event["category"])
+            choosing.leave(contract.talk, event["category"])
             self.outcome.audit["left_category"] += 1
         elif kind == "account.opted_in":
-            contract.talk.join(event["category"])
+            choosing.join(contract.talk, event["category"])
             self.outcome.audit["joined_category"] += 1
         else:
             return self._change_quota(kind, event, contract)

@@ -9,13 +9,13 @@ from typing import Any
 
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.rulebook import EVERYTHING, Plan, Rulebook
+from streamproc.oracle import choosing
 from streamproc.oracle.buckets import NEVER, Bucket, of_one_kind_of_usage, remaining
 from streamproc.oracle.days import cycle_around, days_after
 from streamproc.oracle.figures import Expectation, OrderKey, ReminderKey
 from streamproc.oracle.post import Post, Reason
 from streamproc.oracle.quota import price
 from streamproc.oracle.reading import Fields
-from streamproc.oracle.speaking import all_rules
 from streamproc.oracle.spelling import Meant, meaning, seems_an_answer
 
 YEAR_9999_MS = 253_370_764_800_000
@@ -350,11 +350,11 @@ class Talk:
     def _do(self, meant: Meant, event: Fields, at_ms: int, rules: Rulebook) -> str:
         action, word, numbers = meant
         if action in ("thresholds", "quiet_hours", "schedule"):
-            return self._choose(action, word, numbers, at_ms, rules)
+            return choosing.choose(self, action, word, numbers, at_ms, rules)
         if action == "stop":
-            return self._stop(word, rules)
+            return choosing.stop(self, word, rules)
         if action == "start":
-            return self._start(word, rules)
+            return choosing.start(self, word, rules)
         if action in ("confirm", "refuse"):
             return self._answer(action, numbers, event["time"], at_ms)
         if action in ("unsubscribe", "unsubscribe_all"):
@@ -362,75 +362,6 @@ class Talk:
         if action == "overview":
             self._list()
         return action
-
-    def _choose(
-        self, action: str, word: str, numbers: tuple[int, ...], at_ms: int, rules: Rulebook
-    ) -> str:
-        """Keep what was chosen, if a rule would do by it."""
-        served = [one for one in all_rules(rules) if at_ms < one.policy.valid_until_ms]
-        if action == "quiet_hours":
-            served = [one for one in served if one.policy.in_quiet_hours == "hold"]
-        elif action == "thresholds":
-            served = [one for one in served if one.kind == "usage_percent"]
-        else:
-            served = [one for one in served if one.kind == "usage_summary" and not one.mandatory]
-            served = [one for one in served if one.plans is None or self.plan in one.plans]
-            served = [one for one in served if one.segments is None or one.segments & self.segments]
-        if not served:
-            return "not_offered"
-        if action == "schedule" and word:
-            self._schedule(word, numbers)
-        if action == "thresholds" and (word or numbers):
-            self.own_percents = list(numbers)
-        if action == "quiet_hours" and (word or numbers):
-            minutes = (0, 0) if word == "off" else numbers
-            times = [time(*divmod(one, 60)) for one in minutes]
-            self.own_hours = (times[0], times[1]) if times else None
-        if word in ("default", "off"):
-            return f"{action}_{'reset' if word == 'default' else 'off'}"
-        is_heard = any(one.mandatory or one.category not in self.opted_out for one in served)
-        if action != "quiet_hours" and not is_heard:
-            return "still_stopped"
-        return f"{action}_set" if word or numbers else action
-
-    def leave(self, category: str) -> None:
-        """A category is left by its name: only its name brings it back."""
-        self.opted_out.add(category)
-        self.by_name.add(category)
-
-    def join(self, category: str) -> None:
-        self.opted_out.discard(category)
-        self.by_name.discard(category)
-
-    def _stop(self, word: str, rules: Rulebook) -> str:
-        wanted = {word} if word else set(rules.categories)
-        self.outcome.audit["left_category"] += len(wanted - self.opted_out)
-        self.opted_out |= wanted
-        if not word:
-            return "stopped_all"
-        self.leave(word)
-        stays = [one for one in all_rules(rules) if one.mandatory and one.category == word]
-        return "stopped_except" if stays else "stopped"
-
-    def _start(self, word: str, rules: Rulebook) -> str:
-        wanted = {word} if word else self.opted_out - self.by_name
-        joined = wanted & self.opted_out
-        self.outcome.audit["joined_category"] += len(joined)
-        self.opted_out -= joined
-        if word:
-            self.join(word)
-            return "started"
-        if self.opted_out.isdisjoint(rules.categories):
-            return "started_all"
-        return "started_except" if joined else "still_stopped"
-
-    def _schedule(self, word: str, numbers: tuple[int, ...]) -> None:
-        """How often, and at which minute of the day, summaries come from now on."""
-        self.chosen.clear()
-        if word != "default":
-            self.chosen["every"] = word
-        if numbers:
-            self.chosen["at"] = f"{numbers[0] // 60:02}:{numbers[0] % 60:02}"
 
     def _answer(self, action: str, numbers: tuple[int, ...], sent_ms: int, at_ms: int) -> str:
         fitting = [

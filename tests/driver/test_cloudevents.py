@@ -82,7 +82,8 @@ def test_the_form_makes_no_difference(
     expected_driver, driver = new_driver(), new_driver()
     expected = play(expected_driver, plain)
     texts = [one.text for one in expected_driver.reminders()]
-    assert texts == ["60% used", "100% used", "1.5 MB used"]
+    # The pack and the plan are used up at once: a message about each.
+    assert texts == ["60% used", "100% used", "100% used", "1.5 MB used"]
     assert "duplicate" in expected_driver.decisions()
     assert play(driver, form) == expected
 

@@ -381,7 +381,7 @@ _LISTS: dict[str, Any] = {
     "questions": talk.says_questions,
     "thresholds": talk.says_thresholds,
     "quiet_hours": talk.says_quiet_hours,
-    "schedule": lambda facts, text, tag: bool(text),
+    "schedule": talk.says_schedule,
     "category": lambda facts, text, tag: bool(text),
     "categories": talk.says_categories,
     "start": talk.says_start,

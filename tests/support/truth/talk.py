@@ -228,7 +228,8 @@ def says_services(facts: Facts, text: str, tag: str) -> bool:
         for name in ending:
             for word in service_names(facts, name):
                 rest = rest.replace(plain(word), "")
-        return rest != plain(text) and not re.search(r"\w{3}|\d", rest)
+        # Between names a language may have a word as short as "and".
+        return rest != plain(text) and not re.search(r"\w{4}|\d", rest)
     going_on = [
         (number, name)
         for number, name in enumerate(facts.state.listed, 1)
@@ -291,6 +292,27 @@ def says_thresholds(facts: Facts, text: str, tag: str) -> bool:
         if one.kind == "usage_percent" and _comes(facts, one):
             wanted |= {*one.thresholds, *own} if one.mandatory else {*(own or one.thresholds)}
     return [int(one) for one in re.findall(r"\d+", text)] == sorted(wanted)
+
+
+def says_schedule(facts: Facts, text: str, tag: str) -> bool:
+    """Whether these are the times of day at which summaries come, if any does."""
+    state, wanted, has_chosen = facts.state, set(), False
+    every = state.chosen.get("every")
+    for one in facts.rules.timed_rules:
+        is_meant = one.plans is None or state.plan in one.plans
+        if one.segments is not None and not one.segments & state.contract.segments:
+            is_meant = False
+        if one.kind != "usage_summary" or not is_meant:
+            continue
+        at = f"{one.at:%H:%M}"
+        if not one.mandatory:
+            if every == "off" or has_chosen or (every is None and one.only_chosen):
+                continue
+            has_chosen = every is not None
+            at = state.chosen.get("at", at)
+        if _comes(facts, one):
+            wanted.add(at)
+    return set(re.findall(r"\d\d:\d\d", text)) == wanted and bool(text)
 
 
 def says_categories(facts: Facts, text: str, tag: str) -> bool:
