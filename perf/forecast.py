@@ -16,13 +16,12 @@ from statistics import median, quantiles
 
 from streamproc.contracts.codec import DecodeFailure, decode_event
 from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.advancing import advance
 from streamproc.core.effects import Audited, Effect, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import DAY_MS, HOUR_MS, to_ms
 from streamproc.core.model import ACTIVE, ALLOWANCE, Account
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.transition import step
+from streamproc.core.transition import advance, step
 from streamproc.edges.workload import WorkloadSettings, generate
 
 RULES = """\

@@ -24,6 +24,8 @@ const ACCOUNT_FIELDS: usize = 26;
 
 /// What became of the usage that was applied.
 pub struct Applied {
+    /// What figures are as of: when it came in, or what the account's clock says if that is later.
+    pub as_of_ms: i64,
     pub overage_bytes: i64,
     /// Buckets, by position, in which thresholds were crossed, and what was used of each before.
     pub crossed: Vec<(usize, i64)>,
@@ -128,6 +130,7 @@ pub fn apply(
         return None;
     }
     Some(Applied {
+        as_of_ms: received_ms.max(clock_ms),
         overage_bytes: rest,
         crossed,
     })

@@ -135,7 +135,7 @@ fn is_at_rest(
     reader.skip()?; // count
     let is_told = reader.truth()?;
     let rule: &Tracked = rules.tracked.get(rule)?;
-    let at_ms = around.usage.time_ms.max(around.received_ms);
+    let at_ms = around.received_ms.max(around.clock_ms);
     if !is_told || !rule.is_valid(at_ms) {
         return None;
     }

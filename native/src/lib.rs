@@ -28,7 +28,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const DUE_BYTES: usize = 8;
 /// As in streamproc/app/plain.py, which uses no other.
-const INTERFACE: u32 = 9;
+const INTERFACE: u32 = 10;
 
 /// Of usage that crossed thresholds: event id, source, its time, when it was received, its bytes,
 /// those that no bucket covered, and (bucket position, used bytes before) where they were crossed.
@@ -148,7 +148,6 @@ impl PlainUsage {
                 account,
                 &usage,
                 &applied,
-                received_ms,
                 &origin,
                 &self.rules,
                 &taught,

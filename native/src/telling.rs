@@ -126,7 +126,6 @@ pub fn tell(
     account: &[u8],
     usage: &Usage<'_>,
     applied: &Applied,
-    received_ms: i64,
     origin: &Origin<'_>,
     rules: &Rules,
     taught: &Taught,
@@ -167,7 +166,7 @@ pub fn tell(
     }
     let bucket = crossed?;
     let (number, rule, value) = rules.only_crossing(&bucket, used_before)?;
-    let as_of_ms = usage.time_ms.max(received_ms);
+    let as_of_ms = applied.as_of_ms;
     let minute = taught.local_minute(zone, as_of_ms)?;
     let of_day = taught
         .words

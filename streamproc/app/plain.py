@@ -18,7 +18,7 @@ from streamproc.core.effects import Cause, Effect
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook
 
-INTERFACE = 9
+INTERFACE = 10
 """What the compiled part and this module agree on. Raised with every change of either side's part:
 an older build, left in an environment, would write wrong states."""
 
@@ -87,7 +87,7 @@ def effects_of(
 ) -> list[Effect]:
     """What the core says of it; ``account`` is the one afterwards."""
     cause = Cause(crossed.event_id, crossed.source, topic, partition, offset)
-    as_of_ms = max(crossed.time_ms, crossed.received_ms)
+    as_of_ms = max(account.clock_ms, crossed.received_ms)
     found = [
         crossed_from(account.buckets[position], used_bytes, rules)
         for position, used_bytes in crossed.buckets

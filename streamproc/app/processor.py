@@ -18,7 +18,7 @@ from streamproc.app.plain_words import Teacher
 from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model
-from streamproc.core.advancing import adopt_rules, advance
+from streamproc.core.advancing import adopt_rules
 from streamproc.core.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import LAST_MS, from_ms
@@ -26,7 +26,7 @@ from streamproc.core.model import Account
 from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.timed import turn_of
-from streamproc.core.transition import step
+from streamproc.core.transition import advance, step
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 
@@ -141,7 +141,7 @@ class QuotaProcessor:
         except Exception as error:
             raise PoisonError((topic, partition, record.offset)) from error
         self._emit(outbox, key, effects)
-        self._teacher.teach(account, max(crossed.time_ms, crossed.received_ms))
+        self._teacher.teach(account, max(account.clock_ms, crossed.received_ms))
 
     def _apply_one(
         self,

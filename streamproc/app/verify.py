@@ -24,10 +24,10 @@ from streamproc.app.rebuilding import (
     timed_closely,
 )
 from streamproc.app.settings import Native, WorkerSettings
-from streamproc.core.advancing import advance
 from streamproc.core.model import Account, unpack
 from streamproc.core.privacy import mask
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.transition import advance
 from streamproc.engine.changelog import InputMadeAnewError, Progress, committed_consumer
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows

@@ -8,9 +8,9 @@ from streamproc.core.alerts.checks import forget_forecasts
 from streamproc.core.alerts.figures import values_of
 from streamproc.core.alerts.message import Message
 from streamproc.core.decisions import balance_of, explained
-from streamproc.core.effects import Cause, Effect, rejected
+from streamproc.core.effects import Cause, Effect
 from streamproc.core.instants import from_ms
-from streamproc.core.model import CLOSED, HELD, Account, Held
+from streamproc.core.model import Account
 from streamproc.core.notices.timing import do_due, forget_cycle
 from streamproc.core.quota.policies import policy_changes
 from streamproc.core.rulebook import Rulebook
@@ -18,63 +18,45 @@ from streamproc.core.schedule.misfire import message_of_late
 from streamproc.core.timed import next_due_ms, reminders_due
 
 
-def advance(
-    account: Account,
-    subscriber: str,
-    now_ms: int,
-    rules: Rulebook,
-    *,
-    lateness_counts: bool = False,
-) -> tuple[Account | None, list[Effect]]:
-    """Do everything that falls due up to and including ``now_ms``, in order of its instants.
+def do_instant(
+    account: Account, subscriber: str, due_ms: int, wall_ms: int, rules: Rulebook
+) -> list[Effect]:
+    """Do all that falls due for an active account at one instant.
 
-    ``lateness_counts`` is for a clock that really passed while nobody worked: reminders later than
-    their rule's misfire grace are then audited as missed. Time that passes between two records of
-    the log is never late, so a replay decides as the first run did (law 5).
+    ``wall_ms`` is later than ``due_ms`` if a clock really passed while nobody worked.
     """
     out: list[Effect] = []
-    if account.rules_id != rules.fingerprint:
-        adopt_rules(account, subscriber, now_ms, rules)
-    while (due_ms := account.next_due_ms) <= now_ms:
-        if account.status == HELD:
-            _let_go_of_held(account, now_ms, rules, out)
-            if not account.held:
-                return None, out
-            continue
-        if account.status == CLOSED:
-            return None, out
-        before = balance_of(account)
-        # A reminder of this very instant speaks of the state before the cycle or pack ends.
-        wall_ms = now_ms if lateness_counts else due_ms
-        told: list[Effect] = []
-        if account.extra is not None:
-            told.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
-        _remind_due(account, subscriber, due_ms, wall_ms, rules, told)
-        told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
-        if rules.has_checks:
-            told.extend(sending.at_instant(account, subscriber, due_ms, wall_ms, rules))
-        out.extend(explained(told, before, before))
-        figures = values_of(account, rules) if rules.watch_rules else []
-        ended = lifecycle.expire_buckets(account, subscriber, due_ms)
-        if due_ms >= account.cycle_end_ms:
-            ended += lifecycle.roll_cycle(account, subscriber, rules)
-            forget_forecasts(account)
-            forget_cycle(account, rules)
-        if ended and figures:  # after the new cycle's grants: they may be there instead
-            ended += sending.after_expiry(account, subscriber, figures, due_ms, rules)
-        if account.extra is not None:
-            cause = Cause(due_time=from_ms(due_ms))
-            ended += sending.after_change(account, subscriber, due_ms, cause, rules)
-        if ended:
-            out.extend(explained(ended, before, balance_of(account)))
-        if account.extra is not None or account.plan in rules.policies:
-            cause = Cause(due_time=from_ms(due_ms))
-            out.extend(policy_changes(account, subscriber, due_ms, cause, rules))
-        # A validity may end before the present (a late top-up); the clock never runs backwards, or
-        # reminders would be sent twice.
-        account.clock_ms = max(account.clock_ms, due_ms)
-        account.next_due_ms = next_due_ms(account, subscriber, rules)
-    return account, out
+    before = balance_of(account)
+    # A reminder of this very instant speaks of the state before the cycle or pack ends.
+    told: list[Effect] = []
+    if account.extra is not None:
+        told.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
+    _remind_due(account, subscriber, due_ms, wall_ms, rules, told)
+    told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
+    if rules.has_checks:
+        told.extend(sending.at_instant(account, subscriber, due_ms, wall_ms, rules))
+    out.extend(explained(told, before, before))
+    figures = values_of(account, rules) if rules.watch_rules else []
+    ended = lifecycle.expire_buckets(account, subscriber, due_ms)
+    if due_ms >= account.cycle_end_ms:
+        ended += lifecycle.roll_cycle(account, subscriber, rules)
+        forget_forecasts(account)
+        forget_cycle(account, rules)
+    if ended and figures:  # after the new cycle's grants: they may be there instead
+        ended += sending.after_expiry(account, subscriber, figures, due_ms, rules)
+    if account.extra is not None:
+        cause = Cause(due_time=from_ms(due_ms))
+        ended += sending.after_change(account, subscriber, due_ms, cause, rules)
+    if ended:
+        out.extend(explained(ended, before, balance_of(account)))
+    if account.extra is not None or account.plan in rules.policies:
+        cause = Cause(due_time=from_ms(due_ms))
+        out.extend(policy_changes(account, subscriber, due_ms, cause, rules))
+    # A validity may end before the present (a late top-up); the clock never runs backwards, or
+    # reminders would be sent twice.
+    account.clock_ms = max(account.clock_ms, due_ms)
+    account.next_due_ms = next_due_ms(account, subscriber, rules)
+    return out
 
 
 def adopt_rules(account: Account, subscriber: str, now_ms: int, rules: Rulebook) -> None:
@@ -112,17 +94,3 @@ def _remind_due(
             out.append(found)
     if messages:
         out.extend(sending.submit(account, subscriber, messages, due_ms, rules, wall_ms))
-
-
-def _let_go_of_held(account: Account, now_ms: int, rules: Rulebook, out: list[Effect]) -> None:
-    """Reject the held events that have waited long enough."""
-    kept: list[Held] = []
-    for held in account.held:
-        if held.arrival.received_ms + rules.limits.hold_unknown_ms > now_ms:
-            kept.append(held)
-            continue
-        detail = "no activation arrived while the event was held"
-        out.append(rejected("unknown_subscriber", detail, held.event, held.arrival))
-    account.held = kept
-    if kept:
-        reschedule(account, "", rules)  # nothing of a held account is spread

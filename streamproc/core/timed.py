@@ -11,8 +11,9 @@ from typing import NamedTuple
 from streamproc.core.alerts.checks import next_check_ms
 from streamproc.core.alerts.gate import next_release_ms
 from streamproc.core.calendar import known_zone
-from streamproc.core.instants import NEVER_MS
-from streamproc.core.model import ACTIVE, HELD, Account
+from streamproc.core.events import AccountActivated
+from streamproc.core.instants import NEVER_MS, to_ms
+from streamproc.core.model import ACTIVE, HELD, Account, Held
 from streamproc.core.notices.due import advice_ms
 from streamproc.core.notices.due import soonest_ms as notices_due_ms
 from streamproc.core.rulebook import Rulebook, TimedRule
@@ -24,12 +25,11 @@ from streamproc.core.schedule.occurrences import next_of, soonest_ms
 def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
     """The next instant at which the account needs attention; NEVER_MS if none."""
     if account.status == HELD:
-        oldest_ms = min(held.arrival.received_ms for held in account.held)
-        return oldest_ms + rules.limits.hold_unknown_ms
+        return min(let_go_ms(held, rules) for held in account.held)
+    waiting_ms = min((to_ms(held.event.time) for held in account.held), default=NEVER_MS)
     if account.status != ACTIVE:
-        # A closed account is kept until no duplicate of its events can count any more.
-        return account.closed_ms + rules.limits.dedupe_horizon_ms
-    soonest = min(account.cycle_end_ms, notices_due_ms(account, rules))
+        return min(forgotten_ms(account, rules), waiting_ms)
+    soonest = min(account.cycle_end_ms, notices_due_ms(account, rules), waiting_ms)
     if account.extra is not None:
         soonest = min(soonest, next_release_ms(account))
     if rules.has_checks:
@@ -43,6 +43,18 @@ def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
             if at_ms < soonest:
                 soonest = at_ms
     return soonest
+
+
+def forgotten_ms(account: Account, rules: Rulebook) -> int:
+    """Until then a closed account is kept: no duplicate of its events can count any more."""
+    return account.closed_ms + rules.limits.dedupe_horizon_ms
+
+
+def let_go_ms(held: Held, rules: Rulebook) -> int:
+    """When an event of an unknown subscriber waits no more: an activation begins at its time."""
+    if isinstance(held.event, AccountActivated):
+        return to_ms(held.event.time)
+    return held.arrival.received_ms + rules.limits.hold_unknown_ms
 
 
 def reminders_due(account: Account, subscriber: str, at_ms: int, rules: Rulebook) -> list[Due]:

@@ -3,35 +3,38 @@
 Bad, late or duplicate input is an effect with a reason, never an exception. What falls due before
 an event arrived is done before the event is applied, so the outcome does not depend on whether the
 worker's timer or the event came first.
+
+The present is what the clock of arrivals says. An event whose own time lies ahead of it brings
+nothing forward: if something falls due until then, or if it sets an instant from which something
+is valid, it waits for its time (:func:`_hold`), and time lets go of it.
 """
 
 from __future__ import annotations
 
 from streamproc.core import dedupe
-from streamproc.core.account_events import account_event, activate, is_reject
-from streamproc.core.advancing import adopt_rules, advance, reschedule
-from streamproc.core.alerts import sending
-from streamproc.core.alerts.gate import terms_of
-from streamproc.core.alerts.losses import LESSENING, standing_of
+from streamproc.core.account_events import activate
+from streamproc.core.advancing import adopt_rules, do_instant, reschedule
+from streamproc.core.applying import apply_event
 from streamproc.core.decisions import balance_of, explained
 from streamproc.core.effects import Effect, audited, cause_of, rejected
 from streamproc.core.events import (
     AccountActivated,
+    AccountClosed,
     Arrival,
-    MemberJoined,
+    PlanChanged,
     SubscriberEvent,
-    UsageRecorded,
-    UsageRefunded,
+    ToppedUp,
 )
 from streamproc.core.instants import to_ms
 from streamproc.core.model import ACTIVE, HELD, Account, Held
-from streamproc.core.quota.corrected import messages_of_refund
 from streamproc.core.quota.policies import policy_changes
-from streamproc.core.quota.refunds import refund
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.using import use
+from streamproc.core.timed import forgotten_ms, let_go_ms, next_due_ms
 
 Step = tuple[Account | None, "list[Effect] | tuple[Effect, ...]"]
+
+_SETTING = (AccountActivated, PlanChanged, ToppedUp, AccountClosed)
+"""Events whose time is one from which, or until which, something is valid."""
 
 
 def step(
@@ -53,78 +56,127 @@ def step(
         return account, [rejected("time_in_past", detail, event, arrival)]
 
     out: list[Effect] = []
-    now_ms = time_ms if time_ms > received_ms else received_ms
     if account is not None:
         if account.rules_id != rules.fingerprint:
-            adopt_rules(account, event.subscriber, now_ms, rules)
-        if now_ms >= account.next_due_ms:
-            account, done = advance(account, event.subscriber, now_ms, rules)
-            out.extend(done)
+            adopt_rules(account, event.subscriber, received_ms, rules)
+        if received_ms >= account.next_due_ms:
+            account, out = advance(account, event.subscriber, received_ms, rules)
     if account is None or account.status == HELD:
         return _hold_or_begin(account, event, arrival, rules, out)
-
-    key = dedupe.digest(event.source, event.id)
-    if dedupe.is_seen(account, key):
-        cause = cause_of(event, arrival)
-        out.append(audited("duplicate", event.subscriber, received_ms, cause))
+    if account.clock_ms > received_ms:  # a timer was there first
+        arrival = _at(arrival, account.clock_ms)
+    if time_ms > arrival.received_ms and (
+        isinstance(event, _SETTING) or _is_due_by(account, event.subscriber, time_ms, rules)
+    ):
+        out.append(_hold_known(account, event, arrival, received_ms, rules))
         return account, out
-    also: list[bytes] | None = None
-    if type(event) is UsageRecorded:
-        effects, counted = use(account, event, time_ms, arrival, rules)
-    else:
-        before, terms, standing = balance_of(account), terms_of(account), None
-        if type(event) is UsageRefunded:
-            effects, also = refund(account, event, arrival, rules)
-            if event.notify and account.status == ACTIVE:
-                cause = cause_of(event, arrival)
-                # What an earlier contract is given back is no news of this one.
-                is_applied = also is not None and time_ms >= account.activated_ms
-                messages = messages_of_refund(
-                    account, event, now_ms, cause, rules, is_applied=is_applied
-                )
-                effects.extend(sending.submit(account, event.subscriber, messages, now_ms, rules))
-        else:
-            standing = standing_of(account, rules) if isinstance(event, LESSENING) else None
-            effects = account_event(account, event, arrival, rules)
-        if account.extra is not None:
-            cause = cause_of(event, arrival)
-            effects += sending.after_change(account, event.subscriber, now_ms, cause, rules)
-        if standing is not None:
-            cause = cause_of(event, arrival)
-            member = event.member if isinstance(event, MemberJoined) else ""
-            effects += sending.after_loss(
-                account, event.subscriber, standing, now_ms, cause, rules, member
-            )
-        if account.status == ACTIVE and account.extra is not None and terms_of(account) != terms:
-            cause = cause_of(event, arrival)
-            effects += sending.look_again(account, event.subscriber, now_ms, cause, rules)
-        effects = explained(effects, before, balance_of(account))
-        effects.extend(
-            policy_changes(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
-        )
-        # Everything due up to now has been done: what the event brings with it counts from here.
-        account.clock_ms = max(account.clock_ms, now_ms)
-        counted = not any(is_reject(effect) for effect in effects)
-        reschedule(account, event.subscriber, rules)
-    if counted:
-        lost = dedupe.remember(
-            account, key, received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
-        )
-        for other in also or ():
-            lost += dedupe.remember(
-                account, other, received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
-            )
-        if lost:
-            cause = cause_of(event, arrival)
-            out.append(
-                audited(
-                    "dedupe_shortened", event.subscriber, received_ms, cause, forgotten_ids=lost
-                )
-            )
+    effects = apply_event(account, event, arrival, received_ms, rules)
     if not out:
         return account, effects
     out.extend(effects)
     return account, out
+
+
+def advance(
+    account: Account,
+    subscriber: str,
+    now_ms: int,
+    rules: Rulebook,
+    *,
+    lateness_counts: bool = False,
+) -> tuple[Account | None, list[Effect]]:
+    """Do everything that falls due up to and including ``now_ms``, in order of its instants.
+
+    ``lateness_counts`` is for a clock that really passed while nobody worked: reminders later than
+    their rule's misfire grace are then audited as missed. Time that passes between two records of
+    the log is never late, so a replay decides as the first run did (law 5).
+    """
+    out: list[Effect] = []
+    if account.rules_id != rules.fingerprint:
+        adopt_rules(account, subscriber, now_ms, rules)
+    current: Account | None = account
+    while current is not None and (due_ms := current.next_due_ms) <= now_ms:
+        if current.status == HELD:
+            current = _let_go(current, subscriber, due_ms, rules, out)
+            continue
+        if current.status == ACTIVE:
+            wall_ms = now_ms if lateness_counts else due_ms
+            out.extend(do_instant(current, subscriber, due_ms, wall_ms, rules))
+        elif due_ms >= forgotten_ms(current, rules):
+            current = _of_held(current.held, subscriber, rules)
+            continue
+        _apply_ready(current, subscriber, due_ms, rules, out)
+    return current, out
+
+
+def _is_due_by(account: Account, subscriber: str, time_ms: int, rules: Rulebook) -> bool:
+    """Whether anything falls due until then. What an account says may be too early."""
+    return time_ms >= account.next_due_ms and time_ms >= next_due_ms(account, subscriber, rules)
+
+
+def _hold_known(
+    account: Account,
+    event: SubscriberEvent,
+    arrival: Arrival,
+    received_ms: int,
+    rules: Rulebook,
+) -> Effect:
+    """Let an event wait for its own time, or say why it does not."""
+    cause, now_ms = cause_of(event, arrival), arrival.received_ms
+    if dedupe.is_seen(account, dedupe.digest(event.source, event.id)):
+        return audited("duplicate", event.subscriber, now_ms, cause)
+    most = rules.limits.hold_max_events
+    if len(account.held) >= most:
+        detail = f"already {most} events of this subscriber wait for their time"
+        return rejected("time_in_future", detail, event, arrival)
+    time_ms = to_ms(event.time)
+    account.held.append(Held(event, _at(arrival, received_ms)))
+    account.next_due_ms = min(account.next_due_ms, time_ms)
+    return audited("held", event.subscriber, now_ms, cause, until_ms=time_ms)
+
+
+def _apply_ready(
+    account: Account, subscriber: str, due_ms: int, rules: Rulebook, out: list[Effect]
+) -> None:
+    """Apply the events that waited for this instant, as if they came in now."""
+    if not account.held:
+        return
+    ready = [one for one in account.held if to_ms(one.event.time) <= due_ms]
+    if not ready:
+        return
+    account.held = [one for one in account.held if to_ms(one.event.time) > due_ms]
+    for event, arrival in ((one.event, one.arrival) for one in ready):
+        present_ms = max(due_ms, account.clock_ms)
+        out.extend(apply_event(account, event, _at(arrival, present_ms), due_ms, rules))
+    reschedule(account, subscriber, rules)
+
+
+def _let_go(
+    account: Account, subscriber: str, due_ms: int, rules: Rulebook, out: list[Effect]
+) -> Account | None:
+    """Of an unknown subscriber: begin with an activation whose time has come, reject what has
+    waited long enough for one."""
+    for held in account.held:
+        if let_go_ms(held, rules) > due_ms:
+            continue
+        account.held = [one for one in account.held if one is not held]
+        event = held.event
+        if isinstance(event, AccountActivated):
+            begun, effects = _begin(account, event, _at(held.arrival, due_ms), rules)
+            out.extend(effects)
+            return begun
+        detail = "no activation arrived while the event was held"
+        out.append(rejected("unknown_subscriber", detail, event, held.arrival))
+    return _of_held(account.held, subscriber, rules)
+
+
+def _of_held(held: list[Held], subscriber: str, rules: Rulebook) -> Account | None:
+    """All that is known of a subscriber without contract: events that wait, or nothing."""
+    if not held:
+        return None
+    account = Account(held=held)
+    reschedule(account, subscriber, rules)
+    return account
 
 
 def _hold_or_begin(
@@ -136,36 +188,53 @@ def _hold_or_begin(
 ) -> Step:
     """An unknown subscriber: begin with an activation, hold anything else for a while."""
     limits = rules.limits
-    if not isinstance(event, AccountActivated):
-        if limits.hold_unknown_ms == 0:
-            out.append(rejected("unknown_subscriber", "never activated", event, arrival))
-            return account, out
-        account = account or Account()
-        if len(account.held) >= limits.hold_max_events:
-            detail = f"already {limits.hold_max_events} events held for this subscriber"
-            out.append(rejected("unknown_subscriber", detail, event, arrival))
-            return account, out
-        account.held.append(Held(event, arrival))
-        reschedule(account, event.subscriber, rules)
-        out.append(audited("held", event.subscriber, arrival.received_ms, cause_of(event, arrival)))
+    is_begin = isinstance(event, AccountActivated)
+    if isinstance(event, AccountActivated) and to_ms(event.time) <= arrival.received_ms:
+        begun, effects = _begin(account, event, arrival, rules)
+        out.extend(effects)
+        return begun, out
+    reason = "time_in_future" if is_begin else "unknown_subscriber"
+    if limits.hold_unknown_ms == 0 and not is_begin:
+        out.append(rejected(reason, "never activated", event, arrival))
         return account, out
+    account = account or Account()
+    if len(account.held) >= limits.hold_max_events:
+        detail = f"already {limits.hold_max_events} events held for this subscriber"
+        out.append(rejected(reason, detail, event, arrival))
+        return account, out
+    account.held.append(Held(event, arrival))
+    reschedule(account, event.subscriber, rules)
+    told = audited("held", event.subscriber, arrival.received_ms, cause_of(event, arrival))
+    if is_begin:
+        told.figures["until_ms"] = to_ms(event.time)
+    out.append(told)
+    return account, out
 
-    fresh = Account()
+
+def _begin(
+    account: Account | None, event: AccountActivated, arrival: Arrival, rules: Rulebook
+) -> tuple[Account | None, list[Effect]]:
+    """Begin the first contract that is known; what was held for it follows."""
+    fresh, limits = Account(), rules.limits
+    held = account.held if account is not None else []
     before = balance_of(fresh)
-    effects = activate(fresh, event, arrival, rules)
-    out.extend(explained(effects, before, balance_of(fresh)))
+    out = explained(activate(fresh, event, arrival, rules), before, balance_of(fresh))
     if fresh.status != ACTIVE:
-        return account, out
-    now_ms = max(to_ms(event.time), arrival.received_ms)
-    cause = cause_of(event, arrival)
+        return _of_held(held, event.subscriber, rules), out
+    now_ms, cause = arrival.received_ms, cause_of(event, arrival)
     out.extend(policy_changes(fresh, event.subscriber, now_ms, cause, rules))
     key = dedupe.digest(event.source, event.id)
-    dedupe.remember(
-        fresh, key, arrival.received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
-    )
+    dedupe.remember(fresh, key, now_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids)
     reschedule(fresh, event.subscriber, rules)
     current: Account | None = fresh
-    for held in account.held if account else ():
-        current, released = step(current, held.event, held.arrival, rules)
+    for one in held:
+        current, released = step(current, one.event, one.arrival, rules)
         out.extend(released)
     return current, out
+
+
+def _at(arrival: Arrival, now_ms: int) -> Arrival:
+    """The same record, as if it had come in at an instant."""
+    if arrival.received_ms == now_ms:
+        return arrival
+    return Arrival(now_ms, arrival.topic, arrival.partition, arrival.offset)

@@ -67,7 +67,7 @@ def use(
             book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
         is_watched = is_watched or policies_differ(account, rules)
     # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
-    as_of_ms = max(time_ms, arrival.received_ms)
+    as_of_ms = arrival.received_ms
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
     has_alarms = account.extra is not None and bool(account.extra.alarms)
     is_usual = crossed is None and not (taken or edges or is_watched or cycle)

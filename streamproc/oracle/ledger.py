@@ -24,6 +24,11 @@ TOTALS = (
     *("start", "end", "granted", "used", "expired", "overage", "late", "rolled", "spent"),
     "endless",
 )
+SETTING = (
+    *("account.activated", "account.plan_changed", "account.topped_up"),
+    "account.closed",
+)
+"""What is valid from, or until, its time."""
 WEEK_MS = 7 * 86_400_000
 
 
@@ -40,6 +45,8 @@ class Ledger:
         self.contract: Contract | None = None
         self.waiting: list[tuple[Fields, int]] = []
         """Events before the first activation, with their arrival."""
+        self.ahead: list[tuple[Fields, int]] = []
+        """Events of a contract that came before their time, with their arrival."""
         self.ids: OrderedDict[tuple[str, str], int] = OrderedDict()
         """Source and id of what was counted, oldest first, with the week of its arrival."""
         self.history: list[Cycle] = []
@@ -52,7 +59,7 @@ class Ledger:
         """An event comes in."""
         self._arrive(event, arrival_ms)
         if self.contract is not None:
-            self.contract.show(max(event["time"], arrival_ms))
+            self.contract.show(max(self.contract.done_ms, arrival_ms))
 
     def _arrive(self, event: Fields, arrival_ms: int) -> None:
         limits, time_ms = self.rules.limits, event["time"]
@@ -60,10 +67,28 @@ class Ledger:
             return self._reject("time_in_future")
         if time_ms < arrival_ms - limits.max_age_ms:
             return self._reject("time_in_past")
-        now_ms = max(time_ms, arrival_ms)
-        self.pass_time(now_ms)
+        self.pass_time(arrival_ms)
         if self.contract is None:
-            return self._first(event, arrival_ms, now_ms)
+            return self._first(event, arrival_ms)
+        now_ms = max(arrival_ms, self.contract.done_ms)
+        if time_ms > now_ms:
+            until = min([self._next_of_contract(), *(one["time"] for one, _ in self.ahead)])
+            if time_ms >= until or event["type"] in SETTING:
+                return self._put_off(event, arrival_ms)
+        return self._apply(event, arrival_ms, now_ms)
+
+    def _put_off(self, event: Fields, arrival_ms: int) -> None:
+        """It waits until the clock has come to its time."""
+        if (event["source"], event["id"]) in self.ids:
+            self.outcome.audit["duplicate"] += 1
+        elif len(self.ahead) >= self.rules.limits.hold_max_events:
+            self._reject("time_in_future")
+        else:
+            self.ahead.append((event, arrival_ms))
+            self.outcome.audit["held"] += 1
+
+    def _apply(self, event: Fields, arrival_ms: int, now_ms: int) -> None:
+        assert self.contract is not None
         identity = (event["source"], event["id"])
         if identity in self.ids:
             self.outcome.audit["duplicate"] += 1
@@ -78,11 +103,11 @@ class Ledger:
                 reason, also = self._refund(event, now_ms)
             elif event["type"] in LESSENING:
                 before = self.contract.reached_everywhere(self.rules)
-                reason = self._change(event, arrival_ms, now_ms)
+                reason = self._change(event, now_ms)
                 self.contract.judge(now_ms, self.rules)
                 self.contract.tell_loss(before, event.get("member", ""), now_ms, self.rules)
             else:
-                reason = self._change(event, arrival_ms, now_ms)
+                reason = self._change(event, now_ms)
             self.contract.judge(now_ms, self.rules)
             if contract is self.contract and contract.terms() != terms:
                 contract.post.look_again(now_ms, self.rules)
@@ -132,19 +157,47 @@ class Ledger:
 
     def pass_time(self, now_ms: int) -> None:
         """Everything that falls due up to and including an instant, in order."""
-        hold_ms = self.rules.limits.hold_unknown_ms
-        kept = [one for one in self.waiting if one[1] + hold_ms > now_ms]
-        for _ in range(len(self.waiting) - len(kept)):
+        while (found_ms := self._next()) <= now_ms:
+            at_ms, contract = int(found_ms), self.contract
+            if contract is None:
+                self._without_contract(at_ms)
+                continue
+            if self.next_moment <= at_ms:
+                if contract.closed_ms is not None:
+                    ahead = self.ahead
+                    self._forget()
+                    self.waiting = ahead
+                    continue
+                contract.do_moment(at_ms, self.rules)
+                self._look_ahead()
+            ready = [one for one in self.ahead if one[0]["time"] <= at_ms]
+            self.ahead = [one for one in self.ahead if one not in ready]
+            for event, _ in ready:
+                self._apply(event, at_ms, max(at_ms, self.contract_done_ms()))
+                contract.show(at_ms)
+
+    def contract_done_ms(self) -> int:
+        return self.contract.done_ms if self.contract is not None else 0
+
+    def _next(self) -> float:
+        """The next instant at which anything is to be done."""
+        if self.contract is not None:
+            return min([self.next_moment, *(float(one["time"]) for one, _ in self.ahead)])
+        return min((self._waits_until(*one) for one in self.waiting), default=NEVER)
+
+    def _waits_until(self, event: Fields, arrival_ms: int) -> float:
+        """An activation for its own time, anything else for one."""
+        is_begin = event["type"] == "account.activated"
+        return float(event["time"] if is_begin else arrival_ms + self.rules.limits.hold_unknown_ms)
+
+    def _without_contract(self, at_ms: int) -> None:
+        """One that waits has waited long enough."""
+        one = next(one for one in self.waiting if self._waits_until(*one) <= at_ms)
+        self.waiting.remove(one)
+        if one[0]["type"] == "account.activated":
+            self._first(one[0], at_ms)
+        else:
             self._reject("unknown_subscriber")
-        self.waiting = kept
-        while self.next_moment <= now_ms:
-            contract = self.contract
-            assert contract is not None
-            if contract.closed_ms is not None:
-                self._forget()
-                return
-            contract.do_moment(int(self.next_moment), self.rules)
-            self._look_ahead()
 
     def take_rules(self, rules: Rulebook, now_ms: int) -> None:
         """Rules change at an instant: what was due until then was the old ones' business."""
@@ -182,24 +235,28 @@ class Ledger:
         )
 
     def _look_ahead(self) -> None:
+        self.next_moment = self._next_of_contract()
+
+    def _next_of_contract(self) -> float:
         contract = self.contract
         if contract is None:
-            self.next_moment = NEVER
-        elif contract.closed_ms is not None:
-            self.next_moment = contract.closed_ms + self.rules.limits.dedupe_horizon_ms
-        else:
-            self.next_moment = contract.next_moment(self.rules)
+            return NEVER
+        if contract.closed_ms is not None:
+            return contract.closed_ms + self.rules.limits.dedupe_horizon_ms
+        return contract.next_moment(self.rules)
 
     def _reject(self, reason: str) -> None:
         self.outcome.rejects[reason] += 1
 
-    def _first(self, event: Fields, arrival_ms: int, now_ms: int) -> None:
+    def _first(self, event: Fields, now_ms: int) -> None:
         """An event of a subscriber nobody knows."""
         limits = self.rules.limits
-        if event["type"] != "account.activated":
-            if limits.hold_unknown_ms == 0 or len(self.waiting) >= limits.hold_max_events:
-                return self._reject("unknown_subscriber")
-            self.waiting.append((event, arrival_ms))
+        is_begin = event["type"] == "account.activated"
+        if not is_begin or event["time"] > now_ms:
+            is_too_much = len(self.waiting) >= limits.hold_max_events
+            if is_too_much or (limits.hold_unknown_ms == 0 and not is_begin):
+                return self._reject("time_in_future" if is_begin else "unknown_subscriber")
+            self.waiting.append((event, now_ms))
             self.outcome.audit["held"] += 1
             return None
         reason = self._activate(event, now_ms)
@@ -208,7 +265,7 @@ class Ledger:
         if self.contract is not None:
             self.contract.tell_policies(now_ms, self.rules)
             self.contract.show(now_ms)
-        self._remember(arrival_ms, (event["source"], event["id"]))
+        self._remember(now_ms, (event["source"], event["id"]))
         self._look_ahead()
         waiting, self.waiting = self.waiting, []
         for held, held_arrival_ms in waiting:
@@ -280,7 +337,7 @@ class Ledger:
             self.outcome.audit["late_usage"] += 1
         return None
 
-    def _change(self, event: Fields, arrival_ms: int, now_ms: int) -> str | None:
+    def _change(self, event: Fields, now_ms: int) -> str | None:
         contract, kind = self.contract, event["type"]
         assert contract is not None
         contract.look_again()
@@ -301,7 +358,7 @@ class Ledger:
             at_ms = max(now_ms, contract.done_ms)
             if kind == "sms.received":
                 return contract.at_hand().text(event, at_ms, self.rules)
-            return contract.at_hand().hear(event, arrival_ms, at_ms, self.rules)
+            return contract.at_hand().hear(event, now_ms, at_ms, self.rules)
         if kind == "account.plan_changed":
             if event["plan"] not in self.rules.plans:
                 return "unknown_plan"
@@ -312,7 +369,7 @@ class Ledger:
                 return reason
             self.grants += 1
         elif kind == "account.closed":
-            contract.at_hand().close(max(arrival_ms, contract.done_ms))
+            contract.at_hand().close(max(now_ms, contract.done_ms))
             contract.close(event["time"], self.rules)
         elif kind == "account.profile_changed":
             if "time_zone" in event and not _is_zone(event["time_zone"]):

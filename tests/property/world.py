@@ -22,7 +22,7 @@ from streamproc.contracts.codec import (
     encode_effect,
 )
 from streamproc.core import model
-from streamproc.core.advancing import adopt_rules, advance
+from streamproc.core.advancing import adopt_rules
 from streamproc.core.effects import (
     Audited,
     Effect,
@@ -33,12 +33,12 @@ from streamproc.core.effects import (
 )
 from streamproc.core.effects import BucketFigures as Shown
 from streamproc.core.events import Arrival, ClockAdvanced
-from streamproc.core.instants import NEVER_MS, to_ms
+from streamproc.core.instants import NEVER_MS
 from streamproc.core.model import Account, Bucket
 from streamproc.core.quota.tariffs import spend_by_tariff
 from streamproc.core.rulebook import EVERYTHING, Rulebook, Scope, TimedRule, UsageRule
-from streamproc.core.timed import next_due_ms
-from streamproc.core.transition import step
+from streamproc.core.timed import forgotten_ms, next_due_ms
+from streamproc.core.transition import advance, step
 from streamproc.oracle import (
     AccountFigures,
     BucketFigures,
@@ -208,7 +208,7 @@ class World:
         ledger = self._ledger(name)
         ledger.pass_time(self._ticked_ms.pop(name, 0))
         account, effects = step(self.account(name), event, arrival, self.rules)
-        self._keep(name, account, effects, max(self.clock_ms, to_ms(event.time)))
+        self._keep(name, account, effects, self.clock_ms)
         ledger.arrive(fields, self.clock_ms)
         self.compare(name)
         return list(effects)
@@ -293,7 +293,7 @@ class World:
             # A closed account that was forgotten in between begins anew at nothing.
             is_new = before is None or (
                 before.status == model.CLOSED
-                and before.next_due_ms <= now_ms
+                and forgotten_ms(before, self.rules) <= now_ms
                 and state != self.states[name]
             )
             known = 0 if is_new or before is None else before.charged_bytes

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from streamproc.core.advancing import advance
 from streamproc.core.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.events import (
     AccountActivated,
@@ -21,7 +20,7 @@ from streamproc.core.events import (
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.model import Account, Bucket, pack, unpack
 from streamproc.core.rulebook import Allowance, Limits, Pack, Plan, Rulebook, TimedRule, UsageRule
-from streamproc.core.transition import step
+from streamproc.core.transition import advance, step
 
 GB = 1_000_000_000
 START = datetime(2026, 1, 1, tzinfo=UTC)

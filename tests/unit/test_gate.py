@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from streamproc.core.advancing import advance
 from streamproc.core.alerts.policy import AlertPolicy, Cap, Policy, QuietHours
 from streamproc.core.effects import Audited, Effect, Reminder
 from streamproc.core.events import MemberJoined
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.model import pack, unpack
 from streamproc.core.rulebook import Allowance, Limits, Plan, Rulebook, TimedRule, UsageRule
+from streamproc.core.transition import advance
 from tests.support.line import (
     ALL_KINDS,
     EXPIRY,

@@ -39,7 +39,7 @@ def sms_received(
     commands = rules.commands
     if commands is None:
         return [rejected("commands_off", "the rules have no commands", event, arrival)]
-    now_ms = max(to_ms(event.time), arrival.received_ms, account.clock_ms)
+    now_ms = arrival.received_ms
     told = Told(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
     conversation = _Conversation(told, commands, event)
     grammar = grammar_of(rules, commands)

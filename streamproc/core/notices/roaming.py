@@ -21,7 +21,7 @@ def location_updated(
     notice's lifetime.
     """
     time_ms = to_ms(event.time)
-    now_ms = max(time_ms, arrival.received_ms, account.clock_ms)
+    now_ms = arrival.received_ms
     cause = cause_of(event, arrival)
     extra = extra_of(account)
     if extra.roaming_zone and time_ms < extra.located_ms:

@@ -145,7 +145,7 @@ def service_event(
     account: Account, event: ServiceEvent, arrival: Arrival, rules: Rulebook
 ) -> list[Effect]:
     """Apply what billing says of a service."""
-    now_ms = max(to_ms(event.time), arrival.received_ms, account.clock_ms)
+    now_ms = arrival.received_ms
     service = rules.services.get(event.service)
     if service is None:
         return [rejected("unknown_service", "no such service in the rules", event, arrival)]

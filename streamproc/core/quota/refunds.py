@@ -78,7 +78,7 @@ def refund(
     if time_ms < account.activated_ms:
         leave_out(account, -back)
     note_refund(account)
-    now_ms = max(time_ms, arrival.received_ms)
+    now_ms = arrival.received_ms
     out: list[Effect] = [
         audited(
             "refunded",

@@ -46,7 +46,7 @@ def change_profile(
         extra_of(account).segments = sorted(set(event.segments))
         drop_empty_extra(account)
     if isinstance(name, str) and name != account.time_zone:
-        now_ms = max(to_ms(event.time), arrival.received_ms)
+        now_ms = arrival.received_ms
         out += _move(account, event.subscriber, name, now_ms, rules)
     return out
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamproc.contracts.codec import decode_event
-from streamproc.core.advancing import advance
 from streamproc.core.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.events import Arrival
 from streamproc.core.instants import to_ms
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.transition import step
+from streamproc.core.transition import advance, step
 from streamproc.oracle import Expectation
 from streamproc.oracle.contract import Contract
 from streamproc.oracle.ledger import Ledger
