@@ -113,6 +113,8 @@ pub struct Rules {
     pub scopes: HashMap<String, Scope>,
     /// Plans with tariffs or policies.
     pub special_plans: HashSet<String>,
+    /// Sources of buckets that do not cover ordinary usage.
+    pub not_home_data: HashSet<String>,
     pub watch: Watch,
     pub tracked: HashMap<String, Tracked>,
 }
@@ -148,15 +150,14 @@ impl Rules {
         Some(group && zone)
     }
 
-    /// Whether a bucket's source covers ordinary usage: at home, of any group, at any hour.
+    /// Whether a bucket's source covers ordinary usage: at home, at any hour.
     pub fn is_ordinary(&self, source: &[u8]) -> Option<bool> {
-        let scope = self.scopes.get(std::str::from_utf8(source).ok()?);
-        Some(scope.is_none_or(|scope| {
-            let zones = scope.roaming_zones.as_ref();
-            scope.rating_groups.is_none()
-                && scope.hours.is_none()
-                && zones.is_none_or(|zones| zones.contains("home"))
-        }))
+        Some(
+            self.not_home_data.is_empty()
+                || !self
+                    .not_home_data
+                    .contains(std::str::from_utf8(source).ok()?),
+        )
     }
 
     /// Whether usage of a bucket up to `after` reaches one of its thresholds.

@@ -95,6 +95,7 @@ class Known:
     thresholds: list[Thresholds]
     scopes: dict[str, Scope]
     special_plans: set[str]
+    not_home_data: set[str]
     watch: Watch
     tracked: dict[str, Tracked]
 
@@ -118,6 +119,7 @@ def known(rules: Rulebook) -> Known:
         [_thresholds(rule) for rule in rules.usage_rules],
         rules.scopes,
         set(rules.watched_plans),
+        set(rules.not_home_data),
         _watch(rules, speeds),
         _tracked(rules, speeds),
     )

@@ -9,6 +9,7 @@ from streamproc.oracle.buckets import (
     COUNTING_DOWN,
     Bucket,
     is_about,
+    is_home_data,
     is_level_reached,
     remaining,
     scope_of,
@@ -88,14 +89,20 @@ def costs_now(contract: Contract, name: str, rules: Rulebook) -> bool:
     priced = [one.scope for one in (plan.all_tariffs if plan else ()) if one.id == name]
     if not priced or contract.money.bytes.get(name, 0) <= 0:
         return False
-    groups = priced[0].rating_groups if name else None
-    zones = priced[0].roaming_zones if name else {"home"}
     for bucket in contract.live():
+        if bucket["kind"] != "unlimited" and remaining(bucket) <= 0:
+            continue
+        if not name and is_home_data(bucket, rules):
+            return False
         scope = scope_of(bucket["source"], rules)
-        is_wide = scope.hours is None
-        for known, wanted in ((scope.rating_groups, groups), (scope.roaming_zones, zones)):
-            is_wide = is_wide and (known is None or (wanted is not None and not wanted - known))
-        if is_wide and (bucket["kind"] == "unlimited" or remaining(bucket) > 0):
+        pairs = (
+            (scope.rating_groups, priced[0].rating_groups),
+            (scope.roaming_zones, priced[0].roaming_zones),
+        )
+        is_whole = all(
+            has is None or (wants is not None and not wants - has) for has, wants in pairs
+        )
+        if name and is_whole and scope.hours is None:
             return False
     return True
 

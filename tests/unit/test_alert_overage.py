@@ -80,6 +80,16 @@ def test_a_pack_for_some_usage_does_not_stop_the_rest_from_costing(pack: str) ->
     assert story(one.use(10, at=2.1)) == []
 
 
+def test_what_covers_ordinary_usage_at_home_is_home_data_however_its_scope_is_written() -> None:
+    head = ZONED.replace(
+        "rating_groups: [20]}\n  - {id: night", "rating_groups: [0, 20]}\n  - {id: night"
+    )
+    one = line(BEYOND, head=head)
+    one.use(1100, at=1)
+    one.top_up(at=2, pack="film")
+    assert story(one.use(200, at=2.1)) == ["beyond: €0.10 per 10 B"]
+
+
 def test_overage_of_a_tariff_is_told_apart_and_with_its_own_price() -> None:
     trip = BEYOND.replace("beyond", "trip").removeprefix("rules:\n")
     one = line(BEYOND + trip + "    tariff: abroad\n", head=ZONED)

@@ -279,8 +279,8 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
 2026-07-01 00:00  activate shared-10gb America/Toronto fr-CA
 2026-07-04 08:00  arrive us
                   roaming-price: Bienvenue (États-Unis). Itinérance de données sans forfait voyage :
-                    0,50 $ par Mo, suspendue à 100 $ par cycle, sauf accord du titulaire du compte.
-                    Pour ne plus recevoir ces avis : STOP ITINERANCE
+                    0,50 $ par Mo, suspendue à 100,00 $ par cycle, sauf accord du titulaire du
+                    compte. Pour ne plus recevoir ces avis : STOP ITINERANCE
 2026-07-04 09:00  use 199 MB in us
 2026-07-04 10:00  use 1 MB in us
                   roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $

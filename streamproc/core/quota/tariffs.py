@@ -13,10 +13,8 @@ from streamproc.core.model import UNLIMITED, Account, drop_empty_extra, quota_of
 from streamproc.core.quota.catalogue import Tariff, Tier
 from streamproc.core.quota.state import Meter, QuotaState
 from streamproc.core.rulebook import EVERYTHING, Rulebook
-from streamproc.core.scope import Scope
 
 _NO_METER = Meter()
-_ORDINARY = Scope(roaming_zones=frozenset(("home",)))
 
 
 class Spend(Struct, frozen=True, gc=False):
@@ -99,18 +97,21 @@ def uncovered_bytes(account: Account, tariff_id: str, rules: Rulebook) -> int:
     """The cycle's overage under a tariff; 0 while a bucket with something left covers its usage.
 
     So it is more than 0 exactly while the next byte is overage, and one was before. The plan's own
-    tariff is taken to be for ordinary usage at home: any rating group, at any hour. A bucket for
-    some of a tariff's usage, or for some hours only, does not stop the rest from costing.
+    tariff is taken to be for home data. A bucket for some of a tariff's usage, or for some hours
+    only, does not stop the rest from costing.
     """
     used = _overage_bytes(account, tariff_id)
     tariff = next((one for one in _tariffs(account, rules) if one.id == tariff_id), None)
     if not used or tariff is None:
         return 0
-    priced = tariff.scope if tariff_id else _ORDINARY
     for bucket in account.buckets:
         if bucket.kind == UNLIMITED or bucket.remaining_bytes:
-            scope = rules.scopes.get(bucket.source, EVERYTHING)
-            if scope.hours is None and scope.contains(priced):
+            if not tariff_id:
+                covers_all = bucket.source not in rules.not_home_data
+            else:
+                scope = rules.scopes.get(bucket.source, EVERYTHING)
+                covers_all = scope.hours is None and scope.contains(tariff.scope)
+            if covers_all:
                 return 0
     return used
 

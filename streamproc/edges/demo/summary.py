@@ -14,6 +14,8 @@ from streamproc.edges.demo.expecting import Outcome
 KINDS = {
     "usage_percent": "share of quota used",
     "remaining_bytes": "last megabytes",
+    "overage_started": "data costs now",
+    "expiry": "pack ends in hours",
     "usage_summary": "usage summary",
     "before_cycle_end": "cycle ends soon",
     "before_expiry": "pack expires soon",
