@@ -7,17 +7,14 @@ messages: ``python -m perf.truth``.
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.property.budget import budget
-from tests.support.truth.claims import claims_of
 from tests.support.truth.search import (
     PACKAGED,
     Report,
     lived,
-    packaged_data,
     packaged_place,
     place_of,
 )
@@ -47,14 +44,3 @@ def test_drawn_rules(number: int, events: int) -> None:
 def test_packaged_rules(name: str, has_probes: bool, number: int, events: int) -> None:
     """The packaged rules and packs, with probes and as they are."""
     _assert_true(lived(packaged_place(name, has_probes), number, events))
-
-
-@pytest.mark.parametrize("name", PACKAGED)
-def test_what_words_claim_is_known_in_every_language(name: str) -> None:
-    """A text claims the same in all of its languages, or its words are not in the table."""
-    for rule in packaged_data(name)["rules"]:
-        found = {}
-        for locale, written in rule["texts"].items():
-            text = written if isinstance(written, str) else written["text"]
-            found[locale] = sorted(one.name for one in claims_of(text, locale, rule["kind"]))
-        assert len(set(map(tuple, found.values()))) == 1, (rule["id"], found)

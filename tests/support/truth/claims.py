@@ -69,7 +69,7 @@ CLAIMS = (
             "en": r"(is|are) used up|data used up|used all|100% of|[Nn]o general data is left"
             r"|no data left|No data pack covers",
             "zh": r"已全部用完|已用完|已无可用|用罄",
-            "pl": r"\b[Ww]ykorzystan",
+            "pl": r"\bwykorzystan|Wykorzystano (?![{\d])|brak danych do dowolnego użytku",
             "ru": r"израсходован\b",
             "ar": r"نفد|استُهلكت بالكامل",
             "de": r"ist verbraucht|aufgebraucht",

@@ -89,8 +89,13 @@ NOTICES: list[dict[str, Any]] = [
 
 def rules_data(seed: int) -> dict[str, Any]:
     """A whole rules file; its texts are still to be put in."""
-    found: dict[str, Any] = _in_bytes(_small_rules(seed))
-    return found
+    found: dict[str, Any] = _small_rules(seed)
+    for rule in found["rules"]:
+        levels, margin = rule.get("thresholds") or [100], rule.get("hysteresis", 0)
+        if not margin < min(levels) <= max(levels) < 100 - margin:
+            rule.pop("hysteresis", None)
+    data: dict[str, Any] = _in_bytes(found)
+    return data
 
 
 def _in_bytes(value: Any) -> Any:
