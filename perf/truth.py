@@ -48,8 +48,11 @@ def show(report: Report, seconds: float) -> None:
     print("read:", ", ".join(f"{kind} {count}" for kind, count in report.kinds.most_common()))
     for (rule, kind), count in report.false.most_common():
         print(f"  {count} x {rule}: {kind}")
-    for one in report.findings[:EXAMPLES]:
-        print(one)
+    shown: set[tuple[str, str]] = set()
+    for one in report.findings:
+        if (one.rule, one.kind) not in shown and len(shown) < EXAMPLES:
+            shown.add((one.rule, one.kind))
+            print(one)
 
 
 def main() -> int:

@@ -39,12 +39,17 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     """The first of them."""
 
-    def add(self, other: Report, most: int = 50) -> None:
+    def add(self, other: Report, most: int = 3) -> None:
+        """``most``: so many examples of a kind are kept."""
         self.messages += other.messages
         self.checks += other.checks
         self.kinds += other.kinds
         self.false += other.false
-        self.findings += other.findings[: most - len(self.findings)]
+        known = Counter((one.rule, one.kind) for one in self.findings)
+        for one in other.findings:
+            if known[one.rule, one.kind] < most:
+                known[one.rule, one.kind] += 1
+                self.findings.append(one)
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def lived(place: Place, seed: int, events: int = EVENTS) -> Report:
     reader.read(player.reach(now_ms + AFTER_MS))
     report.messages, report.checks = reader.messages, reader.checks
     report.false.update((one.rule, one.kind) for one in reader.findings)
-    report.findings = reader.findings[:10]
+    report.findings = reader.findings
     return report
 
 
