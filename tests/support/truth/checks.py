@@ -107,6 +107,9 @@ class Reader:
             locales = tuple(dict.fromkeys(filter(None, (self.player.locale, message.locale))))
             facts = Facts(message, rule, state, locales)
             found = list(self._of_state(facts, scene))
+            if found and message.kind == "resolved":
+                facts.is_of_account = True
+                found = min(found, list(self._of_state(facts, scene)), key=len)
             if not found:
                 return []
             if best is None or len(found) < len(best):

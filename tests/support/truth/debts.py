@@ -108,7 +108,8 @@ class Debts:
 
     def _debt(self, rule: Any, about: str, value: int, state: Snapshot) -> Debt:
         policy, has_nights = rule.policy, state.own_hours or self.rules.alerts.quiet_hours
-        patience_ms = policy.cool_down_ms + policy.coalesce_ms
+        # Several buckets may wait for one cool-down, one after another.
+        patience_ms = policy.cool_down_ms * 6 + policy.coalesce_ms
         if has_nights and policy.in_quiet_hours == "hold":
             patience_ms += DAY
         return Debt(rule, about, value, state.at_ms, state.at_ms + patience_ms)

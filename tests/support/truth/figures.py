@@ -63,6 +63,9 @@ class Facts:
     """Of the subscriber and of the text: names may be in either."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """Values that an event gave."""
+    is_of_account: bool = False
+    """A resolved message whose rule follows rules about buckets and about accounts is read as one
+    about the account."""
 
     @property
     def rules(self) -> Rulebook:
@@ -85,7 +88,8 @@ class Facts:
     def resolves_bucket(self) -> bool:
         """Whether a resolved message is about a bucket: by the rule that it is the end of."""
         usage = {one.id for one in self.rules.usage_rules}
-        return bool(self.rule.of & usage) and len(self.message.buckets) == 1
+        is_possible = bool(self.rule.of & usage) and len(self.message.buckets) == 1
+        return is_possible and not self.is_of_account
 
     @property
     def buckets(self) -> list[Bucket]:

@@ -115,10 +115,10 @@ def _in_bytes(value: Any) -> Any:
 
 def _small_rules(seed: int) -> dict[str, Any]:
     chance = random.Random(f"rules {seed}")
-    usage = [_usage(chance, f"usage-{n}") for n in range(chance.randrange(1, 5))]
-    watch = [_watch(chance, f"watch-{n}") for n in range(chance.randrange(0, 4))]
+    usage = [_usage(chance, f"usage-{n}") for n in range(chance.randrange(2, 8))]
+    watch = [_watch(chance, f"watch-{n}") for n in range(chance.randrange(1, 6))]
     followed = [one["id"] for one in (*usage, *watch) if one["kind"] != "every_bytes"]
-    others = [_timed(chance, f"timed-{n}") for n in range(chance.randrange(2, 6))]
+    others = [_timed(chance, f"timed-{n}") for n in range(chance.randrange(3, 9))]
     others += [_check(chance, f"check-{n}") for n in range(chance.randrange(0, 2))]
     for number in range(chance.randrange(0, 3)):
         of = sorted(chance.sample(followed, min(len(followed), chance.randrange(1, 3))))

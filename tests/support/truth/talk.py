@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
 from babel.dates import format_time
@@ -19,6 +20,7 @@ from tests.support.truth.shown import (
     is_bytes,
     is_clock,
     is_money,
+    is_names,
     local_clock,
     locale_of,
     plain,
@@ -224,12 +226,12 @@ def says_services(facts: Facts, text: str, tag: str) -> bool:
     """
     if facts.rule.id == "unsubscribed":
         ending = [name for name, one in facts.state.services.items() if one["ending"]]
-        rest = plain(text)
-        for name in ending:
-            for word in service_names(facts, name):
-                rest = rest.replace(plain(word), "")
-        # Between names a language may have a word as short as "and".
-        return rest != plain(text) and not re.search(r"\w{4}|\d", rest)
+        return any(
+            is_names(text, [service_names(facts, name)[number] for name in some], "", tag)
+            for count in range(1, len(ending) + 1)
+            for some in permutations(ending, count)
+            for number in range(min(len(service_names(facts, name)) for name in some))
+        )
     going_on = [
         (number, name)
         for number, name in enumerate(facts.state.listed, 1)
@@ -318,8 +320,13 @@ def says_schedule(facts: Facts, text: str, tag: str) -> bool:
 def says_categories(facts: Facts, text: str, tag: str) -> bool:
     """Whether only categories that were left are named, and one at least."""
     left = [one for one in facts.rules.categories if one in facts.state.opted_out]
-    named_here = [one for one in facts.rules.categories if _names_category(facts, one, text)]
-    return bool(named_here) and set(named_here) <= set(left)
+    words = [(word, one) for one in facts.rules.categories for word in category_names(facts, one)]
+    rest, named_here = plain(text), set()
+    for word, one in sorted(words, key=lambda pair: -len(pair[0])):
+        if word in rest:  # a name may be part of a longer one
+            named_here.add(one)
+            rest = rest.replace(word, "")
+    return bool(named_here) and named_here <= set(left)
 
 
 def says_start(facts: Facts, text: str, tag: str) -> bool:
@@ -353,10 +360,6 @@ def category_names(facts: Facts, category: str) -> list[str]:
         *commands.categories.get(category, ()),
         *commands.category_names.get(category, {}).values(),
     ]
-
-
-def _names_category(facts: Facts, category: str, text: str) -> bool:
-    return any(one in plain(text) for one in category_names(facts, category))
 
 
 def _comes(facts: Facts, rule: Any) -> bool:
