@@ -1,21 +1,16 @@
-"""Templates, compiled once: a text is rendered by calling a few functions and filling a string.
-
-Two grammars. A *plain* text has ``{placeholders}`` and nothing else; a brace itself is doubled. A
-text in which any placeholder has a type (``{days, plural, one {# day} other {# days}}``) is an
-*ICU message*; in it apostrophes quote. pyicumessageformat reads the latter.
-"""
+"""Templates, compiled once: a text is rendered by calling a few functions and filling a string."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from string import Formatter
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
 from streamproc.core.instants import DAY_MINUTES
+from streamproc.core.texts.filling import Filler
 from streamproc.core.texts.formats import (
     Formats,
     UnknownStyleError,
@@ -23,6 +18,8 @@ from streamproc.core.texts.formats import (
     iso_date,
     iso_minute,
 )
+from streamproc.core.texts.grammar import TextError as TextError
+from streamproc.core.texts.grammar import read_nodes
 from streamproc.core.texts.vocabulary import ENDLESS, EVERYWHERE, Kind, Vocabulary
 
 Part = Callable[[Any], str]
@@ -34,7 +31,6 @@ Pieces = tuple[tuple[str, str | None], ...]
 OPERANDS: Final = (Kind.COUNT, Kind.NAMES, Kind.BYTES, Kind.PRICE_UNIT, Kind.MONEY)
 """What a plural form can be chosen by; of names it is their number."""
 
-_TYPED: Final = re.compile(r"\{\s*\w+\s*,")
 _BRANCHES: Final = ("plural", "selectordinal", "select")
 _TYPES: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.BYTES: ("plural",),
@@ -56,15 +52,8 @@ _SELECTED: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.DATE: ("never", "other"),
 }
 """The branches of a select of ends. At midnight it is the day before that people speak of."""
-_NOT_GIVEN: Final = "none"
-"""The branch of a select for what the rules file does not say."""
 _UNLIMITED: Final = "unlimited"
 """The plural branch of bytes without limit."""
-_MAX_DEPTH: Final = 8
-
-
-class TextError(ValueError):
-    """A template that cannot be rendered; the message says why."""
 
 
 class Text:
@@ -133,10 +122,8 @@ def compile_text(
     ``given``: what the rules file says in this locale for the placeholders of ``EVERYWHERE``. A
     text may show no other of them.
     """
-    compiler = _Compiler(known, formats(locale, currency, is_narrow=is_narrow), given or {})
-    undoubled = source.replace("{{", "").replace("}}", "")
-    is_message = _TYPED.search(undoubled) is not None
-    nodes = compiler.read_message(source) if is_message else compiler.read_plain(source)
+    compiler = _Compiler(known, formats(locale, currency, is_narrow=is_narrow))
+    nodes = compiler.filled_in(read_nodes(source), given or {})
     pieces = _pieces(nodes)
     render = compiler.nodes(nodes)
     if ".." not in source and any(form in _ABBREVIATED for _, form in compiler.forms):
@@ -157,80 +144,26 @@ def template_error(
 
 
 class _Compiler:
-    def __init__(self, known: Vocabulary, shown: Formats, given: Mapping[str, str]) -> None:
+    def __init__(self, known: Vocabulary, shown: Formats) -> None:
         self._known = known
         self._formats = shown
-        self._given = given
         self.names: set[str] = set()
         self.branches: list[tuple[str, str, frozenset[str]]] = []
         self.forms: set[tuple[str, str]] = set()
 
-    def read_plain(self, source: str) -> list[Any]:
-        try:
-            parsed = list(Formatter().parse(source))
-        except ValueError as error:
-            raise TextError(str(error)) from None
-        nodes: list[Any] = []
-        for literal, name, spec, conversion in parsed:
-            nodes.append(literal)
-            if name is not None:
-                self._kind(name)
-                if spec or conversion:
-                    raise TextError(f"placeholder {{{name}}} takes no format")
-                nodes.append({"name": name})
-        return self._filled_in(nodes, is_shown=True)
-
-    def read_message(self, source: str) -> list[Any]:
-        from pyicumessageformat import Parser
-
-        tokens: list[dict[str, str]] = []
-        try:
-            # A new one each time: it carries its place in the text along when it fails.
-            nodes = Parser({"maximum_depth": _MAX_DEPTH}).parse(source, tokens)
-        except SyntaxError as error:
-            raise TextError(_in_words(str(error))) from None
-        _check_selectors(tokens)
-        return self._filled_in(nodes, is_shown=True)
-
-    def _filled_in(self, nodes: list[Any], *, is_shown: bool) -> list[Any]:
-        """The nodes with what the rules file says in place of its placeholders.
-
-        ``is_shown``: not in a branch that is never taken.
-        """
-        found: list[Any] = []
-        for node in nodes:
-            if isinstance(node, str) or node.get("hash"):
-                found.append(node)
-                continue
-            name, options = node["name"], node.get("options")
-            if name not in EVERYWHERE or name not in self._known:
-                if options:
-                    filled = {k: self._filled_in(v, is_shown=is_shown) for k, v in options.items()}
-                    node = {**node, "options": filled}
-                found.append(node)
-                continue
-            self._kind(name)
-            if node.get("type") is None:
-                found.append(self._word(name, is_shown=is_shown))
-            else:
-                self._check_type(name, self._known[name], node["type"])
-                found += self._chosen(name, options, is_shown=is_shown)
-        return found
-
-    def _word(self, name: str, *, is_shown: bool) -> str:
-        word = self._given.get(name, "")
-        if is_shown and not word:
-            raise TextError(f"{{{name}}} is shown, and the rules give no {name}")
-        return self._formats.name(word) if self._known[name] is Kind.NAME else word
-
-    def _chosen(self, name: str, options: dict[str, list[Any]], *, is_shown: bool) -> list[Any]:
-        """The nodes of the branch that is always taken; the others are checked and left out."""
-        word = self._given.get(name, _NOT_GIVEN)
-        taken = word if word in options else "other"
-        for key, nodes in options.items():
-            if key != taken:
-                self.nodes(self._filled_in(nodes, is_shown=False), str)
-        return self._filled_in(options[taken], is_shown=is_shown)
+    def filled_in(self, nodes: list[Any], given: Mapping[str, str]) -> list[Any]:
+        """The nodes with what the rules file says in place of its placeholders."""
+        shown = {
+            name: self._formats.name(word) if EVERYWHERE[name] is Kind.NAME else word
+            for name, word in given.items()
+        }
+        filler = Filler(
+            self._known,
+            shown,
+            lambda name, form: self._check_type(name, self._kind(name), form),
+            lambda branch: self.nodes(branch, str),
+        )
+        return filler.fill(nodes)
 
     def nodes(self, nodes: list[Any], number: Part | None = None) -> Part:
         """``number`` shows what ``#`` stands for."""
@@ -252,8 +185,8 @@ class _Compiler:
             return self._plural(name, kind, form, node)
         return self._typed(name, kind, form, node.get("format"))
 
-    def _check_type(self, name: str, kind: Kind, form: str) -> None:
-        if form not in _TYPES[kind]:
+    def _check_type(self, name: str, kind: Kind, form: str | None) -> None:
+        if form is not None and form not in _TYPES[kind]:
             known = ", ".join(_TYPES[kind]) or "none"
             raise TextError(f"{{{name}}} has no type {form!r}; its types: {known}")
 
@@ -427,24 +360,3 @@ def _filled(pieces: list[str | Part]) -> Part:
     if len(parts) == 5:
         return lambda f: frame % (a(f), b(f), c(f), d(f), e(f))
     return lambda f: frame % tuple([part(f) for part in parts])
-
-
-def _check_selectors(tokens: list[dict[str, str]]) -> None:
-    """The parser takes the last of equal branches; the others would never be shown."""
-    seen: list[set[str]] = [set()]
-    for token in tokens:
-        if token["type"] == "selector":
-            if token["text"] in seen[-1]:
-                raise TextError(f"the branch {token['text']} is given twice")
-            seen[-1].add(token["text"])
-        elif token["type"] == "syntax" and token["text"] == "{":
-            seen.append(set())
-        elif token["type"] == "syntax" and token["text"] == "}":
-            seen.pop()
-
-
-def _in_words(problem: str) -> str:
-    """The parser's message, with places counted from 1 as editors do."""
-    if "position" not in problem:
-        return "braces do not match"
-    return re.sub(r"position (\d+)", lambda found: f"character {int(found[1]) + 1}", problem)
