@@ -38,6 +38,7 @@ from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.scope import HOME_ZONE, ORDINARY_RATING_GROUP
 from streamproc.core.text import segments
 from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.formats import NEVER, Formats, formats
 from streamproc.core.texts.naming import bucket_name
 from streamproc.core.texts.template import Text
 from streamproc.core.texts.vocabulary import REMINDER
@@ -57,7 +58,7 @@ def remind(  # every argument is a different fact of the message
     rules: Rulebook,
     to: list[str],
     runs_out_ms: int | None = None,
-    summed: list[Bucket] | None = None,
+    of_cycle: list[Bucket] | None = None,
     present: Account | None = None,
 ) -> list[Effect]:
     """The message of a rule about buckets, with figures as of an instant, to each recipient.
@@ -65,17 +66,20 @@ def remind(  # every argument is a different fact of the message
     ``subject`` is the bucket that the text speaks of, and with it of those of ``buckets`` that
     cover the same usage; None: of the home data among them. ``arming`` and ``cycle_start_ms`` (of
     the reason, which may be earlier than the message) make its id. Of recipients ``to`` empty text
-    is the account's own number. Of an account as it was at the end of a cycle, ``summed`` are the
-    buckets that the figures sum up, and ``present`` is the account as it is now.
+    is the account's own number. Of an account as it was at the end of a cycle, ``of_cycle`` are
+    that cycle's allowances, which the figures are of, and ``present`` is the account as it is now.
     """
-    named = buckets
-    if summed is None:
-        summed = home_data_of(buckets, rules) if subject is None else alike(buckets, subject, rules)
-        named = summed
+    listed = buckets if of_cycle is None else of_cycle
+    summed = home_data_of(listed, rules)
+    if subject is not None or (of_cycle and not summed):
+        summed = alike(listed, subject or listed[0], rules)
+    text = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
     figures = _Figures(
         rule,
         account,
-        named,
+        listed,
+        summed if of_cycle is None else buckets,
+        text.locale,
         subject,
         threshold,
         as_of_ms,
@@ -88,7 +92,7 @@ def remind(  # every argument is a different fact of the message
         account,
         subscriber,
         rule,
-        text_of(rule.id, rule.texts, REMINDER, account.locale, rules),
+        text,
         figures,
         buckets,
         summed,
@@ -213,15 +217,18 @@ class _Figures:
     """What the texts of rules speak of (``texts.vocabulary.REMINDER``), worked out when asked."""
 
     __slots__ = (
-        *("_account", "_as_of_ms", "_present", "_rule", "_rules", "_runs_out_ms", "_subject"),
-        *("buckets", "granted", "overage", "remaining", "threshold", "used"),
+        *("_account", "_as_of_ms", "_listed", "_locale", "_named", "_present", "_rule", "_rules"),
+        *("_runs_out_ms", "_subject"),
+        *("granted", "overage", "remaining", "threshold", "used"),
     )
 
     def __init__(
         self,
         rule: AnyRule,
         account: Account,
-        buckets: list[Bucket],
+        listed: list[Bucket],
+        named: list[Bucket],
+        locale: str,
         subject: Bucket | None,
         threshold: Threshold | None,
         as_of_ms: int,
@@ -237,7 +244,9 @@ class _Figures:
         self._present = present
         self._subject = subject
         self._as_of_ms = as_of_ms
-        self.buckets = buckets
+        self._listed = listed
+        self._named = named
+        self._locale = locale
         self.granted, self.used, self.remaining = shown_bytes
         self.overage = account.overage_bytes
         self.threshold = threshold
@@ -245,9 +254,16 @@ class _Figures:
     @property
     def bucket(self) -> list[str]:
         locale, rules = self._account.locale, self._rules
-        names = [bucket_name(bucket, locale, rules) for bucket in self.buckets]
+        names = [bucket_name(bucket, locale, rules) for bucket in self._named]
         # Of a whole account: packs bought twice have one name.
         return list(dict.fromkeys(names)) if self._subject is None else names
+
+    @property
+    def buckets(self) -> str:
+        rules = self._rules
+        written = formats(self._locale, rules.currency, is_narrow=rules.wording.has_narrow_signs)
+        listed = each_bucket(self._listed, self._account, self._as_of_ms, written, rules)
+        return written.clauses(listed) or NEVER
 
     @property
     def percent(self) -> int | None:
@@ -332,6 +348,23 @@ class _Figures:
     def runs_out(self) -> int | None:
         end_ms = self._runs_out_ms
         return None if end_ms is None else local_end(end_ms, self._account)
+
+
+def each_bucket(
+    buckets: list[Bucket], account: Account, as_of_ms: int, written: Formats, rules: Rulebook
+) -> list[str]:
+    """Each bucket with what is left of it by itself, and its end if that is not the cycle's."""
+    found = []
+    for bucket in buckets:
+        _, _, remaining = shown([bucket])
+        name = written.name(bucket_name(bucket, account.locale, rules))
+        left = f"{name} {written.bytes(remaining)}"
+        end = local_end(bucket.expires_ms, account)
+        if end is not None and bucket.expires_ms != account.cycle_end_ms:
+            now = local_minute(as_of_ms, account.time_zone)
+            left += written.bracketed(written.end(end, now))
+        found.append(left)
+    return found
 
 
 def local_end(instant_ms: int, account: Account) -> int | None:

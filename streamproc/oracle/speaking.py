@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import end_of, is_home_data, of_one_kind_of_usage, remaining
+from streamproc.oracle.buckets import (
+    end_of,
+    in_charge_order,
+    is_home_data,
+    of_one_kind_of_usage,
+    remaining,
+)
 from streamproc.oracle.figures import ReminderKey
 from streamproc.oracle.looking import ending, foreseen, runs_out
 from streamproc.oracle.reaching import is_reached, thresholds
@@ -141,7 +147,7 @@ def speak(
             "rolled": 0,
         }
         buckets, overage = [{"id": "closed_cycle", **figures}], over["overage"]
-        own = [{**one, "expired": 0, "rolled": 0} for one in over["own"]]
+        own = in_charge_order([{**one, "expired": 0, "rolled": 0} for one in over["own"]])
         summed = of_one_kind_of_usage(own, None, rules)
         summed = summed or of_one_kind_of_usage(own, own[0] if own else None, rules)
     elif kind == "before_cycle_end":

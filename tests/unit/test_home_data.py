@@ -46,6 +46,9 @@ rules:
      texts: {en: "@TEXT@"}}
   - {id: each, kind: every_bytes, of: usage, step_bytes: 1_000_000_000_000, category: s,
      texts: {en: "@TEXT@"}}
+  - {id: lists, kind: usage_summary, every: day, at: "10:00", category: l,
+     texts: {en: "{buckets}", pl: "{buckets}"}}
+  - {id: over, kind: cycle_end, category: l, texts: {en: "{bucket}: {buckets}"}}
 notices:
   - {id: welcome, kind: activation_welcome, category: s, texts: {en: "{plan}: {granted}"}}
 commands:
@@ -70,7 +73,8 @@ def begun(rules: Rulebook, plan: str) -> Talking:
 
 def summary(line: Talking, at: float) -> str:
     """The text of the summary of the morning after a day."""
-    return texts(line.reach(day(int(at) + 1.4)))[-1]
+    found = reminders(line.reach(day(int(at) + 1.4)))
+    return [one.text for one in found if one.rule == "daily"][-1]
 
 
 def test_an_unlimited_plan_says_unlimited_wherever_it_speaks(rules: Rulebook) -> None:
@@ -95,8 +99,8 @@ def test_an_unlimited_allowance_for_some_usage_is_no_unlimited_account(rules: Ru
     line.use(700_000_000, 0.5, rating_group=20)
     home = "1 GB of 1 GB, 0 MB left, 100% used, beyond 50 MB"
     assert summary(line, 0) == f"data: {home}"
-    assert texts(line.text("DATA", 2)) == ["0 MB of 1 GB, 1 GB used, 100%, beyond 50 MB"]
-    assert texts(line.text("BALANCE", 2)) == ["data 0 MB; video unlimited"]
+    assert texts(line.text("DATA", 1.41)) == ["0 MB of 1 GB, 1 GB used, 100%, beyond 50 MB"]
+    assert texts(line.text("BALANCE", 1.41)) == ["data 0 MB; video unlimited"]
     record = [one for one in reminders(line.effects) if one.rule == "daily"][-1]
     assert (record.used_bytes, record.granted_bytes, record.remaining_bytes) == (GB, GB, 0)
     assert record.unlimited is UNSET
@@ -137,6 +141,22 @@ def test_a_plan_that_grants_nothing_has_no_share_of_it(rules: Rulebook) -> None:
     line.top_up(2, pack="day")
     line.use(250_000_000, 2)
     assert texts(line.text("DATA", 2.1)) == ["750 MB of 1 GB, 250 MB used, 25%, beyond 5 MB"]
+
+
+def test_a_rule_s_text_may_list_each_bucket_with_its_own_figure(rules: Rulebook) -> None:
+    line = begun(rules, "films")
+    line.top_up(0.1, pack="abroad")
+    line.use(1_050_000_000, 0.5, rating_group=10)
+    found = [one.text for one in reminders(line.reach(day(1.5))) if one.rule == "lists"]
+    assert found[-1] == "abroad 5 GB (until Jan 11, 02:24); data 0 MB; video unlimited"
+    (over,) = [one.text for one in reminders(line.reach(day(31.2))) if one.rule == "over"]
+    assert over == "last billing cycle: data 0 MB; video unlimited"
+
+
+def test_a_rule_s_list_of_nothing_is_a_dash(rules: Rulebook) -> None:
+    line = begun(rules, "prepaid")
+    (text,) = [one.text for one in reminders(line.reach(day(0.5))) if one.rule == "lists"]
+    assert text == "-"
 
 
 def test_an_unlimited_record_says_so(rules: Rulebook) -> None:

@@ -69,9 +69,9 @@ rules:
         "18: rules[1].thresholds[1]: must be at most 100, not 101",
         "18: rules[1].thresholds[3]: 80 is given twice",
         "20: rules[1].texts.en: must not be empty",
-        "20: rules[1].texts.no: unknown placeholder {foo}; known: as_of, brand, bucket, cap, care, "
-        "cycle_end, days, expires, granted, last_day, overage, pack_price, percent, period_used, "
-        "price, price_unit, remaining, runs_out, spend, threshold, used",
+        "20: rules[1].texts.no: unknown placeholder {foo}; known: as_of, brand, bucket, buckets, "
+        "cap, care, cycle_end, days, expires, granted, last_day, overage, pack_price, percent, "
+        "period_used, price, price_unit, remaining, runs_out, spend, threshold, used",
         "23: rules[2].at: must be a time of day such as \"09:00\", not '9:00'",
         "24: rules[2].day: a weekday is 1 (Monday) to 7",
         "25: rules[2].category: must be an id of 1 to 64 characters without spaces or #, not 'c c'",

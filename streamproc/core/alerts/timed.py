@@ -13,7 +13,7 @@ from streamproc.core.history import own_buckets
 from streamproc.core.instants import from_ms
 from streamproc.core.model import PLAN_KINDS, Account, Bucket
 from streamproc.core.quota.audience import of_account
-from streamproc.core.quota.home_data import alike, home_data_of
+from streamproc.core.quota.home_data import home_data_of
 from streamproc.core.quota.periods import note_told
 from streamproc.core.quota.rollover import ending_with_cycle, lost_with_cycle
 from streamproc.core.reminding import remind
@@ -56,9 +56,9 @@ def _say(
     rules: Rulebook,
 ) -> list[Effect]:
     assert isinstance(rule, TimedRule)
-    present, summed = account, None
+    present, of_cycle = account, None
     if rule.kind == "cycle_end":
-        summed = _allowances_of_last_cycle(account, rules)
+        of_cycle = _allowances_of_last_cycle(account)
         account = _as_it_ended(account)
     buckets, subject = account.buckets, None
     if rule.kind == "before_cycle_end":
@@ -80,7 +80,7 @@ def _say(
         cause,
         rules,
         to,
-        summed=summed,
+        of_cycle=of_cycle,
         present=present,
     )
     note_told(present, rule, rules)
@@ -93,15 +93,15 @@ def _named(account: Account, name: str) -> list[Bucket]:
     return [one for one in account.buckets if one.id == name] + over
 
 
-def _allowances_of_last_cycle(account: Account, rules: Rulebook) -> list[Bucket]:
-    """Those of its home data, else those like its first, as if nothing of them had expired."""
+def _allowances_of_last_cycle(account: Account) -> list[Bucket]:
+    """In charge order, as if nothing of them had expired."""
     own = [
-        replace(one, expired_bytes=0, rolled_over_bytes=0)
+        # A record of an earlier release does not say whose figures they are.
+        replace(one, source=one.source or CLOSED_CYCLE, expired_bytes=0, rolled_over_bytes=0)
         for one in own_buckets(account.history[-1])
         if one.kind in PLAN_KINDS
     ]
-    home = home_data_of(own, rules)
-    return home if home or not own else alike(own, own[0], rules)
+    return sorted(own, key=Bucket.charge_order)
 
 
 def _as_it_ended(account: Account) -> Account:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from streamproc.core.calendar import local_minute
 from streamproc.core.commands.offers import (
     is_offered,
     quiet_hours_now,
@@ -18,11 +17,10 @@ from streamproc.core.notices.composing import owner_of, vocabulary_of
 from streamproc.core.notices.services import Told
 from streamproc.core.quota.home_data import home_data_of, percent_used, shown
 from streamproc.core.quota.tariffs import spend_minor
-from streamproc.core.reminding import local_end
+from streamproc.core.reminding import each_bucket
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.formats import Formats, formats
 from streamproc.core.texts.locales import best_locale
-from streamproc.core.texts.naming import bucket_name
 
 
 def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
@@ -30,6 +28,7 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
     written = formats_of(told, commands)
     none = _fragment("none", told, commands)
     account = told.account
+    buckets = each_bucket(account.buckets, account, told.now_ms, written, told.rules)
     granted, used, remaining = shown(home_data_of(account.buckets, told.rules))
     return {
         "remaining": remaining,
@@ -38,7 +37,7 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
         "percent": percent_used(granted, used),
         "overage": account.overage_bytes,
         "cost": spend_minor(account, told.rules),
-        "buckets": written.clauses(_buckets(told, written)) or none,
+        "buckets": written.clauses(buckets) or none,
         "services": written.clauses(_numbered_services(told, extra, written)) or none,
         "questions": written.clauses(_questions(told, extra, written)) or none,
         "thresholds": _thresholds(told, commands, written),
@@ -76,22 +75,6 @@ def _fragment(name: str, told: Told, commands: Commands, keyword: str = "") -> s
     known = vocabulary_of(reply)
     text = text_of(owner_of(reply), reply.texts, known, told.account.locale, told.rules)
     return text.render(SimpleNamespace(keyword=keyword))
-
-
-def _buckets(told: Told, written: Formats) -> list[str]:
-    """Each bucket with what is left of it by itself, and its end if that is not the cycle's."""
-    account = told.account
-    found = []
-    for bucket in account.buckets:
-        _, _, remaining = shown([bucket])
-        name = written.name(bucket_name(bucket, account.locale, told.rules))
-        left = f"{name} {written.bytes(remaining)}"
-        end = local_end(bucket.expires_ms, account)
-        if end is not None and bucket.expires_ms != account.cycle_end_ms:
-            now = local_minute(told.now_ms, account.time_zone)
-            left += written.bracketed(written.end(end, now))
-        found.append(left)
-    return found
 
 
 def _numbered_services(told: Told, extra: Extra, written: Formats) -> list[str]:

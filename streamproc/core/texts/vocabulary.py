@@ -51,6 +51,7 @@ PERIOD_USED: Final = "period_used"
 REMINDER: Final[Vocabulary] = {
     **EVERYWHERE,
     "bucket": Kind.NAMES,
+    "buckets": Kind.TEXT,
     "used": Kind.BYTES,
     "granted": Kind.BYTES,
     "remaining": Kind.BYTES,

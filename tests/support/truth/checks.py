@@ -313,7 +313,7 @@ class Reader:
 
     def _is_shown(self, facts: Facts, shown: Shown, kind: Kind) -> bool:
         tag, text, name = facts.message.locale, shown.text, shown.name
-        if facts.message.kind == "command_reply" and name in _LISTS:
+        if name == "buckets" or (facts.message.kind == "command_reply" and name in _LISTS):
             return _LISTS[name](facts, text, tag)
         value = self._told(facts, name)
         if kind is Kind.BYTES and isinstance(value, list):

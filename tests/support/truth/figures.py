@@ -14,7 +14,7 @@ from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.words import BUCKET_KINDS
-from streamproc.oracle.buckets import Bucket, end_of, remaining
+from streamproc.oracle.buckets import Bucket, end_of, in_charge_order, remaining
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.shown import ENDLESS, local_clock, locale_of
 
@@ -151,6 +151,21 @@ class Facts:
         return list({tuple(one): one for one in found}.values())
 
     @property
+    def of_last_cycle(self) -> list[Bucket]:
+        """Its allowances, as they were before what was left expired."""
+        kept: Any = self.over["own"]
+        end = {"expired": 0, "rolled": 0, "ends_ms": self.state.end_ms}
+        return [{**one, **end} for one in in_charge_order(kept)]
+
+    @property
+    def listed(self) -> list[Bucket]:
+        """The buckets that ``{buckets}`` lists, each by itself."""
+        if self.rule.kind == "cycle_end":
+            return self.of_last_cycle
+        found = [self.bucket(one.id) for one in self.message.buckets]
+        return [one for one in found if one is not None]
+
+    @property
     def over(self) -> dict[str, int]:
         """The cycle that is over."""
         return self.state.history[-1]
@@ -164,8 +179,7 @@ class Facts:
         """The buckets whose sums the figures are."""
         if self.rule.kind != "cycle_end":
             return self.buckets
-        kept: Any = self.over["own"]
-        own = [{**one, "expired": 0, "rolled": 0} for one in kept]
+        own = self.of_last_cycle
         home = [one for one in own if self.state.is_home_data(one)]
         return home or [one for one in own if self._is_like(one, own[0])]
 
@@ -320,6 +334,7 @@ EVERYWHERE: dict[str, Callable[[Facts], Value]] = {
 REMINDER: dict[str, Callable[[Facts], Value]] = {
     **EVERYWHERE,
     "bucket": lambda facts: facts.names,
+    "buckets": lambda facts: [one["id"] for one in facts.listed],
     "used": lambda facts: facts.sums.used,
     "granted": lambda facts: facts.sums.granted,
     "remaining": lambda facts: facts.sums.remaining,

@@ -174,7 +174,7 @@ NOTICE: dict[str, Callable[[Facts], Value]] = {
 def says_buckets(facts: Facts, text: str, tag: str) -> bool:
     """Whether a list names every live bucket with what is left of it, and its end."""
     shown, at = plain(text), 0
-    live = facts.state.live
+    live = facts.listed
     for bucket in live:
         left = ENDLESS if bucket["kind"] == UNLIMITED else remaining(bucket)
         places = [(shown.find(one, at), one) for one in facts.names_of(bucket)]
