@@ -49,8 +49,12 @@ class SimulatedInput:
         from streamproc.edges.play.arriving import arrivals
         from streamproc.edges.play.reading import event_lines
         from streamproc.edges.readers.forms import NoEventsError, form_of_file
+        from streamproc.edges.readers.records import UnreadableFileError
 
-        form = form_of_file(path)
+        try:
+            form = form_of_file(path)
+        except UnreadableFileError:
+            form = "recording"  # one that was cut off is read as far as it is whole, or told
         if form == "recording":
             yield from _recorded(path)
         elif form == "events":

@@ -195,6 +195,18 @@ def test_a_file_of_events_is_compared_as_its_recording_is(files: dict[str, Path]
     assert compared == recorded
 
 
+def test_a_recording_in_frames_is_compared_and_one_that_is_cut_off_in_its_first_told(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    packed = tmp_path / "m.ndjson.zst"
+    run("workload", "--events", 500, "--subscribers", 10, "--out", packed)  # type: ignore[arg-type]
+    default = str(Path(sys.modules["streamproc.contracts"].__path__[0]) / "rules" / "default.yaml")
+    assert "subscribers are told otherwise" in run("simulate", "--rules", default, "--from", packed)
+    packed.write_bytes(packed.read_bytes()[:40])
+    said = run("simulate", "--rules", default, "--from", packed, code=1)
+    assert "damaged or cut off" in said
+
+
 def test_bad_lines_and_rejects_of_a_file_of_events_are_named(files: dict[str, Path]) -> None:
     path = plain_events(files)
     unknown = json.loads(path.read_text().splitlines()[-1])

@@ -381,6 +381,15 @@ def test_standard_input_and_packed_files_are_read(folder: Path) -> None:
     assert CliRunner().invoke(main, ["play", "rules.yaml", "bom.ndjson"]).stdout == wanted
 
 
+def test_a_file_that_is_cut_off_is_told(folder: Path) -> None:
+    write([activated(), used(5.5, 600_000)])
+    content = zstandard.ZstdCompressor().compress(Path("events.ndjson").read_bytes())
+    Path("cut.zst").write_bytes(content[:-9])
+    result = CliRunner().invoke(main, ["play", "rules.yaml", "cut.zst"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "damaged or cut off" in result.stderr
+
+
 def test_it_is_played_alike_each_time(folder: Path) -> None:
     events = [activated(), used(5.5, 600_000), used(5.97, 250_000)]
     assert play(events, "--json").stdout == play(events, "--json").stdout

@@ -232,6 +232,8 @@ def test_files_are_read_plain_and_compressed_and_broken_ones_said_to_be(tmp_path
         assert sum(1 for _ in read_file(path, reader, file_id(path))) == 5_000
     for name, data in (
         ("cut.gz", gzip.compress(content)[:-20]),
+        ("cut.zst", frames[:-20]),
+        ("begun.zst", frames[:5]),
         ("bad.zst", frames[:40] + b"?" * 99),
     ):
         path = tmp_path / name

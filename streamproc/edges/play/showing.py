@@ -46,7 +46,7 @@ MARGIN = 11
 """Cells before what happened: the time of day stands there."""
 COUNTED = (
     (HELD, "held back"),
-    (TOLD_BY_ANOTHER, "told by another"),
+    (TOLD_BY_ANOTHER, "told by another message"),
     (DROPPED, "dropped"),
     (frozenset({"duplicate"}), "repeated"),
 )

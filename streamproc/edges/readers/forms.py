@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
-from streamproc.edges.readers.records import decompressed
+from streamproc.edges.readers.records import DAMAGES, UnreadableFileError, decompressed
 
 Form = Literal[
     "empty", "events", "recording", "cloudevents", "objects", "array", "rules", "table", "binary",
@@ -44,9 +44,12 @@ class NoEventsError(ValueError):
 
 
 def form_of_file(path: Path) -> Form:
-    """The form of a file (plain, gzip or zstd). Raises OSError, and what decompressing raises."""
+    """The form of a file (plain, gzip or zstd). Raises ``UnreadableFileError``, OSError."""
     with path.open("rb") as raw:
-        return form_of(decompressed(raw), path.name)
+        try:
+            return form_of(decompressed(raw), path.name)
+        except DAMAGES as error:
+            raise UnreadableFileError(f"{path}: damaged or cut off ({error})") from error
 
 
 def form_of(content: BinaryIO, name: str) -> Form:

@@ -6,13 +6,15 @@ import gzip
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import xxhash
 import zstandard
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+SKIPPABLE_TAIL = b"\x2a\x4d\x18"
+"""Behind the first byte of a zstd frame without content, with which a recording may begin."""
 
 
 class ReadEvent(NamedTuple):
@@ -41,6 +43,10 @@ Reader = Callable[[BinaryIO, str], Iterator[Read]]
 """From content (decompressed) and the id of the file; the same content gives the same events."""
 
 
+DAMAGES = (EOFError, gzip.BadGzipFile, zstandard.ZstdError)
+"""What reading a file raises that is damaged, or not whole."""
+
+
 class UnreadableFileError(ValueError):
     """The file as a whole cannot be read."""
 
@@ -51,10 +57,53 @@ def decompressed(raw: BinaryIO) -> BinaryIO:
     magic = buffered.peek(4)[:4]
     if magic[:2] == GZIP_MAGIC:
         return cast(BinaryIO, gzip.GzipFile(fileobj=buffered))
-    if magic == ZSTD_MAGIC:
-        stream = zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
-        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, stream), 1 << 18))
+    if magic == ZSTD_MAGIC or magic[1:] == SKIPPABLE_TAIL:
+        return cast(BinaryIO, io.BufferedReader(_ZstdFrames(buffered), 1 << 18))
     return cast(BinaryIO, buffered)
+
+
+class _ZstdFrames(io.RawIOBase):
+    """The content of zstd frames, one after the other.
+
+    The library's own reader takes a file that is cut off for one that ends there.
+    """
+
+    def __init__(self, raw: io.BufferedReader[Any]) -> None:
+        super().__init__()
+        self._raw = raw
+        self._decoder = zstandard.ZstdDecompressor().decompressobj()
+        self._is_within = False
+        """A frame has begun and not ended."""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; 0 at the end. Raises EOFError in the middle of a frame, ``ZstdError``."""
+        into = memoryview(buffer).cast("B")
+        while not self._ready:
+            packed = self._raw.read1(1 << 17)
+            if not packed:
+                if self._is_within:
+                    raise EOFError("a compressed frame is not whole")
+                return 0
+            self._ready = memoryview(self._unpacked(packed))
+        count = min(len(into), len(self._ready))
+        into[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _unpacked(self, packed: bytes) -> bytes:
+        parts = []
+        while packed:
+            parts.append(self._decoder.decompress(packed))
+            packed = b""
+            self._is_within = not self._decoder.eof
+            if self._decoder.eof:
+                packed = self._decoder.unused_data
+                self._decoder = zstandard.ZstdDecompressor().decompressobj()
+        return b"".join(parts)
 
 
 def file_id(path: Path) -> str:
@@ -71,7 +120,7 @@ def read_file(path: Path, reader: Reader, identity: str) -> Iterator[Read]:
     with path.open("rb") as raw:
         try:
             yield from reader(decompressed(raw), identity)
-        except (EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        except DAMAGES as error:
             raise UnreadableFileError(f"{path}: damaged or cut off ({error})") from error
         except UnicodeDecodeError as error:
             raise UnreadableFileError(
