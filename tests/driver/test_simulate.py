@@ -204,7 +204,7 @@ def test_a_recording_in_frames_is_compared_and_one_that_is_cut_off_in_its_first_
     assert "subscribers are told otherwise" in run("simulate", "--rules", default, "--from", packed)
     packed.write_bytes(packed.read_bytes()[:40])
     said = run("simulate", "--rules", default, "--from", packed, code=1)
-    assert "damaged or cut off" in said
+    assert "cut off within a frame" in said
 
 
 def test_bad_lines_and_rejects_of_a_file_of_events_are_named(files: dict[str, Path]) -> None:

@@ -453,6 +453,35 @@ EXAMPLES = sorted(
 )
 
 
+def test_two_buckets_of_one_event_are_two_messages() -> None:
+    """Case M1: a day pack is used up, the plan's own data are not."""
+    example = str(ROOT / "examples" / "day-pack" / "events.ndjson")
+    result = CliRunner().invoke(main, ["play", example, "--json"])
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    last = next(one for one in found if one.get("line") == 4)
+    sent = [one for one in found if one["type"] == "sms" and one["moment"] == last["moment"]]
+    assert [(one["buckets"], one["threshold"]["value"]) for one in sent] == [
+        (["day-1gb#1"], 100),
+        (["data-lite"], 80),
+    ]
+    assert "90 MB of 500 MB left" in sent[1]["text"]
+    left = {one["id"]: one["remaining_bytes"] for one in last["after"]["buckets"]}
+    assert left == {"day-1gb#1": 0, "data-lite": 90_000_000}
+
+
+def test_what_waits_for_the_morning_is_told_by_bucket() -> None:
+    """Case M2: quiet hours hold back thresholds of two buckets."""
+    example = ROOT / "examples" / "night"
+    files = [str(example / "rules.yaml"), str(example / "events.ndjson")]
+    result = CliRunner().invoke(main, ["play", *files, "--json"])
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    sent = [(one["time"], one["buckets"], one["text"]) for one in found if one["type"] == "sms"]
+    assert sent == [
+        ("2026-01-07T07:00:00+08:00", ["day#1"], "Your day pack is used up."),
+        ("2026-01-07T07:00:00+08:00", ["data"], "52% of your data used, 480 MB of 1 GB left."),
+    ]
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_played_without_a_fault(name: str) -> None:
     events = ROOT / "examples" / name
