@@ -98,12 +98,19 @@ def rulebook(**limits: int) -> Rulebook:
     )
 
 
-def walk(seed: int, start_ms: int, count: int, names: tuple[str, ...]) -> Iterator[Entry]:
+def walk(
+    seed: int,
+    start_ms: int,
+    count: int,
+    names: tuple[str, ...],
+    step_ms: int = HOUR_MS,
+    ahead: float = 0.03,
+) -> Iterator[Entry]:
     """As :func:`walks.walk`, with events of this rulebook in between and instead."""
     chance = random.Random(seed * 7 + 1)
     used: list[dict[str, Any]] = []
     serial = 0
-    for stamp_ms, entry in walks.walk(seed, start_ms, count, names):
+    for stamp_ms, entry in walks.walk(seed, start_ms, count, names, step_ms, ahead):
         if not isinstance(entry, dict):
             yield stamp_ms, entry
             continue

@@ -208,8 +208,7 @@ def test_a_key_is_read_from_a_reminder_and_repeated_ids_are_seen() -> None:
         Counter({"usage_percent": 2}),
         Counter({"empty": 1}),
         Counter({"closed": 1}),
-        {},
-        Counter({"0123": 2}),
+        repeated_ids=Counter({"0123": 2}),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from tests.property.budget import budget
 from tests.property.world import World
 from tests.support.line import day
 
+MINUTE_MS = 60_000
 NAMES = ("861380000001", "861380000002", "861380000003")
 
 
@@ -35,6 +38,45 @@ def test_histories_of_every_quota_feature(seed: int, max_ids: int) -> None:
     live(seed, 150, dedupe_max_ids=max_ids)
 
 
+@budget(12)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    step_ms=st.sampled_from([MINUTE_MS, 10 * MINUTE_MS]),
+    start_days=st.sampled_from([0.0, 30.6, 30.99]),
+    history_cycles=st.sampled_from([1, 2, 5]),
+    hold_max_events=st.sampled_from([1, 20]),
+    horizon_days=st.sampled_from([1, 75]),
+    hold_unknown_ms=st.sampled_from([0, 3 * MINUTE_MS, DAY_MS]),
+)
+def test_events_from_ahead_of_the_clock_whether_a_timer_looks_or_not(
+    seed: int,
+    step_ms: int,
+    start_days: float,
+    history_cycles: int,
+    hold_max_events: int,
+    horizon_days: int,
+    hold_unknown_ms: int,
+) -> None:
+    """Many a minute, around the ends of cycles and packs; timers reach the core alone (law 5)."""
+    rules = quota_walks.rulebook(
+        history_cycles=history_cycles,
+        hold_max_events=hold_max_events,
+        dedupe_horizon_ms=horizon_days * DAY_MS,
+        hold_unknown_ms=hold_unknown_ms,
+    )
+    world = World(rules, to_ms(day(start_days)))
+    chance = random.Random(seed)
+    for stamp_ms, event in quota_walks.walk(seed, world.clock_ms, 200, NAMES, step_ms, 0.4):
+        if chance.random() < 0.3:
+            world.clock_ms += chance.randrange(2 * MINUTE_MS)
+            world.tick(chance.sample(NAMES, 2))
+        if isinstance(event, dict):
+            world.clock_ms = max(world.clock_ms, stamp_ms)
+            world.send(event, stamp_ms)
+    world.clock_ms += 40 * DAY_MS
+    world.finish()
+
+
 def test_the_histories_meet_everything() -> None:
     """What is never met is not tested."""
     worlds = [live(seed, 350) for seed in range(4)]
@@ -50,7 +92,7 @@ def test_the_histories_meet_everything() -> None:
     decisions = {decision for one in wanted for decision, count in one.audit.items() if count}
     assert decisions >= {
         *("refunded", "rolled_over", "cost_cap_lifted", "cost_cap_restored", "member_joined"),
-        *("member_left", "unknown_member", "late_usage", "cycle_closed"),
+        *("member_left", "unknown_member", "late_usage", "cycle_closed", "held"),
     }
     reasons = {reason for one in wanted for reason in one.rejects}
     assert reasons >= {"unknown_tariff", "unknown_member", "not_counted"}

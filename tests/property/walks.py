@@ -30,16 +30,24 @@ Entry = tuple[int, dict[str, Any] | bytes | None]
 """Record timestamp and an event (instants in milliseconds), or bytes that are none."""
 
 
-def walk(seed: int, start_ms: int, count: int, names: tuple[str, ...]) -> Iterator[Entry]:
-    """``count`` records over about ``count`` hours, in order of arrival but for their timestamps.
+def walk(
+    seed: int,
+    start_ms: int,
+    count: int,
+    names: tuple[str, ...],
+    step_ms: int = HOUR_MS,
+    ahead: float = 0.03,
+) -> Iterator[Entry]:
+    """``count`` records, ``step_ms`` apart on average, in order of arrival but for timestamps.
 
-    Record timestamps run backwards at times, as those of several producers do.
+    Record timestamps run backwards at times, as those of several producers do. A share of the
+    events (``ahead``) bears a time up to some minutes after its arrival.
     """
     chance = random.Random(seed)
     now_ms = start_ms
     sent: list[dict[str, Any]] = []
     for number in range(count):
-        now_ms += int(chance.expovariate(1 / HOUR_MS))
+        now_ms += int(chance.expovariate(1 / step_ms))
         if chance.random() < 0.002:
             now_ms += chance.randrange(20 * DAY_MS)
         stamp_ms = now_ms - (chance.randrange(HOUR_MS) if chance.random() < 0.05 else 0)
@@ -57,7 +65,7 @@ def walk(seed: int, start_ms: int, count: int, names: tuple[str, ...]) -> Iterat
             "subscriber": names[number % len(names)]
             if number < len(names)
             else _pick(chance, names),
-            "time": now_ms - _lateness_ms(chance),
+            "time": now_ms - _lateness_ms(chance, ahead),
             **event,
         }
         sent.append(event)
@@ -68,9 +76,9 @@ def _pick(chance: random.Random, names: tuple[str, ...]) -> str:
     return names[min(int(chance.expovariate(1.0)), len(names) - 1)]
 
 
-def _lateness_ms(chance: random.Random) -> int:
+def _lateness_ms(chance: random.Random, ahead: float) -> int:
     draw = chance.random()
-    if draw < 0.7:
+    if draw < 0.7 - max(ahead - 0.03, 0):
         return 0
     if draw < 0.73:
         return -chance.randrange(6 * 60_000)

@@ -33,7 +33,7 @@ from streamproc.core.effects import (
 )
 from streamproc.core.effects import BucketFigures as Shown
 from streamproc.core.events import Arrival, ClockAdvanced
-from streamproc.core.instants import NEVER_MS
+from streamproc.core.instants import NEVER_MS, to_ms
 from streamproc.core.model import Account, Bucket
 from streamproc.core.quota.tariffs import spend_by_tariff
 from streamproc.core.rulebook import EVERYTHING, Rulebook, Scope, TimedRule, UsageRule
@@ -137,7 +137,16 @@ def check_account(
         assert cycle.granted_bytes == (
             cycle.used_bytes + cycle.expired_bytes + cycle.rolled_over_bytes
         )
+        for bucket in cycle.buckets:
+            assert min(bucket.used_bytes, bucket.expired_bytes, bucket.rolled_over_bytes) >= 0
+            assert bucket.remaining_bytes == 0
+        assert all(took > 0 for took in (*cycle.beside.values(), *cycle.unrolled.values()))
+    for bucket in buckets:  # what a refund may take back of it is what was used of it
+        took = sum(cycle.beside.get(bucket.id, 0) for cycle in account.history)
+        assert took <= bucket.used_bytes
     assert len(account.history) <= max_cycles
+    if account.status != model.HELD:
+        assert all(to_ms(held.event.time) > account.clock_ms for held in account.held)
     ids = len(account.seen_ids) // 8
     assert ids == sum(account.seen_marks[1::2]) <= max_ids
     due_ms = next_due_ms(account, name, rules)
