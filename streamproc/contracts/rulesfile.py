@@ -89,7 +89,7 @@ def load_rulebook(
                 outside.append(origin.problem(path[TEXT_DEPTH:], wrong))
         told_here = [f"{filename}:{line}: {told_of}" for line, told_of in sorted(inside)]
         raise RulesError("\n".join([*told_here, *sorted(outside)]))
-    return _rulebook(msgspec.convert(data, RulesFormat))
+    return rulebook_of(msgspec.convert(data, RulesFormat))
 
 
 def load_rules(path: FilePath) -> Rulebook:
@@ -259,7 +259,8 @@ def _text_problem(template: str, locale: str, kind: Any, given: Given) -> str | 
     return None
 
 
-def _rulebook(file: RulesFormat) -> Rulebook:
+def rulebook_of(file: RulesFormat) -> Rulebook:
+    """The rulebook of a file without problems."""
     return Rulebook(
         plans=tuple(plan_of(plan) for plan in file.plans),
         packs=tuple(pack_of(pack) for pack in file.packs),

@@ -251,6 +251,22 @@ CASES = [
              PLANS + PLANS.removeprefix("plans:\n").replace("id: basic", "id: other")),
     ),
     Case(
+        "missing-name",
+        file(LOW.replace("en: x", 'en: "{bucket}"')),
+        "r.yaml:1: warning: customers read ids: allowance data has no name in en",
+        file(LOW.replace("en: x", 'en: "{bucket}"'),
+             PLANS.replace("{id: data,", "{id: data, names: {en: Data},")),
+    ),
+    Case(
+        "missing-text",
+        file(LOW, rule("kind: usage_percent, thresholds: [90]").replace("id: r", "id: s")
+             .replace("en: x", "en: x, pl: y")),
+        "warning: customers read another language: r: no text in pl, which others have",
+        file(LOW.replace("en: x", "en-GB: x, pl-PL: y"),
+             rule("kind: usage_percent, thresholds: [90]").replace("id: r", "id: s")
+             .replace("en: x", "en: x, pl: y")),
+    ),
+    Case(
         "unknown-locale",
         file(LOW.replace("en: x", "xx-YY: x")),
         "rules[0].texts.xx-YY: warning: there is no language 'xx'",

@@ -15,7 +15,7 @@ from streamproc.contracts.lines import field_name
 from streamproc.contracts.rulesformat import RulesFormat
 from streamproc.contracts.rulestext import decode, parse
 from streamproc.contracts.rulestexts import TextsDirectory
-from streamproc.contracts.rulewarnings import buckets, costs, dates, ends, subjects, tags
+from streamproc.contracts.rulewarnings import buckets, costs, dates, ends, readers, subjects, tags
 from streamproc.contracts.rulewarnings.subject import Check, Subject
 
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
@@ -35,6 +35,8 @@ CHECKS: dict[str, Check] = {
     "silent-cycle": dates.forecast_after_the_cycle,
     "nobody-chooses": subjects.nobody_chooses,
     "no-subject": subjects.notice_about_nothing,
+    "missing-name": readers.missing_name,
+    "missing-text": readers.missing_text,
     "unknown-locale": tags.unknown_locales,
     "unknown-currency": tags.unknown_currency,
 }
@@ -60,6 +62,7 @@ def warnings_of(
             if origin is not None:
                 outside.append(origin.problem(path[TEXT_DEPTH:], told))
             else:
-                inside.append((lines.of(path), f"{field_name(path)}: {told}"))
+                field = f"{field_name(path)}: " if path else ""
+                inside.append((lines.of(path), f"{field}{told}"))
     here = [f"{filename}:{line}: {told}" for line, told in sorted(inside)]
     return [*here, *sorted(set(outside))]
