@@ -184,6 +184,24 @@ def _command_problems(commands: Mapping[str, Any], given: Given) -> Iterator[Pro
         told = written if isinstance(written, dict) else {}
         yield from _repeated(("commands", field), {**packaged, **told}, told)
     yield from _category_problems(commands)
+    yield from _shown_problems(commands)
+
+
+def _shown_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keywords that texts would name, and nobody would understand."""
+    shown, given = commands.get("shown"), commands.get("keywords")
+    keywords: dict[Any, Any] = {
+        **default_commands().keywords,
+        **(given if isinstance(given, dict) else {}),
+    }
+    for locale, by_action in (shown if isinstance(shown, dict) else {}).items():
+        for action, keyword in (by_action if isinstance(by_action, dict) else {}).items():
+            known = keywords.get(action)
+            if isinstance(known, list | tuple) and keyword not in known:
+                yield (
+                    ("commands", "shown", locale, action),
+                    f"{keyword!r} is no keyword of {action}",
+                )
 
 
 def _category_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:

@@ -304,6 +304,22 @@ def test_two_categories_cannot_have_one_name() -> None:
         talking_rules(("  categories:\n", names + "  categories:\n"))
 
 
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("keywords: {stop: [STOP, 退訂]}", "'退訂' is given for unsubscribe already"),
+        ("keywords: {stop: [ＴＤ]}", "'ＴＤ' is given for unsubscribe already"),
+        ("keywords: {stop: [Rezygnuję]}", "'Rezygnuję' is given for unsubscribe already"),
+        ("keywords: {help: ['\u200b']}", "must not be blank"),
+        ("shown: {pl: {stop: STOPP}}", "'STOPP' is no keyword of stop"),
+        ("category_names: {balance: {en: ' '}}", "must not be blank"),
+    ],
+)
+def test_what_nobody_could_tell_apart_or_understand_is_refused(written: str, problem: str) -> None:
+    with pytest.raises(RulesError, match=problem):
+        talking_rules(("commands:\n", f"commands:\n  {written}\n"))
+
+
 WEEKLY = """\
   - id: weekly
     kind: usage_summary
