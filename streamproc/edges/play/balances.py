@@ -9,6 +9,8 @@ from streamproc.core.model import ACTIVE, CLOSED, UNLIMITED, Account
 from streamproc.core.quota.tariffs import spend_minor
 from streamproc.core.rulebook import Rulebook
 
+UNKNOWN = "unknown"
+"""As long as events wait for the activation."""
 STATES = {ACTIVE: "active", CLOSED: "closed"}
 
 
@@ -66,7 +68,7 @@ def balances_of(account: Account | None, rules: Rulebook) -> Balances | None:
     quota = account.quota
     members = quota.members if quota else {}
     return Balances(
-        STATES.get(account.status, "unknown"),
+        STATES.get(account.status, UNKNOWN),
         account.plan,
         account.time_zone,
         account.cycle_end_ms,

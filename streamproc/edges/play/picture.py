@@ -109,7 +109,7 @@ def draw(played: Played, subscribers: Sequence[str], path: Path) -> None:
 
 
 def _life(subscriber: str, moments: list[Moment]) -> Life:
-    zone = next((one.time_zone for one in moments if one.after), "UTC")
+    zone = moments[0].time_zone
     life = Life(subscriber, zone)
     for moment in moments:
         at = _local(moment.time_ms, zone)

@@ -16,7 +16,7 @@ from streamproc.core.instants import DAY_MS, LAST_MS, to_ms
 from streamproc.core.model import Account
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.play.arriving import arrivals
-from streamproc.edges.play.balances import Balances, balances_of
+from streamproc.edges.play.balances import UNKNOWN, Balances, balances_of
 from streamproc.edges.play.reading import Line
 from streamproc.edges.recording import LogRecord
 
@@ -60,11 +60,16 @@ class Moment:
         """Whether an event arrived after its own time."""
         return self.line is not None and self.line.time_ms < self.time_ms
 
+    later_zone: str = "UTC"
+    """The first that is known, for moments before it is."""
+
     @property
     def time_zone(self) -> str:
-        """The subscriber's; UTC before it is known."""
-        known = self.after or self.before
-        return known.time_zone if known else "UTC"
+        """The subscriber's; UTC if it never is known."""
+        for known in (self.after, self.before):
+            if known is not None and known.status != UNKNOWN:
+                return known.time_zone
+        return self.later_zone
 
     def of(self, kind: type[Kind]) -> list[Kind]:
         """The effects of a kind."""
@@ -140,6 +145,7 @@ class Play:
             self._event(engine, line, arrived_ms)
         end_ms = self._default_end_ms() if until_ms is None else until_ms
         self._pass_time(engine, end_ms)
+        _look_ahead(self._moments)
         return Played(self._moments, end_ms, left_out, until_ms is None)
 
     def _event(self, engine: Engine, line: Line, arrived_ms: int) -> None:
@@ -197,10 +203,19 @@ class Play:
             for one in self._known.values()
             if one is not None and one.status == "active" and one.cycle_end_ms < LAST_MS
         ]
-        if any(one is not None and one.status == "unknown" for one in self._known.values()):
+        if any(one is not None and one.status == UNKNOWN for one in self._known.values()):
             # Events without an activation are given up then.
             ends.append(self._now_ms + self._rules.limits.hold_unknown_ms)
         return min(max([self._now_ms, *ends]) + DAY_MS, LAST_MS - 1)
+
+
+def _look_ahead(moments: list[Moment]) -> None:
+    """Give moments before an activation the zone that it brings."""
+    zones: dict[str, str] = {}
+    for moment in reversed(moments):
+        if moment.after is not None and moment.after.status != UNKNOWN:
+            zones[moment.subscriber] = moment.after.time_zone
+        moment.later_zone = zones.get(moment.subscriber, "UTC")
 
 
 def decisions(moment: Moment) -> list[Audited]:

@@ -17,7 +17,7 @@ from streamproc.core.texts.locales import given_in
 from streamproc.core.texts.quantities import readable_bytes
 from streamproc.edges.explain.showing import Units, units_of
 from streamproc.edges.explain.words import about
-from streamproc.edges.play.balances import Balances
+from streamproc.edges.play.balances import UNKNOWN, Balances
 from streamproc.edges.play.bubbles import ASCII, ROUND, Bubble
 from streamproc.edges.play.playing import Moment, Played, decisions, spoken_ms
 from streamproc.edges.play.words import (
@@ -127,7 +127,7 @@ class Shown:
         if played.count(Rejected):
             told.append(f"{_count(played.count(Rejected), 'event')} REJECTED")
         yield f"{', '.join(told)}."
-        zone = next((one.time_zone for one in played.moments if one.after), "UTC")
+        zone = played.moments[0].time_zone if played.moments else "UTC"
         until = f"Played until {instant_in(zone)(played.until_ms)} ({zone})"
         if played.is_default_end:
             until += ", a day after the last billing cycle that an event was in"
@@ -140,9 +140,7 @@ class Shown:
     # One subscriber.
 
     def _heading(self, subscriber: str, moments: list[Moment]) -> Iterator[Text]:
-        zones = list(dict.fromkeys(one.time_zone for one in moments if one.after))
-        where = zones[0] if zones else "UTC"
-        yield Text(f"{subscriber}, times in {where}", "bold")
+        yield Text(f"{subscriber}, times in {moments[0].time_zone}", "bold")
         yield Text(("━" if self._look.is_terminal else "=") * self._look.width, "dim")
 
     def _days(self, moments: list[Moment]) -> Iterator[Text]:
@@ -271,7 +269,7 @@ class Shown:
         zone, after = moment.time_zone, moment.after
         when = instant_in(zone)(self._played.until_ms)
         yield Text()
-        if after is None or after.status == "unknown":
+        if after is None or after.status == UNKNOWN:
             yield Text(f"At the end ({when}): nothing is known of an activation.", "bold")
             return
         yield Text(f"At the end ({when}): {after.status}, plan {after.plan}", "bold")

@@ -207,8 +207,12 @@ def _bucket_change(was: BucketBalance | None, now: BucketBalance | None, clock: 
     if now.is_unlimited:
         used = f"{readable_bytes(was.used_bytes)} -> {readable_bytes(now.used_bytes)} used"
         return f"unlimited, {used}"
-    change = f"{readable_bytes(was.remaining_bytes)} -> {balance_words(now)}"
-    return change + (_until(now, clock) if was.expires_ms != now.expires_ms else "")
+    has_moved = was.expires_ms != now.expires_ms
+    if (was.remaining_bytes, was.granted_bytes) == (now.remaining_bytes, now.granted_bytes):
+        change = balance_words(now)  # as much as before: it has another end
+    else:
+        change = f"{readable_bytes(was.remaining_bytes)} -> {balance_words(now)}"
+    return change + (_until(now, clock) if has_moved else "")
 
 
 def _until(bucket: BucketBalance, clock: Clock) -> str:
