@@ -142,7 +142,9 @@ def test_what_waited_for_its_activation_is_told_with_it_in_the_zone_that_it_brin
 ) -> None:
     shown = play([used(5.25, 600_000), activated(5.125)]).stdout
     assert shown.startswith(f"{WHO}, times in Europe/Madrid\n")
-    first, _, rest = shown.partition("  06:00    activated with plan basic, at Mon 5 Jan 2026 03:00")
+    first, _, rest = shown.partition(
+        "  06:00    activated with plan basic, at Mon 5 Jan 2026 03:00"
+    )
     assert "  06:00    600 kB used" in first
     assert "held: not known yet: waits for the activation" in first
     assert "data: new, 1 MB, 600 kB used, until Sat 10 Jan 2026 00:00" in rest

@@ -94,6 +94,14 @@ CASES = [
         file(rule("kind: expiry, bucket_kinds: [pack, topup]")),
     ),
     Case(
+        "no-bucket",
+        file(rule('kind: before_cycle_end, days_before: 3, at: "10:00", plans: [bare]'),
+             PLANS + "  - {id: bare, allowances: []}\n"),
+        "rules[0].plans: warning: never speaks: bare grants nothing that ends",
+        file(rule('kind: before_cycle_end, days_before: 3, at: "10:00", plans: [basic, bare]'),
+             PLANS + "  - {id: bare, allowances: []}\n"),
+    ),
+    Case(
         "no-share",
         file(LOW, ENDLESS),
         "never speaks of a plan: its data are unlimited, so nothing is ever left",
@@ -223,6 +231,22 @@ CASES = [
         "rules[0].date: warning: never speaks: 2026-03-01 is outside of valid_until",
         file(rule('kind: once, date: "2026-03-01", at: "10:00", '
                   'valid_from: "2026-02-01T00:00:00Z"')),
+    ),
+    Case(
+        "date-outside",
+        file(rule('kind: cron, cron: "0 9 24 12 *", valid_from: "2026-02-01T00:00:00Z", '
+                  'valid_until: "2026-12-01T00:00:00Z"')),
+        "rules[0].cron: warning: never speaks: it does not fall between valid_from and valid_until",
+        file(rule('kind: cron, cron: "0 9 24 12 *", valid_from: "2026-02-01T00:00:00Z", '
+                  'valid_until: "2027-02-01T00:00:00Z"')),
+    ),
+    Case(
+        "date-outside",
+        file(rule('kind: usage_summary, at: "09:00", every: month, day: 20, '
+                  'valid_from: "2026-02-01T00:00:00Z", valid_until: "2026-02-10T00:00:00Z"')),
+        "rules[0].every: warning: never speaks",
+        file(rule('kind: usage_summary, at: "09:00", every: cycle_middle, '
+                  'valid_from: "2026-02-01T00:00:00Z", valid_until: "2026-02-10T00:00:00Z"')),
     ),
     Case(
         "silent-cycle",

@@ -41,6 +41,12 @@ def _about_no_end(subject: Subject) -> Warned:
         if not isinstance(rule, BeforeCycleEndEntry | BeforeExpiryEntry | ExpiryEntry):
             continue
         kinds = rule.bucket_kinds
+        if isinstance(rule, BeforeCycleEndEntry) and rule.plans is not None:
+            plans = [one for one in subject.file.plans if one.id in rule.plans]
+            if not any(one.allowances for one in plans):
+                names = ", ".join(sorted(rule.plans))
+                yield (*path, "plans"), f"never speaks: {names} grants nothing that ends"
+                continue
         if kinds is None or (TOPUP in kinds and rule.buckets is None):
             continue
         sizes = [one for one in subject.sizes() if one.kind in kinds]

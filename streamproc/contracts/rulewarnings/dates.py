@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from streamproc.contracts.rulesformat import ForecastEntry, OnceEntry, RuleEntry
+from streamproc.contracts.lines import Path
+from streamproc.contracts.rulesformat import (
+    CronEntry,
+    ForecastEntry,
+    OnceEntry,
+    RuleEntry,
+    StormsEntry,
+    SummaryEntry,
+)
+from streamproc.contracts.rulestimed import timed_rule
 from streamproc.contracts.rulewarnings.subject import Subject, Warned
+from streamproc.core.schedule.recurrence import local_times, recurrence_of
 
+_OF_CYCLES = ("cycle_start", "cycle_middle", "cycle_end")
 LONGEST_CYCLE_HOURS = 31 * 24
 _ZONES = timedelta(days=1)
 """What time zones may make of a day."""
@@ -24,7 +35,8 @@ def is_over(subject: Subject) -> Warned:
 
 
 def outside_validity(subject: Subject) -> Warned:
-    """A single date on which the rule is not valid."""
+    """A single date on which the rule is not valid, or a recurrence that has none while it is."""
+    yield from _recurring_outside(subject)
     for path, rule in subject.rules(OnceEntry):
         day = date.fromisoformat(rule.date)
         begins = rule.valid_from is not None and _instant(rule.valid_from).date() > day + _ZONES
@@ -32,6 +44,26 @@ def outside_validity(subject: Subject) -> Warned:
         if begins or ends:
             name = "valid_from" if begins else "valid_until"
             yield (*path, "date"), f"never speaks: {rule.date} is outside of {name}"
+
+
+def _recurring_outside(subject: Subject) -> Warned:
+    found: list[tuple[Path, SummaryEntry | CronEntry]] = [
+        *subject.rules(SummaryEntry),
+        *subject.rules(CronEntry),
+    ]
+    for path, rule in found:
+        timed = timed_rule(rule, StormsEntry())
+        if rule.valid_from is None or rule.valid_until is None or timed.every in _OF_CYCLES:
+            continue
+        first = _instant(rule.valid_from).date() - _ZONES
+        last = _instant(rule.valid_until).date() + _ZONES
+        day, _ = next(local_times(recurrence_of(timed), first), (date.max, None))
+        if day > last:
+            field = "cron" if isinstance(rule, CronEntry) else "every"
+            yield (
+                (*path, field),
+                "never speaks: it does not fall between valid_from and valid_until",
+            )
 
 
 def forecast_after_the_cycle(subject: Subject) -> Warned:
