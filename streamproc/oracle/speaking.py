@@ -63,6 +63,8 @@ def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rule
             and is_reached(contract, rule, bucket, reason.threshold, rules)
         )
     if kind in OF_ACCOUNT:
+        if not _is_level_of(contract, rule, reason.threshold):
+            return False
         if kind == "velocity":
             return True
         same_cycle = is_of_cycle or kind == "zero_balance"
@@ -84,6 +86,15 @@ def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rule
     if kind in TIMED:
         return _timed_holds(contract, rule, reason, at_ms)
     return contract.talk.holds(rule, reason, at_ms, contract, rules)
+
+
+def _is_level_of(contract: Contract, rule: Any, threshold: int | None) -> bool:
+    """Whether a rule of this id still has a level that waits."""
+    if rule.kind in WITHOUT_LEVEL or threshold is None:
+        return rule.kind in WITHOUT_LEVEL and threshold is None
+    if rule.kind == "every_bytes":
+        return bool(threshold // rule.thresholds[0] * rule.thresholds[0] == threshold)
+    return threshold in thresholds(contract, rule)
 
 
 def _timed_holds(contract: Contract, rule: Any, reason: Reason, at_ms: int) -> bool:

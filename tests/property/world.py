@@ -358,11 +358,9 @@ class World:
         alike = [
             one for one, scope in zip(buckets, scopes, strict=True) if scope == scopes[subject]
         ]
-        is_whole = reminder.kind == "resolved" and (
-            (reminder.granted_bytes, reminder.used_bytes)
-            == (sum(one.granted_bytes for one in home), sum(one.used_bytes for one in home))
-        )  # what it follows may be about the whole account
-        return home if is_whole else alike
+        if reminder.kind == "resolved" and _sums(alike) != _sums_of(reminder):
+            return home  # what it follows is about the whole account
+        return alike
 
     def _check_reminder(self, reminder: Reminder) -> None:
         """What a reminder's own fields say of each other."""
@@ -400,3 +398,16 @@ class World:
             place = (cause.topic, cause.partition, cause.offset)
             record = next(one for one in reversed(self.records) if one[:3] == place)
             assert json.loads(record.value or b"")["id"] == cause.event_id
+
+
+def _sums(buckets: list[Shown]) -> tuple[int, int, bool]:
+    """Granted and used bytes together, and whether one is without end."""
+    return (
+        sum(one.granted_bytes for one in buckets),
+        sum(one.used_bytes for one in buckets),
+        any(one.kind == "unlimited" for one in buckets),
+    )
+
+
+def _sums_of(reminder: Reminder) -> tuple[int, int, bool]:
+    return reminder.granted_bytes, reminder.used_bytes, reminder.unlimited is True

@@ -255,8 +255,9 @@ def _tracked(
     rule = rules.rules_by_id.get(alarm.rule)
     if not isinstance(rule, UsageRule | WatchRule) or not _is_tracked(rule, at_ms, rules):
         return None
-    is_known = alarm.threshold < 0 or alarm.threshold in thresholds_of(account, rule, rules)
-    return rule if is_known else None
+    # Another rule may have its id by now: one without thresholds, or with others.
+    known = thresholds_of(account, rule, rules) or (-1,)
+    return rule if alarm.threshold in known else None
 
 
 def _urgency(name: str, rules: Rulebook) -> tuple[bool, int, int]:

@@ -90,11 +90,21 @@ def _edges(
 def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
     """Of this cycle, and still reached; that much was used so fast stays true."""
     assert isinstance(rule, WatchRule)
+    if not _has_threshold(account, rule, mark.threshold, rules):
+        return False
     if rule.kind == "velocity":
         return True
     if rule.kind != "zero_balance" and mark.at_ms < account.cycle_start_ms:
         return False
     return is_reached(account, rule, None, mark.threshold, rules)
+
+
+def _has_threshold(account: Account, rule: WatchRule, threshold: int, rules: Rulebook) -> bool:
+    """Whether it still is one of the rule's; another rule may have its id by now."""
+    known = thresholds_of(account, rule, rules)
+    if rule.kind == "every_bytes":
+        return threshold > 0 and not threshold % known[0]
+    return threshold in (known or (-1,))
 
 
 def _say(
