@@ -38,10 +38,11 @@ class Periods:
 
     def tell(self, contract: Contract, rule: Any, at_ms: int) -> None:
         """Note what a rule's message says, and begin its next period."""
-        if rule.kind not in OF_PERIODS:
-            return
+        told = contract.name, rule.id, at_ms
+        if rule.kind not in OF_PERIODS or told in contract.outcome.period_used:
+            return  # of one instant several recipients are told the same
         used = 0
         for move in self.moves[self.since.get(rule.id, self.of_cycle) :]:
             used = max(used + move, 0)
-        contract.outcome.period_used[contract.name, rule.id, at_ms] = used
+        contract.outcome.period_used[told] = used
         self.since[rule.id] = len(self.moves)

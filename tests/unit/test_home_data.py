@@ -155,8 +155,11 @@ def test_a_rule_s_text_may_list_each_bucket_with_its_own_figure(rules: Rulebook)
 
 def test_a_rule_s_list_of_nothing_is_a_dash(rules: Rulebook) -> None:
     line = begun(rules, "prepaid")
+    line.use(5_000_000, 0.2)
     (text,) = [one.text for one in reminders(line.reach(day(0.5))) if one.rule == "lists"]
     assert text == "-"
+    (over,) = [one.text for one in reminders(line.reach(day(31.2))) if one.rule == "over"]
+    assert over == "last billing cycle: -"
 
 
 def test_an_unlimited_record_says_so(rules: Rulebook) -> None:

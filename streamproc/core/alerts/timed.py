@@ -11,7 +11,7 @@ from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.history import own_buckets
 from streamproc.core.instants import from_ms
-from streamproc.core.model import PLAN_KINDS, Account, Bucket
+from streamproc.core.model import ALLOWANCE, PLAN_KINDS, Account, Bucket
 from streamproc.core.quota.audience import of_account
 from streamproc.core.quota.home_data import home_data_of
 from streamproc.core.quota.periods import note_told
@@ -96,12 +96,16 @@ def _named(account: Account, name: str) -> list[Bucket]:
 def _allowances_of_last_cycle(account: Account) -> list[Bucket]:
     """In charge order, as if nothing of them had expired."""
     own = [
-        # A record of an earlier release does not say whose figures they are.
-        replace(one, source=one.source or CLOSED_CYCLE, expired_bytes=0, rolled_over_bytes=0)
+        replace(one, expired_bytes=0, rolled_over_bytes=0)
         for one in own_buckets(account.history[-1])
         if one.kind in PLAN_KINDS
     ]
-    return sorted(own, key=Bucket.charge_order)
+    for one in own:
+        if not one.source:  # a record of an earlier release does not say whose figures they are
+            one.source = CLOSED_CYCLE
+            one.kind = CLOSED_CYCLE if one.kind == ALLOWANCE else one.kind
+    known = [one for one in own if one.kind != CLOSED_CYCLE or one.granted_bytes or one.used_bytes]
+    return sorted(known, key=Bucket.charge_order)
 
 
 def _as_it_ended(account: Account) -> Account:
