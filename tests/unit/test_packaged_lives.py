@@ -74,7 +74,7 @@ def test_what_ends_with_the_cycle_is_told_and_no_more() -> None:
                   data_left: Stan na 30.01, 12:00: 6 GB z 10 GB, zużyto 40%.
 2026-01-30 12:01  sms PAKIETY
                   balance: Pozostałe dane (30.01, 12:01): tygodniowy 3 GB (do 4.02, 10:00); Basic 1
-                    GB; dodatkowe dane 2 GB. Okres rozliczeniowy do 31.01 włącznie.
+                    GB; dodatkowy 2 GB. Okres rozliczeniowy do 31.01 włącznie.
 2026-02-03 12:00  wait
      02-02 09:00  weekly-summary: Twoje dane (2.02, 09:00): bez nowego zużycia, zostało 10 GB.
                     Rezygnacja: STOP RAPORT

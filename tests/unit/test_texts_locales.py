@@ -46,6 +46,8 @@ PACKAGED = ["zh-CN", "en", "zh-TW", "pl", "ru", "ar"]
         (["zh-CN", "ru", "fr"], "pl", "fr"),
         (["zh-CN", "sr", "sr-Latn", "en"], "hr", "sr-Latn"),
         (["zh-CN", "ar"], "pl", "zh-CN"),
+        (["en", "zh-TW", "zh-SG"], "tlh", "zh-SG"),
+        (["en", "zh-SG"], "pl", "en"),
     ],
 )
 def test_the_best_of_those_there_are(available: list[str], wanted: str, found: str) -> None:

@@ -62,8 +62,8 @@ def test_the_name_is_the_best_for_the_reader(locale: str, name: str) -> None:
     ("locale", "name"),
     [
         *(("en", "extra data"), ("zh-HK", "加贈上網量"), ("zh-CN", "加赠流量")),
-        *(("pl", "dodatkowe dane"), ("de-AT", "Zusatzvolumen"), ("hi", "अतिरिक्त डेटा")),
-        *(("ja", "extra data"), ("", "extra data"), ("ru", "дополнительный трафик")),
+        *(("pl", "dodatkowy"), ("de-AT", "Zusatzvolumen"), ("hi", "अतिरिक्त डेटा")),
+        *(("ja", "extra data"), ("", "extra data"), ("ru", "Дополнительный")),
     ],
 )
 def test_a_free_top_up_has_a_word_in_each_language(locale: str, name: str) -> None:
@@ -82,7 +82,7 @@ def test_the_rules_have_their_own_word_for_it() -> None:
     line.top_up(2, granted_bytes=1_000_000)
     topup = line.account.buckets[-1]
     assert bucket_name(topup, "en", rules) == "Gift"
-    assert bucket_name(topup, "pl", rules) == "dodatkowe dane"
+    assert bucket_name(topup, "pl", rules) == "dodatkowy"
 
 
 def test_what_has_no_name_is_called_by_its_id() -> None:

@@ -90,8 +90,8 @@ def _best(known: tuple[str, ...], wanted: str, default: str) -> str:
         found = _in_language(known, tags, _tag(other))
         if found:
             return found[0]
-    fallbacks = [one for one in known if one == default]
-    if reader.script and not any(tags[one].script == reader.script for one in fallbacks):
+    fallbacks = [default] if default in known else _in_language(known, tags, _tag(default))
+    if reader.script and not any(tags[one].script == reader.script for one in fallbacks[:1]):
         english = [one for one in known if tags[one].language == "en"]
         readable = [one for one in known if tags[one].script == reader.script]
         fallbacks = [*english, *readable, *fallbacks]
