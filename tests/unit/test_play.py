@@ -335,6 +335,11 @@ def test_a_phone_shows_what_comes_and_goes(folder: Path) -> None:
     assert "data: 1 MB" not in shown
 
 
+def test_a_life_without_messages_shows_no_phone(folder: Path) -> None:
+    shown = play([activated(), used(5.5, 1000)], "--view", "phone").stdout
+    assert shown.startswith("No phone shows anything.\n\n2 events of 1 subscriber, 0 SMS")
+
+
 def test_messages_are_from_the_brand_of_the_rules(folder: Path) -> None:
     brand = 'brand: {en: Acme, zh-CN: "爱克米"}\n'
     (folder / "rules.yaml").write_text(RULES + brand, encoding="utf-8")

@@ -161,7 +161,10 @@ def _buckets(axes: Any, life: Life, last: datetime) -> None:
     axes.tick_params(labelsize=8, labelbottom=False)
     title = f"{life.subscriber}, times in {life.zone}: what is left"
     axes.set_title(title, loc="left", fontsize=10)
-    if names:
+    if not names:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "no data with a limit", transform=axes.transAxes, ha="center")
+    else:
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
 

@@ -106,6 +106,9 @@ class Shown:
                 phones.setdefault(phone, []).append(place)
         for phone, shown in phones.items():
             yield from self._phone(phone, shown)
+        if not phones:
+            yield Text("No phone shows anything.")
+            yield Text()
 
     def summary(self, bad_lines: int) -> Iterator[str]:
         """What there was in all, and how far it was played; each a sentence."""
