@@ -11,9 +11,9 @@ import pytest
 
 from streamproc.contracts.codec import encode_effect, encode_event
 from streamproc.contracts.receipts import Receipt, ReminderRecord, encode_receipt
-from streamproc.contracts.rulesfile import packaged_rulebook
+from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
 from streamproc.core.effects import Audited, Reminder
-from streamproc.core.events import SubscriberEvent, UsageRecorded
+from streamproc.core.events import MemberJoined, SubscriberEvent, UsageRecorded
 from streamproc.core.instants import to_ms
 from streamproc.edges.explain import gathering
 from streamproc.edges.explain.showing import units_of
@@ -237,3 +237,22 @@ def test_no_output_is_taken_for_an_event_of_the_subscriber(kind: str) -> None:
     value = json.dumps({"type": kind}).encode()
     found.take(LogRecord(SUBSCRIBER.encode(), value, 0, (), 0, 1, "topic"), kind)
     assert found.arrived == []
+
+
+def test_members_of_a_pool_are_shown_as_the_subscriber_is(tmp_path: Path) -> None:
+    feed, member = Feed(), "861388888888"
+    feed.rules = load_rulebook(
+        RULES.replace("thresholds", "bucket_kinds: [member], thresholds"), "r"
+    )
+    feed.activate()
+    feed.send(MemberJoined, 0.1, member=member, cap_bytes=GB)
+    feed.use(GB, at=0.2, member=member)
+    file = recording(tmp_path / "all.ndjson", [*feed.records, *outputs(feed)])
+    arguments = ("explain", SUBSCRIBER, "--from", file)
+    said = run(*arguments)
+    assert "fired: low 100 % of member:861*******88 (861*******88): reminded" in said
+    document = run(*arguments, "--json")
+    assert member not in said + document
+    decisions = [one for entry in json.loads(document)["entries"] for one in entry["decisions"]]
+    assert [one["member"] for one in decisions if one["decision"] == "fired"] == ["861*******88"]
+    assert f"of member:{member} ({member})" in run(*arguments, "--show-numbers")

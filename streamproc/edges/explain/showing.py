@@ -7,17 +7,22 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from streamproc.core.alerts.rules import WatchRule
+from streamproc.core.effects import Audited
 from streamproc.core.events import UsageRecorded
 from streamproc.core.model import Account
 from streamproc.core.privacy import conceal, mask
+from streamproc.core.quota.pools import MEMBER
 from streamproc.core.reminding import threshold_of
 from streamproc.core.rulebook import Rulebook, UsageRule
 from streamproc.core.texts.quantities import readable_bytes
 from streamproc.edges.explain.timeline import Decision, Entry, iso
 from streamproc.edges.explain.words import about, balance, happened, why
+
+OF_CAP = f"{MEMBER}:"
+"""What the id of a member's cap begins with."""
 
 Units = Mapping[str, str]
 """Unit of a rule's thresholds, as reminders have it, by rule id."""
@@ -84,8 +89,10 @@ class Shown:
         for reject in entry.rejects:
             yield f"rejected: {reject.reason} ({reject.detail})"
         for one in entry.decisions:
-            audit = one.audit
+            audit = self._masked(one.audit)
             subject = about(audit, self._unit(one))
+            if audit.member is not UNSET:
+                subject += f" ({audit.member})" if subject else audit.member
             yield f"{audit.decision}: {f'{subject}: ' if subject else ''}{why(audit)}"
             if one.reminder is not None:
                 yield from self._message(one)
@@ -113,6 +120,16 @@ class Shown:
     def _concealed(self, text: str) -> str:
         return text if self._numbers else conceal(text, self._subscriber)
 
+    def _masked(self, audit: Audited) -> Audited:
+        """The members of a pool that a record names, as the subscriber is shown."""
+        if self._numbers:
+            return audit
+        member = audit.member if audit.member is UNSET else mask(audit.member)
+        bucket = audit.bucket
+        if bucket is not UNSET and bucket.startswith(OF_CAP):
+            bucket = OF_CAP + mask(bucket.removeprefix(OF_CAP))
+        return structs.replace(audit, member=member, bucket=bucket)
+
     def _entry(self, entry: Entry) -> dict[str, Any]:
         shown: dict[str, Any] = {"time": iso(entry.time_ms)}
         if entry.place is None:
@@ -125,6 +142,8 @@ class Shown:
             event: dict[str, Any] = msgspec.to_builtins(entry.event)
             for name in ("id", "source", "subscriber"):
                 event[name] = self._concealed(event[name])
+            if "member" in event and not self._numbers:
+                event["member"] = mask(event["member"])
             shown["event"] = event
         for name, state in (("before", entry.before), ("after", entry.after)):
             if state is not None:
@@ -136,10 +155,10 @@ class Shown:
         return shown
 
     def _decision(self, one: Decision) -> dict[str, Any]:
-        audit: dict[str, Any] = msgspec.to_builtins(one.audit)
+        audit: dict[str, Any] = msgspec.to_builtins(self._masked(one.audit))
         shown: dict[str, Any] = {
             name: audit[name]
-            for name in ("decision", "rule", "bucket", "threshold", "category", "figures")
+            for name in ("decision", "rule", "bucket", "threshold", "category", "member", "figures")
             if name in audit
         }
         unit = self._unit(one)
