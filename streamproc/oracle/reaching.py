@@ -84,10 +84,12 @@ def figure_reaches(
 
 
 def costs_now(contract: Contract, name: str, rules: Rulebook) -> bool:
-    """Whether there was overage under a tariff of the plan, and the next byte of it is overage."""
+    """Whether there was overage under a tariff of the plan, and the next byte of it is charged."""
     plan = rules.plans.get(contract.plan)
     priced = [one.scope for one in (plan.all_tariffs if plan else ()) if one.id == name]
     if not priced or contract.money.bytes.get(name, 0) <= 0:
+        return False
+    if contract.money.is_at_cap(contract.plan, name, rules):
         return False
     for bucket in contract.live():
         if bucket["kind"] != "unlimited" and remaining(bucket) <= 0:

@@ -81,9 +81,8 @@ def test_a_pack_for_some_usage_does_not_stop_the_rest_from_costing(pack: str) ->
 
 
 def test_what_covers_ordinary_usage_at_home_is_home_data_however_its_scope_is_written() -> None:
-    head = ZONED.replace(
-        "rating_groups: [20]}\n  - {id: night", "rating_groups: [0, 20]}\n  - {id: night"
-    )
+    night = "}\n  - {id: night"
+    head = ZONED.replace(f"[20]{night}", f"[0, 20]{night}")
     one = line(BEYOND, head=head)
     one.use(1100, at=1)
     one.top_up(at=2, pack="film")
@@ -127,6 +126,17 @@ def test_another_price_by_a_change_of_plan_is_told_where_data_costs_already() ->
     assert story(one.change_plan("dear", at=2)) == ["beyond: €0.70 per 10 B"]
     assert story(one.change_plan("dear", at=3)) == []
     assert story(one.change_plan("endless", at=5)) == []
+
+
+def test_nothing_costs_more_where_the_cap_is_reached() -> None:
+    capped = ZONED.replace(
+        "overage_price_minor: 10\n", "overage_price_minor: 10\n    cost_cap_minor: 50\n"
+    )
+    one = line(BEYOND, head=capped)
+    assert story(one.use(1100, at=1)) == []  # over the cap at once: that is told by other rules
+    one.top_up(at=2, granted_bytes=200)
+    assert story(one.use(250, at=3)) == []
+    assert story(line(BEYOND, head=capped).use(1010, at=1)) == ["beyond: €0.10 per 10 B"]
 
 
 def test_a_tariff_that_no_plan_has_is_a_problem_of_a_rule_about_overage() -> None:

@@ -96,9 +96,11 @@ def tariff_beyond(account: Account, source: str, rules: Rulebook) -> str:
 def uncovered_bytes(account: Account, tariff_id: str, rules: Rulebook) -> int:
     """The cycle's overage under a tariff; 0 while a bucket with something left covers its usage.
 
-    So it is more than 0 exactly while the next byte is overage, and one was before. The plan's own
-    tariff is taken to be for home data. A bucket for some of a tariff's usage, or for some hours
-    only, does not stop the rest from costing.
+    It is 0, too, where the tariff's cap is reached without consent: more costs nothing then. So it
+    is more than 0 exactly while the next byte is charged, and one was overage before.
+
+    The plan's own tariff is taken to be for home data. A bucket for some of a tariff's usage, or
+    for some hours only, does not stop the rest from costing.
     """
     used = _overage_bytes(account, tariff_id)
     tariff = next((one for one in _tariffs(account, rules) if one.id == tariff_id), None)
@@ -113,7 +115,7 @@ def uncovered_bytes(account: Account, tariff_id: str, rules: Rulebook) -> int:
                 covers_all = scope.hours is None and scope.contains(tariff.scope)
             if covers_all:
                 return 0
-    return used
+    return 0 if is_capped(account, rules, tariff_id) else used
 
 
 def is_capped(account: Account, rules: Rulebook, tariff_id: str) -> bool:
