@@ -100,6 +100,34 @@ def test_a_month_that_nobody_worked_in_is_closed_when_somebody_does(driver: Quot
     assert [bucket.used_bytes for bucket in account.buckets] == [0]
 
 
+@pytest.mark.parametrize("native", ["off", "on"])
+def test_what_waits_for_its_time_outlives_a_restart_and_is_let_go_of_by_the_timer(
+    new_driver: NewDriver, native: str
+) -> None:
+    driver = new_driver(native=native)
+    driver.activate(ALICE)
+    end_ms = to_ms(datetime(2026, 2, 1, tzinfo=UTC))
+    driver.advance_wall_clock(end_ms - MINUTE - driver.now_ms)
+    ahead = from_ms(end_ms + 2 * MINUTE)
+    driver.event(UsageRecorded("x", "ocs", ALICE, ahead, total_bytes=600_000))
+    driver.use(ALICE, 300_000)
+    driver.restart()  # the state is read from its changelog, the due queue made of it
+    account = driver.account(ALICE)
+    assert account is not None
+    assert [bucket.used_bytes for bucket in account.buckets] == [300_000]
+    assert [held.event.id for held in account.held] == ["x"]
+    driver.advance_wall_clock(2 * MINUTE)
+    driver.use(ALICE, 1)  # of before it: does not wait
+    driver.advance_wall_clock(2 * MINUTE)
+    account = driver.account(ALICE)
+    assert account is not None
+    assert [one.used_bytes for one in account.history] == [300_000]
+    assert [bucket.used_bytes for bucket in account.buckets] == [600_001]
+    assert account.held == []
+    (low,) = (one for one in driver.reminders() if one.cause.event_id == "x")
+    assert low.as_of == ahead
+
+
 def test_it_does_not_matter_whether_the_timer_or_the_event_comes_first(
     new_driver: NewDriver,
 ) -> None:

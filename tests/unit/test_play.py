@@ -146,7 +146,7 @@ def test_what_waited_for_its_activation_is_told_with_it_in_the_zone_that_it_brin
         "  06:00    activated with plan basic, at Mon 5 Jan 2026 03:00"
     )
     assert "  06:00    600 kB used" in first
-    assert "held: not known yet: waits for the activation" in first
+    assert "held: waits for the activation, or for its own time" in first
     assert "data: new, 1 MB, 600 kB used, until Sat 10 Jan 2026 00:00" in rest
     assert "60% of data" in rest
 
