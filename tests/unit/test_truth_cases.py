@@ -35,7 +35,7 @@ class Life:
 
     def __init__(self, rules: Rulebook) -> None:
         self.player = Player(rules)
-        self.reader = Reader(rules, self.player)
+        self.reader = Reader(rules, self.player, has_words=True)
         self.told: list[Reminder] = []
         self.count = 0
 

@@ -73,7 +73,7 @@ class Snapshot:
             money.spent(contract.plan, rules),
             {one.id: None if one.id in money.consents else one.cap_minor for one in tariffs},
             {name: dict(one) for name, one in contract.members.by_name.items()},
-            [dict(one) for one in contract.history],
+            [copied(one) for one in contract.history],
             {name: dict(one) for name, one in talk.services.items()},
             [dict(one) for one in talk.questions],
             list(talk.listed),
@@ -154,6 +154,14 @@ class Snapshot:
 
     def ends_with_cycle(self, bucket: Bucket) -> bool:
         return end_of(bucket) == self.end_ms
+
+
+def copied(cycle: dict[str, Any]) -> dict[str, Any]:
+    """A closed cycle with its buckets, which late usage and refunds still change."""
+    return {
+        name: [dict(one) for one in value] if isinstance(value, list) else value
+        for name, value in cycle.items()
+    }
 
 
 def is_ordinary(scope: Scope) -> bool:

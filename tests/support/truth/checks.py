@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +19,7 @@ from tests.support.truth import figures, reading, talk
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.claims import claims_of
 from tests.support.truth.debts import Debts
-from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
+from tests.support.truth.figures import OF_BUCKET, OF_END, SCRIPTS, Facts
 from tests.support.truth.play import Player, Scene
 from tests.support.truth.reading import Shown, Taken, Unreadable
 from tests.support.truth.shown import (
@@ -81,6 +82,10 @@ class Reader:
             Finding("lost", debt.rule.kind, str(debt), why, where=self.where)
             for debt, why in self.debts.read(scene)
         ]
+        if is_misunderstood(scene, self.rules):
+            said = str((scene.event or {}).get("text"))
+            found = Finding("keyword", "command_reply", said, "it is one", where=self.where)
+            self.findings.append(found)
         for message in scene.messages:
             self.messages += 1
             self.findings += [
@@ -239,6 +244,10 @@ class Reader:
     def of_text(self, facts: Facts, scene: Scene) -> Iterator[Finding]:
         message = facts.message
         template = facts.rule.texts[message.locale]
+        self.checks += 1
+        readers = (self.player.locale, self.player.locale_before)
+        if not any(can_read(one, message.locale) for one in readers):
+            yield Finding("language", message.kind, message.locale, self.player.locale)
         try:
             said = reading.read(template, message.text)
         except Unreadable:
@@ -326,6 +335,28 @@ class Reader:
         if isinstance(value, list):
             return plain(text) in map(plain, value)
         return value is not None and plain(text) == plain(str(value))
+
+
+def can_read(reader: str, locale: str) -> bool:
+    """Whether a text in a locale is in the reader's language or script, or in English."""
+    language, other = reader.partition("-")[0], locale.partition("-")[0]
+    known = (SCRIPTS.get(language), SCRIPTS.get(other))
+    return language in ("", other) or other == "en" or None in known or known[0] == known[1]
+
+
+def is_misunderstood(scene: Scene, rules: Rulebook) -> bool:
+    """Whether a text that is a keyword, but for signs around it, got the help of unknown ones."""
+    text = (scene.event or {}).get("text")
+    if text is None or rules.commands is None:
+        return False
+    bare = re.sub(r"[\W_]", "", text).lower()
+    keywords = {
+        re.sub(r"[\W_]", "", word).lower()
+        for action, words in rules.commands.keywords.items()
+        if action not in ("help", "confirm", "refuse")
+        for word in words
+    }
+    return bare in keywords and "unknown_text" in [one.decision for one in scene.audits]
 
 
 def _is_branch(taken: Taken, value: Any, kind: Kind, tag: str) -> bool:

@@ -55,6 +55,17 @@ def _costs_now(facts: Facts) -> bool:
     return not facts.state.covering(_scope_beyond(facts)) and bool(price and price[0])
 
 
+def _costs_after(facts: Facts) -> bool:
+    """Nothing else covers what the bucket covers, and the next byte has a price."""
+    subject = facts.subject
+    if subject is None:
+        return False
+    scope = facts.state.scope(subject)
+    others = [one for one in facts.state.covering(scope) if one["id"] != subject["id"]]
+    price = facts.state.next_price(facts.state.tariff_beyond(subject["source"]))
+    return not others and bool(price and price[0])
+
+
 def _is_capped(facts: Facts) -> bool:
     tariff = getattr(facts.rule, "tariff", None) or ""
     cap = facts.state.cap_minor.get(tariff)
@@ -94,6 +105,17 @@ CLAIMS = (
             "hi": r": दर|अब कोई पैक नहीं",
         },
         _costs_now,
+    ),
+    Claim(
+        "costs after",
+        OF_BUCKET,
+        {
+            "en": r"After that, out-of-bundle prices apply",
+            "zh": r"用[尽完]后按套餐外",
+            "pl": r"Potem ceny spoza pakietu",
+            "ru": r"Далее действуют цены вне пакета",
+        },
+        _costs_after,
     ),
     Claim(
         "stopped",

@@ -13,11 +13,20 @@ from typing import Any
 from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
 from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import Bucket, is_about, is_level_reached, levels_passed
-from tests.support.truth.account import Snapshot
+from streamproc.oracle.buckets import (
+    Bucket,
+    is_about,
+    is_level_reached,
+    levels_passed,
+    remaining,
+)
+from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.lives import DAY
 from tests.support.truth.play import Scene
+from tests.support.truth.shown import local_clock
 
+AHEAD_MS = 5 * 60_000
+"""So far may an event be ahead of the clock that decides."""
 ENDING = (
     *("account.plan_changed", "account.closed", "account.activated", "account.preferences_set"),
     *("usage.refunded", "account.member_left", "account.member_joined"),
@@ -57,24 +66,36 @@ class Debts:
         self._let_off(scene)
         for message in scene.messages:
             self._pay(message)
-        if self._is_use(scene):
-            before, after = scene.states[-2], scene.states[-1]
-            for debt in (*self._reached(before, after), *self._costs(before, after)):
-                if not any(self._pays(one, debt) for one in scene.messages):
-                    self.open.append(debt)
+        for debt in self._made(scene):
+            if not any(self._pays(one, debt) for one in scene.messages):
+                self.open.append(debt)
         for debt in list(self.open):
-            if scene.now_ms >= debt.due_ms:
+            if scene.now_ms >= debt.due_ms or self._is_free(debt, scene):
                 self.open.remove(debt)
                 yield debt, f"it was reached {(scene.now_ms - debt.since_ms) // 60_000} minutes ago"
 
-    def _is_use(self, scene: Scene) -> bool:
-        event = scene.event
-        return (
-            event is not None
-            and event["type"] == "usage.recorded"
-            and not scene.rejected
-            and len(scene.states) > 1
-        )
+    def _made(self, scene: Scene) -> Iterator[Debt]:
+        """What an event makes necessary to tell."""
+        if scene.event is None or scene.rejected or len(scene.states) < 2:
+            return
+        before, after = scene.states[-2], scene.states[-1]
+        kind = scene.event["type"]
+        if kind == "usage.recorded":
+            yield from self._reached(before, after)
+            yield from self._costs(before, after)
+            yield from self._emptied(before, after)
+        elif kind == "account.plan_changed" and before.plan != after.plan:
+            yield from self._shrunk(before, after)
+            yield from self._emptied(before, after)
+
+    def _is_free(self, debt: Debt, scene: Scene) -> bool:
+        """Whether nothing but quiet hours could hold it, and it is not night."""
+        policy = debt.rule.policy
+        if policy.cool_down_ms or policy.coalesce_ms or policy.group or not scene.states:
+            return False
+        state = scene.states[-1]
+        moments = (scene.now_ms, scene.now_ms - AHEAD_MS)
+        return not any(is_night(state, at_ms) for at_ms in moments)
 
     # Where debts come from
 
@@ -90,6 +111,33 @@ class Debts:
                     )
                     if levels:
                         yield self._debt(rule, bucket["id"], levels[-1], after)
+
+    def _shrunk(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
+        """A smaller plan: what is reached now and was not before."""
+        for bucket in after.live:
+            earlier = before.bucket(bucket["id"])
+            if earlier is None or earlier["granted"] <= bucket["granted"] or not bucket["used"]:
+                continue
+            for rule in self.rules.usage_rules:
+                if self._must_tell(rule, after) and is_about(rule, bucket):
+                    new = [
+                        one
+                        for one in levels_of(rule, after)
+                        if is_level_reached(rule.kind, one, bucket["granted"], bucket["used"])
+                        and not is_level_reached(
+                            rule.kind, one, earlier["granted"], earlier["used"]
+                        )
+                    ]
+                    is_down = rule.kind.startswith("remaining")
+                    if new:
+                        value = min(new) if is_down else max(new)
+                        yield self._debt(rule, bucket["id"], value, after)
+
+    def _emptied(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
+        for rule in self.rules.watch_rules:
+            is_new = has_something(before) and not has_something(after)
+            if is_new and rule.kind == "zero_balance" and self._must_tell(rule, after):
+                yield self._debt(rule, "", 0, after)
 
     def _costs(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
         for rule in self.rules.watch_rules:
@@ -137,6 +185,8 @@ class Debts:
             return True
         if not debt.rule.mandatory and debt.rule.category in state.opted_out:
             return False
+        if debt.rule.kind == "zero_balance":
+            return not has_something(state)
         if not debt.about:
             tariff = debt.rule.tariff or ""
             is_covered = bool(state.covering(_scope_of(tariff, state)))
@@ -174,6 +224,27 @@ class Debts:
         told = message.threshold.value
         is_down = debt.rule.kind.startswith("remaining")
         return told <= debt.value if is_down else told >= debt.value
+
+
+def has_something(state: Snapshot) -> bool:
+    """Whether anything is left in any bucket."""
+    return any(one["kind"] == UNLIMITED or remaining(one) for one in state.live)
+
+
+def is_night(state: Snapshot, at_ms: int) -> bool:
+    """Whether an instant lies in the quiet hours: the subscriber's own, or everybody's."""
+    hours = state.rules.alerts.quiet_hours
+    if state.own_hours is not None:
+        start, end = state.own_hours
+    elif hours is not None:
+        start, end = hours.start, hours.end
+    else:
+        return False
+    clock = local_clock(at_ms, state.zone)
+    assert clock is not None
+    if start <= end:
+        return bool(start <= clock.time() < end)
+    return bool(clock.time() >= start or clock.time() < end)
 
 
 def levels_of(rule: Any, state: Snapshot) -> list[int]:

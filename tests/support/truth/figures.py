@@ -306,7 +306,11 @@ def _tier(facts: Facts) -> tuple[int, int]:
     tariff = getattr(rule, "tariff", None)
     if rule.kind == "overage_started":
         tariff = tariff or ""
-    elif rule.kind == "before_cycle_end" and not any(map(facts.state.is_home_data, facts.lost)):
+    elif (
+        rule.kind == "before_cycle_end"
+        and facts.lost
+        and not any(map(facts.state.is_home_data, facts.lost))
+    ):
         subject = facts.lost[0]
     if subject is not None:
         tariff = facts.state.tariff_beyond(subject["source"])

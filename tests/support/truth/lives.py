@@ -223,7 +223,8 @@ class _Life:
             ("DATA", "DATA", "BALANCE", "0000", "CXLL", "YE", "QUIET", "QUIET 22:00-7:00",
              "QUIET OFF", "QUIET DEFAULT", "ALERT", "ALERT 40 90", "ALERT DEFAULT", "SCHEDULE",
              "SCHEDULE DAILY 8:30", "SCHEDULE OFF", "SCHEDULE DEFAULT", "STOP", "START", "START",
-             "START", "HELP", "UNSUB", "UNSUB 1", "UNSUB ALL", "YES", "NO", "Y 1", "N 2", "hello")
+             "START", "HELP", "UNSUB", "UNSUB 1", "UNSUB ALL", "YES", "NO", "Y 1", "N 2", "hello",
+             "STOP.", "td。", "0000!", "“退订”", "START ☺")
         )  # fmt: skip
         if chance.random() < 0.1:
             word = f"{chance.choice(('STOP', 'START'))} {chance.choice(self.habits.categories)}"

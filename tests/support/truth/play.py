@@ -52,6 +52,8 @@ class Player:
         self.name = name
         self.account: Account | None = None
         self.locale = ""
+        self.locale_before = ""
+        """Until the present scene."""
         self.expectation = Expectation(watch=self._watch)
         self.ledger = Ledger(name, rules, self.expectation)
         self.offset = 0
@@ -69,13 +71,14 @@ class Player:
         }
         value = json.dumps(written).encode()
         event: Any = decode_event(value, self.name.encode(), ())
+        self.locale_before = self.locale
         arrival = Arrival(arrival_ms, "events", 0, self.offset)
         self.offset += 1
         self.account, effects = step(self.account, event, arrival, self.rules)
         self.ledger.arrive(read(value, self.name.encode()), arrival_ms)
         if fields["type"] in ("account.activated", "account.profile_changed"):
             self.locale = self.account.locale if self.account else ""
-        return self._scene(fields, max(arrival_ms, fields["time"]), effects)
+        return self._scene(fields, arrival_ms, effects)
 
     def reach(self, now_ms: int) -> Scene:
         """Time passes."""
