@@ -82,6 +82,8 @@ def words_of(
     rule: UsageRule, locale: str, local_day: int, rules: Rulebook, *, is_empty: bool
 ) -> Words | None:
     """A rule's text for a locale and day, if it is of the simple kind."""
+    if rules.wording.has_binary_units:
+        return None
     text = text_of(rule.id, rule.texts, REMINDER, locale, rules)
     if (
         text.channels

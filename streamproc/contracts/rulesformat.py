@@ -266,6 +266,7 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     brand: Words | None = None
     care: Words | None = None
     transliterate: tuple[Locale, ...] = ()
+    byte_units: Literal["decimal", "binary"] = "decimal"
     currency_display: Literal["narrow", "standard"] = "narrow"
     limits: LimitsEntry = LimitsEntry()
     storms: StormsEntry = StormsEntry()

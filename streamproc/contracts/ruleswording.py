@@ -22,6 +22,7 @@ def wording_of(file: RulesFormat) -> Wording:
         _by_locale(file.care, default),
         dict(file.topup_names),
         file.currency_display == "narrow",
+        file.byte_units == "binary",
         frozenset(map(str, file.transliterate)),
     )
 

@@ -37,8 +37,8 @@ from streamproc.core.quota.tariffs import next_tier, tariff_beyond, tariff_of
 from streamproc.core.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.scope import HOME_ZONE, ORDINARY_RATING_GROUP
 from streamproc.core.text import segments
-from streamproc.core.texts.catalogue import text_of
-from streamproc.core.texts.formats import NEVER, Formats, formats
+from streamproc.core.texts.catalogue import formats_under, text_of
+from streamproc.core.texts.formats import NEVER, Formats
 from streamproc.core.texts.naming import bucket_name
 from streamproc.core.texts.template import Text
 from streamproc.core.texts.vocabulary import REMINDER
@@ -261,7 +261,7 @@ class _Figures:
     @property
     def buckets(self) -> str:
         rules = self._rules
-        written = formats(self._locale, rules.currency, is_narrow=rules.wording.has_narrow_signs)
+        written = formats_under(self._locale, rules)
         listed = each_bucket(self._listed, self._account, self._as_of_ms, written, rules)
         return written.clauses(listed) or NEVER
 

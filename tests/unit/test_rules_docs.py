@@ -42,6 +42,7 @@ IN_WORDS: dict[str, Any] = {
     "no restriction": format.AlertsEntry(),
     "info": "info",
     "narrow": "narrow",
+    "decimal": "decimal",
     "hold": "hold",
     "device_user": "device_user",
 }

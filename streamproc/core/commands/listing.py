@@ -18,8 +18,8 @@ from streamproc.core.notices.services import Told
 from streamproc.core.quota.home_data import home_data_of, percent_used, shown
 from streamproc.core.quota.tariffs import spend_minor
 from streamproc.core.reminding import each_bucket
-from streamproc.core.texts.catalogue import text_of
-from streamproc.core.texts.formats import Formats, formats
+from streamproc.core.texts.catalogue import formats_under, text_of
+from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.locales import best_locale
 
 
@@ -54,8 +54,7 @@ def formats_of(told: Told, commands: Commands) -> Formats:
     """How figures inside of lists are written: in the language of the replies."""
     texts = commands.replies["none"].texts
     locale = best_locale(texts, told.account.locale, told.rules.default_locale)
-    rules = told.rules
-    return formats(locale, rules.currency, is_narrow=rules.wording.has_narrow_signs)
+    return formats_under(locale, told.rules)
 
 
 def commands_offered(told: Told, commands: Commands) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from streamproc.core.rulebook import Rulebook
+from streamproc.core.texts.formats import Formats, formats
 from streamproc.core.texts.letters import plain_letters
 from streamproc.core.texts.locales import best_locale, given_in
 from streamproc.core.texts.template import Text, compile_text
@@ -48,11 +49,21 @@ def compiled_for(
     """A template as the rules have it shown; only an SMS is written without diacritics."""
     wording = rules.wording
     given = given_in(wording, locale, rules.default_locale)
-    text = compile_text(
-        template, locale, known, rules.currency, given, is_narrow=wording.has_narrow_signs
-    )
+    shown = formats_under(locale, rules)
+    text = compile_text(template, locale, known, rules.currency, given, shown=shown)
     if is_sms and locale in wording.transliterated:
         render = text.render
         text.render = lambda figures: plain_letters(render(figures))
         text.is_transliterated = True
     return text
+
+
+def formats_under(locale: str, rules: Rulebook) -> Formats:
+    """How a locale shows values under these rules."""
+    wording = rules.wording
+    return formats(
+        locale,
+        rules.currency,
+        is_narrow=wording.has_narrow_signs,
+        is_binary=wording.has_binary_units,
+    )

@@ -20,6 +20,7 @@ from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.texts.direction import as_it_is, closed
 from streamproc.core.texts.money import written_money, written_number
 from streamproc.core.texts.quantities import (
+    BINARY_SIZES,
     UNIT_SIZES,
     bytes_format,
     price_unit_format,
@@ -89,10 +90,13 @@ def _clock(local_minute: int) -> datetime:
 class Formats:
     """How one locale shows values of one currency.
 
-    ``is_narrow``: money with the currency's narrow sign, which its own readers know.
+    ``is_narrow``: money with the currency's narrow sign, which its own readers know. ``is_binary``:
+    a kilobyte has 1024 bytes.
     """
 
-    def __init__(self, tag: str, currency: str, *, is_narrow: bool = True) -> None:
+    def __init__(
+        self, tag: str, currency: str, *, is_narrow: bool = True, is_binary: bool = False
+    ) -> None:
         self.tag = tag
         self.language = tag.partition("-")[0].lower()
         self.currency = currency
@@ -101,8 +105,9 @@ class Formats:
         words = UNITS.get(self.language)
         units = unit_formats(None if plain or words else self.locale, words)
         less_than = LESS_THAN.get(self.language, "<{}")
-        self.bytes: Callable[[int], str] = bytes_format(units, endless_word(tag), less_than)
-        self.price_unit: Callable[[int], str] = price_unit_format(units)
+        sizes = BINARY_SIZES if is_binary else UNIT_SIZES
+        self.bytes: Callable[[int], str] = bytes_format(units, endless_word(tag), less_than, sizes)
+        self.price_unit: Callable[[int], str] = price_unit_format(units, sizes)
         self.percent = "{}%".format if plain else lru_cache(maxsize=256)(self._percent)
         self.number = lru_cache(maxsize=4096)(self._number)
         self.money = lru_cache(maxsize=4096)(self._money)
@@ -220,9 +225,9 @@ class Formats:
 
 
 @lru_cache(maxsize=256)
-def formats(tag: str, currency: str, *, is_narrow: bool = True) -> Formats:
+def formats(tag: str, currency: str, *, is_narrow: bool = True, is_binary: bool = False) -> Formats:
     """The formats of a language tag (``zh-CN``); see :func:`babel_locale`."""
-    return Formats(tag, currency, is_narrow=is_narrow)
+    return Formats(tag, currency, is_narrow=is_narrow, is_binary=is_binary)
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Bytes as a locale writes them: the decimal units of tariffs, cut and never rounded up."""
+"""Bytes as a locale writes them: in the units of tariffs, cut and never rounded up."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from babel.core import Locale
 
 UNIT_SIZES: Final = (10**3, 10**6, 10**9, 10**12)
+BINARY_SIZES: Final = (2**10, 2**20, 2**30, 2**40)
+"""For operators whose gigabyte has 1024 megabytes."""
 _NAMES: Final = (("kilo", "k"), ("mega", "M"), ("giga", "G"), ("tera", "T"))
 _SAMPLES: Final = (0, 1, 2, 3, 5, 6, 10, 11, 20, 21, 100, 101, 0.01, 1.5, 1.25, 2.25, 99.99)
 """One of each plural form of every language, with and without a fraction."""
@@ -35,41 +37,46 @@ def unit_formats(
 
 
 def bytes_format(
-    units: tuple[UnitFormat, ...], endless: str = "unlimited", less_than: str = "<{}"
+    units: tuple[UnitFormat, ...],
+    endless: str = "unlimited",
+    less_than: str = "<{}",
+    sizes: tuple[int, ...] = UNIT_SIZES,
 ) -> Callable[[int], str]:
     """Bytes for customers: ``1.25 GB``; less than a kilobyte ``<1 MB``, nothing and less ``0 MB``.
 
-    ``ENDLESS`` is shown as the word ``endless``.
+    ``ENDLESS`` is shown as the word ``endless``; ``sizes`` of the units in bytes.
     """
     kilo, mega, giga, tera = units
+    kilo_bytes, mega_bytes, giga_bytes, tera_bytes = sizes
     nothing, little = mega(0), less_than.format(mega(100))
 
     def readable(count: int) -> str:
-        if count >= 1_000_000_000:
-            if count >= 1_000_000_000_000:
+        if count >= giga_bytes:
+            if count >= tera_bytes:
                 if count >= ENDLESS:
                     return endless
-                return tera(count // 10_000_000_000)
-            return giga(count // 10_000_000)
-        if count >= 1_000_000:
-            return mega(count // 10_000)
-        if count >= 1000:
-            return kilo(count // 10)
+                return tera(count * 100 // tera_bytes)
+            return giga(count * 100 // giga_bytes)
+        if count >= mega_bytes:
+            return mega(count * 100 // mega_bytes)
+        if count >= kilo_bytes:
+            return kilo(count * 100 // kilo_bytes)
         return little if count > 0 else nothing
 
     return readable
 
 
-def price_unit_format(units: tuple[UnitFormat, ...]) -> Callable[[int], str]:
+def price_unit_format(
+    units: tuple[UnitFormat, ...], sizes: tuple[int, ...] = UNIT_SIZES
+) -> Callable[[int], str]:
     """What a price is for: ``MB``, ``10 kB``; nobody says "per 1 MB"."""
-    shown = bytes_format(units)
+    shown = bytes_format(units, sizes=sizes)
     single = {
-        size: unit(100).replace("1", "", 1).strip()
-        for size, unit in zip(UNIT_SIZES, units, strict=True)
+        size: unit(100).replace("1", "", 1).strip() for size, unit in zip(sizes, units, strict=True)
     }
 
     def readable(count: int) -> str:
-        return single.get(count) or (shown(count) if count >= UNIT_SIZES[0] else f"{count} B")
+        return single.get(count) or (shown(count) if count >= sizes[0] else f"{count} B")
 
     return readable
 

@@ -17,7 +17,8 @@ from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.notices.composing import keyword_in, owner_of, vocabulary_of
 from streamproc.core.reminding import last_day_before, threshold_of
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.texts.formats import Formats, formats
+from streamproc.core.texts.catalogue import formats_under
+from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.locales import given_in, in_locale
 from streamproc.core.texts.naming import category_name, kind_name, name_in, plan_name
 from streamproc.core.texts.template import compile_text
@@ -115,9 +116,7 @@ class _Words:
         self._owner = owner
         self._locale = locale
         self._rules = rules
-        self._shown: Formats = formats(
-            locale, rules.currency, is_narrow=rules.wording.has_narrow_signs
-        )
+        self._shown: Formats = formats_under(locale, rules)
         allowances = [one.id for plan in rules.plans.values() for one in plan.allowances]
         self.buckets = self._longest_first(
             name_in(rules.source_names.get(one), one, locale, rules)

@@ -114,15 +114,15 @@ def compile_text(
     currency: str = "XXX",
     given: Mapping[str, str] | None = None,
     *,
-    is_narrow: bool = True,
+    shown: Formats | None = None,
 ) -> Text:
-    """Raises :class:`TextError`. ``currency`` is that of the money placeholders; ``is_narrow``:
-    shown with its narrow sign.
+    """Raises :class:`TextError`. ``currency`` is that of the money placeholders; ``shown``: how
+    values are written, if not as usual in the locale.
 
     ``given``: what the rules file says in this locale for the placeholders of ``EVERYWHERE``. A
     text may show no other of them.
     """
-    compiler = _Compiler(known, formats(locale, currency, is_narrow=is_narrow))
+    compiler = _Compiler(known, shown or formats(locale, currency))
     nodes = compiler.filled_in(read_nodes(source), given or {})
     pieces = _pieces(nodes)
     render = compiler.nodes(nodes)

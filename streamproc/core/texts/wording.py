@@ -16,6 +16,8 @@ class Wording(Struct, frozen=True):
     """Of top-ups that are no pack, before the words that come with streamproc."""
     has_narrow_signs: bool = True
     """Whether money has its currency's narrow sign (``$``) or CLDR's standard one (``US$``)."""
+    has_binary_units: bool = False
+    """Whether a kilobyte is shown as 1024 bytes."""
     transliterated: frozenset[str] = frozenset()
     """Locales whose SMS are written without diacritics."""
 
