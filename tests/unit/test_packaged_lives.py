@@ -55,18 +55,18 @@ def test_what_ends_with_the_cycle_is_told_and_no_more() -> None:
                   welcome: Witamy! Plan Basic obejmuje 5 GB danych. Odpisz 0000, aby sprawdzić plan,
                     usługi i pozostałe dane.
 2026-01-10 10:00  use 4 GB
-     01-05 09:00  weekly-summary: Twoje dane (5.01, 09:00): bez nowego zużycia, zostało 5 GB.
-                    Rezygnacja: STOP RAPORT
+     01-05 09:00  weekly-summary: Dane (5.01, 09:00): bez nowego zużycia, zostało 5 GB. Rezygnacja:
+                    STOP RAPORT
                   (superseded low-balance 50)
                   low-balance: Pakiet Basic: zużyto 80%, zostało 1 GB (10.01, 10:00).
 2026-01-11 10:00  top-up 2 GB
 2026-01-28 10:00  pack week-3gb
-     01-12 09:00  weekly-summary: Twoje dane (12.01, 09:00): nowe zużycie 4 GB, zostało 3 GB.
-                    Rezygnacja: STOP RAPORT
-     01-19 09:00  weekly-summary: Twoje dane (19.01, 09:00): bez nowego zużycia, zostało 3 GB.
-                    Rezygnacja: STOP RAPORT
-     01-26 09:00  weekly-summary: Twoje dane (26.01, 09:00): bez nowego zużycia, zostało 3 GB.
-                    Rezygnacja: STOP RAPORT
+     01-12 09:00  weekly-summary: Dane (12.01, 09:00): nowe zużycie 4 GB, zostało 3 GB. Rezygnacja:
+                    STOP RAPORT
+     01-19 09:00  weekly-summary: Dane (19.01, 09:00): bez nowego zużycia, zostało 3 GB. Rezygnacja:
+                    STOP RAPORT
+     01-26 09:00  weekly-summary: Dane (26.01, 09:00): bez nowego zużycia, zostało 3 GB. Rezygnacja:
+                    STOP RAPORT
 2026-01-29 12:00  wait
      01-29 10:00  cycle-end: Okres rozliczeniowy kończy się z końcem dnia 31 stycznia.
                     Niewykorzystane 1 GB wtedy przepadnie.
@@ -76,8 +76,8 @@ def test_what_ends_with_the_cycle_is_told_and_no_more() -> None:
                   balance: Pozostałe dane (30.01, 12:01): tygodniowy 3 GB (do 4.02, 10:00); Basic 1
                     GB; dodatkowy 2 GB. Okres rozliczeniowy do 31.01 włącznie.
 2026-02-03 12:00  wait
-     02-02 09:00  weekly-summary: Twoje dane (2.02, 09:00): bez nowego zużycia, zostało 10 GB.
-                    Rezygnacja: STOP RAPORT
+     02-02 09:00  weekly-summary: Dane (2.02, 09:00): bez nowego zużycia, zostało 10 GB. Rezygnacja:
+                    STOP RAPORT
      02-03 10:00  pack-expiry: Pakiet tygodniowy wygasa 4 lutego o 10:00. Zostało 3 GB.
 """
     )
