@@ -208,7 +208,8 @@ class Post:
         """Everybody reads what may be read now, the most urgent first; the rest waits."""
         self.number += 1
         letters = sorted(letters, key=lambda one: urgency_of(one.rule, rules))
-        desk = _Desk(self, [self._with_its_like(one, rules) for one in letters], at_ms, rules)
+        joined = dict.fromkeys(self._with_its_like(one, rules) for one in letters)
+        desk = _Desk(self, list(joined), at_ms, rules)
         for to in dict.fromkeys(to for one in desk.letters for to in self.readers(one, rules)):
             desk.serve(to)
         desk.close()

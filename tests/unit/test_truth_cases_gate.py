@@ -8,8 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
+from streamproc.core.alerts import sending
+from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.policy import AlertPolicy, Cap, QuietHours
 from streamproc.core.alerts.state import Mark, Waiting
+from streamproc.core.alerts.timed import TIMED
 from streamproc.core.effects import Audited, Cause, Effect, Reminder
 from streamproc.core.events import (
     MemberJoined,
@@ -537,3 +540,38 @@ def test_a_packed_message_of_an_earlier_version_is_read() -> None:
     found = msgspec.msgpack.decode(msgspec.msgpack.encode([*old, cause]), type=Waiting)
     assert found.marks == [Mark(5, "a", 50, 1), Mark(6, "b", 80, 2)]
     assert found.lower == found.told == []
+
+
+# Bounds
+
+
+def test_of_many_steps_passed_in_a_night_the_last_ones_are_kept() -> None:
+    text = "rules:\n  - {id: step, kind: every_bytes, step_bytes: 10, category: c,"
+    text += " texts: {en: '{threshold}'}}\n"
+    one = line(text, head=NIGHT_HEAD)
+    one.use(1000, at=1.5)
+    for number in range(40):
+        one.use(10, at=1.95 + number / 10_000)
+    extra = one.account.extra
+    assert extra is not None
+    (waiting,) = extra.waiting
+    assert [mark.threshold for mark in waiting.lower] == [10, *range(210, 400, 10)]
+    one.send(UsageRefunded, 1.97, refunded_bytes=55)
+    levels = [one.threshold for one in one.reach(day(2.5)) if isinstance(one, Reminder)]
+    assert [one and one.value for one in levels] == [340]
+    assert one.account.extra is None
+
+
+def test_late_summaries_that_take_the_place_of_one_that_waits_are_one_message() -> None:
+    """Two of one rule at one instant, as a move to another zone may bring them."""
+    text = "rules:\n  - {id: daily, kind: usage_summary, every: day, at: '23:00', category: c,"
+    text += " texts: {en: '{used}'}}\n"
+    one = line(text)
+    account, (rule,) = one.account, one.rules.timed_rules
+    cause = Cause(due_time=day(2))
+    old = Waiting("timed", "daily", [Mark(1, arming=1)], 1, to_ms(day(9)), 0, cause)
+    extra_of(account).waiting = [old]
+    late = [Message(TIMED, rule, Mark(number, arming=number), cause) for number in (2, 3)]
+    effects = sending.submit(account, "861380000", late, to_ms(day(2)), one.rules)
+    assert [type(one) for one in effects] == [Audited, Audited, Reminder]
+    assert extra_of(account).waiting == []

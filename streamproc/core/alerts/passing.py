@@ -64,7 +64,9 @@ class Pass:
 
     def run(self, entries: list[Entry]) -> None:
         """Send or hold them."""
-        self.entries = [self._joined(one) for one in sorted(entries, key=_urgency)]
+        joined = [self._joined(one) for one in sorted(entries, key=_urgency)]
+        # Several may have taken the place of the same one.
+        self.entries = list({id(one.waiting): one for one in joined}.values())
         everybody: dict[str, list[Entry]] = {}
         for entry in self.entries:
             for to in recipients_left(entry, self.account):
