@@ -11,6 +11,7 @@ from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.effects import Audited, Effect, Reminder
 from streamproc.core.events import PreferencesSet, UsageRefunded
 from streamproc.core.texts.formats import formats
+from tests.property.budget import budget
 from tests.support.line import Line, day
 from tests.unit.test_period_used import RULES
 
@@ -34,6 +35,7 @@ class Count:
                 self.by_rule["weekly"] = 0
 
 
+@budget(100)
 @given(seed=st.integers(0, 1 << 32))
 def test_periods_are_what_was_charged_since(seed: int) -> None:
     chance = random.Random(seed)
