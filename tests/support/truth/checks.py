@@ -20,6 +20,7 @@ from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.claims import claims_of
 from tests.support.truth.debts import Debts
 from tests.support.truth.figures import OF_BUCKET, OF_END, SCRIPTS, Facts
+from tests.support.truth.periods import Periods
 from tests.support.truth.play import Player, Scene
 from tests.support.truth.reading import Shown, Taken, Unreadable
 from tests.support.truth.shown import (
@@ -69,6 +70,7 @@ class Reader:
     findings: list[Finding] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    periods: Periods = field(default_factory=Periods)
     debts: Debts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,6 +80,8 @@ class Reader:
         """All messages of a scene."""
         if scene.event is not None:
             self.events.append(scene.event)
+        ahead = list(scene.states)
+        event_ms = scene.event["time"] if scene.event is not None else None
         self.findings += [
             Finding("lost", debt.rule.kind, str(debt), why, where=self.where)
             for debt, why in self.debts.read(scene)
@@ -88,10 +92,13 @@ class Reader:
             self.findings.append(found)
         for message in scene.messages:
             self.messages += 1
+            self.periods.reach(ahead, to_ms(message.as_of), event_ms)
             self.findings += [
                 one._replace(text=message.text, where=self.where)
                 for one in self.of_message(message, scene)
             ]
+            self.periods.told(message, scene)
+        self.periods.reach(ahead, float("inf"), event_ms)
 
     def of_message(self, message: Reminder, scene: Scene) -> list[Finding]:
         """What is not true of a message in any state of the account at its instant."""
@@ -292,6 +299,8 @@ class Reader:
 
     def _told(self, facts: Facts, name: str) -> Any:
         """What a placeholder must show."""
+        if name == "period_used":
+            return self.periods.used(facts)
         if name in facts.given:
             return facts.given[name]
         kind = facts.message.kind
