@@ -30,6 +30,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                     MB (ohne MwSt.). Um Kosten zu vermeiden, schalten Sie Datenroaming in den
                     Einstellungen aus.
 2026-01-22 09:00  use 199 MB in us
+                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (22.1., 09:00). Preis:
+                    0,20 € je MB (ohne MwSt.).
 2026-01-22 10:00  use 1 MB in us
                   limit-near: Datenroaming: Sie haben 40,00 € Ihres Limits von 50,00 € (ohne MwSt.)
                     verbraucht. Am Limit endet das Datenroaming, außer Sie stimmen weiteren Kosten
@@ -66,6 +68,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   policy roaming-stop restored
 2026-02-16 10:00  use 1 GB in us
 2026-03-15 10:00  use 400 MB in us
+                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (15.3., 10:00). Preis:
+                    0,20 € je MB (ohne MwSt.).
 2026-03-20 10:00  restore roaming
                   (cost_cap_restored)
                   (merged limit-near 80)
@@ -77,6 +81,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
      04-15 00:00  policy roaming-stop restored
 2026-04-16 10:00  use 210 MB in us
                   (opted_out limit-near 80)
+                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (16.4., 10:00). Preis:
+                    0,20 € je MB (ohne MwSt.).
 2026-04-16 11:00  use 40 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
                     ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
@@ -95,6 +101,8 @@ def test_eu_roaming_back_under_the_limit_below_eighty_percent() -> None:
 2026-05-01 01:00  consent roaming until revoked
                   (cost_cap_lifted)
 2026-05-02 10:00  use 190 MB in ch
+                  roaming-begins: Vous utilisez des données en itinérance sans forfait voyage
+                    (02/05, 10:00). Prix : 0,20 € par Mo (hors TVA).
 2026-05-02 11:00  restore roaming
                   (cost_cap_restored)
 2026-05-02 12:00  use 10 MB in ch
@@ -105,6 +113,8 @@ def test_eu_roaming_back_under_the_limit_below_eighty_percent() -> None:
                   limit-near: Itinérance : vous avez utilisé 40,00 € de votre limite de 50,00 €
                     (hors TVA). Une fois la limite atteinte, les données sont coupées sauf accord de
                     votre part.
+                  roaming-begins: Vous utilisez des données en itinérance sans forfait voyage
+                    (02/06, 12:00). Prix : 0,20 € par Mo (hors TVA).
 """,
     )
 
@@ -281,6 +291,8 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
                     0,50 $ par Mo, suspendue à 100,00 $ par cycle, sauf accord du titulaire du
                     compte. Pour ne plus recevoir ces avis : STOP ITINERANCE
 2026-07-04 09:00  use 199 MB in us
+                  roaming-begins: Vous utilisez à l'étranger des données sans forfait voyage (4
+                    juill., 09 h 00). Prix : 0,50 $ par Mo.
 2026-07-04 10:00  use 1 MB in us
                   roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $
                     pour ce cycle. Pour continuer à 0,50 $ par Mo, le titulaire du compte doit
@@ -298,6 +310,7 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
                   policy roaming-stop restored
 2026-08-07 10:00  use 500 MB in us
      08-01 00:00  policy overage-stop restored
+                  (opted_out roaming-begins)
 2026-08-08 10:00  restore roaming
                   (cost_cap_restored)
                   roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $
