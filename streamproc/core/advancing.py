@@ -27,10 +27,12 @@ def do_instant(
     """
     out: list[Effect] = []
     before = balance_of(account)
+    # A pack that arrived late may have been over by then: what that means is so as of now.
+    at_ms = max(due_ms, account.clock_ms)
     # A reminder of this very instant speaks of the state before the cycle or pack ends.
     told: list[Effect] = []
     if account.extra is not None:
-        told.extend(sending.release(account, subscriber, due_ms, wall_ms, rules))
+        told.extend(sending.release(account, subscriber, at_ms, max(at_ms, wall_ms), rules))
     _remind_due(account, subscriber, due_ms, wall_ms, rules, told)
     told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
     if rules.has_checks:
@@ -43,15 +45,15 @@ def do_instant(
         forget_forecasts(account)
         forget_cycle(account, rules)
     if ended and figures:  # after the new cycle's grants: they may be there instead
-        ended += sending.after_expiry(account, subscriber, figures, due_ms, rules)
+        ended += sending.after_expiry(account, subscriber, figures, at_ms, rules)
     if account.extra is not None:
-        cause = Cause(due_time=from_ms(due_ms))
-        ended += sending.after_change(account, subscriber, due_ms, cause, rules)
+        cause = Cause(due_time=from_ms(at_ms))
+        ended += sending.after_change(account, subscriber, at_ms, cause, rules)
     if ended:
         out.extend(explained(ended, before, balance_of(account)))
     if account.extra is not None or account.plan in rules.policies:
-        cause = Cause(due_time=from_ms(due_ms))
-        out.extend(policy_changes(account, subscriber, due_ms, cause, rules))
+        cause = Cause(due_time=from_ms(at_ms))
+        out.extend(policy_changes(account, subscriber, at_ms, cause, rules))
     # A validity may end before the present (a late top-up); the clock never runs backwards, or
     # reminders would be sent twice.
     account.clock_ms = max(account.clock_ms, due_ms)

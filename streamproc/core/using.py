@@ -91,6 +91,7 @@ def use(
             cause,
             rules,
             event.member if isinstance(event.member, str) else "",
+            is_of_cycle=cycle is None,
         )
     out.extend(told)
     if not out:

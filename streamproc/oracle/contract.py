@@ -181,9 +181,11 @@ class Contract:
 
     def do_moment(self, at_ms: int, rules: Rulebook) -> None:
         """Do everything of one instant: reminders first, they speak of what was until then."""
-        self.show(at_ms)
+        # The end of a pack that came late may lie behind: what is said of it is as of now.
+        now_ms = max(at_ms, self.done_ms)
+        self.show(now_ms)
         due = [timer for timer in timers(self, rules, self.done_ms) if timer.sent == at_ms]
-        self.post.go_on(at_ms, rules)
+        self.post.go_on(now_ms, rules)
         self.post.offer([said_by(timer) for timer in due], at_ms, rules)
         self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
         self._look(at_ms, rules)
@@ -198,19 +200,19 @@ class Contract:
                     # Used up and over: neither late usage nor a refund has to do with it any more.
                     self.buckets.remove(bucket)
                 self._expire(bucket)
-        self.show(at_ms)
+        self.show(now_ms)
         if at_ms >= self.end_ms:
             self._roll(rules)
-            self.show(at_ms)
+            self.show(now_ms)
         gone = [
             Edge(rule, None, None)
             for rule in rules.watch_rules
             if rule.id in ending and not ending[rule.id] and figure_reaches(self, rule, None, rules)
         ]
-        self._tell_edges(gone, at_ms, rules)
-        self.judge(at_ms, rules)
-        self.tell_policies(at_ms, rules)
-        self.done_ms = max(self.done_ms, at_ms)
+        self._tell_edges(gone, now_ms, rules)
+        self.judge(now_ms, rules)
+        self.tell_policies(now_ms, rules)
+        self.done_ms = now_ms
 
     def _look(self, at_ms: int, rules: Rulebook) -> None:
         """Checks of an instant, and rules that are in force from then on."""
@@ -401,9 +403,11 @@ class Contract:
                 self.use_log.setdefault((rule.id, rule.window_ms), []).append((time_ms, used))
         reached_now = self._account_levels(rules, 0)
         for rule in rules.watch_rules:
+            if cycle is not None and rule.kind == "anomaly":
+                continue  # what was usual is another now, what was used is the same
             new = [one for one in reached_now[rule.id] if one not in reached_before[rule.id]]
             edges += [Edge(rule, None, value) for value in new]
-        self._tell_edges(edges, now_ms, rules, member, is_use=True)
+        self._tell_edges(edges, now_ms, rules, member, is_use=True, counts=cycle is None)
         self.tell_policies(now_ms, rules)
 
     def _account_levels(self, rules: Rulebook, time_ms: int) -> dict[str, list[int | None]]:
@@ -432,9 +436,10 @@ class Contract:
         member: str = "",
         also: list[News] | None = None,
         is_use: bool = False,
+        counts: bool = False,
     ) -> None:
         """One message of a rule, of the most urgent threshold of each bucket."""
-        fired = self.memory.fires(edges, at_ms, rules, is_use)
+        fired = self.memory.fires(edges, at_ms, rules, counts)
         news: list[News] = self.memory.judge(at_ms, rules) if is_use else []
         for name in dict.fromkeys(one.rule.id for one in fired):
             own = [one for one in fired if one.rule.id == name]

@@ -289,3 +289,23 @@ def test_a_cycle_of_an_earlier_release_is_one_allowance_of_all_usage() -> None:
     line.state = pack(account)
     line.use(40, LAST, 31.01)
     assert (january(line).used_bytes, january(line).overage_bytes) == (100, 30)
+
+
+def test_what_the_end_of_a_pack_that_came_late_means_is_so_as_of_now() -> None:
+    line = line_of("basic")
+    line.use(100, at=1)
+    effects = line.top_up(at=2, arrives=9, pack="day")  # over since day 3
+    assert decisions(effects) == ["topped_up"]
+    effects = line.reach(day(9))
+    assert [(one.rule, one.as_of) for one in reminders(effects)] == [("nothing", day(9))]
+    assert {one.time for one in effects if isinstance(one, PolicyChanged)} == {day(9)}
+
+
+def test_late_usage_is_none_of_the_events_that_are_counted() -> None:
+    rules = RULES.replace("- id: low\n", "- id: low\n    for_count: 2\n")
+    line = Line(load_rulebook(rules, "rules.yaml"))
+    line.activate(plan="basic")
+    line.reach(day(31))
+    assert thresholds(line.use(50, at=32)) == []
+    assert thresholds(line.use(1, LAST, 32.1)) == []
+    assert thresholds(line.use(1, at=32.2)) == [("low", 40)]

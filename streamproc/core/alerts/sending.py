@@ -65,16 +65,19 @@ def after_usage(
     cause: Cause,
     rules: Rulebook,
     member: str = "",
+    *,
+    is_of_cycle: bool = True,
 ) -> list[Effect]:
     """What thresholds that usage reached give reason to say, and alarms that it has ended.
 
-    ``before`` are the figures of watch rules before the usage, if any.
+    ``before`` are the figures of watch rules before the usage, if any. Late usage of a closed cycle
+    (not ``is_of_cycle``) is none of the events that ``for_count`` counts.
     """
     out: list[Effect] = []
     over: list[Message] = []
     if rules.tracked or account.extra is not None:
         slowed = alarms.end_slowed(account, before, as_of_ms, rules)
-        counted = alarms.count_usage(account, as_of_ms, rules)
+        counted = alarms.count_usage(account, as_of_ms, rules) if is_of_cycle else []
         edges, out = alarms.note(account, subscriber, edges, counted, as_of_ms, cause, rules)
         over, resolved = alarms.rejudge(account, subscriber, as_of_ms, cause, rules, slowed)
         out += resolved
