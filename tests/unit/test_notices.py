@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import UNSET
 
 from streamproc.core.alerts.policy import PLAIN
-from streamproc.core.effects import ConfirmationDecided
+from streamproc.core.effects import Audited, ConfirmationDecided
 from streamproc.core.events import PreferencesSet, ProfileChanged
 from tests.support.line import day, decisions, reasons
 from tests.support.talking import (
@@ -297,3 +298,15 @@ def test_nothing_of_a_contract_is_kept_for_the_next_one() -> None:
     assert line.account.extra is not None
     line.close(3)
     assert line.account.extra is None
+
+
+def test_the_audit_names_no_bucket_for_a_notice() -> None:
+    """Its mark names a request, or a service, where others name a bucket."""
+    hours = "alerts: {quiet_hours: {start: '00:00', end: '08:00'}}\n"
+    line = Talking(talking_rules(("version: 1\n", f"version: 1\n{hours}")))
+    line.begin(services=["music"])
+    line.subscribe("music", 1.1)
+    line.charge("music", 500, 1.2)
+    held = [one for one in line.effects if isinstance(one, Audited) and "until_ms" in one.figures]
+    assert held
+    assert all(one.bucket is UNSET for one in held)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
 from msgspec import UNSET, UnsetType
 
 from streamproc.core.alerts.policy import Spoken
 from streamproc.core.alerts.state import Mark, Waiting
 from streamproc.core.effects import Audited, Cause, Effect, audited
 from streamproc.core.instants import from_ms
+from streamproc.core.notices.catalogue import NoticeKind
+
+NOTICES: Final = "notice"
+"""The speaker of notices, whose marks name a request or a service where others name a bucket."""
+_NOTICES: Final = frozenset(get_args(NoticeKind))
 
 
 def refused(
@@ -19,7 +26,7 @@ def refused(
         at_ms,
         cause,
         rule=rule.id,
-        bucket=mark.bucket or UNSET,
+        bucket=(mark.bucket or UNSET) if rule.kind not in _NOTICES else UNSET,
         threshold=mark.threshold if mark.threshold >= 0 else UNSET,
         category=rule.category,
     )
@@ -61,8 +68,9 @@ def audit_mark(
 ) -> None:
     """The record of one reason. ``until_ms`` tells how long it is held; of recipients ``to`` a
     single member of a pool is named."""
+    bucket = mark.bucket if waiting.speaker != NOTICES else ""
     record = of_level(
-        decision, subscriber, waiting.rule, mark.bucket, mark.threshold, at_ms, cause,
+        decision, subscriber, waiting.rule, bucket, mark.threshold, at_ms, cause,
         to[0] if len(to) == 1 and to[0] else UNSET,
     )  # fmt: skip
     if until_ms:

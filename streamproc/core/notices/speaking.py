@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from streamproc.core.alerts.message import Message, Speaker
 from streamproc.core.alerts.policy import Spoken
+from streamproc.core.alerts.records import NOTICES
 from streamproc.core.alerts.state import Mark
 from streamproc.core.calendar import local_minute
 from streamproc.core.effects import Cause, Effect
@@ -199,4 +200,4 @@ def _say(
     ]
 
 
-NOTICE = Speaker("notice", _find, _is_true, _say, of_own_number, is_alone=True)
+NOTICE = Speaker(NOTICES, _find, _is_true, _say, of_own_number, is_alone=True)
