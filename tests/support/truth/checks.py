@@ -253,7 +253,7 @@ class Reader:
         template = facts.rule.texts[message.locale]
         self.checks += 1
         readers = (self.player.locale, self.player.locale_before)
-        if not any(can_read(one, message.locale) for one in readers):
+        if not any(one and can_read(one, message.locale) for one in readers) and any(readers):
             yield Finding("language", message.kind, message.locale, self.player.locale)
         try:
             said = reading.read(template, message.text)
