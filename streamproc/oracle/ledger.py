@@ -18,8 +18,11 @@ ADDING = (
     *("account.opted_out", "account.member_joined"),
 )
 """What may give an account another part."""
-LESSENING = ("account.plan_changed", "account.member_joined", "account.cost_cap_restored")
-"""What may leave less than there was."""
+LESSENING = (
+    *("account.plan_changed", "account.member_joined"),
+    *("account.cost_cap_lifted", "account.cost_cap_restored"),
+)
+"""What may leave less than there was, or let the next byte cost."""
 TOTALS = (
     *("start", "end", "granted", "used", "expired", "overage", "late", "rolled", "spent"),
     "endless",

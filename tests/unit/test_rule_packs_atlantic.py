@@ -45,6 +45,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-22 23:31  use 4 MB in us
 2026-01-23 08:00  consent roaming
                   (cost_cap_lifted)
+                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (23.1., 08:00). Preis:
+                    0,20 € je MB (ohne MwSt.).
                   policy roaming-stop restored
 2026-01-23 09:00  use 100 MB in us
 2026-01-24 08:00  restore roaming
@@ -65,6 +67,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   policy roaming-stop barred
 2026-02-16 09:00  consent roaming until revoked
                   (cost_cap_lifted)
+                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (16.2., 09:00). Preis:
+                    0,20 € je MB (ohne MwSt.).
                   policy roaming-stop restored
 2026-02-16 10:00  use 1 GB in us
 2026-03-15 10:00  use 400 MB in us
@@ -257,6 +261,10 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-10 19:01  use 3 MB by child
 2026-03-11 08:00  consent
                   (cost_cap_lifted)
+                  overage-begins to parent: Your data in Canada is used up (Mar 11, 8:00 a.m.). More
+                    data costs $0.05 per MB.
+                  overage-begins to child: Your data in Canada is used up (Mar 11, 8:00 a.m.). More
+                    data costs $0.05 per MB.
                   policy overage-stop restored
 2026-03-11 09:00  use 100 MB by child
 2026-03-20 10:00  restore
@@ -307,6 +315,7 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
                   policy overage-stop barred
 2026-07-07 10:00  consent roaming until revoked
                   (cost_cap_lifted)
+                  (opted_out roaming-begins)
                   policy roaming-stop restored
 2026-08-07 10:00  use 500 MB in us
      08-01 00:00  policy overage-stop restored

@@ -16,15 +16,15 @@ from streamproc.core.alerts.own import own_of
 from streamproc.core.alerts.rules import WatchRule
 from streamproc.core.alerts.watch import reached_of
 from streamproc.core.charging import crossings_between
-from streamproc.core.events import CostCapRestored, MemberJoined, PlanChanged
+from streamproc.core.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
 from streamproc.core.model import UNLIMITED, Account, Bucket
 from streamproc.core.quota.catalogue import Tier
 from streamproc.core.quota.pools import cap_bucket
 from streamproc.core.quota.tariffs import next_tier
 from streamproc.core.rulebook import Rulebook
 
-LESSENING: Final = (PlanChanged, MemberJoined, CostCapRestored)
-"""Events that may leave less than before."""
+LESSENING: Final = (PlanChanged, MemberJoined, CostCapLifted, CostCapRestored)
+"""Events that may leave less than before, or let the next byte cost."""
 
 _WATCHED: Final = ("zero_balance", "overage_started", "spend_amount", "spend_percent")
 """Kinds of watch rules whose threshold such a change may reach."""
