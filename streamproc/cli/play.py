@@ -27,23 +27,22 @@ _EVENTS_SUFFIXES = frozenset({".ndjson", ".jsonl"})
 
 
 class _Engine:
-    """The worker in memory, with one partition."""
+    """The worker in memory."""
 
     def __init__(self, worker: VirtualWorker) -> None:
         self._worker = worker
 
-    @property
-    def next_due_ms(self) -> int:
-        return self._worker.next_due_ms(0)
+    def next_due_ms(self, partition: int) -> int:
+        return self._worker.next_due_ms(partition)
 
-    def reach(self, now_ms: int) -> None:
-        self._worker.reach(0, now_ms)
+    def reach(self, partition: int, now_ms: int) -> None:
+        self._worker.reach(partition, now_ms)
 
     def apply(self, record: LogRecord) -> None:
         self._worker.apply(input_records([record]))
 
-    def account(self, key: bytes) -> Account | None:
-        return self._worker.account(0, key)
+    def account(self, partition: int, key: bytes) -> Account | None:
+        return self._worker.account(partition, key)
 
 
 @click.command(short_help="Show what rules make of a file of events.")

@@ -58,8 +58,10 @@ class SimulatedInput:
         if form == "recording":
             yield from _recorded(path)
         elif form == "events":
+            partitions: dict[str, int] = {}
             for line, arrived_ms in arrivals(event_lines(path, self.bad)):
-                yield line.record(arrived_ms)
+                number = partitions.setdefault(line.event.subscriber, len(partitions))
+                yield line.record(arrived_ms, number)
         else:
             raise NoEventsError(str(path), form)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,41 @@ def test_usage_of_which_nothing_follows_is_told_together(folder: Path) -> None:
 def test_an_event_behind_a_later_one_arrives_late(folder: Path) -> None:
     shown = play([activated(), used(6.5, 1000), used(6.25, 1000)]).stdout
     assert "12:00    1 kB used, at Tue 6 Jan 2026 06:00: it arrived late" in shown
+
+
+def test_each_subscriber_has_a_clock_of_its_own(folder: Path) -> None:
+    """A file written subscriber by subscriber is played as one in order of time."""
+    other = "34600000002"
+    mine = [activated(), used(6, 600_000), used(25, 850_000)]
+    theirs = [activated(who=other), used(6, 600_000, who=other), used(8, 300_000, who=other)]
+    mixed = [one for two in zip(mine, theirs, strict=True) for one in two]
+    for events in (mine + theirs, theirs + mine, mixed):
+        result = play(events)
+        assert result.exit_code == 0
+        assert "late" not in result.stdout
+        found = documents(events)
+        said = {(one["to"], one["time"][:10], one["text"]) for one in found if one["type"] == "sms"}
+        assert said == {
+            (WHO, "2026-01-06", "60% of data, 400 kB left"),
+            (WHO, "2026-01-25", "85% of data, 150 kB left"),
+            (other, "2026-01-06", "60% of data, 400 kB left"),
+            (other, "2026-01-08", "90% of data, 100 kB left"),
+        }
+        instants = [datetime.fromisoformat(one["time"]) for one in found if "time" in one]
+        assert instants == sorted(instants)
+    # Compared with itself, all of it is read, and nothing is too late.
+    write(mine + theirs)
+    more = ["--rules", "rules.yaml", "--present", "rules.yaml", "--from", "events.ndjson"]
+    compared = CliRunner().invoke(main, ["simulate", *more])
+    assert compared.exit_code == 0
+    assert "rejected" not in compared.output
+    # A wrong year moves only its own clock, and not that if its subscriber goes on.
+    wrong = used(6.5, 1, time="2062-01-06T00:00:00+01:00")
+    shown = play([*mine[:2], wrong, mine[2], *theirs])
+    assert shown.exit_code == 1
+    assert "rejected: time_in_future" in shown.stderr
+    assert shown.stderr.count("\n") == 1
+    assert "late" not in shown.stdout
 
 
 def test_a_late_event_is_charged_to_the_cycle_in_which_it_happened(folder: Path) -> None:

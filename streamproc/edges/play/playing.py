@@ -1,7 +1,8 @@
-"""Moves the clock through a file's events, and keeps what happens at each instant.
+"""Moves clocks through a file's events, and keeps what happens at each instant.
 
-An event arrives at its own time; one that is earlier than those before it in the file arrives late,
-right after them. What falls due in between is done at its own instant.
+Each subscriber has a clock of its own. An event arrives at its own time; one that is earlier than
+those of its subscriber before it in the file arrives late, right after them. What falls due in
+between is done at its own instant.
 """
 
 from __future__ import annotations
@@ -24,19 +25,21 @@ Kind = TypeVar("Kind", bound=Effect)
 
 
 class Engine(Protocol):
-    """A worker in memory that owns one partition; what it sends goes to :meth:`Play.take`."""
+    """A worker in memory; what it sends goes to :meth:`Play.take`.
 
-    @property
-    def next_due_ms(self) -> int:
-        """Nothing is due earlier."""
+    Partitions have clocks of their own, so each subscriber is played in one of its own.
+    """
 
-    def reach(self, now_ms: int) -> None:
-        """Let time pass."""
+    def next_due_ms(self, partition: int) -> int:
+        """Nothing of a partition is due earlier."""
+
+    def reach(self, partition: int, now_ms: int) -> None:
+        """Let time pass in a partition."""
 
     def apply(self, record: LogRecord) -> None:
-        """Apply a record."""
+        """Apply a record in its partition."""
 
-    def account(self, key: bytes) -> Account | None:
+    def account(self, partition: int, key: bytes) -> Account | None:
         """A subscriber's state; None if nothing is known."""
 
 
@@ -120,93 +123,108 @@ class Play:
     def __init__(self, rules: Rulebook) -> None:
         self._rules = rules
         self._pending: list[Effect] = []
-        self._known: dict[str, Balances | None] = {}
-        """Balances of each subscriber after its last moment."""
-        self._lines: dict[int, Line] = {}
-        self._moments: list[Moment] = []
-        self._now_ms = 0
 
     def take(self, value: bytes) -> None:
         """An output record."""
         self._pending.append(decode_effect(value))
 
     def run(self, engine: Engine, lines: Iterable[Line], until_ms: int | None) -> Played:
-        """Play lines in their order, then let time pass.
+        """Play each subscriber's lines in their order, then let time pass.
 
         Without ``until_ms`` it ends a day after the last billing cycle that an event was in: by
         then summaries and ends of packs in it are told, and what quiet hours held back is out.
         """
         left_out = 0
+        lives: dict[str, _Life] = {}
         for line, arrived_ms in arrivals(lines):
             if until_ms is not None and arrived_ms >= until_ms:
                 left_out += 1
                 continue
-            self._lines[line.number] = line
-            self._event(engine, line, arrived_ms)
-        end_ms = self._default_end_ms() if until_ms is None else until_ms
-        self._pass_time(engine, end_ms)
-        _look_ahead(self._moments)
-        return Played(self._moments, end_ms, left_out, until_ms is None)
+            subscriber = line.event.subscriber
+            life = lives.get(subscriber)
+            if life is None:
+                life = lives[subscriber] = _Life(self, engine, subscriber, len(lives))
+            life.event(line, arrived_ms)
+        end_ms = self._default_end_ms(lives.values()) if until_ms is None else until_ms
+        for life in lives.values():
+            life.pass_time(end_ms)
+        moments = _in_order(lives.values())
+        _look_ahead(moments)
+        return Played(moments, end_ms, left_out, until_ms is None)
 
-    def _event(self, engine: Engine, line: Line, arrived_ms: int) -> None:
-        self._pass_time(engine, arrived_ms)
-        # One of the year 9999 is refused: the clock does not follow it.
-        if arrived_ms < LAST_MS:
-            self._now_ms = max(self._now_ms, arrived_ms)
-        engine.apply(line.record(arrived_ms))
-        subscriber = line.event.subscriber
-        moment = self._begin(self._now_ms, subscriber, line)
-        moment.effects = self._taken()
-        moment.after = self._look(engine, subscriber)
-
-    def _pass_time(self, engine: Engine, until_ms: int) -> None:
-        """Do what falls due up to an instant, each instant by itself."""
-        if until_ms >= LAST_MS:
-            return
-        while (due_ms := engine.next_due_ms) <= until_ms:
-            engine.reach(due_ms)
-            effects = self._taken()
-            self._now_ms = max(self._now_ms, due_ms)
-            by_subscriber: dict[str, list[Effect]] = {}
-            for effect in effects:
-                by_subscriber.setdefault(self._whose(effect), []).append(effect)
-            for subscriber, some in by_subscriber.items():
-                moment = self._begin(due_ms, subscriber, None)
-                moment.effects = some
-                moment.after = self._look(engine, subscriber)
-        engine.reach(until_ms)
-        self._now_ms = max(self._now_ms, until_ms)
-
-    def _begin(self, time_ms: int, subscriber: str, line: Line | None) -> Moment:
-        known = self._known.get(subscriber)
-        moment = Moment(len(self._moments) + 1, time_ms, subscriber, line, known)
-        self._moments.append(moment)
-        return moment
-
-    def _look(self, engine: Engine, subscriber: str) -> Balances | None:
-        found = balances_of(engine.account(subscriber.encode()), self._rules)
-        self._known[subscriber] = found
-        return found
-
-    def _taken(self) -> list[Effect]:
+    def taken(self) -> list[Effect]:
+        """What came since it was asked last."""
         taken, self._pending = self._pending, []
         return taken
 
-    def _whose(self, effect: Effect) -> str:
-        if isinstance(effect, Rejected):
-            return self._lines[effect.offset].event.subscriber
-        return effect.subscriber
+    def balances(self, account: Account | None) -> Balances | None:
+        """Of a subscriber's state."""
+        return balances_of(account, self._rules)
 
-    def _default_end_ms(self) -> int:
-        ends = [
-            one.cycle_end_ms
-            for one in self._known.values()
-            if one is not None and one.status == "active" and one.cycle_end_ms < LAST_MS
-        ]
-        if any(one is not None and one.status == UNKNOWN for one in self._known.values()):
-            # Events without an activation are given up then.
-            ends.append(self._now_ms + self._rules.limits.hold_unknown_ms)
-        return min(max([self._now_ms, *ends]) + DAY_MS, LAST_MS - 1)
+    def _default_end_ms(self, lives: Iterable[_Life]) -> int:
+        ends = [0]
+        for life in lives:
+            ends.append(life.now_ms)
+            known = life.known
+            if known is not None and known.status == "active" and known.cycle_end_ms < LAST_MS:
+                ends.append(known.cycle_end_ms)
+            if known is not None and known.status == UNKNOWN:
+                # Events without an activation are given up then.
+                ends.append(life.now_ms + self._rules.limits.hold_unknown_ms)
+        return min(max(ends) + DAY_MS, LAST_MS - 1)
+
+
+class _Life:
+    """One subscriber's events, by a clock and in a partition of its own."""
+
+    def __init__(self, play: Play, engine: Engine, subscriber: str, partition: int) -> None:
+        self._play = play
+        self._engine = engine
+        self._subscriber = subscriber
+        self._partition = partition
+        self.known: Balances | None = None
+        """Balances after the last moment."""
+        self.moments: list[tuple[int, Moment]] = []
+        """With the clock at each."""
+        self.now_ms = 0
+
+    def event(self, line: Line, arrived_ms: int) -> None:
+        """Let time pass until an event arrives, and apply it."""
+        self.pass_time(arrived_ms)
+        # One of the year 9999 is refused: the clock does not follow it.
+        if arrived_ms < LAST_MS:
+            self.now_ms = max(self.now_ms, arrived_ms)
+        self._engine.apply(line.record(arrived_ms, self._partition))
+        self._add(self.now_ms, line)
+
+    def pass_time(self, until_ms: int) -> None:
+        """Do what falls due up to an instant, each instant by itself."""
+        if until_ms >= LAST_MS:
+            return
+        while (due_ms := self._engine.next_due_ms(self._partition)) <= until_ms:
+            self._engine.reach(self._partition, due_ms)
+            self.now_ms = max(self.now_ms, due_ms)
+            self._add(due_ms, None)
+        self._engine.reach(self._partition, until_ms)
+        self.now_ms = max(self.now_ms, until_ms)
+
+    def _add(self, time_ms: int, line: Line | None) -> None:
+        effects = self._play.taken()
+        if line is None and not effects:
+            return
+        moment = Moment(0, time_ms, self._subscriber, line, self.known, effects=effects)
+        account = self._engine.account(self._partition, self._subscriber.encode())
+        moment.after = self.known = self._play.balances(account)
+        self.moments.append((self.now_ms, moment))
+
+
+def _in_order(lives: Iterable[_Life]) -> list[Moment]:
+    """The moments of all in order of time, numbered so; each subscriber's keep their own order."""
+    clocked = sorted((one for life in lives for one in life.moments), key=lambda one: one[0])
+    moments = [moment for _, moment in clocked]
+    for number, moment in enumerate(moments, 1):
+        moment.number = number
+    return moments
 
 
 def _look_ahead(moments: list[Moment]) -> None:

@@ -48,9 +48,9 @@ class Line:
         """When it happened."""
         return to_ms(self.event.time)
 
-    def record(self, arrived_ms: int) -> LogRecord:
-        """As a log has it."""
-        return LogRecord(self.key, self.value, arrived_ms, (), 0, self.number, TOPIC)
+    def record(self, arrived_ms: int, partition: int) -> LogRecord:
+        """As a log has it; ``partition`` is one of the subscriber's own, with its own clock."""
+        return LogRecord(self.key, self.value, arrived_ms, (), partition, self.number, TOPIC)
 
 
 @dataclass
