@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from streamproc.contracts.rulesfile import RulesError
+from streamproc.contracts.rulesfile import RulesError, packaged_rulebook
 from streamproc.core.alerts.policy import Policy
 from streamproc.core.commands.parsing import Command, grammar_of
 from streamproc.core.model import pack
@@ -559,3 +559,10 @@ def test_what_is_over_leaves_a_plain_account() -> None:
     assert line.account.extra is not None
     line.reach(day(40))
     assert line.account.extra is None
+
+
+@pytest.mark.parametrize("text", ["STOP USAGE", "stop usage.", "停止提醒用量", "stop alerts!"])
+def test_the_packaged_rules_understand_usage_as_the_balance_alerts(text: str) -> None:
+    rules = packaged_rulebook("default.yaml")
+    assert rules.commands is not None
+    assert grammar_of(rules, rules.commands).parse(text) == Command("stop", "balance")

@@ -126,11 +126,11 @@ INDIA_COMBO = """
 2026-01-05 11:00  use 1 MB
                   half-used: कॉम्बो डेटा का 50% खर्च हुआ, 15 GB शेष (5 जन॰, 11:00)।
 2026-01-20 10:00  use 12 GB
-                  nearly-used: कॉम्बो डेटा का 90% खर्च हुआ, 3 GB शेष (20 जन॰, 10:00)। इसके बाद दूसरा
-                    पैक न होने पर दर ₹0.04 प्रति 10 kB।
+                  nearly-used: कॉम्बो डेटा का 90% खर्च हुआ, 3 GB शेष (20 जन॰, 10:00)। डेटा न बचने पर
+                    दर ₹0.04 प्रति 10 kB।
 2026-01-25 10:00  use 3 GB
-                  used-up: कॉम्बो डेटा का 100% समाप्त (25 जन॰, 10:00)। दूसरा पैक न होने पर दर ₹0.04
-                    प्रति 10 kB।
+                  used-up: कॉम्बो डेटा का 100% समाप्त (25 जन॰, 10:00)। डेटा न बचने पर दर ₹0.04 प्रति
+                    10 kB।
 2026-01-25 11:00  use 9 MB
                   data-costs: आपके डेटा के लिए अब कोई पैक नहीं (25 जन॰, 11:00): दर ₹0.04 प्रति 10
                     kB।
@@ -139,13 +139,13 @@ INDIA_COMBO = """
 2026-02-10 10:00  use 30 GB
                   (merged nearly-used 90)
                   (merged half-used 50)
-                  used-up: कॉम्बो डेटा का 100% समाप्त (10 फ़र॰, 10:00)। दूसरा पैक न होने पर दर ₹0.04
+                  used-up: कॉम्बो डेटा का 100% समाप्त (10 फ़र॰, 10:00)। डेटा न बचने पर दर ₹0.04
                     प्रति 10 kB।
 2026-02-15 10:00  pack day-1gb
 2026-02-15 11:00  use 910 MB
                   (merged half-used 50)
-                  nearly-used: डे पैक का 91% खर्च हुआ, 90 MB शेष (15 फ़र॰, 11:00)। इसके बाद दूसरा
-                    पैक न होने पर दर ₹0.04 प्रति 10 kB।
+                  nearly-used: डे पैक का 91% खर्च हुआ, 90 MB शेष (15 फ़र॰, 11:00)। डेटा न बचने पर दर
+                    ₹0.04 प्रति 10 kB।
 """
 
 INDIA_PREPAID = """
@@ -169,8 +169,8 @@ INDIA_PREPAID = """
 2026-01-04 10:00  use 450 MB
                   left: 50 MB of 28-day pack left (Jan 4, 10:00).
 2026-01-04 11:00  use 40 MB
-                  nearly-nothing-left: 10 MB of 28-day pack left (Jan 4, 11:00). Without another
-                    pack you then pay Rs 0.04 per 10 kB.
+                  nearly-nothing-left: 10 MB of 28-day pack left (Jan 4, 11:00). Once no data is
+                    left, you pay Rs 0.04 per 10 kB.
 2026-01-04 12:00  use 10 MB
                   (opted_out data-costs)
 2026-01-05 09:00  opt-out data-packs
@@ -178,8 +178,8 @@ INDIA_PREPAID = """
 2026-01-05 10:00  use 1995 MB
                   (superseded left 500000000)
                   (merged left 100000000)
-                  nearly-nothing-left: 5 MB of 28-day pack left (Jan 5, 10:00). Without another pack
-                    you then pay Rs 0.04 per 10 kB.
+                  nearly-nothing-left: 5 MB of 28-day pack left (Jan 5, 10:00). Once no data is
+                    left, you pay Rs 0.04 per 10 kB.
 2026-01-20 08:00  arrive world
                   abroad: Roaming: outside India. Data costs Rs 10.00 per MB. If you do not want to
                     use data, turn off data roaming.
@@ -193,19 +193,19 @@ INDIA_TWO_PACKS = """
 2026-01-06 10:00  use 14500 MB
                   (merged nearly-used 90)
                   (merged half-used 50)
-                  used-up: 100% of day pack used (Jan 6, 10:00). Without another pack you pay Rs
+                  used-up: 100% of day pack used (Jan 6, 10:00). Once no data is left, you pay Rs
                     0.04 per 10 kB.
                   half-used: 85% of Combo data used, 4.5 GB of 30 GB left (Jan 6, 10:00).
 2026-01-07 10:00  use 4500 MB
                   (merged nearly-used 90)
-                  used-up: 100% of Combo data used (Jan 7, 10:00). Without another pack you pay Rs
+                  used-up: 100% of Combo data used (Jan 7, 10:00). Once no data is left, you pay Rs
                     0.04 per 10 kB.
 2026-01-08 10:00  pack balance-2gb
 2026-01-08 11:00  use 2 GB
                   (superseded left 500000000)
                   (merged left 100000000)
-                  nearly-nothing-left: 28-day pack is used up (Jan 8, 11:00). Without another pack
-                    you then pay Rs 0.04 per 10 kB.
+                  nearly-nothing-left: 28-day pack is used up (Jan 8, 11:00). Once no data is left,
+                    you pay Rs 0.04 per 10 kB.
 2026-01-08 12:00  use 1 B
                   data-costs: No data pack covers your data in India now (Jan 8, 12:00): it costs Rs
                     0.04 per 10 kB.
@@ -219,3 +219,21 @@ INDIA_TWO_PACKS = """
 )
 def test_india_percentages_or_what_is_left_and_each_10_mb_without_a_pack(timeline: str) -> None:
     lives("india", timeline)
+
+
+INDIA_MORE_LEFT = """
+2026-01-01 09:00  activate combo-30gb Asia/Kolkata en
+2026-01-05 10:00  use 15 GB
+                  half-used: 50% of Combo data used, 15 GB of 30 GB left (Jan 5, 10:00).
+2026-01-06 09:00  pack balance-2gb
+2026-01-06 10:00  use 2 GB
+                  (superseded left 500000000)
+                  (merged left 100000000)
+                  nearly-nothing-left: 28-day pack is used up (Jan 6, 10:00). Once no data is left,
+                    you pay Rs 0.04 per 10 kB.
+"""
+
+
+def test_a_pack_that_is_used_up_says_no_price_for_what_another_bucket_covers() -> None:
+    """15 GB of the plan are left, without any other pack: the price is for later."""
+    lives("india", INDIA_MORE_LEFT)
