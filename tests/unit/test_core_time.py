@@ -8,11 +8,13 @@ import pytest
 
 from streamproc.contracts.rulesfile import RulesError, load_rulebook
 from streamproc.core.calendar import known_zone, local_instant_ms
+from streamproc.core.events import ProfileChanged
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.rulebook import Allowance, Plan, TimedRule
 from tests.support.line import (
     EXPIRY,
     GB,
+    SUBSCRIBER,
     TEXT,
     WEEKLY,
     Line,
@@ -76,6 +78,32 @@ def test_a_new_rule_does_not_remind_of_its_past() -> None:
     line.rules = rulebook(timed_rules=(WEEKLY, daily))
     effects = line.use(1, at=9.1) + line.reach(day(9.4))
     assert thresholds(effects) == [("daily", 0)]
+
+
+@pytest.mark.parametrize(
+    ("zones", "cron", "at_hour"),
+    [
+        (("Etc/UTC", "Etc/GMT-3"), "0 9,12 * * *", 9),
+        (("Etc/UTC", "Etc/GMT-3", "Etc/GMT-6"), "0 9,12,15 * * *", 9),
+        (("Etc/GMT+10", "Etc/GMT-14"), "0 9 * * *", 19),
+    ],
+    ids=["two times of a day", "two moves", "one time of two days"],
+)
+def test_two_local_times_at_one_instant_are_two_reminders(
+    zones: tuple[str, ...], cron: str, at_hour: int
+) -> None:
+    rule = TimedRule("cron", "cron", time(), TEXT, "s", False, 1, DAY_MS, DAY_MS, cron=cron)
+    line = Line(rulebook(timed_rules=(rule,)))
+    line.activate(zone=zones[0])
+    line.reach(day(3) + timedelta(hours=at_hour, minutes=-1))
+    effects = line.reach(day(3) + timedelta(hours=at_hour, minutes=5))
+    for number, name in enumerate(zones[1:]):
+        when = day(3) + timedelta(hours=at_hour, minutes=10 + number)
+        move = ProfileChanged(f"move-{number}", "crm", SUBSCRIBER, when, time_zone=name)
+        effects += line.feed(move, when)
+    found = reminders(effects)
+    assert len(found) == len(zones)
+    assert len({one.id for one in found}) == len(zones)
 
 
 def test_what_was_due_under_the_old_rules_is_not_lost_with_the_new_ones() -> None:

@@ -150,4 +150,4 @@ def message_of_due(
             bucket=bucket_id or UNSET,
             lateness_ms=lateness_ms,
         )
-    return Message(TIMED, rule, Mark(due.at_ms, bucket_id, arming=due.planned_ms), cause)
+    return Message(TIMED, rule, Mark(due.at_ms, bucket_id, arming=due.number), cause)

@@ -16,4 +16,7 @@ class Due(Struct, frozen=True, gc=False):
     rule: TimedRule
     bucket: Bucket | None
     planned_ms: int
-    """When it would be sent if nothing was spread: what names it."""
+    """When it would be sent if nothing was spread."""
+    number: int
+    """What tells it from the rule's others in the cycle (of the bucket): ``planned_ms``, or a
+    number less than 0 where another local time may have been the same instant."""

@@ -35,6 +35,8 @@ _CALENDAR_KINDS = ("usage_summary", "cron", "once")
 OF_ANY_ZONE = ("cycle_end", "expiry", "after_activation")
 """Kinds whose instants no clock decides."""
 
+_UTC = known_zone("UTC")
+
 Planned = Callable[[ZoneInfo], int]
 Occurrence = tuple[date, time, int]
 """Local day and time, and their instant in a zone."""
@@ -117,7 +119,7 @@ def coming(
     elif kind == "after_activation":
         at = _after_activation_ms(rule, account)
         if at > after_ms:
-            yield Due(at, rule, None, at)
+            yield Due(at, rule, None, at, at)
     else:
         yield from _in_calendar(rule, account, subscriber, after_ms, tz)
 
@@ -141,8 +143,20 @@ def _in_calendar(
         # Sent before the next occurrence is planned, so that their order stays.
         sent = sent_ms(rule, subscriber, planned, following[2] if following else NEVER_MS)
         if sent > after_ms and not _came_before_move(account, _local(day, at)):
-            yield Due(sent, rule, None, planned)
+            yield Due(sent, rule, None, planned, _number(account, day, at, planned))
         current = following if window_ms else next(series, None)
+
+
+def _number(account: Account, day: date, at: time, planned_ms: int) -> int:
+    """The number of an occurrence.
+
+    On the clocks of a zone that the subscriber has left, another local time may have been the same
+    instant, and its message sent then. So what was planned until the move has its local time as
+    its number, counted in milliseconds down from 0.
+    """
+    if all(planned_ms > move.until_ms for move in _moves_of(account)):
+        return planned_ms
+    return -local_instant_ms(day, at, _UTC)
 
 
 def _planned(rule: TimedRule, after_ms: int, tz: ZoneInfo) -> Iterator[Occurrence]:
@@ -185,7 +199,7 @@ def _in_cycle(
     day, planned = _in_cycle_ms(rule, account, tz)
     sent = sent_ms(rule, subscriber, planned, account.cycle_end_ms)
     if sent > after_ms and not _came_before_move(account, _local(day, rule.at)):
-        yield Due(sent, rule, None, planned)
+        yield Due(sent, rule, None, planned, planned)
 
 
 def _has_cause(rule: TimedRule, account: Account) -> bool:
@@ -232,7 +246,7 @@ def _after_cycle(
     planned = start_ms + 1
     sent = sent_ms(rule, subscriber, planned, account.cycle_end_ms)
     if sent > after_ms:
-        yield Due(sent, rule, None, planned)
+        yield Due(sent, rule, None, planned, planned)
 
 
 def _after_activation_ms(rule: TimedRule, account: Account) -> int:
@@ -248,13 +262,13 @@ def _of_buckets(
         if rule.kind == "expiry":
             at = bucket.expires_ms - rule.hours_before * HOUR_MS
             if at > max(after_ms, bucket.granted_ms):
-                yield Due(at, rule, bucket, at)
+                yield Due(at, rule, bucket, at, at)
             continue
         planned_in = partial(_before_expiry_ms, rule.days_before, rule.at, bucket.expires_ms)
         planned = planned_in(tz)
         sent = sent_ms(rule, subscriber, planned, bucket.expires_ms)
         if sent > max(after_ms, bucket.granted_ms) and not _came_before_move(account, planned_in):
-            yield Due(sent, rule, bucket, planned)
+            yield Due(sent, rule, bucket, planned, planned)
 
 
 def _is_about(rule: TimedRule, bucket: Bucket) -> bool:
