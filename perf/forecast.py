@@ -1,9 +1,10 @@
 """How far off forecasts are: ``python -m perf.forecast``.
 
 Two months of the workload go through the core under a rule of the kind ``forecast``. Of every
-billing cycle it is known afterwards when its allowances were used up, if they were; that is
-compared with what the rule foretold. Cycles that are cut off by the end, or in which the plan
-changed or the account closed, do not count: nobody can foresee that.
+billing cycle it is known afterwards when no home data was left for the first time, if ever; that is
+compared with what the rule foretold before. Cycles that are cut off by the end, in which the plan
+changed or the account closed, or in which data was added after a forecast, do not count: nobody can
+foresee that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.effects import Audited, Effect, Reminder
 from streamproc.core.events import Arrival, ClockAdvanced
 from streamproc.core.instants import DAY_MS, HOUR_MS, to_ms
-from streamproc.core.model import ACTIVE, ALLOWANCE, Account
+from streamproc.core.model import ACTIVE, Account
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.transition import advance, step
 from streamproc.edges.workload import WorkloadSettings, generate
@@ -105,7 +106,11 @@ def _note(
     for one in effects:
         if cycle is not None and isinstance(one, Audited) and one.decision in UNFORESEEN:
             cycle.is_whole = False
-        if cycle is not None and isinstance(one, Reminder) and cycle.told_ms is None:
+        if cycle is None or cycle.ran_out_ms is not None:
+            continue  # what is told when data came after it had run out is about that data
+        if isinstance(one, Audited) and one.decision == "topped_up" and cycle.told_ms is not None:
+            cycle.is_whole = False
+        if isinstance(one, Reminder) and cycle.told_ms is None:
             assert one.runs_out_time
             cycle.told_ms, cycle.foretold_ms = to_ms(one.as_of), to_ms(one.runs_out_time)
     if account is None or account.status != ACTIVE:
@@ -121,11 +126,9 @@ def _note(
 
 
 def _left_bytes(account: Account, rules: Rulebook) -> int:
-    """Of the allowances that cover everything: without them, data has run out."""
+    """Of what covers everything, packs and top-ups, too: without it, data has run out."""
     return sum(
-        bucket.remaining_bytes
-        for bucket in account.buckets
-        if bucket.kind == ALLOWANCE and bucket.source not in rules.scopes
+        bucket.remaining_bytes for bucket in account.buckets if bucket.source not in rules.scopes
     )
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rulebook import Rulebook, TimedRule
-from streamproc.oracle.buckets import Bucket, in_charge_order, of_one_kind_of_usage, remaining
+from streamproc.oracle.buckets import (
+    Bucket,
+    end_of,
+    in_charge_order,
+    is_home_data,
+    of_one_kind_of_usage,
+    remaining,
+)
 from streamproc.oracle.days import ONE_DAY, day_of, days_after, instant_of
+from streamproc.oracle.past import PLAN_KINDS, used_of
 
 if TYPE_CHECKING:
     from streamproc.oracle.contract import Contract
@@ -16,11 +25,18 @@ def _began_ms(contract: Contract) -> int:
     return max(contract.start_ms, contract.since_ms)
 
 
+def _of_forecast(contract: Contract, some: list[Bucket], rules: Rulebook) -> list[Bucket]:
+    """Those of some buckets that are for home data; if the plan has none, for what its first is."""
+    own = in_charge_order([one for one in contract.live() if one["kind"] in PLAN_KINDS])
+    if not own:
+        return []
+    first = None if any(is_home_data(one, rules) for one in own) else own[0]
+    return of_one_kind_of_usage(some, first, rules)
+
+
 def foreseen(contract: Contract, rules: Rulebook) -> list[Bucket]:
-    """What a forecast is about: allowances of home data; else those like the plan's first."""
-    own = in_charge_order([one for one in contract.live() if one["kind"] == "allowance"])
-    home = of_one_kind_of_usage(own, None, rules)
-    return home or (of_one_kind_of_usage(own, own[0], rules) if own else [])
+    """What a forecast is about: all that home data is charged to, in the order of charging."""
+    return in_charge_order(_of_forecast(contract, contract.live(), rules))
 
 
 def ending(contract: Contract, rule: TimedRule) -> list[Bucket]:
@@ -35,17 +51,49 @@ def ending(contract: Contract, rule: TimedRule) -> list[Bucket]:
     ]
 
 
+def out_ms(contract: Contract, at_ms: int, rules: Rulebook) -> Fraction | None:
+    """When nothing covers home data any more, at the rate so far; None: not in this cycle."""
+    live = foreseen(contract, rules)
+    over = [one for one in contract.buckets if one["over"] and one["stays"]]
+    every = [*live, *_of_forecast(contract, over, rules)]
+    used = sum(used_of(one, contract.number) for one in every)
+    return lasts_until(live, used, _began_ms(contract), at_ms, contract.end_ms)
+
+
+def lasts_until(
+    live: list[Bucket], used: int, began_ms: int, at_ms: int, cycle_end_ms: int
+) -> Fraction | None:
+    """When buckets, in the order of charging, end at a rate of ``used`` bytes since ``began_ms``.
+
+    From each end of a bucket to the next, the usage of that time is taken of what is valid in it.
+    """
+    past_ms = at_ms - began_ms
+    if not used or past_ms <= 0 or any(one["kind"] == "unlimited" for one in live):
+        return None
+    rate = Fraction(used, past_ms)
+    left = {one["id"]: Fraction(remaining(one)) for one in live}
+    begin_ms = at_ms
+    ends = {one["ends_ms"] for one in live if one["ends_ms"] is not None} | {cycle_end_ms}
+    for end_ms in sorted(one for one in ends if at_ms < one <= cycle_end_ms):
+        valid = [one["id"] for one in live if end_of(one) >= end_ms]
+        needed = rate * (end_ms - begin_ms)
+        if sum(left[name] for name in valid) < needed:
+            return begin_ms + sum(left[name] for name in valid) / rate
+        for name in valid:
+            taken = min(left[name], needed)
+            left[name] -= taken
+            needed -= taken
+        begin_ms = end_ms
+    return None
+
+
 def runs_out(contract: Contract, rule: Any, at_ms: int, rules: Rulebook) -> bool:
-    """Whether the plan's allowances end before the cycle does, at the rate so far."""
-    own = foreseen(contract, rules)
-    used, left = sum(one["used"] for one in own), sum(map(remaining, own))
-    past_ms = at_ms - _began_ms(contract)
-    if past_ms < rule.silent_ms or not left:
+    """Whether home data ends before the cycle does, at the rate so far."""
+    if at_ms - _began_ms(contract) < rule.silent_ms:
         return False
-    together = of_one_kind_of_usage(contract.live(), own[0], rules)
-    if any(one["kind"] == "unlimited" for one in together):
+    if not sum(map(remaining, foreseen(contract, rules))):
         return False
-    return bool(left * past_ms < used * (contract.end_ms - at_ms))
+    return out_ms(contract, at_ms, rules) is not None
 
 
 def looks(contract: Contract, rules: Rulebook, since_ms: int) -> list[tuple[int, Any]]:

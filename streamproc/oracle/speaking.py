@@ -147,7 +147,8 @@ def speak(
             first = buckets[0]
     elif kind == "forecast":
         buckets = foreseen(contract, rules)
-        first = buckets[0] if buckets else None
+        if not any(is_home_data(one, rules) for one in buckets):
+            first = buckets[0] if buckets else None
     elif kind == "cycle_end":
         over = contract.history[-1]
         figures = {

@@ -298,6 +298,46 @@ def test_what_is_left_for_films_only_puts_no_forecast_off() -> None:
     assert story(one.reach(day(2))) == ["soon: <1 MB until 2026-01-03 20:00"]
 
 
+SOON = (
+    "rules:\n  - {id: soon, kind: forecast, at: '10:00', category: c,"
+    " texts: {en: '{buckets} until {runs_out}'}}\n"
+)
+
+
+def test_a_top_up_that_lasts_until_the_cycle_ends_takes_a_forecast_away() -> None:
+    one = line(SOON)
+    one.top_up(0.2, granted_bytes=100_000)
+    one.use(500, at=0.5)
+    assert story(one.reach(day(30))) == []
+
+
+def test_a_top_up_defers_a_forecast_as_far_as_it_reaches() -> None:
+    one = line(SOON)
+    one.top_up(0.2, granted_bytes=500)
+    one.use(500, at=0.5)
+    # 1000 are left of the two, of which 500 last for 34 hours.
+    (told,) = story(one.reach(day(2)))
+    assert told.endswith("until 2026-01-05 06:00")
+
+
+def test_a_top_up_counts_until_its_own_end() -> None:
+    one = line(SOON)
+    one.top_up(0.2, granted_bytes=100_000, expires_time=day(3))
+    one.use(500, at=0.5)
+    (told,) = story(one.reach(day(2)))
+    # The allowance lasts for 34 hours, and the top-up until its end four hours later.
+    assert told.endswith("until 2026-01-04 00:00")
+
+
+def test_the_rate_of_a_forecast_is_of_all_home_data_whatever_it_was_charged_to() -> None:
+    one = line(SOON)
+    one.top_up(0.2, pack="day")
+    one.use(150, at=0.5)
+    # 150 in 34 hours, all of them of a pack that is over: the 1000 last for nearly 227 hours.
+    (told,) = story(one.reach(day(2)))
+    assert told.endswith("until 2026-01-11 20:40")
+
+
 # The gate
 
 

@@ -1,9 +1,9 @@
 """Looking at an account at an instant: forecasts, inactivity, rules that begin to be valid.
 
-A forecast takes the rate at which the plan's allowances of home data were used from the
-begin of the cycle (or of the contract) until now, and reckons when what is left of them ends at
-that rate. It is told if that is before the end of the cycle, once; a top-up or plan change arms it
-again.
+A forecast takes the rate at which home data was used from the begin of the cycle (or of the
+contract) until now, whichever bucket it was charged to, and charges usage of that rate to all that
+is left: in the order of law 8, each bucket until its own end. It is told if nothing covers that
+usage any more before the end of the cycle, once; a top-up or plan change arms it again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from streamproc.core.alerts.watch import reached_of
 from streamproc.core.calendar import known_zone, local_date, local_instant_ms
 from streamproc.core.charging import crossings_between
 from streamproc.core.effects import Cause, Effect, audited
+from streamproc.core.history import used_in_cycle
 from streamproc.core.instants import NEVER_MS, from_ms
-from streamproc.core.model import ALLOWANCE, Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.model import PLAN_KINDS, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.quota.audience import of_account
 from streamproc.core.quota.home_data import alike, home_data_of, is_endless
 from streamproc.core.reminding import remind
@@ -107,13 +108,21 @@ def forget_forecasts(account: Account) -> None:
 
 
 def runs_out_ms(account: Account, at_ms: int, rules: Rulebook) -> int:
-    """When the plan's allowances end at the present rate; NEVER_MS if nothing is used of them."""
-    own = _own_buckets(account, rules)
-    used = sum(bucket.used_bytes for bucket in own)
-    left = sum(bucket.remaining_bytes for bucket in own)
-    if not used:
+    """When no home data is left at the present rate; NEVER_MS if not before the cycle's end."""
+    buckets = _foreseen(account, account.buckets, rules)
+    over = _foreseen(account, account.ended, rules)
+    used = sum(used_in_cycle(account, bucket) for bucket in (*buckets, *over))
+    if not used or is_endless(buckets):
         return NEVER_MS
-    return at_ms + left * (at_ms - _since_ms(account)) // used
+    past_ms = at_ms - _since_ms(account)
+    # Instants count from now and are multiplied by ``used``: then each of them is a whole number.
+    now = 0
+    for bucket in buckets:
+        end = (bucket.expires_ms - at_ms) * used
+        if end > now:
+            now = min(now + bucket.remaining_bytes * past_ms, end)
+    found_ms = at_ms + now // used
+    return found_ms if found_ms < account.cycle_end_ms else NEVER_MS
 
 
 def _checks(account: Account, rules: Rulebook) -> Iterator[tuple[CheckRule, int]]:
@@ -142,24 +151,23 @@ def _checks(account: Account, rules: Rulebook) -> Iterator[tuple[CheckRule, int]
 
 
 def _is_running_out(account: Account, rule: CheckRule, at_ms: int, rules: Rulebook) -> bool:
-    """Whether the allowances end before the cycle; what has ended already is no forecast."""
+    """Whether home data ends before the cycle; what has ended already is no forecast."""
     if at_ms - _since_ms(account) < rule.silent_ms:
         return False
-    own = _own_buckets(account, rules)
-    if own and is_endless(alike(account.buckets, own[0], rules)):
-        return False  # an unlimited allowance covers what comes next
-    left = sum(bucket.remaining_bytes for bucket in own)
+    left = sum(one.remaining_bytes for one in _foreseen(account, account.buckets, rules))
     return left > 0 and runs_out_ms(account, at_ms, rules) < account.cycle_end_ms
 
 
-def _own_buckets(account: Account, rules: Rulebook) -> list[Bucket]:
-    """The plan's allowances of home data; if it has none, those that cover what its first does.
+def _foreseen(account: Account, buckets: list[Bucket], rules: Rulebook) -> list[Bucket]:
+    """Those of some buckets that a forecast is about: home data, with packs and top-ups.
 
-    What is left for films only is no help to whoever's data runs out.
+    If the plan has no allowance of home data: those that cover what its first allowance does. What
+    is left for films only is no help to whoever's data runs out.
     """
-    own = [bucket for bucket in account.buckets if bucket.kind == ALLOWANCE]
-    home = home_data_of(own, rules)
-    return home if home or not own else alike(own, own[0], rules)
+    own = [bucket for bucket in account.buckets if bucket.kind in PLAN_KINDS]
+    if not own:
+        return []
+    return alike(buckets, (home_data_of(own, rules) or own)[0], rules)
 
 
 def _since_ms(account: Account) -> int:
@@ -186,8 +194,12 @@ def _say(
 ) -> list[Effect]:
     assert isinstance(rule, CheckRule)
     is_forecast = rule.kind == "forecast"
-    buckets = _own_buckets(account, rules) if is_forecast else list(account.buckets)
-    subject = buckets[0] if is_forecast and buckets else None
+    buckets = list(account.buckets)
+    subject = None
+    if is_forecast:
+        buckets = _foreseen(account, buckets, rules)
+        own = (bucket for bucket in buckets if bucket.kind in PLAN_KINDS)
+        subject = next((one for one in own if one.source in rules.not_home_data), None)
     return remind(
         account,
         subscriber,

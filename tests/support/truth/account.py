@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.scope import EVERYTHING, Scope
 from streamproc.oracle.buckets import Bucket, end_of, in_charge_order, remaining, scope_of
 from streamproc.oracle.contract import Contract
+from streamproc.oracle.past import used_of
 from streamproc.oracle.quota import cap_bucket
 
 HOME = "home"
@@ -51,6 +52,8 @@ class Snapshot:
     """It goes on: only what a copy does not hold may be asked of it."""
     charged_bytes: int = 0
     """All usage of all contracts, less what was refunded."""
+    used_in_cycle: dict[str, int] = field(default_factory=dict)
+    """By bucket that is live or that late usage may still be charged to: bytes of this cycle."""
 
     @classmethod
     def of(cls, contract: Contract, at_ms: int, rules: Rulebook) -> Snapshot:
@@ -84,6 +87,11 @@ class Snapshot:
             frozenset(contract.opted_out),
             contract.closed_ms is not None,
             contract,
+            used_in_cycle={
+                one["id"]: used_of(one, contract.number)
+                for one in contract.buckets
+                if not one["over"] or one["stays"]
+            },
         )
 
     def scope(self, bucket: Bucket) -> Scope:

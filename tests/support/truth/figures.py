@@ -15,6 +15,7 @@ from streamproc.core.instants import to_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.words import BUCKET_KINDS
 from streamproc.oracle.buckets import Bucket, end_of, in_charge_order, remaining
+from streamproc.oracle.looking import lasts_until
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.shown import ENDLESS, local_clock, locale_of
 
@@ -103,10 +104,10 @@ class Facts:
             home = [one for one in lost if self.state.is_home_data(one)]
             return home or [one for one in lost if self._is_like(one, lost[0])]
         if self.rule.kind == "forecast":
-            own = [one for one in self.state.live if one["kind"] == "allowance"]
-            return [one for one in own if self.state.is_home_data(one)] or [
-                one for one in own if self._is_like(one, own[0])
-            ]
+            own = [one for one in self.state.live if one["kind"] in ("allowance", "unlimited")]
+            if any(self.state.is_home_data(one) for one in own):
+                return home
+            return [one for one in self.state.live if self._is_like(one, own[0])]
         if self.rule.kind == "cycle_end":
             return [{"source": "", "kind": "closed_cycle"}]
         return home
@@ -198,6 +199,24 @@ class Facts:
     def names_of(self, bucket: Bucket) -> list[str]:
         """What a bucket may be called."""
         return names_of(bucket, self.rules, self.locales)
+
+
+def _runs_out(facts: Facts) -> Any:
+    """When all that home data is charged to ends, each until its own end, at the cycle's rate."""
+    state = facts.state
+    if not facts.message.runs_out_time:
+        return local_clock(None, state.zone)
+    live = facts.buckets
+    is_home = state.is_home_data(live[0])
+    over = [
+        one
+        for one in state.over
+        if (state.is_home_data(one) if is_home else state.scope(one) == state.scope(live[0]))
+    ]
+    used = sum(state.used_in_cycle.get(one["id"], 0) for one in (*live, *over))
+    began_ms = max(state.start_ms, state.since_ms)
+    out_ms = lasts_until(live, used, began_ms, facts.as_of_ms, state.end_ms)
+    return local_clock(None if out_ms is None else int(out_ms), state.zone)
 
 
 def names_of(bucket: Bucket, rules: Rulebook, locales: tuple[str, ...]) -> list[str]:
@@ -360,9 +379,6 @@ REMINDER: dict[str, Callable[[Facts], Value]] = {
     "period_used": lambda facts: facts.state.contract.outcome.period_used.get(
         (facts.message.subscriber, facts.rule.id, facts.as_of_ms), 0
     ),
-    "runs_out": lambda facts: local_clock(
-        None if not facts.message.runs_out_time else to_ms(facts.message.runs_out_time),
-        facts.state.zone,
-    ),
+    "runs_out": _runs_out,
 }
 """Of the texts of rules."""
