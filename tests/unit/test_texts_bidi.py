@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from bidi import get_display
 
 from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
 from streamproc.contracts.rulestexts import packaged_content
@@ -17,8 +18,6 @@ from streamproc.core.texts import formats as formats_module
 from streamproc.core.texts.checking import Checked, check
 from streamproc.core.texts.direction import as_it_is
 from streamproc.core.texts.formats import Formats, formats
-
-get_display = pytest.importorskip("bidi", reason="make setup installs python-bidi").get_display
 
 MARKS = re.compile("[\u200e\u200f]")
 NAMES = re.compile(r",?\s*\bnames: \{[^}]*\}")
