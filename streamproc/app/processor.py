@@ -59,6 +59,9 @@ class QuotaProcessor:
         }
         """By type of effect: what it is counted as, and where it goes."""
         self._event_clock = clock == "event"
+        self.lateness_counts = clock == "wall"
+        """Whether reminders that are done too late are missed. Not where a log is applied anew: the
+        worker that wrote it was there in time, as far as one can know."""
         self._aside_records: set[tuple[str, int, int]] = set()
         self._aside_keys: set[bytes] = set()
         self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, int, Iterator[bytes]]] = (
@@ -258,7 +261,7 @@ class QuotaProcessor:
         """Do a row's due work; returns the row as it is then, and the number of reminders."""
         try:
             after, effects = advance(
-                account, key.decode(), now_ms, self.rules, lateness_counts=not self._event_clock
+                account, key.decode(), now_ms, self.rules, lateness_counts=self.lateness_counts
             )
         except Exception as error:
             raise PoisonError(key=key) from error

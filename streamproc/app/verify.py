@@ -135,7 +135,9 @@ class _Work:
 
     def _processor(self, native: Native) -> QuotaProcessor:
         settings = self._settings
-        return QuotaProcessor(self._rules, settings.topics, settings.clock, native)
+        processor = QuotaProcessor(self._rules, settings.topics, settings.clock, native)
+        processor.lateness_counts = False
+        return processor
 
     def _note_topics(self, topic: str, records: list[Any]) -> None:
         for record in records:

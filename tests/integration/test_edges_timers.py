@@ -155,7 +155,8 @@ async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene
     assert worker.stop() == 0, worker.tail()
     assert_same(await observe(scene.bootstrap, scene.names), expected)
 
-    assert verify(scene)[0] == 0
+    code, said = verify(scene)
+    assert code == 0, said
     # Whether such a subscriber's timers or events came first cannot be told from the log.
     key, data = next(iter(expected.states.items()))
     account = unpack(data[DUE_BYTES:])

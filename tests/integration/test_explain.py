@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from streamproc.core.effects import Rejected, Reminder
 from streamproc.edges.bulk.topics import topic_facts
 from streamproc.edges.workload import WorkloadSettings
 from tests.integration.test_producer_replay_docs import blocks, shell
+from tests.support.broker import open_broker
 from tests.support.commands import run
 from tests.support.committed import read_committed
 from tests.support.edges import wait_for_words
@@ -24,6 +25,14 @@ from tests.support.scene import Scene
 
 MONTH = WorkloadSettings(seed=7, events=5_000, subscribers=120)
 DEFAULT = Path(streamproc.contracts.__path__[0]) / "rules" / "default.yaml"
+
+
+@pytest.fixture(scope="module")
+def bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A broker of this file alone: only where no other test works is it seen that nothing was
+    touched."""
+    with open_broker(request.config.getoption("broker")) as broker:
+        yield broker.bootstrap
 
 
 @pytest.fixture
