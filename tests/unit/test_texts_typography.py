@@ -121,3 +121,11 @@ def test_english_keeps_to_the_alphabet_of_sms(file: str) -> None:
 )
 def test_what_is_wrong_is_seen(locale: str, text: str) -> None:
     assert any(re.search(pattern, text) for pattern, _ in rules_of(locale))
+
+
+@pytest.mark.parametrize(
+    ("locale", "list_"),
+    [("fr", "a 1 Go ; b 2 Go"), ("fr-CA", "a 1 Go; b 2 Go"), ("de", "a 1 Go; b 2 Go")],
+)
+def test_french_has_a_space_before_a_semicolon_but_in_canada(locale: str, list_: str) -> None:
+    assert formats(locale, "EUR").clauses(["a 1 Go", "b 2 Go"]) == list_

@@ -55,8 +55,16 @@ _BETWEEN_DATE_AND_TIME: Final = {
     "fa": "، ",
     "fr": " ",
 }
-_CLAUSES: Final = {"zh": "；", "ja": "；", "ar": "؛ ", "fa": "؛ ", "ur": "؛ "}
-"""What stands between items that are more than a name, by language; else ``; ``."""
+_CLAUSES: Final = {
+    "zh": "；",
+    "ja": "；",
+    "ar": "؛ ",
+    "fa": "؛ ",
+    "ur": "؛ ",
+    "fr": " ; ",
+    "fr-CA": "; ",  # in Canada no space stands before a semicolon
+}
+"""What stands between items that are more than a name, by tag or language; else ``; ``."""
 _BRACKETS: Final = {"zh": "（{}）", "ja": "（{}）"}
 _SOON_MINUTES: Final = 180 * DAY_MINUTES
 """A date further away is told with its year."""
@@ -166,7 +174,8 @@ class Formats:
 
     def clauses(self, items: Sequence[str]) -> str:
         """Items that are more than a name (``Video 1 GB; Music 2 GB``)."""
-        return _CLAUSES.get(self.language, "; ").join(items)
+        between = _CLAUSES.get(self.tag) or _CLAUSES.get(self.language, "; ")
+        return between.join(items)
 
     def bracketed(self, text: str) -> str:
         """What follows an item in brackets, with the space before them."""
