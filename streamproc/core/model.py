@@ -320,8 +320,8 @@ class Account(Struct, array_like=True, gc=False):
     """Buckets that ended within the present cycle; usage from before, arriving late, is theirs."""
     extra: Extra | None = None
     period_bases: dict[str, int] = {}
-    """By rule whose texts tell of usage since its last message (``quota/periods.py``):
-    ``charged_bytes`` as of then."""
+    """By rule whose texts tell of usage since its last message, and by recipient where that differs
+    (``quota/periods.py``): ``charged_bytes`` as of then."""
 
     @property
     def quota(self) -> QuotaState | None:

@@ -68,6 +68,7 @@ def remind(  # every argument is a different fact of the message
     the reason, which may be earlier than the message) make its id. Of recipients ``to`` empty text
     is the account's own number. Of an account as it was at the end of a cycle, ``of_cycle`` are
     that cycle's allowances, which the figures are of, and ``present`` is the account as it is now.
+    The usage of a period is that of the first recipient.
     """
     listed = buckets if of_cycle is None else of_cycle
     summed = home_data_of(listed, rules)
@@ -87,6 +88,7 @@ def remind(  # every argument is a different fact of the message
         rules,
         runs_out_ms,
         present or account,
+        to[0],
     )
     reminder = worded(
         account,
@@ -218,7 +220,7 @@ class _Figures:
 
     __slots__ = (
         *("_account", "_as_of_ms", "_listed", "_locale", "_named", "_present", "_rule", "_rules"),
-        *("_runs_out_ms", "_subject"),
+        *("_runs_out_ms", "_subject", "_to"),
         *("granted", "overage", "remaining", "threshold", "used"),
     )
 
@@ -236,12 +238,14 @@ class _Figures:
         rules: Rulebook,
         runs_out_ms: int | None,
         present: Account,
+        to: str,
     ) -> None:
         self._rule = rule
         self._rules = rules
         self._runs_out_ms = runs_out_ms
         self._account = account
         self._present = present
+        self._to = to
         self._subject = subject
         self._as_of_ms = as_of_ms
         self._listed = listed
@@ -342,7 +346,7 @@ class _Figures:
         rule = self._rule
         if not isinstance(rule, TimedRule) or rule.kind not in PERIODIC_KINDS:
             return 0
-        return used_in_period(self._account, rule)
+        return used_in_period(self._account, rule, self._to)
 
     @property
     def runs_out(self) -> int | None:

@@ -115,8 +115,9 @@ class Expectation:
     """By reason."""
     audit: Counter[str] = field(default_factory=Counter)
     """By decision."""
-    period_used: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    """By subscriber, periodic rule and instant of its message: bytes used since the one before.
+    period_used: dict[tuple[str, str, int, str], int] = field(default_factory=dict)
+    """By subscriber, periodic rule, instant of its message and recipient (empty: the account's own
+    number): bytes used since the one before.
     Texts alone show them, so they are not compared."""
     accounts: dict[str, AccountFigures] = field(default_factory=dict)
     repeated_ids: Counter[str] = field(default_factory=Counter)

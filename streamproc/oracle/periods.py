@@ -20,7 +20,9 @@ class Periods:
         self.moves: list[int] = []
         """Bytes charged (more than 0) and taken back (less), in the order of their coming."""
         self.since: dict[str, int] = {}
-        """By rule: how many moves there were when its period began."""
+        """By rule: how many moves there were when its last period began, whoever's."""
+        self.since_of: dict[tuple[str, str], int] = {}
+        """The same by rule and reader, for those who had a chance to be told of it."""
         self.of_cycle = 0
         """How many there were when the cycle began."""
 
@@ -35,14 +37,29 @@ class Periods:
         for rule in rules.timed_rules:
             if rule.id not in self.since or rule.id not in spoken:
                 self.since[rule.id] = self.of_cycle
+                self._forget(rule.id, keep=())
 
-    def tell(self, contract: Contract, rule: Any, at_ms: int) -> None:
-        """Note what a rule's message says, and begin its next period."""
-        told = contract.name, rule.id, at_ms
-        if rule.kind not in OF_PERIODS or told in contract.outcome.period_used:
-            return  # of one instant several recipients are told the same
+    def tell(self, contract: Contract, rule: Any, at_ms: int, to: str) -> None:
+        """Note what a rule's message says to somebody, and begin their next period."""
+        told = contract.name, rule.id, at_ms, to
+        if rule.kind not in OF_PERIODS:
+            return
+        last = self.since.get(rule.id, self.of_cycle)
+        readers = contract.members.recipients(rule.policy.audience, "")
+        self._forget(rule.id, keep=(*readers, to))
+        for reader in (*readers, to):
+            self.since_of.setdefault((rule.id, reader), last)
         used = 0
-        for move in self.moves[self.since.get(rule.id, self.of_cycle) :]:
+        for move in self.moves[self.since_of[rule.id, to] :]:
             used = max(used + move, 0)
-        contract.outcome.period_used[told] = used
-        self.since[rule.id] = len(self.moves)
+        # Told twice at an instant, the second time speaks of nothing that the first one did not.
+        contract.outcome.period_used.setdefault(told, used)
+        self.since[rule.id] = self.since_of[rule.id, to] = len(self.moves)
+
+    def _forget(self, rule: str, keep: tuple[str, ...]) -> None:
+        """Who does not read a rule's messages any more has no period of their own."""
+        self.since_of = {
+            (name, to): since
+            for (name, to), since in self.since_of.items()
+            if name != rule or to in keep
+        }

@@ -192,7 +192,7 @@ def speak(
         overage,
         to,
     )
-    contract.periods.tell(contract, rule, at_ms)
+    contract.periods.tell(contract, rule, at_ms, to)
     outcome = contract.outcome
     outcome.reminders[key] += 1
     outcome.audit["fired"] += 1

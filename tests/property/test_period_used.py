@@ -106,5 +106,5 @@ def _hear(player: Player, scene: Scene) -> None:
     known = player.expectation.period_used
     for one in scene.messages:
         if one.rule == "weekly":
-            used_bytes = known[SUBSCRIBER, "weekly", to_ms(one.as_of)]
+            used_bytes = known[SUBSCRIBER, "weekly", to_ms(one.as_of), one.recipient or ""]
             assert one.text.startswith(f"{BYTES(used_bytes)} since"), (one.text, used_bytes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamproc.contracts.rulesfile import RulesError, load_rulebook
-from streamproc.core.events import PreferencesSet, UsageRefunded
+from streamproc.core.events import MemberJoined, MemberLeft, PreferencesSet, UsageRefunded
 from streamproc.core.quota.periods import rules_with_period
 from streamproc.core.rulebook import Rulebook
 from tests.support.line import Line, day, reminders
@@ -178,3 +178,54 @@ def test_the_sender_may_be_named_beside_it() -> None:
     line.begin("basic")
     line.use(50 * MB, 1)
     assert weekly(line, 5) == ["Airy: 50 MB"]
+
+
+A, B, C = "861380000011", "861380000012", "861380000013"
+CAPPED = """\
+alerts: {caps: [{messages: 1, window_hours: 60}]}
+commands: {}"""
+POOL = (
+    RULES.replace("commands: {}", CAPPED)
+    .replace("id: weekly", "id: weekly\n    audience: both", 1)
+    .replace(
+        "rules:\n",
+        "rules:\n  - {id: cap, kind: usage_percent, thresholds: [50], category: c, "
+        "bucket_kinds: [member], texts: {en: half}}\n",
+        1,
+    )
+)
+
+
+def heard(line: Line, at: float) -> list[tuple[str, str]]:
+    """Recipients of weekly summaries up to a day, and what these say of their period."""
+    found = [one for one in reminders(line.reach(day(at))) if one.rule == "weekly"]
+    return [(one.recipient or "", one.text.partition(" since")[0]) for one in found]
+
+
+def a_pool() -> Talking:
+    """Two members, of whom one hears the first summary two days after the other one."""
+    line = Talking(load_rulebook(POOL, "r.yaml"))
+    line.begin("basic")
+    line.send(MemberJoined, 0.1, member=A, role="member")
+    line.send(MemberJoined, 0.2, member=B, role="member", cap_bytes=10 * MB)
+    line.use(6 * MB, 3.5, member=B)
+    line.use(14 * MB, 3.6, member=A)
+    assert heard(line, 4.5) == [("", "20 MB"), (A, "20 MB")]
+    line.use(5 * MB, 5, member=A)
+    return line
+
+
+def test_who_of_a_pool_hears_it_later_is_told_of_all_since_their_last_one() -> None:
+    line = a_pool()
+    assert heard(line, 7) == [(B, "25 MB")]
+    line.use(30 * MB, 8, member=A)
+    assert sorted(heard(line, 12)) == [("", "35 MB"), (A, "35 MB"), (B, "30 MB")]
+    assert sorted(heard(line, 19)) == [("", "0 MB"), (A, "0 MB"), (B, "0 MB")]
+
+
+def test_of_who_left_a_pool_no_period_is_kept() -> None:
+    line = a_pool()
+    line.send(MemberLeft, 5.5, member=B)
+    line.send(MemberJoined, 5.6, member=C, role="member")
+    assert sorted(heard(line, 12)) == [("", "5 MB"), (A, "5 MB"), (C, "5 MB")]
+    assert list(line.account.period_bases) == ["monthly", "weekly"]

@@ -14,7 +14,7 @@ from streamproc.core.instants import from_ms
 from streamproc.core.model import ALLOWANCE, PLAN_KINDS, Account, Bucket
 from streamproc.core.quota.audience import of_account
 from streamproc.core.quota.home_data import home_data_of
-from streamproc.core.quota.periods import note_told
+from streamproc.core.quota.periods import note_told, of_one_period
 from streamproc.core.quota.rollover import ending_with_cycle, lost_with_cycle
 from streamproc.core.reminding import remind
 from streamproc.core.rulebook import Rulebook, TimedRule
@@ -67,23 +67,25 @@ def _say(
     elif mark.bucket:
         buckets = _named(account, mark.bucket)
         subject = buckets[0] if buckets else None
-    out = remind(
-        account,
-        subscriber,
-        rule,
-        buckets,
-        subject,
-        None,
-        f"{mark.bucket}@{mark.arming}",
-        cycle_start_ms,
-        as_of_ms,
-        cause,
-        rules,
-        to,
-        of_cycle=of_cycle,
-        present=present,
-    )
-    note_told(present, rule, rules)
+    out: list[Effect] = []
+    for some in of_one_period(present, rule, to, rules):
+        out += remind(
+            account,
+            subscriber,
+            rule,
+            buckets,
+            subject,
+            None,
+            f"{mark.bucket}@{mark.arming}",
+            cycle_start_ms,
+            as_of_ms,
+            cause,
+            rules,
+            some,
+            of_cycle=of_cycle,
+            present=present,
+        )
+    note_told(present, rule, to, of_account(present, rule, mark), rules)
     return out
 
 

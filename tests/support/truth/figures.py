@@ -377,7 +377,13 @@ REMINDER: dict[str, Callable[[Facts], Value]] = {
     "price_unit": lambda facts: _tier(facts)[1],
     "pack_price": _pack_price,
     "period_used": lambda facts: facts.state.contract.outcome.period_used.get(
-        (facts.message.subscriber, facts.rule.id, facts.as_of_ms), 0
+        (
+            facts.message.subscriber,
+            facts.rule.id,
+            facts.as_of_ms,
+            facts.message.recipient or "",
+        ),
+        0,
     ),
     "runs_out": _runs_out,
 }

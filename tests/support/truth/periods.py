@@ -10,6 +10,9 @@ from tests.support.truth.account import Snapshot
 from tests.support.truth.figures import Facts
 from tests.support.truth.play import Scene
 
+_Reader = tuple[str, str]
+"""A rule and a recipient, who is empty for the account's own number."""
+
 
 @dataclass
 class Periods:
@@ -19,10 +22,10 @@ class Periods:
     of_contract: int = 0
     of_cycles: dict[int, int] = field(default_factory=dict)
     """By the begin of each cycle (ms)."""
-    of_rules: dict[str, int] = field(default_factory=dict)
+    of_rules: dict[_Reader, int] = field(default_factory=dict)
     charged: int = 0
-    _told_ms: dict[str, int] = field(default_factory=dict)
-    _before: dict[str, int] = field(default_factory=dict)
+    _told_ms: dict[_Reader, int] = field(default_factory=dict)
+    _before: dict[_Reader, list[int]] = field(default_factory=dict)
 
     def reach(self, states: list[Snapshot], until_ms: float, event_ms: int | None = None) -> None:
         """Takes states up to an instant: contracts and cycles that begin, refunds.
@@ -47,25 +50,33 @@ class Periods:
     def _shift(self, change: int) -> None:
         """Usage of an earlier contract is of no period of this one."""
         self.of_contract += change
-        for known in (self.of_rules, self.of_cycles, self._before):
+        for known in (self.of_rules, self.of_cycles):
             known.update({key: base + change for key, base in known.items()})
+        for reader, bases in self._before.items():
+            self._before[reader] = [base + change for base in bases]
 
     def told(self, message: Reminder, scene: Scene) -> None:
         at_ms = to_ms(message.as_of)
         states = scene.states_at(at_ms)
-        if states and self._told_ms.get(message.rule) != at_ms:
-            # Several people may be told of one period at an instant.
-            self._before[message.rule] = self.of_rules.get(message.rule, self.of_contract)
-            self.of_rules[message.rule] = states[-1].charged_bytes
-            self._told_ms[message.rule] = at_ms
+        reader = message.rule, message.recipient or ""
+        if states and self._told_ms.get(reader) != at_ms:
+            self._before[reader] = self._bases(reader)
+            self.of_rules[reader] = states[-1].charged_bytes
+            self._told_ms[reader] = at_ms
+
+    def _bases(self, reader: _Reader) -> list[int]:
+        """Who was not told yet may have joined after a message to somebody else."""
+        if reader in self.of_rules:
+            return [self.of_rules[reader]]
+        others = [base for (rule, _), base in self.of_rules.items() if rule == reader[0]]
+        return [self.of_contract, *others]
 
     def used(self, facts: Facts) -> list[float]:
         """What a message may say: since the last one; or since the cycle began, if the rule did
         not speak to the subscriber for a while."""
         charged = facts.state.charged_bytes
-        known = self.of_rules
-        if self._told_ms.get(facts.rule.id) == facts.as_of_ms:
-            known = self._before
-        bases = [known.get(facts.rule.id, self.of_contract)]
+        reader = facts.rule.id, facts.message.recipient or ""
+        is_told_now = self._told_ms.get(reader) == facts.as_of_ms
+        bases = list(self._before[reader] if is_told_now else self._bases(reader))
         bases += [base for start, base in self.of_cycles.items() if start <= facts.as_of_ms]
         return [max(charged - base, 0) for base in bases]
