@@ -14,7 +14,7 @@ from typing import Any, Final
 from streamproc.contracts.codec import encode_effect
 from streamproc.core.calendar import local_minute, offset_of_day_in_zone_ms
 from streamproc.core.instants import DAY_MINUTES, DAY_MS
-from streamproc.core.model import Account
+from streamproc.core.model import ROLLOVER, Account
 from streamproc.core.rulebook import Rulebook, UsageRule
 from streamproc.core.text import GSM_BASIC, segments
 from streamproc.core.texts.catalogue import text_of
@@ -108,7 +108,13 @@ def words_of(
             source: _simple(name_in(names, source, locale, rules), is_ucs2=is_ucs2)
             for source, names in rules.source_names.items()
         },
-        {kind: _simple(kind_name(kind, locale, rules), is_ucs2=is_ucs2) for kind in BUCKET_KINDS},
+        {
+            **{
+                kind: _simple(kind_name(kind, locale, rules), is_ucs2=is_ucs2)
+                for kind in BUCKET_KINDS
+            },
+            ROLLOVER: None,  # composed of two names, and rare
+        },
     )
 
 

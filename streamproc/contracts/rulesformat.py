@@ -274,6 +274,7 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     plans: Annotated[tuple[PlanEntry, ...], Meta(min_length=1)]
     packs: tuple[PackEntry, ...] = ()
     topup_names: Names = {}
+    rollover_names: Names = {}
     rules: Annotated[tuple[AnyRuleEntry, ...], Meta(min_length=1)]
     services: tuple[ServiceEntry, ...] = ()
     roaming_zones: tuple[ZoneEntry, ...] = ()

@@ -116,7 +116,7 @@ def _all_names(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     for number, plan in entries(data, "plans"):
         for index, one in entries(plan, "allowances"):
             yield ("plans", number, "allowances", index, "names"), one.get("names")
-    for field in ("topup_names", "brand", "care"):
+    for field in ("topup_names", "rollover_names", "brand", "care"):
         yield (field,), data.get(field)
     commands = data.get("commands")
     categories = commands.get("category_names") if isinstance(commands, dict) else None

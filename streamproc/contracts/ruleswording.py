@@ -21,6 +21,7 @@ def wording_of(file: RulesFormat) -> Wording:
         _by_locale(file.brand, default),
         _by_locale(file.care, default),
         dict(file.topup_names),
+        dict(file.rollover_names),
         file.currency_display == "narrow",
         file.byte_units == "binary",
         frozenset(map(str, file.transliterate)),

@@ -298,6 +298,17 @@ def test_what_is_left_for_films_only_puts_no_forecast_off() -> None:
     assert story(one.reach(day(2))) == ["soon: <1 MB until 2026-01-03 20:00"]
 
 
+def test_zero_balance_is_silent_while_films_are_left() -> None:
+    head = HEAD.replace(
+        "allowances: [{id: data, granted_bytes: 1000}]",
+        "allowances: [{id: data, granted_bytes: 1000},"
+        " {id: films, granted_bytes: 90, priority: 40, rating_groups: [20]}]",
+    )
+    one = line(told("id: empty, kind: zero_balance"), head=head)
+    assert story(one.use(1000, at=0.5)) == []
+    assert len(story(one.use(90, at=0.6, rating_group=20))) == 1
+
+
 SOON = (
     "rules:\n  - {id: soon, kind: forecast, at: '10:00', category: c,"
     " texts: {en: '{buckets} until {runs_out}'}}\n"

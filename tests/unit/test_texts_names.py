@@ -85,6 +85,28 @@ def test_the_rules_have_their_own_word_for_it() -> None:
     assert bucket_name(topup, "pl", rules) == "dodatkowy"
 
 
+@pytest.mark.parametrize(
+    ("locale", "name"),
+    [
+        *(("en", "carried-over Home data"), ("pl", "Dane (przeniesione)")),
+        *(("zh-CN", "结转的Home data"), ("ja", "carried-over Home data")),
+    ],
+)
+def test_what_rolled_over_is_told_from_its_allowance(locale: str, name: str) -> None:
+    rolling = edited(NAMED, ("{id: data, ", "{id: data, rollover: {max_bytes: 1000000000}, "))
+    line = begun(rolling, locale)
+    line.use(900_000_000, 1)
+    line.reach(day(32))
+    carried, own = line.account.buckets
+    rules = load_rulebook(rolling, "r.yaml")
+    assert bucket_name(own, locale, rules) != name
+    assert bucket_name(carried, locale, rules) == name
+    rules = load_rulebook(
+        edited(rolling, ("rules:", "rollover_names: {en: 'Old {name}'}\nrules:")), "r.yaml"
+    )
+    assert bucket_name(carried, "en", rules) == "Old Home data"
+
+
 def test_what_has_no_name_is_called_by_its_id() -> None:
     rules = load_rulebook(edited(RULES, ("{percent}% used", "{bucket}")), "r.yaml")
     assert plan_name("small", "en", rules) == "small"

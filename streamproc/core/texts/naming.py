@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from streamproc.core.model import TOPUP
+from streamproc.core.model import ROLLOVER, TOPUP
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.locales import in_locale
-from streamproc.core.texts.words import BUCKET_KINDS, DEFAULT
+from streamproc.core.texts.words import BUCKET_KINDS, DEFAULT, ROLLED_OVER
 
 
 class Named(Protocol):
@@ -19,11 +19,19 @@ class Named(Protocol):
 
 
 def bucket_name(bucket: Named, locale: str, rules: Rulebook) -> str:
-    """A bucket's name for a reader of ``locale``: of its pack, allowance or kind; else its id."""
+    """A bucket's name for a reader of ``locale``: of its pack, allowance or kind; else its id.
+
+    What rolled over is called after its allowance, with a word that says so.
+    """
     words = BUCKET_KINDS.get(bucket.kind)
-    if words is None:
-        return name_in(rules.source_names.get(bucket.source), bucket.source, locale, rules)
-    return kind_name(bucket.kind, locale, rules)
+    if words is not None:
+        return kind_name(bucket.kind, locale, rules)
+    name = name_in(rules.source_names.get(bucket.source), bucket.source, locale, rules)
+    if bucket.kind != ROLLOVER:
+        return name
+    # An allowance and what rolled over of it stand beside each other in lists.
+    given = rules.wording.rollover_names
+    return in_locale({**ROLLED_OVER, **given}, locale, DEFAULT).replace("{name}", name)
 
 
 def kind_name(kind: str, locale: str, rules: Rulebook) -> str:

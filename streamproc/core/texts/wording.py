@@ -14,6 +14,8 @@ class Wording(Struct, frozen=True):
     """Where people get help: a number or an address."""
     topup_names: dict[str, str] = {}
     """Of top-ups that are no pack, before the words that come with streamproc."""
+    rollover_names: dict[str, str] = {}
+    """The same of what rolled over; ``{name}`` in them is the name of the allowance."""
     has_narrow_signs: bool = True
     """Whether money has its currency's narrow sign (``$``) or CLDR's standard one (``US$``)."""
     has_binary_units: bool = False

@@ -50,6 +50,21 @@ BUCKET_KINDS: Final[dict[str, dict[str, str]]] = {
 }
 """What buckets of kinds without an entry in the rules file are called, by kind and locale."""
 
+ROLLED_OVER: Final[dict[str, str]] = {
+    "en": "carried-over {name}",
+    "zh-CN": "结转的{name}",
+    "zh-TW": "結轉的{name}",
+    "pl": "{name} (przeniesione)",
+    "ru": "{name} (перенос)",
+    "ar": "{name} (مرحّلة)",
+    "de": "{name} (Übertrag)",
+    "fr": "{name} (report)",
+    "es": "{name} (acumulado)",
+    "it": "{name} (riporto)",
+    "hi": "{name} (पिछला शेष)",
+}
+"""What rolled over is called, by locale: the name of its allowance, and that it is of earlier."""
+
 ENDLESS: Final[dict[str, str]] = {
     "en": "unlimited",
     "zh": "不限量",

@@ -13,7 +13,7 @@ from typing import Any
 from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
 from streamproc.core.rulebook import Rulebook
-from streamproc.core.texts.words import BUCKET_KINDS
+from streamproc.core.texts.words import BUCKET_KINDS, ROLLED_OVER
 from streamproc.oracle.buckets import Bucket, end_of, in_charge_order, remaining
 from streamproc.oracle.looking import lasts_until
 from tests.support.truth.account import UNLIMITED, Snapshot
@@ -226,6 +226,12 @@ def names_of(bucket: Bucket, rules: Rulebook, locales: tuple[str, ...]) -> list[
         given = {**BUCKET_KINDS[kind], **(rules.wording.topup_names if kind == "topup" else {})}
     else:
         given = getattr(item_called(source, rules), "names", None) or {}
+    if kind == "rollover":
+        words = {**ROLLED_OVER, **rules.wording.rollover_names}
+        names = named(given, locales, rules) or [source]
+        return [
+            word.replace("{name}", name) for word in named(words, locales, rules) for name in names
+        ]
     return named(given, locales, rules) or [source or kind]
 
 
