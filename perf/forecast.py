@@ -223,7 +223,7 @@ def main() -> None:
     per_day = settings.events / settings.subscribers / settings.days
     print(
         f"{first.cycles:,} cycles with {per_day:.1f} records a day (mean); "
-        f"allowances ran out in {first.ran_out:,}\n\n{HEAD}"
+        f"data ran out in {first.ran_out:,}\n\n{HEAD}"
     )
     for hours, one in rows:
         print(f"| {hours} | {one.row()} |")

@@ -88,7 +88,9 @@ def test_what_rolls_over_is_not_lost() -> None:
     line.reach(day(31.1))
     line.use(1_200_000_000, 32)  # the bytes rolled over are used first, and end with this cycle
     (after,) = reminders(line.reach(day(31 + 25.5)))
-    assert after.text.startswith("saved: 3.8 GB of 6 GB will be lost, 1.2 GB used")
+    assert after.text.startswith(
+        "carried-over saved and saved: 3.8 GB of 6 GB will be lost, 1.2 GB used"
+    )
 
 
 def test_less_left_than_rolls_over_loses_nothing() -> None:

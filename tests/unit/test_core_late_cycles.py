@@ -175,7 +175,7 @@ def test_what_rolled_over_follows_and_its_thresholds_too() -> None:
     assert thresholds(effects) == []
     effects = line.use(10, LAST, 31.02)
     assert thresholds(effects) == [("low", 40)]
-    assert [one.text for one in reminders(effects)] == ["50% of data"]
+    assert [one.text for one in reminders(effects)] == ["50% of carried-over data"]
     cycle = january(line)
     assert (cycle.used_bytes, cycle.expired_bytes, cycle.rolled_over_bytes) == (70, 0, 30)
 
