@@ -546,3 +546,26 @@ def test_every_example_is_played_without_a_fault(name: str) -> None:
     result = CliRunner().invoke(main, ["play", *files])
     assert (result.exit_code, result.stderr) == (0, "")
     assert "SMS from" in result.stdout
+
+
+def test_the_end_of_a_cycle_is_of_the_plan_and_not_of_a_top_up_that_ends_with_it(
+    folder: Path,
+) -> None:
+    midnight = "2026-02-10T00:00:00+01:00"
+    top_up = event("account.topped_up", 6, granted_bytes=1_000_000_000, expires_time=midnight)
+    write(
+        [
+            activated(plan="basic-5gb", locale="en"),
+            used(7, 4_000_000_000),
+            top_up | {"time": "2026-01-12T00:00:00+01:00"},
+            used(20, 4_800_000_000),
+        ]
+    )
+    result = CliRunner().invoke(main, ["play", "events.ndjson", "--json"])
+    said = {
+        one["rule"]: one["text"]
+        for one in map(json.loads, result.stdout.splitlines())
+        if one["type"] == "sms" and one["time"] > "2026-02-01"
+    }
+    assert "The 200 MB left of your plan expires then." in said["cycle-end"]
+    assert said["topup-expiry"].endswith("expires at the end of Feb 9. 1 GB left.")
