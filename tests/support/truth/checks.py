@@ -12,7 +12,7 @@ from streamproc.core.commands.vocabulary import REPLIES
 from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
 from streamproc.core.notices.catalogue import PLACEHOLDERS
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rulebook import Rulebook, TimedRule
 from streamproc.core.texts.vocabulary import REMINDER, Kind, Vocabulary
 from streamproc.oracle.buckets import end_of, is_level_reached, remaining
 from tests.support.truth import figures, reading, talk
@@ -97,7 +97,9 @@ class Reader:
                 one._replace(text=message.text, where=self.where)
                 for one in self.of_message(message, scene)
             ]
-            self.periods.told(message, scene)
+            rule = rule_of(message, self.rules)
+            audience = rule.policy.audience if isinstance(rule, TimedRule) else "device_user"
+            self.periods.told(message, scene, audience)
         self.periods.reach(ahead, float("inf"), event_ms)
 
     def of_message(self, message: Reminder, scene: Scene) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from streamproc.core.alerts.policy import Audience
 from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
 from tests.support.truth.account import Snapshot
@@ -55,21 +56,27 @@ class Periods:
         for reader, bases in self._before.items():
             self._before[reader] = [base + change for base in bases]
 
-    def told(self, message: Reminder, scene: Scene) -> None:
+    def told(self, message: Reminder, scene: Scene, audience: Audience) -> None:
         at_ms = to_ms(message.as_of)
         states = scene.states_at(at_ms)
         reader = message.rule, message.recipient or ""
         if states and self._told_ms.get(reader) != at_ms:
-            self._before[reader] = self._bases(reader)
+            self._before[reader] = self._bases(reader, at_ms)
             self.of_rules[reader] = states[-1].charged_bytes
             self._told_ms[reader] = at_ms
+            for other in [one for one in self.of_rules if one[0] == message.rule]:
+                if all(other[1] not in _readers(state, audience) for state in states):
+                    del self.of_rules[other]
 
-    def _bases(self, reader: _Reader) -> list[int]:
-        """Who was not told yet may have joined after a message to somebody else."""
+    def _bases(self, reader: _Reader, at_ms: int) -> list[int]:
+        """Who was not told yet, or has come again, may have joined after a message to others."""
         if reader in self.of_rules:
             return [self.of_rules[reader]]
-        others = [base for (rule, _), base in self.of_rules.items() if rule == reader[0]]
-        return [self.of_contract, *others]
+        bases = [self.of_contract]
+        for other, base in self.of_rules.items():
+            if other[0] == reader[0]:
+                bases += self._before[other] if self._told_ms[other] == at_ms else [base]
+        return bases
 
     def used(self, facts: Facts) -> list[float]:
         """What a message may say: since the last one; or since the cycle began, if the rule did
@@ -77,6 +84,17 @@ class Periods:
         charged = facts.state.charged_bytes
         reader = facts.rule.id, facts.message.recipient or ""
         is_told_now = self._told_ms.get(reader) == facts.as_of_ms
-        bases = list(self._before[reader] if is_told_now else self._bases(reader))
+        bases = list(self._before[reader] if is_told_now else self._bases(reader, facts.as_of_ms))
         bases += [base for start, base in self.of_cycles.items() if start <= facts.as_of_ms]
         return [max(charged - base, 0) for base in bases]
+
+
+def _readers(state: Snapshot, audience: Audience) -> list[str]:
+    """Whom a message about the whole account is for."""
+    owners = [name for name, one in state.members.items() if one["owner"]] or [""]
+    others = [name for name, one in state.members.items() if not one["owner"]] or owners
+    return {
+        "account_holder": owners,
+        "device_user": others,
+        "both": [*owners, *others],
+    }[audience]
