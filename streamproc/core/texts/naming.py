@@ -27,9 +27,12 @@ def bucket_name(bucket: Named, locale: str, rules: Rulebook) -> str:
     if words is not None:
         return kind_name(bucket.kind, locale, rules)
     name = name_in(rules.source_names.get(bucket.source), bucket.source, locale, rules)
-    if bucket.kind != ROLLOVER:
-        return name
     # An allowance and what rolled over of it stand beside each other in lists.
+    return rolled_over_name(name, locale, rules) if bucket.kind == ROLLOVER else name
+
+
+def rolled_over_name(name: str, locale: str, rules: Rulebook) -> str:
+    """What is called that rolled over of an allowance with a name."""
     given = rules.wording.rollover_names
     return in_locale({**ROLLED_OVER, **given}, locale, DEFAULT).replace("{name}", name)
 

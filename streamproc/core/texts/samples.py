@@ -20,7 +20,13 @@ from streamproc.core.rulebook import Rulebook
 from streamproc.core.texts.catalogue import formats_under
 from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.locales import given_in, in_locale
-from streamproc.core.texts.naming import category_name, kind_name, name_in, plan_name
+from streamproc.core.texts.naming import (
+    category_name,
+    kind_name,
+    name_in,
+    plan_name,
+    rolled_over_name,
+)
 from streamproc.core.texts.template import compile_text
 from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Vocabulary
 
@@ -118,10 +124,18 @@ class _Words:
         self._rules = rules
         self._shown: Formats = formats_under(locale, rules)
         allowances = [one.id for plan in rules.plans.values() for one in plan.allowances]
-        self.buckets = self._longest_first(
+        named = [
             name_in(rules.source_names.get(one), one, locale, rules)
             for one in (*allowances, *rules.packs)
-        )
+        ]
+        rolling = {
+            name_in(rules.source_names.get(one.id), one.id, locale, rules)
+            for plan in rules.plans.values()
+            for one in plan.allowances
+            if one.rollover is not None
+        }
+        named += sorted(rolled_over_name(one, locale, rules) for one in rolling)
+        self.buckets = self._longest_first(named)
 
     def values(self, size: int) -> dict[str, Any]:
         """Of placeholders that are names or text."""
