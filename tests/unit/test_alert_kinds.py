@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.line import day
-from tests.support.timeline import line, story
+from tests.support.timeline import HEAD, line, story
 
 RULE = "{category: c, texts: {en: '{threshold}'}, "
 
@@ -212,6 +212,19 @@ def test_a_forecast_is_silent_on_the_first_day_and_told_once() -> None:
     one.use(2000, at=9.1)
     # 2500 in 9 days and 10 hours: the last 500 are a fifth of that, 45 hours.
     assert story(one.reach(day(10))) == ["soon: runs out 2026-01-12 07:12"]
+
+
+def test_a_forecast_leaves_out_what_a_pack_for_other_usage_covered_until_it_ended() -> None:
+    soon = (
+        "rules:\n  - {id: soon, kind: forecast, at: '10:00', category: c,"
+        " texts: {en: 'runs out {runs_out}'}}\n"
+    )
+    head = HEAD.replace("validity_hours: 24", "validity_hours: 24, rating_groups: [10]")
+    one = line(soon, head=head)
+    one.top_up(at=0.05, pack="day")
+    one.use(150, at=0.06, rating_group=10)
+    one.use(500, at=0.1)
+    assert story(one.reach(day(1.5))) == ["soon: runs out 2026-01-03 20:00"]
 
 
 def test_a_rule_is_evaluated_when_it_begins_to_be_valid() -> None:

@@ -27,9 +27,9 @@ def home_data_of(buckets: list[Bucket], rules: Rulebook) -> list[Bucket]:
 
 
 def alike(buckets: list[Bucket], subject: Bucket, rules: Rulebook) -> list[Bucket]:
-    """Those of some buckets that cover the same usage as one of them does."""
+    """Those of some buckets that cover the same usage as ``subject`` does."""
     scopes = rules.scopes
-    if len(buckets) < 2 or not scopes:
+    if not scopes or (len(buckets) == 1 and buckets[0] is subject):
         return buckets
     if subject.source not in rules.not_home_data:
         return home_data_of(buckets, rules)

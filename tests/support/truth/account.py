@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from streamproc.core.rulebook import Rulebook
@@ -29,7 +29,7 @@ class Snapshot:
     end_ms: int
     since_ms: int
     live: list[Bucket]
-    """In the order in which they are charged."""
+    """In the order in which they are charged; ``used_in_cycle`` are bytes of this cycle."""
     over: list[Bucket]
     """Those that ended within the present cycle."""
     overage_bytes: int
@@ -52,15 +52,16 @@ class Snapshot:
     """It goes on: only what a copy does not hold may be asked of it."""
     charged_bytes: int = 0
     """All usage of all contracts, less what was refunded."""
-    used_in_cycle: dict[str, int] = field(default_factory=dict)
-    """By bucket that is live or that late usage may still be charged to: bytes of this cycle."""
 
     @classmethod
     def of(cls, contract: Contract, at_ms: int, rules: Rulebook) -> Snapshot:
         talk, money = contract.talk, contract.money
         plan = rules.plans.get(contract.plan)
         tariffs = plan.all_tariffs if plan else ()
-        copies = [dict(one) for one in contract.buckets]
+        # An allowance that a plan took away and another brought back are two of one id.
+        copies = [
+            {**one, "used_in_cycle": used_of(one, contract.number)} for one in contract.buckets
+        ]
         return cls(
             at_ms,
             rules,
@@ -87,11 +88,6 @@ class Snapshot:
             frozenset(contract.opted_out),
             contract.closed_ms is not None,
             contract,
-            used_in_cycle={
-                one["id"]: used_of(one, contract.number)
-                for one in contract.buckets
-                if not one["over"] or one["stays"]
-            },
         )
 
     def scope(self, bucket: Bucket) -> Scope:

@@ -211,9 +211,10 @@ def _runs_out(facts: Facts) -> Any:
     over = [
         one
         for one in state.over
-        if (state.is_home_data(one) if is_home else state.scope(one) == state.scope(live[0]))
+        if one["stays"]
+        and (state.is_home_data(one) if is_home else state.scope(one) == state.scope(live[0]))
     ]
-    used = sum(state.used_in_cycle.get(one["id"], 0) for one in (*live, *over))
+    used = sum(one["used_in_cycle"] for one in (*live, *over))
     began_ms = max(state.start_ms, state.since_ms)
     out_ms = lasts_until(live, used, began_ms, facts.as_of_ms, state.end_ms)
     return local_clock(None if out_ms is None else int(out_ms), state.zone)
