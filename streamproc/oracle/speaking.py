@@ -105,9 +105,9 @@ def _timed_holds(contract: Contract, rule: Any, reason: Reason, at_ms: int) -> b
         return is_of_cycle
     if rule.kind == "cycle_end":
         return is_of_cycle and bool(contract.history)
-    if rule.kind == "expiry":
+    if rule.kind == "expiry" and not rule.hours_before:
         return any(one["id"] == reason.about for one in contract.buckets)
-    if rule.kind == "before_expiry":
+    if rule.kind in ("expiry", "before_expiry"):
         return any(
             one["id"] == reason.about and remaining(one) and end_of(one) > at_ms
             for one in contract.live()

@@ -1,0 +1,37 @@
+"""A message of hours before a pack's end that waits beyond that end is not said any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.core.instants import HOUR_MS, to_ms
+from tests.support.line import day
+from tests.support.timeline import HEAD
+from tests.support.truth.lives import SUBSCRIBER
+from tests.support.truth.play import Player
+
+HOURS_BEFORE = "kind: expiry, hours_before: 3, coalesce_seconds: 14400"
+"""It waits for an hour longer than the pack lasts."""
+AT_THE_END = "kind: expiry, coalesce_seconds: 14400"
+
+
+def _event(name: str, kind: str, time_ms: int, **fields: Any) -> dict[str, Any]:
+    of = {"id": name, "source": "test", "subscriber": SUBSCRIBER, "time": time_ms}
+    return {"type": kind, **of, **fields}
+
+
+@pytest.mark.parametrize(("rule", "times"), [(HOURS_BEFORE, 0), (AT_THE_END, 1)])
+def test_core_and_oracle_say_the_same_of_an_end_that_waited(rule: str, times: int) -> None:
+    rules = f"rules:\n  - {{id: end, {rule}, category: c, texts: {{en: '{{bucket}}'}}}}\n"
+    player = Player(load_rulebook(HEAD + rules, "rules.yaml"))
+    start_ms = to_ms(day(0))
+    place = {"plan": "basic", "time_zone": "UTC", "billing_anchor_day": 1}
+    player.feed(_event("a", "account.activated", start_ms, **place), start_ms)
+    bought_ms = start_ms + HOUR_MS
+    player.feed(_event("b", "account.topped_up", bought_ms, pack="day"), bought_ms)
+    scene = player.reach(to_ms(day(3)))
+    assert len(scene.messages) == times
+    assert player.expectation.reminders_by_kind["expiry"] == times
