@@ -441,18 +441,15 @@ class Contract:
         """One message of a rule, of the most urgent threshold of each bucket."""
         fired = self.memory.fires(edges, at_ms, rules, counts)
         news: list[News] = self.memory.judge(at_ms, rules) if is_use else []
-        for name in dict.fromkeys(one.rule.id for one in fired):
-            own = [one for one in fired if one.rule.id == name]
-            reasons = []
-            for about in dict.fromkeys(one.about for one in own):
-                some = [one for one in own if one.about == about]
-                self.outcome.audit["superseded"] += len(some) - 1
-                top = most_urgent(some)
-                under = tuple(
-                    Reason(about, one.threshold, at_ms, member) for one in some if one is not top
-                )
-                reasons.append(Reason(about, top.threshold, at_ms, member, under))
-            news.append((own[0].rule, reasons))
+        # Of two that are as urgent the one that was reached first goes first.
+        for name, about in dict.fromkeys((one.rule.id, one.about) for one in fired):
+            some = [one for one in fired if (one.rule.id, one.about) == (name, about)]
+            self.outcome.audit["superseded"] += len(some) - 1
+            top = most_urgent(some)
+            under = tuple(
+                Reason(about, one.threshold, at_ms, member) for one in some if one is not top
+            )
+            news.append((top.rule, [Reason(about, top.threshold, at_ms, member, under)]))
         self.post.offer([*news, *(also or ())], at_ms, rules)
 
     def reached_everywhere(self, rules: Rulebook) -> Reached:

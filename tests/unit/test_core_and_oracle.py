@@ -1,4 +1,4 @@
-"""A message of hours before a pack's end that waits beyond that end is not said any more."""
+"""Where core and oracle differed: ends that are told late, and what goes first under a cap."""
 
 from __future__ import annotations
 
@@ -35,3 +35,26 @@ def test_core_and_oracle_say_the_same_of_an_end_that_waited(rule: str, times: in
     scene = player.reach(to_ms(day(3)))
     assert len(scene.messages) == times
     assert player.expectation.reminders_by_kind["expiry"] == times
+
+
+def test_of_messages_as_urgent_a_cap_lets_through_what_was_reached_first() -> None:
+    head = HEAD.replace("plans:", "alerts: {caps: [{messages: 2, window_hours: 12}]}\nplans:", 1)
+    rules = """rules:
+  - {id: half, kind: usage_percent, thresholds: [50], category: c, texts: {en: half}}
+  - id: tenth
+    kind: usage_percent
+    thresholds: [10]
+    bucket_kinds: [allowance]
+    category: c
+    texts: {en: tenth}
+"""
+    player = Player(load_rulebook(head + rules, "rules.yaml"))
+    start_ms = to_ms(day(0))
+    place = {"plan": "basic", "time_zone": "UTC", "billing_anchor_day": 1}
+    player.feed(_event("a", "account.activated", start_ms, **place), start_ms)
+    bought_ms, used_ms = start_ms + HOUR_MS, start_ms + 2 * HOUR_MS
+    player.feed(_event("b", "account.topped_up", bought_ms, pack="day"), bought_ms)
+    scene = player.feed(_event("c", "usage.recorded", used_ms, total_bytes=700), used_ms)
+    said = [(one.rule, one.buckets[0].id) for one in scene.messages]
+    assert said == [("half", "day#1"), ("tenth", "data")]
+    assert [(one.rule, one.bucket_ids[0]) for one in player.expectation.reminders] == said
