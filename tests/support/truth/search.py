@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from streamproc.contracts.codec import encode_effect
 from streamproc.contracts.rulepacks import pack_names
 from streamproc.contracts.rulestext import decode, parse
 from streamproc.contracts.rulestexts import TextsDirectory, packaged_content
 from streamproc.core.rulebook import Rulebook
+from streamproc.oracle.figures import ReminderKey, reminder_key
 from tests.support.truth.checks import Finding, Reader
 from tests.support.truth.lives import DAY, Habits, life
-from tests.support.truth.play import Player
+from tests.support.truth.play import Player, Scene
 from tests.support.truth.probes import loaded, with_probes
 from tests.support.truth.rules import UNIT, rules_data
 
@@ -110,17 +112,32 @@ def lived(place: Place, seed: int, events: int = EVENTS) -> Report:
     player = Player(place.rules)
     reader = Reader(place.rules, player, f"{place.name}, life {seed}:", place.is_packaged)
     report = Report()
+    told: Counter[ReminderKey] = Counter()
     now_ms = 0
+
+    def read(scene: Scene) -> None:
+        report.kinds.update(one.kind for one in scene.messages)
+        told.update(reminder_key(encode_effect(one)) for one in scene.messages)
+        reader.read(scene)
+
     for arrival_ms, event in life(seed, events, place.habits):
         now_ms = max(now_ms, arrival_ms)
-        scene = player.feed(event, now_ms)
-        report.kinds.update(one.kind for one in scene.messages)
-        reader.read(scene)
-    reader.read(player.reach(now_ms + AFTER_MS))
+        read(player.feed(event, now_ms))
+    read(player.reach(now_ms + AFTER_MS))
     report.messages, report.checks = reader.messages, reader.checks
-    report.false.update((one.rule, one.kind) for one in reader.findings)
-    report.findings = reader.findings
+    report.findings = [*reader.findings, *_differences(told, player, reader.where)]
+    report.false.update((one.rule, one.kind) for one in report.findings)
     return report
+
+
+def _differences(told: Counter[ReminderKey], player: Player, where: str) -> list[Finding]:
+    """Messages that only one of core and oracle tells."""
+    expected = player.expectation.reminders
+    return [
+        Finding(what, key.kind, str(key), "told by both", where=where)
+        for what, keys in (("only core", told - expected), ("only oracle", expected - told))
+        for key in keys
+    ]
 
 
 def searched(number: int, lives: int = LIVES, events: int = EVENTS) -> Report:
