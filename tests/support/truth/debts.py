@@ -150,7 +150,7 @@ class Debts:
             is_told = self.told_cost_ms.get(rule.id, -1) >= after.start_ms
             is_capped = after.cap_minor.get(tariff) is not None
             if now > was and price and price[0] and not is_told and not is_capped:
-                if after.covering(_scope_of(tariff, after)):
+                if _is_covered(tariff, after):
                     continue  # only usage of another group or hour costs
                 yield self._debt(rule, "", now, after)
 
@@ -189,8 +189,7 @@ class Debts:
             return not has_something(state)
         if not debt.about:
             tariff = debt.rule.tariff or ""
-            is_covered = bool(state.covering(_scope_of(tariff, state)))
-            return not is_covered and state.start_ms <= debt.since_ms
+            return not _is_covered(tariff, state) and state.start_ms <= debt.since_ms
         bucket = state.bucket(debt.about)
         return (
             bucket is not None
@@ -258,6 +257,14 @@ def levels_of(rule: Any, state: Snapshot) -> list[int]:
 def _caps(state: Snapshot) -> list[Bucket]:
     found = [state.bucket(f"member:{name}") for name in state.members]
     return [one for one in found if one is not None]
+
+
+def _is_covered(tariff: str, state: Snapshot) -> bool:
+    """Whether something is left for the usage that a rule follows: that of its tariff, or without
+    one ordinary usage at home."""
+    if tariff:
+        return bool(state.covering(_scope_of(tariff, state)))
+    return any(one["kind"] == UNLIMITED or remaining(one) for one in state.home)
 
 
 def _scope_of(tariff: str, state: Snapshot) -> Any:
