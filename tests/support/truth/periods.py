@@ -24,6 +24,8 @@ class Periods:
     of_cycles: dict[int, int] = field(default_factory=dict)
     """By the begin of each cycle (ms)."""
     of_rules: dict[_Reader, int] = field(default_factory=dict)
+    of_all: dict[str, list[int]] = field(default_factory=dict)
+    """By rule: at every message of it, to whomever."""
     charged: int = 0
     _told_ms: dict[_Reader, int] = field(default_factory=dict)
     _before: dict[_Reader, list[int]] = field(default_factory=dict)
@@ -38,7 +40,7 @@ class Periods:
             if state.since_ms != self.contract_ms:
                 self.contract_ms = state.since_ms
                 self.of_contract = self.charged
-                self.of_rules, self.of_cycles = {}, {}
+                self.of_rules, self.of_cycles, self.of_all = {}, {}, {}
             self.of_cycles.setdefault(state.start_ms, self.charged)
             if event_ms is not None and event_ms < state.since_ms and not states:
                 self._shift(state.charged_bytes - self.charged)
@@ -47,6 +49,8 @@ class Periods:
             self.of_contract = min(self.of_contract, self.charged)
             for known in (self.of_rules, self.of_cycles):
                 known.update({key: min(base, self.charged) for key, base in known.items()})
+            for rule, bases in self.of_all.items():
+                self.of_all[rule] = [min(base, self.charged) for base in bases]
 
     def _shift(self, change: int) -> None:
         """Usage of an earlier contract is of no period of this one."""
@@ -55,6 +59,8 @@ class Periods:
             known.update({key: base + change for key, base in known.items()})
         for reader, bases in self._before.items():
             self._before[reader] = [base + change for base in bases]
+        for rule, bases in self.of_all.items():
+            self.of_all[rule] = [base + change for base in bases]
 
     def told(self, message: Reminder, scene: Scene, audience: Audience) -> None:
         at_ms = to_ms(message.as_of)
@@ -63,16 +69,17 @@ class Periods:
         if states and self._told_ms.get(reader) != at_ms:
             self._before[reader] = self._bases(reader, at_ms)
             self.of_rules[reader] = states[-1].charged_bytes
+            self.of_all.setdefault(message.rule, []).append(states[-1].charged_bytes)
             self._told_ms[reader] = at_ms
             for other in [one for one in self.of_rules if one[0] == message.rule]:
                 if all(other[1] not in _readers(state, audience) for state in states):
                     del self.of_rules[other]
 
     def _bases(self, reader: _Reader, at_ms: int) -> list[int]:
-        """Who was not told yet, or has come again, may have joined after a message to others."""
+        """Who was not told yet, or has come again, may have joined after any message to others."""
         if reader in self.of_rules:
             return [self.of_rules[reader]]
-        bases = [self.of_contract]
+        bases = [self.of_contract, *self.of_all.get(reader[0], ())]
         for other, base in self.of_rules.items():
             if other[0] == reader[0]:
                 bases += self._before[other] if self._told_ms[other] == at_ms else [base]
