@@ -31,9 +31,13 @@ def do_instant(
     at_ms = max(due_ms, account.clock_ms)
     # A reminder of this very instant speaks of the state before the cycle or pack ends.
     told: list[Effect] = []
+    messages, untold = _timed_due(account, subscriber, due_ms, wall_ms, rules)
     if account.extra is not None:
-        told.extend(sending.release(account, subscriber, at_ms, max(at_ms, wall_ms), rules))
-    _remind_due(account, subscriber, due_ms, wall_ms, rules, told)
+        latest_ms = max(at_ms, wall_ms)
+        told.extend(sending.release(account, subscriber, at_ms, latest_ms, rules, messages))
+    told.extend(untold)
+    if messages:
+        told.extend(sending.submit(account, subscriber, messages, due_ms, rules, wall_ms))
     told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
     if rules.has_checks:
         told.extend(sending.at_instant(account, subscriber, due_ms, wall_ms, rules))
@@ -78,21 +82,19 @@ def reschedule(account: Account, subscriber: str, rules: Rulebook) -> None:
     account.rules_id = rules.fingerprint
 
 
-def _remind_due(
-    account: Account,
-    subscriber: str,
-    due_ms: int,
-    wall_ms: int,
-    rules: Rulebook,
-    out: list[Effect],
-) -> None:
-    """The timed reminders of an instant, which may be past by the wall clock."""
-    messages = []
+def _timed_due(
+    account: Account, subscriber: str, due_ms: int, wall_ms: int, rules: Rulebook
+) -> tuple[list[Message], list[Effect]]:
+    """The timed reminders of an instant, and why others of it are not told.
+
+    The instant may be past by the wall clock.
+    """
+    messages: list[Message] = []
+    untold: list[Effect] = []
     for due in reminders_due(account, subscriber, due_ms, rules):
         found = message_of_late(account, subscriber, due, wall_ms)
         if isinstance(found, Message):
             messages.append(found)
         else:
-            out.append(found)
-    if messages:
-        out.extend(sending.submit(account, subscriber, messages, due_ms, rules, wall_ms))
+            untold.append(found)
+    return messages, untold

@@ -185,8 +185,9 @@ class Contract:
         now_ms = max(at_ms, self.done_ms)
         self.show(now_ms)
         due = [timer for timer in timers(self, rules, self.done_ms) if timer.sent == at_ms]
-        self.post.go_on(now_ms, rules)
-        self.post.offer([said_by(timer) for timer in due], at_ms, rules)
+        timed = [said_by(timer) for timer in due]
+        self.post.go_on(now_ms, rules, timed)
+        self.post.offer(timed, at_ms, rules)
         self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
         self._look(at_ms, rules)
         ending = {

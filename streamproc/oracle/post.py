@@ -92,9 +92,17 @@ class Post:
         ]
         self._sort_out(letters, at_ms, rules)
 
-    def go_on(self, at_ms: int, rules: Rulebook) -> None:
-        """What waited until an instant."""
-        self._release([one for one in self.letters if one.until_ms <= at_ms], at_ms, rules)
+    def go_on(self, at_ms: int, rules: Rulebook, newer: list[News]) -> None:
+        """What waited until an instant, unless the same rule speaks anew of the same thing."""
+        anew = {(rule.id, one.about) for rule, reasons in newer for one in reasons}
+        free = []
+        for letter in [one for one in self.letters if one.until_ms <= at_ms]:
+            if (letter.rule, letter.reason.about) in anew:
+                self._count("superseded")
+                self.letters.remove(letter)
+            else:
+                free.append(letter)
+        self._release(free, at_ms, rules)
 
     def look_again(self, at_ms: int, rules: Rulebook) -> None:
         """Zone, quiet hours, opt-outs or members are others from now on."""

@@ -82,11 +82,23 @@ def release(
     wall_ms: int,
     rules: Rulebook,
     speakers: Speakers,
+    newer: list[Message],
 ) -> list[Effect]:
-    """Send what was held until ``at_ms`` and is still true; ``wall_ms`` as in :func:`submit`."""
+    """Send what was held until ``at_ms`` and is still true; ``wall_ms`` as in :func:`submit`.
+
+    ``newer`` are messages of this very instant, to be submitted next: what was held of the same
+    rule and thing gives way to them, or two summaries would arrive together.
+    """
     out: list[Effect] = []
     _split(account)
-    due = [one for one in _waiting_of(account) if one.until_ms <= at_ms]
+    due: list[Waiting] = []
+    for waiting in [one for one in _waiting_of(account) if one.until_ms <= at_ms]:
+        following = next((one for one in newer if _is_followed(waiting, one)), None)
+        if following is None:
+            due.append(waiting)
+            continue
+        audit_mark("superseded", subscriber, waiting, waiting.mark, [], at_ms, following.cause, out)
+        forget(account, waiting)
     wall_ms = max(at_ms, wall_ms)
     _send(account, subscriber, due, at_ms, wall_ms, rules, speakers, out)
     tidy(account, at_ms, rules)
@@ -185,6 +197,12 @@ def forget_all(account: Account, subscriber: str, at_ms: int, cause: Cause) -> l
 
 def _waiting_of(account: Account) -> list[Waiting]:
     return account.extra.waiting if account.extra is not None else []
+
+
+def _is_followed(held: Waiting, newer: Message) -> bool:
+    """Whether a new message says of the same thing what a held one has not said yet."""
+    names = newer.speaker.name, newer.rule.id, newer.mark.bucket
+    return (held.speaker, held.rule, held.mark.bucket) == names
 
 
 def _split(account: Account) -> None:

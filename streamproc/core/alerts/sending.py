@@ -43,10 +43,15 @@ def submit(
 
 
 def release(
-    account: Account, subscriber: str, at_ms: int, wall_ms: int, rules: Rulebook
+    account: Account,
+    subscriber: str,
+    at_ms: int,
+    wall_ms: int,
+    rules: Rulebook,
+    newer: list[Message],
 ) -> list[Effect]:
     """Send what was held until an instant; see :func:`gate.release`."""
-    return gate.release(account, subscriber, at_ms, wall_ms, rules, SPEAKERS)
+    return gate.release(account, subscriber, at_ms, wall_ms, rules, SPEAKERS, newer)
 
 
 def look_again(
