@@ -356,7 +356,11 @@ class _Desk:
         own = [one for one in letters if self._is_same(one, leading)]
         rule = rule_called(leading.rule, rules)
         if own:
-            leading = max(own, key=lambda one: rank_of(rule, one.reason))
+            has_levels = rule.kind in WITH_LEVELS
+            leading = max(
+                own,
+                key=lambda one: rank_of(rule, one.reason) if has_levels else one.reason.noted_ms,
+            )
         speak(post.contract, rule, leading.reason, to, self.at_ms, rules)
         for one in letters:
             cool_ms = rule_called(one.rule, rules).policy.cool_down_ms
@@ -392,9 +396,8 @@ class _Desk:
             letter.has_waited = True
 
     def _is_same(self, one: Letter, other: Letter) -> bool:
-        kind = rule_called(one.rule, self.rules).kind
         same = (one.rule, one.reason.about) == (other.rule, other.reason.about)
-        return same and kind in WITH_LEVELS
+        return same and not is_notice(one.rule, self.rules)
 
     def _alike(self, one: Letter, other: Letter) -> bool:
         """Whether one of them is enough."""

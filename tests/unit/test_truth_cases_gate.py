@@ -575,3 +575,32 @@ def test_late_summaries_that_take_the_place_of_one_that_waits_are_one_message() 
     effects = sending.submit(account, "861380000", late, to_ms(day(2)), one.rules)
     assert [type(one) for one in effects] == [Audited, Audited, Reminder]
     assert extra_of(account).waiting == []
+
+
+SUMMARY = "rules:\n  - {id: summary, kind: cron, cron: '0 6,7 * * *', category: c,"
+SUMMARY += " texts: {en: '{used}'}}\n"
+
+
+def test_a_summary_that_waited_until_the_next_one_is_due_gives_way_to_it() -> None:
+    one = line(SUMMARY, head=NIGHT_HEAD)
+    one.use(100, at=1.5)
+    effects = one.reach(day(2.5))
+    decisions = [one.decision for one in effects if isinstance(one, Audited)]
+    assert decisions == ["quiet_hours", "superseded", "fired"]
+    (message,) = (one for one in effects if isinstance(one, Reminder))
+    assert message.as_of == day(2 + 7 * HOUR)
+
+
+def test_who_has_two_summaries_of_a_pool_waiting_gets_the_later_one_alone() -> None:
+    """One was heard by a member already, so that the other did not take its place."""
+    one = line(SUMMARY.replace("0 6,7", "0 3"))
+    account = one.account
+    cause = Cause(due_time=day(2))
+    waiting = [
+        Waiting("timed", "summary", [Mark(1, arming=1)], 1, to_ms(day(2)), 0, cause),
+        Waiting("timed", "summary", [Mark(2, arming=2)], 2, to_ms(day(2)), 0, cause),
+    ]
+    extra_of(account).waiting = waiting
+    effects = sending.release(account, "861380000", to_ms(day(2)), to_ms(day(2)), one.rules, [])
+    assert [type(one) for one in effects] == [Audited, Reminder]
+    assert extra_of(account).waiting == []

@@ -16,6 +16,7 @@ from streamproc.core.alerts.message import Entry, Speakers, entry_of, recipients
 from streamproc.core.alerts.policy import Spoken, urgency
 from streamproc.core.alerts.records import audit_mark, cause_of_release
 from streamproc.core.alerts.sameness import are_told_together, is_same_telling
+from streamproc.core.alerts.state import Mark
 from streamproc.core.effects import Effect
 from streamproc.core.model import Account, extra_of
 from streamproc.core.rulebook import Rulebook
@@ -169,11 +170,10 @@ class Pass:
         return self.taken_along[number] is not None
 
     def _say(self, to: str, leader: Entry, told: list[Entry]) -> None:
-        """Of one rule the highest mark is said."""
-        order = leader.speaker.order
-        if order is not None:
-            same = [one for one in told if one is leader or is_same_telling(one, leader)]
-            leader = max(same, key=lambda one: order(one.rule, one.waiting.mark))
+        """Of one rule the highest mark is said; of summaries, which have no order, the latest."""
+        order = leader.speaker.order or _latest
+        same = [one for one in told if one is leader or is_same_telling(one, leader)]
+        leader = max(same, key=lambda one: order(one.rule, one.waiting.mark))
         for one in told:
             if one is not leader:
                 decision = "superseded" if is_same_telling(one, leader) else "merged"
@@ -233,3 +233,7 @@ class Pass:
 
 def _urgency(entry: Entry) -> tuple[bool, int, int]:
     return urgency(entry.rule)
+
+
+def _latest(_: Spoken, mark: Mark) -> int:
+    return mark.at_ms

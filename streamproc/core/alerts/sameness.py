@@ -21,10 +21,10 @@ _FAMILIES: Final = {
 
 
 def is_same_telling(one: Entry, other: Entry) -> bool:
-    """Whether both are thresholds of one rule and one bucket (or of the account)."""
+    """Whether one rule says both of one bucket (or of the account): nobody needs both at once."""
     return (
         one.speaker is other.speaker
-        and one.speaker.order is not None
+        and not one.speaker.is_alone
         and one.rule.id == other.rule.id
         and one.bucket == other.bucket
     )
