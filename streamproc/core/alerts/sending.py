@@ -137,9 +137,7 @@ def after_expiry(
     """What the end of packs and top-ups gives reason to say; ``before`` are the figures before."""
     cause = Cause(due_time=from_ms(at_ms))
     edges = edges_of_expiry(account, before, rules)
-    edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
-    superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause)
-    return [*out, *superseded, *submit(account, subscriber, messages, at_ms, rules)]
+    return _tell(account, subscriber, edges, at_ms, cause, rules)
 
 
 def after_loss(
@@ -156,6 +154,19 @@ def after_loss(
     ``member`` is who of a pool it is about, if anybody in particular.
     """
     edges = edges_of_loss(account, before, rules)
+    return _tell(account, subscriber, edges, at_ms, cause, rules, member)
+
+
+def _tell(
+    account: Account,
+    subscriber: str,
+    edges: list[Edge],
+    at_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+    member: str = "",
+) -> list[Effect]:
+    """What thresholds give reason to say that something else than usage has reached."""
     edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
     superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause, member)
     out += superseded
