@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
 
-.PHONY: help setup lock demo test check unit brokerless broker perf clean
+.PHONY: help setup lock hooks demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -31,6 +31,9 @@ $(VENV)/.native: $(VENV)/.ready native/Cargo.toml native/Cargo.lock native/pypro
 lock:  ## resolve the dependencies of pyproject.toml anew into requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+hooks: setup  ## run the checks of .pre-commit-config.yaml before each commit
+	$(BIN)/pre-commit install
 
 demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep" and the like
 	@$(BIN)/streamproc demo $(ARGS)
