@@ -12,9 +12,9 @@ import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 
+from streamproc.app.native_bridge.loading import Crossed, effects_of, is_native, plain_usage
+from streamproc.app.native_bridge.taught_words import Teacher
 from streamproc.app.pacing import Pace
-from streamproc.app.plain import Crossed, effects_of, is_native, plain_usage
-from streamproc.app.plain_words import Teacher
 from streamproc.app.settings import Clock, Native, Topics
 from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.core import model

@@ -88,7 +88,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
     streamproc simulate --rules new.yaml --from topic:streamproc.events --broker B \\
         --price 0.045 --picture difference.png
     """
-    from streamproc.app.plain import NativeMissingError
+    from streamproc.app.native_bridge.loading import NativeMissingError
     from streamproc.contracts.rulesfile import removed
     from streamproc.edges.bulk import TopicError
     from streamproc.edges.pictures import NoMatplotlibError, check

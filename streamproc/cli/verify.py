@@ -78,7 +78,7 @@ async def _verify(
 ) -> list[PartitionReport]:
     from aiokafka.errors import KafkaError
 
-    from streamproc.app.plain import NativeMissingError, is_native
+    from streamproc.app.native_bridge.loading import NativeMissingError, is_native
     from streamproc.app.topics import TopicsError, changelog_partitions
     from streamproc.app.verify import verify_partition
     from streamproc.core.model import NewerStateError

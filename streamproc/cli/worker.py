@@ -82,7 +82,7 @@ def worker(
     **options: Any,
 ) -> None:
     """Run a worker until it is told to stop."""
-    from streamproc.app.plain import NativeMissingError
+    from streamproc.app.native_bridge.loading import NativeMissingError
     from streamproc.app.rules import RulesFile
     from streamproc.app.settings import Topics
     from streamproc.app.topics import TopicsError, prepare_topics

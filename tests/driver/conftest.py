@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamproc.app.plain import streamproc_native
+from streamproc.app.native_bridge.loading import streamproc_native
 from streamproc.app.settings import Native
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.rulebook import Rulebook

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.app.plain import is_native
+from streamproc.app.native_bridge.loading import is_native
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Native, Topics
 from streamproc.core.instants import DAY_MS, to_ms

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from streamproc.app.plain import (
+from streamproc.app.native_bridge.loading import (
     NativeMissingError,
     is_native,
     streamproc_native,
@@ -242,7 +242,7 @@ def test_most_of_the_demo_needs_no_core() -> None:
 def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streamproc.app.plain.streamproc_native", None)
+    monkeypatch.setattr("streamproc.app.native_bridge.loading.streamproc_native", None)
     assert not is_native("auto")
     with pytest.raises(NativeMissingError, match=r"pip install \./native"):
         is_native("on")
@@ -250,7 +250,7 @@ def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(
 
 def test_a_compiled_part_of_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that notes less of what it changed would have rows deleted from the changelog."""
-    monkeypatch.setattr("streamproc.app.plain.streamproc_native", SimpleNamespace())
+    monkeypatch.setattr("streamproc.app.native_bridge.loading.streamproc_native", SimpleNamespace())
     assert not is_native("off")
     for choice in ("auto", "on"):
         with pytest.raises(NativeMissingError, match=r"another release: pip install \./native"):

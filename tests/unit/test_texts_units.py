@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.app.plain_words import words_of
+from streamproc.app.native_bridge.taught_words import words_of
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.texts.checking import check
 from streamproc.core.texts.formats import Formats

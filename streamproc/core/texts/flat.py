@@ -1,7 +1,8 @@
 """A text about one bucket, on a known day, with or without anything left: literals and figures.
 
 Which branch is taken, and what the day is called, is then the same for all messages. What is left
-to be filled in is so simple that the compiled part can do it (``app/plain_words.py``).
+to be filled in is so simple that the compiled part can do it
+(``app/native_bridge/taught_words.py``).
 """
 
 from __future__ import annotations

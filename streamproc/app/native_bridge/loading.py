@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from streamproc.app.plain_rules import known
+from streamproc.app.native_bridge.known_rules import known
 from streamproc.app.settings import Native
 from streamproc.contracts.codec import MAX_RECORD_BYTES
 from streamproc.core.alerts.sending import after_plain_usage

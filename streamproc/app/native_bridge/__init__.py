@@ -1,0 +1,1 @@
+"""The bridge to the compiled part (``native/``): what it is given, and what it hands back."""
