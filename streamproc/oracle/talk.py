@@ -95,12 +95,14 @@ class Talk:
         """Whether a notice that waits is still worth its words."""
         match notice.kind:
             case "subscription_question" | "charge_question":
-                return any(one is reason.detail for one in self.questions)
+                is_open = any(one is reason.detail for one in self.questions)
+                return is_open and bool(reason.detail["deadline"] > at_ms)
             case "before_charge":
                 one = self.services.get(reason.detail)
-                if one is None or one["ending"]:
+                if one is None or one["ending"] or one["next"] is None:
                     return False
-                return one["next"] is None or bool(one["next"] > at_ms)
+                ahead = [name for _, name in self._charges_ahead(contract.done_ms, rules)]
+                return bool(one["next"] > at_ms) and reason.detail not in ahead
             case "roaming_welcome":
                 return self.place == reason.detail and self.place in rules.zones
             case "plan_advice":
@@ -134,7 +136,7 @@ class Talk:
     def do_moment(self, at_ms: int, done_ms: int, contract: Any, rules: Rulebook) -> None:
         for when, name in self._charges_ahead(done_ms, rules):
             if when == at_ms:
-                self.tell("before_charge", at_ms, rules, (name, at_ms), name)
+                self.tell("before_charge", at_ms, rules, name, name)
         for question in [one for one in self.questions if one["deadline"] <= at_ms]:
             self.questions.remove(question)
             self.decided(question, "timed_out", at_ms)
@@ -313,7 +315,7 @@ class Talk:
         if at_ms - event["time"] > welcome.ttl_ms:
             self.count("missed")
         else:
-            self.tell("roaming_welcome", at_ms, rules, (place, event["time"]), place)
+            self.tell("roaming_welcome", at_ms, rules, place, place)
 
     # The subscriber
 

@@ -10,7 +10,7 @@ from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.rulebook import Rulebook
 from tests.support.line import day, reminders
 from tests.support.rules import edited
-from tests.support.talking import RULES, Talking
+from tests.support.talking import RULES, Talking, ended, outcomes, texts
 
 NIGHT = {"quiet_hours": {"start": "22:00", "end": "07:00"}}
 ENDS = [
@@ -97,3 +97,95 @@ def test_a_price_beside_a_closed_cycle_is_that_of_the_next_byte() -> None:
     line.use(100, at=2)
     (told,) = reminders(line.reach(day(31.1)))
     assert told.text == "€0.09"
+
+
+def waiting_night(*changes: tuple[str, str]) -> Talking:
+    """A line whose notices all wait for the morning."""
+    held = [
+        (f"    kind: {kind}\n", f"    kind: {kind}\n    in_quiet_hours: hold\n")
+        for kind in ("subscription_question", "charge_question", "roaming_welcome")
+    ]
+    hours = ("plans:\n", f"alerts: {json.dumps(NIGHT)}\nplans:\n")
+    return Talking(load_rulebook(edited(RULES, hours, *held, *changes), "r.yaml"))
+
+
+EVENING = 23 / 24
+MORNING = 1 + 7 / 24
+HOUR = 1 / 24
+
+
+def test_a_welcome_names_the_services_of_when_it_is_told() -> None:
+    line = waiting_night()
+    line.begin(at=EVENING, services=["video", "news"])
+    line.unsubscribe("video", EVENING + HOUR)
+    line.subscribe("music", EVENING + HOUR)
+    assert texts(line.reach(day(MORNING))) == [
+        "Welcome to small with 1 GB; services: news and Music."
+    ]
+
+
+def test_a_welcome_names_no_service_that_is_ending() -> None:
+    line = waiting_night()
+    line.begin(at=EVENING, services=["music", "news"])
+    line.text("TD", EVENING)
+    assert ended(line.text("TD 1", EVENING + HOUR)) == ["music"]
+    assert texts(line.reach(day(MORNING))) == ["Welcome to small with 1 GB; services: news."]
+
+
+def test_a_welcome_tells_what_the_plan_grants_not_what_was_bought_since() -> None:
+    line = waiting_night()
+    line.begin(at=EVENING)
+    line.top_up(at=EVENING + HOUR, pack="extra")
+    assert texts(line.reach(day(MORNING))) == ["Welcome to small with 1 GB; services: -."]
+
+
+def test_a_welcome_speaks_of_the_plan_of_when_it_is_told() -> None:
+    line = waiting_night()
+    line.begin(at=EVENING)
+    line.change_plan("large", at=EVENING + HOUR)
+    assert texts(line.reach(day(MORNING))) == ["Welcome to large with 10 GB; services: -."]
+
+
+def test_a_question_whose_time_is_over_is_not_asked() -> None:
+    """It is decided in the same instant: an answer would come too late."""
+    line = waiting_night(
+        ("price_minor: 300, answer_seconds: 3600", "answer_seconds: 28800, price_minor: 300")
+    )
+    line.begin(at=1)
+    line.reach(day(1.5))
+    line.request("news", at=1 + EVENING)
+    told = line.reach(day(1 + MORNING))
+    assert texts(told) == []
+    assert outcomes(told) == [("subscription", "news", "timed_out")]
+
+
+def test_a_charge_that_was_put_off_is_announced_before_its_own_day_only() -> None:
+    line = waiting_night(
+        ('    days_before: 2\n    at: "10:00"', '    days_before: 2\n    at: "23:00"')
+    )
+    line.begin(at=1)
+    line.subscribe("music", at=1.5, next_charge_time=day(10.5))
+    line.reach(day(8 + EVENING))
+    line.subscribe("music", at=9, next_charge_time=day(20.5))
+    assert "charged" not in str(texts(line.reach(day(18.9))))
+    assert "Music will be charged ¥8.00 on 2026-01-21." in texts(line.reach(day(19.5)))
+
+
+def test_a_charge_that_is_made_sooner_is_announced_with_its_new_day_and_price() -> None:
+    line = waiting_night(
+        ('    days_before: 2\n    at: "10:00"', '    days_before: 2\n    at: "23:00"')
+    )
+    line.begin(at=1)
+    line.subscribe("music", at=1.5, next_charge_time=day(10.9))
+    line.reach(day(8 + EVENING))
+    line.subscribe("music", at=9, next_charge_time=day(9.9), price_minor=900)
+    assert texts(line.reach(day(9.5))) == ["Music will be charged ¥9.00 on 2026-01-10."]
+
+
+def test_two_stays_in_a_zone_in_one_night_are_welcomed_once() -> None:
+    line = waiting_night()
+    line.begin(at=1)
+    line.reach(day(1.5))
+    for number, zone in enumerate(("eu", "home", "asia", "eu")):
+        line.locate(zone, 1 + EVENING + number * HOUR)
+    assert texts(line.reach(day(1 + MORNING))) == ["Welcome to Europe: data cost ¥3.00 per MB."]

@@ -140,3 +140,69 @@ def test_a_snapshot_stays_as_it_was() -> None:
     life.use("01-02 11:00", 100 * MB)
     assert [one["used"] for one in state.live] == [850 * MB]
     assert isinstance(life.player, Player)
+
+
+def night_with_notices() -> tuple[Life, Scene]:
+    """The morning after an activation and an entry into a zone, both in quiet hours."""
+    notices = [
+        {"id": "hello", "kind": "activation_welcome", "category": "service",
+         "texts": {"en": "{granted} with {services}"}},
+        {"id": "abroad", "kind": "roaming_welcome", "category": "service", "ttl_seconds": 3600,
+         "in_quiet_hours": "hold", "texts": {"en": "{zone} for {price} per {unit}"}},
+    ]  # fmt: skip
+    questions = [
+        {"id": kind, "kind": f"{kind}_question", "category": "service",
+         "texts": {"en": "{service} for {price}? {yes} {number}, {no} {number} by {deadline}"}}
+        for kind in ("subscription", "charge")
+    ]  # fmt: skip
+    rules = rules_of(
+        alerts={"quiet_hours": {"start": "22:00", "end": "07:00"}},
+        plans=[{"id": "plan", "allowances": [{"id": "data", "granted_bytes": 1000 * MB}]}],
+        packs=[{"id": "extra", "granted_bytes": 500 * MB, "validity_hours": 48}],
+        services=[
+            {"id": name, "names": {"en": name.title()}, "price_minor": 300}
+            for name in ("news", "music")
+        ],
+        roaming_zones=[{"id": "eu", "names": {"en": "Europe"}, "price_minor": 20}],
+        notices=[*notices, *questions],
+        commands={},
+        rules=[spoken("low", "usage_percent", thresholds=[80])],
+    )
+    life = Life(rules)
+    life.begin("plan", when="01-01 23:00", services=["news"])
+    life.at("01-01 23:10", "service.subscribed", service="music")
+    life.pack("01-01 23:20", "extra")
+    life.at("01-01 23:30", "location.updated", roaming_zone="eu")
+    return life, life.player.reach(instant("01-02 07:00"))
+
+
+def test_notices_that_waited_are_found_true() -> None:
+    life, scene = night_with_notices()
+    assert [one.text for one in scene.messages] == [
+        "1 GB with News and Music",
+        "Europe for €0.20 per MB",
+    ]
+    assert found(life, scene) == set()
+
+
+@pytest.mark.parametrize(
+    ("number", "old", "new", "kind"),
+    [
+        (0, "News and Music", "News", "services"),
+        (0, "1 GB", "1.5 GB", "granted"),
+        (1, "€0.20", "€0.30", "price"),
+    ],
+)
+def test_a_notice_of_what_was_so_when_it_was_held_is_found(
+    number: int, old: str, new: str, kind: str
+) -> None:
+    life, scene = night_with_notices()
+    message = scene.messages[number]
+    scene.messages[number] = replace(message, text=message.text.replace(old, new))
+    assert found(life, scene) == {kind}
+
+
+def test_a_notice_of_the_same_that_is_sent_twice_is_found() -> None:
+    life, scene = night_with_notices()
+    scene.messages.append(replace(scene.messages[1], id="f" * 32))
+    assert found(life, scene) == {"twice"}

@@ -26,6 +26,5 @@ def begin_contract(
         return []
     now_ms = max(to_ms(event.time), arrival.received_ms)
     arming = f"{account.activated_ms}@{account.grants}"
-    facts = tuple(one.id for one in known)
-    message = message_of(welcome, arming, facts, now_ms, cause_of(event, arrival))
+    message = message_of(welcome, arming, (), now_ms, cause_of(event, arrival))
     return submit(account, event.subscriber, [message], now_ms, rules)

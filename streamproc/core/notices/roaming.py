@@ -44,6 +44,6 @@ def location_updated(
             )
         )  # fmt: skip
         return out
-    message = message_of(welcome, f"{zone.id}@{time_ms}", (zone.id,), now_ms, cause)
+    message = message_of(welcome, zone.id, (zone.id,), now_ms, cause, time_ms)
     out.extend(submit(account, event.subscriber, [message], now_ms, rules))
     return out

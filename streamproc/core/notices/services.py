@@ -74,12 +74,13 @@ class Told:
         time = from_ms(self.now_ms)
         self.out.append(Audited(decision, self.subscriber, time, figures, self.cause, service))
 
-    def tell(self, kind: NoticeKind, arming: str, *facts: str | int) -> None:
+    def tell(self, kind: NoticeKind, about: str, *facts: str | int, number: int = 0) -> None:
         """A notice, if the rules have one of its kind, on its way through the gate."""
         found = self.rules.notices.get(kind)
         if found is None:
             return
-        message = message_of(found, arming, tuple(map(str, facts)), self.now_ms, self.cause)
+        given = tuple(map(str, facts))
+        message = message_of(found, about, given, self.now_ms, self.cause, number)
         self.out.extend(
             submit(self.account, self.subscriber, [message], self.now_ms, self.rules, self.wall_ms)
         )

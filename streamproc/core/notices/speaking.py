@@ -1,7 +1,8 @@
 """Notices at the gate: what is kept of one that is held, whether it is still true, its words.
 
-A mark's ``detail`` holds the facts of the notice as billing gave them; what they are called, what
-they cost and how they are written is worked out when the notice is sent.
+A mark's ``detail`` holds the facts of the notice that nothing changes any more: what was charged,
+what is asked. All else may be another one until a held notice is sent, and is looked up then: the
+subscriber's services, their prices and next charges, plan, place, names.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from streamproc.core.alerts.records import NOTICES
 from streamproc.core.alerts.state import Mark
 from streamproc.core.calendar import local_minute
 from streamproc.core.effects import Cause, Effect
-from streamproc.core.instants import DAY_MINUTES
-from streamproc.core.model import Account, Subscription
+from streamproc.core.instants import DAY_MINUTES, NEVER_MS
+from streamproc.core.model import PLAN_KINDS, Account, Subscription
 from streamproc.core.notices.advice import better_plan
 from streamproc.core.notices.catalogue import Notice
 from streamproc.core.notices.composing import (
@@ -24,6 +25,7 @@ from streamproc.core.notices.composing import (
     name_of,
     shown_keyword,
 )
+from streamproc.core.notices.due import before_charge_ms
 from streamproc.core.quota.audience import of_own_number
 from streamproc.core.quota.home_data import home_data_of, shown
 from streamproc.core.quota.tariffs import cap_minor, tariff_of
@@ -37,10 +39,14 @@ _SEPARATOR: Final = "\n"
 
 
 def message_of(
-    notice: Notice, arming: str, facts: tuple[str, ...], at_ms: int, cause: Cause
+    notice: Notice, about: str, facts: tuple[str, ...], at_ms: int, cause: Cause, number: int = 0
 ) -> Message:
-    """A notice for the gate; ``arming`` tells it apart from others of its kind in the cycle."""
-    mark = Mark(at_ms, bucket=arming, detail=_SEPARATOR.join(facts))
+    """A notice for the gate.
+
+    One about the same as another that waits takes the place of that. ``about`` and ``number`` tell
+    it apart from others of its kind in the cycle.
+    """
+    mark = Mark(at_ms, bucket=about, arming=number, detail=_SEPARATOR.join(facts))
     return Message(NOTICE, notice, mark, cause)
 
 
@@ -65,8 +71,12 @@ class _Words:
         return name_of(self.rules.services.get(service), service, self.account, self.rules)
 
     def welcome(self, facts: list[str]) -> dict[str, Any]:
-        granted_bytes, _, _ = shown(home_data_of(self.account.buckets, self.rules))
-        names = [self.service(one) for one in facts if one]
+        """What the plan gives: a pack may have been bought before a held welcome goes."""
+        of_plan = [one for one in self.account.buckets if one.kind in PLAN_KINDS]
+        granted_bytes, _, _ = shown(home_data_of(of_plan, self.rules))
+        extra = self.account.extra
+        going_on = [one for one in (extra.services if extra else ()) if not one.ending]
+        names = [self.service(one.service) for one in going_on]
         return {"services": names, "granted": granted_bytes}
 
     def question(self, facts: list[str]) -> dict[str, Any]:
@@ -154,15 +164,18 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
     match rule.kind:
         case "subscription_question" | "charge_question":
             number, deadline_ms = int(facts[2]), int(facts[3])
-            return extra is not None and any(
+            is_open = extra is not None and any(
                 one.number == number and one.deadline_ms == deadline_ms for one in extra.questions
             )
+            return is_open and at_ms < deadline_ms
         case "before_charge":
             subscription = subscription_of(account, facts[0])
             return (
                 subscription is not None
                 and not subscription.ending
                 and subscription.next_charge_ms > at_ms
+                # Billing may have put it off: then the new day has a reminder of its own.
+                and before_charge_ms(account, subscription, rule) == NEVER_MS
             )
         case "roaming_welcome":
             return extra is not None and extra.roaming_zone == facts[0] and facts[0] in rules.zones
@@ -191,7 +204,7 @@ def _say(
             rule,
             _VALUES[rule.kind](words, mark.detail.split(_SEPARATOR)),
             [],
-            mark.bucket,
+            f"{mark.bucket}@{mark.arming}" if mark.arming else mark.bucket,
             cycle_start_ms,
             as_of_ms,
             cause,

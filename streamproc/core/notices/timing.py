@@ -65,8 +65,8 @@ def _remind_of_charge(
 ) -> None:
     if _is_missed(told, before, lateness_ms):
         return
-    arming = f"{subscription.service}@{told.now_ms}"
-    told.tell("before_charge", arming, subscription.service)
+    service = subscription.service
+    told.tell("before_charge", service, service, number=told.now_ms)
 
 
 def _advise(told: Told, advice: Notice, lateness_ms: int) -> None:

@@ -70,6 +70,8 @@ class Reader:
     findings: list[Finding] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    said: set[tuple[object, ...]] = field(default_factory=set)
+    """Notices that say what is so, once each: two charges may read the same, two welcomes not."""
     periods: Periods = field(default_factory=Periods)
     debts: Debts = field(init=False)
 
@@ -108,6 +110,11 @@ class Reader:
         if message.id in self.ids:
             return [Finding("id", message.kind, message.id, "was used before")]
         self.ids.add(message.id)
+        if message.kind in PLACEHOLDERS and message.kind not in talk.EVENTS:
+            said = message.rule, message.as_of, message.text
+            if said in self.said:
+                return [Finding("twice", message.kind, message.text, "it was said already")]
+            self.said.add(said)
         best: list[Finding] | None = None
         states = scene.states_at(to_ms(message.as_of))
         for state in reversed(states):

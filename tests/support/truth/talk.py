@@ -13,8 +13,8 @@ from babel.dates import format_time
 from streamproc.oracle.buckets import end_of, remaining
 from streamproc.oracle.days import cycle_around
 from streamproc.oracle.talk import _price
-from tests.support.truth.account import UNLIMITED, Snapshot
-from tests.support.truth.figures import EVERYWHERE, Facts, Value, _local, last_day, named
+from tests.support.truth.account import PLAN_KINDS, UNLIMITED, Snapshot
+from tests.support.truth.figures import EVERYWHERE, Facts, Sums, Value, _local, last_day, named
 from tests.support.truth.shown import (
     ENDLESS,
     is_bytes,
@@ -43,7 +43,7 @@ def given_by(facts: Facts, events: list[dict[str, Any]]) -> Iterator[Mapping[str
     if kind in ("subscription_question", "charge_question"):
         about = kind.removesuffix("_question")
         for one in state.questions:
-            if one["about"] == about:
+            if one["about"] == about and one["deadline"] > facts.as_of_ms:
                 yield {
                     "service": service_names(facts, one["service"]),
                     "price": one["amount"],
@@ -54,6 +54,8 @@ def given_by(facts: Facts, events: list[dict[str, Any]]) -> Iterator[Mapping[str
         for name, one in state.services.items():
             if not one["ending"] and one["next"] is not None:
                 clock, now = _local(facts, one["next"]), _local(facts, facts.as_of_ms)
+                if (clock.date() - now.date()).days > facts.rule.days:
+                    continue  # it is too soon to speak of that charge
                 yield {
                     "service": service_names(facts, name),
                     "price": one["price"],
@@ -76,16 +78,12 @@ def given_by(facts: Facts, events: list[dict[str, Any]]) -> Iterator[Mapping[str
     elif kind == "plan_advice":
         yield from _advice(facts)
     elif kind == "activation_welcome":
-        known = [
-            service_names(facts, one)
-            for event in events
-            if event["type"] == "account.activated"
-            for one in event.get("services", ())
-            if one in facts.rules.services
-        ]
-        names = [service_names(facts, one) for one in state.services]
-        yield {"services": names, "granted": facts.sums.granted}
-        yield {"services": known, "granted": facts.sums.granted}
+        going_on = [name for name, one in state.services.items() if not one["ending"]]
+        of_plan = [one for one in state.home if one["kind"] in PLAN_KINDS]
+        yield {
+            "services": [service_names(facts, one) for one in going_on],
+            "granted": Sums.of(of_plan).granted,
+        }
     else:
         yield {}
 
