@@ -23,7 +23,7 @@ from streamproc.app.safety import (
     topic_configs,
 )
 from streamproc.app.settings import WorkerSettings
-from streamproc.engine.advice import PERMISSIONS
+from streamproc.engine.faust.advice import PERMISSIONS
 
 NEW_TOPICS_SECONDS = 10.0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import faust
 import structlog
 
 from streamproc.app.memory import CHECK_SECONDS, MemoryWatch
@@ -14,20 +13,16 @@ from streamproc.app.report import write_report
 from streamproc.app.rules import RulesFile
 from streamproc.app.settings import TABLE, WorkerSettings
 from streamproc.core.model import Account
-from streamproc.engine.delivery import ALIAS, register
+from streamproc.engine.faust.app import StatelessApp, attach
+from streamproc.engine.faust.consumer import ALIAS, register
+from streamproc.engine.faust.recovery import SafeTableManager
+from streamproc.engine.faust.table import PartitionedTable
 from streamproc.engine.lane import Lane
-from streamproc.engine.recovery import SafeTableManager
 from streamproc.engine.settings import LaneSettings
-from streamproc.engine.table import PartitionedTable
 
 log = structlog.get_logger(__name__)
 
 RULES_CHECK_SECONDS = 1.0
-
-
-class _App(faust.App):
-    def _create_directories(self) -> None:
-        """Nothing is written to disk, so a full or read-only one does no harm."""
 
 
 METADATA_MAX_AGE_MS = 5_000
@@ -43,7 +38,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     ``partitions`` is what ``prepare_topics`` found. Raises nothing a settings check would not.
     """
     register()
-    app = _App(
+    app = StatelessApp(
         settings.app_id,
         broker=[f"{ALIAS}://{address.strip()}" for address in settings.broker.split(",")],
         autodiscover=False,
@@ -77,7 +72,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         ),
         processor,
     )
-    lane.attach(app)
+    attach(lane, app)
     table = PartitionedTable(
         app,
         name=TABLE,

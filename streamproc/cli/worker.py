@@ -87,9 +87,9 @@ def worker(
     from streamproc.app.settings import Topics
     from streamproc.app.topics import TopicsError, prepare_topics
     from streamproc.app.worker import create_app
-    from streamproc.cli.ending import BoundedWorker
     from streamproc.contracts.rulesfile import RulesError
     from streamproc.engine import crashpoints
+    from streamproc.engine.faust.ending import BoundedWorker
     from streamproc.engine.housekeeping import relax_collector
 
     logging = configure(log_level, log_format)

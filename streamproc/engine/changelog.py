@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from streamproc.engine.lean import FetchedBatch, by_batch, use_lean_records
+from streamproc.engine.faust.lean import FetchedBatch, by_batch, use_lean_records
 from streamproc.engine.rows import Rows
 
 log = structlog.get_logger(__name__)

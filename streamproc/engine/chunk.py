@@ -5,10 +5,8 @@ The agent gets it as ``event.value``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import faust
 from faust.types import TP
 
 
@@ -64,15 +62,3 @@ class Chunk:
     def value(self) -> Chunk:
         """Faust hands on a record's value: the chunk itself."""
         return self
-
-
-class ChunkSchema(faust.Schema):
-    """Passes chunks through undecoded."""
-
-    def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
-        create_event = app.create_event
-
-        async def decode(message: Any, *, propagate: bool = False) -> Any:
-            return create_event(None, message.value, None, message)
-
-        return decode

@@ -1,4 +1,4 @@
-"""The batch lane: Faust's agent and timers over the partitions, and how both end well."""
+"""The batch lane: chunks and time brought to the partitions, and how both end well."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streamproc.engine.changelog import InputMadeAnewError
-from streamproc.engine.chunk import Chunk, ChunkSchema
+from streamproc.engine.chunk import Chunk
+from streamproc.engine.owner import Owner
 from streamproc.engine.partition import Partition, PoisonError, Processor
 from streamproc.engine.repair import Repairs
 from streamproc.engine.settings import LaneSettings
-from streamproc.engine.table import Owner
 
 log = structlog.get_logger(__name__)
 
@@ -41,22 +41,9 @@ class Lane(Generic[T]):
         self._finishing = False
         self._repairs = Repairs(self.owner, self._crash)
 
-    def attach(self, app: Any) -> Any:
-        """Make the agent and the timer of the lane on a Faust app; returns the agent."""
+    def attach(self, app: Any) -> None:
+        """The Faust app whose agent and timer call :meth:`on_chunk` and :meth:`on_tick`."""
         self._app = app
-        app.lane = self
-        source = app.topic(*self.settings.input_topics, schema=ChunkSchema())
-
-        @app.agent(source, name="lane", concurrency=1)
-        async def lane(stream: Any) -> None:
-            async for event in stream.noack().events():
-                await self._on_chunk(event)
-
-        @app.timer(self.settings.tick_seconds)
-        async def tick() -> None:
-            await self._on_tick()
-
-        return lane
 
     def position(self, tp: TP) -> int | None:
         """Where input of a partition must start; None if its state says nothing of the topic."""
@@ -96,7 +83,8 @@ class Lane(Generic[T]):
         await self._repairs.stop()
         await self.finish({TP("", number) for number in self.owner.partitions})
 
-    async def _on_chunk(self, event: Any) -> None:
+    async def on_chunk(self, event: Any) -> None:
+        """Apply a chunk, the value of a Faust event, and acknowledge it after its commit."""
         chunk = event.value
         partition = self.owner.partitions.get(chunk.partition)
         stale = chunk.epoch != self._app.consumer.epoch(TP(chunk.topic, chunk.partition))
@@ -142,7 +130,8 @@ class Lane(Generic[T]):
             found = f"it begins again at {chunk.records[0].offset}"
             raise InputMadeAnewError(chunk.topic, chunk.partition, position, found)
 
-    async def _on_tick(self) -> None:
+    async def on_tick(self) -> None:
+        """Do what fell due, and commit."""
         if self._finishing or self._app.rebalancing:
             return
         now_ms = self._now_ms()

@@ -17,9 +17,9 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from streamproc.engine.advice import ForbiddenError, advice
+from streamproc.engine.faust.advice import ForbiddenError, advice
+from streamproc.engine.owner import Owner
 from streamproc.engine.partition import Partition
-from streamproc.engine.table import Owner
 from streamproc.engine.transaction import TRANSIENT
 
 log = structlog.get_logger(__name__)

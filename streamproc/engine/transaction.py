@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerFenced
 
 from streamproc.engine import crashpoints
-from streamproc.engine.advice import FORBIDDEN, ForbiddenError
+from streamproc.engine.faust.advice import FORBIDDEN, ForbiddenError
 
 Records = Iterable[tuple[bytes | None, bytes | None]]
 

@@ -24,9 +24,10 @@ from faust.types import ConsumerMessage
 from kafka.record import default_records as kafka_records
 
 from streamproc.edges.bulk.any_headers import HeaderName
-from streamproc.engine import consumer_thread, delivery, lean
 from streamproc.engine.chunk import Chunk
-from streamproc.engine.lean import FetchedBatch as Batch
+from streamproc.engine.faust import consumer as delivery
+from streamproc.engine.faust import consumer_thread, lean
+from streamproc.engine.faust.lean import FetchedBatch as Batch
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import ServiceThread
 
-from streamproc.engine import consumer_thread
+from streamproc.engine.faust import consumer_thread
 from tests.contract.conftest import INPUT
 
 

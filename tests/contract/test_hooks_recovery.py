@@ -14,7 +14,8 @@ from faust.tables import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
 
-from streamproc.engine import recovery, settings, table
+from streamproc.engine import settings
+from streamproc.engine.faust import recovery, table
 from tests.contract.conftest import CHANGELOG, INPUT
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from streamproc.engine import crashpoints
-from streamproc.engine.lean import FetchedBatch
+from streamproc.engine.faust.lean import FetchedBatch
 from streamproc.engine.transaction import BATCH_BYTES, FencedError
 
 Headers = Sequence[tuple[str, bytes | None]]

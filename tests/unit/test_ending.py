@@ -9,8 +9,8 @@ import faust
 import pytest
 from structlog.testing import capture_logs
 
-from streamproc.cli import ending
-from streamproc.cli.ending import BoundedWorker
+from streamproc.engine.faust import ending
+from streamproc.engine.faust.ending import BoundedWorker
 
 
 @pytest.fixture

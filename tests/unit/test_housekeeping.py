@@ -10,9 +10,9 @@ from unittest import mock
 
 import pytest
 
-from streamproc.engine import housekeeping, table
+from streamproc.engine import housekeeping, owner
+from streamproc.engine.owner import Owner
 from streamproc.engine.settings import LaneSettings
-from streamproc.engine.table import Owner
 
 SETTINGS = LaneSettings("127.0.0.1:1", "app", ("app.events",))
 
@@ -49,16 +49,16 @@ def test_a_c_library_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
 async def test_memory_is_given_back_once_partitions_are_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    owner: Owner[Any] = Owner(SETTINGS, mock.Mock())
+    one: Owner[Any] = Owner(SETTINGS, mock.Mock())
     open_then: list[set[int]] = []
 
     async def opened(number: int) -> None:
-        owner.partitions[number] = mock.AsyncMock()
+        one.partitions[number] = mock.AsyncMock()
 
-    monkeypatch.setattr(owner, "_open_patiently", opened)
-    monkeypatch.setattr(table, "give_memory_back", lambda: open_then.append(set(owner.partitions)))
-    await owner.own({0, 1}, set(), "changelog")
+    monkeypatch.setattr(one, "_open_patiently", opened)
+    monkeypatch.setattr(owner, "give_memory_back", lambda: open_then.append(set(one.partitions)))
+    await one.own({0, 1}, set(), "changelog")
     assert open_then == [{0, 1}]
-    await owner.own({0, 1}, set(), "changelog")
-    await owner.own({1}, set(), "changelog")
+    await one.own({0, 1}, set(), "changelog")
+    await one.own({1}, set(), "changelog")
     assert open_then == [{0, 1}], "nothing was loaded"

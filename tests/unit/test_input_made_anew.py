@@ -10,14 +10,14 @@ import pytest
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from streamproc.engine import table
+from streamproc.engine import owner
 from streamproc.engine.changelog import InputMadeAnewError, Progress
 from streamproc.engine.chunk import Chunk
-from streamproc.engine.delivery import BatchConsumer
+from streamproc.engine.faust.consumer import BatchConsumer
+from streamproc.engine.owner import Owner
 from streamproc.engine.partition import Outbox, Partition
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import LaneSettings
-from streamproc.engine.table import Owner
 
 SETTINGS = LaneSettings(bootstrap="", app_id="app", input_topics=("in",))
 PLACE = TP("in", 3)
@@ -123,14 +123,14 @@ async def test_what_was_deleted_while_nobody_read_is_told_at_the_opening(
 ) -> None:
     told: list[int] = []
     monkeypatch.setattr(
-        table, "tell_deleted_input", lambda topic, number, records: told.append(records)
+        owner, "tell_deleted_input", lambda topic, number, records: told.append(records)
     )
     tp = TopicPartition("in", 3)
     consumer = mock.AsyncMock()
     consumer.beginning_offsets.return_value = {tp: begins}
     consumer.end_offsets.return_value = {tp: 20}
-    owner: Owner[Any] = Owner(SETTINGS, mock.Mock())
-    assert await owner._check_positions(consumer, 3, progress) == {"in": begins}
+    one: Owner[Any] = Owner(SETTINGS, mock.Mock())
+    assert await one._check_positions(consumer, 3, progress) == {"in": begins}
     assert told == lost
 
 

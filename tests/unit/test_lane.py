@@ -11,7 +11,7 @@ from faust.types import TP
 
 from streamproc.engine.changelog import Progress
 from streamproc.engine.chunk import Chunk
-from streamproc.engine.delivery import BatchConsumer
+from streamproc.engine.faust.consumer import BatchConsumer
 from streamproc.engine.lane import Lane
 
 INPUT = TP("in", 0)
@@ -64,18 +64,18 @@ async def test_what_follows_a_dropped_chunk_is_dropped_until_the_rewind(
 ) -> None:
     partition = lane.owner.partitions[0]
     first, second, third = chunks(lane, consumer, 5, 6, 7, 8, 10)
-    await lane._on_chunk(first)
+    await lane.on_chunk(first)
     lane._finishing = True  # a revocation commits
-    await lane._on_chunk(second)
+    await lane.on_chunk(second)
     lane._finishing = False  # it is over, and the partition is not rewound yet
-    await lane._on_chunk(third)
+    await lane.on_chunk(third)
     for event in chunks(lane, consumer, 11, 12):
-        await lane._on_chunk(event)
+        await lane.on_chunk(event)
     assert partition.offsets == [5, 6]
     lane.epoch = consumer._epochs[INPUT] = 2
     consumer._next.clear()
     for event in chunks(lane, consumer, 7, 8, 10, 11):
-        await lane._on_chunk(event)
+        await lane.on_chunk(event)
     assert partition.offsets == [5, 6, 7, 8, 10, 11], "offsets that no record has are no matter"
 
 
@@ -87,7 +87,7 @@ async def test_missing_input_is_fetched_again_when_no_rebalance_will_do_it(
     partition.start_offset = {"in": 4}.get
     rewind = lane._app.consumer.rewind = mock.AsyncMock()
     *_, after = chunks(lane, consumer, 3, 4, 5, 6, 7, 8)  # those before it have come nowhere
-    await lane._on_chunk(after)
+    await lane.on_chunk(after)
     rewind.assert_awaited_once_with(INPUT, 4)
     assert partition.offsets == []
 
@@ -97,7 +97,7 @@ async def test_chunks_of_one_fetch_and_of_the_next_follow_each_other(
 ) -> None:
     for offsets in ((5, 6, 7), (8,), (12, 13)):
         for event in chunks(lane, consumer, *offsets):
-            await lane._on_chunk(event)
+            await lane.on_chunk(event)
     assert lane.owner.partitions[0].offsets == [5, 6, 7, 8, 12, 13]
 
 

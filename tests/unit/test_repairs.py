@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from streamproc.engine import repair
-from streamproc.engine.advice import ForbiddenError
+from streamproc.engine.faust.advice import ForbiddenError
 from streamproc.engine.repair import Repairs
 
 

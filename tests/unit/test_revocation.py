@@ -9,9 +9,9 @@ from unittest import mock
 import pytest
 from faust.types import TP
 
-from streamproc.engine import delivery
 from streamproc.engine.changelog import Progress
-from streamproc.engine.delivery import BatchConsumer
+from streamproc.engine.faust import consumer as delivery
+from streamproc.engine.faust.consumer import BatchConsumer
 from streamproc.engine.partition import Partition
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import LaneSettings
@@ -26,7 +26,9 @@ def consumer(monkeypatch: pytest.MonkeyPatch) -> Any:
     consumer._lane = mock.Mock(finish=mock.AsyncMock())
     consumer.revoked = mock.AsyncMock()
     monkeypatch.setattr(
-        delivery.driver.Consumer, "on_partitions_revoked", lambda _, revoked: consumer.revoked()
+        delivery.driver.Consumer,
+        "on_partitions_revoked",
+        lambda _, revoked: consumer.revoked(),
     )
     monkeypatch.setattr(delivery, "GROUP_OFFSETS_SECONDS", 0.05)
     return consumer

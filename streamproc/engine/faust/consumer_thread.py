@@ -9,8 +9,8 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streamproc.engine.advice import FORBIDDEN
-from streamproc.engine.lean import by_batch
+from streamproc.engine.faust.advice import FORBIDDEN
+from streamproc.engine.faust.lean import by_batch
 from streamproc.engine.settings import FAUST_LOGGER
 
 FETCH_MAX_WAIT_MS = 100

@@ -19,11 +19,11 @@ from faust.types import TP
 from mode import Service
 
 from streamproc.engine import crashpoints
-from streamproc.engine.advice import FORBIDDEN, ForbiddenError
 from streamproc.engine.changelog import tell_deleted_input
 from streamproc.engine.chunk import Chunk
-from streamproc.engine.consumer_thread import BatchConsumerThread
-from streamproc.engine.lean import use_lean_records
+from streamproc.engine.faust.advice import FORBIDDEN, ForbiddenError
+from streamproc.engine.faust.consumer_thread import BatchConsumerThread
+from streamproc.engine.faust.lean import use_lean_records
 from streamproc.engine.settings import FAUST_LOGGER
 
 log = structlog.get_logger(__name__)

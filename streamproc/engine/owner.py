@@ -1,4 +1,4 @@
-"""The table: a Faust table whose partitions are loaded, held and written in bulk.
+"""Owning partitions: opening and letting go of them, as the group gives and takes them.
 
 Faust places partitions and standbys (its assignor), makes the changelog topic and conducts
 rebalances. On assignment of a partition (docs/design.md, "Commit protocol"):
@@ -13,13 +13,10 @@ import asyncio
 import time
 from typing import Any, Generic, TypeVar
 
-import faust
 import structlog
 from aiokafka import TopicPartition
-from faust.types import TP
 
 from streamproc.engine import crashpoints
-from streamproc.engine.advice import FORBIDDEN, ForbiddenError, advice
 from streamproc.engine.changelog import (
     InputMadeAnewError,
     Progress,
@@ -27,38 +24,16 @@ from streamproc.engine.changelog import (
     read_to_end,
     tell_deleted_input,
 )
+from streamproc.engine.faust.advice import FORBIDDEN, ForbiddenError, advice
 from streamproc.engine.housekeeping import give_memory_back
 from streamproc.engine.partition import Partition, Processor
-from streamproc.engine.settings import FAUST_LOGGER, LaneSettings
+from streamproc.engine.settings import LaneSettings
 from streamproc.engine.standby import StandbyFollower
 from streamproc.engine.transaction import TRANSIENT, PartitionWriter
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-
-class PartitionedTable(faust.Table):
-    """Hands Faust's rebalances on to the :class:`Owner`."""
-
-    logger = FAUST_LOGGER
-    owner: Owner[Any]
-
-    async def on_rebalance(
-        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
-    ) -> None:
-        changelog = self.changelog_topic_name
-        assignor = self.app.assignor
-        actives = {tp.partition for tp in assigned if tp.topic == changelog}
-        actives &= {tp.partition for tp in assignor.assigned_actives() if tp.topic == changelog}
-        standbys = {tp.partition for tp in assignor.assigned_standbys() if tp.topic == changelog}
-        await self.owner.own(actives, standbys - actives, changelog)
-
-    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Nothing is left to do: partitions are whole before recovery is called complete."""
-
-    def persisted_offset(self, tp: TP) -> int | None:
-        return None
 
 
 class Owner(Generic[T]):

@@ -1,0 +1,34 @@
+"""The table: a Faust table whose partitions are loaded, held and written in bulk, by the owner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streamproc.engine.owner import Owner
+from streamproc.engine.settings import FAUST_LOGGER
+
+
+class PartitionedTable(faust.Table):
+    """Hands Faust's rebalances on to the :class:`Owner`."""
+
+    logger = FAUST_LOGGER
+    owner: Owner[Any]
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        changelog = self.changelog_topic_name
+        assignor = self.app.assignor
+        actives = {tp.partition for tp in assigned if tp.topic == changelog}
+        actives &= {tp.partition for tp in assignor.assigned_actives() if tp.topic == changelog}
+        standbys = {tp.partition for tp in assignor.assigned_standbys() if tp.topic == changelog}
+        await self.owner.own(actives, standbys - actives, changelog)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Nothing is left to do: partitions are whole before recovery is called complete."""
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        return None
