@@ -152,7 +152,7 @@ def append_times(bootstrap: str, topic: str) -> dict[tuple[int, int], int]:
         for message in consumer.consume(10_000, 1.0):
             if message.error() is None:
                 place = message.partition(), message.offset()
-                times[place] = message.timestamp()[1]  # type: ignore[index]
+                times[place] = message.timestamp()[1]
             else:
                 ended += 1
     consumer.close()

@@ -44,7 +44,7 @@ def main() -> None:
 def of_core(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float, int]:
     """CPU seconds and outputs of the core alone."""
     from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
-    from streamproc.core.events import Arrival
+    from streamproc.core.events import Arrival, ClockAdvanced
     from streamproc.core.model import Account, pack, unpack
     from streamproc.core.transition import step
 
@@ -58,7 +58,7 @@ def of_core(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float,
             event = decode_event(value, key, ())
         except DecodeFailure:
             continue
-        if not hasattr(event, "subscriber"):
+        if isinstance(event, ClockAdvanced):
             continue  # the clock alone
         data = rows.get(key)
         account: Account | None = None if data is None else unpack(data)

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from perf.compare_task import THRESHOLDS
 from streamproc.engine.decoded import DecodedRows
+from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.partition import Outbox, PoisonError
-from streamproc.engine.rows import NEVER_DUE, Rows
+from streamproc.engine.rows import Rows
 
 FIRST, LAST = THRESHOLDS[0], THRESHOLDS[-1]
 

@@ -136,7 +136,8 @@ def _reference(
     yield from validator.descend(instance, found.contents, resolver=found.resolver)
 
 
-_Validator: Any = extend(Draft202012Validator, {"pattern": _ecma_pattern, "$ref": _reference})
+_extend: Any = extend  # it has no types
+_Validator = _extend(Draft202012Validator, {"pattern": _ecma_pattern, "$ref": _reference})
 _FORMATS = FormatChecker(formats=["date-time"])
 
 

@@ -34,7 +34,7 @@ from streamproc.engine.rows import DUE_BYTES
 from tests.contract.contract import DATA, EXAMPLES
 from tests.support.line import GB, LOW, SUBSCRIBER, TEXT, WEEKLY, Line, day, rulebook
 
-GOLDEN = DATA / "golden"
+GOLDEN: Path = DATA / "golden"
 VIDEO = Scope(rating_groups=frozenset({20}))
 ROAMING = Scope(roaming_zones=frozenset({"eu"}))
 

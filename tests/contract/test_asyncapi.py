@@ -56,7 +56,8 @@ def key_of(message: dict[str, Any]) -> dict[str, Any] | None:
 
 def is_public(message: dict[str, Any]) -> bool:
     """Whether its payload is one of the contract's records."""
-    return message["payload"].get("$ref", "#").startswith("./")
+    reference: str = message["payload"].get("$ref", "#")
+    return reference.startswith("./")
 
 
 def is_structured(message: dict[str, Any]) -> bool:

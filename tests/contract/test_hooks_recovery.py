@@ -40,7 +40,8 @@ async def test_partitions_are_opened_before_recovery_begins(app: Any) -> None:
         await asyncio.sleep(0)
         order.append("opened")
 
-    accounts.owner = SimpleNamespace(own=own)
+    noting: Any = SimpleNamespace(own=own)
+    accounts.owner = noting
     app.tables._update_channels = mock.AsyncMock()
     other = TP(CHANGELOG.topic, 1)
     with (

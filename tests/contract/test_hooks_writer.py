@@ -43,8 +43,8 @@ def test_a_batch_takes_tombstones_and_records_without_key() -> None:
 
 async def test_records_appended_past_the_batch_are_what_the_batch_would_append() -> None:
     """``_builder.append`` and ``_relative_offset``: the same bytes, the same count, full alike."""
-    records = [(b"k%d" % number, b"v" * (number % 90)) for number in range(60)]
-    records += [(b"k", None), (None, b"v")]
+    records: list[tuple[bytes | None, bytes | None]] = [(b"k", None), (None, b"v")]
+    records += [(b"k%d" % number, b"v" * (number % 90)) for number in range(60)]
     sent: list[Any] = []
 
     async def send_batch(batch: Any, topic: str, *, partition: int) -> Any:

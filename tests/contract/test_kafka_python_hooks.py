@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
+from collections.abc import Callable
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -28,6 +29,9 @@ from kafka.record.util import crc32c_c
 from streamproc.edges.bulk.any_headers import AnyRecords, HeaderName
 from streamproc.edges.bulk.fencing import stay_fenced
 from streamproc.edges.bulk.packed import CODECS, PackedRecords
+
+Headers = list[tuple[str, bytes | None]]
+Row = tuple[int, bytes | None, bytes | None, Headers]
 
 
 def test_the_versions_are_the_ones_that_were_read() -> None:
@@ -77,7 +81,11 @@ def test_packed_records_stand_in_for_a_builder() -> None:
 
 
 def test_a_packed_batch_is_what_kafka_python_reads() -> None:
-    rows = [(5, b"k1", b"v" * 300, [("h", b"x")]), (4, None, None, []), (9, b"k2", b"", [])]
+    rows: list[Row] = [
+        (5, b"k1", b"v" * 300, [("h", b"x")]),
+        (4, None, None, []),
+        (9, b"k2", b"", []),
+    ]
     for codec in CODECS.values():
         packed = PackedRecords(codec, 1 << 16, True)
         for number, (at_ms, key, value, headers) in enumerate(rows):
@@ -99,7 +107,7 @@ def test_header_names_of_any_bytes_are_read_and_written() -> None:
     for codec in CODECS.values():
         packed = PackedRecords(codec, 1 << 16, False, any_names=True)
         for number in range(4):
-            headers = [(name, None), ("h", b"1")] if number % 2 else [("green", b"x")]
+            headers: Headers = [(name, None), ("h", b"1")] if number % 2 else [("green", b"x")]
             assert packed.append(number, 5, b"k", b"v", headers) is not None
         packed.seal(4)
         packed.close()
@@ -127,10 +135,10 @@ def test_the_places_where_batches_are_put_exist() -> None:
         pass
     assert list(inspect.signature(ProducerBatch.__init__).parameters)[1:3] == ["tp", "records"]
     batch = ProducerBatch(place, PackedRecords(0, 100, False))
-    seen: list[object] = []
+    seen: list[tuple[int, object, Callable[[int], object]]] = []
     batch.produce_future.add_callback(seen.append)
     batch.abort(RuntimeError("no"))
-    ((base, _, errors),) = seen  # type: ignore[misc]
+    ((base, _, errors),) = seen
     assert base == -1
     assert str(errors(0)) == "no"
     source = inspect.getsource(KafkaProducer.__init__)

@@ -48,7 +48,7 @@ TOPICS = {
 @cache
 def months() -> Result:
     rules = packaged_rulebook("showcase.yaml")
-    records = [tuple(one) for one in generate(MONTHS, rules)]
+    records = list(generate(MONTHS, rules))
     ((_, clock),) = clock_records(MONTHS, 1)
     placed = [(0, offset, one) for offset, one in enumerate(records)]
     return expect(placed, "streamproc.events", rules, final_clock_ms=clock.timestamp_ms)
@@ -57,9 +57,9 @@ def months() -> Result:
 @cache
 def talked() -> Result:
     rules = talking_rules(*TALKING)
-    records = [tuple(one) for one in mixed(TALK, rules, 900)]
+    records = list(mixed(TALK, rules, 900))
     placed = [(0, offset, one) for offset, one in enumerate(records)]
-    final_ms = records[-1][2] + 70 * DAY_MS
+    final_ms = records[-1].timestamp_ms + 70 * DAY_MS
     return expect(placed, "streamproc.events", rules, final_clock_ms=final_ms)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from streamproc.app.native_bridge.loading import streamproc_native
 from streamproc.app.settings import Native
 from streamproc.contracts.rulesfile import load_rulebook
 from streamproc.core.rulebook import Rulebook
+from tests.support.compiled import IS_NATIVE
 from tests.support.quota_driver import QuotaDriver
 
 RULES = """
@@ -43,7 +43,7 @@ def rules() -> Rulebook:
     return load_rulebook(RULES, "rules.yaml")
 
 
-@pytest.fixture(params=["off", "on"] if streamproc_native is not None else ["off"])
+@pytest.fixture(params=["off", "on"] if IS_NATIVE else ["off"])
 def native(request: pytest.FixtureRequest) -> Native:
     """With and, where it is built, without the compiled plain case."""
     choice: Native = request.param

@@ -220,7 +220,7 @@ def test_it_is_rejected_with_its_origin_and_changes_nothing_else(
     assert reject.received_time == NOW
     if case.event_id is not None:
         assert reject.event_id == case.event_id
-    assert with_it.processor.counts["rejects"] == 0, "the restart must not have rejected it again"
+    assert with_it.counts["rejects"] == 0, "the restart must not have rejected it again"
 
 
 def test_a_reject_repeats_nothing_of_the_subscriber_or_the_payload(driver: QuotaDriver) -> None:
@@ -291,7 +291,7 @@ def test_nothing_but_bad_input_leaves_no_rows_and_moves_on(driver: QuotaDriver) 
     assert driver.group_offsets == {("events", 1): len(CASES)}
     driver.restart()
     driver.process()
-    assert driver.processor.counts["events"] == 0
+    assert driver.counts["events"] == 0
 
 
 def test_usage_of_a_closed_account_is_rejected(driver: QuotaDriver) -> None:

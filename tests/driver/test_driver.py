@@ -10,8 +10,9 @@ import pytest
 from aiokafka import TopicPartition
 
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, decode_progress, read_to_end
+from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.partition import Outbox
-from streamproc.engine.rows import NEVER_DUE, Rows
+from streamproc.engine.rows import Rows
 from streamproc.engine.transaction import BATCH_BYTES, FencedError
 from tests.support.driver import TopologyDriver
 from tests.support.memory_log import MemoryConsumer, MemoryLog, MemoryWriter

@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from streamproc.app.settings import Topics
-from streamproc.contracts.rulesfile import load_rulebook, packaged_content
+from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rulestexts import packaged_content
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import WorkloadSettings, generate

@@ -106,7 +106,7 @@ def life(zone: str, granted: int) -> list[Log]:
 
 def outcome(native: Native, rules: Rulebook, log: list[Log]) -> tuple[Any, int]:
     """All that comes out, and how many reminders the compiled part told of."""
-    processor = QuotaProcessor(rules, Topics(), "event", native)
+    processor: Any = QuotaProcessor(rules, Topics(), "event", native)
     rows: Rows[Account] = processor.new_rows()
     outbox, told = Outbox(), 0
     emit_told = processor._emit_told
@@ -116,7 +116,7 @@ def outcome(native: Native, rules: Rulebook, log: list[Log]) -> tuple[Any, int]:
         told += len(found)
         emit_told(to, found)
 
-    processor._emit_told = counting  # type: ignore[method-assign]
+    processor._emit_told = counting
     clock_ms = 0
     for start, end in pairwise(range(len(log) + 1)):
         clock_ms = processor.apply("events", 3, log[start:end], rows, outbox, clock_ms)

@@ -13,6 +13,7 @@ import pytest
 
 from streamproc.app import processor
 from streamproc.core.events import ToppedUp
+from streamproc.core.transition import advance, step
 from tests.support.quota_driver import DAY, HOUR, MINUTE, Everything, QuotaDriver
 
 NewDriver = Callable[..., QuotaDriver]
@@ -25,7 +26,6 @@ CAROL = "8613800000002"
 @pytest.fixture
 def poisonous(monkeypatch: pytest.MonkeyPatch) -> None:
     """The core fails at events whose id says so, and at the timers of Bob."""
-    step, advance = processor.step, processor.advance
 
     def failing_step(account: Any, event: Any, *rest: Any) -> Any:
         if event.id.startswith("poison"):

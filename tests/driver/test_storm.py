@@ -137,7 +137,7 @@ def test_law_20_what_cannot_go_out_in_time_is_audited() -> None:
         assert {one.rule for one in sent} == {"must"}
         assert 28 <= len(sent) <= 33
         assert len(missed) == SUBSCRIBERS - len(sent)
-        assert {one.subscriber for one in (*sent, *missed)} == {
+        assert {one.subscriber for one in sent} | {one.subscriber for one in missed} == {
             f"86138{number:06}" for number in range(SUBSCRIBERS)
         }
         # Deadlines are found out when they pass, not when their turn would have come.
@@ -197,7 +197,7 @@ def test_law_20_notices_of_closed_cycles_do_not_wait_for_all_others_to_be_closed
         subscribers(driver)
         cycle_end_ms = to_ms(datetime(2026, 2, 1, tzinfo=START.tzinfo))
         driver.advance_wall_clock(cycle_end_ms - SECOND - driver.now_ms)
-        told_while_closing = []
+        told_while_closing: list[int] = []
         while len(told_while_closing) < 100:
             driver.now_ms += SECOND
             driver.tick()

@@ -136,7 +136,7 @@ class Life:
         self.load.pause()
         if final:
             clocks = clock_records(self.settings, PARTITIONS)
-            self.load.write([(number, tuple(record)) for number, record in clocks])
+            self.load.write(list(clocks))
         self._settle()
         problems = differences(self.observer, self.oracle)
         if not final:

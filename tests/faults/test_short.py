@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.brokers import Cluster, Single
+from tests.faults.brokers import Single
 from tests.faults.kind import KINDS, Parameters
 from tests.faults.lab import Lab  # noqa: F401 - registers the kinds
 from tests.faults.life import SESSION_TIMEOUT_SECONDS, Life, Variant
@@ -18,7 +18,7 @@ VARIANT = Variant(seed=4, rate=400, subscribers=600, events=120_000, static_memb
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[Single]:
     """A broker of its own, for faults kill it."""
     cluster = Single().start()
     try:
@@ -28,7 +28,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @contextlib.contextmanager
-def living(cluster: Cluster, directory: Path) -> Iterator[Life]:
+def living(cluster: Single, directory: Path) -> Iterator[Life]:
     """An application whose input flows."""
     with Life(cluster, VARIANT, directory) as life:
         life.mark()
@@ -37,23 +37,25 @@ def living(cluster: Cluster, directory: Path) -> Iterator[Life]:
 
 
 @pytest.fixture(scope="module")
-def life(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+def life(cluster: Single, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     with living(cluster, tmp_path_factory.mktemp("lab")) as life:
         yield life
 
 
 @pytest.mark.timeout(240)
-def test_states_slower_to_load_than_a_session_lasts_cost_no_membership(life: Life) -> None:
+def test_states_slower_to_load_than_a_session_lasts_cost_no_membership(
+    life: Life, cluster: Single
+) -> None:
     """A round trip takes half a second here, and a worker needs some sixteen to open."""
     fleet, first = life.fleet, life.fleet.slots[0]
     for slot in fleet.running():
         fleet.stop(slot)
-    life.cluster.network(first.number, delay_ms=250)
+    cluster.network(first.number, delay_ms=250)
     told_before = first.worker.log.stat().st_size
     fleet.start(first)
     life.mark()
     life.wait_for_flow()
-    life.cluster.network(first.number)
+    cluster.network(first.number)
     with first.worker.log.open(errors="replace") as log:
         log.seek(told_before)
         told = log.read()
@@ -96,7 +98,7 @@ def test_nothing_is_wrong_lost_or_doubled_after(life: Life, kind: str, given: Pa
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("how", ["empty", "while running"])
 def test_workers_refuse_an_input_that_was_made_anew(
-    cluster: Cluster, tmp_path: Path, how: str
+    cluster: Single, tmp_path: Path, how: str
 ) -> None:
     """All end soon, and their last words say why: the fault judges that itself."""
     with living(cluster, tmp_path) as life:

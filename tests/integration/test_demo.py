@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient  # type: ignore[import-untyped]
+from kafka import KafkaAdminClient
 
 SMALL = ("--events", "3000", "--subscribers", "150", "--seconds", "5")
 LONG = ("--seconds", "300")

@@ -82,9 +82,7 @@ async def test_killed_dispatchers_lose_nothing_and_double_only_what_is_promised(
         for _ in range(kills):
             process = scene.start()
             before = len(arrived(once)) + len(arrived(again))
-            await scene.until(
-                lambda seen=before: len(arrived(once)) + len(arrived(again)) > seen + 60
-            )
+            await scene.until_more(lambda: len(arrived(once)) + len(arrived(again)), before + 60)
             await asyncio.sleep(chance.random() * 0.5)
             process.kill()
             process.wait()

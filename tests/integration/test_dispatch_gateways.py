@@ -360,9 +360,10 @@ async def test_the_gateway_also_gets_on_with_the_librarys_own_server() -> None:
     assert (submit.destination_addr, bytes(submit.short_message)) == ("8613800000001", b"80% used")
     submit.accept("AB12")
     answer = await sending
+    tags = vars(smpp34)  # it makes the constants at import
     tlvs = [
-        smpp34.Tlv(smpp34.TLV_RECEIPTED_MESSAGE_ID, b"AB12\0"),
-        smpp34.Tlv(smpp34.TLV_MESSAGE_STATE, b"\2"),
+        smpp34.Tlv(tags["TLV_RECEIPTED_MESSAGE_ID"], b"AB12\0"),
+        smpp34.Tlv(tags["TLV_MESSAGE_STATE"], b"\2"),
     ]
     response = await esme.deliver_sm(
         "10086", b"", source_addr="8613800000001", esm_class=4, tlvs=tlvs

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
-from kafka import KafkaConsumer, KafkaProducer  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaConsumer
+from kafka import KafkaConsumer, KafkaProducer
 
 from streamproc.edges.embedded_broker import EmbeddedBroker
 

@@ -13,6 +13,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from streamproc.contracts.codec import decode_reminder
 from streamproc.contracts.receipts import Receipt
@@ -32,7 +33,7 @@ WINDOW = 60
 KILLS = 2
 OPEN_MESSAGES = 3 * WINDOW
 """What a kill may find sent and not committed (docs/dispatcher.md)."""
-PACE = {"messages_per_second": 600, "burst": 60, "window": WINDOW}
+PACE: dict[str, Any] = {"messages_per_second": 600, "burst": 60, "window": WINDOW}
 """The month's reminders take some seconds to be killed in."""
 ANSWER_SECONDS = 0.05
 """So that a kill finds messages without an answer."""
@@ -50,7 +51,7 @@ class Run:
         times = Counter(arrived)
         assert times.keys() <= by_sms.keys(), "an SMS arrived that none asked for"
         self.times = {reminder_id: times[sms] for sms, reminder_id in by_sms.items()}
-        self.first = {}
+        self.first: dict[str, Receipt] = {}
         """The first receipt of each reminder: accepted or uncertain."""
         for one in receipts:
             self.first.setdefault(one.reminder_id, one)
@@ -155,17 +156,17 @@ async def _run_with_kills(
     chance = random.Random(4)
     worker = WorkerProcess(scene.bootstrap, names, scene.directory, "worker", "--instance-id", "w")
     worker.start()
-    scene.processes.append(worker.process)
+    scene.processes.append(worker.running)
     dispatcher = scene.start()
     for _ in range(KILLS):
         before = len(arrived())
-        await scene.until(lambda seen=before: len(arrived()) > seen + 60, 60)
+        await scene.until_more(lambda: len(arrived()), before + 60, 60)
         await asyncio.sleep(chance.random() * 0.3)
         dispatcher.kill()
         worker.kill()
         dispatcher.wait()
         worker.start()
-        scene.processes.append(worker.process)
+        scene.processes.append(worker.running)
         dispatcher = scene.start()
     assert await asyncio.to_thread(replay.wait, 60) == 0, scene.logs()
     await scene.settled(await _reminders(scene.bootstrap, names), limit_seconds=240)

@@ -59,7 +59,7 @@ def _reject(record: Any) -> Rejected:
     return decode_reject(record.value)
 
 
-def of_everything(bootstrap: str) -> tuple[set[str], list[object]]:
+def of_everything(bootstrap: str) -> tuple[set[str], list[str]]:
     """All topics and all groups."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:

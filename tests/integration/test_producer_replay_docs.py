@@ -96,8 +96,8 @@ def test_producer_page(bootstrap: str, tmp_path: Path, monkeypatch: pytest.Monke
     assert len(commands) == 7
     found = sorted(str(one["id"]) for one in values(bootstrap, f"usage-{suffix}"))
     assert found == sorted(
-        ["cdr-1", "t-1", "cdr-2", "from-file", "s1-1", "s1-2", "c0ffee02-*default", USAGE["id"],
-         "from-drop"]
+        ["cdr-1", "t-1", "cdr-2", "from-file", "s1-1", "s1-2", "c0ffee02-*default",
+         str(USAGE["id"]), "from-drop"]
     )  # fmt: skip
 
 

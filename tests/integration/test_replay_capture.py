@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
@@ -74,6 +75,9 @@ def test_a_capture_killed_again_and_again_has_every_record_once(
     def captured() -> int:
         return path.stat().st_size if path.exists() else 0
 
+    def wait_for_more(than: int) -> None:
+        wait_for(lambda: captured() > than)
+
     def first_run() -> subprocess.Popen[bytes]:
         process = start(*command)
         wait_for(captured)  # from here on its beginning is in the file
@@ -85,12 +89,11 @@ def test_a_capture_killed_again_and_again_has_every_record_once(
     try:
         for _ in range(3):
             before = captured()
-            wait_for(lambda before=before: captured() > before)  # type: ignore[misc]
+            wait_for_more(before)
             process.kill()
             process.communicate()
             process = start(*command)
-        before = captured()
-        wait_for(lambda: captured() > before)
+        wait_for_more(captured())
     finally:
         ended.set()
         writer.join()
@@ -132,7 +135,7 @@ def test_ranges_by_offset_and_time_and_filters(bootstrap: str, filled: str) -> N
         run("replay", f"topic:{filled}", "--broker", bootstrap, "--to", topic, "--quiet", *options)
         return contents(bootstrap, topic, 1).get(0, [])
 
-    def plain(chosen: list[object]) -> list[object]:
+    def plain(chosen: Iterable[object]) -> list[str]:
         return sorted(map(repr, chosen))
 
     offsets = replayed("--from-offset", "1:100", "--from-offset", "0:999999999",

@@ -41,6 +41,7 @@ quiet_hours = st.builds(
     st.sampled_from([time(22), time(0), time(2, 30), time(13)]),
     st.sampled_from([time(8), time(2), time(0, 30), time(14)]),
 )
+sources = st.sets(st.sampled_from(SOURCES), min_size=1).map(frozenset)
 caps = st.lists(
     st.builds(Cap, st.integers(1, 4), st.sampled_from([HOUR_MS, DAY_MS, 7 * DAY_MS])), max_size=2
 ).map(tuple)
@@ -96,7 +97,7 @@ def usage_rules(draw: st.DrawFn, most: int = 4) -> tuple[UsageRule, ...]:
                 draw(st.sets(st.sampled_from(BUCKETS), min_size=2).map(frozenset)),
                 *draw(_common()),
                 draw(policies()),
-                draw(st.none() | st.none() | st.sets(st.sampled_from(SOURCES), min_size=1)),
+                draw(st.none() | st.none() | sources),
             )
         )
     return tuple(rules)
@@ -150,7 +151,8 @@ def alert_rules(draw: st.DrawFn, usage: tuple[UsageRule, ...]) -> AlertRules:
         )
         for number in range(draw(st.integers(0, 2)))
     )
-    followed = [one.id for one in (*usage, *watch) if one.kind != "every_bytes"]
+    firing: tuple[UsageRule | WatchRule, ...] = (*usage, *watch)
+    followed = [one.id for one in firing if one.kind != "every_bytes"]
     resolved = tuple(
         ResolvedRule(
             f"resolved-{number}",
@@ -265,8 +267,8 @@ def stretched(entries: Iterable[Entry], start_ms: int, times: int) -> Iterator[E
     """The same history in so many times the time."""
     for stamp_ms, entry in entries:
         if isinstance(entry, dict):
-            instants = {name: entry[name] for name in ("time", "expires_time") if name in entry}
-            longer = {name: start_ms + (at - start_ms) * times for name, at in instants.items()}
+            instants: list[str] = [name for name in ("time", "expires_time") if name in entry]
+            longer = {name: start_ms + (entry[name] - start_ms) * times for name in instants}
             entry = {**entry, **longer}
         yield start_ms + (stamp_ms - start_ms) * times, entry
 

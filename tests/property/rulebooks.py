@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rulebook import (
     Allowance,
+    Every,
     Limits,
     Pack,
     Plan,
     Rulebook,
     Scope,
+    TimedKind,
     TimedRule,
+    UsageKind,
     UsageRule,
 )
 
@@ -46,7 +49,7 @@ PACKS = (
 
 def usage_rule(
     name: str,
-    kind: str,
+    kind: UsageKind,
     thresholds: tuple[int, ...],
     kinds: tuple[str, ...] = KINDS,
     category: str = "balance",
@@ -64,14 +67,14 @@ def usage_rule(
         5,
         DAY_MS,
         buckets=buckets,
-    )  # type: ignore[arg-type]
+    )
 
 
 def timed_rule(
     name: str,
-    kind: str,
+    kind: TimedKind,
     at: time,
-    every: str = "week",
+    every: Every = "week",
     day: int = 1,
     days_before: int = 0,
     category: str = "summary",
@@ -92,7 +95,7 @@ def timed_rule(
         day,
         days_before,
         **more,
-    )  # type: ignore[arg-type]
+    )
 
 
 DEFAULT_USAGE_RULES = (
@@ -130,11 +133,11 @@ def make(
     return Rulebook(plans, packs, usage_rules, timed_rules, Limits(**known), "en", "EUR")
 
 
-TIMED_KINDS = (
+TIMED_KINDS: tuple[TimedKind, ...] = (
     *("usage_summary", "usage_summary", "cron", "cron", "once", "before_cycle_end", "cycle_end"),
     *("before_expiry", "expiry", "after_activation"),
 )
-EVERY = (
+EVERY: tuple[Every, ...] = (
     *("day", "week", "month", "month_start", "month_middle", "month_end"),
     *("cycle_start", "cycle_middle", "cycle_end"),
 )
@@ -183,7 +186,7 @@ def timed_rules(draw: st.DrawFn) -> tuple[TimedRule, ...]:
     rules = []
     for number in range(draw(st.integers(0, 3))):
         kind = draw(st.sampled_from(TIMED_KINDS))
-        every = draw(st.sampled_from(EVERY)) if kind == "usage_summary" else "week"
+        every: Every = draw(st.sampled_from(EVERY)) if kind == "usage_summary" else "week"
         most_ms = draw(st.sampled_from([0, 0, HOUR_MS, 12 * HOUR_MS]))
         rules.append(
             timed_rule(

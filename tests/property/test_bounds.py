@@ -83,7 +83,9 @@ def test_records_and_events_beyond_the_calendar_are_rejected_alike(native: Nativ
     run = Run(rules, native)
     run.apply(records)
     run.finish()
-    outputs = {topic: [] for topic in (TOPICS.reminders, TOPICS.audit, TOPICS.rejects)}
+    outputs: dict[str, list[bytes]] = {
+        topic: [] for topic in (TOPICS.reminders, TOPICS.audit, TOPICS.rejects)
+    }
     for (topic, _), values in run.outputs.items():
         outputs.setdefault(topic, []).extend(values)
     found = observed(

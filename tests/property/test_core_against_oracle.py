@@ -236,7 +236,7 @@ class Histories(RuleBasedStateMachine):
     def change_profile(
         self, name: str, zone: str | None, segments: list[str] | None, late_ms: int
     ) -> None:
-        given = {"time_zone": zone, "segments": segments}
+        given: dict[str, Any] = {"time_zone": zone, "segments": segments}
         fields = {field: value for field, value in given.items() if value is not None}
         self.event("account.profile_changed", name, late_ms, **fields)
 

@@ -7,6 +7,7 @@ the word and its number leaves a question about money open.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from unicodedata import category, normalize
@@ -55,7 +56,9 @@ INSIDE = st.lists(st.one_of(UNSEEN, SPACE), max_size=2).map("".join)
 DIGITS = st.sampled_from(
     ["0123456789", "０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९"]
 )
-CASES = st.sampled_from([str, str.upper, str.lower, str.title, str.swapcase])
+CASES: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
+    [str, str.upper, str.lower, str.title, str.swapcase]
+)
 
 
 @cache

@@ -12,7 +12,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from streamproc.engine.rows import NEVER_DUE, Rows
+from streamproc.engine.due import NEVER_DUE
+from streamproc.engine.rows import Rows
 
 KEYS = st.sampled_from([b"a", b"b"])
 STEPS_MS = st.sampled_from([0, 1, 30_000, 60_000])

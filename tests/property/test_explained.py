@@ -53,7 +53,10 @@ def check_due(effects: list[Effect], before: Account | None, after: Account | No
     audits = [one for one in effects if isinstance(one, Audited)]
     for _, group in groupby(audits, key=lambda one: one.cause):
         told = list(group)
-        ends = {one.after for one in told}
+        ends: set[Balance] = set()
+        for one in told:
+            assert isinstance(one.after, Balance)
+            ends.add(one.after)
         for one in told:
             assert (one.after if one.before is UNSET else one.before) == balance
         (balance,) = ends - {balance} or {balance}

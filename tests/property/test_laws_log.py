@@ -18,8 +18,9 @@ from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.model import Account, unpack
 from streamproc.core.rulebook import Rulebook
 from streamproc.core.timed import next_due_ms
+from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.partition import Outbox
-from streamproc.engine.rows import DUE_BYTES, NEVER_DUE, Rows
+from streamproc.engine.rows import DUE_BYTES, Rows
 from streamproc.oracle import LogRecord
 from tests.property import rulebooks, walks
 from tests.property.budget import budget

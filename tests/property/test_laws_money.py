@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from streamproc.core.effects import Effect, PolicyChanged
+from streamproc.core.effects import Audited, Effect, PolicyChanged
 from streamproc.core.events import (
     CostCapLifted,
     CostCapRestored,
@@ -184,7 +184,7 @@ def test_law_24_members_figures_sum_up_to_what_the_pool_was_charged(
     line.send(MemberJoined, at=0.5, member="bbb")
     of_nobody = 0
     for number, (name, used) in enumerate(usage):
-        fields = {} if name is None else {"member": name * 3}
+        fields: dict[str, Any] = {} if name is None else {"member": name * 3}
         line.use(used, at=1 + number / 100, **fields)
         if name not in ("a", "b"):
             of_nobody += used
@@ -239,7 +239,7 @@ def test_law_25_what_rolls_over_is_granted_once_and_has_its_own_end(
     expired = sum(
         one.figures["expired_bytes"]
         for one in line.effects
-        if getattr(one, "decision", "") == "bucket_expired" and "#" in str(one.bucket)  # type: ignore[union-attr]
+        if isinstance(one, Audited) and one.decision == "bucket_expired" and "#" in str(one.bucket)
     )
     from_rolled = sum(cycle.rolled_over_bytes for cycle in history) - expired
     still = sum(b.remaining_bytes for b in line.account.buckets if b.kind == "rollover")

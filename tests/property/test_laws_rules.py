@@ -23,7 +23,7 @@ from tests.support.line import START, Line, day, decisions, reminders
 
 GRANTED = 1000
 KINDS = frozenset({"allowance", "pack", "topup", "member"})
-COMMON: tuple[Any, ...] = (TEXTS, "c", False, 5, DAY_MS)
+COMMON: tuple[dict[str, str], str, bool, int, int] = (TEXTS, "c", False, 5, DAY_MS)
 PLAN = Plan(
     "basic", (Allowance("data", GRANTED, 50),), overage_price_minor=7, overage_unit_bytes=30
 )
@@ -228,7 +228,7 @@ def test_law_24_a_reminder_goes_to_its_audience(
     for name, role in zip(names, roles, strict=True):
         line.send(MemberJoined, 0.1, member=name, role=role)
     user = names[who] if who < len(names) else ""
-    fields = {"member": user} if user else {}
+    fields: dict[str, Any] = {"member": user} if user else {}
     found = [one.recipient or "" for one in reminders(line.use(600, at=1, **fields))]
     owners = [name for name, role in zip(names, roles, strict=True) if role == "owner"]
     others = [name for name in names if name not in owners]

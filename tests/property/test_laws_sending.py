@@ -23,7 +23,7 @@ from tests.property.rulebooks import HOUR_MS, TEXTS
 from tests.property.test_alerts_against_oracle import STARTS, everything, live
 from tests.property.world import World
 from tests.support.clocks import ZONES, changes, is_quiet
-from tests.support.line import START, Line
+from tests.support.line import START, Line, reminders
 
 MINUTE = timedelta(minutes=1)
 WAITS = ("quiet_hours", "capped", "cool_down", "coalescing")
@@ -258,9 +258,8 @@ def test_law_16_nobody_is_woken_and_what_waited_goes_out_at_the_first_instant_it
             line.top_up(days, granted_bytes=amount + 1) if is_grant else line.use(amount, days)
         )
     effects += line.reach(at + timedelta(days=3))
-    told = [one for one in effects if isinstance(one, Reminder)]
-    for one in told:
-        assert one.rule == "wakes" or not is_quiet(one.as_of, start, end, zone)
+    for reminder in reminders(effects):
+        assert reminder.rule == "wakes" or not is_quiet(reminder.as_of, start, end, zone)
     for one in effects:
         if not isinstance(one, Audited) or one.decision != "quiet_hours":
             continue

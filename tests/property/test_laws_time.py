@@ -19,7 +19,7 @@ from streamproc.core.calendar import (
 )
 from streamproc.core.events import AccountActivated
 from streamproc.core.instants import DAY_MS, from_ms, to_ms
-from streamproc.core.rulebook import TimedRule
+from streamproc.core.rulebook import Every, TimedRule
 from streamproc.oracle import days
 from tests.property.budget import budget
 from tests.property.rulebooks import TIMES, timed_rule
@@ -134,7 +134,8 @@ def test_law_18_cycles_follow_one_another_without_gap_or_drift(
 
 @st.composite
 def summaries(draw: st.DrawFn) -> TimedRule:
-    every = draw(st.sampled_from(["day", "week", "month"]))
+    usual: tuple[Every, ...] = ("day", "week", "month")
+    every = draw(st.sampled_from(usual))
     on = draw(st.integers(1, 7 if every == "week" else 31))
     return timed_rule("summary", "usage_summary", draw(TIMES), every, on)
 

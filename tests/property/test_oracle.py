@@ -99,7 +99,7 @@ def test_a_month_by_hand() -> None:
     outcome = expect(a_month().records, RULES)
 
     def told(
-        rule: str, kind: str, level: int | None, buckets: tuple[str, ...], at: float, *figures: int
+        rule: str, kind: str, level: int | None, buckets: tuple[str, ...], at: float, *figures: Any
     ) -> ReminderKey:
         return ReminderKey(ALICE, rule, kind, level, buckets, to_ms(day(at)), *figures)
 

@@ -13,7 +13,7 @@ from streamproc.app.settings import Native
 from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rulebook import Rulebook
-from streamproc.edges.workload import WorkloadSettings
+from streamproc.edges.workload import InputRecord, WorkloadSettings
 from streamproc.edges.workload_quota import quota_month
 from streamproc.oracle import LogRecord, differences, expect
 from tests.contract.contract import decode, validator
@@ -34,10 +34,10 @@ def quota_rules() -> Rulebook:
 
 
 @cache
-def month() -> tuple[list[tuple[bytes | None, bytes | None, int]], Result]:
-    records = [tuple(one) for one in quota_month(SETTINGS, quota_rules())]
+def month() -> tuple[list[InputRecord], Result]:
+    records = list(quota_month(SETTINGS, quota_rules()))
     placed = [(0, offset, one) for offset, one in enumerate(records)]
-    final_ms = records[-1][2] + 4 * DAY_MS
+    final_ms = records[-1].timestamp_ms + 4 * DAY_MS
     return records, run(placed, TOPIC, quota_rules(), final_clock_ms=final_ms)
 
 

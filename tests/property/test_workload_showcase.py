@@ -35,7 +35,7 @@ TOPIC = "events"
 @cache
 def months() -> tuple[list[InputRecord], Result]:
     records = list(quota_month(SETTINGS, everything()))
-    placed = [(0, offset, tuple(one)) for offset, one in enumerate(records)]
+    placed = [(0, offset, one) for offset, one in enumerate(records)]
     return records, run(placed, TOPIC, everything(), final_clock_ms=_end_ms(records))
 
 
@@ -89,7 +89,9 @@ def test_every_policy_is_told_and_restored() -> None:
 def _refunds() -> list[dict[str, Any]]:
     records, _ = months()
     events = [
-        msgspec.json.decode(one.value) for one in records if b"usage.refunded" in (one.value or b"")
+        msgspec.json.decode(one.value)
+        for one in records
+        if one.value and b"usage.refunded" in one.value
     ]
     return [one for one in events if one["type"] == "usage.refunded"]
 
@@ -141,7 +143,7 @@ def test_a_months_usage_under_a_pack_of_rules_is_as_the_oracle_has_it(pack: str)
     rules = packaged_rulebook(f"packs/{pack}.yaml")
     settings = WorkloadSettings(3, 2_000, 20, days=45, late_share=0.1, account_share=0.05)
     records = list(quota_month(settings, rules))
-    placed = [(0, offset, tuple(one)) for offset, one in enumerate(records)]
+    placed = [(0, offset, one) for offset, one in enumerate(records)]
     log = [LogRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
     expected = expect(log, rules, until_ms=_end_ms(records))
     assert_agrees(run(placed, TOPIC, rules, final_clock_ms=_end_ms(records)), expected, rules)

@@ -58,6 +58,12 @@ class WorkerProcess:
         ]
         self.process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        assert self.process is not None
+        return self.process
+
     def start(self, **environment: str) -> WorkerProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -216,7 +222,7 @@ async def grown(bootstrap: str, topic: str, by: int, timeout_seconds: float = 60
         deadline = time.monotonic() + timeout_seconds
         before: int | None = None
         while True:
-            now = sum((await consumer.end_offsets(tps)).values())
+            now: int = sum((await consumer.end_offsets(tps)).values())
             before = now if before is None else before
             if now >= before + by:
                 return now

@@ -168,6 +168,12 @@ class DispatchScene:
             assert time.monotonic() < deadline, self.logs()
             await asyncio.sleep(0.1)
 
+    async def until_more(
+        self, count: Callable[[], int], than: int, limit_seconds: float = 30
+    ) -> None:
+        """Wait until a number that grows is greater than this."""
+        await self.until(lambda: count() > than, limit_seconds)
+
 
 def _receipt(record: Any) -> Receipt:
     return decode_receipt(record.value)

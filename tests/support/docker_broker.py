@@ -9,7 +9,7 @@ from tests.support.jvm_broker import START_LIMIT_S, TEST_SETTINGS
 KAFKA_IMAGE = "apache/kafka:4.1.0"
 
 
-class ApacheKafkaContainer(KafkaContainer):
+class ApacheKafkaContainer(KafkaContainer):  # type: ignore[misc] # it has no types
     """One KRaft node. The base class knows only Confluent's image, whose scripts are others."""
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +72,12 @@ class QuotaDriver(TopologyDriver[Account]):
             now_ms=now_ms,
             **settings,
         )
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What the present processor has counted since its start."""
+        assert isinstance(self.processor, QuotaProcessor)
+        return self.processor.counts
 
     def take_rules(self, rules: Rulebook) -> None:
         self.rules = rules

@@ -48,8 +48,8 @@ class Scene:
 
     async def finish(self) -> Result:
         """Let the simulated month end, wait for its last reminder, stop the workers."""
-        clocks = [(number, tuple(one)) for number, one in clock_records(self.settings, PARTITIONS)]
-        self.final_ms = max(record[2] for _, record in clocks)
+        clocks = list(clock_records(self.settings, PARTITIONS))
+        self.final_ms = max(record.timestamp_ms for _, record in clocks)
         await produce_to_partitions(self.bootstrap, self.names.events, clocks)
         alive = [worker for worker in self.workers if worker.is_alive]
         expected, _ = await asyncio.gather(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.line import day
+from tests.support.line import day, reminders
 from tests.support.timeline import HEAD, line, story
 
 RULE = "{category: c, texts: {en: '{threshold}'}, "
@@ -144,7 +144,7 @@ def test_what_is_over_is_told_to_who_was_told_of_it() -> None:
 
 
 def test_who_was_not_told_yet_need_not_hear_that_it_is_over() -> None:
-    head = line.__defaults__[0] + 'alerts: {quiet_hours: {start: "22:00", end: "08:00"}}\n'
+    head = HEAD + 'alerts: {quiet_hours: {start: "22:00", end: "08:00"}}\n'
     text = rules("id: low, kind: usage_percent, thresholds: [80]") + (
         "  - {id: again, kind: resolved, of: [low], in_quiet_hours: send, category: c,"
         " texts: {en: over}}\n"
@@ -165,7 +165,7 @@ def test_hysteresis_arms_a_threshold_only_well_below_it() -> None:
     assert story(one.use(16, at=4)) == ["(hysteresis low 80)"]
     assert story(one.top_up(at=5, granted_bytes=80)) == ["(resolved low 80)"]  # 96 of 200: 48 %
     assert story(one.use(64, at=6)) == ["low: 80%"]
-    ids = [one.id for one in one.effects if hasattr(one, "text")]
+    ids = [told.id for told in reminders(one.effects)]
     assert len(ids) == len(set(ids)) == 2
 
 

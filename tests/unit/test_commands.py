@@ -453,7 +453,7 @@ def test_help_says_in_each_language_what_each_keyword_does(locale: str) -> None:
     said = ("overview", "balance", "data_left", "thresholds", "quiet_hours", "schedule")
     for action in (*said, "unsubscribe", "stop", "start"):
         keyword = shown.get(action, RULES.commands.keywords[action][0])
-        meaning = RULES.commands.replies[f"help_{action}"].texts[locale]  # type: ignore[index]
+        meaning = RULES.commands.replies[f"help_{action}"].texts[locale]
         assert meaning.replace("{keyword}", keyword) in of_help
         assert len(meaning.replace("{keyword}", "")) > 2
 

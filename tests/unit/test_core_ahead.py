@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from streamproc.core.events import CostCapLifted, UsageRefunded
 from streamproc.core.instants import to_ms
@@ -24,7 +25,7 @@ END = 31.0
 """The end of January's cycle."""
 
 
-def line(**limits: int) -> Line:
+def line(**limits: Any) -> Line:
     line = Line(rulebook(timed_rules=(EXPIRY,), **limits))
     line.activate()
     return line
@@ -71,8 +72,8 @@ def test_the_timer_or_the_next_event_first_makes_no_difference() -> None:
     assert decisions(effects) == []
     assert "cycle_closed" in decisions(both)
     first_account, second_account = first.account, second.account
-    for one in (first_account, second_account):
-        one.seen_ids = b""  # ids are named by the count of what was done
+    for account in (first_account, second_account):
+        account.seen_ids = b""  # ids are named by the count of what was done
     assert first_account == second_account
     assert first.bucket("data").used_bytes == 7 * GB
 

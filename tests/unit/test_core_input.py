@@ -84,9 +84,9 @@ def test_a_new_contract_begins_without_the_old_ones_opt_outs() -> None:
 @pytest.mark.parametrize("name", ["content-type", "ce_specversion", "ce_id", "other"])
 def test_a_header_without_a_value_is_no_reason_to_stop(name: str) -> None:
     value = b'{"type":"clock.advanced","id":"1","source":"s","time":"2026-01-01T00:00:00Z"}'
-    headers = [(name, None)]
+    headers: list[tuple[str, bytes | None]] = [(name, None)]
     with contextlib.suppress(DecodeFailure):
-        decode_event(value, None, headers)  # type: ignore[arg-type]
+        decode_event(value, None, headers)
 
 
 def test_a_balance_beyond_what_json_keeps_exactly_is_refused() -> None:

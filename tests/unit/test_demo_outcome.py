@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from kafka import TopicPartition  # type: ignore[import-untyped]
+from kafka import TopicPartition
 from rich.console import Console
 
 from streamproc.contracts.codec import encode_effect

@@ -282,7 +282,7 @@ def test_a_permanent_error_is_a_dead_letter_at_once_and_the_next_message_goes() 
 def test_a_throttled_gateway_gets_a_pause_that_grows_and_costs_no_attempt() -> None:
     table = Table(backoff=Backoff(max_attempts=2))
     table.put(reminder(1))
-    times = []
+    times: list[int] = []
     while len(times) < 6:
         for message in table.step(10):
             times.append(table.now_ms)

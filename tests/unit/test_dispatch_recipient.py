@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from streamproc.contracts.codec import decode_reminder, encode_effect
 from streamproc.edges.dispatch.matching import peer_hash
 from streamproc.edges.dispatch.model import Message, Origin
@@ -11,7 +13,7 @@ from tests.support.desk import START_MS, TOPIC, reminder
 POOL, MEMBER = "family-4711", "8613800000002"
 
 
-def message(**fields: str) -> Message:
+def message(**fields: Any) -> Message:
     one = decode_reminder(encode_effect(reminder(subscriber=POOL, **fields)))
     return Message(one.id, one, Origin(TOPIC, 0, 0, START_MS), 0, 0, START_MS, START_MS + 1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any
 from unittest import mock
 
@@ -17,7 +19,7 @@ from streamproc.engine.faust.ending import BoundedWorker
 def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Faust's part and the timer are not there."""
     monkeypatch.setattr(faust.Worker, "stop", mock.AsyncMock())
-    monkeypatch.setattr(ending.threading, "Timer", mock.Mock())
+    monkeypatch.setattr(threading, "Timer", mock.Mock())
     return BoundedWorker(faust.App("ending"), loglevel="info", quiet=True)
 
 
@@ -35,7 +37,7 @@ async def test_a_start_that_is_broken_off_by_a_signal_is_no_failure(
 
 async def test_stopping_is_bounded_however_it_began(worker: Any) -> None:
     await worker.stop()
-    timer: Any = ending.threading.Timer
+    timer: Any = threading.Timer
     timer.assert_called_once_with(ending.STOP_LIMIT_SECONDS, worker._end_hard)
     timer.return_value.start.assert_called_once_with()
 
@@ -62,7 +64,7 @@ def test_an_ending_that_takes_too_long_says_why_too(
     worker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes: list[int] = []
-    monkeypatch.setattr(ending.os, "_exit", codes.append)
+    monkeypatch.setattr(os, "_exit", codes.append)
     worker.crash_reason = ValueError("")
     with capture_logs() as logs:
         worker._end_hard()

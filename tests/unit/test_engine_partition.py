@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faust.types import TP
 
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, decode_progress
 from streamproc.engine.chunk import Chunk
+from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.partition import Outbox, Partition
-from streamproc.engine.rows import NEVER_DUE, Rows
+from streamproc.engine.rows import Rows
 from streamproc.engine.settings import LaneSettings
+from streamproc.engine.transaction import PartitionWriter
 
 SETTINGS = LaneSettings("", "app", ("in",), commit_interval_seconds=0.5, max_uncommitted_records=5)
 
@@ -67,10 +69,16 @@ class Writer:
 
 class Scene:
     def __init__(self) -> None:
-        self.writer: Any = Writer()
+        self.writer = Writer()
         processor = Copying()
         self.partition: Partition[bytes] = Partition(
-            3, Rows(processor), Progress(), self.writer, processor, "changelog", SETTINGS
+            3,
+            Rows(processor),
+            Progress(),
+            cast(PartitionWriter, self.writer),
+            processor,
+            "changelog",
+            SETTINGS,
         )
         self.acked: list[int] = []
         self.next = 0
@@ -209,11 +217,13 @@ async def test_closing_gives_up_the_commit_under_way(scene: Scene) -> None:
     assert scene.acked == []
 
 
-async def test_a_writer_that_cannot_be_closed_hinders_nothing(scene: Scene) -> None:
+async def test_a_writer_that_cannot_be_closed_hinders_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fail() -> None:
         raise OSError
 
-    scene.writer.close = fail
+    monkeypatch.setattr(scene.writer, "close", fail)
     await scene.partition.close()
 
 

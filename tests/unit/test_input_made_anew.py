@@ -13,6 +13,7 @@ from faust.types import TP
 from streamproc.engine import owner
 from streamproc.engine.changelog import InputMadeAnewError, Progress
 from streamproc.engine.chunk import Chunk
+from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.faust.consumer import BatchConsumer
 from streamproc.engine.owner import Owner
 from streamproc.engine.partition import Outbox, Partition
@@ -26,11 +27,18 @@ PLACE = TP("in", 3)
 class Noting:
     """Remembers the offsets it was given."""
 
-    def new_rows(self) -> Rows[Any]:
-        return Rows(self)
+    pack = staticmethod(bytes)
+    unpack = staticmethod(bytes)
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
+
+    @staticmethod
+    def due_ms(row: bytes) -> int:
+        return NEVER_DUE
+
+    def new_rows(self) -> Rows[Any]:
+        return Rows(self)
 
     def apply(
         self,

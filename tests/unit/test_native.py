@@ -9,11 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from streamproc.app.native_bridge.loading import (
-    NativeMissingError,
-    is_native,
-    streamproc_native,
-)
+from streamproc.app.native_bridge.loading import NativeMissingError, is_native
 from streamproc.app.processor import QuotaProcessor
 from streamproc.app.settings import Native, Topics
 from streamproc.contracts.rulesfile import default_rulebook
@@ -23,9 +19,10 @@ from streamproc.core.rulebook import Rulebook
 from streamproc.edges.workload import WorkloadSettings, generate
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
+from tests.support.compiled import IS_NATIVE
 
 needs_native = pytest.mark.skipif(
-    streamproc_native is None and shutil.which("cargo") is None,
+    not IS_NATIVE and shutil.which("cargo") is None,
     reason="no Rust compiler here: the compiled part cannot be built",
 )
 RULES = default_rulebook()

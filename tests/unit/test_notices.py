@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec import UNSET
 
@@ -84,20 +86,19 @@ def test_a_refusal_is_no_confirmation() -> None:
 
 def test_a_confirmation_is_for_one_charge_of_its_service_and_no_more_money() -> None:
     line = begun("video", "news")
-    for number, wrong in enumerate(
-        [
-            {"amount_minor": 1501},
-            {"service": "news"},
-            {"request_id": "another"},
-            {},
-        ]
-    ):
+    wrongs: list[dict[str, Any]] = [
+        {"amount_minor": 1501},
+        {"service": "news"},
+        {"request_id": "another"},
+        {},
+    ]
+    for number, wrong in enumerate(wrongs):
         at = 1 + number / 10
         request = line.request_charge("video", 1500, at)
         line.text("Y", at + 0.01)
         fields = {"service": "video", "amount_minor": 1500, "request_id": request, **wrong}
         is_right = not wrong
-        effects = line.charge(at=at + 0.02, **fields)  # type: ignore[arg-type]
+        effects = line.charge(at=at + 0.02, **fields)
         assert bool(refunds(effects)) is not is_right
     assert refunds(line.charge("video", 1500, 2, request_id=request)) == [("video", 3000)]
 

@@ -88,7 +88,8 @@ def test_nothing_overtakes_an_event_that_failed(tmp_path: Path) -> None:
     def failing(id: str) -> Exception | None:
         if left[id] > 0:
             left[id] -= 1
-            return KafkaTimeoutError("no answer")
+            error: Exception = KafkaTimeoutError("no answer")
+            return error
         return None
 
     forwarder, deliveries = forward(tmp_path, lambda: FakeKafka(log, failing), 3, 100)

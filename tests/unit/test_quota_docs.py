@@ -40,6 +40,8 @@ SECTIONS = {
 }
 UNITS = {"MB": 1_000_000, "kB": 1000}
 YEAR_START = datetime(2026, 1, 1)
+Common = tuple[str, str, str, datetime]
+"""Of each event: id, source, subscriber, time."""
 
 
 class Moment(NamedTuple):
@@ -98,10 +100,10 @@ class Play:
         if kind == "wait":
             return self.line.reach(arrives)
         when = self.instant(options["at"].replace("_", " ")) if "at" in options else arrives
-        common = (options.get("id", f"e{self.line.count}"), "docs", SUBSCRIBER, when)
+        common: Common = (options.get("id", f"e{self.line.count}"), "docs", SUBSCRIBER, when)
         return self.line.feed(self._event(kind, words, options, common), arrives)
 
-    def _event(self, kind: str, words: list[str], options: dict[str, str], common: Any) -> Any:
+    def _event(self, kind: str, words: list[str], options: dict[str, str], common: Common) -> Any:
         usage: dict[str, Any] = {}
         if "group" in options:
             usage["rating_group"] = int(options["group"])
@@ -127,7 +129,7 @@ class Play:
         if kind == "leave":
             return MemberLeft(*common, words[0])
         if kind == "join":
-            more = {"cap_bytes": int(options["cap"])} if "cap" in options else {}
+            more: dict[str, Any] = {"cap_bytes": int(options["cap"])} if "cap" in options else {}
             return MemberJoined(
                 *common, words[0], "owner" if "owner" in words else "member", **more
             )

@@ -179,7 +179,7 @@ def test_tmf635_usage_alone_and_in_arrays(pretty: int | None, many: bool) -> Non
 
 
 def test_tmf635_by_lines_with_a_party_instead_of_a_number() -> None:
-    other = {**USAGE, "usageCharacteristic": USAGE["usageCharacteristic"][2:]}  # type: ignore[index]
+    other = {**USAGE, "usageCharacteristic": USAGE["usageCharacteristic"][2:]}
     lines = [json.dumps(USAGE), "7", "nonsense", json.dumps(other)]
 
     good, bad = read("tmf635", "\n".join(lines).encode())
@@ -199,7 +199,7 @@ def test_tmf635_parties_as_others_write_them(party: Any) -> None:
         **USAGE,
         "relatedParty": party,
         "usageCharacteristic": USAGE["usageCharacteristic"][2:],
-    }  # type: ignore[index]
+    }
 
     good, bad = read("tmf635", json.dumps(usage).encode())
 

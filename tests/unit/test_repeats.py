@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_a_repeated_line_passes_once_and_then_counts_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(repeats.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     filter_ = Repeats()
     assert filter_.filter(line("aiokafka", "cannot reach node %s", 1))
     assert not any(filter_.filter(line("aiokafka", "cannot reach node %s", n)) for n in range(30))

@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamproc.engine.changelog import Progress
@@ -26,9 +27,7 @@ def consumer(monkeypatch: pytest.MonkeyPatch) -> Any:
     consumer._lane = mock.Mock(finish=mock.AsyncMock())
     consumer.revoked = mock.AsyncMock()
     monkeypatch.setattr(
-        delivery.driver.Consumer,
-        "on_partitions_revoked",
-        lambda _, revoked: consumer.revoked(),
+        driver.Consumer, "on_partitions_revoked", lambda _, revoked: consumer.revoked()
     )
     monkeypatch.setattr(delivery, "GROUP_OFFSETS_SECONDS", 0.05)
     return consumer

@@ -77,7 +77,7 @@ def test_the_yaml_example_loads_and_the_documents_have_every_kind_of_rule() -> N
     alerts = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
     kinds = set(re.findall(r"^\s+kind: (\w+)", block("yaml") + alerts, re.MULTILINE))
     assert kinds == {one.__struct_config__.tag for one in get_args(format.AnyRuleEntry)}
-    assert rules.plans["family-20gb"].allowances[1].scope.rating_groups == {20}
+    assert rules.plans["family-20gb"].allowances[1].scope.rating_groups == frozenset({20})
 
 
 def test_the_toml_example_loads() -> None:

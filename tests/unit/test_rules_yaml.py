@@ -81,7 +81,7 @@ anchored: &anchor
 def test_a_value_is_read_as_it_looks(written: str, read_as: object) -> None:
     found = read(f"a: {written}\n")
     assert found == {"a": read_as}
-    assert type(found["a"]) is type(read_as)  # type: ignore[index]
+    assert type(found["a"]) is type(read_as)
 
 
 @pytest.mark.parametrize("name", ["on", "off", "yes", "no", "true", "null", "1", "1.5", "10:00"])

@@ -77,7 +77,7 @@ class Timeline:
     def happens(self, local: str, what: str) -> None:
         when, words = self.at(local), what.split()
         self.note(self.line.reach(when))
-        common: Any = (f"e-{local}", "crm", SUBSCRIBER, when)
+        common = (f"e-{local}", "crm", SUBSCRIBER, when)
         event: SubscriberEvent
         if words[0] == "buys":
             event = ToppedUp(*common, pack=words[1])
@@ -91,7 +91,7 @@ class Timeline:
         else:
             assert words[0] == "chooses"
             every: Any = words[1]
-            at = {"summary_at": words[3]} if len(words) == 4 else {}
+            at: dict[str, Any] = {"summary_at": words[3]} if len(words) == 4 else {}
             event = PreferencesSet(*common, summary_every=every, **at)
         self.note(self.line.feed(event))
 

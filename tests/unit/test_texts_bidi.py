@@ -14,6 +14,7 @@ from bidi import get_display
 
 from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
 from streamproc.contracts.rulestexts import packaged_content
+from streamproc.core.rulebook import Pack, Plan
 from streamproc.core.texts import formats as formats_module
 from streamproc.core.texts.checking import Checked, check
 from streamproc.core.texts.direction import as_it_is
@@ -94,7 +95,7 @@ def test_signs_of_money_stay_behind_their_amounts(currency: str, display: str) -
 )
 def test_the_packaged_files_are_in_order_with_their_own_names(pack: str) -> None:
     rules = packaged_rulebook(pack)
-    things = [*rules.plans.values(), *rules.packs.values()]
+    things: list[Plan | Pack] = [*rules.plans.values(), *rules.packs.values()]
     names = {name for one in things for name in one.names.values()} | {"Video VIP"}
     names |= {name for by_locale in rules.source_names.values() for name in by_locale.values()}
     by_category = rules.commands.category_names.values() if rules.commands else ()

@@ -539,7 +539,8 @@ def test_a_packed_message_of_an_earlier_version_is_read() -> None:
     cause = msgspec.to_builtins(Cause(due_time=from_ms(to_ms(day(1)))))
     found = msgspec.msgpack.decode(msgspec.msgpack.encode([*old, cause]), type=Waiting)
     assert found.marks == [Mark(5, "a", 50, 1), Mark(6, "b", 80, 2)]
-    assert found.lower == found.told == []
+    assert found.lower == []
+    assert found.told == []
 
 
 # Bounds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -418,7 +418,15 @@ def _is_level(text: str, level: Any, currency: str, tag: str) -> bool:
     return is_bytes(text, level.value)
 
 
-_LISTS: dict[str, Any] = {
+_Says = Callable[[Facts, str, str], bool]
+"""Whether a text in a language says what it must."""
+
+
+def _says_keyword(action: str) -> _Says:
+    return lambda facts, text, tag: plain(text) in talk.commands_of(facts).keywords[action]
+
+
+_LISTS: dict[str, _Says] = {
     "buckets": talk.says_buckets,
     "services": talk.says_services,
     "questions": talk.says_questions,
@@ -429,16 +437,12 @@ _LISTS: dict[str, Any] = {
     "categories": talk.says_categories,
     "start": talk.says_start,
     "commands": talk.says_commands,
-    "help": lambda facts, text, tag: plain(text) in facts.rules.commands.keywords["help"],
+    "help": _says_keyword("help"),
     "keyword": lambda facts, text, tag: any(
-        plain(text) in some for some in facts.rules.commands.keywords.values()
+        plain(text) in some for some in talk.commands_of(facts).keywords.values()
     ),
     **{
-        f"{action}_keyword": (
-            lambda facts, text, tag, action=action: (
-                plain(text) in facts.rules.commands.keywords[action]
-            )
-        )
+        f"{action}_keyword": _says_keyword(action)
         for action in (
             *("overview", "balance", "data_left", "thresholds", "quiet_hours", "schedule"),
             *("unsubscribe", "unsubscribe_all", "confirm", "refuse", "stop", "start", "help"),

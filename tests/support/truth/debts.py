@@ -200,10 +200,10 @@ class Debts:
 
     def _pay(self, message: Reminder) -> None:
         said = self.rules.rules_by_id.get(message.rule)
+        said_group = "" if said is None else said.policy.group
         for rule in self.rules.watch_rules if said is not None else ():
-            group = rule.policy.group
             # What was merged into a message of its group is told by that.
-            if rule.id == message.rule or (group and said.policy.group == group):
+            if rule.id == message.rule or (said_group and rule.policy.group == said_group):
                 self.told_cost_ms[rule.id] = to_ms(message.as_of)
         self.open = [one for one in self.open if not self._pays(message, one)]
 

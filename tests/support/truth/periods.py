@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamproc.core.alerts.policy import Audience
@@ -47,16 +48,18 @@ class Periods:
             self.charged = state.charged_bytes
             # Nothing begins with less than nothing: a refund takes back what was told already.
             self.of_contract = min(self.of_contract, self.charged)
-            for known in (self.of_rules, self.of_cycles):
-                known.update({key: min(base, self.charged) for key, base in known.items()})
+            self._change_bases(lambda base: min(base, self.charged))
             for rule, bases in self.of_all.items():
                 self.of_all[rule] = [min(base, self.charged) for base in bases]
+
+    def _change_bases(self, changed: Callable[[int], int]) -> None:
+        self.of_rules = {reader: changed(base) for reader, base in self.of_rules.items()}
+        self.of_cycles = {start: changed(base) for start, base in self.of_cycles.items()}
 
     def _shift(self, change: int) -> None:
         """Usage of an earlier contract is of no period of this one."""
         self.of_contract += change
-        for known in (self.of_rules, self.of_cycles):
-            known.update({key: base + change for key, base in known.items()})
+        self._change_bases(lambda base: base + change)
         for reader, bases in self._before.items():
             self._before[reader] = [base + change for base in bases]
         for rule, bases in self.of_all.items():

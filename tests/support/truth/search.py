@@ -98,7 +98,7 @@ def packaged_data(name: str) -> dict[str, Any]:
 
 def unit_of(data: Mapping[str, Any]) -> int:
     """Of usage, so that plans are used up within some dozen events."""
-    sizes = [
+    sizes: list[int] = [
         one["granted_bytes"]
         for plan in data["plans"]
         for one in plan["allowances"]

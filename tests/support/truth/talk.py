@@ -10,6 +10,7 @@ from typing import Any
 
 from babel.dates import format_time
 
+from streamproc.core.commands.vocabulary import Commands
 from streamproc.oracle.buckets import end_of, remaining
 from streamproc.oracle.days import cycle_around
 from streamproc.oracle.talk import _price
@@ -147,21 +148,27 @@ def _advice(facts: Facts) -> Iterator[dict[str, Any]]:
             }
 
 
+def commands_of(facts: Facts) -> Commands:
+    """The commands that subscribers may send; asked for by texts of rules files that have some."""
+    assert facts.rules.commands is not None, facts.message
+    return facts.rules.commands
+
+
 NOTICE: dict[str, Callable[[Facts], Value]] = {
     **EVERYWHERE,
     "plan": lambda facts: plan_names(facts, facts.state.plan),
     "as_of": lambda facts: _local(facts, facts.as_of_ms),
     "cycle_end": lambda facts: _local(facts, facts.state.end_ms),
     "last_day": lambda facts: last_day(facts, facts.state.end_ms),
-    "yes": lambda facts: list(facts.rules.commands.keywords["confirm"]),
-    "no": lambda facts: list(facts.rules.commands.keywords["refuse"]),
+    "yes": lambda facts: list(commands_of(facts).keywords["confirm"]),
+    "no": lambda facts: list(commands_of(facts).keywords["refuse"]),
     "remaining": lambda facts: facts.sums.remaining,
     "used": lambda facts: facts.sums.used,
     "granted": lambda facts: facts.sums.granted,
     "percent": lambda facts: facts.sums.percent,
     "overage": lambda facts: facts.state.overage_bytes,
     "cost": lambda facts: sum(facts.state.spent_minor.values()),
-    "unsubscribe": lambda facts: list(facts.rules.commands.keywords["unsubscribe"]),
+    "unsubscribe": lambda facts: list(commands_of(facts).keywords["unsubscribe"]),
 }
 """Of notices and replies, beside what an event gave."""
 
@@ -330,7 +337,7 @@ def says_categories(facts: Facts, text: str, tag: str) -> bool:
 def says_start(facts: Facts, text: str, tag: str) -> bool:
     """Whether a text that is to be sent means: start a category that was left; or all."""
     shown = plain(text)
-    words = [one for one in facts.rules.commands.keywords["start"] if shown.startswith(one)]
+    words = [one for one in commands_of(facts).keywords["start"] if shown.startswith(one)]
     if facts.rule.id == "stopped_all":
         return shown in words
     rests = [shown.removeprefix(one).strip() for one in words]
@@ -348,11 +355,11 @@ def says_commands(facts: Facts, text: str, tag: str) -> bool:
     if not facts.rules.services:
         lacks.append("unsubscribe")
     said = set(re.findall(r"[^\W_]+|\d+", plain(text)))
-    return not any(one in said for name in lacks for one in facts.rules.commands.keywords[name])
+    return not any(one in said for name in lacks for one in commands_of(facts).keywords[name])
 
 
 def category_names(facts: Facts, category: str) -> list[str]:
-    commands = facts.rules.commands
+    commands = commands_of(facts)
     return [
         category,
         *commands.categories.get(category, ()),
