@@ -23,8 +23,8 @@ from typing import Any
 from kafka import TopicPartition
 
 from perf.machine import cpu_seconds, describe
-from streamproc.contracts.receipts import Receipt, decode_receipt
-from streamproc.edges.bulk.any_headers import open_any_consumer
+from streamproc.contracts.records.receipts import Receipt, decode_receipt
+from streamproc.kafka.any_headers import open_any_consumer
 from tests.support.broker import open_broker
 from tests.support.cluster import PARTITIONS, create_topic
 from tests.support.dispatching import HEAD, DispatchScene, due, smpp_gateway

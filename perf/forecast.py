@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from itertools import count
 from statistics import median, quantiles
 
-from streamproc.contracts.codec import DecodeFailure, decode_event
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Audited, Effect, Reminder
-from streamproc.core.events import Arrival, ClockAdvanced
+from streamproc.contracts.records.codec import DecodeFailure, decode_event
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import DAY_MS, HOUR_MS, to_ms
-from streamproc.core.model import ACTIVE, Account
-from streamproc.core.rulebook import Rulebook
-from streamproc.core.transition import advance, step
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import ACTIVE, Account
+from streamproc.core.state.effects import Audited, Effect, Reminder
+from streamproc.core.state.events import Arrival, ClockAdvanced
+from streamproc.core.step.transition import advance, step
+from streamproc.lab.workload import WorkloadSettings, generate
 
 RULES = """\
 version: 1

@@ -46,7 +46,7 @@ from perf.live import Background, append_times, load, read
 from perf.machine import describe
 from perf.plot import draw_latency
 from perf.preload import apply_all
-from streamproc.app.settings import WorkerSettings
+from streamproc.worker.settings import WorkerSettings
 from tests.support.broker import open_broker
 
 INTERVALS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)

@@ -3,7 +3,7 @@
 ``python -m perf.million`` makes its own broker (Java 17+ and Maven, or Docker), writes a seeded
 month of usage as billing systems send it, runs a worker over it that is killed at random points,
 and compares everything a ``read_committed`` consumer sees with two independent computations: the
-naive oracle (``streamproc.oracle``), and the core applied to the log in this process, byte by byte.
+naive oracle (``streamproc.lab.oracle``), and the core applied to the log in this process, byte by byte.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 
 from perf.machine import describe
 from perf.progress import committed_records
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.workload import WorkloadSettings
-from streamproc.oracle import LogRecord, expect
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.lab.oracle import LogRecord, expect
+from streamproc.lab.workload import WorkloadSettings
 from tests.support.broker import open_broker
 from tests.support.cluster import WorkerProcess
 from tests.support.expectation import Result

@@ -15,14 +15,14 @@ from pathlib import Path
 from uuid import uuid4
 
 from perf.machine import describe
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.bulk.exactly_once import ExactlyOnceProducer
-from streamproc.edges.bulk.topics import topic_facts
-from streamproc.edges.recording import LogRecord, RecordingWriter
-from streamproc.edges.replay.pace import Control
-from streamproc.edges.replay.replayer import Plan, Replay
-from streamproc.edges.replay.sources import FileSource
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.kafka.exactly_once import ExactlyOnceProducer
+from streamproc.kafka.recording import LogRecord, RecordingWriter
+from streamproc.kafka.topics import topic_facts
+from streamproc.lab.workload import WorkloadSettings, generate
+from streamproc.tools.replay.pace import Control
+from streamproc.tools.replay.replayer import Plan, Replay
+from streamproc.tools.replay.sources import FileSource
 from tests.support.broker import open_broker
 
 

@@ -48,12 +48,12 @@ from perf.country import Cluster, cluster
 from perf.machine import describe
 from perf.plot import draw_scale
 from perf.progress import end_of
-from streamproc.app.processor import QuotaProcessor
-from streamproc.app.rules import RulesFile
-from streamproc.app.settings import TABLE, Topics
-from streamproc.app.virtual import InputRecord
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.rules import RulesFile
+from streamproc.worker.settings import TABLE, Topics
+from streamproc.worker.virtual import InputRecord
 from tests.support.broker import open_broker
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)

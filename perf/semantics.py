@@ -28,9 +28,9 @@ from pathlib import Path
 from statistics import median
 
 from perf.machine import describe
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.edges.workload import WorkloadSettings, generate
-from streamproc.edges.workload_quota import quota_month
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.lab.workload import WorkloadSettings, generate
+from streamproc.lab.workload_quota import quota_month
 from tests.support.everything import (
     all_for_everybody_text,
     everything_text,

@@ -31,7 +31,7 @@ def main() -> None:
     root, rules_path, records_path, *form = sys.argv[1:]
     sys.path.insert(0, root)
     import streamproc
-    from streamproc.contracts.rulesfile import load_rulebook
+    from streamproc.contracts.rules_file.load import load_rulebook
 
     assert streamproc.__file__ == f"{root}/streamproc/__init__.py"
     rules = load_rulebook(Path(rules_path).read_text(encoding="utf-8"), rules_path)
@@ -43,10 +43,10 @@ def main() -> None:
 
 def of_core(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float, int]:
     """CPU seconds and outputs of the core alone."""
-    from streamproc.contracts.codec import DecodeFailure, decode_event, encode_effect
-    from streamproc.core.events import Arrival, ClockAdvanced
-    from streamproc.core.model import Account, pack, unpack
-    from streamproc.core.transition import step
+    from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
+    from streamproc.core.state.account import Account, pack, unpack
+    from streamproc.core.state.events import Arrival, ClockAdvanced
+    from streamproc.core.step.transition import step
 
     rows: dict[bytes, bytes] = {}
     outputs = 0
@@ -73,9 +73,9 @@ def of_core(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float,
 
 def of_worker(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float, int]:
     """CPU seconds and outputs of the worker's processor; what is due is done by the next event."""
-    from streamproc.app.processor import QuotaProcessor
-    from streamproc.app.settings import Topics
     from streamproc.engine.partition import Outbox
+    from streamproc.worker.processor import QuotaProcessor
+    from streamproc.worker.settings import Topics
 
     processor = QuotaProcessor(rules, Topics(), "wall", "on")
     rows = processor.new_rows()

@@ -31,7 +31,15 @@ from tests.support.broker import open_broker
 
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # The first stage with a part in the innermost frame that any stage knows; but see WHOLE.
-    ("decode", ("decode_event", "usage = decode(", "contracts/codec.py", "contracts/cloudevents")),
+    (
+        "decode",
+        (
+            "decode_event",
+            "usage = decode(",
+            "contracts/records/codec.py",
+            "contracts/records/cloudevents",
+        ),
+    ),
     ("waiting", ("selectors.py",)),
     ("network", ("self._sock.send", "csock.send", "recv")),
     ("rows", ("Rows.get (", "Rows.put (")),
@@ -39,14 +47,14 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("encode outputs", ("_encode(reminder)", "outbox.put", "Outbox.put")),
     ("append", ("_append (streamproc", "aiokafka/record", "message_accumulator.py")),
     ("commit", ("engine/transaction.py", "aiokafka/producer", "commit_transaction", "_take (")),
-    ("apply", ("app/processor.py", "streamproc/core", "perf/bare/counter.py")),
+    ("apply", ("worker/processor.py", "streamproc/core", "perf/bare/counter.py")),
     ("fetch", ("aiokafka/consumer", "lean.py")),
     ("engine", ("streamproc/engine",)),
     ("network", ("aiokafka/conn.py", "aiokafka/client.py", "aiokafka/protocol", "_proto")),
     ("Faust and mode", ("faust/", "mode/")),
     ("event loop", ("asyncio/",)),
 )
-WHOLE = (("make reminders", "core/reminding.py"), ("encode outputs", "encode_effect"))
+WHOLE = (("make reminders", "core/texts/reminding.py"), ("encode outputs", "encode_effect"))
 """Everything beneath such a frame belongs to the stage."""
 RATE = 250
 """Samples per second."""

@@ -30,12 +30,12 @@ from perf.compare_task import CLIENT, create_topics, produce, subscriber, usage_
 from perf.live import Background, committed
 from perf.machine import describe
 from perf.plot import draw_storm
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.events import AccountActivated, Arrival, UsageRecorded
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import DAY_MS, from_ms
-from streamproc.core.model import Account, pack
-from streamproc.core.rulebook import Rulebook
-from streamproc.core.transition import step
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account, pack
+from streamproc.core.state.events import AccountActivated, Arrival, UsageRecorded
+from streamproc.core.step.transition import step
 from streamproc.engine.rows import DUE_BYTES
 from tests.support.broker import open_broker
 from tests.support.cluster import PARTITIONS, Names, WorkerProcess

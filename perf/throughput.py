@@ -19,8 +19,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from perf.machine import cpu_seconds, describe
 from perf.progress import committed_of, end_of
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.broker import open_broker
 from tests.support.cluster import Names, WorkerProcess, create_topic, produce
 

@@ -5,7 +5,7 @@
 ...     producer.send(usage("8613800000001", source="ocs-1", id="cdr-1", total_bytes=1_000_000))
 """
 
-from streamproc.core.events import (
+from streamproc.core.state.events import (
     AccountActivated,
     AccountClosed,
     OptedIn,
@@ -16,8 +16,8 @@ from streamproc.core.events import (
     ToppedUp,
     UsageRecorded,
 )
-from streamproc.edges.bulk.errors import TopicError
-from streamproc.edges.producer import (
+from streamproc.kafka.errors import TopicError
+from streamproc.producing import (
     Delivery,
     DeliveryFailedError,
     InvalidEventError,
@@ -28,7 +28,7 @@ from streamproc.edges.producer import (
     SpoolFullError,
     UsageProducer,
 )
-from streamproc.edges.producer.events import build, usage
+from streamproc.producing.events import build, usage
 
 __all__ = [
     "AccountActivated",

@@ -1,4 +1,4 @@
-//! Remembering an event's id, as `streamproc.core.dedupe` does.
+//! Remembering an event's id, as `streamproc.core.usage.dedupe` does.
 
 use crate::msgpack::{write_array_head, write_binary_head, write_natural, Reader};
 use crate::rules::Rules;

@@ -27,7 +27,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use xxhash_rust::xxh3::xxh3_64;
 
 const DUE_BYTES: usize = 8;
-/// As in streamproc/app/plain.py, which uses no other.
+/// As in streamproc/worker/plain.py, which uses no other.
 const INTERFACE: u32 = 10;
 
 /// Of usage that crossed thresholds: event id, source, its time, when it was received, its bytes,

@@ -1,4 +1,4 @@
-//! Windows of velocity rules, as `slide` and `speed_up` of `streamproc.core.alerts.figures` keep
+//! Windows of velocity rules, as `slide` and `speed_up` of `streamproc.core.usage.figures` keep
 //! them: pairs (part of the window since 1970, bytes used in it), ascending.
 
 use crate::msgpack::{write_array_head, write_natural, Reader};

@@ -18,12 +18,12 @@ import faust
 
 from perf.bare.counter import CountUsage
 from perf.compare_task import morning_offset_hours
-from streamproc.app.rules import RulesFile
-from streamproc.app.settings import Topics, WorkerSettings
-from streamproc.app.worker import create_app
-from streamproc.core.rulebook import Rulebook, TimedRule
+from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.engine.housekeeping import relax_collector
 from streamproc.engine.lane import Lane
+from streamproc.worker.app import create_app
+from streamproc.worker.rules import RulesFile
+from streamproc.worker.settings import Topics, WorkerSettings
 
 RULES = Path(__file__).with_name("common.yaml")
 GROUP_OFFSETS_SECONDS = 0.05

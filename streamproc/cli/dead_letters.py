@@ -12,8 +12,8 @@ import msgspec
 from streamproc.cli.durations import Duration
 
 if TYPE_CHECKING:
-    from streamproc.edges.dispatch.dead_letters import Found
-    from streamproc.edges.dispatch.settings import DispatchSettings
+    from streamproc.dispatch.dead_letters import Found
+    from streamproc.dispatch.settings import DispatchSettings
 
 
 class _Letters(click.Group):
@@ -48,7 +48,7 @@ def dead_letters(context: click.Context, broker: str, dead_letters: str, resends
       streamproc dead-letters --broker localhost:9092 show 2-17
       streamproc dead-letters --broker localhost:9092 resend 2-17 --valid-for 1h
     """
-    from streamproc.edges.dispatch.settings import DispatchSettings, Topics
+    from streamproc.dispatch.settings import DispatchSettings, Topics
 
     topics = Topics(dead_letters=dead_letters, resends=resends)
     context.obj = DispatchSettings(broker, topics)
@@ -87,8 +87,8 @@ def list_letters(settings: DispatchSettings, reason: str | None) -> None:
 @click.pass_obj
 def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
     """All that is known of the dead letter at PLACE (as list shows it)."""
-    from streamproc.edges.dispatch.dead_letters import reminder_of
-    from streamproc.edges.dispatch.topics import DispatchError
+    from streamproc.dispatch.dead_letters import reminder_of
+    from streamproc.dispatch.topics import DispatchError
 
     (found,) = _chosen(settings, (place,))
     shown: dict[str, Any] = {
@@ -118,8 +118,8 @@ def resend(
     valid_for: int | None,
 ) -> None:
     """Send dead letters again, each at most once, however often this is run."""
-    from streamproc.edges.dispatch.dead_letters import resend as send_again
-    from streamproc.edges.dispatch.topics import DispatchError
+    from streamproc.dispatch.dead_letters import resend as send_again
+    from streamproc.dispatch.topics import DispatchError
 
     if bool(places) == everything:
         raise click.UsageError("give the places of dead letters (see list), or --all")
@@ -135,8 +135,8 @@ def resend(
 
 
 def _find(settings: DispatchSettings, reason: str | None) -> list[Found]:
-    from streamproc.edges.dispatch.dead_letters import find
-    from streamproc.edges.dispatch.topics import DispatchError
+    from streamproc.dispatch.dead_letters import find
+    from streamproc.dispatch.topics import DispatchError
 
     try:
         return find(settings, reason)

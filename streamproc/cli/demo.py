@@ -45,7 +45,7 @@ def demo(
         rulebook = read_rules(rules)
         from rich.console import Console
 
-        from streamproc.edges.demo import DemoSettings, run_demo
+        from streamproc.lab.demo import DemoSettings, run_demo
     except KeyboardInterrupt:  # so early that run_demo does not handle it yet
         sys.exit(128 + signal.SIGINT)
 

@@ -102,10 +102,10 @@ def dispatch(
       streamproc dispatch --broker localhost:9092 --gateways gateways.yaml
       streamproc dispatch --broker localhost:9092 --stats
     """
-    from streamproc.edges.dispatch.config import GatewaysError
-    from streamproc.edges.dispatch.main import run_dispatcher, show_statistics
-    from streamproc.edges.dispatch.settings import DispatchSettings, Topics
-    from streamproc.edges.dispatch.topics import DispatchError
+    from streamproc.dispatch.config import GatewaysError
+    from streamproc.dispatch.main import run_dispatcher, show_statistics
+    from streamproc.dispatch.settings import DispatchSettings, Topics
+    from streamproc.dispatch.topics import DispatchError
 
     configure(log_level, log_format)
     names = ("reminders", "resends", "journal", "receipts", "dead_letters", "reports")

@@ -14,9 +14,9 @@ from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.virtual import input_records
 
 if TYPE_CHECKING:
-    from streamproc.core.model import Account
-    from streamproc.core.rulebook import Rulebook
-    from streamproc.edges.explain.gathering import Found, Place
+    from streamproc.core.rules.rulebook import Rulebook
+    from streamproc.core.state.account import Account
+    from streamproc.tools.explain.gathering import Found, Place
 
 
 @click.command()
@@ -66,8 +66,8 @@ def explain(
     streamproc explain 8613800000001 --from audit.ndjson.zst
     streamproc explain 8613800000001 --broker B --input streamproc.events --recompute
     """
-    from streamproc.edges.explain.showing import Shown, units_of
-    from streamproc.edges.explain.timeline import timeline, within
+    from streamproc.tools.explain.showing import Shown, units_of
+    from streamproc.tools.explain.timeline import timeline, within
 
     if subscriber == "-":
         subscriber = sys.stdin.readline().strip()
@@ -104,14 +104,14 @@ def explain(
 def _gathered(
     subscriber: str, files: tuple[Path, ...], broker: str | None, options: dict[str, Any]
 ) -> Found:
-    from streamproc.edges.bulk import TopicError
-    from streamproc.edges.explain.gathering import (
+    from streamproc.kafka import TopicError
+    from streamproc.kafka.recording import BadRecordingError
+    from streamproc.tools.explain.gathering import (
         Found,
         from_files,
         from_topic,
         from_unkeyed_topic,
     )
-    from streamproc.edges.recording import BadRecordingError
 
     if broker is None and not files:
         raise click.UsageError("give --broker HOST:PORT or --from FILE")
@@ -152,9 +152,9 @@ def _recomputed(
     rulebook: Rulebook,
 ) -> tuple[Found, dict[Place, tuple[Account | None, Account | None]]]:
     """The subscriber's input through the core; the clock follows all of its partition's records."""
-    from streamproc.app.virtual import TOPICS, VirtualWorker
-    from streamproc.edges.explain.gathering import Found, input_of
-    from streamproc.edges.recording import LogRecord
+    from streamproc.kafka.recording import LogRecord
+    from streamproc.tools.explain.gathering import Found, input_of
+    from streamproc.worker.virtual import TOPICS, VirtualWorker
 
     again = Found(found.subscriber, receipts=found.receipts, arrived=found.arrived)
     kinds = {

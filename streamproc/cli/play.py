@@ -13,12 +13,12 @@ from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.virtual import input_records
 
 if TYPE_CHECKING:
-    from streamproc.app.virtual import VirtualWorker
-    from streamproc.core.model import Account
-    from streamproc.core.rulebook import Rulebook
-    from streamproc.edges.play.playing import Played
-    from streamproc.edges.play.reading import EventsFile
-    from streamproc.edges.recording import LogRecord
+    from streamproc.core.rules.rulebook import Rulebook
+    from streamproc.core.state.account import Account
+    from streamproc.kafka.recording import LogRecord
+    from streamproc.tools.play.playing import Played
+    from streamproc.tools.play.reading import EventsFile
+    from streamproc.worker.virtual import VirtualWorker
 
 PLAIN_WIDTH, LEAST_WIDTH, MOST_WIDTH = 80, 40, 110
 SHOWN_BAD = 20
@@ -114,7 +114,7 @@ def play(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 def _check_pictures() -> None:
-    from streamproc.edges.pictures import NoMatplotlibError, check
+    from streamproc.tools.pictures import NoMatplotlibError, check
 
     try:
         check()
@@ -148,9 +148,9 @@ def _has(name: str, suffixes: frozenset[str]) -> bool:
 
 
 def _events(path: Path, locale: str | None) -> EventsFile:
-    from streamproc.edges.play.reading import in_locale, read_events
-    from streamproc.edges.readers.forms import NoEventsError
-    from streamproc.edges.readers.records import UnreadableFileError
+    from streamproc.producing.readers.forms import NoEventsError
+    from streamproc.producing.readers.records import UnreadableFileError
+    from streamproc.tools.play.reading import in_locale, read_events
 
     try:
         file = read_events(path)
@@ -164,7 +164,7 @@ def _events(path: Path, locale: str | None) -> EventsFile:
 
 
 def _known_locale(tag: str) -> str:
-    from streamproc.contracts.ruleslocales import locale_problem
+    from streamproc.contracts.rules_file.format.locales import locale_problem
 
     problem = locale_problem(tag)
     if problem:
@@ -180,7 +180,7 @@ def _tell_bad(file: EventsFile) -> None:
 
 
 def _tell_rejected(played: Played, file: EventsFile, rules: Rulebook) -> None:
-    from streamproc.edges.play.words import reject_words
+    from streamproc.tools.play.words import reject_words
 
     rejects = played.rejects()
     for line, reject in rejects[:SHOWN_BAD]:
@@ -191,8 +191,8 @@ def _tell_rejected(played: Played, file: EventsFile, rules: Rulebook) -> None:
 
 
 def _played(rules: Rulebook, file: EventsFile, until_ms: int | None) -> Played:
-    from streamproc.app.virtual import VirtualWorker
-    from streamproc.edges.play.playing import Play
+    from streamproc.tools.play.playing import Play
+    from streamproc.worker.virtual import VirtualWorker
 
     run = Play(rules)
     worker = VirtualWorker(rules, lambda _topic, _key, value: run.take(value), "off")
@@ -211,7 +211,7 @@ def _chosen(played: Played, wanted: tuple[str, ...]) -> list[str]:
 def _print_json(played: Played, file: EventsFile, rules: Rulebook, subscribers: list[str]) -> None:
     import msgspec
 
-    from streamproc.edges.play.document import documents
+    from streamproc.tools.play.document import documents
 
     for one in documents(played, file, rules, set(subscribers)):
         click.echo(msgspec.json.encode(one).decode())
@@ -226,8 +226,8 @@ def _print(
 ) -> None:
     from rich.console import Console
 
-    from streamproc.edges.play.showing import Look, Shown
-    from streamproc.edges.wrapping import lines_of
+    from streamproc.tools.play.showing import Look, Shown
+    from streamproc.tools.wrapping import lines_of
 
     console = Console()
     is_terminal = console.is_terminal and not console.is_dumb_terminal
@@ -245,7 +245,7 @@ def _print(
 
 
 def _draw(played: Played, subscribers: list[str], path: Path) -> None:
-    from streamproc.edges.play.picture import draw
+    from streamproc.tools.play.picture import draw
 
     try:
         draw(played, subscribers, path)

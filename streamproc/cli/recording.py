@@ -13,8 +13,8 @@ from streamproc.cli.steering import shown_progress, steered
 
 def record(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     """Capture until told to stop; returns the exit code."""
-    from streamproc.edges.replay.capture import Capture
-    from streamproc.edges.replay.pace import Control
+    from streamproc.tools.replay.capture import Capture
+    from streamproc.tools.replay.pace import Control
 
     broker = options["from_broker"] or options["broker"]
     if broker is None:

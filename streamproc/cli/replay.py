@@ -24,8 +24,8 @@ from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.steering import shown_progress, steered
 
 if TYPE_CHECKING:
-    from streamproc.edges.replay.replayer import Replay
-    from streamproc.edges.replay.sources import Source
+    from streamproc.tools.replay.replayer import Replay
+    from streamproc.tools.replay.sources import Source
 
 INTERRUPTED = 130
 
@@ -146,9 +146,9 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
     """
     from kafka.errors import KafkaError
 
-    from streamproc.edges.bulk import DeliveryError, FencedError, TopicError
-    from streamproc.edges.recording import BadRecordingError
-    from streamproc.edges.replay.replayer import WrongSourceError
+    from streamproc.kafka import DeliveryError, FencedError, TopicError
+    from streamproc.kafka.recording import BadRecordingError
+    from streamproc.tools.replay.replayer import WrongSourceError
 
     try:
         if options["record"] is not None:
@@ -165,10 +165,10 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
 
 
 def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
-    from streamproc.edges.bulk.exactly_once import ExactlyOnceProducer
-    from streamproc.edges.bulk.topics import topic_facts
-    from streamproc.edges.replay.pace import Control
-    from streamproc.edges.replay.replayer import Plan, Replay
+    from streamproc.kafka.exactly_once import ExactlyOnceProducer
+    from streamproc.kafka.topics import topic_facts
+    from streamproc.tools.replay.pace import Control
+    from streamproc.tools.replay.replayer import Plan, Replay
 
     if len(sources) > 1:
         raise click.UsageError("one SOURCE at a time; several are for --record only")
@@ -234,7 +234,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
 
 
 def _verified(broker: str, topic: str, options: dict[str, Any]) -> int:
-    from streamproc.edges.replay.verify import Outputs, verify
+    from streamproc.lab.replay_check import Outputs, verify
 
     outputs = Outputs(options["reminders"], options["audit"], options["rejects"], options["policy"])
     rules = read_rules(options["rules"])
@@ -249,7 +249,7 @@ def _verified(broker: str, topic: str, options: dict[str, Any]) -> int:
 
 
 def _dry_run(source: Source, plan: Any, options: dict[str, Any]) -> int:
-    from streamproc.edges.replay.selection import event_type, iso
+    from streamproc.tools.replay.selection import event_type, iso
 
     kinds: Counter[str] = Counter()
     first = last = None
@@ -274,7 +274,7 @@ def _dry_run(source: Source, plan: Any, options: dict[str, Any]) -> int:
 
 
 def _progress(running: Replay, source: Source, control: Any, quiet: bool) -> Any:
-    from streamproc.edges.replay.sources import FileSource
+    from streamproc.tools.replay.sources import FileSource
 
     total = source.total()
     if total is None and isinstance(source, FileSource):

@@ -12,13 +12,13 @@ import click
 from streamproc.cli.durations import Duration
 
 if TYPE_CHECKING:
-    from streamproc.edges.replay.pseudonyms import Pseudonyms
-    from streamproc.edges.replay.sources import Source
+    from streamproc.tools.replay.pseudonyms import Pseudonyms
+    from streamproc.tools.replay.sources import Source
 
 
 def source_of(text: str, options: dict[str, Any]) -> Source:
     """The source that an argument names."""
-    from streamproc.edges.replay.sources import FileSource, TopicSource
+    from streamproc.tools.replay.sources import FileSource, TopicSource
 
     from_offsets, to_offsets = _offsets(options["from_offsets"]), _offsets(options["to_offsets"])
     if text.startswith("topic:"):
@@ -40,7 +40,7 @@ def source_of(text: str, options: dict[str, Any]) -> Source:
 
 def selection_of(options: dict[str, Any]) -> Any:
     """What the options select."""
-    from streamproc.edges.replay.selection import Selection
+    from streamproc.tools.replay.selection import Selection
 
     return Selection(
         subscribers=frozenset(one.encode() for one in options["subscribers"]),
@@ -53,7 +53,7 @@ def selection_of(options: dict[str, Any]) -> Any:
 
 def pseudonyms_of(path: Path | None) -> Pseudonyms | None:
     """The pseudonyms of a key file; a weak key ends the command."""
-    from streamproc.edges.replay.pseudonyms import Pseudonyms
+    from streamproc.tools.replay.pseudonyms import Pseudonyms
 
     if path is None:
         return None

@@ -28,10 +28,10 @@ def retract(
       streamproc retract --broker localhost:9092 --source ocs-7 \\
         --from-time 2026-01-12T00:00:00Z --to-time 2026-01-12T06:00:00Z --dry-run
     """
-    from streamproc.edges.bulk.errors import TopicError
-    from streamproc.edges.producer import DeliveryFailedError, UsageProducer
-    from streamproc.edges.replay.sources import TopicSource
-    from streamproc.edges.retraction import Batch, Tally, arrival_range_ms, refunds
+    from streamproc.kafka.errors import TopicError
+    from streamproc.producing import DeliveryFailedError, UsageProducer
+    from streamproc.tools.replay.sources import TopicSource
+    from streamproc.tools.retraction import Batch, Tally, arrival_range_ms, refunds
 
     if from_time >= to_time:
         raise click.UsageError("--to-time must be after --from-time")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from streamproc.core.rulebook import Rulebook
+    from streamproc.core.rules.rulebook import Rulebook
 
 
 class WrongRules(click.ClickException):
@@ -29,7 +29,7 @@ class RulesPath(click.Path):
         return "FILE|pack:NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from streamproc.contracts.rulepacks import PREFIX, NoSuchPackError, pack_path
+        from streamproc.contracts.rules_file.packs import PREFIX, NoSuchPackError, pack_path
 
         if isinstance(value, str) and value.startswith(PREFIX):
             try:
@@ -41,8 +41,8 @@ class RulesPath(click.Path):
 
 def read_rules(path: Path | None) -> Rulebook:
     """The rulebook in ``path``, or the packaged one; a wrong file ends the command."""
-    from streamproc.app.rules import RulesFile
-    from streamproc.contracts.rulesfile import RulesError
+    from streamproc.contracts.rules_file.load import RulesError
+    from streamproc.worker.rules import RulesFile
 
     try:
         return RulesFile(path).rulebook
@@ -69,8 +69,8 @@ def check(file: Path, replaces: Path | None, strict: bool) -> None:
     Warnings tell of what is probably not meant: rules that can never speak, packs whose end is not
     told, unknown languages and currencies. They end with 0, unless --strict.
     """
-    from streamproc.contracts.rulepacks import shown
-    from streamproc.contracts.rulesfile import removed
+    from streamproc.contracts.rules_file.load import removed
+    from streamproc.contracts.rules_file.packs import shown
 
     rulebook = read_rules(file)
     gone = removed(read_rules(replaces), rulebook) if replaces else []
@@ -95,8 +95,8 @@ def check(file: Path, replaces: Path | None, strict: bool) -> None:
 
 
 def _warnings(file: Path) -> list[str]:
-    from streamproc.contracts.rulestexts import read
-    from streamproc.contracts.rulewarnings import warnings_of
+    from streamproc.contracts.rules_file.texts import read
+    from streamproc.contracts.rules_file.warnings import warnings_of
     from streamproc.core.instants import from_ms
 
     content = read(file)
@@ -109,7 +109,7 @@ def _warnings(file: Path) -> list[str]:
 @click.argument("name", required=False)
 def pack(name: str | None) -> None:
     """Print the rule pack NAME, to be copied and changed; without NAME, which packs there are."""
-    from streamproc.contracts.rulepacks import (
+    from streamproc.contracts.rules_file.packs import (
         NoSuchPackError,
         pack_names,
         pack_path,

@@ -15,8 +15,8 @@ from streamproc.cli.headings import Headed
 from streamproc.cli.steering import steered
 
 if TYPE_CHECKING:
-    from streamproc.edges.readers import Reader
     from streamproc.producer import UsageProducer
+    from streamproc.producing.readers import Reader
 
 FORMS = ("auto", "ndjson", "csv", "json", "cgrates-csv", "tmf635")
 SHOWN_BAD = 20
@@ -102,9 +102,7 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
     """
     from kafka.errors import KafkaError
 
-    from streamproc.edges.bulk import DeliveryError, FencedError
-    from streamproc.edges.readers import FormatError, MappingError
-    from streamproc.edges.readers.records import UnreadableFileError
+    from streamproc.kafka import DeliveryError, FencedError
     from streamproc.producer import (
         DeliveryFailedError,
         InvalidEventError,
@@ -114,6 +112,8 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
         SpoolFullError,
         TopicError,
     )
+    from streamproc.producing.readers import FormatError, MappingError
+    from streamproc.producing.readers.records import UnreadableFileError
 
     one = options["event"] is not None or options["subscriber"] is not None
     if sum((one, bool(files), options["watch"] is not None)) != 1:
@@ -154,11 +154,11 @@ def _producer(options: dict[str, Any]) -> UsageProducer:
 
 
 def _send_one(options: dict[str, Any]) -> int:
-    from streamproc.contracts.codec import decode_event
-    from streamproc.core.events import ClockAdvanced
+    from streamproc.contracts.records.codec import decode_event
     from streamproc.core.instants import from_ms
-    from streamproc.edges.producer.events import checked_value, subscriber_of
+    from streamproc.core.state.events import ClockAdvanced
     from streamproc.producer import InvalidEventError, usage
+    from streamproc.producing.events import checked_value, subscriber_of
 
     text = options["event"]
     if text is not None:
@@ -191,9 +191,9 @@ def _send_one(options: dict[str, Any]) -> int:
 
 
 def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
-    from streamproc.contracts.codec import decode_event
-    from streamproc.core.events import ClockAdvanced
-    from streamproc.edges.readers import BadRecord, LeftOut
+    from streamproc.contracts.records.codec import decode_event
+    from streamproc.core.state.events import ClockAdvanced
+    from streamproc.producing.readers import BadRecord, LeftOut
 
     sent = bad = left_out = 0
     with _producer(options) as producer:
@@ -232,7 +232,7 @@ def _left(producer: UsageProducer) -> str:
 
 
 def _records(path: Path, options: dict[str, Any]) -> Any:
-    from streamproc.edges.readers.records import file_id, read_file
+    from streamproc.producing.readers.records import file_id, read_file
 
     if str(path) != "-":
         return read_file(path, _reader(path, options), file_id(path))
@@ -241,7 +241,7 @@ def _records(path: Path, options: dict[str, Any]) -> Any:
 
     import xxhash
 
-    from streamproc.edges.readers.records import decompressed
+    from streamproc.producing.readers.records import decompressed
 
     content = sys.stdin.buffer.read()
     identity = xxhash.xxh3_128_hexdigest(content)
@@ -249,7 +249,7 @@ def _records(path: Path, options: dict[str, Any]) -> Any:
 
 
 def _reader(path: Path, options: dict[str, Any]) -> Reader:
-    from streamproc.edges.readers import open_reader
+    from streamproc.producing.readers import open_reader
 
     form = options["form"]
     if form == "auto":
@@ -261,10 +261,10 @@ def _reader(path: Path, options: dict[str, Any]) -> Reader:
 
 
 def _watch(options: dict[str, Any]) -> int:
-    from streamproc.edges.bulk.exactly_once import ExactlyOnceProducer
-    from streamproc.edges.bulk.topics import topic_facts
-    from streamproc.edges.readers.dropfolder import DropFolder
-    from streamproc.edges.replay.pace import Control
+    from streamproc.kafka.exactly_once import ExactlyOnceProducer
+    from streamproc.kafka.topics import topic_facts
+    from streamproc.producing.readers.dropfolder import DropFolder
+    from streamproc.tools.replay.pace import Control
 
     folder: Path = options["watch"].resolve()
     form = Path("x.csv" if options["form"] == "auto" and options["mapping"] else "x.ndjson")

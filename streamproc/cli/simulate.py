@@ -16,10 +16,10 @@ from streamproc.cli.simulate_input import SimulatedInput
 from streamproc.cli.virtual import chunks, input_records
 
 if TYPE_CHECKING:
-    from streamproc.app.virtual import VirtualWorker
-    from streamproc.core.rulebook import Rulebook
-    from streamproc.edges.simulation.messages import Outcome
-    from streamproc.edges.simulation.report import Report
+    from streamproc.core.rules.rulebook import Rulebook
+    from streamproc.tools.simulation.messages import Outcome
+    from streamproc.tools.simulation.report import Report
+    from streamproc.worker.virtual import VirtualWorker
 
 
 class NothingComparedError(ValueError):
@@ -88,12 +88,12 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
     streamproc simulate --rules new.yaml --from topic:streamproc.events --broker B \\
         --price 0.045 --picture difference.png
     """
-    from streamproc.app.native_bridge.loading import NativeMissingError
-    from streamproc.contracts.rulesfile import removed
-    from streamproc.edges.bulk import TopicError
-    from streamproc.edges.pictures import NoMatplotlibError, check
-    from streamproc.edges.recording import BadRecordingError
-    from streamproc.edges.simulation.picture import draw
+    from streamproc.contracts.rules_file.load import removed
+    from streamproc.kafka import TopicError
+    from streamproc.kafka.recording import BadRecordingError
+    from streamproc.tools.pictures import NoMatplotlibError, check
+    from streamproc.tools.simulation.picture import draw
+    from streamproc.worker.native_bridge.loading import NativeMissingError
 
     books = (read_rules(present), read_rules(rules))
     try:
@@ -127,7 +127,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
 def _print(report: Report, told: list[str], options: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from streamproc.edges.simulation.table import print_report
+    from streamproc.tools.simulation.table import print_report
 
     for note in told:
         click.echo(note)
@@ -140,10 +140,10 @@ def _simulate(
     books: tuple[Rulebook, Rulebook], source: SimulatedInput, options: dict[str, Any]
 ) -> tuple[Report, list[str]]:
     """The report, and what else must be said."""
-    from streamproc.app.virtual import TOPICS, VirtualWorker
-    from streamproc.edges.simulation.messages import Outcome
-    from streamproc.edges.simulation.report import compare
-    from streamproc.edges.simulation.table import rejects_told
+    from streamproc.tools.simulation.messages import Outcome
+    from streamproc.tools.simulation.report import compare
+    from streamproc.tools.simulation.table import rejects_told
+    from streamproc.worker.virtual import TOPICS, VirtualWorker
 
     def worker_of(rulebook: Rulebook, outcome: Outcome) -> VirtualWorker:
         def emit(topic: str, _: bytes | None, value: bytes) -> None:

@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamproc.edges.readers import BadRecord
-    from streamproc.edges.recording import LogRecord
+    from streamproc.kafka.recording import LogRecord
+    from streamproc.producing.readers import BadRecord
 
 SHOWN_BAD = 20
 
@@ -46,10 +46,10 @@ class SimulatedInput:
             yield from self._topic(self.name)
 
     def _file(self, path: Path) -> Iterator[LogRecord]:
-        from streamproc.edges.play.arriving import arrivals
-        from streamproc.edges.play.reading import event_lines
-        from streamproc.edges.readers.forms import NoEventsError, form_of_file
-        from streamproc.edges.readers.records import UnreadableFileError
+        from streamproc.producing.readers.forms import NoEventsError, form_of_file
+        from streamproc.producing.readers.records import UnreadableFileError
+        from streamproc.tools.play.arriving import arrivals
+        from streamproc.tools.play.reading import event_lines
 
         try:
             form = form_of_file(path)
@@ -66,7 +66,7 @@ class SimulatedInput:
             raise NoEventsError(str(path), form)
 
     def _topic(self, topic: str) -> Iterator[LogRecord]:
-        from streamproc.edges.replay.sources import TopicSource, placed
+        from streamproc.tools.replay.sources import TopicSource, placed
 
         if self.options["broker"] is None:
             raise click.UsageError(f"--from {self.name}: give --broker HOST:PORT")
@@ -89,9 +89,9 @@ class SimulatedInput:
 
 def _recorded(path: Path) -> Iterator[LogRecord]:
     """A recording's records but those that a worker wrote."""
-    from streamproc.edges.explain.gathering import OUTPUTS
-    from streamproc.edges.replay.selection import event_type
-    from streamproc.edges.replay.sources import FileSource, placed
+    from streamproc.tools.explain.gathering import OUTPUTS
+    from streamproc.tools.replay.selection import event_type
+    from streamproc.tools.replay.sources import FileSource, placed
 
     source = FileSource(path)
     for record in placed(source.records(source.begin())):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from streamproc.edges.replay.pace import Control
+    from streamproc.tools.replay.pace import Control
 
 LINE_EVERY_SECONDS = 5.0
 

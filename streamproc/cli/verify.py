@@ -13,9 +13,9 @@ import click
 from streamproc.cli.rules import RulesPath, read_rules
 
 if TYPE_CHECKING:
-    from streamproc.app.settings import WorkerSettings
-    from streamproc.app.verify import PartitionReport
-    from streamproc.core.rulebook import Rulebook
+    from streamproc.core.rules.rulebook import Rulebook
+    from streamproc.tools.verify.verify import PartitionReport
+    from streamproc.worker.settings import WorkerSettings
 
 DIFFERENT, NOT_VERIFIED = 1, 3
 
@@ -56,7 +56,7 @@ def verify(
     Under the wall clock a subscriber whose state depends on whether an event or a timer came first
     is counted apart, and so is one that was last scheduled under other rules.
     """
-    from streamproc.app.settings import Topics, WorkerSettings
+    from streamproc.worker.settings import Topics, WorkerSettings
 
     rulebook = read_rules(rules)
     settings = WorkerSettings(topics=Topics(tuple(inputs)), **options)
@@ -78,11 +78,11 @@ async def _verify(
 ) -> list[PartitionReport]:
     from aiokafka.errors import KafkaError
 
-    from streamproc.app.native_bridge.loading import NativeMissingError, is_native
-    from streamproc.app.topics import TopicsError, changelog_partitions
-    from streamproc.app.verify import verify_partition
-    from streamproc.core.model import NewerStateError
+    from streamproc.core.state.account import NewerStateError
     from streamproc.engine.changelog import ProgressError
+    from streamproc.tools.verify.verify import verify_partition
+    from streamproc.worker.native_bridge.loading import NativeMissingError, is_native
+    from streamproc.worker.topics import TopicsError, changelog_partitions
 
     reports = []
     try:

@@ -7,15 +7,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streamproc.app.virtual import InputRecord
-    from streamproc.edges.recording import LogRecord
+    from streamproc.kafka.recording import LogRecord
+    from streamproc.worker.virtual import InputRecord
 
 CHUNK_RECORDS = 5_000
 
 
 def input_records(records: Iterable[LogRecord]) -> Iterator[InputRecord]:
     """Records with a place as a worker would get them."""
-    from streamproc.app.virtual import InputRecord
+    from streamproc.worker.virtual import InputRecord
 
     for record in records:
         yield InputRecord(

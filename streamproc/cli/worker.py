@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from streamproc.app.settings import WorkerSettings
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.rules import RulesPath
+from streamproc.worker.settings import WorkerSettings
 
 
 @click.command()
@@ -82,15 +82,15 @@ def worker(
     **options: Any,
 ) -> None:
     """Run a worker until it is told to stop."""
-    from streamproc.app.native_bridge.loading import NativeMissingError
-    from streamproc.app.rules import RulesFile
-    from streamproc.app.settings import Topics
-    from streamproc.app.topics import TopicsError, prepare_topics
-    from streamproc.app.worker import create_app
-    from streamproc.contracts.rulesfile import RulesError
+    from streamproc.contracts.rules_file.load import RulesError
     from streamproc.engine import crashpoints
     from streamproc.engine.faust.ending import BoundedWorker
     from streamproc.engine.housekeeping import relax_collector
+    from streamproc.worker.app import create_app
+    from streamproc.worker.native_bridge.loading import NativeMissingError
+    from streamproc.worker.rules import RulesFile
+    from streamproc.worker.settings import Topics
+    from streamproc.worker.topics import TopicsError, prepare_topics
 
     logging = configure(log_level, log_format)
     settings = WorkerSettings(

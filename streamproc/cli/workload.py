@@ -13,8 +13,8 @@ import click
 from streamproc.cli.rules import RulesPath, read_rules
 
 if TYPE_CHECKING:
-    from streamproc.edges.bulk import BulkProducer
-    from streamproc.edges.workload import InputRecord
+    from streamproc.kafka import BulkProducer
+    from streamproc.lab.workload import InputRecord
 
 
 @click.command(short_help="Make a seeded month of usage, to a file or to Kafka.")
@@ -91,11 +91,11 @@ def workload(
     """
     from datetime import UTC
 
-    from streamproc.edges.bulk import BulkProducer, DeliveryError, TopicError
-    from streamproc.edges.bulk.topics import topic_facts
-    from streamproc.edges.workload import WorkloadSettings, clock_records, generate
-    from streamproc.edges.workload_quota import quota_month
-    from streamproc.edges.workload_talk import mixed
+    from streamproc.kafka import BulkProducer, DeliveryError, TopicError
+    from streamproc.kafka.topics import topic_facts
+    from streamproc.lab.workload import WorkloadSettings, clock_records, generate
+    from streamproc.lab.workload_quota import quota_month
+    from streamproc.lab.workload_talk import mixed
 
     if (out is None) == (broker is None):
         raise click.UsageError("give either --out FILE or --broker HOST:PORT")
@@ -143,7 +143,7 @@ def workload(
 def _to_file(
     path: Path, records: Iterable[InputRecord], clocks: Iterable[tuple[int, InputRecord]]
 ) -> int:
-    from streamproc.edges.recording import LogRecord, RecordingWriter
+    from streamproc.kafka.recording import LogRecord, RecordingWriter
 
     # Under another name until it is whole: nobody takes half a month for a month.
     partial = path.with_name(f".part-{path.name}")

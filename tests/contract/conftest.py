@@ -10,9 +10,9 @@ from unittest import mock
 import pytest
 from faust.types import TP
 
-from streamproc.app.rules import RulesFile
-from streamproc.app.settings import WorkerSettings
-from streamproc.app.worker import create_app
+from streamproc.worker.app import create_app
+from streamproc.worker.rules import RulesFile
+from streamproc.worker.settings import WorkerSettings
 
 INPUT = TP("streamproc.events", 0)
 CHANGELOG = TP("streamproc-accounts-changelog", 0)

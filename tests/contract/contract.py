@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 from referencing import Registry, Resource
 
-from streamproc.contracts.codec import (
+from streamproc.contracts.records.codec import (
     DecodeFailure,
     decode_audit,
     decode_event,
@@ -23,14 +23,14 @@ from streamproc.contracts.codec import (
     decode_reject,
     decode_reminder,
 )
-from streamproc.contracts.receipts import (
+from streamproc.contracts.records.receipts import (
     DeadLetter,
     Receipt,
     decode_dead_letter,
     decode_receipt,
 )
-from streamproc.core import events
-from streamproc.core.effects import (
+from streamproc.core.state import events
+from streamproc.core.state.effects import (
     Audited,
     ConfirmationDecided,
     PolicyChanged,

@@ -18,17 +18,17 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from streamproc.core.events import (
+from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
+from streamproc.core.rules.rulebook import Allowance, CorrectionRule, Limits, Plan, Rulebook
+from streamproc.core.rules.scope import Scope
+from streamproc.core.state.account import Account, pack
+from streamproc.core.state.events import (
     CostCapLifted,
     MemberJoined,
     PreferencesSet,
     ProfileChanged,
     UsageRefunded,
 )
-from streamproc.core.model import Account, pack
-from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
-from streamproc.core.rulebook import Allowance, CorrectionRule, Limits, Plan, Rulebook
-from streamproc.core.scope import Scope
 from streamproc.engine.changelog import Progress, encode_progress
 from streamproc.engine.rows import DUE_BYTES
 from tests.contract.contract import DATA, EXAMPLES

@@ -10,8 +10,8 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from streamproc.core.effects import Cause
-from streamproc.core.events import (
+from streamproc.core.state.effects import Cause
+from streamproc.core.state.events import (
     PreferencesSet,
     ProfileChanged,
     ToppedUp,

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from streamproc.app.settings import Topics, WorkerSettings
-from streamproc.app.topics import _configs
-from streamproc.contracts.cloudevents import PREFIX, SUFFIX
-from streamproc.core.events import EventId, Source
-from streamproc.edges.dispatch.settings import DispatchSettings
-from streamproc.edges.dispatch.topics import REPORTS_PARTITIONS, configs_of
+from streamproc.contracts.records.cloudevents import PREFIX, SUFFIX
+from streamproc.core.state.events import EventId, Source
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.topics import REPORTS_PARTITIONS, configs_of
+from streamproc.worker.settings import Topics, WorkerSettings
+from streamproc.worker.topics import _configs
 from tests.contract.contract import COMMON, DATA, INPUTS, SCHEMAS, TYPES, schema, validator
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"))

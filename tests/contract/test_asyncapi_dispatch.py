@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from streamproc.contracts.codec import encode_effect
-from streamproc.edges.dispatch.journal import REPORTS_KEY, Entry, encode
-from streamproc.edges.dispatch.model import (
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.dispatch.journal import REPORTS_KEY, Entry, encode
+from streamproc.dispatch.model import (
     Accepted,
     ErrorClass,
     Origin,
@@ -22,7 +22,7 @@ from streamproc.edges.dispatch.model import (
     Report,
     ReportState,
 )
-from streamproc.edges.dispatch.reports_log import ReportsWriter
+from streamproc.dispatch.reports_log import ReportsWriter
 from tests.contract.test_asyncapi import DOCUMENT, messages
 from tests.support.desk import START_MS, TOPIC, Table, line, reminder
 

@@ -14,7 +14,7 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.contracts.codec import DecodeFailure, decode_event
+from streamproc.contracts.records.codec import DecodeFailure, decode_event
 from tests.contract.contract import INPUTS
 from tests.contract.strategies import instances
 from tests.property.budget import budget

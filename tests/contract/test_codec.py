@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from streamproc.contracts.codec import (
+from streamproc.contracts.records.codec import (
     MAX_RECORD_BYTES,
     DecodeFailure,
     decode_event,
     decode_reminder,
     encode_event,
 )
-from streamproc.core.effects import Rejected, rejected
-from streamproc.core.events import AccountClosed, Arrival, InputEvent, ToppedUp
-from streamproc.core.model import Account, Held, pack, unpack
 from streamproc.core.privacy import conceal, mask
+from streamproc.core.state.account import Account, Held, pack, unpack
+from streamproc.core.state.effects import Rejected, rejected
+from streamproc.core.state.events import AccountClosed, Arrival, InputEvent, ToppedUp
 from tests.contract.contract import EXAMPLES, INPUTS
 from tests.contract.strategies import JSON, faulty, instances
 from tests.property.budget import budget

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamproc.contracts.codec import (
+from streamproc.contracts.records.codec import (
     decode_audit,
     decode_event,
     decode_order,
@@ -17,9 +17,9 @@ from streamproc.contracts.codec import (
     decode_reject,
     decode_reminder,
 )
-from streamproc.core import model
-from streamproc.core.model import STATE_VERSION, Account, NewerStateError, pack, unpack
-from streamproc.core.quota.state import Member, Meter, QuotaState
+from streamproc.core.state import account as account_row
+from streamproc.core.state.account import STATE_VERSION, Account, NewerStateError, pack, unpack
+from streamproc.core.state.quota import Member, Meter, QuotaState
 from streamproc.engine.changelog import (
     PROGRESS_VERSION,
     Progress,
@@ -127,7 +127,7 @@ def test_the_golden_records_have_every_field_of_today() -> None:
         _note(read(path.stem, value, file), file["fields"], seen)
 
     for kind in (
-        *(Account, model.Bucket, model.ClosedCycle, model.Held, Progress),
+        *(Account, account_row.Bucket, account_row.ClosedCycle, account_row.Held, Progress),
         *(QuotaState, Meter, Member),
     ):
         assert set(kind.__struct_fields__) == seen[kind], kind

@@ -23,11 +23,11 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import ConsumerMessage
 from kafka.record import default_records as kafka_records
 
-from streamproc.edges.bulk.any_headers import HeaderName
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.faust import consumer as delivery
 from streamproc.engine.faust import consumer_thread, lean
 from streamproc.engine.faust.lean import FetchedBatch as Batch
+from streamproc.kafka.any_headers import HeaderName
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 
 ROOT = Path(__file__).parents[2]

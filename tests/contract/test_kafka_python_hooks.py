@@ -1,4 +1,4 @@
-"""The parts of kafka-python and aiokafka that edges/bulk reaches into are as it takes them to be.
+"""The parts of kafka-python and aiokafka that kafka reaches into are as it takes them to be.
 
 What they do is shown on a broker by tests/integration/test_replay_*; here a new version is caught
 before that, with a name.
@@ -26,9 +26,9 @@ from kafka.producer.transaction_manager import InitProducerIdHandler, Transactio
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import crc32c_c
 
-from streamproc.edges.bulk.any_headers import AnyRecords, HeaderName
-from streamproc.edges.bulk.fencing import stay_fenced
-from streamproc.edges.bulk.packed import CODECS, PackedRecords
+from streamproc.kafka.any_headers import AnyRecords, HeaderName
+from streamproc.kafka.fencing import stay_fenced
+from streamproc.kafka.packed import CODECS, PackedRecords
 
 Headers = list[tuple[str, bytes | None]]
 Row = tuple[int, bytes | None, bytes | None, Headers]
@@ -61,7 +61,7 @@ def test_a_producer_that_was_fenced_does_not_fence_its_successor() -> None:
 
 
 def test_a_request_to_rejoin_stays_until_a_join_has_ended() -> None:
-    """What edges/dispatch/membership.py rests on; what it mends is shown on a broker."""
+    """What dispatch/membership.py rests on; what it mends is shown on a broker."""
     join = inspect.getsource(BaseCoordinator.join_group_async)
     assert "while self.need_rejoin():" in join
     assert "self.rejoining = True" in join

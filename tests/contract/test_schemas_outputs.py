@@ -12,16 +12,16 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from streamproc.contracts.rulesfile import packaged_rulebook
-from streamproc.core import model
-from streamproc.core.alerts.rules import CheckKind, WatchKind
-from streamproc.core.alerts.timed import CLOSED_CYCLE
+from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.core.alerts.timed_rules import CLOSED_CYCLE
 from streamproc.core.instants import DAY_MS
-from streamproc.core.notices.catalogue import NoticeKind
-from streamproc.core.quota.pools import MEMBER
-from streamproc.core.rulebook import TimedKind, UsageKind
-from streamproc.edges.workload import WorkloadSettings, clock_records, generate
-from streamproc.edges.workload_talk import mixed
+from streamproc.core.rules.notices import NoticeKind
+from streamproc.core.rules.rulebook import TimedKind, UsageKind
+from streamproc.core.rules.watch import CheckKind, WatchKind
+from streamproc.core.state import account as account_row
+from streamproc.core.usage.pools import MEMBER
+from streamproc.lab.workload import WorkloadSettings, clock_records, generate
+from streamproc.lab.workload_talk import mixed
 from tests.contract.contract import ROOT, SCHEMAS, decode, schema, validator
 from tests.support import yearly
 from tests.support.expectation import Result, expect
@@ -175,11 +175,11 @@ def test_the_kinds_of_buckets_are_those_of_the_state() -> None:
     figures: dict[str, Any] = schema("reminder.requested.v1")["$defs"]["bucket_figures"]
 
     assert figures["properties"]["kind"]["x-extensible-enum"] == [
-        model.ALLOWANCE,
-        model.PACK,
-        model.TOPUP,
-        model.ROLLOVER,
-        model.UNLIMITED,
+        account_row.ALLOWANCE,
+        account_row.PACK,
+        account_row.TOPUP,
+        account_row.ROLLOVER,
+        account_row.UNLIMITED,
         MEMBER,
         CLOSED_CYCLE,
     ]

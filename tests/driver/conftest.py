@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from streamproc.app.settings import Native
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.worker.settings import Native
 from tests.support.compiled import IS_NATIVE
 from tests.support.quota_driver import QuotaDriver
 

@@ -14,18 +14,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamproc.app.settings import Clock
-from streamproc.contracts.codec import MAX_RECORD_BYTES
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.account_events import MAX_PARTS
-from streamproc.core.effects import Rejected
-from streamproc.core.events import (
+from streamproc.contracts.records.codec import MAX_RECORD_BYTES
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.state.effects import Rejected
+from streamproc.core.state.events import (
     AccountActivated,
     AccountClosed,
     OptedOut,
     SubscriberEvent,
     ToppedUp,
 )
+from streamproc.core.step.account_events import MAX_PARTS
+from streamproc.worker.settings import Clock
 from tests.driver.conftest import RULES
 from tests.support.quota_driver import DAY, HOUR, MINUTE, START, Everything, QuotaDriver
 

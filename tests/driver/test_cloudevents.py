@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamproc.contracts.codec import encode_event
-from streamproc.core.events import AccountActivated, SubscriberEvent, ToppedUp
+from streamproc.contracts.records.codec import encode_event
+from streamproc.core.state.events import AccountActivated, SubscriberEvent, ToppedUp
 from tests.support.quota_driver import HOUR, MINUTE, Everything, QuotaDriver
 
 NewDriver = Callable[..., QuotaDriver]

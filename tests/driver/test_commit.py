@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from aiokafka.errors import KafkaError, RequestTimedOutError
 
-from streamproc.core.events import UsageRecorded
+from streamproc.core.state.events import UsageRecorded
 from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
 from streamproc.engine.transaction import FencedError
 from tests.support.quota_driver import DAY, HOUR, MINUTE, Everything, QuotaDriver

@@ -14,10 +14,10 @@ from functools import cache
 import pytest
 from aiokafka.errors import RequestTimedOutError
 
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.workload import InputRecord, WorkloadSettings, clock_records, generate
-from streamproc.oracle import Expectation, LogRecord
-from streamproc.oracle import expect as expect_by_oracle
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.lab.oracle import Expectation, LogRecord
+from streamproc.lab.oracle import expect as expect_by_oracle
+from streamproc.lab.workload import InputRecord, WorkloadSettings, clock_records, generate
 from tests.support.cluster import Record
 from tests.support.expectation import Result, assert_same, expect
 from tests.support.oracle import assert_agrees

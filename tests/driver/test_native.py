@@ -6,13 +6,13 @@ from functools import cache
 
 import pytest
 
-from streamproc.app.settings import Topics
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.contracts.rulestexts import packaged_content
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.rules_file.texts import packaged_content
 from streamproc.core.instants import DAY_MS, from_ms
-from streamproc.core.rulebook import Rulebook
-from streamproc.edges.workload import WorkloadSettings, generate
-from streamproc.edges.workload_quota import quota_month
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.lab.workload import WorkloadSettings, generate
+from streamproc.lab.workload_quota import quota_month
+from streamproc.worker.settings import Topics
 from tests.support.everything import all_for_everybody_text, everything
 from tests.support.rules import edited
 from tests.unit.test_native import RULES, Log, compared, left_to_core, needs_native

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from streamproc.app.processor import QuotaProcessor
-from streamproc.app.settings import Native, Topics
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.model import Account
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import Native, Topics
 from tests.unit.test_native import KEY as ALICE
 from tests.unit.test_native import START_MS, Log, needs_native
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from streamproc.app import processor
-from streamproc.core.events import ToppedUp
-from streamproc.core.transition import advance, step
+from streamproc.core.state.events import ToppedUp
+from streamproc.core.step.transition import advance, step
+from streamproc.worker import processor
 from tests.support.quota_driver import DAY, HOUR, MINUTE, Everything, QuotaDriver
 
 NewDriver = Callable[..., QuotaDriver]

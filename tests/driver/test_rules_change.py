@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from streamproc.app.rules import RulesFile
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.events import AccountActivated
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.events import AccountActivated
+from streamproc.worker.rules import RulesFile
 from tests.driver.conftest import RULES
 from tests.support.quota_driver import DAY, HOUR, MINUTE, QuotaDriver
 from tests.support.rules import edited

@@ -166,7 +166,9 @@ def test_messages_of_two_rules_of_a_kind_are_not_taken_for_each_other(
 def test_a_compiled_part_of_another_release_is_an_error(
     files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamproc.app.native_bridge.loading.streamproc_native", SimpleNamespace())
+    monkeypatch.setattr(
+        "streamproc.worker.native_bridge.loading.streamproc_native", SimpleNamespace()
+    )
     arguments = ("simulate", "--rules", files["new.yaml"], "--from", files["month.ndjson"])
     assert "of another release" in run(*arguments, code=1)
     assert "of another release" in run("verify", "--broker", "127.0.0.1:1", code=3)

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.alerts.policy import AlertPolicy, QuietHours
-from streamproc.core.effects import Reminder
-from streamproc.core.events import AccountActivated, ProfileChanged
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import from_ms, to_ms
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import AlertPolicy, QuietHours
+from streamproc.core.state.effects import Reminder
+from streamproc.core.state.events import AccountActivated, ProfileChanged
 from tests.support.quota_driver import DAY, HOUR, MINUTE, SECOND, START, QuotaDriver
 
 SUBSCRIBERS = 240

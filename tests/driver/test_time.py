@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from streamproc.core.events import UsageRecorded
 from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.state.events import UsageRecorded
 from tests.support.quota_driver import DAY, HOUR, MINUTE, SECOND, START, QuotaDriver
 
 NewDriver = Callable[..., QuotaDriver]

@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from streamproc.oracle import Expectation, LogRecord, differences, expect, observed
+from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, observed
 from tests.property.budget import IS_DEEP
 from tests.property.world import figures_of
 from tests.support.quota_driver import QuotaDriver

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streamproc.app.settings import WorkerSettings
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.workload import WorkloadSettings, clock_records, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.lab.workload import WorkloadSettings, clock_records, generate
+from streamproc.worker.settings import WorkerSettings
 from tests.faults.brokers import SLOTS, Cluster
 from tests.faults.fleet import Fleet
 from tests.faults.load import Load

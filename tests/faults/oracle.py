@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, NamedTuple
 
-from streamproc.app.processor import QuotaProcessor
-from streamproc.app.settings import Topics
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.core.model import Account
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.core.state.account import Account
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import Topics
 from tests.support.cluster import PARTITIONS
 
 EVERYTHING = 1 << 60

@@ -26,8 +26,8 @@ LIMIT_SECONDS = 60.0
 _BROKEN = """
 import sys
 from streamproc.cli import main
-from streamproc.edges.demo.readers import SmsReader
-from streamproc.edges.producer import BillingProducer
+from streamproc.lab.demo.readers import SmsReader
+from streamproc.producing import BillingProducer
 
 send_record, send_sms = BillingProducer.send, SmsReader.send
 counts = {"records": 0, "sms": 0}

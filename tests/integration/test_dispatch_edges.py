@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streamproc.contracts.codec import encode_effect
+from streamproc.contracts.records.codec import encode_effect
 from tests.support.cluster import create_topic
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due, smpp_gateway
 from tests.support.hook import HookReceiver

@@ -16,14 +16,14 @@ import pytest
 import smpp34
 from aiohttp import web
 
-from streamproc.edges.dispatch.backoff import Backoff
-from streamproc.edges.dispatch.gateways.base import Events
-from streamproc.edges.dispatch.gateways.console import ConsoleGateway
-from streamproc.edges.dispatch.gateways.file import FileGateway
-from streamproc.edges.dispatch.gateways.memory import MemoryGateway
-from streamproc.edges.dispatch.gateways.smpp import SmppGateway, SmppSettings
-from streamproc.edges.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
-from streamproc.edges.dispatch.model import (
+from streamproc.dispatch.backoff import Backoff
+from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.gateways.console import ConsoleGateway
+from streamproc.dispatch.gateways.file import FileGateway
+from streamproc.dispatch.gateways.memory import MemoryGateway
+from streamproc.dispatch.gateways.smpp import SmppGateway, SmppSettings
+from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
+from streamproc.dispatch.model import (
     Accepted,
     ErrorClass,
     Message,
@@ -33,7 +33,7 @@ from streamproc.edges.dispatch.model import (
     Unknown,
     message_of,
 )
-from streamproc.edges.dispatch.smpp.session import SessionSettings
+from streamproc.dispatch.smpp.session import SessionSettings
 from tests.support.desk import START_MS, reminder
 from tests.support.ports import free_port
 from tests.support.smsc import Behaviour, Smsc

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaConsumer
 
-from streamproc.edges.dispatch.membership import poll_member
+from streamproc.dispatch.membership import poll_member
 from tests.support.cluster import create_topic
 
 

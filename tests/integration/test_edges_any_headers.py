@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from kafka import TopicPartition
 
-from streamproc.contracts.codec import encode_effect
-from streamproc.edges.bulk import BulkProducer
-from streamproc.edges.bulk.any_headers import HeaderName, open_any_consumer
-from streamproc.edges.bulk.topics import topic_facts
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.kafka import BulkProducer
+from streamproc.kafka.any_headers import HeaderName, open_any_consumer
+from streamproc.kafka.topics import topic_facts
 from tests.support.commands import run
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due
 

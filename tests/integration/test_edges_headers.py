@@ -6,9 +6,9 @@ from pathlib import Path
 
 from kafka import KafkaProducer
 
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.bulk.any_headers import HeaderName
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.kafka.any_headers import HeaderName
+from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.cluster import create_topic
 from tests.support.scene import Scene
 

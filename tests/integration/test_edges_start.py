@@ -14,10 +14,10 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streamproc.core.model import pack, unpack
-from streamproc.edges.workload import WorkloadSettings
+from streamproc.core.state.account import pack, unpack
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
 from streamproc.engine.rows import DUE_BYTES
+from streamproc.lab.workload import WorkloadSettings
 from tests.support.cluster import (
     PARTITIONS,
     Names,

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from streamproc.core.instants import to_ms
-from streamproc.core.model import pack, unpack
+from streamproc.core.state.account import pack, unpack
 from streamproc.engine.rows import DUE_BYTES
 from tests.faults import clocked
 from tests.support.cluster import (

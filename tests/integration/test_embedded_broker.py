@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from kafka import KafkaConsumer, KafkaProducer
 
-from streamproc.edges.embedded_broker import EmbeddedBroker
+from streamproc.lab.embedded_broker import EmbeddedBroker
 
 VALUES = {b"one", b"two", b"three"}
 

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streamproc.contracts.codec import decode_reminder
-from streamproc.contracts.receipts import Receipt
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.core.effects import Reminder
-from streamproc.edges.recording import LogRecord, RecordingWriter
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.contracts.records.codec import decode_reminder
+from streamproc.contracts.records.receipts import Receipt
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.core.state.effects import Reminder
+from streamproc.kafka.recording import LogRecord, RecordingWriter
+from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.cluster import PARTITIONS, Names, WorkerProcess, create_topic
 from tests.support.committed import read_committed
 from tests.support.dispatching import HEAD, DispatchScene, smpp_gateway

@@ -12,10 +12,10 @@ import pytest
 from kafka import KafkaAdminClient
 
 import streamproc.contracts
-from streamproc.contracts.codec import decode_reject, decode_reminder
-from streamproc.core.effects import Rejected, Reminder
-from streamproc.edges.bulk.topics import topic_facts
-from streamproc.edges.workload import WorkloadSettings
+from streamproc.contracts.records.codec import decode_reject, decode_reminder
+from streamproc.core.state.effects import Rejected, Reminder
+from streamproc.kafka.topics import topic_facts
+from streamproc.lab.workload import WorkloadSettings
 from tests.integration.test_producer_replay_docs import blocks, shell
 from tests.support.broker import open_broker
 from tests.support.commands import run

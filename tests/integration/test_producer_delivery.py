@@ -17,9 +17,9 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from streamproc.contracts.codec import decode_event
-from streamproc.core.events import UsageRecorded
-from streamproc.edges.bulk.topics import topic_facts
+from streamproc.contracts.records.codec import decode_event
+from streamproc.core.state.events import UsageRecorded
+from streamproc.kafka.topics import topic_facts
 from streamproc.producer import (
     Delivery,
     DeliveryFailedError,

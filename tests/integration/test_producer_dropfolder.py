@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from streamproc.edges.bulk.topics import topic_facts
+from streamproc.kafka.topics import topic_facts
 from tests.support.commands import kill_at_random, read, run
 
 PARTITIONS = 3

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaConsumer
 
-from streamproc.edges.bulk.topics import topic_facts
-from streamproc.edges.readers.mapping import parse_mapping
+from streamproc.kafka.topics import topic_facts
+from streamproc.producing.readers.mapping import parse_mapping
 from tests.support.cluster import Names, WorkerProcess
 from tests.unit.test_readers_forms import CSV, USAGE, usage_line
 

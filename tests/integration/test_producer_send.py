@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.bulk.topics import topic_facts
-from streamproc.edges.recording import RecordingReader
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.kafka.recording import RecordingReader
+from streamproc.kafka.topics import topic_facts
+from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.commands import contents, read, run
 from tests.unit.test_readers_forms import usage_line
 

@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from streamproc.edges.producer.spool import Spool
+from streamproc.producing.spool import Spool
 
 WRITER = """
 import sys
 from pathlib import Path
-from streamproc.edges.producer.spool import Spool
+from streamproc.producing.spool import Spool
 spool = Spool(Path(sys.argv[1]))
 number = spool.last
 while True:

@@ -13,11 +13,11 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaProducer
 
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.bulk import BulkProducer
-from streamproc.edges.bulk.topics import topic_facts
-from streamproc.edges.recording import RecordingReader
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.kafka import BulkProducer
+from streamproc.kafka.recording import RecordingReader
+from streamproc.kafka.topics import topic_facts
+from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.commands import contents, read, run, start, wait_for
 
 PARTITIONS = 3

@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from kafka.partitioner import murmur2
 
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.bulk.topics import topic_facts
-from streamproc.edges.recording import LogRecord, RecordingWriter
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.kafka.recording import LogRecord, RecordingWriter
+from streamproc.kafka.topics import topic_facts
+from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.commands import contents, kill_at_random, read, run, start, wait_for_growth
 
 PARTITIONS = 4

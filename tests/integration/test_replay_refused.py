@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from streamproc.edges.bulk import DeliveryError, FencedError
-from streamproc.edges.bulk.exactly_once import ExactlyOnceProducer
-from streamproc.edges.bulk.topics import topic_facts
+from streamproc.kafka import DeliveryError, FencedError
+from streamproc.kafka.exactly_once import ExactlyOnceProducer
+from streamproc.kafka.topics import topic_facts
 from tests.support.commands import read, run
 
 

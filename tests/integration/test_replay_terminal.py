@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from streamproc.edges.bulk.topics import topic_facts
+from streamproc.kafka.topics import topic_facts
 from tests.support.commands import contents, run
 
 EVENTS = 20_000

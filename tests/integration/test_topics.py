@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from structlog.testing import capture_logs
 
-from streamproc.app.settings import Clock, Topics, WorkerSettings
-from streamproc.app.topics import TopicsError, prepare_topics
+from streamproc.worker.settings import Clock, Topics, WorkerSettings
+from streamproc.worker.topics import TopicsError, prepare_topics
 from tests.support.ports import free_port
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from streamproc.contracts.codec import decode_order, decode_reminder
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.commands.vocabulary import ACTIONS
+from streamproc.contracts.records.codec import decode_order, decode_reminder
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.commands import ACTIONS
 from streamproc.engine import crashpoints
 from tests.support.cluster import Names, Record, WorkerProcess, create_topic, produce
 from tests.support.expectation import (

@@ -11,11 +11,11 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streamproc.core.model import pack, unpack
 from streamproc.core.privacy import mask
-from streamproc.edges.workload import WorkloadSettings
+from streamproc.core.state.account import pack, unpack
 from streamproc.engine.changelog import PROGRESS_KEY
 from streamproc.engine.rows import DUE_BYTES
+from streamproc.lab.workload import WorkloadSettings
 from tests.support.cluster import produce_to_partitions
 from tests.support.committed import read_committed
 from tests.support.edges import wait_for_words

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamproc.edges.workload import WorkloadSettings
+from streamproc.lab.workload import WorkloadSettings
 from tests.support.cluster import create_topic, grown
 from tests.support.edges import wait_for_words
 from tests.support.scene import Scene

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kafka import KafkaProducer
 
-from streamproc.edges.embedded_broker import EmbeddedBroker
+from streamproc.lab.embedded_broker import EmbeddedBroker
 from tests.support.cluster import Names
 
 LIMIT_SECONDS = 60

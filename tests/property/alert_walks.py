@@ -9,8 +9,17 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from streamproc.core.alerts.policy import AlertPolicy, Cap, Policy, QuietHours
-from streamproc.core.alerts.rules import (
+from streamproc.core.instants import DAY_MS, NEVER_MS, to_ms
+from streamproc.core.rules.rulebook import (
+    CorrectionRule,
+    Limits,
+    Plan,
+    Rulebook,
+    UsageKind,
+    UsageRule,
+)
+from streamproc.core.rules.sending import AlertPolicy, Cap, Policy, QuietHours
+from streamproc.core.rules.watch import (
     AlertRules,
     CheckKind,
     CheckRule,
@@ -18,8 +27,6 @@ from streamproc.core.alerts.rules import (
     WatchKind,
     WatchRule,
 )
-from streamproc.core.instants import DAY_MS, NEVER_MS, to_ms
-from streamproc.core.rulebook import CorrectionRule, Limits, Plan, Rulebook, UsageKind, UsageRule
 from tests.property import quota_walks, rulebooks
 from tests.property.rulebooks import HOUR_MS, TEXTS
 from tests.property.walks import Entry

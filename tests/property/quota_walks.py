@@ -6,11 +6,11 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from streamproc.core.alerts.policy import Policy
 from streamproc.core.instants import DAY_MS
-from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
-from streamproc.core.rulebook import Allowance, CorrectionRule, Limits, Pack, Plan, Rulebook
-from streamproc.core.scope import Scope
+from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
+from streamproc.core.rules.rulebook import Allowance, CorrectionRule, Limits, Pack, Plan, Rulebook
+from streamproc.core.rules.scope import Scope
+from streamproc.core.rules.sending import Policy
 from tests.property import rulebooks, walks
 from tests.property.rulebooks import HOUR_MS, ROAMING, TEXTS, VIDEO
 from tests.property.walks import Entry

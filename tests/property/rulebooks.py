@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS
-from streamproc.core.rulebook import (
+from streamproc.core.rules.rulebook import (
     Allowance,
     Every,
     Limits,

@@ -7,14 +7,14 @@ from datetime import time
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from streamproc.core.events import CostCapLifted
 from streamproc.core.instants import DAY_MS
-from streamproc.core.model import Account
-from streamproc.core.notices.advice import better_plan
-from streamproc.core.notices.catalogue import Notice
-from streamproc.core.quota.catalogue import Tariff, Tier
-from streamproc.core.rulebook import Allowance, Plan, Rulebook
-from streamproc.core.scope import EVERYTHING, Scope
+from streamproc.core.rules.notices import Notice
+from streamproc.core.rules.plan_terms import Tariff, Tier
+from streamproc.core.rules.rulebook import Allowance, Plan, Rulebook
+from streamproc.core.rules.scope import EVERYTHING, Scope
+from streamproc.core.state.account import Account
+from streamproc.core.state.events import CostCapLifted
+from streamproc.core.usage.plan_advice import better_plan
 from tests.property.budget import budget
 from tests.support.line import Line, day, rulebook
 

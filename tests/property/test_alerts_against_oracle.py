@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.core.alerts.rules import CheckKind, WatchKind
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.rulebook import Rulebook, UsageKind
+from streamproc.core.rules.rulebook import Rulebook, UsageKind
+from streamproc.core.rules.watch import CheckKind, WatchKind
 from tests.property import alert_walks
 from tests.property.budget import budget
 from tests.property.world import World

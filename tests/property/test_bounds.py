@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from streamproc.app.settings import Native
-from streamproc.core import account_events
 from streamproc.core.instants import DAY_MS, LAST_MS, to_ms
-from streamproc.oracle import contract, differences, expect, observed
+from streamproc.core.step import account_events
+from streamproc.lab.oracle import contract, differences, expect, observed
+from streamproc.worker.settings import Native
 from tests.property import rulebooks
 from tests.property.test_laws_log import NATIVE, TOPICS, Run, log_of
 from tests.property.world import World

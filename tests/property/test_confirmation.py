@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from streamproc.core.model import Extra, Question
 from streamproc.core.notices import confirmation
+from streamproc.core.state.account import Extra, Question
 from tests.property.budget import budget
 
 SERVICES = ("video", "music", "news")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
 from tests.property import rulebooks, walks
 from tests.property.budget import budget
 from tests.property.rulebooks import HOUR_MS, PACKS, PLANS

@@ -17,11 +17,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import streamproc.contracts
-from streamproc.contracts.rulepacks import pack_path
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.rules_file.packs import pack_path
 from streamproc.core.commands.parsing import Command, Grammar, grammar_of
-from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.spelling import meaning
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.lab.oracle.spelling import meaning
 from tests.property.budget import budget
 from tests.support.talking import Talking, outcomes, talking_rules
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from streamproc.core.instants import from_ms, to_ms
-from streamproc.edges.dispatch.backoff import Backoff
-from streamproc.edges.dispatch.breaker import Breaker
-from streamproc.edges.dispatch.matching import peer_hash
-from streamproc.edges.dispatch.model import (
+from streamproc.dispatch.backoff import Backoff
+from streamproc.dispatch.breaker import Breaker
+from streamproc.dispatch.matching import peer_hash
+from streamproc.dispatch.model import (
     Accepted,
     ErrorClass,
     Message,
@@ -22,8 +22,8 @@ from streamproc.edges.dispatch.model import (
     Report,
     Unknown,
 )
-from streamproc.edges.dispatch.shaping import Shaper
-from streamproc.edges.dispatch.watermark import Watermark
+from streamproc.dispatch.shaping import Shaper
+from streamproc.dispatch.watermark import Watermark
 from tests.support.desk import START_MS, TOPIC, Table, line, reminder
 
 WORLDS = 30

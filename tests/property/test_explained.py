@@ -7,10 +7,10 @@ from itertools import groupby
 import pytest
 from msgspec import UNSET
 
-from streamproc.core import model
-from streamproc.core.effects import Audited, Balance, Effect, Reminder
 from streamproc.core.instants import to_ms
-from streamproc.core.model import Account
+from streamproc.core.state import account as account_row
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Audited, Balance, Effect, Reminder
 from tests.property import rulebooks, walks
 from tests.property.world import World
 from tests.support.line import day
@@ -74,7 +74,7 @@ def test_balances_lead_from_the_state_before_to_the_state_after(seed: int) -> No
         name = event["subscriber"]
         before = world.account(name)
         # What falls due has its own balances: it is not to be mixed with the event's.
-        if before is not None and before.status != model.HELD:
+        if before is not None and before.status != account_row.HELD:
             world.clock_ms = max(world.clock_ms, stamp_ms, event["time"])
             fired += check_due(world.tick([name]), before, world.account(name))
             before = world.account(name)
@@ -82,7 +82,7 @@ def test_balances_lead_from_the_state_before_to_the_state_after(seed: int) -> No
         fired += check_fired(effects)
         audits = [one for one in effects if isinstance(one, Audited)]
         told = [one for one in audits if one.decision not in UNTOUCHED and one.after is not UNSET]
-        if before is not None and before.status == model.HELD:
+        if before is not None and before.status == account_row.HELD:
             continue  # an activation lets go of several events at once
         for one in told:
             assert one.after == added_up(world.account(name))

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.core.alerts.policy import AlertPolicy, Cap, Policy, QuietHours
-from streamproc.core.effects import Audited, Effect, Reminder
 from streamproc.core.instants import DAY_MS, from_ms, to_ms
-from streamproc.core.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
+from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
+from streamproc.core.rules.sending import AlertPolicy, Cap, Policy, QuietHours
+from streamproc.core.state.effects import Audited, Effect, Reminder
 from tests.property.budget import budget
 from tests.property.rulebooks import HOUR_MS, KINDS, TEXTS
 from tests.support.line import Line, day

@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from streamproc.core.effects import Audited, Effect
-from streamproc.core.rulebook import Allowance, Plan, Rulebook, UsageRule
+from streamproc.core.rules.rulebook import Allowance, Plan, Rulebook, UsageRule
+from streamproc.core.state.effects import Audited, Effect
 from tests.property.budget import budget
 from tests.property.rulebooks import usage_rule
 from tests.support.line import Line, reminders, rulebook

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.app.native_bridge.loading import is_native
-from streamproc.app.processor import QuotaProcessor
-from streamproc.app.settings import Native, Topics
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.model import Account, unpack
-from streamproc.core.rulebook import Rulebook
-from streamproc.core.timed import next_due_ms
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account, unpack
+from streamproc.core.step.next_due import next_due_ms
 from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
-from streamproc.oracle import LogRecord
+from streamproc.lab.oracle import LogRecord
+from streamproc.worker.native_bridge.loading import is_native
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import Native, Topics
 from tests.property import rulebooks, walks
 from tests.property.budget import budget
 from tests.property.world import rfc3339

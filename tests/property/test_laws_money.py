@@ -10,20 +10,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from streamproc.core.effects import Audited, Effect, PolicyChanged
-from streamproc.core.events import (
+from streamproc.core.instants import to_ms
+from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
+from streamproc.core.rules.rulebook import Allowance, Plan, Rulebook
+from streamproc.core.rules.scope import Scope
+from streamproc.core.state.account import UNLIMITED, Account
+from streamproc.core.state.effects import Audited, Effect, PolicyChanged
+from streamproc.core.state.events import (
     CostCapLifted,
     CostCapRestored,
     MemberJoined,
     PlanChanged,
     UsageRefunded,
 )
-from streamproc.core.instants import to_ms
-from streamproc.core.model import UNLIMITED, Account
-from streamproc.core.quota.catalogue import PolicyCounter, Rollover, Tariff, Tier
-from streamproc.core.quota.tariffs import price_minor, spend_by_tariff, spend_minor
-from streamproc.core.rulebook import Allowance, Plan, Rulebook
-from streamproc.core.scope import Scope
+from streamproc.core.usage.tariffs import price_minor, spend_by_tariff, spend_minor
 from tests.property.budget import budget
 from tests.support.line import Line, day, decisions, rulebook
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.core.charging import add_bucket, charge
-from streamproc.core.effects import Audited
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.model import Account, Bucket
-from streamproc.core.rulebook import Allowance, Plan, Rulebook
+from streamproc.core.rules.rulebook import Allowance, Plan, Rulebook
+from streamproc.core.state.account import Account, Bucket
+from streamproc.core.state.effects import Audited
+from streamproc.core.usage.charging import add_bucket, charge
 from tests.property import rulebooks, walks
 from tests.property.budget import budget
 from tests.property.rulebooks import PACKS

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.core.alerts.policy import Audience, Policy
-from streamproc.core.alerts.rules import AlertRules, CheckRule, ResolvedRule, WatchRule
-from streamproc.core.effects import Effect
-from streamproc.core.events import MemberJoined, PreferencesSet, UsageRefunded
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
+from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
+from streamproc.core.rules.sending import Audience, Policy
+from streamproc.core.rules.watch import AlertRules, CheckRule, ResolvedRule, WatchRule
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.events import MemberJoined, PreferencesSet, UsageRefunded
 from tests.property.budget import budget
 from tests.property.rulebooks import HOUR_MS, TEXTS
 from tests.support.line import START, Line, day, decisions, reminders

@@ -11,12 +11,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.core.alerts.policy import AlertPolicy, Cap, Policy, QuietHours
 from streamproc.core.alerts.quiet import quiet_until_ms
-from streamproc.core.calendar import known_zone
-from streamproc.core.effects import Audited, Effect, Reminder
 from streamproc.core.instants import DAY_MS, from_ms, to_ms
-from streamproc.core.rulebook import Allowance, Limits, Plan, Rulebook, UsageRule
+from streamproc.core.rules.rulebook import Allowance, Limits, Plan, Rulebook, UsageRule
+from streamproc.core.rules.sending import AlertPolicy, Cap, Policy, QuietHours
+from streamproc.core.schedule.calendar import known_zone
+from streamproc.core.state.effects import Audited, Effect, Reminder
 from tests.property import alert_walks
 from tests.property.budget import budget
 from tests.property.rulebooks import HOUR_MS, TEXTS

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.core.calendar import (
+from streamproc.core.instants import DAY_MS, from_ms, to_ms
+from streamproc.core.rules.rulebook import Every, TimedRule
+from streamproc.core.schedule.calendar import (
     cycle_of,
     known_zone,
     local_date,
     local_instant_ms,
     local_time,
 )
-from streamproc.core.events import AccountActivated
-from streamproc.core.instants import DAY_MS, from_ms, to_ms
-from streamproc.core.rulebook import Every, TimedRule
-from streamproc.oracle import days
+from streamproc.core.state.events import AccountActivated
+from streamproc.lab.oracle import days
 from tests.property.budget import budget
 from tests.property.rulebooks import TIMES, timed_rule
 from tests.support.line import SUBSCRIBER, Line, day, reminders, rulebook

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streamproc.core.alerts.policy import UNRESTRICTED, AlertPolicy, Cap, Policy, QuietHours
 from streamproc.core.commands.parsing import grammar_of
 from streamproc.core.instants import DAY_MS, HOUR_MS, to_ms
-from streamproc.core.rulebook import Rulebook
-from streamproc.edges.workload import WorkloadSettings
-from streamproc.edges.workload_talk import mixed
-from streamproc.oracle.spelling import meaning
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import UNRESTRICTED, AlertPolicy, Cap, Policy, QuietHours
+from streamproc.lab.oracle.spelling import meaning
+from streamproc.lab.workload import WorkloadSettings
+from streamproc.lab.workload_talk import mixed
 from tests.property.budget import budget
 from tests.property.world import World
 from tests.support.talking import talking_rules

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import to_ms
-from streamproc.oracle import (
+from streamproc.lab.oracle import (
     AccountFigures,
     BucketFigures,
     Expectation,

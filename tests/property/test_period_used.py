@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Audited, Effect, Reminder
-from streamproc.core.events import PreferencesSet, UsageRefunded
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import to_ms
+from streamproc.core.state.effects import Audited, Effect, Reminder
+from streamproc.core.state.events import PreferencesSet, UsageRefunded
 from streamproc.core.texts.formats import formats
 from tests.property.budget import budget
 from tests.support.line import Line, day

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.contracts.codec import DecodeFailure, decode_event
-from streamproc.core.events import ClockAdvanced
+from streamproc.contracts.records.codec import DecodeFailure, decode_event
 from streamproc.core.instants import to_ms
-from streamproc.oracle.reading import Refused, read
+from streamproc.core.state.events import ClockAdvanced
+from streamproc.lab.oracle.reading import Refused, read
 from tests.property.budget import budget
 
 KEY = b"861380000001"

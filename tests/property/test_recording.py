@@ -7,11 +7,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.edges.bulk.any_headers import HeaderName
-from streamproc.edges.recording import LogRecord
-from streamproc.edges.recording.lines import Line, from_line, parse_lines, to_line
-from streamproc.edges.replay.pace import Pace
-from streamproc.edges.replay.pseudonyms import Pseudonyms
+from streamproc.kafka.any_headers import HeaderName
+from streamproc.kafka.recording import LogRecord
+from streamproc.kafka.recording.lines import Line, from_line, parse_lines, to_line
+from streamproc.tools.replay.pace import Pace
+from streamproc.tools.replay.pseudonyms import Pseudonyms
 from tests.property.budget import budget
 from tests.unit.test_replay_selection import KEY
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.core.calendar import known_zone, local_minute, local_time
 from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.schedule.calendar import known_zone, local_minute, local_time
 from streamproc.core.texts.formats import iso_minute
 from tests.property.budget import budget
 

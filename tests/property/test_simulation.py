@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.edges.simulation.pairing import pair
+from streamproc.tools.simulation.pairing import pair
 from tests.property.budget import budget
 from tests.unit.test_simulate import BOTH, message
 

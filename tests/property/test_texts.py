@@ -10,13 +10,13 @@ from babel.units import format_unit
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamproc.core.text import GSM_BASIC, GSM_EXTENSION, segments
 from streamproc.core.texts.locales import best_locale
 from streamproc.core.texts.quantities import bytes_format, unit_formats
+from streamproc.core.texts.segments import GSM_BASIC, GSM_EXTENSION, segments
 from streamproc.core.texts.spaces import plain_spaces
 from streamproc.core.texts.template import template_error
-from streamproc.edges.dispatch.smpp.receipt import parse_receipt
-from streamproc.edges.dispatch.smpp.text import split
+from streamproc.dispatch.smpp.receipt import parse_receipt
+from streamproc.dispatch.smpp.text import split
 from tests.property.budget import budget
 from tests.unit.test_dispatch_smpp import RECEIPT, check_parts
 from tests.unit.test_texts_locales import PACKAGED as LOCALES

@@ -7,13 +7,13 @@ from functools import cache
 
 import pytest
 
-from streamproc.app.settings import Native
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.core.model import unpack
-from streamproc.core.rulebook import Rulebook
-from streamproc.edges.workload import WorkloadSettings, clock_records, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import unpack
 from streamproc.engine.rows import DUE_BYTES
-from streamproc.oracle import Expectation, LogRecord, differences, expect, observed
+from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, observed
+from streamproc.lab.workload import WorkloadSettings, clock_records, generate
+from streamproc.worker.settings import Native
 from tests.property import rulebooks
 from tests.property.test_laws_log import NATIVE, TOPICS, Run
 from tests.property.world import figures_of

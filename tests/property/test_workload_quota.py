@@ -9,13 +9,13 @@ from importlib import resources
 import msgspec
 import pytest
 
-from streamproc.app.settings import Native
-from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
+from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
 from streamproc.core.instants import DAY_MS
-from streamproc.core.rulebook import Rulebook
-from streamproc.edges.workload import InputRecord, WorkloadSettings
-from streamproc.edges.workload_quota import quota_month
-from streamproc.oracle import LogRecord, differences, expect
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.lab.oracle import LogRecord, differences, expect
+from streamproc.lab.workload import InputRecord, WorkloadSettings
+from streamproc.lab.workload_quota import quota_month
+from streamproc.worker.settings import Native
 from tests.contract.contract import decode, validator
 from tests.property.test_laws_log import NATIVE
 from tests.property.test_workload import PARTITIONS, outcome

@@ -12,14 +12,14 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from streamproc.contracts.rulepacks import pack_names
-from streamproc.contracts.rulesfile import packaged_rulebook
-from streamproc.core.alerts.rules import CheckKind, WatchKind
+from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.contracts.rules_file.packs import pack_names
 from streamproc.core.instants import DAY_MS
-from streamproc.core.rulebook import TimedKind, UsageKind
-from streamproc.edges.workload import InputRecord, WorkloadSettings
-from streamproc.edges.workload_quota import quota_month
-from streamproc.oracle import LogRecord, expect
+from streamproc.core.rules.rulebook import TimedKind, UsageKind
+from streamproc.core.rules.watch import CheckKind, WatchKind
+from streamproc.lab.oracle import LogRecord, expect
+from streamproc.lab.workload import InputRecord, WorkloadSettings
+from streamproc.lab.workload_quota import quota_month
 from tests.support.everything import everything
 from tests.support.expectation import Result
 from tests.support.expectation import expect as run

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from streamproc.contracts.codec import (
+from streamproc.contracts.records.codec import (
     DecodeFailure,
     decode_audit,
     decode_event,
@@ -21,9 +21,11 @@ from streamproc.contracts.codec import (
     decode_reminder,
     encode_effect,
 )
-from streamproc.core import model
-from streamproc.core.advancing import adopt_rules
-from streamproc.core.effects import (
+from streamproc.core.instants import NEVER_MS, to_ms
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook, Scope, TimedRule, UsageRule
+from streamproc.core.state import account as account_row
+from streamproc.core.state.account import Account, Bucket
+from streamproc.core.state.effects import (
     Audited,
     Effect,
     Order,
@@ -31,15 +33,13 @@ from streamproc.core.effects import (
     Rejected,
     Reminder,
 )
-from streamproc.core.effects import BucketFigures as Shown
-from streamproc.core.events import Arrival, ClockAdvanced
-from streamproc.core.instants import NEVER_MS, to_ms
-from streamproc.core.model import Account, Bucket
-from streamproc.core.quota.tariffs import spend_by_tariff
-from streamproc.core.rulebook import EVERYTHING, Rulebook, Scope, TimedRule, UsageRule
-from streamproc.core.timed import forgotten_ms, next_due_ms
-from streamproc.core.transition import advance, step
-from streamproc.oracle import (
+from streamproc.core.state.effects import BucketFigures as Shown
+from streamproc.core.state.events import Arrival, ClockAdvanced
+from streamproc.core.step.advancing import adopt_rules
+from streamproc.core.step.next_due import forgotten_ms, next_due_ms
+from streamproc.core.step.transition import advance, step
+from streamproc.core.usage.tariffs import spend_by_tariff
+from streamproc.lab.oracle import (
     AccountFigures,
     BucketFigures,
     Expectation,
@@ -49,13 +49,13 @@ from streamproc.oracle import (
     policy_key,
     reminder_key,
 )
-from streamproc.oracle.ledger import Ledger
-from streamproc.oracle.reading import Refused, read
+from streamproc.lab.oracle.ledger import Ledger
+from streamproc.lab.oracle.reading import Refused, read
 
 TOPIC = "events"
 _INSTANTS = ("time", "expires_time", "next_charge_time")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_STATUS = {model.HELD: "held", model.ACTIVE: "active", model.CLOSED: "closed"}
+_STATUS = {account_row.HELD: "held", account_row.ACTIVE: "active", account_row.CLOSED: "closed"}
 
 
 def rfc3339(instant_ms: int) -> str:
@@ -68,7 +68,7 @@ def figures_of(account: Account, rules: Rulebook) -> AccountFigures:
     """A core account in the oracle's words."""
     quota = account.extra.quota if account.extra else None
     members = quota.members if quota else {}
-    if account.status == model.HELD:
+    if account.status == account_row.HELD:
         return AccountFigures("held")
     return AccountFigures(
         _STATUS[account.status],
@@ -145,14 +145,14 @@ def check_account(
         took = sum(cycle.beside.get(bucket.id, 0) for cycle in account.history)
         assert took <= bucket.used_bytes
     assert len(account.history) <= max_cycles
-    if account.status != model.HELD:
+    if account.status != account_row.HELD:
         assert all(to_ms(held.event.time) > account.clock_ms for held in account.held)
     ids = len(account.seen_ids) // 8
     assert ids == sum(account.seen_marks[1::2]) <= max_ids
     due_ms = next_due_ms(account, name, rules)
     # Usage may have emptied a bucket whose expiry was to be reminded of: early, never late.
     assert account.next_due_ms <= due_ms
-    assert account.next_due_ms == due_ms or account.status == model.ACTIVE
+    assert account.next_due_ms == due_ms or account.status == account_row.ACTIVE
 
 
 @cache
@@ -181,7 +181,7 @@ class World:
 
     def account(self, name: str) -> Account | None:
         state = self.states.get(name)
-        return None if state is None else model.unpack(state)
+        return None if state is None else account_row.unpack(state)
 
     def send(self, fields: dict[str, Any], timestamp_ms: int | None = None) -> list[Effect]:
         """An event in its plain JSON form arrives; instants are given in milliseconds."""
@@ -244,7 +244,7 @@ class World:
                 self._keep(name, after, effects)
                 if after is not None:
                     adopt_rules(after, name, self.clock_ms, rules)
-                    self.states[name] = model.pack(after)
+                    self.states[name] = account_row.pack(after)
             self._ticked_ms.pop(name, None)
             self.ledgers[name].take_rules(rules, self.clock_ms)
         self.rules = rules
@@ -293,7 +293,7 @@ class World:
         if account is None:
             self.states.pop(name, None)
         else:
-            state = model.pack(account)
+            state = account_row.pack(account)
             refunded = sum(
                 effect.figures["refunded_bytes"]
                 for effect in effects
@@ -301,7 +301,7 @@ class World:
             )
             # A closed account that was forgotten in between begins anew at nothing.
             is_new = before is None or (
-                before.status == model.CLOSED
+                before.status == account_row.CLOSED
                 and forgotten_ms(before, self.rules) <= now_ms
                 and state != self.states[name]
             )

@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 
-from streamproc.contracts.codec import encode_effect
-from streamproc.contracts.receipts import DeadLetter, Receipt
-from streamproc.core.effects import Cause, Reminder
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.contracts.records.receipts import DeadLetter, Receipt
 from streamproc.core.instants import from_ms
-from streamproc.edges.dispatch.backoff import Backoff
-from streamproc.edges.dispatch.breaker import Breaker
-from streamproc.edges.dispatch.desk import Desk
-from streamproc.edges.dispatch.journal import Entry, decode_entry
-from streamproc.edges.dispatch.lanes import DEFAULT_LANES, Lane
-from streamproc.edges.dispatch.model import Accepted, Message, Origin, Outcome
-from streamproc.edges.dispatch.router import Line, Router
-from streamproc.edges.dispatch.shaping import Shaper
+from streamproc.core.state.effects import Cause, Reminder
+from streamproc.dispatch.backoff import Backoff
+from streamproc.dispatch.breaker import Breaker
+from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.journal import Entry, decode_entry
+from streamproc.dispatch.lanes import DEFAULT_LANES, Lane
+from streamproc.dispatch.model import Accepted, Message, Origin, Outcome
+from streamproc.dispatch.router import Line, Router
+from streamproc.dispatch.shaping import Shaper
 
 START_MS = 1_767_225_600_000
 TOPIC = "reminders"

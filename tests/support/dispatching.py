@@ -17,10 +17,15 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
 
-from streamproc.contracts.codec import encode_effect
-from streamproc.contracts.receipts import DeadLetter, Receipt, decode_dead_letter, decode_receipt
-from streamproc.core.effects import Reminder
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.contracts.records.receipts import (
+    DeadLetter,
+    Receipt,
+    decode_dead_letter,
+    decode_receipt,
+)
 from streamproc.core.instants import from_ms
+from streamproc.core.state.effects import Reminder
 from tests.support.cluster import create_topic
 from tests.support.committed import Committed, read_committed
 from tests.support.desk import reminder

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import yaml
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.rulebook import Rulebook, TimedKind
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.rulebook import Rulebook, TimedKind
 
 MORE: list[dict[str, Any]] = [
     {"id": "sorry-always", "kind": "usage_corrected", "when": "always"},

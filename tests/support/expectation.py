@@ -12,15 +12,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamproc.app.processor import QuotaProcessor
-from streamproc.app.settings import Topics
-from streamproc.app.virtual import InputRecord
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.core.model import Account
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account
 from streamproc.engine.changelog import PROGRESS_KEY
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import Topics
+from streamproc.worker.virtual import InputRecord
 from tests.support.cluster import Names, Record, WorkerProcess
 from tests.support.committed import Committed
 

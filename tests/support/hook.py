@@ -8,7 +8,7 @@ from typing import Self
 
 from aiohttp import web
 
-from streamproc.contracts.codec import decode_reminder
+from streamproc.contracts.records.codec import decode_reminder
 from tests.support.ports import free_port
 
 

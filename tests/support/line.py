@@ -5,8 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from streamproc.core.effects import Audited, Effect, Rejected, Reminder
-from streamproc.core.events import (
+from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.core.rules.rulebook import (
+    Allowance,
+    Limits,
+    Pack,
+    Plan,
+    Rulebook,
+    TimedRule,
+    UsageRule,
+)
+from streamproc.core.state.account import Account, Bucket, pack, unpack
+from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
+from streamproc.core.state.events import (
     AccountActivated,
     AccountClosed,
     Arrival,
@@ -17,10 +28,7 @@ from streamproc.core.events import (
     ToppedUp,
     UsageRecorded,
 )
-from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.model import Account, Bucket, pack, unpack
-from streamproc.core.rulebook import Allowance, Limits, Pack, Plan, Rulebook, TimedRule, UsageRule
-from streamproc.core.transition import advance, step
+from streamproc.core.step.transition import advance, step
 
 GB = 1_000_000_000
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.core.model import unpack
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import unpack
 from streamproc.engine.rows import DUE_BYTES
-from streamproc.oracle import Expectation, differences, observed
+from streamproc.lab.oracle import Expectation, differences, observed
 from tests.property.world import figures_of
 from tests.support.expectation import Result
 

@@ -13,9 +13,9 @@ import re
 import sys
 from pathlib import Path
 
-from streamproc.contracts.codec import decode_event
-from streamproc.core.events import UsageRecorded
-from streamproc.edges.readers import BadRecord, ReadEvent, open_reader
+from streamproc.contracts.records.codec import decode_event
+from streamproc.core.state.events import UsageRecorded
+from streamproc.producing.readers import BadRecord, ReadEvent, open_reader
 
 ROW = re.compile(r'"((?:[^",\n]*,){13,}[^",\n]*)"')
 """At least fourteen fields between quotes."""

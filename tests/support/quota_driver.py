@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from streamproc.app.processor import QuotaProcessor
-from streamproc.app.settings import Clock, Native, Topics
-from streamproc.contracts.codec import (
+from streamproc.contracts.records.codec import (
     decode_audit,
     decode_reject,
     decode_reminder,
     encode_event,
 )
-from streamproc.core.effects import Audited, Rejected, Reminder
-from streamproc.core.events import AccountActivated, SubscriberEvent, ToppedUp, UsageRecorded
 from streamproc.core.instants import from_ms, to_ms
-from streamproc.core.model import Account, unpack
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account, unpack
+from streamproc.core.state.effects import Audited, Rejected, Reminder
+from streamproc.core.state.events import AccountActivated, SubscriberEvent, ToppedUp, UsageRecorded
 from streamproc.engine.rows import DUE_BYTES
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import Clock, Native, Topics
 from tests.support.driver import TopologyDriver
 from tests.support.memory_log import LogRecord, MemoryLog
 

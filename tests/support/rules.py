@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from streamproc.contracts.lines import Lines, Path
-from streamproc.contracts.rulesfile import RulesError, load_rulebook
-from streamproc.contracts.rulesformat import AnyRuleEntry
+from streamproc.contracts.rules_file.format.entries import AnyRuleEntry
+from streamproc.contracts.rules_file.load import RulesError, load_rulebook
+from streamproc.contracts.rules_file.read.lines import Lines, Path
 
 KINDS = ", ".join(str(one.__struct_config__.tag) for one in get_args(AnyRuleEntry))
 """The kinds of rules, as problems list them."""

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.edges.workload import WorkloadSettings, clock_records, generate
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.lab.workload import WorkloadSettings, clock_records, generate
 from tests.support.cluster import (
     PARTITIONS,
     Names,

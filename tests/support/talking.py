@@ -5,15 +5,16 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import (
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.effects import (
     ConfirmationDecided,
     Effect,
     RefundRequested,
     Reminder,
     UnsubscriptionRequested,
 )
-from streamproc.core.events import (
+from streamproc.core.state.events import (
     AccountActivated,
     LocationUpdated,
     ServiceCharged,
@@ -24,7 +25,6 @@ from streamproc.core.events import (
     ServiceUnsubscribed,
     SmsReceived,
 )
-from streamproc.core.rulebook import Rulebook
 from tests.support.line import SUBSCRIBER, Line, day
 from tests.support.rules import edited
 

@@ -8,9 +8,10 @@ from textwrap import wrap
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
-from streamproc.core.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
-from streamproc.core.events import (
+from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
+from streamproc.core.state.events import (
     AccountActivated,
     CostCapLifted,
     CostCapRestored,
@@ -19,7 +20,6 @@ from streamproc.core.events import (
     SmsReceived,
     SubscriberEvent,
 )
-from streamproc.core.rulebook import Rulebook
 from tests.support.line import START, Line
 
 QUIET = (

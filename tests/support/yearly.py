@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
 
 START = datetime(2028, 1, 1, tzinfo=UTC)
 """A leap year."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
 from tests.support.rules import edited, problems
 from tests.support.timeline import lived
 

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from streamproc.core.alerts.policy import AlertPolicy, Cap
-from streamproc.core.effects import Reminder
-from streamproc.core.events import (
+from streamproc.core.instants import HOUR_MS
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import AlertPolicy, Cap
+from streamproc.core.state.effects import Reminder
+from streamproc.core.state.events import (
     MemberJoined,
     PreferencesSet,
     ServiceRefunded,
     UsageRefunded,
 )
-from streamproc.core.instants import HOUR_MS
-from streamproc.core.rulebook import Rulebook
 from tests.support.line import Line, day
 from tests.support.talking import talking_rules
 from tests.support.timeline import HEAD, line, story

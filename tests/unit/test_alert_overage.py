@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import RulesError
-from streamproc.core.effects import Reminder
+from streamproc.contracts.rules_file.load import RulesError
+from streamproc.core.state.effects import Reminder
 from tests.support.line import Line, day
 from tests.support.timeline import line, story
 

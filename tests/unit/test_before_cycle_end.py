@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from streamproc.contracts.rulesfile import RulesError, load_rulebook
-from streamproc.core.effects import Reminder
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import RulesError, load_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.effects import Reminder
 from tests.support.line import START, day, decisions, reminders
 from tests.support.talking import Talking, texts
 

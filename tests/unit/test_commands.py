@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from streamproc.contracts.rulesfile import RulesError, packaged_rulebook
-from streamproc.core.alerts.policy import Policy
+from streamproc.contracts.rules_file.load import RulesError, packaged_rulebook
 from streamproc.core.commands.parsing import Command, grammar_of
-from streamproc.core.model import pack
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import Policy
+from streamproc.core.state.account import pack
 from tests.support.line import day, decisions, reasons, rulebook
 from tests.support.talking import (
     Talking,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from streamproc.core.events import CostCapLifted, UsageRefunded
 from streamproc.core.instants import to_ms
-from streamproc.core.model import HELD
+from streamproc.core.state.account import HELD
+from streamproc.core.state.events import CostCapLifted, UsageRefunded
 from tests.support.line import (
     EXPIRY,
     GB,

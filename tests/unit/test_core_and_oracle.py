@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import HOUR_MS, to_ms
 from tests.support.line import day
 from tests.support.timeline import HEAD

@@ -7,10 +7,15 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from streamproc.contracts.codec import DecodeFailure, decode_event, decode_reminder, encode_effect
-from streamproc.core import dedupe
-from streamproc.core.events import MAX_INTEGER
+from streamproc.contracts.records.codec import (
+    DecodeFailure,
+    decode_event,
+    decode_reminder,
+    encode_effect,
+)
 from streamproc.core.instants import DAY_MS
+from streamproc.core.state.events import MAX_INTEGER
+from streamproc.core.usage import dedupe
 from tests.support.line import (
     EXPIRY,
     GB,

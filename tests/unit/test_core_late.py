@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from streamproc.core import events
 from streamproc.core.instants import DAY_MS
-from streamproc.core.rulebook import Allowance, CorrectionRule, Limits, Plan, Rulebook
+from streamproc.core.rules.rulebook import Allowance, CorrectionRule, Limits, Plan, Rulebook
+from streamproc.core.state import events
 from tests.support.line import (
     GB,
     Line,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Effect, PolicyChanged
-from streamproc.core.events import MemberJoined, UsageRefunded
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import to_ms
-from streamproc.core.model import Account, ClosedCycle, pack
+from streamproc.core.state.account import Account, ClosedCycle, pack
+from streamproc.core.state.effects import Effect, PolicyChanged
+from streamproc.core.state.events import MemberJoined, UsageRefunded
 from tests.support.line import Line, day, decisions, reminders, thresholds
 
 RULES = """

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Audited, PolicyChanged
-from streamproc.core.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.state.effects import Audited, PolicyChanged
+from streamproc.core.state.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
 from tests.support.line import Line, day, decisions, reminders, thresholds
 
 RULES = """

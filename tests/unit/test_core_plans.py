@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.core.rulebook import Allowance, Plan, Scope
+from streamproc.core.rules.rulebook import Allowance, Plan, Scope
 from tests.support.line import GB, Line, decisions, reminders, rulebook, thresholds
 
 VIDEO = Scope(rating_groups=frozenset({20}))

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from streamproc.contracts.rulesfile import RulesError, load_rulebook
-from streamproc.core.calendar import known_zone, local_instant_ms
-from streamproc.core.events import ProfileChanged
+from streamproc.contracts.rules_file.load import RulesError, load_rulebook
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.rulebook import Allowance, Plan, TimedRule
+from streamproc.core.rules.rulebook import Allowance, Plan, TimedRule
+from streamproc.core.schedule.calendar import known_zone, local_instant_ms
+from streamproc.core.state.events import ProfileChanged
 from tests.support.line import (
     EXPIRY,
     GB,

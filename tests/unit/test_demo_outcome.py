@@ -15,19 +15,19 @@ import pytest
 from kafka import TopicPartition
 from rich.console import Console
 
-from streamproc.contracts.codec import encode_effect
-from streamproc.core.model import ACTIVE, Account, pack
-from streamproc.edges.demo import DemoSettings
-from streamproc.edges.demo.expecting import Balance, Batch, Outcome, Question, arriving
-from streamproc.edges.demo.figures import Figures
-from streamproc.edges.demo.interrupts import Interrupts
-from streamproc.edges.demo.readers import StateReader
-from streamproc.edges.demo.run import FAILURE, SUCCESS, sum_up
-from streamproc.edges.demo.settings import Names
-from streamproc.edges.demo.site import Site
-from streamproc.edges.demo.summary import Observed, compare, condensed, is_all_equal, table_of
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.core.state.account import ACTIVE, Account, pack
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
-from streamproc.oracle import reminder_key
+from streamproc.lab.demo import DemoSettings
+from streamproc.lab.demo.expecting import Balance, Batch, Outcome, Question, arriving
+from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.interrupts import Interrupts
+from streamproc.lab.demo.readers import StateReader
+from streamproc.lab.demo.run import FAILURE, SUCCESS, sum_up
+from streamproc.lab.demo.settings import Names
+from streamproc.lab.demo.site import Site
+from streamproc.lab.demo.summary import Observed, compare, condensed, is_all_equal, table_of
+from streamproc.lab.oracle import reminder_key
 from tests.unit.test_demo_phone import reminder
 
 EXPECTED = Outcome(100, 5_000, 7, {"usage_percent": 3, "odd_kind": 1}, {"empty": 2, "tombstone": 1})
@@ -211,7 +211,7 @@ def test_runs_do_not_meet() -> None:
 
 
 def test_the_rules_of_a_run_are_a_copy(tmp_path: Path) -> None:
-    from streamproc.edges.demo.run import with_own_rules
+    from streamproc.lab.demo.run import with_own_rules
 
     theirs = tmp_path / "mine.toml"
     theirs.write_text("version = 1")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.cells import cell_len
 
-from streamproc.core.effects import Cause, Reminder
-from streamproc.edges.demo.phone import Message, Phone, message_of
-from streamproc.edges.wrapping import lines_of
+from streamproc.core.state.effects import Cause, Reminder
+from streamproc.lab.demo.phone import Message, Phone, message_of
+from streamproc.tools.wrapping import lines_of
 
 
 def reminder(locale: str = "en", kind: str = "usage_percent", text: str = "used") -> Reminder:

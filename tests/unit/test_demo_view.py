@@ -11,10 +11,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from streamproc.core.instants import DAY_MS
-from streamproc.edges.demo.figures import Figures
-from streamproc.edges.demo.plain import PlainView
-from streamproc.edges.demo.screen import fits, screen_of, sparkline
-from streamproc.edges.demo.story import TITLE, Frame, frame_of
+from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.plain import PlainView
+from streamproc.lab.demo.screen import fits, screen_of, sparkline
+from streamproc.lab.demo.story import TITLE, Frame, frame_of
 from tests.unit.test_demo_phone import reminder
 
 START_MS = 1_767_225_600_000
@@ -93,7 +93,7 @@ def test_sparks_show_the_largest_full_and_nothing_flat() -> None:
 
 
 def test_plain_lines_tell_the_figures_and_each_sms_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamproc.edges.demo.plain.LINE_EVERY_SECONDS", 0)
+    monkeypatch.setattr("streamproc.lab.demo.plain.LINE_EVERY_SECONDS", 0)
     console = Console(file=io.StringIO(), width=80)
     with PlainView(console) as view:
         moment = frame()

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from streamproc.edges.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
-from streamproc.edges.dispatch.config import (
+from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
+from streamproc.dispatch.config import (
     CONSOLE_ONLY,
     GatewaysError,
     WebhookFormat,
     load_gateways,
     secret_of,
 )
-from streamproc.edges.dispatch.gateways.smpp import SmppGateway
-from streamproc.edges.dispatch.lanes import DEFAULT_LANES, lane_of
+from streamproc.dispatch.gateways.smpp import SmppGateway
+from streamproc.dispatch.lanes import DEFAULT_LANES, lane_of
 from tests.support.desk import reminder
 
 ROOT = Path(__file__).parents[2]

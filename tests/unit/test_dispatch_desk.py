@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 
 from streamproc.core.instants import from_ms
-from streamproc.edges.dispatch.backoff import Backoff
-from streamproc.edges.dispatch.breaker import Breaker
-from streamproc.edges.dispatch.matching import peer_hash
-from streamproc.edges.dispatch.model import Accepted, ErrorClass, Refused, Report, Unknown
-from streamproc.edges.dispatch.shaping import Shaper
+from streamproc.dispatch.backoff import Backoff
+from streamproc.dispatch.breaker import Breaker
+from streamproc.dispatch.matching import peer_hash
+from streamproc.dispatch.model import Accepted, ErrorClass, Refused, Report, Unknown
+from streamproc.dispatch.shaping import Shaper
 from tests.support.desk import START_MS, TOPIC, Table, line, numbers, reminder
 
 TRANSIENT = Refused(ErrorClass.TRANSIENT, "ESME_RSYSERR")
@@ -542,7 +542,7 @@ def test_a_partition_that_goes_takes_its_messages_along() -> None:
 
 
 def test_receipts_say_neither_text_nor_number() -> None:
-    from streamproc.contracts.receipts import encode_receipt
+    from streamproc.contracts.records.receipts import encode_receipt
 
     table = Table()
     table.put(reminder(1, text="secret text"))

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from streamproc.edges.dispatch import readers
-from streamproc.edges.dispatch.readers import Readers
-from streamproc.edges.dispatch.settings import DispatchSettings, Topics
+from streamproc.dispatch import readers
+from streamproc.dispatch.readers import Readers
+from streamproc.dispatch.settings import DispatchSettings, Topics
 
 
 @dataclass

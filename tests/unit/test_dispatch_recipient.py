@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamproc.contracts.codec import decode_reminder, encode_effect
-from streamproc.edges.dispatch.matching import peer_hash
-from streamproc.edges.dispatch.model import Message, Origin
-from streamproc.edges.dispatch.says import facts_of
+from streamproc.contracts.records.codec import decode_reminder, encode_effect
+from streamproc.dispatch.matching import peer_hash
+from streamproc.dispatch.model import Message, Origin
+from streamproc.dispatch.says import facts_of
 from tests.support.desk import START_MS, TOPIC, reminder
 
 POOL, MEMBER = "family-4711", "8613800000002"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import smpp34
 
-from streamproc.core.text import GSM_BASIC, GSM_EXTENSION, segments
-from streamproc.edges.dispatch.gateways.smpp import reference_of, validity_period
-from streamproc.edges.dispatch.model import ErrorClass
-from streamproc.edges.dispatch.smpp import text as sms
-from streamproc.edges.dispatch.smpp.errors import class_of, name_of
-from streamproc.edges.dispatch.smpp.receipt import parse_receipt
+from streamproc.core.texts.segments import GSM_BASIC, GSM_EXTENSION, segments
+from streamproc.dispatch.gateways.smpp import reference_of, validity_period
+from streamproc.dispatch.model import ErrorClass
+from streamproc.dispatch.smpp import text as sms
+from streamproc.dispatch.smpp.errors import class_of, name_of
+from streamproc.dispatch.smpp.receipt import parse_receipt
 from tests.support.smsc_wire import parse_submit, text_of
 
 RECEIPT = 0x04

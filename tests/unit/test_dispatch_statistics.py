@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from streamproc.edges.dispatch.statistics import Tally, Times
+from streamproc.dispatch.statistics import Tally, Times
 from tests.support.desk import Table, reminder
 
 

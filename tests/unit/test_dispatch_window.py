@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.codec import encode_effect
-from streamproc.edges.dispatch.desk import Desk
-from streamproc.edges.dispatch.model import Accepted, ErrorClass, Message, Origin, Refused, Unknown
-from streamproc.edges.dispatch.shaping import Shaper
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.model import Accepted, ErrorClass, Message, Origin, Refused, Unknown
+from streamproc.dispatch.shaping import Shaper
 from tests.support.desk import START_MS, TOPIC, Table, line, reminder
 
 WINDOW = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
+from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
 from tests.support.line import Line, reminders
 from tests.support.timeline import HEAD
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from msgspec import UNSET
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.events import CostCapLifted
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.state.events import CostCapLifted
 from tests.support.line import day, reminders
 from tests.support.talking import Talking, texts
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from perf.forecast import Cycle, cycles, report, rules_with
 from streamproc.core.instants import DAY_MS, HOUR_MS
-from streamproc.edges.workload import WorkloadSettings
+from streamproc.lab.workload import WorkloadSettings
 
 SETTINGS = WorkloadSettings(seed=2, events=9_000, subscribers=50, days=62)
 """Three records a day."""

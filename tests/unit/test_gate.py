@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from streamproc.core.alerts.policy import AlertPolicy, Cap, Policy, QuietHours
-from streamproc.core.effects import Audited, Effect, Reminder
-from streamproc.core.events import MemberJoined
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.model import pack, unpack
-from streamproc.core.rulebook import Allowance, Limits, Plan, Rulebook, TimedRule, UsageRule
-from streamproc.core.transition import advance
+from streamproc.core.rules.rulebook import Allowance, Limits, Plan, Rulebook, TimedRule, UsageRule
+from streamproc.core.rules.sending import AlertPolicy, Cap, Policy, QuietHours
+from streamproc.core.state.account import pack, unpack
+from streamproc.core.state.effects import Audited, Effect, Reminder
+from streamproc.core.state.events import MemberJoined
+from streamproc.core.step.transition import advance
 from tests.support.line import (
     ALL_KINDS,
     EXPIRY,
@@ -227,7 +227,7 @@ def test_a_worker_that_comes_back_at_night_wakes_nobody() -> None:
 def test_the_subscribers_own_quiet_hours_come_first() -> None:
     one = line(rule("low", 50), alerts=NIGHT)
     account = one.account
-    from streamproc.core.model import extra_of
+    from streamproc.core.state.account import extra_of
 
     extra_of(account).quiet_minutes = [12 * 60, 13 * 60]
     one.state = pack(account)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec import UNSET
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.rulebook import Rulebook
-from streamproc.core.scope import Scope
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.scope import Scope
 from tests.support.line import day, reminders
 from tests.support.talking import Talking, texts
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streamproc.core.effects import Rejected, Reminder
-from streamproc.core.events import UsageRecorded
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.transition import advance
+from streamproc.core.state.effects import Rejected, Reminder
+from streamproc.core.state.events import UsageRecorded
+from streamproc.core.step.transition import advance
 from tests.support.line import (
     GB,
     START,

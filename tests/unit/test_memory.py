@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from streamproc.app import memory
-from streamproc.app.memory import MemoryWatch, limit_bytes, used_bytes
+from streamproc.worker import memory
+from streamproc.worker.memory import MemoryWatch, limit_bytes, used_bytes
 
 MIB = 1 << 20
 

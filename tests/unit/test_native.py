@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from streamproc.app.native_bridge.loading import NativeMissingError, is_native
-from streamproc.app.processor import QuotaProcessor
-from streamproc.app.settings import Native, Topics
-from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.instants import DAY_MS, from_ms
-from streamproc.core.model import Account
-from streamproc.core.rulebook import Rulebook
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
+from streamproc.lab.workload import WorkloadSettings, generate
+from streamproc.worker.native_bridge.loading import NativeMissingError, is_native
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import Native, Topics
 from tests.support.compiled import IS_NATIVE
 
 needs_native = pytest.mark.skipif(
@@ -93,7 +93,7 @@ def left_to_core(log: list[Log], rules: Rulebook = RULES) -> int:
 def test_a_failure_to_tell_is_the_fault_of_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("on")
     run.apply([activation()])
-    monkeypatch.setattr("streamproc.app.processor.effects_of", None)
+    monkeypatch.setattr("streamproc.worker.processor.effects_of", None)
     crossing = GOOD.replace(b"1000", b"19000000000")
     with pytest.raises(PoisonError) as caught:
         run.apply(
@@ -239,7 +239,7 @@ def test_most_of_the_demo_needs_no_core() -> None:
 def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streamproc.app.native_bridge.loading.streamproc_native", None)
+    monkeypatch.setattr("streamproc.worker.native_bridge.loading.streamproc_native", None)
     assert not is_native("auto")
     with pytest.raises(NativeMissingError, match=r"pip install \./native"):
         is_native("on")
@@ -247,7 +247,9 @@ def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(
 
 def test_a_compiled_part_of_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that notes less of what it changed would have rows deleted from the changelog."""
-    monkeypatch.setattr("streamproc.app.native_bridge.loading.streamproc_native", SimpleNamespace())
+    monkeypatch.setattr(
+        "streamproc.worker.native_bridge.loading.streamproc_native", SimpleNamespace()
+    )
     assert not is_native("off")
     for choice in ("auto", "on"):
         with pytest.raises(NativeMissingError, match=r"another release: pip install \./native"):

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from streamproc.core.alerts.policy import PLAIN
-from streamproc.core.effects import Audited, ConfirmationDecided
-from streamproc.core.events import PreferencesSet, ProfileChanged
+from streamproc.core.rules.sending import PLAIN
+from streamproc.core.state.effects import Audited, ConfirmationDecided
+from streamproc.core.state.events import PreferencesSet, ProfileChanged
 from tests.support.line import day, decisions, reasons
 from tests.support.talking import (
     Talking,

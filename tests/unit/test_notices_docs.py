@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts import conversationformat, rulesformat
-from streamproc.contracts.conversation import default_commands
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.conversation import default_commands
+from streamproc.contracts.rules_file.format import conversation, entries
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.commands.parsing import grammar_of
-from streamproc.core.commands.vocabulary import ACTIONS
-from streamproc.core.notices.catalogue import PLACEHOLDERS, NoticeKind
-from streamproc.core.rulebook import Rulebook
-from streamproc.edges.recording import RecordingReader
+from streamproc.core.rules.commands import ACTIONS
+from streamproc.core.rules.notices import PLACEHOLDERS, NoticeKind
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.kafka.recording import RecordingReader
 from tests.contract.contract import EXAMPLES
 from tests.support.line import day, rulebook
 from tests.support.talking import Talking, ended, outcomes, refunds, texts
@@ -126,8 +126,8 @@ def test_every_kind_and_its_placeholders_are_told() -> None:
 @pytest.mark.parametrize(
     ("heading", "kind"),
     [
-        ("### Services", conversationformat.ServiceEntry),
-        ("### Roaming zones", conversationformat.ZoneEntry),
+        ("### Services", conversation.ServiceEntry),
+        ("### Roaming zones", conversation.ZoneEntry),
     ],
 )
 def test_a_table_is_its_type(heading: str, kind: Any) -> None:
@@ -135,19 +135,17 @@ def test_a_table_is_its_type(heading: str, kind: Any) -> None:
 
 
 def test_the_table_of_timed_notices_is_their_types() -> None:
-    common = declared(conversationformat.NoticeEntry)
-    timed = declared(conversationformat.BeforeChargeEntry) | declared(
-        conversationformat.PlanAdviceEntry
-    )
+    common = declared(conversation.NoticeEntry)
+    timed = declared(conversation.BeforeChargeEntry) | declared(conversation.PlanAdviceEntry)
     assert common | defaults(NOTICES, "have a time of day") == timed
     # What rules have of a message; the rest of theirs is about when a threshold's goes out.
-    notice, rule = fields(conversationformat.NoticeEntry), fields(rulesformat.RuleEntry)
+    notice, rule = fields(conversation.NoticeEntry), fields(entries.RuleEntry)
     of_message = ("id", "texts", "category", "mandatory", "priority", "ttl_seconds")
     assert {name: notice[name] for name in of_message} == {name: rule[name] for name in of_message}
 
 
 def test_the_table_of_commands_is_its_type() -> None:
-    assert defaults(SMS, "| Field | Default") == declared(conversationformat.CommandsEntry)
+    assert defaults(SMS, "| Field | Default") == declared(conversation.CommandsEntry)
 
 
 def test_every_action_is_told_with_its_keywords_and_an_example_that_means_it() -> None:

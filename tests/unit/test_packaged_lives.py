@@ -5,7 +5,7 @@ Times are the subscriber's. What is expected is written by hand, from what the a
 
 from __future__ import annotations
 
-from streamproc.contracts.rulesfile import packaged_rulebook
+from streamproc.contracts.rules_file.load import packaged_rulebook
 from tests.support.timeline import lived
 
 

@@ -25,8 +25,8 @@ from perf.country import cluster
 from perf.guard import judge
 from perf.latency import percentile
 from perf.stages import stage_of
-from streamproc.contracts.codec import decode_event
-from streamproc.core.events import UsageRecorded
+from streamproc.contracts.records.codec import decode_event
+from streamproc.core.state.events import UsageRecorded
 
 DAY_SECONDS = 86_400
 
@@ -118,6 +118,6 @@ def test_samples_go_to_the_innermost_stage_that_is_known() -> None:
     fetch = "getall (x/aiokafka/consumer/fetcher.py:130)"
     assert stage_of([outer, fetch, "decompress (cramjam.py:1)"]) == "fetch"
     assert stage_of(
-        [outer, "remind (streamproc/core/reminding.py:9)", "x (core/instants.py:1)"]
+        [outer, "remind (streamproc/core/texts/reminding.py:9)", "x (core/instants.py:1)"]
     ) == ("make reminders")
     assert stage_of([outer]) == "other"

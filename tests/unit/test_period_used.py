@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import RulesError, load_rulebook
-from streamproc.core.events import MemberJoined, MemberLeft, PreferencesSet, UsageRefunded
-from streamproc.core.quota.periods import rules_with_period
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import RulesError, load_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.events import MemberJoined, MemberLeft, PreferencesSet, UsageRefunded
+from streamproc.core.usage.periods import rules_with_period
 from tests.support.line import Line, day, reminders
 from tests.support.talking import Talking
 

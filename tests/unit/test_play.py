@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
 from streamproc.cli import main
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.edges.play.playing import Play, Played
-from streamproc.edges.play.reading import read_events
-from streamproc.edges.readers.forms import IN_WORDS
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.producing.readers.forms import IN_WORDS
+from streamproc.tools.play.playing import Play, Played
+from streamproc.tools.play.reading import read_events
 
 ROOT = Path(__file__).parents[2]
 WHO = "34600000001"
@@ -481,7 +481,7 @@ def test_a_picture_has_what_is_left_and_what_was_said(folder: Path) -> None:
     assert result.exit_code == 1  # the second subscriber is unknown
     assert Path("lives.png").read_bytes().startswith(b"\x89PNG")
 
-    from streamproc.edges.play import picture
+    from streamproc.tools.play import picture
 
     first, second = picture.lives(_played(), [WHO, "34600000002"])
     assert [left for _, left in first.left["data"]] == [1e6, 4e5, 1.5e5, 1e6]
@@ -494,8 +494,8 @@ def test_a_picture_has_what_is_left_and_what_was_said(folder: Path) -> None:
 
 
 def _played() -> Played:
-    from streamproc.app.virtual import VirtualWorker
     from streamproc.cli.play import _Engine
+    from streamproc.worker.virtual import VirtualWorker
 
     rules = load_rulebook(RULES, "rules.yaml")
     run = Play(rules)

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.edges.producer.events import checked_value, subscriber_of
+from streamproc.producing.events import checked_value, subscriber_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from streamproc.contracts.codec import decode_event
-from streamproc.core.events import ToppedUp
-from streamproc.edges.producer.events import checked, subscriber_of
+from streamproc.contracts.records.codec import decode_event
+from streamproc.core.state.events import ToppedUp
 from streamproc.producer import AccountActivated, InvalidEventError, build, usage
+from streamproc.producing.events import checked, subscriber_of
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -68,7 +68,7 @@ def test_missing_and_unknown_fields_are_named() -> None:
 
 
 def usage_with_unknown_field() -> None:
-    from streamproc.core.events import UsageRecorded
+    from streamproc.core.state.events import UsageRecorded
 
     build(UsageRecorded, **GOOD, volume=3)
 

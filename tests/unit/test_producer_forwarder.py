@@ -14,12 +14,12 @@ import pytest
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
 from kafka.future import Future
 
-from streamproc.core.events import UsageRecorded
-from streamproc.edges.producer import forwarder as forwarder_module
-from streamproc.edges.producer.delivery import Delivery, DeliveryFailedError
-from streamproc.edges.producer.events import checked, usage
-from streamproc.edges.producer.forwarder import Forwarder
-from streamproc.edges.producer.spool import Spool
+from streamproc.core.state.events import UsageRecorded
+from streamproc.producing import forwarder as forwarder_module
+from streamproc.producing.delivery import Delivery, DeliveryFailedError
+from streamproc.producing.events import checked, usage
+from streamproc.producing.forwarder import Forwarder
+from streamproc.producing.spool import Spool
 
 
 def event(who: int, number: int) -> UsageRecorded:

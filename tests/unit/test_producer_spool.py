@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streamproc.edges.producer import spool as spool_module
-from streamproc.edges.producer.spool import (
+from streamproc.producing import spool as spool_module
+from streamproc.producing.spool import (
     Spool,
     SpoolBusyError,
     SpoolDamagedError,

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Audited, Effect, PolicyChanged, Reminder
-from streamproc.core.events import (
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Audited, Effect, PolicyChanged, Reminder
+from streamproc.core.state.events import (
     AccountActivated,
     CostCapLifted,
     CostCapRestored,
@@ -24,8 +25,7 @@ from streamproc.core.events import (
     UsageRecorded,
     UsageRefunded,
 )
-from streamproc.core.model import Account
-from streamproc.core.quota.tariffs import spend_minor
+from streamproc.core.usage.tariffs import spend_minor
 from tests.support.line import SUBSCRIBER, Line
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quota.md").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import zstandard
 
-from streamproc.contracts.codec import decode_event
-from streamproc.core.events import UsageRecorded
-from streamproc.edges.readers import (
+from streamproc.contracts.records.codec import decode_event
+from streamproc.core.state.events import UsageRecorded
+from streamproc.producing.readers import (
     BadRecord,
     FormatError,
     LeftOut,
@@ -21,8 +21,8 @@ from streamproc.edges.readers import (
     ReadEvent,
     open_reader,
 )
-from streamproc.edges.readers.mapping import parse_mapping
-from streamproc.edges.readers.records import UnreadableFileError, file_id, read_file
+from streamproc.producing.readers.mapping import parse_mapping
+from streamproc.producing.readers.records import UnreadableFileError, file_id, read_file
 
 MAPPING = """
 source: gsn-7

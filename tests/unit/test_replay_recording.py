@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from streamproc.edges.recording import (
+from streamproc.kafka.recording import (
     BadRecordingError,
     LogRecord,
     RecordingReader,
     RecordingWriter,
 )
-from streamproc.edges.recording import writer as writer_module
-from streamproc.edges.recording.frames import encode_header
-from streamproc.edges.recording.lines import Line, from_line, to_line
-from streamproc.edges.recording.recovery import reopen
+from streamproc.kafka.recording import writer as writer_module
+from streamproc.kafka.recording.frames import encode_header
+from streamproc.kafka.recording.lines import Line, from_line, to_line
+from streamproc.kafka.recording.recovery import reopen
 
 RECORDS = [
     LogRecord(b"8613800000001", b'{"type":"usage.recorded"}', 1),

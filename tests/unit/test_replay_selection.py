@@ -5,14 +5,14 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from streamproc.contracts.codec import DecodeFailure, decode_event
-from streamproc.contracts.rulesfile import default_rulebook
-from streamproc.core.events import InputEvent
-from streamproc.edges.recording import LogRecord
-from streamproc.edges.replay.pace import Pace
-from streamproc.edges.replay.pseudonyms import Pseudonyms
-from streamproc.edges.replay.selection import Selection, event_type, shifted
-from streamproc.edges.workload import WorkloadSettings, generate
+from streamproc.contracts.records.codec import DecodeFailure, decode_event
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.core.state.events import InputEvent
+from streamproc.kafka.recording import LogRecord
+from streamproc.lab.workload import WorkloadSettings, generate
+from streamproc.tools.replay.pace import Pace
+from streamproc.tools.replay.pseudonyms import Pseudonyms
+from streamproc.tools.replay.selection import Selection, event_type, shifted
 
 KEY = b"0123456789abcdef"
 VALUE = (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from streamproc.contracts.codec import encode_event
-from streamproc.core.effects import Reminder
-from streamproc.core.events import UsageRecorded, UsageRefunded
+from streamproc.contracts.records.codec import encode_event
 from streamproc.core.instants import to_ms
-from streamproc.core.rulebook import CorrectionRule
-from streamproc.edges.recording import LogRecord
-from streamproc.edges.retraction import Batch, Tally, refunds
+from streamproc.core.rules.rulebook import CorrectionRule
+from streamproc.core.state.effects import Reminder
+from streamproc.core.state.events import UsageRecorded, UsageRefunded
+from streamproc.kafka.recording import LogRecord
+from streamproc.tools.retraction import Batch, Tally, refunds
 from tests.support.line import GB, LOW, SUBSCRIBER, TEXT, Line, day, decisions, rulebook
 
 OTHER = "861380001"

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts.rulepacks import pack_names, pack_path
-from streamproc.contracts.rulesfile import packaged_rulebook
+from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.contracts.rules_file.packs import pack_names, pack_path
 from streamproc.core.texts.checking import check
 from tests.support.timeline import lived_under
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulepacks import pack_path
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Reminder
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.rules_file.packs import pack_path
+from streamproc.core.state.effects import Reminder
 from tests.support.talking import Talking, replies, texts
 from tests.support.timeline import lived_under
 

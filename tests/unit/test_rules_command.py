@@ -58,7 +58,7 @@ def test_a_worker_with_a_wrong_file_starts_nothing(
     async def prepare(*_: object) -> int:
         pytest.fail("the broker was asked before the rules were read")
 
-    monkeypatch.setattr("streamproc.app.topics.prepare_topics", prepare)
+    monkeypatch.setattr("streamproc.worker.topics.prepare_topics", prepare)
     path = tmp_path / "r.yaml"
     path.write_text(edited(YAML, ("EUR", "eur")), encoding="utf-8")
     result = runner.invoke(main, ["worker", "--broker", "127.0.0.1:1", "--rules", str(path)])

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from msgspec import NODEFAULT, Struct
 
 from streamproc.cli import main
-from streamproc.contracts import rulesformat as format
-from streamproc.contracts import rulesquota as quota
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.rulebook import TOPUP_PRIORITY
-from streamproc.core.texts.vocabulary import REMINDER
+from streamproc.contracts.rules_file.format import entries as format
+from streamproc.contracts.rules_file.format import plans as quota
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.placeholders import REMINDER
+from streamproc.core.rules.rulebook import TOPUP_PRIORITY
 
 TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) ?\|$", re.MULTILINE)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from streamproc.app.rules import RulesFile
-from streamproc.contracts.rulesfile import RulesError, default_rulebook
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import RulesError, default_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.worker.rules import RulesFile
 from tests.support.rules import TOML, YAML, edited
 
 CHANGED = edited(YAML, ("[80, 100]", "[50]"))

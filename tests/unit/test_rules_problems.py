@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import default_rulebook, load_rulebook, removed
+from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook, removed
 from tests.support.rules import KINDS, YAML, edited, problems
 
 PLANS = YAML[YAML.index("plans:") : YAML.index("packs:")]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.quota.catalogue import Rollover, Tier
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.plan_terms import Rollover, Tier
 from tests.support.rules import problems
 
 HEAD = """\

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts import rulestoml
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.rules_file.read import toml_reader
 from tests.support.rules import KINDS, TOML, YAML, edited, misplaced, numbered, problems
 
 
@@ -65,7 +65,7 @@ a = @
 [[array.inner]]
 a = @
 last = @''')
-    data, lines = rulestoml.parse(text, "r.toml")
+    data, lines = toml_reader.parse(text, "r.toml")
     assert misplaced(data, lines) == []
     assert data["quotes"] == '"two" quotes at the end""'
     assert data["array"][0]["inner"][1]["deep"]["a"] > 30, "the walk must have been over all of it"

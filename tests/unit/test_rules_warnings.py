@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts.rulepacks import pack_names, pack_path
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.contracts.rulestexts import packaged_content, read
-from streamproc.contracts.rulewarnings import CHECKS, warnings_of
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.rules_file.packs import pack_names, pack_path
+from streamproc.contracts.rules_file.texts import packaged_content, read
+from streamproc.contracts.rules_file.warnings import CHECKS, warnings_of
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 1, 15)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts import rulesyaml
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.rules_file.read import yaml_reader
 from tests.support.rules import YAML, edited, misplaced, numbered, problems
 
 
 def read(text: str) -> object:
-    data, lines = rulesyaml.parse(text, "r.yaml")
+    data, lines = yaml_reader.parse(text, "r.yaml")
     assert lines.problems == []
     return data
 
@@ -45,7 +45,7 @@ b:
 anchored: &anchor
   j: @
 """)
-    data, lines = rulesyaml.parse(text, "r.yaml")
+    data, lines = yaml_reader.parse(text, "r.yaml")
     # Where key and value stand on two lines, the key's line is told.
     assert misplaced(data, lines) == [(("i",), 14, 15)]
 
@@ -139,7 +139,7 @@ def test_a_problem_behind_an_alias_stands_where_it_is_to_be_mended() -> None:
 
 
 def test_an_alias_tells_its_own_line() -> None:
-    data, lines = rulesyaml.parse("a: &x\n  b: 2\nlist:\n  - 1\n  - *x\n", "r.yaml")
+    data, lines = yaml_reader.parse("a: &x\n  b: 2\nlist:\n  - 1\n  - *x\n", "r.yaml")
     assert lines.of(("list", 1)) == 5
     assert lines.of(("list", 1, "b")) == 2
     assert data == {"a": {"b": 2}, "list": [1, {"b": 2}]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.app.safety import doubts, policy_problem, senders_clocks
+from streamproc.worker.safety import doubts, policy_problem, senders_clocks
 
 SAFE = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
 

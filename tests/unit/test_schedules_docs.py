@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.contracts.rulestimed import TIMED_KINDS
-from streamproc.core.effects import Reminder
-from streamproc.core.events import (
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.rules_file.timed_rules import TIMED_KINDS
+from streamproc.core.instants import from_ms
+from streamproc.core.state.effects import Reminder
+from streamproc.core.state.events import (
     AccountActivated,
     PlanChanged,
     PreferencesSet,
@@ -22,7 +23,6 @@ from streamproc.core.events import (
     SubscriberEvent,
     ToppedUp,
 )
-from streamproc.core.instants import from_ms
 from tests.support.line import SUBSCRIBER, Line, reminders
 
 TEXT = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text(encoding="utf-8")

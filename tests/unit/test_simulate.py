@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from streamproc.cli.simulate import _rule_ids
-from streamproc.contracts.rulesfile import packaged_rulebook
+from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.instants import DAY_MS
-from streamproc.edges.simulation.messages import Message, Outcome
-from streamproc.edges.simulation.pairing import Change, pair
-from streamproc.edges.simulation.report import compare
-from streamproc.edges.simulation.table import money, span
+from streamproc.tools.simulation.messages import Message, Outcome
+from streamproc.tools.simulation.pairing import Change, pair
+from streamproc.tools.simulation.report import compare
+from streamproc.tools.simulation.table import money, span
 from tests.support.talking import talking_rules
 
 BOTH = frozenset({"low", "weekly"})

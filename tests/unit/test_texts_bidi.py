@@ -12,9 +12,9 @@ import re
 import pytest
 from bidi import get_display
 
-from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
-from streamproc.contracts.rulestexts import packaged_content
-from streamproc.core.rulebook import Pack, Plan
+from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
+from streamproc.contracts.rules_file.texts import packaged_content
+from streamproc.core.rules.rulebook import Pack, Plan
 from streamproc.core.texts import formats as formats_module
 from streamproc.core.texts.checking import Checked, check
 from streamproc.core.texts.direction import as_it_is

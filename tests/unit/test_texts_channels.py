@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from streamproc.contracts.codec import decode_reminder, encode_effect
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Reminder
-from streamproc.edges.dispatch.assembly import gateways_of
-from streamproc.edges.dispatch.config import GatewaysError, load_gateways
-from streamproc.edges.dispatch.gateways.base import Events
-from streamproc.edges.dispatch.gateways.channel import ChannelGateway, in_words_of
-from streamproc.edges.dispatch.model import Accepted, Message, Origin, Outcome, message_of
+from streamproc.contracts.records.codec import decode_reminder, encode_effect
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.state.effects import Reminder
+from streamproc.dispatch.assembly import gateways_of
+from streamproc.dispatch.config import GatewaysError, load_gateways
+from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.gateways.channel import ChannelGateway, in_words_of
+from streamproc.dispatch.model import Accepted, Message, Origin, Outcome, message_of
 from tests.support.line import Line
 from tests.support.rules import YAML, edited
 

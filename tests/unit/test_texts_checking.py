@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts.rulesfile import default_rulebook, load_rulebook
-from streamproc.core.commands.vocabulary import REPLIES
+from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
+from streamproc.core.rules.commands import REPLIES
 from streamproc.core.texts.checking import Checked, check
 from tests.support.rules import YAML, edited
 from tests.support.talking import RULES

@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts.rulesfields import TextEntry
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.commands.vocabulary import REPLIES
-from streamproc.core.notices.catalogue import PLACEHOLDERS
+from streamproc.contracts.rules_file.format.fields import TextEntry
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.commands import REPLIES
+from streamproc.core.rules.notices import PLACEHOLDERS
+from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
 from streamproc.core.texts.template import compile_text
-from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Vocabulary
 from tests.unit.test_rules_docs import TEXT as RULES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "texts.md").read_text(encoding="utf-8")

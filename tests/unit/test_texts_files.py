@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from streamproc.app.rules import RulesFile
-from streamproc.contracts.rulesfile import RulesError, default_rulebook, load_rulebook, load_rules
-from streamproc.core.rulebook import TextOptions
+from streamproc.contracts.rules_file.load import (
+    RulesError,
+    default_rulebook,
+    load_rulebook,
+    load_rules,
+)
+from streamproc.core.rules.rulebook import TextOptions
+from streamproc.worker.rules import RulesFile
 from tests.support.rules import YAML, edited, problems
 from tests.support.talking import RULES
 

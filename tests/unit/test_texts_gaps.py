@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts.rulesfile import default_rulebook, load_rulebook, packaged_rulebook
+from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook, packaged_rulebook
 from streamproc.core.texts.checking import check
 from streamproc.core.texts.gaps import missing_names, missing_texts, times_without_dates
 from tests.support.rules import YAML, edited

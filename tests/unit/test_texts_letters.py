@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.text import segments
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.texts.checking import check
 from streamproc.core.texts.letters import plain_letters
+from streamproc.core.texts.segments import segments
 from tests.support.line import SUBSCRIBER, reminders
 from tests.support.rules import YAML, edited, problems
 from tests.support.talking import Talking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.texts.locales import best_locale
 from tests.support.line import reminders
 from tests.support.talking import Talking

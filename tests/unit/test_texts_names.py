@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.effects import Reminder
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.state.effects import Reminder
 from streamproc.core.texts.naming import bucket_name, category_name, plan_name
 from streamproc.core.texts.samples import owners_of, samples
 from tests.support.line import day, reminders

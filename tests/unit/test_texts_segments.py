@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.core.text import segments
+from streamproc.core.texts.segments import segments
 
 
 @pytest.mark.parametrize(

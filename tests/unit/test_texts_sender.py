@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamproc.contracts import conversation
-from streamproc.contracts.conversation import default_commands
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.reminding import last_day_before
+from streamproc.contracts.rules_file import conversation
+from streamproc.contracts.rules_file.conversation import default_commands
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.placeholders import ENDLESS, EVERYWHERE, REMINDER, Kind
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.checking import check
+from streamproc.core.texts.reminding import last_day_before
 from streamproc.core.texts.template import TextError, compile_text, template_error
-from streamproc.core.texts.vocabulary import ENDLESS, EVERYWHERE, REMINDER, Kind
 from tests.support.rules import YAML, edited, problems
 from tests.support.talking import RULES as TALKING
 from tests.support.talking import Talking, talking_rules, texts

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from streamproc.core.effects import Threshold
+from streamproc.core.rules.placeholders import Kind
+from streamproc.core.state.effects import Threshold
 from streamproc.core.texts.locales import best_locale
 from streamproc.core.texts.template import TextError, compile_text, template_error
-from streamproc.core.texts.vocabulary import Kind
 
 VOCABULARY = {
     "left": Kind.BYTES,

@@ -8,11 +8,11 @@ from functools import cache
 
 import pytest
 
-from streamproc.contracts.rulesfile import packaged_rulebook
-from streamproc.core.rulebook import Rulebook
-from streamproc.core.text import segments
+from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.texts.checking import Checked, check
 from streamproc.core.texts.formats import formats
+from streamproc.core.texts.segments import segments
 
 FILES = (
     *("default.yaml", "quota.yaml", "showcase.yaml"),

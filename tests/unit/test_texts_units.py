@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.app.native_bridge.taught_words import words_of
-from streamproc.contracts.rulesfile import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.placeholders import ENDLESS
 from streamproc.core.texts.checking import check
 from streamproc.core.texts.formats import Formats
-from streamproc.core.texts.vocabulary import ENDLESS
+from streamproc.worker.native_bridge.taught_words import words_of
 from tests.support.line import reminders
 from tests.support.rules import YAML, edited
 from tests.support.talking import Talking, texts

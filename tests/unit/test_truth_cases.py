@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from streamproc.contracts.rulepacks import pack_path
-from streamproc.contracts.rulesfile import default_rulebook, load_rulebook, load_rules
-from streamproc.core.effects import Reminder
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook, load_rules
+from streamproc.contracts.rules_file.packs import pack_path
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.effects import Reminder
 from tests.support.truth.checks import Reader
 from tests.support.truth.lives import SUBSCRIBER
 from tests.support.truth.play import Player

@@ -7,22 +7,22 @@ from datetime import time
 import pytest
 from msgspec.structs import replace
 
-from streamproc.contracts.rulesfile import load_rulebook, packaged_rulebook
-from streamproc.core.alerts import sending
+from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
+from streamproc.core.alerts import speakers
 from streamproc.core.alerts.message import Message
-from streamproc.core.alerts.policy import AlertPolicy, Cap, QuietHours
-from streamproc.core.alerts.state import Mark, Waiting
-from streamproc.core.alerts.timed import TIMED
-from streamproc.core.effects import Audited, Cause, Effect, Reminder
-from streamproc.core.events import (
+from streamproc.core.alerts.timed_rules import TIMED
+from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.rules.sending import AlertPolicy, Cap, QuietHours
+from streamproc.core.state.account import extra_of, pack
+from streamproc.core.state.effects import Audited, Cause, Effect, Reminder
+from streamproc.core.state.events import (
     MemberJoined,
     MemberLeft,
     ProfileChanged,
     SmsReceived,
     UsageRefunded,
 )
-from streamproc.core.instants import from_ms, to_ms
-from streamproc.core.model import extra_of, pack
+from streamproc.core.state.gate import Mark, Waiting
 from tests.support.line import Line, day
 from tests.support.timeline import HEAD, line
 
@@ -573,7 +573,7 @@ def test_late_summaries_that_take_the_place_of_one_that_waits_are_one_message() 
     old = Waiting("timed", "daily", [Mark(1, arming=1)], 1, to_ms(day(9)), 0, cause)
     extra_of(account).waiting = [old]
     late = [Message(TIMED, rule, Mark(number, arming=number), cause) for number in (2, 3)]
-    effects = sending.submit(account, "861380000", late, to_ms(day(2)), one.rules)
+    effects = speakers.submit(account, "861380000", late, to_ms(day(2)), one.rules)
     assert [type(one) for one in effects] == [Audited, Audited, Reminder]
     assert extra_of(account).waiting == []
 
@@ -602,6 +602,6 @@ def test_who_has_two_summaries_of_a_pool_waiting_gets_the_later_one_alone() -> N
         Waiting("timed", "summary", [Mark(2, arming=2)], 2, to_ms(day(2)), 0, cause),
     ]
     extra_of(account).waiting = waiting
-    effects = sending.release(account, "861380000", to_ms(day(2)), to_ms(day(2)), one.rules, [])
+    effects = speakers.release(account, "861380000", to_ms(day(2)), to_ms(day(2)), one.rules, [])
     assert [type(one) for one in effects] == [Audited, Reminder]
     assert extra_of(account).waiting == []

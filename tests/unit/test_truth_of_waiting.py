@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from streamproc.contracts.rulesfile import load_rulebook
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.rulebook import Rulebook
 from tests.support.line import day, reminders
 from tests.support.rules import edited
 from tests.support.talking import RULES, Talking, ended, outcomes, texts

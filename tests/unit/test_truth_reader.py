@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from streamproc.contracts.rulesfile import default_rulebook
+from streamproc.contracts.rules_file.load import default_rulebook
 from tests.support.truth.account import Snapshot
 from tests.support.truth.checks import Reader
 from tests.support.truth.play import Player, Scene

@@ -13,19 +13,19 @@ from typing import Final, NamedTuple
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from streamproc.core.alerts.figures import level_of, value_of
+from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
-from streamproc.core.alerts.own import thresholds_of
-from streamproc.core.alerts.policy import Spoken, urgency
 from streamproc.core.alerts.records import of_level
-from streamproc.core.alerts.rules import ResolvedRule, WatchRule
-from streamproc.core.alerts.state import Alarm, Mark
-from streamproc.core.effects import Cause, Effect
-from streamproc.core.model import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
-from streamproc.core.quota.audience import of_account
-from streamproc.core.quota.pools import cap_bucket_of, member_of_cap
-from streamproc.core.reminding import remind, threshold_of
-from streamproc.core.rulebook import Rulebook, UsageRule, used_level
+from streamproc.core.rules.rulebook import Rulebook, UsageRule, used_level
+from streamproc.core.rules.sending import Spoken, urgency
+from streamproc.core.rules.watch import ResolvedRule, WatchRule
+from streamproc.core.state.account import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.gate import Alarm, Mark
+from streamproc.core.texts.reminding import remind, threshold_of
+from streamproc.core.usage.figures import level_of, value_of
+from streamproc.core.usage.own_thresholds import thresholds_of
+from streamproc.core.usage.pools import cap_bucket_of, member_of_cap
 
 
 class Edge(NamedTuple):

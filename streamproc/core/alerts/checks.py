@@ -12,22 +12,22 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from streamproc.core.alerts.alarms import Edge
+from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
-from streamproc.core.alerts.own import own_of
-from streamproc.core.alerts.policy import Spoken
-from streamproc.core.alerts.rules import CheckRule, WatchRule
-from streamproc.core.alerts.state import Mark
-from streamproc.core.alerts.watch import reached_of
-from streamproc.core.calendar import known_zone, local_date, local_instant_ms
-from streamproc.core.charging import crossings_between
-from streamproc.core.effects import Cause, Effect, audited
-from streamproc.core.history import used_in_cycle
+from streamproc.core.alerts.watch_rules import reached_of
 from streamproc.core.instants import NEVER_MS, from_ms
-from streamproc.core.model import PLAN_KINDS, Account, Bucket, drop_empty_extra, extra_of
-from streamproc.core.quota.audience import of_account
-from streamproc.core.quota.home_data import alike, home_data_of, is_endless
-from streamproc.core.reminding import remind
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import Spoken
+from streamproc.core.rules.watch import CheckRule, WatchRule
+from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
+from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.state.effects import Cause, Effect, audited
+from streamproc.core.state.gate import Mark
+from streamproc.core.texts.reminding import remind
+from streamproc.core.usage.charging import crossings_between
+from streamproc.core.usage.closed_cycles import used_in_cycle
+from streamproc.core.usage.home_data import alike, home_data_of, is_endless
+from streamproc.core.usage.own_thresholds import own_of
 
 _ONE_DAY = timedelta(days=1)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import insort
 from typing import NamedTuple
 
-from streamproc.core.alerts.policy import QuietHours, Spoken
 from streamproc.core.alerts.quiet import quiet_until_ms
-from streamproc.core.alerts.state import Told
-from streamproc.core.calendar import clock_time, known_zone
-from streamproc.core.model import Account, Extra, drop_empty_extra, extra_of
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import QuietHours, Spoken
+from streamproc.core.schedule.calendar import clock_time, known_zone
+from streamproc.core.state.account import Account, Extra, drop_empty_extra, extra_of
+from streamproc.core.state.gate import Told
 
 
 class Delay(NamedTuple):

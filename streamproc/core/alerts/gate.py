@@ -25,13 +25,13 @@ from streamproc.core.alerts.message import (
     recipients_left,
 )
 from streamproc.core.alerts.passing import Pass
-from streamproc.core.alerts.policy import PLAIN, UNRESTRICTED, urgency
 from streamproc.core.alerts.records import audit_mark, cause_of_release, refused
-from streamproc.core.alerts.state import Waiting
-from streamproc.core.effects import Cause, Effect
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.model import Account, drop_empty_extra
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, urgency
+from streamproc.core.state.account import Account, drop_empty_extra
+from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.gate import Waiting
 
 
 def submit(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from streamproc.core.alerts.message import Entry, recipients_left
-from streamproc.core.alerts.policy import PLAIN, Spoken
 from streamproc.core.alerts.records import audit_mark, cause_of_release, refused
-from streamproc.core.alerts.state import Mark, Waiting
-from streamproc.core.effects import Cause, Effect
-from streamproc.core.model import Account
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import PLAIN, Spoken
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.gate import Mark, Waiting
 
 MOST_LOWER: Final = 20
 """Superseded marks that are kept of one message: a rule of many steps may pass more in a night."""

@@ -11,17 +11,17 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from streamproc.core.alerts.alarms import Edge
-from streamproc.core.alerts.figures import ENDLESS_BYTES
-from streamproc.core.alerts.own import own_of
-from streamproc.core.alerts.rules import WatchRule
-from streamproc.core.alerts.watch import reached_of
-from streamproc.core.charging import crossings_between
-from streamproc.core.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
-from streamproc.core.model import UNLIMITED, Account, Bucket
-from streamproc.core.quota.catalogue import Tier
-from streamproc.core.quota.pools import cap_bucket
-from streamproc.core.quota.tariffs import next_tier
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.alerts.watch_rules import reached_of
+from streamproc.core.rules.plan_terms import Tier
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.watch import WatchRule
+from streamproc.core.state.account import UNLIMITED, Account, Bucket
+from streamproc.core.state.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
+from streamproc.core.usage.charging import crossings_between
+from streamproc.core.usage.figures import ENDLESS_BYTES
+from streamproc.core.usage.own_thresholds import own_of
+from streamproc.core.usage.pools import cap_bucket
+from streamproc.core.usage.tariffs import next_tier
 
 LESSENING: Final = (PlanChanged, MemberJoined, CostCapLifted, CostCapRestored)
 """Events that may leave less than before, or let the next byte cost."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from streamproc.core.alerts.policy import Spoken
-from streamproc.core.alerts.state import Mark, Waiting
-from streamproc.core.effects import Cause, Effect
-from streamproc.core.model import Account
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import Spoken
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.gate import Mark, Waiting
 
 
 class Speaker(NamedTuple):

@@ -13,13 +13,13 @@ from typing import Final, NamedTuple
 from streamproc.core.alerts.delays import Delay, earliest, note_cooling, note_sent
 from streamproc.core.alerts.judging import forget, judge, lower_marks
 from streamproc.core.alerts.message import Entry, Speakers, entry_of, recipients_left
-from streamproc.core.alerts.policy import Spoken, urgency
 from streamproc.core.alerts.records import audit_mark, cause_of_release
 from streamproc.core.alerts.sameness import are_told_together, is_same_telling
-from streamproc.core.alerts.state import Mark
-from streamproc.core.effects import Effect
-from streamproc.core.model import Account, extra_of
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import Spoken, urgency
+from streamproc.core.state.account import Account, extra_of
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.gate import Mark
 
 _SAY: Final = "say"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from streamproc.core.alerts.policy import QuietHours
-from streamproc.core.calendar import local_date, local_instant_ms
+from streamproc.core.rules.sending import QuietHours
+from streamproc.core.schedule.calendar import local_date, local_instant_ms
 
 _ONE_DAY = timedelta(days=1)
 

@@ -6,11 +6,11 @@ from typing import Final, get_args
 
 from msgspec import UNSET, UnsetType
 
-from streamproc.core.alerts.policy import Spoken
-from streamproc.core.alerts.state import Mark, Waiting
-from streamproc.core.effects import Audited, Cause, Effect, audited
 from streamproc.core.instants import from_ms
-from streamproc.core.notices.catalogue import NoticeKind
+from streamproc.core.rules.notices import NoticeKind
+from streamproc.core.rules.sending import Spoken
+from streamproc.core.state.effects import Audited, Cause, Effect, audited
+from streamproc.core.state.gate import Mark, Waiting
 
 NOTICES: Final = "notice"
 """The speaker of notices, whose marks name a request or a service where others name a bucket."""

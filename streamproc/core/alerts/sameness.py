@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from streamproc.core.alerts.message import Entry
-from streamproc.core.model import Account
+from streamproc.core.state.account import Account
 
 _FAMILIES: Final = {
     "usage_percent": "level",

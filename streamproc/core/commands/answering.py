@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from streamproc.core.alerts.notices import subscription_of
 from streamproc.core.commands.listing import commands_offered, formats_of, values_of
 from streamproc.core.commands.offers import CHOICES, is_offered, left_categories
 from streamproc.core.commands.parsing import Command, grammar_of
-from streamproc.core.commands.vocabulary import Commands
-from streamproc.core.effects import (
+from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.life.lifecycle import join_category, leave_category
+from streamproc.core.notices import confirmation
+from streamproc.core.notices.services import Told, digest_of
+from streamproc.core.rules.commands import Commands
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account, Extra, Subscription, drop_empty_extra, extra_of
+from streamproc.core.state.effects import (
     Effect,
     UnsubscriptionRequested,
     audited,
     cause_of,
     rejected,
 )
-from streamproc.core.events import Arrival, SmsReceived
-from streamproc.core.instants import from_ms, to_ms
-from streamproc.core.lifecycle import join_category, leave_category
-from streamproc.core.model import Account, Extra, Subscription, drop_empty_extra, extra_of
-from streamproc.core.notices import confirmation
-from streamproc.core.notices.composing import message
-from streamproc.core.notices.services import Told, digest_of
-from streamproc.core.notices.speaking import subscription_of
-from streamproc.core.reminding import reminder_id
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.state.events import Arrival, SmsReceived
+from streamproc.core.texts.composing import message
 from streamproc.core.texts.naming import category_name
+from streamproc.core.texts.reminding import reminder_id
 
 Reply = tuple[str, dict[str, Any]]
 """Which reply, and the values that it alone has."""

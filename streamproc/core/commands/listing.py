@@ -11,16 +11,16 @@ from streamproc.core.commands.offers import (
     summaries_now,
     thresholds_now,
 )
-from streamproc.core.commands.vocabulary import ACTIONS, HELP, REPLIES, Commands
-from streamproc.core.model import Extra
-from streamproc.core.notices.composing import owner_of, vocabulary_of
 from streamproc.core.notices.services import Told
-from streamproc.core.quota.home_data import home_data_of, percent_used, shown
-from streamproc.core.quota.tariffs import spend_minor
-from streamproc.core.reminding import each_bucket
+from streamproc.core.rules.commands import ACTIONS, HELP, REPLIES, Commands
+from streamproc.core.state.account import Extra
 from streamproc.core.texts.catalogue import formats_under, text_of
+from streamproc.core.texts.composing import owner_of, vocabulary_of
 from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.locales import best_locale
+from streamproc.core.texts.reminding import each_bucket
+from streamproc.core.usage.home_data import home_data_of, percent_used, shown
+from streamproc.core.usage.tariffs import spend_minor
 
 
 def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:

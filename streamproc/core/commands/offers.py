@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from streamproc.core.alerts.own import thresholds_of
-from streamproc.core.alerts.policy import Spoken
-from streamproc.core.model import Account
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import Spoken
 from streamproc.core.schedule.choices import is_meant_for, timed_rules_of
+from streamproc.core.state.account import Account
+from streamproc.core.usage.own_thresholds import thresholds_of
 
 CHOICES: Final = ("thresholds", "quiet_hours", "schedule")
 """Actions by which subscribers choose."""

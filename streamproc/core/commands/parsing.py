@@ -23,9 +23,9 @@ from streamproc.core.commands.folding import (
     trimmed,
     with_ascii_digits,
 )
-from streamproc.core.commands.vocabulary import ANSWERS, Commands
 from streamproc.core.instants import DAY_MINUTES
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.commands import ANSWERS, Commands
+from streamproc.core.rules.rulebook import Rulebook
 
 MAX_PERCENTS = 5
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from streamproc.core.alerts.sending import submit
-from streamproc.core.effects import Effect, cause_of
-from streamproc.core.events import AccountActivated, Arrival
+from streamproc.core.alerts.notices import message_of
+from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import to_ms
-from streamproc.core.model import Account, Subscription, extra_of
-from streamproc.core.notices.speaking import message_of
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account, Subscription, extra_of
+from streamproc.core.state.effects import Effect, cause_of
+from streamproc.core.state.events import AccountActivated, Arrival
 
 
 def begin_contract(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from streamproc.core.model import Extra, Question
+from streamproc.core.state.account import Extra, Question
 
 Outcome = Literal["confirmed", "refused", "timed_out"]
 Unclear = Literal["nothing_asked", "which_one"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from streamproc.core.calendar import known_zone, local_date, local_instant_ms
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.model import Account, Subscription
-from streamproc.core.notices.catalogue import Notice
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.notices import Notice
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
+from streamproc.core.state.account import Account, Subscription
 
 
 def soonest_ms(account: Account, rules: Rulebook) -> int:

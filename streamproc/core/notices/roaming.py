@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from streamproc.core.alerts.sending import submit
-from streamproc.core.effects import Effect, audited, cause_of
-from streamproc.core.events import Arrival, LocationUpdated
+from streamproc.core.alerts.notices import message_of
+from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import to_ms
-from streamproc.core.model import Account, drop_empty_extra, extra_of
-from streamproc.core.notices.catalogue import HOME
-from streamproc.core.notices.speaking import message_of
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.notices import HOME
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account, drop_empty_extra, extra_of
+from streamproc.core.state.effects import Effect, audited, cause_of
+from streamproc.core.state.events import Arrival, LocationUpdated
 
 
 def location_updated(

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from streamproc.core import dedupe
-from streamproc.core.alerts.sending import submit
-from streamproc.core.effects import (
-    Audited,
-    Cause,
-    ConfirmationDecided,
-    Effect,
-    RefundRequested,
-    cause_of,
-    rejected,
-)
-from streamproc.core.events import (
-    Arrival,
-    ServiceCharged,
-    ServiceChargeRequested,
-    ServiceEvent,
-    ServiceRefunded,
-    ServiceRequested,
-    ServiceSubscribed,
-    ServiceUnsubscribed,
-)
+from streamproc.core.alerts.notices import message_of, subscription_of
+from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import LAST_MS, NEVER_MS, from_ms, to_ms
-from streamproc.core.model import (
+from streamproc.core.notices import confirmation
+from streamproc.core.rules.notices import NoticeKind, Service
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import (
     Account,
     ConfirmedCharge,
     Extra,
@@ -36,12 +20,28 @@ from streamproc.core.model import (
     extra_of,
     forget_choices_and_services,
 )
-from streamproc.core.notices import confirmation
-from streamproc.core.notices.catalogue import NoticeKind, Service
-from streamproc.core.notices.composing import name_of, shown_keyword
-from streamproc.core.notices.speaking import message_of, subscription_of
-from streamproc.core.reminding import reminder_id
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.state.effects import (
+    Audited,
+    Cause,
+    ConfirmationDecided,
+    Effect,
+    RefundRequested,
+    cause_of,
+    rejected,
+)
+from streamproc.core.state.events import (
+    Arrival,
+    ServiceCharged,
+    ServiceChargeRequested,
+    ServiceEvent,
+    ServiceRefunded,
+    ServiceRequested,
+    ServiceSubscribed,
+    ServiceUnsubscribed,
+)
+from streamproc.core.texts.composing import name_of, shown_keyword
+from streamproc.core.texts.reminding import reminder_id
+from streamproc.core.usage import dedupe
 
 MAX_SERVICES = 50
 """Of one account: its record must fit into a Kafka message, and its list into some texts."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from streamproc.core.effects import Cause, Effect, audited
 from streamproc.core.instants import from_ms
-from streamproc.core.model import (
+from streamproc.core.notices.due import advice_ms, before_charge_ms
+from streamproc.core.notices.services import Told, time_out
+from streamproc.core.rules.notices import Notice
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import (
     Account,
     Subscription,
     drop_empty_extra,
     extra_of,
     forget_conversation,
 )
-from streamproc.core.notices.advice import better_plan
-from streamproc.core.notices.catalogue import Notice
-from streamproc.core.notices.due import advice_ms, before_charge_ms
-from streamproc.core.notices.services import Told, time_out
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.state.effects import Cause, Effect, audited
+from streamproc.core.usage.plan_advice import better_plan
 
 
 def do_due(

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from streamproc.core.calendar import clock_time
-from streamproc.core.effects import Effect, audited, cause_of
-from streamproc.core.events import Arrival, PreferencesSet
 from streamproc.core.instants import to_ms
-from streamproc.core.model import Account, Extra, drop_empty_extra, extra_of
-from streamproc.core.rulebook import Rulebook, TimedRule
+from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.core.schedule.calendar import clock_time
+from streamproc.core.state.account import Account, Extra, drop_empty_extra, extra_of
+from streamproc.core.state.effects import Effect, audited, cause_of
+from streamproc.core.state.events import Arrival, PreferencesSet
 
 OFF = "off"
 DEFAULT = "default"

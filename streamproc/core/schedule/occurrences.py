@@ -13,20 +13,20 @@ from functools import lru_cache, partial
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
-from streamproc.core.calendar import (
+from streamproc.core.instants import DAY_MS, HOUR_MS, NEVER_MS
+from streamproc.core.rules.rulebook import TimedRule
+from streamproc.core.schedule.calendar import (
     day_in_month,
     known_zone,
     local_date,
     local_instant_ms,
     month_after,
 )
-from streamproc.core.instants import DAY_MS, HOUR_MS, NEVER_MS
-from streamproc.core.model import PLAN_KINDS, Account, Bucket, Move
-from streamproc.core.quota.rollover import ending_with_cycle
-from streamproc.core.rulebook import TimedRule
-from streamproc.core.schedule.due import Due
 from streamproc.core.schedule.recurrence import Recurrence, local_times, recurrence_of
 from streamproc.core.schedule.spread import sent_ms
+from streamproc.core.schedule.timed_reminder import Due
+from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, Move
+from streamproc.core.usage.rollover import ending_with_cycle
 
 CYCLE_PARTS = ("cycle_start", "cycle_middle", "cycle_end")
 MANY_BUCKETS = ("before_expiry", "expiry")

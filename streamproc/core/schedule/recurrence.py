@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from cronsim import CronSim, CronSimError
 
-from streamproc.core.calendar import day_in_month, month_after
-from streamproc.core.rulebook import TimedRule
+from streamproc.core.rules.rulebook import TimedRule
+from streamproc.core.schedule.calendar import day_in_month, month_after
 
 LocalTime = tuple[date, time]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from streamproc.core.rulebook import TimedRule
+from streamproc.core.rules.rulebook import TimedRule
 
 
 def sent_ms(rule: TimedRule, subscriber: str, planned_ms: int, before_ms: int) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.placeholders import Vocabulary
+from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.texts.formats import Formats, formats
 from streamproc.core.texts.letters import plain_letters
 from streamproc.core.texts.locales import best_locale, given_in
 from streamproc.core.texts.template import Text, compile_text
-from streamproc.core.texts.vocabulary import Vocabulary
 
 _MAX_PREPARED: Final = 20_000
 """Locales come with activations, so nobody bounds how many spellings of them there are."""

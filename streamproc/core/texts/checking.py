@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
-from streamproc.core.rulebook import Rulebook, TextOptions
-from streamproc.core.text import segments
+from streamproc.core.rules.rulebook import Rulebook, TextOptions
 from streamproc.core.texts.catalogue import compiled_for
 from streamproc.core.texts.formats import formats
 from streamproc.core.texts.samples import Sample, owners_of, samples
+from streamproc.core.texts.segments import segments
 from streamproc.core.texts.template import Text
 
 SMS: Final = "sms"

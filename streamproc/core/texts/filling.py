@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from streamproc.core.rules.placeholders import EVERYWHERE
 from streamproc.core.texts.grammar import TextError
-from streamproc.core.texts.vocabulary import EVERYWHERE
 
 _NOT_GIVEN: Final = "none"
 """The branch of a select for what the rules file does not say."""

@@ -2,7 +2,7 @@
 
 Which branch is taken, and what the day is called, is then the same for all messages. What is left
 to be filled in is so simple that the compiled part can do it
-(``app/native_bridge/taught_words.py``).
+(``worker/native_bridge/taught_words.py``).
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from streamproc.core.instants import HOUR_MS
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.placeholders import EVERYWHERE, Kind
+from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.texts.locales import is_same_script
 from streamproc.core.texts.samples import Owner, owners_of
 from streamproc.core.texts.template import compile_text
-from streamproc.core.texts.vocabulary import EVERYWHERE, Kind
 
 READ_LATER_MS: Final = 6 * HOUR_MS
 """A message that lives longer may be read on another day than that of its figures."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from unicodedata import normalize
 
-from streamproc.core.text import GSM_BASIC, GSM_EXTENSION
+from streamproc.core.texts.segments import GSM_BASIC, GSM_EXTENSION
 
 _GSM: Final = GSM_BASIC | GSM_EXTENSION
 _OTHERS: Final = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from streamproc.core.texts.wording import Wording
+from streamproc.core.rules.wording import Wording
 
 _TAG: Final = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*")
 _OTHER_NAMES: Final = {"iw": "he", "in": "id", "ji": "yi", "no": "nb", "tl": "fil"}

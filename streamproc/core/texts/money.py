@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from streamproc.core.text import segments
+from streamproc.core.texts.segments import segments
 from streamproc.core.texts.spaces import plain_spaces
 from streamproc.core.texts.words import GSM_LANGUAGES, GSM_SIGNS, NARROW_SIGNS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from streamproc.core.model import ROLLOVER, TOPUP
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import ROLLOVER, TOPUP
 from streamproc.core.texts.locales import in_locale
 from streamproc.core.texts.words import BUCKET_KINDS, DEFAULT, ROLLED_OVER
 

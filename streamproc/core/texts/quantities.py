@@ -7,8 +7,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from streamproc.core.rules.placeholders import ENDLESS
 from streamproc.core.texts.spaces import plain_spaces
-from streamproc.core.texts.vocabulary import ENDLESS
 
 if TYPE_CHECKING:
     from babel.core import Locale

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
-from streamproc.core.commands.vocabulary import ACTIONS, HELP
-from streamproc.core.effects import Threshold
 from streamproc.core.instants import DAY_MINUTES
-from streamproc.core.notices.composing import keyword_in, owner_of, vocabulary_of
-from streamproc.core.reminding import last_day_before, threshold_of
-from streamproc.core.rulebook import Rulebook
+from streamproc.core.rules.commands import ACTIONS, HELP
+from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.effects import Threshold
 from streamproc.core.texts.catalogue import formats_under
+from streamproc.core.texts.composing import keyword_in, owner_of, vocabulary_of
 from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.locales import given_in, in_locale
 from streamproc.core.texts.naming import (
@@ -27,8 +27,8 @@ from streamproc.core.texts.naming import (
     plan_name,
     rolled_over_name,
 )
+from streamproc.core.texts.reminding import last_day_before, threshold_of
 from streamproc.core.texts.template import compile_text
-from streamproc.core.texts.vocabulary import ENDLESS, REMINDER, Kind, Vocabulary
 
 LATE_MINUTE: Final = (datetime(2026, 11, 28, 22, 48) - datetime(1970, 1, 1)) // timedelta(minutes=1)
 """No digit of date or time can be left out."""

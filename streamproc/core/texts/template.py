@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 
 from streamproc.core.instants import DAY_MINUTES
+from streamproc.core.rules.placeholders import ENDLESS, EVERYWHERE, Kind, Vocabulary
 from streamproc.core.texts.filling import Filler
 from streamproc.core.texts.formats import (
     Formats,
@@ -20,7 +21,6 @@ from streamproc.core.texts.formats import (
 )
 from streamproc.core.texts.grammar import TextError as TextError
 from streamproc.core.texts.grammar import read_nodes
-from streamproc.core.texts.vocabulary import ENDLESS, EVERYWHERE, Kind, Vocabulary
 
 Part = Callable[[Any], str]
 """Shows a piece of a text, given the figures."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from streamproc.core.rulebook import Rulebook
-from streamproc.core.scope import EVERYTHING, Scope
-from streamproc.oracle.buckets import Bucket, end_of, in_charge_order, remaining, scope_of
-from streamproc.oracle.contract import Contract
-from streamproc.oracle.past import used_of
-from streamproc.oracle.quota import cap_bucket
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.scope import EVERYTHING, Scope
+from streamproc.lab.oracle.buckets import Bucket, end_of, in_charge_order, remaining, scope_of
+from streamproc.lab.oracle.contract import Contract
+from streamproc.lab.oracle.past import used_of
+from streamproc.lab.oracle.quota import cap_bucket
 
 HOME = "home"
 UNLIMITED = "unlimited"
@@ -19,7 +19,7 @@ PLAN_KINDS = ("allowance", UNLIMITED)
 
 @dataclass
 class Snapshot:
-    """An account as of ``at_ms``; buckets are dicts as ``streamproc.oracle.buckets`` has them."""
+    """An account as of ``at_ms``; buckets are dicts as ``streamproc.lab.oracle.buckets`` has them."""
 
     at_ms: int
     rules: Rulebook

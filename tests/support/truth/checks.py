@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from streamproc.core.commands.vocabulary import REPLIES
-from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
-from streamproc.core.notices.catalogue import PLACEHOLDERS
-from streamproc.core.rulebook import Rulebook, TimedRule
-from streamproc.core.texts.vocabulary import REMINDER, Kind, Vocabulary
-from streamproc.oracle.buckets import end_of, is_level_reached, remaining
+from streamproc.core.rules.commands import REPLIES
+from streamproc.core.rules.notices import PLACEHOLDERS
+from streamproc.core.rules.placeholders import REMINDER, Kind, Vocabulary
+from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.core.state.effects import Reminder
+from streamproc.lab.oracle.buckets import end_of, is_level_reached, remaining
 from tests.support.truth import figures, reading, talk
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.claims import claims_of

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from streamproc.core.scope import Scope
-from streamproc.oracle.buckets import remaining
+from streamproc.core.rules.scope import Scope
+from streamproc.lab.oracle.buckets import remaining
 from tests.support.truth.account import HOME, UNLIMITED
 from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
-from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.buckets import (
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.effects import Reminder
+from streamproc.lab.oracle.buckets import (
     Bucket,
     is_about,
     is_level_reached,

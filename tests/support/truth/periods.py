@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from streamproc.core.alerts.policy import Audience
-from streamproc.core.effects import Reminder
 from streamproc.core.instants import to_ms
+from streamproc.core.rules.sending import Audience
+from streamproc.core.state.effects import Reminder
 from tests.support.truth.account import Snapshot
 from tests.support.truth.figures import Facts
 from tests.support.truth.play import Scene

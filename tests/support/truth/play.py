@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamproc.contracts.codec import decode_event
-from streamproc.core.effects import Audited, Effect, Rejected, Reminder
-from streamproc.core.events import Arrival
+from streamproc.contracts.records.codec import decode_event
 from streamproc.core.instants import to_ms
-from streamproc.core.model import Account
-from streamproc.core.rulebook import Rulebook
-from streamproc.core.transition import advance, step
-from streamproc.oracle import Expectation
-from streamproc.oracle.contract import Contract
-from streamproc.oracle.ledger import Ledger
-from streamproc.oracle.reading import read
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
+from streamproc.core.state.events import Arrival
+from streamproc.core.step.transition import advance, step
+from streamproc.lab.oracle import Expectation
+from streamproc.lab.oracle.contract import Contract
+from streamproc.lab.oracle.ledger import Ledger
+from streamproc.lab.oracle.reading import read
 from tests.property.world import rfc3339
 from tests.support.truth.account import Snapshot
 from tests.support.truth.lives import SUBSCRIBER, Entry

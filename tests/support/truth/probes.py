@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from streamproc.contracts.rulesfile import _text_problem, load_rulebook
-from streamproc.contracts.ruleswording import Given
-from streamproc.core.commands.vocabulary import REPLIES
-from streamproc.core.notices.catalogue import PLACEHOLDERS
-from streamproc.core.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import _text_problem, load_rulebook
+from streamproc.contracts.rules_file.wording import Given
+from streamproc.core.rules.commands import REPLIES
+from streamproc.core.rules.notices import PLACEHOLDERS
+from streamproc.core.rules.placeholders import REMINDER, Kind, Vocabulary
+from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.texts.template import template_error
-from streamproc.core.texts.vocabulary import REMINDER, Kind, Vocabulary
 
 LOCALES = ("en", "zh-CN", "zh-TW", "pl", "ru", "ar")
 BRAND = {"en": "Airy", "zh-CN": "清风移动", "ar": "نسيم"}

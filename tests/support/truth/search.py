@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from streamproc.contracts.codec import encode_effect
-from streamproc.contracts.rulepacks import pack_names
-from streamproc.contracts.rulestext import decode, parse
-from streamproc.contracts.rulestexts import TextsDirectory, packaged_content
-from streamproc.core.rulebook import Rulebook
-from streamproc.oracle.figures import ReminderKey, reminder_key
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.contracts.rules_file.packs import pack_names
+from streamproc.contracts.rules_file.read.parse import decode, parse
+from streamproc.contracts.rules_file.texts import TextsDirectory, packaged_content
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.lab.oracle.figures import ReminderKey, reminder_key
 from tests.support.truth.checks import Finding, Reader
 from tests.support.truth.lives import DAY, Habits, life
 from tests.support.truth.play import Player, Scene

@@ -1,0 +1,1 @@
+"""Kafka records to events, and effects to Kafka records."""

@@ -1,0 +1,160 @@
+"""Input records to events, effects to output records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from streamproc.contracts.records.cloudevents import (
+    BadEnvelopeError,
+    Headers,
+    UnknownTypeError,
+    unwrap,
+)
+from streamproc.core.privacy import conceal
+from streamproc.core.state.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
+from streamproc.core.state.events import ClockAdvanced, InputEvent, SubscriberEvent
+
+T = TypeVar("T", Reminder, Audited, Rejected, PolicyChanged)
+
+MAX_RECORD_BYTES = 1_000_000
+
+_UNKNOWN_FIELD: Final = "Object contains unknown field "
+_FIELD_NAME: Final = re.compile("[A-Za-z_]{1,40}")
+"""A field's name may be repeated in a reject if it cannot be a number or an address."""
+
+_decode: Callable[[bytes], InputEvent] = msgspec.json.Decoder(InputEvent).decode
+_decode_effect: Callable[[bytes], Effect] = msgspec.json.Decoder(Effect).decode
+
+encode_effect = msgspec.json.Encoder().encode
+"""Effect to JSON; timestamps are RFC 3339 in UTC."""
+
+
+class DecodeFailure(Exception):  # a verdict on input, not an error of ours
+    """Input that is no event; ``reason`` is a reject's, ``detail`` never repeats values."""
+
+    def __init__(self, reason: str, detail: str, event_id: str | UnsetType = UNSET) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.event_id = event_id
+
+
+def decode_event(
+    value: bytes | None,
+    key: bytes | None,
+    headers: Headers = (),
+    max_bytes: int = MAX_RECORD_BYTES,
+) -> InputEvent:
+    """The event in a record: plain JSON, or CloudEvents 1.0 in either mode of its Kafka binding.
+
+    Raises :class:`DecodeFailure`. The key must be the subscriber, because it chose the partition
+    in which the subscriber's state lies.
+    """
+    if value is not None and len(value) > max_bytes:
+        raise DecodeFailure("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
+    try:
+        plain = unwrap(value, headers) if headers else value
+        if not plain:
+            raise DecodeFailure("tombstone" if value is None else "empty", "there is no value")
+        event = _decode(plain)
+    except BadEnvelopeError as error:
+        raise DecodeFailure("bad_envelope", str(error)) from None
+    except UnknownTypeError as error:
+        raise DecodeFailure("unknown_type", str(error)) from None
+    except msgspec.ValidationError as error:
+        raise _violation(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise DecodeFailure("malformed_json", "the value is not valid JSON") from None
+    except RecursionError:
+        raise DecodeFailure("malformed_json", "the value is nested too deeply") from None
+    if not isinstance(event, ClockAdvanced) and key != event.subscriber.encode():
+        raise _key_mismatch(event, key)
+    return event
+
+
+def _violation(message: str) -> DecodeFailure:
+    """What msgspec found, less the values it quotes: they stay in the input topic."""
+    if message.startswith("Invalid value '"):
+        return DecodeFailure("unknown_type", "there is no such event type")
+    if message.startswith("Invalid enum value "):
+        place = message.rpartition(" - at ")[2]
+        message = f"Not one of the values of {place}"
+    elif message.startswith(_UNKNOWN_FIELD):
+        name = message.removeprefix(_UNKNOWN_FIELD).strip("`")
+        if not _FIELD_NAME.fullmatch(name):
+            message = "Object contains unknown field"
+    return DecodeFailure("contract_violation", message)
+
+
+def _key_mismatch(event: SubscriberEvent, key: bytes | None) -> DecodeFailure:
+    event_id = conceal(event.id, event.subscriber)
+    if key is None:
+        return DecodeFailure("key_mismatch", "the record has no key", event_id)
+    event_id = conceal(event_id, key.decode(errors="replace"))
+    return DecodeFailure("key_mismatch", "the key is not the event's subscriber", event_id)
+
+
+def decode_effect(value: bytes) -> Effect:
+    """Any output record. Raises ``msgspec.DecodeError``; unknown fields are ignored."""
+    return _decode_effect(value)
+
+
+def decode_reminder(value: bytes) -> Reminder:
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    return _decode_as(Reminder, value)
+
+
+def decode_audit(value: bytes) -> Audited:
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    return _decode_as(Audited, value)
+
+
+def decode_reject(value: bytes) -> Rejected:
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    return _decode_as(Rejected, value)
+
+
+def decode_order(value: bytes) -> Order:
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    effect = _decode_effect(value)
+    if not isinstance(effect, Order):
+        raise msgspec.ValidationError("the record is no order")
+    return effect
+
+
+def decode_policy(value: bytes) -> PolicyChanged:
+    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    return _decode_as(PolicyChanged, value)
+
+
+def _decode_as(kind: type[T], value: bytes) -> T:
+    # The union of all: msgspec would not ask a single type for its tag.
+    effect = _decode_effect(value)
+    if not isinstance(effect, kind):
+        raise msgspec.ValidationError(f"the record is no {kind.__struct_config__.tag}")
+    return effect
+
+
+def encode_event(event: InputEvent) -> bytes:
+    """Plain JSON form of an input event."""
+    return encode_effect(event)
+
+
+__all__ = [
+    "DecodeFailure",
+    "Effect",
+    "decode_audit",
+    "decode_effect",
+    "decode_event",
+    "decode_order",
+    "decode_policy",
+    "decode_reject",
+    "decode_reminder",
+    "encode_effect",
+    "encode_event",
+]

@@ -1,0 +1,92 @@
+"""What the dispatcher says of reminders: receipts, and dead letters for those it gave up.
+
+Neither repeats a text, and both show the subscriber masked only (law 21): whoever may see more
+follows ``reminder`` to the record it came from.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from streamproc.core.state.effects import Natural, Partition, ReminderId, Text, Topic, Word
+from streamproc.core.state.events import Instant, Name
+
+Masked = Annotated[str, Meta(min_length=1, max_length=64)]
+Gateway = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
+Status = Literal["accepted", "delivered", "failed", "expired", "uncertain"]
+"""The present terms; readers must allow for more."""
+MessageId = Annotated[str, Meta(max_length=64)]
+Error = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ReminderRecord(Struct, frozen=True, gc=False):
+    """Where the reminder lies."""
+
+    topic: Topic
+    partition: Partition
+    offset: Natural
+
+
+class Receipt(Struct, frozen=True, gc=False, tag="receipt.recorded", tag_field="type"):
+    """What became of a reminder; a later receipt of the same reminder may say more.
+
+    ``event_to_status_ms`` counts from the usage or due instant of the reminder (``as_of``),
+    ``reminder_to_status_ms`` from the moment the worker wrote it.
+    """
+
+    reminder_id: ReminderId
+    status: Word
+    time: Instant
+    subscriber: Masked
+    kind: Word
+    rule: Name
+    mandatory: bool
+    attempts: Natural
+    parts: Natural
+    as_of: Instant
+    requested_time: Instant
+    event_to_status_ms: Natural
+    reminder_to_status_ms: Natural
+    reminder: ReminderRecord
+    gateway: Gateway | UnsetType = UNSET
+    message_ids: list[MessageId] | UnsetType = UNSET
+    error_class: Word | UnsetType = UNSET
+    error_code: Error | UnsetType = UNSET
+    resend: Name | UnsetType = UNSET
+    """The dead letter whose resending this is about."""
+
+
+class DeadLetter(Struct, frozen=True, gc=False, tag="reminder.abandoned", tag_field="type"):
+    """A reminder the dispatcher gave up, or a record that is no reminder (without an id)."""
+
+    reason: Word
+    detail: Text
+    time: Instant
+    reminder: ReminderRecord
+    attempts: Natural = 0
+    reminder_id: ReminderId | UnsetType = UNSET
+    subscriber: Masked | UnsetType = UNSET
+    kind: Word | UnsetType = UNSET
+    rule: Name | UnsetType = UNSET
+    gateway: Gateway | UnsetType = UNSET
+    resend: Name | UnsetType = UNSET
+
+
+_decode_receipt = msgspec.json.Decoder(Receipt).decode
+_decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
+
+encode_receipt = msgspec.json.Encoder().encode
+"""Receipt or dead letter to JSON; timestamps are RFC 3339 in UTC."""
+
+
+def decode_receipt(value: bytes) -> Receipt:
+    """Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
+    return _decode_receipt(value)
+
+
+def decode_dead_letter(value: bytes) -> DeadLetter:
+    """Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
+    return _decode_dead_letter(value)

@@ -1,0 +1,1 @@
+"""The entries of a rules file: their fields, types and bounds."""

@@ -1,0 +1,74 @@
+"""Fields that many entries of a rules file have: their types and bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from streamproc.contracts.rules_file.format.locales import Locale, Word
+from streamproc.contracts.rules_file.format.plans import Id, Priority, Strict
+
+YEAR_SECONDS = 366 * 86_400
+Channel = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="a channel such as push")
+]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="a currency code such as CNY")]
+Seconds = Annotated[int, Meta(ge=0, le=YEAR_SECONDS)]
+Days = Annotated[int, Meta(ge=1, le=3660)]
+BucketKind = Literal["allowance", "pack", "topup", "rollover", "unlimited", "member"]
+BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
+EndingKind = Literal["allowance", "pack", "topup", "rollover", "unlimited"]
+EndingKinds = Annotated[frozenset[EndingKind], Meta(min_length=1)]
+"""Kinds of what may end with a cycle; a member's cap does not, it begins anew."""
+ExpiringKind = Literal["pack", "topup", "rollover"]
+ExpiringKinds = Annotated[frozenset[ExpiringKind], Meta(min_length=1)]
+"""Kinds of what has an end of its own."""
+BucketIds = Annotated[frozenset[Id], Meta(min_length=1)]
+"""Of allowances and packs."""
+Percent = Annotated[int, Meta(ge=1, le=100)]
+PercentLeft = Annotated[int, Meta(ge=0, le=99)]
+MuchPercent = Annotated[int, Meta(ge=1, le=100_000)]
+Instant = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)$",
+        description="an instant such as 2026-01-31T16:00:00Z",
+    ),
+]
+ClockTime = Annotated[
+    str,
+    Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day such as "09:00"'),
+]
+CalendarDay = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description='a day such as "2026-12-24"'),
+]
+Segment = Annotated[str, Meta(min_length=1, max_length=64)]
+WindowSeconds = Annotated[int, Meta(ge=0, le=43_200)]
+"""At most half a day, or a daily reminder would come on the day after."""
+
+
+class TextEntry(Strict, frozen=True):
+    """A text with what few texts have; most are just a string."""
+
+    text: str
+    max_segments: Annotated[int, Meta(ge=1, le=10)] = 1
+    """SMS parts that the text may need; ``streamproc texts lint`` holds it to that."""
+    channels: dict[Channel, str] = {}
+    """Other words for other channels than SMS."""
+
+
+Words = str | Annotated[dict[Locale, Word], Meta(min_length=1)]
+"""In every language the same, or by locale. The bare string has no bounds of its own: msgspec 0.22
+reads beyond its memory where a union has a bounded string and a mapping (``words_problems``)."""
+Texts = Annotated[dict[Locale, str | TextEntry], Meta(min_length=1)]
+
+
+class SpokenEntry(Strict, frozen=True, tag_field="kind", kw_only=True):
+    id: Id
+    texts: Texts
+    category: Id
+    mandatory: bool = False
+    priority: Priority = 5
+    ttl_seconds: Annotated[int, Meta(ge=1, le=YEAR_SECONDS)] = 86_400

@@ -1,0 +1,124 @@
+"""Language tags of a rules file, and words by them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from streamproc.contracts.rules_file.read.as_written import entries
+from streamproc.contracts.rules_file.read.lines import Path
+
+LOCALE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+Locale = Annotated[
+    str,
+    Meta(
+        pattern=LOCALE_PATTERN,
+        description="a language tag such as en or zh-CN",
+    ),
+]
+MAX_WORD_LENGTH = 100
+Word = Annotated[
+    str,
+    Meta(
+        pattern=r"^\s*\S",
+        max_length=MAX_WORD_LENGTH,
+        description=f"words, 1 to {MAX_WORD_LENGTH} characters",
+    ),
+]
+_NO_LANGUAGES = frozenset(("mis", "mul", "und", "zxx"))
+"""Codes of what has none, or several."""
+Names = dict[Locale, Word]
+"""What customers read instead of an id, by locale."""
+
+
+def locale_problem(tag: str) -> str | None:
+    """Why nobody has this locale, with the one that was meant perhaps; None if CLDR knows it."""
+    languages, scripts, regions = _known()
+    language, *rest = tag.split("-")
+    lowered = language.lower()
+    if lowered not in languages:
+        near = get_close_matches(lowered, sorted(languages - _NO_LANGUAGES), 1, 0.8)
+        meant = _language_of(language, rest) or near
+        return _unknown(f"no language {language!r}", ["-".join([*meant, *rest])] if meant else [])
+    for part in rest:
+        if len(part) == 4 and part.isalpha() and part.title() not in scripts:
+            return _unknown(f"no script {part!r}", get_close_matches(part.title(), scripts, 1))
+        if len(part) == 2 and part.upper() not in regions:
+            meant = [f"{language}-{one}" for one in _regions_now(part.upper())]
+            return _unknown(f"no country {part!r}", meant)
+        if len(part) == 1:
+            break  # extensions and private use
+    return None
+
+
+def _unknown(what: str, meant: list[str]) -> str:
+    return f"there is {what}" + (f"; did you mean {meant[0]}?" if meant else "")
+
+
+def _regions_now(region: str) -> list[str]:
+    """``UK`` is the United Kingdom to most people, and GB to CLDR."""
+    from babel.core import get_global
+
+    return list(get_global("territory_aliases").get(region, ()))[:1]
+
+
+def _language_of(country: str, rest: list[str]) -> list[str]:
+    """The language of a country that was taken for one (``cn``, ``jp``), or of its English name."""
+    from babel.core import Locale, get_global
+
+    for code, name in Locale("en").languages.items():
+        if name == country.title():
+            return [code]
+    likely = get_global("likely_subtags").get(f"und_{country.upper()}")
+    if likely is None or rest:
+        return []
+    language, _, region = likely.split("_")
+    return [language, region] if language == "zh" else [language]
+
+
+@cache
+def _known() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Languages, scripts and countries that CLDR knows."""
+    from babel.core import Locale, get_global
+
+    english = Locale("en")
+    aliases = get_global("language_aliases")
+    languages = {one.partition("_")[0].lower() for one in (*english.languages, *aliases)}
+    return frozenset(languages), frozenset(english.scripts), frozenset(english.territories)
+
+
+def names_problems(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Names in locales that nobody has, and one allowance with several names."""
+    for path, names in _all_names(data):
+        for locale in names if isinstance(names, dict) else ():
+            if not isinstance(locale, str) or re.search(LOCALE_PATTERN, locale) is None:
+                continue  # told with its type
+            if problem := locale_problem(locale):
+                yield (*path, locale), problem
+    seen: dict[Any, Any] = {}
+    for number, plan in entries(data, "plans"):
+        for index, one in entries(plan, "allowances"):
+            name, names = one.get("id"), one.get("names")
+            if isinstance(name, str) and names and seen.setdefault(name, names) != names:
+                path = ("plans", number, "allowances", index, "names")
+                yield path, f"{name!r} has other names in another plan"
+
+
+def _all_names(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    for section in ("plans", "packs", "services", "roaming_zones"):
+        for index, one in entries(data, section):
+            yield (section, index, "names"), one.get("names")
+    for number, plan in entries(data, "plans"):
+        for index, one in entries(plan, "allowances"):
+            yield ("plans", number, "allowances", index, "names"), one.get("names")
+    for field in ("topup_names", "rollover_names", "brand", "care"):
+        yield (field,), data.get(field)
+    commands = data.get("commands")
+    categories = commands.get("category_names") if isinstance(commands, dict) else None
+    for category, names in categories.items() if isinstance(categories, dict) else ():
+        yield ("commands", "category_names", category), names

@@ -1,0 +1,321 @@
+"""The rules file: YAML or TOML text to a :class:`Rulebook`, or every problem with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any
+
+import msgspec
+
+from streamproc.contracts.rules_file import alert_rules, conversation
+from streamproc.contracts.rules_file.format.entries import (
+    AnyTimedEntry,
+    CorrectedEntry,
+    LimitsEntry,
+    RulesFormat,
+)
+from streamproc.contracts.rules_file.format.locales import names_problems
+from streamproc.contracts.rules_file.format.plans import (
+    AllowanceEntry,
+    pack_of,
+    pack_problems,
+    plan_of,
+    plan_problems,
+)
+from streamproc.contracts.rules_file.read.as_written import entries, items
+from streamproc.contracts.rules_file.read.faults import faults
+from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
+from streamproc.contracts.rules_file.read.parse import decode, parse
+from streamproc.contracts.rules_file.texts import (
+    TextsDirectory,
+    options_of,
+    packaged_content,
+    read,
+    spoken,
+    templates,
+)
+from streamproc.contracts.rules_file.timed_rules import (
+    COUNTDOWN_KINDS,
+    TIMED_KINDS,
+    timed_faults,
+    timed_rule,
+)
+from streamproc.contracts.rules_file.wording import Given, wording_of, words_problems
+from streamproc.core.instants import DAY_MS
+from streamproc.core.rules.placeholders import PERIOD_USED, REMINDER
+from streamproc.core.rules.rulebook import (
+    CorrectionRule,
+    Limits,
+    Rulebook,
+    Scope,
+    Storms,
+)
+from streamproc.core.texts.template import TextError, compile_text
+from streamproc.core.usage.periods import PERIODIC_KINDS
+
+LONGEST_CYCLE_DAYS = 31
+TEXT_DEPTH = len(("rules", 0, "texts", "en"))
+
+_WITHOUT_THRESHOLD = (
+    *(*TIMED_KINDS, "forecast", "inactivity"),
+    *("usage_corrected", "overage_started", "zero_balance"),
+)
+
+
+class RulesError(ValueError):
+    """The rules file is wrong; the message lists every problem as FILE:LINE: field: problem."""
+
+
+def load_rulebook(
+    source: str | bytes, filename: str, texts: Mapping[str, bytes | str] | None = None
+) -> Rulebook:
+    """The rulebook of a file's content; TOML if the name ends so, else YAML.
+
+    ``texts``: content of the files of the texts directory, by their path (docs/texts.md).
+    Raises :class:`RulesError` with all problems.
+    """
+    try:
+        text = decode(source, filename) if isinstance(source, bytes) else source
+        data, lines = parse(text, filename)
+    except SyntaxProblem as problem:
+        raise RulesError(str(problem)) from None
+    directory = TextsDirectory(texts or {})
+    origins = directory.merge_into(data, filename)
+    # What parsing found wrong with a field is why the field is wrong: told once.
+    told = {path for _, path, _ in lines.problems}
+    problems = [
+        *lines.problems,
+        *(one for one in _Check(data, lines).problems() if one[1] not in told),
+    ]
+    if problems or directory.problems:
+        inside, outside = [], list(directory.problems)
+        for line, path, wrong in problems:
+            origin = origins.get(path[:TEXT_DEPTH])
+            if origin is None:
+                inside.append((line, f"{field_name(path)}: {wrong}" if path else wrong))
+            else:
+                outside.append(origin.problem(path[TEXT_DEPTH:], wrong))
+        told_here = [f"{filename}:{line}: {told_of}" for line, told_of in sorted(inside)]
+        raise RulesError("\n".join([*told_here, *sorted(outside)]))
+    return rulebook_of(msgspec.convert(data, RulesFormat))
+
+
+def load_rules(path: FilePath) -> Rulebook:
+    """The rulebook of a file and of the texts beside it; raises ``OSError`` too."""
+    content = read(path)
+    return load_rulebook(content.rules, str(path), content.texts)
+
+
+def default_rulebook() -> Rulebook:
+    """The packaged rules, in the locales of the packaged texts."""
+    return packaged_rulebook("default.yaml")
+
+
+@cache
+def packaged_rulebook(name: str) -> Rulebook:
+    """A rules file that comes with streamproc, by its path under ``contracts/rules``.
+
+    Made once in a process: packaged files stay what they are, and nobody changes a rulebook.
+    """
+    content = packaged_content(name)
+    return load_rulebook(content.rules, name, content.texts)
+
+
+def removed(old: Rulebook, new: Rulebook) -> list[str]:
+    """What ``new`` lacks that subscribers of ``old`` may still have, in words.
+
+    A plan that is gone grants nothing from the next cycle on; a pack or allowance that is gone
+    takes its scope along, and its buckets would cover all usage.
+    """
+    kept = {one.id for plan in new.plans.values() for one in plan.allowances}
+    allowances = {one.id: None for plan in old.plans.values() for one in plan.allowances}
+    return [
+        *(f"plan {name!r}" for name in old.plans if name not in new.plans),
+        *(f"pack {name!r}" for name in old.packs if name not in new.packs),
+        *(f"allowance {name!r}" for name in allowances if name not in kept),
+    ]
+
+
+class _Check:
+    """The faults of single fields, then what must hold between fields.
+
+    The latter looks at the data as it was written, so that one problem hides no other.
+    """
+
+    def __init__(self, data: dict[str, Any], lines: Lines) -> None:
+        self._data = data
+        self._lines = lines
+        self._problems: list[tuple[int, Path, str]] = []
+        self._given = Given(data)
+
+    def problems(self) -> list[tuple[int, Path, str]]:
+        """Line, path and problem of each."""
+        for path, problem in faults(self._data, RulesFormat):
+            self._add(path, problem)
+        for name in ("plans", "packs", "rules", "services", "roaming_zones", "notices"):
+            self._check_ids((name,), items(self._data, name))
+        self._check_scopes()
+        self._check_plans()
+        self._check_limits()
+        for path, problem in (*words_problems(self._data), *names_problems(self._data)):
+            self._add(path, problem)
+        for path, problem in alert_rules.problems(self._data):
+            self._add(path, problem)
+        for index, rule in entries(self._data, "rules"):
+            self._check_rule(("rules", index), rule)
+            for path, problem in timed_faults(rule, self._data):
+                self._add(("rules", index, *path), problem)
+        for path, problem in conversation.problems(self._data, self._given):
+            self._add(path, problem)
+        return self._problems
+
+    def _add(self, path: Path, problem: str) -> None:
+        self._problems.append((self._lines.of(path), path, problem))
+
+    def _check_ids(self, path: Path, found: list[Any]) -> None:
+        ids: dict[str, int] = {}
+        for index, item in enumerate(found):
+            name = item.get("id") if isinstance(item, dict) else None
+            if not isinstance(name, str):
+                continue
+            field = (*path, index, "id")
+            line = self._lines.of(field)
+            if name not in ids:
+                ids[name] = line
+                continue
+            if line == ids[name]:  # both are one anchor's: tell of the alias
+                line = self._lines.of((*path, index))
+            problem = f"{name!r} is used twice, first in line {ids[name]}"
+            self._problems.append((line, field, problem))
+
+    def _check_scopes(self) -> None:
+        """A bucket finds its scope by the id of its pack or allowance, so these must differ."""
+        pack_ids = {pack.get("id") for _, pack in entries(self._data, "packs")}
+        scopes: dict[str, Scope] = {}
+        for number, plan in entries(self._data, "plans"):
+            path: Path = ("plans", number, "allowances")
+            self._check_ids(path, items(plan, "allowances"))
+            for index, item in entries(plan, "allowances"):
+                name = item.get("id")
+                if not isinstance(name, str):
+                    continue
+                if name in pack_ids:
+                    self._add((*path, index, "id"), f"{name!r} is a pack's id too")
+                    continue
+                try:
+                    scope = msgspec.convert(item, AllowanceEntry).scope
+                except msgspec.ValidationError:
+                    continue  # reported already
+                if scopes.setdefault(name, scope) != scope:
+                    self._add((*path, index, "id"), f"{name!r} has another scope in another plan")
+
+    def _check_plans(self) -> None:
+        """What must hold between the fields of one plan or pack."""
+        for index, plan in entries(self._data, "plans"):
+            for name in ("tariffs", "policies"):
+                self._check_ids(("plans", index, name), items(plan, name))
+            for path, problem in plan_problems(("plans", index), plan):
+                self._add(path, problem)
+        for index, pack in entries(self._data, "packs"):
+            for path, problem in pack_problems(("packs", index), pack):
+                self._add(path, problem)
+
+    def _check_limits(self) -> None:
+        given = self._data.get("limits")
+        known = LimitsEntry()
+        found = given if isinstance(given, dict) else {}
+        horizon = found.get("dedupe_horizon_days", known.dedupe_horizon_days)
+        age = found.get("max_age_days", known.max_age_days)
+        if type(horizon) is int and type(age) is int and horizon < LONGEST_CYCLE_DAYS + age:
+            self._add(
+                ("limits", "dedupe_horizon_days"),
+                f"must be at least {LONGEST_CYCLE_DAYS + age}: "
+                f"a cycle of {LONGEST_CYCLE_DAYS} days and max_age_days",
+            )
+
+    def _check_rule(self, path: Path, rule: dict[str, Any]) -> None:
+        kind = rule.get("kind")
+        texts = rule.get("texts")
+        for locale, written in texts.items() if isinstance(texts, dict) else ():
+            for place, template in templates(written):
+                wrong = _text_problem(template, locale, kind, self._given)
+                if wrong or not template.strip():
+                    self._add((*path, "texts", locale, *place), wrong or "must not be empty")
+        values = items(rule, "thresholds")
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                self._add((*path, "thresholds", index), f"{value} is given twice")
+
+
+def _text_problem(template: str, locale: str, kind: Any, given: Given) -> str | None:
+    """Why a template cannot be rendered, or which placeholder says nothing in a rule of a kind."""
+    try:
+        names = compile_text(template, locale, REMINDER, given=given.in_locale(locale)).names
+    except TextError as error:
+        return str(error)
+    if "threshold" in names and kind in _WITHOUT_THRESHOLD:
+        what = "a timed rule" if kind in TIMED_KINDS else "this kind of rule"
+        return f"{{threshold}} has no meaning in {what}"
+    if "runs_out" in names and kind != "forecast":
+        return "{runs_out} has a meaning only in a forecast"
+    if "cap" in names and kind != "spend_percent":
+        return "{cap} has a meaning only in spend_percent"
+    if PERIOD_USED in names and kind not in PERIODIC_KINDS:
+        return f"{{{PERIOD_USED}}} has a meaning only in {' and '.join(PERIODIC_KINDS)}"
+    if "days" in names and kind not in COUNTDOWN_KINDS:
+        return "{days} has a meaning only beside days_before"
+    return None
+
+
+def rulebook_of(file: RulesFormat) -> Rulebook:
+    """The rulebook of a file without problems."""
+    return Rulebook(
+        plans=tuple(plan_of(plan) for plan in file.plans),
+        packs=tuple(pack_of(pack) for pack in file.packs),
+        usage_rules=tuple(
+            alert_rules.usage_rule(rule)
+            for rule in file.rules
+            if isinstance(rule, alert_rules.BucketRuleEntry)
+        ),
+        timed_rules=tuple(
+            timed_rule(rule, file.storms) for rule in file.rules if isinstance(rule, AnyTimedEntry)
+        ),
+        limits=_limits(file.limits),
+        default_locale=file.default_locale,
+        currency=file.currency,
+        text_options=options_of(
+            [*((rule.id, rule.texts) for rule in file.rules), *conversation.texts_of(file)]
+        ),
+        services=conversation.services_of(file),
+        zones=conversation.zones_of(file),
+        notices=conversation.notices_of(file),
+        commands=conversation.commands_of(file),
+        correction_rules=tuple(
+            CorrectionRule(
+                rule.id,
+                *spoken(rule),
+                when=rule.when,
+            )
+            for rule in file.rules
+            if isinstance(rule, CorrectedEntry)
+        ),
+        storms=Storms(file.storms.rate_per_second),
+        alerts=alert_rules.alert_policy(file.alerts),
+        alert_rules=alert_rules.alert_rules(file),
+        wording=wording_of(file),
+    )
+
+
+def _limits(limits: LimitsEntry) -> Limits:
+    return Limits(
+        limits.max_event_bytes,
+        limits.max_ahead_seconds * 1000,
+        limits.max_age_days * DAY_MS,
+        limits.dedupe_horizon_days * DAY_MS,
+        limits.dedupe_max_ids,
+        limits.hold_unknown_seconds * 1000,
+        limits.hold_max_events,
+        limits.history_cycles,
+    )

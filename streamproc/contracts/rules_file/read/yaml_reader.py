@@ -1,0 +1,162 @@
+"""YAML to plain data and lines.
+
+Read as YAML 1.2 reads it, because YAML 1.1 (PyYAML's) takes ``no`` for false, ``10:00`` for 600 and
+``010`` for 8: only ``true`` and ``false`` are booleans, times and dates are text, and numbers with
+leading zeros are refused. Underscores in whole numbers (``1_000_000``) are kept from YAML 1.1.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem
+
+MAX_FIELDS = 100_000
+"""Aliases of aliases grow exponentially; no rules file has that many fields."""
+
+_PREFIX = "tag:yaml.org,2002:"
+_AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+")
+_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+
+class _AliasNode(yaml.Node):
+    """Keeps where an alias stands; PyYAML would remember only its anchor's place."""
+
+    def __init__(self, target: yaml.Node, start_mark: Any, end_mark: Any) -> None:
+        super().__init__(target.tag, target.value, start_mark, end_mark)
+        self.target = target
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        is_alias = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        return _AliasNode(node, mark, mark) if is_alias and node is not None else node
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9][0-9_]*", "-+0123456789"),
+    ("float", _FLOAT.pattern, "-+0123456789."),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def parse(text: str, filename: str) -> tuple[Any, Lines]:
+    """Data and lines; the data is None if the file is empty. Raises :class:`SyntaxProblem`."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = f"not YAML: {error.problem or error.context}"
+        raise SyntaxProblem(filename, mark.line + 1 if mark else 1, problem) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problem = f"not YAML: the character U+{error.character:04X} is not allowed"
+        raise SyntaxProblem(filename, line, problem) from None
+    lines = Lines()
+    if node is None:
+        return None, lines
+    return _Reader(filename, lines).read(node, ()), lines
+
+
+class _Reader:
+    """Walks the composed nodes once, for data and lines alike."""
+
+    def __init__(self, filename: str, lines: Lines) -> None:
+        self._filename = filename
+        self._lines = lines
+        self._open: list[yaml.Node] = []
+        self._count = 0
+
+    def read(self, node: yaml.Node, path: Path) -> Any:
+        line = node.start_mark.line + 1
+        self._lines.put(path, line)
+        self._count += 1
+        if self._count > MAX_FIELDS:
+            raise SyntaxProblem(self._filename, line, f"more than {MAX_FIELDS} fields")
+        if isinstance(node, _AliasNode):
+            node = node.target
+        if any(node is one for one in self._open):
+            raise SyntaxProblem(self._filename, line, "an alias within its own anchor")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        self._check_tag(node, path, "map" if isinstance(node, yaml.MappingNode) else "seq")
+        self._open.append(node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, path)
+            return [self.read(child, (*path, index)) for index, child in enumerate(node.value)]
+        finally:
+            self._open.pop()
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        merged: list[yaml.Node] = []
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.tag == _PREFIX + "merge":
+                many = isinstance(value, yaml.SequenceNode)
+                merged.extend(value.value if many else [value])
+                continue
+            if isinstance(key, _AliasNode):
+                key = key.target
+            if not isinstance(key, yaml.ScalarNode):
+                self._lines.problems.append((line, path, "a field name must be a single word"))
+                continue
+            # A name is its text, whatever else it looks like: `no:` is Norwegian, not false.
+            inner = (*path, key.value)
+            if key.value in found:
+                self._lines.problems.append((line, inner, "given twice"))
+                continue
+            self._lines.put(inner, line)
+            found[key.value] = self.read(value, inner)
+        for base in merged:
+            content = self.read(base, path)
+            if not isinstance(content, dict):
+                line = base.start_mark.line + 1
+                self._lines.problems.append((line, (*path, "<<"), "merges mappings only"))
+                continue
+            for name, one in content.items():
+                found.setdefault(name, one)
+        return found
+
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        text: str = node.value
+        kind = node.tag.removeprefix(_PREFIX)
+        if kind == "str":
+            return text
+        if kind == "null":
+            return None
+        if kind == "bool" and text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        if _AMBIGUOUS.fullmatch(text) and kind in ("int", "float"):
+            problem = f"{text} means different numbers to different readers; no leading zeros"
+            self._problem(node, path, problem)
+            return 0
+        if kind in ("int", "float") and _FLOAT.fullmatch(text):
+            return self._number(node, path, kind)
+        self._check_tag(node, path, "str")
+        return text
+
+    def _number(self, node: yaml.ScalarNode, path: Path, kind: str) -> int | float:
+        try:
+            return int(node.value) if kind == "int" else float(node.value.replace("_", ""))
+        except ValueError:  # two underscores in a row, or thousands of digits
+            self._problem(node, path, "not a number")
+            return 0
+
+    def _check_tag(self, node: yaml.Node, path: Path, kind: str) -> None:
+        if node.tag != _PREFIX + kind:
+            self._problem(node, path, f"the tag {node.tag} is not allowed")
+
+    def _problem(self, node: yaml.Node, path: Path, problem: str) -> None:
+        self._lines.problems.append((node.start_mark.line + 1, path, problem))

@@ -1,0 +1,186 @@
+"""Texts of a rules file: those in the file, and those in the directory beside it.
+
+Beside ``rules.yaml`` may lie ``rules.texts/`` with a file per locale (``pl.yaml``), each a mapping
+from a rule's id to its text: that is how translators work, and the rules need not be touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from importlib import resources
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+from streamproc.contracts.rules_file.format.fields import SpokenEntry, TextEntry
+from streamproc.contracts.rules_file.format.locales import LOCALE_PATTERN
+from streamproc.contracts.rules_file.read.as_written import entries
+from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem, field_name
+from streamproc.contracts.rules_file.read.lines import Path as FieldPath
+from streamproc.contracts.rules_file.read.parse import decode, parse
+from streamproc.core.rules.commands import REPLIES
+from streamproc.core.rules.rulebook import TextOptions
+
+SUFFIXES = (".yaml", ".yml", ".toml")
+
+
+class Content(NamedTuple):
+    """What is written in a rules file, and in the texts beside it by path."""
+
+    rules: bytes
+    texts: dict[str, bytes]
+
+
+def read(rules: Path) -> Content:
+    """A rules file and its texts as they are now; raises ``OSError``."""
+    directory = rules.with_suffix(".texts")
+    found = sorted(directory.iterdir()) if directory.is_dir() else []
+    files = [one for one in found if one.suffix in SUFFIXES and not one.name.startswith(".")]
+    return Content(rules.read_bytes(), {str(one): one.read_bytes() for one in files})
+
+
+def packaged_content(name: str) -> Content:
+    """A packaged file and its texts."""
+    packaged = resources.files("streamproc.contracts") / "rules"
+    directory = str(PurePath(name).with_suffix(".texts"))
+    beside = packaged / directory
+    files = beside.iterdir() if beside.is_dir() else ()
+    texts = {f"{directory}/{one.name}": one.read_bytes() for one in files}
+    return Content((packaged / name).read_bytes(), texts)
+
+
+def templates(written: Any) -> Iterator[tuple[FieldPath, str]]:
+    """All templates of a text as it stands in a file, each with its place in the text's fields.
+
+    Nothing of what has a wrong type: that is told elsewhere.
+    """
+    if isinstance(written, str):
+        yield (), written
+    elif isinstance(written, dict):
+        if isinstance(written.get("text"), str):
+            yield ("text",), written["text"]
+        channels = written.get("channels")
+        for channel, template in channels.items() if isinstance(channels, dict) else ():
+            if isinstance(template, str):
+                yield ("channels", channel), template
+
+
+def plain_texts(texts: Mapping[str, str | TextEntry]) -> dict[str, str]:
+    """The templates of SMS by locale."""
+    return {locale: one if isinstance(one, str) else one.text for locale, one in texts.items()}
+
+
+def spoken(entry: SpokenEntry) -> tuple[dict[str, str], str, bool, int, int]:
+    """What rules and notices share: texts, category, mandatory, priority, lifetime (ms)."""
+    return (
+        plain_texts(entry.texts),
+        entry.category,
+        entry.mandatory,
+        entry.priority,
+        entry.ttl_seconds * 1000,
+    )
+
+
+def options_of(
+    owners: Iterable[tuple[str, Mapping[str, str | TextEntry]]],
+) -> dict[tuple[str, str], TextOptions]:
+    """What some texts have beyond their template, by owner and locale."""
+    return {
+        (owner, locale): TextOptions(one.max_segments, dict(one.channels))
+        for owner, texts in owners
+        for locale, one in texts.items()
+        if isinstance(one, TextEntry)
+    }
+
+
+class Origin(NamedTuple):
+    """A text that came from the directory."""
+
+    filename: str
+    lines: Lines
+    owner: str
+
+    def problem(self, rest: FieldPath, problem: str) -> str:
+        """A problem of the field ``rest`` of this text, as ``FILE:LINE: field: problem``."""
+        path = (self.owner, *rest)
+        return f"{self.filename}:{self.lines.of(path)}: {field_name(path)}: {problem}"
+
+
+class _Owner(NamedTuple):
+    """What can have texts."""
+
+    path: FieldPath
+    """Of its texts by locale."""
+    texts: Callable[[], Any]
+    """They themselves, made if there are none."""
+
+
+def _owners(data: dict[str, Any]) -> dict[str, _Owner]:
+    """Rules and notices by id, replies by ``reply.`` and their name."""
+    found = {}
+    for section in ("notices", "rules"):
+        for index, one in entries(data, section):
+            if isinstance(one.get("id"), str):
+                texts = partial(one.setdefault, "texts", {})
+                found[one["id"]] = _Owner((section, index, "texts"), texts)
+    commands = data.get("commands")
+    if isinstance(commands, dict):
+        replies = commands.get("texts", {})
+        for name in REPLIES if isinstance(replies, dict) else ():
+            path = ("commands", "texts", name)
+            found[f"reply.{name}"] = _Owner(path, partial(_texts_of_reply, commands, name))
+    return found
+
+
+def _texts_of_reply(commands: dict[str, Any], name: str) -> Any:
+    return commands.setdefault("texts", {}).setdefault(name, {})
+
+
+class TextsDirectory:
+    """The files of a texts directory, and what is wrong with them by themselves."""
+
+    def __init__(self, files: Mapping[str, bytes | str]) -> None:
+        """``files``: content by path, as the path is to be told to people."""
+        self.problems: list[str] = []
+        self._read: list[tuple[str, dict[str, Any], str, Lines]] = []
+        for filename, content in sorted(files.items()):
+            self._load(filename, content)
+
+    def merge_into(self, data: dict[str, Any], rules_file: str) -> dict[FieldPath, Origin]:
+        """Give the rules, notices and replies of a file their texts; each one's new place."""
+        owners = _owners(data)
+        origins = {}
+        for locale, found, filename, lines in self._read:
+            for name, written in found.items():
+                origin = Origin(filename, lines, name)
+                owner = owners.get(name)
+                if owner is None:
+                    self.problems.append(origin.problem((), f"{rules_file} has no such rule"))
+                    continue
+                texts = owner.texts()
+                if not isinstance(texts, dict):
+                    continue  # reported with the rule
+                elif locale in texts:
+                    twice = f"there is a text in {locale} already"
+                    self.problems.append(origin.problem((), twice))
+                else:
+                    texts[locale] = written
+                    origins[*owner.path, locale] = origin
+        return origins
+
+    def _load(self, filename: str, content: bytes | str) -> None:
+        locale = PurePath(filename).stem
+        if re.search(LOCALE_PATTERN, locale) is None:
+            wanted = "the name must be a language tag, such as pl.yaml"
+            self.problems.append(f"{filename}:1: {wanted}")
+            return
+        try:
+            text = decode(content, filename) if isinstance(content, bytes) else content
+            data, lines = parse(text, filename)
+        except SyntaxProblem as problem:
+            self.problems.append(str(problem))
+            return
+        for line, path, told in lines.problems:
+            self.problems.append(f"{filename}:{line}: {field_name(path)}: {told}")
+        self._read.append((locale, data, filename, lines))

@@ -1,0 +1,76 @@
+"""What is probably not meant in a right rules file: rules that can never speak, and the like.
+
+A check is a function from the file to warnings, one a line in :data:`CHECKS`. Its name stands in
+every warning, so that people can look it up (docs/rules.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import msgspec
+
+from streamproc.contracts.rules_file.format.entries import RulesFormat
+from streamproc.contracts.rules_file.read.lines import field_name
+from streamproc.contracts.rules_file.read.parse import decode, parse
+from streamproc.contracts.rules_file.texts import TextsDirectory
+from streamproc.contracts.rules_file.warnings import (
+    buckets,
+    costs,
+    dates,
+    ends,
+    readers,
+    subjects,
+    tags,
+)
+from streamproc.contracts.rules_file.warnings.subject import Check, Subject
+
+TEXT_DEPTH = len(("rules", 0, "texts", "en"))
+
+CHECKS: dict[str, Check] = {
+    "no-bucket": buckets.about_no_bucket,
+    "no-share": buckets.only_unlimited,
+    "threshold-too-large": buckets.threshold_never_reached,
+    "end-untold": ends.end_untold,
+    "no-end": ends.nothing_ends,
+    "no-cost": costs.nothing_costs,
+    "no-overage": costs.nothing_goes_beyond,
+    "never-empty": costs.nothing_runs_out,
+    "large-velocity": costs.velocity_of_several_events,
+    "date-over": dates.is_over,
+    "date-outside": dates.outside_validity,
+    "silent-cycle": dates.forecast_after_the_cycle,
+    "nobody-chooses": subjects.nobody_chooses,
+    "no-subject": subjects.notice_about_nothing,
+    "missing-name": readers.missing_name,
+    "missing-text": readers.missing_text,
+    "unknown-locale": tags.unknown_locales,
+    "unknown-currency": tags.unknown_currency,
+}
+"""By name."""
+
+
+def warnings_of(
+    content: bytes, filename: str, texts: Mapping[str, bytes | str], today: date
+) -> list[str]:
+    """Warnings about a file without problems, as ``FILE:LINE: field: warning: ... [CHECK]``.
+
+    ``today`` tells which dates are over.
+    """
+    data, lines = parse(decode(content, filename), filename)
+    origins = TextsDirectory(texts).merge_into(data, filename)
+    subject = Subject(msgspec.convert(data, RulesFormat), today)
+    inside: list[tuple[int, str]] = []
+    outside: list[str] = []
+    for name, check in CHECKS.items():
+        for path, words in check(subject):
+            told = f"warning: {words} [{name}]"
+            origin = origins.get(path[:TEXT_DEPTH])
+            if origin is not None:
+                outside.append(origin.problem(path[TEXT_DEPTH:], told))
+            else:
+                field = f"{field_name(path)}: " if path else ""
+                inside.append((lines.of(path), f"{field}{told}"))
+    here = [f"{filename}:{line}: {told}" for line, told in sorted(inside)]
+    return [*here, *sorted(set(outside))]

@@ -1,0 +1,104 @@
+"""Rules about single buckets that no bucket of the file can set off."""
+
+from __future__ import annotations
+
+from streamproc.contracts.rules_file.format.entries import (
+    BeforeCycleEndEntry,
+    BeforeExpiryEntry,
+    BucketEntry,
+    ExpiryEntry,
+    RemainingEntry,
+    TimedEntry,
+    UsedEntry,
+)
+from streamproc.contracts.rules_file.warnings.subject import Size, Subject, Warned
+from streamproc.core.state.account import TOPUP, UNLIMITED
+from streamproc.core.texts.quantities import readable_bytes
+from streamproc.core.usage.pools import MEMBER
+
+OPEN_KINDS = frozenset((TOPUP, MEMBER))
+"""Kinds of buckets whose sizes events bring: no file says how large they are."""
+
+
+def about_no_bucket(subject: Subject) -> Warned:
+    """A rule whose ``buckets`` and ``bucket_kinds`` fit none that the file grants."""
+    yield from _about_no_end(subject)
+    for path, rule in subject.rules(BucketEntry):
+        if _covered(subject, rule) or _is_open_alone(rule):
+            continue
+        kinds = " or ".join(sorted(rule.bucket_kinds))
+        if rule.buckets is not None:
+            names = ", ".join(sorted(rule.buckets))
+            yield (*path, "buckets"), f"never speaks: {names} is no bucket of the kind {kinds}"
+        elif not any(size.kind == UNLIMITED for size in subject.sizes()):
+            left = " but free top-ups" if TOPUP in rule.bucket_kinds else ""
+            yield path, f"the file grants nothing of the kind {kinds}{left}"
+
+
+def _about_no_end(subject: Subject) -> Warned:
+    """The same of rules about ends."""
+    for path, rule in subject.rules(TimedEntry):
+        if not isinstance(rule, BeforeCycleEndEntry | BeforeExpiryEntry | ExpiryEntry):
+            continue
+        kinds = rule.bucket_kinds
+        if isinstance(rule, BeforeCycleEndEntry) and rule.plans is not None:
+            plans = [one for one in subject.file.plans if one.id in rule.plans]
+            if not any(one.allowances for one in plans):
+                names = ", ".join(sorted(rule.plans))
+                yield (*path, "plans"), f"never speaks: {names} grants nothing that ends"
+                continue
+        if kinds is None or (TOPUP in kinds and rule.buckets is None):
+            continue
+        sizes = [one for one in subject.sizes() if one.kind in kinds]
+        if not any(rule.buckets is None or one.source in rule.buckets for one in sizes):
+            words = " or ".join(sorted(kinds))
+            names = "" if rule.buckets is None else f" named {', '.join(sorted(rule.buckets))}"
+            yield path, f"the file grants nothing of the kind {words}{names}"
+
+
+def only_unlimited(subject: Subject) -> Warned:
+    """A rule about shares, or bytes left, where all that it can be about is unlimited."""
+    for path, rule in subject.rules(BucketEntry):
+        if isinstance(rule, UsedEntry) or _is_open_alone(rule):
+            continue
+        covered = _covered(subject, rule)
+        unlimited = [size for size in subject.sizes() if size.kind == UNLIMITED]
+        if unlimited and rule.buckets is None and all(size.kind == UNLIMITED for size in covered):
+            yield path, "never speaks of a plan: its data are unlimited, so nothing is ever left"
+        elif covered and all(size.kind == UNLIMITED for size in covered):
+            yield path, "never speaks: what is unlimited has no share, and nothing is ever left"
+
+
+def threshold_never_reached(subject: Subject) -> Warned:
+    """Bytes left that no bucket ever had, or bytes used that none has."""
+    for path, rule in subject.rules(BucketEntry):
+        if not isinstance(rule, RemainingEntry | UsedEntry):
+            continue
+        covered = _covered(subject, rule)
+        if isinstance(rule, UsedEntry) and any(size.kind == UNLIMITED for size in covered):
+            continue
+        largest = max((size.granted_bytes for size in covered), default=0)
+        if not largest:
+            continue
+        for index, value in enumerate(rule.thresholds):
+            is_left = isinstance(rule, RemainingEntry)
+            if value > largest or (is_left and value == largest):
+                what = "left" if is_left else "used"
+                yield (
+                    (*path, "thresholds", index),
+                    f"{readable_bytes(value)} {what} is never reached: the largest bucket that it "
+                    f"is about has {readable_bytes(largest)}",
+                )
+
+
+def _covered(subject: Subject, rule: BucketEntry) -> list[Size]:
+    """What the file grants that a rule is about."""
+    return [
+        size
+        for size in subject.sizes()
+        if size.kind in rule.bucket_kinds and (rule.buckets is None or size.source in rule.buckets)
+    ]
+
+
+def _is_open_alone(rule: BucketEntry) -> bool:
+    return rule.buckets is None and rule.bucket_kinds <= OPEN_KINDS

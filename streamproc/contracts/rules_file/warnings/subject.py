@@ -1,0 +1,75 @@
+"""What checks are given, and what many of them ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple, TypeVar
+
+from streamproc.contracts.rules_file.format.entries import RuleEntry, RulesFormat
+from streamproc.contracts.rules_file.format.plans import AllowanceEntry, PlanEntry, TariffEntry
+from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.core.rules.scope import EVERYTHING
+from streamproc.core.state.account import ALLOWANCE, PACK, ROLLOVER, UNLIMITED
+
+Warned = Iterator[tuple[Path, str]]
+"""Field and words."""
+Rule = TypeVar("Rule", bound=RuleEntry)
+
+
+class Size(NamedTuple):
+    """A bucket that the file grants."""
+
+    source: str
+    kind: str
+    granted_bytes: int
+    """At most; 0 if it is unlimited."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A rules file, and the day on which it is looked at."""
+
+    file: RulesFormat
+    today: date
+
+    def rules(self, kind: type[Rule]) -> Iterator[tuple[Path, Rule]]:
+        """The rules of a kind, with their paths."""
+        for index, rule in enumerate(self.file.rules):
+            if isinstance(rule, kind):
+                yield ("rules", index), rule
+
+    def allowances(self) -> Iterator[AllowanceEntry]:
+        """Of all plans."""
+        for plan in self.file.plans:
+            yield from plan.allowances
+
+    def sizes(self) -> Iterator[Size]:
+        """Every bucket that plans, roll-over and packs can bring."""
+        for one in self.allowances():
+            granted = one.granted_bytes or 0
+            yield Size(one.id, UNLIMITED if one.unlimited else ALLOWANCE, granted)
+            if one.rollover is not None:
+                yield Size(one.id, ROLLOVER, one.rollover.max_bytes or granted)
+        for pack in self.file.packs:
+            yield Size(pack.id, PACK, pack.granted_bytes)
+
+    def has_overage(self) -> bool:
+        """Whether any usage can go beyond all buckets of a plan."""
+        return any(not is_endless(plan) for plan in self.file.plans)
+
+
+Check = Callable[[Subject], Warned]
+
+
+def is_endless(plan: PlanEntry) -> bool:
+    """Whether an unlimited allowance covers everything."""
+    return any(one.unlimited and one.scope == EVERYTHING for one in plan.allowances)
+
+
+def costs(priced: PlanEntry | TariffEntry) -> bool:
+    """Whether overage has a price under a plan's own tariff, or another one."""
+    return bool(priced.overage_price_minor) or any(
+        tier.price_minor for tier in priced.overage_tiers
+    )

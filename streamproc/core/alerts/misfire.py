@@ -1,0 +1,29 @@
+"""Reminders after down time: late ones are sent if they are still useful, else audited (law 18)."""
+
+from __future__ import annotations
+
+from streamproc.core.alerts.message import Message
+from streamproc.core.alerts.timed_rules import message_of_due
+from streamproc.core.schedule.calendar import known_zone
+from streamproc.core.schedule.occurrences import MANY_BUCKETS, coming
+from streamproc.core.schedule.timed_reminder import Due
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Effect
+
+NOTICEABLE_MS = 60_000
+"""Less is no down time: timers look a second after an instant."""
+
+
+def message_of_late(account: Account, subscriber: str, due: Due, now_ms: int) -> Message | Effect:
+    """What becomes of a due instant when the clock shows ``now_ms``, by its rule's policy."""
+    rule = due.rule
+    is_superseded = False
+    if (
+        now_ms - due.at_ms > NOTICEABLE_MS
+        and rule.misfire == "latest"
+        and rule.kind not in MANY_BUCKETS
+    ):
+        tz = known_zone(account.time_zone)
+        following = next(coming(rule, account, subscriber, due.at_ms, tz), None)
+        is_superseded = following is not None and following.at_ms <= now_ms
+    return message_of_due(subscriber, due, now_ms, is_superseded)

@@ -1,0 +1,216 @@
+"""Notices at the gate: what is kept of one that is held, whether it is still true, its words.
+
+A mark's ``detail`` holds the facts of the notice that nothing changes any more: what was charged,
+what is asked. All else may be another one until a held notice is sent, and is looked up then: the
+subscriber's services, their prices and next charges, plan, place, names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from streamproc.core.alerts.audience import of_own_number
+from streamproc.core.alerts.message import Message, Speaker
+from streamproc.core.alerts.records import NOTICES
+from streamproc.core.instants import DAY_MINUTES, NEVER_MS
+from streamproc.core.notices.due import before_charge_ms
+from streamproc.core.rules.notices import Notice
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.scope import ORDINARY_RATING_GROUP
+from streamproc.core.rules.sending import Spoken
+from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.state.account import PLAN_KINDS, Account, Subscription
+from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.gate import Mark
+from streamproc.core.texts.composing import (
+    message,
+    name_of,
+    shown_keyword,
+)
+from streamproc.core.texts.naming import plan_name
+from streamproc.core.texts.reminding import local_end
+from streamproc.core.usage.home_data import home_data_of, shown
+from streamproc.core.usage.plan_advice import better_plan
+from streamproc.core.usage.tariffs import cap_minor, tariff_of
+
+_SEPARATOR: Final = "\n"
+"""No id of the rules file contains it."""
+
+
+def message_of(
+    notice: Notice, about: str, facts: tuple[str, ...], at_ms: int, cause: Cause, number: int = 0
+) -> Message:
+    """A notice for the gate.
+
+    One about the same as another that waits takes the place of that. ``about`` and ``number`` tell
+    it apart from others of its kind in the cycle.
+    """
+    mark = Mark(at_ms, bucket=about, arming=number, detail=_SEPARATOR.join(facts))
+    return Message(NOTICE, notice, mark, cause)
+
+
+def subscription_of(account: Account, service: str) -> Subscription | None:
+    """The subscriber's subscription of a service."""
+    for one in account.extra.services if account.extra else ():
+        if one.service == service:
+            return one
+    return None
+
+
+class _Words:
+    """What the values of a text are made from."""
+
+    def __init__(self, account: Account, notice: Notice, as_of_ms: int, rules: Rulebook) -> None:
+        self.account = account
+        self.notice = notice
+        self.as_of_ms = as_of_ms
+        self.rules = rules
+
+    def service(self, service: str) -> str:
+        return name_of(self.rules.services.get(service), service, self.account, self.rules)
+
+    def welcome(self, facts: list[str]) -> dict[str, Any]:
+        """What the plan gives: a pack may have been bought before a held welcome goes."""
+        of_plan = [one for one in self.account.buckets if one.kind in PLAN_KINDS]
+        granted_bytes, _, _ = shown(home_data_of(of_plan, self.rules))
+        extra = self.account.extra
+        going_on = [one for one in (extra.services if extra else ()) if not one.ending]
+        names = [self.service(one.service) for one in going_on]
+        return {"services": names, "granted": granted_bytes}
+
+    def question(self, facts: list[str]) -> dict[str, Any]:
+        service, amount_minor, number, deadline_ms = facts
+        return {
+            "service": self.service(service),
+            "price": int(amount_minor),
+            "number": number,
+            "deadline": local_end(int(deadline_ms), self.account),
+            "yes": shown_keyword("confirm", self.account, self.rules),
+            "no": shown_keyword("refuse", self.account, self.rules),
+        }
+
+    def before_charge(self, facts: list[str]) -> dict[str, Any]:
+        subscription = subscription_of(self.account, facts[0])
+        assert subscription is not None  # or it would not be true
+        zone = self.account.time_zone
+        charge_day = local_minute(subscription.next_charge_ms, zone) // DAY_MINUTES
+        return {
+            "service": self.service(facts[0]),
+            "price": subscription.price_minor,
+            "charge_date": charge_day,
+            # Of a notice that waited there are fewer than the rules file says.
+            "days": charge_day - local_minute(self.as_of_ms, zone) // DAY_MINUTES,
+        }
+
+    def charge(self, facts: list[str]) -> dict[str, Any]:
+        service, amount_minor, other_minor = facts
+        other = int(other_minor)
+        return {
+            "service": self.service(service),
+            "price": int(amount_minor),
+            "refund": other,
+            "charged": other,
+        }
+
+    def roaming(self, facts: list[str]) -> dict[str, Any]:
+        zone = self.rules.zones[facts[0]]
+        return {
+            "zone": name_of(zone, zone.id, self.account, self.rules),
+            "price": zone.price_minor,
+            "unit": zone.unit_bytes,
+            "cap": cap_minor(
+                self.account,
+                tariff_of(self.account, ORDINARY_RATING_GROUP, zone.id, self.rules),
+                self.rules,
+            ),
+        }
+
+    def advice(self, facts: list[str]) -> dict[str, Any]:
+        found = better_plan(self.account, self.notice, self.rules)
+        assert found is not None  # or it would not be true
+        return {
+            "better_plan": plan_name(found.plan, self.account.locale, self.rules),
+            "cost": found.cost_minor,
+            "better_cost": found.better_cost_minor,
+            "saving": found.saving_minor,
+            "usage": found.used_bytes,
+            "cycles": found.cycles,
+        }
+
+
+_VALUES: dict[str, Callable[[_Words, list[str]], dict[str, Any]]] = {
+    "activation_welcome": _Words.welcome,
+    "subscription_question": _Words.question,
+    "charge_question": _Words.question,
+    "before_charge": _Words.before_charge,
+    "service_charged": _Words.charge,
+    "charged_in_error": _Words.charge,
+    "service_refunded": _Words.charge,
+    "roaming_welcome": _Words.roaming,
+    "plan_advice": _Words.advice,
+}
+
+
+def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
+    return next((one for one in rules.notices.values() if one.id == rule_id), None)
+
+
+def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+    """Whether a held notice is still worth its words."""
+    assert isinstance(rule, Notice)
+    extra = account.extra
+    facts = mark.detail.split(_SEPARATOR)
+    match rule.kind:
+        case "subscription_question" | "charge_question":
+            number, deadline_ms = int(facts[2]), int(facts[3])
+            is_open = extra is not None and any(
+                one.number == number and one.deadline_ms == deadline_ms for one in extra.questions
+            )
+            return is_open and at_ms < deadline_ms
+        case "before_charge":
+            subscription = subscription_of(account, facts[0])
+            return (
+                subscription is not None
+                and not subscription.ending
+                and subscription.next_charge_ms > at_ms
+                # Billing may have put it off: then the new day has a reminder of its own.
+                and before_charge_ms(account, subscription, rule) == NEVER_MS
+            )
+        case "roaming_welcome":
+            return extra is not None and extra.roaming_zone == facts[0] and facts[0] in rules.zones
+        case "plan_advice":
+            return better_plan(account, rule, rules) is not None
+    return True
+
+
+def _say(
+    account: Account,
+    subscriber: str,
+    rule: Spoken,
+    mark: Mark,
+    to: list[str],
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> list[Effect]:
+    assert isinstance(rule, Notice)
+    words = _Words(account, rule, as_of_ms, rules)
+    return [
+        message(
+            account,
+            subscriber,
+            rule,
+            _VALUES[rule.kind](words, mark.detail.split(_SEPARATOR)),
+            [],
+            f"{mark.bucket}@{mark.arming}" if mark.arming else mark.bucket,
+            cycle_start_ms,
+            as_of_ms,
+            cause,
+            rules,
+        )
+    ]
+
+
+NOTICE = Speaker(NOTICES, _find, _is_true, _say, of_own_number, is_alone=True)

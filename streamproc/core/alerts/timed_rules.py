@@ -1,0 +1,155 @@
+"""What timed rules say: summaries, cycle ends, ends of packs."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from streamproc.core.alerts.audience import of_account
+from streamproc.core.alerts.message import Message, Speaker, rule_of
+from streamproc.core.instants import from_ms
+from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.core.rules.sending import Spoken
+from streamproc.core.schedule.occurrences import CYCLE_PARTS
+from streamproc.core.schedule.timed_reminder import Due
+from streamproc.core.state.account import ALLOWANCE, PLAN_KINDS, Account, Bucket
+from streamproc.core.state.effects import Cause, Effect, audited
+from streamproc.core.state.gate import Mark
+from streamproc.core.texts.reminding import remind
+from streamproc.core.usage.closed_cycles import own_buckets
+from streamproc.core.usage.home_data import home_data_of
+from streamproc.core.usage.periods import note_told, of_one_period
+from streamproc.core.usage.rollover import ending_with_cycle, lost_with_cycle
+
+CLOSED_CYCLE = "closed_cycle"
+"""Id and kind of the figures of a cycle that is over; what it left has expired."""
+
+
+def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+    """A summary is true at any time; an end must still be ahead, and worth a word."""
+    assert isinstance(rule, TimedRule)
+    if rule.kind == "before_cycle_end":
+        return mark.at_ms >= account.cycle_start_ms and bool(ending_with_cycle(account, rule))
+    if rule.every in CYCLE_PARTS:
+        return mark.at_ms >= account.cycle_start_ms
+    if rule.kind == "cycle_end":
+        return mark.at_ms >= account.cycle_start_ms and bool(account.history)
+    if rule.kind == "expiry" and not rule.hours_before:
+        return bool(_named(account, mark.bucket))
+    if rule.kind not in ("before_expiry", "expiry"):
+        return True
+    return any(
+        bucket.id == mark.bucket and bucket.remaining_bytes > 0 and bucket.expires_ms > at_ms
+        for bucket in account.buckets
+    )
+
+
+def _say(
+    account: Account,
+    subscriber: str,
+    rule: Spoken,
+    mark: Mark,
+    to: list[str],
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> list[Effect]:
+    assert isinstance(rule, TimedRule)
+    present, of_cycle = account, None
+    if rule.kind == "cycle_end":
+        of_cycle = _allowances_of_last_cycle(account)
+        account = _as_it_ended(account)
+    buckets, subject = account.buckets, None
+    if rule.kind == "before_cycle_end":
+        buckets = lost_with_cycle(account, rule, rules)
+        subject = None if home_data_of(buckets, rules) else buckets[0]
+    elif mark.bucket:
+        buckets = _named(account, mark.bucket)
+        subject = buckets[0] if buckets else None
+    out: list[Effect] = []
+    for some in of_one_period(present, rule, to, rules):
+        out += remind(
+            account,
+            subscriber,
+            rule,
+            buckets,
+            subject,
+            None,
+            f"{mark.bucket}@{mark.arming}",
+            cycle_start_ms,
+            as_of_ms,
+            cause,
+            rules,
+            some,
+            of_cycle=of_cycle,
+            present=present,
+        )
+    note_told(present, rule, to, of_account(present, rule, mark), rules)
+    return out
+
+
+def _named(account: Account, name: str) -> list[Bucket]:
+    """The bucket of an id, if there is one; if it ended within the cycle, as it was just before."""
+    over = [replace(one, expired_bytes=0) for one in account.ended if one.id == name]
+    return [one for one in account.buckets if one.id == name] + over
+
+
+def _allowances_of_last_cycle(account: Account) -> list[Bucket]:
+    """In charge order, as if nothing of them had expired."""
+    own = [
+        replace(one, expired_bytes=0, rolled_over_bytes=0)
+        for one in own_buckets(account.history[-1])
+        if one.kind in PLAN_KINDS
+    ]
+    for one in own:
+        if not one.source:  # a record of an earlier release does not say whose figures they are
+            one.source = CLOSED_CYCLE
+            one.kind = CLOSED_CYCLE if one.kind == ALLOWANCE else one.kind
+    known = [one for one in own if one.kind != CLOSED_CYCLE or one.granted_bytes or one.used_bytes]
+    return sorted(known, key=Bucket.charge_order)
+
+
+def _as_it_ended(account: Account) -> Account:
+    """The account as a reminder about the cycle that is over shows it: with that cycle's totals."""
+    over = account.history[-1]
+    cycle = Bucket(
+        CLOSED_CYCLE, CLOSED_CYCLE, CLOSED_CYCLE, 0, over.start_ms, over.end_ms,
+        over.granted_bytes, over.used_bytes,
+    )  # fmt: skip
+    return replace(
+        account,
+        buckets=[cycle],
+        cycle_start_ms=over.start_ms,
+        cycle_end_ms=over.end_ms,
+        overage_bytes=over.overage_bytes,
+    )
+
+
+TIMED = Speaker("timed", rule_of(TimedRule), _is_true, _say, of_account)
+
+
+def message_of_due(
+    subscriber: str, due: Due, now_ms: int, is_superseded: bool = False
+) -> Message | Effect:
+    """The message of a due instant, or why there is none (law 18).
+
+    ``missed`` if ``now_ms`` is later than its rule's grace or its time to live, ``superseded`` if
+    a later one of its rule takes its place.
+    """
+    rule = due.rule
+    cause = Cause(due_time=from_ms(due.planned_ms))
+    bucket_id = due.bucket.id if due.bucket else ""
+    lateness_ms = max(0, now_ms - due.at_ms)
+    is_missed = lateness_ms > rule.misfire_grace_ms or lateness_ms >= rule.ttl_ms
+    if is_missed or is_superseded:
+        return audited(
+            "missed" if is_missed else "superseded",
+            subscriber,
+            due.at_ms,
+            cause,
+            rule=rule.id,
+            bucket=bucket_id or UNSET,
+            lateness_ms=lateness_ms,
+        )
+    return Message(TIMED, rule, Mark(due.at_ms, bucket_id, arming=due.number), cause)

@@ -1,0 +1,1 @@
+"""The life of a contract: activation, cycles, plan changes, consent, profile."""

@@ -1,0 +1,29 @@
+"""What a new cycle, or a new contract, does to the quota state of an account."""
+
+from __future__ import annotations
+
+from streamproc.core.state.account import Account, drop_empty_extra
+from streamproc.core.usage import tariffs
+
+
+def begin_quota_cycle(account: Account) -> None:
+    """A new cycle has cost nothing; members' figures, and consents for the old cycle, are over."""
+    quota = account.quota
+    if quota is None:
+        return
+    tariffs.begin_cycle(quota)
+    for member in quota.members.values():
+        member.used_bytes = 0
+    drop_empty_extra(account)
+
+
+def forget_quota(account: Account) -> None:
+    """A new contract owes nothing to the old one; changes told go on being counted."""
+    quota = account.quota
+    if quota is None:
+        return
+    quota.meters = {}
+    quota.lifted_caps = {}
+    quota.members = {}
+    quota.uncrossed = False
+    drop_empty_extra(account)

@@ -1,0 +1,110 @@
+"""A subscriber's time zone, language and segments change.
+
+A move to another zone neither repeats nor loses what was planned by the old zone's clocks: what its
+spread had put off is sent at the move; what the new clocks have passed already, and the old ones
+had not reached, is late, and its rule's misfire policy decides; what came in the old zone does not
+come again (``Extra.moves``). The day on which the billing cycle ends stays, at the new midnight.
+"""
+
+from __future__ import annotations
+
+from streamproc.core.alerts import speakers
+from streamproc.core.alerts.message import Message
+from streamproc.core.alerts.timed_rules import message_of_due
+from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.core.schedule.calendar import (
+    MIDNIGHT,
+    known_zone,
+    local_date,
+    local_instant_ms,
+    zone,
+)
+from streamproc.core.schedule.choices import timed_rules_of
+from streamproc.core.schedule.occurrences import MANY_BUCKETS, OF_ANY_ZONE, begun, coming
+from streamproc.core.state.account import (
+    PLAN_KINDS,
+    Account,
+    Bucket,
+    Move,
+    drop_empty_extra,
+    extra_of,
+)
+from streamproc.core.state.effects import Effect, audited, cause_of, rejected
+from streamproc.core.state.events import Arrival, ProfileChanged
+
+MOVES_KEPT_MS = 3 * DAY_MS
+"""Clocks of two zones differ by 26 hours at most, and an end's date by a day more."""
+
+
+def change_profile(
+    account: Account, event: ProfileChanged, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    """Take over what the event names; a move may send reminders."""
+    name = event.time_zone
+    if isinstance(name, str) and zone(name) is None:
+        return [rejected("unknown_time_zone", "no such IANA time zone", event, arrival)]
+    cause = cause_of(event, arrival)
+    out: list[Effect] = [audited("profile_changed", event.subscriber, to_ms(event.time), cause)]
+    if isinstance(event.locale, str):
+        account.locale = event.locale
+    if isinstance(event.segments, list):
+        extra_of(account).segments = sorted(set(event.segments))
+        drop_empty_extra(account)
+    if isinstance(name, str) and name != account.time_zone:
+        now_ms = arrival.received_ms
+        out += _move(account, event.subscriber, name, now_ms, rules)
+    return out
+
+
+def _move(
+    account: Account, subscriber: str, name: str, now_ms: int, rules: Rulebook
+) -> list[Effect]:
+    out: list[Effect] = []
+    messages: list[Message] = []
+    old, new = known_zone(account.time_zone), known_zone(name)
+    for rule in _by_clocks(account, rules):
+        series = coming(rule, account, subscriber, now_ms, old)
+        for due in begun(rule, series, lambda due: due.planned_ms <= now_ms):
+            _sort(message_of_due(subscriber, due, now_ms), messages, out)
+    if messages:
+        # They speak of the account as it was in the old zone.
+        out += speakers.submit(account, subscriber, messages, now_ms, rules)
+    extra = extra_of(account)
+    kept = [move for move in extra.moves if move.until_ms > now_ms - MOVES_KEPT_MS]
+    extra.moves = [*kept, Move(account.time_zone, now_ms)]
+    account.time_zone = name
+    last_day = local_date(account.cycle_end_ms, old)
+    _move_cycle_end(account, max(now_ms, local_instant_ms(last_day, MIDNIGHT, new)))
+    messages = []
+    for rule in _by_clocks(account, rules):
+        series = coming(rule, account, subscriber, now_ms - MOVES_KEPT_MS, new)
+        passed = begun(rule, series, lambda due: due.at_ms <= now_ms)
+        for due in passed:
+            is_superseded = (
+                rule.misfire == "latest" and rule.kind not in MANY_BUCKETS and due != passed[-1]
+            )
+            _sort(message_of_due(subscriber, due, now_ms, is_superseded), messages, out)
+    if messages:
+        out += speakers.submit(account, subscriber, messages, now_ms, rules)
+    return out
+
+
+def _sort(found: Message | Effect, messages: list[Message], out: list[Effect]) -> None:
+    if isinstance(found, Message):
+        messages.append(found)
+    else:
+        out.append(found)
+
+
+def _by_clocks(account: Account, rules: Rulebook) -> list[TimedRule]:
+    """The rules whose instants depend on the zone."""
+    return [rule for rule in timed_rules_of(account, rules) if rule.kind not in OF_ANY_ZONE]
+
+
+def _move_cycle_end(account: Account, end_ms: int) -> None:
+    account.cycle_end_ms = end_ms
+    for bucket in account.buckets:
+        if bucket.kind in PLAN_KINDS:
+            bucket.expires_ms = end_ms
+    account.buckets.sort(key=Bucket.charge_order)

@@ -1,1 +1,0 @@
-"""Quota beyond buckets: prices and caps, policies, pools, roll-over, refunds."""

@@ -1,0 +1,1 @@
+"""What the operator wrote in the rules file, ready for use."""

@@ -1,0 +1,120 @@
+"""Value-added services, roaming zones and notices: what the rules file says of them."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Literal
+
+from msgspec import Struct
+
+from streamproc.core.rules.placeholders import EVERYWHERE, Kind, Vocabulary
+from streamproc.core.rules.scope import HOME_ZONE
+from streamproc.core.rules.sending import PLAIN, Policy
+
+NoticeKind = Literal[
+    "activation_welcome",
+    "subscription_question",
+    "charge_question",
+    "before_charge",
+    "service_charged",
+    "charged_in_error",
+    "service_refunded",
+    "roaming_welcome",
+    "plan_advice",
+    "command_reply",
+]
+HOME = HOME_ZONE
+"""The zone that is none."""
+
+_EVERY: Vocabulary = {**EVERYWHERE, "plan": Kind.NAME, "as_of": Kind.INSTANT}
+_SERVICE: Vocabulary = {**_EVERY, "service": Kind.NAME, "price": Kind.MONEY}
+_QUESTION: Vocabulary = {
+    **_SERVICE,
+    "number": Kind.TEXT,
+    "deadline": Kind.INSTANT,
+    "yes": Kind.TEXT,
+    "no": Kind.TEXT,
+}
+
+PLACEHOLDERS: dict[str, Vocabulary] = {
+    "activation_welcome": {
+        **_EVERY,
+        "services": Kind.NAMES,
+        "granted": Kind.BYTES,
+        "cycle_end": Kind.INSTANT,
+        "last_day": Kind.DATE,
+    },
+    "subscription_question": _QUESTION,
+    "charge_question": _QUESTION,
+    "before_charge": {**_SERVICE, "charge_date": Kind.DATE, "days": Kind.COUNT},
+    "service_charged": _SERVICE,
+    "charged_in_error": {**_SERVICE, "refund": Kind.MONEY},
+    "service_refunded": {**_SERVICE, "charged": Kind.MONEY},
+    "roaming_welcome": {
+        **_EVERY,
+        "zone": Kind.NAME,
+        "price": Kind.MONEY,
+        "unit": Kind.PRICE_UNIT,
+        "cap": Kind.MONEY,
+    },
+    "plan_advice": {
+        **_EVERY,
+        "better_plan": Kind.NAME,
+        "cost": Kind.MONEY,
+        "better_cost": Kind.MONEY,
+        "saving": Kind.MONEY,
+        "usage": Kind.BYTES,
+        "cycles": Kind.COUNT,
+    },
+}
+"""What a text of each kind of notice may name; replies have names of their own."""
+
+
+class Service(Struct, frozen=True, gc=False):
+    """A value-added service of the catalogue."""
+
+    id: str
+    names: dict[str, str]
+    """By locale; the id if there is none."""
+    price_minor: int
+    confirm_charge: bool
+    """Whether each charge needs its own confirmation, or the subscription is enough."""
+    answer_ms: int
+    """How long a question waits for its answer."""
+    wrong_charge_refund_percent: int
+    """What billing must return of a charge nobody confirmed; 200 is double."""
+
+
+class Zone(Struct, frozen=True, gc=False):
+    """A roaming zone and what ``unit_bytes`` of data cost in it."""
+
+    id: str
+    names: dict[str, str]
+    price_minor: int
+    unit_bytes: int
+
+
+class Notice(Struct, frozen=True, gc=False):
+    """One kind of notice; there is at most one of each kind."""
+
+    id: str
+    kind: NoticeKind
+    texts: dict[str, str]
+    category: str
+    mandatory: bool
+    priority: int
+    ttl_ms: int
+    at: time = time(0)
+    """Local time of day of those that wait for one."""
+    days: int = 0
+    """Before a charge; after the begin of a cycle, for plan advice."""
+    misfire_grace_ms: int = 0
+    cycles: int = 2
+    """How many whole cycles plan advice looks back."""
+    saving_minor: int = 1
+    """Least saving in all of these cycles that is worth an advice."""
+    policy: Policy = PLAIN
+
+
+AT_ONCE = frozenset({"subscription_question", "charge_question", "roaming_welcome"})
+"""Kinds that quiet hours do not hold unless the rules file says so: their time is running."""

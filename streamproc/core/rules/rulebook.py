@@ -1,0 +1,419 @@
+"""Plans, packs and alert rules: what the operator wrote in the rules file, ready for use.
+
+A :class:`Rulebook` is immutable and shared by all accounts; accounts hold only ids. Its
+``fingerprint`` changes with its content, so that cached due instants are recomputed after a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, time
+from typing import Any, Literal
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+
+from streamproc.core.instants import DAY_MS
+from streamproc.core.rules.commands import Commands
+from streamproc.core.rules.notices import Notice, Service, Zone
+from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
+from streamproc.core.rules.scope import EVERYTHING as EVERYTHING
+from streamproc.core.rules.scope import Scope as Scope
+from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, AlertPolicy, Policy
+from streamproc.core.rules.watch import (
+    NO_ALERT_RULES,
+    AlertRules,
+    CheckRule,
+    ResolvedRule,
+    WatchRule,
+    watchers_of,
+)
+from streamproc.core.rules.wording import NO_WORDING, Wording
+
+UsageKind = Literal["usage_percent", "remaining_percent", "remaining_bytes", "used_bytes"]
+TimedKind = Literal[
+    "usage_summary",
+    "cron",
+    "once",
+    "before_cycle_end",
+    "cycle_end",
+    "before_expiry",
+    "expiry",
+    "after_activation",
+]
+CalendarEvery = Literal["day", "week", "month", "month_start", "month_middle", "month_end"]
+CycleEvery = Literal["cycle_start", "cycle_middle", "cycle_end"]
+Every = CalendarEvery | CycleEvery
+Misfire = Literal["latest", "each"]
+
+
+class Allowance(Struct, frozen=True, gc=False):
+    """What a plan grants anew in each cycle."""
+
+    id: str
+    granted_bytes: int
+    """0 if it is unlimited."""
+    priority: int
+    scope: Scope = EVERYTHING
+    unlimited: bool = False
+    rollover: Rollover | None = None
+    names: dict[str, str] = {}
+    """What customers read instead of the id, by locale."""
+
+
+class Plan(Struct, frozen=True, gc=False):
+    """Allowances and prices. ``overage_price_minor`` (minor currency units) is for each begun
+    ``overage_unit_bytes`` that nothing else covers."""
+
+    id: str
+    allowances: tuple[Allowance, ...]
+    overage_price_minor: int = 0
+    overage_unit_bytes: int = 1_000_000
+    price_minor: int = 0
+    """Of one cycle."""
+    overage_tiers: tuple[Tier, ...] = ()
+    """Other prices from some overage on, ascending."""
+    cost_cap_minor: int | None = None
+    """Of the plan's own tariff."""
+    tariffs: tuple[Tariff, ...] = ()
+    """For some usage only; the first that covers it counts."""
+    policies: tuple[PolicyCounter, ...] = ()
+    names: dict[str, str] = {}
+    """What customers read instead of the id, by locale."""
+
+    @property
+    def all_tariffs(self) -> tuple[Tariff, ...]:
+        """Every tariff in order, the plan's own (id empty) last."""
+        first = Tier(0, self.overage_price_minor, self.overage_unit_bytes)
+        own = Tariff("", (first, *self.overage_tiers), EVERYTHING, self.cost_cap_minor)
+        return *self.tariffs, own
+
+
+class Pack(Struct, frozen=True, gc=False):
+    """An add-on with its own validity."""
+
+    id: str
+    granted_bytes: int
+    validity_ms: int
+    priority: int
+    scope: Scope = EVERYTHING
+    price_minor: int | None = None
+    """Of one, for texts; None: nobody said."""
+    names: dict[str, str] = {}
+    """What customers read instead of the id, by locale."""
+
+
+class UsageRule(Struct, frozen=True, gc=False):
+    """Reminds when usage crosses a threshold, each bucket by itself."""
+
+    id: str
+    kind: UsageKind
+    thresholds: tuple[int, ...]
+    bucket_kinds: frozenset[str]
+    texts: dict[str, str]
+    category: str
+    mandatory: bool
+    priority: int
+    ttl_ms: int
+    policy: Policy = PLAIN
+    buckets: frozenset[str] | None = None
+    """Allowances and packs, by id, that it is about; None: all of its kinds."""
+
+    def is_about(self, kind: str, source: str) -> bool:
+        """Whether it is about buckets of a kind and source (allowance or pack id)."""
+        return kind in self.bucket_kinds and (self.buckets is None or source in self.buckets)
+
+
+class TimedRule(Struct, frozen=True, gc=False):
+    """Reminds at instants in the subscriber's own time zone; ``core/schedule`` knows which."""
+
+    id: str
+    kind: TimedKind
+    at: time
+    texts: dict[str, str]
+    category: str
+    mandatory: bool
+    priority: int
+    ttl_ms: int
+    misfire_grace_ms: int
+    every: Every = "week"
+    day: int = 1
+    """ISO weekday (1 Monday) for weekly, day of month for monthly summaries."""
+    days_before: int = 0
+    policy: Policy = PLAIN
+    hours_after: int = 0
+    """Since the activation."""
+    cron: str = ""
+    """Five fields: minute, hour, day of month, month, day of week."""
+    on: date | None = None
+    """The day of a rule that reminds once."""
+    plans: frozenset[str] | None = None
+    """For subscribers of these plans only."""
+    segments: frozenset[str] | None = None
+    """For subscribers in one of these segments only."""
+    only_chosen: bool = False
+    """A summary for those who asked for one."""
+    misfire: Misfire = "latest"
+    """Of several occurrences that were missed: the latest alone, or each by itself."""
+    spread_after_ms: int = 0
+    """Begin of the window in which its reminders are sent, counted from their instant."""
+    spread_ms: int = 0
+    """Length of that window; 0: all at their instant."""
+    hours_before: int = 0
+    """Of ``expiry``: so long before the end; 0: at the end itself."""
+    buckets: frozenset[str] | None = None
+    """Of rules about ends: allowances and packs, by id, that it is about; None: all."""
+    bucket_kinds: frozenset[str] | None = None
+    """Of rules about ends: kinds of buckets that it is about; None: all."""
+
+    def is_about(self, kind: str, source: str) -> bool:
+        """Whether it is about buckets of a kind and source (allowance or pack id)."""
+        return (self.bucket_kinds is None or kind in self.bucket_kinds) and (
+            self.buckets is None or source in self.buckets
+        )
+
+
+class Storms(Struct, frozen=True, gc=False):
+    """How many timed reminders a partition sends, when many fall due at once."""
+
+    rate_per_second: int = 0
+    """At most, by the wall clock; 0: as fast as it can."""
+
+
+UNLIMITED = Storms()
+
+
+class TextOptions(Struct, frozen=True, gc=False):
+    """What a text has beyond its template."""
+
+    max_segments: int = 1
+    """SMS parts it may need, by a check (``texts lint``)."""
+    channels: dict[str, str] = {}
+    """Templates for channels other than SMS."""
+
+
+class CorrectionRule(Struct, frozen=True, gc=False):
+    """Follows up when usage was refunded: ``uncrossed`` only if that un-crossed a threshold."""
+
+    id: str
+    texts: dict[str, str]
+    category: str
+    mandatory: bool
+    priority: int
+    ttl_ms: int
+    when: Literal["uncrossed", "always"] = "uncrossed"
+    policy: Policy = PLAIN
+    kind: Literal["usage_corrected"] = "usage_corrected"
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """What counts as absurd, late or unknown."""
+
+    max_event_bytes: int = 1 << 40
+    max_ahead_ms: int = 5 * 60_000
+    max_age_ms: int = 40 * DAY_MS
+    dedupe_horizon_ms: int = 75 * DAY_MS
+    dedupe_max_ids: int = 16_384
+    hold_unknown_ms: int = DAY_MS
+    hold_max_events: int = 100
+    history_cycles: int = 2
+
+
+class Crossing(Struct, frozen=True, gc=False):
+    """One level of one rule on a bucket of a given size: fires at ``used_bytes`` and above."""
+
+    used_bytes: int
+    rule: UsageRule
+    value: int
+
+
+_LEVEL_CACHE_SIZE = 50_000
+DAYS_OF_DOUBT = 3
+"""What time of day, daylight saving and a zone's left-out day may make of a number of days."""
+TOPUP_PRIORITY = 90
+
+
+AnyRule = UsageRule | TimedRule | WatchRule | CheckRule | ResolvedRule | CorrectionRule
+OwnThresholds = tuple[tuple[str, tuple[int, ...]], ...]
+"""Pairs of a rule's id and a subscriber's thresholds, by which levels are looked up."""
+
+
+class Rulebook:
+    """Everything the core needs to know that is not state."""
+
+    def __init__(
+        self,
+        plans: tuple[Plan, ...],
+        packs: tuple[Pack, ...],
+        usage_rules: tuple[UsageRule, ...],
+        timed_rules: tuple[TimedRule, ...],
+        limits: Limits,
+        default_locale: str,
+        currency: str,
+        alerts: AlertPolicy = UNRESTRICTED,
+        text_options: Mapping[tuple[str, str], TextOptions] | None = None,
+        services: tuple[Service, ...] = (),
+        zones: tuple[Zone, ...] = (),
+        notices: tuple[Notice, ...] = (),
+        commands: Commands | None = None,
+        correction_rules: tuple[CorrectionRule, ...] = (),
+        storms: Storms = UNLIMITED,
+        alert_rules: AlertRules = NO_ALERT_RULES,
+        wording: Wording = NO_WORDING,
+    ) -> None:
+        self.plans = {plan.id: plan for plan in plans}
+        self.packs = {pack.id: pack for pack in packs}
+        self.usage_rules = usage_rules
+        self.timed_rules = timed_rules
+        self.correction_rules = correction_rules
+        self.limits = limits
+        self.default_locale = default_locale
+        self.currency = currency
+        self.wording = wording
+        self.alerts = alerts
+        self.storms = storms
+        self.services = {one.id: one for one in services}
+        self.zones = {one.id: one for one in zones}
+        self.notices: dict[str, Notice] = {one.kind: one for one in notices}
+        self.commands = commands
+        self.watch_rules = alert_rules.watch
+        self.watchers = watchers_of(alert_rules.watch)
+        self.check_rules = alert_rules.checks
+        self.resolved_rules = alert_rules.resolved
+        known: tuple[AnyRule | Notice, ...] = (
+            *usage_rules,
+            *alert_rules.watch,
+            *alert_rules.checks,
+            *alert_rules.resolved,
+            *timed_rules,
+            *notices,
+            *correction_rules,
+        )
+        self.categories = tuple(dict.fromkeys(one.category for one in known))
+        """What subscribers can opt out of."""
+        content = [plans, packs, usage_rules, timed_rules, limits, default_locale, alerts]
+        content += [services, zones, notices, commands, currency, correction_rules, alert_rules]
+        if wording != NO_WORDING:
+            content.append(wording)
+        self.fingerprint = crc32(msgspec.json.encode(content, order="sorted"))
+        self.tariffs = {plan.id: plan.all_tariffs for plan in plans}
+        self.policies = {plan.id: plan.policies for plan in plans if plan.policies}
+        self.free_caps = {
+            plan.id: [one.id for one in plan.all_tariffs if one.cap_minor == 0] for plan in plans
+        }
+        """Tariffs whose cap is reached from the start."""
+        self.watched_plans = frozenset(one.id for one in plans if one.tariffs or one.policies)
+        """Plans whose usage moves more than buckets: meters of tariffs, policies."""
+        # Only buckets that do not cover everything are listed; the common case is one lookup.
+        scoped: list[Pack | Allowance] = [
+            *packs,
+            *(one for plan in plans for one in plan.allowances),
+        ]
+        self.source_names = {one.id: one.names for one in scoped if one.names}
+        """By id of packs and allowances, those that have names, by locale."""
+        self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
+        self.not_home_data = frozenset(
+            name for name, scope in self.scopes.items() if not scope.is_home_data
+        )
+        """Allowances and packs, by id, that do not cover ordinary usage at home at every hour."""
+        reaching: list[UsageRule | WatchRule] = [*usage_rules, *alert_rules.watch]
+        every_rule: list[AnyRule] = [
+            *reaching,
+            *timed_rules,
+            *alert_rules.checks,
+            *alert_rules.resolved,
+            *correction_rules,
+        ]
+        self.rules_by_id = {rule.id: rule for rule in every_rule}
+        self.text_options = text_options or {}
+        """By rule and locale, where there are any."""
+        self.prepared: dict[tuple[str, str], Any] = {}
+        """What others made of these rules once, by their own keys: compiled texts."""
+        self.has_plain_usage = not (
+            self.watched_plans
+            or any(one.unlimited for plan in plans for one in plan.allowances)
+            or any(scope.hours for scope in self.scopes.values())
+        )
+        """Whether usage does nothing but fill buckets with a limit, at any time of day."""
+        followed = {name for rule in alert_rules.resolved for name in rule.of}
+        self.tracked = frozenset(
+            rule.id
+            for rule in reaching
+            if rule.policy.for_count > 1 or rule.policy.hysteresis or rule.id in followed
+        )
+        """Rules with a memory of what is reached (``Extra.alarms``)."""
+        silences = [one.days for one in alert_rules.checks if one.kind == "inactivity"]
+        self.wants_last_use = bool(silences)
+        self.surely_silent_ms = (min(silences, default=0) - DAYS_OF_DOUBT) * DAY_MS
+        """No inactivity is told earlier after a use, whatever the zone's days are like."""
+        self.created_rules = tuple(one for one in reaching if one.policy.evaluate_on_create)
+        self.has_checks = bool(alert_rules.checks or self.created_rules)
+        self._levels: dict[
+            tuple[str, str, int, OwnThresholds], tuple[tuple[int, ...], tuple[Crossing, ...]]
+        ] = {}
+
+    def speaking(self) -> Iterator[AnyRule | Notice]:
+        """All rules and notices."""
+        yield from self.rules_by_id.values()
+        yield from self.notices.values()
+
+    def levels(
+        self, kind: str, source: str, granted_bytes: int, own: OwnThresholds = ()
+    ) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:
+        """Ascending used-bytes levels of a bucket and, index by index, what each stands for.
+
+        ``own`` are a subscriber's own thresholds.
+        """
+        key = (kind, source, granted_bytes, own)
+        found = self._levels.get(key)
+        if found is None:
+            if len(self._levels) >= _LEVEL_CACHE_SIZE:
+                self._levels.clear()
+            chosen = dict(own)
+            is_endless = kind == "unlimited"
+            crossings = sorted(
+                (
+                    Crossing(level, rule, value)
+                    for rule in self.usage_rules
+                    if rule.is_about(kind, source)
+                    for value in chosen_thresholds(rule, chosen.get(rule.id))
+                    if (level := used_level(rule.kind, value, granted_bytes)) > 0
+                    # Of an unlimited bucket there is no share, and nothing is ever left.
+                    and (rule.kind == "used_bytes" if is_endless else level <= granted_bytes)
+                ),
+                key=_order,
+            )
+            found = tuple(one.used_bytes for one in crossings), tuple(crossings)
+            self._levels[key] = found
+        return found
+
+
+def _order(crossing: Crossing) -> tuple[int, str, int]:
+    """Of one rule the most urgent last, also where a small bucket has several at one level."""
+    is_left = crossing.rule.kind in ("remaining_percent", "remaining_bytes")
+    return crossing.used_bytes, crossing.rule.id, -crossing.value if is_left else crossing.value
+
+
+def used_level(kind: UsageKind, value: int, granted_bytes: int) -> int:
+    """Used bytes at which a threshold is reached.
+
+    0 or less if it holds from the start, more than is granted if it is never reached.
+    """
+    if kind == "usage_percent":
+        return -(-granted_bytes * value // 100)  # rounded up: 80 % is not reached a byte early
+    if kind == "remaining_percent":
+        return granted_bytes - granted_bytes * value // 100
+    if kind == "used_bytes":
+        return value
+    return granted_bytes - value
+
+
+def chosen_thresholds(rule: UsageRule | WatchRule, own: tuple[int, ...] | None) -> tuple[int, ...]:
+    """A rule's thresholds for a subscriber with ``own`` ones (None: has none).
+
+    They take the place of the rule's; those of a mandatory rule stay, and are joined by them.
+    """
+    if own is None:
+        return rule.thresholds
+    return tuple(sorted({*rule.thresholds, *own})) if rule.mandatory else own

@@ -1,0 +1,1 @@
+"""What is kept of a subscriber, what arrives, and what goes out."""

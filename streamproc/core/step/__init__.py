@@ -1,0 +1,1 @@
+"""One event applied to an account; time that passes for it."""

@@ -1,0 +1,106 @@
+"""Events about the account itself, each by its type."""
+
+from __future__ import annotations
+
+from streamproc.core.commands.answering import sms_received
+from streamproc.core.instants import to_ms
+from streamproc.core.life import consent, lifecycle
+from streamproc.core.life.plan_change import change_plan
+from streamproc.core.life.profile import change_profile
+from streamproc.core.notices.beginning import begin_contract
+from streamproc.core.notices.roaming import location_updated
+from streamproc.core.notices.services import end_contract, service_event
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.schedule.choices import set_preferences
+from streamproc.core.state.account import ACTIVE, Account, drop_empty_extra
+from streamproc.core.state.effects import Effect, cause_of, rejected
+from streamproc.core.state.events import (
+    AccountActivated,
+    AccountClosed,
+    Arrival,
+    CostCapLifted,
+    CostCapRestored,
+    LocationUpdated,
+    MemberJoined,
+    MemberLeft,
+    OptedIn,
+    OptedOut,
+    PlanChanged,
+    PreferencesSet,
+    ProfileChanged,
+    SmsReceived,
+    SubscriberEvent,
+    ToppedUp,
+    UsageRecorded,
+    UsageRefunded,
+)
+from streamproc.core.usage import pools
+
+MAX_PARTS = 500
+"""Buckets and categories of one account: its record must fit into a Kafka message."""
+
+
+def account_event(
+    account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    """Apply any event but usage and its refunds; the effects say what was done, or why not."""
+    if isinstance(event, AccountActivated):
+        return activate(account, event, arrival, rules)
+    if account.status != ACTIVE:
+        return [rejected("account_closed", "the account was closed", event, arrival)]
+    if to_ms(event.time) < account.activated_ms:
+        detail = "it is about an earlier contract"
+        return [rejected("before_activation", detail, event, arrival)]
+    if isinstance(event, PlanChanged | ToppedUp | OptedOut | MemberJoined) and _is_full(account):
+        detail = f"the account holds {MAX_PARTS} buckets and categories already"
+        return [rejected("account_full", detail, event, arrival)]
+    if isinstance(event, PlanChanged):
+        return change_plan(account, event, arrival, rules)
+    if isinstance(event, ToppedUp):
+        return lifecycle.top_up(account, event, arrival, rules)
+    if isinstance(event, AccountClosed):
+        cause = cause_of(event, arrival)
+        decided = end_contract(account, event.subscriber, arrival.received_ms, cause, rules)
+        closed = lifecycle.close(account, event.subscriber, to_ms(event.time), cause, rules)
+        drop_empty_extra(account)
+        return [*decided, *closed]
+    if isinstance(event, OptedOut | OptedIn):
+        return lifecycle.opt(account, event, arrival)
+    if isinstance(event, LocationUpdated):
+        return location_updated(account, event, arrival, rules)
+    if isinstance(event, SmsReceived):
+        return sms_received(account, event, arrival, rules)
+    if isinstance(event, ProfileChanged):
+        return change_profile(account, event, arrival, rules)
+    if isinstance(event, PreferencesSet):
+        return set_preferences(account, event, arrival)
+    if isinstance(event, CostCapLifted | CostCapRestored):
+        return consent.change(account, event, arrival, rules)
+    if isinstance(event, MemberJoined):
+        return pools.join(account, event, arrival)
+    if isinstance(event, MemberLeft):
+        return pools.leave(account, event, arrival)
+    if isinstance(event, UsageRecorded | UsageRefunded):  # pragma: no cover - step's own
+        raise TypeError("usage is not an account event")
+    return service_event(account, event, arrival, rules)
+
+
+def activate(
+    account: Account, event: AccountActivated, arrival: Arrival, rules: Rulebook
+) -> list[Effect]:
+    """Begin a contract, with all that comes with it."""
+    effects = lifecycle.activate(account, event, arrival, rules)
+    if not any(is_reject(effect) for effect in effects):
+        effects.extend(begin_contract(account, event, arrival, rules))
+    return effects
+
+
+def _is_full(account: Account) -> bool:
+    members = pools.member_count(account)
+    parts = len(account.buckets) + len(account.ended) + len(account.opted_out) + members
+    return parts >= MAX_PARTS
+
+
+def is_reject(effect: Effect) -> bool:
+    """Whether an effect says that the event was not applied."""
+    return type(effect).__name__ == "Rejected"

@@ -1,0 +1,100 @@
+"""Letting time pass for an account: everything that falls due, in order of its instants."""
+
+from __future__ import annotations
+
+from streamproc.core.alerts import gate, speakers
+from streamproc.core.alerts.checks import forget_forecasts
+from streamproc.core.alerts.message import Message
+from streamproc.core.alerts.misfire import message_of_late
+from streamproc.core.instants import from_ms
+from streamproc.core.life import lifecycle
+from streamproc.core.notices.timing import do_due, forget_cycle
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account
+from streamproc.core.state.decisions import balance_of, explained
+from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.step.next_due import next_due_ms, reminders_due
+from streamproc.core.usage.figures import values_of
+from streamproc.core.usage.policies import policy_changes
+
+
+def do_instant(
+    account: Account, subscriber: str, due_ms: int, wall_ms: int, rules: Rulebook
+) -> list[Effect]:
+    """Do all that falls due for an active account at one instant.
+
+    ``wall_ms`` is later than ``due_ms`` if a clock really passed while nobody worked.
+    """
+    out: list[Effect] = []
+    before = balance_of(account)
+    # A pack that arrived late may have been over by then: what that means is so as of now.
+    at_ms = max(due_ms, account.clock_ms)
+    # A reminder of this very instant speaks of the state before the cycle or pack ends.
+    told: list[Effect] = []
+    messages, untold = _timed_due(account, subscriber, due_ms, wall_ms, rules)
+    if account.extra is not None:
+        latest_ms = max(at_ms, wall_ms)
+        told.extend(speakers.release(account, subscriber, at_ms, latest_ms, rules, messages))
+    told.extend(untold)
+    if messages:
+        told.extend(speakers.submit(account, subscriber, messages, due_ms, rules, wall_ms))
+    told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
+    if rules.has_checks:
+        told.extend(speakers.at_instant(account, subscriber, due_ms, wall_ms, rules))
+    out.extend(explained(told, before, before))
+    figures = values_of(account, rules) if rules.watch_rules else []
+    ended = lifecycle.expire_buckets(account, subscriber, due_ms)
+    if due_ms >= account.cycle_end_ms:
+        ended += lifecycle.roll_cycle(account, subscriber, rules)
+        forget_forecasts(account)
+        forget_cycle(account, rules)
+    if ended and figures:  # after the new cycle's grants: they may be there instead
+        ended += speakers.after_expiry(account, subscriber, figures, at_ms, rules)
+    if account.extra is not None:
+        cause = Cause(due_time=from_ms(at_ms))
+        ended += speakers.after_change(account, subscriber, at_ms, cause, rules)
+    if ended:
+        out.extend(explained(ended, before, balance_of(account)))
+    if account.extra is not None or account.plan in rules.policies:
+        cause = Cause(due_time=from_ms(at_ms))
+        out.extend(policy_changes(account, subscriber, at_ms, cause, rules))
+    # A validity may end before the present (a late top-up); the clock never runs backwards, or
+    # reminders would be sent twice.
+    account.clock_ms = max(account.clock_ms, due_ms)
+    account.next_due_ms = next_due_ms(account, subscriber, rules)
+    return out
+
+
+def adopt_rules(account: Account, subscriber: str, now_ms: int, rules: Rulebook) -> None:
+    """Schedule an account anew after a change of rules that is in force since ``now_ms``.
+
+    What only the new rules would have asked for before is not made up for; what was due under the
+    old ones and has not been done is.
+    """
+    account.clock_ms = max(account.clock_ms, min(now_ms, account.next_due_ms - 1))
+    gate.wait_by_new_rules(account, now_ms, rules, speakers.SPEAKERS)
+    reschedule(account, subscriber, rules)
+
+
+def reschedule(account: Account, subscriber: str, rules: Rulebook) -> None:
+    """Work out anew when the account needs attention, by these rules."""
+    account.next_due_ms = next_due_ms(account, subscriber, rules)
+    account.rules_id = rules.fingerprint
+
+
+def _timed_due(
+    account: Account, subscriber: str, due_ms: int, wall_ms: int, rules: Rulebook
+) -> tuple[list[Message], list[Effect]]:
+    """The timed reminders of an instant, and why others of it are not told.
+
+    The instant may be past by the wall clock.
+    """
+    messages: list[Message] = []
+    untold: list[Effect] = []
+    for due in reminders_due(account, subscriber, due_ms, rules):
+        found = message_of_late(account, subscriber, due, wall_ms)
+        if isinstance(found, Message):
+            messages.append(found)
+        else:
+            untold.append(found)
+    return messages, untold

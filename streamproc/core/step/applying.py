@@ -1,0 +1,96 @@
+"""One event applied to an account whose due work is done."""
+
+from __future__ import annotations
+
+from streamproc.core.alerts import speakers
+from streamproc.core.alerts.correction_rules import messages_of_refund
+from streamproc.core.alerts.gate import terms_of
+from streamproc.core.alerts.losses import LESSENING, standing_of
+from streamproc.core.instants import to_ms
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import ACTIVE, Account
+from streamproc.core.state.decisions import balance_of, explained
+from streamproc.core.state.effects import Effect, audited, cause_of
+from streamproc.core.state.events import (
+    Arrival,
+    MemberJoined,
+    SubscriberEvent,
+    UsageRecorded,
+    UsageRefunded,
+)
+from streamproc.core.step.account_events import account_event, is_reject
+from streamproc.core.step.advancing import reschedule
+from streamproc.core.step.usage_event import use
+from streamproc.core.usage import dedupe
+from streamproc.core.usage.policies import policy_changes
+from streamproc.core.usage.refunds import refund
+
+
+def apply_event(
+    account: Account,
+    event: SubscriberEvent,
+    arrival: Arrival,
+    received_ms: int,
+    rules: Rulebook,
+) -> list[Effect] | tuple[Effect, ...]:
+    """Apply an event to an active or closed account; an event that counted already does nothing.
+
+    ``arrival`` bears the account's present, ``received_ms`` is when the event came in: the memory
+    of ids goes by it.
+    """
+    now_ms, limits = arrival.received_ms, rules.limits
+    key = dedupe.digest(event.source, event.id)
+    if dedupe.is_seen(account, key):
+        cause = cause_of(event, arrival)
+        return [audited("duplicate", event.subscriber, now_ms, cause)]
+    also: list[bytes] | None = None
+    if type(event) is UsageRecorded:
+        effects, counted = use(account, event, to_ms(event.time), arrival, rules)
+    else:
+        effects, also = _change(account, event, arrival, rules)
+        # Everything due up to now has been done: what the event brings with it counts from here.
+        account.clock_ms = max(account.clock_ms, now_ms)
+        counted = not any(is_reject(effect) for effect in effects)
+        reschedule(account, event.subscriber, rules)
+    lost = 0
+    for one in (key, *(also or ())) if counted else ():
+        lost += dedupe.remember(
+            account, one, received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
+        )
+    if lost:
+        cause = cause_of(event, arrival)
+        told = audited("dedupe_shortened", event.subscriber, now_ms, cause, forgotten_ids=lost)
+        return [told, *effects]
+    return effects
+
+
+def _change(
+    account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
+) -> tuple[list[Effect], list[bytes] | None]:
+    """Any event but usage; returns ids to remember beside the event's own, too."""
+    now_ms, subscriber = arrival.received_ms, event.subscriber
+    cause = cause_of(event, arrival)
+    before, terms, standing = balance_of(account), terms_of(account), None
+    also: list[bytes] | None = None
+    if type(event) is UsageRefunded:
+        effects, also = refund(account, event, arrival, rules)
+        if event.notify and account.status == ACTIVE:
+            # What an earlier contract is given back is no news of this one.
+            is_applied = also is not None and to_ms(event.time) >= account.activated_ms
+            messages = messages_of_refund(
+                account, event, now_ms, cause, rules, is_applied=is_applied
+            )
+            effects.extend(speakers.submit(account, subscriber, messages, now_ms, rules))
+    else:
+        standing = standing_of(account, rules) if isinstance(event, LESSENING) else None
+        effects = account_event(account, event, arrival, rules)
+    if account.extra is not None:
+        effects += speakers.after_change(account, subscriber, now_ms, cause, rules)
+    if standing is not None:
+        member = event.member if isinstance(event, MemberJoined) else ""
+        effects += speakers.after_loss(account, subscriber, standing, now_ms, cause, rules, member)
+    if account.status == ACTIVE and account.extra is not None and terms_of(account) != terms:
+        effects += speakers.look_again(account, subscriber, now_ms, cause, rules)
+    effects = explained(effects, before, balance_of(account))
+    effects.extend(policy_changes(account, subscriber, now_ms, cause, rules))
+    return effects, also

@@ -1,0 +1,240 @@
+"""The heart: ``step`` applies one event, ``advance`` lets time pass. Both are total and pure.
+
+Bad, late or duplicate input is an effect with a reason, never an exception. What falls due before
+an event arrived is done before the event is applied, so the outcome does not depend on whether the
+worker's timer or the event came first.
+
+The present is what the clock of arrivals says. An event whose own time lies ahead of it brings
+nothing forward: if something falls due until then, or if it sets an instant from which something
+is valid, it waits for its time (:func:`_hold`), and time lets go of it.
+"""
+
+from __future__ import annotations
+
+from streamproc.core.instants import to_ms
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import ACTIVE, HELD, Account, Held
+from streamproc.core.state.decisions import balance_of, explained
+from streamproc.core.state.effects import Effect, audited, cause_of, rejected
+from streamproc.core.state.events import (
+    AccountActivated,
+    AccountClosed,
+    Arrival,
+    PlanChanged,
+    SubscriberEvent,
+    ToppedUp,
+)
+from streamproc.core.step.account_events import activate
+from streamproc.core.step.advancing import adopt_rules, do_instant, reschedule
+from streamproc.core.step.applying import apply_event
+from streamproc.core.step.next_due import forgotten_ms, let_go_ms, next_due_ms
+from streamproc.core.usage import dedupe
+from streamproc.core.usage.policies import policy_changes
+
+Step = tuple[Account | None, "list[Effect] | tuple[Effect, ...]"]
+
+_SETTING = (AccountActivated, PlanChanged, ToppedUp, AccountClosed)
+"""Events whose time is one from which, or until which, something is valid."""
+
+
+def step(
+    account: Account | None, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
+) -> Step:
+    """Apply an event to its subscriber's account, which this call takes over.
+
+    Returns the account to keep (None: nothing is known of the subscriber any more) and effects in
+    the order in which they happened.
+    """
+    limits = rules.limits
+    received_ms = arrival.received_ms
+    time_ms = to_ms(event.time)
+    if time_ms > received_ms + limits.max_ahead_ms:
+        detail = f"event time is {time_ms - received_ms} ms after its arrival"
+        return account, [rejected("time_in_future", detail, event, arrival)]
+    if time_ms < received_ms - limits.max_age_ms:
+        detail = f"event time is {received_ms - time_ms} ms before its arrival"
+        return account, [rejected("time_in_past", detail, event, arrival)]
+
+    out: list[Effect] = []
+    if account is not None:
+        if account.rules_id != rules.fingerprint:
+            adopt_rules(account, event.subscriber, received_ms, rules)
+        if received_ms >= account.next_due_ms:
+            account, out = advance(account, event.subscriber, received_ms, rules)
+    if account is None or account.status == HELD:
+        return _hold_or_begin(account, event, arrival, rules, out)
+    if account.clock_ms > received_ms:  # a timer was there first
+        arrival = _at(arrival, account.clock_ms)
+    if time_ms > arrival.received_ms and (
+        isinstance(event, _SETTING) or _is_due_by(account, event.subscriber, time_ms, rules)
+    ):
+        out.append(_hold_known(account, event, arrival, received_ms, rules))
+        return account, out
+    effects = apply_event(account, event, arrival, received_ms, rules)
+    if not out:
+        return account, effects
+    out.extend(effects)
+    return account, out
+
+
+def advance(
+    account: Account,
+    subscriber: str,
+    now_ms: int,
+    rules: Rulebook,
+    *,
+    lateness_counts: bool = False,
+) -> tuple[Account | None, list[Effect]]:
+    """Do everything that falls due up to and including ``now_ms``, in order of its instants.
+
+    ``lateness_counts`` is for a clock that really passed while nobody worked: reminders later than
+    their rule's misfire grace are then audited as missed. Time that passes between two records of
+    the log is never late, so a replay decides as the first run did (law 5).
+    """
+    out: list[Effect] = []
+    if account.rules_id != rules.fingerprint:
+        adopt_rules(account, subscriber, now_ms, rules)
+    current: Account | None = account
+    while current is not None and (due_ms := current.next_due_ms) <= now_ms:
+        if current.status == HELD:
+            current = _let_go(current, subscriber, due_ms, rules, out)
+            continue
+        if current.status == ACTIVE:
+            wall_ms = now_ms if lateness_counts else due_ms
+            out.extend(do_instant(current, subscriber, due_ms, wall_ms, rules))
+        elif due_ms >= forgotten_ms(current, rules):
+            current = _of_held(current.held, subscriber, rules)
+            continue
+        _apply_ready(current, subscriber, due_ms, rules, out)
+    return current, out
+
+
+def _is_due_by(account: Account, subscriber: str, time_ms: int, rules: Rulebook) -> bool:
+    """Whether anything falls due until then. What an account says may be too early."""
+    return time_ms >= account.next_due_ms and time_ms >= next_due_ms(account, subscriber, rules)
+
+
+def _hold_known(
+    account: Account,
+    event: SubscriberEvent,
+    arrival: Arrival,
+    received_ms: int,
+    rules: Rulebook,
+) -> Effect:
+    """Let an event wait for its own time, or say why it does not."""
+    cause, now_ms = cause_of(event, arrival), arrival.received_ms
+    if dedupe.is_seen(account, dedupe.digest(event.source, event.id)):
+        return audited("duplicate", event.subscriber, now_ms, cause)
+    most = rules.limits.hold_max_events
+    if len(account.held) >= most:
+        detail = f"already {most} events of this subscriber wait for their time"
+        return rejected("time_in_future", detail, event, arrival)
+    time_ms = to_ms(event.time)
+    account.held.append(Held(event, _at(arrival, received_ms)))
+    account.next_due_ms = min(account.next_due_ms, time_ms)
+    return audited("held", event.subscriber, now_ms, cause, until_ms=time_ms)
+
+
+def _apply_ready(
+    account: Account, subscriber: str, due_ms: int, rules: Rulebook, out: list[Effect]
+) -> None:
+    """Apply the events that waited for this instant, as if they came in now."""
+    if not account.held:
+        return
+    ready = [one for one in account.held if to_ms(one.event.time) <= due_ms]
+    if not ready:
+        return
+    account.held = [one for one in account.held if to_ms(one.event.time) > due_ms]
+    for event, arrival in ((one.event, one.arrival) for one in ready):
+        present_ms = max(due_ms, account.clock_ms)
+        out.extend(apply_event(account, event, _at(arrival, present_ms), due_ms, rules))
+    reschedule(account, subscriber, rules)
+
+
+def _let_go(
+    account: Account, subscriber: str, due_ms: int, rules: Rulebook, out: list[Effect]
+) -> Account | None:
+    """Of an unknown subscriber: begin with an activation whose time has come, reject what has
+    waited long enough for one."""
+    for held in account.held:
+        if let_go_ms(held, rules) > due_ms:
+            continue
+        account.held = [one for one in account.held if one is not held]
+        event = held.event
+        if isinstance(event, AccountActivated):
+            begun, effects = _begin(account, event, _at(held.arrival, due_ms), rules)
+            out.extend(effects)
+            return begun
+        detail = "no activation arrived while the event was held"
+        out.append(rejected("unknown_subscriber", detail, event, held.arrival))
+    return _of_held(account.held, subscriber, rules)
+
+
+def _of_held(held: list[Held], subscriber: str, rules: Rulebook) -> Account | None:
+    """All that is known of a subscriber without contract: events that wait, or nothing."""
+    if not held:
+        return None
+    account = Account(held=held)
+    reschedule(account, subscriber, rules)
+    return account
+
+
+def _hold_or_begin(
+    account: Account | None,
+    event: SubscriberEvent,
+    arrival: Arrival,
+    rules: Rulebook,
+    out: list[Effect],
+) -> Step:
+    """An unknown subscriber: begin with an activation, hold anything else for a while."""
+    limits = rules.limits
+    is_begin = isinstance(event, AccountActivated)
+    if isinstance(event, AccountActivated) and to_ms(event.time) <= arrival.received_ms:
+        begun, effects = _begin(account, event, arrival, rules)
+        out.extend(effects)
+        return begun, out
+    reason = "time_in_future" if is_begin else "unknown_subscriber"
+    if limits.hold_unknown_ms == 0 and not is_begin:
+        out.append(rejected(reason, "never activated", event, arrival))
+        return account, out
+    account = account or Account()
+    if len(account.held) >= limits.hold_max_events:
+        detail = f"already {limits.hold_max_events} events held for this subscriber"
+        out.append(rejected(reason, detail, event, arrival))
+        return account, out
+    account.held.append(Held(event, arrival))
+    reschedule(account, event.subscriber, rules)
+    told = audited("held", event.subscriber, arrival.received_ms, cause_of(event, arrival))
+    if is_begin:
+        told.figures["until_ms"] = to_ms(event.time)
+    out.append(told)
+    return account, out
+
+
+def _begin(
+    account: Account | None, event: AccountActivated, arrival: Arrival, rules: Rulebook
+) -> tuple[Account | None, list[Effect]]:
+    """Begin the first contract that is known; what was held for it follows."""
+    fresh, limits = Account(), rules.limits
+    held = account.held if account is not None else []
+    before = balance_of(fresh)
+    out = explained(activate(fresh, event, arrival, rules), before, balance_of(fresh))
+    if fresh.status != ACTIVE:
+        return _of_held(held, event.subscriber, rules), out
+    now_ms, cause = arrival.received_ms, cause_of(event, arrival)
+    out.extend(policy_changes(fresh, event.subscriber, now_ms, cause, rules))
+    key = dedupe.digest(event.source, event.id)
+    dedupe.remember(fresh, key, now_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids)
+    reschedule(fresh, event.subscriber, rules)
+    current: Account | None = fresh
+    for one in held:
+        current, released = step(current, one.event, one.arrival, rules)
+        out.extend(released)
+    return current, out
+
+
+def _at(arrival: Arrival, now_ms: int) -> Arrival:
+    """The same record, as if it had come in at an instant."""
+    if arrival.received_ms == now_ms:
+        return arrival
+    return Arrival(now_ms, arrival.topic, arrival.partition, arrival.offset)

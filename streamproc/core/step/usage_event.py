@@ -1,0 +1,153 @@
+"""Usage: charged, and what there is to say of it."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from streamproc.core.alerts import speakers
+from streamproc.core.alerts.alarms import are_at_rest
+from streamproc.core.alerts.checks import note_use
+from streamproc.core.alerts.usage_rules import edges_of_crossed
+from streamproc.core.alerts.watch_rules import edges_of_usage, values_before
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import CLOSED, Account, Bucket, ClosedCycle
+from streamproc.core.state.decisions import balance_before, balance_of, explained
+from streamproc.core.state.effects import Cause, Effect, audited, cause_of, rejected
+from streamproc.core.state.events import Arrival, UsageRecorded
+from streamproc.core.usage.charging import charge, charge_late
+from streamproc.core.usage.closed_cycles import charge_closed_cycle, closed_cycle
+from streamproc.core.usage.meters import after_usage
+from streamproc.core.usage.periods import leave_out
+from streamproc.core.usage.policies import policies_differ
+from streamproc.core.usage.tariffs import book_overage
+
+NOTHING: tuple[Effect, ...] = ()
+
+
+def use(
+    account: Account, event: UsageRecorded, time_ms: int, arrival: Arrival, rules: Rulebook
+) -> tuple[list[Effect] | tuple[Effect, ...], bool]:
+    """Charge usage; the flag says whether it counted (and its id must be remembered)."""
+    used_bytes = event.used_bytes
+    if used_bytes > rules.limits.max_event_bytes:
+        detail = f"more than {rules.limits.max_event_bytes} bytes in one event"
+        return [rejected("absurd_bytes", detail, event, arrival)], False
+    cycle: ClosedCycle | None = None
+    if (
+        account.status == CLOSED
+        or time_ms < account.cycle_start_ms
+        or time_ms < account.activated_ms
+    ):
+        cycle = closed_cycle(account, time_ms)
+        if cycle is None or account.status == CLOSED or time_ms < account.activated_ms:
+            return _usage_of_an_earlier_contract(account, cycle, event, time_ms, arrival, rules)
+    account.charged_bytes += used_bytes
+    figures = values_before(account, time_ms, rules) if rules.watch_rules else []
+    if rules.wants_last_use:
+        note_use(account, time_ms, rules)
+    granted_before, used_before, overage_before = 0, 0, account.overage_bytes
+    for bucket in account.buckets:  # all that an event without effects pays for explanations
+        granted_before += bucket.granted_bytes
+        used_before += bucket.used_bytes
+    taken: list[tuple[Bucket, int]] = []
+    if cycle is not None:
+        crossed = charge_closed_cycle(account, cycle, event, time_ms, rules)
+    elif account.ended:
+        crossed, taken = charge_late(
+            account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
+        )
+    else:
+        crossed = charge(
+            account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
+        )
+    is_watched = cycle is None and event.member is not UNSET
+    if account.extra is not None or account.plan in rules.watched_plans:
+        overage_bytes = account.overage_bytes - overage_before
+        if overage_bytes:
+            book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
+        is_watched = is_watched or policies_differ(account, rules)
+    # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
+    as_of_ms = arrival.received_ms
+    edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
+    has_alarms = account.extra is not None and bool(account.extra.alarms)
+    is_usual = crossed is None and not (taken or edges or is_watched or cycle)
+    if is_usual and (not has_alarms or are_at_rest(account, as_of_ms, rules)):
+        return NOTHING, True
+    cause = cause_of(event, arrival)
+    out = _late(event, arrival, cause, cycle, taken)
+    told: list[Effect] = []
+    if is_watched:
+        told, of_cap = after_usage(
+            account, event, as_of_ms, cause, rules, is_of_cycle=cycle is None
+        )
+        crossed = [*(crossed or ()), *of_cap] or None
+    if crossed is not None or edges or has_alarms:
+        out += speakers.after_usage(
+            account,
+            event.subscriber,
+            [*edges_of_crossed(crossed or []), *edges],
+            figures,
+            as_of_ms,
+            cause,
+            rules,
+            event.member if isinstance(event.member, str) else "",
+            is_of_cycle=cycle is None,
+        )
+    out.extend(told)
+    if not out:
+        return NOTHING, True
+    after = balance_of(account)
+    before = balance_before(after, granted_before, used_before, overage_before)
+    return explained(out, before, after), True
+
+
+def _late(
+    event: UsageRecorded,
+    arrival: Arrival,
+    cause: Cause,
+    cycle: ClosedCycle | None,
+    taken: list[tuple[Bucket, int]],
+) -> list[Effect]:
+    """What the audit says of late usage: of a closed cycle, or what ended buckets took."""
+    at_ms = arrival.received_ms
+    if cycle is not None:
+        return [
+            audited(
+                "late_usage",
+                event.subscriber,
+                at_ms,
+                cause,
+                used_bytes=event.used_bytes,
+                cycle_start_ms=cycle.start_ms,
+                cycle_overage_bytes=cycle.overage_bytes,
+            )
+        ]
+    return [
+        audited(
+            "late_usage", event.subscriber, at_ms, cause, bucket=bucket.id, used_bytes=taken_bytes
+        )
+        for bucket, taken_bytes in taken
+    ]
+
+
+def _usage_of_an_earlier_contract(
+    account: Account,
+    cycle: ClosedCycle | None,
+    event: UsageRecorded,
+    time_ms: int,
+    arrival: Arrival,
+    rules: Rulebook,
+) -> tuple[list[Effect], bool]:
+    """Usage of a contract that is over corrects its history; nobody is told (law 11)."""
+    if account.status == CLOSED and time_ms >= account.closed_ms:
+        return [rejected("account_closed", "the account was closed", event, arrival)], False
+    if cycle is None:
+        if time_ms < account.activated_ms:
+            return [rejected("before_activation", "usage before activation", event, arrival)], False
+        detail = "its billing cycle is no longer kept"
+        return [rejected("cycle_forgotten", detail, event, arrival)], False
+    account.charged_bytes += event.used_bytes
+    if time_ms < account.activated_ms:
+        leave_out(account, event.used_bytes)
+    charge_closed_cycle(account, cycle, event, time_ms, rules)
+    return _late(event, arrival, cause_of(event, arrival), cycle, []), True

@@ -1,0 +1,98 @@
+"""A notice or a reply as a record: text, figures, id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from streamproc.core.rules.commands import REPLIES
+from streamproc.core.rules.notices import PLACEHOLDERS, Notice, Service, Zone
+from streamproc.core.rules.placeholders import Vocabulary
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.state.account import Account, Bucket
+from streamproc.core.state.effects import Cause, Reminder
+from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.locales import best_locale
+from streamproc.core.texts.naming import name_in, plan_name
+from streamproc.core.texts.reminding import last_day_before, local_end, worded
+from streamproc.core.usage.home_data import home_data_of
+
+
+def message(  # every argument is a different fact of the message
+    account: Account,
+    subscriber: str,
+    notice: Notice,
+    values: Mapping[str, Any],
+    buckets: list[Bucket],
+    arming: str,
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> Reminder:
+    """A text in the subscriber's language with ``values`` for its placeholders, raw.
+
+    ``arming`` and ``cycle_start_ms`` (of the reason, which may be earlier) make its id.
+    """
+    template = text_of(owner_of(notice), notice.texts, vocabulary_of(notice), account.locale, rules)
+    cycle_end = local_end(account.cycle_end_ms, account)
+    figures = SimpleNamespace(
+        plan=plan_name(account.plan, account.locale, rules),
+        as_of=local_minute(as_of_ms, account.time_zone),
+        cycle_end=cycle_end,
+        last_day=last_day_before(cycle_end),
+    )
+    figures.__dict__.update(values)
+    return worded(
+        account,
+        subscriber,
+        notice,
+        template,
+        figures,
+        buckets,
+        home_data_of(buckets, rules),
+        None,
+        arming,
+        cycle_start_ms,
+        as_of_ms,
+        cause,
+    )
+
+
+def owner_of(notice: Notice) -> str:
+    """What the texts of a notice or a reply are known by; no rule can have that id."""
+    return f"{notice.kind} {notice.id}"
+
+
+def vocabulary_of(notice: Notice) -> Vocabulary:
+    """What the texts of a notice or a reply may name."""
+    if notice.kind == "command_reply":
+        replies: Mapping[Any, Vocabulary] = REPLIES
+        return replies[notice.id]
+    return PLACEHOLDERS[notice.kind]
+
+
+def name_of(item: Service | Zone | None, unknown: str, account: Account, rules: Rulebook) -> str:
+    """What a service or zone is called in the subscriber's language; its id if it has no name."""
+    return name_in(item.names if item else None, unknown, account.locale, rules)
+
+
+def shown_keyword(action: str, account: Account, rules: Rulebook) -> str:
+    """The keyword of an action that texts in the subscriber's language name; empty if none is."""
+    return keyword_in(action, account.locale, rules)
+
+
+def keyword_in(action: str, wanted: str, rules: Rulebook) -> str:
+    """The same for readers of a locale."""
+    commands = rules.commands
+    if commands is None:
+        return ""
+    keywords = commands.keywords[action]
+    if commands.shown:
+        locale = best_locale(commands.shown, wanted, rules.default_locale)
+        shown = commands.shown[locale].get(action)
+        if shown in keywords:
+            return shown
+    return keywords[0]

@@ -1,0 +1,384 @@
+"""The reminder itself: id, figures and text, as of an instant."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from streamproc.core.instants import DAY_MINUTES, NEVER_MS, coarse_from_ms, from_ms
+from streamproc.core.rules.notices import Notice
+from streamproc.core.rules.placeholders import REMINDER
+from streamproc.core.rules.plan_terms import Tier
+from streamproc.core.rules.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
+from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP
+from streamproc.core.rules.watch import WatchRule
+from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.state.account import Account, Bucket, totals
+from streamproc.core.state.effects import (
+    BucketFigures,
+    Cause,
+    Effect,
+    Reminder,
+    Threshold,
+    record_id,
+)
+from streamproc.core.texts.catalogue import formats_under, text_of
+from streamproc.core.texts.formats import NEVER, Formats
+from streamproc.core.texts.naming import bucket_name
+from streamproc.core.texts.segments import segments
+from streamproc.core.texts.template import Text
+from streamproc.core.usage.figures import cap_minor, spend_minor
+from streamproc.core.usage.home_data import (
+    Shown,
+    alike,
+    home_data_of,
+    is_endless,
+    percent_used,
+    shown,
+)
+from streamproc.core.usage.periods import PERIODIC_KINDS, used_in_period
+from streamproc.core.usage.tariffs import next_tier, tariff_beyond, tariff_of
+
+
+def remind(  # every argument is a different fact of the message
+    account: Account,
+    subscriber: str,
+    rule: AnyRule,
+    buckets: list[Bucket],
+    subject: Bucket | None,
+    threshold: Threshold | None,
+    arming: str,
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+    to: list[str],
+    runs_out_ms: int | None = None,
+    of_cycle: list[Bucket] | None = None,
+    present: Account | None = None,
+) -> list[Effect]:
+    """The message of a rule about buckets, with figures as of an instant, to each recipient.
+
+    ``subject`` is the bucket that the text speaks of, and with it of those of ``buckets`` that
+    cover the same usage; None: of the home data among them. ``arming`` and ``cycle_start_ms`` (of
+    the reason, which may be earlier than the message) make its id. Of recipients ``to`` empty text
+    is the account's own number. Of an account as it was at the end of a cycle, ``of_cycle`` are
+    that cycle's allowances, which the figures are of, and ``present`` is the account as it is now.
+    The usage of a period is that of the first recipient.
+    """
+    listed = buckets if of_cycle is None else of_cycle
+    summed = home_data_of(listed, rules)
+    if subject is not None or (of_cycle and not summed):
+        summed = alike(listed, subject or listed[0], rules)
+    text = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
+    figures = _Figures(
+        rule,
+        account,
+        listed,
+        summed if of_cycle is None else buckets,
+        text.locale,
+        subject,
+        threshold,
+        as_of_ms,
+        shown(summed),
+        rules,
+        runs_out_ms,
+        present or account,
+        to[0],
+    )
+    reminder = worded(
+        account,
+        subscriber,
+        rule,
+        text,
+        figures,
+        buckets,
+        summed,
+        threshold,
+        arming,
+        cycle_start_ms,
+        as_of_ms,
+        cause,
+        UNSET if runs_out_ms is None else from_ms(runs_out_ms),
+    )
+    return [
+        replace(
+            reminder,
+            id=reminder_id(subscriber, rule.id, cycle_start_ms, f"{arming}>{one}"),
+            recipient=one,
+        )
+        if one
+        else reminder
+        for one in to
+    ]
+
+
+def worded(  # every argument is a different fact of the message
+    account: Account,
+    subscriber: str,
+    rule: AnyRule | Notice,
+    template: Text,
+    figures: Any,
+    buckets: list[Bucket],
+    summed: list[Bucket],
+    threshold: Threshold | None,
+    arming: str,
+    cycle_start_ms: int,
+    as_of_ms: int,
+    cause: Cause,
+    runs_out_time: datetime | UnsetType = UNSET,
+) -> Reminder:
+    """A message in the words of a template, which are filled with ``figures``.
+
+    ``buckets`` are those that the record lists, ``summed`` those whose sums it has.
+    """
+    text = template.render(figures)
+    encoding, parts = segments(text)
+    as_of = from_ms(as_of_ms)
+    granted_bytes, used_bytes, remaining_bytes = totals(summed)
+    # By position, which is much faster; in the order of the type's fields.
+    return Reminder(
+        reminder_id(subscriber, rule.id, cycle_start_ms, arming),
+        rule.kind,
+        rule.id,
+        subscriber,
+        [bucket_figures(bucket) for bucket in buckets],
+        threshold,
+        coarse_from_ms(account.cycle_start_ms),
+        coarse_from_ms(account.cycle_end_ms),
+        used_bytes,
+        granted_bytes,
+        remaining_bytes,
+        account.overage_bytes,
+        as_of,
+        template.locale,
+        text,
+        encoding,
+        parts,
+        rule.category,
+        rule.priority,
+        rule.mandatory,
+        as_of,
+        as_of + _lifetime(rule.ttl_ms),
+        cause,
+        channel_texts=template.render_channels(figures),
+        severity=rule.policy.severity,
+        runs_out_time=runs_out_time,
+        unlimited=is_endless(summed) or UNSET,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _lifetime(ttl_ms: int) -> timedelta:
+    """Adding it is much faster than making an instant."""
+    return timedelta(milliseconds=ttl_ms)
+
+
+_UNITS: Final = {
+    "usage_percent": "percent",
+    "remaining_percent": "percent_remaining",
+    "remaining_bytes": "bytes",
+    "used_bytes": "bytes_used",
+    "every_bytes": "bytes_used",
+    "spend_amount": "minor_units",
+    "spend_percent": "percent_of_cap",
+    "velocity": "bytes_in_window",
+    "anomaly": "percent_of_usual",
+}
+
+
+def threshold_of(rule: UsageRule | WatchRule, value: int) -> Threshold | None:
+    """A rule's threshold with its unit; None if the rule has none."""
+    unit = _UNITS.get(rule.kind)
+    return Threshold(unit, value) if unit else None
+
+
+def reminder_id(subscriber: str, rule: str, cycle_start_ms: int, arming: str) -> str:
+    """The id of a reminder, or of anything else that is told once for a reason."""
+    return record_id(subscriber, rule, str(cycle_start_ms), arming)
+
+
+def bucket_figures(bucket: Bucket) -> BucketFigures:
+    """A bucket as the reminder's reader sees it."""
+    granted_bytes, used_bytes = bucket.granted_bytes, bucket.used_bytes
+    return BucketFigures(
+        bucket.id,
+        bucket.kind,
+        granted_bytes,
+        used_bytes,
+        granted_bytes - used_bytes - bucket.expired_bytes - bucket.rolled_over_bytes,
+        None if bucket.expires_ms >= NEVER_MS else coarse_from_ms(bucket.expires_ms),
+    )
+
+
+class _Figures:
+    """What the texts of rules speak of (``texts.vocabulary.REMINDER``), worked out when asked."""
+
+    __slots__ = (
+        *("_account", "_as_of_ms", "_listed", "_locale", "_named", "_present", "_rule", "_rules"),
+        *("_runs_out_ms", "_subject", "_to"),
+        *("granted", "overage", "remaining", "threshold", "used"),
+    )
+
+    def __init__(
+        self,
+        rule: AnyRule,
+        account: Account,
+        listed: list[Bucket],
+        named: list[Bucket],
+        locale: str,
+        subject: Bucket | None,
+        threshold: Threshold | None,
+        as_of_ms: int,
+        shown_bytes: Shown,
+        rules: Rulebook,
+        runs_out_ms: int | None,
+        present: Account,
+        to: str,
+    ) -> None:
+        self._rule = rule
+        self._rules = rules
+        self._runs_out_ms = runs_out_ms
+        self._account = account
+        self._present = present
+        self._to = to
+        self._subject = subject
+        self._as_of_ms = as_of_ms
+        self._listed = listed
+        self._named = named
+        self._locale = locale
+        self.granted, self.used, self.remaining = shown_bytes
+        self.overage = account.overage_bytes
+        self.threshold = threshold
+
+    @property
+    def bucket(self) -> list[str]:
+        locale, rules = self._account.locale, self._rules
+        names = [bucket_name(bucket, locale, rules) for bucket in self._named]
+        # Of a whole account: packs bought twice have one name.
+        return list(dict.fromkeys(names)) if self._subject is None else names
+
+    @property
+    def buckets(self) -> str:
+        rules = self._rules
+        written = formats_under(self._locale, rules)
+        listed = each_bucket(self._listed, self._account, self._as_of_ms, written, rules)
+        return written.clauses(listed) or NEVER
+
+    @property
+    def percent(self) -> int | None:
+        return percent_used(self.granted, self.used)
+
+    @property
+    def as_of(self) -> int:
+        return local_minute(self._as_of_ms, self._account.time_zone)
+
+    @property
+    def cycle_end(self) -> int | None:
+        return local_end(self._account.cycle_end_ms, self._account)
+
+    @property
+    def expires(self) -> int | None:
+        subject, account = self._subject, self._account
+        return local_end(subject.expires_ms if subject else account.cycle_end_ms, account)
+
+    @property
+    def last_day(self) -> int | None:
+        return last_day_before(self.expires)
+
+    @property
+    def days(self) -> int | None:
+        """To the end that is told of; a message that waited is told with fewer of them."""
+        rule, end = self._rule, self.expires
+        if end is None or not isinstance(rule, TimedRule):
+            return None
+        return end // DAY_MINUTES - self.as_of // DAY_MINUTES
+
+    @property
+    def spend(self) -> int:
+        rule = self._rule
+        if rule.kind == "cycle_end":  # priced when it closed, by the plan that it had then
+            return self._account.history[-1].spend_minor
+        tariff = rule.tariff if isinstance(rule, WatchRule) else None
+        return spend_minor(self._account, tariff, self._rules)
+
+    @property
+    def cap(self) -> int | None:
+        rule = self._rule
+        return cap_minor(self._account, rule, self._rules) if isinstance(rule, WatchRule) else None
+
+    @property
+    def price(self) -> int:
+        tier = self._tier
+        return tier.price_minor if tier else 0
+
+    @property
+    def price_unit(self) -> int:
+        tier = self._tier
+        return tier.unit_bytes if tier else 1
+
+    @property
+    def pack_price(self) -> int | None:
+        pack = self._rules.packs.get(self._subject.source) if self._subject else None
+        return pack.price_minor if pack else None
+
+    @property
+    def _tier(self) -> Tier | None:
+        """What overage costs from here on: under the rule's tariff, or that for what the bucket
+        covers, or that for ordinary usage at home."""
+        rule, subject, account, rules = self._rule, self._subject, self._present, self._rules
+        if isinstance(rule, WatchRule) and (
+            rule.tariff is not None or rule.kind == "overage_started"
+        ):
+            tariff = rule.tariff or ""
+        elif subject is not None:
+            tariff = tariff_beyond(account, subject.source, rules)
+        else:
+            tariff = tariff_of(account, ORDINARY_RATING_GROUP, HOME_ZONE, rules)
+        return next_tier(account, tariff, rules)
+
+    @property
+    def period_used(self) -> int:
+        rule = self._rule
+        if not isinstance(rule, TimedRule) or rule.kind not in PERIODIC_KINDS:
+            return 0
+        return used_in_period(self._account, rule, self._to)
+
+    @property
+    def runs_out(self) -> int | None:
+        end_ms = self._runs_out_ms
+        return None if end_ms is None else local_end(end_ms, self._account)
+
+
+def each_bucket(
+    buckets: list[Bucket], account: Account, as_of_ms: int, written: Formats, rules: Rulebook
+) -> list[str]:
+    """Each bucket with what is left of it by itself, and its end if that is not the cycle's."""
+    found = []
+    for bucket in buckets:
+        _, _, remaining = shown([bucket])
+        name = written.name(bucket_name(bucket, account.locale, rules))
+        left = f"{name} {written.bytes(remaining)}"
+        end = local_end(bucket.expires_ms, account)
+        if end is not None and bucket.expires_ms != account.cycle_end_ms:
+            now = local_minute(as_of_ms, account.time_zone)
+            left += written.bracketed(written.end(end, now))
+        found.append(left)
+    return found
+
+
+def local_end(instant_ms: int, account: Account) -> int | None:
+    """Local minute of an end; None if it never comes."""
+    return None if instant_ms >= NEVER_MS else local_minute(instant_ms, account.time_zone)
+
+
+def last_day_before(local_end_minute: int | None) -> int | None:
+    """The last local day that is over by an end: of the 1st at 00:00 and at 08:00 the day before.
+
+    None for an end that never comes.
+    """
+    return None if local_end_minute is None else local_end_minute // DAY_MINUTES - 1

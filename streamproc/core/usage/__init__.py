@@ -1,0 +1,1 @@
+"""Usage: charged to buckets, priced, counted once, taken back, summed up."""

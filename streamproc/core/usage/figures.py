@@ -1,0 +1,164 @@
+"""Figures of an account that watch rules compare with their thresholds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.watch import VELOCITY_SLOTS, Figure, WatchRule, figure_of
+from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, extra_of
+from streamproc.core.usage import tariffs
+
+
+def spend_minor(account: Account, tariff: str | None, rules: Rulebook) -> int:
+    """What the cycle's overage costs so far, under one tariff or (None) under all."""
+    if tariff is None:
+        return tariffs.spend_minor(account, rules)
+    if tariffs.is_free(account):
+        return 0
+    spends = tariffs.spend_by_tariff(account, rules)
+    return sum(one.spend_minor for one in spends if one.tariff == tariff)
+
+
+ENDLESS_BYTES: Final = 1 << 62
+"""What is left of an unlimited allowance: it is never used up."""
+
+
+def remaining_bytes(account: Account) -> int:
+    """What is left in all buckets together."""
+    return left_and_used(account)[0]
+
+
+def left_and_used(account: Account) -> tuple[int, int]:
+    """What is left in all buckets together, and the cycle's usage as its history will have it.
+
+    That is of the plan's allowances, and beyond; packs and top-ups do not count: they span cycles.
+    """
+    left_bytes, used_bytes = 0, account.overage_bytes
+    for bucket in account.buckets:  # with every usage, twice: in one pass, and written out
+        used = bucket.used_bytes
+        kind = bucket.kind
+        if kind == UNLIMITED:
+            left_bytes += ENDLESS_BYTES
+        else:
+            left_bytes += (
+                bucket.granted_bytes - used - bucket.expired_bytes - bucket.rolled_over_bytes
+            )
+        if kind in PLAN_KINDS:
+            used_bytes += used
+    for bucket in account.ended:
+        if bucket.kind in PLAN_KINDS:
+            used_bytes += bucket.used_bytes
+    return left_bytes, used_bytes
+
+
+def usual_bytes(account: Account, cycles: int) -> int:
+    """Usage of the last ``cycles`` cycles together; 0 if they are not known, or not whole."""
+    last = account.history[-cycles:]
+    if len(last) < cycles or last[0].start_ms <= account.activated_ms:
+        return 0
+    return sum(cycle.used_bytes + cycle.overage_bytes for cycle in last)
+
+
+_AND: Final = " "
+"""No rule's id contains it."""
+
+
+def speed_key(rule: WatchRule) -> str:
+    """Under which an account keeps a velocity rule's window (``Extra.speeds``)."""
+    return f"{rule.id}{_AND}{rule.window_ms}"
+
+
+def slide(account: Account, rule: WatchRule, time_ms: int) -> None:
+    """Let a velocity rule's window reach up to ``time_ms``, at least."""
+    width_ms = rule.window_ms // VELOCITY_SLOTS
+    slots = account.extra.speeds.get(speed_key(rule), []) if account.extra is not None else []
+    newest = max(time_ms // width_ms, slots[-2] if slots else 0)
+    while slots and slots[0] <= newest - VELOCITY_SLOTS:
+        del slots[:2]
+
+
+def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -> None:
+    """Count usage into its part of the window; parts before the window are over."""
+    slot = time_ms // (rule.window_ms // VELOCITY_SLOTS)
+    speeds = extra_of(account).speeds
+    slots = speeds.get(speed_key(rule))
+    if slots is None:
+        # What was counted under another length of the window is of no use for this one.
+        for name in [name for name in speeds if name.partition(_AND)[0] == rule.id]:
+            del speeds[name]
+        slots = speeds[speed_key(rule)] = []
+    if slots and slot <= slots[-2] - VELOCITY_SLOTS:
+        return
+    at = len(slots)
+    while at and slots[at - 2] > slot:
+        at -= 2
+    if at and slots[at - 2] == slot:
+        slots[at - 1] += used_bytes
+    else:
+        slots[at:at] = (slot, used_bytes)
+
+
+def values_of(account: Account, rules: Rulebook) -> list[int]:
+    """The figure of each of ``rules.watchers`` now, see :func:`value_of`."""
+    left_bytes, used_bytes = left_and_used(account)
+    return [
+        _value(account, figure, sharing[0], left_bytes, used_bytes, rules)
+        for figure, sharing in rules.watchers
+    ]
+
+
+def value_of(account: Account, rule: WatchRule, rules: Rulebook) -> int:
+    """A rule's figure now, in a unit in which it can be compared with :func:`level_of`."""
+    figure, _ = figure_of(rule)
+    left_bytes, used_bytes = left_and_used(account)
+    return _value(account, figure, rule, left_bytes, used_bytes, rules)
+
+
+def _value(
+    account: Account,
+    figure: Figure,
+    rule: WatchRule,
+    left_bytes: int,
+    used_bytes: int,
+    rules: Rulebook,
+) -> int:
+    if figure == "used":
+        return used_bytes
+    if figure == "left":
+        return -left_bytes
+    if figure == "overage":
+        return account.overage_bytes
+    if figure == "uncovered":
+        return tariffs.uncovered_bytes(account, rule.tariff or "", rules)
+    if figure == "spend":
+        return spend_minor(account, rule.tariff, rules)
+    speeds = account.extra.speeds if account.extra is not None else {}
+    return sum(speeds.get(speed_key(rule), [])[1::2])
+
+
+def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:
+    """The cap that percentages of a rule are of; None if none is in force for the subscriber."""
+    if rule.cap_minor is not None:
+        return rule.cap_minor
+    return tariffs.cap_minor(account, rule.tariff or "", rules)
+
+
+def level_of(
+    account: Account, rule: WatchRule, threshold: int, rules: Rulebook, margin: int = 0
+) -> int | None:
+    """The figure at which a threshold is reached, ``margin`` (hysteresis) below it.
+
+    None if it cannot be reached now: there is nothing to compare with.
+    """
+    kind = rule.kind
+    if kind == "zero_balance":
+        return -margin
+    value = max(threshold - margin, 1)
+    if kind == "spend_percent":
+        cap = cap_minor(account, rule, rules)
+        return None if cap is None else -(-cap * value // 100)
+    if kind == "anomaly":
+        usual = usual_bytes(account, rule.cycles)
+        return max(-(-usual * value // (100 * rule.cycles)), rule.min_bytes) if usual else None
+    return value

@@ -1,0 +1,165 @@
+"""What a policy system is told: derived from the account's state, told when it changes.
+
+Whether a counter is throttled or barred follows from the account and the rules alone; the account
+keeps only what was told last. So it is told once per change, whatever caused it (usage, a top-up,
+consent, a refund, time, other rules), and never twice in a row the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import UNSET
+
+from streamproc.core.instants import coarse_from_ms, from_ms
+from streamproc.core.rules.plan_terms import PolicyCounter
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook, Scope
+from streamproc.core.state.account import (
+    ACTIVE,
+    PLAN_KINDS,
+    UNLIMITED,
+    Account,
+    Bucket,
+    drop_empty_extra,
+    quota_of,
+)
+from streamproc.core.state.effects import Cause, Effect, PolicyChanged, record_id
+from streamproc.core.usage.tariffs import is_capped, spend_minor
+
+_BETWEEN = " "
+"""Between the parts of a key and of what was told: none of them contains a space."""
+
+
+_NOTHING_TOLD: Final[dict[str, str]] = {}
+
+
+def policies_differ(account: Account, rules: Rulebook) -> bool:
+    """Whether the policy system must be told anything; usage asks this for each event."""
+    policies = rules.policies.get(account.plan)
+    quota = account.quota
+    told = quota.told if quota is not None else _NOTHING_TOLD
+    if policies is None:
+        return bool(told)
+    return dict(_active(account, policies, rules)) != told
+
+
+def policy_changes(
+    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
+) -> list[Effect]:
+    """What the policy system must be told now; the account keeps that it was."""
+    policies = rules.policies.get(account.plan, ())
+    quota = account.quota
+    if not policies and (quota is None or not quota.told):
+        return []
+    wanted = dict(_active(account, policies, rules)) if account.status == ACTIVE else {}
+    told = quota.told if quota else {}
+    out: list[Effect] = []
+    for key, was in list(told.items()):
+        if key not in wanted:
+            state, reason, _ = was.split(_BETWEEN)
+            del quota_of(account).told[key]
+            out.append(
+                _change(account, subscriber, key, "restored", reason, "", at_ms, cause, rules)
+            )
+    for key, now in wanted.items():
+        if told.get(key) != now:
+            state, reason, kbps = now.split(_BETWEEN)
+            quota_of(account).told[key] = now
+            out.append(_change(account, subscriber, key, state, reason, kbps, at_ms, cause, rules))
+    if out:
+        drop_empty_extra(account)
+    return out
+
+
+def _active(
+    account: Account, policies: tuple[PolicyCounter, ...], rules: Rulebook
+) -> Iterator[tuple[str, str]]:
+    """Key and state of every counter that is not as usual."""
+    for policy in policies:
+        if policy.when == "member_cap":
+            quota = account.quota
+            if quota is not None:
+                for name, member in quota.members.items():
+                    cap = member.cap_bytes
+                    if cap is not None and member.used_bytes >= cap:
+                        yield f"{policy.id}{_BETWEEN}{name}", _now(policy)
+        elif _is_active(account, policy, rules):
+            yield policy.id, _now(policy)
+
+
+def _now(policy: PolicyCounter) -> str:
+    kbps = "" if policy.throttle_kbps is None else str(policy.throttle_kbps)
+    return _BETWEEN.join((policy.state, policy.when, kbps))
+
+
+def _is_active(account: Account, policy: PolicyCounter, rules: Rulebook) -> bool:
+    if policy.when == "cost_cap":
+        if not account.overage_bytes and account.extra is None:
+            return policy.tariff in rules.free_caps.get(account.plan, ())
+        return is_capped(account, rules, policy.tariff)
+    if policy.when == "nothing_left":
+        return not any(
+            _is_about(bucket, policy.scope, rules, exactly=False)
+            and (bucket.kind == UNLIMITED or bucket.remaining_bytes > 0)
+            for bucket in account.buckets
+        )
+    is_general = policy.scope == EVERYTHING
+    used = account.overage_bytes if is_general else 0
+    for buckets in (account.buckets, account.ended):
+        for bucket in buckets:
+            if bucket.kind in PLAN_KINDS and (
+                is_general or _is_about(bucket, policy.scope, rules, exactly=True)
+            ):
+                used += bucket.used_bytes
+    if used < policy.after_bytes:
+        return False
+    return not any(
+        bucket.kind not in PLAN_KINDS
+        and bucket.remaining_bytes > 0
+        and _is_about(bucket, policy.scope, rules, exactly=False)
+        for bucket in account.buckets
+    )
+
+
+def _is_about(bucket: Bucket, scope: Scope, rules: Rulebook, *, exactly: bool) -> bool:
+    """Whether a bucket covers just what a policy does, or (not ``exactly``) all usage.
+
+    What is limited to other hours, zones or groups than the policy does not count as left.
+    """
+    own = rules.scopes.get(bucket.source, EVERYTHING)
+    return own == scope or (own == EVERYTHING and not exactly)
+
+
+def _change(  # every argument is a different fact of the message
+    account: Account,
+    subscriber: str,
+    key: str,
+    state: str,
+    reason: str,
+    kbps: str,
+    at_ms: int,
+    cause: Cause,
+    rules: Rulebook,
+) -> PolicyChanged:
+    quota = quota_of(account)
+    quota.policy_number += 1
+    counter, _, member = key.partition(_BETWEEN)
+    # The activation is in it: who returns after having been forgotten counts from one again.
+    return PolicyChanged(
+        id=record_id(subscriber, key, str(account.activated_ms), str(quota.policy_number)),
+        subscriber=subscriber,
+        number=quota.policy_number,
+        counter=counter,
+        state=state,
+        reason=reason,
+        time=from_ms(at_ms),
+        cycle_start=coarse_from_ms(account.cycle_start_ms),
+        cycle_end=coarse_from_ms(account.cycle_end_ms),
+        overage_bytes=account.overage_bytes,
+        spend_minor=spend_minor(account, rules),
+        currency=rules.currency,
+        cause=cause,
+        member=member or UNSET,
+        throttle_kbps=int(kbps) if kbps else UNSET,
+    )

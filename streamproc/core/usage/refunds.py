@@ -1,0 +1,151 @@
+"""Usage taken back: refunds, and the retraction of what a bad batch had charged.
+
+A refund goes the way of charging backwards: overage first, then the buckets from the last in charge
+order to the first. For usage of one scope and validity that leaves the account as if the usage had
+never been. Which events a batch was is known by the log; the account only keeps, within the memory
+of event ids, what was counted and what was taken back.
+"""
+
+from __future__ import annotations
+
+from streamproc.core.instants import DAY_MINUTES, to_ms
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
+from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.state.account import (
+    ALLOWANCE,
+    CLOSED,
+    UNLIMITED,
+    Account,
+    Bucket,
+    ClosedCycle,
+    quota_of,
+)
+from streamproc.core.state.effects import Effect, audited, cause_of, rejected
+from streamproc.core.state.events import Arrival, UsageRefunded
+from streamproc.core.usage import dedupe, pools
+from streamproc.core.usage.charging import crossings_between
+from streamproc.core.usage.closed_cycles import (
+    closed_cycle,
+    give_back_rolls,
+    is_live,
+    keep_own,
+    outliving,
+    own_buckets,
+    take_back_beside,
+    used_in_cycle,
+)
+from streamproc.core.usage.own_thresholds import own_of
+from streamproc.core.usage.periods import leave_out, note_refund
+from streamproc.core.usage.tariffs import take_back_overage
+
+_TAKEN_BACK = "taken back:"
+
+
+def refund(
+    account: Account, event: UsageRefunded, arrival: Arrival, rules: Rulebook
+) -> tuple[list[Effect], list[bytes] | None]:
+    """Returns effects, and ids to remember beside the event's own (None: nothing was refunded)."""
+    keys: list[bytes] = []
+    cause = cause_of(event, arrival)
+    if isinstance(event.of_id, str) and isinstance(event.of_source, str):
+        if not dedupe.is_seen(account, dedupe.digest(event.of_source, event.of_id)):
+            detail = "the event to take back was not counted, or its id is no longer kept"
+            return [rejected("not_counted", detail, event, arrival)], None
+        key = dedupe.digest(_TAKEN_BACK + event.of_source, event.of_id)
+        if dedupe.is_seen(account, key):
+            return [audited("duplicate", event.subscriber, arrival.received_ms, cause)], None
+        keys.append(key)
+    time_ms = to_ms(event.time)
+    is_past = time_ms < account.cycle_start_ms or time_ms < account.activated_ms
+    cycle = None
+    if account.status == CLOSED or is_past:
+        cycle = closed_cycle(account, time_ms)
+        if cycle is None:
+            detail = "its billing cycle is no longer kept"
+            return [rejected("cycle_forgotten", detail, event, arrival)], None
+        from_overage = min(event.refunded_bytes, cycle.overage_bytes)
+        cycle.overage_bytes -= from_overage
+    else:
+        group, zone = event.rating_group, event.roaming_zone
+        from_overage = take_back_overage(account, event.refunded_bytes, group, zone, rules)
+    back = from_overage + _give_back(
+        account, cycle, event, event.refunded_bytes - from_overage, rules
+    )
+    if cycle is None and isinstance(event.member, str):
+        pools.give_back(account, event.member, back)
+    account.charged_bytes -= back
+    if time_ms < account.activated_ms:
+        leave_out(account, -back)
+    note_refund(account)
+    now_ms = arrival.received_ms
+    out: list[Effect] = [
+        audited(
+            "refunded",
+            event.subscriber,
+            now_ms,
+            cause,
+            refunded_bytes=back,
+            overage_bytes=from_overage,
+            beyond_usage_bytes=event.refunded_bytes - back,
+        )
+    ]
+    return out, keys
+
+
+def _give_back(
+    account: Account,
+    cycle: ClosedCycle | None,
+    event: UsageRefunded,
+    most_bytes: int,
+    rules: Rulebook,
+) -> int:
+    """Take usage of a cycle (None: the present one) back from its buckets; returns how much."""
+    time_ms = to_ms(event.time)
+    minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
+    own = own_buckets(cycle) if cycle else [*account.buckets, *account.ended]
+    valid = [
+        bucket
+        for bucket in (*own, *(outliving(account, cycle) if cycle else ()))
+        if bucket.granted_ms <= time_ms < bucket.expires_ms
+        and rules.scopes.get(bucket.source, EVERYTHING).covers(
+            event.rating_group, event.roaming_zone, minute
+        )
+    ]
+    rest = most_bytes
+    for bucket in sorted(valid, key=Bucket.charge_order, reverse=True):
+        take = min(rest, used_in_cycle(account, bucket, cycle), bucket.used_bytes)
+        if not take:
+            continue
+        rest -= take
+        _unuse(account, cycle, bucket, take, rules)
+    if cycle is not None:
+        keep_own(cycle, own)
+    return most_bytes - rest
+
+
+def _unuse(
+    account: Account, cycle: ClosedCycle | None, bucket: Bucket, back: int, rules: Rulebook
+) -> None:
+    before = bucket.used_bytes
+    bucket.used_bytes = after = before - back
+    if cycle is not None:
+        take_back_beside(cycle, bucket, back)
+    if bucket.kind == UNLIMITED:
+        bucket.granted_bytes = after
+    elif not is_live(account, bucket):
+        bucket.expired_bytes += back
+    if cycle is not None and bucket.kind == ALLOWANCE:
+        for one in give_back_rolls(account, cycle, bucket, back, rules):
+            _arm_again(account, one, rules)
+    elif is_live(account, bucket) and crossings_between(
+        rules, bucket, after, before, own_of(account, rules)
+    ):
+        _arm_again(account, bucket, rules)
+
+
+def _arm_again(account: Account, bucket: Bucket, rules: Rulebook) -> None:
+    """What is un-crossed will be told again, under another id."""
+    account.grants += 1
+    bucket.arming = account.grants
+    if rules.correction_rules:
+        quota_of(account).uncrossed = True

@@ -1,0 +1,220 @@
+"""What overage costs: exact integer prices, caps and consent.
+
+The price is a function of the cycle's overage under a tariff, not of the events it came in: however
+usage is split, the sum is the same. Where plan or cap change in mid-cycle, what the cycle has cost
+so far is settled, and later overage goes on from its place in the tiers.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from streamproc.core.rules.plan_terms import Tariff, Tier
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
+from streamproc.core.state.account import UNLIMITED, Account, drop_empty_extra, quota_of
+from streamproc.core.state.quota import Meter, QuotaState
+
+_NO_METER = Meter()
+
+
+class Spend(Struct, frozen=True, gc=False):
+    """What a tariff's overage of the present cycle costs, in minor units of the currency."""
+
+    tariff: str
+    overage_bytes: int
+    spend_minor: int
+    cap_minor: int | None
+    """None: no cap, or consent to go beyond it."""
+
+
+def price_minor(tariff: Tariff, overage_bytes: int) -> int:
+    """The price of a cycle's overage: each tier charges its begun units."""
+    total = 0
+    tiers = tariff.tiers
+    for index, tier in enumerate(tiers):
+        end = tiers[index + 1].from_bytes if index + 1 < len(tiers) else overage_bytes
+        part = min(overage_bytes, end) - tier.from_bytes
+        if part <= 0:
+            break
+        total += -(-part // tier.unit_bytes) * tier.price_minor
+    return total
+
+
+def spend_by_tariff(account: Account, rules: Rulebook) -> list[Spend]:
+    """The spend of the present cycle under each tariff of the plan, and of earlier plans'."""
+    tariffs = _tariffs(account, rules)
+    found = [_spend(account, tariff) for tariff in tariffs]
+    quota = account.quota
+    if quota is not None:
+        known = {tariff.id for tariff in tariffs}
+        found += [
+            Spend(name, _overage_bytes(account, name), meter.settled_minor, None)
+            for name, meter in quota.meters.items()
+            if name not in known
+        ]
+    return found
+
+
+def spend_minor(account: Account, rules: Rulebook) -> int:
+    """What the present cycle's overage costs in all, in minor units of the currency."""
+    if is_free(account):
+        return 0
+    return sum(one.spend_minor for one in spend_by_tariff(account, rules))
+
+
+def is_free(account: Account) -> bool:
+    """Whether the present cycle has cost nothing under any tariff, and nothing was settled."""
+    return not account.overage_bytes and account.quota is None
+
+
+def cap_minor(account: Account, tariff_id: str, rules: Rulebook) -> int | None:
+    """The cap of a tariff; None if the plan has none, or by consent to go beyond it."""
+    quota = account.quota
+    if quota is not None and tariff_id in quota.lifted_caps:
+        return None
+    return next((one.cap_minor for one in _tariffs(account, rules) if one.id == tariff_id), None)
+
+
+def next_tier(account: Account, tariff_id: str, rules: Rulebook) -> Tier | None:
+    """What the next byte of overage under a tariff costs; None if the plan has no such tariff."""
+    used = _overage_bytes(account, tariff_id)
+    for tariff in _tariffs(account, rules):
+        if tariff.id == tariff_id:
+            return next(one for one in reversed(tariff.tiers) if one.from_bytes <= used)
+    return None
+
+
+def tariff_beyond(account: Account, source: str, rules: Rulebook) -> str:
+    """The tariff of what a bucket covered (by its source), once that is used up.
+
+    The first that prices all of it; empty for the plan's own.
+    """
+    scope = rules.scopes.get(source, EVERYTHING)
+    return next((one.id for one in _tariffs(account, rules) if one.scope.contains(scope)), "")
+
+
+def uncovered_bytes(account: Account, tariff_id: str, rules: Rulebook) -> int:
+    """The cycle's overage under a tariff; 0 while a bucket with something left covers its usage.
+
+    It is 0, too, where the tariff's cap is reached without consent: more costs nothing then. So it
+    is more than 0 exactly while the next byte is charged, and one was overage before.
+
+    The plan's own tariff is taken to be for home data. A bucket for some of a tariff's usage, or
+    for some hours only, does not stop the rest from costing.
+    """
+    used = _overage_bytes(account, tariff_id)
+    tariff = next((one for one in _tariffs(account, rules) if one.id == tariff_id), None)
+    if not used or tariff is None:
+        return 0
+    for bucket in account.buckets:
+        if bucket.kind == UNLIMITED or bucket.remaining_bytes:
+            if not tariff_id:
+                covers_all = bucket.source not in rules.not_home_data
+            else:
+                scope = rules.scopes.get(bucket.source, EVERYTHING)
+                covers_all = scope.hours is None and scope.contains(tariff.scope)
+            if covers_all:
+                return 0
+    return 0 if is_capped(account, rules, tariff_id) else used
+
+
+def is_capped(account: Account, rules: Rulebook, tariff_id: str) -> bool:
+    """Whether a tariff's cap is reached without consent."""
+    for tariff in _tariffs(account, rules):
+        if tariff.id == tariff_id:
+            spend = _spend(account, tariff)
+            return spend.cap_minor is not None and spend.spend_minor >= spend.cap_minor
+    return False
+
+
+def book_overage(
+    account: Account, overage_bytes: int, rating_group: int, roaming_zone: str, rules: Rulebook
+) -> None:
+    """Count overage, which the account has already, under the tariff that covers it."""
+    tariff = tariff_of(account, rating_group, roaming_zone, rules)
+    if tariff:
+        quota = quota_of(account)
+        quota.meters.setdefault(tariff, Meter()).overage_bytes += overage_bytes
+
+
+def take_back_overage(
+    account: Account, most_bytes: int, rating_group: int, roaming_zone: str, rules: Rulebook
+) -> int:
+    """Uncount overage under the tariff that covers it; returns how much there was to uncount."""
+    tariff = tariff_of(account, rating_group, roaming_zone, rules)
+    back = min(most_bytes, _overage_bytes(account, tariff))
+    if back:
+        account.overage_bytes -= back
+        if tariff:
+            quota_of(account).meters[tariff].overage_bytes -= back
+    return back
+
+
+def tariff_of(account: Account, rating_group: int, roaming_zone: str, rules: Rulebook) -> str:
+    """The id of the first tariff that covers usage; empty for the plan's own."""
+    for tariff in _tariffs(account, rules):
+        if tariff.scope.covers(rating_group, roaming_zone):
+            return tariff.id
+    return ""
+
+
+def settle(account: Account, rules: Rulebook) -> None:
+    """Keep what the cycle has cost so far: plan or cap are about to change."""
+    quota = account.quota
+    known = quota.meters if quota else {}
+    for spend in spend_by_tariff(account, rules):
+        # One that refunds brought back to nothing had been settled higher.
+        if spend.overage_bytes or spend.spend_minor or spend.tariff in known:
+            meter = quota_of(account).meters.setdefault(spend.tariff, Meter())
+            meter.settled_bytes = spend.overage_bytes
+            meter.settled_minor = spend.spend_minor
+
+
+def lift_cap(account: Account, tariff_id: str, rules: Rulebook, *, lasting: bool) -> None:
+    """The subscriber consents to spend beyond a cap: what was used in vain until now stays free."""
+    settle(account, rules)
+    quota_of(account).lifted_caps[tariff_id] = lasting
+
+
+def restore_cap(account: Account, tariff_id: str, rules: Rulebook) -> None:
+    """The consent ends; what has been spent beyond the cap stays spent."""
+    quota = account.quota
+    if quota is not None and tariff_id in quota.lifted_caps:
+        settle(account, rules)
+        del quota.lifted_caps[tariff_id]
+        drop_empty_extra(account)
+
+
+def begin_cycle(quota: QuotaState) -> None:
+    """A new cycle has cost nothing, and consents for the old one are over."""
+    quota.meters = {}
+    quota.lifted_caps = {name: True for name, lasting in quota.lifted_caps.items() if lasting}
+
+
+def _tariffs(account: Account, rules: Rulebook) -> tuple[Tariff, ...]:
+    return rules.tariffs.get(account.plan, ())
+
+
+def _spend(account: Account, tariff: Tariff) -> Spend:
+    quota = account.quota
+    if quota is None:
+        meter, cap = _NO_METER, tariff.cap_minor
+    else:
+        meter = quota.meters.get(tariff.id, _NO_METER)
+        cap = None if tariff.id in quota.lifted_caps else tariff.cap_minor
+    used = _overage_bytes(account, tariff.id)
+    more = price_minor(tariff, used) - price_minor(tariff, meter.settled_bytes)
+    if cap is not None:
+        more = min(more, max(cap - meter.settled_minor, 0))
+    # Refunds are priced as the plan in force prices; they never earn more than was spent.
+    return Spend(tariff.id, used, max(meter.settled_minor + more, 0), cap)
+
+
+def _overage_bytes(account: Account, tariff_id: str) -> int:
+    quota = account.quota
+    if quota is None:
+        return account.overage_bytes if not tariff_id else 0
+    if tariff_id:
+        meter = quota.meters.get(tariff_id)
+        return meter.overage_bytes if meter else 0
+    return account.overage_bytes - sum(meter.overage_bytes for meter in quota.meters.values())

@@ -1,0 +1,100 @@
+"""From the gateways file to lanes, router and gateways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from streamproc.dispatch.backoff import Backoff
+from streamproc.dispatch.breaker import Breaker
+from streamproc.dispatch.config import (
+    ConsoleFormat,
+    FileFormat,
+    GatewayFormat,
+    GatewaysFormat,
+    SmppFormat,
+    WebhookFormat,
+    secret_of,
+)
+from streamproc.dispatch.gateways.base import Gateway
+from streamproc.dispatch.gateways.channel import ChannelGateway
+from streamproc.dispatch.gateways.console import ConsoleGateway
+from streamproc.dispatch.gateways.file import FileGateway
+from streamproc.dispatch.gateways.smpp import SmppGateway, SmppSettings
+from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
+from streamproc.dispatch.lanes import Lane
+from streamproc.dispatch.router import Line, Router
+from streamproc.dispatch.shaping import Shaper
+from streamproc.dispatch.smpp.session import SessionSettings
+
+
+def lanes_of(config: GatewaysFormat) -> tuple[Lane, ...]:
+    """Most urgent first."""
+    return tuple(Lane(one.name, frozenset(one.kinds), one.mandatory) for one in config.lanes)
+
+
+def backoff_of(config: GatewaysFormat) -> Backoff:
+    retry = config.retry
+    return Backoff(_ms(retry.base_seconds), _ms(retry.max_seconds), retry.max_attempts)
+
+
+def gateways_of(
+    config: GatewaysFormat, base: Path, chance: Callable[[], float]
+) -> dict[str, Gateway]:
+    """The gateways by name; paths are relative to ``base``. Raises ``GatewaysError``."""
+    return {one.name: _of_channel(one, _gateway(one, base, chance)) for one in config.gateways}
+
+
+def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int) -> Router:
+    """The gateways as the desk sees them, in the file's order."""
+    names = [lane.name for lane in config.lanes]
+    lines = []
+    for one in config.gateways:
+        shaper = Shaper(one.messages_per_second, one.burst, one.window, now_ms)
+        limits = one.breaker
+        breaker = Breaker(limits.failures, _ms(limits.open_seconds), _ms(limits.max_open_seconds))
+        lines.append(
+            Line(
+                one.name,
+                shaper,
+                breaker,
+                frozenset(names.index(lane) for lane in (one.lanes or names)),
+                idempotent=gateways[one.name].idempotent,
+                reports=gateways[one.name].reports,
+                on_unknown=one.on_unknown,
+                on_unknown_mandatory=one.on_unknown_mandatory or one.on_unknown,
+            )
+        )
+    return Router(lines, _ms(config.patience_seconds))
+
+
+def _of_channel(one: GatewayFormat, gateway: Gateway) -> Gateway:
+    if isinstance(one, SmppFormat) or one.channel is None:
+        return gateway
+    return ChannelGateway(gateway, one.channel)
+
+
+def _gateway(one: GatewayFormat, base: Path, chance: Callable[[], float]) -> Gateway:
+    if isinstance(one, ConsoleFormat):
+        return ConsoleGateway()
+    if isinstance(one, FileFormat):
+        return FileGateway(base / one.path)
+    secret = secret_of(one, base)
+    if isinstance(one, WebhookFormat):
+        return WebhookGateway(WebhookSettings(one.url, secret.encode(), one.timeout_seconds))
+    session = SessionSettings(
+        one.host,
+        one.port,
+        one.system_id,
+        secret,
+        one.system_type,
+        one.tls,
+        response_seconds=one.response_seconds,
+        enquire_seconds=one.enquire_link_seconds,
+    )
+    reconnect = Backoff(base_ms=1_000, max_ms=30_000)
+    return SmppGateway(one.name, SmppSettings(session, one.source, reconnect), chance)
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

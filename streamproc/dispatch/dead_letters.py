@@ -1,0 +1,137 @@
+"""Dead letters: finding them, looking at them, and sending them again.
+
+A dead letter is named by its place, ``PARTITION-OFFSET``. Sending it again copies the reminder from
+its own place into the topic of resends; the dispatcher takes each dead letter once, however often
+it is sent again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+from msgspec.structs import replace
+
+from streamproc.contracts.records.codec import decode_reminder, encode_effect
+from streamproc.contracts.records.receipts import DeadLetter, decode_dead_letter
+from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.state.effects import Reminder
+from streamproc.dispatch.reading import records_of
+from streamproc.dispatch.runner import RESEND_HEADER
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.topics import DispatchError
+from streamproc.kafka.any_headers import open_any_consumer
+
+READ_LIMIT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dead letter, its place, and whether it was sent again."""
+
+    place: str
+    partition: int
+    letter: DeadLetter
+    resent: bool
+
+
+def find(settings: DispatchSettings, reason: str | None = None) -> list[Found]:
+    """All dead letters in order of time. Raises :class:`DispatchError`."""
+    resent = {
+        value.decode("ascii", "replace")
+        for record in records_of(settings, settings.topics.resends, missing_ok=True)
+        for name, value in record.headers or ()
+        if name == RESEND_HEADER and value
+    }
+    found = []
+    for record in records_of(settings, settings.topics.dead_letters):
+        try:
+            letter = decode_dead_letter(record.value)
+        except msgspec.DecodeError:
+            continue  # no dispatcher wrote it
+        place = f"{record.partition}-{record.offset}"
+        if reason is None or letter.reason == reason:
+            found.append(Found(place, record.partition, letter, place in resent))
+    return sorted(found, key=lambda one: (one.letter.time, one.place))
+
+
+def reminder_of(settings: DispatchSettings, found: Found) -> Reminder:
+    """The reminder that was given up, from where it lies. Raises :class:`DispatchError`."""
+    place = found.letter.reminder
+    try:
+        reader: Any = open_any_consumer(
+            bootstrap_servers=settings.broker, isolation_level="read_committed", **settings.kafka
+        )
+        try:
+            partition = TopicPartition(place.topic, place.partition)
+            reader.assign([partition])
+            reader.seek(partition, place.offset)
+            records = reader.poll(timeout_ms=READ_LIMIT_MS, max_records=1).get(partition, [])
+        finally:
+            reader.close()
+    except KafkaError as error:
+        raise DispatchError(f"{place.topic} at {settings.broker}: {error}") from error
+    if not records or records[0].offset != place.offset:
+        raise DispatchError(
+            f"dead letter {found.place}: its reminder is not at offset {place.offset} of partition "
+            f"{place.partition} of {place.topic} any more; the topic's retention has removed it"
+        )
+    try:
+        return decode_reminder(records[0].value)
+    except ValueError:
+        raise DispatchError(
+            f"dead letter {found.place}: the record at its place is no reminder and cannot be "
+            f"sent again"
+        ) from None
+
+
+def resend(
+    settings: DispatchSettings, letters: list[Found], now_ms: int, valid_ms: int | None
+) -> int:
+    """Send dead letters again; those that were are left out. Returns how many went.
+
+    ``valid_ms`` gives each so much time from now; without, its own time must not be over. Raises
+    :class:`DispatchError` before anything is written.
+    """
+    ready = []
+    for found in letters:
+        if found.resent:
+            continue
+        reminder = reminder_of(settings, found)
+        if valid_ms is not None:
+            reminder = replace(
+                reminder, not_before=from_ms(now_ms), expires_time=from_ms(now_ms + valid_ms)
+            )
+        elif to_ms(reminder.expires_time) <= now_ms:
+            raise DispatchError(
+                f"dead letter {found.place} expired at {reminder.expires_time:%Y-%m-%d %H:%M:%SZ}; "
+                f"give it time with --valid-for, such as --valid-for 1h"
+            )
+        ready.append((found, reminder))
+    if not ready:
+        return 0
+    producer: Any = KafkaProducer(bootstrap_servers=settings.broker, acks="all", **settings.kafka)
+    try:
+        sent = [
+            producer.send(
+                settings.topics.resends,
+                key=reminder.subscriber.encode(),
+                value=encode_effect(reminder),
+                partition=found.partition,
+                headers=[(RESEND_HEADER, found.place.encode())],
+            )
+            for found, reminder in ready
+        ]
+        for future in sent:
+            future.get(timeout=30)
+    except KafkaError as error:
+        raise DispatchError(
+            f"not all could be written to {settings.topics.resends}: {error}; run it again, those "
+            f"that were written are not sent twice"
+        ) from error
+    finally:
+        producer.close()
+    return len(ready)

@@ -1,0 +1,305 @@
+"""The decisions of dispatching, without a clock, Kafka or a network.
+
+The order that the promise rests on:
+
+1. ``take`` chooses messages and writes an *intent* for each into its partition's batch.
+2. The batch is committed (journal, receipts, positions in one transaction).
+3. ``committed`` releases the messages, and only then are they sent.
+4. ``settle`` takes the gateway's answer and writes it into the next batch.
+5. When that is committed, ``recorded`` gives the message's place in the window back.
+
+A process that dies between 3 and 5 leaves an intent without an answer: the next owner of the
+partition finds it and follows the gateway's policy. There are at most ``window`` of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from streamproc.contracts.records.codec import decode_reminder
+from streamproc.contracts.records.receipts import Status
+from streamproc.core.state.effects import Reminder
+from streamproc.dispatch.backoff import Backoff
+from streamproc.dispatch.delivery import Deliveries
+from streamproc.dispatch.journal import Entry, State
+from streamproc.dispatch.lanes import Lane, LaneQueues, lane_of
+from streamproc.dispatch.ledger import Batch, Ledger
+from streamproc.dispatch.model import (
+    Accepted,
+    ErrorClass,
+    Message,
+    Origin,
+    Outcome,
+    Refused,
+    Report,
+    Unknown,
+    message_of,
+)
+from streamproc.dispatch.router import Router
+from streamproc.dispatch.says import dead_letter_of, facts_of, receipt_of, unreadable
+
+FORGET_MS = 86_400_000
+"""How long after its expiry a reminder's id is remembered."""
+
+
+UNSENT_WAIT_MS = 200
+"""After a refusal that is not about the message: its gateway pauses or is passed over."""
+
+
+class Desk:
+    """All partitions this process owns, and the queues and gateways they share.
+
+    ``chance`` gives numbers in [0, 1). ``honour_expiry`` is off for replays of the past.
+    """
+
+    def __init__(
+        self,
+        lanes: tuple[Lane, ...],
+        router: Router,
+        backoff: Backoff,
+        chance: Callable[[], float],
+        honour_expiry: bool = True,
+    ) -> None:
+        self.lanes = lanes
+        self.router = router
+        self.queues = LaneQueues(len(lanes))
+        self.ledgers: dict[int, Ledger] = {}
+        self.deliveries = Deliveries()
+        self._backoff = backoff
+        self._chance = chance
+        self._honour_expiry = honour_expiry
+        self._sequence = 0
+
+    def open(self, partition: int, entries: Iterable[tuple[str, Entry]]) -> Ledger:
+        """Own a partition, with what its journal says."""
+        ledger = Ledger(partition, entries)
+        self.ledgers[partition] = ledger
+        self.deliveries.load(ledger)
+        return ledger
+
+    def close(self, partition: int) -> None:
+        """Forget a partition; what was not written is not known to anyone."""
+        ledger = self.ledgers.pop(partition, None)
+        if ledger is None:
+            return
+        self.deliveries.unload(ledger)
+        self.abandon(ledger.untaken)
+        for message in list(ledger.messages.values()):
+            self.queues.finish(message)
+
+    def offer(
+        self, cursor_lane: int, origin: Origin, value: bytes | None, now_ms: int, resend: str = ""
+    ) -> None:
+        """A record that a lane's cursor has reached. ``resend`` names a dead letter."""
+        ledger = self.ledgers[origin.partition]
+        mark = ledger.cursors[cursor_lane, origin.topic]
+        try:
+            reminder = decode_reminder(value or b"")
+        except ValueError as error:  # of msgspec
+            mark.skip(origin.offset)
+            if cursor_lane == 0:
+                ledger.dead_letter(unreadable(origin, error, now_ms))
+            return
+        lane = 0 if resend else lane_of(reminder, self.lanes)
+        self._sequence += 1
+        message = message_of(reminder, origin, lane, self._sequence, resend)
+        if lane != cursor_lane or message.id in ledger.messages or ledger.knows(message.id):
+            mark.skip(origin.offset)
+            return
+        mark.begin(origin.offset)
+        self._accept(ledger, message, reminder, now_ms)
+
+    def take(self, now_ms: int) -> None:
+        """Choose what goes now, most urgent lane first, and write the intents."""
+        self.queues.awake(now_ms)
+        for lane in range(len(self.lanes)):
+            aside = []
+            for message in self.queues.candidates(lane, now_ms):
+                if self._is_expired(message, now_ms):
+                    self._expire(self.ledgers[message.origin.partition], message, now_ms)
+                    continue
+                if self.ledgers[message.origin.partition].closing:
+                    aside.append(message)
+                    continue
+                line = self.router.choose(message, now_ms)
+                if line is None:
+                    aside.append(message)
+                    if message.pinned is None:
+                        break
+                    continue
+                self._intend(message, line.name, now_ms)
+            for message in aside:
+                self.queues.put_back(message)
+
+    def take_batch(self, partition: int, force: bool = False) -> Batch | None:
+        """What is to be committed for a partition now."""
+        return self.ledgers[partition].take_batch(self.deliveries.positions(), force)
+
+    def recorded(self, batch: Batch) -> None:
+        """A batch was committed: its answers are durable."""
+        for gateway in batch.answered:
+            self.router.recorded(gateway)
+
+    def abandon(self, batch: Batch) -> None:
+        """A batch is not going to be committed by this process, nor its messages sent."""
+        self.recorded(batch)
+        for message in batch.release:
+            self.router.dropped(message.gateway)
+
+    def settle(self, message: Message, outcome: Outcome, now_ms: int) -> None:
+        """The gateway's answer, or its absence."""
+        self.router.answered(message.gateway, outcome, now_ms, self._chance())
+        ledger = self.ledgers.get(message.origin.partition)
+        if ledger is None or ledger.messages.get(message.id) is not message:
+            # The partition is gone: its next owner decides by the intent.
+            self.router.recorded(message.gateway)
+            return
+        ledger.answered(message.gateway)
+        message.parts.update(outcome.parts)
+        if isinstance(outcome, Accepted):
+            self._accepted(ledger, message, now_ms)
+        elif isinstance(outcome, Unknown):
+            self._unknown(ledger, message, outcome.code, now_ms)
+        else:
+            self._refused(ledger, message, outcome, now_ms)
+
+    def report(self, report: Report, position: tuple[int, int] | None, now_ms: int) -> None:
+        """A report of delivery, at ``position`` (partition, offset) of the reports topic."""
+        self.deliveries.report(report, position, now_ms)
+
+    def sweep(self, now_ms: int) -> None:
+        """Expire what waits too long, forget what is old. Call about once a second."""
+        for ledger in self.ledgers.values():
+            for message in list(ledger.messages.values()):
+                if not message.in_flight and self._is_expired(message, now_ms):
+                    self._expire(ledger, message, now_ms)
+            for message_id, entry in ledger.sweep(now_ms):
+                self.deliveries.drop(ledger.partition, message_id, entry)
+        self.deliveries.sweep(now_ms)
+
+    def in_flight(self, partition: int) -> int:
+        """Messages with a gateway, or about to be."""
+        return sum(message.in_flight for message in self.ledgers[partition].messages.values())
+
+    def wake_ms(self, now_ms: int) -> int | None:
+        """When :meth:`take` is worth calling again if nothing else happens."""
+        times = [self.queues.next_due_ms(), self.router.wake_ms(now_ms)]
+        return min((time for time in times if time is not None), default=None)
+
+    def _accept(self, ledger: Ledger, message: Message, reminder: Reminder, now_ms: int) -> None:
+        ledger.messages[message.id] = message
+        entry = ledger.open.get(message.id)
+        if entry is not None:
+            message.attempts = entry.attempts
+            message.parts = dict(entry.done)
+            message.gateway = entry.gateway
+        self.queues.add(message, now_ms)
+        if entry is not None and entry.state == "intent":
+            self._unknown(ledger, message, "found_after_crash", now_ms)
+        elif self._is_expired(message, now_ms):
+            self._expire(ledger, message, now_ms)
+
+    def _intend(self, message: Message, gateway: str, now_ms: int) -> None:
+        message.in_flight = True
+        if message.gateway != gateway:
+            message.parts = {}  # half of it through another network would arrive as two halves
+        message.gateway = gateway
+        ledger = self.ledgers[message.origin.partition]
+        ledger.write(message.id, self._entry(message, "intent", now_ms))
+        ledger.release(message)
+
+    def _accepted(self, ledger: Ledger, message: Message, now_ms: int) -> None:
+        message.attempts += 1
+        line = self.router.lines[message.gateway]
+        state: State = "accepted" if line.reports and message.parts else "settled"
+        entry = self._entry(message, state, now_ms)
+        ledger.receipt(receipt_of(message.id, ledger.partition, entry, "accepted", now_ms))
+        self._finish(ledger, message, entry)
+        if entry.state == "accepted":
+            self.deliveries.expect(ledger, message.id, ledger.open[message.id])
+
+    def _unknown(self, ledger: Ledger, message: Message, code: str, now_ms: int) -> None:
+        line = self.router.lines.get(message.gateway)
+        if line is None or line.policy(message.reminder.mandatory) == "at_most_once":
+            entry = self._entry(message, "settled", now_ms)
+            self._say(ledger, message, entry, "uncertain", "unknown", code, now_ms)
+            self._finish(ledger, message, entry)
+            return
+        message.attempts += 1
+        if line.idempotent:
+            message.pinned = line.name
+        self._retry(ledger, message, ErrorClass.TRANSIENT, code, 0, now_ms)
+
+    def _refused(self, ledger: Ledger, message: Message, refused: Refused, now_ms: int) -> None:
+        if refused.error not in (ErrorClass.UNREACHABLE, ErrorClass.THROTTLED):
+            message.attempts += 1
+        if refused.error is ErrorClass.PERMANENT:
+            self._give_up(ledger, message, refused.error, refused.code, now_ms)
+        else:
+            wait_ms = refused.retry_after_ms
+            self._retry(ledger, message, refused.error, refused.code, wait_ms, now_ms)
+
+    def _retry(
+        self,
+        ledger: Ledger,
+        message: Message,
+        error: ErrorClass,
+        code: str,
+        least_ms: int,
+        now_ms: int,
+    ) -> None:
+        if error is ErrorClass.TRANSIENT and message.attempts >= self._backoff.max_attempts:
+            self._give_up(ledger, message, error, code, now_ms)
+            return
+        if error is ErrorClass.TRANSIENT:
+            wait_ms = self._backoff.wait_ms(message.attempts, self._chance())
+        else:
+            wait_ms = UNSENT_WAIT_MS
+        ready_ms = now_ms + max(wait_ms, least_ms)
+        ledger.write(message.id, self._entry(message, "retry", now_ms))
+        self.queues.retry(message, ready_ms)
+
+    def _give_up(
+        self, ledger: Ledger, message: Message, error: ErrorClass, code: str, now_ms: int
+    ) -> None:
+        entry = self._entry(message, "settled", now_ms)
+        self._say(ledger, message, entry, "failed", error, code, now_ms)
+        ledger.dead_letter(dead_letter_of(message, entry, error, code, now_ms))
+        self._finish(ledger, message, entry)
+
+    def _expire(self, ledger: Ledger, message: Message, now_ms: int) -> None:
+        entry = self._entry(message, "settled", now_ms)
+        self._say(ledger, message, entry, "expired", "", "", now_ms)
+        self._finish(ledger, message, entry)
+
+    def _say(
+        self,
+        ledger: Ledger,
+        message: Message,
+        entry: Entry,
+        status: Status,
+        error: str,
+        code: str,
+        now_ms: int,
+    ) -> None:
+        receipt = receipt_of(message.id, ledger.partition, entry, status, now_ms, error, code)
+        ledger.receipt(receipt)
+
+    def _finish(self, ledger: Ledger, message: Message, entry: Entry) -> None:
+        ledger.write(message.id, entry)
+        del ledger.messages[message.id]
+        self.queues.finish(message)
+        ledger.cursors[message.lane, message.origin.topic].done(message.origin.offset)
+
+    def _entry(self, message: Message, state: State, now_ms: int) -> Entry:
+        return Entry(
+            state=state,
+            forget_ms=max(message.expires_ms, now_ms) + FORGET_MS,
+            gateway=message.gateway,
+            attempts=message.attempts,
+            done=dict(message.parts),
+            facts=facts_of(message),
+        )
+
+    def _is_expired(self, message: Message, now_ms: int) -> bool:
+        return self._honour_expiry and now_ms >= message.expires_ms

@@ -1,0 +1,44 @@
+"""A gateway of a channel other than SMS: reminders go out in the words they have for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+from msgspec import UNSET
+
+from streamproc.core.state.effects import Reminder
+from streamproc.core.texts.segments import segments
+from streamproc.dispatch.gateways.base import Events, Gateway
+from streamproc.dispatch.model import Message, Outcome
+
+
+class ChannelGateway:
+    """Changes the words and leaves the rest to another gateway."""
+
+    def __init__(self, gateway: Gateway, channel: str) -> None:
+        self._gateway = gateway
+        self._channel = channel
+        self.idempotent = gateway.idempotent
+        self.reports = gateway.reports
+
+    async def start(self, events: Events) -> None:
+        await self._gateway.start(events)
+
+    async def send(self, message: Message) -> Outcome:
+        return await self._gateway.send(
+            replace(message, reminder=in_words_of(self._channel, message.reminder))
+        )
+
+    async def close(self) -> None:
+        await self._gateway.close()
+
+
+def in_words_of(channel: str, reminder: Reminder) -> Reminder:
+    """The reminder with its words for a channel as its text; as it is if it has none."""
+    texts = reminder.channel_texts
+    if texts is UNSET or channel not in texts:
+        return reminder
+    text = texts[channel]
+    encoding, parts = segments(text)
+    return msgspec.structs.replace(reminder, text=text, encoding=encoding, segments=parts)

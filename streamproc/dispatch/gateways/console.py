@@ -1,0 +1,31 @@
+"""Prints each SMS on a line; the number is masked."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from streamproc.core.privacy import mask
+from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.model import Accepted, Message, Outcome
+
+
+class ConsoleGateway:
+    """For trying out. Accepting is all it does: no reports follow."""
+
+    idempotent = False
+    reports = False
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    async def start(self, events: Events) -> None:
+        pass
+
+    async def send(self, message: Message) -> Outcome:
+        line = f"{mask(message.subscriber)}  {message.reminder.text}"
+        print(line, file=self._stream or sys.stdout, flush=True)
+        return Accepted()
+
+    async def close(self) -> None:
+        pass

@@ -1,0 +1,62 @@
+"""Appends each reminder to a file, one JSON object per line (NDJSON), for whatever reads on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.model import Accepted, ErrorClass, Message, Outcome, Refused, Unknown
+
+
+class FileGateway:
+    """A line is written at once and whole, and synced, before the reminder counts as accepted.
+
+    The lines hold full numbers and texts: the file is made readable for its owner alone.
+    """
+
+    idempotent = False
+    reports = False
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    async def start(self, events: Events) -> None:
+        pass  # opened at the first message: a full disk is an error of that message
+
+    async def send(self, message: Message) -> Outcome:
+        try:
+            if self._file is None:
+                self._file = self._open()
+        except OSError as error:
+            return Refused(ErrorClass.UNREACHABLE, _name(error))
+        try:
+            self._file.write(encode_effect(message.reminder) + b"\n")
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._forget()
+            return Unknown(_name(error))
+        return Accepted()
+
+    async def close(self) -> None:
+        self._forget()
+
+    def _open(self) -> BinaryIO:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.fdopen(descriptor, "r+b", buffering=0)
+        end = file.seek(0, os.SEEK_END)
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            file.write(b"\n")  # a line that a crash cut short must not swallow the next one
+        return file
+
+    def _forget(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+
+def _name(error: OSError) -> str:
+    return f"{type(error).__name__}: {error.strerror}"

@@ -1,0 +1,34 @@
+"""Keeps what it is given: the gateway of tests, shipped so that others can test with it too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.model import Accepted, Message, Outcome
+
+
+class MemoryGateway:
+    """``sent`` holds what came, in order; ``answers`` makes the answer, by default acceptance."""
+
+    def __init__(
+        self,
+        answers: Callable[[Message], Outcome] = lambda _: Accepted(),
+        idempotent: bool = False,
+        reports: bool = False,
+    ) -> None:
+        self.idempotent = idempotent
+        self.reports = reports
+        self.sent: list[Message] = []
+        self.events: Events | None = None
+        self._answers = answers
+
+    async def start(self, events: Events) -> None:
+        self.events = events
+
+    async def send(self, message: Message) -> Outcome:
+        self.sent.append(message)
+        return self._answers(message)
+
+    async def close(self) -> None:
+        pass

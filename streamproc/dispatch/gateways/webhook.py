@@ -1,0 +1,92 @@
+"""Posts each reminder to a URL, signed as Standard Webhooks has it (standardwebhooks.com).
+
+``webhook-id`` is the message's id and stays the same when it is sent again: the receiver takes an
+id once, and thereby makes sending again safe. ``webhook-signature`` is ``v1,`` and the base64 form
+of HMAC-SHA256 over ``<id>.<timestamp>.<body>``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+import aiohttp
+
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.model import Accepted, ErrorClass, Message, Outcome, Refused, Unknown
+
+_MAX_RETRY_AFTER_S = 3_600
+
+
+@dataclass(frozen=True)
+class WebhookSettings:
+    """Where to, and the key that signs."""
+
+    url: str
+    secret: bytes
+    timeout_seconds: float = 10.0
+
+
+class WebhookGateway:
+    """One POST per message; the connection is kept."""
+
+    idempotent = True
+    reports = False
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self._settings = settings
+        self._client: aiohttp.ClientSession | None = None
+        self._events: Events | None = None
+
+    async def start(self, events: Events) -> None:
+        self._events = events
+        timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds)
+        # No cookies, no redirects: a reminder goes to the configured place or nowhere.
+        self._client = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def send(self, message: Message) -> Outcome:
+        assert self._client is not None
+        assert self._events is not None
+        body = encode_effect(message.reminder)
+        timestamp = str(self._events.now_ms() // 1000)
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": message.id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": signature(self._settings.secret, message.id, timestamp, body),
+        }
+        try:
+            async with self._client.post(
+                self._settings.url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                return _outcome(response.status, response.headers.get("retry-after", ""))
+        except aiohttp.ClientConnectorError as error:
+            return Refused(ErrorClass.UNREACHABLE, type(error).__name__)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return Unknown(type(error).__name__)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+
+def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> str:
+    """The value of ``webhook-signature``."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
+
+
+def _outcome(status: int, retry_after: str) -> Outcome:
+    code = f"http_{status}"
+    if 200 <= status < 300:
+        return Accepted()
+    seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0
+    wait_ms = min(seconds, _MAX_RETRY_AFTER_S) * 1000
+    if status == 429:
+        return Refused(ErrorClass.THROTTLED, code, retry_after_ms=wait_ms)
+    if status in (408, 409, 425) or status >= 500:
+        return Refused(ErrorClass.TRANSIENT, code, retry_after_ms=wait_ms)
+    return Refused(ErrorClass.PERMANENT, code)

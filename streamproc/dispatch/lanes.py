@@ -1,0 +1,147 @@
+"""Who is next: priority lanes, due times, and the order of one subscriber's messages.
+
+Of those that are due, a message never overtakes an earlier one of the same subscriber, except that
+it may overtake one of a less urgent lane. One that waits for a retry keeps its place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from streamproc.core.state.effects import Reminder
+from streamproc.dispatch.model import Message, Origin
+
+Ready = tuple[int, int, Message]
+"""Rule priority (1 first), place in the log, message: a heap's order."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Reminders of these kinds, and mandatory ones if so said, go here; no kinds takes the rest."""
+
+    name: str
+    kinds: frozenset[str] = frozenset()
+    mandatory: bool = False
+
+
+DEFAULT_LANES = (
+    Lane("urgent", frozenset({"usage_percent", "remaining_bytes"}), mandatory=True),
+    Lane("bulk"),
+)
+
+
+def lane_of(reminder: Reminder, lanes: tuple[Lane, ...]) -> int:
+    """The first lane that takes the reminder, else the last: a pure function of the record."""
+    for number, lane in enumerate(lanes[:-1]):
+        if reminder.kind in lane.kinds or (lane.mandatory and reminder.mandatory):
+            return number
+    return len(lanes) - 1
+
+
+class LaneQueues:
+    """Messages that wait, by lane and subscriber. Holds every message until it is finished."""
+
+    def __init__(self, lanes: int) -> None:
+        self._queues: list[dict[str, deque[Message]]] = [{} for _ in range(lanes)]
+        self._ready: list[list[Ready]] = [[] for _ in range(lanes)]
+        self._later: list[tuple[int, int, Message]] = []
+        self.held = [0] * lanes
+        """Messages per lane, in whatever state."""
+
+    def add(self, message: Message, now_ms: int) -> None:
+        """A new message: queued now, or when it falls due."""
+        self.held[message.lane] += 1
+        if message.ready_ms > now_ms:
+            heappush(self._later, (message.ready_ms, message.sequence, message))
+        else:
+            self._enter(message)
+
+    def awake(self, now_ms: int) -> None:
+        """Let through what has fallen due."""
+        while self._later and self._later[0][0] <= now_ms:
+            message = heappop(self._later)[2]
+            if message.settled:
+                continue
+            if not message.queued:
+                self._enter(message)
+            elif self._queues[message.lane][message.subscriber][0] is message:
+                self._push(message)  # it waited for a retry, at the head
+
+    def next_due_ms(self) -> int | None:
+        """When :meth:`awake` will have something to do."""
+        return self._later[0][0] if self._later else None
+
+    def candidates(self, lane: int, now_ms: int) -> Iterator[Message]:
+        """Messages that may go now, best first. Each must be taken or put back by the caller."""
+        heap = self._ready[lane]
+        while heap:
+            message = heappop(heap)[2]
+            if message.settled or message.in_flight or message.ready_ms > now_ms:
+                continue
+            if self._queues[lane][message.subscriber][0] is not message or self._must_wait(message):
+                continue  # finish() of the earlier one brings it back
+            yield message
+
+    def put_back(self, message: Message) -> None:
+        """It could not go; it stays a candidate."""
+        self._push(message)
+
+    def retry(self, message: Message, ready_ms: int) -> None:
+        """It failed and keeps its place until ``ready_ms``."""
+        message.in_flight = False
+        message.ready_ms = ready_ms
+        heappush(self._later, (ready_ms, message.sequence, message))
+
+    def finish(self, message: Message) -> None:
+        """It is settled: the subscriber's next may go."""
+        message.settled = True
+        message.in_flight = False
+        self.held[message.lane] -= 1
+        if not message.queued:
+            return  # it never fell due
+        queue = self._queues[message.lane][message.subscriber]
+        was_head = queue[0] is message
+        queue.remove(message)
+        if not queue:
+            del self._queues[message.lane][message.subscriber]
+        elif was_head:
+            self._push(queue[0])
+        for lane in range(message.lane + 1, len(self._queues)):
+            blocked = self._queues[lane].get(message.subscriber)
+            if blocked:
+                self._push(blocked[0])
+
+    def _enter(self, message: Message) -> None:
+        queue = self._queues[message.lane].setdefault(message.subscriber, deque())
+        place = len(queue)
+        while place and _comes_after(queue[place - 1], message):
+            place -= 1
+        queue.insert(place, message)
+        message.queued = True
+        if place == 0:
+            self._push(message)
+
+    def _push(self, message: Message) -> None:
+        entry = (message.reminder.priority, message.sequence, message)
+        heappush(self._ready[message.lane], entry)
+
+    def _must_wait(self, message: Message) -> bool:
+        """Whether an earlier message of a more urgent lane is not out yet."""
+        for lane in range(message.lane):
+            queue = self._queues[lane].get(message.subscriber)
+            if queue and _precedes(queue[0].origin, message.origin):
+                return True
+        return False
+
+
+def _comes_after(one: Message, other: Message) -> bool:
+    """Within a lane, read in the order of the log. What is out already is overtaken by nothing."""
+    return not one.in_flight and one.sequence > other.sequence
+
+
+def _precedes(one: Origin, other: Origin) -> bool:
+    """Places of one subscriber's records, which are in one partition."""
+    return one.topic == other.topic and one.offset < other.offset

@@ -1,0 +1,140 @@
+"""What one partition remembers, and what must be written of it next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from streamproc.contracts.records.receipts import DeadLetter, Receipt
+from streamproc.dispatch.journal import Entry, encode
+from streamproc.dispatch.model import Message
+from streamproc.dispatch.watermark import Watermark
+
+FORGET_STEP_MS = 900_000
+"""Ids are forgotten in lots of a quarter of an hour: a clock for each would cost memory."""
+
+Cursor = tuple[int, str]
+"""Lane and topic: each lane reads the reminders at its own pace."""
+
+
+@dataclass
+class Batch:
+    """What goes into one transaction, and which messages may be sent once it is committed."""
+
+    entries: dict[str, bytes | None] = field(default_factory=dict)
+    """Journal values by message id; None forgets."""
+    receipts: list[Receipt] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    positions: dict[Cursor, int] = field(default_factory=dict)
+    reports: dict[int, int] = field(default_factory=dict)
+    release: list[Message] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    """Gateways whose answers are in it, one for each."""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.entries or self.receipts or self.dead_letters)
+
+
+class Ledger:
+    """The memory of one partition: ids, what is open, how far each cursor is done."""
+
+    def __init__(self, partition: int, entries: Iterable[tuple[str, Entry]]) -> None:
+        self.partition = partition
+        self.open: dict[str, Entry] = {}
+        """Entries in any state but settled."""
+        self.cursors: dict[Cursor, Watermark] = {}
+        self.messages: dict[str, Message] = {}
+        """Messages this process works on."""
+        self.closing = False
+        self._settled: dict[str, int] = {}
+        self._forget: dict[int, list[str]] = {}
+        self._batch = Batch()
+        self._committed: dict[Cursor, int] = {}
+        for message_id, entry in entries:
+            self._keep(message_id, entry)
+
+    def __len__(self) -> int:
+        return len(self.open) + len(self._settled)
+
+    def begin(self, cursor: Cursor, position: int) -> None:
+        """A cursor starts at ``position``."""
+        self.cursors[cursor] = Watermark(position)
+        self._committed[cursor] = position
+
+    def knows(self, message_id: str) -> bool:
+        """Whether the id is settled, or was accepted and only waits for reports."""
+        entry = self.open.get(message_id)
+        return message_id in self._settled or (entry is not None and entry.state == "accepted")
+
+    def write(self, message_id: str, entry: Entry) -> None:
+        """Remember, and write with the next batch. A settled id needs no more than that."""
+        if entry.state == "settled":
+            entry = Entry("settled", entry.forget_ms)
+        self._keep(message_id, entry)
+        self._batch.entries[message_id] = encode(entry)  # now: the entry may change later
+
+    def receipt(self, receipt: Receipt) -> None:
+        self._batch.receipts.append(receipt)
+
+    def dead_letter(self, letter: DeadLetter) -> None:
+        self._batch.dead_letters.append(letter)
+
+    def release(self, message: Message) -> None:
+        """Send the message once what was written is durable."""
+        self._batch.release.append(message)
+
+    def answered(self, gateway: str) -> None:
+        """What was written last is a gateway's answer."""
+        self._batch.answered.append(gateway)
+
+    @property
+    def untaken(self) -> Batch:
+        """What was written since the last batch was taken."""
+        return self._batch
+
+    def sweep(self, now_ms: int) -> list[tuple[str, Entry]]:
+        """Forget ids that are old enough; returns those that still waited for reports."""
+        dropped = []
+        for step in sorted(step for step in self._forget if step * FORGET_STEP_MS <= now_ms):
+            for message_id in self._forget.pop(step):
+                if message_id in self.messages:
+                    self._schedule(message_id, now_ms)  # still being worked on
+                    continue
+                entry = self.open.get(message_id)
+                forget_ms = entry.forget_ms if entry else self._settled.get(message_id)
+                if forget_ms is None or forget_ms // FORGET_STEP_MS >= step:
+                    continue  # forgotten already, or a later lot has it
+                if entry:
+                    dropped.append((message_id, self.open.pop(message_id)))
+                self._settled.pop(message_id, None)
+                self._batch.entries[message_id] = None
+        return dropped
+
+    def take_batch(self, reports: dict[int, int], force: bool = False) -> Batch | None:
+        """All that is to be written; None if nothing is. ``force``: positions alone suffice."""
+        positions = {
+            cursor: mark.value
+            for cursor, mark in self.cursors.items()
+            if mark.value != self._committed.get(cursor)
+        }
+        if self._batch.empty and not (force and positions):
+            return None
+        batch, self._batch = self._batch, Batch()
+        batch.positions = positions
+        batch.reports = dict(reports)
+        self._committed.update(positions)
+        return batch
+
+    def _keep(self, message_id: str, entry: Entry) -> None:
+        before = self.open.get(message_id)
+        if before is None or before.forget_ms != entry.forget_ms:
+            self._schedule(message_id, entry.forget_ms)
+        if entry.state == "settled":
+            self.open.pop(message_id, None)
+            self._settled[message_id] = entry.forget_ms
+        else:
+            self.open[message_id] = entry
+
+    def _schedule(self, message_id: str, forget_ms: int) -> None:
+        self._forget.setdefault(forget_ms // FORGET_STEP_MS + 1, []).append(message_id)

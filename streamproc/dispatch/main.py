@@ -1,0 +1,85 @@
+"""The composition root of a dispatcher: clock, chance, signals, logging."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from kafka.errors import KafkaError
+
+from streamproc.contracts.records.receipts import decode_receipt
+from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
+from streamproc.dispatch.config import CONSOLE_ONLY, GatewaysError, load_gateways
+from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.owner import OwnershipError
+from streamproc.dispatch.partition_journal import BrokenError
+from streamproc.dispatch.reading import records_of
+from streamproc.dispatch.runner import Runner
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.statistics import Tally
+from streamproc.dispatch.topics import DispatchError, prepare_topics
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
+    """Run until SIGTERM or SIGINT. Raises ``GatewaysError`` or :class:`DispatchError`."""
+    config = CONSOLE_ONLY
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise GatewaysError(f"{file}: {error}") from None
+        config = load_gateways(text, str(file))
+    chance = random.SystemRandom().random
+    gateways = gateways_of(config, file.parent if file else Path(), chance)
+    prepare_topics(settings)
+    desk = Desk(
+        lanes_of(config),
+        router_of(config, gateways, now_ms()),
+        backoff_of(config),
+        chance,
+        settings.honour_expiry,
+    )
+    try:
+        asyncio.run(_until_signal(Runner, settings, desk, gateways, now_ms))
+    except (BrokenError, OwnershipError) as error:
+        raise DispatchError(f"{error}; stopped, start it again") from error
+    except KafkaError as error:
+        raise DispatchError(f"Kafka at {settings.broker}: {error}; start it again") from error
+
+
+async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await make(*parts).run(stop)
+
+
+def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> None:
+    """Read all receipts and show what they say. Raises :class:`DispatchError`."""
+    tally = Tally()
+    for record in records_of(settings, settings.topics.receipts):
+        with suppress(msgspec.DecodeError):  # no dispatcher wrote it
+            tally.add([decode_receipt(record.value)])
+    if not tally.statuses:
+        echo(f"no receipts in {settings.topics.receipts} yet")
+        return
+    echo("Times in ms, from the event (usage or due instant) and from the reminder's record:")
+    rows = tally.table()
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for (gateway, status), count in sorted(tally.by_gateway.items()):
+        echo(f"{gateway}: {count} {status}")

@@ -1,0 +1,195 @@
+"""Owning partitions: opening them in order, committing their batches, giving them back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from kafka.errors import KafkaError
+
+from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.ledger import Batch, Cursor
+from streamproc.dispatch.model import Message
+from streamproc.dispatch.partition_journal import BrokenError, FencedError, PartitionJournal
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.statistics import Tally
+
+log = structlog.get_logger(__name__)
+
+COMMIT_RETRY_S = 0.5
+
+
+class OwnershipError(RuntimeError):
+    """The group says a partition is ours, and its journal says it is another's."""
+
+
+class Owner:
+    """The journals of owned partitions, and a task for each that commits when something is due."""
+
+    def __init__(
+        self,
+        settings: DispatchSettings,
+        desk: Desk,
+        tally: Tally,
+        send: Callable[[Message], None],
+        wake: Callable[[], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._desk = desk
+        self._tally = tally
+        self._send = send
+        self._wake = wake
+        self._now_ms = now_ms
+        self._journals: dict[int, PartitionJournal] = {}
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._committers: dict[int, asyncio.Task[None]] = {}
+        self._due: dict[int, asyncio.Event] = {}
+        self._forced: set[int] = set()
+        self._lost_ms: dict[int, int] = {}
+        self._answered = asyncio.Event()
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Fails when this process cannot go on."""
+
+    async def open(
+        self, partition: int, seek: Callable[[int], Awaitable[dict[Cursor, int]]]
+    ) -> dict[int, int]:
+        """Fence, load, seek, in this order; only then records are taken.
+
+        Returns from where the reports topic is to be read for it.
+        """
+        log.info("opening a partition", partition=partition)
+        names = tuple(lane.name for lane in self._desk.lanes)
+        journal = PartitionJournal(self._settings, names, partition)
+        await asyncio.to_thread(journal.open)
+        entries, reports = await asyncio.to_thread(journal.load)
+        positions = await seek(partition)
+        ledger = self._desk.open(partition, entries)
+        for cursor, position in positions.items():
+            ledger.begin(cursor, position)
+        self._journals[partition] = journal
+        self._locks[partition] = asyncio.Lock()
+        self._due[partition] = asyncio.Event()
+        self._lost_ms.pop(partition, None)
+        self._committers[partition] = asyncio.create_task(self._commit_when_due(partition))
+        log.info("partition opened", partition=partition, remembered=len(entries))
+        return reports
+
+    def commit_positions(self) -> None:
+        """Commit also where only positions have moved."""
+        self._forced.update(self._desk.ledgers)
+        self.commit_soon()
+
+    def check_lost(self) -> None:
+        """Raises :class:`OwnershipError` if a partition was lost and no rebalance follows."""
+        limit_ms = self._settings.session_timeout_seconds * 3000
+        for partition, since_ms in self._lost_ms.items():
+            if self._now_ms() - since_ms > limit_ms:
+                raise OwnershipError(
+                    f"another dispatcher writes the journal of partition {partition}, but the "
+                    f"group {self._settings.group} gave it to this one; two groups must not "
+                    f"share a journal: give each its own --journal and --group"
+                )
+
+    async def give_back(self, partitions: list[int], limit_seconds: float) -> None:
+        """Let answers come in, write them, and forget the partitions.
+
+        A message without an answer by then stays an intent: the next owner decides about it.
+        """
+        owned = [partition for partition in partitions if partition in self._desk.ledgers]
+        for partition in owned:
+            self._desk.ledgers[partition].closing = True
+        self.commit_soon()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_seconds):
+                await self._answers(owned)
+        for partition in owned:
+            if partition not in self._desk.ledgers:
+                continue
+            async with self._locks[partition]:
+                self._forced.add(partition)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(limit_seconds):
+                        await self._commit_once(partition)
+            self._forget(partition)
+        if owned:
+            log.info("partitions given back", partitions=owned)
+
+    def answered(self) -> None:
+        """A message was settled."""
+        self._answered.set()
+
+    def commit_soon(self) -> None:
+        """Something may be waiting to be written."""
+        for event in self._due.values():
+            event.set()
+
+    async def _commit_when_due(self, partition: int) -> None:
+        lock, due = self._locks[partition], self._due[partition]
+        while True:
+            await due.wait()
+            due.clear()
+            try:
+                async with lock:
+                    if not await self._commit_once(partition):
+                        return
+            except BrokenError as error:
+                if not self.broken.done():
+                    self.broken.set_exception(error)
+                return
+
+    async def _commit_once(self, partition: int) -> bool:
+        """Commit what is there and release its messages; False if the partition is lost."""
+        ledger = self._desk.ledgers.get(partition)
+        if ledger is None:
+            return False
+        force = partition in self._forced
+        self._forced.discard(partition)
+        batch = self._desk.take_batch(partition, force)
+        if batch is None:
+            return True
+        if not await self._commit(partition, batch):
+            self._desk.abandon(batch)
+            self._wake()
+            return False
+        self._desk.recorded(batch)
+        self._wake()
+        self._tally.add(batch.receipts)
+        for message in batch.release:
+            self._send(message)
+        return True
+
+    async def _commit(self, partition: int, batch: Batch) -> bool:
+        journal = self._journals[partition]
+        while True:
+            try:
+                await asyncio.to_thread(journal.commit, batch)
+                return True
+            except FencedError:
+                log.warning("partition lost to another dispatcher", partition=partition)
+                self._lost_ms[partition] = self._now_ms()
+                self._forget(partition)
+                return False
+            except KafkaError as error:
+                log.warning("commit failed; again soon", partition=partition, error=str(error))
+                await asyncio.sleep(COMMIT_RETRY_S)
+
+    async def _answers(self, partitions: list[int]) -> None:
+        ledgers = self._desk.ledgers
+        while any(self._desk.in_flight(one) for one in partitions if one in ledgers):
+            self._answered.clear()
+            await self._answered.wait()
+
+    def _forget(self, partition: int) -> None:
+        self._desk.close(partition)
+        self._answered.set()
+        self._due.pop(partition, None)
+        self._locks.pop(partition, None)
+        committer = self._committers.pop(partition, None)
+        if committer is not None and committer is not asyncio.current_task():
+            committer.cancel()
+        journal = self._journals.pop(partition, None)
+        if journal is not None:
+            asyncio.get_running_loop().run_in_executor(None, journal.close)

@@ -1,0 +1,165 @@
+"""A partition's journal in Kafka: fenced, read whole, written in transactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import (
+    InvalidProducerEpochError,
+    KafkaError,
+    OutOfOrderSequenceNumberError,
+    ProducerFencedError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from streamproc.contracts.records.receipts import encode_receipt
+from streamproc.dispatch.journal import (
+    REPORTS_KEY,
+    Entry,
+    decode_entry,
+    decode_positions,
+    encode,
+)
+from streamproc.dispatch.ledger import Batch
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.topics import DispatchError
+from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.fencing import stay_fenced
+
+TRANSACTION_TIMEOUT_MS = 20_000
+"""A killed dispatcher's open transaction holds up readers no longer than that."""
+
+FENCED = (ProducerFencedError, InvalidProducerEpochError, OutOfOrderSequenceNumberError)
+
+
+class FencedError(RuntimeError):
+    """Another dispatcher has the partition now; nothing was written."""
+
+
+class PartitionJournal:
+    """Blocking; one thread at a time. Order: ``open``, ``load``, ``commit``..., ``close``.
+
+    The transactional id names group and partition, so opening fences whoever had it before.
+    """
+
+    def __init__(
+        self, settings: DispatchSettings, lane_names: tuple[str, ...], partition: int
+    ) -> None:
+        self.partition = partition
+        self._settings = settings
+        self._lane_names = lane_names
+        self._producer: Any = None
+
+    def open(self) -> None:
+        """Fence the partition's former owner and end its open transaction."""
+        self._producer = KafkaProducer(
+            bootstrap_servers=self._settings.broker,
+            transactional_id=f"{self._settings.group}-{self.partition}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            acks="all",
+            linger_ms=0,
+            retry_backoff_ms=20,
+            **self._settings.kafka,
+        )
+        stay_fenced(self._producer)
+        self._producer.init_transactions()
+
+    def load(self) -> tuple[list[tuple[str, Entry]], dict[int, int]]:
+        """All entries, and from where the reports topic is still to be read."""
+        topic = TopicPartition(self._settings.topics.journal, self.partition)
+        values: dict[bytes, bytes] = {}
+        reader: Any = open_any_consumer(
+            bootstrap_servers=self._settings.broker,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            max_poll_records=5_000,
+            fetch_max_wait_ms=50,
+            **self._settings.kafka,
+        )
+        try:
+            reader.assign([topic])
+            reader.seek_to_beginning(topic)
+            end = reader.end_offsets([topic])[topic]
+            # By position, not by the last record: markers of transactions are never delivered.
+            while reader.position(topic) < end:
+                for record in reader.poll(timeout_ms=200).get(topic, []):
+                    if record.value is None:
+                        values.pop(record.key, None)
+                    else:
+                        values[record.key] = record.value
+        finally:
+            reader.close()
+        reports = values.pop(REPORTS_KEY, None)
+        try:
+            entries = [(key.decode(), decode_entry(value)) for key, value in values.items()]
+            return entries, decode_positions(reports) if reports else {}
+        except (AttributeError, UnicodeDecodeError, msgspec.DecodeError) as error:
+            raise DispatchError(
+                f"partition {self.partition} of the journal {topic.topic} holds a record that no "
+                f"dispatcher of this release wrote; name another topic with --journal (what is on "
+                f"its way may then be sent twice), or start the newer release again"
+            ) from error
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch whole or not at all.
+
+        Raises :class:`FencedError`, or KafkaError after which the same batch may be tried again.
+        """
+        try:
+            self._producer.begin_transaction()
+            written = self._write(batch)
+            self._producer.flush()
+            for one in written:
+                one.get(timeout=0)  # a refused record must not be committed around
+            self._producer.commit_transaction()
+        except FENCED as error:
+            raise FencedError(str(error)) from error
+        except KafkaError as error:
+            self._abort(error)
+            raise
+
+    def close(self) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=2)
+            self._producer = None
+
+    def _write(self, batch: Batch) -> list[Any]:
+        topics = self._settings.topics
+        sent = []
+        for message_id, value in batch.entries.items():
+            sent.append(self._send(topics.journal, message_id.encode(), value))
+        if batch.reports:
+            sent.append(self._send(topics.journal, REPORTS_KEY, encode(batch.reports)))
+        for receipt in batch.receipts:
+            key = receipt.reminder_id.encode()
+            sent.append(self._send(topics.receipts, key, encode_receipt(receipt)))
+        for letter in batch.dead_letters:
+            key = str(letter.reminder_id or "").encode()
+            sent.append(self._send(topics.dead_letters, key or None, encode_receipt(letter)))
+        by_group: dict[str, dict[TopicPartition, OffsetAndMetadata]] = {}
+        for (lane, topic), offset in batch.positions.items():
+            group = self._settings.lane_group(lane, self._lane_names[lane])
+            place = TopicPartition(topic, self.partition)
+            by_group.setdefault(group, {})[place] = OffsetAndMetadata(offset, "", -1)
+        for group, offsets in by_group.items():
+            self._producer.send_offsets_to_transaction(offsets, group)
+        return sent
+
+    def _send(self, topic: str, key: bytes | None, value: bytes | None) -> Any:
+        return self._producer.send(topic, key=key, value=value, partition=self.partition)
+
+    def _abort(self, cause: KafkaError) -> None:
+        try:
+            self._producer.abort_transaction()
+        except FENCED as error:
+            raise FencedError(str(error)) from error
+        except KafkaError as error:
+            # The producer is beyond repair. Opening another would fence an owner that may have
+            # come since, so the process ends and is started anew.
+            raise BrokenError(f"{cause}; then {error}") from error
+
+
+class BrokenError(RuntimeError):
+    """The journal cannot be written any more by this process."""

@@ -1,0 +1,50 @@
+"""Reading a whole topic, for commands that look at what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.topics import DispatchError
+from streamproc.kafka.any_headers import open_any_consumer
+
+
+def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False) -> list[Any]:
+    """All committed records of a topic by partition and offset. Raises :class:`DispatchError`."""
+    try:
+        reader: Any = open_any_consumer(
+            bootstrap_servers=settings.broker,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            max_poll_records=5_000,
+            bootstrap_timeout_ms=5_000,
+            **settings.kafka,
+        )
+    except KafkaError as error:
+        problem = f"no Kafka broker answers at {settings.broker}; start it or correct --broker"
+        raise DispatchError(problem) from error
+    try:
+        numbers = reader.partitions_for_topic(topic)
+        if not numbers:
+            if missing_ok:
+                return []
+            raise DispatchError(
+                f"there is no topic {topic} at {settings.broker}: a dispatcher creates it when it "
+                f"starts; correct --broker or the topic's name"
+            )
+        places = [TopicPartition(topic, number) for number in sorted(numbers)]
+        reader.assign(places)
+        reader.seek_to_beginning(*places)
+        ends = reader.end_offsets(places)
+        found: list[Any] = []
+        while any(reader.position(place) < ends[place] for place in places):
+            for records in reader.poll(timeout_ms=200).values():
+                found.extend(record for record in records if record.value is not None)
+        return sorted(found, key=lambda record: (record.partition, record.offset))
+    except KafkaError as error:
+        raise DispatchError(f"{topic} at {settings.broker}: {error}") from error
+    finally:
+        reader.close()

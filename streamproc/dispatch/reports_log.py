@@ -1,0 +1,125 @@
+"""The reports topic: every dispatcher writes what its gateways hear, and reads what all heard."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import structlog
+from kafka import KafkaProducer, TopicPartition
+from msgspec import Struct
+
+from streamproc.dispatch.model import Report, ReportState
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.kafka.any_headers import open_any_consumer
+
+log = structlog.get_logger(__name__)
+
+
+class _Record(Struct, frozen=True, array_like=True):
+    gateway: str
+    message_id: str
+    state: ReportState
+    code: str
+    received_ms: int
+    peer: str
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+
+
+class ReportsWriter:
+    """Makes reports durable."""
+
+    def __init__(self, settings: DispatchSettings) -> None:
+        self._topic = settings.topics.reports
+        self._producer: Any = KafkaProducer(
+            bootstrap_servers=settings.broker, acks="all", linger_ms=5, **settings.kafka
+        )
+
+    async def write(self, report: Report) -> None:
+        """Returns when the report is durable. Raises KafkaError."""
+        record = _Record(
+            report.gateway,
+            report.message_id,
+            report.state,
+            report.code,
+            report.received_ms,
+            report.peer,
+        )
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: BaseException | None) -> None:
+            if done.done():
+                return  # nobody waits any more
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        sent = self._producer.send(
+            self._topic, key=report.message_id.encode(), value=msgspec.json.encode(record)
+        )
+        sent.add_callback(lambda _: loop.call_soon_threadsafe(settle, None))
+        sent.add_errback(lambda error: loop.call_soon_threadsafe(settle, error))
+        await done
+
+    def close(self) -> None:
+        self._producer.close(timeout=5)
+
+
+class ReportsReader:
+    """Reads all reports from the end, or from where a partition's journal says. Blocking."""
+
+    def __init__(self, settings: DispatchSettings) -> None:
+        self._consumer: Any = open_any_consumer(
+            bootstrap_servers=settings.broker,
+            enable_auto_commit=False,
+            fetch_max_wait_ms=100,
+            **settings.kafka,
+        )
+        topic = settings.topics.reports
+        numbers = self._consumer.partitions_for_topic(topic) or {0}
+        self._places = {number: TopicPartition(topic, number) for number in numbers}
+        self._consumer.assign(list(self._places.values()))
+
+    def start(self) -> dict[int, int]:
+        """Go to the end; returns the positions."""
+        ends = self._consumer.end_offsets(list(self._places.values()))
+        for place, offset in ends.items():
+            self._consumer.seek(place, offset)
+        return {place.partition: offset for place, offset in ends.items()}
+
+    def rewind(self, positions: dict[int, int]) -> None:
+        """Read again from ``positions`` where we are further: reading twice does no harm."""
+        for number, offset in positions.items():
+            place = self._places.get(number)
+            if place is not None and offset < self._consumer.position(place):
+                begin = self._consumer.beginning_offsets([place])[place]
+                self._consumer.seek(place, max(offset, begin))
+
+    def poll(self) -> list[tuple[Report, tuple[int, int]]]:
+        """Reports with their places."""
+        found = []
+        for place, records in self._consumer.poll(timeout_ms=100).items():
+            for record in records:
+                try:
+                    one = _decode(record.value or b"")
+                except msgspec.DecodeError:
+                    log.warning(
+                        "a record that is no report, left out",
+                        topic=place.topic,
+                        partition=place.partition,
+                        offset=record.offset,
+                    )
+                    continue
+                report = Report(
+                    one.gateway, one.message_id, one.state, one.code, one.received_ms, one.peer
+                )
+                found.append((report, (place.partition, record.offset)))
+        return found
+
+    def close(self) -> None:
+        self._consumer.close()

@@ -1,0 +1,106 @@
+"""Which gateway takes a message: the first of the list that works; it waits for that one's room.
+
+A gateway is passed over while its breaker is open, or once it has been without a connection for
+longer than ``patience_ms`` (reconnecting takes a moment, and is no reason to change over).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamproc.dispatch.breaker import Breaker
+from streamproc.dispatch.model import ErrorClass, Message, Outcome, Policy, Refused, Unknown
+from streamproc.dispatch.shaping import Shaper
+
+
+@dataclass(eq=False)
+class Line:
+    """A gateway as the desk sees it."""
+
+    name: str
+    shaper: Shaper
+    breaker: Breaker
+    lanes: frozenset[int]
+    idempotent: bool = False
+    """It knows a repeated message by its id, so that sending again does no harm."""
+    reports: bool = False
+    """It tells later what became of a message."""
+    on_unknown: Policy = "at_most_once"
+    on_unknown_mandatory: Policy = "at_most_once"
+    down_since_ms: int | None = None
+
+    def policy(self, mandatory: bool) -> Policy:
+        """What to do with a message of which nobody knows whether it was taken."""
+        if self.idempotent:
+            return "at_least_once"
+        return self.on_unknown_mandatory if mandatory else self.on_unknown
+
+
+class Router:
+    """The gateways in order of preference, and their answers' effect on them."""
+
+    def __init__(self, lines: list[Line], patience_ms: int = 5_000) -> None:
+        self.lines = {line.name: line for line in lines}
+        self._patience_ms = patience_ms
+
+    def set_up(self, name: str, is_up: bool, now_ms: int) -> None:
+        """The gateway has a connection, or lost it."""
+        line = self.lines[name]
+        if is_up:
+            line.down_since_ms = None
+        elif line.down_since_ms is None:
+            line.down_since_ms = now_ms
+
+    def choose(self, message: Message, now_ms: int) -> Line | None:
+        """Reserve a place for the message; None if it must wait."""
+        if message.pinned is not None and message.pinned in self.lines:
+            candidates = [self.lines[message.pinned]]
+        else:
+            candidates = [line for line in self.lines.values() if message.lane in line.lanes]
+        for line in candidates:
+            if not line.breaker.allows(now_ms):
+                continue
+            if line.down_since_ms is not None:
+                if now_ms - line.down_since_ms < self._patience_ms:
+                    return None
+                continue
+            if not line.shaper.take(message.cost, now_ms):
+                return None
+            line.breaker.started()
+            return line
+        return None
+
+    def answered(self, name: str, outcome: Outcome, now_ms: int, jitter: float) -> None:
+        """Learn from the answer. The message keeps its place until that is ``recorded``."""
+        line = self.lines[name]
+        if isinstance(outcome, Unknown):
+            line.breaker.failed(now_ms)
+        elif not isinstance(outcome, Refused) or outcome.error is ErrorClass.PERMANENT:
+            line.breaker.succeeded()
+            line.shaper.taken()
+        elif outcome.error is ErrorClass.THROTTLED:
+            line.breaker.unsettled()
+            line.shaper.throttled(now_ms, outcome.retry_after_ms, jitter)
+        else:
+            line.breaker.failed(now_ms)
+
+    def recorded(self, name: str) -> None:
+        """The answer is durable, or nobody here waits for that any more: give the place back."""
+        self.lines[name].shaper.release()
+
+    def dropped(self, name: str) -> None:
+        """A place that was reserved is not used."""
+        self.recorded(name)
+        self.lines[name].breaker.unsettled()
+
+    def wake_ms(self, now_ms: int) -> int | None:
+        """When time alone may let another message through."""
+        times = []
+        for line in self.lines.values():
+            until = line.shaper.wake_ms(now_ms)
+            if until is None:
+                continue
+            if line.down_since_ms is not None:
+                until = max(until, line.down_since_ms + self._patience_ms)
+            times.append(max(until, line.breaker.open_until_ms))
+        return min(times) if times else None

@@ -1,0 +1,210 @@
+"""The dispatcher at work: joins desk, Kafka and gateways on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.gateways.base import Events, Gateway
+from streamproc.dispatch.ledger import Cursor
+from streamproc.dispatch.model import Message, Origin, Report, Unknown
+from streamproc.dispatch.owner import Owner
+from streamproc.dispatch.readers import Readers
+from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.statistics import Tally
+
+log = structlog.get_logger(__name__)
+
+RESEND_HEADER = "resend"
+LONGEST_NAP_S = 0.5
+SHORTEST_NAP_S = 0.01
+
+
+class Runner:
+    """Runs until told to stop. Everything but blocking calls happens on the event loop."""
+
+    def __init__(
+        self,
+        settings: DispatchSettings,
+        desk: Desk,
+        gateways: dict[str, Gateway],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.settings = settings
+        self.desk = desk
+        self.tally = Tally()
+        self._gateways = gateways
+        self._now_ms = now_ms
+        self._lane_names = tuple(lane.name for lane in desk.lanes)
+        self._poke = asyncio.Event()
+        self._owner = Owner(settings, desk, self.tally, self._launch, self._poke.set, now_ms)
+        self._sending: set[asyncio.Task[None]] = set()
+        self._ending = False
+        # Kafka consumers are not for several threads: each has one of its own.
+        self._reading = ThreadPoolExecutor(1, "reminders")
+        self._hearing = ThreadPoolExecutor(1, "reports")
+        self._readers: Readers | None = None
+        self._reports_in: ReportsReader | None = None
+        self._reports_out: ReportsWriter | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop``; then finish what is under way. Raises what makes going on wrong."""
+        loop = asyncio.get_running_loop()
+        self._reports_out = await asyncio.to_thread(ReportsWriter, self.settings)
+        self._reports_in = await loop.run_in_executor(self._hearing, ReportsReader, self.settings)
+        self.desk.deliveries.start(
+            await loop.run_in_executor(self._hearing, self._reports_in.start)
+        )
+        for name, gateway in self._gateways.items():
+            await gateway.start(self._events(name))
+        self._readers = await loop.run_in_executor(
+            self._reading, Readers, self.settings, self._lane_names, self._revoked_from(loop)
+        )
+        works = [
+            asyncio.create_task(work())
+            for work in (self._read, self._pump, self._listen, self._tick)
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            watched: list[asyncio.Future[Any]] = [*works, stopping, self._owner.broken]
+            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                ended.result()
+        finally:
+            self._ending = True
+            stopping.cancel()
+            await self._end(works)
+
+    async def _end(self, works: list[asyncio.Task[None]]) -> None:
+        log.info("finishing what is under way")
+        await self._owner.give_back(list(self.desk.ledgers), self.settings.settle_seconds)
+        for task in works:
+            task.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        if self._readers is not None:
+            await loop.run_in_executor(self._reading, self._readers.shut)
+        for gateway in self._gateways.values():
+            await gateway.close()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        if self._reports_in is not None:
+            await loop.run_in_executor(self._hearing, self._reports_in.close)
+        if self._reports_out is not None:
+            await asyncio.to_thread(self._reports_out.close)
+        self._reading.shutdown()
+        self._hearing.shutdown()
+        log.info("stopped", **self.tally.line())
+
+    def _events(self, name: str) -> Events:
+        def up(is_up: bool) -> None:
+            self.desk.router.set_up(name, is_up, self._now_ms())
+            self._poke.set()
+
+        async def report(heard: Report) -> None:
+            assert self._reports_out is not None
+            await self._reports_out.write(heard)
+
+        return Events(up, report, self._now_ms)
+
+    async def _read(self) -> None:
+        """Records to the desk; partitions that the group gives us are opened."""
+        loop = asyncio.get_running_loop()
+        readers = self._readers
+        assert readers is not None
+
+        def poll() -> list[tuple[Cursor, Any]]:
+            return list(readers.poll(self.desk.queues.held))
+
+        async def seek(partition: int) -> dict[Cursor, int]:
+            return await loop.run_in_executor(self._reading, readers.open, partition)
+
+        while not self._ending:
+            for cursor, record in await loop.run_in_executor(self._reading, poll):
+                self._offer(cursor, record)
+            self._poke.set()
+            while readers.assigned and not self._ending:
+                reports = await self._owner.open(readers.assigned.popleft(), seek)
+                if self._reports_in is not None and reports:
+                    await loop.run_in_executor(self._hearing, self._reports_in.rewind, reports)
+
+    def _offer(self, cursor: Cursor, record: Any) -> None:
+        if record.partition not in self.desk.ledgers:
+            return  # it left us while the record was on its way
+        resend = ""
+        for name, value in record.headers or ():
+            if name == RESEND_HEADER and value:
+                resend = value.decode("ascii", "replace")
+        origin = Origin(record.topic, record.partition, record.offset, record.timestamp)
+        self.desk.offer(cursor[0], origin, record.value, self._now_ms(), resend)
+
+    async def _pump(self) -> None:
+        """Take what may go, whenever something changed or time allows more."""
+        while True:
+            self._poke.clear()
+            now_ms = self._now_ms()
+            self.desk.take(now_ms)
+            self._owner.commit_soon()
+            wake_ms = self.desk.wake_ms(now_ms)
+            nap = LONGEST_NAP_S if wake_ms is None else (wake_ms - now_ms) / 1000
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(max(nap, SHORTEST_NAP_S), LONGEST_NAP_S)):
+                    await self._poke.wait()
+
+    async def _listen(self) -> None:
+        """Reports of delivery to the desk."""
+        loop = asyncio.get_running_loop()
+        assert self._reports_in is not None
+        while True:
+            found = await loop.run_in_executor(self._hearing, self._reports_in.poll)
+            for report, place in found:
+                self.desk.report(report, place, self._now_ms())
+            if found:
+                self._owner.commit_soon()
+
+    async def _tick(self) -> None:
+        """Once a second: expiry, positions, a partition that is nobody's; now and then figures."""
+        seconds = 0.0
+        while True:
+            await asyncio.sleep(1.0)
+            self.desk.sweep(self._now_ms())
+            self._owner.commit_positions()
+            self._owner.check_lost()
+            seconds += 1.0
+            if seconds >= self.settings.stats_every_seconds and self.tally.statuses:
+                seconds = 0.0
+                log.info("receipts so far", **self.tally.line())
+
+    def _launch(self, message: Message) -> None:
+        task = asyncio.create_task(self._send(message))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send(self, message: Message) -> None:
+        try:
+            outcome = await self._gateways[message.gateway].send(message)
+        except Exception as error:  # a gateway's bug must not stop the others
+            log.exception("a gateway raised", gateway=message.gateway, id=message.id)
+            outcome = Unknown(f"gateway_bug_{type(error).__name__}")
+        self.desk.settle(message, outcome, self._now_ms())
+        self._owner.answered()
+        self._poke.set()
+
+    def _revoked_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[list[int]], None]:
+        """The listener's callback: runs in Kafka's thread, and heartbeats wait for it."""
+        limit = min(self.settings.settle_seconds, self.settings.session_timeout_seconds * 0.5)
+
+        def revoked(partitions: list[int]) -> None:
+            done: Future[None] = asyncio.run_coroutine_threadsafe(
+                self._owner.give_back(partitions, limit), loop
+            )
+            with suppress(TimeoutError):
+                done.result(limit + 5)
+
+        return revoked

@@ -1,0 +1,101 @@
+"""Receipts, dead letters and facts, from what the dispatcher knows of a message."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from streamproc.contracts.records.receipts import DeadLetter, Receipt, ReminderRecord, Status
+from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.privacy import mask
+from streamproc.dispatch.journal import Entry, Facts
+from streamproc.dispatch.matching import peer_hash
+from streamproc.dispatch.model import Message, Origin
+
+
+def facts_of(message: Message) -> Facts:
+    """What later receipts need, so that they can be written without the reminder."""
+    reminder, origin = message.reminder, message.origin
+    return Facts(
+        # Of whom it is sent to: a delivery receipt comes from there.
+        mask(message.subscriber),
+        peer_hash(message.subscriber),
+        reminder.kind,
+        reminder.rule,
+        reminder.mandatory,
+        reminder.segments,
+        to_ms(reminder.as_of),
+        origin.timestamp_ms,
+        origin.topic,
+        origin.offset,
+    )
+
+
+def receipt_of(
+    message_id: str,
+    partition: int,
+    entry: Entry,
+    status: Status,
+    now_ms: int,
+    error_class: str = "",
+    error_code: str = "",
+) -> Receipt:
+    """A receipt; times that would be negative (clocks differ) count as 0."""
+    facts = entry.facts
+    assert facts is not None  # every entry of an open message has them
+    reminder_id, _, resend = message_id.partition("~")
+    return Receipt(
+        reminder_id=reminder_id,
+        status=status,
+        time=from_ms(now_ms),
+        subscriber=facts.subscriber,
+        kind=facts.kind,
+        rule=facts.rule,
+        mandatory=facts.mandatory,
+        attempts=entry.attempts,
+        parts=facts.parts,
+        as_of=from_ms(facts.as_of_ms),
+        requested_time=from_ms(facts.requested_ms),
+        event_to_status_ms=max(now_ms - facts.as_of_ms, 0),
+        reminder_to_status_ms=max(now_ms - facts.requested_ms, 0),
+        reminder=ReminderRecord(facts.topic, partition, facts.offset),
+        gateway=entry.gateway or UNSET,
+        message_ids=[entry.done[part] for part in sorted(entry.done)] or UNSET,
+        error_class=error_class or UNSET,
+        error_code=error_code or UNSET,
+        resend=resend or UNSET,
+    )
+
+
+def dead_letter_of(
+    message: Message, entry: Entry, reason: str, detail: str, now_ms: int
+) -> DeadLetter:
+    """The dead letter of a message that is given up."""
+    reminder, origin = message.reminder, message.origin
+    return DeadLetter(
+        reason=reason,
+        detail=detail,
+        time=from_ms(now_ms),
+        reminder=ReminderRecord(origin.topic, origin.partition, origin.offset),
+        attempts=entry.attempts,
+        reminder_id=reminder.id,
+        subscriber=mask(reminder.subscriber),
+        kind=reminder.kind,
+        rule=reminder.rule,
+        gateway=entry.gateway or UNSET,
+        resend=message.id.partition("~")[2] or UNSET,
+    )
+
+
+def unreadable(origin: Origin, error: ValueError, now_ms: int) -> DeadLetter:
+    """The dead letter of a record that is no reminder.
+
+    A validation error's path names the field; its message may quote a value, and stays here.
+    """
+    _, found, path = str(error).rpartition(" - at ")
+    detail = f"not as the contract has it, at {path}" if found else "not a reminder at all"
+    return DeadLetter(
+        reason="contract_violation",
+        detail=detail[:200],
+        time=from_ms(now_ms),
+        reminder=ReminderRecord(origin.topic, origin.partition, origin.offset),
+    )

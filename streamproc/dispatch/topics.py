@@ -1,0 +1,94 @@
+"""Making sure that the dispatcher's topics exist and fit the reminders'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from streamproc.dispatch.settings import DispatchSettings
+
+COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+REPORTS_PARTITIONS = 1
+
+
+class DispatchError(RuntimeError):
+    """The dispatcher cannot start; the message says what to do."""
+
+
+def prepare_topics(settings: DispatchSettings) -> int:
+    """Create missing topics; returns the number of partitions. Raises :class:`DispatchError`."""
+    topics = settings.topics
+    try:
+        admin: Any = KafkaAdminClient(
+            bootstrap_servers=settings.broker, bootstrap_timeout_ms=5_000, **settings.kafka
+        )
+    except KafkaError as error:
+        raise DispatchError(
+            f"no Kafka broker answers at {settings.broker}; start it or correct --broker"
+        ) from error
+    try:
+        partitions = _count(admin, topics.reminders)
+        if not partitions:
+            raise DispatchError(
+                f"there is no topic {topics.reminders} at {settings.broker}: start a worker first "
+                f"(it creates the topic), or correct --reminders"
+            )
+        for name in (topics.resends, topics.journal, topics.receipts, topics.dead_letters):
+            configs = configs_of(name, settings)
+            count = _count(admin, name) or _create(admin, settings, name, partitions, configs)
+            if count != partitions:
+                raise DispatchError(
+                    f"the topic {name} has {count} partitions and {topics.reminders} has "
+                    f"{partitions}; they must be equal: choose another name, or create it anew"
+                )
+        if not _count(admin, topics.reports):
+            _create(admin, settings, topics.reports, REPORTS_PARTITIONS, {})
+        _check_journal(admin, topics.journal)
+        return partitions
+    except KafkaError as error:
+        raise DispatchError(f"topics at {settings.broker}: {error}") from error
+    finally:
+        admin.close()
+
+
+def configs_of(topic: str, settings: DispatchSettings) -> dict[str, str]:
+    """What a topic is made with, beyond the broker's defaults."""
+    return COMPACTED if topic == settings.topics.journal else {}
+
+
+def _check_journal(admin: Any, topic: str) -> None:
+    """A journal that retention deletes forgets what was sent. Raises :class:`DispatchError`.
+
+    Where the settings may not be read, it is the operator's word.
+    """
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, ["cleanup.policy"])
+    found = admin.describe_configs([resource], config_filter="all")
+    policy = found["topic"].get(topic, {}).get("cleanup.policy", {}).get("value", "compact")
+    if "delete" in policy.split(","):
+        raise DispatchError(
+            f"the topic {topic} has cleanup.policy={policy}: what was sent would be forgotten, and "
+            f"sent again; set cleanup.policy=compact, or name another journal with --journal"
+        )
+
+
+def _count(admin: Any, topic: str) -> int:
+    (found,) = admin.describe_topics([topic])
+    return 0 if found["error_code"] else len(found["partitions"])
+
+
+def _create(
+    admin: Any, settings: DispatchSettings, topic: str, partitions: int, configs: dict[str, str]
+) -> int:
+    wanted = {
+        "num_partitions": partitions,
+        "replication_factor": settings.replication_factor,
+        "configs": configs,
+    }
+    try:
+        admin.create_topics({topic: wanted})
+    except TopicAlreadyExistsError:
+        return _count(admin, topic)  # another dispatcher starts at the same time
+    return partitions

@@ -1,1 +1,0 @@
-"""The edges: what speaks to Kafka outside the engine (producer, dispatcher, replay, demo)."""

@@ -1,0 +1,192 @@
+"""Records and the position they bring a source to, in one transaction.
+
+The position is stored in Kafka beside the records, as the metadata of a consumer group's committed
+offset, in the same transaction. A run that is killed leaves an open transaction: the next run with
+the same id aborts it, fences the old process, and goes on from the position of the last commit.
+So each record is in the topic once for ``read_committed`` consumers, whatever is killed when.
+
+Kafka forgets the offsets of a group without members after ``offsets.retention.minutes`` (7 days
+by default): a run interrupted for longer begins anew.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+from kafka import TopicPartition
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    InvalidProducerEpochError,
+    KafkaError,
+    NotCoordinatorError,
+    ProducerFencedError,
+    TransactionalIdAuthorizationFailedError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from streamproc.kafka.errors import DeliveryError, FencedError, TopicError
+from streamproc.kafka.fencing import stay_fenced
+from streamproc.kafka.producer import BulkProducer
+from streamproc.kafka.topics import open_admin
+
+TRANSACTION_TIMEOUT_MS = 60_000
+MAX_POSITION_BYTES = 4096
+"""The broker's default ``offset.metadata.max.bytes``."""
+
+COORDINATOR_LIMIT_SECONDS = 30.0
+NOT_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
+
+T = TypeVar("T")
+
+
+class ExactlyOnceProducer:
+    """A :class:`BulkProducer` whose records become visible with the position they belong to.
+
+    ``name`` identifies the run: one process at a time writes under it, the newest.
+    """
+
+    def __init__(self, bootstrap: str, topic: str, name: str, **settings: Any) -> None:
+        """Ends any earlier run of that name. Raises :class:`TopicError`."""
+        self.name = f"streamproc-{name}"
+        self._bootstrap = bootstrap
+        self._place = TopicPartition(topic, 0)
+        self._open = False
+        self._failed = False
+        self._commits = 0
+        self._committed = 0
+        self._pending: Future[None] | None = None
+        self._background = ThreadPoolExecutor(1, "commit")
+        self.bulk = BulkProducer(
+            bootstrap,
+            topic,
+            transactional_id=self.name,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            before_sending=self._begin,
+            **settings,
+        )
+        self.append = self.bulk.append
+        try:
+            stay_fenced(self.bulk.kafka)
+            self.bulk.kafka.init_transactions()
+        except TransactionalIdAuthorizationFailedError as error:
+            self.bulk.close()
+            raise TopicError(
+                f"no right to use the transactional id {self.name}; allow Write and Describe on it "
+                "to this client"
+            ) from error
+        except KafkaError as error:
+            self.bulk.close()
+            raise TopicError(f"no transactions at {bootstrap}: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def position(self, kind: type[T]) -> T | None:
+        """The position of the last commit of this name; None if there is none."""
+        admin = open_admin(self._bootstrap)
+        deadline = time.monotonic() + COORDINATOR_LIMIT_SECONDS
+        try:
+            while True:
+                try:
+                    found = admin.list_group_offsets({self.name: [self._place]})[self.name]
+                    break
+                except NOT_YET:
+                    # A broker without any group makes its coordinator first.
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.2)
+        finally:
+            admin.close()
+        entry = found.get(self._place)
+        if entry is None or entry.offset < 0 or not entry.metadata:
+            return None
+        self._commits = entry.offset
+        return msgspec.json.decode(entry.metadata, type=kind)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether records were appended since the last commit."""
+        return self.bulk.appended > self._committed
+
+    def commit(self, position: object) -> None:
+        """Make the records since the last commit visible, and the position durable with them.
+
+        The commit goes on in the background while the next records are taken; :meth:`settle`
+        waits for it. Raises, here, there or at the next records, :class:`FencedError` if another
+        run took over, :class:`DeliveryError` if the records could not be written: nothing of the
+        transaction is visible then.
+        """
+        encoded = msgspec.json.encode(position).decode()
+        if len(encoded) > MAX_POSITION_BYTES:
+            raise DeliveryError(
+                f"the position of this run takes {len(encoded)} bytes, more than Kafka stores"
+            )
+        self.bulk.release()
+        self._begin()  # there may have been no record
+        self._commits += 1
+        self._committed = self.bulk.appended
+        self._pending = self._background.submit(self._finish, encoded, self._commits)
+
+    def settle(self) -> None:
+        """Return once the last commit is durable; raises as :meth:`commit` does."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            try:
+                pending.result()
+            except BaseException:
+                self._failed = True
+                raise
+
+    def close(self) -> None:
+        """Abandon what is not committed. Not aborted here: the next run of this name does that."""
+        abandoned = self._open or self._failed
+        if self._pending is not None:
+            abandoned |= self._pending.exception() is not None or self.is_open
+        self._background.shutdown()
+        self.bulk.close(abandon=abandoned)
+
+    def _begin(self) -> None:
+        """Have a transaction, before a batch is sent."""
+        if self._open and self._pending is None:
+            return
+        self.settle()
+        try:
+            self.bulk.kafka.begin_transaction()
+        except (ProducerFencedError, InvalidProducerEpochError) as error:
+            raise FencedError(f"another run of {self.name} took over") from error
+        self._open = True
+
+    def _finish(self, encoded: str, serial: int) -> None:
+        kafka = self.bulk.kafka
+        try:
+            # Before the position: a batch that was refused must not be left behind by it.
+            self.bulk.await_sent()
+            kafka.send_offsets_to_transaction(
+                {self._place: OffsetAndMetadata(serial, encoded, -1)}, self.name
+            )
+            kafka.commit_transaction()
+        except (ProducerFencedError, InvalidProducerEpochError) as error:
+            raise FencedError(
+                f"another run of {self.name} took over, or this one was stopped for more than "
+                f"{TRANSACTION_TIMEOUT_MS // 1000} s; the same command goes on where it is"
+            ) from error
+        except DeliveryError as error:
+            if isinstance(error.__cause__, (ProducerFencedError, InvalidProducerEpochError)):
+                raise FencedError(f"another run of {self.name} took over") from error
+            raise
+        except KafkaError as error:
+            raise DeliveryError(f"the transaction failed: {error}") from error
+        self._open = False

@@ -1,0 +1,175 @@
+"""Reading recordings."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import xxhash
+import zstandard
+
+from streamproc.kafka.recording.frames import FRAME_MAGIC, Index, read_index
+from streamproc.kafka.recording.lines import (
+    BadRecordingError,
+    Line,
+    LogRecord,
+    from_line,
+    parse_lines,
+)
+
+BLOCK_BYTES = 4 << 20
+SKIPPABLE_TAIL = b"\x2a\x4d\x18"
+GZIP_MAGIC = b"\x1f\x8b"
+
+DAMAGED = "; copy the file anew from where it was recorded"
+
+
+class RecordingReader:
+    """Reads records of a file in order; what it is compressed with is seen from its first bytes.
+
+    ``index`` is there only for zstd files that this package finished. Raises
+    :class:`BadRecordingError` where the file is damaged, FileNotFoundError if it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            self._magic = file.read(4)
+        self._zstd = self._magic == FRAME_MAGIC or self._magic[1:] == SKIPPABLE_TAIL
+        found = read_index(path) if self._zstd else None
+        self.index: Index | None = found[0] if found else None
+        self.bytes_total = path.stat().st_size
+        self.bytes_read = 0
+        """How far the file itself (compressed) has been read: for progress."""
+
+    def digest(self) -> str:
+        """xxh3 of the whole file, 32 hexadecimal digits: tells whether it is the same file."""
+        digest = xxhash.xxh3_128()
+        with self.path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def span_ms(self) -> tuple[int, int] | None:
+        """Smallest and largest timestamp; None for an empty file. Without index a whole pass."""
+        if self.index is not None:
+            frames = self.index.frames
+            if not frames:
+                return None
+            return min(one.first_ms for one in frames), max(one.last_ms for one in frames)
+        first: int | None = None
+        last = 0
+        for lines in self.blocks():
+            for line in lines:
+                first = line.timestamp_ms if first is None else min(first, line.timestamp_ms)
+                last = max(last, line.timestamp_ms)
+        return None if first is None else (first, last)
+
+    def records(self, skip: int = 0) -> Iterator[LogRecord]:
+        """The records after the first ``skip``, which are passed over quickly."""
+        number = skip
+        for lines in self.blocks(skip):
+            try:
+                for line in lines:
+                    number += 1
+                    yield from_line(line)
+            except BadRecordingError as error:
+                raise BadRecordingError(f"{self.path}, record {number}: {error}") from None
+
+    def blocks(self, skip: int = 0) -> Iterator[list[Line]]:
+        """Lines by the block, after the first ``skip`` lines."""
+        before = 0
+        for block, known in self._raw_blocks(skip):
+            if known is not None and before + known <= skip:
+                before += known
+                continue
+            lines = parse_lines(block, self.path, before)
+            here, before = before, before + len(lines)
+            if before > skip:
+                yield lines[max(skip - here, 0) :]
+
+    def _raw_blocks(self, skip: int) -> Iterator[tuple[bytes, int | None]]:
+        """Blocks of whole lines; the second is their number if it is known beforehand."""
+        if self._zstd:
+            return self._frames(skip)
+        return ((block, None) for block in self._stream())
+
+    def _frames(self, skip: int) -> Iterator[tuple[bytes, int | None]]:
+        with self.path.open("rb") as file:
+            if self.index is not None:
+                passed = 0
+                for frame in self.index.frames:
+                    self.bytes_read = frame.start + frame.length
+                    passed += frame.records
+                    if passed <= skip:
+                        yield b"", frame.records
+                        continue
+                    file.seek(frame.start)
+                    yield self._frame(file.read(frame.length)), frame.records
+                return
+            # Another program's zstd, or a recorder that was killed: lines may cross frames.
+            rest = b""
+            while head := file.read(4):
+                file.seek(-len(head), io.SEEK_CUR)
+                if head[1:] == SKIPPABLE_TAIL:  # a skippable frame
+                    file.seek(4, io.SEEK_CUR)
+                    file.seek(int.from_bytes(file.read(4), "little"), io.SEEK_CUR)
+                    continue
+                for part in self._parts(file):
+                    block, _, rest = (rest + part).rpartition(b"\n")
+                    if block:
+                        yield block + b"\n", None
+            if rest:
+                yield rest, None
+
+    def _frame(self, packed: bytes) -> bytes:
+        try:
+            return zstandard.ZstdDecompressor().decompress(packed)
+        except zstandard.ZstdError as error:
+            raise BadRecordingError(f"{self.path}: a damaged frame ({error}){DAMAGED}") from None
+
+    def _parts(self, file: BinaryIO) -> Iterator[bytes]:
+        """A frame's content piece by piece; the file is left behind the frame."""
+        decoder = zstandard.ZstdDecompressor().decompressobj()
+        while not decoder.eof:
+            chunk = file.read(1 << 18)
+            if not chunk:
+                raise BadRecordingError(
+                    f"{self.path}: cut off within a frame; `streamproc replay --record` to this "
+                    "file drops the torn end and goes on"
+                )
+            try:
+                part = decoder.decompress(chunk)
+            except zstandard.ZstdError as error:
+                raise BadRecordingError(
+                    f"{self.path}: a damaged frame ({error}){DAMAGED}"
+                ) from None
+            if decoder.eof:
+                file.seek(-len(decoder.unused_data), io.SEEK_CUR)
+            self.bytes_read = file.tell()
+            if part:
+                yield part
+
+    def _stream(self) -> Iterator[bytes]:
+        with self.path.open("rb") as raw:
+            zipped = self._magic[:2] == GZIP_MAGIC
+            file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
+            rest = b""
+            while True:
+                try:
+                    part = file.read(BLOCK_BYTES)
+                except (EOFError, gzip.BadGzipFile) as error:
+                    raise BadRecordingError(
+                        f"{self.path}: damaged gzip ({error}){DAMAGED}"
+                    ) from None
+                self.bytes_read = raw.tell()
+                if not part:
+                    break
+                block, _, rest = (rest + part).rpartition(b"\n")
+                if block:
+                    yield block + b"\n"
+            if rest:
+                yield rest

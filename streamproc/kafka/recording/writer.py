@@ -1,0 +1,118 @@
+"""Writing recordings."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+import zstandard
+
+from streamproc.kafka.recording.frames import Frame, Index, encode_index
+from streamproc.kafka.recording.lines import LogRecord, to_line
+
+FRAME_RECORDS = 20_000
+ZSTD_LEVEL = 3
+
+
+class RecordingWriter:
+    """Writes records to ``path``: ``.zst`` (indexed), ``.gz``, or plain by any other name.
+
+    With zstd each frame is complete in itself: :meth:`end_frame` makes everything so far readable,
+    and durable if ``durable``. ``index`` continues a recording that has these frames already.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durable: bool = False,
+        index: Index | None = None,
+        header: bytes = b"",
+    ) -> None:
+        self.records = 0
+        self.index = Index([]) if index is None else index
+        self._durable = durable
+        self._zstd = path.suffix == ".zst"
+        self._file: BinaryIO
+        if path.suffix == ".gz":
+            # No name and no time in the header: the same records make the same bytes.
+            self._raw = path.open("wb")
+            self._file = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self._raw, mtime=0))
+        else:
+            self._raw = self._file = path.open("wb" if index is None else "ab")
+        if header:
+            self._file.write(header)
+            self._file.flush()
+        self._lines: list[bytes] = []
+        self._first_ms = self._last_ms = 0
+        self._next_offsets: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def write(self, record: LogRecord) -> None:
+        """Add a record."""
+        if not self._lines:
+            self._first_ms = self._last_ms = record.timestamp_ms
+        self._lines.append(to_line(record))
+        self._first_ms = min(self._first_ms, record.timestamp_ms)
+        self._last_ms = max(self._last_ms, record.timestamp_ms)
+        if record.topic is not None and record.partition is not None and record.offset is not None:
+            self._next_offsets[f"{record.topic}/{record.partition}"] = record.offset + 1
+        self.records += 1
+        if len(self._lines) >= FRAME_RECORDS:
+            self.end_frame()
+
+    def write_all(self, records: Iterable[LogRecord]) -> None:
+        """Add records."""
+        for record in records:
+            self.write(record)
+
+    def end_frame(self) -> None:
+        """Put what was written into the file."""
+        if not self._lines:
+            return
+        block = b"\n".join(self._lines) + b"\n"
+        if self._zstd:
+            start = self._file.tell()
+            # With content checksum, so that a damaged frame is noticed.
+            packed = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True).compress(block)
+            self._file.write(packed)
+            self.index.frames.append(
+                Frame(
+                    start,
+                    len(packed),
+                    len(self._lines),
+                    self._first_ms,
+                    self._last_ms,
+                    dict(self._next_offsets),
+                )
+            )
+        else:
+            self._file.write(block)
+        self._lines = []
+        self._file.flush()
+        if self._durable:
+            os.fsync(self._raw.fileno())
+
+    def close(self) -> None:
+        """Finish the file: the last frame, and with zstd the index."""
+        if self._raw.closed:
+            return
+        self.end_frame()
+        if self._zstd:
+            self._file.write(encode_index(self.index))
+        self._file.close()
+        self._raw.close()

@@ -1,0 +1,131 @@
+"""Making a topic if it is missing, and learning what it allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from streamproc.kafka.errors import TopicError
+
+BATCH_BYTES = 800_000
+NEW_TOPIC_LIMIT_SECONDS = 10.0
+
+#: Topics for replays carry any time: a future one is refused by default from an hour on.
+ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+
+
+@dataclass(frozen=True)
+class TopicFacts:
+    """What a writer must know of a topic."""
+
+    partitions: int
+    max_message_bytes: int
+    log_append_time: bool
+    """The broker overwrites record timestamps."""
+    after_max_ms: int
+    """How far a record timestamp may lie in the future."""
+
+    @property
+    def batch_bytes(self) -> int:
+        """A batch size that the topic takes even if nothing of it can be compressed."""
+        return min(BATCH_BYTES, self.max_message_bytes * 3 // 4)
+
+
+def open_admin(bootstrap: str, **settings: Any) -> KafkaAdminClient:
+    """Raises :class:`TopicError` if no broker answers."""
+    try:
+        return KafkaAdminClient(
+            bootstrap_servers=bootstrap, **{"bootstrap_timeout_ms": 5_000, **settings}
+        )
+    except KafkaError as error:
+        raise TopicError(
+            f"no Kafka broker answers at {bootstrap}; start it or correct the address"
+        ) from error
+
+
+def topic_facts(
+    bootstrap: str,
+    topic: str,
+    *,
+    create_partitions: int | None = None,
+    replication_factor: int = 1,
+    configs: Mapping[str, str] = ANY_TIME,
+    **settings: Any,
+) -> TopicFacts:
+    """The facts of ``topic``, created first if missing and ``create_partitions`` is a number.
+
+    Raises :class:`TopicError` if the broker does not answer or the topic does not exist.
+    """
+    admin = open_admin(bootstrap, **settings)
+    try:
+        count = partition_count(admin, topic)
+        if not count and create_partitions is not None:
+            _create(admin, topic, create_partitions, replication_factor, configs)
+            count = _await_topic(admin, topic)
+        if not count:
+            raise TopicError(
+                f"there is no topic {topic} at {bootstrap}; create it or correct the name"
+            )
+        return _facts(admin, topic, count)
+    except KafkaError as error:
+        raise TopicError(f"topic {topic} at {bootstrap}: {error}") from error
+    finally:
+        admin.close()
+
+
+def partition_count(admin: KafkaAdminClient, topic: str) -> int:
+    """0 if there is no such topic."""
+    (found,) = admin.describe_topics([topic])
+    return 0 if found["error_code"] else len(found["partitions"])
+
+
+def _create(
+    admin: KafkaAdminClient,
+    topic: str,
+    partitions: int,
+    replication: int,
+    configs: Mapping[str, str],
+) -> None:
+    wanted = {
+        topic: {
+            "num_partitions": partitions,
+            "replication_factor": replication,
+            "configs": dict(configs),
+        }
+    }
+    try:
+        admin.create_topics(wanted)
+    except TopicAlreadyExistsError:
+        return  # someone was faster
+
+
+def _await_topic(admin: KafkaAdminClient, topic: str) -> int:
+    deadline = time.monotonic() + NEW_TOPIC_LIMIT_SECONDS
+    while time.monotonic() < deadline:
+        count = partition_count(admin, topic)
+        if count:
+            return count
+        time.sleep(0.05)
+    return 0
+
+
+def _facts(admin: KafkaAdminClient, topic: str, partitions: int) -> TopicFacts:
+    described = admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, topic, None)], config_filter="all"
+    )
+    values: dict[str, str] = {}
+    for resources in described.values():
+        for name, entry in resources.get(topic, {}).items():
+            values[name] = entry["value"]
+    return TopicFacts(
+        partitions=partitions,
+        max_message_bytes=int(values.get("max.message.bytes") or 1_048_588),
+        log_append_time=values.get("message.timestamp.type") == "LogAppendTime",
+        after_max_ms=int(values.get("message.timestamp.after.max.ms") or 2**63 - 1),
+    )

@@ -1,0 +1,1 @@
+"""What a worker does not need: the demo, the workload, the oracle, the embedded broker."""

@@ -1,0 +1,208 @@
+"""The independent expectation, computed beside the run in a process of its own.
+
+It gets every record as the broker acknowledged it (partition, offset, bytes) and every reminder as
+it was read, through a pipe; the oracle consumes them as they come. Frames are four
+bytes of length (big endian) and MessagePack. Run as ``python -m``, it is that process.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from msgspec import Struct
+
+from streamproc.lab.demo.parts import ChildProcess, Part
+from streamproc.lab.demo.settings import DemoSettings
+from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, reminder_key
+
+SEND_EVERY_SECONDS = 0.1
+_LENGTH_BYTES = 4
+
+Written = tuple[int, int, bytes | None, bytes | None, int]
+"""Partition, offset, key, value, timestamp in ms."""
+
+
+class Batch(Struct, tag=True):
+    """Records written and reminders read since the last one."""
+
+    records: list[Written]
+    reminders: list[bytes]
+
+
+class Question(Struct, tag=True):
+    """``expected`` once all records are known, ``differences`` once all reminders are."""
+
+    about: str
+
+
+class Outcome(Struct):
+    """What must come out."""
+
+    records: int
+    charged_bytes: int
+    accounts: int
+    reminders: dict[str, int]
+    """By kind."""
+    rejects: dict[str, int]
+    """By reason."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Batch | Question).decode
+
+
+class Expecter(Part):
+    """The near end of the pipe."""
+
+    def __init__(self, settings: DemoSettings, topic: str, log: Path) -> None:
+        super().__init__("process that computes the expectation")
+        self.outcome: Outcome | None = None
+        """After :meth:`ask_outcome`, when it is there."""
+        self.differences: list[str] | None = None
+        """After :meth:`ask_differences`: reminders missing or too many, a line each."""
+        self._records: list[Written] = []
+        self._reminders: list[bytes] = []
+        self._lock = threading.Lock()
+        self._all_records = threading.Event()
+        self._all_reminders = threading.Event()
+        rules = [str(settings.rules)] if settings.rules else []
+        self._arguments = ["-m", __name__, topic, *rules]
+        self.child = ChildProcess(self.name, log)
+
+    def start(self) -> None:
+        self.child.start(self._arguments, piped=True)
+        super().start()
+
+    def record(
+        self,
+        partition: int,
+        offset: int,
+        key: bytes | None,
+        value: bytes | None,
+        timestamp_ms: int,
+    ) -> None:
+        """A record was written; those of one partition come in order."""
+        with self._lock:
+            self._records.append((partition, offset, key, value, timestamp_ms))
+
+    def reminder(self, value: bytes) -> None:
+        """A reminder was read."""
+        with self._lock:
+            self._reminders.append(value)
+
+    @property
+    def backlog(self) -> int:
+        """Records that wait for the oracle."""
+        return len(self._records)
+
+    def ask_outcome(self) -> None:
+        """All records are written."""
+        self._all_records.set()
+
+    def ask_differences(self) -> None:
+        """All reminders are read."""
+        self._all_reminders.set()
+
+    def work(self) -> None:
+        process = self.child.process
+        assert process is not None
+        pipe, answers = process.stdin, process.stdout
+        assert pipe is not None
+        assert answers is not None
+        self._send_until(self._all_records, pipe)
+        _write(pipe, Question("expected"))
+        self.outcome = msgspec.msgpack.decode(_read(answers), type=Outcome)
+        self._send_until(self._all_reminders, pipe)
+        _write(pipe, Question("differences"))
+        self.differences = msgspec.msgpack.decode(_read(answers), type=list[str])
+
+    def _send_until(self, event: threading.Event, pipe: IO[bytes]) -> None:
+        is_over = False
+        while not is_over and not self.stopping.is_set():
+            is_over = event.wait(SEND_EVERY_SECONDS)
+            with self._lock:
+                batch = Batch(self._records, self._reminders)
+                self._records, self._reminders = [], []
+            if batch.records or batch.reminders:
+                _write(pipe, batch)
+
+
+def _write(pipe: IO[bytes], message: Struct | list[str]) -> None:
+    data = _encode(message)
+    pipe.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
+    pipe.flush()
+
+
+def _read(pipe: IO[bytes]) -> bytes:
+    """A frame; raises EOFError at the end."""
+    head = pipe.read(_LENGTH_BYTES)
+    data = pipe.read(int.from_bytes(head, "big")) if len(head) == _LENGTH_BYTES else b""
+    if not data:
+        raise EOFError("the other end of the pipe is gone")
+    return data
+
+
+class Balance:
+    """Reminders expected less reminders observed; a reminder that was both takes no memory."""
+
+    def __init__(self) -> None:
+        self.outcome = Expectation()
+
+    def observe(self, values: list[bytes]) -> None:
+        counts = self.outcome.reminders
+        for value in values:
+            counts[reminder_key(value)] -= 1
+
+    def settle(self) -> None:
+        counts = self.outcome.reminders
+        for key in [key for key, count in counts.items() if not count]:
+            del counts[key]
+
+    def lines(self) -> list[str]:
+        missing, too_many = +self.outcome.reminders, -self.outcome.reminders
+        return differences(Expectation(reminders=too_many), Expectation(reminders=missing))
+
+
+def arriving(pipe: IO[bytes], topic: str, balance: Balance) -> Iterator[LogRecord]:
+    """Records as they come, until the outcome is asked for."""
+    offsets: dict[int, int] = {}
+    while isinstance(message := _decode(_read(pipe)), Batch):
+        for partition, offset, key, value, timestamp_ms in message.records:
+            if offset != offsets.get(partition, 0):
+                raise RuntimeError(f"partition {partition}: offset {offset} came out of order")
+            offsets[partition] = offset + 1
+            yield LogRecord(topic, partition, offset, key, value, timestamp_ms)
+        balance.observe(message.reminders)
+        balance.settle()
+
+
+def main(topic: str, rules: str | None = None) -> None:
+    """The far end of the pipe."""
+    from streamproc.contracts.rules_file.load import default_rulebook, load_rules
+
+    pipe, answers = sys.stdin.buffer, sys.stdout.buffer
+    rulebook = load_rules(Path(rules)) if rules else default_rulebook()
+    balance = Balance()
+    outcome = expect(arriving(pipe, topic, balance), rulebook, outcome=balance.outcome)
+    _write(
+        answers,
+        Outcome(
+            outcome.records,
+            outcome.charged_bytes,
+            len(outcome.accounts),
+            dict(outcome.reminders_by_kind),
+            dict(outcome.rejects),
+        ),
+    )
+    while isinstance(message := _decode(_read(pipe)), Batch):
+        balance.observe(message.reminders)
+    _write(answers, balance.lines())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,90 @@
+"""What a subscriber's phone shows: an SMS, its time where the subscriber is, who it is from.
+
+Thousands of SMS pass in a month of half a minute. The phone shows some, at a pace for reading.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from streamproc.core.privacy import mask
+from streamproc.core.state.effects import Reminder
+
+SENDER = "STREAMPROC"
+SHOWN = 16
+_ZH_WEEKDAYS = "一二三四五六日"
+
+
+@dataclass(frozen=True)
+class Message:
+    """An SMS as it is shown."""
+
+    to: str
+    """Masked."""
+    chinese: bool
+    when: str
+    """Local to the subscriber, in the words of the language."""
+    city: str
+    """That names the time zone."""
+    text: str
+    segments: int
+
+    @property
+    def parts(self) -> str:
+        return "1 segment" if self.segments == 1 else f"{self.segments} segments"
+
+
+class Phone:
+    """Chooses what is shown: both languages in turn, and the kinds shown least so far.
+
+    One thread offers, another picks.
+    """
+
+    def __init__(self) -> None:
+        self.shown: deque[Message] = deque(maxlen=SHOWN)
+        """Newest last."""
+        self._offers: dict[tuple[bool, str], tuple[Reminder, str]] = {}
+        self._times_shown: Counter[tuple[bool, str]] = Counter()
+        self._chinese_next = True
+
+    def offer(self, reminder: Reminder, zone: str) -> None:
+        """Any SMS; the latest of its language and kind may be picked."""
+        self._offers[reminder.locale.startswith("zh"), reminder.kind] = reminder, zone
+
+    def pick(self) -> Message | None:
+        """Show one of those offered since the last time, if there is any."""
+        offers, self._offers = self._offers, {}
+        if not offers:
+            return None
+        of_turn = [key for key in offers if key[0] == self._chinese_next] or list(offers)
+        chosen = min(of_turn, key=lambda key: (self._times_shown[key], key[1]))
+        self._times_shown[chosen] += 1
+        self._chinese_next = not chosen[0]
+        message = message_of(*offers[chosen])
+        self.shown.append(message)
+        return message
+
+    def of_language(self, chinese: bool) -> list[Message]:
+        """Those shown in one language, newest last."""
+        return [message for message in list(self.shown) if message.chinese == chinese]
+
+
+def message_of(reminder: Reminder, zone: str) -> Message:
+    """The SMS of a reminder for a subscriber in ``zone`` (an IANA name)."""
+    local = reminder.not_before.astimezone(ZoneInfo(zone))
+    chinese = reminder.locale.startswith("zh")
+    return Message(
+        to=mask(reminder.subscriber),
+        chinese=chinese,
+        when=_in_chinese(local) if chinese else f"{local:%a} {local.day} {local:%b %H:%M}",
+        city=zone.rpartition("/")[2].replace("_", " "),
+        text=reminder.text,
+        segments=reminder.segments,
+    )
+
+
+def _in_chinese(local: datetime) -> str:
+    return f"{local.month}月{local.day}日 周{_ZH_WEEKDAYS[local.weekday()]} {local:%H:%M}"

@@ -1,0 +1,114 @@
+"""What had to come out against what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from streamproc.lab.demo.expecting import Outcome
+
+KINDS = {
+    "usage_percent": "share of quota used",
+    "remaining_bytes": "last megabytes",
+    "overage_started": "data costs now",
+    "expiry": "pack ends in hours",
+    "usage_summary": "usage summary",
+    "before_cycle_end": "cycle ends soon",
+    "before_expiry": "pack expires soon",
+    "activation_welcome": "welcome",
+}
+"""How the view calls the kinds of reminders."""
+
+_REJECTED = "rejected: "
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure."""
+
+    what: str
+    expected: int
+    observed: int
+
+    @property
+    def is_equal(self) -> bool:
+        return self.expected == self.observed
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What came out."""
+
+    records: int
+    charged_bytes: int
+    accounts: int
+    reminders: Mapping[str, int]
+    repeated: int
+    rejects: Mapping[str, int]
+
+
+def compare(expected: Outcome, observed: Observed) -> list[Row]:
+    """Every figure that must be equal, in the order of the table."""
+    rows = [
+        Row("events applied", expected.records, observed.records),
+        Row("bytes charged", expected.charged_bytes, observed.charged_bytes),
+        Row("subscribers", expected.accounts, observed.accounts),
+    ]
+    unnamed = (expected.reminders.keys() | observed.reminders.keys()) - KINDS.keys()
+    rows += [
+        Row(
+            f"reminders: {KINDS.get(kind, kind)}",
+            expected.reminders.get(kind, 0),
+            observed.reminders.get(kind, 0),
+        )
+        for kind in [*KINDS, *sorted(unnamed)]
+    ]
+    rows.append(Row("reminders sent twice", 0, observed.repeated))
+    rows += [
+        Row(
+            f"{_REJECTED}{reason.replace('_', ' ')}",
+            expected.rejects.get(reason, 0),
+            observed.rejects.get(reason, 0),
+        )
+        for reason in sorted(expected.rejects.keys() | observed.rejects.keys())
+    ]
+    return rows
+
+
+def condensed(rows: list[Row]) -> list[Row]:
+    """For a small screen: rejects that are equal in every reason become one row."""
+    rejects = [row for row in rows if row.what.startswith(_REJECTED)]
+    if not rejects or not all(row.is_equal for row in rejects):
+        return rows
+    total = sum(row.expected for row in rejects)
+    rest = [row for row in rows if row not in rejects]
+    return [*rest, Row(f"{_REJECTED}for {len(rejects)} reasons", total, total)]
+
+
+def is_all_equal(rows: list[Row], differences: list[str]) -> bool:
+    return not differences and all(row.is_equal for row in rows)
+
+
+def table_of(rows: list[Row]) -> Table:
+    """The table; it fits 80 columns."""
+    table = Table(
+        title="Computed independently from the input, and observed at the output",
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("", no_wrap=True)
+    table.add_column("expected", justify="right", no_wrap=True)
+    table.add_column("observed", justify="right", no_wrap=True)
+    table.add_column("")
+    for row in rows:
+        verdict = Text("equal", "green") if row.is_equal else Text("WRONG", "bold red")
+        style = "" if row.is_equal else "red"
+        table.add_row(row.what, f"{row.expected:,}", f"{row.observed:,}", verdict, style=style)
+    return table

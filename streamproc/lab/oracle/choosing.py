@@ -1,0 +1,87 @@
+"""What subscribers choose by a text, and which messages they leave and want again."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import TYPE_CHECKING
+
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.lab.oracle.speaking import all_rules
+
+if TYPE_CHECKING:
+    from streamproc.lab.oracle.talk import Talk
+
+
+def choose(
+    talk: Talk, action: str, word: str, numbers: tuple[int, ...], at_ms: int, rules: Rulebook
+) -> str:
+    """Keep what was chosen, if a rule would do by it."""
+    served = [one for one in all_rules(rules) if at_ms < one.policy.valid_until_ms]
+    if action == "quiet_hours":
+        served = [one for one in served if one.policy.in_quiet_hours == "hold"]
+    elif action == "thresholds":
+        served = [one for one in served if one.kind == "usage_percent"]
+    else:
+        served = [one for one in served if one.kind == "usage_summary" and not one.mandatory]
+        served = [one for one in served if one.plans is None or talk.plan in one.plans]
+        served = [one for one in served if one.segments is None or one.segments & talk.segments]
+    if not served:
+        return "not_offered"
+    if action == "schedule" and word:
+        _schedule(talk, word, numbers)
+    if action == "thresholds" and (word or numbers):
+        talk.own_percents = list(numbers)
+    if action == "quiet_hours" and (word or numbers):
+        minutes = (0, 0) if word == "off" else numbers
+        times = [time(*divmod(one, 60)) for one in minutes]
+        talk.own_hours = (times[0], times[1]) if times else None
+    if word in ("default", "off"):
+        return f"{action}_{'reset' if word == 'default' else 'off'}"
+    is_heard = any(one.mandatory or one.category not in talk.opted_out for one in served)
+    if action != "quiet_hours" and not is_heard:
+        return "still_stopped"
+    return f"{action}_set" if word or numbers else action
+
+
+def _schedule(talk: Talk, word: str, numbers: tuple[int, ...]) -> None:
+    """How often, and at which minute of the day, summaries come from now on."""
+    talk.chosen.clear()
+    if word != "default":
+        talk.chosen["every"] = word
+    if numbers:
+        talk.chosen["at"] = f"{numbers[0] // 60:02}:{numbers[0] % 60:02}"
+
+
+def leave(talk: Talk, category: str) -> None:
+    """A category is left by its name: only its name brings it back."""
+    talk.opted_out.add(category)
+    talk.by_name.add(category)
+
+
+def join(talk: Talk, category: str) -> None:
+    talk.opted_out.discard(category)
+    talk.by_name.discard(category)
+
+
+def stop(talk: Talk, word: str, rules: Rulebook) -> str:
+    wanted = {word} if word else set(rules.categories)
+    talk.outcome.audit["left_category"] += len(wanted - talk.opted_out)
+    talk.opted_out |= wanted
+    if not word:
+        return "stopped_all"
+    leave(talk, word)
+    stays = [one for one in all_rules(rules) if one.mandatory and one.category == word]
+    return "stopped_except" if stays else "stopped"
+
+
+def start(talk: Talk, word: str, rules: Rulebook) -> str:
+    wanted = {word} if word else talk.opted_out - talk.by_name
+    joined = wanted & talk.opted_out
+    talk.outcome.audit["joined_category"] += len(joined)
+    talk.opted_out -= joined
+    if word:
+        join(talk, word)
+        return "started"
+    if talk.opted_out.isdisjoint(rules.categories):
+        return "started_all"
+    return "started_except" if joined else "still_stopped"

@@ -1,0 +1,726 @@
+"""One contract of a subscriber, from activation to closing: cycles, buckets, what falls due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import time
+from fractions import Fraction
+from math import floor
+from typing import Any
+
+from streamproc.core.rules.rulebook import TOPUP_PRIORITY, Rulebook
+from streamproc.lab.oracle.buckets import (
+    NEVER,
+    Bucket,
+    charge,
+    end_of,
+    in_charge_order,
+    levels_passed,
+    new_bucket,
+    passed_by,
+    remaining,
+    scope_of,
+    take_back,
+)
+from streamproc.lab.oracle.days import cycle_around
+from streamproc.lab.oracle.figures import Expectation, PolicyKey
+from streamproc.lab.oracle.looking import looks, runs_out
+from streamproc.lab.oracle.memory import Edge, Memory, most_urgent
+from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use
+from streamproc.lab.oracle.periods import Periods
+from streamproc.lab.oracle.post import News, Post, Reason
+from streamproc.lab.oracle.quota import Members, Money, cap_bucket, unusual
+from streamproc.lab.oracle.reaching import figure_reaches, in_window, stepped, thresholds
+from streamproc.lab.oracle.reading import Fields
+from streamproc.lab.oracle.speaking import WITHOUT_LEVEL
+from streamproc.lab.oracle.talk import Talk
+from streamproc.lab.oracle.timers import Timer, move, said_by, timers
+
+MAX_PARTS = 500
+
+Cycle = dict[str, Any]
+"""A closed cycle: ``start``, ``end`` (ms), ``granted``, ``used``, ``expired``, ``overage``,
+``late``, ``rolled`` (bytes), ``spent`` (minor units) and ``endless`` (0 or 1); the ``contract`` it
+is of, its ``number`` there, and its ``own`` buckets: those of the plan."""
+
+PLAN_KINDS = ("allowance", "unlimited")
+
+Level = int | tuple[int, int] | None
+Reached = dict[str | int, tuple[float, set[tuple[str, Level]]]]
+"""By place: bytes left, and the rules and thresholds that are reached; of rules about overage that
+begins, the price and its unit."""
+
+YEAR_9999_MS = 253_370_764_800_000
+
+
+class Told:
+    """What the policy system was told of a subscriber."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.unusual: dict[tuple[str, str], tuple[str, str, int | None]] = {}
+
+
+class Contract:
+    """Names, numbers and time are the subscriber's; outcomes go into ``outcome``."""
+
+    def __init__(
+        self,
+        name: str,
+        event: Fields,
+        done_ms: int,
+        history: list[Cycle],
+        outcome: Expectation,
+        next_grant: Callable[[], int],
+        grant_count: Callable[[], int],
+        told: Told,
+    ) -> None:
+        self.name = name
+        self.next_grant = next_grant
+        """Counts what changed grants; buckets are named by it."""
+        self.grant_count = grant_count
+        self.told = told
+        self.money = Money()
+        self.members = Members()
+        self.uncrossed = False
+        """A refund un-crossed something, and no follow-up went out yet."""
+        self.outcome = outcome
+        self.plan: str = event["plan"]
+        self.next_plan: str | None = None
+        self.zone: str = event["time_zone"]
+        self.anchor_day: int = event["billing_anchor_day"]
+        self.since_ms: int = event["time"]
+        self.closed_ms: int | None = None
+        self.done_ms = done_ms
+        """What fell due up to here has been done, or is not made up for."""
+        self.history = history
+        self.buckets: list[Bucket] = []
+        """All of the present cycle, also those that are over."""
+        self.gone: list[Bucket] = []
+        """Packs that ended in earlier cycles with something left."""
+        self.number = 0
+        """Of the present cycle."""
+        self.overage = 0
+        self.opted_out: set[str] = set()
+        self.segments: set[str] = set()
+        self.left_zones: list[tuple[str, int]] = []
+        """Time zones of before, and until when."""
+        self.look_again()
+        self.start_ms, self.end_ms = cycle_around(self.since_ms, self.anchor_day, self.zone)
+        self.talk = Talk(name, self.since_ms, self.zone, self.opted_out, outcome)
+        self.post = Post(self)
+        self.memory = Memory(self)
+        self.periods = Periods()
+        self.talk.post = self.post
+        self.last_use_ms = 0
+        """Known if there are rules about inactivity."""
+        self.use_log: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        """By velocity rule and its window: every usage event, its time and bytes."""
+        self.foretold: dict[str, int] = {}
+        """By forecast rule: how many grants there were when it spoke in this cycle."""
+        self.ends = 0
+
+    def show(self, at_ms: int) -> None:
+        """Lets who watches the outcome see this contract as it is at an instant."""
+        if self.outcome.watch is not None:
+            self.outcome.watch(self, at_ms)
+
+    def terms(self) -> tuple[Any, ...]:
+        """What decides when, and to whom, a held message goes."""
+        owners = tuple((name, one["owner"]) for name, one in self.members.by_name.items())
+        return self.zone, self.talk.own_hours, frozenset(self.opted_out), owners
+
+    def look_again(self) -> None:
+        """Something changed: what was found ahead in the almanacs is so no more."""
+        self.seen_ahead: dict[tuple[str, str, time], Timer] = {}
+        self.seen_from: dict[tuple[str, str, time], int] = {}
+        """Each with the instant after which it is the next."""
+
+    def live(self) -> list[Bucket]:
+        return in_charge_order([bucket for bucket in self.buckets if not bucket["over"]])
+
+    def bucket_called(self, name: str) -> Bucket | None:
+        """A live bucket, or the cap of a pool's member."""
+        for bucket in self.live():
+            if bucket["id"] == name:
+                return bucket
+        member = self.members.by_name.get(name.removeprefix("member:"))
+        if not name.startswith("member:") or member is None or member["cap"] is None:
+            return None
+        return cap_bucket(name.removeprefix("member:"), member, self.start_ms, self.end_ms)
+
+    def bought(self) -> list[Bucket]:
+        """Packs, top-ups and what rolled over, live or ended with something left."""
+        return [*self.gone, *(one for one in self.buckets if one["kind"] not in PLAN_KINDS)]
+
+    def levels(self, rule: Any) -> list[int]:
+        """The thresholds of a rule that are in force."""
+        return thresholds(self, rule)
+
+    def un_cross(self, rules: Rulebook) -> None:
+        """A refund took a bucket back below a threshold."""
+        self.next_grant()
+        self.uncrossed = self.uncrossed or bool(rules.correction_rules)
+
+    # Time
+
+    def next_moment(self, rules: Rulebook) -> float:
+        """The next instant at which something has to be done."""
+        moments = [float(self.end_ms)]
+        moments += [end_of(bucket) for bucket in self.live()]
+        moments += [timer.sent for timer in timers(self, rules, self.done_ms)]
+        moments += self.talk.moments(self.done_ms, self, rules)
+        return min(*moments, *self.coming(rules))
+
+    def coming(self, rules: Rulebook) -> list[float]:
+        """When something is said, or looked for, next; usage moves this."""
+        if self.closed_ms is not None:
+            return [NEVER]
+        looked = [float(at_ms) for at_ms, _ in looks(self, rules, self.done_ms)]
+        return [NEVER, *self.post.moments(), *looked]
+
+    def do_moment(self, at_ms: int, rules: Rulebook) -> None:
+        """Do everything of one instant: reminders first, they speak of what was until then."""
+        # The end of a pack that came late may lie behind: what is said of it is as of now.
+        now_ms = max(at_ms, self.done_ms)
+        self.show(now_ms)
+        due = [timer for timer in timers(self, rules, self.done_ms) if timer.sent == at_ms]
+        timed = [said_by(timer) for timer in due]
+        self.post.go_on(now_ms, rules, timed)
+        self.post.offer(timed, at_ms, rules)
+        self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
+        self._look(at_ms, rules)
+        ending = {
+            rule.id: figure_reaches(self, rule, None, rules)
+            for rule in rules.watch_rules
+            if rule.kind in WITHOUT_LEVEL
+        }
+        for bucket in self.live():
+            if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
+                if not remaining(bucket):
+                    # Used up and over: neither late usage nor a refund has to do with it any more.
+                    self.buckets.remove(bucket)
+                self._expire(bucket)
+        self.show(now_ms)
+        if at_ms >= self.end_ms:
+            self._roll(rules)
+            self.show(now_ms)
+        gone = [
+            Edge(rule, None, None)
+            for rule in rules.watch_rules
+            if rule.id in ending and not ending[rule.id] and figure_reaches(self, rule, None, rules)
+        ]
+        self._tell_edges(gone, now_ms, rules)
+        self.judge(now_ms, rules)
+        self.tell_policies(now_ms, rules)
+        self.done_ms = now_ms
+
+    def _look(self, at_ms: int, rules: Rulebook) -> None:
+        """Checks of an instant, and rules that are in force from then on."""
+        edges: list[Edge] = []
+        news: list[News] = []
+        for when, rule in looks(self, rules, self.done_ms):
+            if when != at_ms:
+                continue
+            reason = Reason("", None, at_ms)
+            if rule.kind == "inactivity":
+                news.append((rule, [reason]))
+            elif rule.kind == "forecast":
+                if runs_out(self, rule, at_ms, rules):
+                    self.foretold[rule.id] = self.grant_count()
+                    news.append((rule, [reason]))
+            else:
+                edges += self._reached_already(rule, rules)
+        if edges or news:
+            self._tell_edges(edges, at_ms, rules, also=news)
+
+    def _reached_already(self, rule: Any, rules: Rulebook) -> list[Edge]:
+        if hasattr(rule, "bucket_kinds"):
+            return [
+                Edge(rule, bucket, value)
+                for bucket in self.live()
+                for value in levels_passed(rule, thresholds(self, rule), bucket, 0, bucket["used"])
+            ]
+        levels: list[int | None] = [*thresholds(self, rule)] or [None]
+        return [
+            Edge(rule, None, value) for value in levels if figure_reaches(self, rule, value, rules)
+        ]
+
+    def judge(self, at_ms: int, rules: Rulebook) -> None:
+        """What is over by what happened, is told to be."""
+        self.post.offer(self.memory.judge(at_ms, rules), at_ms, rules)
+
+    def _roll(self, rules: Rulebook) -> None:
+        rolled = self._roll_over(rules)
+        for bucket in self.live():
+            if bucket["kind"] in PLAN_KINDS:
+                self._expire(bucket)
+        self._remember_cycle(self.end_ms, rules)
+        self.outcome.audit["cycle_closed"] += 1
+        self.buckets = self.live()
+        self.foretold = {}
+        self.overage = 0
+        self.money.new_cycle()
+        for member in self.members.by_name.values():
+            member["used"] = 0
+        if self.next_plan is not None:
+            self.plan, self.next_plan = self.next_plan, None
+        self.start_ms = self.end_ms
+        self.end_ms = cycle_around(self.end_ms, self.anchor_day, self.zone)[1]
+        self.periods.begin_cycle(self, rules)
+        self.grant_plan(rules)
+        self.talk.end_cycle(self.start_ms, rules)
+        self.buckets += rolled
+        if rolled:
+            self.outcome.audit["rolled_over"] += len(rolled)
+
+    def _roll_over(self, rules: Rulebook) -> list[Bucket]:
+        """What the plan lets go on of this cycle's allowances."""
+        rolled = []
+        plan = rules.plans.get(self.plan)
+        for one in plan.allowances if plan else ():
+            bucket = next((b for b in self.live() if b["source"] == one.id), None)
+            for candidate in self.live():
+                if candidate["source"] == one.id and candidate["kind"] == "allowance":
+                    bucket = candidate
+                    break
+            else:
+                continue
+            if one.rollover is None or not min(remaining(bucket), one.rollover.max_bytes):
+                continue
+            carried = min(remaining(bucket), one.rollover.max_bytes)
+            bucket["rolled"] += carried
+            ends_ms = self.end_ms
+            for _ in range(one.rollover.cycles):
+                _, ends_ms = cycle_around(ends_ms, self.anchor_day, self.zone)
+            rolled.append(
+                new_bucket(
+                    f"{one.id}#{self.next_grant()}", "rollover", one.id,
+                    bucket["priority"] + {"first": -1, "last": 1}[one.rollover.used],
+                    self.end_ms, ends_ms, carried,
+                )
+            )  # fmt: skip
+            bucket["roll"] = rolled[-1]
+        return rolled
+
+    def at_hand(self) -> Talk:
+        """What was said, with the present figures before it."""
+        self.talk.live, self.talk.overage = self.live(), self.overage
+        self.talk.plan, self.talk.segments = self.plan, self.segments
+        return self.talk
+
+    def grant_plan(self, rules: Rulebook) -> None:
+        """The plan's allowances for the present cycle; nothing if the plan is gone."""
+        plan = rules.plans.get(self.plan)
+        for one in plan.allowances if plan else ():
+            self.buckets.append(
+                new_bucket(
+                    one.id, "unlimited" if one.unlimited else "allowance", one.id, one.priority,
+                    self.start_ms, self.end_ms, one.granted_bytes,
+                )
+            )  # fmt: skip
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many parts as a state record may: buckets, those of this cycle that
+        ended and can still take late usage, categories left, members."""
+        ended = [bucket for bucket in self.buckets if bucket["over"] and bucket["stays"]]
+        counts = (self.live(), ended, self.opted_out, self.members.by_name)
+        return sum(len(one) for one in counts) >= MAX_PARTS
+
+    def _expire(self, bucket: Bucket) -> None:
+        bucket["stays"] = remaining(bucket) > 0 or bucket["kind"] in PLAN_KINDS
+        bucket["expired"] += remaining(bucket)
+        bucket["over"] = True
+        self.ends += 1
+        bucket["over_number"] = self.ends
+        self.outcome.audit["bucket_expired"] += 1
+
+    def _remember_cycle(self, end_ms: int, rules: Rulebook) -> None:
+        own = [bucket for bucket in self.buckets if bucket["kind"] in PLAN_KINDS]
+        start_ms = max(self.start_ms, self.since_ms)
+        cycle = {
+            "start": start_ms,
+            "end": max(start_ms, end_ms),
+            "granted": sum(bucket["granted"] for bucket in own),
+            "used": sum(bucket["used"] for bucket in own),
+            "expired": sum(bucket["expired"] for bucket in own),
+            "overage": self.overage,
+            "late": 0,
+            "rolled": sum(bucket["rolled"] for bucket in own),
+            "spent": sum(self.money.spent(self.plan, rules).values()),
+            "endless": int(
+                any(
+                    bucket["kind"] == "unlimited" and bucket["source"] not in rules.scopes
+                    for bucket in own
+                )
+            ),
+            "contract": self,
+            "number": self.number,
+            "own": own,
+        }
+        self.history.append(cycle)
+        packs = [one for one in self.buckets if one["over"] and one["kind"] not in PLAN_KINDS]
+        packs.sort(key=lambda one: int(one["over_number"]))
+        self.gone += packs[-KEPT_PACKS:]
+        self.number += 1
+        while len(self.history) > rules.limits.history_cycles:
+            del self.history[0]
+
+    # Usage
+
+    def is_present(self, time_ms: int) -> bool:
+        """Whether usage is of the present cycle of this contract."""
+        return self.closed_ms is None and time_ms >= self.start_ms and time_ms >= self.since_ms
+
+    def use(
+        self, event: Fields, used: int, now_ms: int, rules: Rulebook, cycle: Cycle | None = None
+    ) -> None:
+        """Usage of the present cycle, or late one of a closed ``cycle`` of this contract."""
+        time_ms = event["time"]
+        reached_before = self._account_levels(rules, time_ms)
+        if any(rule.kind == "inactivity" for rule in rules.check_rules):
+            self.last_use_ms = max(self.last_use_ms, time_ms)
+        self.memory.before_use(time_ms, now_ms, rules)
+        levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
+        if cycle is None:
+            before = [(one, one["used"]) for one in self.buckets]
+            rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
+            self.overage += rest
+            self.money.move(self.money.tariff(self.plan, event, rules), rest)
+            for bucket, used_before in before:
+                note_use(bucket, self.number, bucket["used"] - used_before)
+        else:
+            reached = charge_past(self, cycle, event, used, self.zone, levels, rules)
+            late = 1
+        member = event.get("member", "")
+        edges = [Edge(*one) for one in reached]
+        if member and cycle is None:
+            edges += self._use_of_member(member, used, rules)
+        if late:
+            self.outcome.audit["late_usage"] += late
+        for rule in rules.watch_rules:
+            if rule.kind == "velocity":
+                self.use_log.setdefault((rule.id, rule.window_ms), []).append((time_ms, used))
+        reached_now = self._account_levels(rules, 0)
+        for rule in rules.watch_rules:
+            if cycle is not None and rule.kind == "anomaly":
+                continue  # what was usual is another now, what was used is the same
+            new = [one for one in reached_now[rule.id] if one not in reached_before[rule.id]]
+            edges += [Edge(rule, None, value) for value in new]
+        self._tell_edges(edges, now_ms, rules, member, is_use=True, counts=cycle is None)
+        self.tell_policies(now_ms, rules)
+
+    def _account_levels(self, rules: Rulebook, time_ms: int) -> dict[str, list[int | None]]:
+        """By rule about the account: every threshold that is reached, ascending; windows slide to
+        an instant first."""
+        found: dict[str, list[int | None]] = {}
+        for rule in rules.watch_rules:
+            if rule.kind == "every_bytes":
+                # The last one: several steps at once are one reminder.
+                step = rule.thresholds[0]
+                steps = stepped(self, rule) // step
+                found[rule.id] = [steps * step] if steps else []
+            elif rule.kind == "velocity":
+                fast = in_window(self, rule, time_ms)
+                found[rule.id] = [one for one in rule.thresholds if fast >= one]
+            else:
+                levels: list[int | None] = [*rule.thresholds] or [None]
+                found[rule.id] = [one for one in levels if figure_reaches(self, rule, one, rules)]
+        return found
+
+    def _tell_edges(
+        self,
+        edges: list[Edge],
+        at_ms: int,
+        rules: Rulebook,
+        member: str = "",
+        also: list[News] | None = None,
+        is_use: bool = False,
+        counts: bool = False,
+    ) -> None:
+        """One message of a rule, of the most urgent threshold of each bucket."""
+        fired = self.memory.fires(edges, at_ms, rules, counts)
+        news: list[News] = self.memory.judge(at_ms, rules) if is_use else []
+        # Of two that are as urgent the one that was reached first goes first.
+        for name, about in dict.fromkeys((one.rule.id, one.about) for one in fired):
+            some = [one for one in fired if (one.rule.id, one.about) == (name, about)]
+            self.outcome.audit["superseded"] += len(some) - 1
+            top = most_urgent(some)
+            under = tuple(
+                Reason(about, one.threshold, at_ms, member) for one in some if one is not top
+            )
+            news.append((top.rule, [Reason(about, top.threshold, at_ms, member, under)]))
+        self.post.offer([*news, *(also or ())], at_ms, rules)
+
+    def reached_everywhere(self, rules: Rulebook) -> Reached:
+        """Of every bucket, cap and figure: what is left (infinity without end), what is reached."""
+        found: Reached = {}
+        for bucket in [*self.live(), *self._caps()]:
+            left = NEVER if bucket["kind"] == "unlimited" else float(remaining(bucket))
+            levels: set[tuple[str, Level]] = {
+                (rule.id, value)
+                for rule in rules.usage_rules
+                for value in levels_passed(rule, thresholds(self, rule), bucket, 0, bucket["used"])
+            }
+            found[self._place(bucket)] = (left, levels)
+        figures: set[tuple[str, Level]] = set()
+        for rule in rules.watch_rules:
+            if rule.kind == "overage_started":
+                if figure_reaches(self, rule, None, rules):
+                    price = self.money.next_price(self.plan, rule.tariff or "", rules)
+                    figures.add((rule.id, price))
+            elif rule.kind in (*WITHOUT_LEVEL, "spend_amount", "spend_percent"):
+                known: list[int | None] = [*thresholds(self, rule)] or [None]
+                figures |= {
+                    (rule.id, one) for one in known if figure_reaches(self, rule, one, rules)
+                }
+        found[""] = (NEVER, figures)
+        return found
+
+    def tell_loss(self, before: Reached, member: str, at_ms: int, rules: Rulebook) -> None:
+        """Something is reached now because there is less, not because of use."""
+        now = self.reached_everywhere(rules)
+        levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
+        edges: list[Edge] = []
+        for bucket in [*self.live(), *self._caps()]:
+            place = self._place(bucket)
+            if place not in before and bucket["kind"] != "member":
+                continue
+            left, reached = before.get(place, (NEVER, set()))
+            if now[place][0] < left:
+                edges += [
+                    Edge(rule, bucket, value)
+                    for rule, bucket, value in passed_by(bucket, 0, levels, rules)
+                    if (rule.id, value) not in reached
+                ]
+        new = now[""][1] - before[""][1]
+        for rule in rules.watch_rules:
+            known: list[int | None] = [*thresholds(self, rule)] or [None]
+            for one in known:
+                is_new = (rule.id, one) in new
+                if rule.kind == "overage_started":
+                    is_new = any(name == rule.id for name, _ in new)
+                if is_new:
+                    edges.append(Edge(rule, None, one))
+        self._tell_edges(edges, at_ms, rules, member)
+
+    def _caps(self) -> list[Bucket]:
+        return [
+            cap_bucket(name, one, self.start_ms, self.end_ms)
+            for name, one in self.members.by_name.items()
+            if one["cap"] is not None
+        ]
+
+    def _place(self, bucket: Bucket) -> str | int:
+        """By which a bucket is known again, also under another name."""
+        return str(bucket["id"]) if bucket["kind"] == "member" else id(bucket)
+
+    def _use_of_member(self, name: str, used: int, rules: Rulebook) -> list[Edge]:
+        """The member's figure; what of its cap was reached."""
+        member = self.members.by_name.get(name)
+        if member is None:
+            self.outcome.audit["unknown_member"] += 1
+            return []
+        cap, before = member["cap"], member["used"]
+        member["used"] += used
+        if cap is None:
+            return []
+        bucket = cap_bucket(name, member, self.start_ms, self.end_ms)
+        levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
+        return [Edge(*one) for one in passed_by(bucket, min(before, cap), levels, rules)]
+
+    def refund(self, event: Fields, now_ms: int, rules: Rulebook) -> int:
+        """Takes usage of the present cycle back; returns how much."""
+        tariff = self.money.tariff(self.plan, event, rules)
+        name = tariff.id if tariff else ""
+        wanted = event["refunded_bytes"]
+        from_overage = min(wanted, self.money.bytes.get(name, 0))
+        self.overage -= from_overage
+        self.money.move(tariff, -from_overage)
+        given = take_back(self.buckets, event, wanted - from_overage, self.zone, self.number, rules)
+        for bucket, back in given:
+            after = bucket["used"]
+            if not bucket["over"] and any(
+                levels_passed(rule, thresholds(self, rule), bucket, after, after + back)
+                for rule in rules.usage_rules
+            ):
+                self.un_cross(rules)
+        total: int = from_overage + sum(back for _, back in given)
+        member = self.members.by_name.get(event.get("member", ""))
+        if member is not None and member["used"] and total:
+            member["used"] = max(member["used"] - total, 0)
+            self.next_grant()
+        return total
+
+    def follow_up(self, event: Fields, now_ms: int, is_applied: bool, rules: Rulebook) -> None:
+        """The notice after refunds."""
+        wanted = [
+            rule
+            for rule in rules.correction_rules
+            if self.uncrossed or (is_applied and rule.when == "always")
+        ]
+        self.uncrossed = False
+        if wanted:
+            self.next_grant()
+        reason = Reason("", None, now_ms, event.get("member", ""))
+        self.post.offer([(rule, [reason]) for rule in wanted], now_ms, rules)
+
+    def tell_policies(self, at_ms: int, rules: Rulebook) -> None:
+        """What differs from what was told last."""
+        now = (
+            dict(unusual(self.plan, self.buckets, self.overage, self.money, self.members, rules))
+            if self.closed_ms is None
+            else {}
+        )
+        told = self.told
+        for key in [key for key in told.unusual if key not in now]:
+            _, reason, _ = told.unusual.pop(key)
+            self._tell(key, "restored", reason, None, at_ms, rules)
+        for key, (state, reason, speed) in now.items():
+            if told.unusual.get(key) != (state, reason, speed):
+                told.unusual[key] = (state, reason, speed)
+                self._tell(key, state, reason, speed, at_ms, rules)
+
+    def _tell(
+        self,
+        key: tuple[str, str],
+        state: str,
+        reason: str,
+        speed: int | None,
+        at_ms: int,
+        rules: Rulebook,
+    ) -> None:
+        self.told.number += 1
+        spent = sum(self.money.spent(self.plan, rules).values())
+        found = PolicyKey(
+            self.name, self.told.number, *key, state, reason, speed, at_ms, self.overage, spent
+        )
+        self.outcome.policies[found] += 1
+
+    # What happens to the contract
+
+    def change_profile(self, event: Fields, now_ms: int, rules: Rulebook) -> None:
+        if "segments" in event:
+            self.segments = set(event["segments"])
+        if "time_zone" in event and event["time_zone"] != self.zone:
+            move(self, event["time_zone"], now_ms, rules)
+
+    def choose(self, event: Fields) -> None:
+        for field, name in (("summary_every", "every"), ("summary_at", "at")):
+            if event.get(field) == "default":
+                self.talk.chosen.pop(name, None)
+            elif field in event:
+                self.talk.chosen[name] = event[field]
+        if "own_percents" in event:
+            self.talk.own_percents = event["own_percents"]
+
+    def change_plan(self, event: Fields, rules: Rulebook) -> bool:
+        """Returns whether it took effect at once."""
+        if event.get("effective", "now") == "next_cycle" and event["time"] >= self.start_ms:
+            self.next_plan = event["plan"]
+            self.outcome.audit["plan_change_scheduled"] += 1
+            return False
+        self.money.settle(self.plan, rules)
+        before = rules.plans.get(self.plan)
+        whole: dict[str, int] = {
+            one.id: one.granted_bytes for one in (before.allowances if before else ())
+        }
+        at_ms = min(max(event["time"], self.start_ms), self.end_ms)
+        left = Fraction(1)
+        if event.get("prorated", False) and event.get("effective", "now") == "now":
+            left = Fraction(self.end_ms - at_ms, self.end_ms - self.start_ms)
+        self.plan, self.next_plan = event["plan"], None
+        self.outcome.audit["plan_changed"] += 1
+        self.next_grant()
+        wanted = list(rules.plans[self.plan].allowances)
+        old = [bucket for bucket in self.live() if bucket["kind"] in PLAN_KINDS]
+        names = {one.id for one in wanted}
+        for one in wanted:
+            same = [b for b in old if b["source"] == one.id]
+            alike = [
+                b
+                for b in old
+                if b["source"] not in names and scope_of(b["source"], rules) == one.scope
+            ]
+            heirs = same or alike
+            if heirs:
+                heir = heirs[0]
+                old.remove(heir)
+                granted = one.granted_bytes
+                if event.get("prorated", False) and event.get("effective", "now") == "now":
+                    over = floor(left * whole.get(str(heir["source"]), int(heir["granted"])))
+                    granted = max(heir["granted"] - over, 0) + floor(one.granted_bytes * left)
+                granted = heir["used"] if one.unlimited else max(granted, heir["used"])
+                kind = "unlimited" if one.unlimited else "allowance"
+                if heir["id"] != one.id:
+                    self.post.rename(heir["id"], one.id)
+                    self.memory.rename(heir["id"], one.id)
+                heir.update(id=one.id, source=one.id, priority=one.priority, granted=granted)
+                heir["kind"] = kind
+            else:
+                self.buckets.append(
+                    new_bucket(
+                        one.id, "unlimited" if one.unlimited else "allowance", one.id,
+                        one.priority, event["time"], self.end_ms,
+                        floor(one.granted_bytes * left),
+                    )
+                )  # fmt: skip
+        for bucket in old:
+            bucket["ends_ms"] = max(event["time"], bucket["from_ms"])
+            self._expire(bucket)
+        return True
+
+    def top_up(self, event: Fields, number: int, rules: Rulebook) -> str | None:
+        """Returns the reason of a reject, or None; ``number`` names a new bucket."""
+        time_ms = event["time"]
+        if "pack" in event:
+            pack = rules.packs.get(event["pack"])
+            if pack is None:
+                return "unknown_pack"
+            if not self._has_room(pack.granted_bytes):
+                return "absurd_bytes"
+            self.buckets.append(
+                new_bucket(
+                    f"{pack.id}#{number}", "pack", pack.id, pack.priority, time_ms,
+                    time_ms + pack.validity_ms, pack.granted_bytes,
+                )
+            )  # fmt: skip
+        else:
+            ends_ms: int | None = event.get("expires_time")
+            if ends_ms is not None and ends_ms <= time_ms:
+                return "already_expired"
+            if ends_ms is not None and ends_ms >= YEAR_9999_MS:
+                ends_ms = None
+            if not self._has_room(event["granted_bytes"]):
+                return "absurd_bytes"
+            same = [b for b in self.live() if b["kind"] == "topup" and b["ends_ms"] == ends_ms]
+            if same:
+                same[0]["granted"] += event["granted_bytes"]
+            else:
+                self.buckets.append(
+                    new_bucket(
+                        f"topup#{number}", "topup", "", TOPUP_PRIORITY, time_ms, ends_ms,
+                        event["granted_bytes"],
+                    )
+                )  # fmt: skip
+        self.outcome.audit["topped_up"] += 1
+        return None
+
+    def _has_room(self, granted: int) -> bool:
+        """Whether what is bought stays within half of what JSON keeps exactly."""
+        bought = [b["granted"] for b in self.live() if b["kind"] not in PLAN_KINDS]
+        return bool(sum(bought) + granted <= 2**52)
+
+    def close(self, time_ms: int, rules: Rulebook) -> None:
+        for bucket in self.live():
+            if bucket["kind"] not in PLAN_KINDS:
+                bucket["ends_ms"] = int(max(bucket["from_ms"], min(end_of(bucket), time_ms)))
+                if not remaining(bucket):
+                    self.buckets.remove(bucket)
+            self._expire(bucket)
+        self.post.end()
+        self._remember_cycle(time_ms, rules)
+        self.closed_ms = time_ms
+        self.buckets = []
+        self.outcome.audit["closed"] += 1

@@ -1,0 +1,451 @@
+"""One subscriber: every event in order of arrival, and time in between."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from zoneinfo import ZoneInfo
+
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.lab.oracle import choosing
+from streamproc.lab.oracle.buckets import NEVER
+from streamproc.lab.oracle.contract import Contract, Cycle, Told
+from streamproc.lab.oracle.figures import AccountFigures, BucketFigures, Expectation
+from streamproc.lab.oracle.past import charge_past, refund_past
+from streamproc.lab.oracle.reading import Fields
+
+ADDING = (
+    *("account.plan_changed", "account.topped_up"),
+    *("account.opted_out", "account.member_joined"),
+)
+"""What may give an account another part."""
+LESSENING = (
+    *("account.plan_changed", "account.member_joined"),
+    *("account.cost_cap_lifted", "account.cost_cap_restored"),
+)
+"""What may leave less than there was, or let the next byte cost."""
+TOTALS = (
+    *("start", "end", "granted", "used", "expired", "overage", "late", "rolled", "spent"),
+    "endless",
+)
+SETTING = (
+    *("account.activated", "account.plan_changed", "account.topped_up"),
+    "account.closed",
+)
+"""What is valid from, or until, its time."""
+WEEK_MS = 7 * 86_400_000
+
+
+class Ledger:
+    """Outcomes of all subscribers are counted into the one ``outcome``."""
+
+    def __init__(self, name: str, rules: Rulebook, outcome: Expectation) -> None:
+        self.name = name
+        self.rules = rules
+        self.outcome = outcome
+        self._forget()
+
+    def _forget(self) -> None:
+        self.contract: Contract | None = None
+        self.waiting: list[tuple[Fields, int]] = []
+        """Events before the first activation, with their arrival."""
+        self.ahead: list[tuple[Fields, int]] = []
+        """Events of a contract that came before their time, with their arrival."""
+        self.ids: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """Source and id of what was counted, oldest first, with the week of its arrival."""
+        self.history: list[Cycle] = []
+        self.grants = 0
+        self.charged = 0
+        self.told = Told()
+        self.next_moment: float = NEVER
+
+    def arrive(self, event: Fields, arrival_ms: int) -> None:
+        """An event comes in."""
+        self._arrive(event, arrival_ms)
+        if self.contract is not None:
+            self.contract.show(max(self.contract.done_ms, arrival_ms))
+
+    def _arrive(self, event: Fields, arrival_ms: int) -> None:
+        limits, time_ms = self.rules.limits, event["time"]
+        if time_ms > arrival_ms + limits.max_ahead_ms:
+            return self._reject("time_in_future")
+        if time_ms < arrival_ms - limits.max_age_ms:
+            return self._reject("time_in_past")
+        self.pass_time(arrival_ms)
+        if self.contract is None:
+            return self._first(event, arrival_ms)
+        now_ms = max(arrival_ms, self.contract.done_ms)
+        if time_ms > now_ms:
+            until = min([self._next_of_contract(), *(one["time"] for one, _ in self.ahead)])
+            if time_ms >= until or event["type"] in SETTING:
+                return self._put_off(event, arrival_ms)
+        return self._apply(event, arrival_ms, now_ms)
+
+    def _put_off(self, event: Fields, arrival_ms: int) -> None:
+        """It waits until the clock has come to its time."""
+        if (event["source"], event["id"]) in self.ids:
+            self.outcome.audit["duplicate"] += 1
+        elif len(self.ahead) >= self.rules.limits.hold_max_events:
+            self._reject("time_in_future")
+        else:
+            self.ahead.append((event, arrival_ms))
+            self.outcome.audit["held"] += 1
+
+    def _apply(self, event: Fields, arrival_ms: int, now_ms: int) -> None:
+        assert self.contract is not None
+        identity = (event["source"], event["id"])
+        if identity in self.ids:
+            self.outcome.audit["duplicate"] += 1
+            return None
+        also: tuple[str, str] | None = None
+        if event["type"] == "usage.recorded":
+            reason = self._use(event, now_ms)
+            self.next_moment = min(self.next_moment, *self.contract.coming(self.rules))
+        else:
+            contract, terms = self.contract, self.contract.terms()
+            if event["type"] == "usage.refunded":
+                reason, also = self._refund(event, now_ms)
+            elif event["type"] in LESSENING:
+                before = self.contract.reached_everywhere(self.rules)
+                reason = self._change(event, now_ms)
+                self.contract.judge(now_ms, self.rules)
+                self.contract.tell_loss(before, event.get("member", ""), now_ms, self.rules)
+            else:
+                reason = self._change(event, now_ms)
+            self.contract.judge(now_ms, self.rules)
+            if contract is self.contract and contract.terms() != terms:
+                contract.post.look_again(now_ms, self.rules)
+            self.contract.tell_policies(now_ms, self.rules)
+            self.contract.done_ms = max(self.contract.done_ms, now_ms)
+            self._look_ahead()
+        if reason is not None:
+            return self._reject(reason)
+        self._remember(arrival_ms, identity, *(() if also is None else (also,)))
+        return None
+
+    def _refund(self, event: Fields, now_ms: int) -> tuple[str | None, tuple[str, str] | None]:
+        """Returns the reason of a reject, and what must be remembered beside the event's id."""
+        contract = self.contract
+        assert contract is not None
+        reason, also, is_applied = self._take_back(event, now_ms, contract)
+        if event.get("notify", True) and contract.closed_ms is None:
+            is_its_own = event["time"] >= contract.since_ms
+            contract.follow_up(event, now_ms, is_applied and is_its_own, self.rules)
+        return reason, also
+
+    def _take_back(
+        self, event: Fields, now_ms: int, contract: Contract
+    ) -> tuple[str | None, tuple[str, str] | None, bool]:
+        also: tuple[str, str] | None = None
+        if "of_id" in event:
+            if (event["of_source"], event["of_id"]) not in self.ids:
+                return "not_counted", None, False
+            also = (f"taken back:{event['of_source']}", event["of_id"])
+            if also in self.ids:
+                self.outcome.audit["duplicate"] += 1
+                return None, None, False
+        if contract.is_present(event["time"]):
+            back = contract.refund(event, now_ms, self.rules)
+        else:
+            cycles = [one for one in self.history if one["start"] <= event["time"] < one["end"]]
+            if not cycles:
+                return "cycle_forgotten", None, False
+            cycle = cycles[-1]
+            back = refund_past(cycle["contract"], cycle, event, contract.zone, self.rules)
+        self.outcome.audit["refunded"] += 1
+        self.charged -= back
+        if event["time"] >= contract.since_ms:
+            contract.periods.moves.append(-back)
+        self.outcome.charged_bytes -= back
+        return None, also, True
+
+    def pass_time(self, now_ms: int) -> None:
+        """Everything that falls due up to and including an instant, in order."""
+        while (found_ms := self._next()) <= now_ms:
+            at_ms, contract = int(found_ms), self.contract
+            if contract is None:
+                self._without_contract(at_ms)
+                continue
+            if self.next_moment <= at_ms:
+                if contract.closed_ms is not None:
+                    ahead = self.ahead
+                    self._forget()
+                    self.waiting = ahead
+                    continue
+                contract.do_moment(at_ms, self.rules)
+                self._look_ahead()
+            ready = [one for one in self.ahead if one[0]["time"] <= at_ms]
+            self.ahead = [one for one in self.ahead if one not in ready]
+            for event, _ in ready:
+                self._apply(event, at_ms, max(at_ms, self.contract_done_ms()))
+                contract.show(at_ms)
+
+    def contract_done_ms(self) -> int:
+        return self.contract.done_ms if self.contract is not None else 0
+
+    def _next(self) -> float:
+        """The next instant at which anything is to be done."""
+        if self.contract is not None:
+            return min([self.next_moment, *(float(one["time"]) for one, _ in self.ahead)])
+        return min((self._waits_until(*one) for one in self.waiting), default=NEVER)
+
+    def _waits_until(self, event: Fields, arrival_ms: int) -> float:
+        """An activation for its own time, anything else for one."""
+        is_begin = event["type"] == "account.activated"
+        return float(event["time"] if is_begin else arrival_ms + self.rules.limits.hold_unknown_ms)
+
+    def _without_contract(self, at_ms: int) -> None:
+        """One that waits has waited long enough."""
+        one = next(one for one in self.waiting if self._waits_until(*one) <= at_ms)
+        self.waiting.remove(one)
+        if one[0]["type"] == "account.activated":
+            self._first(one[0], at_ms)
+        else:
+            self._reject("unknown_subscriber")
+
+    def take_rules(self, rules: Rulebook, now_ms: int) -> None:
+        """Rules change at an instant: what was due until then was the old ones' business."""
+        self.pass_time(now_ms)
+        self.rules = rules
+        if self.contract is not None:
+            self.contract.done_ms = max(self.contract.done_ms, now_ms)
+            self.contract.look_again()
+            self.contract.post.take_rules(now_ms, rules)
+            self._look_ahead()
+
+    def figures(self) -> AccountFigures | None:
+        """What is known in the end; None if nothing is."""
+        contract = self.contract
+        if contract is None:
+            return AccountFigures("held") if self.waiting else None
+        return AccountFigures(
+            "active" if contract.closed_ms is None else "closed",
+            contract.plan,
+            contract.start_ms,
+            contract.end_ms,
+            tuple(
+                BucketFigures(b["id"], b["kind"], b["granted"], b["used"], b["ends_ms"])
+                for b in contract.live()
+            ),
+            contract.overage,
+            self.charged,
+            tuple(tuple(cycle[name] for name in TOTALS) for cycle in self.history),
+            tuple(
+                (name, spent)
+                for name, spent in sorted(contract.money.spent(contract.plan, self.rules).items())
+                if spent
+            ),
+            tuple(sorted((name, one["used"]) for name, one in contract.members.by_name.items())),
+        )
+
+    def _look_ahead(self) -> None:
+        self.next_moment = self._next_of_contract()
+
+    def _next_of_contract(self) -> float:
+        contract = self.contract
+        if contract is None:
+            return NEVER
+        if contract.closed_ms is not None:
+            return contract.closed_ms + self.rules.limits.dedupe_horizon_ms
+        return contract.next_moment(self.rules)
+
+    def _reject(self, reason: str) -> None:
+        self.outcome.rejects[reason] += 1
+
+    def _first(self, event: Fields, now_ms: int) -> None:
+        """An event of a subscriber nobody knows."""
+        limits = self.rules.limits
+        is_begin = event["type"] == "account.activated"
+        if not is_begin or event["time"] > now_ms:
+            is_too_much = len(self.waiting) >= limits.hold_max_events
+            if is_too_much or (limits.hold_unknown_ms == 0 and not is_begin):
+                return self._reject("time_in_future" if is_begin else "unknown_subscriber")
+            self.waiting.append((event, now_ms))
+            self.outcome.audit["held"] += 1
+            return None
+        reason = self._activate(event, now_ms)
+        if reason is not None:
+            return self._reject(reason)
+        if self.contract is not None:
+            self.contract.tell_policies(now_ms, self.rules)
+            self.contract.show(now_ms)
+        self._remember(now_ms, (event["source"], event["id"]))
+        self._look_ahead()
+        waiting, self.waiting = self.waiting, []
+        for held, held_arrival_ms in waiting:
+            self.arrive(held, held_arrival_ms)
+        return None
+
+    def _activate(self, event: Fields, now_ms: int) -> str | None:
+        if event["plan"] not in self.rules.plans:
+            return "unknown_plan"
+        if not _is_zone(event["time_zone"]):
+            return "unknown_time_zone"
+        done_ms = max(now_ms, event["time"], self.contract.done_ms if self.contract else 0)
+        self.contract = Contract(
+            self.name,
+            event,
+            done_ms,
+            self.history,
+            self.outcome,
+            self._next_grant,
+            lambda: self.grants,
+            self.told,
+        )
+        self.contract.grant_plan(self.rules)
+        self.contract.periods.begin_cycle(self.contract, self.rules)
+        self.outcome.audit["activated"] += 1
+        self.contract.at_hand().begin(event, now_ms, self.rules)
+        return None
+
+    def _next_grant(self) -> int:
+        self.grants += 1
+        return self.grants
+
+    def _use(self, event: Fields, now_ms: int) -> str | None:
+        contract = self.contract
+        assert contract is not None
+        time_ms = event["time"]
+        used = event.get("total_bytes")
+        if used is None:
+            used = event["uplink_bytes"] + event["downlink_bytes"]
+        if used > self.rules.limits.max_event_bytes:
+            return "absurd_bytes"
+        if contract.is_present(time_ms):
+            contract.use(event, used, now_ms, self.rules)
+        else:
+            reason = self._use_of_the_past(contract, event, used, now_ms)
+            if reason is not None:
+                return reason
+        self.charged += used
+        if time_ms >= contract.since_ms:
+            contract.periods.moves.append(used)
+        self.outcome.charged_bytes += used
+        return None
+
+    def _use_of_the_past(
+        self, contract: Contract, event: Fields, used: int, now_ms: int
+    ) -> str | None:
+        """Law 11: of the present contract, or of one that is over and tells nobody."""
+        time_ms = event["time"]
+        if contract.closed_ms is not None and time_ms >= contract.closed_ms:
+            return "account_closed"
+        cycles = [one for one in self.history if one["start"] <= time_ms < one["end"]]
+        if not cycles:
+            return "before_activation" if time_ms < contract.since_ms else "cycle_forgotten"
+        cycle = cycles[-1]
+        if contract.closed_ms is None and time_ms >= contract.since_ms:
+            contract.use(event, used, now_ms, self.rules, cycle)
+        else:
+            charge_past(cycle["contract"], cycle, event, used, contract.zone, {}, self.rules)
+            self.outcome.audit["late_usage"] += 1
+        return None
+
+    def _change(self, event: Fields, now_ms: int) -> str | None:
+        contract, kind = self.contract, event["type"]
+        assert contract is not None
+        contract.look_again()
+        if kind == "account.activated":
+            if contract.closed_ms is None:
+                return "already_active"
+            reason = self._activate(event, now_ms)
+            if reason is None:
+                self.grants += 1
+            return reason
+        if contract.closed_ms is not None:
+            return "account_closed"
+        if event["time"] < contract.since_ms:
+            return "before_activation"
+        if kind in ADDING and contract.is_full:
+            return "account_full"
+        if kind in ("sms.received", "location.updated") or kind.startswith("service."):
+            at_ms = max(now_ms, contract.done_ms)
+            if kind == "sms.received":
+                return contract.at_hand().text(event, at_ms, self.rules)
+            return contract.at_hand().hear(event, now_ms, at_ms, self.rules)
+        if kind == "account.plan_changed":
+            if event["plan"] not in self.rules.plans:
+                return "unknown_plan"
+            contract.change_plan(event, self.rules)
+        elif kind == "account.topped_up":
+            reason = contract.top_up(event, self.grants + 1, self.rules)
+            if reason is not None:
+                return reason
+            self.grants += 1
+        elif kind == "account.closed":
+            contract.at_hand().close(max(now_ms, contract.done_ms))
+            contract.close(event["time"], self.rules)
+        elif kind == "account.profile_changed":
+            if "time_zone" in event and not _is_zone(event["time_zone"]):
+                return "unknown_time_zone"
+            contract.change_profile(event, now_ms, self.rules)
+            self.outcome.audit["profile_changed"] += 1
+        elif kind == "account.preferences_set":
+            contract.choose(event)
+            self.outcome.audit["preferences_set"] += 1
+        elif kind == "account.opted_out":
+            choosing.leave(contract.talk, event["category"])
+            self.outcome.audit["left_category"] += 1
+        elif kind == "account.opted_in":
+            choosing.join(contract.talk, event["category"])
+            self.outcome.audit["joined_category"] += 1
+        else:
+            return self._change_quota(kind, event, contract)
+        return None
+
+    def _change_quota(self, kind: str, event: Fields, contract: Contract) -> str | None:
+        """Consent to spend more, and the members of a pool."""
+        members = contract.members.by_name
+        if kind.startswith("account.cost_cap"):
+            plan, name = self.rules.plans.get(contract.plan), event.get("tariff", "")
+            if plan is None or name not in [one.id for one in plan.all_tariffs]:
+                return "unknown_tariff"
+            if kind == "account.cost_cap_lifted":
+                contract.money.settle(contract.plan, self.rules)
+                contract.money.consents[name] = event.get("until", "cycle_end")
+                self.outcome.audit["cost_cap_lifted"] += 1
+            else:
+                if name in contract.money.consents:
+                    contract.money.settle(contract.plan, self.rules)
+                    del contract.money.consents[name]
+                self.outcome.audit["cost_cap_restored"] += 1
+        elif kind == "account.member_joined":
+            cap = event.get("cap_bytes")
+            member = members.setdefault(event["member"], {"owner": False, "cap": None, "used": 0})
+            if member["cap"] != cap:
+                self._next_grant()
+            member.update(cap=cap, owner=event.get("role") == "owner")
+            self.outcome.audit["member_joined"] += 1
+        else:
+            if event["member"] not in members:
+                return "unknown_member"
+            del members[event["member"]]
+            self.outcome.audit["member_left"] += 1
+        return None
+
+    def _remember(self, arrival_ms: int, *identities: tuple[str, str]) -> None:
+        """What one event counts as; that others had to be forgotten for it is told once."""
+        lost = [self._remember_one(one, arrival_ms) for one in identities]
+        if any(lost):
+            self.outcome.audit["dedupe_shortened"] += 1
+
+    def _remember_one(self, identity: tuple[str, str], arrival_ms: int) -> bool:
+        """Law 10; whole weeks are forgotten, when a later one begins."""
+        limits, week = self.rules.limits, arrival_ms // WEEK_MS
+        newest = next(reversed(self.ids.values())) if self.ids else None
+        self.ids[identity] = week if newest is None else max(week, newest)
+        if newest is None or week > newest:
+            oldest_ms = arrival_ms - limits.dedupe_horizon_ms
+            while (next(iter(self.ids.values())) + 1) * WEEK_MS <= oldest_ms:
+                self.ids.popitem(last=False)
+        lost = len(self.ids) > limits.dedupe_max_ids
+        while len(self.ids) > limits.dedupe_max_ids:
+            self.ids.popitem(last=False)
+        return lost
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

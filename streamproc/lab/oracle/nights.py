@@ -1,0 +1,37 @@
+"""Quiet hours: a year's nights in a zone, one by one."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import date, time
+from functools import lru_cache
+
+from streamproc.lab.oracle.days import ONE_DAY, day_of, instant_of
+
+
+@lru_cache(maxsize=2000)
+def _nights(year: int, start: time, end: time, zone: str) -> list[tuple[int, int]]:
+    """Begin and end of every night that touches a year."""
+    found = []
+    day = date(year, 1, 1) - ONE_DAY
+    while day.year <= year:
+        last_day = day if start < end else day + ONE_DAY
+        found.append((instant_of(day, start, zone), instant_of(last_day, end, zone)))
+        day += ONE_DAY
+    return found
+
+
+def end_of_night(at_ms: int, hours: tuple[time, time] | None, zone: str) -> int:
+    """When the night is over that an instant lies in; the instant itself if it lies in none.
+
+    A night begins when clocks first show its start, and ends when they first show its end.
+    """
+    if hours is None:
+        return at_ms
+    nights = _nights(day_of(at_ms, zone).year, *hours, zone)
+    # None lasts for two days.
+    first = max(bisect_right(nights, (at_ms, at_ms)) - 2, 0)
+    for begin_ms, end_ms in nights[first : first + 5]:
+        if begin_ms <= at_ms < end_ms:
+            at_ms = end_ms  # where the next one may begin
+    return at_ms

@@ -1,0 +1,462 @@
+"""Law 16 by its words: a message goes out at the first instant at which nothing forbids it.
+
+Everything that was ever told to each recipient is kept, and every condition is checked against all
+of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.lab.oracle.buckets import COUNTING_DOWN, remaining
+from streamproc.lab.oracle.nights import end_of_night
+from streamproc.lab.oracle.speaking import (
+    OF_ACCOUNT,
+    OF_BUCKETS,
+    holds,
+    is_notice,
+    rule_called,
+    speak,
+)
+
+if TYPE_CHECKING:
+    from streamproc.lab.oracle.contract import Contract
+
+HOURS = tuple[time, time] | None
+
+WITH_LEVELS = (*OF_BUCKETS, *OF_ACCOUNT, "resolved")
+MOST_LOWER = 20
+"""Of what a letter superseded, so much is kept."""
+
+
+class Reason(NamedTuple):
+    """One reason to speak."""
+
+    about: str
+    """A bucket's id, or what else tells it from others of its rule; empty: the account."""
+    threshold: int | None
+    noted_ms: int
+    detail: Any = ""
+    under: tuple[Reason, ...] = ()
+    """Of the same thing, what this one supersedes."""
+
+
+@dataclass(eq=False)
+class Letter:
+    """What a rule has to say about one thing."""
+
+    rule: str
+    reason: Reason
+    lower: list[Reason]
+    """What it superseded, oldest first."""
+    since_ms: int
+    until_ms: int
+    has_waited: bool = False
+    readers: set[str] = field(default_factory=set)
+    """Who has it already."""
+
+
+class Telling(NamedTuple):
+    """What somebody was told."""
+
+    at_ms: int
+    to: str
+    rule: str
+    about: str
+    quiet_until_ms: int
+    """Until then that keeps the rule quiet."""
+    is_message: bool
+    """Else it was told by another one, and caps do not count it."""
+    number: int
+    """Of the sorting out in which it was told."""
+
+
+News = tuple[Any, list[Reason]]
+"""A rule, and why it speaks: each reason of another thing."""
+
+
+class Post:
+    """All messages to one subscriber within a contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.told: list[Telling] = []
+        """Everything that anybody was told."""
+        self.letters: list[Letter] = []
+        """Those that wait."""
+        self.number = 0
+
+    def offer(self, news: list[News], at_ms: int, rules: Rulebook) -> None:
+        """What is new at an instant."""
+        letters = [
+            Letter(rule.id, one, kept_of(rule, list(one.under), one.threshold), at_ms, at_ms)
+            for rule, reasons in news
+            for one in reasons
+            if self._is_wanted(rule, at_ms)
+        ]
+        self._sort_out(letters, at_ms, rules)
+
+    def go_on(self, at_ms: int, rules: Rulebook, newer: list[News]) -> None:
+        """What waited until an instant, unless the same rule speaks anew of the same thing."""
+        anew = {(rule.id, one.about) for rule, reasons in newer for one in reasons}
+        free = []
+        for letter in [one for one in self.letters if one.until_ms <= at_ms]:
+            if (letter.rule, letter.reason.about) in anew:
+                self._count("superseded")
+                self.letters.remove(letter)
+            else:
+                free.append(letter)
+        self._release(free, at_ms, rules)
+
+    def look_again(self, at_ms: int, rules: Rulebook) -> None:
+        """Zone, quiet hours, opt-outs or members are others from now on."""
+        free = []
+        for letter in list(self.letters):
+            rule = rule_called(letter.rule, rules)
+            if rule is None:
+                continue
+            if self._left(rule):
+                self._count("opted_out")
+                self.letters.remove(letter)
+                continue
+            first_ms = self._first_for_any(letter, at_ms, rules)
+            if first_ms == at_ms:
+                free.append(letter)
+            elif first_ms != letter.until_ms:
+                letter.until_ms = first_ms
+                self._count(self._why(letter, first_ms, at_ms, rules))
+        self._release(free, at_ms, rules)
+
+    def take_rules(self, now_ms: int, rules: Rulebook) -> None:
+        """What waits for another instant by other rules is looked at, at the next millisecond."""
+        for letter in self.letters:
+            rule = rule_called(letter.rule, rules)
+            if rule is None or letter.until_ms <= now_ms:
+                continue
+            if self._first_for_any(letter, now_ms, rules) != letter.until_ms:
+                letter.until_ms = max(now_ms, self.contract.done_ms + 1)
+
+    def moments(self) -> list[float]:
+        return [float(one.until_ms) for one in self.letters]
+
+    def waits(self, rule: str, about: str, threshold: int | None) -> bool:
+        """Whether nobody was told of a threshold yet, as that waits."""
+        return any(
+            one.rule == rule
+            and not one.readers
+            and any(
+                (reason.about, reason.threshold) == (about, threshold)
+                for reason in (one.reason, *one.lower)
+            )
+            for one in self.letters
+        )
+
+    def rename(self, old: str, new: str) -> None:
+        """A bucket goes on under another id."""
+        for letter in self.letters:
+            if letter.reason.about == old:
+                letter.reason = letter.reason._replace(about=new)
+                letter.lower = [one._replace(about=new) for one in letter.lower]
+
+    def end(self) -> None:
+        """The contract is over."""
+        self._count("no_longer_true", len(self.letters))
+        self.letters = []
+
+    def _count(self, decision: str, times: int = 1) -> None:
+        if times:
+            self.contract.outcome.audit[decision] += times
+
+    def _left(self, rule: Any) -> bool:
+        return rule.category in self.contract.opted_out and not rule.mandatory
+
+    def _is_wanted(self, rule: Any, at_ms: int) -> bool:
+        if self._left(rule):
+            self._count("opted_out")
+            return False
+        if not is_in_force(rule, at_ms):
+            self._count("out_of_validity")
+            return False
+        return True
+
+    def _release(self, letters: list[Letter], at_ms: int, rules: Rulebook) -> None:
+        true = [one for one in letters if self.is_still_so(one, at_ms, rules)]
+        self._sort_out(true, at_ms, rules)
+
+    def is_still_so(self, letter: Letter, at_ms: int, rules: Rulebook) -> bool:
+        """Lets a letter say the most that is true now; says whether it goes on."""
+        rule = rule_called(letter.rule, rules)
+        reasons = [letter.reason, *letter.lower]
+        so = [
+            one
+            for one in reasons
+            if rule is not None and holds(self.contract, rule, one, at_ms, rules)
+        ]
+        if letter.reason not in so:
+            self._count("no_longer_true")
+        if so:
+            most = max(so, key=lambda one: rank_of(rule, one))
+            letter.reason = most
+            letter.lower = [one for one in reasons if rank_of(rule, one) < rank_of(rule, most)]
+            if self._is_wanted(rule, at_ms):
+                return True
+        self.letters.remove(letter)
+        return False
+
+    def readers(self, letter: Letter, rules: Rulebook) -> list[str]:
+        """To whom a letter goes that is not theirs already."""
+        rule, reason = rule_called(letter.rule, rules), letter.reason
+        if is_notice(letter.rule, rules):
+            return [""]
+        member = ""
+        if rule.kind in OF_BUCKETS or rule.kind == "usage_corrected":
+            member = reason.detail
+        if reason.about.startswith("member:"):
+            member = reason.about.removeprefix("member:")
+        found = self.contract.members.recipients(rule.policy.audience, member)
+        return [one for one in found if one not in letter.readers]
+
+    def _sort_out(self, letters: list[Letter], at_ms: int, rules: Rulebook) -> None:
+        """Everybody reads what may be read now, the most urgent first; the rest waits."""
+        self.number += 1
+        letters = sorted(letters, key=lambda one: urgency_of(one.rule, rules))
+        joined = dict.fromkeys(self._with_its_like(one, rules) for one in letters)
+        desk = _Desk(self, list(joined), at_ms, rules)
+        for to in dict.fromkeys(to for one in desk.letters for to in self.readers(one, rules)):
+            desk.serve(to)
+        desk.close()
+
+    def _with_its_like(self, letter: Letter, rules: Rulebook) -> Letter:
+        """A new letter takes the place of one about the same that the same people wait for."""
+        if letter.has_waited:
+            return letter
+        rule = rule_called(letter.rule, rules)
+        for other in self.letters:
+            if (other.rule, other.reason.about) != (letter.rule, letter.reason.about):
+                continue
+            if other.readers or self.readers(other, rules) != self.readers(letter, rules):
+                continue
+            self._count("superseded")
+            known = [*other.lower, other.reason, *letter.lower]
+            other.lower = kept_of(rule, known, letter.reason.threshold)
+            other.reason, other.has_waited = letter.reason, False
+            return other
+        return letter
+
+    def _first_for_any(self, letter: Letter, at_ms: int, rules: Rulebook) -> int:
+        readers = self.readers(letter, rules)
+        return min((self.first_free(letter, to, at_ms, rules) for to in readers), default=at_ms)
+
+    def _why(self, letter: Letter, until_ms: int, at_ms: int, rules: Rulebook) -> str:
+        """What keeps the first one for whom a letter is free at an instant."""
+        for to in self.readers(letter, rules):
+            if self.first_free(letter, to, at_ms, rules) == until_ms:
+                return self.forbids(letter, to, until_ms - 1, rules)[0]
+        raise AssertionError("somebody reads it")
+
+    def first_free(self, letter: Letter, to: str, at_ms: int, rules: Rulebook) -> int:
+        """The first instant from one on at which nothing forbids a letter to somebody."""
+        coalesce_ms: int = rule_called(letter.rule, rules).policy.coalesce_ms
+        ends = {at_ms, letter.since_ms + coalesce_ms}
+        for telling in self.told:
+            if telling.to == to:
+                ends |= {telling.at_ms + cap.window_ms for cap in rules.alerts.caps}
+                ends.add(telling.quiet_until_ms)
+        ahead = [one for one in ends if one >= at_ms]
+        hours = self._hours(rules)
+        ahead += [end_of_night(one, hours, self.contract.zone) for one in ahead]
+        return next(one for one in sorted(ahead) if not self.forbids(letter, to, one, rules))
+
+    def forbids(self, letter: Letter, to: str, at_ms: int, rules: Rulebook) -> list[str]:
+        """What of all forbids a letter to somebody at an instant."""
+        rule = rule_called(letter.rule, rules)
+        told = [one for one in self.told if one.to == to]
+        found = []
+        coalesce_ms = rule.policy.coalesce_ms
+        # Without one, not even a reason that bears a later time holds it up.
+        if coalesce_ms and at_ms < letter.since_ms + coalesce_ms:
+            found.append("coalescing")
+        for one in told:
+            # What goes out together about different things is one telling of its rule.
+            is_other = one.number != self.number or one.about == letter.reason.about
+            if one.rule == letter.rule and at_ms < one.quiet_until_ms and is_other:
+                found.append("cool_down")
+                break
+        for cap in rules.alerts.caps:
+            begin_ms = at_ms - cap.window_ms
+            within = [one for one in told if one.is_message and one.at_ms > begin_ms]
+            if len(within) >= cap.messages and not rule.mandatory:
+                found.append("capped")
+        if rule.policy.in_quiet_hours == "hold":
+            night_ends_ms = end_of_night(at_ms, self._hours(rules), self.contract.zone)
+            if night_ends_ms > at_ms:
+                found.append("quiet_hours")
+        return found
+
+    def _hours(self, rules: Rulebook) -> HOURS:
+        """The subscriber's own quiet hours, or everybody's."""
+        own = self.contract.talk.own_hours
+        if own is not None:
+            return None if own[0] == own[1] else own
+        hours = rules.alerts.quiet_hours
+        return None if hours is None else (hours.start, hours.end)
+
+
+class _Desk:
+    """Letters of one instant, as each of their readers gets them or has to wait."""
+
+    def __init__(self, post: Post, letters: list[Letter], at_ms: int, rules: Rulebook) -> None:
+        self.post = post
+        self.letters = letters
+        self.at_ms = at_ms
+        self.rules = rules
+        self.decisions: dict[Letter, set[tuple[str, int]]] = {}
+        self.served: dict[Letter, set[str]] = {}
+        self.drawn: dict[Letter, bool] = {}
+        """Letters that waited for later, and whether they are still true."""
+
+    def serve(self, to: str) -> None:
+        """All that somebody reads now."""
+        post, rules = self.post, self.rules
+        mine = [one for one in self.letters if to in post.readers(one, rules)]
+        while mine:
+            first = mine[0]
+            like_it = [one for one in mine if one is first or self._alike(one, first)]
+            free = [one for one in like_it if self._first(one, to) == self.at_ms]
+            if not free:
+                until_ms = self._first(first, to)
+                why = post.forbids(first, to, until_ms - 1, rules)[0]
+                self.decisions.setdefault(first, set()).add((why, until_ms))
+                mine.remove(first)
+                continue
+            near = [one for one in mine if one is free[0] or self._alike(one, free[0])]
+            near += self._drawn_by(free[0], to)
+            leading = min(near, key=lambda one: urgency_of(one.rule, rules))
+            read = [one for one in near if one is leading or self._alike(one, leading)]
+            self._read(read, leading, to)
+            mine = [one for one in mine if one not in read]
+
+    def _first(self, letter: Letter, to: str) -> int:
+        return self.post.first_free(letter, to, self.at_ms, self.rules)
+
+    def _drawn_by(self, free: Letter, to: str) -> list[Letter]:
+        """What waits for later, and goes along."""
+        post, found = self.post, []
+        for other in list(post.letters):
+            rule = rule_called(other.rule, self.rules)
+            if other in self.letters or rule is None or not self._alike(other, free):
+                continue
+            if to not in post.readers(other, self.rules):
+                continue
+            if other not in self.drawn:
+                self.drawn[other] = post.is_still_so(other, self.at_ms, self.rules)
+            if self.drawn[other]:
+                found.append(other)
+        return found
+
+    def _read(self, letters: list[Letter], leading: Letter, to: str) -> None:
+        """One of them is sent, and the others are told by it."""
+        post, rules = self.post, self.rules
+        own = [one for one in letters if self._is_same(one, leading)]
+        rule = rule_called(leading.rule, rules)
+        if own:
+            has_levels = rule.kind in WITH_LEVELS
+            leading = max(
+                own,
+                key=lambda one: rank_of(rule, one.reason) if has_levels else one.reason.noted_ms,
+            )
+        speak(post.contract, rule, leading.reason, to, self.at_ms, rules)
+        for one in letters:
+            cool_ms = rule_called(one.rule, rules).policy.cool_down_ms
+            # Without a cool-down, not even usage that bears a later time holds it up.
+            quiet_ms = self.at_ms + cool_ms if cool_ms else 0
+            about, is_sent = one.reason.about, one is leading
+            post.told.append(
+                Telling(self.at_ms, to, one.rule, about, quiet_ms, is_sent, post.number)
+            )
+            self.served.setdefault(one, set()).add(to)
+            if not is_sent:
+                decision = "superseded" if self._is_same(one, leading) else "merged"
+                self.decisions.setdefault(one, set()).add((decision, 0))
+
+    def close(self) -> None:
+        """What somebody still has to read waits; everything is counted."""
+        post = self.post
+        for letter in (*self.letters, *(one for one, so in self.drawn.items() if so)):
+            letter.readers |= self.served.get(letter, set())
+            waits = {until for _, until in self.decisions.get(letter, ()) if until}
+            if waits:
+                letter.until_ms = min(waits)
+            if not post.readers(letter, self.rules) or not (waits or letter in self.drawn):
+                post.letters = [one for one in post.letters if one is not letter]
+            elif letter not in post.letters:
+                post.letters.append(letter)
+        for letter, decisions in self.decisions.items():
+            for decision, until_ms in decisions:
+                # Who waits on while others read was told so before.
+                if not until_ms or not letter.has_waited or letter not in self.served:
+                    post.contract.outcome.audit[decision] += 1
+        for letter in self.letters:
+            letter.has_waited = True
+
+    def _is_same(self, one: Letter, other: Letter) -> bool:
+        same = (one.rule, one.reason.about) == (other.rule, other.reason.about)
+        return same and not is_notice(one.rule, self.rules)
+
+    def _alike(self, one: Letter, other: Letter) -> bool:
+        """Whether one of them is enough."""
+        if self._is_same(one, other):
+            return True
+        first, second = rule_called(one.rule, self.rules), rule_called(other.rule, self.rules)
+        group = first.policy.group
+        if not group or group != second.policy.group:
+            return False
+        if is_notice(one.rule, self.rules) or is_notice(other.rule, self.rules):
+            return False
+        if first.mandatory and second.mandatory and fact_of(first) != fact_of(second):
+            return False
+        if one.reason.about == other.reason.about:
+            return True
+        used_up = {b["id"] for b in self.post.contract.live() if not remaining(b)}
+        return (first.kind == "zero_balance" and other.reason.about in used_up) or (
+            second.kind == "zero_balance" and one.reason.about in used_up
+        )
+
+
+def fact_of(rule: Any) -> str:
+    """What a rule tells, apart from how strongly."""
+    if rule.kind in (*OF_BUCKETS, "zero_balance"):
+        return "data"
+    if rule.kind in ("spend_amount", "spend_percent", "overage_started"):
+        return "money"
+    return str(rule.kind)
+
+
+def rank_of(rule: Any, reason: Reason) -> int:
+    """The highest of a rule's reasons about one thing is told; of what is over, the last."""
+    if rule.kind == "resolved":
+        return reason.noted_ms
+    threshold = -1 if reason.threshold is None else reason.threshold
+    return -threshold if rule.kind in COUNTING_DOWN else threshold
+
+
+def kept_of(rule: Any, reasons: list[Reason], threshold: int | None) -> list[Reason]:
+    """What is kept of reasons that one of a threshold supersedes; of each threshold the last."""
+    if rule.kind not in WITH_LEVELS:
+        return []
+    last = {one.threshold: one for one in reasons if one.threshold != threshold}
+    kept = sorted(last.values(), key=lambda one: one.noted_ms)
+    return kept if len(kept) <= MOST_LOWER else [kept[0], *kept[len(kept) - MOST_LOWER + 1 :]]
+
+
+def is_in_force(rule: Any, at_ms: int) -> bool:
+    return bool(rule.policy.valid_from_ms <= at_ms < rule.policy.valid_until_ms)
+
+
+def urgency_of(name: str, rules: Rulebook) -> tuple[int, int, int]:
+    rule = rule_called(name, rules)
+    gravity = ("critical", "warning", "info").index(rule.policy.severity)
+    return (0 if rule.mandatory else 1), gravity, rule.priority

@@ -1,0 +1,204 @@
+"""What falls due for a contract: rules meant for it, their next instants, moves to other zones."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.lab.oracle.buckets import Bucket, remaining
+from streamproc.lab.oracle.days import MIDNIGHT, day_of, days_before, instant_of
+from streamproc.lab.oracle.looking import ending
+from streamproc.lab.oracle.post import News, Reason
+from streamproc.lab.oracle.schedules import (
+    Local,
+    after,
+    day_in_cycle,
+    follows_calendar,
+    place_in_window,
+)
+
+if TYPE_CHECKING:
+    from streamproc.lab.oracle.contract import Contract
+
+HOUR_MS = 3_600_000
+OF_PLANS = ("allowance", "unlimited")
+LONG_MS = 5 * 24 * HOUR_MS
+"""Longer than what two zones can differ by."""
+
+
+class Timer(NamedTuple):
+    """A timed reminder to come; ``planned`` is its instant before storms were spread."""
+
+    sent: int
+    planned: int
+    rule: TimedRule
+    bucket: Bucket | None
+
+
+def said_by(timer: Timer) -> News:
+    """What a timed reminder has to say."""
+    about = "" if timer.bucket is None else timer.bucket["id"]
+    return timer.rule, [Reason(about, None, timer.sent)]
+
+
+def rules_for(contract: Contract, rules: Rulebook) -> list[TimedRule]:
+    """The timed rules meant for a subscriber, as they chose."""
+    chosen = contract.talk.chosen
+    found: list[TimedRule] = []
+    summaries = 0
+    for rule in rules.timed_rules:
+        if rule.plans is not None and contract.plan not in rule.plans:
+            continue
+        if rule.segments is not None and not rule.segments & contract.segments:
+            continue
+        if rule.kind != "usage_summary" or rule.mandatory:
+            found.append(rule)
+            continue
+        at = rule.at
+        if "at" in chosen:
+            at = time.fromisoformat(chosen["at"])
+        if "every" not in chosen:
+            if not rule.only_chosen:
+                found.append(replace(rule, at=at))
+        elif chosen["every"] != "off":
+            summaries += 1
+            if summaries == 1:
+                day = rule.day if chosen["every"] == rule.every else 1
+                found.append(replace(rule, every=chosen["every"], day=day, at=at))
+    return found
+
+
+def timers(contract: Contract, rules: Rulebook, since_ms: int) -> list[Timer]:
+    """The next one of every rule (and bucket) that is sent after an instant."""
+    found: list[Timer] = []
+    for rule in rules_for(contract, rules):
+        found += _of_rule(contract, rule, since_ms)
+    return found
+
+
+def _in_calendar(contract: Contract, rule: TimedRule, since_ms: int) -> list[Timer]:
+    many = 1
+    while True:
+        several = after(rule, contract.name, contract.zone, since_ms, many)
+        fresh = [one for one in several if not _is_over(contract, one.local)]
+        if fresh or len(several) < many:
+            return [Timer(one.sent, one.planned, rule, None) for one in fresh[:1]]
+        many *= 2
+
+
+def _of_rule(contract: Contract, rule: TimedRule, since_ms: int) -> list[Timer]:
+    if follows_calendar(rule):
+        key = (rule.id, rule.every, rule.at)
+        known = contract.seen_ahead.get(key)
+        if known is not None and known.sent > since_ms >= contract.seen_from.get(key, since_ms):
+            return [known]
+        found = _in_calendar(contract, rule, since_ms)
+        if found:
+            contract.seen_ahead[key], contract.seen_from[key] = found[0], since_ms
+        return found
+    if rule.kind in ("expiry", "before_expiry"):
+        return [
+            one
+            for bucket in contract.live()
+            if (one := _of_bucket(contract, rule, bucket)) is not None and one.sent > since_ms
+        ]
+    one = _of_contract(contract, rule)
+    return [one] if one is not None and one.sent > since_ms else []
+
+
+def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | None:
+    if bucket["kind"] in OF_PLANS or bucket["ends_ms"] is None or remaining(bucket) <= 0:
+        return None
+    ends: int = bucket["ends_ms"]
+    if rule.bucket_kinds is not None and bucket["kind"] not in rule.bucket_kinds:
+        return None
+    if rule.buckets is not None and bucket["source"] not in rule.buckets:
+        return None
+    planned = ends - rule.hours_before * HOUR_MS
+    if rule.kind == "before_expiry":
+        planned = days_before(ends, rule, contract.zone)
+        if any(days_before(ends, rule, zone) <= left for zone, left in contract.left_zones):
+            return None
+    sent = planned
+    if rule.kind == "before_expiry" and planned < ends:
+        sent = place_in_window(rule, contract.name, planned, ends)
+    return Timer(sent, planned, rule, bucket) if sent > bucket["from_ms"] else None
+
+
+def _of_contract(contract: Contract, rule: TimedRule) -> Timer | None:
+    if rule.kind == "after_activation":
+        at = contract.since_ms + rule.hours_after * HOUR_MS
+        return Timer(at, at, rule, None)
+    if rule.kind == "cycle_end":
+        if not contract.history or contract.history[-1]["end"] != contract.start_ms:
+            return None
+        planned = contract.start_ms + 1
+    else:
+        day = day_in_cycle(rule, contract.end_ms, contract.anchor_day, contract.zone)
+        if _is_over(contract, (day, rule.at)):
+            return None
+        if rule.kind == "before_cycle_end" and not ending(contract, rule):
+            return None
+        planned = instant_of(day, rule.at, contract.zone)
+        if rule.every == "cycle_start":
+            planned = max(planned, contract.start_ms + 1)
+    sent = place_in_window(rule, contract.name, planned, contract.end_ms)
+    return Timer(sent, planned, rule, None)
+
+
+def _is_over(contract: Contract, local: Local) -> bool:
+    """Whether the clocks of a former zone showed it while the subscriber was there."""
+    return any(instant_of(*local, zone) <= left for zone, left in contract.left_zones)
+
+
+def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
+    """The subscriber's clocks are another zone's from now on."""
+    put_off = [
+        said_by(timer)
+        for rule in _by_clocks(contract, rules)
+        for timer in _until(contract, rule, now_ms, now_ms + LONG_MS)
+        if timer.planned <= now_ms
+    ]
+    contract.post.offer(put_off, now_ms, rules)
+    last_day = day_of(contract.end_ms, contract.zone)
+    contract.left_zones.append((contract.zone, now_ms))
+    contract.zone = contract.talk.time_zone = zone
+    contract.look_again()
+    contract.end_ms = max(now_ms, instant_of(last_day, MIDNIGHT, zone))
+    for bucket in contract.live():
+        if bucket["kind"] in OF_PLANS:
+            bucket["ends_ms"] = contract.end_ms
+    late: list[News] = []
+    for rule in _by_clocks(contract, rules):
+        passed = _until(contract, rule, now_ms - LONG_MS, now_ms)
+        for timer in passed:
+            late_ms = now_ms - timer.sent
+            if late_ms > rule.misfire_grace_ms or now_ms >= timer.planned + rule.ttl_ms:
+                contract.outcome.audit["missed"] += 1
+            elif rule.misfire == "latest" and timer.bucket is None and timer is not passed[-1]:
+                contract.outcome.audit["superseded"] += 1
+            else:
+                late.append(said_by(timer))
+    contract.post.offer(late, now_ms, rules)
+
+
+def _by_clocks(contract: Contract, rules: Rulebook) -> list[TimedRule]:
+    no_clocks = ("cycle_end", "expiry", "after_activation")
+    return [rule for rule in rules_for(contract, rules) if rule.kind not in no_clocks]
+
+
+def _until(contract: Contract, rule: TimedRule, since_ms: int, until_ms: int) -> list[Timer]:
+    """All of a rule's timers in a span of time."""
+    if not follows_calendar(rule):
+        return [one for one in _of_rule(contract, rule, since_ms) if one.sent <= until_ms]
+    found = []
+    while (next_one := _of_rule(contract, rule, since_ms)) and next_one[0].sent <= until_ms:
+        found.append(next_one[0])
+        since_ms = next_one[0].sent
+    return found
+
+
+__all__ = ["Timer", "move", "said_by", "timers"]

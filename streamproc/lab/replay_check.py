@@ -1,0 +1,84 @@
+"""Whether a worker made of a topic what the oracle makes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.kafka.errors import MissingTopicError
+from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, observed
+from streamproc.tools.replay.sources import TopicSource
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The topics a worker writes."""
+
+    reminders: str
+    audit: str
+    rejects: str
+    policy: str
+
+
+def verify(
+    bootstrap: str,
+    topic: str,
+    outputs: Outputs,
+    rules: Rulebook,
+    timeout_seconds: float,
+) -> tuple[Expectation, list[str]]:
+    """The expectation for all of ``topic``, and where the outputs differ from it.
+
+    Waits up to ``timeout_seconds`` for the worker to come to as many reminders, audit records,
+    rejects and changes of policy as are expected. The worker must have begun with the topic's
+    first record, with the same rules and ``--clock event``. Raises ``TopicError``.
+    """
+    expected = expect(_records(bootstrap, topic), rules)
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        found = observed(
+            _values(bootstrap, outputs.reminders),
+            _values(bootstrap, outputs.audit),
+            _values(bootstrap, outputs.rejects),
+            # What the outputs do not tell: accounts lie in the worker's own table.
+            records=expected.records,
+            charged_bytes=expected.charged_bytes,
+            policies=_values(bootstrap, outputs.policy),
+        )
+        lines = differences(found, expected)
+        if not lines or time.monotonic() > deadline or _beyond(found, expected):
+            return expected, lines
+        time.sleep(POLL_SECONDS)
+
+
+def _beyond(found: Expectation, expected: Expectation) -> bool:
+    """Whether waiting cannot help: something is there that should not be."""
+    return bool(found.reminders - expected.reminders) or bool(found.rejects - expected.rejects)
+
+
+def _records(bootstrap: str, topic: str) -> Iterator[LogRecord]:
+    source = TopicSource(bootstrap, topic)
+    for record in source.records(source.begin()):
+        yield LogRecord(
+            topic,
+            record.partition or 0,
+            record.offset or 0,
+            record.key,
+            record.value,
+            record.timestamp_ms,
+            record.headers,
+        )
+
+
+def _values(bootstrap: str, topic: str) -> Iterator[bytes]:
+    try:
+        source = TopicSource(bootstrap, topic)
+    except MissingTopicError:
+        return  # no worker yet
+    for record in source.records(source.begin()):
+        if record.value is not None:
+            yield record.value

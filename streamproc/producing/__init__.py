@@ -1,0 +1,25 @@
+"""Billing's side: events built, checked and brought to Kafka."""
+
+from streamproc.producing.billing import BillingProducer
+from streamproc.producing.client import UsageProducer
+from streamproc.producing.delivery import (
+    Delivery,
+    DeliveryFailedError,
+    NotAcceptedError,
+    Placed,
+)
+from streamproc.producing.events import InvalidEventError
+from streamproc.producing.spool import SpoolBusyError, SpoolDamagedError, SpoolFullError
+
+__all__ = [
+    "BillingProducer",
+    "Delivery",
+    "DeliveryFailedError",
+    "InvalidEventError",
+    "NotAcceptedError",
+    "Placed",
+    "SpoolBusyError",
+    "SpoolDamagedError",
+    "SpoolFullError",
+    "UsageProducer",
+]

@@ -1,0 +1,212 @@
+"""The billing systems' producer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaTimeoutError
+
+from streamproc.core.state.events import SubscriberEvent
+from streamproc.kafka.opening import open_producer
+from streamproc.kafka.packed import force_close
+from streamproc.producing.delivery import (
+    Delivery,
+    DeliveryFailedError,
+    NotAcceptedError,
+    Placed,
+)
+from streamproc.producing.events import checked
+from streamproc.producing.forwarder import Forwarder
+from streamproc.producing.spool import Spool
+
+RECORD_OVERHEAD_BYTES = 200
+"""What a waiting record takes beside its key and value."""
+
+DEFAULTS: dict[str, Any] = {
+    "acks": "all",
+    "enable_idempotence": True,
+    "linger_ms": 20,
+    "batch_size": 131_072,
+    "allow_auto_create_topics": False,
+    "metrics_enabled": False,
+}
+
+
+class UsageProducer:
+    """Sends events of billing systems to Kafka. For any number of threads.
+
+    Each event is checked as the worker will check it, keyed by its subscriber and placed as Java
+    clients place it, so that a subscriber's events keep their order. Writing is idempotent
+    (retries do not double), acknowledged by all in-sync replicas, and compressed.
+
+    Without a spool, events wait in memory, at most ``max_unsent_bytes`` of them: :meth:`send`
+    blocks when that is full, and raises NotAcceptedError after ``block_seconds``. What cannot be
+    delivered within ``delivery_seconds`` fails: its :class:`Delivery` says so, ``on_failure`` is
+    called with it, and :meth:`flush` and leaving the context raise DeliveryFailedError with all
+    failed events. Nothing is ever dropped in silence.
+
+    With ``spool``, a directory, each event is written there first, and a background thread brings
+    them to Kafka in the order in which they were taken: a broker may be away for as long as
+    ``spool_bytes`` last, also while the producer is started, and the process may be killed. After
+    a crash, events whose acknowledgement was not noted yet are sent again, in order; the worker
+    recognises them by their ids.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str = "streamproc.events",
+        *,
+        compression: str | None = "zstd",
+        max_unsent_bytes: int = 32 << 20,
+        block_seconds: float = 60.0,
+        delivery_seconds: float = 120.0,
+        spool: Path | None = None,
+        spool_bytes: int = 1 << 30,
+        sync_seconds: float = 0.2,
+        on_failure: Callable[[Delivery], None] | None = None,
+        **settings: Any,
+    ) -> None:
+        """``settings`` go to kafka-python's ``KafkaProducer`` (security, client id and so on).
+
+        Raises TopicError if no broker answers (without spool), SpoolBusyError, SpoolDamagedError.
+        """
+        self.topic = topic
+        self._max_unsent_bytes = max_unsent_bytes
+        self._block_seconds = block_seconds
+        self._on_failure = on_failure
+        self._unsent_bytes = 0
+        self._waiting = 0
+        self._failed: list[tuple[SubscriberEvent, BaseException]] = []
+        self._settled = threading.Condition()
+        config = {
+            **DEFAULTS,
+            "bootstrap_servers": bootstrap,
+            "compression_type": compression,
+            "delivery_timeout_ms": int(delivery_seconds * 1000),
+            "request_timeout_ms": int(min(delivery_seconds / 2, 30) * 1000),
+            **settings,
+        }
+        self._forwarder: Forwarder | None = None
+        if spool is not None:
+            held = Spool(spool, spool_bytes, sync_seconds)
+            config.setdefault("bootstrap_timeout_ms", 5_000)
+            config.setdefault("max_block_ms", 5_000)
+            self._forwarder = Forwarder(held, topic, partial(KafkaProducer, **config))
+            return
+        self._kafka = open_producer(topic, **config)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # After an exception events are sent all the same: they were taken.
+        try:
+            self.close()
+        except DeliveryFailedError as failed:
+            if error is None:
+                raise
+            error.add_note(str(failed))
+
+    @property
+    def waiting(self) -> int:
+        """Events taken that are not in Kafka yet."""
+        return self._waiting if self._forwarder is None else self._forwarder.spool.waiting
+
+    def send(self, event: SubscriberEvent, timestamp_ms: int | None = None) -> Delivery:
+        """Take an event; ``timestamp_ms`` is when it was handed over (now).
+
+        Raises InvalidEventError, NotAcceptedError (SpoolFullError with a spool).
+        """
+        key, value = checked(event)
+        at_ms = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
+        delivery = Delivery(event)
+        if self._forwarder is not None:
+            self._forwarder.take(delivery, at_ms, key, value, self._block_seconds)
+            return delivery
+        size = len(key) + len(value) + RECORD_OVERHEAD_BYTES
+        with self._settled:
+            if not self._settled.wait_for(lambda: self._fits(size), self._block_seconds):
+                raise NotAcceptedError(event, self._block_seconds)
+            self._unsent_bytes += size
+            self._waiting += 1
+        try:
+            future = self._kafka.send(self.topic, value, key, timestamp_ms=at_ms)
+        except BaseException:
+            self._settle(size)
+            raise
+        future.add_callback(self._delivered, delivery, size)
+        future.add_errback(self._not_delivered, delivery, size)
+        return delivery
+
+    def flush(self, timeout_seconds: float = 120.0) -> None:
+        """Return once everything taken so far is in Kafka.
+
+        Raises DeliveryFailedError with all events that failed since the last call, and TimeoutError
+        if some are still waiting.
+        """
+        if self._forwarder is not None:
+            self._forwarder.flush(timeout_seconds)
+            return
+        with suppress(KafkaTimeoutError):
+            self._kafka.flush(timeout_seconds)
+        self._raise_failures()
+        if self._waiting:
+            raise TimeoutError(f"{self._waiting} events still wait after {timeout_seconds:g} s")
+
+    def close(self, timeout_seconds: float | None = None) -> None:
+        """Flush (120 s at most) and disconnect. Raises as :meth:`flush` does.
+
+        With a spool, what is not in Kafka after 5 s stays in the spool for its next producer.
+        """
+        if self._forwarder is not None:
+            self._forwarder.close(5.0 if timeout_seconds is None else timeout_seconds)
+            return
+        try:
+            self.flush(120.0 if timeout_seconds is None else timeout_seconds)
+        finally:
+            if self._waiting:
+                force_close(self._kafka)
+            else:
+                self._kafka.close()
+        self._raise_failures()
+
+    def _fits(self, size: int) -> bool:
+        return not self._waiting or self._unsent_bytes + size <= self._max_unsent_bytes
+
+    def _settle(self, size: int) -> None:
+        with self._settled:
+            self._unsent_bytes -= size
+            self._waiting -= 1
+            self._settled.notify_all()
+
+    def _delivered(self, delivery: Delivery, size: int, metadata: Any) -> None:
+        delivery.succeed(Placed(metadata.topic, metadata.partition, metadata.offset))
+        self._settle(size)
+
+    def _not_delivered(self, delivery: Delivery, size: int, error: BaseException) -> None:
+        delivery.fail(error)
+        with self._settled:
+            self._failed.append((delivery.event, error))
+        self._settle(size)
+        if self._on_failure is not None:
+            self._on_failure(delivery)
+
+    def _raise_failures(self) -> None:
+        with self._settled:
+            failed, self._failed = self._failed, []
+        if failed:
+            raise DeliveryFailedError(failed)

@@ -1,0 +1,206 @@
+"""Bringing a spool to Kafka, in order, however often the broker goes away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+from weakref import WeakValueDictionary
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+
+from streamproc.contracts.records.codec import decode_event
+from streamproc.core.state.events import ClockAdvanced, SubscriberEvent
+from streamproc.kafka.packed import force_close
+from streamproc.kafka.recording.lines import LogRecord, to_line
+from streamproc.producing.delivery import Delivery, DeliveryFailedError, Placed
+from streamproc.producing.spool import Entry, Spool
+
+log = structlog.get_logger(__name__)
+
+WINDOW_RECORDS = 5_000
+"""Sent before all of them must be acknowledged; after a crash at most so many are sent again."""
+LOOK_SECONDS = 0.2
+"""How long the thread waits for an event before it looks whether it is to stop."""
+FIRST_DELAY_SECONDS = 0.1
+LAST_DELAY_SECONDS = 5.0
+REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
+"""Errors of a record, not of the broker: trying again cannot help."""
+
+
+class Forwarder:
+    """A thread that sends what a spool holds.
+
+    Order holds because of one rule: after a failure nothing more goes out over that connection.
+    A window whose first failure is noticed is cut off there, and what was not acknowledged goes
+    out again, in order, over a new connection. A record that the topic refuses for what it is goes
+    to ``refused.ndjson`` in the spool's directory and is reported by flush and close.
+    """
+
+    def __init__(self, spool: Spool, topic: str, connect: Callable[[], KafkaProducer]) -> None:
+        self.spool = spool
+        self._topic = topic
+        self._connect = connect
+        self._kafka: KafkaProducer | None = None
+        # Weak: who does not keep a delivery does not ask for it, and a spool may hold millions.
+        self._deliveries: WeakValueDictionary[int, Delivery] = WeakValueDictionary()
+        self._one_by_one = 0
+        """So many entries go out alone, to find the one that the topic refuses."""
+        self._refused: list[tuple[SubscriberEvent, BaseException]] = []
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._damage: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    def take(
+        self, delivery: Delivery, timestamp_ms: int, key: bytes, value: bytes, seconds: float
+    ) -> None:
+        """Put an event into the spool; its delivery is settled if this process brings it on."""
+        if self._damage is not None:
+            raise self._damage
+
+        def taken(number: int) -> None:
+            with self._lock:
+                self._deliveries[number] = delivery
+
+        self.spool.append(timestamp_ms, key, value, seconds, taken)
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Return once the spool is empty. Raises DeliveryFailedError, TimeoutError."""
+        if not self.spool.wait_until_done(self.spool.last, timeout_seconds):
+            if self._damage is not None:
+                raise self._damage
+            raise TimeoutError(
+                f"{self.spool.waiting} events wait in {self.spool.directory} after "
+                f"{timeout_seconds:g} s; they go out when the broker is back"
+            )
+        self._raise_refused()
+
+    def close(self, timeout_seconds: float) -> None:
+        """Send what can be sent in time; the rest stays for the next producer of this spool."""
+        self.spool.wait_until_done(self.spool.last, timeout_seconds)
+        self._stopping.set()
+        self._thread.join(15.0)
+        if self._kafka is not None:
+            force_close(self._kafka)
+        self.spool.close()
+        self._raise_refused()
+
+    def _run(self) -> None:
+        delay = FIRST_DELAY_SECONDS
+        while not self._stopping.is_set():
+            more = self.spool.wait_for_more(self.spool.done, LOOK_SECONDS)
+            self.spool.sync()
+            if not more:
+                continue
+            try:
+                if self._kafka is None:
+                    self._kafka = self._connect()
+                whole = self._send_window(self._kafka)
+            except KafkaError as error:
+                log.warning("no broker for the spool", error=str(error), waiting=self.spool.waiting)
+                whole = False
+            except Exception as error:  # a damaged spool, a full disk: nothing to retry
+                log.exception("the spool cannot be sent")
+                self._damage = error
+                return
+            if whole:
+                delay = FIRST_DELAY_SECONDS
+                continue
+            if self._kafka is not None:
+                force_close(self._kafka)
+                self._kafka = None
+            self._stopping.wait(delay)
+            delay = min(delay * 2, LAST_DELAY_SECONDS)
+
+    def _send_window(self, kafka: KafkaProducer) -> bool:
+        """Send a window; False if a part of it must go out again over a new connection."""
+        window = 1 if self._one_by_one else WINDOW_RECORDS
+        entries = list(islice(self.spool.read(self.spool.done), window))
+        outcomes: list[tuple[Placed | None, BaseException | None]] = [(None, None)] * len(entries)
+        settled = threading.Semaphore(0)
+
+        def good(place: int, metadata: Any) -> None:
+            placed = Placed(metadata.topic, metadata.partition, metadata.offset)
+            outcomes[place] = (placed, None)
+            settled.release()
+
+        def bad(place: int, error: BaseException) -> None:
+            # In the sender's thread, before it sends anything else: nothing overtakes this record.
+            kafka._sender.force_close()
+            outcomes[place] = (None, error)
+            settled.release()
+
+        sent = 0
+        for place, entry in enumerate(entries):
+            try:
+                future = kafka.send(
+                    self._topic, entry.value, entry.key, timestamp_ms=entry.timestamp_ms
+                )
+            except Exception as error:  # closed by a failure before, or no metadata in time
+                log.warning("the spool's connection is gone", error=str(error))
+                break
+            future.add_callback(good, place)
+            future.add_errback(bad, place)
+            sent += 1
+        kafka.flush()
+        for _ in range(sent):
+            settled.acquire()
+        return self._settle(entries, outcomes)
+
+    def _settle(
+        self,
+        entries: list[Entry],
+        outcomes: list[tuple[Placed | None, BaseException | None]],
+    ) -> bool:
+        """Note what is done: everything up to the first entry that must go out again.
+
+        Entries behind it that were acknowledged (other partitions) go out a second time; the
+        worker knows them by their ids.
+        """
+        done = 0
+        whole = True
+        for entry, (placed, error) in zip(entries, outcomes, strict=True):
+            if placed is None:
+                whole = False
+                if not isinstance(error, REFUSED):
+                    break
+                if len(entries) > 1:
+                    # An error of a batch is told of all its records: find out whose it is.
+                    self._one_by_one = len(entries)
+                    break
+                self._set_aside(entry, error)
+            done = entry.number
+            with self._lock:
+                delivery = self._deliveries.pop(done, None)
+            if delivery is not None and placed is not None:
+                delivery.succeed(placed)
+            elif delivery is not None and error is not None:
+                delivery.fail(error)
+        if done:
+            self.spool.finish(done)
+            self._one_by_one = max(self._one_by_one - 1, 0)
+        return whole
+
+    def _set_aside(self, entry: Entry, error: BaseException) -> None:
+        line = to_line(LogRecord(entry.key, entry.value, entry.timestamp_ms))
+        with (self.spool.directory / "refused.ndjson").open("ab") as file:
+            file.write(line + b"\n")
+        log.error("the topic refuses an event", error=str(error), number=entry.number)
+        event = decode_event(entry.value, entry.key)
+        assert not isinstance(event, ClockAdvanced)  # none is ever taken
+        self._refused.append((event, error))
+
+    def _raise_refused(self) -> None:
+        refused, self._refused = self._refused, []
+        if refused:
+            raise DeliveryFailedError(refused)

@@ -1,0 +1,236 @@
+"""A folder into which files are dropped; each is handed over exactly once.
+
+``done/`` takes files that were handed over (beside each, its bad records if it had any),
+``duplicates/`` those that were there before under whatever name, ``failed/`` those that cannot be
+read at all. ``.streamproc/done.ndjson`` remembers the files that are done.
+
+How far a file is lies in Kafka, in the same transactions as its events (``ExactlyOnceProducer``).
+Whatever is killed when: a file whose last commit was its end is only moved; one that was in the
+middle goes on behind its last committed line.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from streamproc.kafka.exactly_once import ExactlyOnceProducer
+from streamproc.producing.readers.records import (
+    BadRecord,
+    LeftOut,
+    Reader,
+    ReadEvent,
+    UnreadableFileError,
+    file_id,
+    read_file,
+)
+
+log = structlog.get_logger(__name__)
+
+COMMIT_EVENTS = 20_000
+UNFINISHED = (".tmp", ".part", ".filepart", ".crdownload", ".swp")
+"""Names under which programs write what is not whole yet; names with a leading dot, too."""
+
+
+class Progress(Struct):
+    """How far the file at hand is."""
+
+    file: str
+    digest: str
+    events: int = 0
+    """Handed over so far."""
+    done: bool = False
+
+
+class DoneFile(Struct):
+    """A line of the memory of files."""
+
+    digest: str
+    file: str
+    events: int
+    bad: int
+    done_ms: int
+
+
+@dataclass
+class Outcome:
+    """What became of a file."""
+
+    path: Path
+    events: int = 0
+    bad: int = 0
+    left_out: int = 0
+    """Records that the mapping does not take."""
+    verdict: str = "done"
+    """``done``, ``duplicate`` or ``failed``."""
+
+
+class DropFolder:
+    """Hands over the files of a folder, oldest first. One process per folder and topic."""
+
+    def __init__(
+        self,
+        folder: Path,
+        reader: Reader,
+        producer: ExactlyOnceProducer,
+        *,
+        settle_seconds: float = 2.0,
+        clock_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        """A file is taken when it has not changed for ``settle_seconds``."""
+        self._folder = folder
+        self._reader = reader
+        self._producer = producer
+        self._settle_seconds = settle_seconds
+        self._clock_ms = clock_ms
+        self._memory = folder / ".streamproc" / "done.ndjson"
+        for name in ("done", "duplicates", "failed", ".streamproc"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        self._known = self._remembered()
+        self._progress = producer.position(Progress)
+
+    def hand_over(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[Outcome]:
+        """Hand over every file that is ready; gives each when it is done with."""
+        for path in self._ready():
+            if stopping():
+                return
+            digest = file_id(path)
+            if digest in self._known and not self._is_at_hand(digest):
+                log.warning("a file that was handed over before", file=path.name)
+                yield self._moved(Outcome(path, verdict="duplicate"), "duplicates")
+                continue
+            try:
+                outcome = self._one(path, digest, stopping)
+            except UnreadableFileError as error:
+                log.error("a file that cannot be read", file=path.name, problem=str(error))
+                (self._folder / "failed" / f"{path.name}.reason").write_text(f"{error}\n")
+                yield self._moved(Outcome(path, verdict="failed"), "failed")
+                continue
+            if outcome is None:
+                return
+            self._remember(digest, outcome)
+            yield self._moved(outcome, "done")
+
+    def pending(self) -> bool:
+        """Whether files are there that are not handed over yet, ready or not."""
+        return any(True for _ in self._whole())
+
+    def _one(self, path: Path, digest: str, stopping: Callable[[], bool]) -> Outcome | None:
+        """Hand a file over, from where an earlier run came to; None if stopped within it."""
+        progress = self._progress
+        if progress is None or progress.digest != digest:
+            progress = Progress(path.name, digest)
+        elif progress.events and not progress.done:
+            log.info("going on with a file", file=path.name, events=progress.events)
+        # Read to its end before anything goes out: of a file that is cut off nothing is sent.
+        records = read_file(path, self._reader, digest)
+        bad: list[BadRecord] = []
+        left_out = 0
+        for record in records:
+            if isinstance(record, BadRecord):
+                bad.append(record)
+            left_out += isinstance(record, LeftOut)
+        before, count = progress.events, 0
+        events: list[ReadEvent] = []
+        for record in read_file(path, self._reader, digest):
+            if not isinstance(record, ReadEvent):
+                continue
+            count += 1
+            if count <= before or progress.done:
+                continue
+            events.append(record)
+            if len(events) >= COMMIT_EVENTS:
+                progress.events = count
+                self._send(events, progress)
+                events = []
+                if stopping():
+                    self._producer.settle()
+                    return None
+        if not progress.done:
+            progress.events, progress.done = count, True
+            self._send(events, progress)
+            self._producer.settle()
+        self._write_bad(path.name, bad)
+        return Outcome(path, count, len(bad), left_out)
+
+    def _send(self, events: list[ReadEvent], progress: Progress) -> None:
+        at_ms = self._clock_ms()
+        bulk = self._producer.bulk
+        for event in events:
+            bulk.append(bulk.partition_for(event.key), event.key, event.value, at_ms)
+        self._producer.commit(progress)
+        self._progress = progress
+
+    def _is_at_hand(self, digest: str) -> bool:
+        """Whether a file is remembered, but was perhaps not moved yet."""
+        progress = self._progress
+        return progress is not None and progress.digest == digest and progress.done
+
+    def _ready(self) -> list[Path]:
+        """Whole files, oldest first."""
+        now = time.time()
+        found = []
+        for path in self._whole():
+            changed = path.stat().st_mtime
+            if now - changed >= self._settle_seconds:
+                found.append((changed, path.name, path))
+        found.sort()
+        progress = self._progress
+        if progress is not None and not progress.done:
+            # First what was begun: its events must not come behind a newer file's.
+            found.sort(key=lambda one: one[1] != progress.file)
+        return [path for _, _, path in found]
+
+    def _whole(self) -> Iterator[Path]:
+        for path in self._folder.iterdir():
+            if path.name.startswith(".") or path.suffix in UNFINISHED or not path.is_file():
+                continue
+            yield path
+
+    def _write_bad(self, name: str, bad: list[BadRecord]) -> None:
+        if not bad:
+            return
+        lines = [msgspec.json.encode({"line": one.line, "reason": one.reason}) for one in bad]
+        target = self._folder / "done" / f"{name}.rejects.ndjson"
+        temporary = target.with_name(f".{target.name}")
+        temporary.write_bytes(b"\n".join(lines) + b"\n")
+        temporary.replace(target)
+
+    def _remembered(self) -> set[str]:
+        if not self._memory.exists():
+            return set()
+        known = set()
+        for line in self._memory.read_bytes().splitlines():
+            try:
+                known.add(msgspec.json.decode(line, type=DoneFile).digest)
+            except msgspec.DecodeError:
+                continue  # torn by a crash; the position in Kafka still knows the file
+        return known
+
+    def _remember(self, digest: str, outcome: Outcome) -> None:
+        if digest in self._known:
+            return
+        line = DoneFile(digest, outcome.path.name, outcome.events, outcome.bad, self._clock_ms())
+        with self._memory.open("ab") as file:
+            file.write(b"\n" + msgspec.json.encode(line))
+            file.flush()
+            os.fsync(file.fileno())
+        self._known.add(digest)
+
+    def _moved(self, outcome: Outcome, folder: str) -> Outcome:
+        target = self._folder / folder / outcome.path.name
+        if target.exists():  # another content under the same name
+            target = target.with_name(f"{target.name}.{self._clock_ms()}")
+        outcome.path.rename(target)
+        # Moved: the same content dropped again is a duplicate from now on.
+        if self._progress is not None and self._progress.done and folder == "done":
+            self._progress = None
+        outcome.path = target
+        return outcome

@@ -1,0 +1,202 @@
+"""The forms that are read, by name."""
+
+from __future__ import annotations
+
+import csv
+import io
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from streamproc.producing.events import InvalidEventError, checked_value, subscriber_of
+from streamproc.producing.readers.mapping import Mapping, load_mapping, parse_mapping
+from streamproc.producing.readers.records import BadRecord, LeftOut, Read, Reader, ReadEvent
+
+FORMATS = {
+    "ndjson": "events of the contract, one JSON object a line",
+    "csv": "any CSV, with --mapping",
+    "json": "any JSON objects, with --mapping; nested fields as a.b",
+    "cgrates-csv": "CDRs as CGRateS exports them to CSV",
+    "tmf635": "TM Forum TMF635 usage: an object, an array, or one a line",
+}
+MAX_JSON_BYTES = 256 << 20
+Table = dict[Any, str]
+"""Text by column name or number."""
+
+
+class FormatError(ValueError):
+    """No such form, or its mapping is missing."""
+
+
+def open_reader(name: str, mapping: Path | None = None) -> Reader:
+    """The reader of a form. Raises :class:`FormatError`, MappingError."""
+    if name not in FORMATS:
+        raise FormatError(f"no form {name!r}; known are {', '.join(FORMATS)}")
+    if name == "ndjson":
+        return read_ndjson
+    chosen = load_mapping(mapping) if mapping is not None else _packaged(name)
+    if chosen is None:
+        raise FormatError(
+            f"{name} needs a mapping file that says which column is what: give --mapping FILE "
+            "(docs/producer.md shows one)"
+        )
+
+    unreadable = "is no CDR" if name == "cgrates-csv" else "is not a JSON object"
+
+    def read(content: BinaryIO, identity: str) -> Iterator[Read]:
+        tables: Iterator[tuple[int, Table | None]]
+        if name == "csv":
+            tables = _csv_tables(content, chosen)
+        elif name == "cgrates-csv":
+            tables = _cgrates_tables(content, chosen)
+        else:
+            tables = _json_tables(content, _flat_usage if name == "tmf635" else _flat)
+        for line, columns in tables:
+            if columns is None:
+                yield BadRecord(line, unreadable)
+            elif not chosen.takes(columns):
+                yield LeftOut(line)
+            else:
+                try:
+                    yield ReadEvent(line, *chosen.event(columns, f"{identity}-{line}"))
+                except InvalidEventError as error:
+                    yield BadRecord(line, str(error))
+
+    return read
+
+
+def read_ndjson(content: BinaryIO, identity: str) -> Iterator[Read]:
+    """Events as they go into the topic; a missing ``id`` is made of the file and the line."""
+    for line, text in enumerate(content, 1):
+        text = (text.removeprefix(BOM_UTF8) if line == 1 else text).strip()
+        if not text:
+            continue
+        try:
+            key = subscriber_of(text)
+            if b'"id"' not in text:
+                event = msgspec.json.decode(text, type=dict[str, Any])
+                text = msgspec.json.encode({**event, "id": f"{identity}-{line}"})
+            yield ReadEvent(line, key, checked_value(key, text))
+        except InvalidEventError as error:
+            yield BadRecord(line, str(error))
+
+
+def _csv_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, Table | None]]:
+    text = io.TextIOWrapper(content, mapping.encoding, newline="")
+    for _ in range(mapping.skip_lines):
+        text.readline()
+    rows = csv.reader(text, delimiter=mapping.delimiter)
+    names: list[Any] | None = None
+    for row in rows:
+        if not row:
+            continue
+        line = rows.line_num + mapping.skip_lines
+        if mapping.header and names is None:
+            names = [name.strip().removeprefix("\ufeff") for name in row]
+            continue
+        yield line, dict(zip(names or range(1, len(row) + 1), row, strict=False))
+
+
+CGRATES_FIELDS = (
+    "RunID", "ToR", "OriginID", "RequestType", "Tenant", "Category", "Account", "Subject",
+    "Destination", "SetupTime", "AnswerTime", "Usage", "Cost",
+)  # fmt: skip
+CGRATES_NAMES = {"CGRID", *CGRATES_FIELDS}
+TYPES_OF_RECORD = {"*data", "*voice", "*sms", "*mms", "*generic", "*monetary"}
+
+
+def _cgrates_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, Table | None]]:
+    """CDRs by field name. With and without a template CGRateS writes the same fields in the same
+    order, but for an OriginHost that may stand before RunID: the type of record shows where.
+    """
+    for line, columns in _csv_tables(content, mapping):
+        row = list((columns or {}).values())
+        at = next((n for n, text in enumerate(row[:5]) if text in TYPES_OF_RECORD), 0)
+        if at < 2 or len(row) < at + len(CGRATES_FIELDS) - 2:
+            if not (line == 1 and CGRATES_NAMES & set(row)):
+                yield line, None
+            continue
+        yield line, {"CGRID": row[0], **dict(zip(CGRATES_FIELDS, row[at - 1 :], strict=False))}
+
+
+def _json_tables(content: BinaryIO, flatten: Any) -> Iterator[tuple[int, Table | None]]:
+    """Objects of an array, of a single object, or of lines."""
+    start = content.read(1)
+    while start.isspace():
+        start = content.read(1)
+    if start == b"[":
+        held = content.read(MAX_JSON_BYTES)
+        try:
+            items = msgspec.json.decode(b"[" + held)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield 1, None
+            return
+    else:
+        items = _json_lines(start, content)
+    for number, item in enumerate(items, 1):
+        yield number, flatten(item) if isinstance(item, dict) else None
+
+
+def _json_lines(start: bytes, content: BinaryIO) -> Iterator[Any]:
+    """One object a line, or one object over all lines."""
+    first = start + content.readline()
+    try:
+        yield msgspec.json.decode(first)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        rest = content.read(MAX_JSON_BYTES)
+        try:
+            yield msgspec.json.decode(first + rest)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield None
+            yield from (_decoded(line) for line in rest.splitlines() if line.strip())
+        return
+    for line in content:
+        if line.strip():
+            yield _decoded(line)
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _flat(item: dict[str, Any], before: str = "") -> Table:
+    table: Table = {}
+    for name, value in item.items():
+        if isinstance(value, dict):
+            table.update(_flat(value, f"{before}{name}."))
+        elif value is not None and not isinstance(value, list):
+            table[before + name] = value if isinstance(value, str) else str(value)
+    return table
+
+
+def _flat_usage(item: dict[str, Any]) -> Table:
+    """A TMF635 usage: characteristics by name, related parties as ``relatedParty.ROLE``.
+
+    Roles are written in any case, and some write the only party without list or role.
+    """
+    table = _flat(item)
+    listed = item.get("usageCharacteristic")
+    for one in listed if isinstance(listed, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("name"), str):
+            table.update(_flat({one["name"]: one.get("value")}))
+    parties = item.get("relatedParty")
+    for one in parties if isinstance(parties, list) else [parties]:
+        if isinstance(one, dict) and one.get("id") is not None:
+            role = str(one.get("role") or "")
+            for name in (f"relatedParty.{role}", f"relatedParty.{role.lower()}"):
+                table[name if role else "relatedParty"] = str(one["id"])
+    return table
+
+
+def _packaged(name: str) -> Mapping | None:
+    file = resources.files("streamproc.producing.readers").joinpath(f"mappings/{name}.yaml")
+    if not file.is_file():
+        return None
+    return parse_mapping(file.read_text(encoding="utf-8"), f"{name}.yaml")

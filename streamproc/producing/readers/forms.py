@@ -1,0 +1,98 @@
+"""What a file holds that holds no events: told in words, so that its owner knows what to do."""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import msgspec
+
+from streamproc.producing.readers.records import DAMAGES, UnreadableFileError, decompressed
+
+Form = Literal[
+    "empty", "events", "recording", "cloudevents", "objects", "array", "rules", "table", "binary",
+    "other",
+]  # fmt: skip
+_LOOKED_AT_BYTES = 1 << 20
+_RECORD_FIELDS = frozenset({"timestamp_ms", "value", "value_base64", "key", "key_base64"})
+_RULES_SUFFIXES = frozenset({".yaml", ".yml", ".toml"})
+_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
+_SEPARATORS = (b",", b";", b"\t")
+IN_WORDS: dict[Form, str] = {
+    "empty": "is empty: there is no event in it",
+    "events": "holds no event that can be read",
+    "recording": "is a recording of log records, which streamproc replay and simulate read",
+    "cloudevents": "holds CloudEvents envelopes; send and play take the plain events inside them",
+    "objects": "holds JSON objects without a type, so no events",
+    "array": "is a JSON array; write one event a line, without brackets and commas",
+    "rules": "is a rules file, not events",
+    "table": "looks like CSV; streamproc send --mapping reads it",
+    "binary": "is not text",
+    "other": "is not NDJSON",
+}
+"""What to tell of each, after the file's name."""
+HINT = "events are JSON objects, one a line (docs/play.md)"
+
+
+class NoEventsError(ValueError):
+    """A file without any event; the message is one line that says what it is instead."""
+
+    def __init__(self, name: str, form: Form) -> None:
+        super().__init__(f"{name} {IN_WORDS[form]}; {HINT}")
+        self.form = form
+
+
+def form_of_file(path: Path) -> Form:
+    """The form of a file (plain, gzip or zstd). Raises ``UnreadableFileError``, OSError."""
+    with path.open("rb") as raw:
+        try:
+            return form_of(decompressed(raw), path.name)
+        except DAMAGES as error:
+            raise UnreadableFileError(f"{path}: damaged or cut off ({error})") from error
+
+
+def form_of(content: BinaryIO, name: str) -> Form:
+    """The form of decompressed content, by its first line that is not blank and by its name."""
+    first = b""
+    for line in content:
+        first = line[:_LOOKED_AT_BYTES].removeprefix(BOM_UTF8).strip()
+        if first:
+            break
+    if not first:
+        return "empty"
+    if not _is_text(first):
+        return "binary"
+    if Path(name).suffix.lower() in _RULES_SUFFIXES:
+        return "rules"
+    if first.startswith(b"{"):
+        return _form_of_object(first)
+    if first.startswith(b"["):
+        return "array"
+    is_table = Path(name).suffix.lower() in _TABLE_SUFFIXES or any(
+        separator in first for separator in _SEPARATORS
+    )
+    return "table" if is_table else "other"
+
+
+def _form_of_object(first: bytes) -> Form:
+    try:
+        held = msgspec.json.decode(first, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "events" if b'"type"' in first else "other"
+    if "type" in held and "subscriber" in held:
+        return "events"
+    if held.keys() & _RECORD_FIELDS:
+        return "recording"
+    if "specversion" in held:
+        return "cloudevents"
+    return "events" if "type" in held else "objects"
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        # A line that was cut off may end within a character.
+        return error.start > len(line) - 4 and len(line) == _LOOKED_AT_BYTES
+    return b"\0" not in line

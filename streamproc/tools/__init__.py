@@ -1,0 +1,1 @@
+"""Tools for operators, the hotline and rules authors: explain, play, simulate, replay, verify."""

@@ -1,0 +1,179 @@
+"""Facts about a subscriber put into one order: entries, each with its state and its decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from msgspec import UNSET
+
+from streamproc.contracts.records.receipts import Receipt
+from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.state.account import Account
+from streamproc.core.state.decisions import fired
+from streamproc.core.state.effects import Audited, Balance, Cause, Rejected, Reminder
+from streamproc.core.state.events import SubscriberEvent
+from streamproc.tools.explain.gathering import Arrived, Found, Place
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One audit record, with the reminder it speaks of and what became of that."""
+
+    audit: Audited
+    reminder: Reminder | None = None
+    receipts: tuple[Receipt, ...] = ()
+
+
+@dataclass
+class Entry:
+    """An input record, or an instant at which something fell due."""
+
+    time_ms: int
+    """When it happened (event time), or fell due."""
+    place: Place | None
+    """Of the input record; None for a timer."""
+    event_id: str = ""
+    event: SubscriberEvent | None = None
+    """Known if the input was given."""
+    received_ms: int | None = None
+    before: Balance | None = None
+    """None: not known, or the same as after."""
+    after: Balance | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    rejects: list[Rejected] = field(default_factory=list)
+    accounts: tuple[Account | None, Account | None] | None = None
+    """The whole states before and after, if they were computed."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing was decided."""
+        return not self.decisions and not self.rejects
+
+
+def timeline(found: Found) -> list[Entry]:
+    """All entries in the order in which the worker decided, input without decisions between."""
+    waiting = _Input(found)
+    entries: list[Entry] = []
+    for cause, group in groupby(_all_audits(found), key=lambda audit: audit.cause):
+        audits = list(group)
+        place = _place(cause)
+        if place is None:
+            due_ms = to_ms(cause.due_time) if cause.due_time is not UNSET else 0
+            entries.extend(waiting.received_before(due_ms))
+            entry = Entry(due_ms, None)
+        else:
+            entries.extend(waiting.up_to(place))
+            entry = waiting.entry(place, cause, audits[0])
+        _fill(entry, audits, found)
+        entries.append(entry)
+    entries.extend(waiting.rest())
+    return entries
+
+
+def within(entries: Iterable[Entry], from_ms: int | None, to_ms: int | None) -> list[Entry]:
+    """Those that happened in a time, its end excluded."""
+    return [
+        one
+        for one in entries
+        if (from_ms is None or one.time_ms >= from_ms) and (to_ms is None or one.time_ms < to_ms)
+    ]
+
+
+def _all_audits(found: Found) -> list[Audited]:
+    """The audit; reminders of a release that did not audit them yet are put where they belong."""
+    told = {one.reminder for one in found.audits if one.reminder is not UNSET}
+    untold = [one for one in found.reminders.values() if one.id not in told]
+    if not untold:
+        return found.audits
+    audits = list(found.audits)
+    for reminder in untold:
+        at = next(
+            (n for n, one in enumerate(audits) if one.cause == reminder.cause),
+            next((n for n, one in enumerate(audits) if one.time > reminder.as_of), len(audits)),
+        )
+        while at < len(audits) and audits[at].cause == reminder.cause:
+            at += 1
+        audits.insert(at, fired(reminder))
+    return audits
+
+
+def _fill(entry: Entry, audits: list[Audited], found: Found) -> None:
+    for audit in audits:
+        if audit.after is not UNSET:
+            entry.after = audit.after
+            if entry.before is None and audit.before is not UNSET:
+                entry.before = audit.before
+        reminder_id = audit.reminder
+        if reminder_id is UNSET:
+            entry.decisions.append(Decision(audit))
+            continue
+        receipts = sorted(found.receipts.get(reminder_id, ()), key=lambda receipt: receipt.time)
+        entry.decisions.append(Decision(audit, found.reminders.get(reminder_id), tuple(receipts)))
+
+
+def _place(cause: Cause) -> Place | None:
+    if cause.topic is UNSET or cause.partition is UNSET or cause.offset is UNSET:
+        return None
+    return cause.topic, cause.partition, cause.offset
+
+
+class _Input:
+    """The subscriber's input records, handed out once each, in their order."""
+
+    def __init__(self, found: Found) -> None:
+        self._arrived = found.arrived
+        self._by_place = {one.place: one for one in found.arrived}
+        self._order = {one.place: number for number, one in enumerate(found.arrived)}
+        self._rejects = found.rejects
+        self._next = 0
+        self._used: set[Place] = set()
+
+    def up_to(self, place: Place) -> Iterator[Entry]:
+        """What arrived before a record."""
+        end = self._order.get(place)
+        if end is not None:
+            yield from self._hand_out(end)
+
+    def received_before(self, instant_ms: int) -> Iterator[Entry]:
+        end = self._next
+        while end < len(self._arrived) and self._arrived[end].received_ms < instant_ms:
+            end += 1
+        yield from self._hand_out(end)
+
+    def rest(self) -> Iterator[Entry]:
+        yield from self._hand_out(len(self._arrived))
+
+    def entry(self, place: Place, cause: Cause, audit: Audited) -> Entry:
+        """The entry of a record that something was decided about."""
+        arrived = self._by_place.get(place)
+        self._used.add(place)
+        if arrived is not None:
+            return self._entry(arrived)
+        event_id = cause.event_id if cause.event_id is not UNSET else ""
+        return Entry(to_ms(audit.time), place, event_id)
+
+    def _hand_out(self, end: int) -> Iterator[Entry]:
+        for number in range(self._next, end):
+            arrived = self._arrived[number]
+            if arrived.place not in self._used:
+                yield self._entry(arrived)
+        self._next = max(self._next, end)
+
+    def _entry(self, arrived: Arrived) -> Entry:
+        event = arrived.event
+        return Entry(
+            arrived.received_ms if event is None else to_ms(event.time),
+            arrived.place,
+            "" if event is None else event.id,
+            event,
+            arrived.received_ms,
+            rejects=list(self._rejects.get(arrived.place, ())),
+        )
+
+
+def iso(instant_ms: int) -> str:
+    """RFC 3339 in UTC, whole seconds unless there are parts of one."""
+    when = from_ms(instant_ms).replace(tzinfo=None)
+    return when.isoformat(timespec="milliseconds" if when.microsecond else "seconds") + "Z"

@@ -1,0 +1,246 @@
+"""Moves clocks through a file's events, and keeps what happens at each instant.
+
+Each subscriber has a clock of its own. An event arrives at its own time; one that is earlier than
+those of its subscriber before it in the file arrives late, right after them. What falls due in
+between is done at its own instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from streamproc.contracts.records.codec import decode_effect
+from streamproc.core.instants import DAY_MS, LAST_MS, to_ms
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
+from streamproc.kafka.recording import LogRecord
+from streamproc.tools.play.arriving import arrivals
+from streamproc.tools.play.balances import UNKNOWN, Balances, balances_of
+from streamproc.tools.play.reading import Line
+
+Kind = TypeVar("Kind", bound=Effect)
+
+
+class Engine(Protocol):
+    """A worker in memory; what it sends goes to :meth:`Play.take`.
+
+    Partitions have clocks of their own, so each subscriber is played in one of its own.
+    """
+
+    def next_due_ms(self, partition: int) -> int:
+        """Nothing of a partition is due earlier."""
+
+    def reach(self, partition: int, now_ms: int) -> None:
+        """Let time pass in a partition."""
+
+    def apply(self, record: LogRecord) -> None:
+        """Apply a record in its partition."""
+
+    def account(self, partition: int, key: bytes) -> Account | None:
+        """A subscriber's state; None if nothing is known."""
+
+
+@dataclass
+class Moment:
+    """What happened to one subscriber at one instant: an event arrived, or something fell due."""
+
+    number: int
+    """From 1, in the order in which they happened."""
+    time_ms: int
+    """When it arrived, or fell due."""
+    subscriber: str
+    line: Line | None
+    """The event; None for what fell due."""
+    before: Balances | None
+    after: Balances | None = None
+    effects: list[Effect] = field(default_factory=list)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether an event arrived after its own time."""
+        return self.line is not None and self.line.time_ms < self.time_ms
+
+    later_zone: str = "UTC"
+    """The first that is known, for moments before it is."""
+
+    @property
+    def time_zone(self) -> str:
+        """The subscriber's; UTC if it never is known."""
+        for known in (self.after, self.before):
+            if known is not None and known.status != UNKNOWN:
+                return known.time_zone
+        return self.later_zone
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """The effects of a kind."""
+        return [one for one in self.effects if isinstance(one, kind)]
+
+
+@dataclass
+class Played:
+    """Everything that happened."""
+
+    moments: list[Moment]
+    until_ms: int
+    left_out: int
+    """Events after the end."""
+    is_default_end: bool
+
+    @property
+    def subscribers(self) -> list[str]:
+        """In the order of their first moment."""
+        return list(dict.fromkeys(one.subscriber for one in self.moments))
+
+    def by_subscriber(self) -> dict[str, list[Moment]]:
+        """The moments of each subscriber."""
+        found: dict[str, list[Moment]] = {}
+        for moment in self.moments:
+            found.setdefault(moment.subscriber, []).append(moment)
+        return found
+
+    @property
+    def events(self) -> int:
+        """How many were played."""
+        return sum(one.line is not None for one in self.moments)
+
+    def rejects(self) -> list[tuple[Line, Rejected]]:
+        """Events that were refused, with why, in the order of the file."""
+        lines = {one.line.number: one.line for one in self.moments if one.line is not None}
+        found = [(lines[one.offset], one) for moment in self.moments for one in moment.of(Rejected)]
+        return sorted(found, key=lambda one: one[0].number)
+
+    def count(self, kind: type[Effect]) -> int:
+        """How many effects of a kind there were."""
+        return sum(len(one.of(kind)) for one in self.moments)
+
+
+class Play:
+    """One run. Outputs of the engine are to be given to :meth:`take` as they come."""
+
+    def __init__(self, rules: Rulebook) -> None:
+        self._rules = rules
+        self._pending: list[Effect] = []
+
+    def take(self, value: bytes) -> None:
+        """An output record."""
+        self._pending.append(decode_effect(value))
+
+    def run(self, engine: Engine, lines: Iterable[Line], until_ms: int | None) -> Played:
+        """Play each subscriber's lines in their order, then let time pass.
+
+        Without ``until_ms`` it ends a day after the last billing cycle that an event was in: by
+        then summaries and ends of packs in it are told, and what quiet hours held back is out.
+        """
+        left_out = 0
+        lives: dict[str, _Life] = {}
+        for line, arrived_ms in arrivals(lines):
+            if until_ms is not None and arrived_ms >= until_ms:
+                left_out += 1
+                continue
+            subscriber = line.event.subscriber
+            life = lives.get(subscriber)
+            if life is None:
+                life = lives[subscriber] = _Life(self, engine, subscriber, len(lives))
+            life.event(line, arrived_ms)
+        end_ms = self._default_end_ms(lives.values()) if until_ms is None else until_ms
+        for life in lives.values():
+            life.pass_time(end_ms)
+        moments = _in_order(lives.values())
+        _look_ahead(moments)
+        return Played(moments, end_ms, left_out, until_ms is None)
+
+    def taken(self) -> list[Effect]:
+        """What came since it was asked last."""
+        taken, self._pending = self._pending, []
+        return taken
+
+    def balances(self, account: Account | None) -> Balances | None:
+        """Of a subscriber's state."""
+        return balances_of(account, self._rules)
+
+    def _default_end_ms(self, lives: Iterable[_Life]) -> int:
+        ends = [0]
+        for life in lives:
+            ends.append(life.now_ms)
+            known = life.known
+            if known is not None and known.status == "active" and known.cycle_end_ms < LAST_MS:
+                ends.append(known.cycle_end_ms)
+            if known is not None and known.status == UNKNOWN:
+                # Events without an activation are given up then.
+                ends.append(life.now_ms + self._rules.limits.hold_unknown_ms)
+        return min(max(ends) + DAY_MS, LAST_MS - 1)
+
+
+class _Life:
+    """One subscriber's events, by a clock and in a partition of its own."""
+
+    def __init__(self, play: Play, engine: Engine, subscriber: str, partition: int) -> None:
+        self._play = play
+        self._engine = engine
+        self._subscriber = subscriber
+        self._partition = partition
+        self.known: Balances | None = None
+        """Balances after the last moment."""
+        self.moments: list[tuple[int, Moment]] = []
+        """With the clock at each."""
+        self.now_ms = 0
+
+    def event(self, line: Line, arrived_ms: int) -> None:
+        """Let time pass until an event arrives, and apply it."""
+        self.pass_time(arrived_ms)
+        # One of the year 9999 is refused: the clock does not follow it.
+        if arrived_ms < LAST_MS:
+            self.now_ms = max(self.now_ms, arrived_ms)
+        self._engine.apply(line.record(arrived_ms, self._partition))
+        self._add(self.now_ms, line)
+
+    def pass_time(self, until_ms: int) -> None:
+        """Do what falls due up to an instant, each instant by itself."""
+        if until_ms >= LAST_MS:
+            return
+        while (due_ms := self._engine.next_due_ms(self._partition)) <= until_ms:
+            self._engine.reach(self._partition, due_ms)
+            self.now_ms = max(self.now_ms, due_ms)
+            self._add(due_ms, None)
+        self._engine.reach(self._partition, until_ms)
+        self.now_ms = max(self.now_ms, until_ms)
+
+    def _add(self, time_ms: int, line: Line | None) -> None:
+        effects = self._play.taken()
+        if line is None and not effects:
+            return
+        moment = Moment(0, time_ms, self._subscriber, line, self.known, effects=effects)
+        account = self._engine.account(self._partition, self._subscriber.encode())
+        moment.after = self.known = self._play.balances(account)
+        self.moments.append((self.now_ms, moment))
+
+
+def _in_order(lives: Iterable[_Life]) -> list[Moment]:
+    """The moments of all in order of time, numbered so; each subscriber's keep their own order."""
+    clocked = sorted((one for life in lives for one in life.moments), key=lambda one: one[0])
+    moments = [moment for _, moment in clocked]
+    for number, moment in enumerate(moments, 1):
+        moment.number = number
+    return moments
+
+
+def _look_ahead(moments: list[Moment]) -> None:
+    """Give moments before an activation the zone that it brings."""
+    zones: dict[str, str] = {}
+    for moment in reversed(moments):
+        if moment.after is not None and moment.after.status != UNKNOWN:
+            zones[moment.subscriber] = moment.after.time_zone
+        moment.later_zone = zones.get(moment.subscriber, "UTC")
+
+
+def decisions(moment: Moment) -> list[Audited]:
+    """What else was decided: what a message goes out by is told with it."""
+    return [one for one in moment.of(Audited) if one.decision != "fired"]
+
+
+def spoken_ms(reminder: Reminder) -> int:
+    """When a message goes out."""
+    return to_ms(max(reminder.as_of, reminder.not_before))

@@ -1,0 +1,133 @@
+"""The events of a file, line by line, exactly as ``streamproc send`` takes them."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import xxhash
+from msgspec.structs import replace
+
+from streamproc.contracts.records.codec import decode_event, encode_event
+from streamproc.core.instants import to_ms
+from streamproc.core.state.events import (
+    AccountActivated,
+    ClockAdvanced,
+    ProfileChanged,
+    SubscriberEvent,
+)
+from streamproc.kafka.recording import LogRecord
+from streamproc.producing.readers.formats import read_ndjson
+from streamproc.producing.readers.forms import NoEventsError, form_of
+from streamproc.producing.readers.records import BadRecord, Read, ReadEvent, decompressed, file_id
+from streamproc.producing.readers.records import read_file as read_records
+
+TOPIC = "events"
+"""Where the records of a played file seem to come from."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """An event of the file; ``number`` is its line, from 1, and its offset in the log."""
+
+    number: int
+    event: SubscriberEvent
+    value: bytes
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return self.event.subscriber.encode()
+
+    @property
+    def time_ms(self) -> int:
+        """When it happened."""
+        return to_ms(self.event.time)
+
+    def record(self, arrived_ms: int, partition: int) -> LogRecord:
+        """As a log has it; ``partition`` is one of the subscriber's own, with its own clock."""
+        return LogRecord(self.key, self.value, arrived_ms, (), partition, self.number, TOPIC)
+
+
+@dataclass
+class EventsFile:
+    """All lines of a file, in its order."""
+
+    name: str
+    lines: list[Line] = field(default_factory=list)
+    bad: list[BadRecord] = field(default_factory=list)
+
+
+def read_events(path: Path) -> EventsFile:
+    """The events of a file (plain, gzip, zstd); ``-`` is standard input.
+
+    Raises :class:`NoEventsError`, ``UnreadableFileError``, OSError.
+    """
+    if str(path) == "-":
+        content = sys.stdin.buffer.read()
+        identity = xxhash.xxh3_128_hexdigest(content)
+        found = _sorted_in("standard input", read_ndjson(_opened(content), identity))
+        return _with_events(found, _opened(content), "-")
+    found = _sorted_in(str(path), read_records(path, read_ndjson, file_id(path)))
+    with path.open("rb") as raw:
+        return _with_events(found, decompressed(raw), path.name)
+
+
+def event_lines(path: Path, bad: list[BadRecord]) -> Iterator[Line]:
+    """The same one after the other, for large files; what is no event goes to ``bad``."""
+    for record in read_records(path, read_ndjson, file_id(path)):
+        if isinstance(record, BadRecord):
+            bad.append(record)
+        elif isinstance(record, ReadEvent):
+            yield _line(record)
+
+
+def reads_as(event: SubscriberEvent, locale: str) -> SubscriberEvent:
+    """The event of a subscriber who reads texts in ``locale``."""
+    if isinstance(event, AccountActivated):
+        return replace(event, locale=locale)
+    if isinstance(event, ProfileChanged) and event.locale:
+        return replace(event, locale=locale)
+    return event
+
+
+def in_locale(file: EventsFile, locale: str) -> EventsFile:
+    """The same lives, of subscribers who all read texts in ``locale``."""
+    lines = []
+    for line in file.lines:
+        event = reads_as(line.event, locale)
+        lines.append(Line(line.number, event, encode_event(event)))
+    return EventsFile(file.name, lines, file.bad)
+
+
+def _opened(content: bytes) -> BinaryIO:
+    return decompressed(io.BytesIO(content))
+
+
+def _sorted_in(name: str, records: Iterator[Read]) -> EventsFile:
+    found = EventsFile(name)
+    for record in records:
+        if isinstance(record, BadRecord):
+            found.bad.append(record)
+        elif isinstance(record, ReadEvent):
+            found.lines.append(_line(record))
+    return found
+
+
+def _line(record: ReadEvent) -> Line:
+    event = decode_event(record.value, record.key)
+    assert not isinstance(event, ClockAdvanced)  # it has no subscriber: a bad record
+    return Line(record.line, event, record.value)
+
+
+def _with_events(found: EventsFile, content: BinaryIO, name: str) -> EventsFile:
+    """The file, if there is an event in it, or lines that are meant to be."""
+    if not found.lines:
+        form = form_of(content, name)
+        if form != "events" or not found.bad:
+            raise NoEventsError(found.name, form)
+    return found

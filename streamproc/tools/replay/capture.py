@@ -1,0 +1,147 @@
+"""Capturing live topics into a recording."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from pathlib import Path
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+
+from streamproc.kafka.errors import TopicError
+from streamproc.kafka.recording import BadRecordingError, LogRecord, RecordingWriter
+from streamproc.kafka.recording.frames import encode_header
+from streamproc.kafka.recording.recovery import reopen
+from streamproc.kafka.recording.writer import FRAME_RECORDS
+from streamproc.tools.replay.pace import Control
+from streamproc.tools.replay.sources import open_consumer, to_log_record
+
+FRAME_SECONDS = 1.0
+"""What was captured is durable in the file after this long."""
+
+Start = str | int
+"""``latest``, ``earliest``, or a record timestamp in ms."""
+
+
+class Capture:
+    """Appends the committed records of topics to a file, each once, over any number of runs.
+
+    The file itself holds the next offsets, so a capture that was killed goes on where its last
+    whole frame ends: nothing is missing and nothing is doubled, as long as the topics still have
+    what came since.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: Sequence[str],
+        path: Path,
+        start: Start = "latest",
+        transform: Callable[[LogRecord], LogRecord] | None = None,
+    ) -> None:
+        """``start`` counts for a new file only. Raises :class:`TopicError`, BadRecordingError."""
+        if path.suffix != ".zst":
+            raise BadRecordingError(f"{path}: a capture is written as zstd, name it FILE.zst")
+        self._transform = transform
+        self._taken: list[LogRecord] = []
+        self._clocks: dict[tuple[str | None, int | None], int] = {}
+        self._consumer = open_consumer(bootstrap)
+        places = self._places(topics, bootstrap)
+        self.resumed = path.exists() and path.stat().st_size > 0
+        if self.resumed:
+            index, offsets = reopen(path)
+            missing = {_name(place) for place in places} - offsets.keys()
+            if missing:
+                raise BadRecordingError(
+                    f"{path} was begun without {', '.join(sorted(missing))}; give another file"
+                )
+            self._writer = RecordingWriter(path, durable=True, index=index)
+        else:
+            offsets = self._starts(places, start)
+            self._writer = RecordingWriter(path, durable=True, header=encode_header(offsets))
+        self._consumer.assign(places)
+        for place in places:
+            self._consumer.seek(place, offsets[_name(place)])
+
+    @property
+    def records(self) -> int:
+        """Captured by this run."""
+        return self._writer.records + len(self._taken)
+
+    def run(self, control: Control, *, to_end: bool, seconds: float | None = None) -> None:
+        """Capture until stopped, or to the present end, or for a time."""
+        places = list(self._consumer.assignment())
+        ends = self._consumer.end_offsets(places) if to_end else None
+        deadline = None if seconds is None else time.monotonic() + seconds
+        frame_due = time.monotonic() + FRAME_SECONDS
+        try:
+            while not control.stopping:
+                self._take()
+                now = time.monotonic()
+                if now >= frame_due or len(self._taken) >= FRAME_RECORDS:
+                    self._end_frame()
+                    frame_due = now + FRAME_SECONDS
+                if ends and all(self._consumer.position(one) >= ends[one] for one in places):
+                    break
+                if deadline is not None and now >= deadline:
+                    break
+        except OffsetOutOfRangeError as error:
+            raise TopicError(
+                f"records are gone that were not captured yet ({error}); the file is whole up to "
+                "there, capture into a new one"
+            ) from error
+        finally:
+            self._end_frame()
+            self._writer.close()
+            self._consumer.close()
+
+    def _take(self) -> None:
+        for found in self._consumer.poll(timeout_ms=200).values():
+            for record in found:
+                self._taken.append(to_log_record(record))
+
+    def _end_frame(self) -> None:
+        """Write what was taken by time, each partition in its own order: polls bring lumps."""
+        clocks = self._clocks
+        keyed = []
+        for record in self._taken:
+            place = (record.topic, record.partition)
+            clocks[place] = max(clocks.get(place, 0), record.timestamp_ms)
+            keyed.append((clocks[place], record))
+        self._taken = []
+        keyed.sort(key=itemgetter(0))
+        transform = self._transform
+        self._writer.write_all(one if transform is None else transform(one) for _, one in keyed)
+        self._writer.end_frame()
+
+    def _places(self, topics: Sequence[str], bootstrap: str) -> list[TopicPartition]:
+        places = []
+        for topic in topics:
+            try:
+                numbers = self._consumer.partitions_for_topic(topic)
+            except KafkaError as error:
+                raise TopicError(f"topic {topic} at {bootstrap}: {error}") from error
+            if not numbers:
+                raise TopicError(
+                    f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
+                )
+            places += [TopicPartition(topic, number) for number in sorted(numbers)]
+        return places
+
+    def _starts(self, places: list[TopicPartition], start: Start) -> dict[str, int]:
+        consumer: KafkaConsumer = self._consumer
+        ends = consumer.end_offsets(places)
+        if start == "latest":
+            found = ends
+        elif start == "earliest":
+            found = consumer.beginning_offsets(places)
+        else:
+            times = consumer.offsets_for_times(dict.fromkeys(places, start))
+            found = {one: times[one].offset if times.get(one) else ends[one] for one in places}
+        return {_name(place): found[place] for place in places}
+
+
+def _name(place: TopicPartition) -> str:
+    return f"{place.topic}/{place.partition}"

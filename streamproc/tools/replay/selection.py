@@ -1,0 +1,133 @@
+"""Which records take part, and what they look like when they do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from streamproc.contracts.records.cloudevents import PREFIX, SUFFIX
+from streamproc.core.instants import from_ms
+from streamproc.kafka.recording import LogRecord
+
+_TYPE = re.compile(rb'"type"\s*:\s*"([^"\\]*)"')
+_TIMES = ("time", "expires_time")
+CE_TYPE = "ce_type"
+CE_TIME = "ce_time"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Records to take; empty sets take all. Times are record timestamps, ``to_ms`` excluded."""
+
+    subscribers: frozenset[bytes] = frozenset()
+    types: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+    """Of a recording that holds several."""
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    def test(self) -> Callable[[LogRecord], bool] | None:
+        """The test as one function; None if everything is taken."""
+        if self == Selection():
+            return None
+        return self.takes
+
+    def takes(self, record: LogRecord) -> bool:
+        if self.subscribers and record.key not in self.subscribers:
+            return False
+        if self.topics and record.topic not in self.topics:
+            return False
+        if self.from_ms is not None and record.timestamp_ms < self.from_ms:
+            return False
+        if self.to_ms is not None and record.timestamp_ms >= self.to_ms:
+            return False
+        return not self.types or event_type(record) in self.types
+
+
+def event_type(record: LogRecord) -> str | None:
+    """The event's type, of whatever form; None if the record has none that can be seen."""
+    for name, value in record.headers:
+        if name == CE_TYPE and value is not None:
+            return value.decode("utf-8", "replace").removeprefix(PREFIX).removesuffix(SUFFIX)
+    found = _TYPE.search(record.value or b"")
+    if not found:
+        return None
+    return found[1].decode("utf-8", "replace").removeprefix(PREFIX).removesuffix(SUFFIX)
+
+
+def shifted(record: LogRecord, shift_ms: int) -> LogRecord:
+    """The record as if everything in it had happened ``shift_ms`` later.
+
+    Record timestamp, the event's ``time`` and ``expires_time`` and CloudEvents' time move; what
+    cannot be read stays as it is, so that a malformed record remains that malformed record.
+    """
+    headers = record.headers
+    if headers:
+        headers = tuple(
+            (name, _moved_bytes(value, shift_ms) if name == CE_TIME else value)
+            for name, value in headers
+        )
+    return record._replace(
+        timestamp_ms=record.timestamp_ms + shift_ms,
+        value=_shifted_value(record.value, shift_ms),
+        headers=headers,
+    )
+
+
+def _shifted_value(value: bytes | None, shift_ms: int) -> bytes | None:
+    if not value:
+        return value
+    try:
+        event = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+    if not isinstance(event, dict):
+        return value
+    changed = _shift_fields(event, shift_ms)
+    data = event.get("data")
+    if isinstance(data, dict):  # a CloudEvent in structured mode
+        changed |= _shift_fields(data, shift_ms)
+    # Untouched bytes if nothing moved: integers beyond 64 bits would not survive the round trip.
+    return orjson.dumps(event) if changed else value
+
+
+def _shift_fields(event: dict[str, Any], shift_ms: int) -> bool:
+    changed = False
+    for name in _TIMES:
+        text = event.get(name)
+        if isinstance(text, str):
+            moved = _moved(text, shift_ms)
+            changed |= moved != text
+            event[name] = moved
+    return changed
+
+
+def _moved_bytes(value: bytes | None, shift_ms: int) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        return _moved(value.decode(), shift_ms).encode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _moved(text: str, shift_ms: int) -> str:
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            return text
+        later = instant + timedelta(milliseconds=shift_ms)
+    except (ValueError, OverflowError):
+        return text
+    form = later.isoformat(timespec="milliseconds" if "." in text else "seconds")
+    return form.replace("+00:00", "Z") if text.endswith(("Z", "z")) else form
+
+
+def iso(instant_ms: int) -> str:
+    """For people and for clock records: RFC 3339 in UTC."""
+    return from_ms(instant_ms).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,95 @@
+"""Taking back what a bad batch of an upstream system had charged: refunds made from the log.
+
+The input topic is the memory of what came from whom. One refund per event of the batch, by its
+source and id, so that it is taken back once however often this is done; the last of each subscriber
+brings the follow-up notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from streamproc.contracts.records.codec import DecodeFailure, decode_event
+from streamproc.core.instants import to_ms
+from streamproc.core.state.events import UsageRecorded, UsageRefunded
+from streamproc.core.usage.dedupe import digest
+from streamproc.kafka.recording import LogRecord
+
+SOURCE = "streamproc/retract"
+"""Source of the refunds; their ids are derived from what they take back."""
+
+
+class Batch(Struct, frozen=True):
+    """Usage of one source, by event time: from inclusive, to exclusive."""
+
+    source: str
+    from_time: datetime
+    to_time: datetime
+
+    def holds(self, event: UsageRecorded) -> bool:
+        """Whether an event is of the batch."""
+        return event.source == self.source and self.from_time <= event.time < self.to_time
+
+
+class Tally(Struct):
+    """What a retraction found."""
+
+    records: int = 0
+    """Read from the log."""
+    events: int = 0
+    subscribers: int = 0
+    refunded_bytes: int = 0
+
+
+def refunds(records: Iterable[LogRecord], batch: Batch, tally: Tally) -> Iterator[UsageRefunded]:
+    """The refunds of a batch, in the order of the log but for the last one of each subscriber.
+
+    Keeps one event per subscriber concerned, and eight bytes per event of the batch.
+    """
+    seen: set[bytes] = set()
+    last: dict[str, UsageRecorded] = {}
+    for record in records:
+        tally.records += 1
+        try:
+            event = decode_event(record.value, record.key, record.headers)
+        except DecodeFailure:
+            continue  # was rejected, so nothing was charged
+        if type(event) is not UsageRecorded or not batch.holds(event) or not event.used_bytes:
+            continue
+        key = digest(event.source, event.id)
+        if key in seen:
+            continue
+        seen.add(key)
+        tally.events += 1
+        tally.refunded_bytes += event.used_bytes
+        before = last.get(event.subscriber)
+        last[event.subscriber] = event
+        if before is not None:
+            yield _refund(before, notify=False)
+    tally.subscribers = len(last)
+    for event in last.values():
+        yield _refund(event, notify=True)
+
+
+def _refund(event: UsageRecorded, *, notify: bool) -> UsageRefunded:
+    return UsageRefunded(
+        digest(event.source, event.id).hex(),
+        SOURCE,
+        event.subscriber,
+        event.time,
+        refunded_bytes=event.used_bytes,
+        rating_group=event.rating_group,
+        roaming_zone=event.roaming_zone,
+        member=event.member,
+        of_source=event.source,
+        of_id=event.id,
+        notify=notify,
+    )
+
+
+def arrival_range_ms(batch: Batch, max_ahead_ms: int) -> int:
+    """From which record timestamp on a batch's records lie: an event is never much before it."""
+    return to_ms(batch.from_time) - max_ahead_ms

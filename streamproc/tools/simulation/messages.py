@@ -1,0 +1,68 @@
+"""What one run sent, as far as it is compared with another run's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from streamproc.contracts.records.codec import decode_reject, decode_reminder
+from streamproc.core.instants import to_ms
+
+
+class Message(Struct, frozen=True, gc=False):
+    """A reminder: to whom, by what, when. Times in ms since 1970."""
+
+    id: str
+    subscriber: str
+    rule: str
+    kind: str
+    bucket: str
+    """The one that the message leads with; empty if it is about none or about all."""
+    threshold: int | None
+    cycle_ms: int
+    """Start of the billing cycle."""
+    told_ms: int
+    """From when on it may go out."""
+    segments: int
+    text_hash: int
+
+
+@dataclass
+class Outcome:
+    """All of one run."""
+
+    messages: list[Message] = field(default_factory=list)
+    rejects: Counter[str] = field(default_factory=Counter)
+    """Input that was not applied, by reason."""
+    first_rejects: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """Topic, partition and offset of the first record of each reason."""
+
+    def take_reminder(self, value: bytes) -> None:
+        reminder = decode_reminder(value)
+        is_of_bucket = reminder.threshold is not None and reminder.buckets
+        self.messages.append(
+            Message(
+                reminder.id,
+                reminder.subscriber,
+                reminder.rule,
+                reminder.kind,
+                reminder.buckets[0].id if is_of_bucket else "",
+                reminder.threshold.value if reminder.threshold else None,
+                to_ms(reminder.cycle_start),
+                to_ms(max(reminder.as_of, reminder.not_before)),
+                reminder.segments,
+                hash(reminder.text),
+            )
+        )
+
+    def take_reject(self, value: bytes) -> None:
+        reject = decode_reject(value)
+        self.rejects[reject.reason] += 1
+        place = (reject.topic, reject.partition, reject.offset)
+        self.first_rejects.setdefault(reject.reason, place)
+
+    @property
+    def segments(self) -> int:
+        return sum(message.segments for message in self.messages)

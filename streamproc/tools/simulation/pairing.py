@@ -1,0 +1,155 @@
+"""Which message of one run is which of the other.
+
+Messages of one subscriber, rule and billing cycle belong together, first those about the same
+bucket, then the rest. Within such a group the same reminder id is the same message, then the same
+threshold; what is left is paired in order of time so that the times differ as little as possible.
+A rule that only one of the runs has is taken for another rule of its kind: it may have been
+renamed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Set
+from typing import Literal, NamedTuple
+
+from streamproc.tools.simulation.messages import Message
+
+Effect = Literal["same", "earlier", "later", "dropped", "added"]
+EFFECTS: tuple[Effect, ...] = ("same", "earlier", "later", "dropped", "added")
+
+
+class Change(NamedTuple):
+    """A message of the present rules, of the changed ones, or of both; at least one is there."""
+
+    present: Message | None
+    changed: Message | None
+
+    @property
+    def effect(self) -> Effect:
+        """What the subscriber sees of the change of rules."""
+        if self.present is None:
+            return "added"
+        if self.changed is None:
+            return "dropped"
+        if self.shift_ms == 0:
+            return "same"
+        return "earlier" if self.shift_ms < 0 else "later"
+
+    @property
+    def shift_ms(self) -> int:
+        """How much later the message comes; 0 if it is in one run only."""
+        if self.present is None or self.changed is None:
+            return 0
+        return self.changed.told_ms - self.present.told_ms
+
+    @property
+    def message(self) -> Message:
+        """The changed one if there is one."""
+        found = self.changed or self.present
+        assert found is not None
+        return found
+
+
+def pair(
+    present: Iterable[Message], changed: Iterable[Message], common_rules: Set[str]
+) -> list[Change]:
+    """Every message of both runs, each once; ``common_rules`` are those that both have."""
+
+    def rule_of(message: Message) -> str:
+        return message.rule if message.rule in common_rules else f"({message.kind})"
+
+    def by_bucket(message: Message) -> Hashable:
+        return message.subscriber, rule_of(message), message.cycle_ms, message.bucket
+
+    def by_rule(message: Message) -> Hashable:
+        return message.subscriber, rule_of(message), message.cycle_ms
+
+    pairs, left, right = _pair_groups(list(present), list(changed), by_bucket)
+    more, left, right = _pair_groups(left, right, by_rule)
+    changes = [Change(*found) for found in (*pairs, *more)]
+    changes += [Change(one, None) for one in left]
+    changes += [Change(None, one) for one in right]
+    changes.sort(key=lambda one: (one.message.told_ms, one.message.subscriber, one.message.id))
+    return changes
+
+
+Pairs = list[tuple[Message, Message]]
+Split = tuple[Pairs, list[Message], list[Message]]
+
+
+def _pair_groups(
+    present: list[Message], changed: list[Message], key: Callable[[Message], Hashable]
+) -> Split:
+    groups: dict[Hashable, tuple[list[Message], list[Message]]] = defaultdict(lambda: ([], []))
+    for message in present:
+        groups[key(message)][0].append(message)
+    for message in changed:
+        groups[key(message)][1].append(message)
+    pairs: Pairs = []
+    left: list[Message] = []
+    right: list[Message] = []
+    for mine, theirs in groups.values():
+        found, mine, theirs = _pair_by(mine, theirs, lambda message: message.id)
+        pairs += found
+        found, mine, theirs = _pair_by(mine, theirs, lambda message: message.threshold, once=True)
+        pairs += found
+        found, mine, theirs = _pair_by_time(mine, theirs)
+        pairs += found
+        left += mine
+        right += theirs
+    return pairs, left, right
+
+
+def _pair_by(
+    mine: list[Message],
+    theirs: list[Message],
+    key: Callable[[Message], Hashable],
+    *,
+    once: bool = False,
+) -> Split:
+    """Those that agree in something; ``once``: only if no other message has it, and it is told."""
+    if once:
+        for side in (mine, theirs):
+            values = [key(message) for message in side]
+            if None in values or len(set(values)) < len(values):
+                return [], mine, theirs
+    by_key = {key(message): message for message in theirs}
+    pairs = [(one, by_key[key(one)]) for one in mine if key(one) in by_key]
+    if not pairs:
+        return [], mine, theirs
+    taken = {key(one) for one, _ in pairs}
+    return (
+        pairs,
+        [one for one in mine if key(one) not in taken],
+        [one for one in theirs if key(one) not in taken],
+    )
+
+
+def _pair_by_time(mine: list[Message], theirs: list[Message]) -> Split:
+    """As many as possible, in order, with the smallest sum of time differences."""
+    if not mine or not theirs:
+        return [], mine, theirs
+    mine = sorted(mine, key=lambda message: message.told_ms)
+    theirs = sorted(theirs, key=lambda message: message.told_ms)
+    if len(mine) > len(theirs):
+        pairs, left, right = _pair_by_time(theirs, mine)
+        return [(other, one) for one, other in pairs], right, left
+    # cost[i][j]: the first i of mine among the first j of theirs.
+    cost = [[0.0] * (len(theirs) + 1)]
+    for i, one in enumerate(mine, 1):
+        row = [float("inf")] * (len(theirs) + 1)
+        for j in range(i, len(theirs) + 1):
+            apart = abs(one.told_ms - theirs[j - 1].told_ms)
+            row[j] = min(row[j - 1], cost[i - 1][j - 1] + apart)
+        cost.append(row)
+    pairs = []
+    i, j = len(mine), len(theirs)
+    while i:
+        if cost[i][j] == cost[i][j - 1]:
+            j -= 1
+            continue
+        pairs.append((mine[i - 1], theirs[j - 1]))
+        i, j = i - 1, j - 1
+    taken = {message.id for _, message in pairs}
+    return pairs[::-1], [], [one for one in theirs if one.id not in taken]

@@ -1,0 +1,1 @@
+"""Compares the stored states with a recalculation from the input."""

@@ -1,0 +1,88 @@
+"""What differs between two states of one subscriber, told without telling who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamproc.core.privacy import mask
+from streamproc.core.state.account import Account, Bucket
+
+SCHEDULE = frozenset({"clock_ms", "next_due_ms", "rules_id"})
+"""Fields that depend on when timers looked under which rules, and on no event."""
+_OPAQUE = {"seen_ids": "event ids", "held": "held events", "seen_marks": "marks of event ids"}
+"""What is told by its size only: it may hold numbers, or says nothing to a reader."""
+_BY_ID = ("buckets", "ended")
+
+
+@dataclass
+class Difference:
+    """One subscriber whose state is not what the input makes."""
+
+    subscriber: str
+    """Masked."""
+    partition: int
+    fields: list[str] = field(default_factory=list)
+    """``field: in the changelog, from the input``."""
+
+    def __str__(self) -> str:
+        return f"{self.subscriber} (partition {self.partition}): {'; '.join(self.fields)}"
+
+
+def difference(
+    key: bytes, partition: int, kept: Account | None, rebuilt: Account | None
+) -> Difference | None:
+    """Compare the changelog's state with the rebuilt one; None if they are equal."""
+    found = Difference(mask(key.decode(errors="replace")), partition)
+    if kept is None or rebuilt is None:
+        if kept is rebuilt:
+            return None
+        where = "input" if kept is None else "changelog"
+        found.fields.append(f"only the {where} has it")
+        return found
+    found.fields += [
+        text for name in Account.__struct_fields__ for text in _field(name, kept, rebuilt)
+    ]
+    return found if found.fields else None
+
+
+def differing_fields(kept: Account, rebuilt: Account) -> set[str]:
+    """Names of the fields that differ."""
+    return {
+        name for name in Account.__struct_fields__ if getattr(kept, name) != getattr(rebuilt, name)
+    }
+
+
+def _field(name: str, kept: Account, rebuilt: Account) -> Iterator[str]:
+    one, other = getattr(kept, name), getattr(rebuilt, name)
+    if one == other:
+        return
+    if name in _OPAQUE:
+        yield f"{name}: {len(one)} and {len(other)} long, {_OPAQUE[name]} differ"
+    elif name in _BY_ID:
+        yield from _buckets(name, one, other)
+    elif name == "history":
+        yield f"history: {_told(one)} instead of {_told(other)}"
+    else:
+        yield f"{name}: {one} instead of {other}"
+
+
+def _buckets(name: str, kept: list[Bucket], rebuilt: list[Bucket]) -> Iterator[str]:
+    left, right = {one.id: one for one in kept}, {one.id: one for one in rebuilt}
+    for bucket_id in sorted(left.keys() | right.keys()):
+        one, other = left.get(bucket_id), right.get(bucket_id)
+        if one is None or other is None:
+            yield f"{name} {bucket_id}: {'missing' if one is None else 'too much'}"
+            continue
+        for part in Bucket.__struct_fields__:
+            mine, theirs = getattr(one, part), getattr(other, part)
+            if mine != theirs:
+                yield f"{name} {bucket_id} {part}: {mine} instead of {theirs}"
+    if left == right:
+        yield f"{name}: in another order"
+
+
+def _told(cycles: list[Any]) -> str:
+    told = [f"{one.used_bytes} of {one.granted_bytes} bytes used" for one in cycles]
+    return ", ".join(told) or "none"

@@ -1,0 +1,157 @@
+"""A partition's state twice: as its changelog keeps it, and made anew from its input."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from streamproc.core.state.account import Account
+from streamproc.engine.changelog import (
+    PROGRESS_KEY,
+    InputMadeAnewError,
+    Progress,
+    decode_progress,
+    mark_of,
+)
+from streamproc.engine.partition import Outbox
+from streamproc.engine.rows import Rows
+from streamproc.worker.applying import apply_records
+from streamproc.worker.processor import QuotaProcessor
+
+REST_OF_COMMIT_SECONDS = 2.0
+
+
+class DeletedInputError(RuntimeError):
+    """The input that the state was made from is not all there any more."""
+
+
+@dataclass
+class Kept:
+    """What a changelog holds as of one commit."""
+
+    rows: Rows[Account]
+    progress: Progress = field(default_factory=Progress)
+
+
+async def read_kept(consumer: Any, changelog: str, partition: int, rows: Rows[Account]) -> Kept:
+    """The changelog up to the last whole commit: workers may be writing at this moment."""
+    kept = Kept(rows)
+    tp = TopicPartition(changelog, partition)
+    consumer.assign([tp])
+    end = (await consumer.end_offsets([tp]))[tp]
+    position = (await consumer.beginning_offsets([tp]))[tp]
+    consumer.seek(tp, position)
+    # A commit ends with its progress record; the end may lie within one that is being read.
+    waiting: dict[bytes, bytes | None] = {}
+    deadline = float("inf")
+    while position < end or waiting:
+        if position >= end:
+            deadline = min(deadline, time.monotonic() + REST_OF_COMMIT_SECONDS)
+            if time.monotonic() > deadline:
+                break  # no worker wrote these, but a worker would load them
+        for records in (await consumer.getmany(timeout_ms=200)).values():
+            for record in records:
+                if record.key != PROGRESS_KEY:
+                    waiting[record.key] = record.value
+                    continue
+                kept.progress = decode_progress(record.value)
+                rows.load(waiting)
+                waiting.clear()
+        position = await consumer.position(tp)
+    rows.load(waiting)
+    return kept
+
+
+async def check_input(consumer: Any, partition: int, progress: Progress) -> None:
+    """Whether the input is there from its beginning to the positions of the state.
+
+    Raises :class:`DeletedInputError` or :class:`InputMadeAnewError`.
+    """
+    tps = [TopicPartition(topic, partition) for topic in progress.positions]
+    firsts = await consumer.beginning_offsets(tps)
+    ends = await consumer.end_offsets(tps)
+    for tp in tps:
+        position = progress.positions[tp.topic]
+        if position > ends[tp]:
+            raise InputMadeAnewError(tp.topic, partition, position, f"it ends at {ends[tp]}")
+        if firsts[tp] > 0 and position > 0:
+            raise DeletedInputError(
+                f"{tp.topic}-{partition} begins at offset {firsts[tp]}: what was before has been "
+                f"deleted (retention), so its states cannot be made anew"
+            )
+
+
+async def read_input(
+    consumer: Any, partition: int, progress: Progress
+) -> AsyncIterator[tuple[str, list[Any]]]:
+    """The input up to the positions, as (topic, records), one topic after the other."""
+    for topic, position in sorted(progress.positions.items()):
+        tp = TopicPartition(topic, partition)
+        consumer.assign([tp])
+        consumer.seek(tp, 0)
+        at = 0
+        while at < position:
+            for fetched in (await consumer.getmany(timeout_ms=200)).values():
+                records = [record for record in fetched if record.offset < position]
+                if records:
+                    _check_mark(topic, partition, position, records[-1], progress)
+                    yield topic, records
+            at = await consumer.position(tp)
+
+
+async def rebuild(
+    consumer: Any,
+    partition: int,
+    progress: Progress,
+    processor: QuotaProcessor,
+    seen: Callable[[str, list[Any]], None],
+) -> tuple[Rows[Account], int]:
+    """Apply the input up to the positions; returns the rows and the partition's clock.
+
+    ``seen`` is told of the records after each fetch.
+    """
+    rows: Rows[Account] = processor.new_rows()
+    clock_ms = 0
+    async for topic, records in read_input(consumer, partition, progress):
+        clock_ms = apply_records(processor, topic, partition, records, rows, Outbox(), clock_ms)
+        seen(topic, records)
+    return rows, clock_ms
+
+
+async def timed_closely(
+    consumer: Any,
+    partition: int,
+    progress: Progress,
+    processor: QuotaProcessor,
+    keys: Set[bytes],
+    within_ms: int,
+) -> set[bytes]:
+    """Which of these subscribers had an event so shortly before something of theirs fell due.
+
+    Under the wall clock the timer may have come first, if the worker lagged or was down.
+    """
+    rows: Rows[Account] = Rows(processor)
+    close: set[bytes] = set()
+    clock_ms = 0
+    async for topic, records in read_input(consumer, partition, progress):
+        for record in records:
+            if record.key not in keys:
+                continue
+            account = rows.get(record.key)
+            if account and 0 < account.next_due_ms - record.timestamp <= within_ms:
+                close.add(record.key)
+            clock_ms = apply_records(
+                processor, topic, partition, [record], rows, Outbox(), clock_ms
+            )
+    return close
+
+
+def _check_mark(topic: str, partition: int, position: int, last: Any, progress: Progress) -> None:
+    mark = progress.marks.get(topic)
+    if last.offset == position - 1 and mark is not None and mark != mark_of(last):
+        found = "the last of these records is another one now"
+        raise InputMadeAnewError(topic, partition, position, found)

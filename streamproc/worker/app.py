@@ -1,0 +1,106 @@
+"""The Faust app of a worker."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+
+from streamproc.core.state.account import Account
+from streamproc.engine.faust.app import StatelessApp, attach
+from streamproc.engine.faust.consumer import ALIAS, register
+from streamproc.engine.faust.recovery import SafeTableManager
+from streamproc.engine.faust.table import PartitionedTable
+from streamproc.engine.lane import Lane
+from streamproc.engine.settings import LaneSettings
+from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.report import write_report
+from streamproc.worker.rules import RulesFile
+from streamproc.worker.settings import TABLE, WorkerSettings
+
+log = structlog.get_logger(__name__)
+
+RULES_CHECK_SECONDS = 1.0
+
+
+METADATA_MAX_AGE_MS = 5_000
+"""aiokafka asks a partition's former leader for offsets again and again, until it looks for the
+leader anew: within its own five minutes."""
+HEARTBEATS_PER_SESSION = 15
+"""A worker learns of a rebalance with its next heartbeat: until then nothing flows."""
+
+
+def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> Any:
+    """The Faust app: one agent over the input topics, the accounts table, two timers.
+
+    ``partitions`` is what ``prepare_topics`` found. Raises nothing a settings check would not.
+    """
+    register()
+    app = StatelessApp(
+        settings.app_id,
+        broker=[f"{ALIAS}://{address.strip()}" for address in settings.broker.split(",")],
+        autodiscover=False,
+        store="memory://",
+        datadir=str(settings.datadir),
+        web_enabled=False,
+        topic_partitions=partitions,
+        topic_replication_factor=settings.replication_factor,
+        topic_allow_declare=not settings.embedded,
+        topic_disable_leader=True,
+        table_standby_replicas=settings.standbys,
+        TableManager=SafeTableManager,
+        stream_buffer_maxsize=64,  # chunks
+        stream_wait_empty=False,  # the lane finishes work before a revocation itself
+        consumer_max_fetch_size=4_000_000,
+        broker_max_poll_records=20_000,
+        consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        broker_commit_interval=0.5,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / HEARTBEATS_PER_SESSION,
+        consumer_group_instance_id=settings.instance_id,
+    )
+    processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock, settings.native)
+    lane: Lane[Account] = Lane(
+        LaneSettings(
+            bootstrap=settings.broker,
+            app_id=settings.app_id,
+            input_topics=settings.topics.inputs,
+            commit_interval_seconds=settings.commit_interval_seconds,
+        ),
+        processor,
+    )
+    attach(lane, app)
+    table = PartitionedTable(
+        app,
+        name=TABLE,
+        partitions=partitions,
+        key_type=bytes,
+        value_type=bytes,
+    )
+    table.owner = lane.owner
+    app.tables.add(table)
+    app.processor = processor
+
+    @app.timer(RULES_CHECK_SECONDS)
+    async def check_rules() -> None:
+        changed = rules.refresh()
+        if changed is not None:
+            processor.take_rules(changed)
+
+    watch = MemoryWatch(settings.memory_limit_mb)
+
+    @app.timer(CHECK_SECONDS)
+    async def check_memory() -> None:
+        watch.look(time.monotonic())
+
+    @app.on_before_shutdown.connect
+    async def finish(*_: Any, **__: Any) -> None:
+        await lane.finish_all()
+        if settings.report is not None:
+            write_report(settings.report, processor, lane)
+        await lane.owner.close()
+
+    return app

@@ -1,0 +1,55 @@
+"""Records and time to a partition's rows without its worker: for tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamproc.core.instants import LAST_MS
+from streamproc.core.state.account import Account
+from streamproc.engine.partition import Outbox, PoisonError
+from streamproc.engine.rows import Rows
+from streamproc.worker.processor import QuotaProcessor
+
+EVERYTHING = 1 << 60
+
+
+def apply_records(
+    processor: QuotaProcessor,
+    topic: str,
+    partition: int,
+    records: list[Any],
+    rows: Rows[Account],
+    outbox: Outbox,
+    clock_ms: int,
+) -> int:
+    """As the worker does it, one record that could not be applied being set aside at a time.
+
+    Returns the partition's clock afterwards.
+    """
+    while True:
+        try:
+            clock_ms = processor.apply(topic, partition, records, rows, outbox, clock_ms)
+        except PoisonError as error:
+            if error.record is None:
+                raise
+            processor.set_aside(error)
+            failed_at = error.record[2]
+            done = [record for record in records if record.offset < failed_at]
+            clock_ms = max([clock_ms, *(one.timestamp for one in done if one.timestamp < LAST_MS)])
+            records = records[len(done) :]
+            continue
+        rows.take_changes()
+        return clock_ms
+
+
+def let_time_pass(
+    processor: QuotaProcessor, rows: Rows[Account], outbox: Outbox, until_ms: int
+) -> None:
+    """Do all that is due up to an instant."""
+    rows.take_changes()
+    while rows.next_due_ms <= until_ms:
+        try:
+            processor.tick(rows, outbox, until_ms, until_ms, EVERYTHING)
+        except PoisonError as error:
+            processor.set_aside(error)
+        rows.take_changes()

@@ -1,0 +1,125 @@
+"""Teaching the compiled part to tell of usage by itself: the words of texts, the offsets of zones.
+
+Texts and zones stay the core's business. What it has worked out for one message holds for others:
+on one day, of buckets with something left or of empty ones, most texts are literals and figures
+(``core/texts/flat.py``); an offset holds all through a day. The compiled part fills in
+(``native/src/telling.rs``); whatever is not of this simple kind it leaves to the core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from streamproc.contracts.records.codec import encode_effect
+from streamproc.core.instants import DAY_MINUTES, DAY_MS
+from streamproc.core.rules.placeholders import REMINDER
+from streamproc.core.rules.rulebook import Rulebook, UsageRule
+from streamproc.core.schedule.calendar import local_minute, offset_of_day_in_zone_ms
+from streamproc.core.state.account import ROLLOVER, Account
+from streamproc.core.texts.catalogue import text_of
+from streamproc.core.texts.flat import CLOCK, flat_pieces
+from streamproc.core.texts.formats import PLAIN_LANGUAGES, formats
+from streamproc.core.texts.naming import kind_name, name_in
+from streamproc.core.texts.segments import GSM_BASIC, segments
+from streamproc.core.texts.words import BUCKET_KINDS
+
+_FIGURES: Final = frozenset(
+    ("bucket", "used", "granted", "remaining", "overage", "percent", "threshold", "as_of", CLOCK)
+)
+"""What the compiled part can show."""
+_MOST_TAUGHT: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Words:
+    """The attributes that ``Words`` in native/src/telling.rs reads."""
+
+    locale: str
+    """As JSON."""
+    is_ucs2: bool
+    pieces: list[tuple[str, str | None]]
+    names: dict[str, str | None]
+    """Of packs and allowances, by id, those that have names; None: not of the simple kind."""
+    kind_names: dict[str, str | None]
+    """Of buckets that come from neither, by their kind."""
+
+
+class Teacher:
+    """Teaches one ``PlainUsage`` what it lacked for a message that the core had to make."""
+
+    def __init__(self, plain: Any, rules: Rulebook) -> None:
+        self._plain = plain
+        self._rules = rules
+        self._taught: set[tuple[int, str, str]] = set()
+        """Local days with a locale, and UTC days with a zone."""
+
+    def teach(self, account: Account, as_of_ms: int) -> None:
+        """For all messages in the account's locale, and by its clocks of that day."""
+        taught = self._taught
+        if len(taught) > _MOST_TAUGHT:
+            taught.clear()
+        local_day = local_minute(as_of_ms, account.time_zone) // DAY_MINUTES
+        if (local_day, account.locale, "") not in taught:
+            taught.add((local_day, account.locale, ""))
+            self._teach_words(account.locale, local_day)
+        utc_day = as_of_ms // DAY_MS
+        if (utc_day, "", account.time_zone) not in taught:
+            taught.add((utc_day, "", account.time_zone))
+            offset_ms = offset_of_day_in_zone_ms(utc_day, account.time_zone)
+            if offset_ms is not None:
+                self._plain.learn_offset(account.time_zone, utc_day, offset_ms)
+
+    def _teach_words(self, locale: str, local_day: int) -> None:
+        for number, rule in enumerate(self._rules.usage_rules):
+            for is_empty in (False, True):
+                words = words_of(rule, locale, local_day, self._rules, is_empty=is_empty)
+                if words is not None:
+                    self._plain.learn_words(number, locale, local_day, is_empty, words)
+
+
+def words_of(
+    rule: UsageRule, locale: str, local_day: int, rules: Rulebook, *, is_empty: bool
+) -> Words | None:
+    """A rule's text for a locale and day, if it is of the simple kind."""
+    if rules.wording.has_binary_units:
+        return None
+    text = text_of(rule.id, rule.texts, REMINDER, locale, rules)
+    if (
+        text.channels
+        or text.is_transliterated
+        or text.locale.partition("-")[0].lower() not in PLAIN_LANGUAGES
+    ):
+        return None
+    pieces = flat_pieces(text, formats(text.locale, rules.currency), local_day, is_empty=is_empty)
+    if pieces is None or not {name for _, name in pieces if name is not None} <= _FIGURES:
+        return None
+    literals = "".join(literal for literal, _ in pieces)
+    if any(char < " " or char in '"\\' or char > "\uffff" for char in literals):
+        return None  # JSON escapes them, or SMS counts them twice
+    is_ucs2 = segments(literals)[0] == "ucs2"
+    if not is_ucs2 and not all(char.isascii() and char in GSM_BASIC for char in literals):
+        return None
+    return Words(
+        encode_effect(text.locale).decode(),
+        is_ucs2,
+        list(pieces),
+        {
+            source: _simple(name_in(names, source, locale, rules), is_ucs2=is_ucs2)
+            for source, names in rules.source_names.items()
+        },
+        {
+            **{
+                kind: _simple(kind_name(kind, locale, rules), is_ucs2=is_ucs2)
+                for kind in BUCKET_KINDS
+            },
+            ROLLOVER: None,  # composed of two names, and rare
+        },
+    )
+
+
+def _simple(name: str, *, is_ucs2: bool) -> str | None:
+    """A name that changes neither the encoding of its text nor what a character counts."""
+    if any(char in '"\\' or not " " <= char <= "\uffff" for char in name):
+        return None
+    return name if is_ucs2 or all(char in GSM_BASIC for char in name) else None

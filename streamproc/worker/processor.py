@@ -1,0 +1,365 @@
+"""Decode, step, write, emit: the core's semantics over a partition's rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, get_args
+from weakref import WeakKeyDictionary
+
+import msgspec
+import structlog
+from msgspec import UNSET, UnsetType
+
+from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
+from streamproc.core.instants import LAST_MS, from_ms
+from streamproc.core.privacy import mask
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state import account as account_row
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
+from streamproc.core.state.events import Arrival, ClockAdvanced
+from streamproc.core.step.advancing import adopt_rules
+from streamproc.core.step.next_due import turn_of
+from streamproc.core.step.transition import advance, step
+from streamproc.engine.partition import Outbox, PoisonError
+from streamproc.engine.rows import Rows
+from streamproc.worker.native_bridge.loading import Crossed, effects_of, is_native, plain_usage
+from streamproc.worker.native_bridge.taught_words import Teacher
+from streamproc.worker.pacing import Pace
+from streamproc.worker.settings import Clock, Native, Topics
+
+log = structlog.get_logger(__name__)
+
+SWEEP_ROWS_PER_TICK = 100
+"""Two thousand rows a second and partition: a sweep begins with every assignment, too, when input
+that has waited is to flow."""
+
+PARKED_AHEAD_MS = 60_000
+"""What is said so soon after a cycle's end waits for it among the storm's, not in the due queue."""
+
+
+class QuotaProcessor:
+    """The engine's ``Processor`` for subscribers' accounts."""
+
+    def __init__(
+        self, rules: Rulebook, topics: Topics, clock: Clock, native: Native = "auto"
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``, ``orders``,
+        ``policy``."""
+        self._packs_at_once = is_native(native)
+        self._outlets: dict[type[Effect], tuple[str, str]] = {
+            Reminder: ("reminders", topics.reminders),
+            Audited: ("audit", topics.audit),
+            Rejected: ("rejects", topics.rejects),
+            PolicyChanged: ("policy", topics.policy),
+            **dict.fromkeys(get_args(Order), ("orders", topics.orders)),
+        }
+        """By type of effect: what it is counted as, and where it goes."""
+        self._event_clock = clock == "event"
+        self.lateness_counts = clock == "wall"
+        """Whether reminders that are done too late are missed. Not where a log is applied anew: the
+        worker that wrote it was there in time, as far as one can know."""
+        self._aside_records: set[tuple[str, int, int]] = set()
+        self._aside_keys: set[bytes] = set()
+        self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, int, Iterator[bytes]]] = (
+            WeakKeyDictionary()
+        )
+        self._paces: WeakKeyDictionary[Rows[Account], Pace] = WeakKeyDictionary()
+        self.take_rules(rules)
+
+    def take_rules(self, rules: Rulebook) -> None:
+        """From now on decide by these rules."""
+        self.rules = rules
+        allowances = (one.id for plan in rules.plans.values() for one in plan.allowances)
+        self._sources = {*rules.packs, *allowances}
+        self._told: set[str] = set()
+        self._plain = (
+            plain_usage(rules, event_clock=self._event_clock) if self._packs_at_once else None
+        )
+        self._teacher = Teacher(self._plain, rules)
+
+    def new_rows(self) -> Rows[Account]:
+        """Of a partition; packed at every change if the compiled part is to work on them."""
+        return Rows(self, eager=self._packs_at_once)
+
+    # RowCodec
+    pack = staticmethod(account_row.pack)
+    unpack = staticmethod(account_row.unpack)
+
+    @staticmethod
+    def due_ms(row: Account) -> int:
+        return row.next_due_ms
+
+    def apply(
+        self,
+        topic: str,
+        partition: int,
+        records: list[Any],
+        rows: Rows[Account],
+        outbox: Outbox,
+        clock_ms: int,
+    ) -> int:
+        """Apply records of one partition in order; returns the partition's clock afterwards."""
+        self.counts["events"] += len(records)
+        plain = self._plain
+        if plain is None or self._aside_records:
+            for record in records:
+                clock_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
+            return clock_ms
+        at, count = 0, len(records)
+        told: list[tuple[bytes, bytes, bytes]] = []
+        while True:
+            at, clock_ms, crossed = plain.apply(
+                records, at, rows.stored, rows.changed, told, topic, partition, clock_ms
+            )
+            if told:
+                self._emit_told(outbox, told)
+                told.clear()
+            if crossed is not None:
+                self._tell(topic, partition, records[at - 1], rows, outbox, Crossed(*crossed))
+                continue
+            if at == count:
+                return clock_ms
+            clock_ms = self._apply_one(topic, partition, records[at], rows, outbox, clock_ms)
+            at += 1
+
+    def _tell(
+        self,
+        topic: str,
+        partition: int,
+        record: Any,
+        rows: Rows[Account],
+        outbox: Outbox,
+        crossed: Crossed,
+    ) -> None:
+        """Say what usage that the compiled part applied gives reason to say."""
+        key: bytes = record.key
+        account = rows.get(key)
+        try:
+            assert account is not None
+            effects = effects_of(crossed, account, key, topic, partition, record.offset, self.rules)
+        except Exception as error:
+            raise PoisonError((topic, partition, record.offset)) from error
+        self._emit(outbox, key, effects)
+        self._teacher.teach(account, max(account.clock_ms, crossed.received_ms))
+
+    def _apply_one(
+        self,
+        topic: str,
+        partition: int,
+        record: Any,
+        rows: Rows[Account],
+        outbox: Outbox,
+        clock_ms: int,
+    ) -> int:
+        received_ms = max(record.timestamp, 0)
+        if received_ms >= LAST_MS:
+            # Nanoseconds, say. Believed, it would stop the worker, or its clock for ever.
+            detail = "the record's own timestamp is beyond the calendar"
+            arrival = Arrival(clock_ms, topic, partition, record.offset)
+            self._reject(outbox, "time_in_future", detail, arrival)
+            return clock_ms
+        if received_ms > clock_ms:
+            clock_ms = received_ms
+        elif self._event_clock:
+            # Time does not run backwards: else it would matter when a timer looked (law 5).
+            received_ms = clock_ms
+        arrival = Arrival(received_ms, topic, partition, record.offset)
+        if self._aside_records and (topic, partition, record.offset) in self._aside_records:
+            self._reject(outbox, "internal_error", "the record could not be applied", arrival)
+            return clock_ms
+        key = record.key
+        try:
+            event = decode_event(record.value, key, record.headers)
+        except DecodeFailure as failure:
+            self._reject(outbox, failure.reason, failure.detail, arrival, failure.event_id)
+            return clock_ms
+        if isinstance(event, ClockAdvanced):
+            return clock_ms
+        try:
+            account = rows.get(key)
+        except msgspec.DecodeError:
+            detail = "the subscriber's state record cannot be read; run streamproc verify"
+            self._reject(outbox, "state_unreadable", detail, arrival, event.id)
+            return clock_ms
+        try:
+            after, effects = step(account, event, arrival, self.rules)
+        except Exception as error:
+            raise PoisonError((topic, partition, record.offset)) from error
+        if after is not None or account is not None:
+            rows.put(key, after)
+        if effects:
+            self._emit(outbox, key, effects)
+            pace = self._paces.get(rows) if self.rules.storms.rate_per_second else None
+            if pace is not None:
+                # What was due before the event went out with it, out of turn.
+                pace.spend(sum(_is_timed(effect) for effect in effects))
+        return clock_ms
+
+    def tick(
+        self, rows: Rows[Account], outbox: Outbox, clock_ms: int, now_ms: int, limit: int
+    ) -> None:
+        """Do what is due by the wall clock, or by the partition's own when replaying."""
+        if self._event_clock:
+            now_ms = clock_ms
+        self._sweep(rows, now_ms)
+        pace = self._pace_of(rows)
+        if rows.next_due_ms > now_ms and (pace is None or pace.is_empty):
+            return
+        for key in rows.pop_due(now_ms, limit):
+            account = _readable(rows, key)
+            if account is None or key in self._aside_keys:
+                continue
+            if pace is None:
+                self._advance(rows, outbox, key, account, now_ms)
+            elif not self._park(pace, key, account, now_ms):
+                # One instant alone: what comes after it may have to wait for its turn. It waits
+                # there and not behind a million others whose cycles have yet to be closed.
+                after, _ = self._advance(rows, outbox, key, account, account.next_due_ms)
+                if after is not None:
+                    self._park(pace, key, after, now_ms + PARKED_AHEAD_MS)
+        if pace is not None:
+            self._send_paced(rows, outbox, pace, now_ms, limit)
+
+    def _pace_of(self, rows: Rows[Account]) -> Pace | None:
+        """A partition's storm; None if there is no rate to keep to. A replay is not paced."""
+        if self._event_clock or not self.rules.storms.rate_per_second:
+            return None
+        pace = self._paces.get(rows)
+        if pace is None:
+            pace = self._paces[rows] = Pace()
+        return pace
+
+    def _park(self, pace: Pace, key: bytes, account: Account, until_ms: int) -> bool:
+        """Let a row wait for its turn; False if nothing is said at its next instant by then."""
+        if account.next_due_ms > until_ms:
+            return False
+        turn = turn_of(account, key.decode(), self.rules)
+        if turn is not None:
+            pace.park(turn.urgency, account.next_due_ms, turn.deadline_ms, key)
+        return turn is not None
+
+    def _send_paced(
+        self, rows: Rows[Account], outbox: Outbox, pace: Pace, now_ms: int, limit: int
+    ) -> None:
+        pace.refill(now_ms, self.rules.storms.rate_per_second)
+        for _ in range(limit):
+            key = pace.next_key(now_ms)
+            if key is None:
+                break
+            account = _readable(rows, key)
+            if account is not None and account.next_due_ms <= now_ms:
+                _, reminders = self._advance(rows, outbox, key, account, now_ms)
+                pace.spend(reminders)
+
+    def _advance(
+        self, rows: Rows[Account], outbox: Outbox, key: bytes, account: Account, now_ms: int
+    ) -> tuple[Account | None, int]:
+        """Do a row's due work; returns the row as it is then, and the number of reminders."""
+        try:
+            after, effects = advance(
+                account, key.decode(), now_ms, self.rules, lateness_counts=self.lateness_counts
+            )
+        except Exception as error:
+            raise PoisonError(key=key) from error
+        rows.put(key, after)
+        self._emit(outbox, key, effects)
+        return after, sum(type(effect) is Reminder for effect in effects)
+
+    def set_aside(self, poison: PoisonError) -> None:
+        """Reject this record, or leave this row's due work alone, when it comes again."""
+        if poison.record is not None:
+            self._aside_records.add(poison.record)
+        if poison.key is not None:
+            self._aside_keys.add(poison.key)
+
+    def _sweep(self, rows: Rows[Account], now_ms: int) -> None:
+        """After a change of rules, queue accounts anew that no event touches, some per tick."""
+        fingerprint = self.rules.fingerprint
+        found = self._sweeps.get(rows)
+        if found is None or found[0] != fingerprint:
+            found = fingerprint, now_ms, iter(list(rows.stored))
+            self._sweeps[rows] = found
+        _, since_ms, keys = found
+        for key in islice(keys, SWEEP_ROWS_PER_TICK):
+            account = _readable(rows, key)
+            if account is None:
+                continue
+            self._tell_what_rules_lack(account)
+            if account.rules_id != fingerprint:
+                due_before = account.next_due_ms
+                adopt_rules(account, key.decode(), since_ms, self.rules)
+                if account.next_due_ms != due_before:
+                    rows.put(key, account)
+
+    def _tell_what_rules_lack(self, account: Account) -> None:
+        """Loudly, once each: the account has what the rules file has no more (docs/rules.md)."""
+        rules = self.rules
+        lacking = [
+            ("plan", plan)
+            for plan in (account.plan, account.next_plan)
+            if plan and account.status == account_row.ACTIVE and plan not in rules.plans
+        ]
+        lacking += [
+            ("pack or allowance", bucket.source)
+            for bucket in account.buckets
+            if bucket.source and bucket.source not in self._sources
+        ]
+        for kind, name in lacking:
+            if name not in self._told:
+                self._told.add(name)
+                log.critical("subscribers have what the rules lack", kind=kind, name=name)
+
+    def _emit(
+        self, outbox: Outbox, key: bytes | None, effects: list[Effect] | tuple[Effect, ...]
+    ) -> None:
+        counts = self.counts
+        for effect in effects:
+            name, topic = self._outlets[type(effect)]
+            counts[name] += 1
+            # Rejects name no subscriber.
+            outbox.put(topic, None if name == "rejects" else key, encode_effect(effect))
+
+    def _emit_told(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:
+        """Reminders, each with the record that it was fired, as the compiled part made them."""
+        reminders, audit = (self._outlets[kind] for kind in (Reminder, Audited))
+        for key, reminder, fired in told:
+            outbox.put(reminders[1], key, reminder)
+            outbox.put(audit[1], key, fired)
+        self.counts[reminders[0]] += len(told)
+        self.counts[audit[0]] += len(told)
+
+    def _reject(
+        self,
+        outbox: Outbox,
+        reason: str,
+        detail: str,
+        arrival: Arrival,
+        event_id: str | UnsetType = UNSET,
+    ) -> None:
+        reject = Rejected(
+            reason,
+            detail,
+            arrival.topic,
+            arrival.partition,
+            arrival.offset,
+            from_ms(arrival.received_ms),
+            event_id,
+        )
+        self._emit(outbox, None, (reject,))
+
+
+def _is_timed(effect: Effect) -> bool:
+    return type(effect) is Reminder and effect.cause.event_id is UNSET
+
+
+def _readable(rows: Rows[Account], key: bytes) -> Account | None:
+    """A row for work that no event asked for; an unreadable one is left as it is."""
+    try:
+        return rows.get(key)
+    except msgspec.DecodeError:
+        log.error("state record unreadable, its timers rest", subscriber=mask(key.decode()))
+        return None

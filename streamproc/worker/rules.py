@@ -1,0 +1,107 @@
+"""The rules file of a running worker: loaded at start, picked up or refused when it changes.
+
+The texts directory beside it belongs to it: what is said of the file goes for both.
+
+A worker never goes on without rules: whatever happens to the file, the last good rules stay in
+force. A change is judged when two looks in a row saw the same content, so that a file caught half
+written is neither taken over nor complained of.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+
+from streamproc.contracts.rules_file.load import (
+    RulesError,
+    default_rulebook,
+    load_rulebook,
+    removed,
+)
+from streamproc.contracts.rules_file.texts import Content, read
+from streamproc.core.rules.rulebook import Rulebook
+
+log = structlog.get_logger(__name__)
+
+
+NOTHING = Content(b"", {})
+
+
+class RulesFile:
+    """A rulebook that follows its file."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Raises ``RulesError`` if the file is wrong: nothing starts with wrong rules."""
+        self.path = path
+        self.refusal: str | None = None
+        """Why the file as it is now is not in force; None if it is."""
+        self._in_force = NOTHING
+        """The content of which the rulebook was made."""
+        self._judged: Content | OSError = NOTHING
+        """The content (or the failure to read it) that was dealt with last."""
+        self._seen: Content | OSError = NOTHING
+        """What the last look saw."""
+        if path is None:
+            self.rulebook = default_rulebook()
+            return
+        content = self._look()
+        if isinstance(content, OSError):
+            raise RulesError(_unreadable(path, content)) from content
+        self.rulebook = load_rulebook(content.rules, str(path), content.texts)
+        self._in_force = self._judged = self._seen = content
+
+    def refresh(self) -> Rulebook | None:
+        """The new rulebook if the file changed for the better; a wrong file is logged once.
+
+        To be called at regular intervals; a change takes two calls to be noticed.
+        """
+        if self.path is None:
+            return None
+        before, self._seen = self._seen, self._look()
+        if not _same(self._seen, before) or _same(self._seen, self._judged):
+            return None
+        self._judged = self._seen
+        if self._seen == self._in_force:
+            self.refusal = None
+            log.info("the rules file is again as in force", file=str(self.path))
+            return None
+        try:
+            return self._judge(self.path, self._seen)
+        except RulesError as error:
+            self.refusal = str(error)
+            log.error("changed rules refused, keeping the old ones", problems=self.refusal)
+            return None
+
+    def _judge(self, path: Path, content: Content | OSError) -> Rulebook:
+        if isinstance(content, OSError):
+            raise RulesError(_unreadable(path, content)) from content
+        rulebook = load_rulebook(content.rules, str(path), content.texts)
+        gone = removed(self.rulebook, rulebook)
+        if gone:
+            raise RulesError(
+                f"{path}:1: {', '.join(gone)}: gone, but subscribers may have it; put it back, or "
+                f"restart the workers with this file when nobody has it any more"
+            )
+        self.refusal = None
+        self.rulebook = rulebook
+        self._in_force = content
+        log.info("changed rules taken over", file=str(path), fingerprint=rulebook.fingerprint)
+        return rulebook
+
+    def _look(self) -> Content | OSError:
+        assert self.path is not None
+        try:
+            return read(self.path)
+        except OSError as error:
+            return error
+
+
+def _same(one: Content | OSError, other: Content | OSError) -> bool:
+    if isinstance(one, OSError) and isinstance(other, OSError):
+        return one.errno == other.errno
+    return one == other
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path}:1: cannot be read: {error.strerror or error}"

@@ -1,0 +1,124 @@
+"""A worker in memory: records in, outputs out, time moved by the records alone.
+
+It is the worker's own processor over the worker's own rows under ``--clock event``; only Kafka is
+missing. Nothing is read or written elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from streamproc.core.instants import LAST_MS
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import HELD, Account
+from streamproc.engine.partition import Outbox
+from streamproc.engine.rows import Rows
+from streamproc.worker.applying import apply_records, let_time_pass
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import Native, Topics
+
+TOPICS = Topics((), "reminders", "audit", "rejects", "orders", "policy")
+"""Outputs are told apart by these names."""
+
+Emit = Callable[[str, bytes | None, bytes], None]
+"""Topic (of :data:`TOPICS`), key and value of an output record."""
+
+
+class InputRecord(NamedTuple):
+    """A record of an input topic, with the attributes of a consumed one; ``timestamp`` in ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class VirtualWorker:
+    """Owns every partition that records come from; outputs go to ``emit`` in order."""
+
+    def __init__(self, rules: Rulebook, emit: Emit, native: Native = "auto") -> None:
+        self._processor = QuotaProcessor(rules, TOPICS, "event", native)
+        self._outbox = _Outlet(emit)
+        self._rows: dict[int, Rows[Account]] = {}
+        self._clocks: dict[int, int] = {}
+
+    @property
+    def subscribers(self) -> int:
+        """How many have a state."""
+        return sum(len(rows) for rows in self._rows.values())
+
+    @property
+    def has_contracts(self) -> bool:
+        """Whether the activation of anybody was applied."""
+        for rows in self._rows.values():
+            rows.take_changes()
+            for key in rows.stored:
+                account = rows.get(key)
+                if account is not None and account.status != HELD:
+                    return True
+        return False
+
+    def apply(self, records: Iterable[InputRecord]) -> None:
+        """Apply records, those of one partition in order of their offsets, and what falls due."""
+        for (topic, partition), found in groupby(records, key=attrgetter("topic", "partition")):
+            rows = self._rows_of(partition)
+            self._clocks[partition] = apply_records(
+                self._processor,
+                topic,
+                partition,
+                list(found),
+                rows,
+                self._outbox,
+                self._clocks.get(partition, 0),
+            )
+            let_time_pass(self._processor, rows, self._outbox, self._clocks[partition])
+
+    def reach(self, partition: int, now_ms: int) -> None:
+        """Let time pass in a partition, as another subscriber's record would; never backwards."""
+        if now_ms >= LAST_MS:
+            return
+        clock_ms = max(self._clocks.get(partition, 0), now_ms)
+        self._clocks[partition] = clock_ms
+        let_time_pass(self._processor, self._rows_of(partition), self._outbox, clock_ms)
+
+    def next_due_ms(self, partition: int) -> int:
+        """Nothing of a partition is due earlier."""
+        rows = self._rows_of(partition)
+        rows.take_changes()
+        return rows.next_due_ms
+
+    def finish(self, advance_ms: int = 0) -> None:
+        """Let time pass everywhere to the latest clock, and so much more."""
+        until_ms = max(self._clocks.values(), default=0) + advance_ms
+        for partition in self._rows:
+            self.reach(partition, until_ms)
+
+    def account(self, partition: int, key: bytes) -> Account | None:
+        """A copy of a subscriber's state; None if nothing is known."""
+        rows = self._rows_of(partition)
+        rows.take_changes()
+        return rows.get(key)
+
+    def _rows_of(self, partition: int) -> Rows[Account]:
+        rows = self._rows.get(partition)
+        if rows is None:
+            rows = self._processor.new_rows()
+            self._rows[partition] = rows
+        return rows
+
+
+class _Outlet(Outbox):
+    """Hands outputs on at once."""
+
+    def __init__(self, emit: Emit) -> None:
+        super().__init__()
+        self._emit = emit
+
+    def put(self, topic: str, key: bytes | None, value: bytes) -> None:
+        self._emit(topic, key, value)
