@@ -3,7 +3,8 @@
 ``python -m perf.million`` makes its own broker (Java 17+ and Maven, or Docker), writes a seeded
 month of usage as billing systems send it, runs a worker over it that is killed at random points,
 and compares everything a ``read_committed`` consumer sees with two independent computations: the
-naive oracle (``streamproc.lab.oracle``), and the core applied to the log in this process, byte by byte.
+naive oracle (``streamproc.lab.oracle``), and the core applied to the log in this process, byte by
+byte.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line: composition root of workers, edges and tools, one module per command."""
+"""The command line: composition root of workers, dispatchers and tools, one module per command."""
 
 from __future__ import annotations
 

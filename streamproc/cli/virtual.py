@@ -1,4 +1,4 @@
-"""Recorded records for the worker in memory: where ``edges`` and ``app`` meet."""
+"""Recorded records for the worker in memory: where ``kafka.recording`` and ``worker`` meet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole record batches through kafka-python: for replay, workload and files."""
+"""Kafka beside the engine: whole record batches through kafka-python, and recordings of them."""
 
 from streamproc.kafka.errors import BackpressureError, DeliveryError, FencedError, TopicError
 from streamproc.kafka.producer import BulkProducer

@@ -169,6 +169,7 @@ def test_no_private_name_is_reached_into_unlisted() -> None:
         own |= {one.name for one in tree if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
         private = [one for one in attributes if re.fullmatch("_[a-z][a-z_]*", one.attr)]
         reached = {one.attr for one in private if not (_is_self(one) and one.attr in own)}
+        reached -= {"_exit"}  # os._exit is documented: of the standard library, and no secret
         is_listed = path.parts[:2] == ("engine", "faust") or path.stem == "transaction"
         listed = {name for name, _ in REACHED.get(path.stem, [])} if is_listed else set()
         assert reached <= listed, path

@@ -14,12 +14,12 @@ from streamproc.core.alerts.audience import of_own_number
 from streamproc.core.alerts.message import Message, Speaker
 from streamproc.core.alerts.records import NOTICES
 from streamproc.core.instants import DAY_MINUTES, NEVER_MS
-from streamproc.core.notices.due import before_charge_ms
 from streamproc.core.rules.notices import Notice
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.scope import ORDINARY_RATING_GROUP
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.schedule.notice_times import before_charge_ms
 from streamproc.core.state.account import PLAN_KINDS, Account, Subscription
 from streamproc.core.state.effects import Cause, Effect
 from streamproc.core.state.gate import Mark

@@ -10,6 +10,7 @@ from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.instants import from_ms
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.rules.sending import Spoken
+from streamproc.core.schedule.cycle_end import ending_with_cycle
 from streamproc.core.schedule.occurrences import CYCLE_PARTS
 from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import ALLOWANCE, PLAN_KINDS, Account, Bucket
@@ -19,7 +20,7 @@ from streamproc.core.texts.reminding import remind
 from streamproc.core.usage.closed_cycles import own_buckets
 from streamproc.core.usage.home_data import home_data_of
 from streamproc.core.usage.periods import note_told, of_one_period
-from streamproc.core.usage.rollover import ending_with_cycle, lost_with_cycle
+from streamproc.core.usage.rollover import lost_with_cycle
 
 CLOSED_CYCLE = "closed_cycle"
 """Id and kind of the figures of a cycle that is over; what it left has expired."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from streamproc.core.instants import from_ms
-from streamproc.core.notices.due import advice_ms, before_charge_ms
 from streamproc.core.notices.services import Told, time_out
 from streamproc.core.rules.notices import Notice
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.schedule.notice_times import advice_ms, before_charge_ms
 from streamproc.core.state.account import (
     Account,
     Subscription,

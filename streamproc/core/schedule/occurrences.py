@@ -22,11 +22,11 @@ from streamproc.core.schedule.calendar import (
     local_instant_ms,
     month_after,
 )
+from streamproc.core.schedule.cycle_end import ending_with_cycle
 from streamproc.core.schedule.recurrence import Recurrence, local_times, recurrence_of
 from streamproc.core.schedule.spread import sent_ms
 from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, Move
-from streamproc.core.usage.rollover import ending_with_cycle
 
 CYCLE_PARTS = ("cycle_start", "cycle_middle", "cycle_end")
 MANY_BUCKETS = ("before_expiry", "expiry")

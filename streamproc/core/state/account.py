@@ -321,7 +321,7 @@ class Account(Struct, array_like=True, gc=False):
     extra: Extra | None = None
     period_bases: dict[str, int] = {}
     """By rule whose texts tell of usage since its last message, and by recipient where that differs
-    (``quota/periods.py``): ``charged_bytes`` as of then."""
+    (``core/usage/periods.py``): ``charged_bytes`` as of then."""
 
     @property
     def quota(self) -> QuotaState | None:

@@ -1,4 +1,4 @@
-"""What an account remembers of its messages; parts of ``model.Extra``."""
+"""What an account remembers of its messages; parts of ``account.Extra``."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from streamproc.core.alerts.checks import next_check_ms
 from streamproc.core.alerts.gate import next_release_ms
 from streamproc.core.instants import NEVER_MS, to_ms
-from streamproc.core.notices.due import advice_ms
-from streamproc.core.notices.due import soonest_ms as notices_due_ms
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import known_zone
 from streamproc.core.schedule.choices import timed_rules_of
+from streamproc.core.schedule.notice_times import advice_ms
+from streamproc.core.schedule.notice_times import soonest_ms as notices_due_ms
 from streamproc.core.schedule.occurrences import next_of, soonest_ms
 from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import ACTIVE, HELD, Account, Held

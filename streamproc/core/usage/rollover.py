@@ -6,20 +6,12 @@ from msgspec.structs import replace
 
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import cycle_of, known_zone
+from streamproc.core.schedule.cycle_end import ending_with_cycle
 from streamproc.core.state.account import ALLOWANCE, ROLLOVER, Account, Bucket
 
 
-def ending_with_cycle(account: Account, rule: TimedRule) -> list[Bucket]:
-    """The buckets that a rule is about and that end when the cycle does, in their order."""
-    return [
-        bucket
-        for bucket in account.buckets
-        if bucket.expires_ms == account.cycle_end_ms and rule.is_about(bucket.kind, bucket.source)
-    ]
-
-
 def lost_with_cycle(account: Account, rule: TimedRule, rules: Rulebook) -> list[Bucket]:
-    """The same, as if what will roll over had done so: what remains is what will be lost."""
+    """Those buckets as if the rest that rolls over had left: what remains in them will be lost."""
     plan = rules.plans.get(account.plan)
     rollovers = {one.id: one.rollover for one in plan.allowances} if plan else {}
     found = []

@@ -19,7 +19,7 @@ PLAN_KINDS = ("allowance", UNLIMITED)
 
 @dataclass
 class Snapshot:
-    """An account as of ``at_ms``; buckets are dicts as ``streamproc.lab.oracle.buckets`` has them."""
+    """An account as of ``at_ms``; buckets are dicts as the oracle has them (``buckets``)."""
 
     at_ms: int
     rules: Rulebook
