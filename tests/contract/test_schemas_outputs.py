@@ -129,7 +129,7 @@ def _calls(*functions: str) -> set[str]:
 def _all_calls() -> list[ast.Call]:
     return [
         node
-        for package in ("core", "contracts", "app")
+        for package in ("core", "contracts", "worker")
         for path in (ROOT / "streamproc" / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
