@@ -40,9 +40,9 @@ def test_the_price_is_told_with_the_first_byte_that_costs_and_after_each_top_up(
 2026-01-04 11:00  use 100 MB
                   (superseded low-balance 80)
                   (superseded low-balance 90)
+                  (merged low-balance 100)
                   data-costs: Your general data is used up (Jan 4, 11:00). More of it costs ¥0.29
                     per MB.
-                  low-balance: Data alert: all of your extra data is used up (Jan 4, 11:00).
 2026-01-04 12:00  use 5 MB
 """
     )
@@ -130,9 +130,9 @@ def test_a_pack_for_abroad_is_no_data_at_home() -> None:
                   (superseded low-balance 80)
                   (superseded last-bytes 100000000)
                   (superseded low-balance 90)
-                  data-costs: Общий трафик израсходован (02.01, 10:00). Дальше плата — 0,29 ¥ за МБ.
+                  (merged low-balance 100)
                   (merged last-bytes 10000000)
-                  low-balance: Пакет Лайт: израсходован полностью (02.01, 10:00).
+                  data-costs: Общий трафик израсходован (02.01, 10:00). Дальше плата — 0,29 ¥ за МБ.
 2026-01-02 11:00  use 450 MB in eu
                   (superseded low-balance 50)
                   (superseded low-balance 80)

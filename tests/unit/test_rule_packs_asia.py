@@ -106,8 +106,8 @@ def test_australia_50_85_and_100_percent_of_plans_with_excess_charges() -> None:
 2026-03-01 10:00  opt-out usage
 2026-03-05 10:00  use 11 GB
                   (superseded approaching 50)
-                  (opted_out used-up 0)
                   (opted_out data-costs)
+                  (opted_out used-up 0)
                   (opted_out approaching 85)
 2026-04-01 10:00  opt-in usage
 2026-04-02 10:00  plan hard-cap-5gb

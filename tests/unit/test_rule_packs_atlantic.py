@@ -143,9 +143,8 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                     $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-02-10 10:00  use 6 GB
                   (superseded approaching 75)
+                  (merged exceeding 0)
                   (merged approaching 90)
-                  exceeding: You've used all the data of your plan (Feb 10, 10:00 AM). Once no data
-                    is left, more costs $15.00 per GB. Free alert. Reply STOP USAGE to end.
                   data-costs: Your domestic data is used up (Feb 10, 10:00 AM). More of it costs
                     $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-02-11 09:00  sms STOP usage
@@ -153,8 +152,8 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                     alerts.
 2026-03-10 10:00  use 6 GB
                   (superseded approaching 75)
-                  (opted_out exceeding 0)
                   (opted_out data-costs)
+                  (opted_out exceeding 0)
                   (opted_out approaching 90)
 2026-03-20 08:00  arrive mexico
                   abroad: Welcome to Mexico. Without a travel pack data costs $2.00 per MB; to avoid

@@ -269,7 +269,6 @@ def test_that_nothing_is_left_is_also_about_every_bucket_that_is_used_up() -> No
 @pytest.mark.parametrize(
     "rule",
     [
-        "kind: overage_started",
         "kind: spend_amount, thresholds: [1]",
         "kind: velocity, thresholds: [100], window_seconds: 3600",
     ],
@@ -284,6 +283,70 @@ def test_what_is_about_the_account_swallows_no_buckets_message(rule: str) -> Non
         "all: all",
         "low: 100% of data, 1000 of 1000",
     ]
+
+
+def price_and_levels(urgency: str, head: str = HEAD) -> Line:
+    return line(
+        rules("id: low, kind: usage_percent, thresholds: [100], group: g, mandatory: true")
+        + f"  - {{id: price, kind: overage_started, group: g, {urgency}, category: c,"
+        " texts: {en: 'used up, {price} a unit'}}\n",
+        head,
+    )
+
+
+def test_the_price_of_what_comes_next_says_of_each_bucket_that_it_is_used_up() -> None:
+    one = price_and_levels("mandatory: true, severity: warning")
+    one.top_up(at=1, pack="day")
+    effects = one.use(1300, at=1.1)
+    assert told(effects) == ["price: used up, €0.10 a unit"]
+    assert dropped(effects) == [("merged", "day#1", 100, ""), ("merged", "data", 100, "")]
+
+
+@pytest.mark.parametrize(
+    "urgency", ["mandatory: true, priority: 50", "mandatory: false, severity: critical"]
+)
+def test_a_price_that_is_not_the_more_urgent_message_is_told_by_itself(urgency: str) -> None:
+    one = price_and_levels(urgency)
+    assert told(one.use(1100, at=1)) == [
+        "low: 100% of data, 1000 of 1000",
+        "price: used up, €0.10 a unit",
+    ]
+
+
+def test_a_price_at_home_says_nothing_of_data_for_something_else() -> None:
+    films = "{id: films, granted_bytes: 500, rating_groups: [20], priority: 40}"
+    head = HEAD.replace("granted_bytes: 1000}]", f"granted_bytes: 1000}}, {films}]", 1)
+    one = price_and_levels("mandatory: true, severity: warning", head)
+    assert told(one.use(1700, at=1, rating_group=20)) == [
+        "price: used up, €0.10 a unit",
+        "low: 100% of films, 500 of 500",
+    ]
+
+
+def test_a_price_that_follows_a_tariff_swallows_no_level() -> None:
+    head = HEAD.replace(
+        "overage_unit_bytes: 10\n",
+        "overage_unit_bytes: 10\n    tariffs: [{id: t, rating_groups: [20],"
+        " overage_price_minor: 1, overage_unit_bytes: 1}]\n",
+        1,
+    )
+    one = price_and_levels("mandatory: true, severity: warning, tariff: t", head)
+    assert told(one.use(1100, at=1, rating_group=20)) == [
+        "price: used up, €0.01 a unit",
+        "low: 100% of data, 1000 of 1000",
+    ]
+
+
+def test_a_level_that_waits_for_the_morning_is_told_with_the_price_at_night() -> None:
+    text = rules("id: low, kind: usage_percent, thresholds: [100], group: g")
+    text += (
+        "  - {id: price, kind: overage_started, group: g, severity: warning,"
+        " in_quiet_hours: send, category: c, texts: {en: used up}}\n"
+    )
+    one = line(text, NIGHT_HEAD)
+    assert told(one.use(1000, at=1 + 23 * HOUR)) == []
+    assert told(one.use(1, at=1 + 23.5 * HOUR)) == ["price: used up"]
+    assert told(one.reach(day(3))) == []
 
 
 def test_a_mandatory_message_is_not_merged_into_one_of_another_fact() -> None:

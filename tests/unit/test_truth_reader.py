@@ -124,6 +124,26 @@ def test_a_message_that_is_sent_twice_is_found() -> None:
     assert found(life, scene) == {"id"}
 
 
+def test_a_price_beside_what_it_says_itself_is_found() -> None:
+    life, scene = scene_of_usage(default_rulebook(), 600 * MB, locale="en")
+    (message,) = scene.messages
+    assert message.kind == "overage_started"
+    level = next(one for one in life.player.rules.usage_rules if one.id == "low-balance")
+    scene.messages = [
+        message,
+        replace(message, id="f" * 32, rule=level.id, kind=level.kind, buckets=message.buckets[:1]),
+    ]
+    assert "twice" in found(life, scene)
+
+
+def test_a_price_that_only_a_level_stands_for_is_found() -> None:
+    life, scene = scene_of_usage(default_rulebook(), 600 * MB, locale="en")
+    (message,) = scene.messages
+    level = next(one for one in life.player.rules.usage_rules if one.id == "low-balance")
+    scene.messages = [replace(message, rule=level.id, kind=level.kind, buckets=message.buckets[:1])]
+    assert "lost" in found(life, scene)
+
+
 def test_packaged_words_that_are_not_so_are_found() -> None:
     life, scene = scene_of_usage(default_rulebook(), 450 * MB, locale="en")
     assert scene.messages

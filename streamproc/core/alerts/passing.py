@@ -142,7 +142,7 @@ class Pass:
         return earliest(self.account, to, rule, since_ms, self.wall_ms, self.rules, cool_ms)
 
     def _is_near(self, one: Entry, other: Entry) -> bool:
-        return are_told_together(one, other, self.account)
+        return are_told_together(one, other, self.account, self.rules)
 
     def _waiting_near(self, to: str, free: Entry) -> list[Entry]:
         """What waits for later and is about the same thing: it goes along, if it is true."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from streamproc.core.alerts.message import Entry
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import urgency
+from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
 
 _FAMILIES: Final = {
@@ -30,12 +34,12 @@ def is_same_telling(one: Entry, other: Entry) -> bool:
     )
 
 
-def are_told_together(one: Entry, other: Entry, account: Account) -> bool:
+def are_told_together(one: Entry, other: Entry, account: Account, rules: Rulebook) -> bool:
     """Whether one of two messages to the same recipient is enough; the more urgent one, that is.
 
     A group merges what is about the same bucket, or both about the whole account. That nothing is
-    left in any bucket is also about each that is used up. What regulation demands is not merged
-    into something that tells another fact.
+    left in any bucket is also about each that is used up, and so is the price of what comes next.
+    What regulation demands is not merged into something that tells another fact.
     """
     if is_same_telling(one, other):
         return True
@@ -44,6 +48,8 @@ def are_told_together(one: Entry, other: Entry, account: Account) -> bool:
         return False
     if one.speaker.is_alone or other.speaker.is_alone:
         return False
+    if _tells_price_of(one, other, account, rules) or _tells_price_of(other, one, account, rules):
+        return True
     if one.rule.mandatory and other.rule.mandatory and _family(one) != _family(other):
         return False
     if one.bucket == other.bucket:
@@ -57,6 +63,28 @@ def _family(entry: Entry) -> str:
 
 def _includes(whole: Entry, part: Entry, account: Account) -> bool:
     """Whether the one says that nothing is left, and the other is about a bucket used up."""
-    return whole.rule.kind == "zero_balance" and any(
-        bucket.id == part.bucket and not bucket.remaining_bytes for bucket in account.buckets
+    return whole.rule.kind == "zero_balance" and _is_used_up(part, account)
+
+
+def _tells_price_of(price: Entry, part: Entry, account: Account, rules: Rulebook) -> bool:
+    """Whether the one says that home data is used up and what more costs, and the other is about
+    home data used up.
+
+    The price is in no other message, so it must be the one that is said: the more urgent one.
+    """
+    rule = price.rule
+    return (
+        isinstance(rule, WatchRule)
+        and rule.kind == "overage_started"
+        and not rule.tariff
+        and urgency(rule) < urgency(part.rule)
+        and _is_used_up(part, account, rules.not_home_data)
+    )
+
+
+def _is_used_up(part: Entry, account: Account, but_of: Container[str] = ()) -> bool:
+    """Whether nothing is left of the bucket that a message is about; ``but_of`` are sources."""
+    return any(
+        bucket.id == part.bucket and not bucket.remaining_bytes and bucket.source not in but_of
+        for bucket in account.buckets
     )

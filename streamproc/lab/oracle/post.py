@@ -11,7 +11,7 @@ from datetime import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.lab.oracle.buckets import COUNTING_DOWN, remaining
+from streamproc.lab.oracle.buckets import COUNTING_DOWN, is_home_data, remaining
 from streamproc.lab.oracle.nights import end_of_night
 from streamproc.lab.oracle.speaking import (
     OF_ACCOUNT,
@@ -416,6 +416,8 @@ class _Desk:
             return False
         if is_notice(one.rule, self.rules) or is_notice(other.rule, self.rules):
             return False
+        if self._has_price_of(one, other) or self._has_price_of(other, one):
+            return True
         if first.mandatory and second.mandatory and fact_of(first) != fact_of(second):
             return False
         if one.reason.about == other.reason.about:
@@ -424,6 +426,17 @@ class _Desk:
         return (first.kind == "zero_balance" and other.reason.about in used_up) or (
             second.kind == "zero_balance" and one.reason.about in used_up
         )
+
+    def _has_price_of(self, dear: Letter, empty: Letter) -> bool:
+        """Whether the first says of a bucket for ordinary usage what the second says, and a price
+        besides; then it is the one to be read."""
+        rule, buckets = rule_called(dear.rule, self.rules), self.post.contract.live()
+        if rule.kind != "overage_started" or rule.tariff:
+            return False
+        if urgency_of(dear.rule, self.rules) >= urgency_of(empty.rule, self.rules):
+            return False
+        spent = [one for one in buckets if not remaining(one) and is_home_data(one, self.rules)]
+        return empty.reason.about in [one["id"] for one in spent]
 
 
 def fact_of(rule: Any) -> str:

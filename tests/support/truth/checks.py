@@ -20,6 +20,7 @@ from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.claims import claims_of
 from tests.support.truth.debts import Debts
 from tests.support.truth.figures import OF_BUCKET, OF_END, SCRIPTS, Facts
+from tests.support.truth.pairs import needless
 from tests.support.truth.periods import Periods
 from tests.support.truth.play import Player, Scene
 from tests.support.truth.reading import Shown, Taken, Unreadable
@@ -92,6 +93,10 @@ class Reader:
             said = str((scene.event or {}).get("text"))
             found = Finding("keyword", "command_reply", said, "it is one", where=self.where)
             self.findings.append(found)
+        for one, other in needless(scene, self.rules):
+            self.findings.append(
+                Finding("twice", other.kind, other.text, one.text, where=self.where)
+            )
         for message in scene.messages:
             self.messages += 1
             self.periods.reach(ahead, to_ms(message.as_of), event_ms)

@@ -21,6 +21,7 @@ from streamproc.lab.oracle.buckets import (
     remaining,
 )
 from tests.support.truth.account import UNLIMITED, Snapshot
+from tests.support.truth.figures import OF_BUCKET
 from tests.support.truth.lives import DAY
 from tests.support.truth.play import Scene
 from tests.support.truth.shown import local_clock
@@ -32,6 +33,8 @@ ENDING = (
     *("usage.refunded", "account.member_left", "account.member_joined"),
 )
 """Events after which what was reached may be another thing: debts of before are let off."""
+OF_MONEY = ("overage_started", "spend_amount", "spend_percent")
+"""The price is in their messages alone."""
 
 
 @dataclass
@@ -200,10 +203,9 @@ class Debts:
 
     def _pay(self, message: Reminder) -> None:
         said = self.rules.rules_by_id.get(message.rule)
-        said_group = "" if said is None else said.policy.group
         for rule in self.rules.watch_rules if said is not None else ():
-            # What was merged into a message of its group is told by that.
-            if rule.id == message.rule or (said_group and rule.policy.group == said_group):
+            is_paid = said is not None and _is_of_group(said, rule) and said.kind in OF_MONEY
+            if rule.id == message.rule or is_paid:
                 self.told_cost_ms[rule.id] = to_ms(message.as_of)
         self.open = [one for one in self.open if not self._pays(message, one)]
 
@@ -211,18 +213,27 @@ class Debts:
         rule = self.rules.rules_by_id.get(message.rule)
         if rule is None or to_ms(message.as_of) < debt.since_ms:
             return False
-        group = debt.rule.policy.group
-        if rule.id != debt.rule.id and not (group and rule.policy.group == group):
+        if rule.id != debt.rule.id and not _is_of_group(rule, debt.rule):
             return False
+        if debt.rule.kind == "overage_started":
+            return rule.kind in OF_MONEY
         if not debt.about:
             return True
-        if debt.about not in [one.id for one in message.buckets]:
+        left = {one.id: one.remaining_bytes for one in message.buckets}
+        if debt.about not in left:
             return False
+        if rule.kind not in OF_BUCKET:  # it speaks of all: that they are used up
+            return not left[debt.about] and rule.kind in ("zero_balance", "overage_started")
         if rule.id != debt.rule.id or message.threshold is None:
             return True
         told = message.threshold.value
         is_down = debt.rule.kind.startswith("remaining")
         return told <= debt.value if is_down else told >= debt.value
+
+
+def _is_of_group(said: Any, rule: Any) -> bool:
+    """Whether what a rule has to say may have been merged into what another one said."""
+    return bool(rule.policy.group) and said.policy.group == rule.policy.group
 
 
 def has_something(state: Snapshot) -> bool:
