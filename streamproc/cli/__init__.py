@@ -9,6 +9,7 @@ from streamproc.cli.dead_letters import dead_letters
 from streamproc.cli.demo import demo
 from streamproc.cli.dispatch import dispatch
 from streamproc.cli.explain import explain
+from streamproc.cli.failing import Commands
 from streamproc.cli.play import play
 from streamproc.cli.replay import replay
 from streamproc.cli.retract import retract
@@ -21,7 +22,10 @@ from streamproc.cli.worker import worker
 from streamproc.cli.workload import workload
 
 
-@click.group(context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True})
+@click.group(
+    cls=Commands,
+    context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True},
+)
 @click.version_option(__version__)
 def main() -> None:
     """Exact quota tables and timely usage reminders on Kafka and Faust."""

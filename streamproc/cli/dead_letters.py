@@ -88,7 +88,6 @@ def list_letters(settings: DispatchSettings, reason: str | None) -> None:
 def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
     """All that is known of the dead letter at PLACE (as list shows it)."""
     from streamproc.dispatch.dead_letters import reminder_of
-    from streamproc.dispatch.topics import DispatchError
 
     (found,) = _chosen(settings, (place,))
     shown: dict[str, Any] = {
@@ -97,10 +96,7 @@ def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
         **msgspec.to_builtins(found.letter),
     }
     if reveal:
-        try:
-            shown["reminder_record"] = msgspec.to_builtins(reminder_of(settings, found))
-        except DispatchError as error:
-            raise click.ClickException(str(error)) from error
+        shown["reminder_record"] = msgspec.to_builtins(reminder_of(settings, found))
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
@@ -119,29 +115,21 @@ def resend(
 ) -> None:
     """Send dead letters again, each at most once, however often this is run."""
     from streamproc.dispatch.dead_letters import resend as send_again
-    from streamproc.dispatch.topics import DispatchError
 
     if bool(places) == everything:
         raise click.UsageError("give the places of dead letters (see list), or --all")
     if valid_for is not None and valid_for <= 0:
         raise click.UsageError("--valid-for must be longer than nothing")
     chosen = _find(settings, reason) if everything else _chosen(settings, places)
-    try:
-        count = send_again(settings, chosen, time.time_ns() // 1_000_000, valid_for)
-    except DispatchError as error:
-        raise click.ClickException(str(error)) from error
+    count = send_again(settings, chosen, time.time_ns() // 1_000_000, valid_for)
     left = len(chosen) - count
     click.echo(f"{count} sent again" + (f", {left} had been already" if left else ""))
 
 
 def _find(settings: DispatchSettings, reason: str | None) -> list[Found]:
     from streamproc.dispatch.dead_letters import find
-    from streamproc.dispatch.topics import DispatchError
 
-    try:
-        return find(settings, reason)
-    except DispatchError as error:
-        raise click.ClickException(str(error)) from error
+    return find(settings, reason)
 
 
 def _chosen(settings: DispatchSettings, places: tuple[str, ...]) -> list[Found]:

@@ -102,19 +102,14 @@ def dispatch(
       streamproc dispatch --broker localhost:9092 --gateways gateways.yaml
       streamproc dispatch --broker localhost:9092 --stats
     """
-    from streamproc.dispatch.config import GatewaysError
     from streamproc.dispatch.main import run_dispatcher, show_statistics
     from streamproc.dispatch.settings import DispatchSettings, Topics
-    from streamproc.dispatch.topics import DispatchError
 
     configure(log_level, log_format)
     names = ("reminders", "resends", "journal", "receipts", "dead_letters", "reports")
     topics = Topics(**{name: options.pop(name) for name in names})
     settings = DispatchSettings(broker, topics, honour_expiry=not ignore_expiry, **options)
-    try:
-        if stats:
-            show_statistics(settings, click.echo)
-        else:
-            run_dispatcher(settings, gateways)
-    except (GatewaysError, DispatchError) as error:
-        raise click.ClickException(str(error)) from error
+    if stats:
+        show_statistics(settings, click.echo)
+    else:
+        run_dispatcher(settings, gateways)

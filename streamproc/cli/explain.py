@@ -104,14 +104,7 @@ def explain(
 def _gathered(
     subscriber: str, files: tuple[Path, ...], broker: str | None, options: dict[str, Any]
 ) -> Found:
-    from streamproc.kafka import TopicError
-    from streamproc.kafka.recording import BadRecordingError
-    from streamproc.tools.explain.gathering import (
-        Found,
-        from_files,
-        from_topic,
-        from_unkeyed_topic,
-    )
+    from streamproc.tools.explain.gathering import Found, from_files, from_topic, from_unkeyed_topic
 
     if broker is None and not files:
         raise click.UsageError("give --broker HOST:PORT or --from FILE")
@@ -120,17 +113,14 @@ def _gathered(
     if options["recompute"] and not (options["input_topic"] or files):
         raise click.UsageError("--recompute needs the events: --input TOPIC or --from FILE")
     found = Found(subscriber)
-    try:
-        from_files(found, files)
-        if broker is not None:
-            for topic in (options["audit"], options["reminders"], options["input_topic"]):
-                if topic:
-                    from_topic(found, broker, topic)
-            for topic in (options["rejects"], options["receipts"]):
-                if topic:
-                    from_unkeyed_topic(found, broker, topic)
-    except (TopicError, BadRecordingError) as error:
-        raise click.ClickException(str(error)) from error
+    from_files(found, files)
+    if broker is not None:
+        for topic in (options["audit"], options["reminders"], options["input_topic"]):
+            if topic:
+                from_topic(found, broker, topic)
+        for topic in (options["rejects"], options["receipts"]):
+            if topic:
+                from_unkeyed_topic(found, broker, topic)
     return found
 
 

@@ -114,12 +114,9 @@ def play(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 def _check_pictures() -> None:
-    from streamproc.tools.pictures import NoMatplotlibError, check
+    from streamproc.tools.pictures import check
 
-    try:
-        check()
-    except NoMatplotlibError as error:
-        raise click.ClickException(str(error)) from error
+    check()
 
 
 def _paths(files: tuple[str, ...]) -> tuple[Path | None, Path]:
@@ -148,14 +145,10 @@ def _has(name: str, suffixes: frozenset[str]) -> bool:
 
 
 def _events(path: Path, locale: str | None) -> EventsFile:
-    from streamproc.producing.readers.forms import NoEventsError
-    from streamproc.producing.readers.records import UnreadableFileError
     from streamproc.tools.play.reading import in_locale, read_events
 
     try:
         file = read_events(path)
-    except (NoEventsError, UnreadableFileError) as error:
-        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror or error}") from error
     if locale is None:

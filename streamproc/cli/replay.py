@@ -146,10 +146,6 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
     """
     from kafka.errors import KafkaError
 
-    from streamproc.kafka import DeliveryError, FencedError, TopicError
-    from streamproc.kafka.recording import BadRecordingError
-    from streamproc.tools.replay.replayer import WrongSourceError
-
     try:
         if options["record"] is not None:
             code = record_topics(sources, options)
@@ -157,9 +153,7 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
             code = _replay(sources, options)
     except FileNotFoundError as error:
         raise click.ClickException(f"there is no file {error.filename}") from error
-    except (
-        TopicError, DeliveryError, FencedError, BadRecordingError, WrongSourceError, KafkaError
-    ) as error:  # fmt: skip
+    except KafkaError as error:
         raise click.ClickException(str(error)) from error
     raise SystemExit(code)
 

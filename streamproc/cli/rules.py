@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamproc.errors import StreamprocError
+
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
 
 
-class WrongRules(click.ClickException):
+class WrongRules(StreamprocError, click.ClickException):
     """Problems as FILE:LINE: field: problem, each on a line of its own for editors and CI."""
 
     def show(self, file: Any = None) -> None:
@@ -109,22 +111,14 @@ def _warnings(file: Path) -> list[str]:
 @click.argument("name", required=False)
 def pack(name: str | None) -> None:
     """Print the rule pack NAME, to be copied and changed; without NAME, which packs there are."""
-    from streamproc.contracts.rules_file.packs import (
-        NoSuchPackError,
-        pack_names,
-        pack_path,
-        pack_summary,
-    )
+    from streamproc.contracts.rules_file.packs import pack_names, pack_path, pack_summary
 
     if name is None:
         width = max(map(len, pack_names()))
         for one in pack_names():
             click.echo(f"{one:{width}}  {pack_summary(one)}")
         return
-    try:
-        click.echo(pack_path(name).read_text(encoding="utf-8"), nl=False)
-    except NoSuchPackError as error:
-        raise click.ClickException(str(error)) from error
+    click.echo(pack_path(name).read_text(encoding="utf-8"), nl=False)
 
 
 def _count(number: int, noun: str) -> str:

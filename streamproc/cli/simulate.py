@@ -14,6 +14,7 @@ from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.simulate_input import SimulatedInput
 from streamproc.cli.virtual import chunks, input_records
+from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from streamproc.worker.virtual import VirtualWorker
 
 
-class NothingComparedError(ValueError):
+class NothingComparedError(StreamprocError, ValueError):
     """No subscriber is known in a run: equal or not, the result says nothing."""
 
 
@@ -89,11 +90,8 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
         --price 0.045 --picture difference.png
     """
     from streamproc.contracts.rules_file.load import removed
-    from streamproc.kafka import TopicError
-    from streamproc.kafka.recording import BadRecordingError
-    from streamproc.tools.pictures import NoMatplotlibError, check
+    from streamproc.tools.pictures import check
     from streamproc.tools.simulation.picture import draw
-    from streamproc.worker.native_bridge.loading import NativeMissingError
 
     books = (read_rules(present), read_rules(rules))
     try:
@@ -103,14 +101,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
         report, told = _simulate(books, source, options)
         if options["picture"] is not None:
             draw(report, options["picture"])
-    except (
-        NativeMissingError,
-        TopicError,
-        BadRecordingError,
-        NoMatplotlibError,
-        ValueError,
-        OSError,
-    ) as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     source.tell_bad()
     gone = removed(*books)

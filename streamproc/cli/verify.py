@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
@@ -60,17 +61,13 @@ def verify(
 
     rulebook = read_rules(rules)
     settings = WorkerSettings(topics=Topics(tuple(inputs)), **options)
-    try:
-        reports = asyncio.run(_verify(settings, rulebook, only, show, quiet))
-    except VerifyError as error:
-        failure = click.ClickException(str(error))
-        failure.exit_code = NOT_VERIFIED
-        raise failure from error
-    sys.exit(_conclude(reports))
+    sys.exit(_conclude(asyncio.run(_verify(settings, rulebook, only, show, quiet))))
 
 
-class VerifyError(RuntimeError):
+class VerifyError(StreamprocError, click.ClickException):
     """The comparison could not be made; the message says why."""
+
+    exit_code = NOT_VERIFIED
 
 
 async def _verify(
@@ -78,11 +75,9 @@ async def _verify(
 ) -> list[PartitionReport]:
     from aiokafka.errors import KafkaError
 
-    from streamproc.core.state.account import NewerStateError
-    from streamproc.engine.changelog import ProgressError
     from streamproc.tools.verify.verify import verify_partition
-    from streamproc.worker.native_bridge.loading import NativeMissingError, is_native
-    from streamproc.worker.topics import TopicsError, changelog_partitions
+    from streamproc.worker.native_bridge.loading import is_native
+    from streamproc.worker.topics import changelog_partitions
 
     reports = []
     try:
@@ -99,9 +94,11 @@ async def _verify(
             progress.end()
             _tell(report, show)
             reports.append(report)
-    except (TopicsError, NativeMissingError) as error:
+    except VerifyError:
+        raise
+    except StreamprocError as error:
         raise VerifyError(str(error)) from error
-    except (KafkaError, OSError, TimeoutError, NewerStateError, ProgressError) as error:
+    except (KafkaError, OSError, TimeoutError) as error:
         raise VerifyError(f"{type(error).__name__}: {error}") from error
     return reports
 

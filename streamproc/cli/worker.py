@@ -82,15 +82,13 @@ def worker(
     **options: Any,
 ) -> None:
     """Run a worker until it is told to stop."""
-    from streamproc.contracts.rules_file.load import RulesError
     from streamproc.engine import crashpoints
     from streamproc.engine.faust.ending import BoundedWorker
     from streamproc.engine.housekeeping import relax_collector
     from streamproc.worker.app import create_app
-    from streamproc.worker.native_bridge.loading import NativeMissingError
     from streamproc.worker.rules import RulesFile
     from streamproc.worker.settings import Topics
-    from streamproc.worker.topics import TopicsError, prepare_topics
+    from streamproc.worker.topics import prepare_topics
 
     logging = configure(log_level, log_format)
     settings = WorkerSettings(
@@ -98,12 +96,9 @@ def worker(
         topics=Topics(tuple(inputs), reminders, audit, rejects, orders, policy),
         **options,
     )
-    try:
-        rules_file = RulesFile(rules)
-        partitions = asyncio.run(prepare_topics(settings))
-        app = create_app(settings, rules_file, partitions)
-    except (RulesError, TopicsError, NativeMissingError) as error:
-        raise click.ClickException(str(error)) from error
+    rules_file = RulesFile(rules)
+    partitions = asyncio.run(prepare_topics(settings))
+    app = create_app(settings, rules_file, partitions)
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
     runner = BoundedWorker(

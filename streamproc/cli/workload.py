@@ -91,7 +91,7 @@ def workload(
     """
     from datetime import UTC
 
-    from streamproc.kafka import BulkProducer, DeliveryError, TopicError
+    from streamproc.kafka import BulkProducer
     from streamproc.kafka.topics import topic_facts
     from streamproc.lab.workload import WorkloadSettings, clock_records, generate
     from streamproc.lab.workload_quota import quota_month
@@ -121,21 +121,18 @@ def workload(
     else:
         assert broker is not None
         place = f"{topic} at {broker}"
-        try:
-            facts = topic_facts(
-                broker, topic, create_partitions=partitions, replication_factor=replication_factor
-            )
-            clocks = clock_records(settings, facts.partitions if advance_clock else 0)
-            with BulkProducer(
-                broker,
-                topic,
-                partitions=facts.partitions,
-                batch_bytes=facts.batch_bytes,
-                compression=compression,
-            ) as producer:
-                written = _to_kafka(producer, records, clocks, rate)
-        except (TopicError, DeliveryError) as error:
-            raise click.ClickException(str(error)) from error
+        facts = topic_facts(
+            broker, topic, create_partitions=partitions, replication_factor=replication_factor
+        )
+        clocks = clock_records(settings, facts.partitions if advance_clock else 0)
+        with BulkProducer(
+            broker,
+            topic,
+            partitions=facts.partitions,
+            batch_bytes=facts.batch_bytes,
+            compression=compression,
+        ) as producer:
+            written = _to_kafka(producer, records, clocks, rate)
     seconds = time.monotonic() - began
     click.echo(f"{written:,} records to {place} in {seconds:.1f} s ({written / seconds:,.0f}/s)")
 

@@ -15,6 +15,7 @@ from streamproc.contracts.rules_file.read.faults import faults
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.core.state.events import Name
 from streamproc.dispatch.model import Policy
+from streamproc.errors import StreamprocError
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -34,7 +35,7 @@ Sender = Annotated[
 SystemId = Annotated[str, Meta(pattern=r"^[!-~]{0,15}\Z", description="up to 15 ASCII characters")]
 
 
-class GatewaysError(ValueError):
+class GatewaysError(StreamprocError, ValueError):
     """The gateways file is wrong; the message lists every problem as FILE:LINE: field: problem."""
 
 

@@ -15,13 +15,14 @@ from streamproc.dispatch.model import Message
 from streamproc.dispatch.partition_journal import BrokenError, FencedError, PartitionJournal
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import Tally
+from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
 
 COMMIT_RETRY_S = 0.5
 
 
-class OwnershipError(RuntimeError):
+class OwnershipError(StreamprocError):
     """The group says a partition is ours, and its journal says it is another's."""
 
 

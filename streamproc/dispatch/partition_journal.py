@@ -25,6 +25,7 @@ from streamproc.dispatch.journal import (
 from streamproc.dispatch.ledger import Batch
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
+from streamproc.errors import StreamprocError
 from streamproc.kafka.any_headers import open_any_consumer
 from streamproc.kafka.fencing import stay_fenced
 
@@ -34,7 +35,7 @@ TRANSACTION_TIMEOUT_MS = 20_000
 FENCED = (ProducerFencedError, InvalidProducerEpochError, OutOfOrderSequenceNumberError)
 
 
-class FencedError(RuntimeError):
+class FencedError(StreamprocError):
     """Another dispatcher has the partition now; nothing was written."""
 
 
@@ -161,5 +162,5 @@ class PartitionJournal:
             raise BrokenError(f"{cause}; then {error}") from error
 
 
-class BrokenError(RuntimeError):
+class BrokenError(StreamprocError):
     """The journal cannot be written any more by this process."""

@@ -9,12 +9,13 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streamproc.dispatch.settings import DispatchSettings
+from streamproc.errors import StreamprocError
 
 COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
 REPORTS_PARTITIONS = 1
 
 
-class DispatchError(RuntimeError):
+class DispatchError(StreamprocError):
     """The dispatcher cannot start; the message says what to do."""
 
 

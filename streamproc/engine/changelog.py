@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from streamproc.engine.faust.lean import FetchedBatch, by_batch, use_lean_records
 from streamproc.engine.rows import Rows
+from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,7 @@ class Progress(Struct, gc=False):
     """What the record before each position looked like (:func:`mark_of`), by input topic."""
 
 
-class ProgressError(RuntimeError):
+class ProgressError(StreamprocError):
     """The progress record does not fit the cluster; going on would lose or double input."""
 
 

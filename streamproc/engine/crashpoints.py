@@ -20,12 +20,14 @@ import threading
 from dataclasses import dataclass
 from signal import Signals
 
+from streamproc.errors import StreamprocError
+
 VARIABLE = "STREAMPROC_CRASH_AT"
 
 STEPS: dict[str, str] = {"commit": "1234567", "open": "abcde", "revoke": "123"}
 
 
-class CrashPlanError(ValueError):
+class CrashPlanError(StreamprocError, ValueError):
     """The plan names no place that exists."""
 
 

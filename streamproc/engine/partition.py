@@ -26,6 +26,7 @@ from streamproc.engine.chunk import Chunk
 from streamproc.engine.rows import RowCodec, Rows
 from streamproc.engine.settings import LaneSettings
 from streamproc.engine.transaction import PartitionWriter, Records
+from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ class Outbox:
         records.append((key, value))
 
 
-class PoisonError(RuntimeError):
+class PoisonError(StreamprocError):
     """The application failed at one record or at one row's due work; nothing else is affected.
 
     ``record`` is (topic, partition, offset), ``key`` a row's; one of them is None.

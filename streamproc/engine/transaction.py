@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerFenced
 
 from streamproc.engine import crashpoints
 from streamproc.engine.faust.advice import FORBIDDEN, ForbiddenError
+from streamproc.errors import StreamprocError
 
 Records = Iterable[tuple[bytes | None, bytes | None]]
 
@@ -33,7 +34,7 @@ TRANSACTION_TIMEOUT_MS = 60_000
 """Above the commit limit: the broker must not abort what this side still waits for."""
 
 
-class FencedError(RuntimeError):
+class FencedError(StreamprocError):
     """Another worker has opened this partition; it must not be touched here any more."""
 
 

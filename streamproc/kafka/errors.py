@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from streamproc.errors import StreamprocError
 
-class TopicError(RuntimeError):
+
+class TopicError(StreamprocError):
     """The broker cannot be reached, or the topic is not as needed; the message says what to do."""
 
 
@@ -11,7 +13,7 @@ class MissingTopicError(TopicError):
     """There is no such topic."""
 
 
-class DeliveryError(RuntimeError):
+class DeliveryError(StreamprocError):
     """Records that were handed over are not in the topic."""
 
 
@@ -19,5 +21,5 @@ class BackpressureError(DeliveryError):
     """The broker takes no more: the bounded buffer stayed full for the whole time allowed."""
 
 
-class FencedError(RuntimeError):
+class FencedError(StreamprocError):
     """Another run with the same id took over; this one must stop."""

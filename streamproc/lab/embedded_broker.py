@@ -7,7 +7,13 @@ from typing import Any, ClassVar, Self
 
 from confluent_kafka import KafkaException, Producer
 
+from streamproc.errors import StreamprocError
+
 START_LIMIT_S = 10.0
+
+
+class NoEmbeddedBrokerError(StreamprocError):
+    """The embedded broker did not answer within ``START_LIMIT_S``."""
 
 
 class EmbeddedBroker:
@@ -47,13 +53,13 @@ class EmbeddedBroker:
         self._cluster: Producer | None = None
 
     def __enter__(self) -> Self:
-        """Start the broker; raises RuntimeError if it does not answer in START_LIMIT_S seconds."""
+        """Start the broker; raises :class:`NoEmbeddedBrokerError`."""
         # log_level: without it the library writes a notice on standard error at each start.
         cluster = Producer({"test.mock.num.brokers": 1, "log_level": 4})
         try:
             brokers = cluster.list_topics(timeout=START_LIMIT_S).brokers
         except KafkaException as error:
-            raise RuntimeError(f"the embedded broker does not answer: {error}") from error
+            raise NoEmbeddedBrokerError(f"the embedded broker does not answer: {error}") from error
         (only,) = brokers.values()
         self.bootstrap = f"{only.host}:{only.port}"
         # The cluster belongs to this client and ends with it: it must not be collected.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamproc.core.state.events import SubscriberEvent
+from streamproc.errors import StreamprocError
 
 
 class Placed(NamedTuple):
@@ -17,7 +18,7 @@ class Placed(NamedTuple):
     offset: int
 
 
-class DeliveryFailedError(RuntimeError):
+class DeliveryFailedError(StreamprocError):
     """Events that are not in Kafka, and why: ``failures`` has them all."""
 
     def __init__(self, failures: Sequence[tuple[SubscriberEvent, BaseException]]) -> None:
@@ -31,7 +32,7 @@ class DeliveryFailedError(RuntimeError):
         )
 
 
-class NotAcceptedError(RuntimeError):
+class NotAcceptedError(StreamprocError):
     """The producer is full and stayed full: ``event`` was not taken; send it again later."""
 
     def __init__(self, event: SubscriberEvent, seconds: float) -> None:

@@ -11,11 +11,12 @@ from msgspec import UNSET
 
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_event
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent, UsageRecorded
+from streamproc.errors import StreamprocError
 
 Event = TypeVar("Event", bound=SubscriberEvent)
 
 
-class InvalidEventError(ValueError):
+class InvalidEventError(StreamprocError, ValueError):
     """An event that the worker would reject; ``field`` is where, None for the whole event."""
 
     def __init__(self, problem: str, field: str | None = None) -> None:

@@ -20,6 +20,8 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from streamproc.errors import StreamprocError
+
 SEGMENT_BYTES = 16 << 20
 MAX_ENTRY_BYTES = 64 << 20
 _HEAD = struct.Struct("<II")
@@ -27,15 +29,15 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[int, bytes, bytes]).decode
 
 
-class SpoolFullError(RuntimeError):
+class SpoolFullError(StreamprocError):
     """The spool reached its bound and stayed there; the event was not taken."""
 
 
-class SpoolBusyError(RuntimeError):
+class SpoolBusyError(StreamprocError):
     """Another process has the spool."""
 
 
-class SpoolDamagedError(RuntimeError):
+class SpoolDamagedError(StreamprocError):
     """An entry in the middle of the spool cannot be read."""
 
 

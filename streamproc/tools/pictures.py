@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from streamproc.errors import StreamprocError
 
-class NoMatplotlibError(RuntimeError):
+
+class NoMatplotlibError(StreamprocError):
     """The message says how to get it."""
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from aiokafka.errors import (
 )
 
 from streamproc.engine.faust.advice import PERMISSIONS
+from streamproc.errors import StreamprocError
 from streamproc.worker.safety import (
     doubts,
     policy_problem,
@@ -28,7 +29,7 @@ from streamproc.worker.settings import WorkerSettings
 NEW_TOPICS_SECONDS = 10.0
 
 
-class TopicsError(RuntimeError):
+class TopicsError(StreamprocError):
     """The broker cannot be reached, or its topics cannot be used together."""
 
 

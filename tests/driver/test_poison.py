@@ -13,6 +13,7 @@ import pytest
 
 from streamproc.core.state.events import ToppedUp
 from streamproc.core.step.transition import advance, step
+from streamproc.engine.partition import PoisonError
 from streamproc.worker import processor
 from tests.support.quota_driver import DAY, HOUR, MINUTE, Everything, QuotaDriver
 
@@ -154,5 +155,5 @@ def test_a_partition_that_cannot_be_mended_is_an_error_not_an_endless_loop(
 
     monkeypatch.setattr(driver.processor, "set_aside", forget)
     monkeypatch.setattr(processor, "step", fail)
-    with pytest.raises(RuntimeError, match="could not be applied"):
+    with pytest.raises(PoisonError, match="could not be applied"):
         driver.use(ALICE, 5)

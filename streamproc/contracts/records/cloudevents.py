@@ -18,6 +18,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from streamproc.errors import StreamprocError
+
 Headers = Iterable[tuple[str, bytes | None]]
 
 PREFIX: Final = "streamproc."
@@ -43,11 +45,11 @@ _members: Callable[[bytes | Raw], dict[str, Raw]] = msgspec.json.Decoder(dict[st
 _text: Callable[[bytes | Raw], str | None] = msgspec.json.Decoder(str | None).decode
 
 
-class BadEnvelopeError(ValueError):
+class BadEnvelopeError(StreamprocError, ValueError):
     """The envelope is not CloudEvents 1.0 as streamproc takes it."""
 
 
-class UnknownTypeError(ValueError):
+class UnknownTypeError(StreamprocError, ValueError):
     """A CloudEvent of a type that is not streamproc's."""
 
 

@@ -18,6 +18,7 @@ from streamproc.contracts.records.cloudevents import (
 from streamproc.core.privacy import conceal
 from streamproc.core.state.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.state.events import ClockAdvanced, InputEvent, SubscriberEvent
+from streamproc.errors import StreamprocError
 
 T = TypeVar("T", Reminder, Audited, Rejected, PolicyChanged)
 
@@ -34,7 +35,7 @@ encode_effect = msgspec.json.Encoder().encode
 """Effect to JSON; timestamps are RFC 3339 in UTC."""
 
 
-class DecodeFailure(Exception):  # a verdict on input, not an error of ours
+class DecodeFailure(StreamprocError):  # a verdict on input, not an error of ours
     """Input that is no event; ``reason`` is a reject's, ``detail`` never repeats values."""
 
     def __init__(self, reason: str, detail: str, event_id: str | UnsetType = UNSET) -> None:

@@ -54,6 +54,7 @@ from streamproc.core.rules.rulebook import (
 )
 from streamproc.core.texts.template import TextError, compile_text
 from streamproc.core.usage.periods import PERIODIC_KINDS
+from streamproc.errors import StreamprocError
 
 LONGEST_CYCLE_DAYS = 31
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
@@ -64,7 +65,7 @@ _WITHOUT_THRESHOLD = (
 )
 
 
-class RulesError(ValueError):
+class RulesError(StreamprocError, ValueError):
     """The rules file is wrong; the message lists every problem as FILE:LINE: field: problem."""
 
 

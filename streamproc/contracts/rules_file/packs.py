@@ -9,11 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from streamproc.errors import StreamprocError
+
 PREFIX: Final = "pack:"
 _DIRECTORY: Final = Path(__file__).parents[1] / "rules" / "packs"
 
 
-class NoSuchPackError(ValueError):
+class NoSuchPackError(StreamprocError, ValueError):
     """The message says which packs there are."""
 
 

@@ -15,6 +15,7 @@ from streamproc.core.instants import NEVER_MS
 from streamproc.core.state.events import Arrival, SubscriberEvent
 from streamproc.core.state.gate import Alarm, Told, Waiting
 from streamproc.core.state.quota import QuotaState
+from streamproc.errors import StreamprocError
 
 STATE_VERSION: Final = 1
 
@@ -329,7 +330,7 @@ class Account(Struct, array_like=True, gc=False):
         return self.extra.quota if self.extra is not None else None
 
 
-class NewerStateError(ValueError):
+class NewerStateError(StreamprocError, ValueError):
     """The record was written by a newer streamproc; going on would destroy what it knows."""
 
 

@@ -29,6 +29,7 @@ from streamproc.core.texts.quantities import (
 from streamproc.core.texts.spaces import plain_spaces
 from streamproc.core.texts.words import ENDLESS as ENDLESS_WORDS
 from streamproc.core.texts.words import LESS_THAN, UNITS, UNTIL
+from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:
     from babel.core import Locale
@@ -70,7 +71,7 @@ _SOON_MINUTES: Final = 180 * DAY_MINUTES
 """A date further away is told with its year."""
 
 
-class UnknownStyleError(ValueError):
+class UnknownStyleError(StreamprocError, ValueError):
     """A date or time style that the locale does not have; the message says which there are."""
 
 

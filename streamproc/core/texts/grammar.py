@@ -14,11 +14,13 @@ import re
 from string import Formatter
 from typing import Any, Final
 
+from streamproc.errors import StreamprocError
+
 _TYPED: Final = re.compile(r"\{\s*\w+\s*,")
 _MAX_DEPTH: Final = 8
 
 
-class TextError(ValueError):
+class TextError(StreamprocError, ValueError):
     """A template that cannot be rendered; the message says why."""
 
 

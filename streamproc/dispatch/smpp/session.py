@@ -13,6 +13,7 @@ import structlog
 
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.errors import name_of
+from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
 
@@ -20,15 +21,15 @@ Handler = Callable[["smpp34.DeliverSm"], Awaitable[int]]
 """Takes a ``deliver_sm`` and returns its status; it is acknowledged only then."""
 
 
-class NotSentError(ConnectionError):
+class NotSentError(StreamprocError, ConnectionError):
     """The PDU was certainly not written."""
 
 
-class NoAnswerError(ConnectionError):
+class NoAnswerError(StreamprocError, ConnectionError):
     """The PDU was written, at least in part, and no answer came."""
 
 
-class BindError(ConnectionError):
+class BindError(StreamprocError, ConnectionError):
     """The message center does not let us in; the message says why."""
 
 

@@ -18,6 +18,8 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from streamproc.errors import StreamprocError
+
 FORBIDDEN = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -55,7 +57,7 @@ _ADVICE: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-class ForbiddenError(RuntimeError):
+class ForbiddenError(StreamprocError):
     """The broker does not allow this worker something, which does not change by waiting."""
 
     def __init__(self, error: BaseException) -> None:

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from msgspec import Struct
 
+from streamproc.errors import StreamprocError
 from streamproc.kafka.any_headers import HeaderName
 
 
-class BadRecordingError(ValueError):
+class BadRecordingError(StreamprocError, ValueError):
     """A file that is no recording, or a damaged one; the message names file, place and remedy."""
 
 

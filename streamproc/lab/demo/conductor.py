@@ -14,6 +14,7 @@ import orjson
 
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.errors import StreamprocError
 from streamproc.lab.demo.expecting import Expecter, Outcome
 from streamproc.lab.demo.feed import Feed, workload_of
 from streamproc.lab.demo.figures import Figures
@@ -49,7 +50,7 @@ class View(Protocol):
     def show(self, frame: Frame) -> None: ...
 
 
-class Interrupted(Exception):
+class Interrupted(StreamprocError):
     """A signal came; ``number`` is the signal's."""
 
     def __init__(self, number: int) -> None:
@@ -57,7 +58,7 @@ class Interrupted(Exception):
         self.number = number
 
 
-class DemoFailure(RuntimeError):
+class DemoFailure(StreamprocError):
     """A part died or did not do its work: the message says which; ``detail`` is of its log."""
 
     def __init__(self, message: str, detail: str) -> None:

@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from streamproc.kafka import TopicError
 from streamproc.kafka.topics import ANY_TIME, open_admin
 from streamproc.lab.demo.settings import Names
-from streamproc.lab.embedded_broker import EmbeddedBroker
+from streamproc.lab.embedded_broker import EmbeddedBroker, NoEmbeddedBrokerError
 
 PARTITIONS = 4
 """The embedded broker knows no other number."""
@@ -47,7 +47,7 @@ def open_site(broker: str | None, names: Names) -> Iterator[Site]:
         with ExitStack() as stack:
             try:
                 embedded = stack.enter_context(EmbeddedBroker())
-            except RuntimeError as error:
+            except NoEmbeddedBrokerError as error:
                 raise TopicError(str(error)) from error
             client = EmbeddedBroker.kafka_python_settings
             consumer = EmbeddedBroker.kafka_python_consumer_settings

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
+from streamproc.errors import StreamprocError
+
 MAX_RECORD_BYTES = 1_000_000
 MAX_INTEGER = 2**53 - 1
 
@@ -22,11 +24,11 @@ _INSTANT = re.compile(
 )
 
 
-class Refused(Exception):
+class Refused(StreamprocError):
     """The record is no event; the argument is the reject's reason."""
 
 
-class _Wrong(Exception):
+class _Wrong(StreamprocError):
     """A field's value does not fit the contract."""
 
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from streamproc.errors import StreamprocError
 from streamproc.producing.events import InvalidEventError, checked_value, subscriber_of
 from streamproc.producing.readers.mapping import Mapping, load_mapping, parse_mapping
 from streamproc.producing.readers.records import BadRecord, LeftOut, Read, Reader, ReadEvent
@@ -28,7 +29,7 @@ Table = dict[Any, str]
 """Text by column name or number."""
 
 
-class FormatError(ValueError):
+class FormatError(StreamprocError, ValueError):
     """No such form, or its mapping is missing."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
+from streamproc.errors import StreamprocError
 from streamproc.producing.readers.records import DAMAGES, UnreadableFileError, decompressed
 
 Form = Literal[
@@ -35,7 +36,7 @@ IN_WORDS: dict[Form, str] = {
 HINT = "events are JSON objects, one a line (docs/play.md)"
 
 
-class NoEventsError(ValueError):
+class NoEventsError(StreamprocError, ValueError):
     """A file without any event; the message is one line that says what it is instead."""
 
     def __init__(self, name: str, form: Form) -> None:

@@ -18,6 +18,7 @@ import yaml
 from msgspec import Meta, Struct
 
 from streamproc.core.state.events import UsageRecorded
+from streamproc.errors import StreamprocError
 from streamproc.producing.events import InvalidEventError, build, checked
 
 UNIT_BYTES = {
@@ -31,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AMOUNTS = ("total_bytes", "uplink_bytes", "downlink_bytes")
 
 
-class MappingError(ValueError):
+class MappingError(StreamprocError, ValueError):
     """A mapping file is wrong; the message names the file and the field."""
 
 

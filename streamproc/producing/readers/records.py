@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import xxhash
 import zstandard
 
+from streamproc.errors import StreamprocError
+
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE_TAIL = b"\x2a\x4d\x18"
@@ -47,7 +49,7 @@ DAMAGES = (EOFError, gzip.BadGzipFile, zstandard.ZstdError)
 """What reading a file raises that is damaged, or not whole."""
 
 
-class UnreadableFileError(ValueError):
+class UnreadableFileError(StreamprocError, ValueError):
     """The file as a whole cannot be read."""
 
 

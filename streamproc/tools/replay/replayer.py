@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from streamproc.errors import StreamprocError
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
 from streamproc.kafka.recording import LogRecord
 from streamproc.kafka.recording.lines import from_line
@@ -19,7 +20,7 @@ LONGEST_NAP_SECONDS = 0.1
 EVERYTHING = Selection()
 
 
-class WrongSourceError(ValueError):
+class WrongSourceError(StreamprocError, ValueError):
     """The id belongs to another source."""
 
 

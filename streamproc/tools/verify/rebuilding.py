@@ -19,13 +19,14 @@ from streamproc.engine.changelog import (
 )
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
+from streamproc.errors import StreamprocError
 from streamproc.worker.applying import apply_records
 from streamproc.worker.processor import QuotaProcessor
 
 REST_OF_COMMIT_SECONDS = 2.0
 
 
-class DeletedInputError(RuntimeError):
+class DeletedInputError(StreamprocError):
     """The input that the state was made from is not all there any more."""
 
 

@@ -15,6 +15,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Cause, Effect
 from streamproc.core.usage.charging import crossed_from
+from streamproc.errors import StreamprocError
 from streamproc.worker.native_bridge.known_rules import known
 from streamproc.worker.settings import Native
 
@@ -28,7 +29,7 @@ except ImportError:  # not built here: the same results, slower
     streamproc_native = None
 
 
-class NativeMissingError(RuntimeError):
+class NativeMissingError(StreamprocError):
     """The compiled part was demanded and is not installed, or is one of another release."""
 
 

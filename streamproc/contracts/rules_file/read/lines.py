@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from streamproc.errors import StreamprocError
+
 Path = tuple[str | int, ...]
 """Field names and list positions, from the top of the file."""
 
 
-class SyntaxProblem(ValueError):  # reported to the operator, not raised further
+class SyntaxProblem(StreamprocError, ValueError):  # reported to the operator, not raised further
     """The text is no YAML or TOML at all; the message names file and line."""
 
     def __init__(self, filename: str, line: int, problem: str) -> None:
