@@ -25,8 +25,6 @@ class Deliveries:
     """Accepted messages of all partitions that wait for reports."""
 
     def __init__(self) -> None:
-        self.unmatched = 0
-        """Reports that never found a message: other senders of the same account, or repeats."""
         self._outstanding = Outstanding()
         self._ledgers: dict[int, Ledger] = {}
         self._early: OrderedDict[int, tuple[Report, tuple[int, int] | None, int]] = OrderedDict()
@@ -74,7 +72,6 @@ class Deliveries:
         self._by_peer.setdefault(report.peer, set()).add(self._count)
         if len(self._early) > EARLY_LIMIT:
             self._forget(next(iter(self._early)))
-            self.unmatched += 1
 
     def sweep(self, now_ms: int) -> None:
         """Give up early reports that stayed alone."""
@@ -83,7 +80,6 @@ class Deliveries:
             if now_ms - self._early[key][2] < EARLY_MS:
                 return
             self._forget(key)
-            self.unmatched += 1
 
     def positions(self) -> dict[int, int]:
         """From where the reports topic must be read again after a restart."""

@@ -28,8 +28,6 @@ class TopicFacts:
     max_message_bytes: int
     log_append_time: bool
     """The broker overwrites record timestamps."""
-    after_max_ms: int
-    """How far a record timestamp may lie in the future."""
 
     @property
     def batch_bytes(self) -> int:
@@ -127,5 +125,4 @@ def _facts(admin: KafkaAdminClient, topic: str, partitions: int) -> TopicFacts:
         partitions=partitions,
         max_message_bytes=int(values.get("max.message.bytes") or 1_048_588),
         log_append_time=values.get("message.timestamp.type") == "LogAppendTime",
-        after_max_ms=int(values.get("message.timestamp.after.max.ms") or 2**63 - 1),
     )

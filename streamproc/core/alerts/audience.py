@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from streamproc.core.rules.sending import Audience, Spoken
 from streamproc.core.state.account import Account
 from streamproc.core.state.gate import Mark
 from streamproc.core.usage.pools import member_of_cap
-
-OWN_NUMBER: Final = ("",)
-"""The account's own number alone."""
 
 
 def recipients(account: Account, audience: Audience, member: str) -> list[str]:

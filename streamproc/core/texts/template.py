@@ -28,9 +28,6 @@ Part = Callable[[Any], str]
 Pieces = tuple[tuple[str, str | None], ...]
 """Literals, each with the placeholder after it, if there is one."""
 
-OPERANDS: Final = (Kind.COUNT, Kind.NAMES, Kind.BYTES, Kind.PRICE_UNIT, Kind.MONEY)
-"""What a plural form can be chosen by; of names it is their number."""
-
 _BRANCHES: Final = ("plural", "selectordinal", "select")
 _TYPES: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.BYTES: ("plural",),
