@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from streamproc.engine.faust.lean import FetchedBatch, by_batch, use_lean_records
+from streamproc.engine.cluster import FetchedBatch, LogReader, Place
 from streamproc.engine.rows import Rows
 from streamproc.errors import StreamprocError
 
@@ -91,26 +90,6 @@ def decode_progress(data: bytes) -> Progress:
     return _decode_progress(data)
 
 
-def changelog_consumer(bootstrap: str) -> Any:
-    """A consumer for changelogs: no group, committed records only, by the batch."""
-    use_lean_records()
-    return committed_consumer(bootstrap, key_deserializer=by_batch)
-
-
-def committed_consumer(bootstrap: str, **settings: Any) -> Any:
-    """A consumer without group that reads committed records in bulk."""
-    return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        group_id=None,
-        max_partition_fetch_bytes=8_000_000,
-        fetch_max_bytes=64_000_000,
-        fetch_max_wait_ms=100,
-        **settings,
-    )
-
-
 PATIENCE_MS = 20
 
 
@@ -126,7 +105,7 @@ def load_batches(rows: Rows[Any], batches: Iterable[FetchedBatch], progress: Pro
 
 
 async def read_to_end(
-    consumer: Any, topic: str, partition: int, start: int, rows: Rows[Any], progress: Progress
+    reader: LogReader, topic: str, partition: int, start: int, rows: Rows[Any], progress: Progress
 ) -> tuple[Progress, int]:
     """Load ``rows`` from changelog offset ``start`` to its present end.
 
@@ -134,17 +113,17 @@ async def read_to_end(
     end is reached when the position passes it: the last offsets are transaction markers, which are
     never delivered as records.
     """
-    tp = TopicPartition(topic, partition)
-    consumer.assign([tp])
-    end = (await consumer.end_offsets([tp]))[tp]
-    first = (await consumer.beginning_offsets([tp]))[tp]
+    place = Place(topic, partition)
+    reader.assign([place])
+    end = (await reader.end_offsets([place]))[place]
+    first = (await reader.beginning_offsets([place]))[place]
     position = max(start, first)
     if position >= end:
         return progress, end
-    consumer.seek(tp, position)
+    reader.seek(place, position)
     while position < end:
         # A marker that comes alone moves the position, and lets the whole time pass.
-        for batches in (await consumer.getmany(timeout_ms=PATIENCE_MS)).values():
+        for batches in (await reader.getmany(timeout_ms=PATIENCE_MS)).values():
             progress = load_batches(rows, batches, progress)
-        position = await consumer.position(tp)
+        position = await reader.position(place)
     return progress, position

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from faust.types import TP
+from streamproc.engine.cluster import Place
 
 
 class Chunk:
@@ -32,7 +32,7 @@ class Chunk:
 
     def __init__(
         self,
-        tp: TP,
+        place: Place,
         records: list[Any],
         epoch: int,
         begins_again: bool = False,
@@ -45,8 +45,8 @@ class Chunk:
         self.follows = follows
         last = records[-1]
         self.begins_again = begins_again
-        self.topic: str = tp.topic
-        self.partition: int = tp.partition
+        self.topic: str = place.topic
+        self.partition: int = place.partition
         self.offset: int = last.offset
         self.timestamp = last.timestamp
         self.timestamp_type = last.timestamp_type

@@ -4,11 +4,10 @@ Armed only by the environment (``cli/worker.py`` reads ``STREAMPROC_CRASH_AT`` a
 :func:`arm`); otherwise :func:`reached` looks at one empty variable. The stages and their steps:
 
 ``commit`` 1-7
-    the commit protocol of docs/design.md. A step is reached when it is done; 3 and 5 are one append
-    (rows and progress record), so 3 is reached before it and 5 after it, before 4. Between 2 and 6
-    the records leave in the background: a delay lands while they are under way.
+    the steps of a commit (engine/README.md), as they happen. A step is reached when it is done.
+    Between 3 and 5 records leave in the background: a delay lands while they are under way.
 ``open`` a-e
-    a partition's opening on assignment, by its letters there.
+    a partition's opening on assignment, by its letters in engine/README.md.
 ``revoke`` 1-3
     1 told of a revocation, 2 everything applied is committed, 3 group offsets are committed.
 """

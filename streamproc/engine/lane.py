@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import structlog
-from aiokafka.errors import IllegalStateError
-from faust.types import TP
 
 from streamproc.engine.changelog import InputMadeAnewError
 from streamproc.engine.chunk import Chunk
+from streamproc.engine.cluster import Cluster, Input
 from streamproc.engine.owner import Owner
 from streamproc.engine.partition import Partition, PoisonError, Processor
 from streamproc.engine.repair import Repairs
@@ -25,41 +23,41 @@ T = TypeVar("T")
 
 
 class Lane(Generic[T]):
-    """Connects a Faust app's agent, timer and consumer with the partitions a worker owns."""
+    """Brings the input and the time to the partitions that a worker owns."""
 
     def __init__(
         self,
         settings: LaneSettings,
         processor: Processor[T],
+        cluster: Cluster,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
         self.settings = settings
-        self.owner = Owner(settings, processor)
+        self.owner = Owner(settings, processor, cluster)
         self.applied_records = 0
         self._now_ms = now_ms
-        self._app: Any = None
+        self._input: Input
         self._finishing = False
         self._repairs = Repairs(self.owner, self._crash)
 
-    def attach(self, app: Any) -> None:
-        """The Faust app whose agent and timer call :meth:`on_chunk` and :meth:`on_tick`."""
-        self._app = app
+    def attach(self, source: Input) -> None:
+        """Whose chunks come to :meth:`on_chunk`."""
+        self._input = source
 
-    def position(self, tp: TP) -> int | None:
+    def position(self, topic: str, number: int) -> int | None:
         """Where input of a partition must start; None if its state says nothing of the topic."""
-        partition = self.owner.partitions.get(tp.partition)
-        return partition.start_offset(tp.topic) if partition else None
+        partition = self.owner.partitions.get(number)
+        return partition.start_offset(topic) if partition else None
 
-    def next_offset(self, tp: TP) -> int:
+    def next_offset(self, topic: str, number: int) -> int:
         """The first offset that the state of a partition does not contain, as far as it says."""
-        partition = self.owner.partitions.get(tp.partition)
-        return partition.progress.positions.get(tp.topic, 0) if partition else 0
+        partition = self.owner.partitions.get(number)
+        return partition.progress.positions.get(topic, 0) if partition else 0
 
-    async def finish(self, revoked: set[TP]) -> None:
+    async def finish(self, numbers: set[int]) -> None:
         """Before a revocation: apply nothing more, commit what was applied."""
         self._finishing = True
         try:
-            numbers = {tp.partition for tp in revoked}
             await self.owner.disown(numbers)
             open_ones = [p for n, p in self.owner.partitions.items() if n in numbers]
             results = await asyncio.gather(
@@ -81,18 +79,18 @@ class Lane(Generic[T]):
     async def finish_all(self) -> None:
         """Graceful end: commit everything that was applied; ``owner.close`` then lets go."""
         await self._repairs.stop()
-        await self.finish({TP("", number) for number in self.owner.partitions})
+        await self.finish(set(self.owner.partitions))
 
     async def on_chunk(self, event: Any) -> None:
         """Apply a chunk, the value of a Faust event, and acknowledge it after its commit."""
         chunk = event.value
         partition = self.owner.partitions.get(chunk.partition)
-        stale = chunk.epoch != self._app.consumer.epoch(TP(chunk.topic, chunk.partition))
+        stale = chunk.epoch != self._input.epoch(chunk.topic, chunk.partition)
         if partition is None or stale or self._finishing:
             return  # not acknowledged: it is fetched again by whoever owns the partition then
         if chunk.follows > partition.progress.positions.get(chunk.topic, 0):
             # Nor what comes after such a one, before the rebalance's end rewinds the partition.
-            if not self._app.rebalancing:
+            if not self._input.is_rebalancing:
                 await self._fetch_again(chunk, partition)
             return
         try:
@@ -118,9 +116,8 @@ class Lane(Generic[T]):
             missing=chunk.follows - partition.progress.positions.get(chunk.topic, 0),
         )
         start = partition.start_offset(chunk.topic) or 0
-        # A rebalance that begins at this very moment will do it.
-        with contextlib.suppress(IllegalStateError):
-            await self._app.consumer.rewind(TP(chunk.topic, chunk.partition), start)
+        # A rebalance that begins at this very moment will do it else.
+        await self._input.rewind(chunk.topic, chunk.partition, start)
 
     @staticmethod
     def _check_that_input_goes_on(chunk: Chunk, partition: Partition[T]) -> None:
@@ -132,7 +129,7 @@ class Lane(Generic[T]):
 
     async def on_tick(self) -> None:
         """Do what fell due, and commit."""
-        if self._finishing or self._app.rebalancing:
+        if self._finishing or self._input.is_rebalancing:
             return
         now_ms = self._now_ms()
         for partition in list(self.owner.partitions.values()):
@@ -158,8 +155,8 @@ class Lane(Generic[T]):
         progress = partition.progress
         reached_ms = min(progress.clock_ms, now_ms)
         for topic in self.settings.input_topics:
-            tp = TP(topic, partition.number)
-            if not self._app.consumer.has_nothing_waiting(tp, progress.positions.get(topic, 0)):
+            position = progress.positions.get(topic, 0)
+            if not self._input.has_nothing_waiting(topic, partition.number, position):
                 return reached_ms
         return max(reached_ms, now_ms - self.settings.timer_margin_ms)
 
@@ -168,7 +165,7 @@ class Lane(Generic[T]):
         await partition.wait_if_behind()
         failure = partition.commit_failure
         if failure is not None:
-            self._repairs.begin(partition, failure, self._app.consumer)
+            self._repairs.begin(partition, failure, self._input)
 
     def _set_aside(self, partition: Partition[T], error: PoisonError) -> None:
         """Load the partition again, for half of the work is in memory; then the cause is left out.
@@ -177,9 +174,9 @@ class Lane(Generic[T]):
         """
         log.error("work set aside", what=str(error), exc_info=error)
         self.owner.processor.set_aside(error)
-        self._repairs.begin(partition, error, self._app.consumer)
+        self._repairs.begin(partition, error, self._input)
 
     async def _crash(self, error: BaseException) -> None:
         """Stop the worker: going on would be wrong. Its supervisor starts it again."""
         log.critical("the worker stops", why=str(error), exc_info=error)
-        await self._app.crash(error)
+        await self._input.crash(error)

@@ -11,25 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
-from aiokafka import TopicPartition
 
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import (
     InputMadeAnewError,
     Progress,
-    changelog_consumer,
     read_to_end,
     tell_deleted_input,
 )
-from streamproc.engine.faust.advice import FORBIDDEN, ForbiddenError, advice
+from streamproc.engine.cluster import Cluster, LogReader, Place
+from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.housekeeping import give_memory_back
 from streamproc.engine.partition import Partition, Processor
 from streamproc.engine.settings import LaneSettings
 from streamproc.engine.standby import StandbyFollower
-from streamproc.engine.transaction import TRANSIENT, PartitionWriter
+from streamproc.engine.transaction import PartitionWriter
 
 log = structlog.get_logger(__name__)
 
@@ -39,14 +38,15 @@ T = TypeVar("T")
 class Owner(Generic[T]):
     """The partitions this worker owns, and the warm copies it follows."""
 
-    def __init__(self, settings: LaneSettings, processor: Processor[T]) -> None:
+    def __init__(self, settings: LaneSettings, processor: Processor[T], cluster: Cluster) -> None:
         self.settings = settings
+        self.cluster = cluster
         self.processor = processor
         self.partitions: dict[int, Partition[T]] = {}
         self.assigned: set[int] = set()
         """What the group gave this worker; a partition under repair is assigned but not open."""
         self.changelog = ""
-        self.standby = StandbyFollower(settings.bootstrap, lambda: self.processor.new_rows())
+        self.standby = StandbyFollower(cluster, lambda: self.processor.new_rows())
         self._lock = asyncio.Lock()
 
     async def own(self, actives: set[int], standbys: set[int], changelog: str) -> None:
@@ -94,14 +94,14 @@ class Owner(Generic[T]):
         while True:
             try:
                 await self._open(number)
-            except TRANSIENT as error:
+            except self.cluster.transient as error:
                 if time.monotonic() - began > self.settings.open_patience_seconds:
                     raise
                 log.warning(
                     "cannot open yet, trying again",
                     partition=number,
                     error=repr(error),
-                    advice=advice(error),
+                    advice=self.cluster.advice(error),
                 )
                 await asyncio.sleep(1.0)
             else:
@@ -110,24 +110,23 @@ class Owner(Generic[T]):
     async def _open(self, number: int) -> Partition[T]:
         began = time.perf_counter()
         settings = self.settings
-        writer = PartitionWriter(settings.bootstrap, settings.app_id, number)
+        writer = PartitionWriter(self.cluster.producer(number))
         await writer.open()  # (a)
         crashpoints.reached("open", "a")
         try:
             rows, progress, start = await self.standby.promote(number)
-            consumer = changelog_consumer(settings.bootstrap)
-            await consumer.start()
+            reader = await self.cluster.reader()
             try:
                 progress, end = await read_to_end(  # (b)
-                    consumer, self.changelog, number, start, rows, progress
+                    reader, self.changelog, number, start, rows, progress
                 )
                 crashpoints.reached("open", "b")
-                begins = await self._check_positions(consumer, number, progress)
+                begins = await self._check_positions(reader, number, progress)
             finally:
-                await consumer.stop()
+                await reader.stop()
         except BaseException as error:
             await writer.close()
-            if isinstance(error, FORBIDDEN):
+            if isinstance(error, self.cluster.forbidden):
                 raise ForbiddenError(error) from error
             raise
         rows.rebuild_due()  # (c)
@@ -147,23 +146,24 @@ class Owner(Generic[T]):
         return partition
 
     async def _check_positions(
-        self, consumer: Any, number: int, progress: Progress
+        self, reader: LogReader, number: int, progress: Progress
     ) -> dict[str, int]:
         """Law 2: a position beyond the topic's end means the topic was made anew.
 
         Returns where the topics begin. What is missing before that is told here, and only here.
         """
         topics = [topic for topic in progress.positions if topic in self.settings.input_topics]
-        tps = [TopicPartition(topic, number) for topic in topics]
-        if not tps:
+        places = [Place(topic, number) for topic in topics]
+        if not places:
             return {}
-        firsts = await consumer.beginning_offsets(tps)
-        for tp, first in firsts.items():
-            if progress.positions[tp.topic] < first:
-                tell_deleted_input(tp.topic, number, first - progress.positions[tp.topic])
-        for tp, end in (await consumer.end_offsets(tps)).items():
-            if progress.positions[tp.topic] > end:
+        firsts = await reader.beginning_offsets(places)
+        for place, first in firsts.items():
+            if progress.positions[place.topic] < first:
+                lost = first - progress.positions[place.topic]
+                tell_deleted_input(place.topic, number, lost)
+        for place, end in (await reader.end_offsets(places)).items():
+            if progress.positions[place.topic] > end:
                 raise InputMadeAnewError(
-                    tp.topic, number, progress.positions[tp.topic], f"it ends at {end}"
+                    place.topic, number, progress.positions[place.topic], f"it ends at {end}"
                 )
-        return {tp.topic: first for tp, first in firsts.items()}
+        return {place.topic: first for place, first in firsts.items()}

@@ -23,9 +23,10 @@ from streamproc.engine.changelog import (
     mark_of,
 )
 from streamproc.engine.chunk import Chunk
+from streamproc.engine.cluster import Records
 from streamproc.engine.rows import RowCodec, Rows
 from streamproc.engine.settings import LaneSettings
-from streamproc.engine.transaction import PartitionWriter, Records
+from streamproc.engine.transaction import PartitionWriter
 from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)

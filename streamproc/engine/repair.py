@@ -15,12 +15,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
-from faust.types import TP
 
-from streamproc.engine.faust.advice import ForbiddenError, advice
+from streamproc.engine.cluster import Input
+from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.owner import Owner
 from streamproc.engine.partition import Partition
-from streamproc.engine.transaction import TRANSIENT
 
 log = structlog.get_logger(__name__)
 
@@ -42,18 +41,23 @@ class Repairs:
         self._last: dict[int, tuple[float, float]] = {}
         """By partition: when it failed last (monotonic), and the pause that followed."""
 
-    def begin(self, partition: Partition[Any], why: BaseException, consumer: Any) -> None:
+    def begin(self, partition: Partition[Any], why: BaseException, source: Input) -> None:
         """Close a partition now and bring it back in the background; repeated calls do nothing."""
         number = partition.number
         if self._owner.partitions.get(number) is not partition:
             return
-        log.error("partition is loaded again", partition=number, why=repr(why), advice=advice(why))
+        log.error(
+            "partition is loaded again",
+            partition=number,
+            why=repr(why),
+            advice=self._owner.cluster.advice(why),
+        )
         del self._owner.partitions[number]
         old = self._tasks.get(number)
         if old is not None:
             old.cancel()
         pause = self._pause_before(number)
-        self._tasks[number] = asyncio.create_task(self._repair(partition, why, consumer, pause))
+        self._tasks[number] = asyncio.create_task(self._repair(partition, why, source, pause))
 
     async def stop(self) -> None:
         """Give up whatever is under way."""
@@ -73,11 +77,10 @@ class Repairs:
         return pause
 
     async def _repair(
-        self, partition: Partition[Any], why: BaseException, consumer: Any, pause: float
+        self, partition: Partition[Any], why: BaseException, source: Input, pause: float
     ) -> None:
         number = partition.number
-        inputs = {TP(topic, number) for topic in self._owner.settings.input_topics}
-        consumer.pause_partitions(inputs)
+        source.pause(number)
         await partition.close()
         if isinstance(why, ForbiddenError):
             await self._crash(why)
@@ -86,18 +89,18 @@ class Repairs:
         pause = FIRST_PAUSE_SECONDS
         while self._owner.lacks(number):
             try:
-                if await consumer.is_member():
+                if await source.is_member():
                     fresh = await self._owner.reopen(number)
                     if fresh is not None:
-                        await self._let_flow(fresh, consumer, inputs)
+                        await self._let_flow(fresh, source)
                     return
                 log.critical("not a member of the group now, leaving it alone", partition=number)
-            except TRANSIENT as error:
+            except self._owner.cluster.transient as error:
                 log.error(
                     "partition cannot be loaded yet",
                     partition=number,
                     error=repr(error),
-                    advice=advice(error),
+                    advice=self._owner.cluster.advice(error),
                 )
             except Exception as error:
                 # Its state is unreadable or contradicts the cluster: going on would go wrong.
@@ -106,10 +109,10 @@ class Repairs:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    @staticmethod
-    async def _let_flow(fresh: Partition[Any], consumer: Any, inputs: set[TP]) -> None:
-        for tp in inputs:
+    async def _let_flow(self, fresh: Partition[Any], source: Input) -> None:
+        for topic in self._owner.settings.input_topics:
             # A topic the state says nothing of starts where the first assignment started it.
-            await consumer.rewind(tp, fresh.start_offset(tp.topic) or 0)
-        consumer.resume_partitions(inputs)
+            if not await source.rewind(topic, fresh.number, fresh.start_offset(topic) or 0):
+                return  # the rebalance that has just begun sees to it
+        source.resume(fresh.number)
         log.info("partition works again", partition=fresh.number)

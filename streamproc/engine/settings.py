@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-
-FAUST_LOGGER = logging.getLogger("faust.streamproc")
-"""Where our subclasses of Faust's services say what Faust says at every step of a service."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiokafka import TopicPartition
 
-from streamproc.engine.changelog import Progress, changelog_consumer, load_batches
+from streamproc.engine.changelog import Progress, load_batches
+from streamproc.engine.cluster import Cluster, Place
 from streamproc.engine.rows import Rows
 
 log = structlog.get_logger(__name__)
@@ -29,9 +29,9 @@ class WarmCopy:
 class StandbyFollower:
     """Reads the changelogs of standby partitions with one consumer, in the background."""
 
-    def __init__(self, bootstrap: str, new_rows: Callable[[], Rows[Any]]) -> None:
+    def __init__(self, cluster: Cluster, new_rows: Callable[[], Rows[Any]]) -> None:
         self.copies: dict[int, WarmCopy] = {}
-        self._bootstrap = bootstrap
+        self._cluster = cluster
         self._new_rows = new_rows
         self._topic = ""
         self._task: asyncio.Task[None] | None = None
@@ -75,19 +75,19 @@ class StandbyFollower:
                 await asyncio.sleep(1.0)
 
     async def _read(self) -> None:
-        consumer = changelog_consumer(self._bootstrap)
-        await consumer.start()
+        reader = await self._cluster.reader()
         try:
-            tps = [TopicPartition(self._topic, number) for number in self.copies]
-            consumer.assign(tps)
-            beginnings = await consumer.beginning_offsets(tps)
-            for tp in tps:
-                consumer.seek(tp, max(self.copies[tp.partition].next_offset, beginnings[tp]))
+            places = [Place(self._topic, number) for number in self.copies]
+            reader.assign(places)
+            beginnings = await reader.beginning_offsets(places)
+            for place in places:
+                copy = self.copies[place.partition]
+                reader.seek(place, max(copy.next_offset, beginnings[place]))
             while True:
-                for tp, batches in (await consumer.getmany(timeout_ms=500)).items():
-                    copy = self.copies[tp.partition]
+                for place, batches in (await reader.getmany(timeout_ms=500)).items():
+                    copy = self.copies[place.partition]
                     copy.progress = load_batches(copy.rows, batches, copy.progress)
                     # Only after all of them: a cancelled read is read again, never skipped.
                     copy.next_offset = batches[-1].records[-1].offset + 1
         finally:
-            await consumer.stop()
+            await reader.stop()

@@ -9,6 +9,7 @@ import structlog
 
 from streamproc.core.state.account import Account
 from streamproc.engine.faust.app import StatelessApp, attach
+from streamproc.engine.faust.brokers import Brokers
 from streamproc.engine.faust.consumer import ALIAS, register
 from streamproc.engine.faust.recovery import SafeTableManager
 from streamproc.engine.faust.table import PartitionedTable
@@ -63,15 +64,13 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         consumer_group_instance_id=settings.instance_id,
     )
     processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock, settings.native)
-    lane: Lane[Account] = Lane(
-        LaneSettings(
-            bootstrap=settings.broker,
-            app_id=settings.app_id,
-            input_topics=settings.topics.inputs,
-            commit_interval_seconds=settings.commit_interval_seconds,
-        ),
-        processor,
+    lane_settings = LaneSettings(
+        bootstrap=settings.broker,
+        app_id=settings.app_id,
+        input_topics=settings.topics.inputs,
+        commit_interval_seconds=settings.commit_interval_seconds,
     )
+    lane: Lane[Account] = Lane(lane_settings, processor, Brokers(lane_settings))
     attach(lane, app)
     table = PartitionedTable(
         app,

@@ -14,7 +14,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streamproc.engine.faust.advice import PERMISSIONS
+from streamproc.engine.errors import PERMISSIONS
 from streamproc.errors import StreamprocError
 from streamproc.worker.safety import (
     doubts,

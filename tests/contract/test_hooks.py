@@ -133,7 +133,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_set_recovery_ended", Recovery),
         ("_wait", Recovery),
     ],
-    "transaction": [
+    "producer": [
         ("_builder", BatchBuilder),
         ("_closed", AIOKafkaProducer),
         ("_relative_offset", BatchBuilder),
@@ -171,14 +171,31 @@ def test_no_private_name_is_reached_into_unlisted() -> None:
         own |= {one.name for one in tree if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
         private = [one for one in attributes if re.fullmatch("_[a-z][a-z_]*", one.attr)]
         reached = {one.attr for one in private if not (_is_self(one) and one.attr in own)}
-        reached -= {"_exit"}  # os._exit is documented: of the standard library, and no secret
-        is_listed = path.parts[:2] == ("engine", "faust") or path.stem == "transaction"
+        is_listed = path.parts[:2] == ("engine", "faust")
         listed = {name for name, _ in REACHED.get(path.stem, [])} if is_listed else set()
         assert reached <= listed, path
         defined = {
             one.name for one in tree if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
         }
         assert listed <= {one.attr for one in private} | defined, f"{path} needs less"
+
+
+def test_no_private_name_is_imported_elsewhere() -> None:
+    package = ROOT / "streamproc"
+    imported = [
+        (path.relative_to(package).as_posix(), one.name)
+        for path in sorted(package.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and node.module.partition(".")[0] in LIBRARIES
+        for one in node.names
+        if one.name.startswith("_")
+    ]
+    assert {path for path, _ in imported} == {
+        "engine/faust/batch_builders.py",
+        "engine/faust/lean.py",
+    }
 
 
 def _is_self(node: ast.Attribute) -> bool:

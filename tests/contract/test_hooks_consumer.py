@@ -24,9 +24,9 @@ from faust.types import ConsumerMessage
 from kafka.record import default_records as kafka_records
 
 from streamproc.engine.chunk import Chunk
+from streamproc.engine.cluster import FetchedBatch as Batch
 from streamproc.engine.faust import consumer as delivery
 from streamproc.engine.faust import consumer_thread, lean
-from streamproc.engine.faust.lean import FetchedBatch as Batch
 from streamproc.kafka.any_headers import HeaderName
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 

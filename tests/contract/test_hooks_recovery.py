@@ -14,8 +14,7 @@ from faust.tables import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
 
-from streamproc.engine import settings
-from streamproc.engine.faust import recovery, table
+from streamproc.engine.faust import logger, recovery, table
 from tests.contract.conftest import CHANGELOG, INPUT
 
 ROOT = Path(__file__).parents[2]
@@ -153,4 +152,4 @@ def test_the_apps_side_of_a_rebalance_is_there(app: Any) -> None:
 async def test_services_log_where_our_subclasses_say(app: Any, consumer: Any) -> None:
     """``Service.logger`` decides; else every service step is an info line of ours."""
     for service in (consumer, consumer._thread, app.tables, app.tables.recovery):
-        assert service.log.logger is settings.FAUST_LOGGER, service
+        assert service.log.logger is logger.FAUST_LOGGER, service

@@ -12,10 +12,10 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.consumer.subscription_state import SubscriptionState
 
 from streamproc.engine.changelog import Progress
+from streamproc.engine.cluster import FetchedBatch
 from streamproc.engine.faust import consumer as delivery
 from streamproc.engine.faust.consumer import BatchConsumer
 from streamproc.engine.faust.consumer_thread import BatchConsumerThread
-from streamproc.engine.faust.lean import FetchedBatch
 from streamproc.engine.partition import Partition
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.sender import Sender
 
-from streamproc.engine import transaction
-from streamproc.engine.transaction import BATCH_BYTES, PartitionWriter
+from streamproc.engine.faust import producer as hooks
+from streamproc.engine.faust.producer import BATCH_BYTES, TransactionalProducer
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,10 +55,10 @@ async def test_records_appended_past_the_batch_are_what_the_batch_would_append()
     def create_batch() -> Any:
         return BatchBuilder(1000, 0, is_transactional=1)
 
-    writer = PartitionWriter("127.0.0.1:1", "app", 3)
+    writer = TransactionalProducer("127.0.0.1:1", "app", 3)
     writer._producer = mock.Mock(create_batch=create_batch, send_batch=send_batch)
     with mock.patch.object(time, "time", return_value=1_800_000_000.25):
-        futures = await writer._append("t", records)
+        futures = await writer.append("t", records)
     assert len(futures) == len(sent) > 2
     wanted = [create_batch()]
     for key, value in records:
@@ -71,7 +71,7 @@ async def test_records_appended_past_the_batch_are_what_the_batch_would_append()
 
 async def test_a_writer_lets_go_at_once_whatever_its_sender_does() -> None:
     """``_closed``, ``_sender``, ``client``; the sender's tasks by their coroutines' ``self``."""
-    writer = PartitionWriter("127.0.0.1:1", "app", 3)
+    writer = TransactionalProducer("127.0.0.1:1", "app", 3)
     producer = writer._producer
     assert producer._txn_manager.transactional_id == "app-3"
     assert isinstance(producer._sender, Sender)
@@ -85,7 +85,7 @@ async def test_a_writer_lets_go_at_once_whatever_its_sender_does() -> None:
     routine = asyncio.create_task(forever(producer._sender))
     other = asyncio.create_task(stuck.wait())
     await asyncio.sleep(0)
-    assert transaction._tasks_of(producer._sender) == [routine]
+    assert hooks._tasks_of(producer._sender) == [routine]
     producer.client.close = mock.AsyncMock()
     await asyncio.wait_for(writer.close(), 5)
     assert routine.cancelled()

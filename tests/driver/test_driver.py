@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
 
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, decode_progress, read_to_end
+from streamproc.engine.cluster import Place
 from streamproc.engine.due import NEVER_DUE
+from streamproc.engine.errors import FencedError
+from streamproc.engine.faust.producer import BATCH_BYTES
 from streamproc.engine.partition import Outbox
 from streamproc.engine.rows import Rows
-from streamproc.engine.transaction import BATCH_BYTES, FencedError
 from tests.support.driver import TopologyDriver
 from tests.support.memory_log import MemoryConsumer, MemoryLog, MemoryWriter
 
@@ -216,7 +217,7 @@ def test_a_changelog_is_loaded_to_its_end_past_markers_and_aborted_records(
     assert rows.stored == {b"a": b"1", b"b": b"2"}
     assert progress == Progress()
     assert end == log.end("changelog", 0) == 9
-    assert asyncio.run(consumer.position(TopicPartition("changelog", 0))) == 9
+    assert asyncio.run(consumer.position(Place("changelog", 0))) == 9
 
 
 def test_a_record_larger_than_a_batch_is_refused() -> None:

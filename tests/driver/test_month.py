@@ -26,7 +26,7 @@ from tests.support.quota_driver import QuotaDriver
 NewDriver = Callable[..., QuotaDriver]
 
 PARTITIONS = 3
-STEPS = ["1", "2", "3", "5", "4", "6", "7"]
+STEPS = ["1", "2", "3", "4", "5", "6", "7"]
 
 
 def load(driver: QuotaDriver, settings: WorkloadSettings) -> list[tuple[int, int, InputRecord]]:

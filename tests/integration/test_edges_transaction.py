@@ -10,6 +10,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 
+from streamproc.engine.faust.producer import TransactionalProducer
 from streamproc.engine.transaction import PartitionWriter
 from tests.support.committed import read_committed
 
@@ -49,7 +50,7 @@ async def topics(bootstrap: str) -> Topics:
 async def test_a_batch_that_the_broker_refuses_fails_the_whole_commit(
     bootstrap: str, topics: Topics
 ) -> None:
-    writer = PartitionWriter(bootstrap, topics.app_id, 0)
+    writer = PartitionWriter(TransactionalProducer(bootstrap, topics.app_id, 0))
     await writer.open()
     try:
         await writer.commit(topics.changelog, [(b"a", b"1")], {topics.output: [(b"a", b"small")]})
@@ -59,7 +60,7 @@ async def test_a_batch_that_the_broker_refuses_fails_the_whole_commit(
     finally:
         await writer.close()
     # Whoever opens the partition next takes back what was left.
-    writer = PartitionWriter(bootstrap, topics.app_id, 0)
+    writer = PartitionWriter(TransactionalProducer(bootstrap, topics.app_id, 0))
     await writer.open()
     try:
         await writer.commit(topics.changelog, [(b"a", b"3")], {topics.output: [(b"a", b"next")]})
@@ -73,7 +74,8 @@ async def test_a_batch_that_the_broker_refuses_fails_the_whole_commit(
 async def test_letting_go_does_not_wait_for_what_nobody_sends(
     bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = PartitionWriter(bootstrap, topics.app_id, 0)
+    producer = TransactionalProducer(bootstrap, topics.app_id, 0)
+    writer = PartitionWriter(producer)
     await writer.open()
     await writer.commit(topics.changelog, [(b"a", b"1")], {})
     # The broker is gone: nothing is sent or answered any more.
@@ -82,7 +84,7 @@ async def test_letting_go_does_not_wait_for_what_nobody_sends(
     async def silence(*_: Any, **__: Any) -> None:
         await asleep.wait()
 
-    monkeypatch.setattr(writer._producer.client, "send", silence)
+    monkeypatch.setattr(producer._producer.client, "send", silence)
     commit = asyncio.create_task(writer.commit(topics.changelog, [(b"a", b"2")], {}))
     await asyncio.sleep(0.3)
     commit.cancel()

@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import TopicPartition
-
 from streamproc.engine import crashpoints
-from streamproc.engine.faust.lean import FetchedBatch
-from streamproc.engine.transaction import BATCH_BYTES, FencedError
+from streamproc.engine.cluster import FetchedBatch, Place
+from streamproc.engine.errors import FencedError
+from streamproc.engine.faust.producer import BATCH_BYTES
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -168,24 +167,24 @@ class MemoryConsumer:
     def __init__(self, log: MemoryLog, records_per_poll: int = 500) -> None:
         self._log = log
         self._limit = records_per_poll
-        self._positions: dict[TopicPartition, int] = {}
+        self._positions: dict[Place, int] = {}
 
-    def assign(self, tps: Iterable[TopicPartition]) -> None:
+    def assign(self, tps: Iterable[Place]) -> None:
         self._positions = dict.fromkeys(tps, 0)
 
-    def seek(self, tp: TopicPartition, offset: int) -> None:
+    def seek(self, tp: Place, offset: int) -> None:
         self._positions[tp] = offset
 
-    async def position(self, tp: TopicPartition) -> int:
+    async def position(self, tp: Place) -> int:
         return self._positions[tp]
 
-    async def beginning_offsets(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    async def beginning_offsets(self, tps: Iterable[Place]) -> dict[Place, int]:
         return dict.fromkeys(tps, 0)
 
-    async def end_offsets(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    async def end_offsets(self, tps: Iterable[Place]) -> dict[Place, int]:
         return {tp: self._log.stable_end(tp.topic, tp.partition) for tp in tps}
 
-    async def getmany(self, timeout_ms: int = 0) -> dict[TopicPartition, list[FetchedBatch]]:
+    async def getmany(self, timeout_ms: int = 0) -> dict[Place, list[FetchedBatch]]:
         found = {}
         for tp, start in self._positions.items():
             records, self._positions[tp] = self._log.read_from(
@@ -228,15 +227,15 @@ class MemoryWriter:
         changes: Iterable[tuple[bytes | None, bytes | None]],
         outputs: dict[str, Iterable[tuple[bytes | None, bytes | None]]],
     ) -> None:
-        """Write everything or nothing; the steps are those of docs/design.md."""
+        """Write everything or nothing; the steps are those of engine/README.md."""
         transaction = self._log.begin(self._id, self._epoch)
         await self._step("2")
-        await self._step("3")
         self._append(changelog, changes, transaction)
-        await self._step("5")
+        await self._step("3")
         for topic, records in outputs.items():
             self._append(topic, records, transaction)
         await self._step("4")
+        await self._step("5")
         self._log.commit(self._id, self._epoch)
         await self._step("6")
 

@@ -49,7 +49,7 @@ def test_a_c_library_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
 async def test_memory_is_given_back_once_partitions_are_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one: Owner[Any] = Owner(SETTINGS, mock.Mock())
+    one: Owner[Any] = Owner(SETTINGS, mock.Mock(), mock.Mock())
     open_then: list[set[int]] = []
 
     async def opened(number: int) -> None:

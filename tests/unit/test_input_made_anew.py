@@ -137,7 +137,7 @@ async def test_what_was_deleted_while_nobody_read_is_told_at_the_opening(
     consumer = mock.AsyncMock()
     consumer.beginning_offsets.return_value = {tp: begins}
     consumer.end_offsets.return_value = {tp: 20}
-    one: Owner[Any] = Owner(SETTINGS, mock.Mock())
+    one: Owner[Any] = Owner(SETTINGS, mock.Mock(), mock.Mock())
     assert await one._check_positions(consumer, 3, progress) == {"in": begins}
     assert told == lost
 

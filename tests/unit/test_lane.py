@@ -38,9 +38,7 @@ def lane() -> Any:
     lane.owner = SimpleNamespace(partitions={0: Applied()})
     lane.applied_records = 0
     lane._finishing = False
-    lane._app = SimpleNamespace(
-        consumer=SimpleNamespace(epoch=lambda _: lane.epoch), rebalancing=True
-    )
+    lane._input = SimpleNamespace(epoch=lambda *_: lane.epoch, is_rebalancing=True)
     lane.settings = SimpleNamespace(chunk_records=2)
     lane.epoch = 1
     return lane
@@ -82,13 +80,13 @@ async def test_what_follows_a_dropped_chunk_is_dropped_until_the_rewind(
 async def test_missing_input_is_fetched_again_when_no_rebalance_will_do_it(
     lane: Any, consumer: Any
 ) -> None:
-    lane._app.rebalancing = False
+    lane._input.is_rebalancing = False
     partition = lane.owner.partitions[0]
     partition.start_offset = {"in": 4}.get
-    rewind = lane._app.consumer.rewind = mock.AsyncMock()
+    rewind = lane._input.rewind = mock.AsyncMock()
     *_, after = chunks(lane, consumer, 3, 4, 5, 6, 7, 8)  # those before it have come nowhere
     await lane.on_chunk(after)
-    rewind.assert_awaited_once_with(INPUT, 4)
+    rewind.assert_awaited_once_with(*INPUT, 4)
     assert partition.offsets == []
 
 
@@ -115,6 +113,6 @@ def test_timers_stay_behind_input_on_its_way_but_not_behind_what_is_applied(
     lane: Any, is_waiting: bool, clock_ms: int, timers_ms: int
 ) -> None:
     lane.settings = SimpleNamespace(input_topics=("in",), timer_margin_ms=1_000)
-    lane._app.consumer.has_nothing_waiting = lambda *_: not is_waiting
+    lane._input.has_nothing_waiting = lambda *_: not is_waiting
     partition = SimpleNamespace(number=0, progress=Progress(clock_ms=clock_ms))
     assert lane._timers_ms(partition, now_ms=10_000) == timers_ms

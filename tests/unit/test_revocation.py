@@ -39,7 +39,7 @@ async def test_a_failed_commit_of_group_offsets_is_no_obstacle(
 ) -> None:
     consumer.force_commit = mock.AsyncMock(side_effect=error)
     await consumer.on_partitions_revoked(REVOKED)
-    consumer._lane.finish.assert_awaited_once_with(REVOKED)
+    consumer._lane.finish.assert_awaited_once_with({0})
     consumer.revoked.assert_awaited_once_with()
 
 

@@ -18,7 +18,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from streamproc.errors import StreamprocError
+from streamproc.engine.errors import PERMISSIONS
 
 FORBIDDEN = (
     ClusterAuthorizationFailedError,
@@ -27,11 +27,8 @@ FORBIDDEN = (
     TransactionalIdAuthorizationFailed,
 )
 
-PERMISSIONS = (
-    "a worker needs Read on its input topics, its changelog and its group, Write on its changelog, "
-    "its output topics and the transactional ids that begin with its --app-id, and Describe on all "
-    "of them (docs/guarantees.md)"
-)
+TRANSIENT = (KafkaError, OSError, TimeoutError)
+"""What may go away by itself: the broker is down, slow, or elects a leader."""
 
 _ADVICE: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (FORBIDDEN, PERMISSIONS),
@@ -57,23 +54,9 @@ _ADVICE: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-class ForbiddenError(StreamprocError):
-    """The broker does not allow this worker something, which does not change by waiting."""
-
-    def __init__(self, error: BaseException) -> None:
-        name = type(error).__name__.removesuffix("Error")
-        super().__init__(f"not allowed by the broker ({name}: {_about(error)}); {PERMISSIONS}")
-
-
 def advice(error: BaseException) -> str:
     """What to do about an error; empty if nobody knows."""
     for kinds, text in _ADVICE:
         if isinstance(error, kinds):
             return text
     return ""
-
-
-def _about(error: BaseException) -> str:
-    """What a refusal was about: topics, group or transactional id."""
-    about = error.args[0] if error.args else ""
-    return ", ".join(sorted(about)) if isinstance(about, set | frozenset) else str(about)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import faust
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
 
 from streamproc.engine.lane import Lane
 
@@ -29,9 +31,58 @@ class ChunkSchema(faust.Schema):
         return decode
 
 
+class FaustInput:
+    """The input of a Faust app's consumer."""
+
+    def __init__(self, app: Any, topics: tuple[str, ...]) -> None:
+        self._app = app
+        self._topics = topics
+
+    @property
+    def is_rebalancing(self) -> bool:
+        """Whether the group is giving and taking partitions at this moment."""
+        rebalancing: bool = self._app.rebalancing
+        return rebalancing
+
+    def pause(self, partition: int) -> None:
+        """Deliver nothing of a partition until it is resumed."""
+        self._app.consumer.pause_partitions({TP(topic, partition) for topic in self._topics})
+
+    def resume(self, partition: int) -> None:
+        """Deliver a partition's input again."""
+        self._app.consumer.resume_partitions({TP(topic, partition) for topic in self._topics})
+
+    async def rewind(self, topic: str, partition: int, offset: int) -> bool:
+        """Go on at an offset; False if the group has just taken the partition away."""
+        try:
+            await self._app.consumer.rewind(TP(topic, partition), offset)
+        except IllegalStateError:
+            return False
+        return True
+
+    async def is_member(self) -> bool:
+        """Whether the group still counts on this worker."""
+        is_member: bool = await self._app.consumer.is_member()
+        return is_member
+
+    def epoch(self, topic: str, partition: int) -> int:
+        """How often a partition was rewound or assigned; chunks of older epochs are stale."""
+        epoch: int = self._app.consumer.epoch(TP(topic, partition))
+        return epoch
+
+    def has_nothing_waiting(self, topic: str, partition: int, position: int) -> bool:
+        """Whether all input known of is applied, if it is applied up to this offset."""
+        nothing: bool = self._app.consumer.has_nothing_waiting(TP(topic, partition), position)
+        return nothing
+
+    async def crash(self, error: BaseException) -> None:
+        """End the worker."""
+        await self._app.crash(error)
+
+
 def attach(lane: Lane[Any], app: Any) -> Any:
     """Make the agent and the timer of the lane on a Faust app; returns the agent."""
-    lane.attach(app)
+    lane.attach(FaustInput(app, lane.settings.input_topics))
     app.lane = lane
     source = app.topic(*lane.settings.input_topics, schema=ChunkSchema())
 

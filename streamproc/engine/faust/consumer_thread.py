@@ -11,7 +11,7 @@ from faust.types import TP
 
 from streamproc.engine.faust.advice import FORBIDDEN
 from streamproc.engine.faust.lean import by_batch
-from streamproc.engine.settings import FAUST_LOGGER
+from streamproc.engine.faust.logger import FAUST_LOGGER
 
 FETCH_MAX_WAIT_MS = 100
 CRASH_CHECK_SECONDS = 0.2

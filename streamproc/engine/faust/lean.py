@@ -20,6 +20,8 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
+from streamproc.engine.cluster import FetchedBatch
+
 
 def by_batch(data: Any) -> Any:
     """A deserializer that does nothing: it marks the consumer that wants its records so."""
@@ -51,16 +53,6 @@ class LeanRecords(fetcher.PartitionRecords):
             records = [record for record in records if record.offset >= first]
         self._first = whole.offset + 1
         return FetchedBatch(first, records)
-
-
-class FetchedBatch:
-    """Records of one batch, and from which offset on they are the next ones."""
-
-    __slots__ = ("asked_offset", "records")
-
-    def __init__(self, asked_offset: int, records: list[Any]) -> None:
-        self.asked_offset = asked_offset
-        self.records = records
 
 
 class Records(MemoryRecords):

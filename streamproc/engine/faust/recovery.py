@@ -16,7 +16,7 @@ from faust.tables.recovery import Recovery
 from faust.types import TP
 
 from streamproc.engine import crashpoints
-from streamproc.engine.settings import FAUST_LOGGER
+from streamproc.engine.faust.logger import FAUST_LOGGER
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from streamproc.engine.faust.logger import FAUST_LOGGER
 from streamproc.engine.owner import Owner
-from streamproc.engine.settings import FAUST_LOGGER
 
 
 class PartitionedTable(faust.Table):

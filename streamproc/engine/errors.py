@@ -1,0 +1,29 @@
+"""What the engine raises about the broker's answers."""
+
+from __future__ import annotations
+
+from streamproc.errors import StreamprocError
+
+PERMISSIONS = (
+    "a worker needs Read on its input topics, its changelog and its group, Write on its changelog, "
+    "its output topics and the transactional ids that begin with its --app-id, and Describe on all "
+    "of them (docs/guarantees.md)"
+)
+
+
+class FencedError(StreamprocError):
+    """Another worker has opened this partition; it must not be touched here any more."""
+
+
+class ForbiddenError(StreamprocError):
+    """The broker does not allow this worker something, which does not change by waiting."""
+
+    def __init__(self, error: BaseException) -> None:
+        name = type(error).__name__.removesuffix("Error")
+        super().__init__(f"not allowed by the broker ({name}: {_about(error)}); {PERMISSIONS}")
+
+
+def _about(error: BaseException) -> str:
+    """What a refusal was about: topics, group or transactional id."""
+    about = error.args[0] if error.args else ""
+    return ", ".join(sorted(about)) if isinstance(about, set | frozenset) else str(about)

@@ -1,0 +1,33 @@
+"""The brokers, reached by aiokafka."""
+
+from __future__ import annotations
+
+from streamproc.engine.cluster import Errors
+from streamproc.engine.faust.advice import FORBIDDEN, TRANSIENT, advice
+from streamproc.engine.faust.log_reader import BatchReader
+from streamproc.engine.faust.producer import TransactionalProducer
+from streamproc.engine.settings import LaneSettings
+
+
+class Brokers:
+    """Makes the clients of one worker."""
+
+    transient: Errors = TRANSIENT
+    forbidden: Errors = FORBIDDEN
+
+    def __init__(self, settings: LaneSettings) -> None:
+        self._settings = settings
+
+    def producer(self, partition: int) -> TransactionalProducer:
+        """A producer that is not started yet."""
+        return TransactionalProducer(self._settings.bootstrap, self._settings.app_id, partition)
+
+    async def reader(self) -> BatchReader:
+        """A reader, ready to be used."""
+        reader = BatchReader(self._settings.bootstrap)
+        await reader.start()
+        return reader
+
+    def advice(self, error: BaseException) -> str:
+        """What an operator can do about an error; empty if nobody knows."""
+        return advice(error)

@@ -1,0 +1,74 @@
+"""Consumers of committed records in bulk, outside of any group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streamproc.engine.cluster import FetchedBatch, Place
+from streamproc.engine.faust.lean import by_batch, use_lean_records
+
+
+def committed_consumer(bootstrap: str, **settings: Any) -> Any:
+    """A consumer without group that reads committed records in bulk."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        group_id=None,
+        max_partition_fetch_bytes=8_000_000,
+        fetch_max_bytes=64_000_000,
+        fetch_max_wait_ms=100,
+        **settings,
+    )
+
+
+class BatchReader:
+    """Such a consumer for changelogs: it reads by the batch."""
+
+    def __init__(self, bootstrap: str) -> None:
+        use_lean_records()
+        self._consumer = committed_consumer(bootstrap, key_deserializer=by_batch)
+
+    async def start(self) -> None:
+        """Connect to the brokers."""
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        """Let go."""
+        await self._consumer.stop()
+
+    def assign(self, places: Iterable[Place]) -> None:
+        """From now on read these partitions, and no others."""
+        self._consumer.assign(_theirs(places))
+
+    def seek(self, place: Place, offset: int) -> None:
+        """Go on at an offset."""
+        self._consumer.seek(TopicPartition(*place), offset)
+
+    async def position(self, place: Place) -> int:
+        """Where reading goes on; it passes the markers of transactions, too."""
+        position: int = await self._consumer.position(TopicPartition(*place))
+        return position
+
+    async def beginning_offsets(self, places: Iterable[Place]) -> Mapping[Place, int]:
+        """The first offset that there is, of any partitions."""
+        found: Mapping[Place, int] = await self._consumer.beginning_offsets(_theirs(places))
+        return found
+
+    async def end_offsets(self, places: Iterable[Place]) -> Mapping[Place, int]:
+        """The offset after the last committed record, of any partitions."""
+        found: Mapping[Place, int] = await self._consumer.end_offsets(_theirs(places))
+        return found
+
+    async def getmany(self, timeout_ms: int) -> Mapping[Place, list[FetchedBatch]]:
+        """What comes within so long; it may be nothing."""
+        found: Mapping[Place, list[FetchedBatch]]
+        found = await self._consumer.getmany(timeout_ms=timeout_ms)
+        return found
+
+
+def _theirs(places: Iterable[Place]) -> list[Any]:
+    return [TopicPartition(*place) for place in places]

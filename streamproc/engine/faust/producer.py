@@ -1,0 +1,133 @@
+"""aiokafka's transactional producer: whole batches, and an end that waits for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, ProducerFenced
+
+from streamproc.engine.cluster import Records
+from streamproc.engine.errors import FencedError, ForbiddenError
+from streamproc.engine.faust.advice import FORBIDDEN
+
+BATCH_BYTES = 900_000
+"""Below Kafka's default message.max.bytes of 1 MiB."""
+
+OPEN_LIMIT_SECONDS = 30.0
+TRANSACTION_TIMEOUT_MS = 60_000
+"""Above the commit limit: the broker must not abort what this side still waits for."""
+
+
+class TransactionalProducer:
+    """The transactional producer of one input partition."""
+
+    def __init__(self, bootstrap: str, app_id: str, partition: int) -> None:
+        self.partition = partition
+        self._producer: Any = AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            transactional_id=f"{app_id}-{partition}",
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            linger_ms=0,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        )
+
+    async def start(self) -> None:
+        """Fence the predecessor and abort its open transaction.
+
+        Raises :class:`ForbiddenError`, aiokafka's other errors, or TimeoutError after
+        ``OPEN_LIMIT_SECONDS``.
+        """
+        try:
+            async with asyncio.timeout(OPEN_LIMIT_SECONDS):
+                await self._producer.start()
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, FORBIDDEN):
+                raise ForbiddenError(error) from error
+            if isinstance(error, AssertionError):
+                # A broker that has just come back may name no brokers, itself included.
+                raise KafkaConnectionError(f"no brokers known yet ({error})") from error
+            raise
+
+    async def close(self) -> None:
+        """Let go without committing anything; an open transaction is left to be aborted.
+
+        ``AIOKafkaProducer.stop`` would first wait until everything pending is sent, which takes
+        for ever when the broker is gone; here nothing uncommitted is worth sending. Its sender's
+        tasks wait for one another: a commit for batches that nobody sends once the sender stops.
+        """
+        producer = self._producer
+        producer._closed = True
+        tasks = _tasks_of(producer._sender)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            await producer.client.close()
+
+    async def begin(self) -> None:
+        """Begin a transaction."""
+        await self._producer.begin_transaction()
+
+    async def commit(self) -> None:
+        """Make all of the transaction visible."""
+        await self._producer.commit_transaction()
+
+    def meaning_of(self, error: BaseException) -> BaseException | None:
+        """The engine's own error for what a commit raised; None if it has none."""
+        if isinstance(error, ProducerFenced):
+            return FencedError(f"partition {self.partition} was taken over")
+        refusal = self._refusal(error)
+        return None if refusal is None else ForbiddenError(refusal)
+
+    def _refusal(self, error: BaseException) -> BaseException | None:
+        """The broker's refusal behind an error: what comes of it first is often another one."""
+        end = self._producer._txn_manager.wait_for_transaction_end()
+        is_known = end is not None and end.done() and not end.cancelled()
+        for one in (error, end.exception() if is_known else None):
+            if isinstance(one, FORBIDDEN):
+                found: BaseException = one
+                return found
+        return None
+
+    async def append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
+        """Hand over records; returns what to await until the broker has them."""
+        sent, now_ms = [], int(time.time() * 1000)
+        batch, count = self._producer.create_batch(), 0
+        append = batch._builder.append  # the batch's own adds as much time again
+        for key, value in records:
+            if append(count, now_ms, key, value, _NO_HEADERS) is None:
+                sent.append(await self._send(batch, count, topic))
+                batch, count = self._producer.create_batch(), 0
+                append = batch._builder.append
+                if append(count, now_ms, key, value, _NO_HEADERS) is None:
+                    raise ValueError(f"a record for {topic} exceeds {BATCH_BYTES} bytes")
+            count += 1
+        if count:
+            sent.append(await self._send(batch, count, topic))
+        return sent
+
+    async def _send(self, batch: Any, count: int, topic: str) -> asyncio.Future[Any]:
+        batch._relative_offset = count
+        sent: asyncio.Future[Any] = await self._producer.send_batch(
+            batch, topic, partition=self.partition
+        )
+        return sent
+
+
+_NO_HEADERS: list[tuple[str, bytes]] = []
+
+
+def _tasks_of(sender: Any) -> list[asyncio.Task[Any]]:
+    """The tasks that a producer's sender has started and that still run."""
+    found = []
+    for task in asyncio.all_tasks():
+        frame = getattr(task.get_coro(), "cr_frame", None)
+        if frame is not None and frame.f_locals.get("self") is sender:
+            found.append(task)
+    return found
