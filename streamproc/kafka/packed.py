@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aiokafka.record.default_records import (
+    DefaultRecordBatchBuilder,
+    _DefaultRecordBatchBuilderPy,
+)
 from kafka import KafkaProducer, TopicPartition
 from kafka.producer.producer_batch import ProducerBatch
-
-from streamproc.engine.faust.batch_builders import CompiledBatchBuilder, PythonBatchBuilder
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 Headers = list[tuple[str, bytes | None]]
@@ -30,7 +32,7 @@ class PackedRecords:
         self, codec: int, batch_bytes: int, transactional: bool, any_names: bool = False
     ) -> None:
         """``any_names``: header names may be ``HeaderName``, which the compiled builder refuses."""
-        builder = PythonBatchBuilder if any_names else CompiledBatchBuilder
+        builder = _DefaultRecordBatchBuilderPy if any_names else DefaultRecordBatchBuilder
         self._builder: Any = builder(2, codec, int(transactional), -1, -1, -1, batch_bytes)
         self.any_names = any_names
         #: append(offset, timestamp_ms, key, value, headers); None: the batch is full.

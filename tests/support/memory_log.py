@@ -184,6 +184,9 @@ class MemoryConsumer:
     async def end_offsets(self, tps: Iterable[Place]) -> dict[Place, int]:
         return {tp: self._log.stable_end(tp.topic, tp.partition) for tp in tps}
 
+    async def stop(self) -> None:
+        """Let go."""
+
     async def getmany(self, timeout_ms: int = 0) -> dict[Place, list[FetchedBatch]]:
         found = {}
         for tp, start in self._positions.items():
