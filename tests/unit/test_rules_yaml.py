@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+import streamproc.contracts
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.contracts.rules_file.read import yaml_reader
+from streamproc.contracts.rules_file.read.lines import SyntaxProblem
 from tests.support.rules import YAML, edited, misplaced, numbered, problems
 
 
@@ -13,6 +18,60 @@ def read(text: str) -> object:
     data, lines = yaml_reader.parse(text, "r.yaml")
     assert lines.problems == []
     return data
+
+
+CONTRACTS = Path(streamproc.contracts.__file__).parent
+
+
+CONTRACTS = Path(streamproc.contracts.__file__).parent
+
+
+def by_both(monkeypatch: pytest.MonkeyPatch, text: str) -> list[object]:
+    """Data, lines and problems, or what is wrong; with libyaml and without."""
+    found: list[object] = []
+    for has_libyaml in (yaml.__with_libyaml__, False):
+        monkeypatch.setattr(yaml, "__with_libyaml__", has_libyaml)
+        try:
+            data, lines = yaml_reader.parse(text, "r.yaml")
+        except SyntaxProblem as problem:
+            found.append(str(problem))
+        else:
+            found.append((repr(data), vars(lines)))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(CONTRACTS.rglob("*.yaml")), ids=lambda one: str(one.name))
+def test_libyaml_makes_no_difference_to_a_packaged_file(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    """Whole, cut off, and spoilt."""
+    text = path.read_text(encoding="utf-8")
+    for part in (text, text[: len(text) * 2 // 3], text.replace("}", "", 1), text + "\x07"):
+        fast, slow = by_both(monkeypatch, part)
+        assert fast == slow
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "#", "---\n", "---\n# a", "--- a\n--- b\n", "a: b: c", "a:\n\t- b", "{a:b}", "{a: b"),
+        *("[a, b", "'a", "!", "é\t~ <", "|#\n  ", "- >-#a", "{-é?}", "[a?.b]", "a\x85- \n"),
+        *("a: *b", "a: &b 1\nc: *b", "a: &a [*a]", "<<: &m {x: 1}\ny: 2", "? a\n: b", "? [a]\n: b"),
+        *("\ufeffa: 1", "a: !!int x", "a: !own x", "%YAML 1.1\n---\na: 1", "a: |\n  b\n c", "@a"),
+        *(
+            "a: >-\n  b\n\n  c\n",
+            'a: "\\x41\\u00e9"',
+            "ключ: знач\n键: [値, é]",
+            "a: 1 # b\nc: '#'",
+        ),
+        *('a: "\\q"', "a\u2028b: 1", "a: b\r\nc: d\r", "- - a\n - b", "a: [1, 2,]\nb: {c,}", "&a"),
+    ],
+)
+def test_libyaml_makes_no_difference_to_a_corner_of_yaml(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    fast, slow = by_both(monkeypatch, text)
+    assert fast == slow
 
 
 def test_a_right_file_is_a_rulebook() -> None:

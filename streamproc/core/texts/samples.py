@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
@@ -78,21 +79,16 @@ def owners_of(rules: Rulebook) -> Iterator[Owner]:
         yield Owner(f"reply.{name}", key, reply.texts, known, {}, True, reply.ttl_ms)
 
 
-def samples(owner: Owner, locale: str, rules: Rulebook) -> list[Sample]:
-    """Figures that a text of a locale meets, usual ones first."""
-    allowances = [one for plan in rules.plans.values() for one in plan.allowances]
-    granted = [one.granted_bytes for one in allowances]
-    granted += [one.granted_bytes for one in rules.packs.values()]
-    words = _Words(owner, locale, rules)
-    names = words.buckets
-    size = max(granted, default=10**9)
-    longest = [max([*names, kind_name("topup", locale, rules)], key=len)]
-    values = {**words.values(_long_bytes(size)), **owner.values}
-    usual = _figures(owner.known, _long_bytes(size), longest, _much_money(rules) + 888, values)
+def samples(owner: Owner, words: Words) -> list[Sample]:
+    """Figures that a text of the words' locale meets, usual ones first."""
+    names, size = words.buckets, words.size
+    longest = [max([*names, words.topup], key=len)]
+    values = {**words.values_for(owner), **owner.values}
+    usual = _figures(owner.known, size, longest, words.money_minor + 888, values)
     nothing = _figures(owner.known, 0, longest, 0, values)
     huge = _figures(owner.known, 2**53 - 1, longest, 2**53 - 1, values)
-    full = {"used": 0, "remaining": _long_bytes(size), "percent": 0}
-    empty = {"used": _long_bytes(size), "remaining": 0, "percent": 100}
+    full = {"used": 0, "remaining": size, "percent": 0}
+    empty = {"used": size, "remaining": 0, "percent": 100}
     negative = {"remaining": -(10**9), "percent": 112, "spend": -1, "cost": -1}
     ends = [name for name, kind in owner.known.items() if kind is Kind.INSTANT]
     endless = dict.fromkeys([*ends, *({"last_day"} & owner.known.keys())])
@@ -115,18 +111,22 @@ def samples(owner: Owner, locale: str, rules: Rulebook) -> list[Sample]:
     ]
 
 
-class _Words:
-    """Names and lists as readers of a locale get them."""
+class Words:
+    """Names, lists and sizes as readers of a locale get them, made once for all texts."""
 
-    def __init__(self, owner: Owner, locale: str, rules: Rulebook) -> None:
-        self._owner = owner
+    def __init__(self, locale: str, rules: Rulebook) -> None:
         self._locale = locale
         self._rules = rules
         self._shown: Formats = formats_under(locale, rules)
-        allowances = [one.id for plan in rules.plans.values() for one in plan.allowances]
+        allowances = [one for plan in rules.plans.values() for one in plan.allowances]
+        granted = [one.granted_bytes for one in allowances]
+        granted += [one.granted_bytes for one in rules.packs.values()]
+        self.size = _long_bytes(max(granted, default=10**9))
+        self.money_minor = _much_money(rules)
+        self.topup = kind_name("topup", locale, rules)
         named = [
             name_in(rules.source_names.get(one), one, locale, rules)
-            for one in (*allowances, *rules.packs)
+            for one in (*(one.id for one in allowances), *rules.packs)
         ]
         rolling = {
             name_in(rules.source_names.get(one.id), one.id, locale, rules)
@@ -137,48 +137,57 @@ class _Words:
         named += sorted(rolled_over_name(one, locale, rules) for one in rolling)
         self.buckets = self._longest_first(named)
 
-    def values(self, size: int) -> dict[str, Any]:
+    def values_for(self, owner: Owner) -> dict[str, Any]:
         """Of placeholders that are names or text."""
+        is_list = owner.known.get("services") is Kind.TEXT
+        is_question = owner.name == "reply.unsubscribed"
+        listed = self._list_of_services if is_question else self._values["questions"]
+        services = {"services": listed} if is_list else {}
+        return {**self._values, **services, **self._keywords_for(owner)}
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
         rules, shown = self._rules, self._shown
         plans = self._longest_first(plan_name(one, self._locale, rules) for one in rules.plans)
         zones = self._longest_first(
             name_in(one.names, one.id, self._locale, rules) for one in rules.zones.values()
         )
-        services = self._services()
-        names = [name for name, _ in services]
+        names = [name for name, _ in self._services]
         numbered = [
             f"{number} {shown.name(name)} {shown.money(minor)}"
-            for number, (name, minor) in enumerate(services, 1)
+            for number, (name, minor) in enumerate(self._services, 1)
         ]
-        categories = self._longest_first(
-            category_name(one, self._locale, rules) for one in rules.categories
-        )
-        category = categories[0] if categories else ""
-        is_list = self._owner.known.get("services") is Kind.TEXT
-        is_question = self._owner.name == "reply.unsubscribed"
         return {
             "plan": plans[0] if plans else "",
             "better_plan": plans[0] if plans else "",
             "zone": zones[0] if zones else "Europe",
             "service": names[0],
-            "services": (shown.list(names) if is_question else shown.clauses(numbered))
-            if is_list
-            else names,
+            "services": names,
             "questions": shown.clauses(numbered),
-            "buckets": self._buckets(size),
+            "buckets": self._two_buckets(),
             "thresholds": shown.list([shown.percent(50), shown.percent(80)]),
             "quiet_hours": "22:00-07:30",
             "schedule": f"{self._fragment('word_week')} 09:00",
-            "category": category,
-            "categories": shown.list(categories[:2]),
+            "category": self._categories[0] if self._categories else "",
+            "categories": shown.list(self._categories[:2]),
             "number": "88",
             "commands": self._commands(),
-            **self._keywords(category),
         }
 
     def _longest_first(self, names: Iterable[str]) -> list[str]:
         return sorted(dict.fromkeys(names), key=len, reverse=True)
 
+    @cached_property
+    def _categories(self) -> list[str]:
+        return self._longest_first(
+            category_name(one, self._locale, self._rules) for one in self._rules.categories
+        )
+
+    @cached_property
+    def _list_of_services(self) -> str:
+        return self._shown.list([name for name, _ in self._services])
+
+    @cached_property
     def _services(self) -> list[tuple[str, int]]:
         found = [
             (name_in(one.names, one.id, self._locale, self._rules), one.price_minor)
@@ -186,10 +195,10 @@ class _Words:
         ]
         return (sorted(found, key=lambda one: -len(one[0])) or list(_SERVICES))[:2]
 
-    def _buckets(self, size: int) -> str:
-        shown = self._shown
-        first, *others = self.buckets or [kind_name("topup", self._locale, self._rules)]
-        second = others[0] if others else kind_name("topup", self._locale, self._rules)
+    def _two_buckets(self) -> str:
+        shown, size = self._shown, self.size
+        first, *others = self.buckets or [self.topup]
+        second = others[0] if others else self.topup
         end = shown.bracketed(shown.end(LATE_MINUTE + 9 * DAY_MINUTES, LATE_MINUTE))
         return shown.clauses(
             [
@@ -198,10 +207,14 @@ class _Words:
             ]
         )
 
-    def _keywords(self, category: str) -> dict[str, str]:
+    @cached_property
+    def _keywords(self) -> dict[str, str]:
+        return {one: keyword_in(one, self._locale, self._rules) for one in ACTIONS}
+
+    def _keywords_for(self, owner: Owner) -> dict[str, str]:
         """Keywords that texts name; one whose action a reply is about is called ``keyword``."""
-        found = {one: keyword_in(one, self._locale, self._rules) for one in ACTIONS}
-        action = self._owner.name.removeprefix("reply.").removeprefix(HELP)
+        found, category = self._keywords, self._values["category"]
+        action = owner.name.removeprefix("reply.").removeprefix(HELP)
         is_of_all = action in ("stopped_all", "started_except")
         return {
             **{f"{one}_keyword": keyword for one, keyword in found.items()},
