@@ -21,6 +21,7 @@ from streamproc.core.rules.rulebook import (
     UsageKind,
     UsageRule,
 )
+from streamproc.core.rules.sending import QuietHours
 
 HOUR_MS = DAY_MS // 24
 TEXTS = {"en": "{bucket} {used} {granted} {remaining} {overage} {percent} {threshold} {days}"}
@@ -156,6 +157,12 @@ BUCKETS = st.sampled_from(["data", "films", "much", "odd", "abroad", "day", "lon
 ENDING_KINDS = st.sampled_from(["allowance", "pack", "topup", "rollover"])
 PLAN_NAMES = st.sampled_from([plan.id for plan in PLANS])
 SEGMENTS = st.sampled_from(["a", "b", "c"])
+NIGHTS = (
+    None,
+    QuietHours(time(22), time(8)),
+    QuietHours(time(2), time(3)),
+    QuietHours(time(12), time(11, 59)),
+)
 TIMES = st.sampled_from([time(0), time(2, 30), time(9), time(23, 59)])
 
 
@@ -205,7 +212,10 @@ def timed_rules(draw: st.DrawFn) -> tuple[TimedRule, ...]:
                 segments=draw(st.none() | st.none() | st.sets(SEGMENTS, min_size=1).map(frozenset)),
                 only_chosen=kind == "usage_summary" and draw(st.booleans()),
                 misfire=draw(st.sampled_from(["latest", "each"])),
-                hours_before=draw(st.sampled_from([0, 0, 3, 30])) if kind == "expiry" else 0,
+                hours_before=(hours := draw(st.sampled_from([0, 0, 3, 30])))
+                if kind == "expiry"
+                else 0,
+                not_between=draw(st.sampled_from(NIGHTS)) if kind == "expiry" and hours else None,
                 buckets=draw(st.none() | st.none() | st.sets(BUCKETS, min_size=1).map(frozenset)),
                 bucket_kinds=draw(st.none() | st.sets(ENDING_KINDS, min_size=1).map(frozenset))
                 if kind in ("before_cycle_end", "before_expiry", "expiry")

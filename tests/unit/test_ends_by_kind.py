@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
-from tests.support.line import Line, reminders
+import pytest
+
+from streamproc.contracts.rules_file.load import RulesError, default_rulebook, load_rulebook
+from streamproc.core.state.events import ProfileChanged
+from tests.support.line import START, Line, day, reminders
 from tests.support.timeline import HEAD
 
 RULES = """\
@@ -29,15 +34,67 @@ def test_a_rule_about_ends_speaks_of_its_kinds_alone() -> None:
 
 
 def test_the_packaged_rules_tell_once_of_the_end_of_a_day_pack_whenever_it_is_bought() -> None:
-    for hour in (0, 6, 9, 10, 12, 18, 23):
+    for hour in range(24):
         line = Line(default_rulebook())
         line.activate(plan="lite-500mb", zone="UTC")
         line.top_up(at=3 + hour / 24, pack="day-1gb")
         line.reach(datetime(2026, 1, 10, tzinfo=UTC))
         told = [one for one in reminders(line.effects) if one.rule.endswith("expiry")]
-        assert [(one.rule, one.as_of.hour) for one in told] == [
-            ("day-pack-expiry", (hour - 3) % 24)
-        ], hour
+        assert [one.rule for one in told] == ["day-pack-expiry"], hour
+        told_at = told[0].as_of
+        assert (8, 0) <= (told_at.hour, told_at.minute) < (21, 0), hour
+        left = day(4 + hour / 24) - told_at
+        assert timedelta(hours=3) <= left <= timedelta(hours=15, minutes=1), hour
+
+
+NIGHT = """\
+rules:
+  - {id: soon, kind: expiry, hours_before: 3, not_between: {start: "21:00", end: "08:00"},
+     category: c, texts: {en: "{bucket} ends {expires}"}}
+"""
+
+
+def told_under(rules: str, bought: datetime, zone: str, hours: int = 24) -> list[datetime]:
+    head = HEAD.replace("validity_hours: 24", f"validity_hours: {hours}")
+    line = Line(load_rulebook(head + rules, "r.yaml"))
+    line.activate(plan="basic", zone=zone)
+    line.top_up(at=(bought - START) / timedelta(days=1), pack="day")
+    line.reach(bought + timedelta(days=3))
+    return [one.as_of.astimezone(ZoneInfo(zone)) for one in reminders(line.effects)]
+
+
+def test_a_pack_that_lives_within_one_night_is_told_of_by_nobody() -> None:
+    bought = datetime(2026, 1, 5, 22, tzinfo=UTC)
+    assert told_under(NIGHT, bought, "UTC", 9) == []
+    assert told_under(NIGHT, bought, "UTC", 11) == [datetime(2026, 1, 6, 8, tzinfo=UTC)]
+
+
+def test_the_evening_before_is_by_the_clocks_of_a_night_in_which_they_change() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    bought = datetime(2026, 3, 28, 6, tzinfo=zone)
+    assert told_under(NIGHT, bought.astimezone(UTC), "Europe/Berlin") == [
+        datetime(2026, 3, 28, 20, 59, tzinfo=zone)
+    ]
+
+
+def test_who_was_told_in_the_evening_and_moves_is_not_told_again() -> None:
+    for zone, moved_at in (("Asia/Shanghai", 14.2), ("Europe/Berlin", 20.5)):
+        line = Line(load_rulebook(HEAD + NIGHT, "r.yaml"))
+        line.activate(plan="basic", zone=zone)
+        line.top_up(at=3.2, pack="day")
+        line.send(ProfileChanged, at=3 + moved_at / 24, time_zone="Europe/London")
+        line.reach(datetime(2026, 1, 10, tzinfo=UTC))
+        assert len(reminders(line.effects)) == 1, zone
+
+
+def test_hours_to_be_left_out_are_checked() -> None:
+    for was, problem in (
+        ("hours_before: 3", "not_between: is for what is told hours_before the end"),
+        ('start: "21:00"', "not_between.end: is the start too; leave not_between out"),
+    ):
+        new = "hours_before: 0" if "hours" in was else 'start: "08:00"'
+        with pytest.raises(RulesError, match=re.escape(problem)):
+            load_rulebook(HEAD + NIGHT.replace(was, new), "r.yaml")
 
 
 def test_the_packaged_rules_tell_of_the_end_of_longer_packs_and_of_top_ups() -> None:

@@ -216,3 +216,20 @@ def test_what_waits_of_two_buckets_is_told_of_each_with_figures_of_then() -> Non
                     3, 07:00).
 """
     )
+
+
+def test_the_end_of_a_day_pack_is_told_by_day() -> None:
+    lives(
+        """
+2026-01-01 09:00  activate basic-5gb Asia/Shanghai en
+                  welcome: Welcome! Your plan Basic includes 5 GB of data. Reply 0000 for your plan,
+                    your services and the data left.
+2026-01-06 06:00  pack day-1gb
+     01-05 09:00  weekly-summary: Your data on Jan 5, 09:00: nothing newly used, 5 GB left. Reply
+                    STOP SUMMARY to end.
+2026-01-09 23:00  pack day-1gb
+     01-06 20:59  day-pack-expiry: Your day pack expires on Jan 7 at 06:00. 1 GB left.
+2026-01-11 09:00  wait
+     01-10 20:00  day-pack-expiry: Your day pack expires on Jan 10 at 23:00. 1 GB left.
+"""
+    )

@@ -35,7 +35,9 @@ default_locale: en
 plans:
   - {id: basic-5gb, allowances: [{id: data, granted_bytes: 5_000}]}
   - {id: family-20gb, allowances: [{id: data, granted_bytes: 20_000}]}
-packs: [{id: week-3gb, granted_bytes: 3_000, validity_hours: 168}]
+packs:
+  - {id: week-3gb, granted_bytes: 3_000, validity_hours: 168}
+  - {id: day-1gb, granted_bytes: 1_000, validity_hours: 24}
 """
 
 

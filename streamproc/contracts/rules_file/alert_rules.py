@@ -15,6 +15,7 @@ from streamproc.contracts.rules_file.format.entries import (
     LimitsEntry,
     OverageStartedEntry,
     PercentEntry,
+    QuietHoursEntry,
     ReachingEntry,
     RemainingEntry,
     RemainingPercentEntry,
@@ -161,14 +162,18 @@ def policy_of(rule: RuleEntry) -> Policy:
 
 def alert_policy(alerts: AlertsEntry) -> AlertPolicy:
     """What holds for all messages of a subscriber."""
-    hours = alerts.quiet_hours
     policy = AlertPolicy(
-        QuietHours(time.fromisoformat(hours.start), time.fromisoformat(hours.end))
-        if hours
-        else None,
+        quiet_hours(alerts.quiet_hours),
         tuple(Cap(one.messages, one.window_hours * HOUR_MS) for one in alerts.caps),
     )
     return UNRESTRICTED if policy == UNRESTRICTED else policy
+
+
+def quiet_hours(hours: QuietHoursEntry | None) -> QuietHours | None:
+    """Hours as the core works with them."""
+    if hours is None:
+        return None
+    return QuietHours(time.fromisoformat(hours.start), time.fromisoformat(hours.end))
 
 
 _USAGE_KINDS: dict[type[BucketRuleEntry], UsageKind] = {

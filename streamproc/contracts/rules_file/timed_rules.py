@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, time
 from typing import Any
 
-from streamproc.contracts.rules_file.alert_rules import policy_of
+from streamproc.contracts.rules_file.alert_rules import policy_of, quiet_hours
 from streamproc.contracts.rules_file.format.entries import (
     AfterActivationEntry,
     AnyTimedEntry,
@@ -54,6 +54,11 @@ def timed_faults(rule: dict[str, Any], file: dict[str, Any]) -> Iterator[tuple[P
         problem = cron_error(rule["cron"])
         if problem:
             yield ("cron",), problem
+    if kind == "expiry" and "not_between" in rule and not rule.get("hours_before"):
+        yield ("not_between",), "is for what is told hours_before the end"
+    hours = rule.get("not_between")
+    if isinstance(hours, dict) and hours.get("start") == hours.get("end") is not None:
+        yield ("not_between", "end"), "is the start too; leave not_between out"
     if kind == "once" and isinstance(rule.get("date"), str) and not _is_day(rule["date"]):
         yield ("date",), "there is no such day"
     plans = {plan.get("id") for _, plan in entries(file, "plans")}
@@ -96,6 +101,7 @@ def timed_rule(rule: AnyTimedEntry, storms: StormsEntry) -> TimedRule:
         spread_ms=window_ms,
         policy=policy_of(rule),
         hours_before=rule.hours_before if isinstance(rule, ExpiryEntry) else 0,
+        not_between=quiet_hours(rule.not_between) if isinstance(rule, ExpiryEntry) else None,
         buckets=frozenset(ends.buckets) if ends and ends.buckets else None,
         bucket_kinds=frozenset(ends.bucket_kinds) if ends and ends.bucket_kinds else None,
     )

@@ -21,7 +21,7 @@ from streamproc.core.schedule.calendar import (
     zone,
 )
 from streamproc.core.schedule.choices import timed_rules_of
-from streamproc.core.schedule.occurrences import MANY_BUCKETS, OF_ANY_ZONE, begun, coming
+from streamproc.core.schedule.occurrences import MANY_BUCKETS, begun, coming, is_by_clocks
 from streamproc.core.state.account import (
     PLAN_KINDS,
     Account,
@@ -99,7 +99,7 @@ def _sort(found: Message | Effect, messages: list[Message], out: list[Effect]) -
 
 def _by_clocks(account: Account, rules: Rulebook) -> list[TimedRule]:
     """The rules whose instants depend on the zone."""
-    return [rule for rule in timed_rules_of(account, rules) if rule.kind not in OF_ANY_ZONE]
+    return [rule for rule in timed_rules_of(account, rules) if is_by_clocks(rule)]
 
 
 def _move_cycle_end(account: Account, end_ms: int) -> None:

@@ -20,7 +20,7 @@ from streamproc.core.rules.notices import Notice, Service, Zone
 from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
 from streamproc.core.rules.scope import EVERYTHING as EVERYTHING
 from streamproc.core.rules.scope import Scope as Scope
-from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, AlertPolicy, Policy
+from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, AlertPolicy, Policy, QuietHours
 from streamproc.core.rules.watch import (
     NO_ALERT_RULES,
     AlertRules,
@@ -162,6 +162,9 @@ class TimedRule(Struct, frozen=True, gc=False):
     """Length of that window; 0: all at their instant."""
     hours_before: int = 0
     """Of ``expiry``: so long before the end; 0: at the end itself."""
+    not_between: QuietHours | None = None
+    """Of ``expiry``: what would come in these hours comes a minute before they begin or, where
+    there was nothing to end then, when they are over."""
     buckets: frozenset[str] | None = None
     """Of rules about ends: allowances and packs, by id, that it is about; None: all."""
     bucket_kinds: frozenset[str] | None = None

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from streamproc.core.instants import DAY_MS, HOUR_MS, NEVER_MS
 from streamproc.core.rules.rulebook import TimedRule
+from streamproc.core.rules.sending import QuietHours
 from streamproc.core.schedule.calendar import (
     day_in_month,
     known_zone,
@@ -23,6 +24,7 @@ from streamproc.core.schedule.calendar import (
     month_after,
 )
 from streamproc.core.schedule.cycle_end import ending_with_cycle
+from streamproc.core.schedule.nights import night_of
 from streamproc.core.schedule.recurrence import Recurrence, local_times, recurrence_of
 from streamproc.core.schedule.spread import sent_ms
 from streamproc.core.schedule.timed_reminder import Due
@@ -32,14 +34,19 @@ CYCLE_PARTS = ("cycle_start", "cycle_middle", "cycle_end")
 MANY_BUCKETS = ("before_expiry", "expiry")
 """Kinds of rules with an occurrence for each bucket."""
 _CALENDAR_KINDS = ("usage_summary", "cron", "once")
-OF_ANY_ZONE = ("cycle_end", "expiry", "after_activation")
-"""Kinds whose instants no clock decides."""
+_OF_ANY_ZONE = ("cycle_end", "expiry", "after_activation")
+_MINUTE_MS = 60_000
 
 _UTC = known_zone("UTC")
 
 Planned = Callable[[ZoneInfo], int]
 Occurrence = tuple[date, time, int]
 """Local day and time, and their instant in a zone."""
+
+
+def is_by_clocks(rule: TimedRule) -> bool:
+    """Whether the subscriber's clocks decide when a rule speaks."""
+    return rule.kind not in _OF_ANY_ZONE or rule.not_between is not None
 
 
 def soonest_ms(
@@ -259,16 +266,35 @@ def _of_buckets(
     for bucket in account.buckets:
         if not _is_about(rule, bucket):
             continue
-        if rule.kind == "expiry":
-            at = bucket.expires_ms - rule.hours_before * HOUR_MS
-            if at > max(after_ms, bucket.granted_ms):
-                yield Due(at, rule, bucket, at, at)
-            continue
-        planned_in = partial(_before_expiry_ms, rule.days_before, rule.at, bucket.expires_ms)
+        planned_in = _planned_of(rule, bucket)
         planned = planned_in(tz)
         sent = sent_ms(rule, subscriber, planned, bucket.expires_ms)
         if sent > max(after_ms, bucket.granted_ms) and not _came_before_move(account, planned_in):
             yield Due(sent, rule, bucket, planned, planned)
+
+
+def _planned_of(rule: TimedRule, bucket: Bucket) -> Planned:
+    """When a rule speaks of a bucket's end, by the clocks of a zone."""
+    if rule.kind == "before_expiry":
+        return partial(_before_expiry_ms, rule.days_before, rule.at, bucket.expires_ms)
+    at_ms = bucket.expires_ms - rule.hours_before * HOUR_MS
+    if rule.not_between is None:
+        return lambda tz: at_ms
+    return partial(_by_day_ms, rule.not_between, bucket.granted_ms, bucket.expires_ms, at_ms)
+
+
+def _by_day_ms(
+    hours: QuietHours, granted_ms: int, expires_ms: int, at_ms: int, tz: ZoneInfo
+) -> int:
+    """An instant before an end, or in place of one at night the evening before; if there was
+    nothing to end then, the morning, and never where that is too late."""
+    night = night_of(hours, at_ms, tz)
+    if night is None:
+        return at_ms
+    evening_ms = night.start_ms - _MINUTE_MS
+    if evening_ms > granted_ms:
+        return evening_ms
+    return night.end_ms if night.end_ms < expires_ms else NEVER_MS
 
 
 def _is_about(rule: TimedRule, bucket: Bucket) -> bool:

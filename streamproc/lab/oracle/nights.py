@@ -21,6 +21,12 @@ def _nights(year: int, start: time, end: time, zone: str) -> list[tuple[int, int
     return found
 
 
+def night_around(at_ms: int, hours: tuple[time, time], zone: str) -> tuple[int, int] | None:
+    """Begin and end of the first night that an instant lies in, if there is one."""
+    nights = _nights(day_of(at_ms, zone).year, *hours, zone)
+    return next((one for one in nights if one[0] <= at_ms < one[1]), None)
+
+
 def end_of_night(at_ms: int, hours: tuple[time, time] | None, zone: str) -> int:
     """When the night is over that an instant lies in; the instant itself if it lies in none.
 

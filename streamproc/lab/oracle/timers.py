@@ -11,6 +11,7 @@ from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.lab.oracle.buckets import Bucket, remaining
 from streamproc.lab.oracle.days import MIDNIGHT, day_of, days_before, instant_of
 from streamproc.lab.oracle.looking import ending
+from streamproc.lab.oracle.nights import night_around
 from streamproc.lab.oracle.post import News, Reason
 from streamproc.lab.oracle.schedules import (
     Local,
@@ -117,15 +118,35 @@ def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | N
         return None
     if rule.buckets is not None and bucket["source"] not in rule.buckets:
         return None
-    planned = ends - rule.hours_before * HOUR_MS
-    if rule.kind == "before_expiry":
-        planned = days_before(ends, rule, contract.zone)
-        if any(days_before(ends, rule, zone) <= left for zone, left in contract.left_zones):
+    planned = _before_end(bucket, rule, contract.zone)
+    if planned is None:
+        return None
+    if rule.kind == "before_expiry" or rule.not_between:
+        former = [(_before_end(bucket, rule, zone), left) for zone, left in contract.left_zones]
+        if any(instant is not None and instant <= left for instant, left in former):
             return None
     sent = planned
     if rule.kind == "before_expiry" and planned < ends:
         sent = place_in_window(rule, contract.name, planned, ends)
     return Timer(sent, planned, rule, bucket) if sent > bucket["from_ms"] else None
+
+
+def _before_end(bucket: Bucket, rule: TimedRule, zone: str) -> int | None:
+    """When a rule speaks of a bucket's end in a zone; None: never."""
+    ends: int = bucket["ends_ms"]
+    if rule.kind == "before_expiry":
+        return days_before(ends, rule, zone)
+    at: int = ends - rule.hours_before * HOUR_MS
+    if rule.not_between is None:
+        return at
+    hours = (rule.not_between.start, rule.not_between.end)
+    night = night_around(at, hours, zone)
+    if night is None:
+        return at
+    evening = night[0] - 60_000
+    if evening > bucket["from_ms"]:
+        return evening
+    return night[1] if night[1] < ends else None
 
 
 def _of_contract(contract: Contract, rule: TimedRule) -> Timer | None:
@@ -187,7 +208,11 @@ def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
 
 def _by_clocks(contract: Contract, rules: Rulebook) -> list[TimedRule]:
     no_clocks = ("cycle_end", "expiry", "after_activation")
-    return [rule for rule in rules_for(contract, rules) if rule.kind not in no_clocks]
+    return [
+        rule
+        for rule in rules_for(contract, rules)
+        if rule.kind not in no_clocks or rule.not_between is not None
+    ]
 
 
 def _until(contract: Contract, rule: TimedRule, since_ms: int, until_ms: int) -> list[Timer]:

@@ -253,7 +253,10 @@ def _timed(chance: random.Random, name: str) -> dict[str, Any]:
     if kind == "before_expiry":
         return {**found, "at": at, "days_before": chance.choice((0, 1, 2))}
     if kind == "expiry":
-        return {**found, "hours_before": chance.choice((0, 0, 3))}
+        hours = chance.choice((0, 0, 3))
+        night = {"start": "22:00", "end": chance.choice(("08:00", "12:00"))}
+        own = {"not_between": night} if hours and chance.random() < 0.5 else {}
+        return {**found, "hours_before": hours, **own}
     if kind == "after_activation":
         return {**found, "hours_after": chance.choice((1, 24, 50))}
     return found

@@ -168,8 +168,14 @@ class BeforeExpiryEntry(ClockedEntry, frozen=True, tag="before_expiry", kw_only=
     bucket_kinds: ExpiringKinds | None = None
 
 
+class QuietHoursEntry(Strict, frozen=True):
+    start: ClockTime
+    end: ClockTime
+
+
 class ExpiryEntry(TimedEntry, frozen=True, tag="expiry", kw_only=True):
     hours_before: Annotated[int, Meta(ge=0, le=365 * 24)] = 0
+    not_between: QuietHoursEntry | None = None
     buckets: BucketIds | None = None
     bucket_kinds: ExpiringKinds | None = None
 
@@ -195,11 +201,6 @@ class ForecastEntry(CheckEntry, frozen=True, tag="forecast", kw_only=True):
 
 class InactivityEntry(CheckEntry, frozen=True, tag="inactivity", kw_only=True):
     days: Annotated[int, Meta(ge=1, le=3660)]
-
-
-class QuietHoursEntry(Strict, frozen=True):
-    start: ClockTime
-    end: ClockTime
 
 
 class CapEntry(Strict, frozen=True):

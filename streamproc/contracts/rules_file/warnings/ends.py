@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from streamproc.contracts.rules_file.alert_rules import quiet_hours
 from streamproc.contracts.rules_file.format.entries import (
     BeforeCycleEndEntry,
     BeforeExpiryEntry,
@@ -18,6 +19,7 @@ from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned
 from streamproc.core.instants import DAY_MINUTES, DAY_MS, HOUR_MS
 from streamproc.core.rules.rulebook import TimedRule
+from streamproc.core.rules.sending import QuietHours
 from streamproc.core.schedule.occurrences import coming
 from streamproc.core.state.account import ACTIVE, PACK, Account, Bucket
 
@@ -93,20 +95,26 @@ def _told(rule: EndEntry, pack: PackEntry) -> frozenset[int]:
     if not _is_about(rule, pack):
         return frozenset()
     if isinstance(rule, ExpiryEntry):
-        return _told_minutes(time(), None, rule.hours_before, pack.validity_hours)
+        hours = quiet_hours(rule.not_between)
+        return _told_minutes(time(), None, rule.hours_before, pack.validity_hours, hours)
     at = time.fromisoformat(rule.at)
     return _told_minutes(at, rule.days_before, 0, pack.validity_hours)
 
 
 @lru_cache(maxsize=256)
 def _told_minutes(
-    at: time, days_before: int | None, hours_before: int, validity_hours: int
+    at: time,
+    days_before: int | None,
+    hours_before: int,
+    validity_hours: int,
+    not_between: QuietHours | None = None,
 ) -> frozenset[int]:
     """By the very function that plans a rule's reminders, for each minute of a day."""
     rule = TimedRule(
         *("end", "expiry" if days_before is None else "before_expiry", at, {}, "", False, 0, 0, 0),
         days_before=days_before or 0,
         hours_before=hours_before,
+        not_between=not_between,
     )
     told = []
     for minute in range(DAY_MINUTES):
