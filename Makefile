@@ -35,6 +35,9 @@ lock:  ## resolve the dependencies of pyproject.toml anew into requirements.lock
 hooks: setup  ## run the checks of .pre-commit-config.yaml before each commit
 	$(BIN)/pre-commit install
 
+generate: $(VENV)/.ready  ## write the joint to the compiled part anew into native/src (native/README.md)
+	$(BIN)/python -m streamproc.worker.native_bridge.joint.generate
+
 demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep" and the like
 	@$(BIN)/streamproc demo $(ARGS)
 
@@ -42,11 +45,12 @@ demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep"
 test: check  ## everything: lint, types, import contracts, all tests (needs Docker, or Java 17+ and Maven)
 	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
-check: setup  ## lint, types, import contracts
+check: setup  ## lint, types, import contracts; the Rust code's format, lints and unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	native/check
 
 # Its plugin imports hypothesis even where no test uses it.
 unit: setup  ## the unit tests alone, in seconds

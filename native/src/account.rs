@@ -11,16 +11,18 @@
 //! and in accounts without rarely used state: then the core has to tell of it (`Applied::crossed`).
 
 use crate::bucket::read_bucket;
+use crate::constants_generated::{ACTIVE, STATE_VERSION};
 use crate::dedupe;
 use crate::extra;
 use crate::msgpack::{write_natural, Reader};
-use crate::rules::Rules;
+use crate::row::Row;
+use crate::rows_generated::{account as at, ACCOUNT};
 use crate::usage::Usage;
+use crate::views_generated::Rules;
 use crate::watching::Figures;
 
-const STATE_VERSION: i64 = 1;
-const ACTIVE: i64 = 1;
-const ACCOUNT_FIELDS: usize = 26;
+// `dedupe` reads both as neighbours.
+const _: () = assert!(at::SEEN_MARKS == at::SEEN_IDS + 1);
 
 /// What became of the usage that was applied.
 pub struct Applied {
@@ -41,26 +43,28 @@ pub fn apply(
     out: &mut Vec<u8>,
 ) -> Option<Applied> {
     let mut reader = Reader::new(account);
-    if reader.array()? != ACCOUNT_FIELDS || reader.integer()? != STATE_VERSION {
+    let mut row = Row::begin(&mut reader, &ACCOUNT)?;
+    row.to(&mut reader, at::VERSION)?;
+    if reader.integer()? != STATE_VERSION {
         return None;
     }
+    row.to(&mut reader, at::STATUS)?;
     if reader.integer()? != ACTIVE {
         return None;
     }
+    row.to(&mut reader, at::PLAN)?;
     if rules.is_special(reader.string()?) {
         return None;
     }
-    for _ in 0..4 {
-        reader.skip()?; // next plan, time zone, anchor day, locale
-    }
+    row.to(&mut reader, at::ACTIVATED_MS)?;
     let activated_ms = reader.integer()?;
-    reader.skip()?; // closed
+    row.to(&mut reader, at::CYCLE_START_MS)?;
     let cycle_start_ms = reader.integer()?;
-    reader.skip()?; // cycle end
     if usage.time_ms < activated_ms || usage.time_ms < cycle_start_ms {
         return None;
     }
 
+    row.to(&mut reader, at::BUCKETS)?;
     let mut rest = usage.used_bytes;
     let mut copied = 0;
     let mut crossed = Vec::new();
@@ -81,27 +85,32 @@ pub fn apply(
             crossed.push((position, used_before));
         }
     }
+    row.to(&mut reader, at::OVERAGE_BYTES)?;
     let overage_bytes = natural(&mut reader, account, &mut copied, out)?;
     write_natural(out, overage_bytes.checked_add(rest)?);
     figures.add_overage(overage_bytes, rest)?;
     copied = reader.at;
+    row.to(&mut reader, at::CHARGED_BYTES)?;
     let charged_bytes = natural(&mut reader, account, &mut copied, out)?;
     write_natural(out, charged_bytes.checked_add(usage.used_bytes)?);
     copied = reader.at;
-    reader.skip()?; // grants
+    row.to(&mut reader, at::HISTORY)?;
     let history = &account[reader.at..];
     reader.skip()?;
-    reader.skip()?; // opted out
 
+    row.to(&mut reader, at::SEEN_IDS)?;
     out.extend_from_slice(&account[copied..reader.at]);
-    dedupe::remember(&mut reader, id, received_ms, rules, out)?;
+    let seen = reader.binary()?;
+    row.to(&mut reader, at::SEEN_MARKS)?;
+    dedupe::remember(seen, &mut reader, id, received_ms, rules, out)?;
     copied = reader.at;
+    row.to(&mut reader, at::CLOCK_MS)?;
     let clock_ms = reader.integer()?;
-    reader.skip()?; // next due
+    row.to(&mut reader, at::RULES_ID)?;
     if reader.integer()? != rules.fingerprint {
         return None;
     }
-    reader.skip()?; // held
+    row.to(&mut reader, at::ENDED)?;
     for _ in 0..reader.array()? {
         let ended = read_bucket(&mut reader)?;
         if ended.is_valid(usage.time_ms) {
@@ -114,6 +123,7 @@ pub fn apply(
     if !rules.watch.is_silent(&figures, history, activated_ms)? {
         return None;
     }
+    row.to(&mut reader, at::EXTRA)?;
     out.extend_from_slice(&account[copied..reader.at]);
     let around = extra::Around {
         usage,
@@ -124,7 +134,7 @@ pub fn apply(
     };
     let is_special = extra::copy(&mut reader, &around, rules, out)?;
     copied = reader.at;
-    reader.skip()?; // where periods of summaries begin: usage moves none of them
+    row.end(&mut reader)?;
     out.extend_from_slice(&account[copied..reader.at]);
     if reader.at != account.len() || (is_special && !crossed.is_empty()) {
         return None;

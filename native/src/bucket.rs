@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
+use crate::constants_generated::{ALLOWANCE, UNLIMITED};
 use crate::msgpack::Reader;
-
-const BUCKET_FIELDS: usize = 11;
-const ALLOWANCE: &[u8] = b"allowance";
-const UNLIMITED: &[u8] = b"unlimited";
+use crate::row::Row;
+use crate::rows_generated::{bucket, BUCKET};
 
 /// One bucket of an account.
 pub struct Bucket<'a> {
@@ -44,16 +43,30 @@ impl Bucket<'_> {
 }
 
 pub fn read_bucket<'a>(reader: &mut Reader<'a>) -> Option<Bucket<'a>> {
-    if reader.array()? != BUCKET_FIELDS {
-        return None;
-    }
-    let (id, kind, source) = (reader.string()?, reader.string()?, reader.string()?);
-    reader.skip()?; // priority
-    let (granted_ms, expires_ms) = (reader.integer()?, reader.integer()?);
+    let mut row = Row::begin(reader, &BUCKET)?;
+    row.to(reader, bucket::ID)?;
+    let id = reader.string()?;
+    row.to(reader, bucket::KIND)?;
+    let kind = reader.string()?;
+    row.to(reader, bucket::SOURCE)?;
+    let source = reader.string()?;
+    row.to(reader, bucket::GRANTED_MS)?;
+    let granted_ms = reader.integer()?;
+    row.to(reader, bucket::EXPIRES_MS)?;
+    let expires_ms = reader.integer()?;
+    row.to(reader, bucket::GRANTED_BYTES)?;
     let granted = reader.integer()?;
+    row.to(reader, bucket::USED_BYTES)?;
     let used_from = reader.at;
     let used = reader.integer()?;
     let used_at = used_from..reader.at;
+    row.to(reader, bucket::ARMING)?;
+    let arming = reader.integer()?;
+    row.to(reader, bucket::EXPIRED_BYTES)?;
+    let expired = reader.integer()?;
+    row.to(reader, bucket::ROLLED_OVER_BYTES)?;
+    let rolled_over = reader.integer()?;
+    row.end(reader)?;
     Some(Bucket {
         id,
         kind,
@@ -63,8 +76,8 @@ pub fn read_bucket<'a>(reader: &mut Reader<'a>) -> Option<Bucket<'a>> {
         granted,
         used,
         used_at,
-        arming: reader.integer()?,
-        expired: reader.integer()?,
-        rolled_over: reader.integer()?,
+        arming,
+        expired,
+        rolled_over,
     })
 }

@@ -1,24 +1,23 @@
 //! Remembering an event's id, as `streamproc.core.usage.dedupe` does.
 
+use crate::constants_generated::{ID_BYTES, SEGMENT_MS};
 use crate::msgpack::{write_array_head, write_binary_head, write_natural, Reader};
-use crate::rules::Rules;
-
-const ID_BYTES: usize = 8;
-const SEGMENT_MS: i64 = 7 * 86_400_000;
+use crate::views_generated::Rules;
 
 pub type Id = [u8; ID_BYTES];
 
-/// Read the remembered ids and their counts by segment, and write both with one id more.
+/// Read the counts of remembered ids by segment, and write ids and counts with one id more. They
+/// are neighbours in an account.
 ///
 /// None if the id is a repeat, or if it has no room.
 pub fn remember(
+    seen: &[u8],
     reader: &mut Reader<'_>,
     id: Id,
     received_ms: i64,
     rules: &Rules,
     out: &mut Vec<u8>,
 ) -> Option<()> {
-    let seen = reader.binary()?;
     if seen.len() % ID_BYTES != 0 || seen.len() / ID_BYTES + 1 > rules.dedupe_max_ids {
         return None;
     }

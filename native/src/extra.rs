@@ -1,15 +1,15 @@
 //! The rarely used state of an account, where usage touches no more of it than windows of
 //! velocity rules and the time of the last use.
 //!
-//! Every field is named here: one that this release does not know is not plain.
+//! Which fields there are is generated: one that this release does not know is not plain.
 
 use crate::bucket::{read_bucket, Bucket};
 use crate::msgpack::{write_natural, Reader, NIL};
-use crate::rules::{Rules, Tracked};
+use crate::row::Row;
+use crate::rows_generated::{alarm, Extra, ALARM};
 use crate::speed::{speed_up, Sped};
 use crate::usage::Usage;
-
-const ALARM_FIELDS: usize = 5;
+use crate::views_generated::{Rules, Tracked};
 
 /// What of the account bears on its rarely used state.
 pub struct Around<'a> {
@@ -42,17 +42,17 @@ pub fn copy(
     let mut sped: Vec<Option<Sped>> = vec![None; watch.speeds.len()];
     let mut is_noted = watch.surely_silent_ms.is_none();
     for _ in 0..reader.map()? {
-        match reader.string()? {
-            b"alarms" => {
+        match Extra::of(reader.string()?)? {
+            Extra::Alarms => {
                 alarms = Some(reader.at);
                 reader.skip()?;
             }
-            b"speeds" => {
+            Extra::Speeds => {
                 out.extend_from_slice(&reader.data[copied..reader.at]);
                 speeds(reader, around.usage, rules, &mut sped, out)?;
                 copied = reader.at;
             }
-            b"used_ms" => {
+            Extra::UsedMs => {
                 let Some(silent_ms) = watch.surely_silent_ms else {
                     reader.skip()?;
                     continue;
@@ -67,13 +67,7 @@ pub fn copy(
                 copied = reader.at;
                 is_noted = true;
             }
-            b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves"
-            | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges"
-            | b"roaming_zone" | b"located_ms" | b"advised_cycle_ms" | b"listed" | b"replied_ms"
-            | b"helped" | b"left_singly" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" => {
-                reader.skip()?;
-            }
-            _ => return None, // own thresholds, meters, pools, or what is new
+            Extra::Carried => reader.skip()?,
         }
     }
     out.extend_from_slice(&reader.data[copied..reader.at]);
@@ -126,14 +120,16 @@ fn is_at_rest(
     sped: &[Option<Sped>],
     buckets: &[u8],
 ) -> Option<()> {
-    if reader.array()? != ALARM_FIELDS {
-        return None;
-    }
+    let mut row = Row::begin(reader, &ALARM)?;
+    row.to(reader, alarm::RULE)?;
     let rule = std::str::from_utf8(reader.string()?).ok()?;
+    row.to(reader, alarm::BUCKET)?;
     let bucket = reader.string()?;
+    row.to(reader, alarm::THRESHOLD)?;
     let threshold = reader.integer()?;
-    reader.skip()?; // count
+    row.to(reader, alarm::IS_TOLD)?;
     let is_told = reader.truth()?;
+    row.end(reader)?;
     let rule: &Tracked = rules.tracked.get(rule)?;
     let at_ms = around.received_ms.max(around.clock_ms);
     if !is_told || !rule.is_valid(at_ms) {

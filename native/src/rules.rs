@@ -1,47 +1,24 @@
-//! What of the rulebook the plain case needs.
+//! What of the rulebook the plain case needs: questions to what Python has handed over.
 
-use std::collections::{HashMap, HashSet};
-
-use pyo3::prelude::*;
+use std::collections::HashSet;
 
 use crate::bucket::Bucket;
 use crate::usage::Usage;
-use crate::watching::{is_crossed, Watch};
-
-/// A usage rule. What ends up in messages as it stands is JSON already.
-#[derive(FromPyObject)]
-pub struct Thresholds {
-    bucket_kinds: HashSet<String>,
-    /// Sources of the buckets that it is about; None: all of its kinds.
-    buckets: Option<HashSet<String>>,
-    /// `percent` used, bytes `used` or bytes `remaining`.
-    levels_are: String,
-    /// One for each of `values`.
-    levels: Vec<i64>,
-    values: Vec<i64>,
-    pub id: String,
-    pub name: String,
-    pub kind: String,
-    pub unit: String,
-    pub category: String,
-    pub severity: String,
-    pub priority: i64,
-    pub mandatory: bool,
-    pub ttl_ms: i64,
-}
+use crate::views_generated::{LevelsAre, Rules, Thresholds, Tracked};
+use crate::watching::is_crossed;
 
 impl Thresholds {
     /// Whether its thresholds are in percent, used or remaining.
     pub fn is_percent(&self) -> bool {
-        self.levels_are == "percent"
+        self.levels_are == LevelsAre::Percent
     }
 
     /// Used bytes at which a level of a bucket of this size is reached. None beyond i64.
     fn used_bytes(&self, level: i64, granted: i64) -> Option<i64> {
-        match self.levels_are.as_str() {
-            "percent" => Some(granted.checked_mul(level)?.checked_add(99)? / 100),
-            "used" => Some(level),
-            _ => granted.checked_sub(level),
+        match self.levels_are {
+            LevelsAre::Percent => Some(granted.checked_mul(level)?.checked_add(99)? / 100),
+            LevelsAre::Used => Some(level),
+            LevelsAre::Remaining => granted.checked_sub(level),
         }
     }
 
@@ -52,9 +29,9 @@ impl Thresholds {
             return Some(false);
         }
         let level = *self.levels.get(place)?;
-        let nearer = match self.levels_are.as_str() {
-            "remaining" => level.checked_add(margin)?,
-            _ => level.checked_sub(margin)?,
+        let nearer = match self.levels_are {
+            LevelsAre::Remaining => level.checked_add(margin)?,
+            LevelsAre::Percent | LevelsAre::Used => level.checked_sub(margin)?,
         };
         let used_bytes = self.used_bytes(nearer, bucket.granted)?;
         Some(bucket.used >= used_bytes.max(1))
@@ -72,51 +49,10 @@ impl Thresholds {
     }
 }
 
-#[derive(FromPyObject)]
-pub struct Scope {
-    rating_groups: Option<HashSet<i64>>,
-    roaming_zones: Option<HashSet<String>>,
-    /// Windows of the subscriber's day, in minutes.
-    hours: Option<Vec<(i64, i64)>>,
-}
-
-/// A rule that remembers what is reached, as far as that can be seen to stay reached.
-#[derive(FromPyObject)]
-pub struct Tracked {
-    valid_from_ms: i64,
-    valid_until_ms: i64,
-    pub thresholds: Vec<i64>,
-    pub hysteresis: i64,
-    /// Number of a rule about buckets among `Rules::thresholds`.
-    pub number: Option<usize>,
-    /// Number of a velocity rule among `Watch::speeds`.
-    pub speed: Option<usize>,
-}
-
 impl Tracked {
     pub fn is_valid(&self, at_ms: i64) -> bool {
         self.valid_from_ms <= at_ms && at_ms < self.valid_until_ms
     }
-}
-
-#[derive(FromPyObject)]
-pub struct Rules {
-    pub fingerprint: i64,
-    pub max_event_bytes: i64,
-    pub max_ahead_ms: i64,
-    pub max_age_ms: i64,
-    pub dedupe_horizon_ms: i64,
-    pub dedupe_max_ids: usize,
-    /// Crossing a threshold changes no account: it has to be told, and no more.
-    pub only_told: bool,
-    pub thresholds: Vec<Thresholds>,
-    pub scopes: HashMap<String, Scope>,
-    /// Plans with tariffs or policies.
-    pub special_plans: HashSet<String>,
-    /// Sources of buckets that do not cover ordinary usage.
-    pub not_home_data: HashSet<String>,
-    pub watch: Watch,
-    pub tracked: HashMap<String, Tracked>,
 }
 
 impl Rules {

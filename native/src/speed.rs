@@ -2,7 +2,7 @@
 //! them: pairs (part of the window since 1970, bytes used in it), ascending.
 
 use crate::msgpack::{write_array_head, write_natural, Reader};
-use crate::watching::Speed;
+use crate::views_generated::Speed;
 
 /// Bytes in the window before and after usage.
 #[derive(Clone, Copy)]

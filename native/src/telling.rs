@@ -10,36 +10,25 @@ use std::collections::HashMap;
 
 use blake2::digest::consts::U16;
 use blake2::{Blake2b, Digest};
-use pyo3::prelude::*;
 
 use crate::account::Applied;
-use crate::bucket::read_bucket;
-use crate::calendar::{write_instant, write_minute};
+use crate::bucket::{read_bucket, Bucket};
+use crate::constants_generated::{DAY_MINUTES, DAY_MS, NEVER_MS};
+use crate::json::Json;
 use crate::msgpack::Reader;
-use crate::rules::{Rules, Thresholds};
+use crate::outputs_generated::{
+    Audited, Balance, BucketFigures, Cause, Reminder, Threshold, TELLS,
+};
+use crate::row::Row;
+use crate::rows_generated::{account as at, ACCOUNT};
 use crate::usage::Usage;
+use crate::views_generated::{Rules, Words};
+use crate::words::{plain, About};
 
-const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
-const NEVER_MS: i64 = 1 << 53;
-const DAY_MINUTES: i64 = 1440;
 const MOST_TAUGHT: usize = 65_536;
 /// Of which words are kept for a locale.
 const MOST_DAYS: usize = 800;
-
-/// A text of one rule in one locale: literals, each with the figure after it.
-#[derive(FromPyObject)]
-pub struct Words {
-    /// Of the text, as JSON.
-    locale: String,
-    /// Whether the literals need UCS-2; else they are of the plain part of GSM-7.
-    is_ucs2: bool,
-    pieces: Vec<(String, Option<String>)>,
-    /// Of packs and allowances, by id, those that have names; `None` is not of the simple kind.
-    names: HashMap<String, Option<String>>,
-    /// Of buckets that come from neither, by their kind.
-    kind_names: HashMap<String, Option<String>>,
-}
 
 /// What Python has taught.
 #[derive(Default)]
@@ -83,6 +72,20 @@ impl Taught {
         of_zone.insert(utc_day, offset_ms);
     }
 
+    /// The words of a rule about a bucket, on a local day.
+    fn words(
+        &self,
+        locale: &[u8],
+        local_day: i64,
+        rule: usize,
+        bucket: &Bucket<'_>,
+    ) -> Option<&Words> {
+        let of_day = self.words.get(locale)?.get(&local_day)?;
+        of_day
+            .get(place_of(rule, bucket.remaining() == 0))?
+            .as_ref()
+    }
+
     fn local_minute(&self, zone: &[u8], instant_ms: i64) -> Option<i64> {
         let offset_ms = self
             .offsets
@@ -104,21 +107,62 @@ pub struct Origin<'a> {
     pub offset: i64,
 }
 
-/// Bytes of a bucket, or of all of an account.
-#[derive(Clone, Copy, Default)]
-struct Figures {
-    granted: i64,
-    used: i64,
-    remaining: i64,
-    overage: i64,
+/// What is read of the packed account after the usage.
+struct Standing<'a> {
+    zone: &'a [u8],
+    locale: &'a [u8],
+    cycle_start_ms: i64,
+    cycle_end_ms: i64,
+    /// The bucket in which a threshold was crossed.
+    crossed: Bucket<'a>,
+    all: Balance,
 }
 
-struct Told<'a> {
-    id: &'a str,
-    kind: &'a str,
-    source: &'a str,
-    expires_ms: i64,
-    arming: i64,
+impl<'a> Standing<'a> {
+    /// None if the account has opted out of something.
+    fn read(account: &'a [u8], position: usize) -> Option<Self> {
+        let mut reader = Reader::new(account);
+        let mut row = Row::begin(&mut reader, &ACCOUNT)?;
+        row.to(&mut reader, at::TIME_ZONE)?;
+        let zone = reader.string()?;
+        row.to(&mut reader, at::LOCALE)?;
+        let locale = reader.string()?;
+        row.to(&mut reader, at::CYCLE_START_MS)?;
+        let cycle_start_ms = reader.integer()?;
+        row.to(&mut reader, at::CYCLE_END_MS)?;
+        let cycle_end_ms = reader.integer()?;
+        let mut all = Balance {
+            granted_bytes: 0,
+            used_bytes: 0,
+            remaining_bytes: 0,
+            overage_bytes: 0,
+        };
+        let mut crossed = None;
+        row.to(&mut reader, at::BUCKETS)?;
+        for place in 0..reader.array()? {
+            let bucket = read_bucket(&mut reader)?;
+            all.granted_bytes += bucket.granted;
+            all.used_bytes += bucket.used;
+            all.remaining_bytes += bucket.remaining();
+            if place == position {
+                crossed = Some(bucket);
+            }
+        }
+        row.to(&mut reader, at::OVERAGE_BYTES)?;
+        all.overage_bytes = reader.integer()?;
+        row.to(&mut reader, at::OPTED_OUT)?;
+        if reader.array()? != 0 {
+            return None;
+        }
+        Some(Standing {
+            zone,
+            locale,
+            cycle_start_ms,
+            cycle_end_ms,
+            crossed: crossed?,
+            all,
+        })
+    }
 }
 
 /// The reminder and its audit record; `account` is the packed one after the usage.
@@ -130,310 +174,168 @@ pub fn tell(
     rules: &Rules,
     taught: &Taught,
 ) -> Option<(Vec<u8>, Vec<u8>)> {
+    if !TELLS {
+        return None;
+    }
     let &[(position, used_before)] = applied.crossed.as_slice() else {
         return None;
     };
-    let mut reader = Reader::new(account);
-    reader.array()?;
-    for _ in 0..4 {
-        reader.skip()?; // version, status, plan, next plan
-    }
-    let zone = reader.string()?;
-    reader.skip()?; // anchor day
-    let locale = reader.string()?;
-    for _ in 0..2 {
-        reader.skip()?; // activated, closed
-    }
-    let cycle_start_ms = reader.integer()?;
-    let cycle_end_ms = reader.integer()?;
-    let mut all = Figures::default();
-    let mut crossed = None;
-    for at in 0..reader.array()? {
-        let bucket = read_bucket(&mut reader)?;
-        all.granted += bucket.granted;
-        all.used += bucket.used;
-        all.remaining += bucket.remaining();
-        if at == position {
-            crossed = Some(bucket);
-        }
-    }
-    all.overage = reader.integer()?;
-    for _ in 0..3 {
-        reader.skip()?; // charged, grants, history
-    }
-    if reader.array()? != 0 {
-        return None; // opted out of something
-    }
-    let bucket = crossed?;
+    let Standing {
+        zone,
+        locale,
+        cycle_start_ms,
+        cycle_end_ms,
+        crossed: bucket,
+        all,
+    } = Standing::read(account, position)?;
     let (number, rule, value) = rules.only_crossing(&bucket, used_before)?;
     let as_of_ms = applied.as_of_ms;
     let minute = taught.local_minute(zone, as_of_ms)?;
-    let of_day = taught
-        .words
-        .get(locale)?
-        .get(&minute.div_euclid(DAY_MINUTES))?;
-    let is_empty = bucket.remaining() == 0;
-    let words = of_day.get(place_of(number, is_empty))?.as_ref()?;
-    let told = Told {
-        id: plain(bucket.id)?,
+    let words = taught.words(locale, minute.div_euclid(DAY_MINUTES), number, &bucket)?;
+    let about = About {
         kind: plain(bucket.kind)?,
         source: plain(bucket.source)?,
-        expires_ms: bucket.expires_ms,
-        arming: bucket.arming,
-    };
-    let figures = Figures {
         granted: bucket.granted,
         used: bucket.used,
         remaining: bucket.remaining(),
-        overage: all.overage,
+        overage: all.overage_bytes,
     };
-    let text = words.fill(&told, figures, rule, value, minute)?;
-    let subscriber = plain(usage.subscriber)?;
-    let id = reminder_id(subscriber, &rule.id, cycle_start_ms, &told, value);
-
-    let mut cause = Json::default();
-    cause.raw("{\"event_id\":").text(plain(usage.id)?);
-    cause.raw(",\"source\":").text(plain(usage.source)?);
-    cause
-        .raw(",\"topic\":")
-        .text(plain(origin.topic.as_bytes())?);
-    cause.raw(",\"partition\":").number(origin.partition);
-    cause.raw(",\"offset\":").number(origin.offset).raw("}");
-
-    let mut reminder = Json::default();
-    reminder
-        .raw("{\"type\":\"reminder.requested\",\"id\":")
-        .text(&id);
-    reminder.raw(",\"kind\":").raw(&rule.kind);
-    reminder.raw(",\"rule\":").raw(&rule.name);
-    reminder.raw(",\"subscriber\":").text(subscriber);
-    reminder.raw(",\"buckets\":[{\"id\":").text(told.id);
-    reminder.raw(",\"kind\":").text(told.kind);
-    reminder
-        .raw(",")
-        .figures(figures.granted, figures.used, figures.remaining);
-    reminder.raw(",\"expires_time\":");
-    if told.expires_ms >= NEVER_MS {
-        reminder.raw("null");
-    } else {
-        reminder.instant(told.expires_ms);
-    }
-    reminder.raw("}],\"threshold\":{\"unit\":").raw(&rule.unit);
-    reminder.raw(",\"value\":").number(value);
-    reminder.raw("},\"cycle_start\":").instant(cycle_start_ms);
-    reminder.raw(",\"cycle_end\":").instant(cycle_end_ms);
-    reminder.raw(",\"used_bytes\":").number(figures.used);
-    reminder.raw(",\"granted_bytes\":").number(figures.granted);
-    reminder
-        .raw(",\"remaining_bytes\":")
-        .number(figures.remaining);
-    reminder.raw(",\"overage_bytes\":").number(figures.overage);
-    reminder.raw(",\"as_of\":").instant(as_of_ms);
-    reminder.raw(",\"locale\":").raw(&words.locale);
-    reminder.raw(",\"text\":").text(&text);
-    let (encoding, parts) = words.segments(&text);
-    reminder.raw(",\"encoding\":").text(encoding);
-    reminder.raw(",\"segments\":").number(parts);
-    reminder.raw(",\"category\":").raw(&rule.category);
-    reminder.raw(",\"priority\":").number(rule.priority);
-    reminder
-        .raw(",\"mandatory\":")
-        .raw(if rule.mandatory { "true" } else { "false" });
-    reminder.raw(",\"not_before\":").instant(as_of_ms);
-    reminder
-        .raw(",\"expires_time\":")
-        .instant(as_of_ms.checked_add(rule.ttl_ms)?);
-    reminder.raw(",\"cause\":").append(&cause);
-    reminder.raw(",\"severity\":").raw(&rule.severity).raw("}");
-
+    let text = words.fill(&about, rule, value, minute)?;
+    let (encoding, segments) = words.segments(&text);
+    let (subscriber, bucket_id) = (plain(usage.subscriber)?, plain(bucket.id)?);
+    let id = reminder_id(
+        subscriber,
+        &rule.id,
+        cycle_start_ms,
+        bucket_id,
+        value,
+        bucket.arming,
+    );
+    let cause = || {
+        Some(Cause {
+            event_id: plain(usage.id)?,
+            source: plain(usage.source)?,
+            topic: plain(origin.topic.as_bytes())?,
+            partition: origin.partition,
+            offset: origin.offset,
+        })
+    };
+    let reminder = Reminder {
+        id: &id,
+        kind: &rule.kind,
+        rule: &rule.name,
+        subscriber,
+        buckets: BucketFigures {
+            id: bucket_id,
+            kind: about.kind,
+            granted_bytes: about.granted,
+            used_bytes: about.used,
+            remaining_bytes: about.remaining,
+            expires_time: (bucket.expires_ms < NEVER_MS).then_some(bucket.expires_ms),
+        },
+        threshold: Threshold {
+            unit: &rule.unit,
+            value,
+        },
+        cycle_start: cycle_start_ms,
+        cycle_end: cycle_end_ms,
+        used_bytes: about.used,
+        granted_bytes: about.granted,
+        remaining_bytes: about.remaining,
+        overage_bytes: about.overage,
+        as_of: as_of_ms,
+        locale: &words.locale,
+        text: &text,
+        encoding,
+        segments,
+        category: &rule.category,
+        priority: rule.priority,
+        mandatory: rule.mandatory,
+        not_before: as_of_ms,
+        expires_time: as_of_ms.checked_add(rule.ttl_ms)?,
+        cause: cause()?,
+        severity: &rule.severity,
+    };
     let taken = usage.used_bytes - applied.overage_bytes;
-    let mut audit = Json::default();
-    audit.raw("{\"type\":\"audit.recorded\",\"decision\":\"fired\",\"subscriber\":");
-    audit.text(subscriber).raw(",\"time\":").instant(as_of_ms);
-    audit.raw(",\"figures\":{},\"cause\":").append(&cause);
-    audit.raw(",\"rule\":").raw(&rule.name);
-    audit.raw(",\"bucket\":").text(told.id);
-    audit.raw(",\"threshold\":").number(value);
-    audit.raw(",\"category\":").raw(&rule.category);
-    audit
-        .raw(",\"before\":{")
-        .figures(all.granted, all.used - taken, all.remaining + taken);
-    audit
-        .raw(",\"overage_bytes\":")
-        .number(all.overage - applied.overage_bytes);
-    audit
-        .raw("},\"after\":{")
-        .figures(all.granted, all.used, all.remaining);
-    audit.raw(",\"overage_bytes\":").number(all.overage);
-    audit.raw("},\"reminder\":").text(&id).raw("}");
-    Some((reminder.out, audit.out))
+    let audit = Audited {
+        subscriber,
+        time: as_of_ms,
+        cause: cause()?,
+        rule: &rule.name,
+        bucket: bucket_id,
+        threshold: value,
+        category: &rule.category,
+        before: Balance {
+            granted_bytes: all.granted_bytes,
+            used_bytes: all.used_bytes - taken,
+            remaining_bytes: all.remaining_bytes + taken,
+            overage_bytes: all.overage_bytes - applied.overage_bytes,
+        },
+        after: all,
+        reminder: &id,
+    };
+    Some((
+        written(|json| reminder.write(json)),
+        written(|json| audit.write(json)),
+    ))
 }
 
-/// Text that is the same in JSON and, in a message, of the plain part of GSM-7.
-fn plain(text: &[u8]) -> Option<&str> {
-    let is_plain = text
-        .iter()
-        .all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\[]^{}|~`".contains(byte));
-    if is_plain {
-        std::str::from_utf8(text).ok()
-    } else {
-        None
-    }
+fn written(write: impl FnOnce(&mut Json)) -> Vec<u8> {
+    let mut json = Json::default();
+    write(&mut json);
+    json.out
 }
 
+/// The same in every run; see `record_id` of `streamproc.core.state.effects`.
 fn reminder_id(
     subscriber: &str,
     rule: &str,
     cycle_start_ms: i64,
-    bucket: &Told<'_>,
+    bucket_id: &str,
     value: i64,
+    arming: i64,
 ) -> String {
-    let arming = bucket.arming;
-    let reason = format!(
-        "{subscriber}\0{rule}\0{cycle_start_ms}\0{}/{value}/{arming}",
-        bucket.id
-    );
+    let reason = format!("{subscriber}\0{rule}\0{cycle_start_ms}\0{bucket_id}/{value}/{arming}");
     let digest = Blake2b::<U16>::digest(reason.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl Words {
-    fn fill(
-        &self,
-        bucket: &Told<'_>,
-        figures: Figures,
-        rule: &Thresholds,
-        value: i64,
-        local_minute: i64,
-    ) -> Option<String> {
-        let mut out = Vec::with_capacity(160);
-        for (literal, figure) in &self.pieces {
-            out.extend_from_slice(literal.as_bytes());
-            match figure.as_deref() {
-                None => {}
-                Some("bucket") => out.extend_from_slice(self.name(bucket)?.as_bytes()),
-                Some("used") => write_bytes(&mut out, figures.used)?,
-                Some("granted") => write_bytes(&mut out, figures.granted)?,
-                Some("remaining") => write_bytes(&mut out, figures.remaining)?,
-                Some("overage") => write_bytes(&mut out, figures.overage)?,
-                Some("percent") => {
-                    let percent = match figures.granted {
-                        0 => 100,
-                        granted => figures.used.checked_mul(100)? / granted,
-                    };
-                    out.extend_from_slice(percent.to_string().as_bytes());
-                }
-                Some("threshold") if rule.is_percent() => {
-                    out.extend_from_slice(format!("{value}%").as_bytes());
-                }
-                Some("threshold") if (0..1_000).contains(&value) => {
-                    out.extend_from_slice(format!("{value} B").as_bytes());
-                }
-                Some("threshold") => write_bytes(&mut out, value)?,
-                Some("as_of") => write_minute(&mut out, local_minute),
-                Some("as_of_clock") => {
-                    let minute = local_minute.rem_euclid(DAY_MINUTES);
-                    let (hour, minute) = (minute / 60, minute % 60);
-                    out.extend_from_slice(format!("{hour:02}:{minute:02}").as_bytes());
-                }
-                Some(_) => return None,
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_core_s() {
+        // python: record_id("8613800000001", "low", "1767600000000", "b/80/2")
+        assert_eq!(
+            reminder_id("8613800000001", "low", 1_767_600_000_000, "b", 80, 2),
+            "ccdd62200b93cf764685f64febf55dd2"
+        );
+    }
+
+    #[test]
+    fn offsets_hold_for_their_zone_and_day_only() {
+        let mut taught = Taught::default();
+        taught.learn_offset(b"Asia/Shanghai", 1, 8 * 3_600_000);
+        assert_eq!(
+            taught.local_minute(b"Asia/Shanghai", DAY_MS),
+            Some(DAY_MINUTES + 480)
+        );
+        assert_eq!(taught.local_minute(b"Asia/Shanghai", DAY_MS - 1), None);
+        assert_eq!(taught.local_minute(b"Asia/Shanghai", 2 * DAY_MS), None);
+        assert_eq!(taught.local_minute(b"Europe/Rome", DAY_MS), None);
+    }
+
+    #[test]
+    fn words_are_kept_by_rule_and_for_a_bounded_number_of_days() {
+        let mut taught = Taught::default();
+        taught.learn_words(1, b"en", 0, true, Words::default());
+        let of_day = &taught.words[&b"en"[..]][&0];
+        let known: Vec<bool> = of_day.iter().map(Option::is_some).collect();
+        assert_eq!(known, [false, false, false, true]);
+        for day in 1..2 * MOST_DAYS as i64 {
+            taught.learn_words(0, b"en", day, false, Words::default());
         }
-        String::from_utf8(out).ok()
-    }
-
-    /// What a bucket is called; its id if it has no name.
-    fn name<'a>(&'a self, bucket: &Told<'a>) -> Option<&'a str> {
-        match self.kind_names.get(bucket.kind) {
-            Some(name) => name.as_deref(),
-            None => match self.names.get(bucket.source) {
-                Some(name) => name.as_deref(),
-                None => Some(bucket.source),
-            },
-        }
-    }
-
-    /// SMS encoding and number of parts; literals hold neither escapes nor surrogate pairs.
-    fn segments(&self, text: &str) -> (&'static str, i64) {
-        let (encoding, alone, joined) = if self.is_ucs2 {
-            ("ucs2", 70, 67)
-        } else {
-            ("gsm7", 160, 153)
-        };
-        let length = text.chars().count();
-        let parts = if length <= alone {
-            1
-        } else {
-            length.div_ceil(joined)
-        };
-        (encoding, parts as i64)
-    }
-}
-
-/// Bytes in decimal units, cut to two digits: `1.25 GB`, as English and Chinese write them.
-fn write_bytes(out: &mut Vec<u8>, count: i64) -> Option<()> {
-    let (hundredths, unit) = match count {
-        ..=0 => (0, "MB"),
-        1..1_000 => {
-            out.extend_from_slice(b"<1 MB");
-            return Some(());
-        }
-        1_000..1_000_000 => (count / 10, "kB"),
-        1_000_000..1_000_000_000 => (count / 10_000, "MB"),
-        1_000_000_000..1_000_000_000_000 => (count / 10_000_000, "GB"),
-        _ => (count / 10_000_000_000, "TB"),
-    };
-    let (whole, rest) = (hundredths / 100, hundredths % 100);
-    let text = match rest {
-        0 => format!("{whole} {unit}"),
-        _ if rest % 10 == 0 => format!("{whole}.{} {unit}", rest / 10),
-        _ => format!("{whole}.{rest:02} {unit}"),
-    };
-    out.extend_from_slice(text.as_bytes());
-    Some(())
-}
-
-/// JSON in the making.
-struct Json {
-    out: Vec<u8>,
-}
-
-impl Default for Json {
-    fn default() -> Self {
-        Json {
-            out: Vec::with_capacity(1024),
-        }
-    }
-}
-
-impl Json {
-    fn raw(&mut self, json: &str) -> &mut Self {
-        self.out.extend_from_slice(json.as_bytes());
-        self
-    }
-
-    fn append(&mut self, other: &Json) -> &mut Self {
-        self.out.extend_from_slice(&other.out);
-        self
-    }
-
-    /// Text that needs no escapes.
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.raw("\"").raw(text).raw("\"")
-    }
-
-    fn number(&mut self, value: i64) -> &mut Self {
-        self.raw(&value.to_string())
-    }
-
-    fn instant(&mut self, instant_ms: i64) -> &mut Self {
-        write_instant(&mut self.out, instant_ms);
-        self
-    }
-
-    fn figures(&mut self, granted: i64, used: i64, remaining: i64) -> &mut Self {
-        self.raw("\"granted_bytes\":").number(granted);
-        self.raw(",\"used_bytes\":").number(used);
-        self.raw(",\"remaining_bytes\":").number(remaining)
+        assert!(taught.words[&b"en"[..]].len() <= MOST_DAYS);
     }
 }

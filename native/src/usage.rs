@@ -1,11 +1,10 @@
 //! The one event of the plain case: `usage.recorded` in its usual JSON form.
 //!
-//! Whatever is unusual (escapes, other types, other number forms, unknown or repeated fields) is
-//! `None`: the caller then takes the long way through Python, which accepts or rejects it by the
-//! contract. So this parser may be narrow, but must never accept what the contract rejects.
+//! Which fields there are and what values they take is generated (`usage_generated.rs`). Unknown
+//! and repeated fields are `None`: the caller then takes the long way through Python.
 
-const MAX_INTEGER: i64 = (1 << 53) - 1;
-const DAY_MS: i64 = 86_400_000;
+use crate::form::{Cursor, Value};
+use crate::usage_generated::{field, Field, DEFAULT_RATING_GROUP, DEFAULT_ROAMING_ZONE, REQUIRED};
 
 pub struct Usage<'a> {
     pub id: &'a [u8],
@@ -17,160 +16,41 @@ pub struct Usage<'a> {
     pub roaming_zone: &'a [u8],
 }
 
-struct Cursor<'a> {
-    data: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn skip_space(&mut self) {
-        while matches!(self.data.get(self.at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
-        }
-    }
-
-    /// The next byte after white space.
-    fn take(&mut self) -> Option<u8> {
-        self.skip_space();
-        let byte = *self.data.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        (self.take()? == byte).then_some(())
-    }
-
-    /// A string of printable ASCII without escapes, after its opening quote.
-    fn rest_of_string(&mut self) -> Option<&'a [u8]> {
-        let start = self.at;
-        loop {
-            match *self.data.get(self.at)? {
-                b'"' => break,
-                b'\\' | 0..=0x1f | 0x7f..=0xff => return None,
-                _ => self.at += 1,
-            }
-        }
-        self.at += 1;
-        Some(&self.data[start..self.at - 1])
-    }
-
-    fn string(&mut self, least: usize, most: usize) -> Option<&'a [u8]> {
-        self.expect(b'"')?;
-        let text = self.rest_of_string()?;
-        (text.len() >= least && text.len() <= most).then_some(text)
-    }
-
-    /// A whole number without sign, leading zeros, fraction or exponent.
-    fn natural(&mut self, most: i64) -> Option<i64> {
-        self.skip_space();
-        let start = self.at;
-        let mut value: i64 = 0;
-        while let Some(digit @ b'0'..=b'9') = self.data.get(self.at) {
-            value = value
-                .checked_mul(10)?
-                .checked_add(i64::from(digit - b'0'))?;
-            self.at += 1;
-        }
-        let length = self.at - start;
-        if length == 0 || (length > 1 && self.data[start] == b'0') || value > most {
-            return None;
-        }
-        if matches!(self.data.get(self.at), Some(b'.' | b'e' | b'E')) {
-            return None;
-        }
-        Some(value)
-    }
-}
-
-/// Two ASCII digits as a number.
-fn two(text: &[u8], at: usize) -> Option<i64> {
-    let (tens, ones) = (*text.get(at)?, *text.get(at + 1)?);
-    (tens.is_ascii_digit() && ones.is_ascii_digit())
-        .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
-}
-
-/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let length = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + i64::from(leap),
-        1..=12 => 31,
-        _ => return None,
-    };
-    if day < 1 || day > length {
-        return None;
-    }
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let year_of_era = shifted - era * 400;
-    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
-}
-
-/// `2026-01-05T11:22:33.123Z`, with none to three digits of a second, in UTC only.
-pub fn instant_ms(text: &[u8]) -> Option<i64> {
-    if text.len() < 20 || text[4] != b'-' || text[7] != b'-' || text[10] != b'T' {
-        return None;
-    }
-    if text[13] != b':' || text[16] != b':' || text[text.len() - 1] != b'Z' {
-        return None;
-    }
-    let year = two(text, 0)? * 100 + two(text, 2)?;
-    if !(1970..=2090).contains(&year) {
-        return None;
-    }
-    let day = days(year, two(text, 5)?, two(text, 8)?)?;
-    let (hour, minute, second) = (two(text, 11)?, two(text, 14)?, two(text, 17)?);
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let fraction = &text[19..text.len() - 1];
-    let mut millis = 0;
-    if !fraction.is_empty() {
-        if fraction[0] != b'.' || fraction.len() < 2 || fraction.len() > 4 {
-            return None;
-        }
-        for place in 1..4 {
-            let digit = *fraction.get(place).unwrap_or(&b'0');
-            if !digit.is_ascii_digit() {
-                return None;
-            }
-            millis = millis * 10 + i64::from(digit - b'0');
-        }
-    }
-    Some(day * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + millis)
-}
-
-/// Store a field that may be given once only.
-fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
-    place.replace(value).is_none().then_some(())
-}
-
 pub fn parse(data: &[u8]) -> Option<Usage<'_>> {
-    let mut cursor = Cursor { data, at: 0 };
-    let (mut kind, mut id, mut source, mut subscriber) = (None, None, None, None);
-    let (mut time_ms, mut total, mut up, mut down) = (None, None, None, None);
-    let (mut rating_group, mut service, mut zone) = (None, None, None);
+    let mut usage = Usage {
+        id: b"",
+        source: b"",
+        subscriber: b"",
+        time_ms: 0,
+        used_bytes: 0,
+        rating_group: DEFAULT_RATING_GROUP,
+        roaming_zone: DEFAULT_ROAMING_ZONE,
+    };
+    let (mut total, mut up, mut down) = (None, None, None);
+    let mut seen: u64 = 0;
+    let mut cursor = Cursor::new(data);
     cursor.expect(b'{')?;
     loop {
         let name = cursor.string(1, 64)?;
         cursor.expect(b':')?;
-        match name {
-            b"type" => once(&mut kind, cursor.string(1, 64)?)?,
-            b"id" => once(&mut id, cursor.string(1, 128)?)?,
-            b"source" => once(&mut source, cursor.string(1, 64)?)?,
-            b"subscriber" => once(&mut subscriber, cursor.string(3, 64)?)?,
-            b"time" => once(&mut time_ms, instant_ms(cursor.string(20, 24)?)?)?,
-            b"total_bytes" => once(&mut total, cursor.natural(MAX_INTEGER)?)?,
-            b"uplink_bytes" => once(&mut up, cursor.natural(MAX_INTEGER)?)?,
-            b"downlink_bytes" => once(&mut down, cursor.natural(MAX_INTEGER)?)?,
-            b"rating_group" => once(&mut rating_group, cursor.natural((1 << 32) - 1)?)?,
-            b"service" => once(&mut service, cursor.string(1, 64)?)?,
-            b"roaming_zone" => once(&mut zone, cursor.string(1, 64)?)?,
-            _ => return None,
+        let (number, field, form) = field(name)?;
+        let bit = 1 << number;
+        if seen & bit != 0 {
+            return None;
+        }
+        seen |= bit;
+        match (field, cursor.value(form)?) {
+            (Field::Carried, _) => {}
+            (Field::Id, Value::Text(text)) => usage.id = text,
+            (Field::Source, Value::Text(text)) => usage.source = text,
+            (Field::Subscriber, Value::Text(text)) => usage.subscriber = text,
+            (Field::RoamingZone, Value::Text(text)) => usage.roaming_zone = text,
+            (Field::Time, Value::Number(value)) => usage.time_ms = value,
+            (Field::RatingGroup, Value::Number(value)) => usage.rating_group = value,
+            (Field::TotalBytes, Value::Number(value)) => total = Some(value),
+            (Field::UplinkBytes, Value::Number(value)) => up = Some(value),
+            (Field::DownlinkBytes, Value::Number(value)) => down = Some(value),
+            _ => return None, // the contract has another type than this code
         }
         match cursor.take()? {
             b',' => {}
@@ -178,22 +58,79 @@ pub fn parse(data: &[u8]) -> Option<Usage<'_>> {
             _ => return None,
         }
     }
-    cursor.skip_space();
-    if cursor.at != data.len() || kind? != b"usage.recorded" {
+    if !cursor.is_at_end() || seen & REQUIRED != REQUIRED {
         return None;
     }
-    let used_bytes = match (total, up, down) {
+    usage.used_bytes = match (total, up, down) {
         (Some(total), None, None) => total,
-        (None, Some(up), Some(down)) => up + down,
+        (None, Some(up), Some(down)) => up.checked_add(down)?,
         _ => return None,
     };
-    Some(Usage {
-        id: id?,
-        source: source?,
-        subscriber: subscriber?,
-        time_ms: time_ms?,
-        used_bytes,
-        rating_group: rating_group.unwrap_or(0),
-        roaming_zone: zone.unwrap_or(b"home"),
-    })
+    Some(usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"type":"usage.recorded","id":"u1","source":"ocs",
+        "subscriber":"8613800000001","time":"2026-01-05T08:00:01Z","total_bytes":1000}"#;
+
+    /// The event with another field behind it.
+    fn with(more: &str) -> String {
+        GOOD.replace('}', &format!(",{more}}}"))
+    }
+
+    #[test]
+    fn what_is_left_out_is_ordinary_usage_at_home() {
+        let usage = parse(GOOD.as_bytes()).unwrap();
+        assert_eq!((usage.id, usage.source), (&b"u1"[..], &b"ocs"[..]));
+        assert_eq!(usage.subscriber, b"8613800000001");
+        assert_eq!((usage.time_ms, usage.used_bytes), (1_767_600_001_000, 1000));
+        assert_eq!((usage.rating_group, usage.roaming_zone), (0, &b"home"[..]));
+    }
+
+    #[test]
+    fn both_directions_are_added_and_exclude_the_total() {
+        let directions = r#""uplink_bytes":1,"downlink_bytes":2"#;
+        let text = GOOD.replace(r#""total_bytes":1000"#, directions);
+        assert_eq!(parse(text.as_bytes()).unwrap().used_bytes, 3);
+        assert!(parse(with(directions).as_bytes()).is_none());
+        let one = GOOD.replace("total_bytes", "uplink_bytes");
+        assert!(parse(one.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn known_fields_are_read_or_passed_over() {
+        let text = with(r#""rating_group":20,"roaming_zone":"eu","service":"web""#);
+        let usage = parse(text.as_bytes()).unwrap();
+        assert_eq!((usage.rating_group, usage.roaming_zone), (20, &b"eu"[..]));
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_there_is_left_to_the_core() {
+        assert!(parse(with(r#""colour":"red""#).as_bytes()).is_none());
+        assert!(parse(with(r#""member":"8613800000002""#).as_bytes()).is_none());
+        assert!(
+            parse(with(r#""total_bytes":1000"#).as_bytes()).is_none(),
+            "twice"
+        );
+        for name in ["type", "id", "source", "subscriber", "time", "total_bytes"] {
+            let without = GOOD.replace(&format!("\"{name}\""), "\"service\"");
+            assert!(parse(without.as_bytes()).is_none(), "without {name}");
+        }
+        let other = GOOD.replace("usage.recorded", "usage.refunded");
+        assert!(parse(other.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_left_to_the_core() {
+        let text = GOOD.replace('}', ",}");
+        assert!(parse(text.as_bytes()).is_none());
+        assert!(parse(format!("{GOOD}x").as_bytes()).is_none());
+        for end in 0..GOOD.len() {
+            assert!(parse(&GOOD.as_bytes()[..end]).is_none(), "cut at {end}");
+        }
+        assert!(parse(b"[1]").is_none());
+    }
 }

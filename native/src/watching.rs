@@ -3,48 +3,10 @@
 //! Nothing is told here: where a rule might have something to say, the usage is not plain, and the
 //! core decides. So it is enough to be sure where there is nothing to say.
 
-use pyo3::prelude::*;
-
 use crate::msgpack::Reader;
-
-/// Of a closed cycle, and of one that an earlier release packed.
-const CLOSED_CYCLE_FIELDS: [usize; 2] = [15, 10];
-
-/// The watch rules, as far as they bear on whether there is something to say.
-#[derive(FromPyObject)]
-pub struct Watch {
-    /// There are rules about overage, or about what it costs.
-    of_overage: bool,
-    /// There are rules about the first byte that costs.
-    of_uncovered: bool,
-    /// There are rules about nothing being left.
-    of_nothing_left: bool,
-    /// Bytes of the cycle's usage at whose every multiple a rule speaks.
-    steps: Vec<i64>,
-    anomalies: Vec<Anomaly>,
-    pub speeds: Vec<Speed>,
-    /// For how long nobody is told of a silence after a use; None if nobody asks for silences.
-    pub surely_silent_ms: Option<i64>,
-}
-
-/// The cycle's usage against the average of the cycles before.
-#[derive(FromPyObject)]
-struct Anomaly {
-    cycles: i64,
-    /// Ascending, in percent.
-    thresholds: Vec<i64>,
-    min_bytes: i64,
-}
-
-/// Bytes within a window that slides by parts of it.
-#[derive(FromPyObject)]
-pub struct Speed {
-    /// Under which accounts keep it.
-    pub key: String,
-    pub slot_ms: i64,
-    pub slots: i64,
-    thresholds: Vec<i64>,
-}
+use crate::row::Row;
+use crate::rows_generated::{closed_cycle, CLOSED_CYCLE};
+use crate::views_generated::{Anomaly, Speed, Watch};
 
 impl Speed {
     /// Whether a threshold was reached between two figures.
@@ -175,22 +137,17 @@ fn usual_bytes(history: &[u8], cycles: i64, activated_ms: i64) -> Option<i64> {
     }
     let mut usual: i64 = 0;
     for position in 0..cycles {
-        let fields = reader.array()?;
-        if !CLOSED_CYCLE_FIELDS.contains(&fields) {
-            return None;
-        }
+        let mut row = Row::begin(&mut reader, &CLOSED_CYCLE)?;
+        row.to(&mut reader, closed_cycle::START_MS)?;
         let start_ms = reader.integer()?;
         if position == 0 && start_ms <= activated_ms {
             return Some(0);
         }
-        reader.skip()?; // end
-        reader.skip()?; // granted
+        row.to(&mut reader, closed_cycle::USED_BYTES)?;
         usual = usual.checked_add(reader.integer()?)?;
-        reader.skip()?; // expired
+        row.to(&mut reader, closed_cycle::OVERAGE_BYTES)?;
         usual = usual.checked_add(reader.integer()?)?;
-        for _ in 6..fields {
-            reader.skip()?;
-        }
+        row.end(&mut reader)?;
     }
     Some(usual)
 }

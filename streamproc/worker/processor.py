@@ -25,7 +25,8 @@ from streamproc.core.step.next_due import turn_of
 from streamproc.core.step.transition import advance, step
 from streamproc.engine.partition import Outbox, PoisonError
 from streamproc.engine.rows import Rows
-from streamproc.worker.native_bridge.loading import Crossed, effects_of, is_native, plain_usage
+from streamproc.worker.native_bridge.crossed import Crossed, effects_of
+from streamproc.worker.native_bridge.loading import is_native, plain_usage
 from streamproc.worker.native_bridge.taught_words import Teacher
 from streamproc.worker.pacing import Pace
 from streamproc.worker.settings import Clock, Native, Topics

@@ -20,7 +20,8 @@ SEGMENT_MS = 7 * 86_400_000
 def digest(source: str, event_id: str) -> bytes:
     """Eight bytes for an event: CloudEvents' identity is source plus id."""
     # The length keeps apart what any separator inside a source or an id would run together.
-    # State records hold these: another form needs another STATE_VERSION (native/src/lib.rs too).
+    # State records hold these: another form needs another STATE_VERSION, and another form in
+    # native/src/applying.rs.
     return xxh3_64_digest(f"{len(source)}:{source}{event_id}".encode())
 
 

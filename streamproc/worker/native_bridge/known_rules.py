@@ -1,12 +1,13 @@
-"""The rulebook as the compiled part reads it: plain attributes, one class for each of its own.
+"""The rulebook as the compiled part reads it: plain attributes.
 
-What is not here is not plain: the compiled part then leaves usage to the core.
+Each class here has a struct of the same fields in ``native/src/views_generated.rs``, made from it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from enum import IntEnum
+from typing import Annotated, Final
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.core.alerts.speakers import telling_changes_nothing
@@ -15,19 +16,35 @@ from streamproc.core.rules.watch import VELOCITY_SLOTS, WatchRule
 from streamproc.core.texts.reminding import threshold_of
 from streamproc.core.usage.figures import speed_key
 
+Position = Annotated[int, "usize"]
+"""A place in a list. The second argument is its type in Rust."""
+
+
+class LevelsAre(IntEnum):
+    """What the levels of a usage rule are."""
+
+    PERCENT = 0
+    """Percent used."""
+    USED = 1
+    """Bytes used."""
+    REMAINING = 2
+    """Bytes remaining."""
+
 
 @dataclass(frozen=True)
 class Thresholds:
-    """As ``Thresholds`` in native/src/rules.rs."""
+    """A usage rule."""
 
     bucket_kinds: set[str]
     buckets: set[str] | None
-    levels_are: str
+    """Sources of the buckets that it is about; None: all of its kinds."""
+    levels_are: LevelsAre
     levels: list[int]
+    """One for each of ``values``."""
     values: list[int]
     id: str
     name: str
-    """The id as JSON; so are the next ones."""
+    """The id as JSON; so are the next ones: they go into messages as they are."""
     kind: str
     unit: str
     category: str
@@ -39,18 +56,20 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """As ``Anomaly`` in native/src/watching.rs."""
+    """The cycle's usage against the average of the cycles before."""
 
     cycles: int
     thresholds: list[int]
+    """Ascending, in percent."""
     min_bytes: int
 
 
 @dataclass(frozen=True)
 class Speed:
-    """As ``Speed`` in native/src/watching.rs."""
+    """Bytes within a window that slides by parts of it."""
 
     key: str
+    """Under which accounts keep it."""
     slot_ms: int
     slots: int
     thresholds: list[int]
@@ -58,53 +77,64 @@ class Speed:
 
 @dataclass(frozen=True)
 class Watch:
-    """As ``Watch`` in native/src/watching.rs."""
+    """The watch rules, as far as they bear on whether there is something to say."""
 
     of_overage: bool
+    """There are rules about overage, or about what it costs."""
     of_uncovered: bool
+    """There are rules about the first byte that costs."""
     of_nothing_left: bool
+    """There are rules about nothing being left."""
     steps: list[int]
+    """Bytes of the cycle's usage at whose every multiple a rule speaks."""
     anomalies: list[Anomaly]
     speeds: list[Speed]
     surely_silent_ms: int | None
+    """For how long nobody is told of a silence after a use; None: nobody asks for silences."""
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """As ``Tracked`` in native/src/rules.rs."""
+    """A rule that remembers what is reached, as far as that can be seen to stay reached."""
 
     valid_from_ms: int
     valid_until_ms: int
     thresholds: list[int]
     hysteresis: int
-    number: int | None
-    speed: int | None
+    number: Position | None
+    """Of a rule about buckets, among ``Rules.thresholds``."""
+    speed: Position | None
+    """Of a velocity rule, among ``Watch.speeds``."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """As ``Rules`` in native/src/rules.rs."""
+class Rules:
+    """All that the compiled part has to know."""
 
     fingerprint: int
     max_event_bytes: int
     max_ahead_ms: int
     max_age_ms: int
     dedupe_horizon_ms: int
-    dedupe_max_ids: int
+    dedupe_max_ids: Position
     only_told: bool
+    """Crossing a threshold changes no account: it has to be told, and no more."""
     thresholds: list[Thresholds]
     scopes: dict[str, Scope]
+    """By source of buckets, those that do not cover everything."""
     special_plans: set[str]
+    """Plans with tariffs or policies."""
     not_home_data: set[str]
+    """Sources of buckets that do not cover ordinary usage."""
     watch: Watch
     tracked: dict[str, Tracked]
 
 
-def known(rules: Rulebook) -> Known:
+def known(rules: Rulebook) -> Rules:
     """All that the compiled part has to know of these rules."""
     limits = rules.limits
     speeds = [rule for rule in rules.watch_rules if rule.kind == "velocity"]
-    return Known(
+    return Rules(
         rules.fingerprint,
         limits.max_event_bytes,
         limits.max_ahead_ms,
@@ -125,11 +155,11 @@ def known(rules: Rulebook) -> Known:
     )
 
 
-_LEVELS: Final[dict[UsageKind, str]] = {
-    "usage_percent": "percent",
-    "remaining_percent": "percent",
-    "remaining_bytes": "remaining",
-    "used_bytes": "used",
+_LEVELS: Final[dict[UsageKind, LevelsAre]] = {
+    "usage_percent": LevelsAre.PERCENT,
+    "remaining_percent": LevelsAre.PERCENT,
+    "remaining_bytes": LevelsAre.REMAINING,
+    "used_bytes": LevelsAre.USED,
 }
 
 

@@ -9,6 +9,7 @@ on one day, of buckets with something left or of empty ones, most texts are lite
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Final
 
 from streamproc.contracts.records.codec import encode_effect
@@ -18,27 +19,41 @@ from streamproc.core.rules.rulebook import Rulebook, UsageRule
 from streamproc.core.schedule.calendar import local_minute, offset_of_day_in_zone_ms
 from streamproc.core.state.account import ROLLOVER, Account
 from streamproc.core.texts.catalogue import text_of
-from streamproc.core.texts.flat import CLOCK, flat_pieces
+from streamproc.core.texts.flat import flat_pieces
 from streamproc.core.texts.formats import PLAIN_LANGUAGES, formats
 from streamproc.core.texts.naming import kind_name, name_in
 from streamproc.core.texts.segments import GSM_BASIC, segments
 from streamproc.core.texts.words import BUCKET_KINDS
 
-_FIGURES: Final = frozenset(
-    ("bucket", "used", "granted", "remaining", "overage", "percent", "threshold", "as_of", CLOCK)
-)
-"""What the compiled part can show."""
+
+class Figure(IntEnum):
+    """The placeholders that the compiled part can fill in. Any other one is left to the core."""
+
+    BUCKET = 0
+    USED = 1
+    GRANTED = 2
+    REMAINING = 3
+    OVERAGE = 4
+    PERCENT = 5
+    THRESHOLD = 6
+    AS_OF = 7
+    AS_OF_CLOCK = 8
+    """``texts.flat.CLOCK``."""
+
+
+_FIGURES: Final = {one.name.lower(): one for one in Figure}
 _MOST_TAUGHT: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Words:
-    """The attributes that ``Words`` in native/src/telling.rs reads."""
+    """A text of one rule in one locale: literals, each with the figure after it."""
 
     locale: str
-    """As JSON."""
+    """Of the text, as JSON."""
     is_ucs2: bool
-    pieces: list[tuple[str, str | None]]
+    """Whether the literals need UCS-2; else they are of the plain part of GSM-7."""
+    pieces: list[tuple[str, Figure | None]]
     names: dict[str, str | None]
     """Of packs and allowances, by id, those that have names; None: not of the simple kind."""
     kind_names: dict[str, str | None]
@@ -92,7 +107,7 @@ def words_of(
     ):
         return None
     pieces = flat_pieces(text, formats(text.locale, rules.currency), local_day, is_empty=is_empty)
-    if pieces is None or not {name for _, name in pieces if name is not None} <= _FIGURES:
+    if pieces is None or not {name for _, name in pieces if name is not None} <= _FIGURES.keys():
         return None
     literals = "".join(literal for literal, _ in pieces)
     if any(char < " " or char in '"\\' or char > "\uffff" for char in literals):
@@ -103,7 +118,7 @@ def words_of(
     return Words(
         encode_effect(text.locale).decode(),
         is_ucs2,
-        list(pieces),
+        [(literal, None if name is None else _FIGURES[name]) for literal, name in pieces],
         {
             source: _simple(name_in(names, source, locale, rules), is_ucs2=is_ucs2)
             for source, names in rules.source_names.items()

@@ -1,0 +1,201 @@
+//! Reading the values of a JSON object, in narrow forms only.
+//!
+//! Whatever is unusual (escapes, other types, other number forms) is `None`: the caller then takes
+//! the long way through Python, which accepts or rejects it by the contract. So this may be narrow,
+//! but must never accept what the contract rejects.
+
+use crate::calendar::read_instant;
+
+/// What values a field takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    /// A string of so many characters.
+    Text { least: usize, most: usize },
+    /// A string that equals the record's key, which somebody else compares.
+    Key,
+    /// A whole number.
+    Natural { least: i64, most: i64 },
+    /// An instant in UTC.
+    Instant,
+    /// `true` or `false`.
+    #[allow(dead_code)] // Of no field now.
+    Truth,
+    /// One of these strings.
+    Choice(&'static [&'static [u8]]),
+}
+
+/// A value in its form.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    Text(&'a [u8]),
+    /// A whole number, or an instant in milliseconds since 1970.
+    Number(i64),
+    Truth,
+}
+
+pub struct Cursor<'a> {
+    data: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(data: &'a [u8]) -> Self {
+        Cursor { data, at: 0 }
+    }
+
+    /// Whether nothing but white space is left.
+    pub fn is_at_end(&mut self) -> bool {
+        self.skip_space();
+        self.at == self.data.len()
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.data.get(self.at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    /// The next byte after white space.
+    pub fn take(&mut self) -> Option<u8> {
+        self.skip_space();
+        let byte = *self.data.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    pub fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.take()? == byte).then_some(())
+    }
+
+    /// A string of printable ASCII without escapes.
+    pub fn string(&mut self, least: usize, most: usize) -> Option<&'a [u8]> {
+        self.expect(b'"')?;
+        let start = self.at;
+        loop {
+            match *self.data.get(self.at)? {
+                b'"' => break,
+                b'\\' | 0..=0x1f | 0x7f..=0xff => return None,
+                _ => self.at += 1,
+            }
+        }
+        let text = &self.data[start..self.at];
+        self.at += 1;
+        (text.len() >= least && text.len() <= most).then_some(text)
+    }
+
+    /// A whole number without sign, leading zeros, fraction or exponent.
+    fn natural(&mut self, least: i64, most: i64) -> Option<i64> {
+        self.skip_space();
+        let start = self.at;
+        let mut value: i64 = 0;
+        while let Some(digit @ b'0'..=b'9') = self.data.get(self.at) {
+            value = value
+                .checked_mul(10)?
+                .checked_add(i64::from(digit - b'0'))?;
+            self.at += 1;
+        }
+        let length = self.at - start;
+        if length == 0 || (length > 1 && self.data[start] == b'0') {
+            return None;
+        }
+        if matches!(self.data.get(self.at), Some(b'.' | b'e' | b'E')) {
+            return None;
+        }
+        (least <= value && value <= most).then_some(value)
+    }
+
+    fn truth(&mut self) -> Option<()> {
+        self.skip_space();
+        let rest = &self.data[self.at..];
+        let word = [&b"true"[..], b"false"]
+            .into_iter()
+            .find(|word| rest.starts_with(word))?;
+        self.at += word.len();
+        Some(())
+    }
+
+    /// A value of a form.
+    #[inline(always)]
+    pub fn value(&mut self, form: Form) -> Option<Value<'a>> {
+        Some(match form {
+            Form::Text { least, most } => Value::Text(self.string(least, most)?),
+            Form::Key => Value::Text(self.string(0, usize::MAX)?),
+            Form::Natural { least, most } => Value::Number(self.natural(least, most)?),
+            Form::Instant => Value::Number(read_instant(self.string(20, 24)?)?),
+            Form::Truth => {
+                self.truth()?;
+                Value::Truth
+            }
+            Form::Choice(choices) => {
+                let text = self.string(0, usize::MAX)?;
+                Value::Text(choices.contains(&text).then_some(text)?)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(json: &str, form: Form) -> Option<Value<'_>> {
+        let mut cursor = Cursor::new(json.as_bytes());
+        let found = cursor.value(form)?;
+        cursor.is_at_end().then_some(found)
+    }
+
+    #[test]
+    fn texts_are_ascii_without_escapes_within_their_bounds() {
+        let form = Form::Text { least: 1, most: 3 };
+        assert_eq!(whole(r#" "abc" "#, form), Some(Value::Text(b"abc")));
+        for unusual in [
+            r#""""#,
+            r#""abcd""#,
+            r#""a\n""#,
+            "\"a\u{1}\"",
+            "\"ä\"",
+            "\"a",
+            "a",
+            "1",
+        ] {
+            assert_eq!(whole(unusual, form), None, "{unusual}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_within_their_bounds() {
+        let form = Form::Natural {
+            least: 1,
+            most: 100,
+        };
+        assert_eq!(whole("1", form), Some(Value::Number(1)));
+        assert_eq!(whole("\n100", form), Some(Value::Number(100)));
+        for unusual in [
+            "0", "101", "01", "-1", "+1", "1.0", "1e1", "\"1\"", "", "1_0",
+        ] {
+            assert_eq!(whole(unusual, form), None, "{unusual}");
+        }
+        let any = Form::Natural {
+            least: 0,
+            most: i64::MAX,
+        };
+        assert_eq!(whole("0", any), Some(Value::Number(0)));
+        assert_eq!(
+            whole("9223372036854775807", any),
+            Some(Value::Number(i64::MAX))
+        );
+        assert_eq!(whole("9223372036854775808", any), None);
+    }
+
+    #[test]
+    fn truths_and_choices_are_taken_word_for_word() {
+        assert_eq!(whole("true", Form::Truth), Some(Value::Truth));
+        assert_eq!(whole(" false", Form::Truth), Some(Value::Truth));
+        for unusual in ["True", "1", "null", "truely", "tru"] {
+            assert_eq!(whole(unusual, Form::Truth), None, "{unusual}");
+        }
+        let form = Form::Choice(&[b"4g", b"5g"]);
+        assert_eq!(whole(r#""5g""#, form), Some(Value::Text(b"5g")));
+        assert_eq!(whole(r#""6g""#, form), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! What Python sees of this: the class `PlainUsage` and the hash `INTERFACE`.
+
+use std::sync::Mutex;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::applying::apply;
+use crate::constants_generated::DUE_BYTES;
+use crate::interface_generated::INTERFACE;
+use crate::telling;
+use crate::views_generated::{Crossed, Rules, Words};
+
+#[pyclass(frozen)]
+struct PlainUsage {
+    rules: Rules,
+    event_clock: bool,
+    max_record_bytes: usize,
+    taught: Mutex<telling::Taught>,
+}
+
+#[pymethods]
+impl PlainUsage {
+    /// `rules` has the attributes of `Rules` in views_generated.rs.
+    #[new]
+    fn new(rules: Rules, event_clock: bool, max_record_bytes: usize) -> Self {
+        PlainUsage {
+            rules,
+            event_clock,
+            max_record_bytes,
+            taught: Mutex::default(),
+        }
+    }
+
+    /// From now on tell of rule number `rule` in these words, where an account has this locale.
+    /// That is on one local day, and where something is left of the bucket, or nothing.
+    fn learn_words(
+        &self,
+        rule: usize,
+        locale: &str,
+        local_day: i64,
+        is_empty: bool,
+        words: Words,
+    ) -> PyResult<()> {
+        self.taught()?
+            .learn_words(rule, locale.as_bytes(), local_day, is_empty, words);
+        Ok(())
+    }
+
+    /// From now on show this day's instants by clocks that are so far ahead.
+    fn learn_offset(&self, zone: &str, utc_day: i64, offset_ms: i64) -> PyResult<()> {
+        self.taught()?
+            .learn_offset(zone.as_bytes(), utc_day, offset_ms);
+        Ok(())
+    }
+
+    /// Apply `records[start:]` to `stored` (key to due instant and packed account) while they are
+    /// plain; changed rows go into `changed`, too, and (key, reminder, audit record) of what is
+    /// told into `told`. Returns the index of the first record that was not applied, the
+    /// partition's clock, and None or what `Crossed` says of the record before that one, which is
+    /// to be told of.
+    #[allow(clippy::too_many_arguments)] // what a processor has, each a thing of its own
+    fn apply<'py>(
+        &self,
+        py: Python<'py>,
+        records: &Bound<'_, PyList>,
+        start: usize,
+        stored: &Bound<'_, PyDict>,
+        changed: &Bound<'_, PyDict>,
+        told: &Bound<'_, PyList>,
+        topic: &str,
+        partition: i64,
+        clock_ms: i64,
+    ) -> PyResult<(usize, i64, Option<Bound<'py, PyAny>>)> {
+        let taught = self.taught()?;
+        let mut clock_ms = clock_ms;
+        let mut out: Vec<u8> = Vec::with_capacity(1024);
+        let mut name: Vec<u8> = Vec::with_capacity(192);
+        let count = records.len();
+        for index in start..count {
+            let record = records.get_item(index)?;
+            let timestamp: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
+            let key = record.getattr(intern!(py, "key"))?;
+            let value = record.getattr(intern!(py, "value"))?;
+            let (Ok(key), Ok(value)) = (key.cast::<PyBytes>(), value.cast::<PyBytes>()) else {
+                return Ok((index, clock_ms, None));
+            };
+            if timestamp < 0
+                || value.as_bytes().len() > self.max_record_bytes
+                || record.getattr(intern!(py, "headers"))?.is_truthy()?
+            {
+                return Ok((index, clock_ms, None));
+            }
+            let received_ms = if self.event_clock {
+                timestamp.max(clock_ms)
+            } else {
+                timestamp
+            };
+            let Some(before) = stored.get_item(key)? else {
+                return Ok((index, clock_ms, None));
+            };
+            let before = before.cast::<PyBytes>()?.as_bytes();
+            out.clear();
+            let Some((usage, applied)) = apply(
+                &self.rules,
+                value.as_bytes(),
+                key.as_bytes(),
+                before,
+                received_ms,
+                &mut name,
+                &mut out,
+            ) else {
+                return Ok((index, clock_ms, None));
+            };
+            let after = PyBytes::new(py, &out);
+            stored.set_item(key, &after)?;
+            changed.set_item(key, &after)?;
+            clock_ms = clock_ms.max(timestamp);
+            if applied.crossed.is_empty() {
+                continue;
+            }
+            let origin = telling::Origin {
+                topic,
+                partition,
+                offset: record.getattr(intern!(py, "offset"))?.extract()?,
+            };
+            let account = &out[DUE_BYTES..];
+            let said = telling::tell(account, &usage, &applied, &origin, &self.rules, &taught);
+            if let Some((reminder, audit)) = said {
+                told.append((key, PyBytes::new(py, &reminder), PyBytes::new(py, &audit)))?;
+            } else {
+                // The parser lets ASCII through only.
+                let crossed = Crossed {
+                    event_id: std::str::from_utf8(usage.id).unwrap_or_default(),
+                    source: std::str::from_utf8(usage.source).unwrap_or_default(),
+                    time_ms: usage.time_ms,
+                    received_ms,
+                    used_bytes: usage.used_bytes,
+                    overage_bytes: applied.overage_bytes,
+                    buckets: applied.crossed,
+                };
+                let crossed = crossed.into_tuple().into_pyobject(py)?.into_any();
+                return Ok((index + 1, clock_ms, Some(crossed)));
+            }
+        }
+        Ok((count, clock_ms, None))
+    }
+}
+
+impl PlainUsage {
+    fn taught(&self) -> PyResult<std::sync::MutexGuard<'_, telling::Taught>> {
+        let poisoned = |_| PyRuntimeError::new_err("an earlier call failed");
+        self.taught.lock().map_err(poisoned)
+    }
+}
+
+#[pymodule]
+fn streamproc_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("INTERFACE", INTERFACE)?;
+    module.add_class::<PlainUsage>()
+}

@@ -1,0 +1,54 @@
+"""Usage that the compiled part applied and could not tell of: the core tells."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamproc.core.alerts.speakers import after_plain_usage
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.usage.charging import crossed_from
+from streamproc.worker.native_bridge.known_rules import Position
+
+
+class Crossed(NamedTuple):
+    """Usage that was applied and crossed thresholds."""
+
+    event_id: str
+    source: str
+    time_ms: int
+    received_ms: int
+    used_bytes: int
+    overage_bytes: int
+    """Of these, what no bucket covered."""
+    buckets: list[tuple[Position, int]]
+    """Position of a bucket in which thresholds were crossed, and what was used of it before."""
+
+
+def effects_of(
+    crossed: Crossed,
+    account: Account,
+    key: bytes,
+    topic: str,
+    partition: int,
+    offset: int,
+    rules: Rulebook,
+) -> list[Effect]:
+    """What the core says of it; ``account`` is the one afterwards."""
+    cause = Cause(crossed.event_id, crossed.source, topic, partition, offset)
+    as_of_ms = max(account.clock_ms, crossed.received_ms)
+    found = [
+        crossed_from(account.buckets[position], used_bytes, rules)
+        for position, used_bytes in crossed.buckets
+    ]
+    return after_plain_usage(
+        account,
+        key.decode(),
+        found,
+        crossed.used_bytes,
+        crossed.overage_bytes,
+        as_of_ms,
+        cause,
+        rules,
+    )

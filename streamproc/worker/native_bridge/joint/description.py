@@ -1,0 +1,239 @@
+"""What the compiled part knows of the core's data: the one description of the joint.
+
+Names, order, types, bounds and defaults come from the core's own structs. This file says only what
+the structs cannot say: what the compiled part does with each field.
+
+- ``reads``: Rust code reads the field (or writes it) by its name.
+- ``carries``: Rust passes the field through. Usage neither changes it nor depends on it.
+- A field that is in neither list is *not known*. The compiled part then leaves to Python every
+  event and every account in which the field is not at its default. So a new field is correct at
+  once; name it under ``carries`` to make its events and accounts fast again.
+
+After a change run ``make generate`` and install ``./native`` again.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from streamproc.core.instants import DAY_MINUTES, DAY_MS, NEVER_MS
+from streamproc.core.rules.scope import Scope
+from streamproc.core.state.account import (
+    ACTIVE,
+    ALLOWANCE,
+    STATE_VERSION,
+    UNLIMITED,
+    Account,
+    Bucket,
+    ClosedCycle,
+    Extra,
+)
+from streamproc.core.state.effects import (
+    Audited,
+    Balance,
+    BucketFigures,
+    Cause,
+    Reminder,
+    Threshold,
+)
+from streamproc.core.state.events import UsageRecorded
+from streamproc.core.state.gate import Alarm
+from streamproc.core.usage.dedupe import ID_BYTES, SEGMENT_MS
+from streamproc.engine.rows import DUE_BYTES
+from streamproc.worker.native_bridge.crossed import Crossed
+from streamproc.worker.native_bridge.known_rules import (
+    Anomaly,
+    LevelsAre,
+    Rules,
+    Speed,
+    Thresholds,
+    Tracked,
+    Watch,
+)
+from streamproc.worker.native_bridge.taught_words import Figure, Words
+
+
+class Known(NamedTuple):
+    """What the compiled part does with the fields of a struct."""
+
+    struct: type[Struct]
+    reads: tuple[str, ...]
+    carries: tuple[str, ...] = ()
+
+
+class Row(NamedTuple):
+    """A struct that is packed as an array, field after field."""
+
+    known: Known
+    is_written: bool
+    """The compiled part writes it. Then it takes rows of the present length only: the core would
+    write shorter rows, of earlier releases, at full length."""
+
+
+ROWS: Final = (
+    Row(
+        Known(
+            Account,
+            reads=(
+                *("version", "status", "plan", "time_zone", "locale", "activated_ms"),
+                *("cycle_start_ms", "cycle_end_ms", "buckets", "overage_bytes", "charged_bytes"),
+                *("history", "opted_out", "seen_ids", "seen_marks", "clock_ms", "rules_id"),
+                *("ended", "extra"),
+            ),
+            carries=(
+                *("next_plan", "anchor_day", "closed_ms", "grants", "next_due_ms", "held"),
+                "period_bases",
+            ),
+        ),
+        is_written=True,
+    ),
+    Row(
+        Known(
+            Bucket,
+            reads=(
+                *("id", "kind", "source", "granted_ms", "expires_ms", "granted_bytes"),
+                *("used_bytes", "arming", "expired_bytes", "rolled_over_bytes"),
+            ),
+            carries=("priority",),
+        ),
+        is_written=True,
+    ),
+    Row(
+        Known(
+            ClosedCycle,
+            reads=("start_ms", "used_bytes", "overage_bytes"),
+            carries=(
+                *("end_ms", "granted_bytes", "expired_bytes", "late_bytes", "rolled_over_bytes"),
+                *("spend_minor", "is_unlimited", "source", "priority", "buckets", "beside"),
+                "unrolled",
+            ),
+        ),
+        is_written=False,
+    ),
+    Row(
+        Known(
+            Alarm,
+            reads=("rule", "bucket", "threshold", "is_told"),
+            carries=("count",),
+        ),
+        is_written=False,
+    ),
+)
+
+EXTRA: Final = Known(
+    Extra,
+    reads=("alarms", "speeds", "used_ms"),
+    carries=(
+        *("quiet_minutes", "summary_every", "summary_minute", "segments", "moves", "services"),
+        *("questions", "questions_asked", "confirmed_charges", "roaming_zone", "located_ms"),
+        *("advised_cycle_ms", "listed", "replied_ms", "helped", "left_singly", "waiting"),
+        *("sent_ms", "cooling", "foretold"),
+    ),
+)
+"""Packed as a map of what is not at its default. Own thresholds, members and meters are not known:
+usage of such an account is the core's."""
+
+USAGE: Final = Known(
+    UsageRecorded,
+    reads=(
+        *("id", "source", "subscriber", "time", "total_bytes", "uplink_bytes", "downlink_bytes"),
+        *("rating_group", "roaming_zone"),
+    ),
+    carries=("service",),
+)
+"""The only event that the compiled part applies. Usage of a pool's member is the core's."""
+KEY_FIELD: Final = "subscriber"
+"""It must equal the key of a row that exists. So its form has been checked before."""
+
+
+class Output(NamedTuple):
+    """A struct that the compiled part writes as JSON.
+
+    A field of the struct that is in no list is not known: then the compiled part tells of nothing.
+    """
+
+    struct: type[Struct]
+    writes: tuple[str, ...]
+    """Rust code sets the field."""
+    as_json: tuple[str, ...] = ()
+    """Of these, those that Rust has as JSON already: Python wrote them once per rule or text."""
+    constant: dict[str, object] = {}
+    """The same in all that the compiled part tells."""
+    leaves_out: tuple[str, ...] = ()
+    """Never set in what the compiled part tells."""
+
+
+OUTPUTS: Final = (
+    Output(
+        BucketFigures,
+        writes=(
+            *("id", "kind", "granted_bytes", "used_bytes", "remaining_bytes"),
+            "expires_time",
+        ),
+    ),
+    Output(Threshold, writes=("unit", "value"), as_json=("unit",)),
+    Output(
+        Cause,
+        writes=("event_id", "source", "topic", "partition", "offset"),
+        leaves_out=("due_time",),
+    ),
+    Output(
+        Balance,
+        writes=("granted_bytes", "used_bytes", "remaining_bytes", "overage_bytes"),
+    ),
+    Output(
+        Reminder,
+        writes=(
+            *("id", "kind", "rule", "subscriber", "buckets", "threshold", "cycle_start"),
+            *("cycle_end", "used_bytes", "granted_bytes", "remaining_bytes", "overage_bytes"),
+            *("as_of", "locale", "text", "encoding", "segments", "category", "priority"),
+            *("mandatory", "not_before", "expires_time", "cause", "severity"),
+        ),
+        as_json=("kind", "rule", "locale", "category", "severity"),
+        leaves_out=("recipient", "channel_texts", "runs_out_time", "unlimited"),
+    ),
+    Output(
+        Audited,
+        writes=(
+            *("subscriber", "time", "cause", "rule", "bucket", "threshold", "category"),
+            *("before", "after", "reminder"),
+        ),
+        as_json=("rule", "category"),
+        constant={"decision": "fired", "figures": {}},
+        leaves_out=("member",),
+    ),
+)
+"""Nested structs come before those that hold them."""
+
+CONSTANTS: Final[dict[str, int | str]] = {
+    "STATE_VERSION": STATE_VERSION,
+    "ACTIVE": ACTIVE,
+    "ALLOWANCE": ALLOWANCE,
+    "UNLIMITED": UNLIMITED,
+    "DUE_BYTES": DUE_BYTES,
+    "ID_BYTES": ID_BYTES,
+    "SEGMENT_MS": SEGMENT_MS,
+    "DAY_MS": DAY_MS,
+    "DAY_MINUTES": DAY_MINUTES,
+    "NEVER_MS": NEVER_MS,
+}
+"""Values of the core that Rust code uses by the same name."""
+
+VIEWS: Final[dict[str, type]] = {
+    "Thresholds": Thresholds,
+    "Scope": Scope,
+    "Anomaly": Anomaly,
+    "Speed": Speed,
+    "Watch": Watch,
+    "Tracked": Tracked,
+    "Rules": Rules,
+    "Words": Words,
+}
+"""What Python hands over as plain attributes, by the name of the struct in Rust."""
+ENUMS: Final[tuple[type[IntEnum], ...]] = (LevelsAre, Figure)
+"""Their numbers go to Rust."""
+RESULT: Final = Crossed
+"""What the compiled part hands back of usage that it could not tell of itself."""

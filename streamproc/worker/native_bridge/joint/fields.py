@@ -1,0 +1,56 @@
+"""Fields of the core's structs, and whether the description speaks of them rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+from msgspec.inspect import StructType, type_info
+from msgspec.structs import FieldInfo, fields
+
+from streamproc.errors import StreamprocError
+from streamproc.worker.native_bridge.joint.description import Known
+
+
+class DescriptionError(StreamprocError):
+    """The description names what is not there, or what the compiled part cannot have."""
+
+
+def check_names(struct: type[Struct], names: Iterable[str]) -> None:
+    """Raises :class:`DescriptionError` for a name that is no field, or that stands twice."""
+    there = {field.name for field in fields(struct)}
+    seen: set[str] = set()
+    for name in names:
+        if name not in there:
+            raise DescriptionError(f"the joint names {struct.__name__}.{name}, which is no field")
+        if name in seen:
+            raise DescriptionError(f"the joint names {struct.__name__}.{name} twice")
+        seen.add(name)
+
+
+def unknown_fields(known: Known) -> list[FieldInfo]:
+    """Fields that the compiled part does not know."""
+    names = {*known.reads, *known.carries}
+    check_names(known.struct, (*known.reads, *known.carries))
+    return [field for field in fields(known.struct) if field.name not in names]
+
+
+def default_of(field: FieldInfo) -> Any:
+    """``msgspec.NODEFAULT`` if there is none."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def is_optional(field: FieldInfo) -> bool:
+    """Whether it may be left out of JSON."""
+    return default_of(field) is UNSET
+
+
+def types_of(struct: type[Struct]) -> dict[str, Any]:
+    """By field, its type as ``msgspec.inspect`` has it: bounds and all."""
+    found = type_info(struct)
+    assert isinstance(found, StructType)
+    return {field.name: field.type for field in found.fields}

@@ -1,0 +1,94 @@
+"""What of a rulebook the compiled part does not know: then the core applies all usage under it.
+
+Listed here is what usage was checked against: every kind of rule, and every field of the structs
+that usage meets. Whatever is not listed makes usage the core's: a new kind, a kind that somebody
+brings along, a new field that is not at its default. Name it here once the compiled part does what
+the core does, or once it is sure that usage does not meet it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
+from streamproc.core.rules.scope import Scope
+from streamproc.core.rules.sending import AlertPolicy, Policy
+from streamproc.core.rules.watch import CheckRule, ResolvedRule, WatchRule
+from streamproc.worker.native_bridge.joint.fields import default_of
+
+KINDS: Final = frozenset(
+    (
+        # Compiled: about buckets, then about accounts.
+        *("usage_percent", "remaining_percent", "remaining_bytes", "used_bytes"),
+        *("spend_amount", "spend_percent", "overage_started", "every_bytes", "velocity"),
+        *("anomaly", "zero_balance", "inactivity"),
+        # Usage does not meet them: they speak at instants, after others, or of other events.
+        *("forecast", "resolved", "usage_corrected"),
+        *("usage_summary", "cron", "once", "before_cycle_end", "cycle_end", "before_expiry"),
+        *("expiry", "after_activation"),
+        *("activation_welcome", "subscription_question", "charge_question", "before_charge"),
+        *("service_charged", "charged_in_error", "service_refunded", "roaming_welcome"),
+        *("plan_advice", "command_reply"),
+    )
+)
+
+_SPEAKING: Final = ("id", "kind", "texts", "category", "mandatory", "priority", "ttl_ms", "policy")
+FIELDS: Final[dict[type[Struct], tuple[str, ...]]] = {
+    Scope: ("rating_groups", "roaming_zones", "hours"),
+    Allowance: ("id", "granted_bytes", "priority", "scope", "unlimited", "rollover", "names"),
+    Plan: (
+        *("id", "allowances", "overage_price_minor", "overage_unit_bytes", "price_minor"),
+        *("overage_tiers", "cost_cap_minor", "tariffs", "policies", "names"),
+    ),
+    Pack: ("id", "granted_bytes", "validity_ms", "priority", "scope", "price_minor", "names"),
+    Limits: (
+        *("max_event_bytes", "max_ahead_ms", "max_age_ms", "dedupe_horizon_ms"),
+        *("dedupe_max_ids", "hold_unknown_ms", "hold_max_events", "history_cycles"),
+    ),
+    AlertPolicy: ("quiet_hours", "caps"),
+    Policy: (
+        *("severity", "audience", "in_quiet_hours", "cool_down_ms", "coalesce_ms", "group"),
+        *("for_count", "hysteresis", "evaluate_on_create", "valid_from_ms", "valid_until_ms"),
+    ),
+    UsageRule: (*_SPEAKING, "thresholds", "bucket_kinds", "buckets"),
+    WatchRule: (
+        *(*_SPEAKING, "thresholds", "cap_minor", "tariff", "of", "window_ms", "cycles"),
+        "min_bytes",
+    ),
+    CheckRule: (*_SPEAKING, "at", "misfire_grace_ms", "days", "silent_ms"),
+    ResolvedRule: (*_SPEAKING, "of"),
+}
+
+
+def undeclared(rules: Rulebook) -> list[str]:
+    """Kinds and fields that these rules use and the compiled part does not know, by name."""
+    kinds = (f"kind {rule.kind}" for rule in rules.speaking() if rule.kind not in KINDS)
+    used = (name for part in _met_by_usage(rules) for name in _undeclared_fields(part))
+    return sorted({*kinds, *used})
+
+
+def _met_by_usage(rules: Rulebook) -> Iterator[Struct]:
+    yield rules.limits
+    yield rules.alerts
+    for plan in rules.plans.values():
+        yield plan
+        for allowance in plan.allowances:
+            yield from (allowance, allowance.scope)
+    for pack in rules.packs.values():
+        yield from (pack, pack.scope)
+    reaching: tuple[UsageRule | WatchRule, ...] = (*rules.usage_rules, *rules.watch_rules)
+    others: tuple[CheckRule | ResolvedRule, ...] = (*rules.check_rules, *rules.resolved_rules)
+    for rule in (*reaching, *others):
+        yield from (rule, rule.policy)
+
+
+def _undeclared_fields(part: Struct) -> Iterator[str]:
+    """Those that are not at their default. A subclass declares nothing beyond its base."""
+    known = next((FIELDS[base] for base in type(part).__mro__ if base in FIELDS), ())
+    for field in fields(part):
+        if field.name not in known and getattr(part, field.name) != default_of(field):
+            yield f"{type(part).__name__}.{field.name}"
