@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
 
-.PHONY: help setup lock hooks demo test check unit brokerless broker perf clean
+.PHONY: help setup lock hooks generate map docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -38,6 +38,18 @@ hooks: setup  ## run the checks of .pre-commit-config.yaml before each commit
 generate: $(VENV)/.ready  ## write the joint to the compiled part anew into native/src (native/README.md)
 	$(BIN)/python -m streamproc.worker.native_bridge.joint.generate
 
+map: setup  ## write docs/map.md from the docstrings of the modules
+	$(BIN)/python -m tests.support.module_map
+
+# The theme's note about its successor is no matter of a build.
+docs: setup  ## build the documentation site into build/site; needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+VERSION ?= $(shell $(BIN)/python -c 'import streamproc; print(streamproc.__version__)')
+publish: setup docs  ## add the site of this VERSION to the branch gh-pages, which is not pushed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mike deploy --update-aliases $(VERSION) latest
+	$(BIN)/mike set-default latest
+
 demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep" and the like
 	@$(BIN)/streamproc demo $(ARGS)
 
@@ -45,7 +57,7 @@ demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep"
 test: check  ## everything: lint, types, import contracts, all tests (needs Docker, or Java 17+ and Maven)
 	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
-check: setup  ## lint, types, import contracts; the Rust code's format, lints and unit tests
+check: setup docs  ## lint, types, import contracts, the site; the Rust code's format, lints and unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,4 +1,4 @@
-"""Hooks of Faust's consumer and its thread, and of aiokafka's (docs/design.md, "Hooks")."""
+"""Hooks of Faust's consumer and its thread, and of aiokafka's (docs/hooks.md)."""
 
 from __future__ import annotations
 

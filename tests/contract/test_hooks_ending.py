@@ -1,4 +1,4 @@
-"""Hooks of how Faust's consumer ends when its worker has crashed (docs/design.md, "Hooks")."""
+"""Hooks of how Faust's consumer ends when its worker has crashed (docs/hooks.md)."""
 
 from __future__ import annotations
 

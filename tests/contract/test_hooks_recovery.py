@@ -1,4 +1,4 @@
-"""Hooks of Faust's table manager and recovery (docs/design.md, "Hooks")."""
+"""Hooks of Faust's table manager and recovery (docs/hooks.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks of aiokafka's producer (docs/design.md, "Hooks")."""
+"""Hooks of aiokafka's producer (docs/hooks.md)."""
 
 from __future__ import annotations
 
