@@ -1,0 +1,115 @@
+"""What the compiled part does not know of rules makes usage under them the core's."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from msgspec import defstruct
+
+from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import UNRESTRICTED
+from streamproc.core.rules.watch import NO_ALERT_RULES, AlertRules, WatchRule
+from streamproc.lab.workload import WorkloadSettings, generate
+from streamproc.worker.native_bridge import undeclared as declared
+from streamproc.worker.native_bridge.loading import plain_usage
+from streamproc.worker.native_bridge.undeclared import undeclared
+from tests.unit.test_native import RULES, Log, Run, left_to_core, needs_native
+
+
+def with_rules(watch: WatchRule | None = None, **others: Any) -> Rulebook:
+    """The default rules, with another watch rule or other parts."""
+    given: dict[str, Any] = {
+        "plans": tuple(RULES.plans.values()),
+        "packs": tuple(RULES.packs.values()),
+        "usage_rules": RULES.usage_rules,
+        "timed_rules": RULES.timed_rules,
+        "limits": RULES.limits,
+        "default_locale": RULES.default_locale,
+        "currency": RULES.currency,
+        "alerts": UNRESTRICTED,
+        "alert_rules": AlertRules((watch,)) if watch else NO_ALERT_RULES,
+        **others,
+    }
+    return Rulebook(**given)
+
+
+def invented(kind: str = "every_bytes") -> WatchRule:
+    """A watch rule, perhaps of a kind that nobody knows."""
+    return WatchRule(
+        id="new",
+        kind=kind,  # type: ignore[arg-type]
+        thresholds=(10,),
+        texts={"en": "x"},
+        category="c",
+        mandatory=False,
+        priority=1,
+        ttl_ms=1,
+    )
+
+
+def extended(part: Any, **more: Any) -> Any:
+    """The same of a struct with more fields, all 0 by default."""
+    name = type(part).__name__
+    fields = [(field, int, 0) for field in more]
+    struct = defstruct(name, fields, bases=(type(part),), frozen=True, kw_only=True)
+    return struct(**{one: getattr(part, one) for one in part.__struct_fields__}, **more)
+
+
+@pytest.mark.parametrize("name", ["default.yaml", "quota.yaml", "showcase.yaml"])
+def test_of_the_packaged_rules_everything_is_known(name: str) -> None:
+    assert undeclared(packaged_rulebook(name)) == []
+
+
+def test_a_kind_that_is_not_known_leaves_all_usage_to_the_core() -> None:
+    assert undeclared(with_rules(invented())) == []
+    rules = with_rules(invented("full_moon"))
+    assert undeclared(rules) == ["kind full_moon"]
+    assert plain_usage(rules, event_clock=True) is None
+
+
+def test_a_field_that_is_not_known_counts_where_it_is_not_at_its_default() -> None:
+    limits = RULES.limits
+    assert undeclared(with_rules(limits=extended(limits, least_bytes=0))) == []
+    assert undeclared(with_rules(limits=extended(limits, least_bytes=7))) == ["Limits.least_bytes"]
+
+
+@pytest.mark.parametrize("part", ["plan", "allowance", "scope", "pack", "rule", "policy", "watch"])
+def test_fields_are_looked_for_in_all_that_usage_meets(part: str) -> None:
+    plan, pack = next(iter(RULES.plans.values())), next(iter(RULES.packs.values()))
+    first, rule = plan.allowances[0], RULES.usage_rules[0]
+    given: dict[str, Any] = {
+        "plan": {"plans": (extended(plan, new=1),)},
+        "allowance": {"plans": (replaced(plan, allowances=(extended(first, new=1),)),)},
+        "scope": {"packs": (replaced(pack, scope=extended(pack.scope, new=1)),)},
+        "pack": {"packs": (extended(pack, new=1),)},
+        "rule": {"usage_rules": (extended(rule, new=1),)},
+        "policy": {"usage_rules": (replaced(rule, policy=extended(rule.policy, new=1)),)},
+        "watch": {"watch": extended(invented(), new=1)},
+    }[part]
+    (found,) = undeclared(with_rules(**given))
+    assert found.endswith(".new")
+
+
+def replaced(part: Any, **given: Any) -> Any:
+    return type(part)(**{name: getattr(part, name) for name in part.__struct_fields__} | given)
+
+
+@needs_native
+def test_usage_under_rules_that_are_not_known_is_all_the_core_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = WorkloadSettings(seed=5, events=800, subscribers=20)
+    log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
+    assert left_to_core(log) < len(log) // 2
+    monkeypatch.setattr(declared, "KINDS", declared.KINDS - {"usage_percent"})
+    assert left_to_core(log) == len(log)
+    compiled, pure = Run("on"), Run("off")
+    for start, end in pairwise([*range(0, len(log), 200), len(log)]):
+        for run in (compiled, pure):
+            run.apply(log[start:end])
+            run.commit()
+    assert compiled.rows.stored == pure.rows.stored
+    assert compiled.outbox.topics == pure.outbox.topics
