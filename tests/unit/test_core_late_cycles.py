@@ -189,7 +189,8 @@ def test_a_refund_of_it_leaves_the_account_as_if_it_had_never_been() -> None:
     line.use(20, at=31.001)
     before = line.account
     line.use(200, LAST, 31.01, id="late")
-    assert line.bucket("topup#1").used_bytes == 160
+    assert line.bucket("topup#1").used_bytes == 140
+    assert (line.bucket("data#2").granted_bytes, line.bucket("data").used_bytes) == (0, 20)
     line.send(
         UsageRefunded, LAST, 31.02, refunded_bytes=200, of_source="ocs", of_id="late", notify=False
     )

@@ -193,6 +193,7 @@ def test_every_feature_has_an_example() -> None:
         *("which bucket is charged", "hours of the day", "roll-over", "unlimited plans"),
         *("plan change in mid-cycle", "prices, caps and consent", "throttling and barring"),
         *("pools", "refunds and bad batches", "late and repeated events"),
+        "late usage of what rolled over",
         *("who in a pool gets which message", "top-ups that share one balance", "repeated refunds"),
     }
     for link in re.findall(r"\]\(#([^)]+)\)", PAGE):

@@ -271,8 +271,13 @@ def allowance_bucket(account: Account, allowance: Allowance, granted_ms: int) ->
 def end_bucket(
     account: Account, bucket: Bucket, subscriber: str, at_ms: int, cause: Cause
 ) -> Effect:
-    """Expire a bucket within its cycle: late usage may still be charged to it until that ends."""
-    if bucket.remaining_bytes or bucket.kind in PLAN_KINDS:
+    """Expire a bucket within its cycle: late usage may still be charged to it until that ends.
+
+    What an earlier cycle could use, too, is kept though it is used up: late usage of that cycle
+    comes first.
+    """
+    is_of_earlier = bucket.granted_ms <= account.cycle_start_ms
+    if bucket.remaining_bytes or bucket.kind in PLAN_KINDS or is_of_earlier:
         account.ended.append(bucket)
     return expire(bucket, subscriber, at_ms, cause)
 

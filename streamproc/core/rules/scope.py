@@ -25,7 +25,7 @@ class Scope(Struct, frozen=True, gc=False):
         return (
             (self.rating_groups is None or rating_group in self.rating_groups)
             and (self.roaming_zones is None or roaming_zone in self.roaming_zones)
-            and (self.hours is None or any(_is_within(minute, *one) for one in self.hours))
+            and self.covers_minute(minute)
         )
 
     @property
@@ -43,6 +43,20 @@ class Scope(Struct, frozen=True, gc=False):
             self.roaming_zones is None
             or (other.roaming_zones is not None and other.roaming_zones <= self.roaming_zones)
         )
+
+    def contains_whole(self, other: Scope) -> bool:
+        """Whether it covers all that another one covers, at every time of day."""
+        return self.contains(other) and (
+            self.hours is None
+            or all(
+                self.covers_minute(minute) or not other.covers_minute(minute)
+                for minute in range(DAY_MINUTES)
+            )
+        )
+
+    def covers_minute(self, minute: int) -> bool:
+        """Whether a local minute of the day lies in its hours."""
+        return self.hours is None or any(_is_within(minute, *one) for one in self.hours)
 
 
 def _is_within(minute: int, start: int, end: int) -> bool:

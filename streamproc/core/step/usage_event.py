@@ -14,8 +14,9 @@ from streamproc.core.state.account import CLOSED, Account, Bucket, ClosedCycle
 from streamproc.core.state.decisions import balance_before, balance_of, explained
 from streamproc.core.state.effects import Cause, Effect, audited, cause_of, rejected
 from streamproc.core.state.events import Arrival, UsageRecorded
-from streamproc.core.usage.charging import charge, charge_late
-from streamproc.core.usage.closed_cycles import charge_closed_cycle, closed_cycle
+from streamproc.core.usage.charging import Crossed, charge, charge_late
+from streamproc.core.usage.closed_cycles import closed_cycle
+from streamproc.core.usage.late import charge_closed_cycle
 from streamproc.core.usage.meters import after_usage
 from streamproc.core.usage.periods import leave_out
 from streamproc.core.usage.policies import policies_differ
@@ -50,8 +51,11 @@ def use(
         granted_before += bucket.granted_bytes
         used_before += bucket.used_bytes
     taken: list[tuple[Bucket, int]] = []
+    crossed: list[Crossed] | None
+    pushed_out_bytes = 0
     if cycle is not None:
-        crossed = charge_closed_cycle(account, cycle, event, time_ms, rules)
+        late = charge_closed_cycle(account, cycle, event, time_ms, rules)
+        crossed, pushed_out_bytes = late.crossed or None, late.pushed_out_bytes
     elif account.ended:
         crossed, taken = charge_late(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
@@ -63,7 +67,7 @@ def use(
     is_watched = cycle is None and event.member is not UNSET
     if account.extra is not None or account.plan in rules.watched_plans:
         overage_bytes = account.overage_bytes - overage_before
-        if overage_bytes:
+        if overage_bytes and cycle is None:
             book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
         is_watched = is_watched or policies_differ(account, rules)
     # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
@@ -74,7 +78,7 @@ def use(
     if is_usual and (not has_alarms or are_at_rest(account, as_of_ms, rules)):
         return NOTHING, True
     cause = cause_of(event, arrival)
-    out = _late(event, arrival, cause, cycle, taken)
+    out = _late(event, arrival, cause, cycle, taken, pushed_out_bytes)
     told: list[Effect] = []
     if is_watched:
         told, of_cap = after_usage(
@@ -107,21 +111,23 @@ def _late(
     cause: Cause,
     cycle: ClosedCycle | None,
     taken: list[tuple[Bucket, int]],
+    pushed_out_bytes: int,
 ) -> list[Effect]:
     """What the audit says of late usage: of a closed cycle, or what ended buckets took."""
     at_ms = arrival.received_ms
     if cycle is not None:
-        return [
-            audited(
-                "late_usage",
-                event.subscriber,
-                at_ms,
-                cause,
-                used_bytes=event.used_bytes,
-                cycle_start_ms=cycle.start_ms,
-                cycle_overage_bytes=cycle.overage_bytes,
-            )
-        ]
+        told = audited(
+            "late_usage",
+            event.subscriber,
+            at_ms,
+            cause,
+            used_bytes=event.used_bytes,
+            cycle_start_ms=cycle.start_ms,
+            cycle_overage_bytes=cycle.overage_bytes,
+        )
+        if pushed_out_bytes:
+            told.figures["recharged_bytes"] = pushed_out_bytes
+        return [told]
     return [
         audited(
             "late_usage", event.subscriber, at_ms, cause, bucket=bucket.id, used_bytes=taken_bytes
@@ -149,5 +155,6 @@ def _usage_of_an_earlier_contract(
     account.charged_bytes += event.used_bytes
     if time_ms < account.activated_ms:
         leave_out(account, event.used_bytes)
-    charge_closed_cycle(account, cycle, event, time_ms, rules)
-    return _late(event, arrival, cause_of(event, arrival), cycle, []), True
+    late = charge_closed_cycle(account, cycle, event, time_ms, rules)
+    cause = cause_of(event, arrival)
+    return _late(event, arrival, cause, cycle, [], late.pushed_out_bytes), True

@@ -18,9 +18,6 @@ from streamproc.core.state.account import (
     Bucket,
     ClosedCycle,
 )
-from streamproc.core.state.events import UsageRecorded
-from streamproc.core.usage.charging import Crossed, charge, crossings_between
-from streamproc.core.usage.own_thresholds import own_of
 from streamproc.core.usage.tariffs import spend_minor
 
 MAX_ENDED_KEPT = 100
@@ -113,6 +110,13 @@ def used_in_cycle(account: Account, bucket: Bucket, cycle: ClosedCycle | None = 
     return max(bucket.used_bytes - sum(others), 0)
 
 
+def used_by_cycle(account: Account, bucket: Bucket, cycle: ClosedCycle | None) -> int:
+    """The same, and 0 of a bucket that the present cycle has nothing to do with."""
+    if cycle is None and not any(bucket is one for one in (*account.buckets, *account.ended)):
+        return 0
+    return used_in_cycle(account, bucket, cycle)
+
+
 def outliving(account: Account, cycle: ClosedCycle) -> list[Bucket]:
     """Packs, top-ups and what rolled over, live or kept, that are not the cycle's own.
 
@@ -120,14 +124,13 @@ def outliving(account: Account, cycle: ClosedCycle) -> list[Bucket]:
     may overlap those of the one before (its activation may be of before that one's closing).
     """
     every = account.history
-    place = next(index for index, one in enumerate(every) if one is cycle)
-    first = last = place
+    first = last = _place(account, cycle)
     while first and every[first - 1].end_ms == every[first].start_ms:
         first -= 1
     while last + 1 < len(every) and every[last].end_ms == every[last + 1].start_ms:
         last += 1
     found = [b for one in every[first : last + 1] if one is not cycle for b in one.buckets]
-    if last + 1 == len(every) and every[last].end_ms == account.cycle_start_ms:
+    if _goes_on(account, last):
         found += [*account.buckets, *account.ended]
     return [bucket for bucket in found if bucket.kind not in PLAN_KINDS]
 
@@ -149,111 +152,35 @@ def is_live(account: Account, bucket: Bucket) -> bool:
     return any(bucket is one for one in account.buckets)
 
 
-def charge_closed_cycle(
-    account: Account, cycle: ClosedCycle, event: UsageRecorded, time_ms: int, rules: Rulebook
-) -> list[Crossed] | None:
-    """Charge late usage of a closed cycle to what was valid then, in the order of law 8.
-
-    An allowance has what expired of it, and what rolled over from it and is still unused. What
-    nothing covers is the cycle's overage. Returns the thresholds that were crossed of live buckets.
-    """
-    own = own_buckets(cycle)
-    every = [*own, *outliving(account, cycle)]
-    valid = [one for one in every if one.granted_ms <= time_ms < one.expires_ms]
-    before = [(one.used_bytes, one.expired_bytes, one.rolled_over_bytes) for one in valid]
-    for bucket in valid:
-        rolls = rolled_from(account, cycle, bucket) if bucket.rolled_over_bytes else []
-        bucket.rolled_over_bytes -= min(_unused(rolls), bucket.rolled_over_bytes)
-        bucket.expired_bytes = 0
-    live, overage_bytes = account.buckets, account.overage_bytes
-    account.buckets, account.overage_bytes = sorted(valid, key=Bucket.charge_order), 0
-    used, group, zone = event.used_bytes, event.rating_group, event.roaming_zone
-    crossed = charge(account, used, group, zone, time_ms, rules) or []
-    cycle.overage_bytes += account.overage_bytes
-    cycle.late_bytes += used
-    account.buckets, account.overage_bytes = live, overage_bytes
-    crossed = [one for one in crossed if is_live(account, one.bucket)]
-    for bucket, (used_before, expired_before, rolled_before) in zip(valid, before, strict=True):
-        took = bucket.used_bytes - used_before
-        if bucket.kind == ALLOWANCE:
-            from_expired = min(took, expired_before)
-            bucket.expired_bytes = expired_before - from_expired
-            bucket.rolled_over_bytes = rolled_before - (took - from_expired)
-            crossed += _take_from_rolls(account, cycle, bucket, took - from_expired, rules)
-        elif bucket.kind != UNLIMITED:
-            if not is_live(account, bucket):
-                bucket.expired_bytes = bucket.remaining_bytes
-            if took and not any(bucket is one for one in own):
-                _add(cycle.beside, bucket.id, took)
-    keep_own(cycle, own)
-    return crossed or None
-
-
-def give_back_rolls(
-    account: Account, cycle: ClosedCycle, bucket: Bucket, most: int, rules: Rulebook
-) -> list[Bucket]:
-    """Let at most ``most`` bytes that expired of an allowance roll over again.
-
-    It is what late usage had taken of what rolled over. Returns the live buckets that are so much
-    larger that thresholds are not reached any more.
-    """
-    armed = []
-    for one in rolled_from(account, cycle, bucket):
-        back = min(most, cycle.unrolled.get(one.id, 0))
-        if not back:
-            continue
-        most -= back
-        _add(cycle.unrolled, one.id, -back)
-        bucket.expired_bytes -= back
-        bucket.rolled_over_bytes += back
-        known = _reached(account, one, rules)
-        one.granted_bytes += back
-        if not is_live(account, one):
-            one.expired_bytes += back
-        elif known - _reached(account, one, rules):
-            armed.append(one)
-    return armed
-
-
 def take_back_beside(cycle: ClosedCycle, bucket: Bucket, back: int) -> None:
     """The cycle's usage took so much less of a bucket that outlived it."""
     if bucket.id in cycle.beside:
-        _add(cycle.beside, bucket.id, -back)
+        add_amount(cycle.beside, bucket.id, -back)
 
 
-def _take_from_rolls(
-    account: Account, cycle: ClosedCycle, bucket: Bucket, most: int, rules: Rulebook
-) -> list[Crossed]:
-    """Less rolled over than was thought; returns the thresholds that this leaves reached."""
-    crossed: list[Crossed] = []
-    for one in rolled_from(account, cycle, bucket) if most else ():
-        back = min(most, _unused([one]))
-        if not back:
-            continue
-        most -= back
-        _add(cycle.unrolled, one.id, back)
-        known = _reached(account, one, rules)
-        one.granted_bytes -= back
-        if not is_live(account, one):
-            one.expired_bytes -= back
-            continue
-        reached = crossings_between(rules, one, 0, one.used_bytes, own_of(account, rules))
-        fresh = tuple(each for each in reached if (each.rule.id, each.value) not in known)
-        if fresh:
-            crossed.append(Crossed(one, fresh))
-    return crossed
+def cycles_after(account: Account, cycle: ClosedCycle) -> list[ClosedCycle | None]:
+    """Those of the same contract that followed, oldest first; None is the present one."""
+    every, last = account.history, _place(account, cycle)
+    found: list[ClosedCycle | None] = []
+    while last + 1 < len(every) and every[last].end_ms == every[last + 1].start_ms:
+        last += 1
+        found.append(every[last])
+    if _goes_on(account, last):
+        found.append(None)
+    return found
 
 
-def _unused(rolls: list[Bucket]) -> int:
-    return sum(one.remaining_bytes + one.expired_bytes for one in rolls)
+def _place(account: Account, cycle: ClosedCycle) -> int:
+    return next(index for index, one in enumerate(account.history) if one is cycle)
 
 
-def _reached(account: Account, bucket: Bucket, rules: Rulebook) -> set[tuple[str, int]]:
-    reached = crossings_between(rules, bucket, 0, bucket.used_bytes, own_of(account, rules))
-    return {(one.rule.id, one.value) for one in reached}
+def _goes_on(account: Account, last: int) -> bool:
+    """Whether the present cycle follows the closed one at a place of the history."""
+    every = account.history
+    return last + 1 == len(every) and every[last].end_ms == account.cycle_start_ms
 
 
-def _add(amounts: dict[str, int], name: str, more: int) -> None:
+def add_amount(amounts: dict[str, int], name: str, more: int) -> None:
     """Add to an amount; what is 0 is not kept."""
     found = amounts.pop(name, 0) + more
     if found:
@@ -276,4 +203,4 @@ def _keep(account: Account, closed: ClosedCycle, count: int) -> None:
     for gone in every[:-count]:
         for name, took in gone.beside.items():
             if name in known:
-                _add(oldest.beside, name, took)
+                add_amount(oldest.beside, name, took)

@@ -12,7 +12,6 @@ from streamproc.core.instants import DAY_MINUTES, to_ms
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
 from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.state.account import (
-    ALLOWANCE,
     CLOSED,
     UNLIMITED,
     Account,
@@ -23,19 +22,17 @@ from streamproc.core.state.account import (
 from streamproc.core.state.effects import Effect, audited, cause_of, rejected
 from streamproc.core.state.events import Arrival, UsageRefunded
 from streamproc.core.usage import dedupe, pools
-from streamproc.core.usage.charging import crossings_between
 from streamproc.core.usage.closed_cycles import (
     closed_cycle,
-    give_back_rolls,
     is_live,
     keep_own,
     outliving,
     own_buckets,
-    take_back_beside,
     used_in_cycle,
 )
-from streamproc.core.usage.own_thresholds import own_of
+from streamproc.core.usage.late import arm_again, standing
 from streamproc.core.usage.periods import leave_out, note_refund
+from streamproc.core.usage.returning import unuse
 from streamproc.core.usage.tariffs import take_back_overage
 
 _TAKEN_BACK = "taken back:"
@@ -111,41 +108,28 @@ def _give_back(
             event.rating_group, event.roaming_zone, minute
         )
     ]
+    before = standing(account, rules)
     rest = most_bytes
     for bucket in sorted(valid, key=Bucket.charge_order, reverse=True):
         take = min(rest, used_in_cycle(account, bucket, cycle), bucket.used_bytes)
         if not take:
             continue
         rest -= take
-        _unuse(account, cycle, bucket, take, rules)
+        if cycle is not None:
+            unuse(account, cycle, bucket, take, rules)
+        else:
+            _unuse(account, bucket, take)
     if cycle is not None:
         keep_own(cycle, own)
+    if arm_again(account, before, rules) and rules.correction_rules:
+        quota_of(account).uncrossed = True
     return most_bytes - rest
 
 
-def _unuse(
-    account: Account, cycle: ClosedCycle | None, bucket: Bucket, back: int, rules: Rulebook
-) -> None:
-    before = bucket.used_bytes
-    bucket.used_bytes = after = before - back
-    if cycle is not None:
-        take_back_beside(cycle, bucket, back)
+def _unuse(account: Account, bucket: Bucket, back: int) -> None:
+    """The present cycle's usage took so much less of a bucket."""
+    bucket.used_bytes -= back
     if bucket.kind == UNLIMITED:
-        bucket.granted_bytes = after
+        bucket.granted_bytes = bucket.used_bytes
     elif not is_live(account, bucket):
         bucket.expired_bytes += back
-    if cycle is not None and bucket.kind == ALLOWANCE:
-        for one in give_back_rolls(account, cycle, bucket, back, rules):
-            _arm_again(account, one, rules)
-    elif is_live(account, bucket) and crossings_between(
-        rules, bucket, after, before, own_of(account, rules)
-    ):
-        _arm_again(account, bucket, rules)
-
-
-def _arm_again(account: Account, bucket: Bucket, rules: Rulebook) -> None:
-    """What is un-crossed will be told again, under another id."""
-    account.grants += 1
-    bucket.arming = account.grants
-    if rules.correction_rules:
-        quota_of(account).uncrossed = True

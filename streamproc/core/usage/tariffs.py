@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from streamproc.core.rules.plan_terms import Tariff, Tier
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
+from streamproc.core.rules.scope import Scope
 from streamproc.core.state.account import UNLIMITED, Account, drop_empty_extra, quota_of
 from streamproc.core.state.quota import Meter, QuotaState
 
@@ -131,10 +132,14 @@ def book_overage(
     account: Account, overage_bytes: int, rating_group: int, roaming_zone: str, rules: Rulebook
 ) -> None:
     """Count overage, which the account has already, under the tariff that covers it."""
-    tariff = tariff_of(account, rating_group, roaming_zone, rules)
-    if tariff:
-        quota = quota_of(account)
-        quota.meters.setdefault(tariff, Meter()).overage_bytes += overage_bytes
+    book_under(account, tariff_of(account, rating_group, roaming_zone, rules), overage_bytes)
+
+
+def book_under(account: Account, tariff_id: str, overage_bytes: int) -> None:
+    """Count overage (less than 0: uncount it), which the account has already, under a tariff."""
+    if tariff_id:
+        meter = quota_of(account).meters.setdefault(tariff_id, Meter())
+        meter.overage_bytes += overage_bytes
 
 
 def take_back_overage(
@@ -145,8 +150,7 @@ def take_back_overage(
     back = min(most_bytes, _overage_bytes(account, tariff))
     if back:
         account.overage_bytes -= back
-        if tariff:
-            quota_of(account).meters[tariff].overage_bytes -= back
+        book_under(account, tariff, -back)
     return back
 
 
@@ -156,6 +160,17 @@ def tariff_of(account: Account, rating_group: int, roaming_zone: str, rules: Rul
         if tariff.scope.covers(rating_group, roaming_zone):
             return tariff.id
     return ""
+
+
+def overage_within(account: Account, scope: Scope, rules: Rulebook) -> list[tuple[str, int]]:
+    """The tariffs, and bytes of overage under them, all of whose usage a scope covers."""
+    if account.plan not in rules.tariffs:
+        return [("", account.overage_bytes)] if scope.contains_whole(EVERYTHING) else []
+    return [
+        (tariff.id, _overage_bytes(account, tariff.id))
+        for tariff in _tariffs(account, rules)
+        if scope.contains_whole(tariff.scope)
+    ]
 
 
 def settle(account: Account, rules: Rulebook) -> None:

@@ -110,6 +110,25 @@ def covers(bucket: Bucket, event: dict[str, Any], zone: str, rules: Rulebook) ->
     return scope.roaming_zones is None or event.get("roaming_zone", "home") in scope.roaming_zones
 
 
+def is_within(inner: Scope, outer: Scope) -> bool:
+    """Whether all usage of a scope is of another one, too, at whatever time of day."""
+    for mine, others in (
+        (inner.rating_groups, outer.rating_groups),
+        (inner.roaming_zones, outer.roaming_zones),
+    ):
+        if others is not None and (mine is None or not set(mine) <= set(others)):
+            return False
+    return not outer.hours or (inner.hours is not None and open_at(inner) <= open_at(outer))
+
+
+def open_at(scope: Scope) -> set[int]:
+    """The minutes of the day that its hours hold."""
+    found: set[int] = set()
+    for start, end in scope.hours or ():
+        found |= set(range(start, end)) if start < end else {*range(start, 1440), *range(end)}
+    return found
+
+
 def charge(
     buckets: list[Bucket],
     event: dict[str, Any],

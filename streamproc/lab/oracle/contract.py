@@ -8,13 +8,17 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from streamproc.core.rules.rulebook import TOPUP_PRIORITY, Rulebook
+from msgspec.structs import replace
+
+from streamproc.core.rules.plan_terms import Tariff
+from streamproc.core.rules.rulebook import TOPUP_PRIORITY, Rulebook, Scope
 from streamproc.lab.oracle.buckets import (
     NEVER,
     Bucket,
     charge,
     end_of,
     in_charge_order,
+    is_within,
     levels_passed,
     new_bucket,
     passed_by,
@@ -153,6 +157,24 @@ class Contract:
         """Packs, top-ups and what rolled over, live or ended with something left."""
         return [*self.gone, *(one for one in self.buckets if one["kind"] not in PLAN_KINDS)]
 
+    def plans_own(self) -> list[Bucket]:
+        """The allowances of the present cycle, also those that a change of plan ended."""
+        return [one for one in self.buckets if one["kind"] in PLAN_KINDS]
+
+    def tariff_for(self, scope: Scope, rules: Rulebook) -> Tariff | None:
+        """The first tariff of the plan that is for all of a scope's usage, hours aside."""
+        plan, by_day = rules.plans.get(self.plan), replace(scope, hours=None)
+        for one in plan.all_tariffs if plan else ():
+            if is_within(by_day, one.scope):
+                return one
+        return None
+
+    def priced(self, rules: Rulebook) -> list[tuple[Tariff | None, int]]:
+        """The overage of the present cycle under each tariff of the plan."""
+        plan = rules.plans.get(self.plan)
+        tariffs: list[Tariff | None] = [*plan.all_tariffs] if plan else [None]
+        return [(one, self.money.bytes.get(one.id if one else "", 0)) for one in tariffs]
+
     def levels(self, rule: Any) -> list[int]:
         """The thresholds of a rule that are in force."""
         return thresholds(self, rule)
@@ -197,8 +219,9 @@ class Contract:
         }
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
-                if not remaining(bucket):
-                    # Used up and over: neither late usage nor a refund has to do with it any more.
+                if not remaining(bucket) and bucket["from_ms"] > self.start_ms:
+                    # Used up and over, and no earlier cycle could use it, too: neither late usage
+                    # nor a refund has to do with it any more.
                     self.buckets.remove(bucket)
                 self._expire(bucket)
         self.show(now_ms)
@@ -329,7 +352,8 @@ class Contract:
         return sum(len(one) for one in counts) >= MAX_PARTS
 
     def _expire(self, bucket: Bucket) -> None:
-        bucket["stays"] = remaining(bucket) > 0 or bucket["kind"] in PLAN_KINDS
+        is_old = bucket["from_ms"] <= self.start_ms
+        bucket["stays"] = remaining(bucket) > 0 or bucket["kind"] in PLAN_KINDS or is_old
         bucket["expired"] += remaining(bucket)
         bucket["over"] = True
         self.ends += 1
@@ -716,7 +740,7 @@ class Contract:
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS:
                 bucket["ends_ms"] = int(max(bucket["from_ms"], min(end_of(bucket), time_ms)))
-                if not remaining(bucket):
+                if not remaining(bucket) and bucket["from_ms"] > self.start_ms:
                     self.buckets.remove(bucket)
             self._expire(bucket)
         self.post.end()

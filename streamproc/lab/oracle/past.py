@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamproc.core.rules.rulebook import Rulebook, UsageRule
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook, UsageRule
 from streamproc.lab.oracle.buckets import (
     Bucket,
     Levels,
     covers,
     end_of,
     in_charge_order,
+    is_within,
     levels_passed,
     passed_by,
+    scope_of,
 )
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ KEPT_PACKS = 100
 """Packs that ended in a cycle with something left, and are remembered; the last ones."""
 PLAN_KINDS = ("allowance", "unlimited")
 
+Displaced = tuple[int, Bucket, int]
+"""Usage that lost its bucket: the number of its cycle, the bucket, bytes."""
 Reaches = list[tuple[UsageRule, Bucket, int]]
 
 
@@ -49,46 +53,110 @@ def charge_past(
     rules: Rulebook,
 ) -> Reaches:
     """Charge usage of a closed cycle of a contract; returns what live buckets reached."""
-    rest = used
-    reached: Reaches = []
-    shrunk: Reaches = []
-    for bucket in in_charge_order([*cycle["own"], *contract.bought()]):
-        if not _is_for(bucket, event, zone, rules):
-            continue
-        endless = bucket["kind"] == "unlimited"
-        roll = _roll(contract, bucket)
-        lent = min(bucket["rolled"], roll["granted"] - roll["used"]) if roll else 0
-        room = rest if endless else bucket["granted"] - bucket["used"] - bucket["rolled"] + lent
-        take = min(rest, room)
-        if not take:
-            continue
-        rest -= take
-        before = bucket["used"]
-        bucket["used"] += take
-        if bucket["kind"] in PLAN_KINDS:
-            if endless:
-                bucket["granted"] += take
-                continue
-            back = max(take - bucket["expired"], 0)
-            bucket["expired"] -= take - back
-            if back:
-                shrunk += _shrink(bucket, back, levels, rules)
-            continue
-        note_use(bucket, cycle["number"], take)
-        if bucket["over"]:
-            bucket["expired"] -= take
-        else:
-            reached += passed_by(bucket, before, levels, rules)
-    cycle["overage"] += rest
+    before = _standing(contract, rules)
+    able = [one for one in [*cycle["own"], *contract.bought()] if _is_for(one, event, zone, rules)]
+    displaced: list[Displaced] = []
+    cycle["overage"] += _put(contract, cycle["number"], used, able, displaced)
     cycle["late"] += used
     _sum_up(cycle)
-    return [*reached, *shrunk]
+    for number, bucket, amount in displaced:  # it grows while what is put anew displaces others
+        _put_anew(contract, number, bucket, amount, displaced, rules)
+    for known, bucket in before:
+        if known - _reached(contract, bucket, rules):
+            contract.next_grant()
+    return [
+        one
+        for known, bucket in before
+        for one in passed_by(bucket, 0, levels, rules)
+        if (one[0].id, one[2]) not in known
+    ]
+
+
+def _put(
+    contract: Contract, number: int, used: int, able: list[Bucket], displaced: list[Displaced]
+) -> int:
+    """Usage of a cycle goes to buckets in order; returns what none of them takes."""
+    rest = used
+    for bucket in in_charge_order(able):
+        if bucket["kind"] == "unlimited":
+            bucket["granted"] += rest
+            bucket["used"] += rest
+            return 0
+        rest -= _fill(bucket, number, rest)
+        roll = _roll(contract, bucket)
+        if bucket["kind"] == "allowance":
+            if rest and roll is not None:
+                # It gives back what rolled over; of that, what later cycles used of it last.
+                back = min(rest, bucket["rolled"], roll["granted"])
+                _displace(roll, number, back - _free(roll), displaced)
+                _shrink(bucket, back)
+                bucket["used"] += back
+                rest -= back
+        else:
+            _displace(bucket, number, rest, displaced)
+            rest -= _fill(bucket, number, rest)
+    return rest
+
+
+def _put_anew(
+    contract: Contract,
+    number: int,
+    source: Bucket,
+    amount: int,
+    displaced: list[Displaced],
+    rules: Rulebook,
+) -> None:
+    """Displaced usage goes to what its own cycle has beside, whenever in it that was valid."""
+    cycle = _cycle(contract, number)
+    start, end = (contract.start_ms, contract.end_ms) if cycle is None else _span(cycle)
+    own = cycle["own"] if cycle is not None else contract.plans_own()
+    able = [
+        one
+        for one in [*own, *contract.bought()]
+        if one is not source
+        and one["from_ms"] < end
+        and end_of(one) > start
+        and is_within(scope_of(source["source"], rules), scope_of(one["source"], rules))
+    ]
+    rest = _put(contract, number, amount, able, displaced)
+    if cycle is not None:
+        cycle["overage"] += rest
+        _sum_up(cycle)
+        return
+    contract.overage += rest
+    contract.money.move(contract.tariff_for(scope_of(source["source"], rules), rules), rest)
+
+
+def _displace(bucket: Bucket, number: int, most: int, displaced: list[Displaced]) -> None:
+    """Usage of cycles after one leaves a bucket, the last cycle's first."""
+    for later in sorted((one for one in bucket["by"] if one > number), reverse=True):
+        amount = min(most, bucket["by"][later])
+        if amount > 0:
+            most -= amount
+            _fill(bucket, later, -amount)
+            displaced.append((later, bucket, amount))
+
+
+def _fill(bucket: Bucket, number: int, most: int) -> int:
+    """Use so much of what is left or has expired (less than 0: use less); returns how much."""
+    took = min(most, _free(bucket))
+    bucket["used"] += took
+    if bucket["over"]:
+        bucket["expired"] -= took
+    if bucket["kind"] not in PLAN_KINDS and took:
+        note_use(bucket, number, took)
+    return took
+
+
+def _free(bucket: Bucket) -> int:
+    return int(bucket["granted"] - bucket["used"] - bucket["rolled"])
 
 
 def refund_past(
     contract: Contract, cycle: Cycle, event: dict[str, Any], zone: str, rules: Rulebook
 ) -> int:
     """Take usage of a closed cycle of a contract back; returns how much."""
+    before = _standing(contract, rules)
     wanted = event["refunded_bytes"]
     rest = wanted - min(wanted, cycle["overage"])
     cycle["overage"] -= wanted - rest
@@ -97,27 +165,87 @@ def refund_past(
         if not _is_for(bucket, event, zone, rules):
             continue
         back = min(rest, used_of(bucket, cycle["number"], is_oldest), bucket["used"])
-        if not back:
-            continue
-        rest -= back
-        bucket["used"] -= back
-        if bucket["kind"] not in PLAN_KINDS:
-            note_use(bucket, cycle["number"], -back)
-        if bucket["kind"] == "unlimited":
-            bucket["granted"] -= back
-        elif bucket["kind"] == "allowance":
-            _grow(contract, bucket, back, rules)
-        elif bucket["over"]:
-            bucket["expired"] += back
-        elif any(
-            levels_passed(
-                rule, contract.levels(rule), bucket, bucket["used"], bucket["used"] + back
-            )
-            for rule in rules.usage_rules
-        ):
-            contract.un_cross(rules)
+        if back:
+            rest -= back
+            _empty(contract, cycle, bucket, back, rules)
     _sum_up(cycle)
+    for known, bucket in before:
+        if known - _reached(contract, bucket, rules):
+            contract.un_cross(rules)
     return int(wanted - rest)
+
+
+def _empty(contract: Contract, cycle: Cycle, bucket: Bucket, back: int, rules: Rulebook) -> None:
+    """A cycle's usage gives so much of a bucket back: later cycles may have it."""
+    number = cycle["number"]
+    if bucket["kind"] == "unlimited":
+        bucket["used"] -= back
+        bucket["granted"] -= back
+    elif bucket["kind"] == "allowance":
+        bucket["used"] -= back
+        _grow(contract, number, bucket, back, rules)
+    else:
+        was_full = not _free(bucket)
+        _fill(bucket, number, -back)
+        if was_full:
+            _gather(contract, number, bucket, rules)
+
+
+def _gather(contract: Contract, number: int, bucket: Bucket, rules: Rulebook) -> None:
+    """What cycles after one used beyond a bucket that was full, comes into it, oldest first."""
+    scope = scope_of(bucket["source"], rules)
+    for later in range(number + 1, contract.number + 1):
+        cycle = _cycle(contract, later)
+        is_present = cycle is None
+        if is_present and (bucket["over"] or contract.closed_ms is not None):
+            continue
+        if cycle is not None and end_of(bucket) < cycle["end"]:
+            continue
+        if cycle is None:
+            for tariff, amount in contract.priced(rules):
+                if is_within(tariff.scope if tariff else EVERYTHING, scope):
+                    took = _fill(bucket, later, amount)
+                    contract.overage -= took
+                    contract.money.move(tariff, -took)
+        elif is_within(EVERYTHING, scope):
+            cycle["overage"] -= _fill(bucket, later, cycle["overage"])
+        own = contract.plans_own() if cycle is None else cycle["own"]
+        order = in_charge_order([*own, *contract.bought()])
+        for one in reversed(order[order.index(bucket) + 1 :]):
+            if is_within(scope_of(one["source"], rules), scope):
+                took = _fill(bucket, later, used_of(one, later))
+                if took and cycle is not None:
+                    _empty(contract, cycle, one, took, rules)
+                elif took:
+                    _less(one, later, took)
+        if cycle is not None:
+            _sum_up(cycle)
+
+
+def _less(bucket: Bucket, number: int, back: int) -> None:
+    """The present cycle used so much less of a bucket."""
+    if bucket["kind"] == "unlimited":
+        bucket["used"] -= back
+        bucket["granted"] -= back
+    else:
+        _fill(bucket, number, -back)
+
+
+def _standing(contract: Contract, rules: Rulebook) -> list[tuple[set[tuple[str, int]], Bucket]]:
+    """What live buckets have reached."""
+    return [(_reached(contract, one, rules), one) for one in contract.live()]
+
+
+def _cycle(contract: Contract, number: int) -> Cycle | None:
+    """A closed cycle of a contract by its number; None is the present one."""
+    for one in contract.history:
+        if one["contract"] is contract and one["number"] == number:
+            return one
+    return None
+
+
+def _span(cycle: Cycle) -> tuple[int, int]:
+    return cycle["start"], cycle["end"]
 
 
 def _is_for(bucket: Bucket, event: dict[str, Any], zone: str, rules: Rulebook) -> bool:
@@ -131,36 +259,31 @@ def _roll(contract: Contract, bucket: Bucket) -> Bucket | None:
     return roll if any(one is roll for one in contract.bought()) else None
 
 
-def _shrink(bucket: Bucket, back: int, levels: Levels, rules: Rulebook) -> Reaches:
-    """Less rolled over than was thought: what that leaves reached."""
+def _shrink(bucket: Bucket, back: int) -> None:
+    """Less of an allowance rolled over than was thought."""
     roll = bucket["roll"]
-    known = passed_by(roll, 0, levels, rules) if levels else []
     bucket["rolled"] -= back
     bucket["unrolled"] = bucket.get("unrolled", 0) + back
     roll["granted"] -= back
     if roll["over"]:
         roll["expired"] -= back
-        return []
-    told = {(rule.id, value) for rule, _, value in known}
-    now = passed_by(roll, 0, levels, rules)
-    return [one for one in now if (one[0].id, one[2]) not in told]
 
 
-def _grow(contract: Contract, bucket: Bucket, back: int, rules: Rulebook) -> None:
+def _grow(contract: Contract, number: int, bucket: Bucket, back: int, rules: Rulebook) -> None:
     """Unused again: first as what rolled over, as far as late usage had taken of that."""
     roll = _roll(contract, bucket)
     again = min(back, bucket.get("unrolled", 0)) if roll else 0
     bucket["expired"] += back - again
     if not again or roll is None:
         return
+    was_full = not _free(roll)
     bucket["unrolled"] -= again
     bucket["rolled"] += again
-    known = _reached(contract, roll, rules)
     roll["granted"] += again
     if roll["over"]:
         roll["expired"] += again
-    elif known - _reached(contract, roll, rules):
-        contract.un_cross(rules)
+    if was_full:
+        _gather(contract, number, roll, rules)
 
 
 def _reached(contract: Contract, bucket: Bucket, rules: Rulebook) -> set[tuple[str, int]]:

@@ -1,0 +1,249 @@
+"""Late usage of a cycle that is over: charged as if it had come in time (law 11).
+
+What the closed cycle's bytes became may be used by now: they rolled over, or are a top-up that
+lives on. In order of time the late usage would have had them, and usage of a later cycle would have
+found less. So that is pushed out, and charged anew in its own cycle. When it happened in there is
+not known any more: whatever of its cycle covers all of its kind may take it, in the order of law 8,
+before it is overage.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from streamproc.core.instants import DAY_MINUTES
+from streamproc.core.rules.rulebook import EVERYTHING, Crossing, Rulebook
+from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.state.account import (
+    ALLOWANCE,
+    UNLIMITED,
+    Account,
+    Bucket,
+    ClosedCycle,
+)
+from streamproc.core.state.events import UsageRecorded
+from streamproc.core.usage.charging import Crossed, crossings_between
+from streamproc.core.usage.closed_cycles import (
+    add_amount,
+    cycles_after,
+    is_live,
+    keep_own,
+    outliving,
+    own_buckets,
+    rolled_from,
+    take_back_beside,
+    used_by_cycle,
+)
+from streamproc.core.usage.own_thresholds import own_of
+from streamproc.core.usage.tariffs import book_under, tariff_beyond
+
+Levels = set[tuple[str, int]]
+"""Rules and their thresholds that are reached."""
+
+Standing = list[tuple[Bucket, Levels]]
+
+
+class Outcome(Struct, gc=False):
+    """What late usage led to."""
+
+    crossed: list[Crossed]
+    """Thresholds of live buckets that are reached by it."""
+    pushed_out_bytes: int
+    """Usage of later cycles that was charged anew."""
+
+
+class _Pushed(Struct, gc=False):
+    """Usage of a later cycle (None: the present one) that a bucket has no room for any more."""
+
+    cycle: ClosedCycle | None
+    bucket: Bucket
+    amount_bytes: int
+
+
+def charge_closed_cycle(
+    account: Account, cycle: ClosedCycle, event: UsageRecorded, time_ms: int, rules: Rulebook
+) -> Outcome:
+    """Charge late usage of a closed cycle to what was valid then, in the order of law 8.
+
+    What nothing covers is the cycle's overage.
+    """
+    before = standing(account, rules)
+    minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
+    own = own_buckets(cycle)
+    covering = [
+        bucket
+        for bucket in (*own, *outliving(account, cycle))
+        if bucket.granted_ms <= time_ms < bucket.expires_ms
+        and rules.scopes.get(bucket.source, EVERYTHING).covers(
+            event.rating_group, event.roaming_zone, minute
+        )
+    ]
+    pushed: list[_Pushed] = []
+    cycle.overage_bytes += _charge(account, cycle, covering, event.used_bytes, pushed)
+    cycle.late_bytes += event.used_bytes
+    keep_own(cycle, own)
+    pushed_out_bytes = 0
+    while pushed:
+        one = pushed.pop(0)
+        pushed_out_bytes += one.amount_bytes
+        _charge_anew(account, one, pushed, rules)
+    arm_again(account, before, rules)
+    return Outcome(_crossed(account, before, rules), pushed_out_bytes)
+
+
+def _charge_anew(account: Account, one: _Pushed, pushed: list[_Pushed], rules: Rulebook) -> None:
+    """Charge usage that was pushed out to what else of its cycle covers it."""
+    cycle = one.cycle
+    own = [*account.buckets, *account.ended] if cycle is None else own_buckets(cycle)
+    every = own if cycle is None else [*own, *outliving(account, cycle)]
+    start_ms, end_ms = (
+        (account.cycle_start_ms, account.cycle_end_ms)
+        if cycle is None
+        else (cycle.start_ms, cycle.end_ms)
+    )
+    scope = rules.scopes.get(one.bucket.source, EVERYTHING)
+    covering = [
+        bucket
+        for bucket in every
+        if bucket is not one.bucket
+        and bucket.granted_ms < end_ms
+        and bucket.expires_ms > start_ms
+        and rules.scopes.get(bucket.source, EVERYTHING).contains_whole(scope)
+    ]
+    rest = _charge(account, cycle, covering, one.amount_bytes, pushed)
+    if cycle is not None:
+        cycle.overage_bytes += rest
+        keep_own(cycle, own)
+    elif rest:
+        account.overage_bytes += rest
+        book_under(account, tariff_beyond(account, one.bucket.source, rules), rest)
+
+
+def _charge(
+    account: Account,
+    cycle: ClosedCycle | None,
+    covering: list[Bucket],
+    used_bytes: int,
+    pushed: list[_Pushed],
+) -> int:
+    """Charge usage of a cycle (None: the present one) in order; returns what nothing covers."""
+    rest = used_bytes
+    for bucket in sorted(covering, key=Bucket.charge_order):
+        if not rest:
+            break
+        if bucket.kind == UNLIMITED:
+            bucket.granted_bytes += rest
+            bucket.used_bytes += rest
+            return 0
+        if bucket.kind == ALLOWANCE:
+            rest -= _take_of_allowance(account, cycle, bucket, rest, pushed)
+        else:
+            rest -= _take(account, cycle, bucket, rest, pushed)
+    return rest
+
+
+def _take_of_allowance(
+    account: Account,
+    cycle: ClosedCycle | None,
+    bucket: Bucket,
+    most_bytes: int,
+    pushed: list[_Pushed],
+) -> int:
+    """An allowance has what is left or expired of it, and then what rolled over from it."""
+    unused = bucket.granted_bytes - bucket.used_bytes - bucket.rolled_over_bytes
+    took = min(most_bytes, unused)
+    _use(account, bucket, took)
+    if cycle is None or took == most_bytes:
+        return took
+    for roll in rolled_from(account, cycle, bucket) if bucket.rolled_over_bytes else ():
+        back = min(most_bytes - took, roll.granted_bytes, bucket.rolled_over_bytes)
+        if not back:
+            continue
+        _push_out(account, cycle, roll, back, pushed)
+        roll.granted_bytes -= back
+        if not is_live(account, roll):
+            roll.expired_bytes -= back
+        add_amount(cycle.unrolled, roll.id, back)
+        bucket.rolled_over_bytes -= back
+        bucket.used_bytes += back
+        took += back
+    return took
+
+
+def _take(
+    account: Account,
+    cycle: ClosedCycle | None,
+    bucket: Bucket,
+    most_bytes: int,
+    pushed: list[_Pushed],
+) -> int:
+    """A pack, a top-up or what rolled over has what is unused, and what later cycles used."""
+    unused = bucket.granted_bytes - bucket.used_bytes
+    if cycle is not None and most_bytes > unused:
+        _push_out(account, cycle, bucket, most_bytes, pushed)
+        unused = bucket.granted_bytes - bucket.used_bytes
+    took = min(most_bytes, unused)
+    _use(account, bucket, took)
+    if took and cycle is not None and not any(bucket is one for one in cycle.buckets):
+        add_amount(cycle.beside, bucket.id, took)
+    return took
+
+
+def _use(account: Account, bucket: Bucket, took_bytes: int) -> None:
+    bucket.used_bytes += took_bytes
+    if not is_live(account, bucket):
+        bucket.expired_bytes -= took_bytes
+
+
+def _push_out(
+    account: Account,
+    cycle: ClosedCycle,
+    bucket: Bucket,
+    needed_bytes: int,
+    pushed: list[_Pushed],
+) -> None:
+    """Let so much of a bucket be unused, if it can be: the latest cycle's usage goes first."""
+    for later in reversed(cycles_after(account, cycle)):
+        more = needed_bytes - (bucket.granted_bytes - bucket.used_bytes)
+        if more <= 0:
+            return
+        back = min(more, used_by_cycle(account, bucket, later))
+        if not back:
+            continue
+        if later is not None:
+            take_back_beside(later, bucket, back)
+        _use(account, bucket, -back)
+        pushed.append(_Pushed(later, bucket, back))
+
+
+def standing(account: Account, rules: Rulebook) -> Standing:
+    """What live buckets have reached."""
+    return [(bucket, _reached(account, bucket, rules)) for bucket in account.buckets]
+
+
+def arm_again(account: Account, before: Standing, rules: Rulebook) -> bool:
+    """Arm what is un-crossed: it will be told again, under another id. Returns if anything is."""
+    found = [one for one, known in before if known - _reached(account, one, rules)]
+    for bucket in found:
+        account.grants += 1
+        bucket.arming = account.grants
+    return bool(found)
+
+
+def _crossed(account: Account, before: Standing, rules: Rulebook) -> list[Crossed]:
+    """What live buckets reach now and did not before."""
+    found = []
+    for bucket, known in before:
+        now = _levels(account, bucket, rules)
+        fresh = tuple(one for one in now if (one.rule.id, one.value) not in known)
+        if fresh:
+            found.append(Crossed(bucket, fresh))
+    return found
+
+
+def _reached(account: Account, bucket: Bucket, rules: Rulebook) -> Levels:
+    return {(one.rule.id, one.value) for one in _levels(account, bucket, rules)}
+
+
+def _levels(account: Account, bucket: Bucket, rules: Rulebook) -> tuple[Crossing, ...]:
+    return crossings_between(rules, bucket, 0, bucket.used_bytes, own_of(account, rules))

@@ -1,0 +1,138 @@
+"""Usage of a closed cycle that is taken back: what later cycles used moves to where it belongs.
+
+The counterpart of ``core/usage/late.py``. A top-up that lived on, or what rolled over, has room
+again. If it had been used up, usage of later cycles went to what is charged after it, or was
+overage: in order of time it would have had that usage, and so it has it now.
+"""
+
+from __future__ import annotations
+
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
+from streamproc.core.rules.scope import Scope
+from streamproc.core.state.account import ALLOWANCE, UNLIMITED, Account, Bucket, ClosedCycle
+from streamproc.core.usage.closed_cycles import (
+    add_amount,
+    cycles_after,
+    is_live,
+    keep_own,
+    outliving,
+    own_buckets,
+    rolled_from,
+    take_back_beside,
+    used_by_cycle,
+)
+from streamproc.core.usage.tariffs import book_under, overage_within
+
+
+def unuse(
+    account: Account, cycle: ClosedCycle, bucket: Bucket, back_bytes: int, rules: Rulebook
+) -> None:
+    """A closed cycle's usage took so much less of a bucket."""
+    was_used_up = bucket.used_bytes == bucket.granted_bytes
+    bucket.used_bytes -= back_bytes
+    take_back_beside(cycle, bucket, back_bytes)
+    if bucket.kind == UNLIMITED:
+        bucket.granted_bytes = bucket.used_bytes
+        return
+    if not is_live(account, bucket):
+        bucket.expired_bytes += back_bytes
+    if bucket.kind == ALLOWANCE:
+        _roll_again(account, cycle, bucket, back_bytes, rules)
+    elif was_used_up:
+        _fetch(account, cycle, bucket, rules)
+
+
+def _roll_again(
+    account: Account, cycle: ClosedCycle, bucket: Bucket, most_bytes: int, rules: Rulebook
+) -> None:
+    """What late usage had taken of what rolled over of an allowance, rolls over again."""
+    for roll in rolled_from(account, cycle, bucket):
+        back = min(most_bytes, cycle.unrolled.get(roll.id, 0))
+        if not back:
+            continue
+        most_bytes -= back
+        add_amount(cycle.unrolled, roll.id, -back)
+        bucket.expired_bytes -= back
+        bucket.rolled_over_bytes += back
+        was_used_up = roll.used_bytes == roll.granted_bytes
+        roll.granted_bytes += back
+        if not is_live(account, roll):
+            roll.expired_bytes += back
+        if was_used_up:
+            _fetch(account, cycle, roll, rules)
+
+
+def _fetch(account: Account, cycle: ClosedCycle, bucket: Bucket, rules: Rulebook) -> None:
+    """Let a bucket that had been used up have what later cycles used beyond it, oldest first."""
+    scope = rules.scopes.get(bucket.source, EVERYTHING)
+    for later in cycles_after(account, cycle):
+        if not bucket.granted_bytes - bucket.used_bytes:
+            return
+        if later is None:
+            if is_live(account, bucket):
+                _fetch_from_present(account, bucket, scope, rules)
+        elif later.end_ms <= bucket.expires_ms:
+            _fetch_from_closed(account, later, bucket, scope, rules)
+
+
+def _fetch_from_present(account: Account, bucket: Bucket, scope: Scope, rules: Rulebook) -> None:
+    for tariff, overage_bytes in overage_within(account, scope, rules):
+        back = min(overage_bytes, bucket.granted_bytes - bucket.used_bytes)
+        if back:
+            account.overage_bytes -= back
+            book_under(account, tariff, -back)
+            bucket.used_bytes += back
+    for one, back in _charged_after(
+        account, None, bucket, [*account.buckets, *account.ended], scope, rules
+    ):
+        bucket.used_bytes += back
+        one.used_bytes -= back
+        if one.kind == UNLIMITED:
+            one.granted_bytes = one.used_bytes
+        elif not is_live(account, one):
+            one.expired_bytes += back
+
+
+def _fetch_from_closed(
+    account: Account, later: ClosedCycle, bucket: Bucket, scope: Scope, rules: Rulebook
+) -> None:
+    own = own_buckets(later)
+    if scope.contains_whole(EVERYTHING):
+        back = min(later.overage_bytes, bucket.granted_bytes - bucket.used_bytes)
+        later.overage_bytes -= back
+        _use(account, later, bucket, back)
+    every = [*own, *outliving(account, later)]
+    for one, back in _charged_after(account, later, bucket, every, scope, rules):
+        _use(account, later, bucket, back)
+        unuse(account, later, one, back, rules)
+    keep_own(later, own)
+
+
+def _charged_after(
+    account: Account,
+    later: ClosedCycle | None,
+    bucket: Bucket,
+    every: list[Bucket],
+    scope: Scope,
+    rules: Rulebook,
+) -> list[tuple[Bucket, int]]:
+    """What a cycle used of buckets that are charged after one, as far as that has room for it."""
+    room = bucket.granted_bytes - bucket.used_bytes
+    found = []
+    for one in sorted(every, key=Bucket.charge_order, reverse=True):
+        if one.charge_order() <= bucket.charge_order() or not room:
+            break
+        if scope.contains_whole(rules.scopes.get(one.source, EVERYTHING)):
+            back = min(room, used_by_cycle(account, one, later))
+            if back:
+                found.append((one, back))
+                room -= back
+    return found
+
+
+def _use(account: Account, cycle: ClosedCycle, bucket: Bucket, took_bytes: int) -> None:
+    bucket.used_bytes += took_bytes
+    if not is_live(account, bucket):
+        bucket.expired_bytes -= took_bytes
+    if took_bytes and not any(bucket is one for one in cycle.buckets):
+        add_amount(cycle.beside, bucket.id, took_bytes)
