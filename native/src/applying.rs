@@ -43,3 +43,168 @@ pub fn apply<'a>(
     let applied = account::apply(account, &usage, received_ms, id, rules, out)?;
     Some((usage, applied))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures_generated::{
+        AUDIT, BEFORE, CROSSING_AFTER, CROSSING_EVENT, KEY, PLAIN_AFTER, PLAIN_EVENT, RECEIVED_MS,
+        REMINDER,
+    };
+    use crate::telling::{tell, Origin, Taught};
+    use crate::testing::rules;
+    use crate::views_generated::{Figure, Words};
+
+    fn after_at(rules: &Rules, event: &[u8], before: &[u8], received_ms: i64) -> Option<Vec<u8>> {
+        let (mut name, mut out) = (Vec::new(), Vec::new());
+        apply(rules, event, KEY, before, received_ms, &mut name, &mut out)?;
+        Some(out)
+    }
+
+    fn after(rules: &Rules, event: &[u8], before: &[u8]) -> Option<Vec<u8>> {
+        after_at(rules, event, before, RECEIVED_MS)
+    }
+
+    #[test]
+    fn usage_makes_the_row_that_the_core_makes() {
+        let row = after(&rules(), PLAIN_EVENT, BEFORE).unwrap();
+        assert_eq!(row, PLAIN_AFTER);
+        assert_eq!(
+            after(&rules(), CROSSING_EVENT, &row).unwrap(),
+            CROSSING_AFTER
+        );
+    }
+
+    #[test]
+    fn a_repeat_is_left_to_the_core() {
+        assert!(after(&rules(), PLAIN_EVENT, PLAIN_AFTER).is_none());
+    }
+
+    #[test]
+    fn a_crossed_threshold_is_told_of_as_the_core_does() {
+        let rules = rules();
+        let (mut name, mut out) = (Vec::new(), Vec::new());
+        let received_ms = RECEIVED_MS;
+        let (usage, applied) = apply(
+            &rules,
+            CROSSING_EVENT,
+            KEY,
+            PLAIN_AFTER,
+            received_ms,
+            &mut name,
+            &mut out,
+        )
+        .unwrap();
+        assert_eq!(applied.crossed, [(0, 1_000)]);
+        assert_eq!((applied.overage_bytes, applied.as_of_ms), (0, received_ms));
+
+        let origin = Origin {
+            topic: "events",
+            partition: 0,
+            offset: 7,
+        };
+        let mut taught = Taught::default();
+        let account = &out[DUE_BYTES..];
+        let untaught = tell(account, &usage, &applied, &origin, &rules, &taught);
+        assert!(
+            untaught.is_none(),
+            "without words and clocks the core tells"
+        );
+        let utc_day = received_ms / 86_400_000;
+        taught.learn_offset(b"Asia/Shanghai", utc_day, 8 * 3_600_000);
+        let words = Words {
+            locale: "\"en\"".into(),
+            pieces: vec![
+                (String::new(), Some(Figure::Percent)),
+                ("% of ".into(), Some(Figure::Bucket)),
+                (" used".into(), None),
+            ],
+            ..Words::default()
+        };
+        taught.learn_words(0, b"en", utc_day, false, words);
+        let (reminder, audit) = tell(account, &usage, &applied, &origin, &rules, &taught).unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&reminder),
+            String::from_utf8_lossy(REMINDER)
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&audit),
+            String::from_utf8_lossy(AUDIT)
+        );
+    }
+
+    #[test]
+    fn a_crossed_threshold_is_the_core_s_where_telling_changes_the_account() {
+        let mut rules = rules();
+        rules.only_told = false;
+        assert!(after(&rules, PLAIN_EVENT, BEFORE).is_some());
+        assert!(after(&rules, CROSSING_EVENT, PLAIN_AFTER).is_none());
+    }
+
+    #[test]
+    fn usage_beyond_limits_or_time_is_left_to_the_core() {
+        let event = PLAIN_EVENT;
+        let mut small = rules();
+        small.max_event_bytes = 999;
+        assert!(after(&small, event, BEFORE).is_none());
+        assert!(after_at(&rules(), event, BEFORE, RECEIVED_MS - 300_000).is_some());
+        assert!(after_at(&rules(), event, BEFORE, RECEIVED_MS - 300_001).is_none());
+        let due = i64::from_be_bytes(BEFORE[..DUE_BYTES].try_into().unwrap());
+        assert!(after_at(&rules(), event, BEFORE, due - 1).is_some());
+        assert!(
+            after_at(&rules(), event, BEFORE, due).is_none(),
+            "something is due before it"
+        );
+        let earlier = String::from_utf8(event.to_vec())
+            .unwrap()
+            .replace("T08", "T07");
+        assert!(
+            after(&rules(), earlier.as_bytes(), BEFORE).is_none(),
+            "before the activation"
+        );
+    }
+
+    #[test]
+    fn other_rules_plans_and_subscribers_are_left_to_the_core() {
+        let mut other = rules();
+        other.fingerprint += 1;
+        assert!(after(&other, PLAIN_EVENT, BEFORE).is_none());
+        let mut special = rules();
+        special.special_plans.insert("basic".into());
+        assert!(after(&special, PLAIN_EVENT, BEFORE).is_none());
+        let (mut name, mut out) = (Vec::new(), Vec::new());
+        let key = b"8613800000002";
+        assert!(apply(
+            &rules(),
+            PLAIN_EVENT,
+            key,
+            BEFORE,
+            RECEIVED_MS,
+            &mut name,
+            &mut out
+        )
+        .is_none());
+    }
+
+    #[test]
+    fn a_broken_row_is_left_to_the_core() {
+        for end in 0..BEFORE.len() {
+            assert!(
+                after(&rules(), PLAIN_EVENT, &BEFORE[..end]).is_none(),
+                "cut at {end}"
+            );
+        }
+        let longer = [BEFORE, b"\x00"].concat();
+        assert!(after(&rules(), PLAIN_EVENT, &longer).is_none());
+        // No byte of a row, whatever it holds, may make this panic.
+        for at in 0..BEFORE.len() {
+            for byte in [
+                0x00, 0x7f, 0x80, 0x9f, 0xc0, 0xc4, 0xcf, 0xd9, 0xdc, 0xdf, 0xff,
+            ] {
+                let mut row = BEFORE.to_vec();
+                row[at] = byte;
+                let _ = after(&rules(), PLAIN_EVENT, &row);
+            }
+        }
+    }
+}

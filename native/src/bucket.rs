@@ -81,3 +81,46 @@ pub fn read_bucket<'a>(reader: &mut Reader<'a>) -> Option<Bucket<'a>> {
         rolled_over,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bucket `b`: granted 1000 at 10, until 20; used 300, expired 1, rolled over 2.
+    const ROW: &[u8] =
+        b"\x9b\xa1b\xa9allowance\xa4data\x05\x0a\x14\xcd\x03\xe8\xcd\x01\x2c\x07\x01\x02";
+
+    #[test]
+    fn every_field_stands_at_its_place() {
+        let mut reader = Reader::new(ROW);
+        let found = read_bucket(&mut reader).unwrap();
+        assert_eq!(
+            (found.id, found.kind, found.source),
+            (&b"b"[..], ALLOWANCE, &b"data"[..])
+        );
+        assert_eq!((found.granted, found.used, found.arming), (1_000, 300, 7));
+        assert_eq!(found.remaining(), 697);
+        assert_eq!(&ROW[found.used_at.clone()], b"\xcd\x01\x2c");
+        assert_eq!(reader.at, ROW.len());
+        assert!(found.is_of_plan() && !found.is_unlimited());
+    }
+
+    #[test]
+    fn it_is_valid_from_its_grant_to_before_its_end() {
+        let found = read_bucket(&mut Reader::new(ROW)).unwrap();
+        assert_eq!(
+            [9, 10, 19, 20].map(|at| found.is_valid(at)),
+            [false, true, true, false]
+        );
+    }
+
+    #[test]
+    fn a_cut_bucket_is_none() {
+        for end in 0..ROW.len() {
+            assert!(
+                read_bucket(&mut Reader::new(&ROW[..end])).is_none(),
+                "cut at {end}"
+            );
+        }
+    }
+}

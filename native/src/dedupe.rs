@@ -90,3 +90,82 @@ fn begin_segment(
     write_natural(out, 1);
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::packed;
+
+    const NEW: Id = [9; ID_BYTES];
+
+    fn rules() -> Rules {
+        Rules {
+            dedupe_horizon_ms: 2 * SEGMENT_MS,
+            dedupe_max_ids: 5,
+            ..Rules::default()
+        }
+    }
+
+    /// The ids, each of one byte eight times, and the counts by segment after a new id.
+    fn after(ids: &[u8], marks: &[i64], received_ms: i64) -> Option<(Vec<u8>, Vec<i64>)> {
+        let seen: Vec<u8> = ids.iter().flat_map(|id| [*id; ID_BYTES]).collect();
+        let (marks, mut out) = (packed(marks), Vec::new());
+        let mut reader = Reader::new(&marks);
+        remember(&seen, &mut reader, NEW, received_ms, &rules(), &mut out)?;
+        assert_eq!(reader.at, marks.len());
+        let mut reader = Reader::new(&out);
+        let ids = reader.binary()?.chunks(ID_BYTES).map(|id| id[0]).collect();
+        let count = reader.array()?;
+        let marks = (0..count)
+            .map(|_| reader.integer())
+            .collect::<Option<_>>()?;
+        assert_eq!(reader.at, out.len());
+        Some((ids, marks))
+    }
+
+    #[test]
+    fn the_first_id_begins_a_segment() {
+        assert_eq!(after(&[], &[], 0), Some((vec![9], vec![0, 1])));
+        assert_eq!(after(&[], &[], 3 * SEGMENT_MS), Some((vec![9], vec![3, 1])));
+    }
+
+    #[test]
+    fn an_id_of_the_last_segment_or_an_earlier_one_counts_there() {
+        let expected = Some((vec![1, 2, 9], vec![3, 3]));
+        assert_eq!(after(&[1, 2], &[3, 2], 3 * SEGMENT_MS), expected);
+        assert_eq!(after(&[1, 2], &[3, 2], SEGMENT_MS), expected);
+    }
+
+    #[test]
+    fn segments_before_the_horizon_are_forgotten_when_one_begins() {
+        let (ids, marks) = (&[1, 2, 3], &[3, 2, 4, 1]);
+        assert_eq!(
+            after(ids, marks, 5 * SEGMENT_MS),
+            Some((vec![1, 2, 3, 9], vec![3, 2, 4, 1, 5, 1]))
+        );
+        assert_eq!(
+            after(ids, marks, 6 * SEGMENT_MS),
+            Some((vec![3, 9], vec![4, 1, 6, 1]))
+        );
+        assert_eq!(
+            after(ids, marks, 9 * SEGMENT_MS),
+            Some((vec![9], vec![9, 1]))
+        );
+    }
+
+    #[test]
+    fn repeats_and_ids_without_room_are_left_to_the_core() {
+        assert_eq!(after(&[1, 9], &[3, 2], 3 * SEGMENT_MS), None);
+        assert!(after(&[1, 2, 3, 4], &[3, 4], 3 * SEGMENT_MS).is_some());
+        assert_eq!(after(&[1, 2, 3, 4, 5], &[3, 5], 3 * SEGMENT_MS), None);
+    }
+
+    #[test]
+    fn bytes_of_two_neighbours_are_no_repeat() {
+        let mut seen = vec![0; 2 * ID_BYTES];
+        seen[4..4 + ID_BYTES].copy_from_slice(&NEW);
+        let (marks, mut out) = (packed(&[3, 2]), Vec::new());
+        let mut reader = Reader::new(&marks);
+        assert!(remember(&seen, &mut reader, NEW, 0, &rules(), &mut out).is_some());
+    }
+}

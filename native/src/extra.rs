@@ -160,3 +160,124 @@ fn bucket_of<'a>(buckets: &'a [u8], id: &[u8]) -> Option<Bucket<'a>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::rules;
+    use crate::views_generated::Speed;
+
+    const USAGE: Usage<'_> = Usage {
+        id: b"u",
+        source: b"s",
+        subscriber: b"k",
+        time_ms: 5_000,
+        used_bytes: 10,
+        rating_group: 0,
+        roaming_zone: b"home",
+    };
+    /// One bucket `b` of 1000 bytes, of which 900 are used.
+    const BUCKETS: &[u8] =
+        b"\x91\x9b\xa1b\xa9allowance\xa4data\x0a\x00\xcd\xff\xff\xcd\x03\xe8\xcd\x03\x84\x00\x00\x00";
+
+    /// The state after the usage, and whether there is any. None: not plain.
+    fn after(state: &[u8], rules: &Rules) -> Option<(Vec<u8>, bool)> {
+        let around = Around {
+            usage: &USAGE,
+            received_ms: 5_000,
+            activated_ms: 0,
+            clock_ms: 4_000,
+            buckets_at: 0,
+        };
+        let mut out = BUCKETS.to_vec();
+        let mut reader = Reader::new(state);
+        let is_any = copy(&mut reader, &around, rules, &mut out)?;
+        assert_eq!(reader.at, state.len());
+        Some((out.split_off(BUCKETS.len()), is_any))
+    }
+
+    fn of_uses() -> Rules {
+        let mut rules = rules();
+        rules.watch.surely_silent_ms = Some(3_000);
+        rules
+    }
+
+    fn of_speed(threshold: i64) -> Rules {
+        let mut rules = rules();
+        rules.watch.speeds = vec![Speed {
+            key: "fast".into(),
+            slot_ms: 1_000,
+            slots: 10,
+            thresholds: vec![threshold],
+        }];
+        rules
+    }
+
+    #[test]
+    fn no_state_stays_none_unless_usage_begins_it() {
+        assert_eq!(after(b"\xc0", &rules()), Some((b"\xc0".to_vec(), false)));
+        assert_eq!(after(b"\xc0", &of_uses()), None);
+        assert_eq!(after(b"\xc0", &of_speed(1_000)), None);
+    }
+
+    #[test]
+    fn fields_that_are_known_are_carried_and_others_are_not_plain() {
+        let known = b"\x82\xa9questions\x90\xa6listed\x91\xa1x";
+        assert_eq!(after(known, &rules()), Some((known.to_vec(), true)));
+        assert_eq!(after(b"\x81\xa6colour\xa3red", &rules()), None);
+        assert_eq!(after(b"\x81\xaeown_thresholds\x80", &rules()), None);
+    }
+
+    #[test]
+    fn a_use_is_noted_where_somebody_asks_for_silences() {
+        let state = b"\x81\xa7used_ms\xcd\x0f\xa0"; // 4000
+        let noted = b"\x81\xa7used_ms\xcd\x13\x88"; // 5000
+        assert_eq!(after(state, &rules()), Some((state.to_vec(), true)));
+        assert_eq!(after(state, &of_uses()), Some((noted.to_vec(), true)));
+        let long_ago = b"\x81\xa7used_ms\xcd\x03\xe8"; // 1000: at 4000 it may be a silence
+        assert_eq!(after(long_ago, &of_uses()), None);
+        assert_eq!(after(b"\x80", &of_uses()), None, "the first use");
+    }
+
+    #[test]
+    fn windows_slide_until_a_threshold_is_reached() {
+        let state = b"\x81\xa6speeds\x82\xa4fast\x92\x04\x07\xa3old\x90";
+        let slid = b"\x81\xa6speeds\x82\xa4fast\x94\x04\x07\x05\x0a\xa3old\x90";
+        assert_eq!(after(state, &of_speed(18)), Some((slid.to_vec(), true)));
+        assert_eq!(after(state, &of_speed(17)), None);
+        assert_eq!(
+            after(state, &of_speed(7)),
+            Some((slid.to_vec(), true)),
+            "reached before"
+        );
+    }
+
+    #[test]
+    fn an_alarm_rests_while_its_threshold_is_reached() {
+        let mut rules = rules();
+        let tracked = Tracked {
+            valid_until_ms: i64::MAX,
+            thresholds: vec![80],
+            number: Some(0),
+            ..Tracked::default()
+        };
+        rules.tracked.insert("low".into(), tracked);
+        let alarm = |rule: &str, threshold: u8, told: u8| {
+            let mut state = b"\x81\xa6alarms\x91\x95\xa3".to_vec();
+            state.extend_from_slice(rule.as_bytes());
+            state.extend_from_slice(&[0xa1, b'b', threshold, 0x01, told]);
+            state
+        };
+        let at_rest = alarm("low", 80, 0xc3);
+        assert_eq!(after(&at_rest, &rules), Some((at_rest.clone(), true)));
+        assert_eq!(after(&alarm("low", 80, 0xc2), &rules), None, "not told yet");
+        assert_eq!(
+            after(&alarm("low", 90, 0xc3), &rules),
+            None,
+            "no such threshold"
+        );
+        assert_eq!(after(&alarm("new", 80, 0xc3), &rules), None, "no such rule");
+        rules.tracked.get_mut("low").unwrap().valid_until_ms = 5_000;
+        assert_eq!(after(&at_rest, &rules), None, "it ended");
+    }
+}

@@ -23,6 +23,8 @@ mod row;
 mod rules;
 mod speed;
 mod telling;
+#[cfg(test)]
+mod testing;
 mod usage;
 mod watching;
 mod words;
@@ -30,6 +32,9 @@ mod words;
 // Made by `make generate`.
 #[rustfmt::skip]
 mod constants_generated;
+#[cfg(test)]
+#[rustfmt::skip]
+mod fixtures_generated;
 #[rustfmt::skip]
 mod interface_generated;
 #[rustfmt::skip]

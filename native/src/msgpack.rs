@@ -199,3 +199,125 @@ pub fn write_binary_head(out: &mut Vec<u8>, length: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(value: i64) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_natural(&mut out, value);
+        out
+    }
+
+    #[test]
+    fn numbers_are_written_in_the_shortest_form_and_read_again() {
+        for (value, length) in [
+            (0, 1),
+            (0x7f, 1),
+            (0x80, 2),
+            (0xff, 2),
+            (0x100, 3),
+            (0xffff, 3),
+            (0x1_0000, 5),
+            (0xffff_ffff, 5),
+            (0x1_0000_0000, 9),
+            (i64::MAX, 9),
+        ] {
+            let data = written(value);
+            assert_eq!(data.len(), length, "{value}");
+            assert_eq!(Reader::new(&data).natural(), Some(value));
+        }
+    }
+
+    #[test]
+    fn negative_numbers_are_read_but_are_no_naturals() {
+        for (data, value) in [
+            (&b"\xff"[..], -1),
+            (b"\xe0", -32),
+            (b"\xd0\x80", -128),
+            (b"\xd1\x80\x00", -32_768),
+            (b"\xd2\x80\x00\x00\x00", -2_147_483_648),
+            (b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", i64::MIN),
+        ] {
+            assert_eq!(Reader::new(data).integer(), Some(value));
+            assert_eq!(Reader::new(data).natural(), None);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_or_is_no_number_is_none() {
+        assert_eq!(
+            Reader::new(b"\xcf\x80\x00\x00\x00\x00\x00\x00\x00").integer(),
+            None
+        );
+        for data in [
+            &b"\xc0"[..],
+            b"\xa1x",
+            b"\x90",
+            b"\xca\x00\x00\x00\x00",
+            b"\xcd\x01",
+            b"",
+        ] {
+            assert_eq!(Reader::new(data).integer(), None, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn texts_and_bytes_have_short_and_long_heads() {
+        for length in [0, 31, 32, 255, 256, 65_536] {
+            let mut data = Vec::new();
+            write_binary_head(&mut data, length);
+            data.resize(data.len() + length, 7);
+            let mut reader = Reader::new(&data);
+            assert_eq!(reader.binary().map(<[u8]>::len), Some(length));
+            assert_eq!(reader.at, data.len());
+        }
+        assert_eq!(Reader::new(b"\xa2ab").string(), Some(&b"ab"[..]));
+        assert_eq!(Reader::new(b"\xd9\x02ab").string(), Some(&b"ab"[..]));
+        assert_eq!(Reader::new(b"\xda\x00\x02ab").string(), Some(&b"ab"[..]));
+        assert_eq!(Reader::new(b"\xa3ab").string(), None);
+    }
+
+    #[test]
+    fn heads_of_arrays_are_written_in_the_shortest_form_and_read_again() {
+        for (length, size) in [(0, 1), (15, 1), (16, 3), (65_535, 3), (65_536, 5)] {
+            let mut data = Vec::new();
+            write_array_head(&mut data, length);
+            assert_eq!(data.len(), size, "{length}");
+            assert_eq!(Reader::new(&data).array(), Some(length));
+        }
+        assert_eq!(Reader::new(b"\x81").array(), None);
+        assert_eq!(Reader::new(b"\x82").map(), Some(2));
+        assert_eq!(Reader::new(b"\x92").map(), None);
+    }
+
+    #[test]
+    fn any_value_can_be_passed_over() {
+        for value in [
+            &b"\x07"[..],
+            b"\xff",
+            b"\xc0",
+            b"\xc2",
+            b"\xc3",
+            b"\xcf\x00\x00\x00\x00\x00\x00\x00\x01",
+            b"\xa3abc",
+            b"\xc4\x02\x01\x02",
+            b"\x93\x01\xa1x\x90",
+            b"\x82\xa1a\x01\xa1b\x92\x01\x02",
+            b"\xd6\xff\x00\x00\x00\x01",
+            b"\xd7\xff\x00\x00\x00\x01\x00\x00\x00\x01",
+            b"\xc7\x0c\xff\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01",
+        ] {
+            let data = [value, b"\x2a"].concat();
+            let mut reader = Reader::new(&data);
+            assert_eq!(reader.skip(), Some(()), "{value:?}");
+            assert_eq!(reader.integer(), Some(0x2a), "{value:?}");
+            assert_eq!(
+                Reader::new(&value[..value.len() - 1]).skip(),
+                None,
+                "{value:?}"
+            );
+        }
+    }
+}

@@ -138,3 +138,171 @@ impl Rules {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::read_bucket;
+    use crate::msgpack::{write_natural, Reader};
+    use crate::testing::{low, rules};
+
+    /// A packed bucket of 1000 bytes.
+    fn bucket_row(kind: &str, used: i64) -> Vec<u8> {
+        bucket_row_of(1_000, kind, used)
+    }
+
+    fn bucket_row_of(granted: i64, kind: &str, used: i64) -> Vec<u8> {
+        let mut out = vec![0x9b, 0xa1, b'b', 0xa0 | kind.len() as u8];
+        out.extend_from_slice(kind.as_bytes());
+        out.extend_from_slice(b"\xa4data\x0a\x00\xcd\xff\xff");
+        write_natural(&mut out, granted);
+        write_natural(&mut out, used);
+        out.extend_from_slice(b"\x00\x00\x00");
+        out
+    }
+
+    fn levels(levels_are: LevelsAre, level: i64) -> Thresholds {
+        Thresholds {
+            levels_are,
+            levels: vec![level],
+            values: vec![level],
+            ..low()
+        }
+    }
+
+    fn crosses(rule: Thresholds, before: i64, after: i64) -> Option<bool> {
+        let row = bucket_row("allowance", before);
+        let bucket = read_bucket(&mut Reader::new(&row)).unwrap();
+        let mut rules = rules();
+        rules.thresholds = vec![rule];
+        rules.crosses(&bucket, after)
+    }
+
+    #[test]
+    fn a_share_is_reached_at_the_first_whole_byte() {
+        let mut rules = rules();
+        rules.thresholds = vec![levels(LevelsAre::Percent, 33)];
+        for (granted, level) in [(1_000, 330), (1_001, 331), (1_003, 331), (1_004, 332)] {
+            for (used, after, crosses) in [
+                (0, level - 1, false),
+                (level - 1, level, true),
+                (level, granted, false),
+            ] {
+                let row = bucket_row_of(granted, "allowance", used);
+                let bucket = read_bucket(&mut Reader::new(&row)).unwrap();
+                assert_eq!(
+                    rules.crosses(&bucket, after),
+                    Some(crosses),
+                    "{granted} {used}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_are_counted_up_or_down() {
+        let used = || levels(LevelsAre::Used, 400);
+        assert_eq!(crosses(used(), 399, 400), Some(true));
+        assert_eq!(crosses(used(), 0, 399), Some(false));
+        let left = || levels(LevelsAre::Remaining, 400);
+        assert_eq!(crosses(left(), 599, 600), Some(true));
+        assert_eq!(crosses(left(), 0, 599), Some(false));
+    }
+
+    #[test]
+    fn what_holds_from_the_start_is_never_crossed() {
+        assert_eq!(
+            crosses(levels(LevelsAre::Remaining, 1_000), 0, 1),
+            Some(false)
+        );
+        assert_eq!(
+            crosses(levels(LevelsAre::Remaining, 2_000), 0, 1),
+            Some(false)
+        );
+    }
+
+    #[test]
+    fn sums_beyond_i64_are_left_to_the_core() {
+        assert_eq!(crosses(levels(LevelsAre::Percent, i64::MAX), 0, 1), None);
+        assert_eq!(crosses(levels(LevelsAre::Remaining, i64::MIN), 0, 1), None);
+    }
+
+    #[test]
+    fn rules_are_about_kinds_and_sources_of_buckets() {
+        let row = bucket_row("rollover", 0);
+        let bucket = read_bucket(&mut Reader::new(&row)).unwrap();
+        assert_eq!(rules().crosses(&bucket, 900), Some(false));
+        let named = |source: &str| Thresholds {
+            buckets: Some([source.into()].into()),
+            ..low()
+        };
+        assert_eq!(crosses(named("data"), 0, 900), Some(true));
+        assert_eq!(crosses(named("video"), 0, 900), Some(false));
+    }
+
+    #[test]
+    fn one_crossing_is_named_and_several_are_left_to_the_core() {
+        let row = bucket_row("allowance", 900);
+        let bucket = read_bucket(&mut Reader::new(&row)).unwrap();
+        let mut rules = rules();
+        rules.thresholds = vec![levels(LevelsAre::Used, 1), levels(LevelsAre::Used, 850)];
+        let found = rules
+            .only_crossing(&bucket, 10)
+            .map(|(number, _, value)| (number, value));
+        assert_eq!(found, Some((1, 850)));
+        assert!(rules.only_crossing(&bucket, 0).is_none(), "two");
+        assert!(rules.only_crossing(&bucket, 900).is_none(), "none");
+    }
+
+    #[test]
+    fn a_threshold_holds_with_its_margin() {
+        let row = bucket_row("allowance", 750);
+        let bucket = read_bucket(&mut Reader::new(&row)).unwrap();
+        assert_eq!(low().holds(0, 0, &bucket), Some(false));
+        assert_eq!(low().holds(0, 4, &bucket), Some(false));
+        assert_eq!(low().holds(0, 5, &bucket), Some(true));
+        let left = levels(LevelsAre::Remaining, 200);
+        assert_eq!(left.holds(0, 49, &bucket), Some(false));
+        assert_eq!(left.holds(0, 50, &bucket), Some(true));
+        assert_eq!(
+            left.holds(1, 0, &bucket),
+            None,
+            "there is no such threshold"
+        );
+    }
+
+    #[test]
+    fn sources_cover_usage_by_group_and_zone() {
+        let usage = |rating_group, roaming_zone| Usage {
+            id: b"u",
+            source: b"s",
+            subscriber: b"k",
+            time_ms: 0,
+            used_bytes: 1,
+            rating_group,
+            roaming_zone,
+        };
+        let mut rules = rules();
+        assert_eq!(
+            rules.covers(b"video", &usage(0, b"home")),
+            Some(true),
+            "no scopes at all"
+        );
+        let scope = crate::views_generated::Scope {
+            rating_groups: Some([20].into()),
+            roaming_zones: Some(["home".to_string()].into()),
+            hours: None,
+        };
+        rules.scopes.insert("video".into(), scope);
+        assert_eq!(rules.covers(b"data", &usage(0, b"eu")), Some(true));
+        assert_eq!(rules.covers(b"video", &usage(20, b"home")), Some(true));
+        assert_eq!(rules.covers(b"video", &usage(0, b"home")), Some(false));
+        assert_eq!(rules.covers(b"video", &usage(20, b"eu")), Some(false));
+        rules.scopes.get_mut("video").unwrap().hours = Some(vec![(0, 60)]);
+        assert_eq!(
+            rules.covers(b"video", &usage(20, b"home")),
+            None,
+            "the core knows clocks"
+        );
+    }
+}

@@ -156,3 +156,143 @@ fn usual_bytes(history: &[u8], cycles: i64, activated_ms: i64) -> Option<i64> {
 pub fn is_crossed(level: i64, before: i64, after: i64) -> bool {
     level > 0 && before < level && level <= after
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::packed;
+
+    const NONE: &[u8] = b"\x90";
+
+    /// Figures of one bucket of a plan: what was left and used, and what is taken and goes beyond.
+    fn figures(left: i64, used: i64, take: i64, overage: i64, beyond: i64) -> Figures {
+        let mut found = Figures::default();
+        found.add_live(left, used, take, true, true).unwrap();
+        found.add_overage(overage, beyond).unwrap();
+        found
+    }
+
+    fn is_silent(watch: Watch, figures: &Figures) -> Option<bool> {
+        watch.is_silent(figures, NONE, 0)
+    }
+
+    #[test]
+    fn levels_are_crossed_once_and_never_hold_from_the_start() {
+        assert!(is_crossed(10, 9, 10));
+        assert!(!is_crossed(10, 10, 11));
+        assert!(!is_crossed(10, 0, 9));
+        assert!(!is_crossed(0, -1, 1));
+    }
+
+    #[test]
+    fn without_rules_there_is_nothing_to_say() {
+        assert_eq!(
+            is_silent(Watch::default(), &figures(10, 0, 10, 5, 5)),
+            Some(true)
+        );
+    }
+
+    #[test]
+    fn rules_about_overage_speak_at_any_of_it() {
+        let watch = || Watch {
+            of_overage: true,
+            ..Watch::default()
+        };
+        assert_eq!(is_silent(watch(), &figures(10, 0, 10, 5, 0)), Some(true));
+        assert_eq!(is_silent(watch(), &figures(0, 0, 0, 5, 1)), Some(false));
+    }
+
+    #[test]
+    fn the_first_byte_that_costs_is_one_after_all_that_is_covered() {
+        let watch = || Watch {
+            of_uncovered: true,
+            ..Watch::default()
+        };
+        assert_eq!(is_silent(watch(), &figures(10, 0, 10, 0, 1)), Some(false));
+        assert_eq!(
+            is_silent(watch(), &figures(0, 10, 0, 1, 1)),
+            Some(true),
+            "it costs already"
+        );
+        assert_eq!(
+            is_silent(watch(), &figures(10, 0, 10, 5, 0)),
+            Some(false),
+            "it costs again"
+        );
+        assert_eq!(is_silent(watch(), &figures(10, 0, 9, 5, 0)), Some(true));
+    }
+
+    #[test]
+    fn the_last_byte_leaves_nothing() {
+        let watch = || Watch {
+            of_nothing_left: true,
+            ..Watch::default()
+        };
+        assert_eq!(is_silent(watch(), &figures(10, 0, 9, 0, 0)), Some(true));
+        assert_eq!(is_silent(watch(), &figures(10, 0, 10, 0, 0)), Some(false));
+        assert_eq!(
+            is_silent(watch(), &figures(0, 10, 0, 0, 1)),
+            Some(true),
+            "nothing was left"
+        );
+    }
+
+    #[test]
+    fn steps_are_multiples_of_all_that_was_used() {
+        let watch = || Watch {
+            steps: vec![100],
+            ..Watch::default()
+        };
+        assert_eq!(is_silent(watch(), &figures(500, 101, 98, 0, 0)), Some(true));
+        assert_eq!(
+            is_silent(watch(), &figures(500, 101, 99, 0, 0)),
+            Some(false)
+        );
+        assert_eq!(
+            is_silent(watch(), &figures(0, 50, 0, 49, 1)),
+            Some(false),
+            "overage counts"
+        );
+    }
+
+    #[test]
+    fn an_anomaly_is_judged_by_the_last_whole_cycles() {
+        let watch = |min_bytes| Watch {
+            anomalies: vec![Anomaly {
+                cycles: 2,
+                thresholds: vec![150],
+                min_bytes,
+            }],
+            ..Watch::default()
+        };
+        // Begin, end, granted, used, expired, overage: 100 and 300 bytes were used, 200 usually.
+        let cycles = [packed(&[5, 6, 0, 90, 0, 10]), packed(&[6, 7, 0, 300, 0, 0])].concat();
+        let history = [b"\x92", &cycles[..]].concat();
+        let silent = |watch: Watch, used, since| {
+            watch.is_silent(&figures(9_999, used, 1, 0, 0), &history, since)
+        };
+        assert_eq!(silent(watch(0), 298, 4), Some(true));
+        assert_eq!(silent(watch(0), 299, 4), Some(false));
+        assert_eq!(
+            silent(watch(0), 300, 4),
+            Some(true),
+            "it was reached before"
+        );
+        assert_eq!(
+            silent(watch(1_000), 299, 4),
+            Some(true),
+            "too little to be one"
+        );
+        assert_eq!(silent(watch(1_000), 999, 4), Some(false));
+        assert_eq!(
+            silent(watch(0), 299, 5),
+            Some(true),
+            "the first cycle was no whole one"
+        );
+        assert_eq!(
+            is_silent(watch(0), &figures(9_999, 299, 1, 0, 0)),
+            Some(true),
+            "no cycles"
+        );
+    }
+}

@@ -10,12 +10,14 @@ import sys
 from hashlib import blake2b
 from pathlib import Path
 
+from streamproc.worker.native_bridge.joint import fixtures
 from streamproc.worker.native_bridge.joint.interface import files, hash_of
 from streamproc.worker.native_bridge.joint.rust import HEAD, quoted
 
 ROOT = Path(__file__).parents[4]
 RUST = Path("native/src")
 HASH_FILE = "interface_generated.rs"
+FIXTURES_FILE = "fixtures_generated.rs"
 SOURCES_FILE = Path(__file__).relative_to(ROOT).with_name("sources_generated.py")
 
 
@@ -27,7 +29,8 @@ def expected(root: Path, generated: dict[str, str]) -> dict[Path, str]:
         f"{HEAD}//! What Python compares before it uses this build.\n\n"
         f"pub const INTERFACE: &str = {quoted(interface)};\n"
     )
-    written = {RUST / name: text for name, text in {**generated, HASH_FILE: hashed}.items()}
+    rust = {**generated, HASH_FILE: hashed, FIXTURES_FILE: fixtures.render()}
+    written = {RUST / name: text for name, text in rust.items()}
     return {**written, SOURCES_FILE: _sources_module(sources)}
 
 

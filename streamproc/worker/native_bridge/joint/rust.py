@@ -12,11 +12,13 @@ HEAD = """\
 def byte_text(data: bytes | str) -> str:
     """A byte string literal."""
     data = data.encode() if isinstance(data, str) else data
-    shown = "".join(
-        chr(byte) if 0x20 <= byte <= 0x7E and byte not in b'"\\' else f"\\x{byte:02x}"
-        for byte in data
-    )
-    return f'b"{shown}"'
+    return 'b"{}"'.format("".join(map(_escaped, data)))
+
+
+def _escaped(byte: int) -> str:
+    if byte in b'"\\':
+        return f"\\{chr(byte)}"
+    return chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02x}"
 
 
 def quoted(text: str) -> str:

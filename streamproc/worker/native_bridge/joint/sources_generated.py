@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "9857c133e7aede5824ee8ea92603776d"
+SOURCES: Final = "cc6cbfede7f837ce857ac02faeecbe02"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
