@@ -182,7 +182,7 @@ mod tests {
     fn a_share_is_reached_at_the_first_whole_byte() {
         let mut rules = rules();
         rules.thresholds = vec![levels(LevelsAre::Percent, 33)];
-        for (granted, level) in [(1_000, 330), (1_001, 331), (1_003, 331), (1_004, 332)] {
+        for (granted, level) in [(1_000, 330), (997, 330), (1_001, 331), (1_003, 331)] {
             for (used, after, crosses) in [
                 (0, level - 1, false),
                 (level - 1, level, true),

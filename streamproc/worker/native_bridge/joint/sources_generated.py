@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "cc6cbfede7f837ce857ac02faeecbe02"
+SOURCES: Final = "120c9d385b2facc7d6d9a1498fc0d287"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
