@@ -53,11 +53,19 @@ def test_another_description_makes_files_stale(copy: Path) -> None:
 
 
 def test_rust_code_that_was_changed_by_hand_makes_the_hash_stale(copy: Path) -> None:
-    with (copy / RUST / "account.rs").open("a") as code:
-        code.write("// Charged in another order.\n")
+    code = copy / RUST / "account.rs"
+    code.write_text(f"// Charged in another order.\n{code.read_text()}")
     names = [path.name for path in stale(copy, files())]
     assert names == ["interface_generated.rs", "sources_generated.py"]
     write(copy, files())
+    assert stale(copy, files()) == []
+
+
+def test_tests_of_the_rust_code_make_no_hash_stale(copy: Path) -> None:
+    for name in ("rules.rs", "testing.rs"):
+        with (copy / RUST / name).open("a") as code:
+            code.write("// One more test.\n")
+    assert "#[cfg(test)]" in (copy / RUST / "rules.rs").read_text()
     assert stale(copy, files()) == []
 
 

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "120c9d385b2facc7d6d9a1498fc0d287"
+SOURCES: Final = "d9e9098576ec587bbf6661d23fd4318b"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
