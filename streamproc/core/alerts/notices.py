@@ -24,6 +24,7 @@ from streamproc.core.state.account import PLAN_KINDS, Account, Subscription
 from streamproc.core.state.effects import Cause, Effect
 from streamproc.core.state.gate import Mark
 from streamproc.core.texts.composing import (
+    locale_in,
     message,
     name_of,
     shown_keyword,
@@ -68,7 +69,9 @@ class _Words:
         self.rules = rules
 
     def service(self, service: str) -> str:
-        return name_of(self.rules.services.get(service), service, self.account, self.rules)
+        return name_of(
+            self.rules.services.get(service), service, self.notice, self.account, self.rules
+        )
 
     def welcome(self, facts: list[str]) -> dict[str, Any]:
         """What the plan gives: a pack may have been bought before a held welcome goes."""
@@ -116,7 +119,7 @@ class _Words:
     def roaming(self, facts: list[str]) -> dict[str, Any]:
         zone = self.rules.zones[facts[0]]
         return {
-            "zone": name_of(zone, zone.id, self.account, self.rules),
+            "zone": name_of(zone, zone.id, self.notice, self.account, self.rules),
             "price": zone.price_minor,
             "unit": zone.unit_bytes,
             "cap": cap_minor(
@@ -130,7 +133,9 @@ class _Words:
         found = better_plan(self.account, self.notice, self.rules)
         assert found is not None  # or it would not be true
         return {
-            "better_plan": plan_name(found.plan, self.account.locale, self.rules),
+            "better_plan": plan_name(
+                found.plan, locale_in(self.notice, self.account, self.rules), self.rules
+            ),
             "cost": found.cost_minor,
             "better_cost": found.better_cost_minor,
             "saving": found.saving_minor,

@@ -24,7 +24,7 @@ from streamproc.core.state.effects import (
     rejected,
 )
 from streamproc.core.state.events import Arrival, SmsReceived
-from streamproc.core.texts.composing import message
+from streamproc.core.texts.composing import locale_in, message
 from streamproc.core.texts.naming import category_name
 from streamproc.core.texts.reminding import reminder_id
 
@@ -213,7 +213,8 @@ class _Conversation:
         return f"{self.told.keyword('start')} {self._named(category)}"
 
     def _named(self, category: str) -> str:
-        return category_name(category, self.account.locale, self.told.rules)
+        locale = locale_in(self.commands.replies["none"], self.account, self.told.rules)
+        return category_name(category, locale, self.told.rules)
 
     def _audit_category(self, decision: str, category: str) -> None:
         told = self.told

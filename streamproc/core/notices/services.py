@@ -86,7 +86,10 @@ class Told:
         )
 
     def name(self, service: str) -> str:
-        return name_of(self.rules.services.get(service), service, self.account, self.rules)
+        """As replies call it."""
+        found, rules = self.rules.services.get(service), self.rules
+        assert rules.commands is not None  # or nobody is replied to
+        return name_of(found, service, rules.commands.replies["none"], self.account, rules)
 
     def keyword(self, action: str) -> str:
         return shown_keyword(action, self.account, self.rules)

@@ -14,7 +14,7 @@ from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.state.account import Account, Bucket
 from streamproc.core.state.effects import Cause, Reminder
 from streamproc.core.texts.catalogue import text_of
-from streamproc.core.texts.locales import best_locale
+from streamproc.core.texts.locales import best_locale, name_locale
 from streamproc.core.texts.naming import name_in, plan_name
 from streamproc.core.texts.reminding import last_day_before, local_end, worded
 from streamproc.core.usage.home_data import home_data_of
@@ -39,7 +39,7 @@ def message(  # every argument is a different fact of the message
     template = text_of(owner_of(notice), notice.texts, vocabulary_of(notice), account.locale, rules)
     cycle_end = local_end(account.cycle_end_ms, account)
     figures = SimpleNamespace(
-        plan=plan_name(account.plan, account.locale, rules),
+        plan=plan_name(account.plan, name_locale(account.locale, template.locale), rules),
         as_of=local_minute(as_of_ms, account.time_zone),
         cycle_end=cycle_end,
         last_day=last_day_before(cycle_end),
@@ -74,9 +74,17 @@ def vocabulary_of(notice: Notice) -> Vocabulary:
     return PLACEHOLDERS[notice.kind]
 
 
-def name_of(item: Service | Zone | None, unknown: str, account: Account, rules: Rulebook) -> str:
-    """What a service or zone is called in the subscriber's language; its id if it has no name."""
-    return name_in(item.names if item else None, unknown, account.locale, rules)
+def name_of(
+    item: Service | Zone | None, unknown: str, owner: Notice, account: Account, rules: Rulebook
+) -> str:
+    """What a text of ``owner`` calls a service or zone; its id if it has no name."""
+    return name_in(item.names if item else None, unknown, locale_in(owner, account, rules), rules)
+
+
+def locale_in(owner: Notice, account: Account, rules: Rulebook) -> str:
+    """Whose names the text of a notice or a reply shows to a subscriber."""
+    text_locale = best_locale(owner.texts, account.locale, rules.default_locale)
+    return name_locale(account.locale, text_locale)
 
 
 def shown_keyword(action: str, account: Account, rules: Rulebook) -> str:

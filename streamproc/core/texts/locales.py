@@ -46,6 +46,7 @@ _ALSO_READ: Final = {
     "bo": ("zh",),
 }
 """What readers of a language read, too, where nothing is in their own; best first."""
+_NOT_MIXED: Final = {"hans", "hant"}
 
 
 def is_same_script(one: str, other: str) -> bool:
@@ -164,6 +165,27 @@ def _likely(language: str, region: str = "") -> _Tag:
     return _Tag(language, script, country)
 
 
+def name_locale(wanted: str, text_locale: str) -> str:
+    """Whose names a text in ``text_locale`` shows to a reader of ``wanted``.
+
+    Simplified and Traditional characters are not mixed in one text.
+    """
+    return text_locale if _is_mixed(wanted, text_locale) else wanted
+
+
+def best_name(names: Mapping[str, str], locale: str, default: str) -> str:
+    """The name for a locale, of at least one; an English one rather than characters of the other
+    kind."""
+    found = best_locale(names, locale, default)
+    if _is_mixed(found, locale):
+        found = next((one for one in names if _tag(one).language == "en"), found)
+    return names[found]
+
+
+def _is_mixed(one: str, other: str) -> bool:
+    return {script_of(one), script_of(other)} == _NOT_MIXED
+
+
 def in_locale(words: Mapping[str, str], locale: str, default: str) -> str:
     """The word for a locale, of at least one; ``default`` is the rules' own locale."""
     return words[best_locale(words, locale, default)]
@@ -172,4 +194,4 @@ def in_locale(words: Mapping[str, str], locale: str, default: str) -> str:
 def given_in(wording: Wording, locale: str, default: str) -> dict[str, str]:
     """The values of ``vocabulary.EVERYWHERE`` in a locale, those that there are."""
     words = {"brand": wording.brand, "care": wording.care}
-    return {name: in_locale(texts, locale, default) for name, texts in words.items() if texts}
+    return {name: best_name(texts, locale, default) for name, texts in words.items() if texts}

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import ROLLOVER, TOPUP
-from streamproc.core.texts.locales import in_locale
+from streamproc.core.texts.locales import best_name, in_locale
 from streamproc.core.texts.words import BUCKET_KINDS, DEFAULT, ROLLED_OVER
 
 
@@ -60,4 +60,4 @@ def category_name(category: str, locale: str, rules: Rulebook) -> str:
 
 def name_in(names: Mapping[str, str] | None, unnamed: str, locale: str, rules: Rulebook) -> str:
     """The best of ``names`` by locale; ``unnamed`` if there is none."""
-    return in_locale(names, locale, rules.default_locale) if names else unnamed
+    return best_name(names, locale, rules.default_locale) if names else unnamed

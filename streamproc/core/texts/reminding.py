@@ -28,6 +28,7 @@ from streamproc.core.state.effects import (
 )
 from streamproc.core.texts.catalogue import formats_under, text_of
 from streamproc.core.texts.formats import NEVER, Formats
+from streamproc.core.texts.locales import name_locale
 from streamproc.core.texts.naming import bucket_name
 from streamproc.core.texts.segments import segments
 from streamproc.core.texts.template import Text
@@ -257,7 +258,8 @@ class _Figures:
 
     @property
     def bucket(self) -> list[str]:
-        locale, rules = self._account.locale, self._rules
+        rules = self._rules
+        locale = name_locale(self._account.locale, self._locale)
         names = [bucket_name(bucket, locale, rules) for bucket in self._named]
         # Of a whole account: packs bought twice have one name.
         return list(dict.fromkeys(names)) if self._subject is None else names
@@ -359,9 +361,10 @@ def each_bucket(
 ) -> list[str]:
     """Each bucket with what is left of it by itself, and its end if that is not the cycle's."""
     found = []
+    locale = name_locale(account.locale, written.tag)
     for bucket in buckets:
         _, _, remaining = shown([bucket])
-        name = written.name(bucket_name(bucket, account.locale, rules))
+        name = written.name(bucket_name(bucket, locale, rules))
         left = f"{name} {written.bytes(remaining)}"
         end = local_end(bucket.expires_ms, account)
         if end is not None and bucket.expires_ms != account.cycle_end_ms:

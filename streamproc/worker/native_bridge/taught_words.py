@@ -21,6 +21,7 @@ from streamproc.core.state.account import ROLLOVER, Account
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.flat import flat_pieces
 from streamproc.core.texts.formats import PLAIN_LANGUAGES, formats
+from streamproc.core.texts.locales import name_locale
 from streamproc.core.texts.naming import kind_name, name_in
 from streamproc.core.texts.segments import GSM_BASIC, segments
 from streamproc.core.texts.words import BUCKET_KINDS
@@ -109,6 +110,7 @@ def words_of(
     pieces = flat_pieces(text, formats(text.locale, rules.currency), local_day, is_empty=is_empty)
     if pieces is None or not {name for _, name in pieces if name is not None} <= _FIGURES.keys():
         return None
+    named_in = name_locale(locale, text.locale)
     literals = "".join(literal for literal, _ in pieces)
     if any(char < " " or char in '"\\' or char > "\uffff" for char in literals):
         return None  # JSON escapes them, or SMS counts them twice
@@ -120,12 +122,12 @@ def words_of(
         is_ucs2,
         [(literal, None if name is None else _FIGURES[name]) for literal, name in pieces],
         {
-            source: _simple(name_in(names, source, locale, rules), is_ucs2=is_ucs2)
+            source: _simple(name_in(names, source, named_in, rules), is_ucs2=is_ucs2)
             for source, names in rules.source_names.items()
         },
         {
             **{
-                kind: _simple(kind_name(kind, locale, rules), is_ucs2=is_ucs2)
+                kind: _simple(kind_name(kind, named_in, rules), is_ucs2=is_ucs2)
                 for kind in BUCKET_KINDS
             },
             ROLLOVER: None,  # composed of two names, and rare

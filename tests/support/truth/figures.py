@@ -249,8 +249,17 @@ def item_called(source: str, rules: Rulebook) -> Any:
 
 
 def named(given: Mapping[str, str], locales: tuple[str, ...], rules: Rulebook) -> list[str]:
-    """Names that fit one of the locales best; empty if there are none at all."""
-    return [given[_nearest(given, locale, rules.default_locale)] for locale in locales if given]
+    """Names that fit one of the locales best; empty if there are none at all.
+
+    The last is that of the text: names in characters that it does not use are none of it.
+    """
+    fitting = [one for one in locales if not are_mixed(one, locales[-1])]
+    return [given[_nearest(given, locale, rules.default_locale)] for locale in fitting if given]
+
+
+def are_mixed(one: str, other: str) -> bool:
+    """Whether one is written in simplified characters, and the other in traditional ones."""
+    return {locale_of(one).script, locale_of(other).script} == {"Hans", "Hant"}
 
 
 def _nearest(given: Mapping[str, str], locale: str, default: str) -> str:
@@ -270,8 +279,9 @@ def _nearest(given: Mapping[str, str], locale: str, default: str) -> str:
             not one.startswith("en"),
         )
 
-    readable = [one for one in given if not distance(one)[2] or not distance(one)[1]]
     english = [one for one in given if one.startswith("en")]
+    fitting = [one for one in given if not (english and are_mixed(one, locale))]
+    readable = [one for one in fitting if not distance(one)[2] or not distance(one)[1]]
     return min(readable, key=distance) if readable else (english or [default, *given])[0]
 
 
