@@ -66,7 +66,7 @@ check: setup docs  ## lint, types, import contracts, the site; the Rust code's f
 
 # Its plugin imports hypothesis even where no test uses it.
 unit: setup  ## the unit tests alone, in seconds
-	$(BIN)/pytest -p no:hypothesispytest tests/unit
+	$(BIN)/pytest -p no:hypothesispytest -n 2 tests/unit
 
 brokerless: setup  ## all tests that need no broker, in a few minutes
 	$(BIN)/pytest tests/unit tests/contract tests/driver tests/property

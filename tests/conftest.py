@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.broker import RunningBroker, open_broker
-from tests.support.shared_broker import BrokerHost, ask_for_broker
+if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to import
+    from tests.support.broker import RunningBroker
+    from tests.support.shared_broker import BrokerHost
 
 # What collecting the tests makes stays to the end: looking through it at every 700th new object
 # took a tenth of the unit tests' time.
@@ -18,7 +19,7 @@ gc.set_threshold(10_000, 10, 10)
 
 _SKIP_REASON = "--no-broker was given"
 _SKIPPED = pytest.StashKey[int]()
-_HOST = pytest.StashKey[BrokerHost]()
+_HOST: pytest.StashKey[BrokerHost] = pytest.StashKey()
 _HOST_PORT = "broker_host_port"
 
 
@@ -51,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
 # each test process that it is about to start.
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
+    from tests.support.shared_broker import BrokerHost
+
     config = node.config
     if _HOST not in config.stash:
         config.stash[_HOST] = host = BrokerHost(config.getoption("broker"))
@@ -78,6 +81,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_SKIPPED] = skipped
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Modules live to the end. pytest looks for what tests have left behind by collecting all
+    # garbage twice, which took a second while it went through the modules, too.
+    gc.freeze()
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
@@ -97,6 +106,9 @@ def broker(request: pytest.FixtureRequest) -> Iterator[RunningBroker]:
     """The session's broker, as --broker chose it; errors (never skips) if there is none."""
     if request.config.getoption("no_broker"):
         pytest.skip(_SKIP_REASON)  # asked for by name at run time, unseen at collection
+    from tests.support.broker import open_broker
+    from tests.support.shared_broker import ask_for_broker
+
     of_worker: dict[str, Any] | None = getattr(request.config, "workerinput", None)
     if of_worker is not None:
         yield ask_for_broker(of_worker[_HOST_PORT])

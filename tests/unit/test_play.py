@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,7 @@ from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
 from streamproc.cli import main
-from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.producing.readers.forms import IN_WORDS
-from streamproc.tools.play.playing import Play, Played
-from streamproc.tools.play.reading import read_events
 
 ROOT = Path(__file__).parents[2]
 WHO = "34600000001"
@@ -322,7 +317,6 @@ def test_a_file_of_another_form_is_one_clear_line(folder: Path, form: str, packe
         (["rules.yaml", "events.ndjson", "--subscriber", "1"], 1, "no event is of subscriber 1"),
         (["rules.yaml", "events.ndjson", "--until", "2026-01-01T00:00:00Z"], 1, "nothing was"),
         (["rules.yaml", "events.ndjson", "--until", "2026-01-01"], 2, "lacks a zone"),
-        (["rules.yaml", "events.ndjson", "--picture", "x.bmp.x"], 1, "x.bmp.x: "),
     ],
 )
 def test_what_cannot_be_played_is_told(
@@ -448,59 +442,6 @@ def test_a_file_that_is_cut_off_is_told(folder: Path) -> None:
 def test_it_is_played_alike_each_time(folder: Path) -> None:
     events = [activated(), used(5.5, 600_000), used(5.97, 250_000)]
     assert play(events, "--json").stdout == play(events, "--json").stdout
-
-
-def test_the_command_runs_by_itself_from_an_empty_folder(tmp_path: Path) -> None:
-    example = ROOT / "examples" / "first"
-    command = [sys.executable, "-m", "streamproc", "play"]
-    done = subprocess.run(
-        [*command, str(example / "rules.yaml"), str(example / "events.ndjson")],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "SMS from" in done.stdout
-    assert "\x1b" not in done.stdout
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_output_that_cannot_hold_a_text_ends_nothing(tmp_path: Path) -> None:
-    example = ROOT / "examples" / "first"
-    done = subprocess.run(
-        [sys.executable, "-m", "streamproc", "play", str(example / "events.ndjson"),
-         "--locale", "zh-CN"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
-    )  # fmt: skip
-    assert "UnicodeEncodeError" not in done.stderr
-
-
-def test_a_picture_has_what_is_left_and_what_was_said(folder: Path) -> None:
-    pytest.importorskip("matplotlib")
-    events = [activated(), used(5.5, 600_000), used(5.97, 250_000), used(6, 1, who="34600000002")]
-    result = play(events, "--picture", "lives.png")
-    assert result.exit_code == 1  # the second subscriber is unknown
-    assert Path("lives.png").read_bytes().startswith(b"\x89PNG")
-
-    from streamproc.tools.play import picture
-
-    first, second = picture.lives(_played(), [WHO, "34600000002"])
-    assert [left for _, left in first.left["data"]] == [1e6, 4e5, 1.5e5, 1e6]
-    assert [(row, sign.words) for _, row, sign in first.signs] == [
-        ("low", "SMS"), ("low", "held back"), ("low", "SMS"),
-    ]  # fmt: skip
-    assert [(row, sign.words) for _, row, sign in second.signs] == [
-        ("held", "held back"), ("rejected", "rejected"),
-    ]  # fmt: skip
-
-
-def _played() -> Played:
-    from streamproc.cli.play import _Engine
-    from streamproc.worker.virtual import VirtualWorker
-
-    rules = load_rulebook(RULES, "rules.yaml")
-    run = Play(rules)
-    worker = VirtualWorker(rules, lambda _topic, _key, value: run.take(value), "off")
-    return run.run(_Engine(worker), read_events(Path("events.ndjson")).lines, None)
 
 
 EXAMPLES = sorted(

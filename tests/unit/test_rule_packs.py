@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from streamproc.cli import main
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.contracts.rules_file.packs import pack_names, pack_path
-from streamproc.core.texts.checking import check
+from tests.support.checked import checked
 from tests.support.timeline import lived_under
 
 PACKS = ["australia", "canada", "china", "eu-roaming", "india", "us"]
@@ -47,7 +47,7 @@ def test_every_pack_has_an_example_and_a_life_with_packs_top_ups_and_changes_of_
 
 @pytest.mark.parametrize("pack", PACKS)
 def test_a_pack_is_right_and_so_are_its_texts_within_their_budgets(pack: str) -> None:
-    texts = check(packaged_rulebook(f"packs/{pack}.yaml"))
+    texts = checked(packaged_rulebook(f"packs/{pack}.yaml"))
     assert [one.problems for one in texts if one.problems] == []
     assert max(one.max_segments for one in texts if not one.rule.startswith("reply.")) <= 2
     source = pack_path(pack).read_text(encoding="utf-8")

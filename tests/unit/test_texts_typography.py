@@ -10,9 +10,10 @@ import pytest
 
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.texts.checking import Checked, check
+from streamproc.core.texts.checking import Checked
 from streamproc.core.texts.formats import formats
 from streamproc.core.texts.segments import segments
+from tests.support.checked import checked
 
 FILES = (
     *("default.yaml", "quota.yaml", "showcase.yaml"),
@@ -57,7 +58,7 @@ def rendered(file: str) -> list[tuple[Checked, str]]:
     rules: Rulebook = packaged_rulebook(file)
     return [
         (text, one.text)
-        for text in check(rules)
+        for text in checked(rules)
         for one in text.rendered
         if one.sample.is_usual or one.sample.name in ("zero", "unlimited")
     ]

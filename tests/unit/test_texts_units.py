@@ -52,7 +52,9 @@ def test_reminders_replies_and_checks_have_them() -> None:
     assert said.text == "512 MB of 5 GB"
     assert said.granted_bytes == 5 * 2**30
     assert "data 512 MB" in texts(line.text("BALANCE", 2))[0]
-    assert any("of 847.7 MB" in one.longest.text for one in check(rules) if one.rule == "low")
+    assert any(
+        "of 847.7 MB" in one.longest.text for one in check(rules, ["en"]) if one.rule == "low"
+    )
 
 
 def test_the_compiled_part_leaves_them_to_python() -> None:

@@ -11,6 +11,7 @@ A node is a literal, or a mapping with ``name``, and for a message ``type``, ``f
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from string import Formatter
 from typing import Any, Final
 
@@ -24,8 +25,13 @@ class TextError(StreamprocError, ValueError):
     """A template that cannot be rendered; the message says why."""
 
 
+@lru_cache(maxsize=10_000)
 def read_nodes(source: str) -> list[Any]:
-    """Raises :class:`TextError`."""
+    """Raises :class:`TextError`. The nodes are never changed: others get the same.
+
+    A rules file's texts are compiled when it is checked, when it is used and when it is shown, and
+    packaged ones with every file.
+    """
     undoubled = source.replace("{{", "").replace("}}", "")
     return _message(source) if _TYPED.search(undoubled) else _plain(source)
 
