@@ -33,14 +33,16 @@ class _Letters(click.Group):
 @click.group(
     "dead-letters",
     cls=_Letters,
-    short_help="Look at reminders that were given up; send them again.",
+    short_help="Show reminders that could not be sent; send them again.",
 )
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
 @click.option("--dead-letters", default="streamproc.dead-letters", help="Topic to read.")
-@click.option("--resends", default="streamproc.resends", help="Topic to write what is sent again.")
+@click.option(
+    "--resends", default="streamproc.resends", help="Topic for the reminders that are sent again."
+)
 @click.pass_context
 def dead_letters(context: click.Context, broker: str, dead_letters: str, resends: str) -> None:
-    """List, show and send again reminders that the dispatcher gave up.
+    """List, show and send again reminders that could not be sent.
 
     \b
     Examples:
@@ -54,11 +56,11 @@ def dead_letters(context: click.Context, broker: str, dead_letters: str, resends
     context.obj = DispatchSettings(broker, topics)
 
 
-@dead_letters.command("list", short_help="One line each.")
-@click.option("--reason", help="Only these: permanent, transient, contract_violation.")
+@dead_letters.command("list", short_help="One line for each.")
+@click.option("--reason", help="Show only this reason: permanent, transient or contract_violation.")
 @click.pass_obj
 def list_letters(settings: DispatchSettings, reason: str | None) -> None:
-    """One line each: place, time, reminder, subscriber (masked), why, whether sent again."""
+    """One line for each: place, time, reminder, subscriber (masked), reason, sent again or not."""
     found = _find(settings, reason)
     for one in found:
         letter = one.letter
@@ -79,14 +81,18 @@ def list_letters(settings: DispatchSettings, reason: str | None) -> None:
     click.echo(f"{len(found)} dead letter" + "s" * (len(found) != 1), err=True)
 
 
-@dead_letters.command(short_help="All that is known of one.")
+@dead_letters.command(short_help="Everything about one.")
 @click.argument("place")
 @click.option(
-    "--reveal", is_flag=True, help="The reminder too, with full number and text. For your eyes."
+    "--reveal",
+    is_flag=True,
+    help=(
+        "Also show the reminder with full number and text. Use it only for people who may see them."
+    ),
 )
 @click.pass_obj
 def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
-    """All that is known of the dead letter at PLACE (as list shows it)."""
+    """Show everything about the dead letter at PLACE (as list shows it)."""
     from streamproc.dispatch.dead_letters import reminder_of
 
     (found,) = _chosen(settings, (place,))
@@ -103,8 +109,8 @@ def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
 @dead_letters.command(short_help="Send them again, each once.")
 @click.argument("places", nargs=-1, metavar="[PLACE]...")
 @click.option("--all", "everything", is_flag=True, help="All that were not sent again yet.")
-@click.option("--reason", help="With --all: only these.")
-@click.option("--valid-for", type=Duration(), help="New time to live, such as 1h, from now.")
+@click.option("--reason", help="With --all: only this reason.")
+@click.option("--valid-for", type=Duration(), help="New time to live from now, such as 1h.")
 @click.pass_obj
 def resend(
     settings: DispatchSettings,
@@ -113,7 +119,7 @@ def resend(
     reason: str | None,
     valid_for: int | None,
 ) -> None:
-    """Send dead letters again, each at most once, however often this is run."""
+    """Send dead letters again. Each is sent at most once, however often this is run."""
     from streamproc.dispatch.dead_letters import resend as send_again
 
     if bool(places) == everything:

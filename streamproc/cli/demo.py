@@ -14,10 +14,10 @@ from streamproc.cli.rules import RulesPath, read_rules
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Let month follow month until Ctrl-C, then compare.")
-@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker; default: an embedded one.")
-@click.option("--rules", type=RulesPath(), help="Rules file; default: packaged.")
-@click.option("--seed", default=1, help="Another seed, another month.")
+@click.option("--keep", is_flag=True, help="Continue month after month until Ctrl-C, then compare.")
+@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker. Default: an embedded one.")
+@click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
+@click.option("--seed", default=1, help="Another seed gives another month.")
 @click.option("--events", default=60_000, type=click.IntRange(100), help="Records per month.")
 @click.option("--subscribers", default=1_500, type=click.IntRange(1))
 @click.option(
@@ -34,9 +34,9 @@ def demo(
 ) -> None:
     """Watch a month of mobile data in half a minute.
 
-    Starts a broker inside this process (or uses --broker), a worker and a billing producer, shows
-    the reminders as SMS on a phone, and compares in the end what came out with what had to. It ends
-    by itself within 60 s (more only if --seconds asks for it).
+    It starts a broker inside this process (or uses --broker), a worker and a billing producer, and
+    shows the reminders as SMS on a phone. At the end it compares the results with an independent
+    calculation. It stops within 60 s (later only if --seconds asks for it).
 
     Exit codes: 0 all equal; 1 something differs or failed; 130 interrupted by Ctrl-C.
     """

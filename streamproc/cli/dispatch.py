@@ -12,10 +12,10 @@ from streamproc.cli.logs import Format, configure
 
 TOPIC_OPTIONS = (
     ("--reminders", "streamproc.reminders", "Topic to read."),
-    ("--resends", "streamproc.resends", "Topic of dead letters sent again."),
-    ("--journal", "streamproc.dispatch-journal", "Topic that remembers what was sent."),
-    ("--receipts", "streamproc.receipts", "Topic for what became of each reminder."),
-    ("--dead-letters", "streamproc.dead-letters", "Topic for reminders given up."),
+    ("--resends", "streamproc.resends", "Topic of dead letters that are sent again."),
+    ("--journal", "streamproc.dispatch-journal", "Topic that stores which reminders were sent."),
+    ("--receipts", "streamproc.receipts", "Topic for the result of each reminder."),
+    ("--dead-letters", "streamproc.dead-letters", "Topic for reminders that could not be sent."),
     ("--reports", "streamproc.reports", "Topic in which dispatchers share delivery reports."),
 )
 
@@ -31,7 +31,7 @@ def _topic_options(command: Any) -> Any:
     short_help="Send reminders to SMS gateways, each once.",
     headings={
         "--group": "Several dispatchers",
-        "--log-level": "What it tells",
+        "--log-level": "Logs and counts",
         "--reminders": "Topics",
         "--help": "Help",
     },
@@ -40,27 +40,30 @@ def _topic_options(command: Any) -> Any:
 @click.option(
     "--gateways",
     type=click.Path(path_type=Path),
-    help="Gateways file (YAML); without one, reminders are printed, with numbers masked.",
+    help="Gateways file (YAML). Without one, reminders are printed, with numbers masked.",
 )
 @click.option(
     "--ignore-expiry",
     is_flag=True,
-    help="Send also what has expired: for replays of the past, to a gateway without people.",
+    help="Also send expired reminders. Only for replay tests with a test gateway.",
 )
 @click.option(
     "--group",
     default="streamproc-dispatch",
-    help="Dispatchers of one group share the partitions and the memory of what was sent.",
+    help="Dispatchers of one group share the partitions and the memory of sent reminders.",
 )
 @click.option(
     "--instance-id",
-    help="A name of its own that stays: restarted within the session timeout, it goes on at once.",
+    help=(
+        "A fixed, unique name. If the process restarts within the session timeout, it "
+        "gets its partitions back without a rebalance."
+    ),
 )
 @click.option(
     "--session-timeout-seconds",
     type=click.FloatRange(1),
     default=10.0,
-    help="After so long without a sign of life another one takes over.",
+    help="After this time without a heartbeat another dispatcher takes over.",
 )
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
@@ -70,9 +73,9 @@ def _topic_options(command: Any) -> Any:
     "--stats-every-seconds",
     type=click.FloatRange(0.1),
     default=30.0,
-    help="A log line of counts and times.",
+    help="Interval of a log line with counts and times.",
 )
-@click.option("--stats", is_flag=True, help="Show counts and times of all receipts, and end.")
+@click.option("--stats", is_flag=True, help="Show counts and times of all receipts, then stop.")
 @_topic_options
 @click.option(
     "--replication-factor",
@@ -89,12 +92,13 @@ def dispatch(
     log_format: Format,
     **options: Any,
 ) -> None:
-    """Send reminders to SMS gateways until told to stop.
+    """Send reminders to SMS gateways until it is stopped.
 
-    Each is sent once; what that means when a gateway gives no answer, the gateways file says (see
-    docs/dispatcher.md). Low-balance reminders go before summaries, one subscriber's in order, none
-    before its time or after it. What becomes of each is written to the receipts topic. SIGTERM ends
-    gracefully: what was handed to a gateway is waited for.
+    Each reminder is sent once. The gateways file says what happens if a gateway does not answer
+    (see docs/dispatcher.md). Low-balance reminders are sent before summaries. Reminders of one
+    subscriber keep their order. None is sent before not_before or after expires_time. The result of
+    each is written to the receipts topic. On SIGTERM it waits for answers to the messages already
+    submitted, then stops.
 
     \b
     Examples:

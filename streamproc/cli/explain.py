@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("subscriber")
-@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, if topics are to be read.")
+@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, to read topics.")
 @click.option("--audit", default="streamproc.audit", help="The worker's audit topic.")
-@click.option("--reminders", metavar="TOPIC", help="Messages of what was fired, too.")
-@click.option("--receipts", metavar="TOPIC", help="What became of the messages, too.")
-@click.option("--rejects", metavar="TOPIC", help="Rejected input, too; needs --input.")
-@click.option("--input", "input_topic", metavar="TOPIC", help="The events themselves, too.")
+@click.option(
+    "--reminders", metavar="TOPIC", help="Also show the reminder messages that were sent."
+)
+@click.option("--receipts", metavar="TOPIC", help="Also show the result of each message.")
+@click.option("--rejects", metavar="TOPIC", help="Also show rejected input. Needs --input.")
+@click.option("--input", "input_topic", metavar="TOPIC", help="Also show the events themselves.")
 @click.option(
     "--from",
     "files",
@@ -35,18 +37,20 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="A recording of any of these topics. May be repeated.",
 )
-@click.option("--from-time", type=Instant(), help="Only what happened from then on.")
-@click.option("--to-time", type=Instant(), help="Only what happened before.")
+@click.option("--from-time", type=Instant(), help="Start at this time.")
+@click.option("--to-time", type=Instant(), help="Stop before this time.")
 @click.option(
     "--recompute",
     is_flag=True,
-    help="Apply the input anew: whole states at every event, and decisions by these --rules.",
+    help=("Recalculate from the input with these --rules and show the full state at each event."),
 )
-@click.option("--rules", type=RulesPath(), help="Rules file; default: packaged.")
+@click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option(
-    "--show-numbers", is_flag=True, help="Privileged: whole numbers and message texts, unmasked."
+    "--show-numbers",
+    is_flag=True,
+    help="Show full numbers and message texts. Use it only for people who may see them.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 def explain(
     subscriber: str,
     files: tuple[Path, ...],
@@ -59,7 +63,7 @@ def explain(
     """Show what was decided about SUBSCRIBER, in order: state before and after, and why.
 
     Reads the audit topic, and other topics or recordings where given; writes nothing. A dash for
-    SUBSCRIBER reads the number from standard input, where no process list shows it.
+    SUBSCRIBER reads the number from standard input, so that no process list shows it.
 
     \b
     streamproc explain 8613800000001 --broker B --reminders streamproc.reminders

@@ -45,45 +45,49 @@ class _Engine:
         return self._worker.account(partition, key)
 
 
-@click.command(short_help="Show what rules make of a file of events.")
+@click.command(short_help="Show what rules do with a file of events.")
 @click.argument("files", nargs=-1, required=True, metavar="[RULES] EVENTS")
 @click.option(
     "--until",
     "until_ms",
     type=Instant(),
-    help="Let time pass until then, such as 2026-02-03T00:00:00+08:00. Default: a day after the "
-    "last billing cycle that an event was in.",
+    help=(
+        "Let time pass until this instant, such as 2026-02-03T00:00:00+08:00. Default: a "
+        "day after the last billing cycle that has an event."
+    ),
 )
 @click.option(
     "--locale", metavar="TAG", help="All subscribers read texts in this language, such as en."
 )
 @click.option(
-    "--subscriber", "subscribers", multiple=True, help="Show only this one. May be repeated."
+    "--subscriber", "subscribers", multiple=True, help="Show only this subscriber. May be repeated."
 )
 @click.option(
     "--view",
     type=click.Choice(["timeline", "phone"]),
     default="timeline",
-    help="All that happens, or only what each phone shows.",
+    help="Show everything that happens, or only what each phone shows.",
 )
-@click.option("--all", "every", is_flag=True, help="Show each usage event by itself.")
+@click.option("--all", "every", is_flag=True, help="Show each usage event separately.")
 @click.option(
     "--sender", metavar="NAME", default="", show_default=False,
-    help="Whom messages are from. Default: the brand in RULES.",
+    help="Sender of the messages. Default: the brand in RULES.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write JSON, one object on each line, for programs."
+)
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Draw timelines (.png, .svg, .pdf); needs streamproc[pictures].",
+    help="Draw timelines (.png, .svg, .pdf). Needs streamproc[pictures].",
 )
 def play(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Play EVENTS under RULES: every SMS, what was held back or dropped and why, and balances.
+    """Play EVENTS under RULES: every SMS, every held or dropped message and why, and balances.
 
     EVENTS is NDJSON as `streamproc send` takes it; - is standard input. RULES is a rules file or
-    pack:NAME; without it the packaged rules are in force. An event arrives at its own time. Needs
-    no broker, keeps nothing. Ends with 1 if a line is no event or an event was rejected.
+    pack:NAME; without it the packaged rules are used. An event arrives at its own time. It needs no
+    broker and stores nothing. Returns 1 if a line is not an event or an event was rejected.
 
     \b
     streamproc play rules.yaml events.ndjson

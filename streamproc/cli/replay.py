@@ -34,84 +34,113 @@ INTERRUPTED = 130
     cls=Headed,
     short_help="Write recorded records to a topic again; record topics.",
     headings={
-        "--broker": "Where from and to",
+        "--broker": "Source and target",
         "--speed": "Pace and times",
-        "--subscriber": "What to take",
-        "--commit-records": "Going on, beginning anew",
-        "--verify": "Checking the outcome",
+        "--subscriber": "Which records",
+        "--commit-records": "Resume and repeat",
+        "--verify": "Check the result",
         "--record": "Recording",
-        "--dry-run": "Further",
+        "--dry-run": "Other",
     },
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--broker", metavar="HOST:PORT", help="A Kafka broker of the target.")
-@click.option("--from-broker", metavar="HOST:PORT", help="Of the source, if it is another.")
-@click.option("--to", "topic", metavar="TOPIC", help="Where to; with --partitions made if missing.")
-@click.option("--partitions", type=click.IntRange(1), help="Make the topic with so many.")
-@click.option("--replication-factor", default=1, help="For a topic to be made.")
+@click.option(
+    "--from-broker",
+    metavar="HOST:PORT",
+    help="A Kafka broker of the source topic, if it is in another cluster.",
+)
+@click.option(
+    "--to", "topic", metavar="TOPIC", help="Target topic. It is created if --partitions is given."
+)
+@click.option(
+    "--partitions",
+    type=click.IntRange(1),
+    help="Create the target topic with this number of partitions.",
+)
+@click.option("--replication-factor", default=1, help="For a topic that is created.")
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )
 @click.option(
-    "--speed", default="max", metavar="N|max", help="1: recorded pace; 60: sixty times it."
+    "--speed",
+    default="max",
+    metavar="N|max",
+    help="1: as fast as recorded; 60: sixty times as fast.",
 )
 @click.option(
     "--time",
     "shift",
     default="kept",
     metavar="kept|now|DURATION",
-    help="Move all times: so that none lies in the future, or by a duration such as +31d.",
+    help=(
+        "Shift all timestamps: `now` moves the last one to the present; a duration such "
+        "as +31d shifts by that much."
+    ),
 )
 @click.option(
     "--advance-clock",
     type=Duration(),
-    help="At the end let so much time pass for a worker with --clock event, such as 4d.",
+    help="Let this time pass at the end, such as 4d, for a worker with --clock event.",
 )
-@click.option("--subscriber", "subscribers", multiple=True, help="Only these. May be repeated.")
-@click.option("--type", "types", multiple=True, help="Only these event types. May be repeated.")
 @click.option(
-    "--recorded-topic", "topics", multiple=True, help="Only what was recorded from these."
+    "--subscriber", "subscribers", multiple=True, help="Only this subscriber. May be repeated."
 )
-@click.option("--from-time", type=Instant(), help="Only records from this record timestamp on.")
-@click.option("--to-time", type=Instant(), help="Only records before this record timestamp.")
+@click.option("--type", "types", multiple=True, help="Only this event type. May be repeated.")
+@click.option(
+    "--recorded-topic",
+    "topics",
+    multiple=True,
+    help="Only records that were recorded from this topic. May be repeated.",
+)
+@click.option("--from-time", type=Instant(), help="Start at this record timestamp.")
+@click.option("--to-time", type=Instant(), help="Stop before this record timestamp.")
 @click.option(
     "--from-offset",
     "from_offsets",
     multiple=True,
     metavar="[PARTITION:]OFFSET",
-    help="Of a topic: from here on. May be repeated.",
+    help="Source topic: start at this offset. May be repeated.",
 )
 @click.option(
     "--to-offset",
     "to_offsets",
     multiple=True,
     metavar="[PARTITION:]OFFSET",
-    help="Of a topic: up to here, without it.",
+    help="Source topic: stop before this offset (exclusive). May be repeated.",
 )
 @click.option(
     "--commit-records",
     default=100_000,
     type=click.IntRange(1),
-    help="Records a transaction, at most; they become visible together.",
+    help="Largest number of records in one transaction. They become visible together.",
 )
-@click.option("--id", "name", help="Name of this replay; made of source, topic, options if none.")
-@click.option("--again", is_flag=True, help="Begin anew, even if this replay ran before.")
+@click.option(
+    "--id", "name", help="Name of this replay. Default: derived from source, topic and options."
+)
+@click.option(
+    "--again", is_flag=True, help="Start from the beginning, even if this replay ran before."
+)
 @click.option(
     "--verify",
     "verifying",
     is_flag=True,
-    help="Compare what a worker made of the target topic with the oracle.",
+    help="Compare a worker's results for the target topic with the oracle.",
 )
-@click.option("--verify-timeout", type=Duration(), default="60s", help="Wait for the worker.")
-@click.option("--rules", type=RulesPath(), help="The worker's; packaged if none.")
-@click.option("--reminders", default="streamproc.reminders", help="The worker's.")
-@click.option("--audit", default="streamproc.audit", help="The worker's.")
-@click.option("--rejects", default="streamproc.rejects", help="The worker's.")
-@click.option("--policy", default="streamproc.policy", help="The worker's.")
+@click.option(
+    "--verify-timeout", type=Duration(), default="60s", help="How long to wait for the worker."
+)
+@click.option(
+    "--rules", type=RulesPath(), help="The worker's rules file. Default: the packaged rules."
+)
+@click.option("--reminders", default="streamproc.reminders", help="The worker's topic.")
+@click.option("--audit", default="streamproc.audit", help="The worker's topic.")
+@click.option("--rejects", default="streamproc.rejects", help="The worker's topic.")
+@click.option("--policy", default="streamproc.policy", help="The worker's topic.")
 @click.option(
     "--record",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the source topics to FILE.zst instead.",
+    help="Record the source topics into FILE.zst instead of replaying.",
 )
 @click.option(
     "--start",
@@ -119,22 +148,22 @@ INTERRUPTED = 130
     metavar="latest|earliest|TIME",
     help="Where a new recording begins.",
 )
-@click.option("--to-end", is_flag=True, help="Stop at the topics' present end.")
-@click.option("--for", "seconds", type=Duration(), help="Stop after this long.")
+@click.option("--to-end", is_flag=True, help="Stop at the present end of the topics.")
+@click.option("--for", "seconds", type=Duration(), help="Stop after this time.")
 @click.option(
     "--pseudonymise",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="KEYFILE",
-    help="Replace subscribers by pseudonyms that the key in this file makes.",
+    help="Replace subscribers by pseudonyms. The key is in this file.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be written.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be written.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 def replay(sources: tuple[str, ...], **options: Any) -> None:
     """Write recorded records to a topic again, each exactly once.
 
     SOURCE is a recording (FILE, FILE.gz, FILE.zst) or a topic (topic:NAME). It may be interrupted
-    or killed at any time: the same command goes on where the last commit was. Space or p pauses,
-    q stops, Ctrl-Z suspends; SIGUSR1 pauses a replay in the background.
+    or killed at any time: the same command continues after the last commit. Space or p pauses,
+    q stops, Ctrl-Z suspends. SIGUSR1 pauses a replay in the background.
 
     \b
     Examples:

@@ -8,20 +8,26 @@ from streamproc.cli.durations import Instant
 from streamproc.core.instants import HOUR_MS, from_ms
 
 
-@click.command(short_help="Take back what a bad batch had charged.")
+@click.command(short_help="Take back the usage of a bad batch.")
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
-@click.option("--topic", default="streamproc.events", help="Input topic: read and written.")
-@click.option("--source", required=True, help="The upstream system, as its events name it.")
-@click.option("--from-time", type=Instant(), required=True, help="Event times from here on.")
-@click.option("--to-time", type=Instant(), required=True, help="Event times before this.")
+@click.option(
+    "--topic",
+    default="streamproc.events",
+    help="Input topic. It is read, and the refunds are written to it.",
+)
+@click.option("--source", required=True, help="The source of the events, as they name it.")
+@click.option("--from-time", type=Instant(), required=True, help="First event time.")
+@click.option(
+    "--to-time", type=Instant(), required=True, help="End of the event times (exclusive)."
+)
 @click.option("--dry-run", is_flag=True, help="Only count; send nothing.")
 def retract(
     broker: str, topic: str, source: str, from_time: int, to_time: int, dry_run: bool
 ) -> None:
     """Send one refund for each usage event of a source in a range of event time.
 
-    Each event is taken back once, however often this is run. Stop the source first, or what it
-    sends meanwhile is missed. docs/quota.md tells what refunds do.
+    Each event is taken back once, however often this is run. Stop the source first; otherwise
+    events that it sends meanwhile are missed. docs/quota.md explains refunds.
 
     \b
     Example:

@@ -54,7 +54,7 @@ def read_rules(path: Path | None) -> Rulebook:
 
 @click.group()
 def rules() -> None:
-    """Plans, packs and reminder rules in a file."""
+    """Check a rules file, or print a packaged one."""
 
 
 @rules.command()
@@ -62,14 +62,17 @@ def rules() -> None:
 @click.option(
     "--replaces",
     type=RulesPath(),
-    help="The rules in force: what running workers would refuse to lose is a problem too.",
+    help=(
+        "The current rules file. Also report plans, packs and allowances that the new "
+        "file removes and running workers would reject."
+    ),
 )
-@click.option("--strict", is_flag=True, help="Warnings are problems, too: end with 1.")
+@click.option("--strict", is_flag=True, help="Treat warnings as problems: return 1.")
 def check(file: Path, replaces: Path | None, strict: bool) -> None:
     """Check FILE: OK and a summary, or every problem as FILE:LINE: field: problem.
 
-    Warnings tell of what is probably not meant: rules that can never speak, packs whose end is not
-    told, unknown languages and currencies. They end with 0, unless --strict.
+    A warning names something that is probably a mistake: a rule that never fires, a pack whose end
+    is not reported, an unknown language or currency. Warnings return 0, unless --strict is given.
     """
     from streamproc.contracts.rules_file.load import removed
     from streamproc.contracts.rules_file.packs import shown
@@ -110,7 +113,7 @@ def _warnings(file: Path) -> list[str]:
 @rules.command()
 @click.argument("name", required=False)
 def pack(name: str | None) -> None:
-    """Print the rule pack NAME, to be copied and changed; without NAME, which packs there are."""
+    """Print the rule pack NAME, to copy and change it. Without NAME, list all packs."""
     from streamproc.contracts.rules_file.packs import pack_names, pack_path, pack_summary
 
     if name is None:

@@ -36,62 +36,69 @@ SHOWN_BAD = 20
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
 @click.option(
-    "--topic", default="streamproc.events", help="Where to; it must exist (a worker makes it)."
+    "--topic",
+    default="streamproc.events",
+    help="Target topic. It must exist (a worker creates it).",
 )
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )
 @click.option("--event", metavar="JSON", help="The event as JSON; - reads it from standard input.")
-@click.option("--subscriber", help="Or usage of this subscriber, told by the options that follow.")
+@click.option("--subscriber", help="Send usage of this subscriber. The next options describe it.")
 @click.option("--total-bytes", type=int, help="Used bytes, if the directions are not known.")
-@click.option("--uplink-bytes", type=int, help="Sent by the subscriber.")
-@click.option("--downlink-bytes", type=int, help="Received by the subscriber.")
-@click.option("--id", "event_id", help="What counts once per --source; random if not given.")
-@click.option("--source", default="streamproc-send", help="The system that the id is of.")
-@click.option("--time", "at_ms", type=Instant(), help="When it was used; now if not given.")
+@click.option("--uplink-bytes", type=int, help="Bytes sent by the subscriber.")
+@click.option("--downlink-bytes", type=int, help="Bytes received by the subscriber.")
+@click.option(
+    "--id", "event_id", help="Event id. An id is counted once per --source. Default: random."
+)
+@click.option("--source", default="streamproc-send", help="The system that made the id.")
+@click.option("--time", "at_ms", type=Instant(), help="Time of the usage. Default: now.")
 @click.option("--rating-group", default=0, help="3GPP rating group.")
-@click.option("--service", help="Name of the service used.")
-@click.option("--roaming-zone", default="home", help="Where it was used.")
+@click.option("--service", help="Name of the service.")
+@click.option("--roaming-zone", default="home", help="Roaming zone of the usage.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMS),
     default="auto",
-    help="What the files hold; auto goes by their names (see docs/producer.md).",
+    help="Format of the files. `auto` chooses by their names (see docs/producer.md).",
 )
 @click.option(
     "--mapping",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="YAML file that says which column is what; needed for csv and json.",
+    help="YAML file that maps columns to fields. Needed for csv and json.",
 )
 @click.option(
     "--on-bad",
     type=click.Choice(["skip", "stop"]),
     default="skip",
-    help="At a record that is no event: send the others, or nothing behind it.",
+    help="Invalid record: `skip` sends the other records, `stop` sends nothing after it.",
 )
 @click.option(
     "--watch",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Hand over the files dropped into this folder, each exactly once, until stopped.",
+    help="Send every file that appears in this folder, each exactly once, until stopped.",
 )
-@click.option("--once", is_flag=True, help="End when no file is left.")
+@click.option("--once", is_flag=True, help="Stop when no file is left.")
 @click.option(
-    "--settle", type=Duration(), default="2s", help="Take a file that has not changed for so long."
+    "--settle",
+    type=Duration(),
+    default="2s",
+    help="Read a file when it has not changed for this time.",
 )
 @click.option(
     "--spool",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory in which events wait; they go out in order when the broker is back.",
+    help="Directory in which events wait. They are sent in order when the broker is back.",
 )
 @click.option(
-    "--wait", type=Duration(), default="60s", help="Without a spool: give up after so long."
+    "--wait", type=Duration(), default="60s", help="Without a spool: fail after this time."
 )
 def send(files: tuple[Path, ...], **options: Any) -> None:
     """Send events: one from options, or those in FILES (- is standard input).
 
-    Files may be plain, gzip or zstd. Records without an id of their own get one made of the file's
-    content and the line, so that a file sent twice counts once. Ends with 1 if a record was bad.
+    Files may be plain, gzip or zstd. A record without an id gets one made of the file's content and
+    the line, so a file that is sent twice counts once. Returns 1 if a record was bad.
 
     \b
     Examples:

@@ -45,43 +45,51 @@ class Price(click.ParamType):
 
 
 @click.command()
-@click.option("--rules", type=RulesPath(), required=True, metavar="NEW", help="Changed rules.")
-@click.option("--present", type=RulesPath(), help="The rules in force; default: packaged.")
+@click.option("--rules", type=RulesPath(), required=True, metavar="NEW", help="The changed rules.")
+@click.option("--present", type=RulesPath(), help="The present rules. Default: the packaged rules.")
 @click.option(
     "--from",
     "source",
     required=True,
     metavar="FILE|topic:NAME",
-    help="Usage with the activations of its subscribers: a recording, a file of events as send "
-    "and play take it, or a topic.",
+    help=(
+        "Usage with the activations of its subscribers: a recording, a file of events (as "
+        "for send and play), or a topic."
+    ),
 )
-@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, for a topic.")
-@click.option("--from-time", type=Instant(), help="Of a topic: only records from then on.")
-@click.option("--to-time", type=Instant(), help="Of a topic: only records before.")
+@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, to read a topic.")
+@click.option("--from-time", type=Instant(), help="Source topic: start at this record timestamp.")
+@click.option("--to-time", type=Instant(), help="Source topic: stop before this record timestamp.")
 @click.option(
     "--advance-clock",
     type=Duration(),
     default=0,
-    help="At the end let so much time pass, such as 4d: what falls due then is counted.",
+    help=("Let this time pass at the end, such as 4d. Reminders that fall due then are counted."),
 )
-@click.option("--price", type=Price(), default=0, help="Of one SMS segment, such as 0.045.")
-@click.option("--currency", help="Of the price; default: that of the changed rules.")
-@click.option("--show", default=10, help="Changed messages that are listed.")
+@click.option("--price", type=Price(), default=0, help="Price of one SMS segment, such as 0.045.")
+@click.option("--currency", help="Currency of the price. Default: that of the changed rules.")
+@click.option("--show", default=10, help="How many changed messages to list.")
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Write a picture (.png, .svg, .pdf); needs streamproc[pictures].",
 )
-@click.option("--show-numbers", is_flag=True, help="Privileged: subscribers unmasked.")
-@click.option("--json", "as_json", is_flag=True, help="For programs, with every changed message.")
+@click.option(
+    "--show-numbers",
+    is_flag=True,
+    help="Show full numbers. Use it only for people who may see them.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write JSON with every changed message, for programs."
+)
 @click.option("--native", type=click.Choice(["auto", "on", "off"]), default="auto", hidden=True)
 def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -> None:
-    """Run recorded usage through the rules in force and through NEW ones, and compare.
+    """Apply the present rules and NEW rules to recorded usage, and compare the results.
 
-    As if either had been in force since the first record; the clock is the records' own, so a
-    month takes seconds. Only reads: no topic, no group, no state is touched, nothing is sent. Ends
-    with 1 if nothing could be compared, or a line of a file of events is none.
+    Each rules file is applied from the first record on. Time is taken from the records, so a month
+    takes seconds. It only reads: no topic, group or state changes, nothing is sent. Returns 1 if
+    nothing could be compared, or if a line of a file of events is not an event.
 
     \b
     streamproc simulate --rules new.yaml --present rules.yaml --from month.ndjson.zst

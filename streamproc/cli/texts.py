@@ -17,18 +17,22 @@ FILE = click.argument("file", required=False, type=RulesPath())
 
 @click.group()
 def texts() -> None:
-    """Texts of reminders, of a rules file or the packaged one."""
+    """Show and check the texts of a rules file, or of the packaged one."""
 
 
 @texts.command()
 @FILE
-@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only these rules.")
-@click.option("--locale", "locales", multiple=True, metavar="TAG", help="Only these locales.")
-@click.option("--all", "every", is_flag=True, help="With extreme figures, too.")
+@click.option(
+    "--rule", "rules", multiple=True, metavar="ID", help="Only this rule. May be repeated."
+)
+@click.option(
+    "--locale", "locales", multiple=True, metavar="TAG", help="Only this locale. May be repeated."
+)
+@click.option("--all", "every", is_flag=True, help="Also show extreme figures.")
 def preview(
     file: Path | None, rules: tuple[str, ...], locales: tuple[str, ...], every: bool
 ) -> None:
-    """Show the texts of FILE as they get with the longest names and figures that FILE has."""
+    """Show the texts of FILE with the longest names and figures that FILE has."""
     shown = [one for one in _checked(file, locales) if not rules or one.rule in rules]
     if not shown:
         raise click.ClickException("no such text")
@@ -41,12 +45,12 @@ def preview(
 
 @texts.command()
 @FILE
-@click.option("--strict", is_flag=True, help="Warnings are errors.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 def lint(file: Path | None, strict: bool) -> None:
-    """Render every text in every locale with extreme figures; exit 1 if anything is wrong.
+    """Render every text in every locale with extreme figures. Returns 1 if anything is wrong.
 
-    A text that others have in a locale and one lacks is an error; names that are missing, and
-    times without a date, are warnings.
+    It is an error if a text is missing in a locale in which other texts exist. Missing names and
+    times without a date are warnings.
     """
     from streamproc.core.texts.checking import check
     from streamproc.core.texts.gaps import missing_names, missing_texts, times_without_dates

@@ -23,22 +23,33 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 
 @click.command()
 @click.option("--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers.")
-@click.option("--rules", type=RulesPath(), help="Rules file; default: packaged.")
-@click.option("--app-id", default="streamproc", help="The workers' own.")
+@click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
+@click.option("--app-id", default="streamproc", help="The same value as for the workers.")
 @click.option(
     "--input",
     "inputs",
     multiple=True,
     default=["streamproc.events", "streamproc.commands"],
-    help="Input topic; may be given several times.",
+    help="Input topic. May be repeated.",
 )
 @click.option(
-    "--clock", type=click.Choice(["wall", "event"]), default="wall", help="The workers' own."
+    "--clock",
+    type=click.Choice(["wall", "event"]),
+    default="wall",
+    help="The same value as for the workers.",
 )
-@click.option("--partition", "only", multiple=True, type=int, help="Only these; default: all.")
-@click.option("--show", default=10, help="Differing subscribers told of by partition.")
+@click.option(
+    "--partition",
+    "only",
+    multiple=True,
+    type=int,
+    help="Verify only this partition. May be repeated. Default: all.",
+)
+@click.option(
+    "--show", default=10, help="How many differing subscribers to show for each partition."
+)
 @click.option("--native", type=click.Choice(["auto", "on", "off"]), default="auto")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 def verify(
     inputs: tuple[str, ...],
     rules: Path | None,
@@ -47,15 +58,15 @@ def verify(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Make every state anew from the input, and compare it with the changelog.
+    """Recalculate every state from the input and compare it with the changelog.
 
-    Only reads, and workers may go on: each partition is compared as of its last commit. It needs
-    memory for two copies of the largest partition, and the input from its very beginning: what
+    It only reads, and workers may continue: each partition is compared at its last commit. It needs
+    memory for two copies of the largest partition, and the input from its beginning: input that
     retention has deleted cannot be verified. Exit status: 0 all equal, 1 something differs, 3
     nothing differs but not everything could be verified.
 
-    Under the wall clock a subscriber whose state depends on whether an event or a timer came first
-    is counted apart, and so is one that was last scheduled under other rules.
+    With --clock wall, two kinds of subscribers are reported separately: those whose state depends
+    on the order of an event and a timer, and those last scheduled under different rules.
     """
     from streamproc.worker.settings import Topics, WorkerSettings
 

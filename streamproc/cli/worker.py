@@ -17,40 +17,53 @@ from streamproc.worker.settings import WorkerSettings
 
 @click.command()
 @click.option(
-    "--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers; one will do."
+    "--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers; one is enough."
 )
-@click.option("--rules", type=RulesPath(), help="Rules file; default: packaged.")
-@click.option("--app-id", default="streamproc", help="Names group, changelog, transactions.")
+@click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
+@click.option(
+    "--app-id",
+    default="streamproc",
+    help="Prefix for the consumer group, the changelog topic and the transactional ids.",
+)
 @click.option(
     "--input",
     "inputs",
     multiple=True,
     default=["streamproc.events", "streamproc.commands"],
-    help="Input topic; may be given several times.",
+    help="Input topic. May be repeated.",
 )
 @click.option("--reminders", default="streamproc.reminders", help="Output topic.")
 @click.option("--audit", default="streamproc.audit", help="Output topic.")
 @click.option("--rejects", default="streamproc.rejects", help="Output topic.")
-@click.option("--orders", default="streamproc.orders", help="Output topic, for billing.")
-@click.option("--policy", default="streamproc.policy", help="Output topic, for a policy system.")
+@click.option("--orders", default="streamproc.orders", help="Output topic for billing.")
+@click.option("--policy", default="streamproc.policy", help="Output topic for a policy system.")
 @click.option("--partitions", default=4, help="For topics that do not exist yet.")
 @click.option("--replication-factor", default=1, help="For topics that do not exist yet.")
 @click.option(
     "--clock",
     type=click.Choice(["wall", "event"]),
     default="wall",
-    help="What timed reminders follow: wall clock, or record timestamps (replay).",
+    help=("Clock of timed reminders: the wall clock, or the record timestamps (for a replay)."),
 )
-@click.option("--standbys", default=0, help="Warm copies of each partition.")
-@click.option("--instance-id", help="Static group membership, for fast restarts.")
+@click.option("--standbys", default=0, help="Number of warm copies of each partition.")
+@click.option(
+    "--instance-id",
+    help=(
+        "Fixed, unique name of this worker. If it restarts within the session timeout, it "
+        "gets its partitions back without a rebalance."
+    ),
+)
 @click.option("--session-timeout-seconds", default=10.0)
 @click.option("--commit-interval-seconds", default=WorkerSettings.commit_interval_seconds)
 @click.option(
     "--memory-limit-mb",
     type=click.IntRange(1),
-    help="Of which it warns when it is near; default: the container's or the machine's.",
+    help=(
+        "Memory limit in MB. The worker warns at 85 % of it. Default: limit of the "
+        "container, else of the machine."
+    ),
 )
-@click.option("--embedded", is_flag=True, help="The broker is the demo's in-memory one.")
+@click.option("--embedded", is_flag=True, help="The broker is the in-memory broker of the demo.")
 @click.option(
     "--datadir",
     type=click.Path(path_type=Path),
@@ -62,13 +75,17 @@ from streamproc.worker.settings import WorkerSettings
     "--native",
     type=click.Choice(["auto", "on", "off"]),
     default="auto",
-    help="The compiled plain case of usage; results are the same.",
+    help="Use the compiled (Rust) code for simple usage events. Results do not change.",
 )
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
-@click.option("--report", type=click.Path(path_type=Path), help="JSON totals at a graceful end.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    help="Write totals as JSON to this file when the worker stops in order.",
+)
 def worker(
     inputs: tuple[str, ...],
     reminders: str,
@@ -81,7 +98,7 @@ def worker(
     log_format: Format,
     **options: Any,
 ) -> None:
-    """Run a worker until it is told to stop."""
+    """Run a worker until it is stopped."""
     from streamproc.engine import crashpoints
     from streamproc.engine.faust.ending import BoundedWorker
     from streamproc.engine.housekeeping import relax_collector

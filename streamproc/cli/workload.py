@@ -18,19 +18,23 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Make a seeded month of usage, to a file or to Kafka.")
-@click.option("--events", default=100_000, type=click.IntRange(1), help="Records, of all kinds.")
-@click.option("--seed", default=1, help="The same seed and rules make the same bytes.")
-@click.option("--subscribers", default=5_000, type=click.IntRange(1), help="How many.")
+@click.option(
+    "--events", default=100_000, type=click.IntRange(1), help="Number of records, of all kinds."
+)
+@click.option("--seed", default=1, help="The same seed and rules give the same bytes.")
+@click.option("--subscribers", default=5_000, type=click.IntRange(1), help="Number of subscribers.")
 @click.option(
     "--stories",
     default=0,
     type=click.IntRange(0),
-    help="Beside the events: orders and charges of services, trips, texts of subscribers.",
+    help=(
+        "Number of additional stories: orders and charges of services, trips, SMS from subscribers."
+    ),
 )
 @click.option(
     "--quota",
     is_flag=True,
-    help="In between: pools' members, refunds, consents, a bad batch; wants rules that have them.",
+    help=("Also make pool members, refunds, consents and a bad batch. The rules must have them."),
 )
 @click.option(
     "--start",
@@ -38,26 +42,38 @@ if TYPE_CHECKING:
     default="2026-01-01",
     help="First day (UTC).",
 )
-@click.option("--days", default=31, type=click.IntRange(1), help="How many from there.")
-@click.option("--rules", type=RulesPath(), help="Rules file for plans; default: packaged.")
+@click.option("--days", default=31, type=click.IntRange(1), help="Number of days.")
+@click.option(
+    "--rules", type=RulesPath(), help="Rules file with the plans. Default: the packaged rules."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a recording: FILE, FILE.gz or FILE.zst (see `streamproc replay`).",
 )
 @click.option("--broker", metavar="HOST:PORT", help="Write to Kafka instead.")
-@click.option("--topic", default="streamproc.events", help="Made if missing.")
-@click.option("--partitions", default=4, type=click.IntRange(1), help="For a topic to be made.")
-@click.option("--replication-factor", default=1, help="For a topic to be made.")
+@click.option(
+    "--topic", default="streamproc.events", help="Target topic. It is created if it is missing."
+)
+@click.option(
+    "--partitions", default=4, type=click.IntRange(1), help="For a topic that is created."
+)
+@click.option("--replication-factor", default=1, help="For a topic that is created.")
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Records/s at most.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Highest number of records per second.",
+)
 @click.option(
     "--advance-clock/--no-advance-clock",
     default=False,
-    help="End with a record per partition that lets time pass to four days after the month: "
-    "timed reminders of a worker with --clock event need it.",
+    help=(
+        "End with one record for each partition that lets time pass until four days after "
+        "the month. Timed reminders of a worker with --clock event need it."
+    ),
 )
 def workload(
     events: int,
@@ -79,10 +95,10 @@ def workload(
 ) -> None:
     """Make a month of usage as billing systems send it, from a seed.
 
-    Few subscribers make most of the records, by day and night and in bursts; some records are
-    late, doubled or malformed; there are top-ups, plan changes, opt-outs and closes. With --stories
-    subscribers also order, confirm, are charged, travel and send texts, into the same topic. Give
-    --out or --broker.
+    Few subscribers make most of the records, by day and night and in bursts. Some records are late,
+    repeated or malformed. There are top-ups, plan changes, opt-outs and closings. With --stories
+    subscribers also order services, confirm, are charged, travel and send SMS, in the same topic.
+    Give --out or --broker.
 
     \b
     Examples:
