@@ -129,7 +129,7 @@ def test_the_tables_of_rules_are_their_types() -> None:
     assert set(re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)) == tags
     timed = fields(*format.AnyTimedEntry.__args__)
     assert common | table("All of them have:") | table("### rules\n", "and, by kind:") == timed
-    assert common | table("`usage_corrected` follows up") == fields(format.CorrectedEntry)
+    assert common | table("`usage_corrected` reports") == fields(format.CorrectedEntry)
 
 
 def test_every_placeholder_is_described() -> None:
