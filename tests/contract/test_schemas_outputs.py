@@ -156,7 +156,7 @@ def test_the_reject_reasons_are_those_of_the_code() -> None:
 
 def test_the_decisions_are_those_of_the_code() -> None:
     # The last ones reach their call by a variable.
-    used = _calls("audited", "Audited", "audit", "refused", "audit_mark", "Delay", "of_level")
+    used = _calls("audited", "Audited", "audit", "refused", "of_waiting", "Delay", "of_level")
     used |= {"left_category", "joined_category", "confirmed", "refused", "timed_out"}
     used |= {"cost_cap_lifted", "cost_cap_restored", "merged"}
 

@@ -23,6 +23,7 @@ from streamproc.core.state.events import (
     UsageRefunded,
 )
 from streamproc.core.state.gate import Mark, Waiting
+from streamproc.core.state.moment import moment_of_time
 from tests.support.line import Line, day
 from tests.support.timeline import HEAD, line
 
@@ -636,7 +637,7 @@ def test_late_summaries_that_take_the_place_of_one_that_waits_are_one_message() 
     old = Waiting("timed", "daily", [Mark(1, arming=1)], 1, to_ms(day(9)), 0, cause)
     extra_of(account).waiting = [old]
     late = [Message(TIMED, rule, Mark(number, arming=number), cause) for number in (2, 3)]
-    effects = speakers.submit(account, "861380000", late, to_ms(day(2)), one.rules)
+    effects = speakers.submit(moment_of_time(account, "861380000", one.rules, to_ms(day(2))), late)
     assert [type(one) for one in effects] == [Audited, Audited, Reminder]
     assert extra_of(account).waiting == []
 
@@ -665,6 +666,7 @@ def test_who_has_two_summaries_of_a_pool_waiting_gets_the_later_one_alone() -> N
         Waiting("timed", "summary", [Mark(2, arming=2)], 2, to_ms(day(2)), 0, cause),
     ]
     extra_of(account).waiting = waiting
-    effects = speakers.release(account, "861380000", to_ms(day(2)), to_ms(day(2)), one.rules, [])
+    moment = moment_of_time(account, "861380000", one.rules, to_ms(day(2)))
+    effects = speakers.release(moment, to_ms(day(2)), [])
     assert [type(one) for one in effects] == [Audited, Reminder]
     assert extra_of(account).waiting == []

@@ -20,9 +20,10 @@ from streamproc.core.rules.rulebook import Rulebook, UsageRule, used_level
 from streamproc.core.rules.sending import Spoken, urgency
 from streamproc.core.rules.watch import ResolvedRule, WatchRule
 from streamproc.core.state.account import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
-from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Alarm, Mark
-from streamproc.core.texts.reminding import remind, threshold_of
+from streamproc.core.state.moment import Moment
+from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.figures import level_of, value_of
 from streamproc.core.usage.own_thresholds import thresholds_of
 from streamproc.core.usage.pools import cap_bucket_of, member_of_cap
@@ -90,13 +91,14 @@ def are_at_rest(account: Account, at_ms: int, rules: Rulebook) -> bool:
     return True
 
 
-def count_usage(account: Account, at_ms: int, rules: Rulebook) -> list[Edge]:
+def count_usage(moment: Moment) -> list[Edge]:
     """What fires because a usage event has found it reached often enough."""
+    account, rules = moment.account, moment.rules
     fired: list[Edge] = []
     for alarm in account.extra.alarms if account.extra is not None else ():
         if alarm.is_told:
             continue
-        rule = _tracked(account, alarm, at_ms, rules)
+        rule = _tracked(account, alarm, moment.now_ms, rules)
         bucket = bucket_of(account, alarm.bucket)
         if rule is None or not is_reached(account, rule, bucket, alarm.threshold, rules):
             continue  # rejudged after the event
@@ -107,23 +109,16 @@ def count_usage(account: Account, at_ms: int, rules: Rulebook) -> list[Edge]:
     return fired
 
 
-def note(
-    account: Account,
-    subscriber: str,
-    edges: list[Edge],
-    counted: list[Edge],
-    at_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-) -> tuple[list[Edge], list[Effect]]:
+def note(moment: Moment, edges: list[Edge], counted: list[Edge]) -> tuple[list[Edge], list[Effect]]:
     """What fires of thresholds that were reached just now, and of those counted up to now."""
+    account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     out: list[Effect] = []
-    fired = [edge for edge in edges if not _is_tracked(edge.rule, at_ms, rules)]
+    fired = [edge for edge in edges if not _is_tracked(edge.rule, now_ms, rules)]
     fired += counted
     alarms = account.extra.alarms if account.extra is not None else []
     for edge in edges:
         rule = edge.rule
-        if not _is_tracked(rule, at_ms, rules):
+        if not _is_tracked(rule, now_ms, rules):
             continue
         known = _find(alarms, rule.id, edge.bucket_id, edge.threshold)
         if known is None:
@@ -136,18 +131,17 @@ def note(
         if known.is_told and not any(_is_of(one, known) for one in counted):
             name, level = edge.bucket_id, edge.threshold
             member = member_of_cap(name) or UNSET
-            out.append(
-                of_level("hysteresis", subscriber, rule.id, name, level, at_ms, cause, member)
-            )
+            out.append(of_level(moment, "hysteresis", rule.id, name, level, member))
     return fired, out
 
 
-def end_slowed(account: Account, before: list[int], at_ms: int, rules: Rulebook) -> list[Alarm]:
+def end_slowed(moment: Moment, before: list[int]) -> list[Alarm]:
     """Take away the told alarms of velocities that had fallen until just now, and return them.
 
     ``before`` are the figures (``watch.Values``) before the usage of now: a window slides with
     time, which nobody looks at until something is used again.
     """
+    account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     extra = account.extra
     if extra is None or not extra.alarms:
         return []
@@ -158,7 +152,7 @@ def end_slowed(account: Account, before: list[int], at_ms: int, rules: Rulebook)
     }
     ended = []
     for alarm in extra.alarms if speeds else ():
-        rule = _tracked(account, alarm, at_ms, rules) if alarm.rule in speeds else None
+        rule = _tracked(account, alarm, now_ms, rules) if alarm.rule in speeds else None
         if not alarm.is_told or not isinstance(rule, WatchRule):
             continue
         level = level_of(account, rule, alarm.threshold, rules, rule.policy.hysteresis)
@@ -168,25 +162,19 @@ def end_slowed(account: Account, before: list[int], at_ms: int, rules: Rulebook)
     return ended
 
 
-def rejudge(
-    account: Account,
-    subscriber: str,
-    at_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-    ended: list[Alarm] | None = None,
-) -> tuple[list[Message], list[Effect]]:
+def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Message], list[Effect]]:
     """End the alarms that hold no more; who follows their rule has something to say.
 
     ``ended`` are alarms that were taken away before.
     """
+    account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     extra = account.extra
     if not ended and (extra is None or not extra.alarms):
         return [], []
     kept: list[Alarm] = []
     over: list[Alarm] = list(ended or ())
     for alarm in extra.alarms if extra is not None else ():
-        rule = _tracked(account, alarm, at_ms, rules)
+        rule = _tracked(account, alarm, now_ms, rules)
         bucket = bucket_of(account, alarm.bucket)
         if rule is None or (alarm.bucket and bucket is None):
             continue  # nobody can do anything with it any more
@@ -202,10 +190,8 @@ def rejudge(
     for alarm in over:
         name, bucket_id, threshold = alarm.rule, alarm.bucket, alarm.threshold
         member = member_of_cap(bucket_id) or UNSET
-        out.append(
-            of_level("resolved", subscriber, name, bucket_id, threshold, at_ms, cause, member)
-        )
-        mark = Mark(at_ms, bucket_id, threshold, at_ms, name)
+        out.append(of_level(moment, "resolved", name, bucket_id, threshold, member))
+        mark = Mark(now_ms, bucket_id, threshold, now_ms, name)
         if not _is_waiting(account, alarm) and _is_over(account, mark, rules):
             marks.setdefault(name, []).append(mark)
     drop_empty_extra(account)
@@ -216,7 +202,7 @@ def rejudge(
         for name in sorted(follower.of & marks.keys(), key=lambda one: _urgency(one, rules)):
             for bucket_id, mark in {mark.bucket: mark for mark in marks[name]}.items():
                 found.setdefault(bucket_id, mark)
-        messages += [Message(RESOLVED, follower, mark, cause) for mark in found.values()]
+        messages += [Message(RESOLVED, follower, mark, moment.cause) for mark in found.values()]
     return messages, out
 
 
@@ -295,8 +281,8 @@ def _order(rule: UsageRule | WatchRule, bucket: Bucket | None, alarm: Alarm) -> 
     return alarm.threshold
 
 
-def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
-    return _is_over(account, mark, rules)
+def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
+    return _is_over(moment.account, mark, moment.rules)
 
 
 def _is_over(account: Account, mark: Mark, rules: Rulebook) -> bool:
@@ -311,34 +297,17 @@ def _is_over(account: Account, mark: Mark, rules: Rulebook) -> bool:
 
 
 def _say(
-    account: Account,
-    subscriber: str,
-    rule: Spoken,
-    mark: Mark,
-    to: list[str],
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
+    moment: Moment, rule: Spoken, mark: Mark, to: list[str], cycle_start_ms: int
 ) -> list[Effect]:
     assert isinstance(rule, ResolvedRule)
+    account = moment.account
     bucket = bucket_of(account, mark.bucket) if mark.bucket else None
-    of = rules.rules_by_id[mark.detail]
+    of = moment.rules.rules_by_id[mark.detail]
     assert isinstance(of, UsageRule | WatchRule)
-    return remind(
-        account,
-        subscriber,
-        rule,
-        [bucket] if bucket else list(account.buckets),
-        bucket,
-        threshold_of(of, mark.threshold),
-        f"{mark.detail}/{mark.bucket}/{mark.threshold}@{mark.arming}",
-        cycle_start_ms,
-        as_of_ms,
-        cause,
-        rules,
-        to,
-    )
+    buckets = [bucket] if bucket else list(account.buckets)
+    arming = f"{mark.detail}/{mark.bucket}/{mark.threshold}@{mark.arming}"
+    threshold = threshold_of(of, mark.threshold)
+    return remind(moment, About(rule, buckets, arming, cycle_start_ms, bucket, threshold), to)
 
 
 def _last(rule: Spoken, mark: Mark) -> int:

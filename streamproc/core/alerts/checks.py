@@ -15,15 +15,16 @@ from streamproc.core.alerts.alarms import Edge
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.watch_rules import reached_of
-from streamproc.core.instants import NEVER_MS, from_ms
+from streamproc.core.instants import NEVER_MS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.rules.watch import CheckRule, WatchRule
 from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
 from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, drop_empty_extra, extra_of
-from streamproc.core.state.effects import Cause, Effect, audited
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Mark
-from streamproc.core.texts.reminding import remind
+from streamproc.core.state.moment import Moment
+from streamproc.core.texts.reminding import About, remind
 from streamproc.core.usage.charging import crossings_between
 from streamproc.core.usage.closed_cycles import used_in_cycle
 from streamproc.core.usage.home_data import alike, home_data_of, is_endless
@@ -75,28 +76,22 @@ def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Edge
     return edges
 
 
-def due(
-    account: Account, subscriber: str, at_ms: int, wall_ms: int, rules: Rulebook
-) -> tuple[list[Message], list[Effect]]:
+def due(moment: Moment, wall_ms: int) -> tuple[list[Message], list[Effect]]:
     """What the checks of exactly this instant have to say, and those that come too late."""
+    account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     messages: list[Message] = []
     missed: list[Effect] = []
     for rule, due_ms in _checks(account, rules):
-        if due_ms != at_ms:
+        if due_ms != now_ms:
             continue
-        cause = Cause(due_time=from_ms(at_ms))
         if rule.kind == "forecast":
-            if not _is_running_out(account, rule, at_ms, rules):
+            if not _is_running_out(account, rule, now_ms, rules):
                 continue
             extra_of(account).foretold[rule.id] = account.grants
-        if wall_ms - at_ms > rule.misfire_grace_ms:
-            missed.append(
-                audited(
-                    "missed", subscriber, at_ms, cause, rule=rule.id, lateness_ms=wall_ms - at_ms
-                )
-            )
+        if wall_ms - now_ms > rule.misfire_grace_ms:
+            missed.append(moment.audited("missed", rule=rule.id, lateness_ms=wall_ms - now_ms))
             continue
-        messages.append(Message(CHECKS, rule, Mark(at_ms, arming=at_ms), cause))
+        messages.append(Message(CHECKS, rule, Mark(now_ms, arming=now_ms), moment.cause))
     return messages, missed
 
 
@@ -174,47 +169,31 @@ def _since_ms(account: Account) -> int:
     return max(account.cycle_start_ms, account.activated_ms)
 
 
-def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     assert isinstance(rule, CheckRule)
+    account = moment.account
     if rule.kind == "inactivity":
         return account.extra is None or account.extra.used_ms <= mark.at_ms
-    return mark.at_ms >= account.cycle_start_ms and _is_running_out(account, rule, at_ms, rules)
+    return mark.at_ms >= account.cycle_start_ms and _is_running_out(
+        account, rule, moment.now_ms, moment.rules
+    )
 
 
 def _say(
-    account: Account,
-    subscriber: str,
-    rule: Spoken,
-    mark: Mark,
-    to: list[str],
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
+    moment: Moment, rule: Spoken, mark: Mark, to: list[str], cycle_start_ms: int
 ) -> list[Effect]:
     assert isinstance(rule, CheckRule)
-    is_forecast = rule.kind == "forecast"
+    account, rules = moment.account, moment.rules
     buckets = list(account.buckets)
-    subject = None
-    if is_forecast:
+    subject = end_ms = None
+    if rule.kind == "forecast":
+        end_ms = runs_out_ms(account, moment.now_ms, rules)
         buckets = _foreseen(account, buckets, rules)
         own = (bucket for bucket in buckets if bucket.kind in PLAN_KINDS)
         subject = next((one for one in own if one.source in rules.not_home_data), None)
-    return remind(
-        account,
-        subscriber,
-        rule,
-        buckets,
-        subject,
-        None,
-        f"@{mark.arming}",
-        cycle_start_ms,
-        as_of_ms,
-        cause,
-        rules,
-        to,
-        runs_out_ms=runs_out_ms(account, as_of_ms, rules) if is_forecast else None,
-    )
+    arming = f"@{mark.arming}"
+    about = About(rule, buckets, arming, cycle_start_ms, subject, runs_out_ms=end_ms)
+    return remind(moment, about, to)
 
 
 CHECKS = Speaker("checks", rule_of(CheckRule), _is_true, _say, of_account)

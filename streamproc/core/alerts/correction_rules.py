@@ -4,64 +4,38 @@ from __future__ import annotations
 
 from streamproc.core.alerts.audience import of_member
 from streamproc.core.alerts.message import Message, Speaker, rule_of
-from streamproc.core.rules.rulebook import CorrectionRule, Rulebook
+from streamproc.core.rules.rulebook import CorrectionRule
 from streamproc.core.rules.sending import Spoken
-from streamproc.core.state.account import Account, drop_empty_extra
-from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.account import drop_empty_extra
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import UsageRefunded
 from streamproc.core.state.gate import Mark
-from streamproc.core.texts.reminding import remind
+from streamproc.core.state.moment import Moment
+from streamproc.core.texts.reminding import About, remind
 
 
-def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     """What was told stays untrue for as long as its cycle lasts."""
-    return mark.at_ms >= account.cycle_start_ms
+    return mark.at_ms >= moment.account.cycle_start_ms
 
 
 def _say(
-    account: Account,
-    subscriber: str,
-    rule: Spoken,
-    mark: Mark,
-    to: list[str],
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
+    moment: Moment, rule: Spoken, mark: Mark, to: list[str], cycle_start_ms: int
 ) -> list[Effect]:
     assert isinstance(rule, CorrectionRule)
-    return remind(
-        account,
-        subscriber,
-        rule,
-        list(account.buckets),
-        None,
-        None,
-        f"refund {mark.arming}",
-        cycle_start_ms,
-        as_of_ms,
-        cause,
-        rules,
-        to,
-    )
+    buckets = list(moment.account.buckets)
+    return remind(moment, About(rule, buckets, f"refund {mark.arming}", cycle_start_ms), to)
 
 
 CORRECTED = Speaker("corrected", rule_of(CorrectionRule), _is_true, _say, of_member)
 
 
-def messages_of_refund(
-    account: Account,
-    event: UsageRefunded,
-    now_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-    *,
-    is_applied: bool,
-) -> list[Message]:
+def messages_of_refund(moment: Moment, event: UsageRefunded, *, is_applied: bool) -> list[Message]:
     """The follow-up that is due now, if any; the account forgets that it was.
 
     The last refund of a batch brings it even if it changes nothing itself (not ``is_applied``).
     """
+    account = moment.account
     quota = account.quota
     uncrossed = quota is not None and quota.uncrossed
     if quota is not None:
@@ -69,9 +43,11 @@ def messages_of_refund(
         drop_empty_extra(account)
     member = event.member if isinstance(event.member, str) else ""
     wanted = [
-        one for one in rules.correction_rules if uncrossed or (is_applied and one.when == "always")
+        one
+        for one in moment.rules.correction_rules
+        if uncrossed or (is_applied and one.when == "always")
     ]
     if wanted:
         account.grants += 1  # tells this follow-up from others of the cycle
-    mark = Mark(now_ms, arming=account.grants, detail=member)
-    return [Message(CORRECTED, rule, mark, cause) for rule in wanted]
+    mark = Mark(moment.now_ms, arming=account.grants, detail=member)
+    return [Message(CORRECTED, rule, mark, moment.cause) for rule in wanted]

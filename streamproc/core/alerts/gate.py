@@ -25,83 +25,71 @@ from streamproc.core.alerts.message import (
     recipients_left,
 )
 from streamproc.core.alerts.passing import Pass
-from streamproc.core.alerts.records import audit_mark, cause_of_release, refused
+from streamproc.core.alerts.records import cause_of_release, of_waiting, refused
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, urgency
 from streamproc.core.state.account import Account, drop_empty_extra
-from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Waiting
+from streamproc.core.state.moment import Moment
 
 
 def submit(
-    account: Account,
-    subscriber: str,
-    messages: list[Message],
-    at_ms: int,
-    rules: Rulebook,
-    speakers: Speakers,
-    wall_ms: int = 0,
+    moment: Moment, messages: list[Message], speakers: Speakers, wall_ms: int = 0
 ) -> list[Effect]:
     """Let messages of one instant through the gate; the effects say what became of each.
 
-    ``wall_ms`` is later than ``at_ms`` if nobody worked in between: then the gate looks at it, so
+    ``wall_ms`` is later than the moment if nobody worked in between: then the gate looks at it, so
     that a worker that comes back at night wakes nobody.
     """
+    account, now_ms = moment.account, moment.now_ms
     out: list[Effect] = []
     entries: list[Entry] = []
     if len(messages) > 1:
         messages = sorted(messages, key=lambda one: urgency(one.rule))
     is_simple = (
-        rules.alerts is UNRESTRICTED
+        moment.rules.alerts is UNRESTRICTED
         and account.extra is None
         and all(one.rule.policy is PLAIN for one in messages)
     )
     _split(account)
     for speaker, rule, mark, cause, lower in messages:
-        if not is_wanted(account, subscriber, rule, mark, at_ms, cause, out):
+        of_message = moment if cause is moment.cause else moment.because(cause)
+        if not is_wanted(of_message, rule, mark, out):
             continue
         start_ms = account.cycle_start_ms
         if is_simple:
-            out += speaker.say(account, subscriber, rule, mark, [""], start_ms, at_ms, cause, rules)
+            out += speaker.say(of_message, rule, mark, [""], start_ms)
             continue
-        waiting = Waiting(speaker.name, rule.id, [mark], at_ms, at_ms, start_ms, cause)
+        waiting = Waiting(speaker.name, rule.id, [mark], now_ms, now_ms, start_ms, cause)
         if speaker.order is not None:
             waiting.lower = lower_marks(list(lower), mark.threshold)
         entries.append(Entry(speaker, rule, waiting, False))
     if entries:
-        wall_ms = max(at_ms, wall_ms)
-        Pass(account, subscriber, at_ms, wall_ms, rules, speakers, out).run(entries)
+        Pass(moment, max(now_ms, wall_ms), speakers, out).run(entries)
     return out
 
 
-def release(
-    account: Account,
-    subscriber: str,
-    at_ms: int,
-    wall_ms: int,
-    rules: Rulebook,
-    speakers: Speakers,
-    newer: list[Message],
-) -> list[Effect]:
-    """Send what was held until ``at_ms`` and is still true; ``wall_ms`` as in :func:`submit`.
+def release(moment: Moment, wall_ms: int, speakers: Speakers, newer: list[Message]) -> list[Effect]:
+    """Send what was held until now and is still true; ``wall_ms`` as in :func:`submit`.
 
     ``newer`` are messages of this very instant, to be submitted next: what was held of the same
     rule and thing gives way to them, or two summaries would arrive together.
     """
+    account, now_ms = moment.account, moment.now_ms
     out: list[Effect] = []
     _split(account)
     due: list[Waiting] = []
-    for waiting in [one for one in _waiting_of(account) if one.until_ms <= at_ms]:
+    for waiting in [one for one in _waiting_of(account) if one.until_ms <= now_ms]:
         following = next((one for one in newer if _is_followed(waiting, one)), None)
         if following is None:
             due.append(waiting)
             continue
-        audit_mark("superseded", subscriber, waiting, waiting.mark, [], at_ms, following.cause, out)
+        out.append(of_waiting(moment.because(following.cause), "superseded", waiting, []))
         forget(account, waiting)
-    wall_ms = max(at_ms, wall_ms)
-    _send(account, subscriber, due, at_ms, wall_ms, rules, speakers, out)
-    tidy(account, at_ms, rules)
+    _send(moment, due, max(now_ms, wall_ms), speakers, out)
+    tidy(account, now_ms, moment.rules)
     return out
 
 
@@ -126,19 +114,13 @@ def terms_of(account: Account) -> Terms:
     )
 
 
-def look_again(
-    account: Account,
-    subscriber: str,
-    at_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-    speakers: Speakers,
-) -> list[Effect]:
+def look_again(moment: Moment, speakers: Speakers) -> list[Effect]:
     """Whatever held messages wait for has changed: zone, quiet hours, opt-outs, members of a pool.
 
     What is not wanted any more is dropped, what nothing delays any more is sent, and the rest
     waits for another instant. Whether the rest is still true is asked when that has come.
     """
+    account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     out: list[Effect] = []
     free: list[Waiting] = []
     _split(account)
@@ -146,19 +128,18 @@ def look_again(
         entry = entry_of(waiting, rules, speakers)
         if entry is None:
             continue
-        rule, mark = entry.rule, waiting.mark
-        if is_opted_out(account, rule):
-            out.append(refused("opted_out", subscriber, rule, mark, at_ms, cause))
+        if is_opted_out(account, entry.rule):
+            out.append(refused(moment, "opted_out", entry.rule, waiting.mark))
             forget(account, waiting)
             continue
-        why, until_ms = _soonest(account, entry, at_ms, rules)
-        if until_ms <= at_ms:
+        why, until_ms = _soonest(account, entry, now_ms, rules)
+        if until_ms <= now_ms:
             free.append(waiting)
         elif until_ms != waiting.until_ms:
             waiting.until_ms = until_ms
             to = recipients_left(entry, account)
-            audit_mark(why, subscriber, waiting, mark, to, at_ms, cause, out, until_ms)
-    _send(account, subscriber, free, at_ms, at_ms, rules, speakers, out)
+            out.append(of_waiting(moment, why, waiting, to, until_ms))
+    _send(moment, free, now_ms, speakers, out)
     drop_empty_extra(account)
     return out
 
@@ -180,12 +161,13 @@ def next_release_ms(account: Account) -> int:
     return min((one.until_ms for one in _waiting_of(account)), default=NEVER_MS)
 
 
-def forget_all(account: Account, subscriber: str, at_ms: int, cause: Cause) -> list[Effect]:
+def forget_all(moment: Moment) -> list[Effect]:
     """The contract is over: nothing that waits, or was remembered for rules, is of use any more."""
-    out: list[Effect] = []
+    account = moment.account
     _split(account)
-    for waiting in _waiting_of(account):
-        audit_mark("no_longer_true", subscriber, waiting, waiting.mark, [], at_ms, cause, out)
+    out: list[Effect] = [
+        of_waiting(moment, "no_longer_true", waiting, []) for waiting in _waiting_of(account)
+    ]
     extra = account.extra
     if extra is not None:
         extra.waiting, extra.sent_ms, extra.cooling, extra.members_told = [], [], {}, {}
@@ -218,29 +200,22 @@ def _split(account: Account) -> None:
 
 
 def _send(
-    account: Account,
-    subscriber: str,
-    held: list[Waiting],
-    at_ms: int,
-    wall_ms: int,
-    rules: Rulebook,
-    speakers: Speakers,
-    out: list[Effect],
+    moment: Moment, held: list[Waiting], wall_ms: int, speakers: Speakers, out: list[Effect]
 ) -> None:
     """Let what was held, and is still true, pass once more."""
     entries: list[Entry] = []
     for waiting in held:
-        entry = entry_of(waiting, rules, speakers)
+        entry = entry_of(waiting, moment.rules, speakers)
         if entry is None:
-            cause = cause_of_release(waiting, at_ms)
-            audit_mark("no_longer_true", subscriber, waiting, waiting.mark, [], at_ms, cause, out)
-            forget(account, waiting)
+            cause = cause_of_release(waiting, moment.now_ms)
+            out.append(of_waiting(moment.because(cause), "no_longer_true", waiting, []))
+            forget(moment.account, waiting)
             continue
-        entry = judge(account, subscriber, entry, at_ms, rules, out)
+        entry = judge(moment, entry, out)
         if entry is not None:
             entries.append(entry)
     if entries:
-        Pass(account, subscriber, at_ms, wall_ms, rules, speakers, out).run(entries)
+        Pass(moment, wall_ms, speakers, out).run(entries)
 
 
 def _soonest(account: Account, entry: Entry, at_ms: int, rules: Rulebook) -> Delay:

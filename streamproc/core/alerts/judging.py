@@ -5,33 +5,25 @@ from __future__ import annotations
 from typing import Final
 
 from streamproc.core.alerts.message import Entry, recipients_left
-from streamproc.core.alerts.records import audit_mark, cause_of_release, refused
-from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.alerts.records import cause_of_release, of_waiting, refused
 from streamproc.core.rules.sending import PLAIN, Spoken
 from streamproc.core.state.account import Account
-from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Mark, Waiting
+from streamproc.core.state.moment import Moment
 
 MOST_LOWER: Final = 20
 """Superseded marks that are kept of one message: a rule of many steps may pass more in a night."""
 
 
-def is_wanted(
-    account: Account,
-    subscriber: str,
-    rule: Spoken,
-    mark: Mark,
-    at_ms: int,
-    cause: Cause,
-    out: list[Effect],
-) -> bool:
+def is_wanted(moment: Moment, rule: Spoken, mark: Mark, out: list[Effect]) -> bool:
     """Whether neither opting out nor the rule's validity stops a message, which is audited."""
     policy = rule.policy
-    if is_opted_out(account, rule):
-        out.append(refused("opted_out", subscriber, rule, mark, at_ms, cause))
+    if is_opted_out(moment.account, rule):
+        out.append(refused(moment, "opted_out", rule, mark))
         return False
-    if policy is not PLAIN and not policy.valid_from_ms <= at_ms < policy.valid_until_ms:
-        out.append(refused("out_of_validity", subscriber, rule, mark, at_ms, cause))
+    if policy is not PLAIN and not policy.valid_from_ms <= moment.now_ms < policy.valid_until_ms:
+        out.append(refused(moment, "out_of_validity", rule, mark))
         return False
     return True
 
@@ -40,33 +32,26 @@ def is_opted_out(account: Account, rule: Spoken) -> bool:
     return rule.category in account.opted_out and not rule.mandatory
 
 
-def judge(
-    account: Account,
-    subscriber: str,
-    entry: Entry,
-    at_ms: int,
-    rules: Rulebook,
-    out: list[Effect],
-) -> Entry | None:
+def judge(moment: Moment, entry: Entry, out: list[Effect]) -> Entry | None:
     """A held message with the highest of its marks that is still true.
 
     None if there is none, or nobody wants it any more: then it is forgotten, and audited.
     """
     speaker, rule, waiting, _ = entry
-    cause = cause_of_release(waiting, at_ms)
+    account = moment.account
+    moment = moment.because(cause_of_release(waiting, moment.now_ms))
     mark = waiting.mark
     marks = [mark]
     if speaker.order is not None and waiting.lower:
         order = speaker.order
         marks = sorted((mark, *waiting.lower), key=lambda one: order(rule, one), reverse=True)
-    true = next((one for one in marks if speaker.is_true(account, rule, one, at_ms, rules)), None)
-    if true is not mark and not speaker.is_true(account, rule, mark, at_ms, rules):
-        to = recipients_left(entry, account)
-        audit_mark("no_longer_true", subscriber, waiting, mark, to, at_ms, cause, out)
+    true = next((one for one in marks if speaker.is_true(moment, rule, one)), None)
+    if true is not mark and not speaker.is_true(moment, rule, mark):
+        out.append(of_waiting(moment, "no_longer_true", waiting, recipients_left(entry, account)))
     if true is not None:
         waiting.lower = marks[marks.index(true) + 1 :]
         waiting.marks = [true]
-        if is_wanted(account, subscriber, rule, true, at_ms, cause, out):
+        if is_wanted(moment, rule, true, out):
             return entry
     forget(account, waiting)
     return None

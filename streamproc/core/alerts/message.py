@@ -10,6 +10,7 @@ from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Cause, Effect
 from streamproc.core.state.gate import Mark, Waiting
+from streamproc.core.state.moment import Moment
 
 
 class Speaker(NamedTuple):
@@ -19,12 +20,11 @@ class Speaker(NamedTuple):
     """Kept in state records: it never changes."""
     find: Callable[[Rulebook, str], Spoken | None]
     """The rule of an id, or None if it is gone."""
-    is_true: Callable[[Account, Spoken, Mark, int, Rulebook], bool]
-    """Whether a reason still holds at an instant (ms)."""
-    say: Callable[[Account, str, Spoken, Mark, list[str], int, int, Cause, Rulebook], list[Effect]]
-    """The message about a mark: account, subscriber, rule, mark, recipients (at least one), start
-    of the cycle it belongs to (ms), instant that its figures are of (ms), cause, rules. The account
-    may note that it was told."""
+    is_true: Callable[[Moment, Spoken, Mark], bool]
+    """Whether a reason still holds."""
+    say: Callable[[Moment, Spoken, Mark, list[str], int], list[Effect]]
+    """The message about a mark: rule, mark, recipients (at least one), start of the cycle that it
+    belongs to (ms). The account may note that it was told."""
     recipients: Callable[[Account, Spoken, Mark], list[str]]
     """Whom it goes to now, at least one; empty text is the account's own number."""
     order: Callable[[Spoken, Mark], int] | None = None

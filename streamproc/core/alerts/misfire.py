@@ -14,16 +14,16 @@ NOTICEABLE_MS = 60_000
 """Less is no down time: timers look a second after an instant."""
 
 
-def message_of_late(account: Account, subscriber: str, due: Due, now_ms: int) -> Message | Effect:
-    """What becomes of a due instant when the clock shows ``now_ms``, by its rule's policy."""
+def message_of_late(account: Account, subscriber: str, due: Due, wall_ms: int) -> Message | Effect:
+    """What becomes of a due instant when the clock shows ``wall_ms``, by its rule's policy."""
     rule = due.rule
     is_superseded = False
     if (
-        now_ms - due.at_ms > NOTICEABLE_MS
+        wall_ms - due.at_ms > NOTICEABLE_MS
         and rule.misfire == "latest"
         and rule.kind not in MANY_BUCKETS
     ):
         tz = known_zone(account.time_zone)
         following = next(coming(rule, account, subscriber, due.at_ms, tz), None)
-        is_superseded = following is not None and following.at_ms <= now_ms
-    return message_of_due(subscriber, due, now_ms, is_superseded)
+        is_superseded = following is not None and following.at_ms <= wall_ms
+    return message_of_due(subscriber, due, wall_ms, is_superseded)

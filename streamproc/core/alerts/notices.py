@@ -21,8 +21,9 @@ from streamproc.core.rules.sending import Spoken
 from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.schedule.notice_times import before_charge_ms
 from streamproc.core.state.account import PLAN_KINDS, Account, Subscription
-from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Mark
+from streamproc.core.state.moment import Moment
 from streamproc.core.texts.composing import (
     locale_in,
     message,
@@ -30,7 +31,7 @@ from streamproc.core.texts.composing import (
     shown_keyword,
 )
 from streamproc.core.texts.naming import plan_name
-from streamproc.core.texts.reminding import local_end
+from streamproc.core.texts.reminding import About, local_end
 from streamproc.core.usage.home_data import home_data_of, shown
 from streamproc.core.usage.plan_advice import better_plan
 from streamproc.core.usage.tariffs import cap_minor, tariff_of
@@ -40,15 +41,15 @@ _SEPARATOR: Final = "\n"
 
 
 def message_of(
-    notice: Notice, about: str, facts: tuple[str, ...], at_ms: int, cause: Cause, number: int = 0
+    moment: Moment, notice: Notice, about: str, facts: tuple[str, ...], number: int = 0
 ) -> Message:
     """A notice for the gate.
 
     One about the same as another that waits takes the place of that. ``about`` and ``number`` tell
     it apart from others of its kind in the cycle.
     """
-    mark = Mark(at_ms, bucket=about, arming=number, detail=_SEPARATOR.join(facts))
-    return Message(NOTICE, notice, mark, cause)
+    mark = Mark(moment.now_ms, bucket=about, arming=number, detail=_SEPARATOR.join(facts))
+    return Message(NOTICE, notice, mark, moment.cause)
 
 
 def subscription_of(account: Account, service: str) -> Subscription | None:
@@ -62,11 +63,11 @@ def subscription_of(account: Account, service: str) -> Subscription | None:
 class _Words:
     """What the values of a text are made from."""
 
-    def __init__(self, account: Account, notice: Notice, as_of_ms: int, rules: Rulebook) -> None:
-        self.account = account
+    def __init__(self, moment: Moment, notice: Notice) -> None:
+        self.account = moment.account
         self.notice = notice
-        self.as_of_ms = as_of_ms
-        self.rules = rules
+        self.now_ms = moment.now_ms
+        self.rules = moment.rules
 
     def service(self, service: str) -> str:
         return name_of(
@@ -103,7 +104,7 @@ class _Words:
             "price": subscription.price_minor,
             "charge_date": charge_day,
             # Of a notice that waited there are fewer than the rules file says.
-            "days": charge_day - local_minute(self.as_of_ms, zone) // DAY_MINUTES,
+            "days": charge_day - local_minute(self.now_ms, zone) // DAY_MINUTES,
         }
 
     def charge(self, facts: list[str]) -> dict[str, Any]:
@@ -161,9 +162,10 @@ def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
     return next((one for one in rules.notices.values() if one.id == rule_id), None)
 
 
-def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     """Whether a held notice is still worth its words."""
     assert isinstance(rule, Notice)
+    account, rules = moment.account, moment.rules
     extra = account.extra
     facts = mark.detail.split(_SEPARATOR)
     match rule.kind:
@@ -172,13 +174,13 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
             is_open = extra is not None and any(
                 one.number == number and one.deadline_ms == deadline_ms for one in extra.questions
             )
-            return is_open and at_ms < deadline_ms
+            return is_open and moment.now_ms < deadline_ms
         case "before_charge":
             subscription = subscription_of(account, facts[0])
             return (
                 subscription is not None
                 and not subscription.ending
-                and subscription.next_charge_ms > at_ms
+                and subscription.next_charge_ms > moment.now_ms
                 # Billing may have put it off: then the new day has a reminder of its own.
                 and before_charge_ms(account, subscription, rule) == NEVER_MS
             )
@@ -190,32 +192,12 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
 
 
 def _say(
-    account: Account,
-    subscriber: str,
-    rule: Spoken,
-    mark: Mark,
-    to: list[str],
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
+    moment: Moment, rule: Spoken, mark: Mark, to: list[str], cycle_start_ms: int
 ) -> list[Effect]:
     assert isinstance(rule, Notice)
-    words = _Words(account, rule, as_of_ms, rules)
-    return [
-        message(
-            account,
-            subscriber,
-            rule,
-            _VALUES[rule.kind](words, mark.detail.split(_SEPARATOR)),
-            [],
-            f"{mark.bucket}@{mark.arming}" if mark.arming else mark.bucket,
-            cycle_start_ms,
-            as_of_ms,
-            cause,
-            rules,
-        )
-    ]
+    arming = f"{mark.bucket}@{mark.arming}" if mark.arming else mark.bucket
+    values = _VALUES[rule.kind](_Words(moment, rule), mark.detail.split(_SEPARATOR))
+    return [message(moment, About(rule, [], arming, cycle_start_ms), values)]
 
 
 NOTICE = Speaker(NOTICES, _find, _is_true, _say, of_own_number, is_alone=True)

@@ -13,13 +13,13 @@ from typing import Final, NamedTuple
 from streamproc.core.alerts.delays import Delay, earliest, note_cooling, note_sent
 from streamproc.core.alerts.judging import forget, judge, lower_marks
 from streamproc.core.alerts.message import Entry, Speakers, entry_of, recipients_left
-from streamproc.core.alerts.records import audit_mark, cause_of_release
+from streamproc.core.alerts.records import cause_of_release, of_waiting
 from streamproc.core.alerts.sameness import are_told_together, is_same_telling
-from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken, urgency
-from streamproc.core.state.account import Account, extra_of
+from streamproc.core.state.account import extra_of
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Mark
+from streamproc.core.state.moment import Moment
 
 _SAY: Final = "say"
 
@@ -35,21 +35,11 @@ class _Outcome(NamedTuple):
 class Pass:
     """Messages of one instant on their way through the gate."""
 
-    def __init__(
-        self,
-        account: Account,
-        subscriber: str,
-        at_ms: int,
-        wall_ms: int,
-        rules: Rulebook,
-        speakers: Speakers,
-        out: list[Effect],
-    ) -> None:
-        self.account = account
-        self.subscriber = subscriber
-        self.at_ms = at_ms
+    def __init__(self, moment: Moment, wall_ms: int, speakers: Speakers, out: list[Effect]) -> None:
+        self.moment = moment
+        self.account = moment.account
         self.wall_ms = wall_ms
-        self.rules = rules
+        self.rules = moment.rules
         self.speakers = speakers
         self.out = out
         self.entries: list[Entry] = []
@@ -75,7 +65,7 @@ class Pass:
         for to, own in everybody.items():
             self._tell(to, own)
         for to, rule in self.cooling:
-            note_cooling(self.account, to, rule, self.at_ms)
+            note_cooling(self.account, to, rule, self.moment.now_ms)
         for entry in self.entries:
             self._keep_or_forget(entry)
         for other in self.taken_along.values():
@@ -96,9 +86,7 @@ class Pass:
             if held.told or speaker.recipients(self.account, rule, held.mark) != to:
                 continue
             cause = waiting.cause
-            audit_mark(
-                "superseded", self.subscriber, held, held.mark, to, self.at_ms, cause, self.out
-            )
+            self.out.append(of_waiting(self.moment.because(cause), "superseded", held, to))
             if speaker.order is not None:
                 held.lower = lower_marks([*held.lower, held.mark, *waiting.lower], mark.threshold)
             held.marks = [mark]
@@ -164,9 +152,7 @@ class Pass:
         """Looked at once, and dropped if it is not."""
         number = id(entry.waiting)
         if number not in self.taken_along:
-            self.taken_along[number] = judge(
-                self.account, self.subscriber, entry, self.at_ms, self.rules, self.out
-            )
+            self.taken_along[number] = judge(self.moment, entry, self.out)
         return self.taken_along[number] is not None
 
     def _say(self, to: str, leader: Entry, told: list[Entry]) -> None:
@@ -179,13 +165,13 @@ class Pass:
                 decision = "superseded" if is_same_telling(one, leader) else "merged"
                 self._plan(one, _Outcome(decision), to)
         self._plan(leader, _Outcome(_SAY), to)
-        note_sent(self.account, to, self.at_ms, self.rules)
+        note_sent(self.account, to, self.moment.now_ms, self.rules)
         for one in told:
             self.told.setdefault(id(one.waiting), []).append(to)
             self.cooling.append((to, one.rule))
             cool_ms = one.rule.policy.cool_down_ms
             if cool_ms:
-                self.cooling_ms[to, one.rule.id, one.bucket] = self.at_ms + cool_ms
+                self.cooling_ms[to, one.rule.id, one.bucket] = self.moment.now_ms + cool_ms
 
     def _plan(self, entry: Entry, outcome: _Outcome, to: str) -> None:
         self.plan.setdefault((id(entry.waiting), outcome), (entry, []))[1].append(to)
@@ -211,24 +197,19 @@ class Pass:
 
     def _carry_out(self) -> None:
         """Say and audit what was decided; once for all recipients for whom it is the same."""
-        account, subscriber, at_ms = self.account, self.subscriber, self.at_ms
         for (number, (decision, until_ms)), (entry, to) in self.plan.items():
             speaker, rule, waiting, is_held = entry
+            is_said = decision == _SAY
+            if until_ms and is_held and number in self.told:
+                continue  # who waits on while others go first was told for how long
             cause = waiting.cause
-            if decision == _SAY:
-                cause = cause_of_release(waiting, at_ms) if is_held else cause
-                start_ms = waiting.cycle_start_ms
-                self.out += speaker.say(
-                    account, subscriber, rule, waiting.mark, to, start_ms, at_ms, cause, self.rules
-                )
-                continue
-            if until_ms and is_held:
-                if number in self.told:
-                    continue  # who waits on while others go first was told for how long
-                cause = cause_of_release(waiting, at_ms)
-            audit_mark(
-                decision, subscriber, waiting, waiting.mark, to, at_ms, cause, self.out, until_ms
-            )
+            if is_held and (is_said or until_ms):
+                cause = cause_of_release(waiting, self.moment.now_ms)
+            moment = self.moment.because(cause)
+            if is_said:
+                self.out += speaker.say(moment, rule, waiting.mark, to, waiting.cycle_start_ms)
+            else:
+                self.out.append(of_waiting(moment, decision, waiting, to, until_ms))
 
 
 def _urgency(entry: Entry) -> tuple[bool, int, int]:

@@ -16,12 +16,11 @@ from streamproc.core.alerts.notices import NOTICE
 from streamproc.core.alerts.timed_rules import TIMED
 from streamproc.core.alerts.usage_rules import USAGE, edges_of_crossed, messages_of_edges
 from streamproc.core.alerts.watch_rules import WATCH, Values, edges_of_expiry
-from streamproc.core.instants import from_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import UNRESTRICTED, leaves_no_trace
-from streamproc.core.state.account import Account
 from streamproc.core.state.decisions import balance_before, balance_of, explained
-from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.moment import Moment
 from streamproc.core.usage.charging import Crossed
 
 SPEAKERS: Final = {
@@ -30,45 +29,25 @@ SPEAKERS: Final = {
 }
 
 
-def submit(
-    account: Account,
-    subscriber: str,
-    messages: list[Message],
-    at_ms: int,
-    rules: Rulebook,
-    wall_ms: int = 0,
-) -> list[Effect]:
+def submit(moment: Moment, messages: list[Message], wall_ms: int = 0) -> list[Effect]:
     """Let messages of one instant through the gate; see :func:`gate.submit`."""
-    return gate.submit(account, subscriber, messages, at_ms, rules, SPEAKERS, wall_ms)
+    return gate.submit(moment, messages, SPEAKERS, wall_ms)
 
 
-def release(
-    account: Account,
-    subscriber: str,
-    at_ms: int,
-    wall_ms: int,
-    rules: Rulebook,
-    newer: list[Message],
-) -> list[Effect]:
-    """Send what was held until an instant; see :func:`gate.release`."""
-    return gate.release(account, subscriber, at_ms, wall_ms, rules, SPEAKERS, newer)
+def release(moment: Moment, wall_ms: int, newer: list[Message]) -> list[Effect]:
+    """Send what was held until now; see :func:`gate.release`."""
+    return gate.release(moment, wall_ms, SPEAKERS, newer)
 
 
-def look_again(
-    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
-) -> list[Effect]:
+def look_again(moment: Moment) -> list[Effect]:
     """What is held waits for something else now; see :func:`gate.look_again`."""
-    return gate.look_again(account, subscriber, at_ms, cause, rules, SPEAKERS)
+    return gate.look_again(moment, SPEAKERS)
 
 
 def after_usage(
-    account: Account,
-    subscriber: str,
+    moment: Moment,
     edges: list[Edge],
     before: Values,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
     member: str = "",
     *,
     is_of_cycle: bool = True,
@@ -80,16 +59,16 @@ def after_usage(
     """
     out: list[Effect] = []
     over: list[Message] = []
-    if rules.tracked or account.extra is not None:
-        slowed = alarms.end_slowed(account, before, as_of_ms, rules)
-        counted = alarms.count_usage(account, as_of_ms, rules) if is_of_cycle else []
-        edges, out = alarms.note(account, subscriber, edges, counted, as_of_ms, cause, rules)
-        over, resolved = alarms.rejudge(account, subscriber, as_of_ms, cause, rules, slowed)
+    if moment.rules.tracked or moment.account.extra is not None:
+        slowed = alarms.end_slowed(moment, before)
+        counted = alarms.count_usage(moment) if is_of_cycle else []
+        edges, out = alarms.note(moment, edges, counted)
+        over, resolved = alarms.rejudge(moment, slowed)
         out += resolved
-    superseded, messages = messages_of_edges(account, subscriber, edges, as_of_ms, cause, member)
+    superseded, messages = messages_of_edges(moment, edges, member)
     out += superseded
     if messages or over:
-        out += submit(account, subscriber, [*over, *messages], as_of_ms, rules)
+        out += submit(moment, [*over, *messages])
     return out
 
 
@@ -106,22 +85,14 @@ def telling_changes_nothing(rules: Rulebook) -> bool:
 
 
 def after_plain_usage(
-    account: Account,
-    subscriber: str,
-    crossed: list[Crossed],
-    used_bytes: int,
-    overage_bytes: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
+    moment: Moment, crossed: list[Crossed], used_bytes: int, overage_bytes: int
 ) -> list[Effect]:
     """What usage of the plain case gives reason to say, explained; the account stays as it is.
 
     ``overage_bytes`` are those of ``used_bytes`` that no bucket covered.
     """
-    edges = edges_of_crossed(crossed)
-    out = after_usage(account, subscriber, edges, [], as_of_ms, cause, rules)
-    after = balance_of(account)
+    out = after_usage(moment, edges_of_crossed(crossed), [])
+    after = balance_of(moment.account)
     before = balance_before(
         after,
         after.granted_bytes,
@@ -131,66 +102,40 @@ def after_plain_usage(
     return explained(out, before, after)
 
 
-def after_expiry(
-    account: Account, subscriber: str, before: Values, at_ms: int, rules: Rulebook
-) -> list[Effect]:
+def after_expiry(moment: Moment, before: Values) -> list[Effect]:
     """What the end of packs and top-ups gives reason to say; ``before`` are the figures before."""
-    cause = Cause(due_time=from_ms(at_ms))
-    edges = edges_of_expiry(account, before, rules)
-    return _tell(account, subscriber, edges, at_ms, cause, rules)
+    return _tell(moment, edges_of_expiry(moment.account, before, moment.rules))
 
 
-def after_loss(
-    account: Account,
-    subscriber: str,
-    before: Standing,
-    at_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-    member: str = "",
-) -> list[Effect]:
+def after_loss(moment: Moment, before: Standing, member: str = "") -> list[Effect]:
     """What a change gives reason to say that leaves less than there was; see ``losses``.
 
     ``member`` is who of a pool it is about, if anybody in particular.
     """
-    edges = edges_of_loss(account, before, rules)
-    return _tell(account, subscriber, edges, at_ms, cause, rules, member)
+    return _tell(moment, edges_of_loss(moment.account, before, moment.rules), member)
 
 
-def _tell(
-    account: Account,
-    subscriber: str,
-    edges: list[Edge],
-    at_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-    member: str = "",
-) -> list[Effect]:
+def _tell(moment: Moment, edges: list[Edge], member: str = "") -> list[Effect]:
     """What thresholds give reason to say that something else than usage has reached."""
-    edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
-    superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause, member)
+    edges, out = alarms.note(moment, edges, [])
+    superseded, messages = messages_of_edges(moment, edges, member)
     out += superseded
-    return [*out, *submit(account, subscriber, messages, at_ms, rules)] if messages else out
+    return [*out, *submit(moment, messages)] if messages else out
 
 
-def after_change(
-    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
-) -> list[Effect]:
+def after_change(moment: Moment) -> list[Effect]:
     """What is over by a top-up, a refund, another plan or a new cycle."""
-    over, out = alarms.rejudge(account, subscriber, at_ms, cause, rules)
-    return [*out, *submit(account, subscriber, over, at_ms, rules)] if over else out
+    over, out = alarms.rejudge(moment)
+    return [*out, *submit(moment, over)] if over else out
 
 
-def at_instant(
-    account: Account, subscriber: str, at_ms: int, wall_ms: int, rules: Rulebook
-) -> list[Effect]:
+def at_instant(moment: Moment, wall_ms: int) -> list[Effect]:
     """What checks and rules that begin to be valid give reason to say at an instant."""
-    cause = Cause(due_time=from_ms(at_ms))
-    edges = checks.edges_of_created(account, at_ms, rules)
-    edges, out = alarms.note(account, subscriber, edges, [], at_ms, cause, rules)
-    superseded, messages = messages_of_edges(account, subscriber, edges, at_ms, cause)
-    found, missed = checks.due(account, subscriber, at_ms, wall_ms, rules)
+    edges = checks.edges_of_created(moment.account, moment.now_ms, moment.rules)
+    edges, out = alarms.note(moment, edges, [])
+    superseded, messages = messages_of_edges(moment, edges)
+    found, missed = checks.due(moment, wall_ms)
     out += [*superseded, *missed]
     if messages or found:
-        out += submit(account, subscriber, [*messages, *found], at_ms, rules, wall_ms)
+        out += submit(moment, [*messages, *found], wall_ms)
     return out

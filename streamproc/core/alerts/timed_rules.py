@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.instants import from_ms
-from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.core.rules.rulebook import TimedRule
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.schedule.cycle_end import ending_with_cycle
 from streamproc.core.schedule.occurrences import CYCLE_PARTS
@@ -16,7 +16,8 @@ from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import ALLOWANCE, PLAN_KINDS, Account, Bucket
 from streamproc.core.state.effects import Cause, Effect, audited
 from streamproc.core.state.gate import Mark
-from streamproc.core.texts.reminding import remind
+from streamproc.core.state.moment import Moment
+from streamproc.core.texts.reminding import About, remind
 from streamproc.core.usage.closed_cycles import own_buckets
 from streamproc.core.usage.home_data import home_data_of
 from streamproc.core.usage.periods import note_told, of_one_period
@@ -26,9 +27,10 @@ CLOSED_CYCLE = "closed_cycle"
 """Id and kind of the figures of a cycle that is over; what it left has expired."""
 
 
-def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     """A summary is true at any time; an end must still be ahead, and worth a word."""
     assert isinstance(rule, TimedRule)
+    account = moment.account
     if rule.kind == "before_cycle_end":
         return mark.at_ms >= account.cycle_start_ms and bool(ending_with_cycle(account, rule))
     if rule.every in CYCLE_PARTS:
@@ -40,27 +42,22 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
     if rule.kind not in ("before_expiry", "expiry"):
         return True
     return any(
-        bucket.id == mark.bucket and bucket.remaining_bytes > 0 and bucket.expires_ms > at_ms
+        bucket.id == mark.bucket
+        and bucket.remaining_bytes > 0
+        and bucket.expires_ms > moment.now_ms
         for bucket in account.buckets
     )
 
 
 def _say(
-    account: Account,
-    subscriber: str,
-    rule: Spoken,
-    mark: Mark,
-    to: list[str],
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
+    moment: Moment, rule: Spoken, mark: Mark, to: list[str], cycle_start_ms: int
 ) -> list[Effect]:
     assert isinstance(rule, TimedRule)
-    present, of_cycle = account, None
+    present, rules = moment.account, moment.rules
+    account, of_cycle = present, None
     if rule.kind == "cycle_end":
-        of_cycle = _allowances_of_last_cycle(account)
-        account = _as_it_ended(account)
+        of_cycle = _allowances_of_last_cycle(present)
+        account = _as_it_ended(present)
     buckets, subject = account.buckets, None
     if rule.kind == "before_cycle_end":
         buckets = lost_with_cycle(account, rule, rules)
@@ -68,24 +65,13 @@ def _say(
     elif mark.bucket:
         buckets = _named(account, mark.bucket)
         subject = buckets[0] if buckets else None
+    arming = f"{mark.bucket}@{mark.arming}"
+    about = About(
+        rule, buckets, arming, cycle_start_ms, subject, of_cycle=of_cycle, present=present
+    )
     out: list[Effect] = []
     for some in of_one_period(present, rule, to, rules):
-        out += remind(
-            account,
-            subscriber,
-            rule,
-            buckets,
-            subject,
-            None,
-            f"{mark.bucket}@{mark.arming}",
-            cycle_start_ms,
-            as_of_ms,
-            cause,
-            rules,
-            some,
-            of_cycle=of_cycle,
-            present=present,
-        )
+        out += remind(moment._replace(account=account), about, some)
     note_told(present, rule, to, of_account(present, rule, mark), rules)
     return out
 

@@ -8,12 +8,13 @@ from streamproc.core.alerts.alarms import Edge, bucket_of, is_reached
 from streamproc.core.alerts.audience import of_member
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.watch_rules import WATCH
-from streamproc.core.rules.rulebook import Rulebook, UsageRule
+from streamproc.core.rules.rulebook import UsageRule
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import Account, Bucket
-from streamproc.core.state.effects import Cause, Effect, audited
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Mark
-from streamproc.core.texts.reminding import remind, threshold_of
+from streamproc.core.state.moment import Moment
+from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.charging import Crossed
 from streamproc.core.usage.own_thresholds import thresholds_of
 from streamproc.core.usage.pools import member_of_cap
@@ -25,9 +26,10 @@ def _bucket(account: Account, mark: Mark) -> Bucket | None:
     return bucket if bucket is not None and bucket.granted_ms <= mark.at_ms else None
 
 
-def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     """Still used up to the threshold: a top-up may have lifted it, the bucket may have ended."""
     assert isinstance(rule, UsageRule)
+    account, rules = moment.account, moment.rules
     bucket = _bucket(account, mark)
     if bucket is None or mark.threshold not in thresholds_of(account, rule, rules):
         return False
@@ -35,33 +37,14 @@ def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rule
 
 
 def _say(
-    account: Account,
-    subscriber: str,
-    rule: Spoken,
-    mark: Mark,
-    to: list[str],
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
+    moment: Moment, rule: Spoken, mark: Mark, to: list[str], cycle_start_ms: int
 ) -> list[Effect]:
     assert isinstance(rule, UsageRule)
-    bucket = _bucket(account, mark)
+    bucket = _bucket(moment.account, mark)
     assert bucket is not None, "the gate asks for what is true only"
-    return remind(
-        account,
-        subscriber,
-        rule,
-        [bucket],
-        bucket,
-        threshold_of(rule, mark.threshold),
-        f"{mark.bucket}/{mark.threshold}/{mark.arming}",
-        cycle_start_ms,
-        as_of_ms,
-        cause,
-        rules,
-        to,
-    )
+    arming = f"{mark.bucket}/{mark.threshold}/{mark.arming}"
+    threshold = threshold_of(rule, mark.threshold)
+    return remind(moment, About(rule, [bucket], arming, cycle_start_ms, bucket, threshold), to)
 
 
 def _order(rule: Spoken, mark: Mark) -> int:
@@ -83,19 +66,14 @@ def edges_of_crossed(crossed: list[Crossed]) -> list[Edge]:
 
 
 def messages_of_edges(
-    account: Account,
-    subscriber: str,
-    edges: list[Edge],
-    as_of_ms: int,
-    cause: Cause,
-    member: str = "",
+    moment: Moment, edges: list[Edge], member: str = ""
 ) -> tuple[list[Effect], list[Message]]:
     """One message per rule and bucket, of its highest threshold; the others are superseded.
 
     ``member`` is who of a pool crossed them, if anybody in particular.
     """
     if len(edges) == 1:  # the usual case, in short
-        return [], [_message(edges[0], (), as_of_ms, cause, member)]
+        return [], [_message(moment, edges[0], (), member)]
     out: list[Effect] = []
     tops: dict[tuple[str, str], Edge] = {}
     lower: dict[tuple[str, str], list[Mark]] = {}
@@ -106,21 +84,17 @@ def messages_of_edges(
             tops[place] = edge
             continue
         below, tops[place] = (other, edge) if edge.order >= other.order else (edge, other)
-        lower.setdefault(place, []).append(_mark(below, as_of_ms, member))
-        out.append(_superseded(below, subscriber, as_of_ms, cause, member))
+        lower.setdefault(place, []).append(_mark(below, moment.now_ms, member))
+        out.append(_superseded(moment, below, member))
     return out, [
-        _message(edge, tuple(lower.get(place, ())), as_of_ms, cause, member)
-        for place, edge in tops.items()
+        _message(moment, edge, tuple(lower.get(place, ())), member) for place, edge in tops.items()
     ]
 
 
-def _superseded(edge: Edge, subscriber: str, as_of_ms: int, cause: Cause, member: str) -> Effect:
+def _superseded(moment: Moment, edge: Edge, member: str) -> Effect:
     bucket = edge.bucket
-    record = audited(
+    record = moment.audited(
         "superseded",
-        subscriber,
-        as_of_ms,
-        cause,
         rule=edge.rule.id,
         bucket=bucket.id if bucket else UNSET,
         threshold=edge.threshold,
@@ -131,16 +105,14 @@ def _superseded(edge: Edge, subscriber: str, as_of_ms: int, cause: Cause, member
     return record
 
 
-def _mark(edge: Edge, as_of_ms: int, member: str) -> Mark:
+def _mark(edge: Edge, now_ms: int, member: str) -> Mark:
     bucket = edge.bucket
     if bucket is None:
-        return Mark(as_of_ms, "", edge.threshold, as_of_ms, member)
-    return Mark(as_of_ms, bucket.id, edge.threshold, bucket.arming, member)
+        return Mark(now_ms, "", edge.threshold, now_ms, member)
+    return Mark(now_ms, bucket.id, edge.threshold, bucket.arming, member)
 
 
-def _message(
-    edge: Edge, lower: tuple[Mark, ...], as_of_ms: int, cause: Cause, member: str
-) -> Message:
+def _message(moment: Moment, edge: Edge, lower: tuple[Mark, ...], member: str) -> Message:
     rule = edge.rule
     speaker = USAGE if isinstance(rule, UsageRule) else WATCH
-    return Message(speaker, rule, _mark(edge, as_of_ms, member), cause, lower)
+    return Message(speaker, rule, _mark(edge, moment.now_ms, member), moment.cause, lower)

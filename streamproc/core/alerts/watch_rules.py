@@ -9,9 +9,10 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
-from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Mark
-from streamproc.core.texts.reminding import remind, threshold_of
+from streamproc.core.state.moment import Moment
+from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.figures import level_of, slide, speed_up, values_of
 from streamproc.core.usage.own_thresholds import thresholds_of
 
@@ -87,9 +88,10 @@ def _edges(
     return edges
 
 
-def _is_true(account: Account, rule: Spoken, mark: Mark, at_ms: int, rules: Rulebook) -> bool:
+def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     """Of this cycle, and still reached; that much was used so fast stays true."""
     assert isinstance(rule, WatchRule)
+    account, rules = moment.account, moment.rules
     if not _has_threshold(account, rule, mark.threshold, rules):
         return False
     if rule.kind == "velocity":
@@ -108,31 +110,13 @@ def _has_threshold(account: Account, rule: WatchRule, threshold: int, rules: Rul
 
 
 def _say(
-    account: Account,
-    subscriber: str,
-    rule: Spoken,
-    mark: Mark,
-    to: list[str],
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
+    moment: Moment, rule: Spoken, mark: Mark, to: list[str], cycle_start_ms: int
 ) -> list[Effect]:
     assert isinstance(rule, WatchRule)
-    return remind(
-        account,
-        subscriber,
-        rule,
-        list(account.buckets),
-        None,
-        threshold_of(rule, mark.threshold),
-        f"{mark.threshold}@{mark.arming}",
-        cycle_start_ms,
-        as_of_ms,
-        cause,
-        rules,
-        to,
-    )
+    threshold = threshold_of(rule, mark.threshold)
+    arming = f"{mark.threshold}@{mark.arming}"
+    buckets = list(moment.account.buckets)
+    return remind(moment, About(rule, buckets, arming, cycle_start_ms, threshold=threshold), to)
 
 
 def _order(rule: Spoken, mark: Mark) -> int:

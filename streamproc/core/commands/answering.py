@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from streamproc.core.alerts.notices import subscription_of
 from streamproc.core.commands.listing import commands_offered, formats_of, values_of
@@ -14,33 +14,32 @@ from streamproc.core.life.lifecycle import join_category, leave_category
 from streamproc.core.notices import confirmation
 from streamproc.core.notices.services import Told, digest_of
 from streamproc.core.rules.commands import Commands
-from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.account import Account, Extra, Subscription, drop_empty_extra, extra_of
+from streamproc.core.state.account import Extra, Subscription, drop_empty_extra, extra_of
 from streamproc.core.state.effects import (
     Effect,
     UnsubscriptionRequested,
-    audited,
-    cause_of,
     rejected,
 )
 from streamproc.core.state.events import Arrival, SmsReceived
+from streamproc.core.state.moment import Moment
 from streamproc.core.texts.composing import locale_in, message
 from streamproc.core.texts.naming import category_name
-from streamproc.core.texts.reminding import reminder_id
+from streamproc.core.texts.reminding import About, reminder_id
+
+_WITH_BUCKETS: Final = ("overview", "balance", "data_left")
+"""Replies whose records list the account's buckets."""
 
 Reply = tuple[str, dict[str, Any]]
 """Which reply, and the values that it alone has."""
 
 
-def sms_received(
-    account: Account, event: SmsReceived, arrival: Arrival, rules: Rulebook
-) -> list[Effect]:
+def sms_received(moment: Moment, event: SmsReceived, arrival: Arrival) -> list[Effect]:
     """Do what the text asks for and reply, unless too many replies were sent lately."""
+    rules = moment.rules
     commands = rules.commands
     if commands is None:
         return [rejected("commands_off", "the rules have no commands", event, arrival)]
-    now_ms = arrival.received_ms
-    told = Told(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
+    told = Told(moment)
     conversation = _Conversation(told, commands, event)
     grammar = grammar_of(rules, commands)
     command = grammar.parse(event.text)
@@ -48,7 +47,7 @@ def sms_received(
         conversation.unknown(grammar.is_nearly_an_answer(event.text))
     else:
         conversation.obey(command)
-    drop_empty_extra(account)
+    drop_empty_extra(moment.account)
     return told.out
 
 
@@ -94,16 +93,14 @@ class _Conversation:
         extra.replied_ms.append(told.now_ms)
         told.out.append(
             message(
-                self.account,
-                told.subscriber,
-                self.commands.replies[name],
+                told.moment,
+                About(
+                    self.commands.replies[name],
+                    list(self.account.buckets) if name in _WITH_BUCKETS else [],
+                    digest_of(self.event.id, self.event.source),
+                    self.account.cycle_start_ms,
+                ),
                 {**values_of(told, self.commands, extra), **more},
-                list(self.account.buckets) if name in ("overview", "balance", "data_left") else [],
-                digest_of(self.event.id, self.event.source),
-                self.account.cycle_start_ms,
-                told.now_ms,
-                told.cause,
-                told.rules,
             )
         )
         return True
@@ -217,10 +214,7 @@ class _Conversation:
         return category_name(category, locale, self.told.rules)
 
     def _audit_category(self, decision: str, category: str) -> None:
-        told = self.told
-        told.out.append(
-            audited(decision, told.subscriber, told.now_ms, told.cause, category=category)
-        )
+        self.told.out.append(self.told.moment.audited(decision, category=category))
 
     # Services
 

@@ -28,6 +28,7 @@ from streamproc.core.state.events import (
     OptedOut,
     ToppedUp,
 )
+from streamproc.core.state.moment import Moment
 from streamproc.core.usage import periods
 from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.closed_cycles import close_cycle
@@ -166,13 +167,12 @@ def join_category(account: Account, category: str) -> bool:
     return True
 
 
-def close(
-    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
-) -> list[Effect]:
+def close(moment: Moment) -> list[Effect]:
     """End the contract; the record stays until duplicates of its events can no longer count.
 
     The last cycle ends here, too: usage from before that is still under way adjusts its history.
     """
+    account, subscriber, rules, at_ms, cause = moment
     account.status = CLOSED
     account.closed_ms = at_ms
     over, account.buckets = account.buckets, []
@@ -180,10 +180,10 @@ def close(
     for bucket in over:
         bucket.expires_ms = max(bucket.granted_ms, min(bucket.expires_ms, at_ms))
         out.append(end_bucket(account, bucket, subscriber, at_ms, cause))
-    out += gate.forget_all(account, subscriber, at_ms, cause)
+    out += gate.forget_all(moment)
     close_cycle(account, at_ms, rules)
     account.period_bases = {}
-    out.append(audited("closed", subscriber, at_ms, cause, overage_bytes=account.overage_bytes))
+    out.append(moment.audited("closed", overage_bytes=account.overage_bytes))
     return out
 
 

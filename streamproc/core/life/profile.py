@@ -30,36 +30,35 @@ from streamproc.core.state.account import (
     drop_empty_extra,
     extra_of,
 )
-from streamproc.core.state.effects import Effect, audited, cause_of, rejected
+from streamproc.core.state.effects import Effect, audited, rejected
 from streamproc.core.state.events import Arrival, ProfileChanged
+from streamproc.core.state.moment import Moment
 
 MOVES_KEPT_MS = 3 * DAY_MS
 """Clocks of two zones differ by 26 hours at most, and an end's date by a day more."""
 
 
-def change_profile(
-    account: Account, event: ProfileChanged, arrival: Arrival, rules: Rulebook
-) -> list[Effect]:
+def change_profile(moment: Moment, event: ProfileChanged, arrival: Arrival) -> list[Effect]:
     """Take over what the event names; a move may send reminders."""
+    account = moment.account
     name = event.time_zone
     if isinstance(name, str) and zone(name) is None:
         return [rejected("unknown_time_zone", "no such IANA time zone", event, arrival)]
-    cause = cause_of(event, arrival)
-    out: list[Effect] = [audited("profile_changed", event.subscriber, to_ms(event.time), cause)]
+    out: list[Effect] = [
+        audited("profile_changed", event.subscriber, to_ms(event.time), moment.cause)
+    ]
     if isinstance(event.locale, str):
         account.locale = event.locale
     if isinstance(event.segments, list):
         extra_of(account).segments = sorted(set(event.segments))
         drop_empty_extra(account)
     if isinstance(name, str) and name != account.time_zone:
-        now_ms = arrival.received_ms
-        out += _move(account, event.subscriber, name, now_ms, rules)
+        out += _move(moment, name)
     return out
 
 
-def _move(
-    account: Account, subscriber: str, name: str, now_ms: int, rules: Rulebook
-) -> list[Effect]:
+def _move(moment: Moment, name: str) -> list[Effect]:
+    account, subscriber, rules, now_ms, _ = moment
     out: list[Effect] = []
     messages: list[Message] = []
     old, new = known_zone(account.time_zone), known_zone(name)
@@ -69,7 +68,7 @@ def _move(
             _sort(message_of_due(subscriber, due, now_ms), messages, out)
     if messages:
         # They speak of the account as it was in the old zone.
-        out += speakers.submit(account, subscriber, messages, now_ms, rules)
+        out += speakers.submit(moment, messages)
     extra = extra_of(account)
     kept = [move for move in extra.moves if move.until_ms > now_ms - MOVES_KEPT_MS]
     extra.moves = [*kept, Move(account.time_zone, now_ms)]
@@ -86,7 +85,7 @@ def _move(
             )
             _sort(message_of_due(subscriber, due, now_ms, is_superseded), messages, out)
     if messages:
-        out += speakers.submit(account, subscriber, messages, now_ms, rules)
+        out += speakers.submit(moment, messages)
     return out
 
 

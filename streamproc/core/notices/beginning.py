@@ -7,16 +7,15 @@ from msgspec import UNSET
 from streamproc.core.alerts.notices import message_of
 from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import to_ms
-from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.account import Account, Subscription, extra_of
-from streamproc.core.state.effects import Effect, cause_of
-from streamproc.core.state.events import AccountActivated, Arrival
+from streamproc.core.state.account import Subscription, extra_of
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.events import AccountActivated
+from streamproc.core.state.moment import Moment
 
 
-def begin_contract(
-    account: Account, event: AccountActivated, arrival: Arrival, rules: Rulebook
-) -> list[Effect]:
+def begin_contract(moment: Moment, event: AccountActivated) -> list[Effect]:
     """After the activation: services that the catalogue lacks are left out of both."""
+    account, rules = moment.account, moment.rules
     wanted = [] if event.services is UNSET else list(dict.fromkeys(event.services))
     known = [rules.services[one] for one in wanted if one in rules.services]
     if known:
@@ -24,7 +23,6 @@ def begin_contract(
     welcome = rules.notices.get("activation_welcome")
     if welcome is None:
         return []
-    now_ms = max(to_ms(event.time), arrival.received_ms)
+    moment = moment._replace(now_ms=max(to_ms(event.time), moment.now_ms))
     arming = f"{account.activated_ms}@{account.grants}"
-    message = message_of(welcome, arming, (), now_ms, cause_of(event, arrival))
-    return submit(account, event.subscriber, [message], now_ms, rules)
+    return submit(moment, [message_of(moment, welcome, arming, ())])

@@ -9,9 +9,7 @@ from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import LAST_MS, NEVER_MS, from_ms, to_ms
 from streamproc.core.notices import confirmation
 from streamproc.core.rules.notices import NoticeKind, Service
-from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import (
-    Account,
     ConfirmedCharge,
     Extra,
     Question,
@@ -21,12 +19,9 @@ from streamproc.core.state.account import (
     forget_choices_and_services,
 )
 from streamproc.core.state.effects import (
-    Audited,
-    Cause,
     ConfirmationDecided,
     Effect,
     RefundRequested,
-    cause_of,
     rejected,
 )
 from streamproc.core.state.events import (
@@ -39,6 +34,7 @@ from streamproc.core.state.events import (
     ServiceSubscribed,
     ServiceUnsubscribed,
 )
+from streamproc.core.state.moment import Moment
 from streamproc.core.texts.composing import name_of, shown_keyword
 from streamproc.core.texts.reminding import reminder_id
 from streamproc.core.usage import dedupe
@@ -51,28 +47,18 @@ MAX_CONFIRMED = 50
 class Told:
     """One event or due instant of one account, and the effects it has so far."""
 
-    def __init__(
-        self,
-        account: Account,
-        subscriber: str,
-        now_ms: int,
-        cause: Cause,
-        rules: Rulebook,
-        wall_ms: int = 0,
-    ) -> None:
-        self.account = account
-        self.subscriber = subscriber
-        self.now_ms = now_ms
-        self.cause = cause
-        self.rules = rules
+    def __init__(self, moment: Moment, wall_ms: int = 0) -> None:
+        self.moment = moment
+        self.account, self.subscriber, self.rules, self.now_ms, self.cause = moment
         self.wall_ms = wall_ms
         """As of :func:`gate.submit`."""
         self.out: list[Effect] = []
 
     def audit(self, decision: str, service: str, **figures: int) -> None:
         """``rule`` of the record is the service."""
-        time = from_ms(self.now_ms)
-        self.out.append(Audited(decision, self.subscriber, time, figures, self.cause, service))
+        record = self.moment.audited(decision, service)
+        record.figures.update(figures)
+        self.out.append(record)
 
     def tell(self, kind: NoticeKind, about: str, *facts: str | int, number: int = 0) -> None:
         """A notice, if the rules have one of its kind, on its way through the gate."""
@@ -80,10 +66,8 @@ class Told:
         if found is None:
             return
         given = tuple(map(str, facts))
-        message = message_of(found, about, given, self.now_ms, self.cause, number)
-        self.out.extend(
-            submit(self.account, self.subscriber, [message], self.now_ms, self.rules, self.wall_ms)
-        )
+        message = message_of(self.moment, found, about, given, number)
+        self.out.extend(submit(self.moment, [message], self.wall_ms))
 
     def name(self, service: str) -> str:
         """As replies call it."""
@@ -145,15 +129,12 @@ def digest_of(request_id: str, source: str) -> str:
     return dedupe.digest(source, request_id).hex()
 
 
-def service_event(
-    account: Account, event: ServiceEvent, arrival: Arrival, rules: Rulebook
-) -> list[Effect]:
+def service_event(moment: Moment, event: ServiceEvent, arrival: Arrival) -> list[Effect]:
     """Apply what billing says of a service."""
-    now_ms = arrival.received_ms
-    service = rules.services.get(event.service)
+    service = moment.rules.services.get(event.service)
     if service is None:
         return [rejected("unknown_service", "no such service in the rules", event, arrival)]
-    told = Told(account, event.subscriber, now_ms, cause_of(event, arrival), rules)
+    told = Told(moment)
     reject: Effect | None = None
     if isinstance(event, ServiceRequested):
         reject = _ask(told, service, confirmation.SUBSCRIPTION, service.price_minor, event, arrival)
@@ -167,17 +148,16 @@ def service_event(
         _charged(told, service, event)
     else:
         _refunded(told, event)
-    drop_empty_extra(account)
+    drop_empty_extra(moment.account)
     return [reject] if reject is not None else told.out
 
 
-def end_contract(
-    account: Account, subscriber: str, now_ms: int, cause: Cause, rules: Rulebook
-) -> list[Effect]:
+def end_contract(moment: Moment) -> list[Effect]:
     """The account closes: open questions are refused, services and choices are forgotten."""
+    account = moment.account
     if account.extra is None:
         return []
-    told = Told(account, subscriber, max(now_ms, account.clock_ms), cause, rules)
+    told = Told(moment._replace(now_ms=max(moment.now_ms, account.clock_ms)))
     for question in confirmation.over(account.extra, None):
         told.decide(question, "refused")
     forget_choices_and_services(account.extra)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from streamproc.core.instants import from_ms
 from streamproc.core.notices.services import Told, time_out
 from streamproc.core.rules.notices import Notice
 from streamproc.core.rules.rulebook import Rulebook
@@ -14,19 +13,18 @@ from streamproc.core.state.account import (
     extra_of,
     forget_conversation,
 )
-from streamproc.core.state.effects import Cause, Effect, audited
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.moment import Moment
 from streamproc.core.usage.plan_advice import better_plan
 
 
-def do_due(
-    account: Account, subscriber: str, due_ms: int, wall_ms: int, rules: Rulebook
-) -> list[Effect]:
+def do_due(moment: Moment, wall_ms: int) -> list[Effect]:
     """Everything of exactly this instant, which may be past by the wall clock.
 
     Notices that come too late are audited as missed.
     """
-    cause = Cause(due_time=from_ms(due_ms))
-    told = Told(account, subscriber, due_ms, cause, rules, wall_ms)
+    account, rules, due_ms = moment.account, moment.rules, moment.now_ms
+    told = Told(moment, wall_ms)
     lateness_ms = wall_ms - due_ms
     before = rules.notices.get("before_charge")
     if before is not None and account.extra is not None:
@@ -51,12 +49,7 @@ def forget_cycle(account: Account, rules: Rulebook) -> None:
 def _is_missed(told: Told, notice: Notice, lateness_ms: int) -> bool:
     if lateness_ms <= notice.misfire_grace_ms:
         return False
-    told.out.append(
-        audited(
-            "missed", told.subscriber, told.now_ms, told.cause, rule=notice.id,
-            lateness_ms=lateness_ms,
-        )
-    )  # fmt: skip
+    told.out.append(told.moment.audited("missed", rule=notice.id, lateness_ms=lateness_ms))
     return True
 
 
@@ -76,10 +69,13 @@ def _advise(told: Told, advice: Notice, lateness_ms: int) -> None:
         return
     extra_of(account).advised_cycle_ms = account.cycle_start_ms
     told.out.append(
-        audited(
-            "plan_advised", told.subscriber, told.now_ms, told.cause, rule=advice.id,
-            cost_minor=found.cost_minor, better_cost_minor=found.better_cost_minor,
-            used_bytes=found.used_bytes, cycles=found.cycles,
+        told.moment.audited(
+            "plan_advised",
+            rule=advice.id,
+            cost_minor=found.cost_minor,
+            better_cost_minor=found.better_cost_minor,
+            used_bytes=found.used_bytes,
+            cycles=found.cycles,
         )
-    )  # fmt: skip
+    )
     told.tell("plan_advice", found.plan)

@@ -10,10 +10,9 @@ from streamproc.core.life.profile import change_profile
 from streamproc.core.notices.beginning import begin_contract
 from streamproc.core.notices.roaming import location_updated
 from streamproc.core.notices.services import end_contract, service_event
-from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.schedule.choices import set_preferences
 from streamproc.core.state.account import ACTIVE, Account, drop_empty_extra
-from streamproc.core.state.effects import Effect, cause_of, rejected
+from streamproc.core.state.effects import Effect, rejected
 from streamproc.core.state.events import (
     AccountActivated,
     AccountClosed,
@@ -34,18 +33,18 @@ from streamproc.core.state.events import (
     UsageRecorded,
     UsageRefunded,
 )
+from streamproc.core.state.moment import Moment
 from streamproc.core.usage import pools
 
 MAX_PARTS = 500
 """Buckets and categories of one account: its record must fit into a Kafka message."""
 
 
-def account_event(
-    account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
-) -> list[Effect]:
+def account_event(moment: Moment, event: SubscriberEvent, arrival: Arrival) -> list[Effect]:
     """Apply any event but usage and its refunds; the effects say what was done, or why not."""
+    account, rules = moment.account, moment.rules
     if isinstance(event, AccountActivated):
-        return activate(account, event, arrival, rules)
+        return activate(moment, event, arrival)
     if account.status != ACTIVE:
         return [rejected("account_closed", "the account was closed", event, arrival)]
     if to_ms(event.time) < account.activated_ms:
@@ -59,19 +58,18 @@ def account_event(
     if isinstance(event, ToppedUp):
         return lifecycle.top_up(account, event, arrival, rules)
     if isinstance(event, AccountClosed):
-        cause = cause_of(event, arrival)
-        decided = end_contract(account, event.subscriber, arrival.received_ms, cause, rules)
-        closed = lifecycle.close(account, event.subscriber, to_ms(event.time), cause, rules)
+        decided = end_contract(moment)
+        closed = lifecycle.close(moment._replace(now_ms=to_ms(event.time)))
         drop_empty_extra(account)
         return [*decided, *closed]
     if isinstance(event, OptedOut | OptedIn):
         return lifecycle.opt(account, event, arrival)
     if isinstance(event, LocationUpdated):
-        return location_updated(account, event, arrival, rules)
+        return location_updated(moment, event)
     if isinstance(event, SmsReceived):
-        return sms_received(account, event, arrival, rules)
+        return sms_received(moment, event, arrival)
     if isinstance(event, ProfileChanged):
-        return change_profile(account, event, arrival, rules)
+        return change_profile(moment, event, arrival)
     if isinstance(event, PreferencesSet):
         return set_preferences(account, event, arrival)
     if isinstance(event, CostCapLifted | CostCapRestored):
@@ -82,16 +80,14 @@ def account_event(
         return pools.leave(account, event, arrival)
     if isinstance(event, UsageRecorded | UsageRefunded):  # pragma: no cover - step's own
         raise TypeError("usage is not an account event")
-    return service_event(account, event, arrival, rules)
+    return service_event(moment, event, arrival)
 
 
-def activate(
-    account: Account, event: AccountActivated, arrival: Arrival, rules: Rulebook
-) -> list[Effect]:
+def activate(moment: Moment, event: AccountActivated, arrival: Arrival) -> list[Effect]:
     """Begin a contract, with all that comes with it."""
-    effects = lifecycle.activate(account, event, arrival, rules)
+    effects = lifecycle.activate(moment.account, event, arrival, moment.rules)
     if not any(is_reject(effect) for effect in effects):
-        effects.extend(begin_contract(account, event, arrival, rules))
+        effects.extend(begin_contract(moment, event))
     return effects
 
 

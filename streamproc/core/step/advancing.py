@@ -6,13 +6,13 @@ from streamproc.core.alerts import gate, speakers
 from streamproc.core.alerts.checks import forget_forecasts
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.misfire import message_of_late
-from streamproc.core.instants import from_ms
 from streamproc.core.life import lifecycle
 from streamproc.core.notices.timing import do_due, forget_cycle
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
 from streamproc.core.state.decisions import balance_of, explained
-from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.moment import moment_of_time
 from streamproc.core.step.next_due import next_due_ms, reminders_due
 from streamproc.core.usage.figures import values_of
 from streamproc.core.usage.policies import policy_changes
@@ -28,19 +28,21 @@ def do_instant(
     out: list[Effect] = []
     before = balance_of(account)
     # A pack that arrived late may have been over by then: what that means is so as of now.
-    at_ms = max(due_ms, account.clock_ms)
+    now_ms = max(due_ms, account.clock_ms)
+    moment = moment_of_time(account, subscriber, rules, due_ms)
+    as_of_now = moment_of_time(account, subscriber, rules, now_ms)
     # A reminder of this very instant speaks of the state before the cycle or pack ends.
     told: list[Effect] = []
     messages, untold = _timed_due(account, subscriber, due_ms, wall_ms, rules)
     if account.extra is not None:
-        latest_ms = max(at_ms, wall_ms)
-        told.extend(speakers.release(account, subscriber, at_ms, latest_ms, rules, messages))
+        latest_ms = max(now_ms, wall_ms)
+        told.extend(speakers.release(as_of_now, latest_ms, messages))
     told.extend(untold)
     if messages:
-        told.extend(speakers.submit(account, subscriber, messages, due_ms, rules, wall_ms))
-    told.extend(do_due(account, subscriber, due_ms, wall_ms, rules))
+        told.extend(speakers.submit(moment, messages, wall_ms))
+    told.extend(do_due(moment, wall_ms))
     if rules.has_checks:
-        told.extend(speakers.at_instant(account, subscriber, due_ms, wall_ms, rules))
+        told.extend(speakers.at_instant(moment, wall_ms))
     out.extend(explained(told, before, before))
     figures = values_of(account, rules) if rules.watch_rules else []
     ended = lifecycle.expire_buckets(account, subscriber, due_ms)
@@ -49,15 +51,13 @@ def do_instant(
         forget_forecasts(account)
         forget_cycle(account, rules)
     if ended and figures:  # after the new cycle's grants: they may be there instead
-        ended += speakers.after_expiry(account, subscriber, figures, at_ms, rules)
+        ended += speakers.after_expiry(as_of_now, figures)
     if account.extra is not None:
-        cause = Cause(due_time=from_ms(at_ms))
-        ended += speakers.after_change(account, subscriber, at_ms, cause, rules)
+        ended += speakers.after_change(as_of_now)
     if ended:
         out.extend(explained(ended, before, balance_of(account)))
     if account.extra is not None or account.plan in rules.policies:
-        cause = Cause(due_time=from_ms(at_ms))
-        out.extend(policy_changes(account, subscriber, at_ms, cause, rules))
+        out.extend(policy_changes(as_of_now))
     # A validity may end before the present (a late top-up); the clock never runs backwards, or
     # reminders would be sent twice.
     account.clock_ms = max(account.clock_ms, due_ms)

@@ -18,6 +18,7 @@ from streamproc.core.state.events import (
     UsageRecorded,
     UsageRefunded,
 )
+from streamproc.core.state.moment import moment_of_event
 from streamproc.core.step.account_events import account_event, is_reject
 from streamproc.core.step.advancing import reschedule
 from streamproc.core.step.usage_event import use
@@ -68,8 +69,7 @@ def _change(
     account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
 ) -> tuple[list[Effect], list[bytes] | None]:
     """Any event but usage; returns ids to remember beside the event's own, too."""
-    now_ms, subscriber = arrival.received_ms, event.subscriber
-    cause = cause_of(event, arrival)
+    moment = moment_of_event(account, event, arrival, rules)
     before, terms, standing = balance_of(account), terms_of(account), None
     also: list[bytes] | None = None
     if type(event) is UsageRefunded:
@@ -77,20 +77,18 @@ def _change(
         if event.notify and account.status == ACTIVE:
             # What an earlier contract is given back is no news of this one.
             is_applied = also is not None and to_ms(event.time) >= account.activated_ms
-            messages = messages_of_refund(
-                account, event, now_ms, cause, rules, is_applied=is_applied
-            )
-            effects.extend(speakers.submit(account, subscriber, messages, now_ms, rules))
+            messages = messages_of_refund(moment, event, is_applied=is_applied)
+            effects.extend(speakers.submit(moment, messages))
     else:
         standing = standing_of(account, rules) if isinstance(event, LESSENING) else None
-        effects = account_event(account, event, arrival, rules)
+        effects = account_event(moment, event, arrival)
     if account.extra is not None:
-        effects += speakers.after_change(account, subscriber, now_ms, cause, rules)
+        effects += speakers.after_change(moment)
     if standing is not None:
         member = event.member if isinstance(event, MemberJoined) else ""
-        effects += speakers.after_loss(account, subscriber, standing, now_ms, cause, rules, member)
+        effects += speakers.after_loss(moment, standing, member)
     if account.status == ACTIVE and account.extra is not None and terms_of(account) != terms:
-        effects += speakers.look_again(account, subscriber, now_ms, cause, rules)
+        effects += speakers.look_again(moment)
     effects = explained(effects, before, balance_of(account))
-    effects.extend(policy_changes(account, subscriber, now_ms, cause, rules))
+    effects.extend(policy_changes(moment))
     return effects, also

@@ -24,6 +24,7 @@ from streamproc.core.state.events import (
     SubscriberEvent,
     ToppedUp,
 )
+from streamproc.core.state.moment import moment_of_event
 from streamproc.core.step.account_events import activate
 from streamproc.core.step.advancing import adopt_rules, do_instant, reschedule
 from streamproc.core.step.applying import apply_event
@@ -218,11 +219,12 @@ def _begin(
     fresh, limits = Account(), rules.limits
     held = account.held if account is not None else []
     before = balance_of(fresh)
-    out = explained(activate(fresh, event, arrival, rules), before, balance_of(fresh))
+    moment = moment_of_event(fresh, event, arrival, rules)
+    out = explained(activate(moment, event, arrival), before, balance_of(fresh))
     if fresh.status != ACTIVE:
         return _of_held(held, event.subscriber, rules), out
-    now_ms, cause = arrival.received_ms, cause_of(event, arrival)
-    out.extend(policy_changes(fresh, event.subscriber, now_ms, cause, rules))
+    now_ms = arrival.received_ms
+    out.extend(policy_changes(moment))
     key = dedupe.digest(event.source, event.id)
     dedupe.remember(fresh, key, now_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids)
     reschedule(fresh, event.subscriber, rules)

@@ -12,8 +12,9 @@ from streamproc.core.alerts.watch_rules import edges_of_usage, values_before
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import CLOSED, Account, Bucket, ClosedCycle
 from streamproc.core.state.decisions import balance_before, balance_of, explained
-from streamproc.core.state.effects import Cause, Effect, audited, cause_of, rejected
+from streamproc.core.state.effects import Effect, rejected
 from streamproc.core.state.events import Arrival, UsageRecorded
+from streamproc.core.state.moment import Moment, moment_of_event
 from streamproc.core.usage.charging import Crossed, charge, charge_late
 from streamproc.core.usage.closed_cycles import closed_cycle
 from streamproc.core.usage.late import charge_closed_cycle
@@ -71,29 +72,23 @@ def use(
             book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
         is_watched = is_watched or policies_differ(account, rules)
     # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
-    as_of_ms = arrival.received_ms
+    now_ms = arrival.received_ms
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
     has_alarms = account.extra is not None and bool(account.extra.alarms)
     is_usual = crossed is None and not (taken or edges or is_watched or cycle)
-    if is_usual and (not has_alarms or are_at_rest(account, as_of_ms, rules)):
+    if is_usual and (not has_alarms or are_at_rest(account, now_ms, rules)):
         return NOTHING, True
-    cause = cause_of(event, arrival)
-    out = _late(event, arrival, cause, cycle, taken, pushed_out_bytes)
+    moment = moment_of_event(account, event, arrival, rules)
+    out = _late(moment, event, cycle, taken, pushed_out_bytes)
     told: list[Effect] = []
     if is_watched:
-        told, of_cap = after_usage(
-            account, event, as_of_ms, cause, rules, is_of_cycle=cycle is None
-        )
+        told, of_cap = after_usage(moment, event, is_of_cycle=cycle is None)
         crossed = [*(crossed or ()), *of_cap] or None
     if crossed is not None or edges or has_alarms:
         out += speakers.after_usage(
-            account,
-            event.subscriber,
+            moment,
             [*edges_of_crossed(crossed or []), *edges],
             figures,
-            as_of_ms,
-            cause,
-            rules,
             event.member if isinstance(event.member, str) else "",
             is_of_cycle=cycle is None,
         )
@@ -106,21 +101,16 @@ def use(
 
 
 def _late(
+    moment: Moment,
     event: UsageRecorded,
-    arrival: Arrival,
-    cause: Cause,
     cycle: ClosedCycle | None,
     taken: list[tuple[Bucket, int]],
     pushed_out_bytes: int,
 ) -> list[Effect]:
     """What the audit says of late usage: of a closed cycle, or what ended buckets took."""
-    at_ms = arrival.received_ms
     if cycle is not None:
-        told = audited(
+        told = moment.audited(
             "late_usage",
-            event.subscriber,
-            at_ms,
-            cause,
             used_bytes=event.used_bytes,
             cycle_start_ms=cycle.start_ms,
             cycle_overage_bytes=cycle.overage_bytes,
@@ -129,9 +119,7 @@ def _late(
             told.figures["recharged_bytes"] = pushed_out_bytes
         return [told]
     return [
-        audited(
-            "late_usage", event.subscriber, at_ms, cause, bucket=bucket.id, used_bytes=taken_bytes
-        )
+        moment.audited("late_usage", bucket=bucket.id, used_bytes=taken_bytes)
         for bucket, taken_bytes in taken
     ]
 
@@ -156,5 +144,5 @@ def _usage_of_an_earlier_contract(
     if time_ms < account.activated_ms:
         leave_out(account, event.used_bytes)
     late = charge_closed_cycle(account, cycle, event, time_ms, rules)
-    cause = cause_of(event, arrival)
-    return _late(event, arrival, cause, cycle, [], late.pushed_out_bytes), True
+    moment = moment_of_event(account, event, arrival, rules)
+    return _late(moment, event, cycle, [], late.pushed_out_bytes), True

@@ -11,54 +11,30 @@ from streamproc.core.rules.notices import PLACEHOLDERS, Notice, Service, Zone
 from streamproc.core.rules.placeholders import Vocabulary
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.schedule.calendar import local_minute
-from streamproc.core.state.account import Account, Bucket
-from streamproc.core.state.effects import Cause, Reminder
+from streamproc.core.state.account import Account
+from streamproc.core.state.effects import Reminder
+from streamproc.core.state.moment import Moment
 from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.locales import best_locale, name_locale
 from streamproc.core.texts.naming import name_in, plan_name
-from streamproc.core.texts.reminding import last_day_before, local_end, worded
+from streamproc.core.texts.reminding import About, last_day_before, local_end, worded
 from streamproc.core.usage.home_data import home_data_of
 
 
-def message(  # every argument is a different fact of the message
-    account: Account,
-    subscriber: str,
-    notice: Notice,
-    values: Mapping[str, Any],
-    buckets: list[Bucket],
-    arming: str,
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-) -> Reminder:
-    """A text in the subscriber's language with ``values`` for its placeholders, raw.
-
-    ``arming`` and ``cycle_start_ms`` (of the reason, which may be earlier) make its id.
-    """
+def message(moment: Moment, about: About, values: Mapping[str, Any]) -> Reminder:
+    """A notice or a reply in the subscriber's language, ``values`` for its placeholders, raw."""
+    account, rules, notice = moment.account, moment.rules, about.rule
+    assert isinstance(notice, Notice)
     template = text_of(owner_of(notice), notice.texts, vocabulary_of(notice), account.locale, rules)
     cycle_end = local_end(account.cycle_end_ms, account)
     figures = SimpleNamespace(
         plan=plan_name(account.plan, name_locale(account.locale, template.locale), rules),
-        as_of=local_minute(as_of_ms, account.time_zone),
+        as_of=local_minute(moment.now_ms, account.time_zone),
         cycle_end=cycle_end,
         last_day=last_day_before(cycle_end),
     )
     figures.__dict__.update(values)
-    return worded(
-        account,
-        subscriber,
-        notice,
-        template,
-        figures,
-        buckets,
-        home_data_of(buckets, rules),
-        None,
-        arming,
-        cycle_start_ms,
-        as_of_ms,
-        cause,
-    )
+    return worded(moment, about, template, figures, home_data_of(about.buckets, rules))
 
 
 def owner_of(notice: Notice) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from streamproc.core.instants import DAY_MINUTES, NEVER_MS, coarse_from_ms, from_ms
@@ -20,12 +20,12 @@ from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.state.account import Account, Bucket, totals
 from streamproc.core.state.effects import (
     BucketFigures,
-    Cause,
     Effect,
     Reminder,
     Threshold,
     record_id,
 )
+from streamproc.core.state.moment import Moment
 from streamproc.core.texts.catalogue import formats_under, text_of
 from streamproc.core.texts.formats import NEVER, Formats
 from streamproc.core.texts.locales import name_locale
@@ -45,71 +45,52 @@ from streamproc.core.usage.periods import PERIODIC_KINDS, used_in_period
 from streamproc.core.usage.tariffs import next_tier, tariff_beyond, tariff_of
 
 
-def remind(  # every argument is a different fact of the message
-    account: Account,
-    subscriber: str,
-    rule: AnyRule,
-    buckets: list[Bucket],
-    subject: Bucket | None,
-    threshold: Threshold | None,
-    arming: str,
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-    to: list[str],
-    runs_out_ms: int | None = None,
-    of_cycle: list[Bucket] | None = None,
-    present: Account | None = None,
-) -> list[Effect]:
-    """The message of a rule about buckets, with figures as of an instant, to each recipient.
+class About(NamedTuple):
+    """What one message is about, beside the moment at which it is said."""
 
-    ``subject`` is the bucket that the text speaks of, and with it of those of ``buckets`` that
-    cover the same usage; None: of the home data among them. ``arming`` and ``cycle_start_ms`` (of
-    the reason, which may be earlier than the message) make its id. Of recipients ``to`` empty text
-    is the account's own number. Of an account as it was at the end of a cycle, ``of_cycle`` are
-    that cycle's allowances, which the figures are of, and ``present`` is the account as it is now.
-    The usage of a period is that of the first recipient.
+    rule: AnyRule | Notice
+    buckets: list[Bucket]
+    """Those that its record lists, and that its figures are of."""
+    arming: str
+    """With ``cycle_start_ms`` (of the reason, which may be earlier than the message) it makes the
+    id: of each reason there is one message."""
+    cycle_start_ms: int
+    subject: Bucket | None = None
+    """The bucket that the text speaks of, and with it of those of ``buckets`` that cover the same
+    usage; None: of the home data among them."""
+    threshold: Threshold | None = None
+    runs_out_ms: int | None = None
+    """Of a forecast."""
+    of_cycle: list[Bucket] | None = None
+    """Of an account as it was at the end of a cycle: that cycle's allowances. The figures are of
+    them."""
+    present: Account | None = None
+    """Then this is the account as it is now."""
+
+
+def remind(moment: Moment, about: About, to: list[str]) -> list[Effect]:
+    """The message of a rule about buckets, with figures as of the moment, to each recipient.
+
+    Of recipients ``to`` empty text is the account's own number. The usage of a period is that of
+    the first recipient.
     """
+    account, rules, rule = moment.account, moment.rules, about.rule
+    assert not isinstance(rule, Notice)
+    buckets, of_cycle = about.buckets, about.of_cycle
     listed = buckets if of_cycle is None else of_cycle
     summed = home_data_of(listed, rules)
-    if subject is not None or (of_cycle and not summed):
-        summed = alike(listed, subject or listed[0], rules)
+    if about.subject is not None or (of_cycle and not summed):
+        summed = alike(listed, about.subject or listed[0], rules)
     text = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
-    figures = _Figures(
-        rule,
-        account,
-        listed,
-        summed if of_cycle is None else buckets,
-        text.locale,
-        subject,
-        threshold,
-        as_of_ms,
-        shown(summed),
-        rules,
-        runs_out_ms,
-        present or account,
-        to[0],
-    )
-    reminder = worded(
-        account,
-        subscriber,
-        rule,
-        text,
-        figures,
-        buckets,
-        summed,
-        threshold,
-        arming,
-        cycle_start_ms,
-        as_of_ms,
-        cause,
-        UNSET if runs_out_ms is None else from_ms(runs_out_ms),
-    )
+    named = summed if of_cycle is None else buckets
+    figures = _Figures(moment, about, listed, named, text.locale, shown(summed), to[0])
+    reminder = worded(moment, about, text, figures, summed)
     return [
         replace(
             reminder,
-            id=reminder_id(subscriber, rule.id, cycle_start_ms, f"{arming}>{one}"),
+            id=reminder_id(
+                moment.subscriber, rule.id, about.cycle_start_ms, f"{about.arming}>{one}"
+            ),
             recipient=one,
         )
         if one
@@ -118,37 +99,26 @@ def remind(  # every argument is a different fact of the message
     ]
 
 
-def worded(  # every argument is a different fact of the message
-    account: Account,
-    subscriber: str,
-    rule: AnyRule | Notice,
-    template: Text,
-    figures: Any,
-    buckets: list[Bucket],
-    summed: list[Bucket],
-    threshold: Threshold | None,
-    arming: str,
-    cycle_start_ms: int,
-    as_of_ms: int,
-    cause: Cause,
-    runs_out_time: datetime | UnsetType = UNSET,
+def worded(
+    moment: Moment, about: About, template: Text, figures: Any, summed: list[Bucket]
 ) -> Reminder:
     """A message in the words of a template, which are filled with ``figures``.
 
-    ``buckets`` are those that the record lists, ``summed`` those whose sums it has.
+    ``summed`` are the buckets whose sums its record has.
     """
+    account, rule, now_ms = moment.account, about.rule, moment.now_ms
     text = template.render(figures)
     encoding, parts = segments(text)
-    as_of = from_ms(as_of_ms)
+    as_of = from_ms(now_ms)
     granted_bytes, used_bytes, remaining_bytes = totals(summed)
     # By position, which is much faster; in the order of the type's fields.
     return Reminder(
-        reminder_id(subscriber, rule.id, cycle_start_ms, arming),
+        reminder_id(moment.subscriber, rule.id, about.cycle_start_ms, about.arming),
         rule.kind,
         rule.id,
-        subscriber,
-        [bucket_figures(bucket) for bucket in buckets],
-        threshold,
+        moment.subscriber,
+        [bucket_figures(bucket) for bucket in about.buckets],
+        about.threshold,
         coarse_from_ms(account.cycle_start_ms),
         coarse_from_ms(account.cycle_end_ms),
         used_bytes,
@@ -165,10 +135,10 @@ def worded(  # every argument is a different fact of the message
         rule.mandatory,
         as_of,
         as_of + _lifetime(rule.ttl_ms),
-        cause,
+        moment.cause,
         channel_texts=template.render_channels(figures),
         severity=rule.policy.severity,
-        runs_out_time=runs_out_time,
+        runs_out_time=UNSET if about.runs_out_ms is None else from_ms(about.runs_out_ms),
         unlimited=is_endless(summed) or UNSET,
     )
 
@@ -220,41 +190,33 @@ class _Figures:
     """What the texts of rules speak of (``texts.vocabulary.REMINDER``), worked out when asked."""
 
     __slots__ = (
-        *("_account", "_as_of_ms", "_listed", "_locale", "_named", "_present", "_rule", "_rules"),
+        *("_account", "_listed", "_locale", "_named", "_now_ms", "_present", "_rule", "_rules"),
         *("_runs_out_ms", "_subject", "_to"),
         *("granted", "overage", "remaining", "threshold", "used"),
     )
 
     def __init__(
         self,
-        rule: AnyRule,
-        account: Account,
+        moment: Moment,
+        about: About,
         listed: list[Bucket],
         named: list[Bucket],
         locale: str,
-        subject: Bucket | None,
-        threshold: Threshold | None,
-        as_of_ms: int,
         shown_bytes: Shown,
-        rules: Rulebook,
-        runs_out_ms: int | None,
-        present: Account,
         to: str,
     ) -> None:
-        self._rule = rule
-        self._rules = rules
-        self._runs_out_ms = runs_out_ms
-        self._account = account
-        self._present = present
+        self._account, _, self._rules, self._now_ms, _ = moment
+        self._rule = about.rule
+        self._present = about.present or self._account
+        self._subject = about.subject
+        self._runs_out_ms = about.runs_out_ms
         self._to = to
-        self._subject = subject
-        self._as_of_ms = as_of_ms
         self._listed = listed
         self._named = named
         self._locale = locale
         self.granted, self.used, self.remaining = shown_bytes
-        self.overage = account.overage_bytes
-        self.threshold = threshold
+        self.overage = self._account.overage_bytes
+        self.threshold = about.threshold
 
     @property
     def bucket(self) -> list[str]:
@@ -268,7 +230,7 @@ class _Figures:
     def buckets(self) -> str:
         rules = self._rules
         written = formats_under(self._locale, rules)
-        listed = each_bucket(self._listed, self._account, self._as_of_ms, written, rules)
+        listed = each_bucket(self._listed, self._account, self._now_ms, written, rules)
         return written.clauses(listed) or NEVER
 
     @property
@@ -277,7 +239,7 @@ class _Figures:
 
     @property
     def as_of(self) -> int:
-        return local_minute(self._as_of_ms, self._account.time_zone)
+        return local_minute(self._now_ms, self._account.time_zone)
 
     @property
     def cycle_end(self) -> int | None:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.account import Account
-from streamproc.core.state.effects import Cause, Effect, audited
+from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import UsageRecorded
+from streamproc.core.state.moment import Moment
 from streamproc.core.usage import pools
 from streamproc.core.usage.charging import Crossed
 from streamproc.core.usage.policies import policy_changes
 
 
 def after_usage(
-    account: Account,
-    event: UsageRecorded,
-    as_of_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-    *,
-    is_of_cycle: bool = True,
+    moment: Moment, event: UsageRecorded, *, is_of_cycle: bool = True
 ) -> tuple[list[Effect], list[Crossed]]:
     """To be called when buckets are charged, and what they did not cover is booked.
 
@@ -28,19 +21,12 @@ def after_usage(
     out: list[Effect] = []
     crossed: list[Crossed] = []
     if is_of_cycle and isinstance(event.member, str):
-        found = pools.use(account, event.member, event.used_bytes, rules)
+        found = pools.use(moment.account, event.member, event.used_bytes, moment.rules)
         if found is None:
             out.append(
-                audited(
-                    "unknown_member",
-                    event.subscriber,
-                    as_of_ms,
-                    cause,
-                    member=event.member,
-                    used_bytes=event.used_bytes,
-                )
+                moment.audited("unknown_member", member=event.member, used_bytes=event.used_bytes)
             )
         else:
             crossed = found
-    out.extend(policy_changes(account, event.subscriber, as_of_ms, cause, rules))
+    out.extend(policy_changes(moment))
     return out, crossed

@@ -24,7 +24,8 @@ from streamproc.core.state.account import (
     drop_empty_extra,
     quota_of,
 )
-from streamproc.core.state.effects import Cause, Effect, PolicyChanged, record_id
+from streamproc.core.state.effects import Effect, PolicyChanged, record_id
+from streamproc.core.state.moment import Moment
 from streamproc.core.usage.tariffs import is_capped, spend_minor
 
 _BETWEEN = " "
@@ -44,10 +45,9 @@ def policies_differ(account: Account, rules: Rulebook) -> bool:
     return dict(_active(account, policies, rules)) != told
 
 
-def policy_changes(
-    account: Account, subscriber: str, at_ms: int, cause: Cause, rules: Rulebook
-) -> list[Effect]:
+def policy_changes(moment: Moment) -> list[Effect]:
     """What the policy system must be told now; the account keeps that it was."""
+    account, rules = moment.account, moment.rules
     policies = rules.policies.get(account.plan, ())
     quota = account.quota
     if not policies and (quota is None or not quota.told):
@@ -59,14 +59,12 @@ def policy_changes(
         if key not in wanted:
             state, reason, _ = was.split(_BETWEEN)
             del quota_of(account).told[key]
-            out.append(
-                _change(account, subscriber, key, "restored", reason, "", at_ms, cause, rules)
-            )
+            out.append(_change(moment, key, "restored", reason, ""))
     for key, now in wanted.items():
         if told.get(key) != now:
             state, reason, kbps = now.split(_BETWEEN)
             quota_of(account).told[key] = now
-            out.append(_change(account, subscriber, key, state, reason, kbps, at_ms, cause, rules))
+            out.append(_change(moment, key, state, reason, kbps))
     if out:
         drop_empty_extra(account)
     return out
@@ -131,17 +129,8 @@ def _is_about(bucket: Bucket, scope: Scope, rules: Rulebook, *, exactly: bool) -
     return own == scope or (own == EVERYTHING and not exactly)
 
 
-def _change(  # every argument is a different fact of the message
-    account: Account,
-    subscriber: str,
-    key: str,
-    state: str,
-    reason: str,
-    kbps: str,
-    at_ms: int,
-    cause: Cause,
-    rules: Rulebook,
-) -> PolicyChanged:
+def _change(moment: Moment, key: str, state: str, reason: str, kbps: str) -> PolicyChanged:
+    account, subscriber, rules, now_ms, cause = moment
     quota = quota_of(account)
     quota.policy_number += 1
     counter, _, member = key.partition(_BETWEEN)
@@ -153,7 +142,7 @@ def _change(  # every argument is a different fact of the message
         counter=counter,
         state=state,
         reason=reason,
-        time=from_ms(at_ms),
+        time=from_ms(now_ms),
         cycle_start=coarse_from_ms(account.cycle_start_ms),
         cycle_end=coarse_from_ms(account.cycle_end_ms),
         overage_bytes=account.overage_bytes,

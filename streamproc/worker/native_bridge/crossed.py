@@ -8,6 +8,7 @@ from streamproc.core.alerts.speakers import after_plain_usage
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Cause, Effect
+from streamproc.core.state.moment import Moment
 from streamproc.core.usage.charging import crossed_from
 from streamproc.worker.native_bridge.known_rules import Position
 
@@ -37,18 +38,10 @@ def effects_of(
 ) -> list[Effect]:
     """What the core says of it; ``account`` is the one afterwards."""
     cause = Cause(crossed.event_id, crossed.source, topic, partition, offset)
-    as_of_ms = max(account.clock_ms, crossed.received_ms)
+    now_ms = max(account.clock_ms, crossed.received_ms)
+    moment = Moment(account, key.decode(), rules, now_ms, cause)
     found = [
         crossed_from(account.buckets[position], used_bytes, rules)
         for position, used_bytes in crossed.buckets
     ]
-    return after_plain_usage(
-        account,
-        key.decode(),
-        found,
-        crossed.used_bytes,
-        crossed.overage_bytes,
-        as_of_ms,
-        cause,
-        rules,
-    )
+    return after_plain_usage(moment, found, crossed.used_bytes, crossed.overage_bytes)
