@@ -86,6 +86,31 @@ def test_an_unlimited_cycle_that_is_over_says_so() -> None:
     assert over(line).startswith("600 MB of unlimited, unlimited unused, %,")
 
 
+def test_a_cycle_that_ended_with_a_limited_plan_left_what_that_had() -> None:
+    line = begun("endless")
+    line.use(600 * MB, 3)
+    line.change_plan("films", 10)
+    line.use(50 * MB, 12)
+    assert over(line).startswith("650 MB of 1.6 GB, 950 MB unused, 40%")
+    assert reminders(line.effects)[-1].unlimited is UNSET
+
+
+def test_what_a_change_of_plan_took_is_not_unused_at_the_cycles_end() -> None:
+    line = begun("films")
+    line.use(200 * MB, 3)
+    line.change_plan("endless", 10)
+    line.change_plan("films", 11)
+    line.use(50 * MB, 12)
+    assert over(line).startswith("250 MB of 1.2 GB, 950 MB unused, 20%")
+
+
+def test_a_plan_for_the_next_cycle_says_nothing_of_the_one_that_is_over() -> None:
+    line = begun("endless")
+    line.use(600 * MB, 3)
+    line.change_plan("films", 10, effective="next_cycle")
+    assert over(line).startswith("600 MB of unlimited, unlimited unused")
+
+
 def test_of_a_plan_without_home_data_it_is_what_the_first_allowance_covers() -> None:
     line = begun("clips")
     line.use(100 * MB, 3, rating_group=20)

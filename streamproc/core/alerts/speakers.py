@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamproc.core.alerts import alarms, checks, gate
+from streamproc.core.alerts import alarms, checks, gate, last_call
 from streamproc.core.alerts.alarms import Edge
 from streamproc.core.alerts.correction_rules import CORRECTED
 from streamproc.core.alerts.losses import Standing, edges_of_loss
@@ -42,6 +42,11 @@ def release(moment: Moment, wall_ms: int, newer: list[Message]) -> list[Effect]:
 def look_again(moment: Moment) -> list[Effect]:
     """What is held waits for something else now; see :func:`gate.look_again`."""
     return gate.look_again(moment, SPEAKERS)
+
+
+def speak_of_costs(moment: Moment, wall_ms: int) -> list[Effect]:
+    """What is held of costs, when their cycle ends; see :mod:`last_call`."""
+    return last_call.speak_of_costs(moment, wall_ms, SPEAKERS)
 
 
 def after_usage(

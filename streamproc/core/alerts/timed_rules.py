@@ -83,10 +83,18 @@ def _named(account: Account, name: str) -> list[Bucket]:
 
 
 def _allowances_of_last_cycle(account: Account) -> list[Bucket]:
-    """In charge order, as if nothing of them had expired."""
+    """In charge order, as if nothing had expired of those that it had in the end.
+
+    Of one that a change of plan ended before, nothing was left then: it is what was used of it.
+    """
+    over = account.history[-1]
     own = [
         replace(one, expired_bytes=0, rolled_over_bytes=0)
-        for one in own_buckets(account.history[-1])
+        if one.expires_ms >= over.end_ms
+        else replace(
+            one, kind=ALLOWANCE, granted_bytes=one.used_bytes, expired_bytes=0, rolled_over_bytes=0
+        )
+        for one in own_buckets(over)
         if one.kind in PLAN_KINDS
     ]
     for one in own:

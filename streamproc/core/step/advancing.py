@@ -43,6 +43,8 @@ def do_instant(
     told.extend(do_due(moment, wall_ms))
     if rules.has_checks:
         told.extend(speakers.at_instant(moment, wall_ms))
+    if due_ms >= account.cycle_end_ms and account.extra is not None:
+        told.extend(speakers.speak_of_costs(as_of_now, wall_ms))
     out.extend(explained(told, before, before))
     figures = values_of(account, rules) if rules.watch_rules else []
     ended = lifecycle.expire_buckets(account, subscriber, due_ms)

@@ -77,10 +77,15 @@ def remind(moment: Moment, about: About, to: list[str]) -> list[Effect]:
     account, rules, rule = moment.account, moment.rules, about.rule
     assert not isinstance(rule, Notice)
     buckets, of_cycle = about.buckets, about.of_cycle
-    listed = buckets if of_cycle is None else of_cycle
-    summed = home_data_of(listed, rules)
-    if about.subject is not None or (of_cycle and not summed):
-        summed = alike(listed, about.subject or listed[0], rules)
+    listed = buckets
+    summed = home_data_of(buckets if of_cycle is None else of_cycle, rules)
+    if of_cycle is not None:
+        # What a change of plan had ended counts for what was used of it, and is listed no more.
+        listed = [one for one in of_cycle if one.expires_ms >= account.cycle_end_ms]
+        if of_cycle and not summed:
+            summed = alike(of_cycle, (listed or of_cycle)[0], rules)
+    elif about.subject is not None:
+        summed = alike(listed, about.subject, rules)
     text = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
     named = summed if of_cycle is None else buckets
     figures = _Figures(moment, about, listed, named, text.locale, shown(summed), to[0])

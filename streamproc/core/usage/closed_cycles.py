@@ -1,4 +1,4 @@
-"""Cycles that are over: their totals, and late usage that still counts for them (law 11).
+"""Cycles that are over: their totals, and what their usage took (law 11).
 
 A closed cycle keeps what was its own: its allowances, and packs that ended in it with something
 left. Packs, top-ups and what rolled over outlive it, so it keeps how much of each its usage took.

@@ -212,6 +212,8 @@ class Contract:
         self.post.offer(timed, at_ms, rules)
         self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
         self._look(at_ms, rules)
+        if at_ms >= self.end_ms:
+            self.post.last_call(now_ms, rules)
         ending = {
             rule.id: figure_reaches(self, rule, None, rules)
             for rule in rules.watch_rules

@@ -111,6 +111,30 @@ class Post:
                 free.append(letter)
         self._release(free, at_ms, rules)
 
+    def last_call(self, at_ms: int, rules: Rulebook) -> None:
+        """A cycle ends in which data cost, and that waits to be told: it speaks of that instant,
+        and is read as soon as it may be."""
+        for letter in list(self.letters):
+            rule = rule_called(letter.rule, rules)
+            if rule is None or rule.kind != "overage_started":
+                continue
+            if not holds(self.contract, rule, letter.reason, at_ms, rules):
+                continue
+            self.letters.remove(letter)
+            if not self._is_wanted(rule, at_ms):
+                continue
+            self.number += 1
+            for to in self.readers(letter, rules):
+                free_ms = self.first_free(letter, to, at_ms, rules)
+                speak(self.contract, rule, letter.reason, to, at_ms, rules)
+                cool_ms = rule.policy.cool_down_ms
+                quiet_ms = free_ms + cool_ms if cool_ms else 0
+                self.told.append(
+                    Telling(
+                        free_ms, to, letter.rule, letter.reason.about, quiet_ms, True, self.number
+                    )
+                )
+
     def look_again(self, at_ms: int, rules: Rulebook) -> None:
         """Zone, quiet hours, opt-outs or members are others from now on."""
         free = []

@@ -125,6 +125,13 @@ def _without_what_stays(bucket: Any, contract: Contract, rules: Rulebook) -> Any
     return bucket
 
 
+def as_it_ended(bucket: Any, end_ms: int) -> Any:
+    """A bucket of the plan as its cycle left it; of one that a change of plan took, its use."""
+    if end_of(bucket) < end_ms:
+        return {**bucket, "kind": "allowance", "granted": bucket["used"], "expired": 0, "rolled": 0}
+    return {**bucket, "expired": 0, "rolled": 0}
+
+
 def speak(
     contract: Contract, rule: Any, reason: Reason, to: str, at_ms: int, rules: Rulebook
 ) -> None:
@@ -159,9 +166,10 @@ def speak(
             "rolled": 0,
         }
         buckets, overage = [{"id": "closed_cycle", **figures}], over["overage"]
-        own = in_charge_order([{**one, "expired": 0, "rolled": 0} for one in over["own"]])
+        own = in_charge_order([as_it_ended(one, over["end"]) for one in over["own"]])
+        present = [one for one in own if end_of(one) >= over["end"]]
         summed = of_one_kind_of_usage(own, None, rules)
-        summed = summed or of_one_kind_of_usage(own, own[0] if own else None, rules)
+        summed = summed or of_one_kind_of_usage(own, [*present, *own, None][0], rules)
     elif kind == "before_cycle_end":
         buckets = [_without_what_stays(one, contract, rules) for one in ending(contract, rule)]
         if not any(is_home_data(one, rules) for one in buckets):

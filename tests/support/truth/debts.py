@@ -191,8 +191,8 @@ class Debts:
         if debt.rule.kind == "zero_balance":
             return not has_something(state)
         if not debt.about:
-            tariff = debt.rule.tariff or ""
-            return not _is_covered(tariff, state) and state.start_ms <= debt.since_ms
+            # What was charged in a cycle that is over must have been told of.
+            return state.start_ms > debt.since_ms or not _is_covered(debt.rule.tariff or "", state)
         bucket = state.bucket(debt.about)
         return (
             bucket is not None

@@ -153,16 +153,23 @@ class Facts:
 
     @property
     def of_last_cycle(self) -> list[Bucket]:
-        """Its allowances, as they were before what was left expired."""
+        """Its allowances, as they were before what was left expired; those that the plan did not
+        have any more, last: no bytes were left of them then.
+        """
         kept: Any = self.over["own"]
         end = {"expired": 0, "rolled": 0, "ends_ms": self.state.end_ms}
-        return [{**one, **end} for one in in_charge_order(kept)]
+        gone = [one for one in kept if end_of(one) < self.over["end"]]
+        had = in_charge_order([one for one in kept if one not in gone])
+        return [{**one, **end} for one in had] + [
+            {**one, "kind": "allowance", "granted": one["used"], "expired": 0, "rolled": 0}
+            for one in in_charge_order(gone)
+        ]
 
     @property
     def listed(self) -> list[Bucket]:
         """The buckets that ``{buckets}`` lists, each by itself."""
         if self.rule.kind == "cycle_end":
-            return self.of_last_cycle
+            return [one for one in self.of_last_cycle if end_of(one) == self.state.end_ms]
         found = [self.bucket(one.id) for one in self.message.buckets]
         return [one for one in found if one is not None]
 

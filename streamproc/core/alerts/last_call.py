@@ -1,0 +1,60 @@
+"""Held messages that data cost, when the cycle in which they did ends (law 28).
+
+They would not be true any more when nothing holds them: the next cycle has data again. But what was
+charged stays charged, and nobody shall pay without hearing of it. So they speak of the cycle's last
+instant, and name it; what held them back holds their delivery (``not_before``).
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from streamproc.core.alerts.delays import earliest, note_cooling, note_sent
+from streamproc.core.alerts.judging import forget, is_wanted
+from streamproc.core.alerts.message import Entry, Speakers, entry_of, recipients_left
+from streamproc.core.alerts.records import cause_of_release
+from streamproc.core.instants import from_ms
+from streamproc.core.state.effects import Effect, Reminder
+from streamproc.core.state.moment import Moment
+
+
+def speak_of_costs(moment: Moment, wall_ms: int, speakers: Speakers) -> list[Effect]:
+    """Say what is held of overage that began, as of an instant at which a cycle ends."""
+    account, rules = moment.account, moment.rules
+    out: list[Effect] = []
+    waiting = account.extra.waiting if account.extra is not None else []
+    for one in waiting.copy():
+        entry = entry_of(one, rules, speakers)
+        if entry is None or entry.rule.kind != "overage_started":
+            continue
+        speaker, rule, _, _ = entry
+        of_it = moment.because(cause_of_release(one, moment.now_ms))
+        if not speaker.is_true(of_it, rule, one.mark):
+            continue  # and dropped, with a record of the audit, when nothing holds it
+        if is_wanted(of_it, rule, one.mark, out):
+            for until_ms, to in _by_delay(moment, entry, wall_ms).items():
+                said = speaker.say(of_it, rule, one.mark, to, one.cycle_start_ms)
+                out += [_held_until(until_ms, each) for each in said]
+                for reader in to:
+                    note_sent(account, reader, until_ms, rules)
+                    note_cooling(account, reader, rule, until_ms)
+        forget(account, one)
+    return out
+
+
+def _by_delay(moment: Moment, entry: Entry, wall_ms: int) -> dict[int, list[str]]:
+    """Who may hear a message from when on."""
+    found: dict[int, list[str]] = {}
+    account, since_ms = moment.account, entry.waiting.since_ms
+    at_ms = max(moment.now_ms, wall_ms)
+    for to in recipients_left(entry, account):
+        delay = earliest(account, to, entry.rule, since_ms, at_ms, moment.rules)
+        found.setdefault(delay.until_ms, []).append(to)
+    return found
+
+
+def _held_until(until_ms: int, said: Effect) -> Effect:
+    if not isinstance(said, Reminder):
+        return said
+    later = from_ms(until_ms) - said.not_before
+    return replace(said, not_before=said.not_before + later, expires_time=said.expires_time + later)
