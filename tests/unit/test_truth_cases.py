@@ -13,11 +13,17 @@ from typing import Any
 
 import pytest
 
-from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook, load_rules
+from streamproc.contracts.rules_file.load import (
+    default_rulebook,
+    load_rulebook,
+    load_rules,
+    packaged_rulebook,
+)
 from streamproc.contracts.rules_file.packs import pack_path
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Reminder
 from tests.support.truth.checks import Reader
+from tests.support.truth.claims import claims_of
 from tests.support.truth.lives import SUBSCRIBER
 from tests.support.truth.play import Player
 
@@ -331,6 +337,17 @@ def test_m19_a_plan_without_allowances_has_used_up_nothing() -> None:
         said = life.text("01-02 10:00", word)
         assert "100%" not in said
         assert "0 B of 0 B" not in said
+    life.all_true()
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "zh-TW", "en", "pl", "ru", "ar"])
+def test_who_never_had_data_has_used_up_none(locale: str) -> None:
+    """Of a plan without allowances nothing is left, from the first day on."""
+    life = Life(packaged_rulebook("quota.yaml"))
+    life.begin("prepaid", locale)
+    (summary,) = life.until("01-06 00:00")
+    claims = claims_of(summary.text, locale, summary.kind)
+    assert [one.name for one in claims] == ["nothing left"]
     life.all_true()
 
 

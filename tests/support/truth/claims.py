@@ -30,6 +30,12 @@ class Claim(NamedTuple):
 
 
 def _is_used_up(facts: Facts) -> bool:
+    """Nothing is left of something that there was: who never had data has used up none."""
+    is_of_account = facts.rule.kind in ("usage_summary", "usage_corrected", "before_cycle_end")
+    return _is_nothing_left(facts) and (not is_of_account or facts.sums.granted > 0)
+
+
+def _is_nothing_left(facts: Facts) -> bool:
     """Nothing is left of what is named: a bucket, the home data, or what a tariff follows."""
     if facts.rule.kind == "overage_started":
         return not facts.state.covering(_scope_beyond(facts))
@@ -77,18 +83,30 @@ CLAIMS = (
         "used up",
         OF_DATA,
         {
-            "en": r"(is|are) used up|data used up|used all|100% of|[Nn]o general data is left"
-            r"|no data left|No data pack covers",
-            "zh": r"已全部用完|已用完|已无可用|用罄",
-            "pl": r"\bwykorzystan|Wykorzystano (?![{\d])|brak danych do dowolnego użytku",
+            "en": r"(is|are) used up|data used up|used all|100% of",
+            "zh": r"已全部用完|已用完|用罄",
+            "pl": r"\bwykorzystan|Wykorzystano (?![{\d])",
             "ru": r"израсходован\b",
             "ar": r"نفد|استُهلكت بالكامل",
             "de": r"ist verbraucht|aufgebraucht",
             "fr": r"épuisé",
             "es": r"agot|Ha usado (los|todos)",
-            "hi": r"समाप्त|कोई पैक नहीं",
+            "hi": r"समाप्त",
         },
         _is_used_up,
+    ),
+    Claim(
+        "nothing left",
+        (*OF_DATA, "usage_corrected"),
+        {
+            "en": r"no data left|[Nn]o general data( is)? left|No data pack covers",
+            "zh": r"[无無]可用",
+            "pl": r"brak danych do dowolnego użytku",
+            "ru": r"общего трафика нет",
+            "ar": r"لا بيانات عامة",
+            "hi": r"कोई पैक नहीं",
+        },
+        _is_nothing_left,
     ),
     Claim(
         "costs now",
