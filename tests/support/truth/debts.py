@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from streamproc.core.instants import to_ms
+from streamproc.core.instants import NEVER_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import Policy
 from streamproc.core.state.effects import Reminder
 from streamproc.lab.oracle.buckets import (
     Bucket,
@@ -167,7 +168,7 @@ class Debts:
 
     def _must_tell(self, rule: Any, state: Snapshot) -> bool:
         policy = rule.policy
-        if policy.for_count > 1 or policy.hysteresis or policy.valid_from_ms:
+        if policy.for_count > 1 or policy.hysteresis or has_span(policy):
             return False
         return rule.mandatory or not (
             self.has_caps or rule.category in self.left or rule.category in state.opted_out
@@ -234,6 +235,11 @@ class Debts:
 def _is_of_group(said: Any, rule: Any) -> bool:
     """Whether what a rule has to say may have been merged into what another one said."""
     return bool(rule.policy.group) and said.policy.group == rule.policy.group
+
+
+def has_span(policy: Policy) -> bool:
+    """Whether a rule is in force for some time only."""
+    return policy.valid_from_ms > 0 or policy.valid_until_ms < NEVER_MS
 
 
 def has_something(state: Snapshot) -> bool:

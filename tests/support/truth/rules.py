@@ -13,6 +13,17 @@ _SIZES = ("granted_bytes", "max_bytes", "after_bytes", "from_bytes", "step_bytes
 _PRICE_UNITS = ("overage_unit_bytes", "unit_bytes")
 _OF_BYTES = ("remaining_bytes", "used_bytes", "velocity")
 KINDS = ("allowance", "pack", "topup", "rollover", "unlimited", "member")
+_LEVELS = ("usage_percent", "remaining_percent", "remaining_bytes", "used_bytes")
+_COSTING = ("spend_amount", "spend_percent", "overage_started")
+_KINDS_OF = {
+    "before_cycle_end": ("allowance", "pack", "topup", "rollover", "unlimited"),
+    "before_expiry": ("pack", "topup", "rollover"),
+    "expiry": ("pack", "topup", "rollover"),
+}
+_CHOOSING = (*_LEVELS, *_KINDS_OF)
+_SCHEDULED = (*_KINDS_OF, "usage_summary", "cron", "once", "cycle_end", "after_activation")
+_AT_ONCE = ("subscription_question", "charge_question", "roaming_welcome")
+"""Kinds of notices that pass quiet hours unless they are told to wait."""
 ROAMING = ["eu", "asia"]
 
 PLANS: list[dict[str, Any]] = [
@@ -62,6 +73,7 @@ PACKS: list[dict[str, Any]] = [
     {"id": "clips", "granted_bytes": 99, "validity_hours": 72, "rating_groups": [20]},
     {"id": "dark", "granted_bytes": 120, "validity_hours": 240, "hours": ["22:00-06:00"]},
 ]  # fmt: skip
+BUCKETS = ("data", "films", "all", "abroad", "night", "small", "shared", "day", "week", "trip")
 SERVICES: list[dict[str, Any]] = [
     {"id": "video", "names": {"en": "Video VIP", "zh-CN": "视频会员"}, "price_minor": 1500},
     {"id": "music", "names": {"en": "Music"}, "price_minor": 800, "confirm_charge": False},
@@ -90,6 +102,7 @@ NOTICES: list[dict[str, Any]] = [
 def rules_data(seed: int) -> dict[str, Any]:
     """A whole rules file; its texts are still to be put in."""
     found: dict[str, Any] = _small_rules(seed)
+    _narrow(random.Random(f"more rules {seed}"), found)
     for rule in found["rules"]:
         levels, margin = rule.get("thresholds") or [100], rule.get("hysteresis", 0)
         if not margin < min(levels) <= max(levels) < 100 - margin:
@@ -141,6 +154,39 @@ def _small_rules(seed: int) -> dict[str, Any]:
         "rules": [*usage, *watch, *others],
         "commands": {"max_replies": 50},
     }
+
+
+def _narrow(chance: random.Random, data: dict[str, Any]) -> None:
+    """Rules about some buckets, tariffs, plans and times alone; notices that wait for the day."""
+    for rule in data["rules"]:
+        kind = rule["kind"]
+        if kind in _CHOOSING and chance.random() < 0.3:
+            _choose_buckets(chance, rule)
+        if kind in _COSTING and chance.random() < 0.3:
+            rule["tariff"] = "roaming"
+            if chance.random() < 0.7:
+                rule.pop("cap_minor", None)
+        if kind in _SCHEDULED and chance.random() < 0.15:
+            rule["plans"] = sorted(chance.sample([one["id"] for one in PLANS], 4))
+        if chance.random() < 0.08:
+            begin, end = sorted(chance.sample(range(6, 29), 2))
+            rule["valid_from"] = f"2026-01-{begin:02}T10:00:00Z"
+            rule["valid_until"] = f"2026-01-{end:02}T16:30:00Z"
+            if kind in (*_LEVELS, *_COSTING) and chance.random() < 0.5:
+                rule["evaluate_on_create"] = True
+    is_calm = chance.random() < 0.5
+    data["notices"] = [
+        {**one, "in_quiet_hours": "hold"} if is_calm and one["kind"] in _AT_ONCE else one
+        for one in data["notices"]
+    ]
+
+
+def _choose_buckets(chance: random.Random, rule: dict[str, Any]) -> None:
+    kinds = _KINDS_OF.get(rule["kind"])
+    if kinds is not None and chance.random() < 0.5:
+        rule["bucket_kinds"] = sorted(chance.sample(kinds, chance.randrange(1, len(kinds))))
+        return
+    rule["buckets"] = sorted(chance.sample(BUCKETS, chance.randrange(1, 6)))
 
 
 def _alerts(chance: random.Random) -> dict[str, Any]:
