@@ -566,3 +566,11 @@ def test_the_packaged_rules_understand_usage_as_the_balance_alerts(text: str) ->
     rules = packaged_rulebook("default.yaml")
     assert rules.commands is not None
     assert grammar_of(rules, rules.commands).parse(text) == Command("stop", "balance")
+
+
+def test_a_list_is_written_in_the_language_of_its_reply() -> None:
+    """Also where other replies lack that language."""
+    own = "commands:\n  texts:\n    unsubscribed: {fr: 'Fin : {services}'}\n"
+    line = Talking(talking_rules(("commands:\n", own)))
+    line.begin(locale="fr", services=["music", "video"])
+    assert texts(line.text("UNSUB ALL", 1)) == ["Fin : Music et Video VIP"]

@@ -11,7 +11,7 @@ from streamproc.core.texts.formats import Formats
 from streamproc.worker.native_bridge.taught_words import words_of
 from tests.support.line import reminders
 from tests.support.rules import YAML, edited
-from tests.support.talking import Talking, texts
+from tests.support.talking import Talking, talking_rules, texts
 
 BINARY = edited(
     YAML,
@@ -66,3 +66,10 @@ def test_the_compiled_part_leaves_them_to_python() -> None:
     ]
     assert taught[0] is not None
     assert taught[1] is None
+
+
+@pytest.mark.parametrize(("display", "price"), [("narrow", "¥15.00"), ("standard", "CN¥15.00")])
+def test_money_has_the_sign_that_the_rules_choose(display: str, price: str) -> None:
+    line = Talking(talking_rules(("currency: CNY", f"currency: CNY\ncurrency_display: {display}")))
+    line.begin(services=["music"])
+    assert texts(line.charge("music", 1500, 1)) == [f"Music was charged {price}."]

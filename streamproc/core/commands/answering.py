@@ -100,7 +100,7 @@ class _Conversation:
                     digest_of(self.event.id, self.event.source),
                     self.account.cycle_start_ms,
                 ),
-                {**values_of(told, self.commands, extra), **more},
+                {**values_of(told, self.commands, extra, name), **more},
             )
         )
         return True
@@ -202,7 +202,7 @@ class _Conversation:
 
     def _left(self, reply: str, categories: list[str]) -> Reply:
         names = [self._named(one) for one in categories]
-        shown = formats_of(self.told, self.commands)
+        shown = formats_of(self.told, self.commands, reply)
         return reply, {"categories": shown.list(names), "start": self._start_of(categories[0])}
 
     def _start_of(self, category: str) -> str:
@@ -259,7 +259,8 @@ class _Conversation:
                 )
             )
         names = [told.name(one.service) for one in ended]
-        return "unsubscribed", {"services": formats_of(told, self.commands).list(names)}
+        shown = formats_of(told, self.commands, "unsubscribed")
+        return "unsubscribed", {"services": shown.list(names)}
 
     # Answers
 

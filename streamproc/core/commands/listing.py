@@ -23,9 +23,9 @@ from streamproc.core.usage.home_data import home_data_of, percent_used, shown
 from streamproc.core.usage.tariffs import spend_minor
 
 
-def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
-    """Everything that any reply may name, as of now, but what only the command knows."""
-    written = formats_of(told, commands)
+def values_of(told: Told, commands: Commands, extra: Extra, reply: str) -> dict[str, Any]:
+    """Everything that a reply may name, as of now, but what only the command knows."""
+    written = formats_of(told, commands, reply)
     none = _fragment("none", told, commands)
     account = told.account
     buckets = each_bucket(account.buckets, account, told.now_ms, written, told.rules)
@@ -42,7 +42,7 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
         "questions": written.clauses(_questions(told, extra, written)) or none,
         "thresholds": _thresholds(told, commands, written),
         "quiet_hours": _quiet_hours(told, commands),
-        "schedule": _schedule(told, commands),
+        "schedule": _schedule(told, commands, written),
         "unsubscribe": told.keyword("unsubscribe"),
         "yes": told.keyword("confirm"),
         "no": told.keyword("refuse"),
@@ -50,9 +50,9 @@ def values_of(told: Told, commands: Commands, extra: Extra) -> dict[str, Any]:
     }
 
 
-def formats_of(told: Told, commands: Commands) -> Formats:
-    """How figures inside of lists are written: in the language of the replies."""
-    texts = commands.replies["none"].texts
+def formats_of(told: Told, commands: Commands, reply: str) -> Formats:
+    """How lists, and figures inside of them, are written: in the language of the reply's text."""
+    texts = commands.replies[reply].texts
     locale = best_locale(texts, told.account.locale, told.rules.default_locale)
     return formats_under(locale, told.rules)
 
@@ -60,7 +60,7 @@ def formats_of(told: Told, commands: Commands) -> Formats:
 def commands_offered(told: Told, commands: Commands) -> str:
     """What this subscriber can ask for, each with its keyword."""
     names = [name.removeprefix(HELP) for name in REPLIES if name.startswith(HELP)]
-    return formats_of(told, commands).clauses(
+    return formats_of(told, commands, "help").clauses(
         [
             _fragment(HELP + action, told, commands, told.keyword(action))
             for action in names
@@ -107,12 +107,12 @@ def _quiet_hours(told: Told, commands: Commands) -> str:
     return f"{_clock(hours[0])}-{_clock(hours[1])}"
 
 
-def _schedule(told: Told, commands: Commands) -> str:
+def _schedule(told: Told, commands: Commands, written: Formats) -> str:
     found = [
         f"{_fragment(f'word_{every}', told, commands)} {_clock(minute)}"
         for every, minute in summaries_now(told.account, told.rules, told.now_ms)
     ]
-    return formats_of(told, commands).clauses(found) or _fragment("word_off", told, commands)
+    return written.clauses(found) or _fragment("word_off", told, commands)
 
 
 def _clock(minute: int) -> str:

@@ -123,7 +123,8 @@ class Reader:
         best: list[Finding] | None = None
         states = scene.states_at(to_ms(message.as_of))
         for state in reversed(states):
-            locales = tuple(dict.fromkeys(filter(None, (self.player.locale, message.locale))))
+            read = self.player.locale, self.player.locale_before, message.locale
+            locales = tuple(dict.fromkeys(filter(None, read)))
             facts = Facts(message, rule, state, locales)
             found = list(self._of_state(facts, scene))
             if found and message.kind == "resolved":

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.truth.probes import LOCALES
+from tests.support.truth.probes import ALL_LOCALES
 
 SECOND = 1000
 MINUTE = 60 * SECOND
@@ -34,7 +34,7 @@ class Habits:
     zones: tuple[str, ...] = ("eu", "asia")
     tariffs: tuple[str, ...] = ("",)
     categories: tuple[str, ...] = CATEGORIES
-    locales: tuple[str, ...] = LOCALES
+    locales: tuple[str, ...] = ALL_LOCALES
     unit_bytes: int = 1
     """Of usage: lives under packaged rules use megabytes."""
     most_units: int = 250

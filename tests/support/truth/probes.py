@@ -17,6 +17,8 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.texts.template import template_error
 
 LOCALES = ("en", "zh-CN", "zh-TW", "pl", "ru", "ar")
+"""Of the packaged rules; the packs have some of these and some of the others."""
+ALL_LOCALES = (*LOCALES, "de", "fr", "fr-CA", "es-US", "hi", "en-AU")
 BRAND = {"en": "Airy", "zh-CN": "清风移动", "ar": "نسيم"}
 CARE = {"en": "1011", "ru": "*1011#"}
 _GIVEN = Given({"brand": BRAND, "care": CARE, "default_locale": "en"})
@@ -71,14 +73,17 @@ def _is_known(name: str, kind: str) -> bool:
 
 
 @cache
-def by_locale(owner: str, name: str, is_long: bool) -> dict[str, str]:
-    """The probe of something in every locale, each with its locale before it."""
-    text = probe(vocabulary(owner, name), is_long)
-    return {locale: f"{locale}: {text}" for locale in LOCALES}
+def _probe_of(owner: str, name: str, is_long: bool) -> str:
+    return probe(vocabulary(owner, name), is_long)
 
 
-def with_probes(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data of a rules file, with probes for all of its texts."""
+def with_probes(data: Mapping[str, Any], locales: tuple[str, ...] = LOCALES) -> dict[str, Any]:
+    """The data of a rules file, with probes for all of its texts, each with its locale first."""
+
+    def by_locale(owner: str, name: str, is_long: bool) -> dict[str, str]:
+        text = _probe_of(owner, name, is_long)
+        return {locale: f"{locale}: {text}" for locale in locales}
+
     found = {"brand": BRAND, "care": CARE, **copy.deepcopy(dict(data))}
     for number, rule in enumerate(found.get("rules", ())):
         rule["texts"] = by_locale("rule", rule["kind"], number % 4 == 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from streamproc.lab.oracle.figures import ReminderKey, reminder_key
 from tests.support.truth.checks import Finding, Reader
 from tests.support.truth.lives import DAY, Habits, life
 from tests.support.truth.play import Player, Scene
-from tests.support.truth.probes import loaded, with_probes
+from tests.support.truth.probes import ALL_LOCALES, loaded, with_probes
 from tests.support.truth.rules import UNIT, rules_data
 
 LIVES = 6
@@ -73,14 +74,15 @@ def place_of(number: int) -> Place:
         return packaged_place(which, has_probes=True)
     if kind == 3:
         return packaged_place(which, has_probes=False)
-    data = with_probes(rules_data(number))
+    others = random.Random(f"locales {number}").sample(ALL_LOCALES[1:], 5)
+    data = with_probes(rules_data(number), (ALL_LOCALES[0], *others))
     return Place(f"rules {number}", loaded(data), Habits.of(data, unit_bytes=UNIT))
 
 
 @lru_cache(maxsize=32)
 def packaged_place(name: str, has_probes: bool) -> Place:
     data = packaged_data(name)
-    found = with_probes(data) if has_probes else data
+    found = with_probes(data, ALL_LOCALES) if has_probes else data
     rules = loaded(found)
     habits = Habits.of(data, unit_bytes=unit_of(data), most_units=250)
     return Place(f"{name} {'probed' if has_probes else 'as it is'}", rules, habits, not has_probes)

@@ -31,14 +31,15 @@ _UNIT_WORDS = {
 _UNITS = {word: size for size, words in _UNIT_WORDS.items() for word in words}
 _BYTES = re.compile(r"(<|أقل من|)\s*(-?)(?:(\d+)(?:[.,٫](\d{1,2}))?\s*)?(\D+)")
 """Less than, minus, whole units and hundredths, unit."""
-_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c"))
-_SPACES = str.maketrans("\u00a0\u202f\u2009", "   ")
+_MARKS = "\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c"
+_PLAIN = str.maketrans("\u00a0\u202f\u2009", "   ", _MARKS)
 _EPOCH = datetime(1970, 1, 1)
 
 
+@lru_cache(maxsize=65_536)
 def plain(text: str) -> str:
     """Without direction marks, and with plain spaces."""
-    return text.translate(_MARKS).translate(_SPACES).strip()
+    return text.translate(_PLAIN).strip()
 
 
 @lru_cache(maxsize=256)
@@ -119,7 +120,9 @@ def is_clock(text: str, value: datetime | None, form: str, style: str, tag: str)
     shown = plain(text)
     if value is None:
         return shown in ("", "-")
-    return shown == _clock(value, form, style, tag)
+    wanted = _clock(value, form, style, tag)
+    # The full stop of an abbreviation may be that of its sentence, too.
+    return shown == wanted or f"{shown}." == wanted
 
 
 @lru_cache(maxsize=100_000)
@@ -152,7 +155,7 @@ def is_names(text: str, names: list[str], form: str, tag: str) -> bool:
     ways += [
         plain(format_list(names, style=style, locale=locale_of(tag)))
         for style in ("unit", "standard-short", "unit-narrow")
-        if style in locale_of(tag).list_patterns
+        if "start" in locale_of(tag).list_patterns.get(style, ())
     ]
     return shown in [plain(one) for one in ways]
 
