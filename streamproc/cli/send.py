@@ -148,11 +148,11 @@ def _send_one(options: dict[str, Any]) -> int:
     from streamproc.core.instants import from_ms
     from streamproc.core.state.events import ClockAdvanced
     from streamproc.producer import InvalidEventError, usage
-    from streamproc.producing.events import checked_value, subscriber_of
+    from streamproc.producing.events import checked_value, subscriber_of, unwrapped
 
     text = options["event"]
     if text is not None:
-        value = sys.stdin.buffer.read() if text == "-" else text.encode()
+        value = unwrapped(sys.stdin.buffer.read() if text == "-" else text.encode())
         key = subscriber_of(value)
         event = decode_event(checked_value(key, value), key)
         if isinstance(event, ClockAdvanced):

@@ -141,7 +141,7 @@ def _simulate(
     """The report, and what else must be said."""
     from streamproc.tools.simulation.messages import Outcome
     from streamproc.tools.simulation.report import compare
-    from streamproc.tools.simulation.table import rejects_told
+    from streamproc.tools.simulation.table import held_told, rejects_told
     from streamproc.worker.virtual import TOPICS, VirtualWorker
 
     def worker_of(rulebook: Rulebook, outcome: Outcome) -> VirtualWorker:
@@ -150,6 +150,8 @@ def _simulate(
                 outcome.take_reminder(value)
             elif topic == TOPICS.rejects:
                 outcome.take_reject(value)
+            elif topic == TOPICS.audit:
+                outcome.take_audit(value)
 
         return VirtualWorker(rulebook, emit, options["native"])
 
@@ -181,6 +183,12 @@ def _simulate(
         options["currency"] or books[1].currency,
     )
     told = _told(records, first_ms, last_ms, time.monotonic() - began, outcomes[0])
+    held = [
+        one.held_until_ms() if outcome.held_until_ms > one.clock_ms else []
+        for one, outcome in zip(workers, outcomes, strict=True)
+    ]
+    if any(held):
+        told.append(held_told(held[0], held[1], workers[0].clock_ms))
     return report, [*told, *rejected]
 
 

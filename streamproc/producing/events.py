@@ -9,6 +9,11 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET
 
+from streamproc.contracts.records.cloudevents import (
+    BadEnvelopeError,
+    UnknownTypeError,
+    unwrap_line,
+)
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_event
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent, UsageRecorded
 from streamproc.errors import StreamprocError
@@ -122,6 +127,19 @@ def _explained(failure: DecodeFailure, key: bytes) -> InvalidEventError:
             problem = "must be 3 to 64 printable ASCII characters, the first a letter or digit"
         return InvalidEventError(problem, field)
     return InvalidEventError(failure.detail if not at else problem)
+
+
+def unwrapped(value: bytes) -> bytes:
+    """An event in JSON without its CloudEvents envelope, if it has one.
+
+    Raises :class:`InvalidEventError`.
+    """
+    try:
+        return unwrap_line(value)
+    except (BadEnvelopeError, UnknownTypeError) as error:
+        raise InvalidEventError(f"CloudEvents: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise InvalidEventError("is not a JSON object") from None
 
 
 def subscriber_of(value: bytes) -> bytes:

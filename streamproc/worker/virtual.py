@@ -64,6 +64,22 @@ class VirtualWorker:
                     return True
         return False
 
+    def held_until_ms(self) -> list[int]:
+        """Until when messages are held back (quiet hours, caps), one for each of them."""
+        found = []
+        for rows in self._rows.values():
+            rows.take_changes()
+            for key in rows.stored:
+                account = rows.get(key)
+                if account is not None and account.extra is not None:
+                    found += [one.until_ms for one in account.extra.waiting]
+        return found
+
+    @property
+    def clock_ms(self) -> int:
+        """The latest clock of a partition."""
+        return max(self._clocks.values(), default=0)
+
     def apply(self, records: Iterable[InputRecord]) -> None:
         """Apply records, those of one partition in order of their offsets, and what falls due."""
         for (topic, partition), found in groupby(records, key=attrgetter("topic", "partition")):
@@ -95,7 +111,7 @@ class VirtualWorker:
 
     def finish(self, advance_ms: int = 0) -> None:
         """Let time pass everywhere to the latest clock, and so much more."""
-        until_ms = max(self._clocks.values(), default=0) + advance_ms
+        until_ms = self.clock_ms + advance_ms
         for partition in self._rows:
             self.reach(partition, until_ms)
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from streamproc.cli import main
 from streamproc.core.instants import DAY_MS
 from tests.support.commands import run
+from tests.support.envelopes import enveloped
 
 HOUR_MS = DAY_MS // 24
 RULES = """\
@@ -259,3 +260,33 @@ def test_a_file_of_an_unknown_form_is_told(
     assert result.exit_code == 1
     assert wanted in result.stderr
     assert "Traceback" not in result.output
+
+
+QUIET = "alerts: {quiet_hours: {start: '04:00', end: '20:00'}}\nplans:"
+
+
+def test_what_is_held_back_at_the_end_is_told_with_what_counts_it(files: dict[str, Path]) -> None:
+    for name in ("present.yaml", "new.yaml"):
+        files[name].write_text(files[name].read_text().replace("plans:", QUIET, 1))
+    for source in (plain_events(files), files["month.ndjson"]):
+        cut_off = json.loads(simulated(files, source, "--json").stdout)
+        assert cut_off["messages"] == {"present": 0, "changed": 0}
+        assert cut_off["notes"][-1] == (
+            "2 (present rules) and 1 (changed rules) messages are still held back when the records "
+            "end, and not counted; --advance-clock 10h counts what goes out then"
+        )
+        whole = json.loads(simulated(files, source, "--advance-clock", "10h", "--json").stdout)
+        assert whole["messages"] == {"present": 2, "changed": 1}
+        assert not any("held back" in note for note in whole["notes"])
+
+
+def test_cloudevents_are_compared_as_the_events_in_them_are(files: dict[str, Path]) -> None:
+    plain = plain_events(files)
+    wrapped = plain.with_name("envelopes.ndjson")
+    wrapped.write_text("\n".join(map(enveloped, plain.read_text().splitlines())) + "\n")
+    expected, found = (
+        json.loads(simulated(files, source, "--json").stdout) for source in (plain, wrapped)
+    )
+    assert expected.pop("notes")
+    assert found.pop("notes")
+    assert found == expected

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from streamproc.cli import main
 from streamproc.producing.readers.forms import IN_WORDS
+from tests.support.envelopes import enveloped
 
 ROOT = Path(__file__).parents[2]
 WHO = "34600000001"
@@ -267,6 +268,21 @@ def test_bad_lines_and_rejects_are_named_and_the_rest_is_played(folder: Path) ->
     assert "Bad lines: 2; the rest was played." in result.stdout
 
 
+def test_cloudevents_are_played_as_the_events_in_them(folder: Path) -> None:
+    events = [activated(), used(5.5, 600_000)]
+    plain = play(events)
+    lines = [enveloped(line) for line in Path("events.ndjson").read_text().splitlines()]
+    Path("events.ndjson").write_text("\n".join(lines) + "\n")
+    wrapped = CliRunner().invoke(main, ["play", "rules.yaml", "events.ndjson"])
+    assert wrapped.exit_code == 0
+    assert wrapped.stdout == plain.stdout
+    lines[1] = lines[1].replace('"1.0"', '"0.3"')
+    Path("events.ndjson").write_text("\n".join(lines) + "\n")
+    partly = CliRunner().invoke(main, ["play", "rules.yaml", "events.ndjson"])
+    assert partly.exit_code == 1
+    assert "events.ndjson:2: CloudEvents: only specversion 1.0 is read" in partly.stderr
+
+
 def test_an_unknown_plan_is_told_with_those_that_there_are(folder: Path) -> None:
     result = play([activated(plan="huge"), used(5.5, 1000)])
     assert result.exit_code == 1
@@ -279,7 +295,6 @@ def test_an_unknown_plan_is_told_with_those_that_there_are(folder: Path) -> None
 OTHER_FORMS = {
     "empty": b"\n  \n",
     "recording": b'{"key":"8613","value":"{}","timestamp_ms":1}\n',
-    "cloudevents": b'{"specversion":"1.0","type":"usage.recorded","id":"1","source":"x"}\n',
     "objects": b'{"bytes": 5}\n',
     "array": b'[{"type":"usage.recorded"}]\n',
     "table": b"subscriber;bytes\n346;5\n",

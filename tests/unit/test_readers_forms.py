@@ -23,6 +23,7 @@ from streamproc.producing.readers import (
 )
 from streamproc.producing.readers.mapping import parse_mapping
 from streamproc.producing.readers.records import UnreadableFileError, file_id, read_file
+from tests.support.envelopes import enveloped
 
 MAPPING = """
 source: gsn-7
@@ -247,3 +248,45 @@ def test_a_form_without_mapping_says_so() -> None:
         open_reader("csv")
     with pytest.raises(FormatError, match="known are ndjson"):
         open_reader("xml")
+
+
+PLAIN = {
+    "type": "usage.recorded",
+    "id": "u1",
+    "source": "ocs",
+    "subscriber": "8613800000001",
+    "time": "2026-01-05T12:00:00Z",
+    "total_bytes": 5,
+}
+
+
+def test_cloudevents_are_read_as_the_events_in_them() -> None:
+    plain = json.dumps(PLAIN)
+    said = json.dumps({**PLAIN, "type": "sms.received", "text": "specversion"} | {"id": "u2"})
+    said = json.dumps({k: v for k, v in json.loads(said).items() if k != "total_bytes"})
+    content = "\n".join([plain, enveloped(plain), said, enveloped(said)]).encode()
+    good, bad = read("ndjson", content)
+    assert bad == []
+    assert good[0] == good[1]
+    assert good[2] == good[3]
+    assert good[2].text == "specversion"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"specversion": "0.3"}, "CloudEvents: only specversion 1.0 is read"),
+        ({"type": "com.example.usage"}, "CloudEvents: the type must have the form"),
+        ({"id": None}, "CloudEvents: missing attributes: id"),
+        ({"data": [1]}, "is not a JSON object"),
+        ({"subject": None}, "subscriber: is missing"),
+        ({"data": {"total_bytes": -1}}, "total_bytes: Expected `int` >= 0"),
+        ({"data": {"total_bytes": 1, "id": "other"}}, "CloudEvents: id and id in the data differ"),
+    ],
+)
+def test_what_is_wrong_with_an_envelope_is_told(change: dict[str, Any], reason: str) -> None:
+    envelope = json.loads(enveloped(json.dumps(PLAIN))) | change
+    good, bad = read("ndjson", json.dumps(envelope).encode())
+    assert good == []
+    assert [one.line for one in bad] == [1]
+    assert bad[0].reason.startswith(reason)

@@ -28,6 +28,7 @@ FAMILY: Final = b"application/cloudevents"
 STRUCTURED: Final = "application/cloudevents+json"
 CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii")
 
+_MARK: Final = b'"specversion"'
 _CONTENT_TYPE: Final = "content-type"
 _MANDATORY: Final = ("specversion", "id", "source", "type")
 _MANDATORY_HEADERS: Final = frozenset(f"ce_{name}" for name in _MANDATORY)
@@ -76,6 +77,16 @@ def unwrap(value: bytes | None, headers: Headers) -> bytes | None:
         # The attributes may stand in headers too; the value is what counts.
         return _structured(value, _header_text(content_type)) if value else value
     return _binary(value, found)
+
+
+def unwrap_line(value: bytes) -> bytes:
+    """The same for a line of a file or an option, which has no headers: structured mode alone.
+
+    Only what has a ``specversion`` at its top is an envelope: no event has such a field.
+    """
+    if _MARK not in value or "specversion" not in _members(value):
+        return value
+    return _structured(value, STRUCTURED)
 
 
 def _structured(value: bytes, content_type: str) -> bytes:

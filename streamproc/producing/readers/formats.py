@@ -13,12 +13,12 @@ from typing import Any, BinaryIO
 import msgspec
 
 from streamproc.errors import StreamprocError
-from streamproc.producing.events import InvalidEventError, checked_value, subscriber_of
+from streamproc.producing.events import InvalidEventError, checked_value, subscriber_of, unwrapped
 from streamproc.producing.readers.mapping import Mapping, load_mapping, parse_mapping
 from streamproc.producing.readers.records import BadRecord, LeftOut, Read, Reader, ReadEvent
 
 FORMATS = {
-    "ndjson": "events of the contract, one JSON object a line",
+    "ndjson": "events of the contract, plain or as CloudEvents, one JSON object a line",
     "csv": "any CSV, with --mapping",
     "json": "any JSON objects, with --mapping; nested fields as a.b",
     "cgrates-csv": "CDRs as CGRateS exports them to CSV",
@@ -71,12 +71,16 @@ def open_reader(name: str, mapping: Path | None = None) -> Reader:
 
 
 def read_ndjson(content: BinaryIO, identity: str) -> Iterator[Read]:
-    """Events as they go into the topic; a missing ``id`` is made of the file and the line."""
+    """Events as they go into the topic, or in CloudEvents envelopes.
+
+    A missing ``id`` is made of the file and the line.
+    """
     for line, text in enumerate(content, 1):
         text = (text.removeprefix(BOM_UTF8) if line == 1 else text).strip()
         if not text:
             continue
         try:
+            text = unwrapped(text)
             key = subscriber_of(text)
             if b'"id"' not in text:
                 event = msgspec.json.decode(text, type=dict[str, Any])

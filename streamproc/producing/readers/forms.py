@@ -12,8 +12,7 @@ from streamproc.errors import StreamprocError
 from streamproc.producing.readers.records import DAMAGES, UnreadableFileError, decompressed
 
 Form = Literal[
-    "empty", "events", "recording", "cloudevents", "objects", "array", "rules", "table", "binary",
-    "other",
+    "empty", "events", "recording", "objects", "array", "rules", "table", "binary", "other"
 ]  # fmt: skip
 _LOOKED_AT_BYTES = 1 << 20
 _RECORD_FIELDS = frozenset({"timestamp_ms", "value", "value_base64", "key", "key_base64"})
@@ -24,7 +23,6 @@ IN_WORDS: dict[Form, str] = {
     "empty": "is empty: there is no event in it",
     "events": "holds no event that can be read",
     "recording": "is a recording of log records, which streamproc replay and simulate read",
-    "cloudevents": "holds CloudEvents envelopes; send and play take the plain events inside them",
     "objects": "holds JSON objects without a type, so no events",
     "array": "is a JSON array; write one event a line, without brackets and commas",
     "rules": "is a rules file, not events",
@@ -85,9 +83,7 @@ def _form_of_object(first: bytes) -> Form:
         return "events"
     if held.keys() & _RECORD_FIELDS:
         return "recording"
-    if "specversion" in held:
-        return "cloudevents"
-    return "events" if "type" in held else "objects"
+    return "events" if held.keys() & {"type", "specversion"} else "objects"
 
 
 def _is_text(line: bytes) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec import Struct
 
 from streamproc.contracts.records.codec import decode_reject, decode_reminder
 from streamproc.core.instants import to_ms
+
+_HELD: Final = re.compile(rb'"until_ms":(\d+)')
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -62,6 +66,15 @@ class Outcome:
         self.rejects[reject.reason] += 1
         place = (reject.topic, reject.partition, reject.offset)
         self.first_rejects.setdefault(reject.reason, place)
+
+    held_until_ms: int = 0
+    """The latest instant until which a message, or an event, was held back; it may be over."""
+
+    def take_audit(self, value: bytes) -> None:
+        """Only what is held back is of interest: audit records are many."""
+        found = _HELD.search(value)
+        if found is not None:
+            self.held_until_ms = max(self.held_until_ms, int(found[1]))
 
     @property
     def segments(self) -> int:

@@ -54,6 +54,21 @@ def rejects_told(outcomes: tuple[Outcome, Outcome]) -> list[str]:
     return told
 
 
+def held_told(present: list[int], changed: list[int], clock_ms: int) -> str:
+    """That messages are still held back when the records end; each until its instant (ms)."""
+    counts = (
+        f"{len(present):,}"
+        if len(present) == len(changed)
+        else (f"{len(present):,} (present rules) and {len(changed):,} (changed rules)")
+    )
+    is_one = len(present) == len(changed) == 1
+    hours = -(-(max(*present, *changed, clock_ms) - clock_ms) // HOUR_MS)
+    return (
+        f"{counts} {'message is' if is_one else 'messages are'} still held back when the records "
+        f"end, and not counted; --advance-clock {max(hours, 1)}h counts what goes out then"
+    )
+
+
 def money(micros: int, currency: str) -> str:
     """Millionths of a currency unit, to whole hundredths: ``1,234.50 CNY``."""
     hundredths = (abs(micros) + 5_000) // 10_000
