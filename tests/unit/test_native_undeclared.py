@@ -93,6 +93,23 @@ def test_fields_are_looked_for_in_all_that_usage_meets(part: str) -> None:
     assert found.endswith(".new")
 
 
+class Extended(Rulebook):
+    """Rules with a part that nobody knows."""
+
+    def __init__(self, *parts: Any, loyalty: int = 0, hidden: int = 0, **others: Any) -> None:
+        super().__init__(*parts, **others)
+        self.loyalty = loyalty
+
+
+def test_a_part_of_the_rules_that_is_not_known_counts_where_it_is_not_at_its_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(declared, "PARTS", declared.PARTS | {"parts", "others"})
+    parts = (tuple(RULES.plans.values()), (), (), (), RULES.limits, "en", "EUR")
+    assert undeclared(Extended(*parts)) == ["Rulebook.hidden"]
+    assert undeclared(Extended(*parts, loyalty=1)) == ["Rulebook.hidden", "Rulebook.loyalty"]
+
+
 def replaced(part: Any, **given: Any) -> Any:
     return type(part)(**{name: getattr(part, name) for name in part.__struct_fields__} | given)
 

@@ -9,6 +9,7 @@ the core does, or once it is sure that usage does not meet it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Final
 
 from msgspec import Struct
@@ -36,6 +37,7 @@ KINDS: Final = frozenset(
     )
 )
 
+_HIDDEN: Final = object()
 _SPEAKING: Final = ("id", "kind", "texts", "category", "mandatory", "priority", "ttl_ms", "policy")
 FIELDS: Final[dict[type[Struct], tuple[str, ...]]] = {
     Scope: ("rating_groups", "roaming_zones", "hours"),
@@ -64,11 +66,28 @@ FIELDS: Final[dict[type[Struct], tuple[str, ...]]] = {
 }
 
 
+PARTS: Final = frozenset(
+    (
+        *("plans", "packs", "usage_rules", "timed_rules", "limits", "default_locale", "currency"),
+        *("alerts", "text_options", "services", "zones", "notices", "commands"),
+        *("correction_rules", "storms", "alert_rules", "wording"),
+    )
+)
+"""What a rulebook is made of."""
+
+
 def undeclared(rules: Rulebook) -> list[str]:
     """Kinds and fields that these rules use and the compiled part does not know, by name."""
     kinds = (f"kind {rule.kind}" for rule in rules.speaking() if rule.kind not in KINDS)
     used = (name for part in _met_by_usage(rules) for name in _undeclared_fields(part))
-    return sorted({*kinds, *used})
+    return sorted({*kinds, *used, *_undeclared_parts(rules)})
+
+
+def _undeclared_parts(rules: Rulebook) -> Iterator[str]:
+    """Those that are not at their default, or that the rulebook does not show."""
+    for name, parameter in signature(type(rules)).parameters.items():
+        if name not in PARTS and getattr(rules, name, _HIDDEN) != parameter.default:
+            yield f"Rulebook.{name}"
 
 
 def _met_by_usage(rules: Rulebook) -> Iterator[Struct]:
