@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ _SKIP_REASON = "--no-broker was given"
 _SKIPPED = pytest.StashKey[int]()
 _HOST: pytest.StashKey[BrokerHost] = pytest.StashKey()
 _HOST_PORT = "broker_host_port"
+_BEGUN = pytest.StashKey[float]()
+_NO_TIME = "no time was left"
+_STRIDE = 997
+"""Tests from one night's begin to the next one's: a prime, so that all are begins in time."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,8 +42,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="skip the tests that need a Kafka broker; refused when $CI is set",
     )
 
+    group.addoption(
+        "--minutes",
+        type=float,
+        default=0.0,
+        help="begin no test after so many minutes, and say which were left out (make nightly)",
+    )
+    group.addoption(
+        "--turn",
+        type=int,
+        default=0,
+        help="begin with another test for each number, so that all have their turn (make nightly)",
+    )
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_BEGUN] = time.monotonic()
     # The tests start some hundred processes, each of which would compile all of streamproc anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line(
@@ -79,6 +98,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=_SKIP_REASON))
             skipped += 1
     config.stash[_SKIPPED] = skipped
+    begin = config.getoption("turn") * _STRIDE % max(len(items), 1)
+    items[:] = items[begin:] + items[:begin]
+    _refuse_flaky(items)
+
+
+def _refuse_flaky(items: list[pytest.Item]) -> None:
+    """What hypothesis tries is the same in every run but the deep one: CI fails for a reason."""
+    for item in items:
+        function = getattr(item, "obj", None)
+        if getattr(function, "is_hypothesis_test", False):
+            from tests.property.budget import IS_DEEP
+
+            machine = getattr(item, "cls", None)  # of a stateful test
+            own = getattr(function, "_hypothesis_internal_use_settings", None)
+            settings = getattr(machine, "settings", own)
+            if not IS_DEEP and not getattr(settings, "derandomize", False):
+                raise pytest.UsageError(f"{item.nodeid} has no budget (tests/property/budget.py)")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    minutes = item.config.getoption("minutes")
+    if minutes and time.monotonic() > item.config.stash[_BEGUN] + minutes * 60:
+        pytest.skip(_NO_TIME)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -10,6 +10,7 @@ import pytest
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.worker.settings import Native
+from tests.property.budget import IS_DEEP
 from tests.support.compiled import IS_NATIVE
 from tests.support.quota_driver import QuotaDriver
 
@@ -43,11 +44,24 @@ def rules() -> Rulebook:
     return load_rulebook(RULES, "rules.yaml")
 
 
-@pytest.fixture(params=["off", "on"] if IS_NATIVE else ["off"])
-def native(request: pytest.FixtureRequest) -> Native:
-    """With and, where it is built, without the compiled plain case."""
-    choice: Native = request.param
-    return choice
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_ways: with and without the compiled part, always")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """``native``: a test runs with the compiled part, where it is built, as a worker does.
+
+    With the compiled part Python still does most of the work: what is no plain usage, every timer,
+    every commit. So a second run without it shows something new only where the two keep rows in
+    different forms (decoded or packed), or hand over to one another: those tests are marked
+    ``both_ways``. The others run a second time at night.
+    """
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "native" not in metafunc.fixturenames or any(mark.args[0] == "native" for mark in marks):
+        return
+    is_doubled = IS_DEEP or metafunc.definition.get_closest_marker("both_ways") is not None
+    ways = ["on", "off"] if is_doubled else ["on"]
+    metafunc.parametrize("native", ways if IS_NATIVE else ["off"])
 
 
 @pytest.fixture

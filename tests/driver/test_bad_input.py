@@ -272,6 +272,7 @@ def test_a_record_without_a_timestamp_is_judged_by_it(
     assert driver.repairs == []
 
 
+@pytest.mark.both_ways
 def test_rejects_lie_in_the_partition_of_their_input(driver: QuotaDriver) -> None:
     for number in range(2):
         driver.pipe(b"x", b"{", partition=number)

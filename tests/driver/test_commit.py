@@ -93,6 +93,7 @@ def test_a_crash_after_any_step_of_a_commit(
     assert driver.committed() == driver.stored()
 
 
+@pytest.mark.both_ways
 @pytest.mark.parametrize("step", ["a", "b", "c"])
 def test_a_crash_while_partitions_are_opened(
     new_driver: NewDriver, expected: Everything, step: str
@@ -127,6 +128,8 @@ def test_crash_after_crash_after_crash(new_driver: NewDriver) -> None:
     assert finish(driver) == finish(clean)
 
 
+@pytest.mark.both_ways
+@pytest.mark.both_ways
 @pytest.mark.parametrize("step", ["2", "3", "4", "5", "6"])
 @pytest.mark.parametrize(
     "error",
@@ -144,6 +147,7 @@ def test_a_failed_commit_loads_the_partition_again(
     assert [why for _, why in driver.repairs] == [error]
 
 
+@pytest.mark.both_ways
 def test_memory_after_a_failed_commit_is_what_was_committed(driver: QuotaDriver) -> None:
     activate_all(driver)
     send_some(driver, 1)
@@ -292,6 +296,7 @@ def test_a_compacted_changelog_holds_all_that_is_needed(
     assert finish(driver) == expected
 
 
+@pytest.mark.both_ways
 def test_the_due_queue_after_a_restart_is_the_one_before(new_driver: NewDriver) -> None:
     """Without a restart, and with one before every single hour."""
     clean, driver = new_driver(), new_driver()

@@ -85,6 +85,7 @@ def wreck(driver: QuotaDriver, chance: random.Random) -> Counter[str]:
     return done
 
 
+@pytest.mark.both_ways
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_month_through_crashes_and_failures_is_exact(new_driver: NewDriver, seed: int) -> None:
     settings = WorkloadSettings(seed=seed, events=6_000, subscribers=150, malformed_share=0.02)

@@ -70,6 +70,7 @@ def without_rejects(everything: Everything) -> Everything:
     return Everything(everything.rows, outputs)
 
 
+@pytest.mark.both_ways
 @pytest.mark.usefixtures("poisonous")
 @pytest.mark.parametrize("poisons", [(0,), (2,), (5,), (0, 2, 5)])
 def test_a_poisonous_record_is_rejected_and_the_rest_counts_once(
@@ -118,6 +119,7 @@ def test_a_crash_when_the_reject_is_committed(new_driver: NewDriver, step: str) 
     assert len(driver.rejects()) == 1
 
 
+@pytest.mark.both_ways
 @pytest.mark.usefixtures("poisonous")
 def test_poisonous_due_work_of_one_row_leaves_the_others_theirs(driver: QuotaDriver) -> None:
     play(driver)

@@ -36,6 +36,7 @@ def mornings(driver: QuotaDriver) -> list[datetime]:
     return [one.as_of for one in driver.reminders() if one.rule == "morning"]
 
 
+@pytest.mark.both_ways
 def test_new_thresholds_hold_at_once_and_remind_of_nothing_past(driver: QuotaDriver) -> None:
     driver.activate(ALICE)
     driver.use(ALICE, 400_000)
@@ -86,6 +87,7 @@ def test_what_only_the_new_rules_would_have_asked_for_is_not_made_up_for(
     assert mornings(driver) == [FIVE.replace(day=6, hour=8)]
 
 
+@pytest.mark.both_ways
 def test_a_rule_that_is_gone_reminds_no_more(driver: QuotaDriver) -> None:
     driver.activate(ALICE)
     driver.take_rules(load_rulebook(RULES[: RULES.index("  - id: morning")], "rules.yaml"))

@@ -263,6 +263,7 @@ def test_the_event_clock_survives_a_restart(replay: QuotaDriver) -> None:
     assert mornings(replay) == [(ALICE, NINE)]
 
 
+@pytest.mark.both_ways
 def test_the_event_clock_does_not_run_backwards(replay: QuotaDriver) -> None:
     replay.activate(ALICE)
     number = replay.partition_of(ALICE.encode())

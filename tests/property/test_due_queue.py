@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamproc.engine.due import NEVER_DUE, SPAN_MS
 from streamproc.engine.rows import Rows
+from tests.property.budget import budget
 
 
 class Codec:
@@ -38,7 +39,7 @@ ACTIONS = st.one_of(
 
 
 @given(st.booleans(), st.lists(ACTIONS, max_size=60), st.integers(1, 3))
-@settings(max_examples=150, deadline=None)
+@budget(150)
 def test_what_is_due_comes_up_once_committed_and_in_order(
     eager: bool, actions: list[tuple[str, bytes, int]], limit: int
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -14,6 +13,7 @@ from hypothesis.stateful import (
 
 from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.rows import Rows
+from tests.property.budget import budget
 
 KEYS = st.sampled_from([b"a", b"b"])
 STEPS_MS = st.sampled_from([0, 1, 30_000, 60_000])
@@ -163,7 +163,7 @@ class RowsMachine(RuleBasedStateMachine):
             assert len(self.rows) == len(self.model)
 
 
-RowsMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+RowsMachine.TestCase.settings = budget(150, steps=30)
 TestRows = RowsMachine.TestCase
 
 

@@ -1,0 +1,120 @@
+"""Every test is run by ``make test`` or by ``make nightly``, and nothing else hides one."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.nightly import DEEP_FOLDERS, PARTS, Part
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "tests").rglob("test_*.py"))
+DEEP = next(part for part in PARTS if part.name == "deep tests")
+VARIABLES = {
+    "HYPOTHESIS_PROFILE": "the deep tests; the nightly part sets it",
+    "CI": "refuses --no-broker",
+    "STREAMPROC_TEST_BROKER": "which broker",
+    "JAVA_HOME": "which Java",
+    "XDG_CACHE_HOME": "where Kafka lies",
+    "PATH": "of programs that tests start",
+}
+"""All that tests read, and why it leaves out none of them unseen."""
+CONDITIONS = {
+    "tests/contract/test_joint_built.py": "no Rust compiler: nothing can be built",
+    "tests/driver/test_simulate.py": "the compiled part or matplotlib is not installed",
+    "tests/integration/test_demo.py": "Linux alone",
+    "tests/property/test_laws_log.py": "the compiled part is not installed",
+    "tests/unit/test_native.py": "the compiled part cannot be built",
+}
+"""Files with tests that are skipped where something is missing; each run counts them."""
+
+
+def collected(*words: str, **environment: str) -> tuple[set[tuple[str, str]], int]:
+    """Files and functions that pytest would run, and how many tests it leaves out."""
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *words],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    names = {
+        (file, re.split(r"[\[:]", name)[0])
+        for file, _, name in (one.partition("::") for one in found.splitlines())
+        if name
+    }
+    left_out = re.search(r"\((\d+) deselected\)", found)
+    return names, int(left_out[1]) if left_out else 0
+
+
+def written() -> set[tuple[str, str]]:
+    """Files and functions as they are written."""
+    return {
+        (path.relative_to(ROOT).as_posix(), node.name)
+        for path in FILES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+    }
+
+
+def test_each_test_is_run_by_day_or_by_night() -> None:
+    by_day, left_out = collected("tests", HYPOTHESIS_PROFILE="")
+    by_night, never = collected(*DEEP_FOLDERS, **DEEP.environment)
+    assert left_out > 100, "the deep tests are left out by day"
+    assert never == 0
+    assert written() - by_day - by_night == set()
+    deep = written() - by_day
+    assert deep
+    assert all(file.startswith(DEEP_FOLDERS) for file, _ in deep)
+
+
+def test_no_other_variable_decides_what_is_run() -> None:
+    pattern = re.compile(r"""environ(?:\.get\(|\[)\s*["'](\w+)["']""")
+    found = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in pattern.findall(path.read_text(encoding="utf-8"))
+    }
+    assert found <= VARIABLES.keys()
+
+
+def test_tests_are_skipped_in_known_places_only() -> None:
+    pattern = re.compile(r"pytest\.(?:mark\.skip|skip\(|importorskip\()|xfail")
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        if path != Path(__file__) and pattern.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == CONDITIONS.keys()
+
+
+def test_the_makefile_runs_both() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^test:.*\n\t\$\(BIN\)/pytest -n \$\(JOBS\) --dist worksteal$", text, re.M)
+    assert re.search(r"^nightly:.*\n\t\$\(BIN\)/python -m tests\.nightly \$\(ARGS\)$", text, re.M)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: str(part.name))
+def test_a_part_of_the_night_is_a_command_that_knows_its_options(part: Part) -> None:
+    module, *words = part.command(1, 3)[2:]
+    said = subprocess.run(
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for word in words:
+        assert not word.startswith("-") or word in said
+
+
+def test_the_parts_of_the_night_share_its_time() -> None:
+    assert sum(part.share for part in PARTS) == pytest.approx(1)

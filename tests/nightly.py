@@ -1,0 +1,95 @@
+"""What is too long for every change: ``make nightly``, or ``python -m tests.nightly --hours 8``.
+
+Each part gets its share of the time and is ended when that is over. Each night tries something
+else: hypothesis at random, other lives, other faults, and the deep tests begin at another place, so
+that those for which no time was left have their turn. Exit code 1 if any part failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import date
+
+GRACE_MINUTES = 35.0
+"""What was begun in time may end: a deep test has half an hour."""
+DEEP_FOLDERS = ("tests/contract", "tests/property", "tests/driver")
+"""The others have no deep form: their tests are the same in ``make test``."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One command; ``{minutes}`` and ``{turn}`` are put into its words."""
+
+    name: str
+    share: float
+    """Of the time."""
+    words: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, minutes: float, turn: int) -> list[str]:
+        values = {"minutes": f"{minutes:g}", "turn": turn}
+        return [sys.executable, "-m", *(one.format(**values) for one in self.words)]
+
+
+PARTS = (
+    Part(
+        "deep tests",
+        0.45,
+        (
+            *("pytest", "-q", "-n", "2", "--dist", "worksteal", "--timeout", "1800"),
+            *("--minutes", "{minutes}", "--turn", "{turn}", *DEEP_FOLDERS),
+        ),
+        {"HYPOTHESIS_PROFILE": "deep"},
+    ),
+    Part(
+        "a million messages",
+        0.15,
+        ("perf.truth", "--messages", "1000000", "--minutes", "{minutes}", "--seed", "{turn}000"),
+    ),
+    Part("fault laboratory", 0.4, ("tests.faults", "--minutes", "{minutes}", "--seed", "{turn}")),
+)
+
+
+def run(part: Part, hours: float, turn: int) -> str:
+    """How it ended."""
+    minutes = hours * 60 * part.share
+    environment = os.environ | part.environment
+    try:
+        done = subprocess.run(
+            part.command(minutes, turn),
+            env=environment,
+            timeout=(minutes + GRACE_MINUTES) * 60,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "FAILED: it did not end in time"
+    return "passed" if done.returncode == 0 else f"FAILED with exit code {done.returncode}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--hours", type=float, default=8.0, help="for all parts together")
+    parser.add_argument("--only", choices=[part.name for part in PARTS], action="append")
+    parser.add_argument("--turn", type=int, help="the night's number (that of the day)")
+    options = parser.parse_args()
+    turn = date.today().toordinal() if options.turn is None else options.turn
+    told = []
+    for part in PARTS:
+        if options.only and part.name not in options.only:
+            continue
+        print(f"== {part.name}, night {turn}", flush=True)
+        begun = time.monotonic()
+        how = run(part, options.hours, turn)
+        told.append((part.name, how, (time.monotonic() - begun) / 60))
+    for name, how, minutes in told:
+        print(f"{name}: {how} ({minutes:.0f} min)")
+    return 1 if any(how != "passed" for _, how, _ in told) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
