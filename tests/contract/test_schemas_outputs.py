@@ -15,9 +15,8 @@ import pytest
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.alerts.timed_rules import CLOSED_CYCLE
 from streamproc.core.instants import DAY_MS
+from streamproc.core.rules.kinds import BUILT_IN
 from streamproc.core.rules.notices import NoticeKind
-from streamproc.core.rules.rulebook import TimedKind, UsageKind
-from streamproc.core.rules.watch import CheckKind, WatchKind
 from streamproc.core.state import account as account_row
 from streamproc.core.usage.pools import MEMBER
 from streamproc.lab.workload import WorkloadSettings, clock_records, generate
@@ -164,10 +163,7 @@ def test_the_decisions_are_those_of_the_code() -> None:
 
 
 def test_the_kinds_are_those_of_the_rules() -> None:
-    kinds = {*get_args(UsageKind), *get_args(TimedKind), *get_args(NoticeKind)}
-    kinds.add("usage_corrected")
-    kinds |= {*get_args(WatchKind), *get_args(CheckKind), "resolved"}
-
+    kinds = {*(one.name for one in BUILT_IN), *get_args(NoticeKind)}
     assert set(_terms("reminder.requested.v1", "kind")) == kinds
 
 

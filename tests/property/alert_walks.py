@@ -5,26 +5,24 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from datetime import time
-from typing import Any, get_args
+from typing import Any
 
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS, NEVER_MS, to_ms
+from streamproc.core.rules import kinds
 from streamproc.core.rules.rulebook import (
     CorrectionRule,
     Limits,
     Plan,
     Rulebook,
-    UsageKind,
     UsageRule,
 )
 from streamproc.core.rules.sending import AlertPolicy, Cap, Policy, QuietHours
 from streamproc.core.rules.watch import (
     AlertRules,
-    CheckKind,
     CheckRule,
     ResolvedRule,
-    WatchKind,
     WatchRule,
 )
 from tests.property import quota_walks, rulebooks
@@ -33,9 +31,9 @@ from tests.property.walks import Entry
 from tests.support.line import day
 from tests.support.talking import talking_rules
 
-USAGE_KINDS: tuple[UsageKind, ...] = get_args(UsageKind)
-WATCH_KINDS: tuple[WatchKind, ...] = get_args(WatchKind)
-CHECK_KINDS: tuple[CheckKind, ...] = get_args(CheckKind)
+USAGE_KINDS = tuple(kinds.BUCKET_KINDS)
+WATCH_KINDS = tuple(kinds.WATCH_KINDS)
+CHECK_KINDS = tuple(kinds.CHECK_KINDS)
 BUCKETS = (*rulebooks.KINDS, "rollover", "unlimited", "member")
 CATEGORIES = ("balance", "summary", "law", "end")
 PLANS = (*quota_walks.PLANS, *(one for one in rulebooks.PLANS if one.id in ("one", "odd", "tiny")))
@@ -110,7 +108,7 @@ def usage_rules(draw: st.DrawFn, most: int = 4) -> tuple[UsageRule, ...]:
     return tuple(rules)
 
 
-def watch_rule(draw: st.DrawFn, number: int, kind: WatchKind) -> WatchRule:
+def watch_rule(draw: st.DrawFn, number: int, kind: str) -> WatchRule:
     thresholds: tuple[int, ...] = ()
     if kind == "every_bytes":
         thresholds = (draw(st.integers(20, 300)),)
@@ -189,17 +187,17 @@ def everything() -> Rulebook:
     nobody_in_particular = ("balance", False, 5, DAY_MS)
     all_kinds = frozenset(BUCKETS)
 
-    def usage(name: str, kind: UsageKind, levels: tuple[int, ...], **fields: Any) -> UsageRule:
+    def usage(name: str, kind: str, levels: tuple[int, ...], **fields: Any) -> UsageRule:
         mandatory = fields.pop("mandatory", False)
         common = ("balance", mandatory, fields.pop("priority", 5), DAY_MS)
         return UsageRule(name, kind, levels, all_kinds, TEXTS, *common, Policy(**fields))
 
-    def watch(name: str, kind: WatchKind, *levels: int, **fields: Any) -> WatchRule:
+    def watch(name: str, kind: str, *levels: int, **fields: Any) -> WatchRule:
         own = {key: fields.pop(key) for key in ("cap_minor", "of", "window_ms") if key in fields}
         policy = Policy(**fields)
         return WatchRule(name, kind, levels, TEXTS, *nobody_in_particular, policy, cycles=1, **own)
 
-    def check(name: str, kind: CheckKind, **fields: Any) -> CheckRule:
+    def check(name: str, kind: str, **fields: Any) -> CheckRule:
         policy = Policy(**fields)
         return CheckRule(
             name, kind, time(9), TEXTS, "summary", False, 5, DAY_MS, DAY_MS, policy, 2, DAY_MS

@@ -8,17 +8,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS
+from streamproc.core.rules.rule import Every
 from streamproc.core.rules.rulebook import (
     Allowance,
-    Every,
     Limits,
     Pack,
     Plan,
     Rulebook,
     Scope,
-    TimedKind,
     TimedRule,
-    UsageKind,
     UsageRule,
 )
 from streamproc.core.rules.sending import QuietHours
@@ -50,7 +48,7 @@ PACKS = (
 
 def usage_rule(
     name: str,
-    kind: UsageKind,
+    kind: str,
     thresholds: tuple[int, ...],
     kinds: tuple[str, ...] = KINDS,
     category: str = "balance",
@@ -73,7 +71,7 @@ def usage_rule(
 
 def timed_rule(
     name: str,
-    kind: TimedKind,
+    kind: str,
     at: time,
     every: Every = "week",
     day: int = 1,
@@ -134,7 +132,7 @@ def make(
     return Rulebook(plans, packs, usage_rules, timed_rules, Limits(**known), "en", "EUR")
 
 
-TIMED_KINDS: tuple[TimedKind, ...] = (
+TIMED_KINDS = (
     *("usage_summary", "usage_summary", "cron", "cron", "once", "before_cycle_end", "cycle_end"),
     *("before_expiry", "expiry", "after_activation"),
 )

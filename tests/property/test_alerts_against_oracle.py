@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cache
-from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS, to_ms
-from streamproc.core.rules.rulebook import Rulebook, UsageKind
-from streamproc.core.rules.watch import CheckKind, WatchKind
+from streamproc.core.rules.kinds import BUCKET_KINDS, CHECK_KINDS, WATCH_KINDS
+from streamproc.core.rules.rulebook import Rulebook
 from tests.property import alert_walks
 from tests.property.budget import budget
 from tests.property.world import World
@@ -86,7 +85,7 @@ def test_the_histories_meet_every_kind_of_rule_and_every_decision() -> None:
     """What is never met is not tested."""
     wanted = [one for world in everything() for one in world.wanted.values()]
     kinds = {kind for one in wanted for kind, count in one.reminders_by_kind.items() if count}
-    assert kinds >= {*get_args(UsageKind), *get_args(WatchKind), *get_args(CheckKind), "resolved"}
+    assert kinds >= {*BUCKET_KINDS, *WATCH_KINDS, *CHECK_KINDS, "resolved"}
     decisions = {decision for one in wanted for decision, count in one.audit.items() if count}
     assert decisions >= {
         *("quiet_hours", "capped", "cool_down", "coalescing", "merged", "no_longer_true"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS, from_ms, to_ms
-from streamproc.core.rules.rulebook import Every, TimedRule
+from streamproc.core.rules.rule import Every, TimedRule
 from streamproc.core.schedule.calendar import (
     cycle_of,
     known_zone,

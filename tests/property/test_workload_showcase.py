@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,8 +15,7 @@ import pytest
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.contracts.rules_file.packs import pack_names
 from streamproc.core.instants import DAY_MS
-from streamproc.core.rules.rulebook import TimedKind, UsageKind
-from streamproc.core.rules.watch import CheckKind, WatchKind
+from streamproc.core.rules.kinds import BUILT_IN
 from streamproc.lab.oracle import LogRecord, expect
 from streamproc.lab.workload import InputRecord, WorkloadSettings
 from streamproc.lab.workload_quota import quota_month
@@ -57,8 +56,7 @@ def test_everything_at_once_is_as_the_oracle_has_it() -> None:
 def test_every_kind_of_rule_and_every_rule_speaks() -> None:
     _, result = months()
     told = Counter((one["kind"], one["rule"]) for one in _values(result.reminders))
-    kinds = {*get_args(UsageKind), *get_args(WatchKind), *get_args(CheckKind), *get_args(TimedKind)}
-    assert {kind for kind, _ in told} == kinds | {"resolved", "usage_corrected"}
+    assert {kind for kind, _ in told} == {one.name for one in BUILT_IN}
     assert {rule for _, rule in told} == set(everything().rules_by_id)
 
 

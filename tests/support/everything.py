@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 
 from streamproc.contracts.rules_file.load import load_rulebook
-from streamproc.core.rules.rulebook import Rulebook, TimedKind
+from streamproc.core.rules.kinds import TIMED_KINDS
+from streamproc.core.rules.rulebook import Rulebook
 
 MORE: list[dict[str, Any]] = [
     {"id": "sorry-always", "kind": "usage_corrected", "when": "always"},
@@ -57,7 +58,7 @@ def mostly_unused_text(basic_text: str) -> str:
     plans = [one["id"] for one in more["plans"]]
     buckets = [bucket["id"] for one in more["plans"] for bucket in one["allowances"]]
     more["rules"] = [
-        *({**one, "plans": plans} for one in more["rules"] if one["kind"] in get_args(TimedKind)),
+        *({**one, "plans": plans} for one in more["rules"] if one["kind"] in TIMED_KINDS),
         *({**one, "buckets": buckets} for one in more["rules"] if one["kind"] in OF_BUCKETS),
     ]
     return yaml.safe_dump(_joined(basic, more), sort_keys=False)

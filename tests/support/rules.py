@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from streamproc.contracts.rules_file.format.entries import AnyRuleEntry
 from streamproc.contracts.rules_file.load import RulesError, load_rulebook
 from streamproc.contracts.rules_file.read.lines import Lines, Path
+from streamproc.core.rules.kinds import BUILT_IN
 
-KINDS = ", ".join(str(one.__struct_config__.tag) for one in get_args(AnyRuleEntry))
+KINDS = ", ".join(one.name for one in BUILT_IN)
 """The kinds of rules, as problems list them."""
 
 YAML = """\

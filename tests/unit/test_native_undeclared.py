@@ -40,7 +40,7 @@ def invented(kind: str = "every_bytes") -> WatchRule:
     """A watch rule, perhaps of a kind that nobody knows."""
     return WatchRule(
         id="new",
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         thresholds=(10,),
         texts={"en": "x"},
         category="c",

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 
 from streamproc.cli import main
 from streamproc.contracts.rules_file.conversation import default_commands
-from streamproc.contracts.rules_file.format import conversation, entries
+from streamproc.contracts.rules_file.format import conversation
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.commands.parsing import grammar_of
 from streamproc.core.rules.commands import ACTIONS
+from streamproc.core.rules.kinds.entry import RuleEntry
 from streamproc.core.rules.notices import PLACEHOLDERS, NoticeKind
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.kafka.recording import RecordingReader
@@ -139,7 +140,7 @@ def test_the_table_of_timed_notices_is_their_types() -> None:
     timed = declared(conversation.BeforeChargeEntry) | declared(conversation.PlanAdviceEntry)
     assert common | defaults(NOTICES, "have a time of day") == timed
     # What rules have of a message; the rest of theirs is about when a threshold's goes out.
-    notice, rule = fields(conversation.NoticeEntry), fields(entries.RuleEntry)
+    notice, rule = fields(conversation.NoticeEntry), fields(RuleEntry)
     of_message = ("id", "texts", "category", "mandatory", "priority", "ttl_seconds")
     assert {name: notice[name] for name in of_message} == {name: rule[name] for name in of_message}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +15,9 @@ from streamproc.cli import main
 from streamproc.contracts.rules_file.format import entries as format
 from streamproc.contracts.rules_file.format import plans as quota
 from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.rules.kinds import BUILT_IN, TIMED_KINDS
+from streamproc.core.rules.kinds.entry import ReachingEntry, RuleEntry
+from streamproc.core.rules.kinds.usage_corrected import UsageCorrectedEntry
 from streamproc.core.rules.placeholders import REMINDER
 from streamproc.core.rules.rulebook import TOPUP_PRIORITY
 
@@ -76,7 +79,7 @@ def test_the_yaml_example_loads_and_the_documents_have_every_kind_of_rule() -> N
     rules = load_rulebook(block("yaml"), "r.yaml")
     alerts = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
     kinds = set(re.findall(r"^\s+kind: (\w+)", block("yaml") + alerts, re.MULTILINE))
-    assert kinds == {one.__struct_config__.tag for one in get_args(format.AnyRuleEntry)}
+    assert kinds == {one.name for one in BUILT_IN}
     assert rules.plans["family-20gb"].allowances[1].scope.rating_groups == frozenset({20})
 
 
@@ -117,19 +120,17 @@ def test_a_table_is_its_type(heading: str, kind: type[Struct]) -> None:
 
 
 def test_the_tables_of_rules_are_their_types() -> None:
-    common = fields(format.RuleEntry)
+    common = fields(RuleEntry)
     assert table("### rules") == {**common, "kind": NODEFAULT}
-    reaching = [
-        one for one in get_args(format.AnyRuleEntry) if issubclass(one, format.ReachingEntry)
-    ]
+    reaching = [one.entry for one in BUILT_IN if issubclass(one.entry, ReachingEntry)]
     written = table("They have:")
     assert common | written == fields(*reaching)
     rows = TEXT.split("| Kind | Thresholds |", 1)[1].split("\n\n", 1)[0]
     tags = {one.__struct_config__.tag for one in reaching}
     assert set(re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)) == tags
-    timed = fields(*format.AnyTimedEntry.__args__)
+    timed = fields(*(one.entry for one in TIMED_KINDS.values()))
     assert common | table("All of them have:") | table("### rules\n", "and, by kind:") == timed
-    assert common | table("`usage_corrected` reports") == fields(format.CorrectedEntry)
+    assert common | table("`usage_corrected` reports") == fields(UsageCorrectedEntry)
 
 
 def test_every_placeholder_is_described() -> None:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from streamproc.contracts.rules_file.load import load_rulebook
-from streamproc.contracts.rules_file.timed_rules import TIMED_KINDS
 from streamproc.core.instants import from_ms
+from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.state.effects import Reminder
 from streamproc.core.state.events import (
     AccountActivated,

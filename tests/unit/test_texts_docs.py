@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts.rules_file.format.fields import TextEntry
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.rules.commands import REPLIES
+from streamproc.core.rules.fields import TextEntry
 from streamproc.core.rules.notices import PLACEHOLDERS
 from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
 from streamproc.core.texts.template import compile_text

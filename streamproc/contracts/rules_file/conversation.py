@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from streamproc.contracts.rules_file.alert_rules import kept_cycles
 from streamproc.contracts.rules_file.format.conversation import (
     AnyNoticeEntry,
     CommandsEntry,
@@ -19,20 +18,19 @@ from streamproc.contracts.rules_file.format.conversation import (
     ZoneEntry,
 )
 from streamproc.contracts.rules_file.format.entries import RulesFormat
-from streamproc.contracts.rules_file.format.fields import TextEntry
-from streamproc.contracts.rules_file.read.as_written import items
 from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.contracts.rules_file.read.parse import decode, parse
 from streamproc.contracts.rules_file.texts import (
     TextsDirectory,
     packaged_content,
-    plain_texts,
-    spoken,
     templates,
 )
 from streamproc.contracts.rules_file.wording import Given
 from streamproc.core.commands.folding import squeezed
+from streamproc.core.rules.as_written import items, kept_cycles
 from streamproc.core.rules.commands import ACTIONS, REPLIES, WORDS, Commands, ReplyName
+from streamproc.core.rules.fields import TextEntry
+from streamproc.core.rules.kinds.entry import plain_texts, spoken
 from streamproc.core.rules.notices import AT_ONCE, PLACEHOLDERS, Notice, Service, Zone
 from streamproc.core.rules.placeholders import EVERYWHERE, Vocabulary
 from streamproc.core.rules.sending import PLAIN, Policy

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from streamproc.contracts.rules_file import alert_rules, conversation
 from streamproc.contracts.rules_file.format.entries import (
-    AnyTimedEntry,
-    CorrectedEntry,
     LimitsEntry,
     RulesFormat,
+    rules_format,
 )
 from streamproc.contracts.rules_file.format.locales import names_problems
 from streamproc.contracts.rules_file.format.plans import (
@@ -24,7 +23,6 @@ from streamproc.contracts.rules_file.format.plans import (
     plan_of,
     plan_problems,
 )
-from streamproc.contracts.rules_file.read.as_written import entries, items
 from streamproc.contracts.rules_file.read.faults import faults
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.contracts.rules_file.read.parse import decode, parse
@@ -33,36 +31,32 @@ from streamproc.contracts.rules_file.texts import (
     options_of,
     packaged_content,
     read,
-    spoken,
     templates,
-)
-from streamproc.contracts.rules_file.timed_rules import (
-    COUNTDOWN_KINDS,
-    TIMED_KINDS,
-    timed_faults,
-    timed_rule,
 )
 from streamproc.contracts.rules_file.wording import Given, wording_of, words_problems
 from streamproc.core.instants import DAY_MS
-from streamproc.core.rules.placeholders import PERIOD_USED, REMINDER
+from streamproc.core.rules.as_written import entries, items
+from streamproc.core.rules.kinds import KINDS, kind_of, with_placeholder
+from streamproc.core.rules.kinds.base import Windows
+from streamproc.core.rules.kinds.entry import RuleEntry
+from streamproc.core.rules.placeholders import OF_SOME_KINDS, REMINDER
 from streamproc.core.rules.rulebook import (
+    AnyRule,
     CorrectionRule,
     Limits,
     Rulebook,
     Scope,
     Storms,
+    TimedRule,
+    UsageRule,
 )
+from streamproc.core.rules.watch import AlertRules, CheckRule, ResolvedRule, WatchRule
 from streamproc.core.texts.template import TextError, compile_text
-from streamproc.core.usage.periods import PERIODIC_KINDS
 from streamproc.errors import StreamprocError
 
 LONGEST_CYCLE_DAYS = 31
+Rule = TypeVar("Rule")
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
-
-_WITHOUT_THRESHOLD = (
-    *(*TIMED_KINDS, "forecast", "inactivity"),
-    *("usage_corrected", "overage_started", "zero_balance"),
-)
 
 
 class RulesError(StreamprocError, ValueError):
@@ -100,7 +94,7 @@ def load_rulebook(
                 outside.append(origin.problem(path[TEXT_DEPTH:], wrong))
         told_here = [f"{filename}:{line}: {told_of}" for line, told_of in sorted(inside)]
         raise RulesError("\n".join([*told_here, *sorted(outside)]))
-    return rulebook_of(msgspec.convert(data, RulesFormat))
+    return rulebook_of(msgspec.convert(data, rules_format()))
 
 
 def load_rules(path: FilePath) -> Rulebook:
@@ -153,7 +147,7 @@ class _Check:
 
     def problems(self) -> list[tuple[int, Path, str]]:
         """Line, path and problem of each."""
-        for path, problem in faults(self._data, RulesFormat):
+        for path, problem in faults(self._data, rules_format()):
             self._add(path, problem)
         for name in ("plans", "packs", "rules", "services", "roaming_zones", "notices"):
             self._check_ids((name,), items(self._data, name))
@@ -166,8 +160,6 @@ class _Check:
             self._add(path, problem)
         for index, rule in entries(self._data, "rules"):
             self._check_rule(("rules", index), rule)
-            for path, problem in timed_faults(rule, self._data):
-                self._add(("rules", index, *path), problem)
         for path, problem in conversation.problems(self._data, self._given):
             self._add(path, problem)
         return self._problems
@@ -256,33 +248,25 @@ def _text_problem(template: str, locale: str, kind: Any, given: Given) -> str | 
         names = compile_text(template, locale, REMINDER, given=given.in_locale(locale)).names
     except TextError as error:
         return str(error)
-    if "threshold" in names and kind in _WITHOUT_THRESHOLD:
-        what = "a timed rule" if kind in TIMED_KINDS else "this kind of rule"
-        return f"{{threshold}} has no meaning in {what}"
-    if "runs_out" in names and kind != "forecast":
-        return "{runs_out} has a meaning only in a forecast"
-    if "cap" in names and kind != "spend_percent":
-        return "{cap} has a meaning only in spend_percent"
-    if PERIOD_USED in names and kind not in PERIODIC_KINDS:
-        return f"{{{PERIOD_USED}}} has a meaning only in {' and '.join(PERIODIC_KINDS)}"
-    if "days" in names and kind not in COUNTDOWN_KINDS:
-        return "{days} has a meaning only beside days_before"
+    known = kind_of(kind)
+    for name, only_where in OF_SOME_KINDS.items():
+        if known is None or name not in names or name in known.placeholders:
+            continue
+        if not only_where:
+            return f"{{{name}}} has no meaning in {known.called}"
+        kinds = " and ".join(with_placeholder(name))
+        return f"{{{name}}} has a meaning only {only_where.format(kinds=kinds)}"
     return None
 
 
 def rulebook_of(file: RulesFormat) -> Rulebook:
     """The rulebook of a file without problems."""
+    rules = rules_of(file)
     return Rulebook(
         plans=tuple(plan_of(plan) for plan in file.plans),
         packs=tuple(pack_of(pack) for pack in file.packs),
-        usage_rules=tuple(
-            alert_rules.usage_rule(rule)
-            for rule in file.rules
-            if isinstance(rule, alert_rules.BucketRuleEntry)
-        ),
-        timed_rules=tuple(
-            timed_rule(rule, file.storms) for rule in file.rules if isinstance(rule, AnyTimedEntry)
-        ),
+        usage_rules=_all_of(UsageRule, rules),
+        timed_rules=_all_of(TimedRule, rules),
         limits=_limits(file.limits),
         default_locale=file.default_locale,
         currency=file.currency,
@@ -293,20 +277,30 @@ def rulebook_of(file: RulesFormat) -> Rulebook:
         zones=conversation.zones_of(file),
         notices=conversation.notices_of(file),
         commands=conversation.commands_of(file),
-        correction_rules=tuple(
-            CorrectionRule(
-                rule.id,
-                *spoken(rule),
-                when=rule.when,
-            )
-            for rule in file.rules
-            if isinstance(rule, CorrectedEntry)
-        ),
+        correction_rules=_all_of(CorrectionRule, rules),
         storms=Storms(file.storms.rate_per_second),
         alerts=alert_rules.alert_policy(file.alerts),
-        alert_rules=alert_rules.alert_rules(file),
+        alert_rules=AlertRules(
+            _all_of(WatchRule, rules), _all_of(CheckRule, rules), _all_of(ResolvedRule, rules)
+        ),
         wording=wording_of(file),
     )
+
+
+def rules_of(file: RulesFormat) -> list[AnyRule]:
+    """The rules of a file, in its order."""
+    storms = file.storms
+    windows = Windows(storms.mandatory_window_seconds * 1000, storms.window_seconds * 1000)
+    return [rule_of(entry, windows) for entry in file.rules]
+
+
+def rule_of(entry: RuleEntry, windows: Windows) -> AnyRule:
+    """The rule of an entry."""
+    return KINDS[str(entry.__struct_config__.tag)].rule(entry, windows)
+
+
+def _all_of(type_of_rule: type[Rule], rules: list[AnyRule]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if isinstance(rule, type_of_rule))
 
 
 def _limits(limits: LimitsEntry) -> Limits:

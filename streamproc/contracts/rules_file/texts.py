@@ -13,13 +13,12 @@ from importlib import resources
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from streamproc.contracts.rules_file.format.fields import SpokenEntry, TextEntry
-from streamproc.contracts.rules_file.format.locales import LOCALE_PATTERN
-from streamproc.contracts.rules_file.read.as_written import entries
 from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem, field_name
 from streamproc.contracts.rules_file.read.lines import Path as FieldPath
 from streamproc.contracts.rules_file.read.parse import decode, parse
+from streamproc.core.rules.as_written import entries
 from streamproc.core.rules.commands import REPLIES
+from streamproc.core.rules.fields import LOCALE_PATTERN, TextEntry
 from streamproc.core.rules.rulebook import TextOptions
 
 SUFFIXES = (".yaml", ".yml", ".toml")
@@ -64,22 +63,6 @@ def templates(written: Any) -> Iterator[tuple[FieldPath, str]]:
         for channel, template in channels.items() if isinstance(channels, dict) else ():
             if isinstance(template, str):
                 yield ("channels", channel), template
-
-
-def plain_texts(texts: Mapping[str, str | TextEntry]) -> dict[str, str]:
-    """The templates of SMS by locale."""
-    return {locale: one if isinstance(one, str) else one.text for locale, one in texts.items()}
-
-
-def spoken(entry: SpokenEntry) -> tuple[dict[str, str], str, bool, int, int]:
-    """What rules and notices share: texts, category, mandatory, priority, lifetime (ms)."""
-    return (
-        plain_texts(entry.texts),
-        entry.category,
-        entry.mandatory,
-        entry.priority,
-        entry.ttl_seconds * 1000,
-    )
 
 
 def options_of(

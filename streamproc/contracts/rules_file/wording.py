@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamproc.contracts.rules_file.format.entries import RulesFormat
-from streamproc.contracts.rules_file.format.fields import Words
-from streamproc.contracts.rules_file.format.locales import MAX_WORD_LENGTH
-from streamproc.contracts.rules_file.read.as_written import items
 from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.core.rules.as_written import items
+from streamproc.core.rules.fields import MAX_WORD_LENGTH, Words
 from streamproc.core.rules.placeholders import EVERYWHERE
 from streamproc.core.rules.wording import Wording
 from streamproc.core.texts.locales import in_locale, script_of

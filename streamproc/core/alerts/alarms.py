@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.records import of_level
-from streamproc.core.rules.rulebook import Rulebook, UsageRule, used_level
+from streamproc.core.rules.kinds import BUCKET_KINDS, WATCH_KINDS
+from streamproc.core.rules.rulebook import Rulebook, UsageRule
 from streamproc.core.rules.sending import Spoken, urgency
 from streamproc.core.rules.watch import ResolvedRule, WatchRule
 from streamproc.core.state.account import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
@@ -24,7 +25,7 @@ from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Alarm, Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind, threshold_of
-from streamproc.core.usage.figures import level_of, value_of
+from streamproc.core.usage.figures import AccountFigures, is_figure_at
 from streamproc.core.usage.own_thresholds import thresholds_of
 from streamproc.core.usage.pools import cap_bucket_of, member_of_cap
 
@@ -53,15 +54,14 @@ def is_reached(
 ) -> bool:
     """Whether a threshold is reached now, or would be if it were ``margin`` nearer."""
     if isinstance(rule, WatchRule):
-        level = level_of(account, rule, threshold, rules, margin)
-        return level is not None and value_of(account, rule, rules) >= level
+        return is_figure_at(account, rule, threshold, rules, margin)
     if bucket is None or not rule.is_about(bucket.kind, bucket.source):
         return False
-    if bucket.kind == UNLIMITED and rule.kind != "used_bytes":
+    kind = BUCKET_KINDS[rule.kind]
+    if bucket.kind == UNLIMITED and not kind.is_of_unlimited:
         return False  # there is no share of it
-    is_of_used = rule.kind in ("usage_percent", "used_bytes")
-    shifted = threshold - margin if is_of_used else threshold + margin
-    return bucket.used_bytes >= max(used_level(rule.kind, shifted, bucket.granted_bytes), 1)
+    level = kind.used_level(kind.shifted(threshold, margin), bucket.granted_bytes)
+    return bucket.used_bytes >= max(level, 1)
 
 
 def bucket_of(account: Account, name: str) -> Bucket | None:
@@ -83,12 +83,16 @@ def are_at_rest(account: Account, at_ms: int, rules: Rulebook) -> bool:
         if not alarm.is_told:
             return False
         rule = _tracked(account, alarm, at_ms, rules)
-        if rule is None or rule.kind == "velocity":
+        if rule is None or _slides(rule):
             return False
         bucket = bucket_of(account, alarm.bucket) if alarm.bucket else None
         if not is_reached(account, rule, bucket, alarm.threshold, rules, rule.policy.hysteresis):
             return False
     return True
+
+
+def _slides(rule: UsageRule | WatchRule) -> bool:
+    return isinstance(rule, WatchRule) and WATCH_KINDS[rule.kind].slides
 
 
 def count_usage(moment: Moment) -> list[Edge]:
@@ -147,15 +151,17 @@ def end_slowed(moment: Moment, before: list[int]) -> list[Alarm]:
         return []
     speeds = {
         sharing[0].id: value
-        for (figure, sharing), value in zip(rules.watchers, before, strict=True)
-        if figure == "speed"
+        for (_, kind, sharing), value in zip(rules.watchers, before, strict=True)
+        if kind.slides
     }
     ended = []
     for alarm in extra.alarms if speeds else ():
         rule = _tracked(account, alarm, now_ms, rules) if alarm.rule in speeds else None
         if not alarm.is_told or not isinstance(rule, WatchRule):
             continue
-        level = level_of(account, rule, alarm.threshold, rules, rule.policy.hysteresis)
+        figures = AccountFigures(account, rules)
+        margin = rule.policy.hysteresis
+        level = WATCH_KINDS[rule.kind].level(rule, alarm.threshold, margin, figures)
         if level is not None and speeds[alarm.rule] < level:
             ended.append(alarm)
     extra.alarms = [one for one in extra.alarms if one not in ended]
@@ -277,7 +283,7 @@ def _find(alarms: list[Alarm], rule: str, bucket: str, threshold: int) -> Alarm 
 
 def _order(rule: UsageRule | WatchRule, bucket: Bucket | None, alarm: Alarm) -> int:
     if isinstance(rule, UsageRule) and bucket is not None:
-        return used_level(rule.kind, alarm.threshold, bucket.granted_bytes)
+        return BUCKET_KINDS[rule.kind].used_level(alarm.threshold, bucket.granted_bytes)
     return alarm.threshold
 
 

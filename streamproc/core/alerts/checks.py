@@ -9,13 +9,14 @@ usage any more before the end of the cycle, once; a top-up or plan change arms i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, time
 
 from streamproc.core.alerts.alarms import Edge
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.watch_rules import reached_of
 from streamproc.core.instants import NEVER_MS
+from streamproc.core.rules.kinds import CHECK_KINDS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.rules.watch import CheckRule, WatchRule
@@ -29,8 +30,6 @@ from streamproc.core.usage.charging import crossings_between
 from streamproc.core.usage.closed_cycles import used_in_cycle
 from streamproc.core.usage.home_data import alike, home_data_of, is_endless
 from streamproc.core.usage.own_thresholds import own_of
-
-_ONE_DAY = timedelta(days=1)
 
 
 def next_check_ms(account: Account, rules: Rulebook) -> int:
@@ -84,9 +83,10 @@ def due(moment: Moment, wall_ms: int) -> tuple[list[Message], list[Effect]]:
     for rule, due_ms in _checks(account, rules):
         if due_ms != now_ms:
             continue
-        if rule.kind == "forecast":
-            if not _is_running_out(account, rule, now_ms, rules):
-                continue
+        kind = CHECK_KINDS[rule.kind]
+        if not kind.has_reason(rule, AccountLook(account, rule, rules), now_ms, now_ms):
+            continue
+        if kind.is_once:
             extra_of(account).foretold[rule.id] = account.grants
         if wall_ms - now_ms > rule.misfire_grace_ms:
             missed.append(moment.audited("missed", rule=rule.id, lateness_ms=wall_ms - now_ms))
@@ -124,33 +124,62 @@ def _checks(account: Account, rules: Rulebook) -> Iterator[tuple[CheckRule, int]
     """The next instant of each check after the account's clock."""
     if not rules.check_rules:
         return
-    tz = known_zone(account.time_zone)
     for rule in rules.check_rules:
-        if rule.kind == "inactivity":
-            used_ms = account.extra.used_ms if account.extra is not None else 0
-            last = local_date(max(used_ms, account.activated_ms), tz)
-            at_ms = local_instant_ms(last + timedelta(days=rule.days), rule.at, tz)
-            if at_ms > account.clock_ms:
-                yield rule, at_ms
-            continue
-        # Not before it may speak, and not for a cycle of which it has spoken.
-        extra = account.extra
-        if extra is not None and extra.foretold.get(rule.id) == account.grants:
-            continue
-        after_ms = max(account.clock_ms, _since_ms(account) + rule.silent_ms - 1)
-        day = local_date(after_ms, tz)
-        while (at_ms := local_instant_ms(day, rule.at, tz)) <= after_ms:
-            day += _ONE_DAY
-        if at_ms < account.cycle_end_ms:
+        at_ms = CHECK_KINDS[rule.kind].next_ms(rule, AccountLook(account, rule, rules))
+        if at_ms < NEVER_MS:
             yield rule, at_ms
 
 
-def _is_running_out(account: Account, rule: CheckRule, at_ms: int, rules: Rulebook) -> bool:
-    """Whether home data ends before the cycle; what has ended already is no forecast."""
-    if at_ms - _since_ms(account) < rule.silent_ms:
-        return False
-    left = sum(one.remaining_bytes for one in _foreseen(account, account.buckets, rules))
-    return left > 0 and runs_out_ms(account, at_ms, rules) < account.cycle_end_ms
+class AccountLook:
+    """What kinds of checks ask of an account (``rules.kinds.asking.Look``), for one rule."""
+
+    __slots__ = ("_account", "_rule", "_rules", "_tz")
+
+    def __init__(self, account: Account, rule: CheckRule, rules: Rulebook) -> None:
+        self._account = account
+        self._rule = rule
+        self._rules = rules
+        self._tz = known_zone(account.time_zone)
+
+    @property
+    def clock_ms(self) -> int:
+        return self._account.clock_ms
+
+    @property
+    def last_use_ms(self) -> int:
+        account = self._account
+        used_ms = account.extra.used_ms if account.extra is not None else 0
+        return max(used_ms, account.activated_ms)
+
+    @property
+    def since_ms(self) -> int:
+        return _since_ms(self._account)
+
+    @property
+    def cycle_start_ms(self) -> int:
+        return self._account.cycle_start_ms
+
+    @property
+    def cycle_end_ms(self) -> int:
+        return self._account.cycle_end_ms
+
+    @property
+    def is_told(self) -> bool:
+        extra = self._account.extra
+        return extra is not None and extra.foretold.get(self._rule.id) == self._account.grants
+
+    def local_day(self, instant_ms: int) -> date:
+        return local_date(instant_ms, self._tz)
+
+    def instant_ms(self, day: date, at: time) -> int:
+        return local_instant_ms(day, at, self._tz)
+
+    def left_bytes(self) -> int:
+        account, rules = self._account, self._rules
+        return sum(one.remaining_bytes for one in _foreseen(account, account.buckets, rules))
+
+    def runs_out_ms(self, at_ms: int) -> int:
+        return runs_out_ms(self._account, at_ms, self._rules)
 
 
 def _foreseen(account: Account, buckets: list[Bucket], rules: Rulebook) -> list[Bucket]:
@@ -171,12 +200,8 @@ def _since_ms(account: Account) -> int:
 
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     assert isinstance(rule, CheckRule)
-    account = moment.account
-    if rule.kind == "inactivity":
-        return account.extra is None or account.extra.used_ms <= mark.at_ms
-    return mark.at_ms >= account.cycle_start_ms and _is_running_out(
-        account, rule, moment.now_ms, moment.rules
-    )
+    look = AccountLook(moment.account, rule, moment.rules)
+    return CHECK_KINDS[rule.kind].has_reason(rule, look, mark.at_ms, moment.now_ms)
 
 
 def _say(
@@ -186,7 +211,7 @@ def _say(
     account, rules = moment.account, moment.rules
     buckets = list(account.buckets)
     subject = end_ms = None
-    if rule.kind == "forecast":
+    if CHECK_KINDS[rule.kind].foretells:
         end_ms = runs_out_ms(account, moment.now_ms, rules)
         buckets = _foreseen(account, buckets, rules)
         own = (bucket for bucket in buckets if bucket.kind in PLAN_KINDS)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from streamproc.core.alerts.alarms import Edge
 from streamproc.core.alerts.watch_rules import reached_of
+from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.plan_terms import Tier
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.watch import WatchRule
@@ -25,9 +26,6 @@ from streamproc.core.usage.tariffs import next_tier
 
 LESSENING: Final = (PlanChanged, MemberJoined, CostCapLifted, CostCapRestored)
 """Events that may leave less than before, or let the next byte cost."""
-
-_WATCHED: Final = ("zero_balance", "overage_started", "spend_amount", "spend_percent")
-"""Kinds of watch rules whose threshold such a change may reach."""
 
 _Level = tuple[str, int]
 """A rule and one of its thresholds."""
@@ -109,12 +107,12 @@ def _figures(account: Account, rules: Rulebook) -> list[_Figure]:
     return [
         (rule, threshold, _price(account, rule, rules))
         for rule in rules.watch_rules
-        if rule.kind in _WATCHED
+        if WATCH_KINDS[rule.kind].is_reached_by_losses
         for threshold in reached_of(account, rule, rules)
     ]
 
 
 def _price(account: Account, rule: WatchRule, rules: Rulebook) -> Tier | None:
-    if rule.kind != "overage_started":
+    if not WATCH_KINDS[rule.kind].tells_price:
         return None
     return next_tier(account, rule.tariff or "", rules)

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Final
 
 from streamproc.core.alerts.message import Entry
+from streamproc.core.rules.kinds import WATCH_KINDS, kind_of
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import urgency
 from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
-
-_FAMILIES: Final = {
-    "usage_percent": "level",
-    "remaining_percent": "level",
-    "remaining_bytes": "level",
-    "used_bytes": "level",
-    "zero_balance": "level",
-    "spend_amount": "money",
-    "spend_percent": "money",
-    "overage_started": "money",
-}
-"""Kinds of rules that tell one fact at different strength; every other kind tells its own."""
 
 
 def is_same_telling(one: Entry, other: Entry) -> bool:
@@ -58,12 +46,19 @@ def are_told_together(one: Entry, other: Entry, account: Account, rules: Ruleboo
 
 
 def _family(entry: Entry) -> str:
-    return _FAMILIES.get(entry.rule.kind, entry.rule.kind)
+    """What it tells, apart from how strongly; every kind without a fact tells its own."""
+    kind = kind_of(entry.rule.kind)
+    return (kind.fact if kind else "") or entry.rule.kind
 
 
 def _includes(whole: Entry, part: Entry, account: Account) -> bool:
     """Whether the one says that nothing is left, and the other is about a bucket used up."""
-    return whole.rule.kind == "zero_balance" and _is_used_up(part, account)
+    rule = whole.rule
+    return (
+        isinstance(rule, WatchRule)
+        and WATCH_KINDS[rule.kind].tells_all_used_up
+        and _is_used_up(part, account)
+    )
 
 
 def _tells_price_of(price: Entry, part: Entry, account: Account, rules: Rulebook) -> bool:
@@ -75,7 +70,7 @@ def _tells_price_of(price: Entry, part: Entry, account: Account, rules: Rulebook
     rule = price.rule
     return (
         isinstance(rule, WatchRule)
-        and rule.kind == "overage_started"
+        and WATCH_KINDS[rule.kind].tells_price
         and not rule.tariff
         and urgency(rule) < urgency(part.rule)
         and _is_used_up(part, account, rules.not_home_data)

@@ -8,16 +8,17 @@ from msgspec.structs import replace
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.instants import from_ms
+from streamproc.core.rules.kinds import TIMED_KINDS
+from streamproc.core.rules.kinds.timed import Shape
 from streamproc.core.rules.rulebook import TimedRule
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.schedule.cycle_end import ending_with_cycle
-from streamproc.core.schedule.occurrences import CYCLE_PARTS
 from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import ALLOWANCE, PLAN_KINDS, Account, Bucket
 from streamproc.core.state.effects import Cause, Effect, audited
 from streamproc.core.state.gate import Mark
 from streamproc.core.state.moment import Moment
-from streamproc.core.texts.reminding import About, remind
+from streamproc.core.texts.reminding import About, is_after_cycle, remind
 from streamproc.core.usage.closed_cycles import own_buckets
 from streamproc.core.usage.home_data import home_data_of
 from streamproc.core.usage.periods import note_told, of_one_period
@@ -30,17 +31,17 @@ CLOSED_CYCLE = "closed_cycle"
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     """A summary is true at any time; an end must still be ahead, and worth a word."""
     assert isinstance(rule, TimedRule)
-    account = moment.account
-    if rule.kind == "before_cycle_end":
-        return mark.at_ms >= account.cycle_start_ms and bool(ending_with_cycle(account, rule))
-    if rule.every in CYCLE_PARTS:
-        return mark.at_ms >= account.cycle_start_ms
-    if rule.kind == "cycle_end":
+    account, kind = moment.account, TIMED_KINDS[rule.kind]
+    shape = kind.shape_of(rule)
+    if shape is Shape.IN_CYCLE:
+        is_so = not kind.is_about_losses or bool(ending_with_cycle(account, rule))
+        return is_so and mark.at_ms >= account.cycle_start_ms
+    if shape is Shape.AFTER_CYCLE:
         return mark.at_ms >= account.cycle_start_ms and bool(account.history)
-    if rule.kind == "expiry" and not rule.hours_before:
-        return bool(_named(account, mark.bucket))
-    if rule.kind not in ("before_expiry", "expiry"):
+    if shape is not Shape.AT_ENDS:
         return True
+    if kind.hours_before_end(rule) == 0:
+        return bool(_named(account, mark.bucket))
     return any(
         bucket.id == mark.bucket
         and bucket.remaining_bytes > 0
@@ -55,11 +56,11 @@ def _say(
     assert isinstance(rule, TimedRule)
     present, rules = moment.account, moment.rules
     account, of_cycle = present, None
-    if rule.kind == "cycle_end":
+    if is_after_cycle(rule):
         of_cycle = _allowances_of_last_cycle(present)
         account = _as_it_ended(present)
     buckets, subject = account.buckets, None
-    if rule.kind == "before_cycle_end":
+    if TIMED_KINDS[rule.kind].is_about_losses:
         buckets = lost_with_cycle(account, rule, rules)
         subject = None if home_data_of(buckets, rules) else buckets[0]
     elif mark.bucket:

@@ -8,6 +8,7 @@ from streamproc.core.alerts.alarms import Edge, bucket_of, is_reached
 from streamproc.core.alerts.audience import of_member
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.watch_rules import WATCH
+from streamproc.core.rules.kinds import BUCKET_KINDS
 from streamproc.core.rules.rulebook import UsageRule
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import Account, Bucket
@@ -49,8 +50,7 @@ def _say(
 
 def _order(rule: Spoken, mark: Mark) -> int:
     """Most used, or least left."""
-    is_of_used = rule.kind in ("usage_percent", "used_bytes")
-    return mark.threshold if is_of_used else -mark.threshold
+    return BUCKET_KINDS[rule.kind].urgency(mark.threshold)
 
 
 USAGE = Speaker("usage", rule_of(UsageRule), _is_true, _say, of_member, _order)

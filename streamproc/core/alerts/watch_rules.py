@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from streamproc.core.alerts.alarms import Edge, is_reached
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Speaker, rule_of
+from streamproc.core.rules.kinds import WATCH_KINDS
+from streamproc.core.rules.kinds.asking import Figures
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.rules.watch import WatchRule
@@ -13,17 +17,19 @@ from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind, threshold_of
-from streamproc.core.usage.figures import level_of, slide, speed_up, values_of
+from streamproc.core.usage.figures import AccountFigures, slide, speed_up, values_in, values_of
 from streamproc.core.usage.own_thresholds import thresholds_of
 
 Values = list[int]
 """Each figure that watch rules have (``Rulebook.watchers``), in their order."""
+NO_THRESHOLD: Final = (-1,)
+"""What rules without thresholds have instead: there is one thing to reach."""
 
 
 def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
     """The figures before usage of an instant is charged."""
-    for figure, sharing in rules.watchers:
-        if figure == "speed":
+    for _, kind, sharing in rules.watchers:
+        if kind.slides:
             slide(account, sharing[0], time_ms)
     return values_of(account, rules)
 
@@ -33,17 +39,18 @@ def edges_of_usage(
 ) -> list[Edge]:
     """The thresholds that charged usage has reached, ascending by rule."""
     watchers = rules.watchers
-    for figure, sharing in watchers:
-        if figure == "speed":
+    for _, kind, sharing in watchers:
+        if kind.slides:
             speed_up(account, sharing[0], time_ms, used_bytes)
     edges: list[Edge] = []
-    after = values_of(account, rules)
+    figures = AccountFigures(account, rules)
+    after = values_in(figures, rules)
     if after == before:
         return edges
-    for (_, sharing), value, now in zip(watchers, before, after, strict=True):
+    for (_, _, sharing), value, now in zip(watchers, before, after, strict=True):
         if now > value:
             for rule in sharing:
-                edges += _edges(account, rule, value, now, rules)
+                edges += _edges(account, rule, value, now, figures, rules)
     if len(edges) > 1:
         edges.sort(key=lambda edge: rules.watch_rules.index(edge.rule))
     return edges
@@ -52,40 +59,28 @@ def edges_of_usage(
 def edges_of_expiry(account: Account, before: Values, rules: Rulebook) -> list[Edge]:
     """What ended may have been the last there was: nothing is left now, or data costs now."""
     edges: list[Edge] = []
-    after = values_of(account, rules)
-    for (figure, sharing), value, now in zip(rules.watchers, before, after, strict=True):
-        if figure in ("left", "uncovered"):
-            for rule in sharing:
-                edges += _edges(account, rule, value, now, rules)
+    figures = AccountFigures(account, rules)
+    after = values_in(figures, rules)
+    for (_, _, sharing), value, now in zip(rules.watchers, before, after, strict=True):
+        for rule in sharing:
+            if WATCH_KINDS[rule.kind].is_reached_by_ends:
+                edges += _edges(account, rule, value, now, figures, rules)
     edges.sort(key=lambda edge: rules.watch_rules.index(edge.rule))
     return edges
 
 
 def reached_of(account: Account, rule: WatchRule, rules: Rulebook) -> list[int]:
     """Every threshold that is reached now, ascending; -1 if the rule has none."""
-    known = thresholds_of(account, rule, rules) or (-1,)
+    known = thresholds_of(account, rule, rules) or NO_THRESHOLD
     return [one for one in known if is_reached(account, rule, None, one, rules)]
 
 
 def _edges(
-    account: Account, rule: WatchRule, before: int, after: int, rules: Rulebook
+    account: Account, rule: WatchRule, before: int, after: int, figures: Figures, rules: Rulebook
 ) -> list[Edge]:
-    if rule.kind == "every_bytes":
-        (step,) = thresholds_of(account, rule, rules)[:1] or (0,)
-        if not step or after // step <= before // step:
-            return []
-        reached = after // step * step
-        return [Edge(rule, None, reached, reached)]
-    if rule.kind == "zero_balance":
-        return [Edge(rule, None, -1, 0)] if before < 0 == after else []
-    if rule.kind == "overage_started":
-        return [Edge(rule, None, -1, 0)] if before == 0 < after else []
-    edges = []
-    for threshold in thresholds_of(account, rule, rules):
-        level = level_of(account, rule, threshold, rules)
-        if level is not None and before < level <= after:
-            edges.append(Edge(rule, None, threshold, threshold))
-    return edges
+    known = thresholds_of(account, rule, rules) if rule.thresholds else NO_THRESHOLD
+    reached = WATCH_KINDS[rule.kind].reached(rule, known, before, after, figures)
+    return [Edge(rule, None, threshold, threshold) for threshold in reached]
 
 
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
@@ -94,19 +89,18 @@ def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     account, rules = moment.account, moment.rules
     if not _has_threshold(account, rule, mark.threshold, rules):
         return False
-    if rule.kind == "velocity":
+    kind = WATCH_KINDS[rule.kind]
+    if kind.stays_true:
         return True
-    if rule.kind != "zero_balance" and mark.at_ms < account.cycle_start_ms:
+    if kind.is_of_cycle and mark.at_ms < account.cycle_start_ms:
         return False
     return is_reached(account, rule, None, mark.threshold, rules)
 
 
 def _has_threshold(account: Account, rule: WatchRule, threshold: int, rules: Rulebook) -> bool:
     """Whether it still is one of the rule's; another rule may have its id by now."""
-    known = thresholds_of(account, rule, rules)
-    if rule.kind == "every_bytes":
-        return threshold > 0 and not threshold % known[0]
-    return threshold in (known or (-1,))
+    known = thresholds_of(account, rule, rules) or NO_THRESHOLD
+    return WATCH_KINDS[rule.kind].has_threshold(known, threshold)
 
 
 def _say(

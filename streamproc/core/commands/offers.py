@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from streamproc.core.rules.kinds import BUCKET_KINDS, TIMED_KINDS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.schedule.choices import is_meant_for, timed_rules_of
@@ -41,7 +42,9 @@ def thresholds_now(account: Account, rules: Rulebook, now_ms: int) -> list[int]:
     found = (
         value
         for rule in rules.usage_rules
-        if rule.kind == "usage_percent" and _is_in_force(rule, now_ms) and _is_wanted(rule, account)
+        if BUCKET_KINDS[rule.kind].takes_own_percents
+        and _is_in_force(rule, now_ms)
+        and _is_wanted(rule, account)
         for value in thresholds_of(account, rule, rules)
     )
     return sorted(set(found))
@@ -65,7 +68,7 @@ def summaries_now(account: Account, rules: Rulebook, now_ms: int) -> list[tuple[
         dict.fromkeys(
             (rule.every, rule.at.hour * 60 + rule.at.minute)
             for rule in timed_rules_of(account, rules)
-            if rule.kind == "usage_summary"
+            if TIMED_KINDS[rule.kind].is_by_choice
             and _is_in_force(rule, now_ms)
             and _is_wanted(rule, account)
         )
@@ -76,12 +79,14 @@ def _served_by(action: str, account: Account, rules: Rulebook, now_ms: int) -> I
     """The rules that a choice bears on."""
     everything: Iterable[Spoken]
     if action == "thresholds":
-        everything = (one for one in rules.usage_rules if one.kind == "usage_percent")
+        everything = (one for one in rules.usage_rules if BUCKET_KINDS[one.kind].takes_own_percents)
     elif action == "schedule":
         everything = (
             one
             for one in rules.timed_rules
-            if one.kind == "usage_summary" and not one.mandatory and is_meant_for(one, account)
+            if TIMED_KINDS[one.kind].is_by_choice
+            and not one.mandatory
+            and is_meant_for(one, account)
         )
     else:
         everything = (one for one in rules.speaking() if one.policy.in_quiet_hours == "hold")

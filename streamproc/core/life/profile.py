@@ -21,7 +21,7 @@ from streamproc.core.schedule.calendar import (
     zone,
 )
 from streamproc.core.schedule.choices import timed_rules_of
-from streamproc.core.schedule.occurrences import MANY_BUCKETS, begun, coming, is_by_clocks
+from streamproc.core.schedule.occurrences import begun, coming, is_by_clocks, is_of_buckets
 from streamproc.core.state.account import (
     PLAN_KINDS,
     Account,
@@ -81,7 +81,7 @@ def _move(moment: Moment, name: str) -> list[Effect]:
         passed = begun(rule, series, lambda due: due.at_ms <= now_ms)
         for due in passed:
             is_superseded = (
-                rule.misfire == "latest" and rule.kind not in MANY_BUCKETS and due != passed[-1]
+                rule.misfire == "latest" and not is_of_buckets(rule) and due != passed[-1]
             )
             _sort(message_of_due(subscriber, due, now_ms, is_superseded), messages, out)
     if messages:

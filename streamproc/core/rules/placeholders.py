@@ -47,6 +47,15 @@ locale: they are filled in when a text is compiled, and figures do not have them
 
 
 PERIOD_USED: Final = "period_used"
+OF_SOME_KINDS: Final = {
+    "threshold": "",
+    "runs_out": "in a {kinds}",
+    "cap": "in {kinds}",
+    PERIOD_USED: "in {kinds}",
+    "days": "beside days_before",
+}
+"""Placeholders that have a meaning in rules of some kinds only (``RuleKind.placeholders``), and
+where that is, in words; empty where most kinds have it."""
 
 REMINDER: Final[Vocabulary] = {
     **EVERYWHERE,

@@ -7,8 +7,7 @@ A :class:`Rulebook` is immutable and shared by all accounts; accounts hold only 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, time
-from typing import Any, Literal
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -16,36 +15,26 @@ from msgspec import Struct
 
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rules.commands import Commands
+from streamproc.core.rules.kinds import BUCKET_KINDS, CHECK_KINDS
+from streamproc.core.rules.limits import Limits as Limits
 from streamproc.core.rules.notices import Notice, Service, Zone
 from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
+from streamproc.core.rules.rule import CorrectionRule as CorrectionRule
+from streamproc.core.rules.rule import Misfire as Misfire
+from streamproc.core.rules.rule import TimedRule as TimedRule
+from streamproc.core.rules.rule import UsageRule as UsageRule
 from streamproc.core.rules.scope import EVERYTHING as EVERYTHING
 from streamproc.core.rules.scope import Scope as Scope
-from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, AlertPolicy, Policy, QuietHours
+from streamproc.core.rules.sending import UNRESTRICTED, AlertPolicy
 from streamproc.core.rules.watch import (
     NO_ALERT_RULES,
     AlertRules,
     CheckRule,
     ResolvedRule,
     WatchRule,
-    watchers_of,
 )
+from streamproc.core.rules.watchers import watchers_of
 from streamproc.core.rules.wording import NO_WORDING, Wording
-
-UsageKind = Literal["usage_percent", "remaining_percent", "remaining_bytes", "used_bytes"]
-TimedKind = Literal[
-    "usage_summary",
-    "cron",
-    "once",
-    "before_cycle_end",
-    "cycle_end",
-    "before_expiry",
-    "expiry",
-    "after_activation",
-]
-CalendarEvery = Literal["day", "week", "month", "month_start", "month_middle", "month_end"]
-CycleEvery = Literal["cycle_start", "cycle_middle", "cycle_end"]
-Every = CalendarEvery | CycleEvery
-Misfire = Literal["latest", "each"]
 
 
 class Allowance(Struct, frozen=True, gc=False):
@@ -104,79 +93,6 @@ class Pack(Struct, frozen=True, gc=False):
     """What customers read instead of the id, by locale."""
 
 
-class UsageRule(Struct, frozen=True, gc=False):
-    """Reminds when usage crosses a threshold, each bucket by itself."""
-
-    id: str
-    kind: UsageKind
-    thresholds: tuple[int, ...]
-    bucket_kinds: frozenset[str]
-    texts: dict[str, str]
-    category: str
-    mandatory: bool
-    priority: int
-    ttl_ms: int
-    policy: Policy = PLAIN
-    buckets: frozenset[str] | None = None
-    """Allowances and packs, by id, that it is about; None: all of its kinds."""
-
-    def is_about(self, kind: str, source: str) -> bool:
-        """Whether it is about buckets of a kind and source (allowance or pack id)."""
-        return kind in self.bucket_kinds and (self.buckets is None or source in self.buckets)
-
-
-class TimedRule(Struct, frozen=True, gc=False):
-    """Reminds at instants in the subscriber's own time zone; ``core/schedule`` knows which."""
-
-    id: str
-    kind: TimedKind
-    at: time
-    texts: dict[str, str]
-    category: str
-    mandatory: bool
-    priority: int
-    ttl_ms: int
-    misfire_grace_ms: int
-    every: Every = "week"
-    day: int = 1
-    """ISO weekday (1 Monday) for weekly, day of month for monthly summaries."""
-    days_before: int = 0
-    policy: Policy = PLAIN
-    hours_after: int = 0
-    """Since the activation."""
-    cron: str = ""
-    """Five fields: minute, hour, day of month, month, day of week."""
-    on: date | None = None
-    """The day of a rule that reminds once."""
-    plans: frozenset[str] | None = None
-    """For subscribers of these plans only."""
-    segments: frozenset[str] | None = None
-    """For subscribers in one of these segments only."""
-    only_chosen: bool = False
-    """A summary for those who asked for one."""
-    misfire: Misfire = "latest"
-    """Of several occurrences that were missed: the latest alone, or each by itself."""
-    spread_after_ms: int = 0
-    """Begin of the window in which its reminders are sent, counted from their instant."""
-    spread_ms: int = 0
-    """Length of that window; 0: all at their instant."""
-    hours_before: int = 0
-    """Of ``expiry``: so long before the end; 0: at the end itself."""
-    not_between: QuietHours | None = None
-    """Of ``expiry``: what would come in these hours comes a minute before they begin or, where
-    there was nothing to end then, when they are over."""
-    buckets: frozenset[str] | None = None
-    """Of rules about ends: allowances and packs, by id, that it is about; None: all."""
-    bucket_kinds: frozenset[str] | None = None
-    """Of rules about ends: kinds of buckets that it is about; None: all."""
-
-    def is_about(self, kind: str, source: str) -> bool:
-        """Whether it is about buckets of a kind and source (allowance or pack id)."""
-        return (self.bucket_kinds is None or kind in self.bucket_kinds) and (
-            self.buckets is None or source in self.buckets
-        )
-
-
 class Storms(Struct, frozen=True, gc=False):
     """How many timed reminders a partition sends, when many fall due at once."""
 
@@ -194,33 +110,6 @@ class TextOptions(Struct, frozen=True, gc=False):
     """SMS parts it may need, by a check (``texts lint``)."""
     channels: dict[str, str] = {}
     """Templates for channels other than SMS."""
-
-
-class CorrectionRule(Struct, frozen=True, gc=False):
-    """Follows up when usage was refunded: ``uncrossed`` only if that un-crossed a threshold."""
-
-    id: str
-    texts: dict[str, str]
-    category: str
-    mandatory: bool
-    priority: int
-    ttl_ms: int
-    when: Literal["uncrossed", "always"] = "uncrossed"
-    policy: Policy = PLAIN
-    kind: Literal["usage_corrected"] = "usage_corrected"
-
-
-class Limits(Struct, frozen=True, gc=False):
-    """What counts as absurd, late or unknown."""
-
-    max_event_bytes: int = 1 << 40
-    max_ahead_ms: int = 5 * 60_000
-    max_age_ms: int = 40 * DAY_MS
-    dedupe_horizon_ms: int = 75 * DAY_MS
-    dedupe_max_ids: int = 16_384
-    hold_unknown_ms: int = DAY_MS
-    hold_max_events: int = 100
-    history_cycles: int = 2
 
 
 class Crossing(Struct, frozen=True, gc=False):
@@ -346,7 +235,11 @@ class Rulebook:
             if rule.policy.for_count > 1 or rule.policy.hysteresis or rule.id in followed
         )
         """Rules with a memory of what is reached (``Extra.alarms``)."""
-        silences = [one.days for one in alert_rules.checks if one.kind == "inactivity"]
+        silences = [
+            days
+            for one in alert_rules.checks
+            if (days := CHECK_KINDS[one.kind].silence_days(one)) is not None
+        ]
         self.wants_last_use = bool(silences)
         self.surely_silent_ms = (min(silences, default=0) - DAYS_OF_DOUBT) * DAY_MS
         """No inactivity is told earlier after a use, whatever the zone's days are like."""
@@ -380,10 +273,10 @@ class Rulebook:
                     Crossing(level, rule, value)
                     for rule in self.usage_rules
                     if rule.is_about(kind, source)
+                    and (not is_endless or BUCKET_KINDS[rule.kind].is_of_unlimited)
                     for value in chosen_thresholds(rule, chosen.get(rule.id))
-                    if (level := used_level(rule.kind, value, granted_bytes)) > 0
-                    # Of an unlimited bucket there is no share, and nothing is ever left.
-                    and (rule.kind == "used_bytes" if is_endless else level <= granted_bytes)
+                    if (level := BUCKET_KINDS[rule.kind].used_level(value, granted_bytes)) > 0
+                    and (is_endless or level <= granted_bytes)
                 ),
                 key=_order,
             )
@@ -394,22 +287,8 @@ class Rulebook:
 
 def _order(crossing: Crossing) -> tuple[int, str, int]:
     """Of one rule the most urgent last, also where a small bucket has several at one level."""
-    is_left = crossing.rule.kind in ("remaining_percent", "remaining_bytes")
-    return crossing.used_bytes, crossing.rule.id, -crossing.value if is_left else crossing.value
-
-
-def used_level(kind: UsageKind, value: int, granted_bytes: int) -> int:
-    """Used bytes at which a threshold is reached.
-
-    0 or less if it holds from the start, more than is granted if it is never reached.
-    """
-    if kind == "usage_percent":
-        return -(-granted_bytes * value // 100)  # rounded up: 80 % is not reached a byte early
-    if kind == "remaining_percent":
-        return granted_bytes - granted_bytes * value // 100
-    if kind == "used_bytes":
-        return value
-    return granted_bytes - value
+    rule = crossing.rule
+    return crossing.used_bytes, rule.id, BUCKET_KINDS[rule.kind].urgency(crossing.value)
 
 
 def chosen_thresholds(rule: UsageRule | WatchRule, own: tuple[int, ...] | None) -> tuple[int, ...]:

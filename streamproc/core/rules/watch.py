@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from streamproc.core.rules.sending import PLAIN, Policy
-
-WatchKind = Literal[
-    "spend_amount",
-    "spend_percent",
-    "overage_started",
-    "every_bytes",
-    "velocity",
-    "anomaly",
-    "zero_balance",
-]
-CheckKind = Literal["forecast", "inactivity"]
 
 VELOCITY_SLOTS: Final = 10
 """A window slides by so many parts of it."""
@@ -41,7 +30,7 @@ class WatchRule(Struct, frozen=True, gc=False):
     """
 
     id: str
-    kind: WatchKind
+    kind: str
     thresholds: tuple[int, ...]
     texts: dict[str, str]
     category: str
@@ -61,41 +50,6 @@ class WatchRule(Struct, frozen=True, gc=False):
     """An anomaly is none below."""
 
 
-Figure = Literal["spend", "speed", "left", "overage", "uncovered", "used"]
-
-
-def figure_of(rule: WatchRule) -> tuple[Figure, str | None]:
-    """The figure that a rule compares with its thresholds: many rules share one.
-
-    With it goes what it is of: a tariff, or the rule whose window it is.
-    """
-    if rule.kind in ("spend_amount", "spend_percent"):
-        return "spend", rule.tariff
-    if rule.kind == "velocity":
-        return "speed", rule.id
-    if rule.kind == "zero_balance":
-        return "left", None
-    if rule.kind == "overage_started":
-        return "uncovered", rule.tariff or ""
-    is_of_overage = rule.kind == "every_bytes" and rule.of == "overage"
-    return "overage" if is_of_overage else "used", None
-
-
-class Watcher(NamedTuple):
-    """The rules that share a figure."""
-
-    figure: Figure
-    rules: tuple[WatchRule, ...]
-
-
-def watchers_of(rules: tuple[WatchRule, ...]) -> tuple[Watcher, ...]:
-    """The rules by figure, in the order of the first of each."""
-    found: dict[tuple[Figure, str | None], list[WatchRule]] = {}
-    for rule in rules:
-        found.setdefault(figure_of(rule), []).append(rule)
-    return tuple(Watcher(figure, tuple(some)) for (figure, _), some in found.items())
-
-
 class CheckRule(Struct, frozen=True, gc=False):
     """Looks at an account at a time of day, and reminds if there is something to say.
 
@@ -104,7 +58,7 @@ class CheckRule(Struct, frozen=True, gc=False):
     """
 
     id: str
-    kind: CheckKind
+    kind: str
     at: time
     texts: dict[str, str]
     category: str

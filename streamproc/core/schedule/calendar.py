@@ -7,12 +7,12 @@ month is shorter, without drifting.
 
 from __future__ import annotations
 
-import calendar as _calendar
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from streamproc.core.instants import DAY_MS, from_ms, to_ms
+from streamproc.core.rules.recurring import day_in_month, month_after
 
 MIDNIGHT = time(0, 0)
 
@@ -100,17 +100,6 @@ def local_instant_ms(day: date, at: time, tz: ZoneInfo) -> int:
         else:
             low = middle
     return to_ms(high)
-
-
-def day_in_month(year: int, month: int, day: int) -> date:
-    """The date of ``day`` in a month, or its last day if the month is shorter."""
-    return date(year, month, min(day, _calendar.monthrange(year, month)[1]))
-
-
-def month_after(day: date, months: int = 1) -> tuple[int, int]:
-    """Year and month, ``months`` after that of ``day``."""
-    index = day.year * 12 + day.month - 1 + months
-    return index // 12, index % 12 + 1
 
 
 @lru_cache(maxsize=65_536)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from streamproc.core.instants import to_ms
+from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import clock_time
 from streamproc.core.state.account import Account, Extra, drop_empty_extra, extra_of
@@ -29,7 +30,7 @@ def timed_rules_of(account: Account, rules: Rulebook) -> Iterator[TimedRule]:
     for rule in rules.timed_rules:
         if not is_meant_for(rule, account):
             continue
-        if rule.kind == "usage_summary" and not rule.mandatory:
+        if TIMED_KINDS[rule.kind].is_by_choice and not rule.mandatory:
             if extra is None or not extra.summary_every:
                 if rule.only_chosen:
                     continue

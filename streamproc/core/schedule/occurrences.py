@@ -14,39 +14,24 @@ from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from streamproc.core.instants import DAY_MS, HOUR_MS, NEVER_MS
+from streamproc.core.rules.kinds import TIMED_KINDS
+from streamproc.core.rules.kinds.timed import Shape
+from streamproc.core.rules.recurring import Recurrence, day_in_month, month_after
 from streamproc.core.rules.rulebook import TimedRule
 from streamproc.core.rules.sending import QuietHours
-from streamproc.core.schedule.calendar import (
-    day_in_month,
-    known_zone,
-    local_date,
-    local_instant_ms,
-    month_after,
-)
+from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
 from streamproc.core.schedule.cycle_end import ending_with_cycle
 from streamproc.core.schedule.nights import night_of
-from streamproc.core.schedule.recurrence import Recurrence, local_times, recurrence_of
 from streamproc.core.schedule.spread import sent_ms
 from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, Move
 
-CYCLE_PARTS = ("cycle_start", "cycle_middle", "cycle_end")
-MANY_BUCKETS = ("before_expiry", "expiry")
-"""Kinds of rules with an occurrence for each bucket."""
-_CALENDAR_KINDS = ("usage_summary", "cron", "once")
-_OF_ANY_ZONE = ("cycle_end", "expiry", "after_activation")
 _MINUTE_MS = 60_000
-
 _UTC = known_zone("UTC")
 
 Planned = Callable[[ZoneInfo], int]
 Occurrence = tuple[date, time, int]
 """Local day and time, and their instant in a zone."""
-
-
-def is_by_clocks(rule: TimedRule) -> bool:
-    """Whether the subscriber's clocks decide when a rule speaks."""
-    return rule.kind not in _OF_ANY_ZONE or rule.not_between is not None
 
 
 def soonest_ms(
@@ -65,14 +50,15 @@ def soonest_ms(
     """
     window_ms = rule.spread_after_ms + rule.spread_ms
     is_plain = not window_ms and not _moves_of(account)
-    kind = rule.kind
-    if kind == "after_activation":
+    kind = TIMED_KINDS[rule.kind]
+    shape = kind.shape_of(rule)
+    if shape is Shape.AFTER_ACTIVATION:
         at_ms = _after_activation_ms(rule, account)
         return at_ms if at_ms > after_ms else NEVER_MS
-    if kind == "cycle_end":
+    if shape is Shape.AFTER_CYCLE:
         if account.cycle_start_ms + window_ms < after_ms:
             return NEVER_MS
-    elif kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
+    elif shape is Shape.IN_CYCLE:
         at_ms = _in_cycle_ms(rule, account, tz)[1]
         if at_ms >= before_ms:
             return at_ms
@@ -80,15 +66,15 @@ def soonest_ms(
             return NEVER_MS
         if is_plain:
             return at_ms
-    elif kind in _CALENDAR_KINDS:
-        found = _next(recurrence_of(rule), after_ms - window_ms, tz)
+    elif shape is Shape.CALENDAR:
+        found = _next(TIMED_KINDS[rule.kind].recurrence(rule), after_ms - window_ms, tz)
         if found is None:
             return NEVER_MS
         if is_plain or found[2] >= before_ms:
             return found[2]
     elif all(bucket.kind in PLAN_KINDS for bucket in account.buckets):
         return NEVER_MS
-    elif is_plain and kind == "before_expiry":
+    elif is_plain and kind.hours_before_end(rule) is None:
         soonest = NEVER_MS
         for bucket in account.buckets:
             if _is_about(rule, bucket):
@@ -105,7 +91,7 @@ def next_of(
 ) -> Iterator[Due]:
     """The rule's next occurrence sent after an instant, for each bucket by itself."""
     series = coming(rule, account, subscriber, after_ms, tz)
-    return series if rule.kind in MANY_BUCKETS else islice(series, 1)
+    return series if is_of_buckets(rule) else islice(series, 1)
 
 
 def coming(
@@ -116,14 +102,14 @@ def coming(
     Rules that follow the calendar have occurrences without end, the others at most one (or one for
     each bucket).
     """
-    kind = rule.kind
-    if kind in MANY_BUCKETS:
+    shape = TIMED_KINDS[rule.kind].shape_of(rule)
+    if shape is Shape.AT_ENDS:
         yield from _of_buckets(rule, account, subscriber, after_ms, tz)
-    elif kind == "before_cycle_end" or rule.every in CYCLE_PARTS:
+    elif shape is Shape.IN_CYCLE:
         yield from _in_cycle(rule, account, subscriber, after_ms, tz)
-    elif kind == "cycle_end":
+    elif shape is Shape.AFTER_CYCLE:
         yield from _after_cycle(rule, account, subscriber, after_ms)
-    elif kind == "after_activation":
+    elif shape is Shape.AFTER_ACTIVATION:
         at = _after_activation_ms(rule, account)
         if at > after_ms:
             yield Due(at, rule, None, at, at)
@@ -131,9 +117,19 @@ def coming(
         yield from _in_calendar(rule, account, subscriber, after_ms, tz)
 
 
+def is_by_clocks(rule: TimedRule) -> bool:
+    """Whether the subscriber's clocks decide when a rule speaks."""
+    return TIMED_KINDS[rule.kind].is_by_clocks(rule)
+
+
+def is_of_buckets(rule: TimedRule) -> bool:
+    """Whether a rule has an occurrence for each bucket."""
+    return TIMED_KINDS[rule.kind].shape_of(rule) is Shape.AT_ENDS
+
+
 def begun(rule: TimedRule, series: Iterator[Due], has_begun: Callable[[Due], bool]) -> list[Due]:
     """Those of a rule's occurrences for which something holds that holds for none after them."""
-    if rule.kind in MANY_BUCKETS:
+    if is_of_buckets(rule):
         return [due for due in series if has_begun(due)]
     return list(takewhile(has_begun, series))
 
@@ -168,7 +164,7 @@ def _number(account: Account, day: date, at: time, planned_ms: int) -> int:
 
 def _planned(rule: TimedRule, after_ms: int, tz: ZoneInfo) -> Iterator[Occurrence]:
     """Occurrences after an instant; a day that a zone leaves out shares the next one's."""
-    recurrence = recurrence_of(rule)
+    recurrence = TIMED_KINDS[rule.kind].recurrence(rule)
     found = _next(recurrence, after_ms, tz)
     while found is not None:
         yield found
@@ -188,7 +184,7 @@ def _of_utc_day(recurrence: Recurrence, utc_day: int, tz: ZoneInfo) -> tuple[Occ
     start_ms = utc_day * DAY_MS
     last_ms = start_ms - 1
     found: list[Occurrence] = []
-    for day, at in local_times(recurrence, local_date(start_ms, tz)):
+    for day, at in TIMED_KINDS[recurrence.kind].local_times(recurrence, local_date(start_ms, tz)):
         planned = local_instant_ms(day, at, tz)
         if planned > last_ms:
             found.append((day, at, planned))
@@ -211,12 +207,12 @@ def _in_cycle(
 
 def _has_cause(rule: TimedRule, account: Account) -> bool:
     """Whether something of what a rule before the cycle's end is about ends with the cycle."""
-    return rule.kind != "before_cycle_end" or bool(ending_with_cycle(account, rule))
+    return not TIMED_KINDS[rule.kind].is_about_losses or bool(ending_with_cycle(account, rule))
 
 
 def _in_cycle_ms(rule: TimedRule, account: Account, tz: ZoneInfo) -> tuple[date, int]:
     """The local day of a cycle's rule, and its instant."""
-    every = "" if rule.kind == "before_cycle_end" else rule.every
+    every = TIMED_KINDS[rule.kind].day_in_cycle(rule)
     day, planned = _day_in_cycle(
         every, rule.days_before, rule.at, account.anchor_day, account.cycle_end_ms, tz
     )
@@ -275,9 +271,10 @@ def _of_buckets(
 
 def _planned_of(rule: TimedRule, bucket: Bucket) -> Planned:
     """When a rule speaks of a bucket's end, by the clocks of a zone."""
-    if rule.kind == "before_expiry":
+    hours_before = TIMED_KINDS[rule.kind].hours_before_end(rule)
+    if hours_before is None:
         return partial(_before_expiry_ms, rule.days_before, rule.at, bucket.expires_ms)
-    at_ms = bucket.expires_ms - rule.hours_before * HOUR_MS
+    at_ms = bucket.expires_ms - hours_before * HOUR_MS
     if rule.not_between is None:
         return lambda tz: at_ms
     return partial(_by_day_ms, rule.not_between, bucket.granted_ms, bucket.expires_ms, at_ms)

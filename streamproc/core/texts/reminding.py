@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from streamproc.core.instants import DAY_MINUTES, NEVER_MS, coarse_from_ms, from_ms
+from streamproc.core.rules.kinds import KINDS, TIMED_KINDS, WATCH_KINDS
+from streamproc.core.rules.kinds.timed import Shape
 from streamproc.core.rules.notices import Notice
 from streamproc.core.rules.placeholders import REMINDER
 from streamproc.core.rules.plan_terms import Tier
@@ -41,7 +43,7 @@ from streamproc.core.usage.home_data import (
     percent_used,
     shown,
 )
-from streamproc.core.usage.periods import PERIODIC_KINDS, used_in_period
+from streamproc.core.usage.periods import has_period, used_in_period
 from streamproc.core.usage.tariffs import next_tier, tariff_beyond, tariff_of
 
 
@@ -154,23 +156,15 @@ def _lifetime(ttl_ms: int) -> timedelta:
     return timedelta(milliseconds=ttl_ms)
 
 
-_UNITS: Final = {
-    "usage_percent": "percent",
-    "remaining_percent": "percent_remaining",
-    "remaining_bytes": "bytes",
-    "used_bytes": "bytes_used",
-    "every_bytes": "bytes_used",
-    "spend_amount": "minor_units",
-    "spend_percent": "percent_of_cap",
-    "velocity": "bytes_in_window",
-    "anomaly": "percent_of_usual",
-}
-
-
 def threshold_of(rule: UsageRule | WatchRule, value: int) -> Threshold | None:
     """A rule's threshold with its unit; None if the rule has none."""
-    unit = _UNITS.get(rule.kind)
+    unit = KINDS[rule.kind].unit
     return Threshold(unit, value) if unit else None
+
+
+def is_after_cycle(rule: AnyRule | Notice) -> bool:
+    """Whether a rule is about the cycle that is over."""
+    return isinstance(rule, TimedRule) and TIMED_KINDS[rule.kind].shape is Shape.AFTER_CYCLE
 
 
 def reminder_id(subscriber: str, rule: str, cycle_start_ms: int, arming: str) -> str:
@@ -270,7 +264,7 @@ class _Figures:
     @property
     def spend(self) -> int:
         rule = self._rule
-        if rule.kind == "cycle_end":  # priced when it closed, by the plan that it had then
+        if is_after_cycle(rule):  # priced when it closed, by the plan that it had then
             return self._account.history[-1].spend_minor
         tariff = rule.tariff if isinstance(rule, WatchRule) else None
         return spend_minor(self._account, tariff, self._rules)
@@ -301,7 +295,7 @@ class _Figures:
         covers, or that for ordinary usage at home."""
         rule, subject, account, rules = self._rule, self._subject, self._present, self._rules
         if isinstance(rule, WatchRule) and (
-            rule.tariff is not None or rule.kind == "overage_started"
+            rule.tariff is not None or WATCH_KINDS[rule.kind].tells_price
         ):
             tariff = rule.tariff or ""
         elif subject is not None:
@@ -313,7 +307,7 @@ class _Figures:
     @property
     def period_used(self) -> int:
         rule = self._rule
-        if not isinstance(rule, TimedRule) or rule.kind not in PERIODIC_KINDS:
+        if not isinstance(rule, TimedRule) or not has_period(rule):
             return 0
         return used_in_period(self._account, rule, self._to)
 

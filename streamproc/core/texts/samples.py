@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.commands import ACTIONS, HELP
+from streamproc.core.rules.kinds import WATCH_KINDS
+from streamproc.core.rules.kinds.base import MINOR_UNITS
 from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Threshold
@@ -253,7 +255,8 @@ def _much_money(rules: Rulebook) -> int:
     found += [one.price_minor for one in rules.services.values()]
     found += [one.price_minor for one in rules.zones.values()]
     for rule in rules.watch_rules:
-        found += [rule.cap_minor or 0, *(rule.thresholds if rule.kind == "spend_amount" else ())]
+        is_money = WATCH_KINDS[rule.kind].unit == MINOR_UNITS
+        found += [rule.cap_minor or 0, *(rule.thresholds if is_money else ())]
     return max(found, default=0)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from streamproc.core.rules.kinds import WATCH_KINDS
+from streamproc.core.rules.kinds.asking import Figures
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.rules.watch import VELOCITY_SLOTS, Figure, WatchRule, figure_of
+from streamproc.core.rules.watch import VELOCITY_SLOTS, WatchRule
 from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, extra_of
 from streamproc.core.usage import tariffs
 
@@ -99,42 +101,45 @@ def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -
         slots[at:at] = (slot, used_bytes)
 
 
+class AccountFigures:
+    """What kinds of rules ask of an account (``rules.kinds.asking.Figures``), as it is now."""
+
+    __slots__ = ("_account", "_rules", "left_bytes", "used_bytes")
+
+    def __init__(self, account: Account, rules: Rulebook) -> None:
+        self._account = account
+        self._rules = rules
+        self.left_bytes, self.used_bytes = left_and_used(account)
+
+    @property
+    def overage_bytes(self) -> int:
+        return self._account.overage_bytes
+
+    def uncovered_bytes(self, tariff: str) -> int:
+        return tariffs.uncovered_bytes(self._account, tariff, self._rules)
+
+    def spend_minor(self, tariff: str | None) -> int:
+        return spend_minor(self._account, tariff, self._rules)
+
+    def cap_minor(self, tariff: str) -> int | None:
+        return tariffs.cap_minor(self._account, tariff, self._rules)
+
+    def usual_bytes(self, cycles: int) -> int:
+        return usual_bytes(self._account, cycles)
+
+    def in_window_bytes(self, rule: WatchRule) -> int:
+        extra = self._account.extra
+        return sum(extra.speeds.get(speed_key(rule), [])[1::2]) if extra is not None else 0
+
+
 def values_of(account: Account, rules: Rulebook) -> list[int]:
-    """The figure of each of ``rules.watchers`` now, see :func:`value_of`."""
-    left_bytes, used_bytes = left_and_used(account)
-    return [
-        _value(account, figure, sharing[0], left_bytes, used_bytes, rules)
-        for figure, sharing in rules.watchers
-    ]
+    """The figure of each of ``rules.watchers`` now."""
+    return values_in(AccountFigures(account, rules), rules)
 
 
-def value_of(account: Account, rule: WatchRule, rules: Rulebook) -> int:
-    """A rule's figure now, in a unit in which it can be compared with :func:`level_of`."""
-    figure, _ = figure_of(rule)
-    left_bytes, used_bytes = left_and_used(account)
-    return _value(account, figure, rule, left_bytes, used_bytes, rules)
-
-
-def _value(
-    account: Account,
-    figure: Figure,
-    rule: WatchRule,
-    left_bytes: int,
-    used_bytes: int,
-    rules: Rulebook,
-) -> int:
-    if figure == "used":
-        return used_bytes
-    if figure == "left":
-        return -left_bytes
-    if figure == "overage":
-        return account.overage_bytes
-    if figure == "uncovered":
-        return tariffs.uncovered_bytes(account, rule.tariff or "", rules)
-    if figure == "spend":
-        return spend_minor(account, rule.tariff, rules)
-    speeds = account.extra.speeds if account.extra is not None else {}
-    return sum(speeds.get(speed_key(rule), [])[1::2])
+def values_in(figures: Figures, rules: Rulebook) -> list[int]:
+    """The same, of figures that were worked out already."""
+    return [kind.value(sharing[0], figures) for _, kind, sharing in rules.watchers]
 
 
 def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:
@@ -144,21 +149,10 @@ def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:
     return tariffs.cap_minor(account, rule.tariff or "", rules)
 
 
-def level_of(
+def is_figure_at(
     account: Account, rule: WatchRule, threshold: int, rules: Rulebook, margin: int = 0
-) -> int | None:
-    """The figure at which a threshold is reached, ``margin`` (hysteresis) below it.
-
-    None if it cannot be reached now: there is nothing to compare with.
-    """
-    kind = rule.kind
-    if kind == "zero_balance":
-        return -margin
-    value = max(threshold - margin, 1)
-    if kind == "spend_percent":
-        cap = cap_minor(account, rule, rules)
-        return None if cap is None else -(-cap * value // 100)
-    if kind == "anomaly":
-        usual = usual_bytes(account, rule.cycles)
-        return max(-(-usual * value // (100 * rule.cycles)), rule.min_bytes) if usual else None
-    return value
+) -> bool:
+    """Whether a threshold is reached now, or would be if it were ``margin`` nearer."""
+    kind, figures = WATCH_KINDS[rule.kind], AccountFigures(account, rules)
+    level = kind.level(rule, threshold, margin, figures)
+    return level is not None and kind.value(rule, figures) >= level

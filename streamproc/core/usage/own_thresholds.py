@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamproc.core.rules.kinds import BUCKET_KINDS
 from streamproc.core.rules.rulebook import (
     OwnThresholds,
     Rulebook,
@@ -21,7 +22,7 @@ def own_of(account: Account, rules: Rulebook) -> OwnThresholds:
     for rule in rules.usage_rules:
         if rule.id in extra.own_thresholds:
             found[rule.id] = tuple(extra.own_thresholds[rule.id])
-        elif extra.own_percents and rule.kind == "usage_percent":
+        elif extra.own_percents and BUCKET_KINDS[rule.kind].takes_own_percents:
             found[rule.id] = tuple(extra.own_percents)
     return tuple(found.items())
 

@@ -14,14 +14,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.placeholders import PERIOD_USED
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.choices import timed_rules_of
 from streamproc.core.state.account import Account
 from streamproc.core.usage.closed_cycles import used_in_cycle
 
-PERIODIC_KINDS = ("usage_summary", "cron")
-"""Kinds of rules that have periods."""
 _NAMED = re.compile(rf"\{{\s*{PERIOD_USED}\b")
 """One in quotes is taken for a placeholder, too: then something is kept in vain."""
 _OF: Final = "\0"
@@ -37,11 +36,16 @@ def rules_with_period(rules: Rulebook) -> frozenset[str]:
         found = frozenset(
             rule.id
             for rule in rules.timed_rules
-            if rule.kind in PERIODIC_KINDS
+            if has_period(rule)
             and any(_NAMED.search(template) for template in _templates(rule, rules))
         )
         rules.prepared[_PREPARED] = found
     return found
+
+
+def has_period(rule: TimedRule) -> bool:
+    """Whether rules of its kind have periods."""
+    return PERIOD_USED in TIMED_KINDS[rule.kind].placeholders
 
 
 def _templates(rule: TimedRule, rules: Rulebook) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.core.alerts.speakers import telling_changes_nothing
-from streamproc.core.rules.rulebook import Rulebook, Scope, UsageKind, UsageRule
+from streamproc.core.rules.rulebook import Rulebook, Scope, UsageRule
 from streamproc.core.rules.watch import VELOCITY_SLOTS, WatchRule
 from streamproc.core.texts.reminding import threshold_of
 from streamproc.core.usage.figures import speed_key
@@ -155,7 +155,7 @@ def known(rules: Rulebook) -> Rules:
     )
 
 
-_LEVELS: Final[dict[UsageKind, LevelsAre]] = {
+_LEVELS: Final[dict[str, LevelsAre]] = {
     "usage_percent": LevelsAre.PERCENT,
     "remaining_percent": LevelsAre.PERCENT,
     "remaining_bytes": LevelsAre.REMAINING,

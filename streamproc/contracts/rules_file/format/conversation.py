@@ -6,16 +6,21 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from streamproc.contracts.rules_file.format.fields import (
+from streamproc.core.rules.commands import Action, ReplyName, Word
+from streamproc.core.rules.fields import (
     YEAR_SECONDS,
     ClockTime,
+    Count,
+    Id,
+    Locale,
+    Names,
+    Natural,
+    Priority,
     Seconds,
     SpokenEntry,
+    Strict,
     Texts,
 )
-from streamproc.contracts.rules_file.format.locales import Locale, Names
-from streamproc.contracts.rules_file.format.plans import Count, Id, Natural, Priority, Strict
-from streamproc.core.rules.commands import Action, ReplyName, Word
 
 
 class ServiceEntry(Strict, frozen=True, kw_only=True):

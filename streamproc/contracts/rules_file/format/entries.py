@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, Union
 
-from msgspec import Meta
+from msgspec import Meta, defstruct
 
 from streamproc.contracts.rules_file.format.conversation import (
     AnyNoticeEntry,
@@ -12,195 +13,27 @@ from streamproc.contracts.rules_file.format.conversation import (
     ServiceEntry,
     ZoneEntry,
 )
-from streamproc.contracts.rules_file.format.fields import (
-    BucketIds,
-    BucketKinds,
-    CalendarDay,
-    ClockTime,
+from streamproc.contracts.rules_file.format.plans import PackEntry, PlanEntry
+from streamproc.core.rules.fields import (
+    Count,
     Currency,
     Days,
-    EndingKinds,
-    ExpiringKinds,
-    Instant,
-    MuchPercent,
-    Percent,
-    PercentLeft,
+    Locale,
+    Names,
+    QuietHoursEntry,
     Seconds,
-    Segment,
-    SpokenEntry,
+    Strict,
     WindowSeconds,
     Words,
 )
-from streamproc.contracts.rules_file.format.locales import Locale, Names
-from streamproc.contracts.rules_file.format.plans import (
-    Count,
-    Id,
-    Natural,
-    PackEntry,
-    PlanEntry,
-    Strict,
-)
-from streamproc.core.rules.rulebook import Every, Misfire
-from streamproc.core.state.account import ALLOWANCE, PACK, TOPUP
-
-
-class RuleEntry(SpokenEntry, frozen=True, kw_only=True):
-    severity: Literal["info", "warning", "critical"] = "info"
-    audience: Literal["device_user", "account_holder", "both"] = "device_user"
-    in_quiet_hours: Literal["hold", "send"] = "hold"
-    cool_down_seconds: Seconds = 0
-    coalesce_seconds: Seconds = 0
-    group: Id | None = None
-    valid_from: Instant | None = None
-    valid_until: Instant | None = None
-
-
-class ReachingEntry(RuleEntry, frozen=True, kw_only=True):
-    for_count: Annotated[int, Meta(ge=1, le=1000)] = 1
-    hysteresis: Natural = 0
-    evaluate_on_create: bool = False
-
-
-class BucketEntry(ReachingEntry, frozen=True, kw_only=True):
-    bucket_kinds: BucketKinds = frozenset((ALLOWANCE, PACK, TOPUP))
-    buckets: BucketIds | None = None
-
-
-class PercentEntry(BucketEntry, frozen=True, tag="usage_percent", kw_only=True):
-    thresholds: Annotated[tuple[Percent, ...], Meta(min_length=1)]
-
-
-class RemainingPercentEntry(BucketEntry, frozen=True, tag="remaining_percent", kw_only=True):
-    thresholds: Annotated[tuple[PercentLeft, ...], Meta(min_length=1)]
-
-
-class RemainingEntry(BucketEntry, frozen=True, tag="remaining_bytes", kw_only=True):
-    thresholds: Annotated[tuple[Natural, ...], Meta(min_length=1)]
-
-
-class UsedEntry(BucketEntry, frozen=True, tag="used_bytes", kw_only=True):
-    thresholds: Annotated[tuple[Count, ...], Meta(min_length=1)]
-
-
-class SpendAmountEntry(ReachingEntry, frozen=True, tag="spend_amount", kw_only=True):
-    thresholds: Annotated[tuple[Count, ...], Meta(min_length=1)]
-    tariff: Id | None = None
-
-
-class SpendPercentEntry(ReachingEntry, frozen=True, tag="spend_percent", kw_only=True):
-    thresholds: Annotated[tuple[MuchPercent, ...], Meta(min_length=1)]
-    cap_minor: Count | None = None
-    tariff: Id | None = None
-
-
-class OverageStartedEntry(ReachingEntry, frozen=True, tag="overage_started", kw_only=True):
-    tariff: Id | None = None
-
-
-class EveryBytesEntry(RuleEntry, frozen=True, tag="every_bytes", kw_only=True):
-    step_bytes: Count
-    of: Literal["usage", "overage"] = "overage"
-
-
-class VelocityEntry(ReachingEntry, frozen=True, tag="velocity", kw_only=True):
-    thresholds: Annotated[tuple[Count, ...], Meta(min_length=1)]
-    window_seconds: Annotated[int, Meta(ge=60, le=31 * 86_400)]
-
-
-class AnomalyEntry(ReachingEntry, frozen=True, tag="anomaly", kw_only=True):
-    thresholds: Annotated[tuple[MuchPercent, ...], Meta(min_length=1)]
-    cycles: Annotated[int, Meta(ge=1, le=24)] = 3
-    min_bytes: Natural = 0
-
-
-class ZeroBalanceEntry(ReachingEntry, frozen=True, tag="zero_balance", kw_only=True):
-    pass
-
-
-class ResolvedEntry(RuleEntry, frozen=True, tag="resolved", kw_only=True):
-    of: Annotated[frozenset[Id], Meta(min_length=1)]
-
-
-class CorrectedEntry(RuleEntry, frozen=True, tag="usage_corrected", kw_only=True):
-    when: Literal["uncrossed", "always"] = "uncrossed"
-
-
-class TimedEntry(RuleEntry, frozen=True, kw_only=True):
-    misfire_grace_seconds: Seconds = 21_600
-    misfire: Misfire = "latest"
-    plans: Annotated[frozenset[Id], Meta(min_length=1)] | None = None
-    segments: Annotated[frozenset[Segment], Meta(min_length=1)] | None = None
-    spread: bool = True
-
-
-class ClockedEntry(TimedEntry, frozen=True, kw_only=True):
-    at: ClockTime
-
-
-class SummaryEntry(ClockedEntry, frozen=True, tag="usage_summary", kw_only=True):
-    every: Every = "week"
-    day: Annotated[int, Meta(ge=1, le=31)] = 1
-    only_chosen: bool = False
-
-
-class CronEntry(TimedEntry, frozen=True, tag="cron", kw_only=True):
-    cron: Annotated[str, Meta(min_length=1, max_length=256)]
-
-
-class OnceEntry(ClockedEntry, frozen=True, tag="once", kw_only=True):
-    date: CalendarDay
-
-
-class BeforeCycleEndEntry(ClockedEntry, frozen=True, tag="before_cycle_end", kw_only=True):
-    # The cycle ends at midnight: one day before is its last day, none would be too late.
-    days_before: Annotated[int, Meta(ge=1, le=27)]
-    buckets: BucketIds | None = None
-    bucket_kinds: EndingKinds | None = None
-
-
-class CycleEndEntry(TimedEntry, frozen=True, tag="cycle_end", kw_only=True):
-    pass
-
-
-class BeforeExpiryEntry(ClockedEntry, frozen=True, tag="before_expiry", kw_only=True):
-    days_before: Annotated[int, Meta(ge=0, le=365)]
-    buckets: BucketIds | None = None
-    bucket_kinds: ExpiringKinds | None = None
-
-
-class QuietHoursEntry(Strict, frozen=True):
-    start: ClockTime
-    end: ClockTime
-
-
-class ExpiryEntry(TimedEntry, frozen=True, tag="expiry", kw_only=True):
-    hours_before: Annotated[int, Meta(ge=0, le=365 * 24)] = 0
-    not_between: QuietHoursEntry | None = None
-    buckets: BucketIds | None = None
-    bucket_kinds: ExpiringKinds | None = None
-
-
-class AfterActivationEntry(TimedEntry, frozen=True, tag="after_activation", kw_only=True):
-    hours_after: Annotated[int, Meta(ge=1, le=10 * 366 * 24)]
+from streamproc.core.rules.kinds import KINDS
+from streamproc.core.rules.kinds.entry import RuleEntry
 
 
 class StormsEntry(Strict, frozen=True):
     rate_per_second: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     mandatory_window_seconds: WindowSeconds = 0
     window_seconds: WindowSeconds = 0
-
-
-class CheckEntry(RuleEntry, frozen=True, kw_only=True):
-    at: ClockTime
-    misfire_grace_seconds: Seconds = 21_600
-
-
-class ForecastEntry(CheckEntry, frozen=True, tag="forecast", kw_only=True):
-    silent_hours: Annotated[int, Meta(ge=24, le=31 * 24)] = 24
-
-
-class InactivityEntry(CheckEntry, frozen=True, tag="inactivity", kw_only=True):
-    days: Annotated[int, Meta(ge=1, le=3660)]
 
 
 class CapEntry(Strict, frozen=True):
@@ -225,41 +58,8 @@ class LimitsEntry(Strict, frozen=True):
     history_cycles: Annotated[int, Meta(ge=1, le=24)] = 2
 
 
-WatchEntry = (
-    SpendAmountEntry
-    | SpendPercentEntry
-    | OverageStartedEntry
-    | EveryBytesEntry
-    | VelocityEntry
-    | AnomalyEntry
-    | ZeroBalanceEntry
-)
-AnyTimedEntry = (
-    SummaryEntry
-    | CronEntry
-    | OnceEntry
-    | BeforeCycleEndEntry
-    | CycleEndEntry
-    | BeforeExpiryEntry
-    | ExpiryEntry
-    | AfterActivationEntry
-)
-AnyRuleEntry = (
-    PercentEntry
-    | RemainingPercentEntry
-    | RemainingEntry
-    | UsedEntry
-    | WatchEntry
-    | ResolvedEntry
-    | AnyTimedEntry
-    | ForecastEntry
-    | InactivityEntry
-    | CorrectedEntry
-)
-
-
 class RulesFormat(Strict, frozen=True, kw_only=True):
-    """The whole file."""
+    """The whole file; to be read as :func:`rules_format`, which knows the kinds of rules."""
 
     version: Literal[1]
     currency: Currency
@@ -276,8 +76,30 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     packs: tuple[PackEntry, ...] = ()
     topup_names: Names = {}
     rollover_names: Names = {}
-    rules: Annotated[tuple[AnyRuleEntry, ...], Meta(min_length=1)]
+    rules: Annotated[tuple[RuleEntry, ...], Meta(min_length=1)]
+    """Each an entry of its kind, see :func:`rules_format`."""
     services: tuple[ServiceEntry, ...] = ()
     roaming_zones: tuple[ZoneEntry, ...] = ()
     notices: tuple[AnyNoticeEntry, ...] = ()
     commands: CommandsEntry | None = None
+
+
+def rules_format() -> type[RulesFormat]:
+    """The type of a file with rules of all kinds that there are now."""
+    return _with_rules(tuple(kind.entry for kind in KINDS.values()))
+
+
+@cache
+def _with_rules(kinds: tuple[type[RuleEntry], ...]) -> type[RulesFormat]:
+    entry: Any = Union[kinds]  # noqa: UP007
+    rules: Any = Annotated[tuple[entry, ...], Meta(min_length=1)]
+    found: Any = defstruct(
+        "RulesFormat",
+        [("rules", rules)],
+        bases=(RulesFormat,),
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+    known: type[RulesFormat] = found
+    return known

@@ -6,34 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta
-
-from streamproc.contracts.rules_file.read.as_written import entries
 from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.core.rules.as_written import entries
+from streamproc.core.rules.fields import LOCALE_PATTERN
 
-LOCALE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
-Locale = Annotated[
-    str,
-    Meta(
-        pattern=LOCALE_PATTERN,
-        description="a language tag such as en or zh-CN",
-    ),
-]
-MAX_WORD_LENGTH = 100
-Word = Annotated[
-    str,
-    Meta(
-        pattern=r"^\s*\S",
-        max_length=MAX_WORD_LENGTH,
-        description=f"words, 1 to {MAX_WORD_LENGTH} characters",
-    ),
-]
 _NO_LANGUAGES = frozenset(("mis", "mul", "und", "zxx"))
 """Codes of what has none, or several."""
-Names = dict[Locale, Word]
-"""What customers read instead of an id, by locale."""
 
 
 def locale_problem(tag: str) -> str | None:

@@ -5,28 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-from streamproc.contracts.rules_file.format.locales import Names
-from streamproc.contracts.rules_file.read.as_written import entries, items
 from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.core.instants import DAY_MINUTES, HOUR_MS
+from streamproc.core.rules.as_written import entries, has_cap, items
+from streamproc.core.rules.fields import Count, Id, Names, Natural, Priority, Strict
 from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
 from streamproc.core.rules.rulebook import Allowance, Pack, Plan
 from streamproc.core.rules.scope import Scope
 
-Id = Annotated[
-    str,
-    Meta(
-        pattern=r"^[^\s#\x00-\x1f\x7f]{1,64}$",
-        description="an id of 1 to 64 characters without spaces or #",
-    ),
-]
-"""``#`` ends the id in the names of buckets (``day-1gb#3``)."""
 Zone = Annotated[str, Meta(min_length=1, max_length=64)]
-Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Priority = Annotated[int, Meta(ge=0, le=1000)]
 RatingGroup = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Hours = Annotated[
     str,
@@ -36,10 +25,6 @@ Hours = Annotated[
     ),
 ]
 Problem = tuple[Path, str]
-
-
-class Strict(Struct, forbid_unknown_fields=True, frozen=True):
-    pass
 
 
 class Scoped(Strict, frozen=True):
@@ -192,11 +177,6 @@ def _policy_problems(path: Path, policy: dict[str, Any], plan: dict[str, Any]) -
             yield path, "the plan has no cost_cap_minor, and no tariff is named"
         elif wanted is not None and wanted not in capped:
             yield (*path, "tariff"), "the plan has no such tariff with a cost_cap_minor"
-
-
-def has_cap(entry: dict[str, Any]) -> bool:
-    """Whether a plan or tariff, as it was written, has a cap."""
-    return entry.get("cost_cap_minor") is not None
 
 
 def plan_of(entry: PlanEntry) -> Plan:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from streamproc.core.rules.as_written import Path as Path
 from streamproc.errors import StreamprocError
-
-Path = tuple[str | int, ...]
-"""Field names and list positions, from the top of the file."""
 
 
 class SyntaxProblem(StreamprocError, ValueError):  # reported to the operator, not raised further

@@ -11,7 +11,7 @@ from datetime import date
 
 import msgspec
 
-from streamproc.contracts.rules_file.format.entries import RulesFormat
+from streamproc.contracts.rules_file.format.entries import rules_format
 from streamproc.contracts.rules_file.read.lines import field_name
 from streamproc.contracts.rules_file.read.parse import decode, parse
 from streamproc.contracts.rules_file.texts import TextsDirectory
@@ -60,7 +60,7 @@ def warnings_of(
     """
     data, lines = parse(decode(content, filename), filename)
     origins = TextsDirectory(texts).merge_into(data, filename)
-    subject = Subject(msgspec.convert(data, RulesFormat), today)
+    subject = Subject(msgspec.convert(data, rules_format()), today)
     inside: list[tuple[int, str]] = []
     outside: list[str] = []
     for name, check in CHECKS.items():

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from streamproc.contracts.rules_file.format.entries import (
-    BeforeCycleEndEntry,
-    BeforeExpiryEntry,
-    BucketEntry,
-    ExpiryEntry,
-    RemainingEntry,
-    TimedEntry,
-    UsedEntry,
-)
-from streamproc.contracts.rules_file.warnings.subject import Size, Subject, Warned
+from streamproc.contracts.rules_file.warnings.subject import Size, Subject, Warned, tag_of
+from streamproc.core.rules.kinds import BUCKET_KINDS, TIMED_KINDS
+from streamproc.core.rules.kinds.bucket import BucketRuleKind
+from streamproc.core.rules.kinds.entry import BucketEntry
+from streamproc.core.rules.kinds.timed import Shape
 from streamproc.core.state.account import TOPUP, UNLIMITED
 from streamproc.core.texts.quantities import readable_bytes
 from streamproc.core.usage.pools import MEMBER
@@ -37,11 +32,15 @@ def about_no_bucket(subject: Subject) -> Warned:
 
 def _about_no_end(subject: Subject) -> Warned:
     """The same of rules about ends."""
-    for path, rule in subject.rules(TimedEntry):
-        if not isinstance(rule, BeforeCycleEndEntry | BeforeExpiryEntry | ExpiryEntry):
-            continue
+    losses = [
+        (path, rule)
+        for path, _, rule in subject.timed_rules(Shape.IN_CYCLE)
+        if TIMED_KINDS[rule.kind].is_about_losses
+    ]
+    ends = [(path, rule) for path, _, rule in subject.timed_rules(Shape.AT_ENDS)]
+    for path, rule in (*losses, *ends):
         kinds = rule.bucket_kinds
-        if isinstance(rule, BeforeCycleEndEntry) and rule.plans is not None:
+        if (path, rule) in losses and rule.plans is not None:
             plans = [one for one in subject.file.plans if one.id in rule.plans]
             if not any(one.allowances for one in plans):
                 names = ", ".join(sorted(rule.plans))
@@ -59,7 +58,7 @@ def _about_no_end(subject: Subject) -> Warned:
 def only_unlimited(subject: Subject) -> Warned:
     """A rule about shares, or bytes left, where all that it can be about is unlimited."""
     for path, rule in subject.rules(BucketEntry):
-        if isinstance(rule, UsedEntry) or _is_open_alone(rule):
+        if _kind(rule).is_of_unlimited or _is_open_alone(rule):
             continue
         covered = _covered(subject, rule)
         unlimited = [size for size in subject.sizes() if size.kind == UNLIMITED]
@@ -72,23 +71,26 @@ def only_unlimited(subject: Subject) -> Warned:
 def threshold_never_reached(subject: Subject) -> Warned:
     """Bytes left that no bucket ever had, or bytes used that none has."""
     for path, rule in subject.rules(BucketEntry):
-        if not isinstance(rule, RemainingEntry | UsedEntry):
+        kind, covered = _kind(rule), _covered(subject, rule)
+        if not kind.unit.startswith("bytes"):
             continue
-        covered = _covered(subject, rule)
-        if isinstance(rule, UsedEntry) and any(size.kind == UNLIMITED for size in covered):
+        if kind.is_of_unlimited and any(size.kind == UNLIMITED for size in covered):
             continue
         largest = max((size.granted_bytes for size in covered), default=0)
         if not largest:
             continue
-        for index, value in enumerate(rule.thresholds):
-            is_left = isinstance(rule, RemainingEntry)
-            if value > largest or (is_left and value == largest):
-                what = "left" if is_left else "used"
+        for index, value in enumerate(getattr(rule, "thresholds", ())):
+            if value > largest or (kind.counts_down and value == largest):
+                what = "left" if kind.counts_down else "used"
                 yield (
                     (*path, "thresholds", index),
                     f"{readable_bytes(value)} {what} is never reached: the largest bucket that it "
                     f"is about has {readable_bytes(largest)}",
                 )
+
+
+def _kind(rule: BucketEntry) -> BucketRuleKind:
+    return BUCKET_KINDS[tag_of(rule)]
 
 
 def _covered(subject: Subject, rule: BucketEntry) -> list[Size]:

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from streamproc.contracts.rules_file.format.entries import (
-    EveryBytesEntry,
-    ForecastEntry,
-    OverageStartedEntry,
-    SpendAmountEntry,
-    SpendPercentEntry,
-    VelocityEntry,
-    ZeroBalanceEntry,
-)
-from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned, costs
+from streamproc.core.rules.kinds.base import Need
+from streamproc.core.rules.kinds.velocity import VelocityEntry
 from streamproc.core.texts.quantities import readable_bytes
 
 
@@ -22,32 +12,24 @@ def nothing_costs(subject: Subject) -> Warned:
     """Rules about spend where nothing has a price."""
     plans = subject.file.plans
     tariffs = [one for plan in plans for one in plan.tariffs]
-    for path, rule in _spend_rules(subject):
-        if rule.tariff is not None:
-            if not any(costs(one) for one in tariffs if one.id == rule.tariff):
-                yield (*path, "tariff"), f"never speaks: nothing costs under tariff {rule.tariff}"
-        elif isinstance(rule, SpendPercentEntry) and rule.cap_minor is None:
-            if not any(costs(plan) for plan in plans if plan.cost_cap_minor is not None):
-                yield path, "never speaks: no plan with a cap has an overage_price_minor"
+    for path, rule in subject.rules_in_need(Need.PRICE):
+        tariff = getattr(rule, "tariff", None)
+        if tariff is not None:
+            if not any(costs(one) for one in tariffs if one.id == tariff):
+                yield (*path, "tariff"), f"never speaks: nothing costs under tariff {tariff}"
         elif not any(map(costs, plans)) and not any(map(costs, tariffs)):
             yield path, "never speaks: no plan and no tariff has an overage_price_minor"
-
-
-def _spend_rules(subject: Subject) -> Iterator[tuple[Path, SpendAmountEntry | SpendPercentEntry]]:
-    yield from subject.rules(SpendAmountEntry)
-    yield from subject.rules(SpendPercentEntry)
+    if not any(costs(plan) for plan in plans if plan.cost_cap_minor is not None):
+        for path, _ in subject.rules_in_need(Need.PRICE_UNDER_CAP):
+            yield path, "never speaks: no plan with a cap has an overage_price_minor"
 
 
 def nothing_goes_beyond(subject: Subject) -> Warned:
     """Rules about overage where every plan is unlimited."""
     if subject.has_overage():
         return
-    beyond = [*subject.rules(OverageStartedEntry), *_spend_rules(subject)]
-    for path, _ in beyond:
+    for path, _ in subject.rules_in_need(Need.OVERAGE):
         yield path, "never speaks: every plan has unlimited data, so nothing goes beyond"
-    for path, steps in subject.rules(EveryBytesEntry):
-        if steps.of == "overage":
-            yield path, "never speaks: every plan has unlimited data, so nothing goes beyond"
 
 
 def nothing_runs_out(subject: Subject) -> Warned:
@@ -55,11 +37,11 @@ def nothing_runs_out(subject: Subject) -> Warned:
     is_limited = any(not one.unlimited for one in subject.allowances())
     if is_limited:
         return
-    for path, _ in subject.rules(ForecastEntry):
+    for path, _ in subject.rules_in_need(Need.LIMIT_OF_PLAN):
         yield path, "never speaks: no allowance of any plan has a limit"
     if subject.file.packs or not any(subject.allowances()):
         return
-    for path, _ in subject.rules(ZeroBalanceEntry):
+    for path, _ in subject.rules_in_need(Need.LIMIT):
         yield path, "never speaks: no allowance of any plan has a limit"
 
 

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from streamproc.contracts.rules_file.format.entries import (
-    CronEntry,
-    ForecastEntry,
-    OnceEntry,
-    RuleEntry,
-    StormsEntry,
-    SummaryEntry,
-)
-from streamproc.contracts.rules_file.read.lines import Path
-from streamproc.contracts.rules_file.timed_rules import timed_rule
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned
-from streamproc.core.schedule.recurrence import local_times, recurrence_of
+from streamproc.core.rules.kinds import TIMED_KINDS
+from streamproc.core.rules.kinds.entry import RuleEntry
+from streamproc.core.rules.kinds.forecast import ForecastEntry
+from streamproc.core.rules.kinds.once import OnceEntry
+from streamproc.core.rules.kinds.timed import Shape
 
-_OF_CYCLES = ("cycle_start", "cycle_middle", "cycle_end")
 LONGEST_CYCLE_HOURS = 31 * 24
 _ZONES = timedelta(days=1)
 """What time zones may make of a day."""
@@ -47,21 +40,16 @@ def outside_validity(subject: Subject) -> Warned:
 
 
 def _recurring_outside(subject: Subject) -> Warned:
-    found: list[tuple[Path, SummaryEntry | CronEntry]] = [
-        *subject.rules(SummaryEntry),
-        *subject.rules(CronEntry),
-    ]
-    for path, rule in found:
-        timed = timed_rule(rule, StormsEntry())
-        if rule.valid_from is None or rule.valid_until is None or timed.every in _OF_CYCLES:
+    for path, entry, rule in subject.timed_rules(Shape.CALENDAR):
+        kind = TIMED_KINDS[rule.kind]
+        if not kind.recurs_by or entry.valid_from is None or entry.valid_until is None:
             continue
-        first = _instant(rule.valid_from).date() - _ZONES
-        last = _instant(rule.valid_until).date() + _ZONES
-        day, _ = next(local_times(recurrence_of(timed), first), (date.max, None))
+        first = _instant(entry.valid_from).date() - _ZONES
+        last = _instant(entry.valid_until).date() + _ZONES
+        day, _ = next(kind.local_times(kind.recurrence(rule), first), (date.max, None))
         if day > last:
-            field = "cron" if isinstance(rule, CronEntry) else "every"
             yield (
-                (*path, field),
+                (*path, kind.recurs_by),
                 "never speaks: it does not fall between valid_from and valid_until",
             )
 

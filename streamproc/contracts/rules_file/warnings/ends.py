@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import time
-from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from streamproc.contracts.rules_file.alert_rules import quiet_hours
-from streamproc.contracts.rules_file.format.entries import (
-    BeforeCycleEndEntry,
-    BeforeExpiryEntry,
-    ExpiryEntry,
-)
+from msgspec.structs import replace
+
 from streamproc.contracts.rules_file.format.plans import PackEntry
-from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned
-from streamproc.core.instants import DAY_MINUTES, DAY_MS, HOUR_MS
+from streamproc.core.instants import DAY_MINUTES, DAY_MS, HOUR_MS, NEVER_MS
+from streamproc.core.rules.kinds import TIMED_KINDS, before_cycle_end
+from streamproc.core.rules.kinds.timed import Shape
 from streamproc.core.rules.rulebook import TimedRule
-from streamproc.core.rules.sending import QuietHours
 from streamproc.core.schedule.occurrences import coming
 from streamproc.core.state.account import ACTIVE, PACK, Account, Bucket
 
-EndEntry = BeforeExpiryEntry | ExpiryEntry
 _START_MS = 20_514 * DAY_MS  # any day
 _UTC = ZoneInfo("UTC")
 _HINT = "a rule of kind expiry with hours_before would"
@@ -38,17 +30,17 @@ class Span(NamedTuple):
 
 def end_untold(subject: Subject) -> Warned:
     """Packs of whose end a rule is silent, because it is due before they are bought."""
-    every = [rule for _, rule in _rules(subject)]
-    for path, rule in _rules(subject):
+    told = _Told()
+    every = [rule for _, _, rule in subject.timed_rules(Shape.AT_ENDS)]
+    for path, _, rule in subject.timed_rules(Shape.AT_ENDS):
         for pack in subject.file.packs:
             if not _is_about(rule, pack):
                 continue
             others = [one for one in every if one is not rule and _speaks_for(one, rule)]
-            told = _told(rule, pack).union(*(_told(one, pack) for one in others))
-            spans = _spans(told)
+            spans = _spans(told.of(rule, pack).union(*(told.of(one, pack) for one in others)))
             if spans:
                 words = " and ".join(_words(span) for span in spans)
-                hint = f"; {_HINT}" if isinstance(rule, BeforeExpiryEntry) else ""
+                hint = f"; {_HINT}" if TIMED_KINDS[rule.kind].hours_before_end(rule) is None else ""
                 yield (
                     path,
                     f"says nothing of the end of {pack.id} ({_hours(pack)}) bought {words}: it "
@@ -60,62 +52,49 @@ def nothing_ends(subject: Subject) -> Warned:
     """A rule about ends of allowances that end with the cycle, as nothing of their own."""
     rolling = {one.id for one in subject.allowances() if one.rollover is not None}
     packs = {pack.id for pack in subject.file.packs}
-    for path, rule in _rules(subject):
+    for path, _, rule in subject.timed_rules(Shape.AT_ENDS):
         for name in sorted(rule.buckets or ()):
             if name not in rolling | packs:
                 yield (
                     (*path, "buckets"),
                     f"never speaks of {name}: it ends with the billing cycle and does not roll "
-                    f"over; {BeforeCycleEndEntry.__struct_config__.tag} speaks of that",
+                    f"over; {before_cycle_end.KIND.name} speaks of that",
                 )
 
 
-def _rules(subject: Subject) -> Iterator[tuple[Path, EndEntry]]:
-    yield from subject.rules(BeforeExpiryEntry)
-    yield from subject.rules(ExpiryEntry)
-
-
-def _speaks_for(other: EndEntry, rule: EndEntry) -> bool:
+def _speaks_for(other: TimedRule, rule: TimedRule) -> bool:
     """Whether whoever gets a rule's messages gets the other's, too."""
-    if other.valid_from is not None or other.valid_until is not None:
+    if other.policy.valid_from_ms or other.policy.valid_until_ms < NEVER_MS:
         return False
     pairs = ((other.plans, rule.plans), (other.segments, rule.segments))
     return all(theirs is None or (ours is not None and ours <= theirs) for theirs, ours in pairs)
 
 
-def _is_about(rule: EndEntry, pack: PackEntry) -> bool:
+def _is_about(rule: TimedRule, pack: PackEntry) -> bool:
     """Whether a rule speaks of ends of a pack."""
     return (rule.buckets is None or pack.id in rule.buckets) and (
         rule.bucket_kinds is None or PACK in rule.bucket_kinds
     )
 
 
-def _told(rule: EndEntry, pack: PackEntry) -> frozenset[int]:
-    """Minutes of the day at which a pack is bought of whose end a rule speaks."""
-    if not _is_about(rule, pack):
-        return frozenset()
-    if isinstance(rule, ExpiryEntry):
-        hours = quiet_hours(rule.not_between)
-        return _told_minutes(time(), None, rule.hours_before, pack.validity_hours, hours)
-    at = time.fromisoformat(rule.at)
-    return _told_minutes(at, rule.days_before, 0, pack.validity_hours)
+class _Told:
+    """Minutes of the day at which a pack is bought of whose end a rule speaks; worked out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], frozenset[int]] = {}
+
+    def of(self, rule: TimedRule, pack: PackEntry) -> frozenset[int]:
+        if not _is_about(rule, pack):
+            return frozenset()
+        key = rule.id, pack.validity_hours
+        if key not in self._known:
+            self._known[key] = _told_minutes(rule, pack.validity_hours)
+        return self._known[key]
 
 
-@lru_cache(maxsize=256)
-def _told_minutes(
-    at: time,
-    days_before: int | None,
-    hours_before: int,
-    validity_hours: int,
-    not_between: QuietHours | None = None,
-) -> frozenset[int]:
+def _told_minutes(rule: TimedRule, validity_hours: int) -> frozenset[int]:
     """By the very function that plans a rule's reminders, for each minute of a day."""
-    rule = TimedRule(
-        *("end", "expiry" if days_before is None else "before_expiry", at, {}, "", False, 0, 0, 0),
-        days_before=days_before or 0,
-        hours_before=hours_before,
-        not_between=not_between,
-    )
+    rule = replace(rule, buckets=None, bucket_kinds=None)
     told = []
     for minute in range(DAY_MINUTES):
         granted_ms = _START_MS + minute * 60_000

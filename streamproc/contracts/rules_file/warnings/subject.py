@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, TypeVar
 
-from streamproc.contracts.rules_file.format.entries import RuleEntry, RulesFormat
+from streamproc.contracts.rules_file.format.entries import RulesFormat
 from streamproc.contracts.rules_file.format.plans import AllowanceEntry, PlanEntry, TariffEntry
 from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.core.rules.kinds import KINDS, TIMED_KINDS, RuleKind
+from streamproc.core.rules.kinds.base import Need, Windows
+from streamproc.core.rules.kinds.entry import RuleEntry, TimedEntry
+from streamproc.core.rules.kinds.timed import Shape
+from streamproc.core.rules.rule import TimedRule
 from streamproc.core.rules.scope import EVERYTHING
 from streamproc.core.state.account import ALLOWANCE, PACK, ROLLOVER, UNLIMITED
 
@@ -34,11 +39,25 @@ class Subject:
     file: RulesFormat
     today: date
 
-    def rules(self, kind: type[Rule]) -> Iterator[tuple[Path, Rule]]:
-        """The rules of a kind, with their paths."""
+    def rules(self, entry: type[Rule]) -> Iterator[tuple[Path, Rule]]:
+        """The rules with such an entry, with their paths."""
         for index, rule in enumerate(self.file.rules):
-            if isinstance(rule, kind):
+            if isinstance(rule, entry):
                 yield ("rules", index), rule
+
+    def timed_rules(self, shape: Shape) -> Iterator[tuple[Path, TimedEntry, TimedRule]]:
+        """The timed rules whose instants have a shape, as they are written and as they are."""
+        for path, entry in self.rules(TimedEntry):
+            kind = TIMED_KINDS[tag_of(entry)]
+            rule = kind.rule(entry, Windows())
+            if kind.shape_of(rule) is shape:
+                yield path, entry, rule
+
+    def rules_in_need(self, need: Need) -> Iterator[tuple[Path, RuleEntry]]:
+        """The rules that can never speak unless the file has something."""
+        for path, rule in self.rules(RuleEntry):
+            if need in kind_of(rule).needs(rule):
+                yield path, rule
 
     def allowances(self) -> Iterator[AllowanceEntry]:
         """Of all plans."""
@@ -58,6 +77,16 @@ class Subject:
     def has_overage(self) -> bool:
         """Whether any usage can go beyond all buckets of a plan."""
         return any(not is_endless(plan) for plan in self.file.plans)
+
+
+def kind_of(rule: RuleEntry) -> RuleKind:
+    """The kind of an entry."""
+    return KINDS[tag_of(rule)]
+
+
+def tag_of(rule: RuleEntry) -> str:
+    """The name of an entry's kind."""
+    return str(rule.__struct_config__.tag)
 
 
 Check = Callable[[Subject], Warned]

@@ -13,8 +13,8 @@ from streamproc.contracts.rules_file.format.conversation import (
     RoamingWelcomeEntry,
     SubscriptionQuestionEntry,
 )
-from streamproc.contracts.rules_file.format.entries import SummaryEntry
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned
+from streamproc.core.rules.kinds.usage_summary import UsageSummaryEntry
 
 _OF_SERVICES = (
     SubscriptionQuestionEntry,
@@ -30,7 +30,7 @@ def nobody_chooses(subject: Subject) -> Warned:
     """A summary for those who asked for one, where nobody can ask by SMS."""
     if subject.file.commands is not None:
         return
-    for path, rule in subject.rules(SummaryEntry):
+    for path, rule in subject.rules(UsageSummaryEntry):
         if rule.only_chosen:
             yield (
                 (*path, "only_chosen"),

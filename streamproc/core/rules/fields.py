@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from streamproc.contracts.rules_file.format.locales import Locale, Word
-from streamproc.contracts.rules_file.format.plans import Id, Priority, Strict
-
+LOCALE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+Locale = Annotated[
+    str,
+    Meta(
+        pattern=LOCALE_PATTERN,
+        description="a language tag such as en or zh-CN",
+    ),
+]
+MAX_WORD_LENGTH = 100
+Word = Annotated[
+    str,
+    Meta(
+        pattern=r"^\s*\S",
+        max_length=MAX_WORD_LENGTH,
+        description=f"words, 1 to {MAX_WORD_LENGTH} characters",
+    ),
+]
+Names = dict[Locale, Word]
+"""What customers read instead of an id, by locale."""
+Id = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s#\x00-\x1f\x7f]{1,64}$",
+        description="an id of 1 to 64 characters without spaces or #",
+    ),
+]
+"""``#`` ends the id in the names of buckets (``day-1gb#3``)."""
+Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Priority = Annotated[int, Meta(ge=0, le=1000)]
 YEAR_SECONDS = 366 * 86_400
 Channel = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="a channel such as push")
@@ -47,6 +74,15 @@ CalendarDay = Annotated[
 Segment = Annotated[str, Meta(min_length=1, max_length=64)]
 WindowSeconds = Annotated[int, Meta(ge=0, le=43_200)]
 """At most half a day, or a daily reminder would come on the day after."""
+
+
+class Strict(Struct, forbid_unknown_fields=True, frozen=True):
+    """An entry without fields that nobody knows."""
+
+
+class QuietHoursEntry(Strict, frozen=True):
+    start: ClockTime
+    end: ClockTime
 
 
 class TextEntry(Strict, frozen=True):

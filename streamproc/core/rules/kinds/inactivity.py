@@ -1,0 +1,42 @@
+"""``inactivity``: nothing was used for days."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from streamproc.core.instants import NEVER_MS
+from streamproc.core.rules.kinds.asking import Look
+from streamproc.core.rules.kinds.check import CheckRuleKind
+from streamproc.core.rules.kinds.entry import CheckEntry
+from streamproc.core.rules.recurring import ONE_DAY
+from streamproc.core.rules.watch import CheckRule
+
+
+class InactivityEntry(CheckEntry, frozen=True, tag="inactivity", kw_only=True):
+    days: Annotated[int, Meta(ge=1, le=3660)]
+
+
+class Inactivity(CheckRuleKind):
+    entry = InactivityEntry
+    says = "nothing was used for `days` days"
+    brief = "nothing used for days"
+    field_docs = {"days": "so many days without usage"}
+
+    def next_ms(self, rule: CheckRule, look: Look) -> int:
+        last = look.local_day(look.last_use_ms)
+        at_ms = look.instant_ms(last + rule.days * ONE_DAY, rule.at)
+        return at_ms if at_ms > look.clock_ms else NEVER_MS
+
+    def has_reason(self, rule: CheckRule, look: Look, marked_ms: int, at_ms: int) -> bool:
+        return look.last_use_ms <= marked_ms
+
+    def silence_days(self, rule: CheckRule) -> int | None:
+        return rule.days
+
+    def terms(self, entry: InactivityEntry) -> dict[str, Any]:
+        return {"days": entry.days}
+
+
+KIND = Inactivity()

@@ -1,0 +1,45 @@
+"""``overage_started``: the first byte that costs, and the first after a top-up or pack is over.
+
+Overage counts as none while a bucket with something left covers such usage.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamproc.core.rules.fields import Id
+from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.base import Need
+from streamproc.core.rules.kinds.entry import ReachingEntry
+from streamproc.core.rules.kinds.watch import FigureName, WithoutThresholds
+from streamproc.core.rules.watch import WatchRule
+
+
+class OverageStartedEntry(ReachingEntry, frozen=True, tag="overage_started", kw_only=True):
+    tariff: Id | None = None
+
+
+class OverageStarted(WithoutThresholds):
+    entry = OverageStartedEntry
+    says = "data cost from here on: the first byte, and the first after a top-up or pack is over"
+    brief = "data costs now"
+    field_docs = {"tariff": "under this tariff; if left out, under the plan's own prices"}
+    fact = "money"
+    is_reached_by_ends = True
+    is_reached_by_losses = True
+    tells_price = True
+
+    def figure(self, rule: WatchRule) -> FigureName:
+        return "uncovered", rule.tariff or ""
+
+    def value(self, rule: WatchRule, figures: Figures) -> int:
+        return figures.uncovered_bytes(rule.tariff or "")
+
+    def needs(self, entry: OverageStartedEntry) -> frozenset[Need]:
+        return frozenset((Need.OVERAGE,))
+
+    def terms(self, entry: OverageStartedEntry) -> dict[str, Any]:
+        return {"tariff": entry.tariff}
+
+
+KIND = OverageStarted()

@@ -1,0 +1,32 @@
+"""What kinds share whose thresholds are reached: those about buckets, and about the account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from streamproc.core.rules.as_written import Problem
+from streamproc.core.rules.kinds.base import RuleKind
+
+
+class ReachingRuleKind(RuleKind):
+    """Its thresholds may be told of from the begin of validity, and only after a few events."""
+
+    placeholders = frozenset(("threshold",))
+    can_be_over = True
+    is_below_thresholds: ClassVar[bool] = False
+    """Whether its hysteresis must be less than every threshold: the figure has to come down to
+    something."""
+
+    def problems(self, rule: dict[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
+        if rule.get("evaluate_on_create") is True and "valid_from" not in rule:
+            yield ("evaluate_on_create",), "needs valid_from: that is when it is evaluated"
+        hysteresis, values = rule.get("hysteresis"), rule.get("thresholds")
+        if (
+            self.is_below_thresholds
+            and isinstance(hysteresis, int)
+            and hysteresis
+            and isinstance(values, list)
+            and any(type(one) is int and one <= hysteresis for one in values)
+        ):
+            yield ("hysteresis",), "must be less than every threshold"

@@ -1,0 +1,21 @@
+"""What ``spend_amount`` and ``spend_percent`` share: the figure is what the overage costs."""
+
+from __future__ import annotations
+
+from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
+from streamproc.core.rules.watch import WatchRule
+
+TARIFF_OF_SPEND = "of this tariff; if left out, of all"
+
+
+class SpendKind(WatchRuleKind):
+    fact = "money"
+    is_below_thresholds = True
+    is_reached_by_losses = True
+
+    def figure(self, rule: WatchRule) -> FigureName:
+        return "spend", rule.tariff
+
+    def value(self, rule: WatchRule, figures: Figures) -> int:
+        return figures.spend_minor(rule.tariff)

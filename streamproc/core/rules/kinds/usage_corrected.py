@@ -1,0 +1,26 @@
+"""``usage_corrected``: usage was taken back (``usage.refunded``)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from streamproc.core.rules.kinds.base import RuleKind, Windows
+from streamproc.core.rules.kinds.entry import RuleEntry, spoken
+from streamproc.core.rules.rule import CorrectionRule
+
+
+class UsageCorrectedEntry(RuleEntry, frozen=True, tag="usage_corrected", kw_only=True):
+    when: Literal["uncrossed", "always"] = "uncrossed"
+
+
+class UsageCorrected(RuleKind):
+    entry = UsageCorrectedEntry
+    says = "usage was taken back (`usage.refunded`)"
+    brief = "usage taken back"
+    field_docs = {"when": "only if a threshold that had been reached is not any more, or `always`"}
+
+    def rule(self, entry: UsageCorrectedEntry, windows: Windows) -> CorrectionRule:
+        return CorrectionRule(entry.id, *spoken(entry), when=entry.when)
+
+
+KIND = UsageCorrected()

@@ -1,0 +1,29 @@
+"""Rules about the account that share a figure, so that its value is worked out once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamproc.core.rules.kinds import WATCH_KINDS
+from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
+from streamproc.core.rules.watch import WatchRule
+
+
+class Watcher(NamedTuple):
+    """A figure and the rules that it is compared with."""
+
+    figure: str
+    kind: WatchRuleKind
+    """Of the first rule: by it the value is worked out."""
+    rules: tuple[WatchRule, ...]
+
+
+def watchers_of(rules: tuple[WatchRule, ...]) -> tuple[Watcher, ...]:
+    """The rules by figure, in the order of the first of each."""
+    found: dict[FigureName, list[WatchRule]] = {}
+    for rule in rules:
+        found.setdefault(WATCH_KINDS[rule.kind].figure(rule), []).append(rule)
+    return tuple(
+        Watcher(figure, WATCH_KINDS[some[0].kind], tuple(some))
+        for (figure, _), some in found.items()
+    )
