@@ -16,6 +16,7 @@ from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.worker.native_bridge import undeclared as declared
 from streamproc.worker.native_bridge.loading import plain_usage
 from streamproc.worker.native_bridge.undeclared import undeclared
+from tests.support.kinds import FullMoon, brought_along
 from tests.unit.test_native import RULES, Log, Run, left_to_core, needs_native
 
 
@@ -37,7 +38,7 @@ def with_rules(watch: WatchRule | None = None, **others: Any) -> Rulebook:
 
 
 def invented(kind: str = "every_bytes") -> WatchRule:
-    """A watch rule, perhaps of a kind that nobody knows."""
+    """A watch rule, perhaps of a kind that streamproc does not have."""
     return WatchRule(
         id="new",
         kind=kind,
@@ -65,9 +66,10 @@ def test_of_the_packaged_rules_everything_is_known(name: str) -> None:
 
 def test_a_kind_that_is_not_known_leaves_all_usage_to_the_core() -> None:
     assert undeclared(with_rules(invented())) == []
-    rules = with_rules(invented("full_moon"))
-    assert undeclared(rules) == ["kind full_moon"]
-    assert plain_usage(rules, event_clock=True) is None
+    with brought_along(FullMoon()):
+        rules = with_rules(invented("full_moon"))
+        assert undeclared(rules) == ["kind full_moon"]
+        assert plain_usage(rules, event_clock=True) is None
 
 
 def test_a_field_that_is_not_known_counts_where_it_is_not_at_its_default() -> None:
