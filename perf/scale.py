@@ -48,7 +48,7 @@ from perf.country import Cluster, cluster
 from perf.machine import describe
 from perf.plot import draw_scale
 from perf.progress import end_of
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.rules import RulesFile

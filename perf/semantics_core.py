@@ -73,7 +73,7 @@ def of_core(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float,
 
 def of_worker(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float, int]:
     """CPU seconds and outputs of the worker's processor; what is due is done by the next event."""
-    from streamproc.engine.partition import Outbox
+    from streamproc.engine.processor import Outbox
     from streamproc.worker.processor import QuotaProcessor
     from streamproc.worker.settings import Topics
 

@@ -48,7 +48,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("append", ("_append (streamproc", "aiokafka/record", "message_accumulator.py")),
     ("commit", ("engine/transaction.py", "aiokafka/producer", "commit_transaction", "_take (")),
     ("apply", ("worker/processor.py", "streamproc/core", "perf/bare/counter.py")),
-    ("fetch", ("aiokafka/consumer", "lean.py")),
+    ("fetch", ("aiokafka/consumer", "whole_batches.py")),
     ("engine", ("streamproc/engine",)),
     ("network", ("aiokafka/conn.py", "aiokafka/client.py", "aiokafka/protocol", "_proto")),
     ("Faust and mode", ("faust/", "mode/")),

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from perf.compare_task import THRESHOLDS
-from streamproc.engine.decoded import DecodedRows
+from streamproc.engine.decoded_rows import DecodedRows
 from streamproc.engine.due import NEVER_DUE
-from streamproc.engine.partition import Outbox, PoisonError
+from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 
 FIRST, LAST = THRESHOLDS[0], THRESHOLDS[-1]

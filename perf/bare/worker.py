@@ -19,8 +19,8 @@ import faust
 from perf.bare.counter import CountUsage
 from perf.compare_task import morning_offset_hours
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.engine.engine import Engine
 from streamproc.engine.housekeeping import relax_collector
-from streamproc.engine.lane import Lane
 from streamproc.worker.app import create_app
 from streamproc.worker.rules import RulesFile
 from streamproc.worker.settings import Topics, WorkerSettings
@@ -55,8 +55,8 @@ def main() -> None:
     app.conf.broker_commit_interval = GROUP_OFFSETS_SECONDS
     if form == "bare":
         # The app of the worker around another processor: all of the engine, nothing of the core.
-        app.processor = app.lane.owner.processor = CountUsage(output)
-    _say_first(app.lane)
+        app.processor = app.engine.owner.processor = CountUsage(output)
+    _say_first(app.engine)
     relax_collector()
     faust.Worker(app, loglevel="info").execute_from_commandline()
 
@@ -90,9 +90,9 @@ def _with_timed_rules(rulebook: Rulebook, when: str) -> Rulebook:
     )
 
 
-def _say_first(lane: Lane[Any]) -> None:
+def _say_first(engine: Engine[Any]) -> None:
     """Print ``first`` at the first chunk, then be out of the way."""
-    processor: Any = lane.owner.processor
+    processor: Any = engine.owner.processor
     apply = processor.apply
 
     def first(*arguments: Any) -> Any:

@@ -25,8 +25,9 @@ from streamproc.engine.changelog import (
 from streamproc.engine.cluster import Cluster, LogReader, Place
 from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.housekeeping import give_memory_back
-from streamproc.engine.partition import Partition, Processor
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.open_partition import OpenPartition
+from streamproc.engine.processor import Processor
+from streamproc.engine.settings import EngineSettings
 from streamproc.engine.standby import StandbyFollower
 from streamproc.engine.transaction import PartitionWriter
 
@@ -38,11 +39,11 @@ T = TypeVar("T")
 class Owner(Generic[T]):
     """The partitions this worker owns, and the warm copies it follows."""
 
-    def __init__(self, settings: LaneSettings, processor: Processor[T], cluster: Cluster) -> None:
+    def __init__(self, settings: EngineSettings, processor: Processor[T], cluster: Cluster) -> None:
         self.settings = settings
         self.cluster = cluster
         self.processor = processor
-        self.partitions: dict[int, Partition[T]] = {}
+        self.partitions: dict[int, OpenPartition[T]] = {}
         self.assigned: set[int] = set()
         """What the group gave this worker; a partition under repair is assigned but not open."""
         self.changelog = ""
@@ -66,7 +67,7 @@ class Owner(Generic[T]):
         """Whether a partition is this worker's but not open."""
         return number in self.assigned and number not in self.partitions
 
-    async def reopen(self, number: int) -> Partition[T] | None:
+    async def reopen(self, number: int) -> OpenPartition[T] | None:
         """Load a partition again (law 4); None if it is not this worker's to open any more."""
         async with self._lock:
             return await self._open(number) if self.lacks(number) else None
@@ -107,7 +108,7 @@ class Owner(Generic[T]):
             else:
                 return
 
-    async def _open(self, number: int) -> Partition[T]:
+    async def _open(self, number: int) -> OpenPartition[T]:
         began = time.perf_counter()
         settings = self.settings
         writer = PartitionWriter(self.cluster.producer(number))
@@ -131,7 +132,7 @@ class Owner(Generic[T]):
             raise
         rows.rebuild_due()  # (c)
         crashpoints.reached("open", "c")
-        partition = Partition(
+        partition = OpenPartition(
             number, rows, progress, writer, self.processor, self.changelog, settings, begins
         )
         self.partitions[number] = partition

@@ -18,8 +18,8 @@ import structlog
 
 from streamproc.engine.cluster import Input
 from streamproc.engine.errors import ForbiddenError
+from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.owner import Owner
-from streamproc.engine.partition import Partition
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class Repairs:
         self._last: dict[int, tuple[float, float]] = {}
         """By partition: when it failed last (monotonic), and the pause that followed."""
 
-    def begin(self, partition: Partition[Any], why: BaseException, source: Input) -> None:
+    def begin(self, partition: OpenPartition[Any], why: BaseException, source: Input) -> None:
         """Close a partition now and bring it back in the background; repeated calls do nothing."""
         number = partition.number
         if self._owner.partitions.get(number) is not partition:
@@ -77,7 +77,7 @@ class Repairs:
         return pause
 
     async def _repair(
-        self, partition: Partition[Any], why: BaseException, source: Input, pause: float
+        self, partition: OpenPartition[Any], why: BaseException, source: Input, pause: float
     ) -> None:
         number = partition.number
         source.pause(number)
@@ -109,7 +109,7 @@ class Repairs:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _let_flow(self, fresh: Partition[Any], source: Input) -> None:
+    async def _let_flow(self, fresh: OpenPartition[Any], source: Input) -> None:
         for topic in self._owner.settings.input_topics:
             # A topic the state says nothing of starts where the first assignment started it.
             if not await source.rewind(topic, fresh.number, fresh.start_offset(topic) or 0):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class LaneSettings:
-    """How the batch lane works; the defaults suit production."""
+class EngineSettings:
+    """How the engine works; the defaults suit production."""
 
     bootstrap: str
     app_id: str

@@ -8,13 +8,13 @@ from typing import Any
 import structlog
 
 from streamproc.core.state.account import Account
+from streamproc.engine.engine import Engine
 from streamproc.engine.faust.app import StatelessApp, attach
 from streamproc.engine.faust.brokers import Brokers
 from streamproc.engine.faust.consumer import ALIAS, register
 from streamproc.engine.faust.recovery import SafeTableManager
 from streamproc.engine.faust.table import PartitionedTable
-from streamproc.engine.lane import Lane
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.report import write_report
@@ -53,7 +53,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         table_standby_replicas=settings.standbys,
         TableManager=SafeTableManager,
         stream_buffer_maxsize=64,  # chunks
-        stream_wait_empty=False,  # the lane finishes work before a revocation itself
+        stream_wait_empty=False,  # the engine finishes work before a revocation itself
         consumer_max_fetch_size=4_000_000,
         broker_max_poll_records=20_000,
         consumer_auto_offset_reset="earliest",
@@ -64,14 +64,14 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         consumer_group_instance_id=settings.instance_id,
     )
     processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock, settings.native)
-    lane_settings = LaneSettings(
+    engine_settings = EngineSettings(
         bootstrap=settings.broker,
         app_id=settings.app_id,
         input_topics=settings.topics.inputs,
         commit_interval_seconds=settings.commit_interval_seconds,
     )
-    lane: Lane[Account] = Lane(lane_settings, processor, Brokers(lane_settings))
-    attach(lane, app)
+    engine: Engine[Account] = Engine(engine_settings, processor, Brokers(engine_settings))
+    attach(engine, app)
     table = PartitionedTable(
         app,
         name=TABLE,
@@ -79,7 +79,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         key_type=bytes,
         value_type=bytes,
     )
-    table.owner = lane.owner
+    table.owner = engine.owner
     app.tables.add(table)
     app.processor = processor
 
@@ -97,9 +97,9 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
 
     @app.on_before_shutdown.connect
     async def finish(*_: Any, **__: Any) -> None:
-        await lane.finish_all()
+        await engine.finish_all()
         if settings.report is not None:
-            write_report(settings.report, processor, lane)
-        await lane.owner.close()
+            write_report(settings.report, processor, engine)
+        await engine.owner.close()
 
     return app

@@ -6,7 +6,7 @@ from typing import Any
 
 from streamproc.core.instants import LAST_MS
 from streamproc.core.state.account import Account
-from streamproc.engine.partition import Outbox, PoisonError
+from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
 

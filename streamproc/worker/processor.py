@@ -23,7 +23,7 @@ from streamproc.core.state.events import Arrival, ClockAdvanced
 from streamproc.core.step.advancing import adopt_rules
 from streamproc.core.step.next_due import turn_of
 from streamproc.core.step.transition import advance, step
-from streamproc.engine.partition import Outbox, PoisonError
+from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.worker.native_bridge.crossed import Crossed, effects_of
 from streamproc.worker.native_bridge.loading import is_native, plain_usage

@@ -7,15 +7,15 @@ from pathlib import Path
 import orjson
 
 from streamproc.core.state.account import Account, unpack
-from streamproc.engine.lane import Lane
+from streamproc.engine.engine import Engine
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.worker.processor import QuotaProcessor
 
 
-def write_report(path: Path, processor: QuotaProcessor, lane: Lane[Account]) -> None:
+def write_report(path: Path, processor: QuotaProcessor, engine: Engine[Account]) -> None:
     """Write ``events`` (records applied since the start), ``accounts``, ``charged_bytes``."""
     accounts = charged_bytes = 0
-    for partition in lane.owner.partitions.values():
+    for partition in engine.owner.partitions.values():
         for data in partition.rows.stored.values():
             accounts += 1
             charged_bytes += unpack(data[DUE_BYTES:]).charged_bytes

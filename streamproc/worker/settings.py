@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 
 TABLE = "accounts"
 Clock = Literal["wall", "event"]
@@ -49,7 +49,7 @@ class WorkerSettings:
     instance_id: str | None = None
     """Static group membership: a restarted worker takes its partitions back at once."""
     session_timeout_seconds: float = 10.0
-    commit_interval_seconds: float = LaneSettings.commit_interval_seconds
+    commit_interval_seconds: float = EngineSettings.commit_interval_seconds
     embedded: bool = False
     """The broker is the in-memory one of the demo, which cannot create topics."""
     datadir: Path = Path(".faust-data")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from streamproc.core.instants import LAST_MS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import HELD, Account
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.applying import apply_records, let_time_pass
 from streamproc.worker.processor import QuotaProcessor

@@ -122,7 +122,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_wait_next_records", driver.Consumer),
     ],
     "ending": [("_signal_stop_time", faust.Worker)],
-    "lean": [
+    "whole_batches": [
         ("_maybe_uncompress", _DefaultRecordBatchPy),
         ("_next_slice", _MemoryRecordsPy),
         ("_consumer_record", fetcher.PartitionRecords),
@@ -193,7 +193,7 @@ def test_no_private_name_is_imported_elsewhere() -> None:
         if one.name.startswith("_")
     ]
     assert {path for path, _ in imported} == {
-        "engine/faust/lean.py",
+        "engine/faust/whole_batches.py",
         "kafka/packed.py",  # the other builder of batches, held by test_kafka_python_hooks
     }
 

@@ -26,7 +26,7 @@ from kafka.record import default_records as kafka_records
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import FetchedBatch as Batch
 from streamproc.engine.faust import consumer as delivery
-from streamproc.engine.faust import consumer_thread, lean
+from streamproc.engine.faust import consumer_thread, whole_batches
 from streamproc.kafka.any_headers import HeaderName
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 
@@ -146,7 +146,7 @@ async def test_stock_faust_would_commit_one_chunk_at_a_time(consumer: Any) -> No
 async def test_seeking_ends_where_the_state_says(consumer: Any, app: Any) -> None:
     """``perform_seek`` -> ``seek_to_committed``, then ``_seek`` -> the thread's ``seek``."""
     consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 5})
-    app.lane.owner.partitions[0] = SimpleNamespace(start_offset={INPUT.topic: 42}.get)
+    app.engine.owner.partitions[0] = SimpleNamespace(start_offset={INPUT.topic: 42}.get)
     before = consumer.epoch(INPUT)
     with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
         await consumer.perform_seek()
@@ -162,7 +162,7 @@ async def test_input_that_no_state_knows_begins_at_its_first_offset(
     """Wherever the group or the client is: what was fetched and dropped before is in no state."""
     consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 5})
     consumer._thread.earliest_offsets = mock.AsyncMock(return_value={INPUT: 3})
-    app.lane.owner.partitions[0] = SimpleNamespace(start_offset={}.get)
+    app.engine.owner.partitions[0] = SimpleNamespace(start_offset={}.get)
     with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
         await consumer.perform_seek()
     assert consumer.sought == [(INPUT, 3)]
@@ -176,7 +176,7 @@ async def test_a_fetch_under_way_is_over_before_input_is_sought(consumer: Any, a
     """
     consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 0})
     consumer._thread.earliest_offsets = mock.AsyncMock(return_value={INPUT: 0})
-    app.lane.owner.partitions[0] = SimpleNamespace(start_offset={}.get)
+    app.engine.owner.partitions[0] = SimpleNamespace(start_offset={}.get)
     fetched: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def fetch(active_partitions: Any, timeout: float) -> Any:
@@ -213,7 +213,7 @@ async def test_a_revocation_forgets_what_was_acknowledged(consumer: Any, app: An
     consumer._on_partitions_revoked = mock.AsyncMock(
         side_effect=lambda _: order.append(f"forgotten: {INPUT not in consumer._acked}")
     )
-    app.lane.finish = mock.AsyncMock(side_effect=lambda _: order.append("finished"))
+    app.engine.finish = mock.AsyncMock(side_effect=lambda _: order.append("finished"))
     consumer.force_commit = mock.AsyncMock(
         side_effect=lambda: order.append(f"committed: {consumer._acked[INPUT]}")
     )
@@ -325,8 +325,8 @@ def fetched(data: bytes, mark: Any, first: int = 1) -> list[Any]:
 
 
 @pytest.fixture
-def lean_records() -> None:
-    lean.use_lean_records()
+def whole_batches_read() -> None:
+    whole_batches.read_whole_batches()
     users = {
         name: {"PartitionRecords", "MemoryRecords"} & set(one.__code__.co_names)
         for name, one in vars(fetcher.Fetcher).items()
@@ -347,7 +347,9 @@ def log_of(*batches: bytes) -> bytes:
     return bytes(data)
 
 
-def test_fetched_records_are_lean_for_a_marked_consumer_only(lean_records: None) -> None:
+def test_a_marked_consumer_only_is_given_whole_batches(
+    whole_batches_read: None,
+) -> None:
     """``Fetcher`` looks ``PartitionRecords`` up in its module; that calls ``_consumer_record``."""
     batches = []
     for base in (0, 3):
@@ -358,9 +360,9 @@ def test_fetched_records_are_lean_for_a_marked_consumer_only(lean_records: None)
         batches.append(bytes(builder.build()))
     data = log_of(*batches)
     for first in range(LAST + 1):
-        found = fetched(data, lean.by_batch, first)
+        found = fetched(data, whole_batches.by_batch, first)
         assert [one.offset for one in found] == list(range(first, LAST + 1))
-    found = fetched(data, lean.by_batch, 2)
+    found = fetched(data, whole_batches.by_batch, 2)
     assert [(one.key, one.value, one.timestamp) for one in found] == [
         (b"k", b"v2", 1002),
         (b"k", b"v3", 1003),
@@ -377,7 +379,7 @@ def test_fetched_records_are_lean_for_a_marked_consumer_only(lean_records: None)
 
 
 @pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
-def test_a_header_name_of_any_bytes_is_read(lean_records: None, codec: int) -> None:
+def test_a_header_name_of_any_bytes_is_read(whole_batches_read: None, codec: int) -> None:
     """The C reader raises ``UnicodeDecodeError``, and again at every fetch."""
     batches = []
     for base in (0, 3):
@@ -388,7 +390,7 @@ def test_a_header_name_of_any_bytes_is_read(lean_records: None, codec: int) -> N
         batches.append(bytes(builder.build()))
     with pytest.raises(UnicodeDecodeError):
         list(MemoryRecords(batches[1]).next_batch())
-    found = fetched(log_of(*batches), lean.by_batch)
+    found = fetched(log_of(*batches), whole_batches.by_batch)
     assert [(one.offset, one.value) for one in found] == [
         (offset, b"v%d" % offset) for offset in range(1, LAST + 1)
     ]

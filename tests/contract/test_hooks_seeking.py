@@ -16,7 +16,7 @@ from streamproc.engine.cluster import FetchedBatch
 from streamproc.engine.faust import consumer as delivery
 from streamproc.engine.faust.consumer import BatchConsumer
 from streamproc.engine.faust.consumer_thread import BatchConsumerThread
-from streamproc.engine.partition import Partition
+from streamproc.engine.open_partition import OpenPartition
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 
 
@@ -74,8 +74,8 @@ def reading(consumer: Any, app: Any) -> Any:
     """
     nothing: Any = None
     progress = Progress(positions={INPUT.topic: 8}, marks={INPUT.topic: 1})
-    app.lane.owner.partitions[0] = Partition(
-        0, nothing, progress, nothing, nothing, CHANGELOG.topic, app.lane.settings
+    app.engine.owner.partitions[0] = OpenPartition(
+        0, nothing, progress, nothing, nothing, CHANGELOG.topic, app.engine.settings
     )
 
     async def fetch(asked: int, offsets: range, then: int | None) -> list[int]:
@@ -142,11 +142,11 @@ async def test_what_was_read_is_no_loss_when_it_is_deleted_before_the_loss_is_to
     """Two holes, 20 to 99 and 120 to 199; the topic begins at 250 when that is asked for."""
     await reading.rewind(INPUT, 7)
     assert await reading.fetch(7, range(7, 20), 20) == list(range(7, 20))
-    reading.app.lane.owner.partitions[0].progress.positions[INPUT.topic] = 20
+    reading.app.engine.owner.partitions[0].progress.positions[INPUT.topic] = 20
     for first in (100, 200):
         await reading.fetch(first, range(first, first + 20), first + 20)
         await reading.fetch(first, range(first, first + 20), first + 20)
-        reading.app.lane.owner.partitions[0].progress.positions[INPUT.topic] = first + 20
+        reading.app.engine.owner.partitions[0].progress.positions[INPUT.topic] = first + 20
     assert await reading.told(250) == [80 + 80]
 
 

@@ -13,7 +13,7 @@ from streamproc.engine.cluster import Place
 from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.errors import FencedError
 from streamproc.engine.faust.producer import BATCH_BYTES
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from tests.support.driver import TopologyDriver
 from tests.support.memory_log import MemoryConsumer, MemoryLog, MemoryWriter

@@ -10,7 +10,7 @@ import pytest
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Native, Topics

@@ -13,7 +13,7 @@ import pytest
 
 from streamproc.core.state.events import ToppedUp
 from streamproc.core.step.transition import advance, step
-from streamproc.engine.partition import PoisonError
+from streamproc.engine.processor import PoisonError
 from streamproc.worker import processor
 from tests.support.quota_driver import DAY, HOUR, MINUTE, Everything, QuotaDriver
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.state.account import Account
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Topics

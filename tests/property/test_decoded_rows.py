@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.bare.counter import CountUsage
-from streamproc.engine.decoded import DecodedRows
+from streamproc.engine.decoded_rows import DecodedRows
 from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.rows import Rows
 from tests.property.budget import budget

@@ -16,7 +16,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, unpack
 from streamproc.core.step.next_due import next_due_ms
 from streamproc.engine.due import NEVER_DUE
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
 from streamproc.lab.oracle import LogRecord
 from streamproc.worker.native_bridge.loading import is_native

@@ -1,7 +1,7 @@
 """Runs a topology with no broker: bytes in, bytes out, time moved by the test alone.
 
 The processor, rows, partitions, outboxes and the commit protocol are the engine's own; only Kafka
-is replaced, by :class:`~tests.support.memory_log.MemoryLog`. What the lane does with Faust around
+is replaced, by :class:`~tests.support.memory_log.MemoryLog`. What the engine does with Faust around
 them (deliver chunks, tick, load a partition again after a failure) the driver does step by step,
 when it is told to::
 
@@ -17,7 +17,7 @@ import asyncio
 from typing import Any, TypeVar
 
 from streamproc.engine.changelog import PROGRESS_KEY
-from streamproc.engine.partition import PoisonError
+from streamproc.engine.processor import PoisonError
 from tests.support.memory_log import Headers, LogRecord
 from tests.support.memory_worker import MemoryWorker
 
@@ -133,7 +133,7 @@ class TopologyDriver(MemoryWorker[T]):
                 raise AssertionError(f"partition {number} cannot be committed") from failure
 
     def begin_commits(self) -> None:
-        """Start commits as the lane does, beside further processing."""
+        """Start commits as the engine does, beside further processing."""
 
         async def begin() -> None:
             for partition in self.partitions.values():

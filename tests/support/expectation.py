@@ -16,7 +16,7 @@ from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
 from streamproc.engine.changelog import PROGRESS_KEY
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Topics

@@ -1,6 +1,6 @@
 """A worker on a log in memory: the engine's own partitions, loaded and fed step by step.
 
-What the lane does with Faust around them (deliver chunks, load a partition again after a failure)
+What the engine does with Faust around them (deliver chunks, load a partition again after a failure)
 is done here when it is told to.
 """
 
@@ -17,9 +17,10 @@ from faust.types import TP
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import Progress, read_to_end
 from streamproc.engine.chunk import Chunk
-from streamproc.engine.partition import Partition, PoisonError, Processor
+from streamproc.engine.open_partition import OpenPartition
+from streamproc.engine.processor import PoisonError, Processor
 from streamproc.engine.rows import Rows
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 from tests.support.commit_faults import CommitFaults, SimulatedCrashError, crashing_at
 from tests.support.memory_log import MemoryConsumer, MemoryLog, MemoryWriter
 
@@ -48,8 +49,8 @@ class MemoryWorker(Generic[T]):
         """Next offset by (topic, partition), as acknowledged after commits."""
         self.repairs: list[tuple[int, BaseException]] = []
         """Partitions that were loaded again, and why."""
-        self.partitions: dict[int, Partition[T]] = {}
-        self.settings = LaneSettings(
+        self.partitions: dict[int, OpenPartition[T]] = {}
+        self.settings = EngineSettings(
             bootstrap="",
             app_id="driver",
             input_topics=tuple(inputs),
@@ -167,7 +168,7 @@ class MemoryWorker(Generic[T]):
         crashpoints.reached("open", "b")
         rows.rebuild_due()
         crashpoints.reached("open", "c")
-        self.partitions[number] = Partition(
+        self.partitions[number] = OpenPartition(
             number,
             rows,
             progress,

@@ -12,12 +12,15 @@ from faust.types import TP
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, decode_progress
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.due import NEVER_DUE
-from streamproc.engine.partition import Outbox, Partition
+from streamproc.engine.open_partition import OpenPartition
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 from streamproc.engine.transaction import PartitionWriter
 
-SETTINGS = LaneSettings("", "app", ("in",), commit_interval_seconds=0.5, max_uncommitted_records=5)
+SETTINGS = EngineSettings(
+    "", "app", ("in",), commit_interval_seconds=0.5, max_uncommitted_records=5
+)
 
 
 class Copying:
@@ -71,7 +74,7 @@ class Scene:
     def __init__(self) -> None:
         self.writer = Writer()
         processor = Copying()
-        self.partition: Partition[bytes] = Partition(
+        self.partition: OpenPartition[bytes] = OpenPartition(
             3,
             Rows(processor),
             Progress(),

@@ -12,9 +12,9 @@ import pytest
 
 from streamproc.engine import housekeeping, owner
 from streamproc.engine.owner import Owner
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 
-SETTINGS = LaneSettings("127.0.0.1:1", "app", ("app.events",))
+SETTINGS = EngineSettings("127.0.0.1:1", "app", ("app.events",))
 
 
 class Cycle:

@@ -15,12 +15,13 @@ from streamproc.engine.changelog import InputMadeAnewError, Progress
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.faust.consumer import BatchConsumer
+from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.owner import Owner
-from streamproc.engine.partition import Outbox, Partition
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 
-SETTINGS = LaneSettings(bootstrap="", app_id="app", input_topics=("in",))
+SETTINGS = EngineSettings(bootstrap="", app_id="app", input_topics=("in",))
 PLACE = TP("in", 3)
 
 
@@ -68,15 +69,15 @@ def chunk(*records: Any) -> Chunk:
     return Chunk(PLACE, list(records), 1)
 
 
-def partition(progress: Progress, begins: int = 0) -> Partition[Any]:
+def partition(progress: Progress, begins: int = 0) -> OpenPartition[Any]:
     processor: Any = Noting()
     writer: Any = None
-    return Partition(
+    return OpenPartition(
         3, Rows(processor), progress, writer, processor, "log", SETTINGS, {"in": begins}
     )
 
 
-def offsets(one: Partition[Any]) -> list[int]:
+def offsets(one: OpenPartition[Any]) -> list[int]:
     processor: Any = one._processor
     return list(processor.offsets)
 
@@ -151,7 +152,7 @@ def test_progress_from_before_there_were_marks_starts_at_its_position() -> None:
 def test_a_consumer_notices_that_input_begins_again() -> None:
     consumer: Any = BatchConsumer.__new__(BatchConsumer)
     consumer._epochs, consumer._next, consumer._read_out, consumer._asked = {}, {}, {}, {}
-    consumer._lane = SimpleNamespace(settings=SETTINGS)
+    consumer._engine = SimpleNamespace(settings=SETTINGS)
     assert not consumer._chunks(PLACE, [record(5), record(6)])[0].begins_again
     assert not consumer._chunks(PLACE, [record(9)])[0].begins_again  # markers lie between
     assert consumer._chunks(PLACE, [record(0)])[0].begins_again

@@ -13,7 +13,7 @@ from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
-from streamproc.engine.partition import Outbox, PoisonError
+from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.worker.native_bridge.loading import NativeMissingError, is_native

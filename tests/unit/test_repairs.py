@@ -14,7 +14,7 @@ from streamproc.engine import repair
 from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.faust.brokers import Brokers
 from streamproc.engine.repair import Repairs
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 
 
 class FakeTime:
@@ -39,7 +39,7 @@ class World:
     def __init__(self, time: FakeTime) -> None:
         self.time = time
         self.partitions: dict[int, Any] = {}
-        self.cluster = Brokers(LaneSettings("", "app", ("in",)))
+        self.cluster = Brokers(EngineSettings("", "app", ("in",)))
         self.settings = SimpleNamespace(input_topics=("in",))
         self.opened_at: list[float] = []
         self.crashes: list[BaseException] = []

@@ -13,9 +13,9 @@ from faust.types import TP
 from streamproc.engine.changelog import Progress
 from streamproc.engine.faust import consumer as delivery
 from streamproc.engine.faust.consumer import BatchConsumer
-from streamproc.engine.partition import Partition
+from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.rows import Rows
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 
 REVOKED = {TP("in", 0)}
 
@@ -24,7 +24,7 @@ REVOKED = {TP("in", 0)}
 def consumer(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A consumer whose commits are the test's; what Faust does then is noted in ``revoked``."""
     consumer: Any = BatchConsumer.__new__(BatchConsumer)
-    consumer._lane = mock.Mock(finish=mock.AsyncMock())
+    consumer._engine = mock.Mock(finish=mock.AsyncMock())
     consumer.revoked = mock.AsyncMock()
     monkeypatch.setattr(
         driver.Consumer, "on_partitions_revoked", lambda _, revoked: consumer.revoked()
@@ -39,7 +39,7 @@ async def test_a_failed_commit_of_group_offsets_is_no_obstacle(
 ) -> None:
     consumer.force_commit = mock.AsyncMock(side_effect=error)
     await consumer.on_partitions_revoked(REVOKED)
-    consumer._lane.finish.assert_awaited_once_with({0})
+    consumer._engine.finish.assert_awaited_once_with({0})
     consumer.revoked.assert_awaited_once_with()
 
 
@@ -83,10 +83,10 @@ class SlowWriter:
         """Nothing ends the commit of a writer that is closed: who closes must have waited."""
 
 
-def changed_partition(writer: Any) -> Partition[Any]:
+def changed_partition(writer: Any) -> OpenPartition[Any]:
     processor: Any = mock.Mock()
-    settings = LaneSettings(bootstrap="", app_id="app", input_topics=("in",))
-    partition = Partition(0, Rows(processor), Progress(), writer, processor, "log", settings)
+    settings = EngineSettings(bootstrap="", app_id="app", input_topics=("in",))
+    partition = OpenPartition(0, Rows(processor), Progress(), writer, processor, "log", settings)
     partition.outbox.put("out", b"k", b"v")
     return partition
 

@@ -1,4 +1,4 @@
-"""The Faust app, its agent and its timer: what brings chunks and time to the lane."""
+"""The Faust app, its agent and its timer: what brings chunks and time to the engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import faust
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from streamproc.engine.lane import Lane
+from streamproc.engine.engine import Engine
 
 
 class StatelessApp(faust.App):
@@ -80,19 +80,19 @@ class FaustInput:
         await self._app.crash(error)
 
 
-def attach(lane: Lane[Any], app: Any) -> Any:
-    """Make the agent and the timer of the lane on a Faust app; returns the agent."""
-    lane.attach(FaustInput(app, lane.settings.input_topics))
-    app.lane = lane
-    source = app.topic(*lane.settings.input_topics, schema=ChunkSchema())
+def attach(engine: Engine[Any], app: Any) -> Any:
+    """Make the agent and the timer of the engine on a Faust app; returns the agent."""
+    engine.attach(FaustInput(app, engine.settings.input_topics))
+    app.engine = engine
+    source = app.topic(*engine.settings.input_topics, schema=ChunkSchema())
 
     @app.agent(source, name="lane", concurrency=1)
     async def agent(stream: Any) -> None:
         async for event in stream.noack().events():
-            await lane.on_chunk(event)
+            await engine.on_chunk(event)
 
-    @app.timer(lane.settings.tick_seconds)
+    @app.timer(engine.settings.tick_seconds)
     async def tick() -> None:
-        await lane.on_tick()
+        await engine.on_tick()
 
     return agent

@@ -6,7 +6,7 @@ from streamproc.engine.cluster import Errors
 from streamproc.engine.faust.advice import FORBIDDEN, TRANSIENT, advice
 from streamproc.engine.faust.log_reader import BatchReader
 from streamproc.engine.faust.producer import TransactionalProducer
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 
 
 class Brokers:
@@ -15,7 +15,7 @@ class Brokers:
     transient: Errors = TRANSIENT
     forbidden: Errors = FORBIDDEN
 
-    def __init__(self, settings: LaneSettings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
 
     def producer(self, partition: int) -> TransactionalProducer:

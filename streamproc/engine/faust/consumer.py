@@ -24,8 +24,8 @@ from streamproc.engine.chunk import Chunk
 from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.faust.advice import FORBIDDEN
 from streamproc.engine.faust.consumer_thread import BatchConsumerThread
-from streamproc.engine.faust.lean import use_lean_records
 from streamproc.engine.faust.logger import FAUST_LOGGER
+from streamproc.engine.faust.whole_batches import read_whole_batches
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class BatchConsumer(driver.Consumer):
         """Whether the last fetch of this epoch left nothing readable behind."""
         self._fetching = asyncio.Lock()
         """Held by a fetch until its records are chunks; input is not sought meanwhile."""
-        self._lane = self.app.lane
+        self._engine = self.app.engine
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -157,7 +157,7 @@ class BatchConsumer(driver.Consumer):
         """
         expected = self._asked.get(tp)
         if expected is not None and asked_offset > expected:
-            position = self._lane.position(*tp)
+            position = self._engine.position(*tp)
             if self._doubted.get(tp) != asked_offset and position is not None:
                 log.warning(
                     "fetched from elsewhere, again",
@@ -170,7 +170,7 @@ class BatchConsumer(driver.Consumer):
                 await self._rewind(tp, position)
                 return False
             # A rewind asks for the last record that the state contains: that one is not missing.
-            expected = max(expected, self._lane.next_offset(*tp))
+            expected = max(expected, self._engine.next_offset(*tp))
         elif expected is None:
             # The client was being reset when it was asked: what was delivered is known.
             expected = self._next.get(tp, asked_offset)
@@ -181,7 +181,7 @@ class BatchConsumer(driver.Consumer):
         return True
 
     def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
-        size, epoch = self._lane.settings.chunk_records, self.epoch(tp)
+        size, epoch = self._engine.settings.chunk_records, self.epoch(tp)
         # The client resets itself to the topic's beginning when its offset exists no more.
         expected = self._next.get(tp)
         begins_again = expected is not None and records[0].offset < expected
@@ -234,7 +234,7 @@ class BatchConsumer(driver.Consumer):
     async def _perform_seek(self) -> None:
         await super().perform_seek()
         inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-        known = {tp: offset for tp in inputs if (offset := self._lane.position(*tp)) is not None}
+        known = {tp: offset for tp in inputs if (offset := self._engine.position(*tp)) is not None}
         # Of what a state does not know yet, chunks may have been fetched and dropped: left where
         # it is, the client would go on behind them.
         unknown = [tp for tp in inputs if tp not in known]
@@ -252,7 +252,7 @@ class BatchConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what was applied *before* Faust forgets the partitions."""
         crashpoints.reached("revoke", "1")
-        await self._lane.finish({tp.partition for tp in revoked})
+        await self._engine.finish({tp.partition for tp in revoked})
         crashpoints.reached("revoke", "2")
         await self._commit_group_offsets()
         crashpoints.reached("revoke", "3")
@@ -292,5 +292,5 @@ class BatchTransport(driver.Transport):
 
 def register() -> None:
     """Make ``streamproc://host:port`` a broker address for Faust."""
-    use_lean_records()
+    read_whole_batches()
     TRANSPORTS.aliases[ALIAS] = f"{__name__}:BatchTransport"

@@ -10,8 +10,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamproc.engine.faust.advice import FORBIDDEN
-from streamproc.engine.faust.lean import by_batch
 from streamproc.engine.faust.logger import FAUST_LOGGER
+from streamproc.engine.faust.whole_batches import by_batch
 
 FETCH_MAX_WAIT_MS = 100
 CRASH_CHECK_SECONDS = 0.2

@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.engine.cluster import FetchedBatch, Place
-from streamproc.engine.faust.lean import by_batch, use_lean_records
+from streamproc.engine.faust.whole_batches import by_batch, read_whole_batches
 
 
 def committed_consumer(bootstrap: str, **settings: Any) -> Any:
@@ -29,7 +29,7 @@ class BatchReader:
     """Such a consumer for changelogs: it reads by the batch."""
 
     def __init__(self, bootstrap: str) -> None:
-        use_lean_records()
+        read_whole_batches()
         self._consumer = committed_consumer(bootstrap, key_deserializer=by_batch)
 
     async def start(self) -> None:

@@ -17,7 +17,7 @@ from streamproc.engine.changelog import (
     decode_progress,
     mark_of,
 )
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.errors import StreamprocError
 from streamproc.worker.applying import apply_records

@@ -19,7 +19,7 @@ from streamproc.core.state.account import Account, unpack
 from streamproc.core.step.transition import advance
 from streamproc.engine.changelog import InputMadeAnewError, Progress
 from streamproc.engine.faust.log_reader import committed_consumer
-from streamproc.engine.partition import Outbox
+from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
 from streamproc.tools.verify.comparing import SCHEDULE, Difference, difference, differing_fields
 from streamproc.tools.verify.rebuilding import (

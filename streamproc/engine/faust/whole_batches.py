@@ -28,13 +28,13 @@ def by_batch(data: Any) -> Any:
     return data
 
 
-class LeanRecords(fetcher.PartitionRecords):
+class BatchedPartition(fetcher.PartitionRecords):
     """A fetched partition; for a marked consumer it yields batches of records as they were read."""
 
     def __init__(
         self,
         tp: Any,
-        records: Records,
+        records: RecordsAndBytes,
         aborted: Any,
         offset: int,
         key_deserializer: Any,
@@ -46,7 +46,7 @@ class LeanRecords(fetcher.PartitionRecords):
             self._consumer_record = self._unread
             self._first: int = offset
 
-    def _unread(self, _tp: Any, whole: _Whole) -> FetchedBatch:
+    def _unread(self, _tp: Any, whole: _WholeBatch) -> FetchedBatch:
         """The records of a batch from the asked offset on: a fetch may begin in mid-batch."""
         first, records = self._first, whole.records
         if records[0].offset < first:
@@ -55,7 +55,7 @@ class LeanRecords(fetcher.PartitionRecords):
         return FetchedBatch(first, records)
 
 
-class Records(MemoryRecords):
+class RecordsAndBytes(MemoryRecords):
     """The batches of one fetch, and their bytes, should they have to be read by the batch."""
 
     def __init__(self, data: bytes) -> None:
@@ -88,16 +88,16 @@ class _Batch:
     def __next__(self) -> Any:
         return next(self._batch)
 
-    def __iter__(self) -> Iterator[_Whole]:
+    def __iter__(self) -> Iterator[_WholeBatch]:
         try:
             records = list(self._batch)
         except UnicodeDecodeError:
             records = list(_EscapingBatch(self._kept))
         if records:
-            yield _Whole(records)
+            yield _WholeBatch(records)
 
 
-class _Whole:
+class _WholeBatch:
     """A batch's records; its offset is the last one, which is where the next fetch begins after."""
 
     def __init__(self, records: list[Any]) -> None:
@@ -124,7 +124,7 @@ class _Escaping(bytearray):
         return super().decode(encoding, errors)
 
 
-def use_lean_records() -> None:
+def read_whole_batches() -> None:
     """From now on, for every consumer of this process marked with :func:`by_batch`; idempotent."""
-    fetcher.PartitionRecords = LeanRecords
-    fetcher.MemoryRecords = Records
+    fetcher.PartitionRecords = BatchedPartition
+    fetcher.MemoryRecords = RecordsAndBytes

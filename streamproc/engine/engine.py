@@ -1,4 +1,4 @@
-"""The batch lane: chunks and time brought to the partitions, and how both end well."""
+"""The engine: brings chunks and time to the partitions, and ends well."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ import structlog
 from streamproc.engine.changelog import InputMadeAnewError
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Cluster, Input
+from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.owner import Owner
-from streamproc.engine.partition import Partition, PoisonError, Processor
+from streamproc.engine.processor import PoisonError, Processor
 from streamproc.engine.repair import Repairs
-from streamproc.engine.settings import LaneSettings
+from streamproc.engine.settings import EngineSettings
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
 
-class Lane(Generic[T]):
+class Engine(Generic[T]):
     """Brings the input and the time to the partitions that a worker owns."""
 
     def __init__(
         self,
-        settings: LaneSettings,
+        settings: EngineSettings,
         processor: Processor[T],
         cluster: Cluster,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
@@ -107,7 +108,7 @@ class Lane(Generic[T]):
         # Let commits, timers and heartbeats breathe between chunks.
         await asyncio.sleep(0)
 
-    async def _fetch_again(self, chunk: Chunk, partition: Partition[T]) -> None:
+    async def _fetch_again(self, chunk: Chunk, partition: OpenPartition[T]) -> None:
         """Input that was fetched has not come here: nothing behind it may be applied before it."""
         log.warning(
             "input is missing, fetched again",
@@ -120,7 +121,7 @@ class Lane(Generic[T]):
         await self._input.rewind(chunk.topic, chunk.partition, start)
 
     @staticmethod
-    def _check_that_input_goes_on(chunk: Chunk, partition: Partition[T]) -> None:
+    def _check_that_input_goes_on(chunk: Chunk, partition: OpenPartition[T]) -> None:
         """Law 2 while running: a topic that was made anew begins again."""
         if chunk.begins_again:
             position = partition.progress.positions.get(chunk.topic, 0)
@@ -144,7 +145,7 @@ class Lane(Generic[T]):
             await self._after_work(partition)
             await asyncio.sleep(0)
 
-    def _timers_ms(self, partition: Partition[T], now_ms: int) -> int:
+    def _timers_ms(self, partition: OpenPartition[T], now_ms: int) -> int:
         """Up to when a partition's timers may run: never past input that is waiting.
 
         What arrived before an instant is applied before what falls due at it, also when a worker
@@ -160,14 +161,14 @@ class Lane(Generic[T]):
                 return reached_ms
         return max(reached_ms, now_ms - self.settings.timer_margin_ms)
 
-    async def _after_work(self, partition: Partition[T]) -> None:
+    async def _after_work(self, partition: OpenPartition[T]) -> None:
         partition.commit_if_due(time.monotonic())
         await partition.wait_if_behind()
         failure = partition.commit_failure
         if failure is not None:
             self._repairs.begin(partition, failure, self._input)
 
-    def _set_aside(self, partition: Partition[T], error: PoisonError) -> None:
+    def _set_aside(self, partition: OpenPartition[T], error: PoisonError) -> None:
         """Load the partition again, for half of the work is in memory; then the cause is left out.
 
         It silences nothing else (law 17).
