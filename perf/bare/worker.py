@@ -55,7 +55,7 @@ def main() -> None:
     app.conf.broker_commit_interval = GROUP_OFFSETS_SECONDS
     if form == "bare":
         # The app of the worker around another processor: all of the engine, nothing of the core.
-        app.processor = app.engine.owner.processor = CountUsage(output)
+        app.processor = app.engine.partitions.processor = CountUsage(output)
     _say_first(app.engine)
     relax_collector()
     faust.Worker(app, loglevel="info").execute_from_commandline()
@@ -92,7 +92,7 @@ def _with_timed_rules(rulebook: Rulebook, when: str) -> Rulebook:
 
 def _say_first(engine: Engine[Any]) -> None:
     """Print ``first`` at the first chunk, then be out of the way."""
-    processor: Any = engine.owner.processor
+    processor: Any = engine.partitions.processor
     apply = processor.apply
 
     def first(*arguments: Any) -> Any:

@@ -117,11 +117,5 @@ class Input(Protocol):
     async def is_member(self) -> bool:
         """Whether the group still counts on this worker."""
 
-    def epoch(self, topic: str, partition: int) -> int:
-        """How often a partition was rewound or assigned; chunks of older epochs are stale."""
-
-    def has_nothing_waiting(self, topic: str, partition: int, position: int) -> bool:
-        """Whether all input known of is applied, if it is applied up to this offset."""
-
     async def crash(self, error: BaseException) -> None:
         """End the worker."""

@@ -12,8 +12,10 @@ import structlog
 from streamproc.engine.changelog import InputMadeAnewError
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Cluster, Input
+from streamproc.engine.life import State
 from streamproc.engine.open_partition import OpenPartition
-from streamproc.engine.owner import Owner
+from streamproc.engine.partition import Partition
+from streamproc.engine.partitions import Partitions
 from streamproc.engine.processor import PoisonError, Processor
 from streamproc.engine.repair import Repairs
 from streamproc.engine.settings import EngineSettings
@@ -34,118 +36,96 @@ class Engine(Generic[T]):
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
         self.settings = settings
-        self.owner = Owner(settings, processor, cluster)
+        self.partitions: Partitions[T] = Partitions(settings, processor, cluster)
         self.applied_records = 0
         self._now_ms = now_ms
         self._input: Input
-        self._finishing = False
-        self._repairs = Repairs(self.owner, self._crash)
+        self._repairs = Repairs(self.partitions, self._crash)
 
     def attach(self, source: Input) -> None:
         """Whose chunks come to :meth:`on_chunk`."""
         self._input = source
 
-    def position(self, topic: str, number: int) -> int | None:
-        """Where input of a partition must start; None if its state says nothing of the topic."""
-        partition = self.owner.partitions.get(number)
-        return partition.start_offset(topic) if partition else None
-
-    def next_offset(self, topic: str, number: int) -> int:
-        """The first offset that the state of a partition does not contain, as far as it says."""
-        partition = self.owner.partitions.get(number)
-        return partition.progress.positions.get(topic, 0) if partition else 0
-
-    async def finish(self, numbers: set[int]) -> None:
-        """Before a revocation: apply nothing more, commit what was applied."""
-        self._finishing = True
-        try:
-            await self.owner.disown(numbers)
-            open_ones = [p for n, p in self.owner.partitions.items() if n in numbers]
-            results = await asyncio.gather(
-                *(partition.finish() for partition in open_ones), return_exceptions=True
-            )
-            for partition, result in zip(open_ones, results, strict=True):
-                if isinstance(result, BaseException):
-                    # Its memory is dirty now (law 4): the next owner loads it anew.
-                    log.error(
-                        "commit before revocation failed, partition dropped",
-                        partition=partition.number,
-                        error=repr(result),
-                    )
-                    self.owner.partitions.pop(partition.number, None)
-                    await partition.close()
-        finally:
-            self._finishing = False
+    def input_is_sought(self, numbers: set[int]) -> None:
+        """From now on what comes of these partitions is what they are to apply (step d)."""
+        for number in numbers:
+            if self.partitions[number].state is State.READY:
+                self.partitions[number].run()
 
     async def finish_all(self) -> None:
-        """Graceful end: commit everything that was applied; ``owner.close`` then lets go."""
+        """Graceful end: commit everything applied; ``partitions.close`` then lets go."""
         await self._repairs.stop()
-        await self.finish(set(self.owner.partitions))
+        await self.partitions.finish(set(self.partitions.states))
 
     async def on_chunk(self, event: Any) -> None:
         """Apply a chunk, the value of a Faust event, and acknowledge it after its commit."""
         chunk = event.value
-        partition = self.owner.partitions.get(chunk.partition)
-        stale = chunk.epoch != self._input.epoch(chunk.topic, chunk.partition)
-        if partition is None or stale or self._finishing:
+        partition = self.partitions[chunk.partition]
+        opened = partition.opened
+        is_stale = chunk.epoch != partition.intake(chunk.topic).epoch
+        if partition.state is not State.RUNNING or opened is None or is_stale:
             return  # not acknowledged: it is fetched again by whoever owns the partition then
-        if chunk.follows > partition.progress.positions.get(chunk.topic, 0):
+        if chunk.follows > partition.next_offset(chunk.topic):
             # Nor what comes after such a one, before the rebalance's end rewinds the partition.
             if not self._input.is_rebalancing:
                 await self._fetch_again(chunk, partition)
             return
         try:
             self._check_that_input_goes_on(chunk, partition)
-            partition.apply(chunk, event.ack)
+            opened.apply(chunk, event.ack)
         except PoisonError as error:
-            self._set_aside(partition, error)
+            self._set_aside(partition, opened, error)
             return
         except Exception as error:
             await self._crash(error)
             return
         self.applied_records += len(chunk.records)
-        await self._after_work(partition)
+        await self._after_work(partition, opened)
         # Let commits, timers and heartbeats breathe between chunks.
         await asyncio.sleep(0)
 
-    async def _fetch_again(self, chunk: Chunk, partition: OpenPartition[T]) -> None:
+    async def _fetch_again(self, chunk: Chunk, partition: Partition[T]) -> None:
         """Input that was fetched has not come here: nothing behind it may be applied before it."""
         log.warning(
             "input is missing, fetched again",
             topic=chunk.topic,
             partition=chunk.partition,
-            missing=chunk.follows - partition.progress.positions.get(chunk.topic, 0),
+            state=partition.state.value,
+            missing=chunk.follows - partition.next_offset(chunk.topic),
         )
         start = partition.start_offset(chunk.topic) or 0
         # A rebalance that begins at this very moment will do it else.
         await self._input.rewind(chunk.topic, chunk.partition, start)
 
     @staticmethod
-    def _check_that_input_goes_on(chunk: Chunk, partition: OpenPartition[T]) -> None:
+    def _check_that_input_goes_on(chunk: Chunk, partition: Partition[T]) -> None:
         """Law 2 while running: a topic that was made anew begins again."""
         if chunk.begins_again:
-            position = partition.progress.positions.get(chunk.topic, 0)
+            position = partition.next_offset(chunk.topic)
             found = f"it begins again at {chunk.records[0].offset}"
             raise InputMadeAnewError(chunk.topic, chunk.partition, position, found)
 
     async def on_tick(self) -> None:
         """Do what fell due, and commit."""
-        if self._finishing or self._input.is_rebalancing:
+        if self._input.is_rebalancing:
             return
         now_ms = self._now_ms()
-        for partition in list(self.owner.partitions.values()):
+        for partition in self.partitions:
+            opened = partition.opened
+            if partition.state is not State.RUNNING or opened is None:
+                continue
             try:
-                partition.tick(self._timers_ms(partition, now_ms))
+                opened.tick(self._timers_ms(partition, opened, now_ms))
             except PoisonError as error:
-                self._set_aside(partition, error)
+                self._set_aside(partition, opened, error)
                 continue
             except Exception as error:
                 await self._crash(error)
                 return
-            await self._after_work(partition)
+            await self._after_work(partition, opened)
             await asyncio.sleep(0)
 
-    def _timers_ms(self, partition: OpenPartition[T], now_ms: int) -> int:
+    def _timers_ms(self, partition: Partition[T], opened: OpenPartition[T], now_ms: int) -> int:
         """Up to when a partition's timers may run: never past input that is waiting.
 
         What arrived before an instant is applied before what falls due at it, also when a worker
@@ -153,29 +133,37 @@ class Engine(Generic[T]):
         may still be a record on its way, for which the clock waits a little; but none that comes
         before those which are applied.
         """
-        progress = partition.progress
+        progress = opened.progress
         reached_ms = min(progress.clock_ms, now_ms)
         for topic in self.settings.input_topics:
             position = progress.positions.get(topic, 0)
-            if not self._input.has_nothing_waiting(topic, partition.number, position):
+            if not partition.intake(topic).has_nothing_waiting(position):
                 return reached_ms
         return max(reached_ms, now_ms - self.settings.timer_margin_ms)
 
-    async def _after_work(self, partition: OpenPartition[T]) -> None:
-        partition.commit_if_due(time.monotonic())
-        await partition.wait_if_behind()
-        failure = partition.commit_failure
+    async def _after_work(self, partition: Partition[T], opened: OpenPartition[T]) -> None:
+        opened.commit_if_due(time.monotonic())
+        await opened.wait_if_behind()
+        failure = opened.commit_failure
         if failure is not None:
-            self._repairs.begin(partition, failure, self._input)
+            self._repairs.begin(partition, opened, failure, self._input)
 
-    def _set_aside(self, partition: OpenPartition[T], error: PoisonError) -> None:
+    def _set_aside(
+        self, partition: Partition[T], opened: OpenPartition[T], error: PoisonError
+    ) -> None:
         """Load the partition again, for half of the work is in memory; then the cause is left out.
 
         It silences nothing else (law 17).
         """
-        log.error("work set aside", what=str(error), exc_info=error)
-        self.owner.processor.set_aside(error)
-        self._repairs.begin(partition, error, self._input)
+        log.error(
+            "work set aside",
+            what=str(error),
+            partition=partition.number,
+            state=partition.state.value,
+            exc_info=error,
+        )
+        self.partitions.processor.set_aside(error)
+        self._repairs.begin(partition, opened, error, self._input)
 
     async def _crash(self, error: BaseException) -> None:
         """Stop the worker: going on would be wrong. Its supervisor starts it again."""

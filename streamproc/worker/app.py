@@ -79,7 +79,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         key_type=bytes,
         value_type=bytes,
     )
-    table.owner = engine.owner
+    table.partitions_here = engine.partitions
     app.tables.add(table)
     app.processor = processor
 
@@ -100,6 +100,6 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         await engine.finish_all()
         if settings.report is not None:
             write_report(settings.report, processor, engine)
-        await engine.owner.close()
+        await engine.partitions.close()
 
     return app

@@ -15,8 +15,8 @@ from streamproc.worker.processor import QuotaProcessor
 def write_report(path: Path, processor: QuotaProcessor, engine: Engine[Account]) -> None:
     """Write ``events`` (records applied since the start), ``accounts``, ``charged_bytes``."""
     accounts = charged_bytes = 0
-    for partition in engine.owner.partitions.values():
-        for data in partition.rows.stored.values():
+    for opened in engine.partitions.opened:
+        for data in opened.rows.stored.values():
             accounts += 1
             charged_bytes += unpack(data[DUE_BYTES:]).charged_bytes
     report = {

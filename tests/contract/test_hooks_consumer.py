@@ -23,10 +23,12 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import ConsumerMessage
 from kafka.record import default_records as kafka_records
 
+from streamproc.engine.changelog import Progress
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import FetchedBatch as Batch
 from streamproc.engine.faust import consumer as delivery
 from streamproc.engine.faust import consumer_thread, whole_batches
+from streamproc.engine.life import State
 from streamproc.kafka.any_headers import HeaderName
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 
@@ -143,17 +145,25 @@ async def test_stock_faust_would_commit_one_chunk_at_a_time(consumer: Any) -> No
     assert Consumer._new_offset(consumer, INPUT) == 1000
 
 
+def ready(app: Any, start: int | None) -> None:
+    """Partition 0 is open, and its state says where its input starts."""
+    opened: Any = SimpleNamespace(start_offset={INPUT.topic: start}.get, progress=Progress())
+    app.engine.partitions[0].begin_opening()
+    app.engine.partitions[0].take_over(opened)
+
+
 async def test_seeking_ends_where_the_state_says(consumer: Any, app: Any) -> None:
     """``perform_seek`` -> ``seek_to_committed``, then ``_seek`` -> the thread's ``seek``."""
     consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 5})
-    app.engine.owner.partitions[0] = SimpleNamespace(start_offset={INPUT.topic: 42}.get)
-    before = consumer.epoch(INPUT)
+    ready(app, 42)
+    before = consumer._intake(INPUT).epoch
     with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
         await consumer.perform_seek()
     assert consumer.sought == [(INPUT, 42)]
     assert consumer._committed_offset[INPUT] == 42
-    assert consumer.epoch(INPUT) == before + 1
-    assert consumer.epoch(CHANGELOG) == before
+    assert consumer._intake(INPUT).epoch == before + 1
+    assert consumer._intake(CHANGELOG).epoch == before
+    assert app.engine.partitions[0].state is State.RUNNING
 
 
 async def test_input_that_no_state_knows_begins_at_its_first_offset(
@@ -162,11 +172,11 @@ async def test_input_that_no_state_knows_begins_at_its_first_offset(
     """Wherever the group or the client is: what was fetched and dropped before is in no state."""
     consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 5})
     consumer._thread.earliest_offsets = mock.AsyncMock(return_value={INPUT: 3})
-    app.engine.owner.partitions[0] = SimpleNamespace(start_offset={}.get)
+    ready(app, None)
     with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
         await consumer.perform_seek()
     assert consumer.sought == [(INPUT, 3)]
-    assert consumer._asked[INPUT] == 3
+    assert consumer._intake(INPUT).asked == 3
 
 
 async def test_a_fetch_under_way_is_over_before_input_is_sought(consumer: Any, app: Any) -> None:
@@ -176,7 +186,7 @@ async def test_a_fetch_under_way_is_over_before_input_is_sought(consumer: Any, a
     """
     consumer._thread.seek_to_committed = mock.AsyncMock(return_value={INPUT: 0})
     consumer._thread.earliest_offsets = mock.AsyncMock(return_value={INPUT: 0})
-    app.engine.owner.partitions[0] = SimpleNamespace(start_offset={}.get)
+    ready(app, None)
     fetched: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def fetch(active_partitions: Any, timeout: float) -> Any:
@@ -201,9 +211,9 @@ async def test_a_fetch_under_way_is_over_before_input_is_sought(consumer: Any, a
         await seeking
     assert await delivering == []
     assert consumer.sought == [(INPUT, 0)]
-    (again,) = consumer._chunks(INPUT, [Record(offset) for offset in range(5)])
+    (again,) = consumer._intake(INPUT).chunks([Record(offset) for offset in range(5)], 1000)
     assert again.follows == 0
-    assert again.epoch == consumer.epoch(INPUT)
+    assert again.epoch == consumer._intake(INPUT).epoch
 
 
 async def test_a_revocation_forgets_what_was_acknowledged(consumer: Any, app: Any) -> None:
@@ -213,7 +223,7 @@ async def test_a_revocation_forgets_what_was_acknowledged(consumer: Any, app: An
     consumer._on_partitions_revoked = mock.AsyncMock(
         side_effect=lambda _: order.append(f"forgotten: {INPUT not in consumer._acked}")
     )
-    app.engine.finish = mock.AsyncMock(side_effect=lambda _: order.append("finished"))
+    app.engine.partitions.finish = mock.AsyncMock(side_effect=lambda _: order.append("finished"))
     consumer.force_commit = mock.AsyncMock(
         side_effect=lambda: order.append(f"committed: {consumer._acked[INPUT]}")
     )

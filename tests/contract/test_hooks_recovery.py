@@ -40,7 +40,7 @@ async def test_partitions_are_opened_before_recovery_begins(app: Any) -> None:
         order.append("opened")
 
     noting: Any = SimpleNamespace(own=own)
-    accounts.owner = noting
+    accounts.partitions_here = noting
     app.tables._update_channels = mock.AsyncMock()
     other = TP(CHANGELOG.topic, 1)
     with (

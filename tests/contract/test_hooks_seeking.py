@@ -74,8 +74,9 @@ def reading(consumer: Any, app: Any) -> Any:
     """
     nothing: Any = None
     progress = Progress(positions={INPUT.topic: 8}, marks={INPUT.topic: 1})
-    app.engine.owner.partitions[0] = OpenPartition(
-        0, nothing, progress, nothing, nothing, CHANGELOG.topic, app.engine.settings
+    app.engine.partitions[0].begin_opening()
+    app.engine.partitions[0].take_over(
+        OpenPartition(0, nothing, progress, nothing, nothing, CHANGELOG.topic, app.engine.settings)
     )
 
     async def fetch(asked: int, offsets: range, then: int | None) -> list[int]:
@@ -102,10 +103,10 @@ def reading(consumer: Any, app: Any) -> Any:
 
 async def test_input_skipped_by_a_fetch_is_fetched_again(reading: Any) -> None:
     await reading.rewind(INPUT, 7)
-    epoch = reading.epoch(INPUT)
+    epoch = reading._intake(INPUT).epoch
     assert await reading.fetch(15, range(15, 20), 20) == [], "7 to 14 are missing"
     assert reading.sought == [(INPUT, 7), (INPUT, 7)]
-    assert reading.epoch(INPUT) == epoch + 1
+    assert reading._intake(INPUT).epoch == epoch + 1
     assert await reading.fetch(7, range(7, 15), 15) == list(range(7, 15))
     assert await reading.fetch(15, range(15, 20), 20) == list(range(15, 20))
 
@@ -142,11 +143,11 @@ async def test_what_was_read_is_no_loss_when_it_is_deleted_before_the_loss_is_to
     """Two holes, 20 to 99 and 120 to 199; the topic begins at 250 when that is asked for."""
     await reading.rewind(INPUT, 7)
     assert await reading.fetch(7, range(7, 20), 20) == list(range(7, 20))
-    reading.app.engine.owner.partitions[0].progress.positions[INPUT.topic] = 20
+    reading.app.engine.partitions[0].opened.progress.positions[INPUT.topic] = 20
     for first in (100, 200):
         await reading.fetch(first, range(first, first + 20), first + 20)
         await reading.fetch(first, range(first, first + 20), first + 20)
-        reading.app.engine.owner.partitions[0].progress.positions[INPUT.topic] = first + 20
+        reading.app.engine.partitions[0].opened.progress.positions[INPUT.topic] = first + 20
     assert await reading.told(250) == [80 + 80]
 
 

@@ -2,101 +2,128 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import pytest
-from faust.types import TP
 
 from streamproc.engine.changelog import Progress
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.engine import Engine
-from streamproc.engine.faust.consumer import BatchConsumer
-
-INPUT = TP("in", 0)
+from streamproc.engine.life import State
+from streamproc.engine.settings import EngineSettings
 
 
 class Applied:
-    """A partition that notes the offsets it was given."""
+    """An open partition that notes the offsets it was given, and ends when it is let."""
 
     def __init__(self) -> None:
         self.progress = Progress(positions={"in": 5})
         self.offsets: list[int] = []
+        self.ticks = 0
         self.commit_failure = None
         self.commit_if_due = mock.Mock()
         self.wait_if_behind = mock.AsyncMock()
+        self.start_offset = {"in": 4}.get
+        self.committed = asyncio.Event()
 
     def apply(self, chunk: Chunk, ack: Any) -> None:
         self.offsets += [one.offset for one in chunk.records]
         self.progress.positions["in"] = self.offsets[-1] + 1
 
+    def tick(self, now_ms: int) -> None:
+        self.ticks += 1
+
+    async def finish(self) -> None:
+        await self.committed.wait()
+
+    async def close(self) -> None: ...
+
+
+class Scene:
+    """An engine whose partition 0 runs, with the input up to offset 4 in its state."""
+
+    def __init__(self) -> None:
+        settings = EngineSettings("", "app", ("in",), chunk_records=2)
+        self.engine: Engine[Any] = Engine(settings, mock.Mock(), mock.Mock())
+        self.input: Any = mock.Mock(is_rebalancing=True, rewind=mock.AsyncMock())
+        self.engine.attach(self.input)
+        self.partition = self.engine.partitions[0]
+        self.applied = Applied()
+        opened: Any = self.applied
+        self.partition.begin_opening()
+        self.partition.take_over(opened)
+        self.partition.intake("in").begin_epoch(4)
+        self.engine.input_is_sought({0})
+
+    def fetch(self, *offsets: int) -> list[Any]:
+        """A fetch of these offsets, as the stream hands it on."""
+        records = [SimpleNamespace(offset=one, timestamp=0, timestamp_type=0) for one in offsets]
+        chunks = self.partition.intake("in").chunks(records, 2)
+        return [SimpleNamespace(value=one, ack=None) for one in chunks]
+
+    async def deliver(self, *offsets: int) -> None:
+        for event in self.fetch(*offsets):
+            await self.engine.on_chunk(event)
+
 
 @pytest.fixture
-def engine() -> Any:
-    engine: Any = Engine.__new__(Engine)
-    engine.owner = SimpleNamespace(partitions={0: Applied()})
-    engine.applied_records = 0
-    engine._finishing = False
-    engine._input = SimpleNamespace(epoch=lambda *_: engine.epoch, is_rebalancing=True)
-    engine.settings = SimpleNamespace(chunk_records=2)
-    engine.epoch = 1
-    return engine
+async def scene() -> Scene:
+    return Scene()
 
 
-def chunks(engine: Any, consumer: Any, *offsets: int) -> list[Any]:
-    """A fetch of these offsets, as the stream hands it on."""
-    records = [SimpleNamespace(offset=one, timestamp=0, timestamp_type=0) for one in offsets]
-    return [SimpleNamespace(value=one, ack=None) for one in consumer._chunks(INPUT, records)]
+async def test_what_follows_a_dropped_chunk_is_dropped_until_the_rewind(scene: Scene) -> None:
+    first, second, third = scene.fetch(5, 6, 7, 8, 10)
+    await scene.engine.on_chunk(first)
+    revocation = asyncio.create_task(scene.engine.partitions.finish({0}))
+    await asyncio.sleep(0)
+    assert scene.engine.partitions.states == {0: State.FINISHING}
+    await scene.engine.on_chunk(second)
+    scene.applied.committed.set()
+    await revocation
+    assert scene.engine.partitions.states == {0: State.SUSPENDED}  # and not rewound yet
+    await scene.engine.on_chunk(third)
+    scene.partition.give_back()
+    scene.engine.input_is_sought({0})
+    await scene.deliver(11, 12)
+    assert scene.applied.offsets == [5, 6]
+    scene.partition.intake("in").begin_epoch(6)
+    await scene.deliver(7, 8, 10, 11)
+    assert scene.applied.offsets == [5, 6, 7, 8, 10, 11], "offsets that no record has do not matter"
 
 
-@pytest.fixture
-def consumer(engine: Any) -> Any:
-    consumer: Any = BatchConsumer.__new__(BatchConsumer)
-    consumer._engine, consumer._next, consumer._epochs = engine, {}, {INPUT: 1}
-    return consumer
-
-
-async def test_what_follows_a_dropped_chunk_is_dropped_until_the_rewind(
-    engine: Any, consumer: Any
+@pytest.mark.parametrize("state", [State.SUSPENDED, State.READY, State.CLOSED])
+async def test_a_chunk_that_would_fit_is_applied_in_no_other_state_than_running(
+    scene: Scene, state: State
 ) -> None:
-    partition = engine.owner.partitions[0]
-    first, second, third = chunks(engine, consumer, 5, 6, 7, 8, 10)
-    await engine.on_chunk(first)
-    engine._finishing = True  # a revocation commits
-    await engine.on_chunk(second)
-    engine._finishing = False  # it is over, and the partition is not rewound yet
-    await engine.on_chunk(third)
-    for event in chunks(engine, consumer, 11, 12):
-        await engine.on_chunk(event)
-    assert partition.offsets == [5, 6]
-    engine.epoch = consumer._epochs[INPUT] = 2
-    consumer._next.clear()
-    for event in chunks(engine, consumer, 7, 8, 10, 11):
-        await engine.on_chunk(event)
-    assert partition.offsets == [5, 6, 7, 8, 10, 11], "offsets that no record has are no matter"
+    scene.applied.committed.set()
+    await scene.engine.partitions.finish({0})
+    if state is State.READY:
+        scene.partition.give_back()
+    elif state is State.CLOSED:
+        await scene.partition.close()
+    assert scene.partition.state is state
+    await scene.deliver(5, 6)
+    await scene.engine.on_tick()
+    scene.input.is_rebalancing = False
+    await scene.engine.on_tick()
+    assert (scene.applied.offsets, scene.applied.ticks) == ([], 0)
 
 
-async def test_missing_input_is_fetched_again_when_no_rebalance_will_do_it(
-    engine: Any, consumer: Any
-) -> None:
-    engine._input.is_rebalancing = False
-    partition = engine.owner.partitions[0]
-    partition.start_offset = {"in": 4}.get
-    rewind = engine._input.rewind = mock.AsyncMock()
-    *_, after = chunks(engine, consumer, 3, 4, 5, 6, 7, 8)  # those before it have come nowhere
-    await engine.on_chunk(after)
-    rewind.assert_awaited_once_with(*INPUT, 4)
-    assert partition.offsets == []
+async def test_missing_input_is_fetched_again_when_no_rebalance_will_do_it(scene: Scene) -> None:
+    scene.input.is_rebalancing = False
+    *_, after = scene.fetch(3, 4, 5, 6, 7, 8)  # those before it have come nowhere
+    await scene.engine.on_chunk(after)
+    scene.input.rewind.assert_awaited_once_with("in", 0, 4)
+    assert scene.applied.offsets == []
 
 
-async def test_chunks_of_one_fetch_and_of_the_next_follow_each_other(
-    engine: Any, consumer: Any
-) -> None:
+async def test_chunks_of_one_fetch_and_of_the_next_follow_each_other(scene: Scene) -> None:
     for offsets in ((5, 6, 7), (8,), (12, 13)):
-        for event in chunks(engine, consumer, *offsets):
-            await engine.on_chunk(event)
-    assert engine.owner.partitions[0].offsets == [5, 6, 7, 8, 12, 13]
+        await scene.deliver(*offsets)
+    assert scene.applied.offsets == [5, 6, 7, 8, 12, 13]
 
 
 @pytest.mark.parametrize(
@@ -109,10 +136,10 @@ async def test_chunks_of_one_fetch_and_of_the_next_follow_each_other(
         (False, 10_200, 10_000),
     ],
 )
-def test_timers_stay_behind_input_on_its_way_but_not_behind_what_is_applied(
-    engine: Any, is_waiting: bool, clock_ms: int, timers_ms: int
+async def test_timers_stay_behind_input_on_its_way_but_not_behind_what_is_applied(
+    scene: Scene, is_waiting: bool, clock_ms: int, timers_ms: int
 ) -> None:
-    engine.settings = SimpleNamespace(input_topics=("in",), timer_margin_ms=1_000)
-    engine._input.has_nothing_waiting = lambda *_: not is_waiting
-    partition = SimpleNamespace(number=0, progress=Progress(clock_ms=clock_ms))
-    assert engine._timers_ms(partition, now_ms=10_000) == timers_ms
+    scene.partition.intake("in").is_read_out = not is_waiting
+    scene.applied.progress.clock_ms = clock_ms
+    opened: Any = scene.applied
+    assert scene.engine._timers_ms(scene.partition, opened, now_ms=10_000) == timers_ms

@@ -10,8 +10,10 @@ from unittest import mock
 
 import pytest
 
-from streamproc.engine import housekeeping, owner
-from streamproc.engine.owner import Owner
+from streamproc.engine import housekeeping, partitions
+from streamproc.engine.life import State
+from streamproc.engine.partition import Partition
+from streamproc.engine.partitions import Partitions
 from streamproc.engine.settings import EngineSettings
 
 SETTINGS = EngineSettings("127.0.0.1:1", "app", ("app.events",))
@@ -49,16 +51,19 @@ def test_a_c_library_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
 async def test_memory_is_given_back_once_partitions_are_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one: Owner[Any] = Owner(SETTINGS, mock.Mock(), mock.Mock())
+    here: Partitions[Any] = Partitions(SETTINGS, mock.Mock(), mock.Mock())
     open_then: list[set[int]] = []
 
-    async def opened(number: int) -> None:
-        one.partitions[number] = mock.AsyncMock()
+    async def load(partition: Partition[Any], _: float) -> Any:
+        return mock.AsyncMock()
 
-    monkeypatch.setattr(one, "_open_patiently", opened)
-    monkeypatch.setattr(owner, "give_memory_back", lambda: open_then.append(set(one.partitions)))
-    await one.own({0, 1}, set(), "changelog")
+    def give_back() -> None:
+        open_then.append({one.number for one in here if one.state is State.READY})
+
+    monkeypatch.setattr(here, "_load", load)
+    monkeypatch.setattr(partitions, "give_memory_back", give_back)
+    await here.own({0, 1}, set(), "changelog")
     assert open_then == [{0, 1}]
-    await one.own({0, 1}, set(), "changelog")
-    await one.own({1}, set(), "changelog")
+    await here.own({0, 1}, set(), "changelog")
+    await here.own({1}, set(), "changelog")
     assert open_then == [{0, 1}], "nothing was loaded"

@@ -7,22 +7,21 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from aiokafka import TopicPartition
-from faust.types import TP
 
-from streamproc.engine import owner
+from streamproc.engine import opening
 from streamproc.engine.changelog import InputMadeAnewError, Progress
 from streamproc.engine.chunk import Chunk
+from streamproc.engine.cluster import Place
 from streamproc.engine.due import NEVER_DUE
-from streamproc.engine.faust.consumer import BatchConsumer
+from streamproc.engine.intake import Intake
 from streamproc.engine.open_partition import OpenPartition
-from streamproc.engine.owner import Owner
+from streamproc.engine.opening import Opener
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
 
 SETTINGS = EngineSettings(bootstrap="", app_id="app", input_topics=("in",))
-PLACE = TP("in", 3)
+PLACE = Place("in", 3)
 
 
 class Noting:
@@ -132,14 +131,14 @@ async def test_what_was_deleted_while_nobody_read_is_told_at_the_opening(
 ) -> None:
     told: list[int] = []
     monkeypatch.setattr(
-        owner, "tell_deleted_input", lambda topic, number, records: told.append(records)
+        opening, "tell_deleted_input", lambda topic, number, records: told.append(records)
     )
-    tp = TopicPartition("in", 3)
+    tp = Place("in", 3)
     consumer = mock.AsyncMock()
     consumer.beginning_offsets.return_value = {tp: begins}
     consumer.end_offsets.return_value = {tp: 20}
-    one: Owner[Any] = Owner(SETTINGS, mock.Mock(), mock.Mock())
-    assert await one._check_positions(consumer, 3, progress) == {"in": begins}
+    opener: Opener[Any] = Opener(SETTINGS, mock.Mock(), mock.Mock())
+    assert await opener._check_positions(consumer, 3, progress) == {"in": begins}
     assert told == lost
 
 
@@ -149,12 +148,10 @@ def test_progress_from_before_there_were_marks_starts_at_its_position() -> None:
     assert partition(Progress(1, {"in": 0})).start_offset("in") == 0
 
 
-def test_a_consumer_notices_that_input_begins_again() -> None:
-    consumer: Any = BatchConsumer.__new__(BatchConsumer)
-    consumer._epochs, consumer._next, consumer._read_out, consumer._asked = {}, {}, {}, {}
-    consumer._engine = SimpleNamespace(settings=SETTINGS)
-    assert not consumer._chunks(PLACE, [record(5), record(6)])[0].begins_again
-    assert not consumer._chunks(PLACE, [record(9)])[0].begins_again  # markers lie between
-    assert consumer._chunks(PLACE, [record(0)])[0].begins_again
-    consumer._begin_epoch(PLACE, 0)
-    assert not consumer._chunks(PLACE, [record(0)])[0].begins_again
+def test_an_intake_notices_that_input_begins_again() -> None:
+    intake = Intake(Place("in", 3))
+    assert not intake.chunks([record(5), record(6)], 10)[0].begins_again
+    assert not intake.chunks([record(9)], 10)[0].begins_again  # markers lie between
+    assert intake.chunks([record(0)], 10)[0].begins_again
+    intake.begin_epoch(0)
+    assert not intake.chunks([record(0)], 10)[0].begins_again

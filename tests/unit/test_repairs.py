@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -13,6 +12,8 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from streamproc.engine import repair
 from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.faust.brokers import Brokers
+from streamproc.engine.life import State
+from streamproc.engine.partitions import Partitions
 from streamproc.engine.repair import Repairs
 from streamproc.engine.settings import EngineSettings
 
@@ -34,58 +35,62 @@ class FakeTime:
 
 
 class World:
-    """An owner of partition 0 whose every opening succeeds, and a group that trusts it."""
+    """A partition whose every opening succeeds, in a group that trusts this worker."""
 
-    def __init__(self, time: FakeTime) -> None:
+    def __init__(self, time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
         self.time = time
-        self.partitions: dict[int, Any] = {}
-        self.cluster = Brokers(EngineSettings("", "app", ("in",)))
-        self.settings = SimpleNamespace(input_topics=("in",))
+        settings = EngineSettings("", "app", ("in",))
+        self.partitions: Partitions[Any] = Partitions(settings, mock.Mock(), Brokers(settings))
         self.opened_at: list[float] = []
         self.crashes: list[BaseException] = []
-        self.consumer: Any = mock.Mock(
-            is_member=mock.AsyncMock(return_value=True), rewind=mock.AsyncMock()
+        self.input: Any = mock.Mock(
+            is_member=mock.AsyncMock(return_value=True), rewind=mock.AsyncMock(return_value=True)
         )
-        self.reopen_now()
+        monkeypatch.setattr(self.partitions, "_load", self._load)
+        self.partition = self.partitions[0]
+        self.repairs = Repairs(self.partitions, self.crash)
 
-    def reopen_now(self) -> Any:
-        partition: Any = mock.Mock(number=0, close=mock.AsyncMock())
-        partition.start_offset = lambda topic: 0
-        self.partitions[0] = partition
-        return partition
+    async def start(self) -> None:
+        await self.partitions.own({0}, set(), "changelog")
+        self.partition.run()
+        self.opened_at.clear()
 
-    def lacks(self, number: int) -> bool:
-        return number not in self.partitions
-
-    async def reopen(self, number: int) -> Any:
+    async def _load(self, partition: Any, _: float) -> Any:
         self.opened_at.append(self.time.now)
-        return self.reopen_now()
+        return mock.Mock(number=0, close=mock.AsyncMock(), start_offset=lambda topic: 0)
 
     async def crash(self, error: BaseException) -> None:
         self.crashes.append(error)
 
+    def breaks(self, why: BaseException) -> None:
+        opened = self.partition.opened
+        assert opened is not None
+        self.repairs.begin(self.partition, opened, why, self.input)
+
+    async def settled(self) -> None:
+        assert self.partition.repair is not None
+        await self.partition.repair
+
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
+async def world(monkeypatch: pytest.MonkeyPatch) -> World:
     time = FakeTime()
     monkeypatch.setattr(repair, "time", time)
     monkeypatch.setattr(repair, "asyncio", time)
-    return World(time)
-
-
-async def settled(repairs: Repairs) -> None:
-    await asyncio.gather(*repairs._tasks.values())
+    world = World(time, monkeypatch)
+    await world.start()
+    return world
 
 
 async def pauses(world: World, seconds_between: float) -> list[float]:
     """How long the partition, failing so long after each repair, waited before it was opened."""
-    owner: Any = world
-    repairs = Repairs(owner, world.crash)
-    found = []
+    found: list[float] = []
     for _ in range(8):
         failed_at = world.time.now
-        repairs.begin(world.partitions[0], RuntimeError("refused"), world.consumer)
-        await settled(repairs)
+        world.breaks(RuntimeError("refused"))
+        assert world.partitions.states == {0: State.BROKEN}
+        await world.settled()
+        assert world.partitions.states == {0: State.RUNNING}
         found.append(round(world.opened_at[-1] - failed_at, 3))
         world.time.now += seconds_between
     assert len(world.opened_at) == 8
@@ -103,11 +108,9 @@ async def test_a_partition_that_worked_for_long_is_repaired_at_once(world: World
 
 
 async def test_what_the_broker_does_not_allow_stops_the_worker(world: World) -> None:
-    owner: Any = world
-    repairs = Repairs(owner, world.crash)
     refusal = ForbiddenError(TopicAuthorizationFailedError({"out"}))
-    repairs.begin(world.partitions[0], refusal, world.consumer)
-    await settled(repairs)
+    world.breaks(refusal)
+    await world.settled()
     assert (world.crashes, world.opened_at) == ([refusal], [])
     assert "out" in str(refusal)
     assert "Write on its changelog" in str(refusal)

@@ -24,7 +24,8 @@ REVOKED = {TP("in", 0)}
 def consumer(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A consumer whose commits are the test's; what Faust does then is noted in ``revoked``."""
     consumer: Any = BatchConsumer.__new__(BatchConsumer)
-    consumer._engine = mock.Mock(finish=mock.AsyncMock())
+    consumer._engine = mock.Mock()
+    consumer._engine.partitions.finish = mock.AsyncMock()
     consumer.revoked = mock.AsyncMock()
     monkeypatch.setattr(
         driver.Consumer, "on_partitions_revoked", lambda _, revoked: consumer.revoked()
@@ -39,7 +40,7 @@ async def test_a_failed_commit_of_group_offsets_is_no_obstacle(
 ) -> None:
     consumer.force_commit = mock.AsyncMock(side_effect=error)
     await consumer.on_partitions_revoked(REVOKED)
-    consumer._engine.finish.assert_awaited_once_with({0})
+    consumer._engine.partitions.finish.assert_awaited_once_with({0})
     consumer.revoked.assert_awaited_once_with()
 
 

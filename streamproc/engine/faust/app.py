@@ -65,16 +65,6 @@ class FaustInput:
         is_member: bool = await self._app.consumer.is_member()
         return is_member
 
-    def epoch(self, topic: str, partition: int) -> int:
-        """How often a partition was rewound or assigned; chunks of older epochs are stale."""
-        epoch: int = self._app.consumer.epoch(TP(topic, partition))
-        return epoch
-
-    def has_nothing_waiting(self, topic: str, partition: int, position: int) -> bool:
-        """Whether all input known of is applied, if it is applied up to this offset."""
-        nothing: bool = self._app.consumer.has_nothing_waiting(TP(topic, partition), position)
-        return nothing
-
     async def crash(self, error: BaseException) -> None:
         """End the worker."""
         await self._app.crash(error)

@@ -8,6 +8,7 @@ that nothing is left out between one fetch and the next.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -20,20 +21,22 @@ from mode import Service
 
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import tell_deleted_input
-from streamproc.engine.chunk import Chunk
+from streamproc.engine.engine import Engine
 from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.faust.advice import FORBIDDEN
 from streamproc.engine.faust.consumer_thread import BatchConsumerThread
 from streamproc.engine.faust.logger import FAUST_LOGGER
 from streamproc.engine.faust.whole_batches import read_whole_batches
+from streamproc.engine.intake import Intake
 
 log = structlog.get_logger(__name__)
 
 ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
 PATIENCE_SECONDS = 0.1
-"""Faust waits a second for records, and so long what it asked for before a rebalance keeps it from
-asking for the partitions that came with that; as long when there is nothing yet to ask for."""
+"""Faust's fetch waits up to a second. One that began before a rebalance would delay the first fetch
+of the partitions that came with it. We wait so long instead, and as long if there is nothing yet to
+ask for."""
 REFUSALS_CHECK_SECONDS = 1.0
 HOLES_CHECK_SECONDS = 5.0
 
@@ -57,20 +60,9 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = _NoMemory()
-        self._epochs: dict[TP, int] = {}
-        self._next: dict[TP, int] = {}
-        """The offset after the last record delivered in this epoch."""
-        self._holes: dict[TP, list[tuple[int, int]]] = {}
-        """Offsets left out between two fetches (first, next): markers of transactions, or input?"""
-        self._asked: dict[TP, int | None] = {}
-        """Where the next fetch must have been asked to begin."""
-        self._doubted: dict[TP, int] = {}
-        """Where a fetch began that was not what had been asked for."""
-        self._read_out: dict[TP, bool] = {}
-        """Whether the last fetch of this epoch left nothing readable behind."""
         self._fetching = asyncio.Lock()
         """Held by a fetch until its records are chunks; input is not sought meanwhile."""
-        self._engine = self.app.engine
+        self._engine: Engine[Any] = self.app.engine
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -98,36 +90,40 @@ class BatchConsumer(driver.Consumer):
         The client then goes on at the topic's new beginning, without a word. By now the topic may
         begin still further on: what was read meanwhile is not lost.
         """
-        holes, self._holes = self._holes, {}
+        holes = {
+            TP(*intake.place): intake.take_holes() for intake in self._intakes() if intake.holes
+        }
         if not holes:
             return
         try:
             firsts = await self.earliest_offsets(*holes)
         except KafkaError:
-            for tp, later in self._holes.items():
-                holes.setdefault(tp, []).extend(later)
-            self._holes = holes
+            for tp, ranges in holes.items():
+                self._intake(tp).holes[:0] = ranges
             raise
         for tp, ranges in holes.items():
             lost = sum(max(min(firsts[tp], end) - begin, 0) for begin, end in ranges)
             if lost:
                 tell_deleted_input(tp.topic, tp.partition, lost)
 
+    def _intake(self, tp: TP) -> Intake:
+        return self._engine.partitions[tp.partition].intake(tp.topic)
+
+    def _intakes(self) -> Iterator[Intake]:
+        for partition in self._engine.partitions:
+            yield from partition.intakes.values()
+
     async def is_member(self) -> bool:
         """Whether the group still counts on this worker; False if it cannot be asked."""
         beat: bool = await self._thread.heartbeat()
         return beat
-
-    def epoch(self, tp: TP) -> int:
-        """How often a partition was rewound or assigned; chunks of older epochs are stale."""
-        return self._epochs.get(tp, 0)
 
     async def _wait_next_records(self, timeout: float) -> Any:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         if self._get_active_partitions():
             return await super()._wait_next_records(timeout)
-        # The flow has resumed, its partitions have not.
+        # Flow control is on, but every partition is still paused.
         await self.sleep(PATIENCE_SECONDS)
         return {}, set()
 
@@ -140,58 +136,35 @@ class BatchConsumer(driver.Consumer):
             fetched = await super()._getmany(active_partitions, min(timeout, PATIENCE_SECONDS))
         except FORBIDDEN as error:
             raise _refused(error) from error
+        size = self._engine.settings.chunk_records
         # Now, before the next fetch: the positions are those after these very records.
         for tp in active_partitions or ():
-            self._read_out[tp] = self._thread.is_read_out(tp)
+            self._intake(tp).is_read_out = self._thread.is_read_out(tp)
         return {
-            tp: self._chunks(tp, list(chain.from_iterable(one.records for one in batches)))
+            tp: self._intake(tp).chunks(
+                list(chain.from_iterable(one.records for one in batches)), size
+            )
             for tp, batches in fetched.items()
             if batches and await self._goes_on(tp, batches[0].asked_offset)
         }
 
     async def _goes_on(self, tp: TP, asked_offset: int) -> bool:
-        """Whether a fetch goes on where the last one ended: input must not be skipped unseen.
-
-        If not, the partition is fetched again. The client may begin further on rightly, where it
-        was asked to begin at an offset that exists no more: then it does so again.
-        """
-        expected = self._asked.get(tp)
-        if expected is not None and asked_offset > expected:
-            position = self._engine.position(*tp)
-            if self._doubted.get(tp) != asked_offset and position is not None:
-                log.warning(
-                    "fetched from elsewhere, again",
-                    topic=tp.topic,
-                    partition=tp.partition,
-                    asked=expected,
-                    found=asked_offset,
-                )
-                self._doubted[tp] = asked_offset
-                await self._rewind(tp, position)
-                return False
-            # A rewind asks for the last record that the state contains: that one is not missing.
-            expected = max(expected, self._engine.next_offset(*tp))
-        elif expected is None:
-            # The client was being reset when it was asked: what was delivered is known.
-            expected = self._next.get(tp, asked_offset)
-        if asked_offset > expected:
-            self._holes.setdefault(tp, []).append((expected, asked_offset))
-        self._doubted.pop(tp, None)
-        self._asked[tp] = self._thread.next_fetch_offset(tp)
+        """Whether a fetch goes on where the last one ended; if not, it is fetched again."""
+        partition, intake = self._engine.partitions[tp.partition], self._intake(tp)
+        expected, start = intake.asked, partition.start_offset(tp.topic)
+        if not intake.goes_on(asked_offset, start, partition.next_offset(tp.topic)):
+            log.warning(
+                "fetched from elsewhere, again",
+                topic=tp.topic,
+                partition=tp.partition,
+                state=partition.state.value,
+                asked=expected,
+                found=asked_offset,
+            )
+            await self._rewind(tp, start or 0)
+            return False
+        intake.asked = self._thread.next_fetch_offset(tp)
         return True
-
-    def _chunks(self, tp: TP, records: list[Any]) -> list[Chunk]:
-        size, epoch = self._engine.settings.chunk_records, self.epoch(tp)
-        # The client resets itself to the topic's beginning when its offset exists no more.
-        expected = self._next.get(tp)
-        begins_again = expected is not None and records[0].offset < expected
-        chunks: list[Chunk] = []
-        follows = expected or 0
-        for at in range(0, len(records), size):
-            chunks.append(Chunk(tp, records[at : at + size], epoch, begins_again, follows))
-            follows = chunks[-1].offset + 1
-        self._next[tp] = follows
-        return chunks
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Chunks are acknowledged in order, so there are no gaps to remember."""
@@ -205,10 +178,6 @@ class BatchConsumer(driver.Consumer):
         self._acked_index[tp].clear()
         return last + 1
 
-    def has_nothing_waiting(self, tp: TP, position: int) -> bool:
-        """Whether all input known of is applied, if it is applied up to this offset."""
-        return self._read_out.get(tp, False) and position >= self._next.get(tp, 0)
-
     async def rewind(self, tp: TP, offset: int) -> None:
         """Fetch a partition again from an offset; everything fetched before becomes stale."""
         async with self._fetching:
@@ -216,7 +185,7 @@ class BatchConsumer(driver.Consumer):
 
     async def _rewind(self, tp: TP, offset: int) -> None:
         await self._seek(tp, offset)
-        self._begin_epoch(tp, offset)
+        self._intake(tp).begin_epoch(offset)
 
     async def _seek(self, partition: TP, offset: int) -> None:
         await self._thread.seek_in_thread(partition, offset)
@@ -234,7 +203,8 @@ class BatchConsumer(driver.Consumer):
     async def _perform_seek(self) -> None:
         await super().perform_seek()
         inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-        known = {tp: offset for tp in inputs if (offset := self._engine.position(*tp)) is not None}
+        starts = {tp: self._engine.partitions[tp.partition].start_offset(tp.topic) for tp in inputs}
+        known = {tp: offset for tp, offset in starts.items() if offset is not None}
         # Of what a state does not know yet, chunks may have been fetched and dropped: left where
         # it is, the client would go on behind them.
         unknown = [tp for tp in inputs if tp not in known]
@@ -242,17 +212,12 @@ class BatchConsumer(driver.Consumer):
         for tp, offset in {**known, **{tp: firsts[tp] for tp in unknown}}.items():
             await self._rewind(tp, offset)
             self._committed_offset[tp] = offset or None
-
-    def _begin_epoch(self, tp: TP, offset: int) -> None:
-        self._epochs[tp] = self.epoch(tp) + 1
-        self._asked[tp] = offset
-        self._next.pop(tp, None)
-        self._read_out.pop(tp, None)
+        self._engine.input_is_sought({tp.partition for tp in inputs})
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what was applied *before* Faust forgets the partitions."""
         crashpoints.reached("revoke", "1")
-        await self._engine.finish({tp.partition for tp in revoked})
+        await self._engine.partitions.finish({tp.partition for tp in revoked})
         crashpoints.reached("revoke", "2")
         await self._commit_group_offsets()
         crashpoints.reached("revoke", "3")

@@ -1,4 +1,4 @@
-"""The table: a Faust table whose partitions are loaded, held and written in bulk, by the owner."""
+"""The table: a Faust table whose partitions are loaded, held and written in bulk, by the engine."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import faust
 from faust.types import TP
 
 from streamproc.engine.faust.logger import FAUST_LOGGER
-from streamproc.engine.owner import Owner
+from streamproc.engine.partitions import Partitions
 
 
 class PartitionedTable(faust.Table):
-    """Hands Faust's rebalances on to the :class:`Owner`."""
+    """Hands Faust's rebalances on to the :class:`Partitions`."""
 
     logger = FAUST_LOGGER
-    owner: Owner[Any]
+    partitions_here: Partitions[Any]
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
@@ -25,7 +25,7 @@ class PartitionedTable(faust.Table):
         actives = {tp.partition for tp in assigned if tp.topic == changelog}
         actives &= {tp.partition for tp in assignor.assigned_actives() if tp.topic == changelog}
         standbys = {tp.partition for tp in assignor.assigned_standbys() if tp.topic == changelog}
-        await self.owner.own(actives, standbys - actives, changelog)
+        await self.partitions_here.own(actives, standbys - actives, changelog)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Nothing is left to do: partitions are whole before recovery is called complete."""

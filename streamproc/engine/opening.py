@@ -1,0 +1,108 @@
+"""Opening a partition: steps (a) to (c) of engine/README.md, from the fencing to whole rows."""
+
+from __future__ import annotations
+
+import time
+from typing import Generic, TypeVar
+
+import structlog
+
+from streamproc.engine import crashpoints
+from streamproc.engine.changelog import (
+    InputMadeAnewError,
+    Progress,
+    read_to_end,
+    tell_deleted_input,
+)
+from streamproc.engine.cluster import Cluster, LogReader, Place
+from streamproc.engine.errors import ForbiddenError
+from streamproc.engine.life import State
+from streamproc.engine.open_partition import OpenPartition
+from streamproc.engine.partition import Partition
+from streamproc.engine.processor import Processor
+from streamproc.engine.settings import EngineSettings
+from streamproc.engine.standby import Standbys
+from streamproc.engine.transaction import PartitionWriter
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Opener(Generic[T]):
+    """Makes what is in the changelog the memory of a partition."""
+
+    def __init__(self, settings: EngineSettings, cluster: Cluster, standbys: Standbys) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._standbys = standbys
+
+    async def open(
+        self, partition: Partition[T], changelog: str, processor: Processor[T]
+    ) -> OpenPartition[T]:
+        """Fence the predecessor and load the rows; after an error nothing is left open."""
+        began = time.perf_counter()
+        writer = PartitionWriter(self._cluster.producer(partition.number))
+        await writer.open()  # (a)
+        crashpoints.reached("open", "a")
+        try:
+            copy = await self._standbys.promote(partition)
+            start = copy.next_offset
+            reader = await self._cluster.reader()
+            try:
+                progress, end = await read_to_end(  # (b)
+                    reader, changelog, partition.number, start, copy.rows, copy.progress
+                )
+                crashpoints.reached("open", "b")
+                begins = await self._check_positions(reader, partition.number, progress)
+            finally:
+                await reader.stop()
+        except BaseException as error:
+            await writer.close()
+            if isinstance(error, self._cluster.forbidden):
+                raise ForbiddenError(error) from error
+            raise
+        copy.rows.rebuild_due()  # (c)
+        crashpoints.reached("open", "c")
+        log.info(
+            "partition opened",
+            partition=partition.number,
+            state=State.READY.value,
+            rows=len(copy.rows),
+            changelog_read=end - start,
+            warm=start > 0,
+            seconds=round(time.perf_counter() - began, 3),
+        )
+        return OpenPartition(
+            partition.number,
+            copy.rows,
+            progress,
+            writer,
+            processor,
+            changelog,
+            self._settings,
+            begins,
+        )
+
+    async def _check_positions(
+        self, reader: LogReader, number: int, progress: Progress
+    ) -> dict[str, int]:
+        """Law 2: a position beyond the topic's end means the topic was made anew.
+
+        Returns where the topics begin. What is missing before that is told here, and only here.
+        """
+        topics = [topic for topic in progress.positions if topic in self._settings.input_topics]
+        places = [Place(topic, number) for topic in topics]
+        if not places:
+            return {}
+        firsts = await reader.beginning_offsets(places)
+        for place, first in firsts.items():
+            if progress.positions[place.topic] < first:
+                lost = first - progress.positions[place.topic]
+                tell_deleted_input(place.topic, number, lost)
+        for place, end in (await reader.end_offsets(places)).items():
+            if progress.positions[place.topic] > end:
+                raise InputMadeAnewError(
+                    place.topic, number, progress.positions[place.topic], f"it ends at {end}"
+                )
+        return {place.topic: first for place, first in firsts.items()}

@@ -1,0 +1,176 @@
+"""All partitions of a worker: taken, finished and let go of as the group gives and takes them.
+
+The group's protocol takes every partition away before each rebalance (a revocation) and says
+afterwards whose it is (an assignment). So a revoked partition keeps its memory for that while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import structlog
+
+from streamproc.engine.cluster import Cluster
+from streamproc.engine.housekeeping import give_memory_back
+from streamproc.engine.life import State
+from streamproc.engine.open_partition import OpenPartition
+from streamproc.engine.opening import Opener
+from streamproc.engine.partition import Partition
+from streamproc.engine.processor import Processor
+from streamproc.engine.settings import EngineSettings
+from streamproc.engine.standby import Standbys
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Partitions(Generic[T]):
+    """The partitions that this worker knows of, by number; each is made when it is asked for."""
+
+    def __init__(self, settings: EngineSettings, processor: Processor[T], cluster: Cluster) -> None:
+        self.settings = settings
+        self.processor = processor
+        self.cluster = cluster
+        self._all: dict[int, Partition[T]] = {}
+        self._changelog = ""
+        self._standbys = Standbys(cluster, lambda: self.processor.new_rows())
+        self._opener: Opener[T] = Opener(settings, cluster, self._standbys)
+        self._lock = asyncio.Lock()
+        """Held while partitions are opened or closed."""
+
+    def __getitem__(self, number: int) -> Partition[T]:
+        partition = self._all.get(number)
+        if partition is None:
+            partition = self._all[number] = Partition(number)
+        return partition
+
+    def __iter__(self) -> Iterator[Partition[T]]:
+        return iter(list(self._all.values()))
+
+    @property
+    def states(self) -> dict[int, State]:
+        """Where each partition that was ever here is in its life, by number."""
+        return {number: partition.state for number, partition in self._all.items()}
+
+    @property
+    def opened(self) -> list[OpenPartition[T]]:
+        """The memory of those that have one."""
+        return [partition.opened for partition in self if partition.opened is not None]
+
+    async def own(self, actives: set[int], standbys: set[int], changelog: str) -> None:
+        """An assignment: this worker's are exactly ``actives``, its warm copies ``standbys``."""
+        async with self._lock:
+            self._changelog = changelog
+            for partition in self:
+                await self._keep_or_close(partition, partition.number in actives)
+            new = [self[number] for number in sorted(actives) if not _is_taken(self[number])]
+            await asyncio.gather(*(self._open_patiently(partition) for partition in new))
+            if new:
+                give_memory_back()
+            await self._standbys.follow(changelog, [self[number] for number in sorted(standbys)])
+
+    async def reopen(self, partition: Partition[T]) -> OpenPartition[T] | None:
+        """Load a partition again (law 4); None if it is not this worker's to open any more."""
+        async with self._lock:
+            if partition.state is not State.BROKEN:
+                return None
+            return await self._open(partition)
+
+    async def finish(self, numbers: set[int]) -> None:
+        """A revocation: of these apply nothing more, and commit what was applied."""
+        revoked = [self[number] for number in numbers]
+        for partition in revoked:
+            if partition.state is State.RUNNING:
+                partition.begin_finishing()
+        await self._end_openings(revoked)
+        finishing = [one for one in revoked if one.state is State.FINISHING]
+        results = await asyncio.gather(*(one.finish() for one in finishing), return_exceptions=True)
+        for partition, result in zip(finishing, results, strict=True):
+            if isinstance(result, BaseException) and partition.state is State.FINISHING:
+                # Its memory is dirty now (law 4): the next owner loads it anew.
+                log.error(
+                    "commit before revocation failed, partition dropped",
+                    partition=partition.number,
+                    state=State.CLOSED.value,
+                    error=repr(result),
+                )
+                await partition.close()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        async with self._lock:
+            for partition in self:
+                if partition.state not in (State.STANDBY, State.OPENING):
+                    await partition.close()
+            await self._standbys.stop()
+
+    async def _keep_or_close(self, partition: Partition[T], is_active: bool) -> None:
+        """What an assignment makes of a partition that is here."""
+        if is_active and partition.state is State.SUSPENDED:
+            partition.give_back()
+        elif partition.state is State.FINISHING or (
+            not is_active and partition.state not in (State.STANDBY, State.OPENING)
+        ):
+            await partition.close()
+
+    async def _end_openings(self, revoked: list[Partition[T]]) -> None:
+        """Whatever is being opened is opened, nothing is opened anew.
+
+        Waiting for the opening matters: done after the revocation, it would fence the new owner.
+        """
+        await _close_broken(revoked)
+        async with self._lock:
+            pass
+        await _close_broken(revoked)
+        for partition in revoked:
+            if partition.state is State.READY:
+                partition.suspend()
+
+    async def _open_patiently(self, partition: Partition[T]) -> None:
+        """Open, trying again while the broker does not answer; the last error is raised."""
+        await self._open(partition, self.settings.open_patience_seconds)
+
+    async def _open(
+        self, partition: Partition[T], patience_seconds: float = 0.0
+    ) -> OpenPartition[T]:
+        partition.begin_opening()
+        try:
+            opened = await self._load(partition, patience_seconds)
+        except BaseException:
+            partition.give_up_opening()
+            raise
+        partition.take_over(opened)
+        return opened
+
+    async def _load(self, partition: Partition[T], patience_seconds: float) -> OpenPartition[T]:
+        began = time.monotonic()
+        while True:
+            try:
+                return await self._opener.open(partition, self._changelog, self.processor)
+            except self.cluster.transient as error:
+                if time.monotonic() - began > patience_seconds or not patience_seconds:
+                    raise
+                log.warning(
+                    "cannot open yet, trying again",
+                    partition=partition.number,
+                    state=partition.state.value,
+                    error=repr(error),
+                    advice=self.cluster.advice(error),
+                )
+                await asyncio.sleep(1.0)
+
+
+def _is_taken(partition: Partition[T]) -> bool:
+    """Whether it is open, or being opened."""
+    return partition.opened is not None or partition.state is State.OPENING
+
+
+async def _close_broken(partitions: list[Partition[T]]) -> None:
+    """Nobody opens again what is not this worker's any more."""
+    for partition in partitions:
+        if partition.state is State.BROKEN:
+            await partition.close()
