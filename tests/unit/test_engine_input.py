@@ -112,6 +112,17 @@ async def test_a_chunk_that_would_fit_is_applied_in_no_other_state_than_running(
     assert (scene.applied.offsets, scene.applied.ticks) == ([], 0)
 
 
+async def test_what_was_fetched_before_a_rewind_is_dropped(scene: Scene) -> None:
+    fetched = scene.fetch(5, 6)
+    scene.partition.intake("in").is_read_out = True
+    assert scene.partition.intake("in").has_nothing_waiting(7)
+    scene.partition.intake("in").begin_epoch(5)
+    assert not scene.partition.intake("in").has_nothing_waiting(7)
+    for event in fetched:
+        await scene.engine.on_chunk(event)
+    assert scene.applied.offsets == []
+
+
 async def test_missing_input_is_fetched_again_when_no_rebalance_will_do_it(scene: Scene) -> None:
     scene.input.is_rebalancing = False
     *_, after = scene.fetch(3, 4, 5, 6, 7, 8)  # those before it have come nowhere

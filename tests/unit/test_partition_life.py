@@ -304,24 +304,84 @@ async def test_a_broken_partition_is_opened_again_and_runs(scene: Scene) -> None
     assert scene.crashes == []
 
 
-async def test_a_repair_gives_way_to_a_revocation(scene: Scene) -> None:
-    await scene.run(0)
-    scene.input.is_member.return_value = False
+def breaks(scene: Scene) -> asyncio.Task[None]:
+    """The running partition 0 breaks; returns its repair."""
     opened = scene.partitions[0].opened
     assert opened is not None
     scene.engine._repairs.begin(scene.partitions[0], opened, TimeoutError(), scene.input)
+    repairing = scene.partitions[0].repair
+    assert repairing is not None
+    return repairing
+
+
+@pytest.mark.parametrize("is_member_then", [True, False])
+async def test_a_repair_gives_way_to_a_revocation(scene: Scene, is_member_then: bool) -> None:
+    await scene.run(0)
+    scene.input.is_member.return_value = False
+    repairing = breaks(scene)
     await asyncio.sleep(0.02)
     assert scene.states() == ["broken"]
     await scene.partitions.finish({0})
     assert scene.states() == ["closed"]
-    scene.input.is_member.return_value = True
-    repairing = scene.partitions[0].repair
-    assert repairing is not None
+    scene.input.is_member.return_value = is_member_then
     await asyncio.wait_for(repairing, 5)
     assert (scene.states(), scene.cluster.started) == (["closed"], [0])
     await scene.run(0)
     assert scene.states() == ["running"]
     scene.input.resume.assert_not_called()
+
+
+async def test_a_repair_that_waits_for_its_turn_opens_nothing_that_was_revoked(
+    scene: Scene,
+) -> None:
+    """Its producer would fence the next owner."""
+    await scene.run(0)
+    scene.cluster.may_start.clear()
+    assignment = asyncio.create_task(scene.assign(0, 1))
+    await asyncio.sleep(0.01)
+    repairing = breaks(scene)
+    await asyncio.sleep(0.02)
+    revocation = asyncio.create_task(scene.partitions.finish({0, 1}))
+    await asyncio.sleep(0.01)
+    scene.cluster.may_start.set()
+    await asyncio.gather(assignment, repairing, revocation)
+    assert (scene.states(), scene.cluster.started) == (["closed", "suspended"], [0, 1])
+
+
+async def test_a_repair_lets_nothing_flow_that_was_revoked_meanwhile(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.run(0)
+    sought = asyncio.Event()
+
+    async def rewind(*_: Any) -> bool:
+        await sought.wait()
+        return True
+
+    monkeypatch.setattr(scene.input, "rewind", rewind)
+    repairing = breaks(scene)
+    await until(lambda: scene.states() == ["ready"])
+    await scene.partitions.finish({0})
+    sought.set()
+    await repairing
+    assert (scene.states(), scene.crashes) == (["suspended"], [])
+    scene.input.resume.assert_not_called()
+
+
+async def test_a_revocation_that_is_cut_off_leaves_no_memory_to_go_on_with(scene: Scene) -> None:
+    """Its commit was cancelled: nobody knows what the broker has."""
+    await scene.run(0)
+    scene.cluster.may_commit.clear()
+    await scene.deliver(0, b"1")
+    revocation = asyncio.create_task(scene.partitions.finish({0}))
+    await asyncio.sleep(0.01)
+    revocation.cancel()
+    await asyncio.wait([revocation])
+    assert scene.states() == ["finishing"]
+    scene.cluster.may_commit.set()
+    await scene.run(0)
+    assert (scene.states(), scene.cluster.started) == (["running"], [0, 0])
+    assert scene.row(0) is None
 
 
 async def test_a_failure_of_a_memory_that_is_gone_breaks_nothing(scene: Scene) -> None:
@@ -379,6 +439,16 @@ async def test_a_standby_is_promoted_and_an_owner_becomes_one(scene: Scene) -> N
     await scene.assign(0)
     assert scene.states() == ["ready", "closed"]
     assert scene.partitions[1].copy is None
+    await scene.partitions.close()
+
+
+async def test_nobody_writes_to_a_copy_that_was_promoted(scene: Scene) -> None:
+    await scene.assign(standbys=(0,))
+    await asyncio.sleep(0.02)  # its reader reads
+    copy = await scene.partitions._standbys.promote(scene.partitions[0])
+    scene.cluster.log.append("changelog", 0, b"k", bytes(8) + b"1", 0)
+    await asyncio.sleep(0.05)
+    assert (copy.next_offset, len(copy.rows)) == (0, 0)
     await scene.partitions.close()
 
 
