@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from click.testing import CliRunner
 from streamproc.cli import main
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.contracts.rules_file.packs import pack_names, pack_path
+from streamproc.core.rules.rulebook import Plan
 from tests.support.checked import checked
 from tests.support.timeline import lived_under
 
@@ -43,6 +46,25 @@ def test_every_pack_has_an_example_and_a_life_with_packs_top_ups_and_changes_of_
     assert sorted(pack for pack, _ in SECTIONS) == PACKS
     played = {one for command, _ in CONSOLE for one in command.split() if one.startswith("pack:")}
     assert played >= {f"pack:{pack}" for pack in PACKS}
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_a_life_has_a_pack_a_top_up_and_a_downgrade(pack: str) -> None:
+    lines = (ROOT / "examples" / "packs" / f"{pack}.ndjson").read_text(encoding="utf-8")
+    events = [json.loads(line) for line in lines.splitlines()]
+    assert [one for one in events if "pack" in one]
+    assert [one for one in events if one["type"] == "account.topped_up" and "granted_bytes" in one]
+    plans = [one["plan"] for one in events if "plan" in one]
+    known = packaged_rulebook(f"packs/{pack}.yaml").plans
+    assert any(
+        _granted(known[later]) < _granted(known[earlier]) for earlier, later in pairwise(plans)
+    )
+
+
+def _granted(plan: Plan) -> float:
+    if any(one.unlimited for one in plan.allowances):
+        return float("inf")
+    return sum(one.granted_bytes for one in plan.allowances)
 
 
 @pytest.mark.parametrize("pack", PACKS)
