@@ -127,11 +127,11 @@ class OpenPartition(Generic[T]):
 
     def commit_if_due(self, now: float) -> None:
         """Start a commit if there is work, the interval is over and none is in flight."""
-        if self._commit is not None and (not self._commit.done() or self.commit_failure):
+        if self._is_committing or self.commit_failure:
             return
         if self.is_dirty and now - self._last_commit >= self._settings.commit_interval_seconds:
             self._last_commit = now
-            self._commit = asyncio.create_task(self._run(*self._take()))
+            self._commit_under_way()
 
     async def wait_if_behind(self) -> None:
         """Backpressure: too much applied while a commit is in flight."""
@@ -151,9 +151,18 @@ class OpenPartition(Generic[T]):
         """
         if self._commit is not None:
             await self._commit
-        if self.is_dirty:
+        while self.is_dirty or self._is_committing:
+            await self._commit_under_way()
+
+    @property
+    def _is_committing(self) -> bool:
+        return self._commit is not None and not self._commit.done()
+
+    def _commit_under_way(self) -> asyncio.Task[None]:
+        """The commit in flight; a new one if there is none."""
+        if self._commit is None or self._commit.done():
             self._commit = asyncio.create_task(self._run(*self._take()))
-            await self._commit
+        return self._commit
 
     async def close(self) -> None:
         """Let go of the partition; what is not committed is aborted by the next owner."""

@@ -106,6 +106,23 @@ async def test_a_stop_waits_for_the_commit_of_a_revocation() -> None:
     assert writer.commits == 1
 
 
+async def test_a_stop_waits_for_what_is_committed_after_the_commit_under_way() -> None:
+    """Both ends waited for one commit; the second did not see the next, and closed its writer."""
+    writer: Any = SlowWriter()
+    partition = changed_partition(writer)
+    partition.commit_if_due(1e9)
+    partition.outbox.put("out", b"k", b"another")
+    ends = [asyncio.create_task(partition.finish()) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    writer.may_end.set()
+    writer.may_end = asyncio.Event()
+    await asyncio.sleep(0.01)
+    assert (writer.commits, [end.done() for end in ends]) == (2, [False, False])
+    writer.may_end.set()
+    await asyncio.gather(*ends)
+    assert writer.commits == 2
+
+
 async def test_a_partition_closed_in_mid_commit_keeps_nobody_waiting() -> None:
     writer: Any = SlowWriter()
     partition = changed_partition(writer)
