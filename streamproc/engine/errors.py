@@ -11,7 +11,7 @@ PERMISSIONS = (
 )
 
 
-class FencedError(StreamprocError):
+class TakenOverError(StreamprocError):
     """Another worker has opened this partition; it must not be touched here any more."""
 
 

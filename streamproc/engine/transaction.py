@@ -43,7 +43,7 @@ class PartitionWriter:
     async def commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
         """Write everything or nothing; returns when a ``read_committed`` reader can see it.
 
-        Raises :class:`FencedError`, :class:`ForbiddenError`, TimeoutError after
+        Raises :class:`TakenOverError`, :class:`ForbiddenError`, TimeoutError after
         ``COMMIT_LIMIT_SECONDS``, or what the producer's library raises. After any error nothing may
         be assumed, not even that nothing was committed: close this writer, open a new one and load
         the state again (law 4).

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, RequestTimedOutError
 
 from streamproc.core.state.events import UsageRecorded
 from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
-from streamproc.engine.errors import FencedError
+from streamproc.engine.errors import TakenOverError
 from tests.support.quota_driver import DAY, HOUR, MINUTE, Everything, QuotaDriver
 
 NewDriver = Callable[..., QuotaDriver]
@@ -277,7 +277,7 @@ def test_a_paused_worker_that_was_replaced_writes_nothing_more(
     new = new_driver(log=old.log, now_ms=old.now_ms)
     before = old.log.end("changelog", 0), old.log.end("reminders", 0)
     old.release_commits()
-    assert all(isinstance(p.commit_failure, FencedError) for p in old.partitions.values())
+    assert all(isinstance(p.commit_failure, TakenOverError) for p in old.partitions.values())
     assert (old.log.end("changelog", 0), old.log.end("reminders", 0)) == before
     assert finish(new) == expected
     assert new.repairs == []

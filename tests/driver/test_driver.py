@@ -11,7 +11,7 @@ import pytest
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, decode_progress, read_to_end
 from streamproc.engine.cluster import Place
 from streamproc.engine.due import NEVER_DUE
-from streamproc.engine.errors import FencedError
+from streamproc.engine.errors import TakenOverError
 from streamproc.engine.faust.producer import BATCH_BYTES
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
@@ -186,7 +186,7 @@ def test_a_successor_fences_even_in_the_middle_of_a_transaction() -> None:
     log.append("changelog", 0, b"a", b"1", 1, transaction=log.begin("id", epoch))
     log.open_producer("id")
     for act in (log.begin, log.commit):
-        with pytest.raises(FencedError):
+        with pytest.raises(TakenOverError):
             act("id", epoch)
     assert log.read("changelog", 0) == []
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from streamproc.engine import crashpoints
 from streamproc.engine.cluster import FetchedBatch, Place
-from streamproc.engine.errors import FencedError
+from streamproc.engine.errors import TakenOverError
 from streamproc.engine.faust.producer import BATCH_BYTES
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -144,9 +144,9 @@ class MemoryLog:
         self._finish(transactional_id, committed=True)
 
     def check(self, transactional_id: str, epoch: int) -> None:
-        """Raises :class:`FencedError` for a producer that has a successor."""
+        """Raises :class:`TakenOverError` for a producer that has a successor."""
         if self._epochs.get(transactional_id) != epoch:
-            raise FencedError(f"{transactional_id} was taken over")
+            raise TakenOverError(f"{transactional_id} was taken over")
 
     def _finish(self, transactional_id: str, committed: bool) -> None:
         transaction = self._open.pop(transactional_id, None)

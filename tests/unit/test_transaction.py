@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamproc.engine import crashpoints
-from streamproc.engine.errors import FencedError
+from streamproc.engine.errors import TakenOverError
 from streamproc.engine.transaction import PartitionWriter
 
 
@@ -36,7 +36,7 @@ class Producer:
         self.told.append("commit")
 
     def meaning_of(self, error: BaseException) -> BaseException | None:
-        return FencedError("taken over") if isinstance(error, ConnectionError) else None
+        return TakenOverError("taken over") if isinstance(error, ConnectionError) else None
 
 
 @pytest.fixture
@@ -79,6 +79,6 @@ async def test_an_error_is_told_by_its_meaning(told: list[str]) -> None:
     committing = asyncio.create_task(PartitionWriter(producer).commit("changelog", [], {}))
     await asyncio.sleep(0.01)
     producer.answers[0].set_exception(ConnectionError())
-    with pytest.raises(FencedError) as raised:
+    with pytest.raises(TakenOverError) as raised:
         await committing
     assert isinstance(raised.value.__cause__, ConnectionError)

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from streamproc.engine.cluster import Records
-from streamproc.engine.errors import FencedError, ForbiddenError
+from streamproc.engine.errors import ForbiddenError, TakenOverError
 from streamproc.engine.faust.advice import FORBIDDEN
 
 BATCH_BYTES = 900_000
@@ -81,7 +81,7 @@ class TransactionalProducer:
     def meaning_of(self, error: BaseException) -> BaseException | None:
         """The engine's own error for what a commit raised; None if it has none."""
         if isinstance(error, ProducerFenced):
-            return FencedError(f"partition {self.partition} was taken over")
+            return TakenOverError(f"partition {self.partition} was taken over")
         refusal = self._refusal(error)
         return None if refusal is None else ForbiddenError(refusal)
 
