@@ -63,7 +63,9 @@ def test_each_package_has_a_readme(package: Path) -> None:
     assert (package / "README.md").exists()
 
 
-@pytest.mark.parametrize("page", sorted(PACKAGE.glob("**/*.md")), ids=name_of)
+@pytest.mark.parametrize(
+    "page", [*sorted(PACKAGE.glob("**/*.md")), ROOT / "docs" / "design.md", *RECORDS], ids=name_of
+)
 def test_a_readme_names_modules_that_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     roots = (page.parent, PACKAGE, ROOT, PACKAGE / "core")

@@ -1,0 +1,47 @@
+"""Each file in examples/ is played by a test, and each folder is on a page of docs/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+FILES = sorted(
+    path.relative_to(EXAMPLES).as_posix()
+    for path in EXAMPLES.rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in path.parts[-2]
+)
+
+
+def is_played(path: Path) -> bool:
+    """Whether tests/unit/test_play.py plays it: a file of events, or the rules beside one."""
+    return path.suffix == ".ndjson" or (
+        path.name == "rules.yaml" and path.with_name("events.ndjson").exists()
+    )
+
+
+def has_its_own_test(folder: Path) -> bool:
+    """Whether it is a package that a test installs or imports, by its path."""
+    named = f'"examples" / "{folder.name}"'
+    return (folder / "pyproject.toml").exists() and any(
+        named in test.read_text(encoding="utf-8")
+        for test in (ROOT / "tests").rglob("test_*.py")
+        if test != Path(__file__)
+    )
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_used_by_a_test(name: str) -> None:
+    path = EXAMPLES / name
+
+    assert is_played(path) or has_its_own_test(EXAMPLES / path.relative_to(EXAMPLES).parts[0])
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_is_on_a_page(folder: str) -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
+
+    assert f"examples/{folder}" in pages
