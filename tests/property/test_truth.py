@@ -38,9 +38,12 @@ def test_drawn_rules(number: int, events: int) -> None:
 @given(
     name=st.sampled_from(PACKAGED),
     has_probes=st.booleans(),
+    is_richer=st.booleans(),
     number=st.integers(0, 10**6),
     events=st.integers(20, 150),
 )
-def test_packaged_rules(name: str, has_probes: bool, number: int, events: int) -> None:
-    """The packaged rules and packs, with probes and as they are."""
-    _assert_true(lived(packaged_place(name, has_probes), number, events))
+def test_packaged_rules(
+    name: str, has_probes: bool, is_richer: bool, number: int, events: int
+) -> None:
+    """The packaged rules and packs, with probes and in their own words, as they are and richer."""
+    _assert_true(lived(packaged_place(name, has_probes, is_richer), number, events))

@@ -68,24 +68,37 @@ class Place:
 
 @lru_cache(maxsize=2)
 def place_of(number: int) -> Place:
-    """Of four numbers one is packaged rules with probes, one packaged rules as they are."""
+    """Of four numbers one is packaged rules with probes, one packaged rules in their own words."""
     kind, which = number % 4, PACKAGED[number // 4 % len(PACKAGED)]
-    if kind == 2:
-        return packaged_place(which, has_probes=True)
-    if kind == 3:
-        return packaged_place(which, has_probes=False)
+    if kind in (2, 3):
+        is_richer = number // 4 // len(PACKAGED) % 2 == 1
+        return packaged_place(which, has_probes=kind == 2, is_richer=is_richer)
     others = random.Random(f"locales {number}").sample(ALL_LOCALES[1:], 5)
     data = with_probes(rules_data(number), (ALL_LOCALES[0], *others))
     return Place(f"rules {number}", loaded(data), Habits.of(data, unit_bytes=UNIT))
 
 
-@lru_cache(maxsize=32)
-def packaged_place(name: str, has_probes: bool) -> Place:
+@lru_cache(maxsize=64)
+def packaged_place(name: str, has_probes: bool, is_richer: bool = False) -> Place:
+    """``is_richer``: as an operator may go on from it, with roll-over and data for films."""
     data = packaged_data(name)
+    if is_richer:
+        _enrich(data)
     found = with_probes(data, ALL_LOCALES) if has_probes else data
     rules = loaded(found)
     habits = Habits.of(data, unit_bytes=unit_of(data), most_units=250)
-    return Place(f"{name} {'probed' if has_probes else 'as it is'}", rules, habits, not has_probes)
+    how = f"{'richer, ' if is_richer else ''}{'probed' if has_probes else 'in its own words'}"
+    return Place(f"{name} {how}", rules, habits, not has_probes)
+
+
+def _enrich(data: dict[str, Any]) -> None:
+    for plan in data["plans"]:
+        sizes = [one["granted_bytes"] for one in plan["allowances"] if "granted_bytes" in one]
+        for one in plan["allowances"]:
+            if "granted_bytes" in one:
+                one.setdefault("rollover", {"max_bytes": one["granted_bytes"] // 2})
+        films = {"id": "films", "names": {"en": "film data"}, "rating_groups": [20], "priority": 40}
+        plan["allowances"].append({**films, "granted_bytes": max([*sizes, 10**9]) // 2})
 
 
 def packaged_data(name: str) -> dict[str, Any]:
