@@ -71,6 +71,8 @@ def main() -> int:
     told = 0
     for report in reports(options.seed, options.processes):
         total.add(report)
+        for one in report.findings[:EXAMPLES]:
+            print(one, file=sys.stderr, flush=True)  # a long run need not end before it is mended
         seconds = time.monotonic() - start
         if total.messages // 50_000 > told:
             told = total.messages // 50_000
