@@ -1,0 +1,197 @@
+"""What is broken, in words and in code, and which tests must notice.
+
+The old text stands once in all of ``streamproc/``; so a place is found wherever its module moves.
+Add one where a mistake would be easy to make and hard to see: a bound, an order, what is kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """One broken place."""
+
+    what: str
+    old: str
+    new: str
+    tests: str
+    """Files by pattern, separated by spaces."""
+
+
+CORE = "tests/unit/test_core*.py tests/unit/test_laws_by_example.py"
+ALERTS = "tests/unit/test_alert_*.py tests/unit/test_gate.py"
+CLOCKS = "tests/unit/test_core_time.py tests/property/test_laws_time.py"
+
+MUTATIONS = (
+    Mutation(
+        "an event that comes again counts again",
+        "if dedupe.is_seen(account, key):\n        cause =",
+        "if False:\n        cause =",
+        CORE,
+    ),
+    Mutation(
+        "a bucket covers the instant of its end",
+        "if not bucket.granted_ms <= time_ms < bucket.expires_ms:",
+        "if not bucket.granted_ms <= time_ms <= bucket.expires_ms:",
+        CORE + " tests/property/test_laws_quota.py",
+    ),
+    Mutation(
+        "a threshold that is just reached is not told",
+        "levels[low] <= after",
+        "levels[low] < after",
+        CORE,
+    ),
+    Mutation(
+        "a begun unit of overage costs nothing",
+        "total += -(-part // tier.unit_bytes) * tier.price_minor",
+        "total += part // tier.unit_bytes * tier.price_minor",
+        "tests/unit/test_alert_kinds.py tests/property/test_laws_money.py",
+    ),
+    Mutation(
+        "a refund does not take overage first",
+        "from_overage = min(event.refunded_bytes, cycle.overage_bytes)",
+        "from_overage = 0",
+        "tests/unit/test_quota_docs.py tests/property/test_laws_money.py",
+    ),
+    Mutation(
+        "an event just as far ahead as is allowed is refused",
+        "if time_ms > received_ms + limits.max_ahead_ms:",
+        "if time_ms >= received_ms + limits.max_ahead_ms:",
+        CORE,
+    ),
+    Mutation(
+        "an event just as old as is allowed is refused",
+        "if time_ms < received_ms - limits.max_age_ms:",
+        "if time_ms <= received_ms - limits.max_age_ms:",
+        CORE,
+    ),
+    Mutation(
+        "the end of quiet hours is quiet",
+        "if night.start_ms <= at_ms < night.end_ms:",
+        "if night.start_ms <= at_ms <= night.end_ms:",
+        ALERTS + " tests/property/test_laws_sending.py",
+    ),
+    Mutation(
+        "what is held goes out after its instant",
+        "[one for one in _waiting_of(account) if one.until_ms <= now_ms]",
+        "[one for one in _waiting_of(account) if one.until_ms < now_ms]",
+        ALERTS,
+    ),
+    Mutation(
+        "a reminder that a later one replaces is sent, too",
+        "is_superseded = following is not None and following.at_ms <= wall_ms",
+        "is_superseded = False",
+        "tests/driver/test_time.py",
+    ),
+    Mutation(
+        "a threshold with hysteresis is armed at its level",
+        "return bucket.used_bytes >= max(",
+        "return bucket.used_bytes > max(",
+        "tests/unit/test_alert_*.py tests/property/test_laws_alerts.py",
+    ),
+    Mutation(
+        "of an hour that comes twice the second is meant",
+        "early = naive.replace(tzinfo=tz, fold=0)",
+        "early = naive.replace(tzinfo=tz, fold=1)",
+        CLOCKS,
+    ),
+    Mutation(
+        "a storm is not spread",
+        "return planned_ms + begin + (place * length >> 64)",
+        "return planned_ms + begin",
+        CLOCKS + " tests/unit/test_schedules_docs.py tests/driver/test_storm.py",
+    ),
+    Mutation(
+        "a part of a long SMS holds as many characters as a single one",
+        "-(-length // 153)",
+        "-(-length // 160)",
+        "tests/unit/test_texts_segments.py",
+    ),
+    Mutation(
+        "69 Chinese characters are a long SMS",
+        '"surrogatepass")) <= 140:',
+        '"surrogatepass")) <= 136:',
+        "tests/unit/test_texts_segments.py",
+    ),
+    Mutation(
+        "a log shows one more digit of a number",
+        "{subscriber[-2:]}",
+        "{subscriber[-3:]}",
+        "tests/unit/test_logs.py tests/unit/test_dispatch_desk.py tests/unit/test_explain.py",
+    ),
+    Mutation(
+        "an answer at the deadline is too late by one instant only",
+        "if one.deadline_ms <= now_ms]",
+        "if one.deadline_ms < now_ms]",
+        "tests/unit/test_notices.py tests/unit/test_laws_by_example.py"
+        " tests/property/test_confirmation.py",
+    ),
+    Mutation(
+        "an answer counts for a question that was asked after it",
+        "if one.asked_ms <= sent_ms and",
+        "if",
+        "tests/unit/test_notices.py tests/unit/test_commands.py"
+        " tests/property/test_confirmation.py",
+    ),
+    Mutation(
+        "a change of plan for the next cycle holds at once",
+        'if event.effective == "next_cycle" and now_ms >= account.cycle_start_ms:',
+        "if False:",
+        "tests/unit/test_core_plans.py",
+    ),
+    Mutation(
+        "input that comes again is applied again",
+        "if records[0].offset < position:",
+        "if False:",
+        "tests/driver/test_commit.py",
+    ),
+    Mutation(
+        "every chunk is a commit",
+        "now - self._last_commit >= self._settings.commit_interval_seconds",
+        "True",
+        "tests/unit/test_engine_partition.py",
+    ),
+    Mutation(
+        "the progress of this release is taken for one of a later one",
+        "if version > PROGRESS_VERSION:",
+        "if version >= PROGRESS_VERSION:",
+        "tests/contract/test_golden.py",
+    ),
+    Mutation(
+        "a row that is never due stays in the queue",
+        "if due_ms >= NEVER_DUE:",
+        "if due_ms > NEVER_DUE:",
+        "tests/property/test_engine_rows.py tests/property/test_due_queue.py",
+    ),
+    Mutation(
+        "what falls due in the span that is being done is forgotten",
+        "if number <= self._opened:",
+        "if number < self._opened:",
+        "tests/property/test_due_queue.py tests/property/test_engine_rows.py",
+    ),
+    Mutation(
+        "the first wait after a failure is twice as long",
+        "2 ** min(attempts - 1, 24)",
+        "2 ** min(attempts, 24)",
+        "tests/unit/test_dispatch_*.py",
+    ),
+    Mutation(
+        "a gateway that was down is tried by all at once",
+        "(now_ms >= self.open_until_ms and not self._probing)",
+        "now_ms >= self.open_until_ms",
+        "tests/unit/test_dispatch_*.py",
+    ),
+    Mutation(
+        "a spooled event that was delivered is delivered again",
+        "if number <= self.done:",
+        "if number < self.done:",
+        "tests/unit/test_producer_*.py",
+    ),
+    Mutation(
+        "a value of exactly the greatest size is refused",
+        "if value is not None and len(value) > max_bytes:",
+        "if value is not None and len(value) >= max_bytes:",
+        "tests/contract/test_codec.py",
+    ),
+)
