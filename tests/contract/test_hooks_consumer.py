@@ -72,7 +72,7 @@ async def test_what_is_resumed_after_the_flow_is_soon_asked_for(consumer: Any) -
         return asyncio.get_running_loop().time() - begun
 
     looking = asyncio.create_task(look())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # it must not end
     assert not looking.done()  # it waits for the flow, without limit
     consumer.resume_flow()
     assert await looking < 0.5
@@ -200,13 +200,13 @@ async def test_a_fetch_under_way_is_over_before_input_is_sought(consumer: Any, a
     consumer._set_active_tps({INPUT})
     consumer.resume_flow()
     delivering = asyncio.create_task(deliver())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # until it waits for the fetch
     consumer.stop_flow()
     consumer.pause_partitions({INPUT})
     consumer.resume_flow()
     with mock.patch.object(consumer, "_is_changelog_tp", lambda tp: tp == CHANGELOG):
         seeking = asyncio.create_task(consumer.perform_seek())
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # until it waits for the same
         fetched.set_result({INPUT: [Batch(0, [Record(offset) for offset in range(5)])]})
         await seeking
     assert await delivering == []

@@ -138,7 +138,7 @@ async def test_waiting_ends_when_another_rebalance_begins(app: Any) -> None:
     await ours._wait(asyncio.sleep(0), timeout=5)
     ours.signal_recovery_start.set()
     with pytest.raises(RebalanceAgain):
-        await ours._wait(asyncio.sleep(60), timeout=5)
+        await ours._wait(asyncio.sleep(60), timeout=5)  # it is cut off
 
 
 def test_the_apps_side_of_a_rebalance_is_there(app: Any) -> None:

@@ -111,7 +111,7 @@ class Fleet:
             process = slot.worker.process
             assert process is not None
             process.send_signal(signal.SIGUSR1)  # the worker says what its tasks wait for
-            time.sleep(1.0)
+            time.sleep(1.0)  # it takes no longer, and says nothing when it has
             self.slow_stops += 1
             slot.worker.kill()
             return SLOW
@@ -129,7 +129,7 @@ class Fleet:
                 with self._lock:
                     if slot.watched and not slot.worker.is_alive:
                         self._start_again(slot)
-            time.sleep(WATCH_SECONDS)
+            time.sleep(WATCH_SECONDS)  # and looks again
 
     def _start_again(self, slot: Slot) -> None:
         process = slot.worker.process

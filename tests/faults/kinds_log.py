@@ -18,6 +18,7 @@ from tests.faults.kind import Parameters, RefusalError, kind
 from tests.faults.life import Life
 from tests.faults.observer import count_records
 from tests.support.cluster import PARTITIONS
+from tests.support.waiting import came
 
 REFUSAL_SECONDS = 30.0
 COMPACTION_SECONDS = 30.0
@@ -81,9 +82,7 @@ def compaction(life: Life, given: Parameters) -> None:
         delete_retention_ms="200",
         max_compaction_lag_ms="1000",
     )
-    deadline = time.monotonic() + COMPACTION_SECONDS
-    while _compacted_away(life) <= before and time.monotonic() < deadline:
-        time.sleep(0.5)
+    came(lambda: _compacted_away(life) > before, COMPACTION_SECONDS)
     given["compacted_away"] = _compacted_away(life) - before
     slots = life.fleet.running()
     for slot in slots:
@@ -131,9 +130,7 @@ def topic_recreated(life: Life, given: Parameters) -> None:
         if given["how"] != "while running":
             life.fleet.start(slot)
         slot.watched = False
-    deadline = time.monotonic() + REFUSAL_SECONDS
-    while any(slot.worker.is_alive for slot in slots) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    came(lambda: not any(slot.worker.is_alive for slot in slots), REFUSAL_SECONDS)
     for slot in slots:
         said = slot.worker.tail(200)
         if slot.worker.is_alive or not slot.worker.process or slot.worker.process.returncode == 0:

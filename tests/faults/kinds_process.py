@@ -10,6 +10,7 @@ from streamproc.engine.crashpoints import STEPS
 from tests.faults.fleet import Slot
 from tests.faults.kind import Parameters, any_slot, kind
 from tests.faults.life import SESSION_TIMEOUT_SECONDS, Life
+from tests.support.waiting import came
 
 CRASH_LIMIT_SECONDS = 20.0
 
@@ -76,10 +77,7 @@ def _crash(chance: random.Random, life: Life) -> Parameters:
 def crash_at_step(life: Life, given: Parameters) -> None:
     """Killed at a numbered step of a protocol."""
     slot = _start_with_plan(life, given["slot"], f"{given['at']}:KILL")
-    deadline = time.monotonic() + CRASH_LIMIT_SECONDS
-    while slot.worker.is_alive and time.monotonic() < deadline:
-        time.sleep(0.02)
-    given["reached"] = not slot.worker.is_alive
+    given["reached"] = came(lambda: not slot.worker.is_alive, CRASH_LIMIT_SECONDS)
     life.mark()
     life.fleet.kill(slot)
     life.fleet.start(slot)
@@ -111,10 +109,7 @@ def _freeze_at_step(chance: random.Random, life: Life) -> Parameters:
 def zombie_at_step(life: Life, given: Parameters) -> None:
     """Frozen at a numbered step of a protocol for longer than the session timeout."""
     slot = _start_with_plan(life, given["slot"], f"{given['at']}:STOP")
-    deadline = time.monotonic() + CRASH_LIMIT_SECONDS
-    while not slot.is_frozen() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    given["reached"] = slot.is_frozen()
+    given["reached"] = came(slot.is_frozen, CRASH_LIMIT_SECONDS)
     alone = len(life.fleet.running()) == 1
     life.mark()
     time.sleep(given["frozen_seconds"])
@@ -138,10 +133,7 @@ def transaction_timeout(life: Life, given: Parameters) -> None:
             life.fleet.stop(other)
     others = life.fleet.idle()
     slot = _start_with_plan(life, given["slot"], f"{given['at']}:STOP")
-    deadline = time.monotonic() + CRASH_LIMIT_SECONDS
-    while not slot.is_frozen() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    given["reached"] = slot.is_frozen()
+    given["reached"] = came(slot.is_frozen, CRASH_LIMIT_SECONDS)
     time.sleep(65)
     life.mark()
     slot.worker.resume()
@@ -240,11 +232,7 @@ def stop_in_rebalance(life: Life, given: Parameters) -> None:
     slot = life.fleet.slots[given["slot"]]
     known = len(slot.worker.log.read_bytes())
     _join_or_leave(life, slot)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if b"because it is rebalancing" in slot.worker.log.read_bytes()[known:]:
-            break
-        time.sleep(0.02)
+    came(lambda: b"because it is rebalancing" in slot.worker.log.read_bytes()[known:], 10)
     time.sleep(given["after_seconds"])
     _stop(life, slot, given)
     life.mark()

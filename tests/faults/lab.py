@@ -133,7 +133,7 @@ class Lab:
                 return problems
             if life.load.is_over:
                 break
-            time.sleep(WARM_UP_SECONDS)
+            time.sleep(WARM_UP_SECONDS)  # of flow between two faults
         return self._last(life)
 
     def _fault(self, life: Life, act: Act) -> list[str]:

@@ -126,7 +126,7 @@ class Life:
             if time.monotonic() > deadline:
                 stuck = [number for number, instant in enumerate(passed) if instant is None]
                 raise StuckError(f"no flow in partitions {stuck} for {timeout_seconds:g} s")
-            time.sleep(0.05)
+            time.sleep(0.05)  # and looks again
 
     def check(self, final: bool = False) -> list[str]:
         """Bring the load to rest, wait for all of its consequences, compare; let it flow again.
@@ -174,8 +174,8 @@ class Life:
             if time.monotonic() > deadline:
                 said = [*self._missing()[:6], *differences(self.observer, self.oracle)]
                 raise StuckError(f"after {STUCK_SECONDS:g} s: {'; '.join(said)}")
-            time.sleep(0.1)
-        time.sleep(QUIET_SECONDS)
+            time.sleep(0.1)  # and looks again
+        time.sleep(QUIET_SECONDS)  # nothing more may come
 
     def _missing(self) -> list[str]:
         missing = self.observer.behind()

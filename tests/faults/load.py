@@ -118,6 +118,7 @@ class Load:
                 self._recent.append(record)
                 self._send(record, _partition(record[0], record[1]))
             self._producer.poll(0)
+            # The rate of the load.
             time.sleep(max(TICK_SECONDS - (time.monotonic() - began), 0.001))
 
     def _send(self, record: Record, partition: int) -> None:

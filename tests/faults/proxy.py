@@ -76,8 +76,9 @@ class Link:
             while data := await reader.read(READ_BYTES):
                 await self._open.wait()
                 if self._delay_s:
-                    await asyncio.sleep(self._delay_s)
+                    await asyncio.sleep(self._delay_s)  # the delay that was ordered
                 if self._bytes_per_second:
+                    # The rate that was ordered.
                     await asyncio.sleep(len(data) / self._bytes_per_second)
                 await self._open.wait()
                 writer.write(data)

@@ -10,12 +10,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient
+
+from tests.support.waiting import wait_until
 
 SMALL = ("--events", "3000", "--subscribers", "150", "--seconds", "5")
 LONG = ("--seconds", "300")
@@ -69,11 +70,14 @@ class Run:
 
     def wait_for(self, words: str) -> None:
         """Return once its output has a match of these words (a regular expression)."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while not re.search(words, self.text):
-            assert time.monotonic() < deadline, self.text
-            assert self.process.poll() is None, self.text
-            time.sleep(0.1)
+
+        def are_there() -> bool:
+            is_running = self.process.poll() is None
+            found = re.search(words, self.text) is not None
+            assert found or is_running, self.text
+            return found
+
+        wait_until(are_there, LIMIT_SECONDS, lambda: self.text)
 
     def end(self) -> int:
         """Its exit code."""
@@ -137,12 +141,11 @@ def runs(start: Start) -> dict[str, Run]:
 
 def assert_nothing_is_left(run: Run, children: dict[int, str]) -> None:
     assert len(children) == 2, children  # the worker, and what computes the expectation
-    deadline = time.monotonic() + 5
-    left = children
-    while left and time.monotonic() < deadline:
-        left = {pid: args for pid, args in children.items() if _is_running(pid, args)}
-        time.sleep(0.1)
-    assert not left
+
+    def left() -> dict[int, str]:
+        return {pid: args for pid, args in children.items() if _is_running(pid, args)}
+
+    wait_until(lambda: not left(), 5, left)
     assert not list(run._output.parent.glob("streamproc-demo-*"))
 
 

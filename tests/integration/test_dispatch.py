@@ -83,7 +83,7 @@ async def test_killed_dispatchers_lose_nothing_and_double_only_what_is_promised(
             process = scene.start()
             before = len(arrived(once)) + len(arrived(again))
             await scene.until_more(lambda: len(arrived(once)) + len(arrived(again)), before + 60)
-            await asyncio.sleep(chance.random() * 0.5)
+            await asyncio.sleep(chance.random() * 0.5)  # it is killed at any instant
             process.kill()
             process.wait()
         last = scene.start()
@@ -190,7 +190,7 @@ async def test_a_message_center_that_goes_away_is_waited_for(
         await scene.until(lambda: any(smsc.events("bind")))
         smsc.kill()
         await scene.put([due(n, n) for n in range(1, 51)])
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # nothing can be sent, and nobody says so
         smsc.start()
         await scene.settled(50)
         scene.stop(process)

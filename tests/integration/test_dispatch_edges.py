@@ -174,7 +174,7 @@ async def test_the_example_of_the_sdk_page_keeps_the_contract(
         process.wait()
         if wanted == 3:
             await scene.put([due(6, 6)])
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # nothing more may come
 
     assert sorted(sent()) == sorted(f"8613800{n:06} #{n} 80% used" for n in (1, 3, 5, 6))
 

@@ -37,6 +37,7 @@ from streamproc.dispatch.smpp.session import SessionSettings
 from tests.support.desk import START_MS, reminder
 from tests.support.ports import free_port
 from tests.support.smsc import Behaviour, Smsc
+from tests.support.waiting import until
 
 SECRET = b"key"
 
@@ -132,7 +133,7 @@ class Hook:
         digest = base64.b64encode(hmac.digest(SECRET, signed, hashlib.sha256)).decode()
         if headers["webhook-signature"] != f"v1,{digest}":
             return web.Response(status=401)
-        await asyncio.sleep(self.delay)
+        await asyncio.sleep(self.delay)  # a slow receiver
         self.bodies.append(json.loads(body))
         self.ids.append(headers["webhook-id"])
         status, extra = self.answers.pop(0) if self.answers else (204, {})
@@ -224,7 +225,7 @@ class Center:
 
     async def serve(self, **behaviour: Any) -> None:
         self.server = asyncio.create_task(Smsc(Behaviour(**behaviour), self.log).serve(self.port))
-        await asyncio.sleep(0.05)
+        await until(lambda: self.events("listening"))
 
     async def stop(self) -> None:
         if self.server is not None:
@@ -232,7 +233,8 @@ class Center:
             await asyncio.gather(self.server, return_exceptions=True)
 
     def events(self, kind: str) -> list[dict[str, Any]]:
-        lines = map(json.loads, self.log.read_text().splitlines())
+        written = self.log.read_text() if self.log.exists() else ""
+        lines = map(json.loads, written.splitlines())
         return [line for line in lines if line["event"] == kind]
 
 
@@ -284,10 +286,10 @@ async def test_a_receipt_is_acknowledged_only_when_it_is_durable(center: Center)
     center.heard.durable.clear()
     await gateway.send(message())
     await center.heard.until(lambda: center.heard.reports)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # it must not be acknowledged
     assert center.events("receipt_acknowledged") == []
     center.heard.durable.set()
-    await asyncio.sleep(0.05)
+    await until(lambda: center.events("receipt_acknowledged"))
 
     assert len(center.events("receipt_acknowledged")) == 1
 
@@ -327,18 +329,16 @@ async def test_a_silent_link_is_asked_and_given_up_without_an_answer(center: Cen
 async def test_a_link_that_answers_is_kept(center: Center) -> None:
     await center.open()
     await center.heard.until(lambda: center.heard.ups[-1:] == [True])
-    await asyncio.sleep(0.5)
+    await until(lambda: len(center.events("enquire_link")) >= 3)
 
     assert center.heard.ups == [False, True]
-    assert len(center.events("enquire_link")) >= 2
 
 
 async def test_a_wrong_password_is_tried_again_and_sends_nothing(center: Center) -> None:
     gateway = await center.open(password="wrong")
-    await asyncio.sleep(0.3)
+    await until(lambda: len(center.events("bind")) >= 2)
 
     assert True not in center.heard.ups
-    assert len(center.events("bind")) >= 2
     outcome = await gateway.send(message())
     assert outcome == Refused(ErrorClass.UNREACHABLE, "not_bound")
 
@@ -378,8 +378,9 @@ async def test_the_gateway_also_gets_on_with_the_librarys_own_server() -> None:
 
 async def test_the_simulator_also_gets_on_with_the_librarys_own_client(tmp_path: Path) -> None:
     port = free_port()
-    serving = asyncio.create_task(Smsc(Behaviour(), tmp_path / "log").serve(port))
-    await asyncio.sleep(0.05)
+    log = tmp_path / "log"
+    serving = asyncio.create_task(Smsc(Behaviour(), log).serve(port))
+    await until(lambda: log.exists() and "listening" in log.read_text())
     client: Any = smpp34.Client("127.0.0.1", port, "me", "secret")
     session = await client.connect()
     answer = await session.submit_sm(

@@ -134,7 +134,7 @@ async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene
     worker = night.worker("before")
     wait_for_words(worker, "input flows")
     await wait_until_consumed(scene.bootstrap, scene.names, [worker])
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # its last commit
     worker.kill()
     assert night.seconds_to_midnight() > 30, "too slow a machine: nothing would be shown"
     await night.send_filler(MIDNIGHT_MS - 4_000, FILLER)
@@ -151,7 +151,7 @@ async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene
     count = expected.reminders.total()
     assert count >= 3 * len(SUBSCRIBERS)
     await wait_for_records(scene.bootstrap, scene.names.reminders, count, [worker])
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # nothing more may come
     assert worker.stop() == 0, worker.tail()
     assert_same(await observe(scene.bootstrap, scene.names), expected)
 
@@ -189,6 +189,6 @@ async def test_a_quiet_partition_needs_no_input_for_its_timers(scene: Scene) -> 
     count = expected.audit.total()
     assert count >= 2 * len(SUBSCRIBERS), "begun and closed"
     await wait_for_records(scene.bootstrap, scene.names.audit, count, [worker])
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # nothing more may come
     assert worker.stop() == 0, worker.tail()
     assert_same(await observe(scene.bootstrap, scene.names), expected)

@@ -79,14 +79,15 @@ async def test_letting_go_does_not_wait_for_what_nobody_sends(
     await writer.open()
     await writer.commit(topics.changelog, [(b"a", b"1")], {})
     # The broker is gone: nothing is sent or answered any more.
-    asleep = asyncio.Event()
+    asleep, asked = asyncio.Event(), asyncio.Event()
 
     async def silence(*_: Any, **__: Any) -> None:
+        asked.set()
         await asleep.wait()
 
     monkeypatch.setattr(producer._producer.client, "send", silence)
     commit = asyncio.create_task(writer.commit(topics.changelog, [(b"a", b"2")], {}))
-    await asyncio.sleep(0.3)
+    await asyncio.wait_for(asked.wait(), 10)
     commit.cancel()
     await asyncio.wait([commit])
     async with asyncio.timeout(5):

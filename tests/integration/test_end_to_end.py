@@ -161,7 +161,7 @@ async def _run_with_kills(
     for _ in range(KILLS):
         before = len(arrived())
         await scene.until_more(lambda: len(arrived()), before + 60, 60)
-        await asyncio.sleep(chance.random() * 0.3)
+        await asyncio.sleep(chance.random() * 0.3)  # they are killed at any instant
         dispatcher.kill()
         worker.kill()
         dispatcher.wait()

@@ -240,7 +240,7 @@ def test_a_killed_producer_with_spool_loses_nothing_it_took(bootstrap: str, tmp_
         )
         assert process.stdout is not None
         first = process.stdout.readline()
-        time.sleep(chance.uniform(0.05, 0.8))
+        time.sleep(chance.uniform(0.05, 0.8))  # it is killed at any instant
         process.send_signal(signal.SIGKILL)
         told = [int(one) for one in (first + process.stdout.read()).split()]
         process.wait()

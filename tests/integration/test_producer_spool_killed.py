@@ -31,7 +31,7 @@ def test_what_was_taken_survives_kill_9(tmp_path: Path) -> None:
         )
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(chance.uniform(0.01, 0.2))
+        time.sleep(chance.uniform(0.01, 0.2))  # it is killed at any instant
         process.kill()
         taken = process.stdout.read().split()
         process.wait()

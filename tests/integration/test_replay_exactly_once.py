@@ -17,6 +17,7 @@ from streamproc.kafka.recording import LogRecord, RecordingWriter
 from streamproc.kafka.topics import topic_facts
 from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.commands import contents, kill_at_random, read, run, start, wait_for_growth
+from tests.support.waiting import wait_until
 
 PARTITIONS = 4
 SETTINGS = WorkloadSettings(seed=5, events=60_000, subscribers=1_500)
@@ -105,9 +106,9 @@ def test_a_paused_replay_writes_nothing_until_it_goes_on(
     path, rows = recording
     topic, process = under_way(bootstrap, path)
     process.send_signal(signal.SIGUSR1)
-    time.sleep(1.5)
+    time.sleep(1.5)  # what was under way arrives
     first = contents(bootstrap, topic, PARTITIONS)
-    time.sleep(1.0)
+    time.sleep(1.0)  # nothing more may come
     second = contents(bootstrap, topic, PARTITIONS)
     process.send_signal(signal.SIGUSR1)
     process.communicate(timeout=30)
@@ -124,12 +125,11 @@ def test_a_suspended_replay_goes_on_after_sigcont(
     path, rows = recording
     topic, process = under_way(bootstrap, path)
     process.send_signal(signal.SIGTSTP)
-    deadline = time.monotonic() + 10
-    state = ""
-    while state != "T" and time.monotonic() < deadline:
-        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        time.sleep(0.05)
-    assert state == "T", "it was not suspended"
+
+    def state() -> str:
+        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+    wait_until(lambda: state() == "T", 10, state)
     process.send_signal(signal.SIGCONT)
     process.communicate(timeout=30)
 

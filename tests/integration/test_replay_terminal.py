@@ -75,9 +75,9 @@ def test_keys_pause_go_on_and_stop(bootstrap: str, terminal: tuple[Terminal, str
     shown.wait_for(r"replay.*[1-9][0-9]? %.*records.*/s.*ETA.*0:00:0")
     shown.press("p")
     shown.wait_for(r"\(paused\)")
-    time.sleep(0.7)
+    time.sleep(0.7)  # what was under way arrives
     first = contents(bootstrap, topic, 1)
-    time.sleep(0.7)
+    time.sleep(0.7)  # nothing more may come
     assert contents(bootstrap, topic, 1) == first
     assert 0 < len(first[0]) < EVENTS
     shown.press(" ")

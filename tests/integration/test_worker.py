@@ -39,7 +39,7 @@ async def test_a_restarted_worker_goes_on_where_it_stopped(scene: Scene) -> None
     await scene.load(SMALL)
     first = scene.worker("w1")
     wait_for_words(first, "input flows")
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(1.0)  # into the midst of its work
     assert first.stop() == 0, first.tail()
     scene.worker("w2")
     await scene.finish()

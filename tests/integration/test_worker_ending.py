@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 
 from streamproc.lab.embedded_broker import EmbeddedBroker
 from tests.support.cluster import Names
+from tests.support.waiting import wait_until
 
 LIMIT_SECONDS = 60
 
@@ -44,7 +45,7 @@ def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
         producer.close()
         worker = subprocess.Popen([*command, "--broker", broker.bootstrap], stdout=log, stderr=log)
         _wait_for(tmp_path / "worker.log", "input flows")
-    time.sleep(1)
+    time.sleep(1)  # into the midst of its work
     worker.send_signal(signal.SIGTERM)
     try:
         worker.wait(LIMIT_SECONDS)
@@ -54,7 +55,7 @@ def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
 
 
 def _wait_for(log: Path, words: str) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while words not in log.read_text(errors="replace"):
-        assert time.monotonic() < deadline, log.read_text(errors="replace")
-        time.sleep(0.1)
+    def written() -> str:
+        return log.read_text(errors="replace")
+
+    wait_until(lambda: words in written(), LIMIT_SECONDS, written)

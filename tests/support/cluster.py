@@ -204,7 +204,7 @@ async def wait_until_consumed(
                 why = f"{dead[0].name} ended" if dead else f"not within {timeout_seconds} s"
                 logs = "\n".join(worker.tail() for worker in workers)
                 raise AssertionError(f"input not consumed: {why}: {at} of {ends}\n{logs}")
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # and asks again
     finally:
         await consumer.stop()
         await admin.close()
@@ -227,6 +227,6 @@ async def grown(bootstrap: str, topic: str, by: int, timeout_seconds: float = 60
             if now >= before + by:
                 return now
             assert time.monotonic() < deadline, f"{topic} grew from {before} to {now} only"
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # and asks again
     finally:
         await consumer.stop()

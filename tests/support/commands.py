@@ -17,6 +17,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streamproc.cli import main
 from tests.support.committed import read_committed
+from tests.support.waiting import wait_until
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
@@ -54,11 +55,11 @@ def kill_at_random(
             process = start(*arguments)
             while process.poll() is None:
                 if sum(consumer.end_offsets(places).values()) > share * records:
-                    time.sleep(chance.uniform(0, 0.05))
+                    time.sleep(chance.uniform(0, 0.05))  # it is killed at any instant
                     process.kill()
                     hit += 1
                     break
-                time.sleep(0.01)
+                time.sleep(0.01)  # and asks again
             process.communicate()
     finally:
         consumer.close()
@@ -93,7 +94,4 @@ def contents(
 
 def wait_for(condition: Any, timeout_seconds: float = 20) -> None:
     """Poll until ``condition()`` is true."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not within the time allowed"
-        time.sleep(0.05)
+    wait_until(condition, timeout_seconds)

@@ -74,7 +74,7 @@ class Committed:
                 ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._tps)
                 if ends == written or time.monotonic() > deadline:
                     return ends
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # and asks again
         finally:
             await everything.stop()
 

@@ -29,6 +29,7 @@ from streamproc.core.state.effects import Reminder
 from tests.support.cluster import create_topic
 from tests.support.committed import Committed, read_committed
 from tests.support.desk import reminder
+from tests.support.waiting import until
 
 PARTITIONS = 2
 HEAD = "version: 1\ngateways:\n"
@@ -168,16 +169,15 @@ class DispatchScene:
 
     async def until(self, condition: Callable[[], Any], limit_seconds: float = 30) -> None:
         """Wait for something that a plain function can see."""
-        deadline = time.monotonic() + limit_seconds
-        while not condition():
-            assert time.monotonic() < deadline, self.logs()
-            await asyncio.sleep(0.1)
+        await until(condition, limit_seconds, self.logs)
 
     async def until_more(
         self, count: Callable[[], int], than: int, limit_seconds: float = 30
     ) -> None:
         """Wait until a number that grows is greater than this."""
-        await self.until(lambda: count() > than, limit_seconds)
+        await until(
+            lambda: count() > than, limit_seconds, lambda: f"{count()} of {than}\n{self.logs()}"
+        )
 
 
 def _receipt(record: Any) -> Receipt:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 from tests.support.cluster import Names, WorkerProcess
+from tests.support.waiting import wait_until
 
 
 def refusal(
@@ -33,8 +33,9 @@ def ending(worker: WorkerProcess, limit_seconds: float = 60) -> str:
 
 def wait_for_words(worker: WorkerProcess, words: str, limit_seconds: float = 60) -> None:
     """Return once the worker's log has the words; it must be alive."""
-    deadline = time.monotonic() + limit_seconds
-    while words not in worker.log.read_text(errors="replace"):
+
+    def are_there() -> bool:
         assert worker.is_alive, worker.tail()
-        assert time.monotonic() < deadline, worker.tail()
-        time.sleep(0.05)
+        return words in worker.log.read_text(errors="replace")
+
+    wait_until(are_there, limit_seconds, worker.tail)

@@ -44,5 +44,5 @@ class HookReceiver:
         if not self.posts[message_id]:
             self._taken.append((reminder.subscriber, reminder.text))
         self.posts[message_id] += 1
-        await asyncio.sleep(self._answer_seconds)
+        await asyncio.sleep(self._answer_seconds)  # a slow receiver
         return web.Response(status=204)

@@ -221,7 +221,7 @@ class JvmBroker:
                         return
                 finally:
                     admin.close()
-            time.sleep(0.05)
+            time.sleep(0.05)  # and asks again
         raise BrokerStartError(
             f"the Kafka broker on {self.bootstrap} did not answer within "
             f"{self.start_limit_s:g} s:\n{self.log_tail()}"

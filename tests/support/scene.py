@@ -60,7 +60,7 @@ class Scene:
         await wait_for_records(
             self.bootstrap, self.names.reminders, expected.reminders.total(), alive
         )
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # nothing more may come
         for worker in alive:
             assert worker.stop() == 0, worker.tail()
         assert_same(await observe(self.bootstrap, self.names), expected)

@@ -38,6 +38,7 @@ from tests.support.smsc_wire import (
     receipt_body,
     tlv,
 )
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -147,7 +148,7 @@ class Smsc:
     async def _submit(self, writer: asyncio.StreamWriter, sequence: int, one: Submit) -> None:
         behaviour = self._behaviour
         if behaviour.answer_seconds:
-            await asyncio.sleep(behaviour.answer_seconds)
+            await asyncio.sleep(behaviour.answer_seconds)  # a slow message center
         status = self._status(one)
         if status != OK:
             self._note(event="refused", status=status, to=one.destination)
@@ -166,6 +167,7 @@ class Smsc:
             self._receipt(one, number)
         self._put(writer, SUBMIT_SM | RESPONSE, OK, sequence, answered.encode() + b"\0")
         if one.registered & 1 and not early and behaviour.receipts != "none":
+            # A phone is reached some time later.
             await asyncio.sleep(self._chance.uniform(0, behaviour.receipt_seconds))
             self._receipt(one, number)
 
@@ -242,11 +244,13 @@ class SmscProcess:
         command = [sys.executable, "-m", "tests.support.smsc", "--port", str(self.port)]
         command += ["--log", str(self.log), "--behaviour", json.dumps(self._behaviour)]
         self._process = subprocess.Popen(command)
-        deadline = time.monotonic() + 30
-        while sum(1 for _ in self.events("listening")) == before:
-            assert time.monotonic() < deadline, "the simulator does not listen"
-            assert self._process.poll() is None, "the simulator ended"
-            time.sleep(0.02)
+        process = self._process
+
+        def is_listening() -> bool:
+            assert process.poll() is None, "the simulator ended"
+            return sum(1 for _ in self.events("listening")) > before
+
+        wait_until(is_listening, 30)
 
     def kill(self) -> None:
         if self._process is not None:

@@ -175,7 +175,7 @@ async def test_too_much_uncommitted_waits_for_the_commit_under_way(scene: Scene)
     await asyncio.wait_for(scene.partition.wait_if_behind(), 1)
     scene.apply(1)
     waiting = asyncio.create_task(scene.partition.wait_if_behind())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # it must not end
     assert not waiting.done()
     scene.writer.go.set()
     await asyncio.wait_for(waiting, 1)

@@ -16,6 +16,7 @@ from streamproc.engine.faust.consumer import BatchConsumer
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
+from tests.support.waiting import until
 
 REVOKED = {TP("in", 0)}
 
@@ -99,7 +100,7 @@ async def test_a_stop_waits_for_the_commit_of_a_revocation() -> None:
     revocation = asyncio.create_task(partition.finish())
     await asyncio.sleep(0)
     stop = asyncio.create_task(partition.finish())
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # it must not end
     assert not stop.done()
     writer.may_end.set()
     await asyncio.gather(revocation, stop)
@@ -127,7 +128,7 @@ async def test_a_partition_closed_in_mid_commit_keeps_nobody_waiting() -> None:
     writer: Any = SlowWriter()
     partition = changed_partition(writer)
     revocation = asyncio.create_task(partition.finish())
-    await asyncio.sleep(0.05)
+    await until(lambda: writer.commits)
     await partition.close()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(revocation, 5)
