@@ -53,5 +53,10 @@ async def until(
     return found
 
 
+async def let_run() -> None:
+    """Other tasks go on until each waits for something; that takes some turns of the loop."""
+    await asyncio.sleep(0.02)
+
+
 def _late(limit_seconds: float, last: object) -> str:
     return f"not within {limit_seconds:g} s; last seen: {last}"

@@ -25,6 +25,7 @@ from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
 from tests.support.memory_cluster import MemoryCluster
 from tests.support.memory_log import MemoryLog
+from tests.support.waiting import let_run, until
 
 README = Path(partitions_module.__file__).with_name("README.md")
 
@@ -195,14 +196,6 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     return Scene()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never came to be")
-
-
 async def test_a_partition_that_is_given_back_goes_on_with_its_memory(scene: Scene) -> None:
     await scene.assign(0)
     assert scene.states() == ["ready"]
@@ -237,9 +230,9 @@ async def test_a_revocation_waits_for_the_last_commit_and_so_does_a_stop(scene: 
     scene.cluster.may_commit.clear()
     await scene.deliver(0, b"1")
     revocation = asyncio.create_task(scene.partitions.finish({0}))
-    await asyncio.sleep(0.01)
+    await let_run()
     stop = asyncio.create_task(scene.engine.finish_all())
-    await asyncio.sleep(0.01)
+    await let_run()
     assert scene.states() == ["finishing"]
     assert not revocation.done()
     assert not stop.done()
@@ -256,7 +249,7 @@ async def test_a_last_commit_that_fails_closes_the_partition(scene: Scene) -> No
         await scene.deliver(number, b"1")
     scene.cluster.commit_errors.append(TimeoutError())
     revocation = asyncio.create_task(scene.partitions.finish({0, 1}))
-    await asyncio.sleep(0.01)
+    await let_run()
     scene.cluster.may_commit.set()
     await revocation
     assert sorted(scene.states()) == ["closed", "suspended"]
@@ -270,9 +263,9 @@ async def test_what_is_being_opened_is_opened_before_a_revocation_is_over(scene:
     """Else its producer would fence the next owner afterwards."""
     scene.cluster.may_start.clear()
     assignment = asyncio.create_task(scene.assign(0))
-    await asyncio.sleep(0.01)
+    await let_run()
     revocation = asyncio.create_task(scene.partitions.finish({0}))
-    await asyncio.sleep(0.01)
+    await let_run()
     assert scene.states() == ["opening"]
     assert not revocation.done()
     scene.cluster.may_start.set()
@@ -286,13 +279,13 @@ async def test_a_broken_partition_is_opened_again_and_runs(scene: Scene) -> None
     await scene.run(0)
     await scene.deliver(0, b"1")
     scene.cluster.may_commit.clear()
-    await asyncio.sleep(0.01)
+    await let_run()
     await scene.deliver(0, b"2")
     scene.cluster.commit_errors.append(TimeoutError())
     scene.cluster.may_commit.set()
     await until(lambda: scene.cluster.commit_errors == [])
     scene.cluster.start_errors += [OSError(), OSError()]
-    await asyncio.sleep(0.01)
+    await let_run()
     await scene.engine.on_tick()
     assert scene.states() == ["broken"]
     assert scene.partitions.opened == []
@@ -319,7 +312,7 @@ async def test_a_repair_gives_way_to_a_revocation(scene: Scene, is_member_then: 
     await scene.run(0)
     scene.input.is_member.return_value = False
     repairing = breaks(scene)
-    await asyncio.sleep(0.02)
+    await let_run()
     assert scene.states() == ["broken"]
     await scene.partitions.finish({0})
     assert scene.states() == ["closed"]
@@ -338,11 +331,11 @@ async def test_a_repair_that_waits_for_its_turn_opens_nothing_that_was_revoked(
     await scene.run(0)
     scene.cluster.may_start.clear()
     assignment = asyncio.create_task(scene.assign(0, 1))
-    await asyncio.sleep(0.01)
+    await let_run()
     repairing = breaks(scene)
-    await asyncio.sleep(0.02)
+    await let_run()
     revocation = asyncio.create_task(scene.partitions.finish({0, 1}))
-    await asyncio.sleep(0.01)
+    await let_run()
     scene.cluster.may_start.set()
     await asyncio.gather(assignment, repairing, revocation)
     assert (scene.states(), scene.cluster.started) == (["closed", "suspended"], [0, 1])
@@ -374,7 +367,7 @@ async def test_a_revocation_that_is_cut_off_leaves_no_memory_to_go_on_with(scene
     scene.cluster.may_commit.clear()
     await scene.deliver(0, b"1")
     revocation = asyncio.create_task(scene.partitions.finish({0}))
-    await asyncio.sleep(0.01)
+    await let_run()
     revocation.cancel()
     await asyncio.wait([revocation])
     assert scene.states() == ["finishing"]
@@ -447,7 +440,7 @@ async def test_nobody_writes_to_a_copy_that_was_promoted(scene: Scene) -> None:
     await asyncio.sleep(0.02)  # its reader reads
     copy = await scene.partitions._standbys.promote(scene.partitions[0])
     scene.cluster.log.append("changelog", 0, b"k", bytes(8) + b"1", 0)
-    await asyncio.sleep(0.05)
+    await let_run()
     assert (copy.next_offset, len(copy.rows)) == (0, 0)
     await scene.partitions.close()
 

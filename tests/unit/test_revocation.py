@@ -16,7 +16,7 @@ from streamproc.engine.faust.consumer import BatchConsumer
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
-from tests.support.waiting import until
+from tests.support.waiting import let_run, until
 
 REVOKED = {TP("in", 0)}
 
@@ -114,10 +114,10 @@ async def test_a_stop_waits_for_what_is_committed_after_the_commit_under_way() -
     partition.commit_if_due(1e9)
     partition.outbox.put("out", b"k", b"another")
     ends = [asyncio.create_task(partition.finish()) for _ in range(2)]
-    await asyncio.sleep(0.01)
+    await let_run()
     writer.may_end.set()
     writer.may_end = asyncio.Event()
-    await asyncio.sleep(0.01)
+    await let_run()
     assert (writer.commits, [end.done() for end in ends]) == (2, [False, False])
     writer.may_end.set()
     await asyncio.gather(*ends)

@@ -10,6 +10,7 @@ import pytest
 from streamproc.engine import crashpoints
 from streamproc.engine.errors import TakenOverError
 from streamproc.engine.transaction import PartitionWriter
+from tests.support.waiting import let_run
 
 
 class Producer:
@@ -51,7 +52,7 @@ async def test_steps_happen_in_the_order_of_their_numbers(told: list[str]) -> No
     committing = asyncio.create_task(
         PartitionWriter(producer).commit("changelog", [], {"out": [], "audit": []})
     )
-    await asyncio.sleep(0.01)
+    await let_run()
     until_the_answers = [
         *("begin", "commit 2", "append to changelog", "commit 3"),
         *("append to out", "append to audit", "commit 4"),
@@ -66,7 +67,7 @@ async def test_steps_happen_in_the_order_of_their_numbers(told: list[str]) -> No
 async def test_a_batch_that_was_refused_is_not_committed(told: list[str]) -> None:
     producer = Producer(told)
     committing = asyncio.create_task(PartitionWriter(producer).commit("changelog", [], {"out": []}))
-    await asyncio.sleep(0.01)
+    await let_run()
     producer.answers[0].set_result(None)
     producer.answers[1].set_exception(ValueError("too large"))
     with pytest.raises(ValueError, match="too large"):
@@ -77,7 +78,7 @@ async def test_a_batch_that_was_refused_is_not_committed(told: list[str]) -> Non
 async def test_an_error_is_told_by_its_meaning(told: list[str]) -> None:
     producer = Producer(told)
     committing = asyncio.create_task(PartitionWriter(producer).commit("changelog", [], {}))
-    await asyncio.sleep(0.01)
+    await let_run()
     producer.answers[0].set_exception(ConnectionError())
     with pytest.raises(TakenOverError) as raised:
         await committing
