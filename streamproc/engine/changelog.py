@@ -52,7 +52,7 @@ class InputMadeAnewError(ProgressError):
 
 
 def tell_deleted_input(topic: str, partition: int, lost_records: int) -> None:
-    """Loudly, but going on: the records are gone, and every hour of standing still loses more."""
+    """Say so and go on: the records are gone, and a worker that stops loses more every hour."""
     log.critical(
         "input was deleted before it was read: raise the topic's retention, replay",
         topic=topic,

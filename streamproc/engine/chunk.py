@@ -38,7 +38,7 @@ class Chunk:
         begins_again: bool = False,
         follows: int = 0,
     ) -> None:
-        """``begins_again``: nobody rewound the partition, and yet input from before came again.
+        """``begins_again``: the client delivered older offsets, and nobody had rewound it.
 
         ``follows``: where the chunk before it ended; 0 for the first of an epoch.
         """

@@ -21,7 +21,7 @@ class DueQueue:
 
     def __init__(self, due_of: Callable[[bytes], int]) -> None:
         self.dropped: set[bytes] = set()
-        """Keys that lost an entry since they were pushed last: to be pushed when stored again."""
+        """Keys whose entry was taken out: they are pushed again when their row is stored."""
         self._due_of = due_of
         self._buckets: dict[int, list[bytes]] = {}
         self._order: list[int] = []

@@ -47,7 +47,7 @@ class Engine(Generic[T]):
         self._input = source
 
     def input_is_sought(self, numbers: set[int]) -> None:
-        """From now on what comes of these partitions is what they are to apply (step d)."""
+        """Step (d) is done: these partitions apply the input that comes from now on."""
         for number in numbers:
             if self.partitions[number].state is State.READY:
                 self.partitions[number].run()
@@ -85,7 +85,7 @@ class Engine(Generic[T]):
         await asyncio.sleep(0)
 
     async def _fetch_again(self, chunk: Chunk, partition: Partition[T]) -> None:
-        """Input that was fetched has not come here: nothing behind it may be applied before it."""
+        """The chunk before this one never arrived, and this one may not be applied before it."""
         log.warning(
             "input is missing, fetched again",
             topic=chunk.topic,
@@ -94,7 +94,7 @@ class Engine(Generic[T]):
             missing=chunk.follows - partition.next_offset(chunk.topic),
         )
         start = partition.start_offset(chunk.topic) or 0
-        # A rebalance that begins at this very moment will do it else.
+        # If the group has just taken the partition away, the next assignment seeks it anyway.
         await self._input.rewind(chunk.topic, chunk.partition, start)
 
     @staticmethod
@@ -128,10 +128,10 @@ class Engine(Generic[T]):
     def _timers_ms(self, partition: Partition[T], opened: OpenPartition[T], now_ms: int) -> int:
         """Up to when a partition's timers may run: never past input that is waiting.
 
-        What arrived before an instant is applied before what falls due at it, also when a worker
-        was down or lags; else it would matter when it looked (law 5). With nothing waiting there
-        may still be a record on its way, for which the clock waits a little; but none that comes
-        before those which are applied.
+        A record that arrived before an instant is applied before the work that is due at that
+        instant, also if the worker was down or lags. Otherwise the result would depend on when the
+        worker looked (law 5). If no input is waiting, a record may still be on its way: the timers
+        stay ``timer_margin_ms`` behind. They are never behind a record that is applied already.
         """
         progress = opened.progress
         reached_ms = min(progress.clock_ms, now_ms)
@@ -151,9 +151,9 @@ class Engine(Generic[T]):
     def _set_aside(
         self, partition: Partition[T], opened: OpenPartition[T], error: PoisonError
     ) -> None:
-        """Load the partition again, for half of the work is in memory; then the cause is left out.
+        """Load the partition again, because half of the failed work is in its memory.
 
-        It silences nothing else (law 17).
+        What failed is left out then, and everything else goes on (law 17).
         """
         log.error(
             "work set aside",

@@ -1,8 +1,8 @@
-"""Memory of the process: Python's cycle collector and the C library's heap, told what is done here.
+"""Memory of the process: settings of Python's cycle collector and of the C library's heap.
 
-Every fetched record is an object the collector tracks, none is part of a cycle, and tens of
-thousands are alive at once. By default it looks through the youngest after every 700 allocations
-and through all of them ever so often: a tenth of a worker's time, for nothing.
+The collector tracks every fetched record. None is part of a cycle, and tens of thousands are alive
+at once. By default the collector looks through the youngest objects after every 700 allocations and
+through all of them from time to time: that took a tenth of a worker's time and found nothing.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 DUE_BYTES = 8
 BUCKET_BYTES = DUE_BYTES - SPAN_BITS // 8
-"""The number of the due queue's bucket: nothing is reckoned row by row after a load."""
+"""So many first bytes are the number of the due queue's bucket: a load computes nothing per row."""
 MISSING = object()
 _pack_due = Struct(">q").pack
 NEVER_DUE_BYTES = _pack_due(NEVER_DUE)
@@ -53,8 +53,8 @@ class Rows(Generic[T]):
         self.changed: dict[bytes, bytes | None] = {}
         """Rows packed since the last commit was taken; None is a deletion.
 
-        Not their keys alone: among millions of rows, to look them up once more is a miss of every
-        cache for each of four objects.
+        Their bytes are kept, not their keys alone: with millions of rows, looking one up again
+        misses every CPU cache for each of four objects.
         """
         self._eager = eager
         self._queue = DueQueue(self._due_ms)

@@ -41,7 +41,7 @@ REFUSALS_CHECK_SECONDS = 1.0
 HOLES_CHECK_SECONDS = 5.0
 
 
-class _NoMemory(dict[TP, Any]):
+class _AlwaysUnknown(dict[TP, Any]):
     """Faust's read offsets, always unknown, so that Faust itself never drops a delivery.
 
     Faust drops records at or below its read offset, which goes wrong when a partition is rewound;
@@ -59,7 +59,7 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._read_offset = _NoMemory()
+        self._read_offset = _AlwaysUnknown()
         self._fetching = asyncio.Lock()
         """Held by a fetch until its records are chunks; input is not sought meanwhile."""
         self._engine: Engine[Any] = self.app.engine
@@ -69,7 +69,10 @@ class BatchConsumer(driver.Consumer):
 
     @Service.task
     async def _watch_for_refusals(self) -> None:
-        """A group that may not be joined: aiokafka tells who fetches, and nobody fetches yet."""
+        """Stop if this worker may not join its group.
+
+        aiokafka tells that to whoever fetches, and Faust fetches nothing before it has joined.
+        """
         async for _ in self.itertimer(REFUSALS_CHECK_SECONDS, name="refusals"):
             error = self._thread.refusal()
             if error is not None:
@@ -228,7 +231,7 @@ class BatchConsumer(driver.Consumer):
         await self._commit_group_offsets()
 
     async def _commit_group_offsets(self) -> None:
-        """Whatever becomes of it, the revocation or the ending goes on: they are for lag tools.
+        """If it fails, the revocation or the ending goes on: group offsets are for lag tools only.
 
         A worker that stops while its group rebalances ends its consumer thread's queue: a call that
         is in it then is cancelled there, a later one is never answered. Raised or waited for here,

@@ -35,8 +35,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        # aiokafka beats once this has returned. Partitions are opened in it: states that take
-        # longer to load than a session lasts would cost the membership, and that again and again.
+        # aiokafka starts its heartbeats when this has returned, and partitions are opened in it. If
+        # loading took longer than a session, the worker would lose its membership each time.
         self._ensure_consumer()._coordinator._start_heartbeat_task()
         await self._unless_crashed(super().on_partitions_assigned(assigned, generation_id))
 
@@ -44,7 +44,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         await self._unless_crashed(super().on_partitions_revoked(revoked))
 
     async def _unless_crashed(self, rebalance: Coroutine[Any, Any, None]) -> None:
-        """Have the main thread do its part of a rebalance, for as long as it does anything.
+        """Wait for the main thread's part of a rebalance, unless the worker has crashed.
 
         A worker that has crashed takes nothing from its queue any more, but aiokafka's ending waits
         for the answer: without one the member would stay in the group and hold its partitions.
