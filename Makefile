@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
 
-.PHONY: nightly help setup lock hooks generate map docs publish demo test check unit brokerless broker perf clean
+.PHONY: nightly help setup lock hooks generate kinds map docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -37,6 +37,9 @@ hooks: setup  ## run the checks of .pre-commit-config.yaml before each commit
 
 generate: $(VENV)/.ready  ## write the joint to the compiled part anew into native/src (native/README.md)
 	$(BIN)/python -m streamproc.worker.native_bridge.joint.generate
+
+kinds: setup  ## write what pages and schemas say of all kinds of rules, from the kinds
+	$(BIN)/python -m tests.support.kind_tables
 
 map: setup  ## write docs/map.md from the docstrings of the modules
 	$(BIN)/python -m tests.support.module_map

@@ -22,7 +22,7 @@ from streamproc.dispatch.gateways.console import ConsoleGateway
 from streamproc.dispatch.gateways.file import FileGateway
 from streamproc.dispatch.gateways.smpp import SmppGateway, SmppSettings
 from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
-from streamproc.dispatch.lanes import Lane
+from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.router import Line, Router
 from streamproc.dispatch.shaping import Shaper
 from streamproc.dispatch.smpp.session import SessionSettings
@@ -30,6 +30,8 @@ from streamproc.dispatch.smpp.session import SessionSettings
 
 def lanes_of(config: GatewaysFormat) -> tuple[Lane, ...]:
     """Most urgent first."""
+    if config.lanes is None:
+        return default_lanes()
     return tuple(Lane(one.name, frozenset(one.kinds), one.mandatory) for one in config.lanes)
 
 
@@ -47,7 +49,7 @@ def gateways_of(
 
 def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int) -> Router:
     """The gateways as the desk sees them, in the file's order."""
-    names = [lane.name for lane in config.lanes]
+    names = [lane.name for lane in lanes_of(config)]
     lines = []
     for one in config.gateways:
         shaper = Shaper(one.messages_per_second, one.burst, one.window, now_ms)

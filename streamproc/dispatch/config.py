@@ -14,6 +14,7 @@ from streamproc.contracts.rules_file.read import yaml_reader
 from streamproc.contracts.rules_file.read.faults import faults
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.core.state.events import Name
+from streamproc.dispatch.lanes import default_lanes
 from streamproc.dispatch.model import Policy
 from streamproc.errors import StreamprocError
 
@@ -119,20 +120,13 @@ class SmppFormat(_Gateway, frozen=True, kw_only=True, tag="smpp"):
 
 GatewayFormat = ConsoleFormat | FileFormat | WebhookFormat | SmppFormat
 
-DEFAULT_LANE_FORMATS = (
-    LaneFormat(name="urgent", kinds=("usage_percent", "remaining_bytes"), mandatory=True),
-    LaneFormat(name="bulk"),
-)
-
 
 class GatewaysFormat(_Strict, frozen=True, kw_only=True):
     """The whole file."""
 
     version: Literal[1]
     gateways: Annotated[tuple[GatewayFormat, ...], Meta(min_length=1)]
-    lanes: Annotated[tuple[LaneFormat, ...], Meta(min_length=1, max_length=8)] = (
-        DEFAULT_LANE_FORMATS
-    )
+    lanes: Annotated[tuple[LaneFormat, ...], Meta(min_length=1, max_length=8)] | None = None
     retry: RetryFormat = RetryFormat()
     patience_seconds: Seconds = 5.0
 
@@ -189,7 +183,7 @@ def _problems(data: dict[str, object], lines: Lines) -> Iterable[tuple[int, Path
     for wrong, problem in faults(data, GatewaysFormat):
         yield lines.of(wrong), wrong, problem
     lanes = data.get("lanes")
-    names = [lane.name for lane in DEFAULT_LANE_FORMATS]
+    names = [lane.name for lane in default_lanes()]
     if isinstance(lanes, list):
         names = [str(lane.get("name")) for lane in lanes if isinstance(lane, dict)]
         yield from _twice(lanes, "lanes", lines)

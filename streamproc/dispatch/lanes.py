@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
+from streamproc.core.rules.kinds import KINDS
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.model import Message, Origin
 
@@ -27,10 +28,10 @@ class Lane:
     mandatory: bool = False
 
 
-DEFAULT_LANES = (
-    Lane("urgent", frozenset({"usage_percent", "remaining_bytes"}), mandatory=True),
-    Lane("bulk"),
-)
+def default_lanes() -> tuple[Lane, ...]:
+    """Those of a gateways file without lanes: what the kinds of rules call urgent, and the rest."""
+    urgent = frozenset(kind.name for kind in KINDS.values() if kind.is_urgent)
+    return Lane("urgent", urgent, mandatory=True), Lane("bulk")
 
 
 def lane_of(reminder: Reminder, lanes: tuple[Lane, ...]) -> int:

@@ -15,7 +15,7 @@ from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.journal import Entry, decode_entry
-from streamproc.dispatch.lanes import DEFAULT_LANES, Lane
+from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.model import Accepted, Message, Origin, Outcome
 from streamproc.dispatch.router import Line, Router
 from streamproc.dispatch.shaping import Shaper
@@ -73,7 +73,7 @@ class Table:
     def __init__(
         self,
         *lines: Line,
-        lanes: tuple[Lane, ...] = DEFAULT_LANES,
+        lanes: tuple[Lane, ...] = default_lanes(),
         backoff: Backoff | None = None,
         honour_expiry: bool = True,
     ) -> None:

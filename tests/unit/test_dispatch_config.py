@@ -16,7 +16,7 @@ from streamproc.dispatch.config import (
     secret_of,
 )
 from streamproc.dispatch.gateways.smpp import SmppGateway
-from streamproc.dispatch.lanes import DEFAULT_LANES, lane_of
+from streamproc.dispatch.lanes import default_lanes, lane_of
 from tests.support.desk import reminder
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def problems(text: str) -> list[str]:
 def test_the_smallest_file_and_none_at_all() -> None:
     config = load_gateways(CONSOLE, "g.yaml")
     assert config.gateways[0].name == "c"
-    assert lanes_of(config) == lanes_of(CONSOLE_ONLY) == DEFAULT_LANES
+    assert lanes_of(config) == lanes_of(CONSOLE_ONLY) == default_lanes()
     assert config.gateways[0].on_unknown == "at_most_once"
 
 
@@ -121,8 +121,8 @@ def test_the_example_of_the_documentation_is_read_and_built(
 
 
 def test_a_lane_is_chosen_by_kind_or_duty() -> None:
-    assert lane_of(reminder(kind="usage_percent"), DEFAULT_LANES) == 0
-    assert lane_of(reminder(kind="remaining_bytes"), DEFAULT_LANES) == 0
-    assert lane_of(reminder(kind="usage_summary"), DEFAULT_LANES) == 1
-    assert lane_of(reminder(kind="before_expiry", mandatory=True), DEFAULT_LANES) == 0
-    assert lane_of(reminder(kind="a_later_one"), DEFAULT_LANES) == 1
+    assert lane_of(reminder(kind="usage_percent"), default_lanes()) == 0
+    assert lane_of(reminder(kind="remaining_bytes"), default_lanes()) == 0
+    assert lane_of(reminder(kind="usage_summary"), default_lanes()) == 1
+    assert lane_of(reminder(kind="before_expiry", mandatory=True), default_lanes()) == 0
+    assert lane_of(reminder(kind="a_later_one"), default_lanes()) == 1

@@ -15,9 +15,8 @@ from streamproc.cli import main
 from streamproc.contracts.rules_file.format import entries as format
 from streamproc.contracts.rules_file.format import plans as quota
 from streamproc.contracts.rules_file.load import load_rulebook
-from streamproc.core.rules.kinds import BUILT_IN, TIMED_KINDS
-from streamproc.core.rules.kinds.entry import ReachingEntry, RuleEntry
-from streamproc.core.rules.kinds.usage_corrected import UsageCorrectedEntry
+from streamproc.core.rules.kinds import BUILT_IN
+from streamproc.core.rules.kinds.entry import BucketEntry, RuleEntry, TimedEntry
 from streamproc.core.rules.placeholders import REMINDER
 from streamproc.core.rules.rulebook import TOPUP_PRIORITY
 
@@ -122,15 +121,12 @@ def test_a_table_is_its_type(heading: str, kind: type[Struct]) -> None:
 def test_the_tables_of_rules_are_their_types() -> None:
     common = fields(RuleEntry)
     assert table("### rules") == {**common, "kind": NODEFAULT}
-    reaching = [one.entry for one in BUILT_IN if issubclass(one.entry, ReachingEntry)]
-    written = table("They have:")
-    assert common | written == fields(*reaching)
-    rows = TEXT.split("| Kind | Thresholds |", 1)[1].split("\n\n", 1)[0]
-    tags = {one.__struct_config__.tag for one in reaching}
-    assert set(re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)) == tags
-    timed = fields(*(one.entry for one in TIMED_KINDS.values()))
-    assert common | table("All of them have:") | table("### rules\n", "and, by kind:") == timed
-    assert common | table("`usage_corrected` reports") == fields(UsageCorrectedEntry)
+    families = {
+        "Kinds with thresholds remind": fields(BucketEntry) | {"thresholds": NODEFAULT},
+        "All of them have:": fields(TimedEntry),
+    }
+    for start, family in families.items():
+        assert common | table(start) == family
 
 
 def test_every_placeholder_is_described() -> None:

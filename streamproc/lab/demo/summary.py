@@ -9,19 +9,15 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from streamproc.core.rules import kinds
 from streamproc.lab.demo.expecting import Outcome
 
-KINDS = {
-    "usage_percent": "share of quota used",
-    "remaining_bytes": "last megabytes",
-    "overage_started": "data costs now",
-    "expiry": "pack ends in hours",
-    "usage_summary": "usage summary",
-    "before_cycle_end": "cycle ends soon",
-    "before_expiry": "pack expires soon",
-    "activation_welcome": "welcome",
-}
-"""How the view calls the kinds of reminders."""
+_SHOWN = (
+    *("usage_percent", "remaining_bytes", "overage_started", "expiry", "usage_summary"),
+    *("before_cycle_end", "before_expiry"),
+)
+KINDS = {**{name: kinds.KINDS[name].brief for name in _SHOWN}, "activation_welcome": "welcome"}
+"""How the view calls the kinds of reminders that the demo's rules have."""
 
 _REJECTED = "rejected: "
 

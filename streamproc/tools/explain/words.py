@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import UNSET
 
 from streamproc.core.instants import LAST_MS, from_ms
+from streamproc.core.rules.kinds import KINDS, RuleKind
 from streamproc.core.state.effects import Audited, Balance
 from streamproc.core.state.events import (
     AccountActivated,
@@ -91,19 +92,6 @@ WHY: dict[str, str] = {
 """A decision of a later release is shown by its own name."""
 
 
-_LEVELS = {
-    "percent": "{0} %",
-    "percent_remaining": "{0} % left",
-    "bytes": "{1} left",
-    "bytes_used": "{1} used",
-    "minor_units": "{0} minor units spent",
-    "percent_of_cap": "{0} % of the cap spent",
-    "bytes_in_window": "{1} in its window",
-    "percent_of_usual": "{0} % of the usual",
-}
-"""By the unit of a threshold: its number plain, and as bytes."""
-
-
 def about(audit: Audited, unit: str | None) -> str:
     """Rule, level and bucket of a decision: ``low-balance 80 % of data-basic``."""
     parts = []
@@ -132,7 +120,8 @@ def why(audit: Audited, instant: Callable[[int], str] = utc) -> str:
 
 def level(value: int, unit: str | None) -> str:
     """A threshold; its unit is known from the rules or from a reminder of the rule only."""
-    shown = _LEVELS.get(unit or "", "at {0}")
+    of_unit = (kind.level_words for kind in KINDS.values() if unit and kind.unit == unit)
+    shown = next(of_unit, RuleKind.level_words)
     return shown.format(value, readable_bytes(value))
 
 

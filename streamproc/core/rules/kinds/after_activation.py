@@ -17,7 +17,7 @@ class AfterActivationEntry(TimedEntry, frozen=True, tag="after_activation", kw_o
 
 class AfterActivation(TimedRuleKind):
     entry = AfterActivationEntry
-    says = "some hours after the activation"
+    says = "some hours have passed since the activation"
     brief = "after the activation"
     field_docs = {"hours_after": "since the activation"}
     shape = Shape.AFTER_ACTIVATION

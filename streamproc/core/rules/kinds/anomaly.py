@@ -23,14 +23,15 @@ class AnomalyEntry(ReachingEntry, frozen=True, tag="anomaly", kw_only=True):
 
 class Anomaly(WatchRuleKind):
     entry = AnomalyEntry
-    says = "the cycle's usage is unusual"
+    says = "the cycle's usage is a multiple of what is usual"
     brief = "unusual usage"
     field_docs = {
         "cycles": "at most `limits.history_cycles`",
-        "min_bytes": "less usage than that is never unusual",
+        "min_bytes": "no alarm below this usage",
     }
     thresholds_are = "the cycle's usage in percent of the average of the `cycles` before"
     unit = "percent_of_usual"
+    level_words = "{0} % of the usual"
 
     def figure(self, rule: WatchRule) -> FigureName:
         return "used", None

@@ -59,6 +59,8 @@ class RuleKind:
     unit: ClassVar[str] = ""
     """Of its thresholds in records: a word that begins with ``percent`` or ``bytes``, or
     :data:`MINOR_UNITS`. Empty: no threshold is told."""
+    level_words: ClassVar[str] = "at {0}"
+    """A threshold in words for people: ``{0}`` is its number, ``{1}`` the same as bytes."""
     placeholders: ClassVar[frozenset[str]] = frozenset()
     """Those of ``placeholders.OF_SOME_KINDS`` that have a meaning in its texts."""
     fact: ClassVar[str] = ""

@@ -20,7 +20,7 @@ class BeforeCycleEndEntry(ClockedEntry, frozen=True, tag="before_cycle_end", kw_
 
 class BeforeCycleEnd(TimedRuleKind):
     entry = BeforeCycleEndEntry
-    says = "days before the billing cycle ends, if anything ends with it"
+    says = "the billing cycle ends in some days, and something with it"
     brief = "cycle ends soon"
     field_docs = {
         "days_before": "1 to 27",

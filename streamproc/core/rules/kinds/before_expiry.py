@@ -24,7 +24,7 @@ class BeforeExpiryEntry(ClockedEntry, frozen=True, tag="before_expiry", kw_only=
 
 class BeforeExpiry(TimedRuleKind):
     entry = BeforeExpiryEntry
-    says = "days before a pack, top-up or roll-over ends with something left"
+    says = "a pack, top-up or roll-over with something left ends in some days"
     brief = "pack expires soon"
     field_docs = {"days_before": "0 to 365", **OF_ENDS}
     placeholders = frozenset(("days",))

@@ -25,7 +25,7 @@ class CronEntry(TimedEntry, frozen=True, tag="cron", kw_only=True):
 
 class Cron(TimedRuleKind):
     entry = CronEntry
-    says = "at times of a cron expression, by the subscriber's clocks"
+    says = "an instant of a cron expression has come, by the subscriber's clocks"
     brief = "operator's schedule"
     field_docs = {"cron": "minute, hour, day of month, month, day of week"}
     placeholders = frozenset((PERIOD_USED,))

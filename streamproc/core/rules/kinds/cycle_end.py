@@ -13,7 +13,7 @@ class CycleEndEntry(TimedEntry, frozen=True, tag="cycle_end", kw_only=True):
 
 class CycleEnd(TimedRuleKind):
     entry = CycleEndEntry
-    says = "the billing cycle is over, with its figures"
+    says = "a billing cycle is over; the figures are that cycle's"
     brief = "cycle over"
     shape = Shape.AFTER_CYCLE
 

@@ -21,13 +21,14 @@ class EveryBytes(WatchRuleKind):
     """The one threshold of its rules is the step; told of are its multiples."""
 
     entry = EveryBytesEntry
-    says = "a further step is used"
+    says = "a further step of usage or overage was reached"
     brief = "a further step used"
     field_docs = {
-        "step_bytes": "each further step reminds; several at once remind of the last",
-        "of": "`overage`, or the cycle's `usage`",
+        "step_bytes": "each further step fires; of several at once the last",
+        "of": "of `overage`, or of the cycle's `usage`",
     }
     unit = "bytes_used"
+    level_words = "{1} used"
     can_be_over = False
 
     def figure(self, rule: WatchRule) -> FigureName:

@@ -24,10 +24,10 @@ class ExpiryEntry(TimedEntry, frozen=True, tag="expiry", kw_only=True):
 
 class Expiry(TimedRuleKind):
     entry = ExpiryEntry
-    says = "a pack, top-up or roll-over ends with something left, or will in some hours"
+    says = "a pack, top-up or roll-over with something left ends now, or in some hours"
     brief = "pack ends in hours"
     field_docs = {
-        "hours_before": "so long before the end; 0: at the end itself",
+        "hours_before": "this long before the end",
         "not_between": '`{start: "22:00", end: "08:00"}`, with `hours_before`: what would come in '
         "these hours of the subscriber's day comes a minute before them or, if that is before the "
         "purchase, when they are over; never after the end "

@@ -25,7 +25,7 @@ class Forecast(CheckRuleKind):
     entry = ForecastEntry
     says = "at the present rate home data ends before its cycle does"
     brief = "will not last"
-    field_docs = {"silent_hours": "says nothing for so long after the begin of a cycle (24 to 744)"}
+    field_docs = {"silent_hours": "nothing is sent in these first hours of a cycle; 24 to 744"}
     placeholders = frozenset(("runs_out",))
     is_once = True
     foretells = True

@@ -20,9 +20,9 @@ class InactivityEntry(CheckEntry, frozen=True, tag="inactivity", kw_only=True):
 
 class Inactivity(CheckRuleKind):
     entry = InactivityEntry
-    says = "nothing was used for `days` days"
+    says = "nothing was used for some days"
     brief = "nothing used for days"
-    field_docs = {"days": "so many days without usage"}
+    field_docs = {"days": "this many days without usage"}
 
     def next_ms(self, rule: CheckRule, look: Look) -> int:
         last = look.local_day(look.last_use_ms)

@@ -19,7 +19,7 @@ class OnceEntry(ClockedEntry, frozen=True, tag="once", kw_only=True):
 
 class Once(TimedRuleKind):
     entry = OnceEntry
-    says = "on one day"
+    says = "one day and time has come, by the subscriber's clocks"
     brief = "on one day"
     field_docs = {"date": "the day, `2026-12-24`"}
     shape = Shape.CALENDAR

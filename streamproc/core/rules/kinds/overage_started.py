@@ -21,9 +21,9 @@ class OverageStartedEntry(ReachingEntry, frozen=True, tag="overage_started", kw_
 
 class OverageStarted(WithoutThresholds):
     entry = OverageStartedEntry
-    says = "data cost from here on: the first byte, and the first after a top-up or pack is over"
+    says = "the first byte was used that costs, or the first one after a top-up or pack was over"
     brief = "data costs now"
-    field_docs = {"tariff": "under this tariff; if left out, under the plan's own prices"}
+    field_docs = {"tariff": "under this tariff; default: under the plan's own prices"}
     fact = "money"
     is_reached_by_ends = True
     is_reached_by_losses = True

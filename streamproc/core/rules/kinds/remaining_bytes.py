@@ -17,10 +17,11 @@ class RemainingBytesEntry(BucketEntry, frozen=True, tag="remaining_bytes", kw_on
 
 class RemainingBytes(BucketRuleKind):
     entry = RemainingBytesEntry
-    says = "only so many bytes of a bucket are left"
+    says = "what is left of a bucket fell to a number of bytes"
     brief = "last megabytes"
     thresholds_are = "bytes left of a bucket"
     unit = "bytes"
+    level_words = "{1} left"
     counts_down = True
     is_urgent = True
 

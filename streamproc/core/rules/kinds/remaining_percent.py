@@ -17,10 +17,11 @@ class RemainingPercentEntry(BucketEntry, frozen=True, tag="remaining_percent", k
 
 class RemainingPercent(BucketRuleKind):
     entry = RemainingPercentEntry
-    says = "only a share of a bucket is left"
+    says = "what is left of a bucket fell to a percentage of its grant"
     brief = "share of quota left"
     thresholds_are = "percent left of a bucket (0 to 99)"
     unit = "percent_remaining"
+    level_words = "{0} % left"
     counts_down = True
 
     def used_level(self, value: int, granted_bytes: int) -> int:

@@ -23,9 +23,9 @@ class Resolved(RuleKind):
     """Its messages tell the threshold, and the unit, of the rule that is over."""
 
     entry = ResolvedEntry
-    says = "what the rules `of` told of is over"
+    says = "an alarm of another rule is over: topped up, refunded, or a new cycle"
     brief = "over again"
-    field_docs = {"of": "ids of rules with thresholds"}
+    field_docs = {"of": "ids of the rules that it follows"}
     placeholders = frozenset(("threshold",))
 
     def problems(self, rule: dict[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from streamproc.core.rules.kinds.asking import Figures
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
 from streamproc.core.rules.watch import WatchRule
 
-TARIFF_OF_SPEND = "of this tariff; if left out, of all"
+TARIFF_OF_SPEND = "of this tariff; default: of all"
 
 
 class SpendKind(WatchRuleKind):

@@ -19,11 +19,12 @@ class SpendAmountEntry(ReachingEntry, frozen=True, tag="spend_amount", kw_only=T
 
 class SpendAmount(SpendKind):
     entry = SpendAmountEntry
-    says = "the cycle's overage costs so much"
+    says = "the cycle's overage cost a sum of money"
     brief = "money spent"
     field_docs = {"tariff": TARIFF_OF_SPEND}
     thresholds_are = "cost of the cycle's overage, in minor units"
     unit = MINOR_UNITS
+    level_words = "{0} minor units spent"
 
     def needs(self, entry: SpendAmountEntry) -> frozenset[Need]:
         return frozenset((Need.PRICE, Need.OVERAGE))

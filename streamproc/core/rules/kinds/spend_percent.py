@@ -27,15 +27,16 @@ class SpendPercentEntry(ReachingEntry, frozen=True, tag="spend_percent", kw_only
 
 class SpendPercent(SpendKind):
     entry = SpendPercentEntry
-    says = "the cycle's overage costs a share of a cap"
+    says = "the cycle's overage cost a percentage of a cap"
     brief = "share of a cost cap spent"
     field_docs = {
-        "cap_minor": "if left out, the `cost_cap_minor` of `tariff` (or of the plan's own "
+        "cap_minor": "the cap; default: the `cost_cap_minor` of `tariff` (or of the plan's own "
         "prices), while it is in force",
         "tariff": TARIFF_OF_SPEND,
     }
-    thresholds_are = "the same, in percent of a cap"
+    thresholds_are = "cost of the cycle's overage, in percent of a cap"
     unit = "percent_of_cap"
+    level_words = "{0} % of the cap spent"
     placeholders = frozenset(("threshold", "cap"))
 
     def level(self, rule: WatchRule, threshold: int, margin: int, figures: Figures) -> int | None:

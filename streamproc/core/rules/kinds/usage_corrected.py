@@ -15,9 +15,9 @@ class UsageCorrectedEntry(RuleEntry, frozen=True, tag="usage_corrected", kw_only
 
 class UsageCorrected(RuleKind):
     entry = UsageCorrectedEntry
-    says = "usage was taken back (`usage.refunded`)"
+    says = "usage was taken back, and an earlier message is no longer true"
     brief = "usage taken back"
-    field_docs = {"when": "only if a threshold that had been reached is not any more, or `always`"}
+    field_docs = {"when": "`uncrossed`: only if a threshold is no longer reached; or `always`"}
 
     def rule(self, entry: UsageCorrectedEntry, windows: Windows) -> CorrectionRule:
         return CorrectionRule(entry.id, *spoken(entry), when=entry.when)

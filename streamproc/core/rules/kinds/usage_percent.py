@@ -17,10 +17,11 @@ class UsagePercentEntry(BucketEntry, frozen=True, tag="usage_percent", kw_only=T
 
 class UsagePercent(BucketRuleKind):
     entry = UsagePercentEntry
-    says = "a share of a bucket is used"
+    says = "usage of a bucket reached a percentage of its grant"
     brief = "share of quota used"
     thresholds_are = "percent used of a bucket (1 to 100)"
     unit = "percent"
+    level_words = "{0} %"
     is_below_thresholds = True
     is_urgent = True
     takes_own_percents = True

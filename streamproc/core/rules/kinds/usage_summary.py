@@ -34,13 +34,13 @@ class UsageSummaryEntry(ClockedEntry, frozen=True, tag="usage_summary", kw_only=
 
 class UsageSummary(TimedRuleKind):
     entry = UsageSummaryEntry
-    says = "regularly, with the figures of then"
+    says = "a recurring day of the subscriber's calendar or billing cycle has come"
     brief = "usage summary"
     field_docs = {
         "every": "`day`, `week`, `month`, `month_start`, `month_middle`, `month_end`, "
         "`cycle_start`, `cycle_middle`, `cycle_end`",
-        "day": "every week or month: weekday (1 Monday) or day of the month",
-        "only_chosen": "only for those who asked for one",
+        "day": "weekday (1 Monday) if every week, day of the month if every month",
+        "only_chosen": "only for subscribers who asked for one",
     }
     placeholders = frozenset((PERIOD_USED,))
     shape = Shape.CALENDAR

@@ -17,10 +17,11 @@ class UsedBytesEntry(BucketEntry, frozen=True, tag="used_bytes", kw_only=True):
 
 class UsedBytes(BucketRuleKind):
     entry = UsedBytesEntry
-    says = "so many bytes of a bucket are used"
+    says = "usage of a bucket reached a number of bytes"
     brief = "bytes of quota used"
     thresholds_are = "bytes used of a bucket"
     unit = "bytes_used"
+    level_words = "{1} used"
     is_below_thresholds = True
     is_of_unlimited = True
 

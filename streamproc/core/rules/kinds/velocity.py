@@ -22,11 +22,12 @@ class VelocityEntry(ReachingEntry, frozen=True, tag="velocity", kw_only=True):
 
 class Velocity(WatchRuleKind):
     entry = VelocityEntry
-    says = "so much is used within a sliding window"
+    says = "much was used within a short time"
     brief = "used fast"
     field_docs = {"window_seconds": "length of the window, 60 to 31 days"}
     thresholds_are = "bytes used within `window_seconds`"
     unit = "bytes_in_window"
+    level_words = "{1} in its window"
     is_below_thresholds = True
     slides = True
     stays_true = True

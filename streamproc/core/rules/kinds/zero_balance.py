@@ -17,7 +17,7 @@ class ZeroBalance(WithoutThresholds):
     """The figure is what is left, less than 0: it rises to 0."""
 
     entry = ZeroBalanceEntry
-    says = "nothing is left in any bucket"
+    says = "no bucket has anything left"
     brief = "nothing left"
     fact = "level"
     is_of_cycle = False
