@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
 
-.PHONY: nightly help setup lock hooks generate kinds map docs publish demo test check unit brokerless broker perf clean
+.PHONY: stress nightly help setup lock hooks generate kinds map docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -76,6 +76,9 @@ brokerless: setup  ## all tests that need no broker, in a few minutes
 
 nightly: setup  ## what is too long for every change, for eight hours; ARGS="--hours 2" and the like
 	$(BIN)/python -m tests.nightly $(ARGS)
+
+stress: setup  ## the whole suite three times, beside a load that takes half of each core
+	$(BIN)/python -m tests.stress --jobs $(JOBS) $(ARGS)
 
 broker: setup  ## run a real broker on 127.0.0.1:9092 until interrupted (Java 17+, Maven)
 	$(BIN)/python -m tests.support.jvm_broker --port 9092

@@ -51,7 +51,8 @@ PARTS = (
         0.15,
         ("perf.truth", "--messages", "1000000", "--minutes", "{minutes}", "--seed", "{turn}000"),
     ),
-    Part("fault laboratory", 0.4, ("tests.faults", "--minutes", "{minutes}", "--seed", "{turn}")),
+    Part("fault laboratory", 0.2, ("tests.faults", "--minutes", "{minutes}", "--seed", "{turn}")),
+    Part("mutations", 0.2, ("tests.mutations", "--minutes", "{minutes}")),
 )
 
 

@@ -14,11 +14,14 @@ from streamproc.contracts.records.codec import (
     encode_effect,
 )
 from streamproc.core.instants import DAY_MS
-from streamproc.core.state.events import MAX_INTEGER
+from streamproc.core.rules.rulebook import Limits
+from streamproc.core.state.effects import Audited
+from streamproc.core.state.events import MAX_INTEGER, UsageRecorded, UsageRefunded
 from streamproc.core.usage import dedupe
 from tests.support.line import (
     EXPIRY,
     GB,
+    SUBSCRIBER,
     WEEKLY,
     Line,
     day,
@@ -105,3 +108,36 @@ def test_a_balance_beyond_what_json_keeps_exactly_is_refused() -> None:
     assert line.account.grants == 1
     (reminder,) = reminders(line.use(5 * GB, at=5))
     assert decode_reminder(encode_effect(reminder)) == reminder
+
+
+def test_what_is_just_allowed_of_an_events_time_is_allowed() -> None:
+    """As far ahead of the clock, and as old, as the limits say; a millisecond more is refused."""
+    limits, millisecond = Limits(), timedelta(milliseconds=1)
+    arrives = day(50)
+    ahead = arrives + timedelta(milliseconds=limits.max_ahead_ms)
+    old = arrives - timedelta(milliseconds=limits.max_age_ms)
+    wanted = {
+        ahead: [],
+        ahead + millisecond: ["time_in_future"],
+        old: [],
+        old - millisecond: ["time_in_past"],
+    }
+    for number, (when, why) in enumerate(wanted.items()):
+        line = Line(rulebook(history_cycles=12))
+        line.activate()
+        event = UsageRecorded(f"u{number}", "ocs", SUBSCRIBER, when, total_bytes=5)
+        assert reasons(line.feed(event, arrives)) == why
+
+
+def test_a_refund_of_an_ended_cycle_takes_its_overage_back_first() -> None:
+    line = Line(rulebook(history_cycles=12))
+    line.activate()
+    line.use(12 * GB, at=10)
+    line.reach(day(32))
+    (cycle,) = line.account.history
+    assert (cycle.used_bytes, cycle.overage_bytes) == (10 * GB, 2 * GB)
+    effects = line.send(UsageRefunded, at=15, arrives=33, refunded_bytes=3 * GB)
+    (audit,) = [one for one in effects if isinstance(one, Audited) and one.decision == "refunded"]
+    assert audit.figures["overage_bytes"] == 2 * GB
+    (cycle,) = line.account.history
+    assert (cycle.used_bytes, cycle.overage_bytes) == (9 * GB, 0)
