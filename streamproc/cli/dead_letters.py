@@ -1,4 +1,4 @@
-"""``streamproc dead-letters``: reminders that the dispatcher gave up."""
+"""``streamproc dead-letters``: reminders that could not be sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``streamproc demo``: a month of usage, live, with its outcome compared."""
+"""``streamproc demo``: a month of usage, live, and a comparison of the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``streamproc dispatch``: reminders to SMS gateways until it is told to stop."""
+"""``streamproc dispatch``: sends reminders to SMS gateways until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command ends that cannot do what it was asked: with a sentence, not with a traceback."""
+"""How a command fails: with a message, not with a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Help of commands with many options: under headings, in the order in which they are declared."""
+"""Help of commands with many options: grouped under headings, in the order of declaration."""
 
 from __future__ import annotations
 

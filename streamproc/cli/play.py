@@ -1,4 +1,4 @@
-"""``streamproc play``: what rules do with a file of events; no broker, nothing is kept."""
+"""``streamproc play``: what rules do with a file of events, without a broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``streamproc replay --record``: live topics to a recording."""
+"""``streamproc replay --record``: records live topics into a file."""
 
 from __future__ import annotations
 

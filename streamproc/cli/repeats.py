@@ -1,4 +1,4 @@
-"""Log lines that libraries repeat many times a second while a broker is away, told now and then."""
+"""Shortens log lines that libraries repeat many times a second while a broker is away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``streamproc replay``: recorded usage to a topic again."""
+"""``streamproc replay``: writes recorded usage to a topic again."""
 
 from __future__ import annotations
 

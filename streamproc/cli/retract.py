@@ -1,4 +1,4 @@
-"""``streamproc retract``: takes back what a bad batch of an upstream system had charged."""
+"""``streamproc retract``: takes back the usage of a bad batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``streamproc rules``: checking a rules file before a worker gets it; reading it for others."""
+"""``streamproc rules``: checks a rules file; reads rules files for other commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``streamproc send``: events of a billing system, one or files of them."""
+"""``streamproc send``: sends one event of a billing system, or files of them."""
 
 from __future__ import annotations
 

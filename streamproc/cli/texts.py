@@ -1,4 +1,4 @@
-"""``streamproc texts``: every text as subscribers will see it, and what is wrong with texts."""
+"""``streamproc texts``: shows every text as subscribers will see it, and finds errors in texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``streamproc verify``: whether the states are what the input makes, while workers run."""
+"""``streamproc verify``: compares every stored state with a recalculation from the input."""
 
 from __future__ import annotations
 

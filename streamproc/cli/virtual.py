@@ -1,4 +1,4 @@
-"""Recorded records for the worker in memory: where ``kafka.recording`` and ``worker`` meet."""
+"""Gives records of a recording to a worker in memory: joins ``kafka.recording`` and ``worker``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``streamproc worker``: the Faust application until it is told to stop."""
+"""``streamproc worker``: runs the Faust application until it is stopped."""
 
 from __future__ import annotations
 

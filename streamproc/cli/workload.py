@@ -1,4 +1,4 @@
-"""``streamproc workload``: a seeded month of usage, to a file or to Kafka."""
+"""``streamproc workload``: makes a month of usage from a seed, for a file or for Kafka."""
 
 from __future__ import annotations
 

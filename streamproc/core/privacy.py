@@ -1,4 +1,4 @@
-"""How a subscriber may be shown where people read along (law 21)."""
+"""How a subscriber number is shown in logs and errors (law 21)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the gateways file to lanes, router and gateways."""
+"""Makes lanes, router and gateways from the gateways file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When to try again: exponential, with jitter so that failures do not all come back at once."""
+"""When to try again: exponential, with jitter, so that failures do not return together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: a gateway that keeps failing is left alone, then tried with one message."""
+"""A circuit breaker: a gateway that keeps failing gets a pause, then one message as a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports of delivery: to the message they speak of, and into receipts.
+"""Matches delivery reports with their messages and writes receipts.
 
 A report may come before the answer to its submit, after a restart, or to another dispatcher than
 the one that sent the message. All reports go through one topic that every dispatcher reads; those

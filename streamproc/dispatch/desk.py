@@ -1,4 +1,4 @@
-"""The decisions of dispatching, without a clock, Kafka or a network.
+"""The decisions of the dispatcher, without a clock, Kafka or a network.
 
 The order that the promise rests on:
 

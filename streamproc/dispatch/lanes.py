@@ -1,4 +1,4 @@
-"""Who is next: priority lanes, due times, and the order of one subscriber's messages.
+"""Which message is next: lanes, due times, and the order of one subscriber's messages.
 
 Of those that are due, a message never overtakes an earlier one of the same subscriber, except that
 it may overtake one of a less urgent lane. One that waits for a retry keeps its place.

@@ -1,4 +1,4 @@
-"""What one partition remembers, and what must be written of it next."""
+"""What one partition remembers, and what must be written next."""
 
 from __future__ import annotations
 

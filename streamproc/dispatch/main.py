@@ -1,4 +1,4 @@
-"""The composition root of a dispatcher: clock, chance, signals, logging."""
+"""The composition root of a dispatcher: clock, randomness, signals, logging."""
 
 from __future__ import annotations
 

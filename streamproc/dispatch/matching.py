@@ -1,4 +1,4 @@
-"""Which accepted part a delivery report speaks of.
+"""Finds the accepted part that a delivery report is about.
 
 Some message centers answer a submit with a hexadecimal id and name the same message in decimal in
 its report, or the other way round, or with other leading zeros. So an id is looked up as it is

@@ -1,4 +1,4 @@
-"""Polling as a member of a group, so that a rebalance once begun is also ended.
+"""Polls as a member of a group, so that every rebalance is completed.
 
 kafka-python 3.0.12 forgets a join in flight: if a poll's time is over while the group's leader
 waits for its assignment, and what made it join was new metadata of the topics, the next poll finds

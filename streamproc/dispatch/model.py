@@ -1,4 +1,4 @@
-"""The words of dispatching: messages, what a gateway answers, reports of delivery."""
+"""The types of the dispatcher: messages, answers of gateways, delivery reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading reminders: one cursor per lane, so that no backlog of summaries hides a low balance.
+"""Reads reminders with one cursor for each lane, so that summaries never delay low balances.
 
 The group's consumer reads the most urgent lane and decides which partitions are ours. Each other
 lane, and the topic of resends, has a follower that reads the same partitions at its own pace.

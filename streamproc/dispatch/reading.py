@@ -1,4 +1,4 @@
-"""Reading a whole topic, for commands that look at what is there."""
+"""Reads a whole topic, for commands that show its records."""
 
 from __future__ import annotations
 

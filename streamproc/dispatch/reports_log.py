@@ -1,4 +1,4 @@
-"""The reports topic: every dispatcher writes what its gateways hear, and reads what all heard."""
+"""The reports topic: every dispatcher writes its gateways' reports and reads all reports."""
 
 from __future__ import annotations
 

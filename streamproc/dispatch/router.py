@@ -1,4 +1,4 @@
-"""Which gateway takes a message: the first of the list that works; it waits for that one's room.
+"""Chooses the gateway of a message: the first of the list that works.
 
 A gateway is passed over while its breaker is open, or once it has been without a connection for
 longer than ``patience_ms`` (reconnecting takes a moment, and is no reason to change over).

@@ -1,4 +1,4 @@
-"""What a dispatcher must be told; see ``streamproc dispatch --help``."""
+"""Settings of a dispatcher; see ``streamproc dispatch --help``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a gateway is given: submits per second, messages in doubt, and pauses it asks for."""
+"""Limits of a gateway: submits per second, uncertain messages, and pauses that it asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making sure that the dispatcher's topics exist and fit the reminders'."""
+"""Checks that the dispatcher's topics exist and fit the reminders topic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a topic."""
+"""Errors of writing to a topic."""
 
 from __future__ import annotations
 

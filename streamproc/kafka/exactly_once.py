@@ -1,4 +1,4 @@
-"""Records and the position they bring a source to, in one transaction.
+"""Writes records and the position in their source in one transaction.
 
 The position is stored in Kafka beside the records, as the metadata of a consumer group's committed
 offset, in the same transaction. A run that is killed leaves an open transaction: the next run with

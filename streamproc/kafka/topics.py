@@ -1,4 +1,4 @@
-"""Making a topic if it is missing, and learning what it allows."""
+"""Creates a topic if it is missing, and reads its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broker inside this process, for trying the program out where no Kafka is at hand."""
+"""A broker inside this process, for trying the program without Kafka."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a worker made of a topic what the oracle makes of it."""
+"""Compares a worker's results for a topic with the oracle's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pools, refunds, consents, prorated plan changes and a bad batch, in between a month of usage.
+"""Pools, refunds, consents, prorated plan changes and a bad batch, within a month of usage.
 
 Made from a seed like the month itself, for any rulebook; ``contracts/rules/quota.yaml`` has all
 that they can meet.

@@ -1,4 +1,4 @@
-"""Value-added services, roaming and texts of subscribers, as stories from a seed.
+"""Value-added services, roaming and SMS from subscribers, as stories from a seed.
 
 A story is a few records that belong together: an order with its answer, a charge with what
 becomes of it, a list and the numbers that are picked from it, a trip. Stories overlap, so a

@@ -1,4 +1,4 @@
-"""Billing's side: events built, checked and brought to Kafka."""
+"""Billing's side: builds events, checks them and sends them to Kafka."""
 
 from streamproc.producing.billing import BillingProducer
 from streamproc.producing.client import UsageProducer

@@ -1,4 +1,4 @@
-"""What becomes of an event that was handed over."""
+"""The result of an event that was handed over."""
 
 from __future__ import annotations
 

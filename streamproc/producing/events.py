@@ -1,4 +1,4 @@
-"""Building events, and checking them as the worker will."""
+"""Builds events, and checks them as the worker will."""
 
 from __future__ import annotations
 

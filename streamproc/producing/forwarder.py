@@ -1,4 +1,4 @@
-"""Bringing a spool to Kafka, in order, however often the broker goes away."""
+"""Sends a spool to Kafka, in order, however often the broker is away."""
 
 from __future__ import annotations
 

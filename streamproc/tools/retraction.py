@@ -1,4 +1,4 @@
-"""Taking back what a bad batch of an upstream system had charged: refunds made from the log.
+"""Takes back the usage of a bad batch: makes refunds from the log.
 
 The input topic is the memory of what came from whom. One refund per event of the batch, by its
 source and id, so that it is taken back once however often this is done; the last of each subscriber

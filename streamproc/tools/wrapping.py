@@ -1,4 +1,4 @@
-"""The lines in which a phone shows a text: measured in cells, broken where its language may be."""
+"""Breaks a text into the lines of a phone: measured in cells, by the rules of its language."""
 
 from __future__ import annotations
 

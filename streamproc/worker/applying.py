@@ -1,4 +1,4 @@
-"""Records and time to a partition's rows without its worker: for tools."""
+"""Applies records and time to a partition's rows without a worker, for tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loud word before the kernel kills the worker for its memory."""
+"""A warning before the kernel kills the worker for its memory."""
 
 from __future__ import annotations
 

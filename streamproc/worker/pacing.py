@@ -1,4 +1,4 @@
-"""A partition's storm: due reminders go out at a declared rate, the most urgent class first.
+"""A partition's storm: due reminders are sent at a declared rate, the most urgent class first.
 
 What waits here is only an order of keys that are due by their rows anyway (law 19): a new owner of
 the partition makes it anew, and a key whose row was dealt with meanwhile is passed over.

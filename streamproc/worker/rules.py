@@ -1,4 +1,4 @@
-"""The rules file of a running worker: loaded at start, picked up or refused when it changes.
+"""The rules file of a running worker: loaded at start; a changed file is loaded or rejected.
 
 The texts directory beside it belongs to it: what is said of the file goes for both.
 

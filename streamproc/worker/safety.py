@@ -1,4 +1,4 @@
-"""Whether the topics' settings keep what a worker promises (docs/guarantees.md)."""
+"""Whether the settings of topics fulfil the conditions of docs/guarantees.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making sure, before anything starts, that the topics exist and fit together."""
+"""Checks before the start that all topics exist and fit together."""
 
 from __future__ import annotations
 

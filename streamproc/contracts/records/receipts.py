@@ -1,4 +1,4 @@
-"""What the dispatcher says of reminders: receipts, and dead letters for those it gave up.
+"""Records of the dispatcher about reminders: receipts, and dead letters.
 
 Neither repeats a text, and both show the subscriber masked only (law 21): whoever may see more
 follows ``reminder`` to the record it came from.

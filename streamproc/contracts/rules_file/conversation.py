@@ -1,4 +1,4 @@
-"""Services, zones, notices and commands of a rules file: checked, and as the core takes them."""
+"""Services, zones, notices and commands of a rules file: checks them and makes their ready form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words of a rules file that belong to no plan, service or rule, as the core takes them."""
+"""Words of a rules file that belong to no plan, service or rule, in the form of the core."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""When, to whom and in what order messages go out: the gate, and what wants to pass it."""
+"""When, to whom and in what order messages are sent: the gate and its speakers."""

@@ -1,4 +1,4 @@
-"""Rules with a memory: counting (``for_count``), hysteresis, and what is over again (resolved).
+"""Rules with a memory: counting (``for_count``), hysteresis, and alarms that are over (resolved).
 
 An :class:`Alarm` is kept for a threshold that such a rule's usage has reached. It counts usage
 events until the rule is satisfied, then it is told, and it ends when the figure has fallen below

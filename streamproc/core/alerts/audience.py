@@ -1,4 +1,4 @@
-"""Whom a reminder goes to."""
+"""The recipients of a reminder."""
 
 from __future__ import annotations
 

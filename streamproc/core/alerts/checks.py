@@ -1,4 +1,4 @@
-"""Looking at an account at an instant: forecasts, inactivity, rules that begin to be valid.
+"""Checks of an account at an instant: forecasts, inactivity, rules that begin to be valid.
 
 A forecast takes the rate at which home data was used from the begin of the cycle (or of the
 contract) until now, whichever bucket it was charged to, and charges usage of that rate to all that

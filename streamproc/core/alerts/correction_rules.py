@@ -1,4 +1,4 @@
-"""What correction rules say: the follow-up of refunds, one for a batch of them."""
+"""Messages of correction rules: one after the refunds of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a message from going out, and until when; what must be remembered for that."""
+"""What delays a message and until when, and what must be remembered for that."""
 
 from __future__ import annotations
 

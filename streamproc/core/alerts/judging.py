@@ -1,4 +1,4 @@
-"""What is still true, and still wanted, of messages that waited."""
+"""Whether messages that waited are still true and still wanted."""
 
 from __future__ import annotations
 

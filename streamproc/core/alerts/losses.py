@@ -1,4 +1,4 @@
-"""Changes that leave a subscriber with less: thresholds that are reached though nothing was used.
+"""Changes that leave a subscriber with less: thresholds that are reached without usage.
 
 A smaller plan, a lower cap of a pool's member, a cost cap that holds again: what was used stays
 used, and may be at or beyond a threshold from then on. That costs money or stops the data, so it is

@@ -1,4 +1,4 @@
-"""What passes the gate: messages, and those who speak them."""
+"""Messages that pass the gate, and the speakers that make them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Reminders after down time: late ones are sent if they are still useful, else audited (law 18)."""
+"""Reminders after down time: late ones are sent if they are still useful, otherwise audited (law
+18).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices at the gate: what is kept of one that is held, whether it is still true, its words.
+"""Notices at the gate: what is stored of a held one, whether it is still true, its words.
 
 A mark's ``detail`` holds the facts of the notice that nothing changes any more: what was charged,
 what is asked. All else may be another one until a held notice is sent, and is looked up then: the

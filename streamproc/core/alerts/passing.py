@@ -1,4 +1,4 @@
-"""Who hears what of several messages at one instant, and what waits (law 16).
+"""Which recipient gets which of several messages at one instant, and which messages wait (law 16).
 
 Recipients are looked at one by one, the most urgent message first, so that a cap lets through what
 matters most. A message may go if nothing delays it, or one that is about the same thing; of those

@@ -1,4 +1,4 @@
-"""Audit records of messages that did not go out, or not yet."""
+"""Audit records of messages that are held or dropped."""
 
 from __future__ import annotations
 

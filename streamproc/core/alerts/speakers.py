@@ -1,4 +1,4 @@
-"""The gate with all who speak through it, and what makes them speak.
+"""All speakers that use the gate, and what makes them speak.
 
 A new kind of messages is added to ``SPEAKERS``.
 """

@@ -1,4 +1,4 @@
-"""What timed rules say: summaries, cycle ends, ends of packs."""
+"""Messages of timed rules: summaries, cycle ends, ends of packs."""
 
 from __future__ import annotations
 

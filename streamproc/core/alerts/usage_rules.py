@@ -1,4 +1,4 @@
-"""What usage rules say: thresholds of buckets that usage has reached."""
+"""Messages of usage rules: thresholds of buckets that usage has reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What watch rules say: figures of the whole account that usage has brought to a threshold."""
+"""Messages of watch rules: figures of the whole account that have reached a threshold."""
 
 from __future__ import annotations
 

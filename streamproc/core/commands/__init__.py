@@ -1,1 +1,1 @@
-"""Two-way SMS: what a subscriber's text asks for, doing it, and the reply."""
+"""Two-way SMS: reads a subscriber's SMS, executes the command, and replies."""

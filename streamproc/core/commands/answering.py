@@ -1,4 +1,4 @@
-"""Applying a subscriber's text: the command is done, and one reply tells of it."""
+"""Executes the command of an SMS and makes one reply."""
 
 from __future__ import annotations
 

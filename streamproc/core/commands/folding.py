@@ -1,4 +1,4 @@
-"""One form for whatever a phone makes of a word.
+"""One form for all ways in which a phone may write a word.
 
 Two readings of a text. The *strict* one knows widths, case and spaces. The *loose* one also leaves
 out what nobody sees or means: zero-width and control characters, accents, vowel signs. Signs

@@ -1,4 +1,4 @@
-"""The values that replies name: figures, lists and choices as people read them."""
+"""Values that replies name: figures, lists and choices, in the reader's form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules have for the choices of a subscriber, and what holds of them now.
+"""Which choices the rules offer to a subscriber, and the present settings.
 
 A choice that no rule serves is not offered: it is neither confirmed nor kept, and help does not
 name its keyword. What holds now is asked of whatever applies it, never of the choice alone.

@@ -1,4 +1,4 @@
-"""A subscriber's text to a command: exact keywords, however their phone writes them.
+"""Reads an SMS into a command: exact keywords, in all ways in which a phone may write them.
 
 Widths, case, spaces, accents, signs around a word and characters that nobody sees make no
 difference; another word does: ``STOP IT`` is not ``STOP``. Answers to questions are read strictly:

@@ -1,4 +1,4 @@
-"""Another plan in mid-cycle: at once, whole or prorated, or with the next cycle."""
+"""Another plan in the middle of a cycle: at once, whole or prorated, or with the next cycle."""
 
 from __future__ import annotations
 

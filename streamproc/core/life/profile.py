@@ -1,4 +1,4 @@
-"""A subscriber's time zone, language and segments change.
+"""Changes of a subscriber's time zone, language and segments.
 
 A move to another zone neither repeats nor loses what was planned by the old zone's clocks: what its
 spread had put off is sent at the move; what the new clocks have passed already, and the old ones

@@ -1,1 +1,1 @@
-"""Transparent consumption: what a subscriber is told beside the figures of usage."""
+"""Messages that are not about usage: services, confirmations, roaming, welcome."""

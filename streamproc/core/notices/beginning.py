@@ -1,4 +1,4 @@
-"""What a contract begins with: its services, and a welcome that names plan and services."""
+"""The begin of a contract: its services, and a welcome that names plan and services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A welcome to a roaming zone, with what data cost there."""
+"""A welcome to a roaming zone, with the price of data there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Value-added services: what billing says of them, and what the subscriber is asked and told."""
+"""Value-added services: events from billing, and questions and notices to the subscriber."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doing what of services and notices falls due."""
+"""Does the work of services and notices that is due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of two-way SMS: what the rules file says of commands."""
+"""Words of two-way SMS: the ``commands`` of the rules file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Value-added services, roaming zones and notices: what the rules file says of them."""
+"""Value-added services, roaming zones and notices of the rules file."""
 
 from __future__ import annotations
 

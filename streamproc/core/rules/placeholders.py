@@ -1,4 +1,4 @@
-"""What a text may speak of: its placeholders, and what kind of value each of them is.
+"""The placeholders of texts, and the kind of value of each.
 
 Figures are any object with an attribute per placeholder. Their values are raw: whole bytes, minor
 currency units, local minutes; how they look is the locale's and the template's business.

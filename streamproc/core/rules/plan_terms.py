@@ -1,4 +1,4 @@
-"""What plans may have beyond allowances, as data: prices, caps, policies, roll-over."""
+"""Terms of plans beyond allowances, as data: prices, caps, policies, roll-over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules file says of sending: per rule, and for all messages of a subscriber."""
+"""Sending settings of the rules file: for each rule, and for all messages of a subscriber."""
 
 from __future__ import annotations
 

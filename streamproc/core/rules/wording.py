@@ -1,4 +1,4 @@
-"""What texts say that belongs to no plan, service or rule, by locale as the rules file has it."""
+"""Words in texts that belong to no plan, service or rule, by locale."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""When timed rules remind: calendars, choices, moves to another time zone, and spread storms."""
+"""When timed rules send reminders: calendars, choices, moves to another time zone, storms."""

@@ -1,4 +1,4 @@
-"""When something of services and notices falls due, derived from state and rulebook (law 19)."""
+"""When work of services and notices falls due, derived from state and rulebook (law 19)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storms: many reminders of one instant, each at an instant of its own within a window.
+"""Storms: many reminders of one instant, each with its own instant within a window.
 
 The place in the window follows from subscriber, rule and planned instant alone, so that every run,
 replay and cluster sends the same text (law 5) and nobody is always the last.

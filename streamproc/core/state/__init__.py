@@ -1,1 +1,1 @@
-"""What is kept of a subscriber, what arrives, and what goes out."""
+"""The state of a subscriber, the events that arrive, and the effects that leave."""

@@ -1,4 +1,4 @@
-"""What the audit says beside a decision: the balances before and after it, and what was fired.
+"""Additions to audit records: balances before and after a decision, and fired reminders.
 
 An account's balance is its present buckets added up.
 """

@@ -1,4 +1,4 @@
-"""What leaves the core: reminders, audit records, rejects, in the words of the field."""
+"""What leaves the core: reminders, audit records, rejects, with the names of the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an account keeps for the features of this package; nothing if it uses none of them."""
+"""What an account stores for rarely used quota features; nothing if it uses none of them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One event applied to an account; time that passes for it."""
+"""Applies one event to an account; lets time pass for it."""

@@ -1,4 +1,4 @@
-"""Events about the account itself, each by its type."""
+"""Events about the account itself, one function for each type."""
 
 from __future__ import annotations
 

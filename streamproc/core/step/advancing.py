@@ -1,4 +1,4 @@
-"""Letting time pass for an account: everything that falls due, in order of its instants."""
+"""Lets time pass for an account: does everything that falls due, in order of its instants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When something falls due for an account, derived from its state and the rulebook alone.
+"""When something falls due for an account, derived from its state and the rulebook only.
 
 There is no stored schedule: the next due instant is the earliest occurrence after the account's
 clock, so a timer can neither be forgotten nor fire twice (law 19).

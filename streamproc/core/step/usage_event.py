@@ -1,4 +1,4 @@
-"""Usage: charged, and what there is to say of it."""
+"""A usage event: charged, and the messages that it causes."""
 
 from __future__ import annotations
 

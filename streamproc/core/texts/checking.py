@@ -1,4 +1,4 @@
-"""Every text with figures that a text can meet at worst: what is wrong with it, how long it gets.
+"""Checks every text with extreme figures: errors, and how long it gets.
 
 A text must keep its budget of segments with the *usual* figures of ``samples.py``. The *extreme*
 ones must be renderable.

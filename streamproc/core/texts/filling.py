@@ -1,4 +1,4 @@
-"""What the rules file says for the placeholders of ``EVERYWHERE``, filled into a template's nodes.
+"""Fills sender and other fixed values of the rules file into the nodes of a template.
 
 It is the same in all texts of a locale: a select of it has one branch that is always taken.
 """

@@ -1,4 +1,4 @@
-"""A text about one bucket, on a known day, with or without anything left: literals and figures.
+"""A text about one bucket on a known day, as literals and figures.
 
 Which branch is taken, and what the day is called, is then the same for all messages. What is left
 to be filled in is so simple that the compiled part can do it

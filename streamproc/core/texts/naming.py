@@ -1,4 +1,4 @@
-"""What customers read instead of ids; records keep the ids."""
+"""Names that customers read instead of ids; records keep the ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reminder itself: id, figures and text, as of an instant."""
+"""The reminder record: id, figures and text at an instant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures to try texts with: what the rules file can bring about, and what nobody hopes for.
+"""Figures for trying texts: those that the rules file allows, and extreme ones.
 
 The *usual* figures are those of the rules: their longest name, their largest grant. The *extreme*
 ones are several buckets, petabytes, an end that never comes.

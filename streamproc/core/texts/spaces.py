@@ -1,4 +1,4 @@
-"""Spaces of figures: those of CLDR would cost a part of an SMS."""
+"""Spaces in figures: CLDR's no-break spaces would cost a part of an SMS."""
 
 from __future__ import annotations
 

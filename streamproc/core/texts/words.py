@@ -1,4 +1,4 @@
-"""Words that come with streamproc, for what the rules file need not name."""
+"""Packaged words, for things that the rules file need not name."""
 
 from __future__ import annotations
 

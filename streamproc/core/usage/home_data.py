@@ -1,4 +1,4 @@
-"""What an account has for ordinary usage at home, and which buckets can be summed up in a text.
+"""Buckets for ordinary usage at home, and which buckets a text may sum up.
 
 *Home data* are the live buckets that cover usage without a particular rating group, in the home
 zone, at every hour of the day. A text about a whole account (a summary, a reply, a welcome) speaks

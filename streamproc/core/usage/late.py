@@ -1,4 +1,4 @@
-"""Late usage of a cycle that is over: charged as if it had come in time (law 11).
+"""Late usage of a cycle that is over: charged as if it had arrived in time (law 11).
 
 What the closed cycle's bytes became may be used by now: they rolled over, or are a top-up that
 lives on. In order of time the late usage would have had them, and usage of a later cycle would have

@@ -1,4 +1,4 @@
-"""What usage moves beside buckets: meters of tariffs, figures of members, policies."""
+"""What usage changes beside buckets: meters of tariffs, figures of members, policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A subscriber's own thresholds, which take the place of the rules'."""
+"""A subscriber's own thresholds, which replace those of the rules."""
 
 from __future__ import annotations
 

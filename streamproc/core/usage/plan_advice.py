@@ -1,4 +1,4 @@
-"""Whether another plan fits the usage of the last cycles better, and by how much.
+"""Whether another plan would have been cheaper in the last cycles, and by how much.
 
 What a cycle would have cost under a plan is the plan's price plus what its tariffs ask for what its
 allowances would not have covered. History tells how much was used, not of what kind; so the

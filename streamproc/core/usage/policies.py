@@ -1,4 +1,4 @@
-"""What a policy system is told: derived from the account's state, told when it changes.
+"""Messages to the policy system: derived from the account's state, sent when it changes.
 
 Whether a counter is throttled or barred follows from the account and the rules alone; the account
 keeps only what was told last. So it is told once per change, whatever caused it (usage, a top-up,

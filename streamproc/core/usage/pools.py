@@ -1,4 +1,4 @@
-"""Pools: one account that several members draw on.
+"""Pools: one account that several members use.
 
 The pool's id is the account and the record key, so a pool lies in one partition and is exact
 however its members' numbers would hash; a member is a field of its usage. What members used in the

@@ -1,4 +1,4 @@
-"""Usage taken back: refunds, and the retraction of what a bad batch had charged.
+"""Refunds: usage that is taken back, also that of a bad batch.
 
 A refund goes the way of charging backwards: overage first, then the buckets from the last in charge
 order to the first. For usage of one scope and validity that leaves the account as if the usage had

@@ -1,4 +1,4 @@
-"""Unused bytes of an allowance that go on into later cycles."""
+"""Unused bytes of an allowance that roll over into later cycles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway of a channel other than SMS: reminders go out in the words they have for it."""
+"""A gateway of another channel than SMS: sends the words that reminders have for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Appends each reminder to a file, one JSON object per line (NDJSON), for whatever reads on."""
+"""Appends each reminder to a file, one JSON object per line (NDJSON), for other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps what it is given: the gateway of tests, shipped so that others can test with it too."""
+"""Keeps its messages in memory: the gateway for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends through a message center (SMSC) by SMPP 3.4 and hears its delivery receipts."""
+"""Sends through a message centre (SMSC) by SMPP 3.4 and receives its delivery receipts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Posts each reminder to a URL, signed as Standard Webhooks has it (standardwebhooks.com).
+"""Posts each reminder to a URL, signed as in Standard Webhooks (standardwebhooks.com).
 
 ``webhook-id`` is the message's id and stays the same when it is sent again: the receiver takes an
 id once, and thereby makes sending again safe. ``webhook-signature`` is ``v1,`` and the base64 form

@@ -1,4 +1,4 @@
-"""Delivery receipts as message centers really send them.
+"""Delivery receipts in the forms that message centres send.
 
 SMPP 3.4 leaves their form to the vendor. The usual text is ``id:... sub:... dlvrd:... submit
 date:... done date:... stat:... err:... text:...`` (appendix B), with fields in any order and case,

@@ -1,4 +1,4 @@
-"""A text to the parts that message centers take: GSM 7-bit or UCS-2, concatenated by a header.
+"""Splits a text into parts for message centres: GSM 7-bit or UCS-2, joined by a header.
 
 GSM-7 goes as one septet per octet (the message center packs), UCS-2 as UTF-16 big endian. A long
 message's parts begin with a user data header (3GPP TS 23.040, 9.2.3.24.1); neither an escape pair

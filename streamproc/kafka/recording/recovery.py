@@ -1,4 +1,4 @@
-"""Taking up a recording whose writer was killed."""
+"""Continues a recording whose writer was killed."""
 
 from __future__ import annotations
 

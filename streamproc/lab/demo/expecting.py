@@ -1,4 +1,4 @@
-"""The independent expectation, computed beside the run in a process of its own.
+"""The expected results, calculated beside the run in a separate process.
 
 It gets every record as the broker acknowledged it (partition, offset, bytes) and every reminder as
 it was read, through a pipe; the oracle consumes them as they come. Frames are four

@@ -1,4 +1,4 @@
-"""What a run has come to so far: written by its parts, read by the view."""
+"""Figures of a run so far: written by its parts, read by the view."""
 
 from __future__ import annotations
 

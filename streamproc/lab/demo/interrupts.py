@@ -1,4 +1,4 @@
-"""Ctrl-C and its like as facts to be looked at, not exceptions in the middle of anything."""
+"""Ctrl-C and similar signals as flags that are checked, not as exceptions."""
 
 from __future__ import annotations
 

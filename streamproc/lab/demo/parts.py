@@ -1,4 +1,4 @@
-"""What the demo consists of: threads here, and processes that do not outlive it."""
+"""The parts of the demo: threads here, and processes that end with it."""
 
 from __future__ import annotations
 

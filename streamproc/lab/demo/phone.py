@@ -1,4 +1,4 @@
-"""What a subscriber's phone shows: an SMS, its time where the subscriber is, who it is from.
+"""A subscriber's phone: an SMS, its local time, its sender.
 
 Thousands of SMS pass in a month of half a minute. The phone shows some, at a pace for reading.
 """

@@ -1,4 +1,4 @@
-"""The view where no terminal is: a line now and then."""
+"""The view without a terminal: a line from time to time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is observed: reminders as SMS on a phone, and the worker's changelog and rejects."""
+"""Reads the actual results: reminders for the phone, the worker's changelog and rejects."""
 
 from __future__ import annotations
 

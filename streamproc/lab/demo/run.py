@@ -1,4 +1,4 @@
-"""A run as a function: what is around the conductor, and what is said in the end."""
+"""A run as a function: prepares the conductor, and prints the end."""
 
 from __future__ import annotations
 

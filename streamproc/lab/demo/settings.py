@@ -1,4 +1,4 @@
-"""What a demo run is told, and the names it gives its topics."""
+"""Settings of a demo run, and the names of its topics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the viewer is told, and one moment of it."""
+"""The text for the viewer, and one moment of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What had to come out against what came out."""
+"""Compares expected and actual results."""
 
 from __future__ import annotations
 

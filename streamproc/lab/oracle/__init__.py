@@ -1,4 +1,4 @@
-"""What a log of records must lead to, computed a second time by a different route.
+"""The results of a log of records, calculated a second time by a different route.
 
 Written from the laws (docs/design.md), not from the core: buckets are plain dicts, thresholds are
 compared one by one before and after, event ids lie in a dict, the calendar walks day by day, JSON

@@ -1,4 +1,4 @@
-"""What subscribers choose by a text, and which messages they leave and want again."""
+"""What subscribers choose by SMS, and which categories they leave and join again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is expected and observed of a run, in a form that can be compared."""
+"""Expected and actual results of a run, in a form that can be compared."""
 
 from __future__ import annotations
 

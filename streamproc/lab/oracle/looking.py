@@ -1,4 +1,4 @@
-"""What is looked for at instants: forecasts, inactivity, rules that begin to be in force."""
+"""Checks at instants: forecasts, inactivity, rules that begin to be in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that count, that have hysteresis, or whose end somebody wants to know."""
+"""Rules that count, that have hysteresis, or whose end another rule reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Law 16 by its words: a message goes out at the first instant at which nothing forbids it.
+"""Law 16 word by word: a message is sent at the first instant at which nothing forbids it.
 
 Everything that was ever told to each recipient is kept, and every condition is checked against all
 of it.

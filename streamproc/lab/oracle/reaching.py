@@ -1,4 +1,4 @@
-"""What a subscriber's figures have reached: every kind of rule by its own words."""
+"""Which thresholds a subscriber's figures have reached, for every kind of rule."""
 
 from __future__ import annotations
 

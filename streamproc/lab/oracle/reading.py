@@ -1,4 +1,4 @@
-"""Input records read and checked by hand, field by field, from the words of the contract."""
+"""Reads and checks input records by hand, field by field, from the words of the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a reason to speak still holds, and what is said then."""
+"""Whether a reason to speak still holds, and the message then."""
 
 from __future__ import annotations
 

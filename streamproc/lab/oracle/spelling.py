@@ -1,4 +1,4 @@
-"""Texts of subscribers read by hand: every way to split one into a keyword and the rest.
+"""Reads SMS of subscribers by hand: every way to split one into a keyword and the rest.
 
 Answers are read with their widths, case and spaces made one; everything else also without signs
 around it, accents, and what cannot be seen.

@@ -1,4 +1,4 @@
-"""Services, questions, trips, plan advice and texts of one contract, by the words of the pages."""
+"""Services, questions, trips, plan advice and SMS of one contract, from the words of docs/."""
 
 from __future__ import annotations
 

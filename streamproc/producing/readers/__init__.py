@@ -1,4 +1,4 @@
-"""Readers for what billing systems really have: files of usage records in several forms."""
+"""Readers for the files of billing systems: usage records in several forms."""
 
 from streamproc.producing.readers.formats import FORMATS, FormatError, open_reader
 from streamproc.producing.readers.mapping import MappingError

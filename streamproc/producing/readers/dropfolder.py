@@ -1,4 +1,4 @@
-"""A folder into which files are dropped; each is handed over exactly once.
+"""A drop folder: each file in it is sent exactly once.
 
 ``done/`` takes files that were handed over (beside each, its bad records if it had any),
 ``duplicates/`` those that were there before under whatever name, ``failed/`` those that cannot be

@@ -1,4 +1,4 @@
-"""The forms that are read, by name."""
+"""The formats that can be read, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file holds that holds no events: told in words, so that its owner knows what to do."""
+"""Recognises a file that holds no events, and says in words what it holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From columns of a foreign record to fields of an event, as a mapping file says.
+"""Maps columns of a foreign record to fields of an event, by a mapping file.
 
 docs/producer.md describes the file. A record is a flat table from column to text here, whatever
 it was before (a CSV row, a JSON object, a TMF635 usage), so that one kind of mapping serves all.

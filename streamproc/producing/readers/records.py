@@ -1,4 +1,4 @@
-"""What a reader gives for each record of a file: an event, a fault, or that it is not wanted."""
+"""The result of a reader for each record: an event, a fault, or a record that is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A timeline for people, and for programs. Masked: numbers and texts only on demand (law 21)."""
+"""Shows a timeline to people and to programs. Masked: numbers and texts only on demand (law 21)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about a subscriber put into one order: entries, each with its state and its decisions."""
+"""Puts facts about a subscriber into one order: entries with their state and decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a subscriber has at one instant: each bucket, the price of what went beyond, who draws."""
+"""The balance of a subscriber at one instant: buckets, cost of overage, members."""
 
 from __future__ import annotations
 

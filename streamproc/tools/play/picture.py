@@ -1,4 +1,4 @@
-"""A play as a picture: what is left in each bucket, and below it what was said, held and refused.
+"""A play as a picture: remaining bytes of each bucket, and below it messages and rejects.
 
 Needs matplotlib (``streamproc[pictures]``).
 """

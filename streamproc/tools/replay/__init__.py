@@ -1,1 +1,1 @@
-"""Replay: recorded records to a topic again, exactly once, at any pace."""
+"""Replay: writes recorded records to a topic again, exactly once, at any pace."""

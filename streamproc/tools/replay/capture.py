@@ -1,4 +1,4 @@
-"""Capturing live topics into a recording."""
+"""Records live topics into a recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which records take part, and what they look like when they do."""
+"""Which records take part, and how they are changed."""
 
 from __future__ import annotations
 

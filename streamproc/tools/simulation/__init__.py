@@ -1,1 +1,1 @@
-"""Two sets of rules over the same recorded usage, and what differs for those who are reminded."""
+"""Applies two sets of rules to the same recorded usage, and compares the messages."""

@@ -1,4 +1,4 @@
-"""What one run sent, as far as it is compared with another run's."""
+"""The messages of one run, with the fields that are compared."""
 
 from __future__ import annotations
 

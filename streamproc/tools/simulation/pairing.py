@@ -1,4 +1,4 @@
-"""Which message of one run is which of the other.
+"""Pairs the messages of two runs.
 
 Messages of one subscriber, rule and billing cycle belong together, first those about the same
 bucket, then the rest. Within such a group the same reminder id is the same message, then the same

@@ -1,4 +1,4 @@
-"""What differs between two states of one subscriber, told without telling who it is."""
+"""What differs between two states of one subscriber, without showing the subscriber."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A partition's state twice: as its changelog keeps it, and made anew from its input."""
+"""A partition's state twice: from its changelog, and recalculated from its input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the changelog holds what the input makes: one partition after the other.
+"""Compares the changelog with a recalculation from the input, one partition after the other.
 
 The input is applied anew up to the position that each partition's progress record names, so workers
 may go on meanwhile. Memory: twice the rows of the largest partition, one after the other.

@@ -1,4 +1,4 @@
-"""What a rules file says of services, notices and texts to the short code (docs/notices.md)."""
+"""Entries of a rules file about services, notices and commands (docs/notices.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault of plain data against a msgspec type, not only the first one.
+"""Finds every fault of plain data against a msgspec type, not only the first one.
 
 ``msgspec.convert`` stops at the first fault. When it fails, the data is walked field by field and
 each leaf is given to msgspec again, which stays the only judge of what is right.

@@ -1,4 +1,4 @@
-"""On which line each field of a file stands."""
+"""The line of each field of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules text to plain data, remembering on which line each field stands."""
+"""Reads rules text into plain data and remembers the line of each field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is probably not meant in a right rules file: rules that can never speak, and the like.
+"""Probable mistakes in a correct rules file, such as rules that never fire.
 
 A check is a function from the file to warnings, one a line in :data:`CHECKS`. Its name stands in
 every warning, so that people can look it up (docs/rules.md).

@@ -1,4 +1,4 @@
-"""Rules about single buckets that no bucket of the file can set off."""
+"""Rules about single buckets that no bucket of the file can reach."""
 
 from __future__ import annotations
 

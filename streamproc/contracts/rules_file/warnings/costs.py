@@ -1,4 +1,4 @@
-"""Rules about money, overage and empty balances under plans that have none."""
+"""Rules about money, overage and empty balances, under plans that have none of these."""
 
 from __future__ import annotations
 

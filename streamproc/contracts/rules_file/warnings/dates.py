@@ -1,4 +1,4 @@
-"""Rules whose time is over, or never comes."""
+"""Rules whose time is past, or never comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about ends of packs: which packs, bought when, they leave untold."""
+"""Packs whose end no rule reports, by the time of their purchase."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What readers lack: names, and texts in locales in which others have them."""
+"""Names and texts that are missing in a locale in which others exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What checks are given, and what many of them ask of it."""
+"""The input of the checks, and questions that many of them ask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Languages and currencies that nobody has."""
+"""Languages and currencies that do not exist."""
 
 from __future__ import annotations
 
