@@ -123,6 +123,9 @@ pub fn apply(
     if !rules.watch.is_silent(&figures, history, activated_ms)? {
         return None;
     }
+    if rules.watch.of_uncovered && figures.has_overage() && !rules.is_for_home_data(usage)? {
+        return None; // it may be told of by itself
+    }
     row.to(&mut reader, at::EXTRA)?;
     out.extend_from_slice(&account[copied..reader.at]);
     let around = extra::Around {

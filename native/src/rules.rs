@@ -96,6 +96,17 @@ impl Rules {
         )
     }
 
+    /// Whether usage is covered by all home data, and by nothing else that can be bought. None if
+    /// that depends on the time of day.
+    pub fn is_for_home_data(&self, usage: &Usage<'_>) -> Option<bool> {
+        for source in self.scopes.keys() {
+            if self.covers(source.as_bytes(), usage)? != self.is_ordinary(source.as_bytes())? {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
     /// Whether usage of a bucket up to `after` reaches one of its thresholds.
     /// None where the arithmetic would not fit.
     pub fn crosses(&self, bucket: &Bucket<'_>, after: i64) -> Option<bool> {

@@ -66,6 +66,11 @@ impl Figures {
         self.add_used(overage, more)
     }
 
+    /// Whether some of the usage is beyond all buckets.
+    pub fn has_overage(&self) -> bool {
+        self.overage > 0
+    }
+
     /// Whether ordinary usage has begun to cost, for the first time or again.
     fn begins_to_cost(&self) -> Option<bool> {
         let is_now = self.overage_before.checked_add(self.overage)? > 0 && self.ordinary_after <= 0;

@@ -133,6 +133,9 @@ def note(moment: Moment, edges: list[Edge], counted: list[Edge]) -> tuple[list[E
                 fired.append(edge)
             continue
         if known.is_told and not any(_is_of(one, known) for one in counted):
+            if rule.kind in WATCH_KINDS and WATCH_KINDS[rule.kind].tells_price:
+                fired.append(edge)  # other usage costs now, too
+                continue
             name, level = edge.bucket_id, edge.threshold
             member = member_of_cap(name) or UNSET
             out.append(of_level(moment, "hysteresis", rule.id, name, level, member))

@@ -14,6 +14,7 @@ from streamproc.core.alerts.judging import forget, is_wanted
 from streamproc.core.alerts.message import Entry, Speakers, entry_of, recipients_left
 from streamproc.core.alerts.records import cause_of_release
 from streamproc.core.instants import from_ms
+from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.state.effects import Effect, Reminder
 from streamproc.core.state.moment import Moment
 
@@ -25,7 +26,8 @@ def speak_of_costs(moment: Moment, wall_ms: int, speakers: Speakers) -> list[Eff
     waiting = account.extra.waiting if account.extra is not None else []
     for one in waiting.copy():
         entry = entry_of(one, rules, speakers)
-        if entry is None or entry.rule.kind != "overage_started":
+        kind = WATCH_KINDS.get(entry.rule.kind) if entry is not None else None
+        if entry is None or kind is None or not kind.tells_price:
             continue
         speaker, rule, _, _ = entry
         of_it = moment.because(cause_of_release(one, moment.now_ms))

@@ -19,6 +19,7 @@ from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import UNLIMITED, Account, Bucket
 from streamproc.core.state.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
 from streamproc.core.usage.charging import crossings_between
+from streamproc.core.usage.costs import costing
 from streamproc.core.usage.figures import ENDLESS_BYTES
 from streamproc.core.usage.own_thresholds import own_of
 from streamproc.core.usage.pools import cap_bucket
@@ -31,6 +32,8 @@ _Level = tuple[str, int]
 """A rule and one of its thresholds."""
 _Figure = tuple[WatchRule, int, Tier | None]
 """A rule, one of its thresholds, and what the next byte costs if it is about that."""
+_Costs = dict[str, int]
+"""By rule about overage that begins: how many sorts of usage cost."""
 
 
 class _Stand(NamedTuple):
@@ -46,6 +49,7 @@ class Standing(NamedTuple):
     caps: dict[str, _Stand]
     """By the id of a member's cap."""
     figures: list[_Figure]
+    costs: _Costs
 
 
 def standing_of(account: Account, rules: Rulebook) -> Standing:
@@ -54,6 +58,7 @@ def standing_of(account: Account, rules: Rulebook) -> Standing:
         [_stand(account, bucket, rules) for bucket in account.buckets],
         {bucket.id: _stand(account, bucket, rules) for bucket in _caps(account)},
         _figures(account, rules),
+        _costs(account, rules),
     )
 
 
@@ -68,9 +73,10 @@ def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[E
         # A member that had no cap, or did not belong to the pool, had no end.
         was = before.caps.get(bucket.id, _Stand(bucket, ENDLESS_BYTES, set()))
         edges += _edges(account, bucket, was, rules)
+    costs = _costs(account, rules)
     for figure in _figures(account, rules):
-        if figure not in before.figures:
-            rule, threshold, _ = figure
+        rule, threshold, _ = figure
+        if figure not in before.figures or costs.get(rule.id, 0) > before.costs.get(rule.id, 0):
             edges.append(Edge(rule, None, threshold, threshold))
     return edges
 
@@ -110,6 +116,14 @@ def _figures(account: Account, rules: Rulebook) -> list[_Figure]:
         if WATCH_KINDS[rule.kind].is_reached_by_losses
         for threshold in reached_of(account, rule, rules)
     ]
+
+
+def _costs(account: Account, rules: Rulebook) -> _Costs:
+    return {
+        rule.id: costing(account, rule.tariff or "", rules)
+        for rule in rules.watch_rules
+        if WATCH_KINDS[rule.kind].tells_price
+    }
 
 
 def _price(account: Account, rule: WatchRule, rules: Rulebook) -> Tier | None:

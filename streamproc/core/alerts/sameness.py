@@ -10,6 +10,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import urgency
 from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
+from streamproc.core.usage.costs import is_home_data_left
 
 
 def is_same_telling(one: Entry, other: Entry) -> bool:
@@ -73,6 +74,7 @@ def _tells_price_of(price: Entry, part: Entry, account: Account, rules: Rulebook
         and WATCH_KINDS[rule.kind].tells_price
         and not rule.tariff
         and urgency(rule) < urgency(part.rule)
+        and not is_home_data_left(account, rules)
         and _is_used_up(part, account, rules.not_home_data)
     )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from streamproc.core.state.account import Account, drop_empty_extra
 from streamproc.core.usage import tariffs
+from streamproc.core.usage.costs import forget_costs
 
 
 def begin_quota_cycle(account: Account) -> None:
     """A new cycle has cost nothing; members' figures, and consents for the old cycle, are over."""
+    forget_costs(account)
     quota = account.quota
     if quota is None:
         return
@@ -19,6 +21,7 @@ def begin_quota_cycle(account: Account) -> None:
 
 def forget_quota(account: Account) -> None:
     """A new contract owes nothing to the old one; changes told go on being counted."""
+    forget_costs(account)
     quota = account.quota
     if quota is None:
         return

@@ -195,6 +195,10 @@ class Rulebook:
             plan.id: [one.id for one in plan.all_tariffs if one.cap_minor == 0] for plan in plans
         }
         """Tariffs whose cap is reached from the start."""
+        self.watched_costs = frozenset(
+            one.tariff or "" for one in self.watch_rules if one.kind == "overage_started"
+        )
+        """Tariffs of which is told when usage costs."""
         self.watched_plans = frozenset(one.id for one in plans if one.tariffs or one.policies)
         """Plans whose usage moves more than buckets: meters of tariffs, policies."""
         # Only buckets that do not cover everything are listed; the common case is one lookup.

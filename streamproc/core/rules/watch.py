@@ -21,8 +21,8 @@ class WatchRule(Struct, frozen=True, gc=False):
     - ``spend_amount``: what the cycle's overage costs, in minor units of the currency;
     - ``spend_percent``: the same, in percent of ``cap_minor``, or of the tariff's own cap for as
       long as that is in force;
-    - ``overage_started``: overage under ``tariff`` (None: the plan's own prices), counted as none
-      while a bucket with something left covers that usage; the threshold is the first byte;
+    - ``overage_started``: sorts of usage that cost under ``tariff`` (None: the plan's own prices):
+      there was overage, and no bucket with something left covers it; each further one is told;
     - ``every_bytes``: reminds at every multiple of the one threshold, of what ``of`` says;
     - ``velocity``: bytes used within ``window_ms``;
     - ``anomaly``: the cycle's usage, in percent of the average of the ``cycles`` before;

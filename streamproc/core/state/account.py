@@ -151,6 +151,17 @@ class Move(Struct, array_like=True, gc=False):
     until_ms: int
 
 
+class CostlyUse(Struct, array_like=True, gc=False):
+    """An example of usage that was overage in this cycle; see ``core/usage/costs.py``."""
+
+    tariff: str
+    """That priced it; empty: the plan's own."""
+    rating_group: int
+    roaming_zone: str
+    minute: int
+    """Of the subscriber's day."""
+
+
 class ConfirmedCharge(Struct, array_like=True, gc=False):
     """What billing may charge once."""
 
@@ -222,6 +233,8 @@ class Extra(Struct, omit_defaults=True):
     members_told: dict[str, Told] = {}
     """The same two for each of a pool's members, by number (or opaque id)."""
 
+    costly: list[CostlyUse] = []
+    """Of usage that not all data is for, what has cost in this cycle."""
     quota: QuotaState | None = None
     """Meters of prices, members of a pool, policies told; see ``core/usage``."""
 

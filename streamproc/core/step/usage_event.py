@@ -9,19 +9,22 @@ from streamproc.core.alerts.alarms import are_at_rest
 from streamproc.core.alerts.checks import note_use
 from streamproc.core.alerts.usage_rules import edges_of_crossed
 from streamproc.core.alerts.watch_rules import edges_of_usage, values_before
+from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.account import CLOSED, Account, Bucket, ClosedCycle
+from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.state.account import CLOSED, Account, Bucket, ClosedCycle, CostlyUse
 from streamproc.core.state.decisions import balance_before, balance_of, explained
 from streamproc.core.state.effects import Effect, rejected
 from streamproc.core.state.events import Arrival, UsageRecorded
 from streamproc.core.state.moment import Moment, moment_of_event
 from streamproc.core.usage.charging import Crossed, charge, charge_late
 from streamproc.core.usage.closed_cycles import closed_cycle
+from streamproc.core.usage.costs import note_cost
 from streamproc.core.usage.late import charge_closed_cycle
 from streamproc.core.usage.meters import after_usage
 from streamproc.core.usage.periods import leave_out
 from streamproc.core.usage.policies import policies_differ
-from streamproc.core.usage.tariffs import book_overage
+from streamproc.core.usage.tariffs import book_overage, tariff_of
 
 NOTHING: tuple[Effect, ...] = ()
 
@@ -71,6 +74,8 @@ def use(
         if overage_bytes and cycle is None:
             book_overage(account, overage_bytes, event.rating_group, event.roaming_zone, rules)
         is_watched = is_watched or policies_differ(account, rules)
+    if figures and cycle is None and account.overage_bytes > overage_before:
+        _note_cost(account, event, time_ms, rules)
     # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
     now_ms = arrival.received_ms
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
@@ -98,6 +103,13 @@ def use(
     after = balance_of(account)
     before = balance_before(after, granted_before, used_before, overage_before)
     return explained(out, before, after), True
+
+
+def _note_cost(account: Account, event: UsageRecorded, time_ms: int, rules: Rulebook) -> None:
+    group, zone = event.rating_group, event.roaming_zone
+    minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
+    tariff = tariff_of(account, group, zone, rules)
+    note_cost(account, CostlyUse(tariff, group, zone, minute), rules)
 
 
 def _late(

@@ -10,6 +10,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.watch import VELOCITY_SLOTS, WatchRule
 from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, extra_of
 from streamproc.core.usage import tariffs
+from streamproc.core.usage.costs import costing
 
 
 def spend_minor(account: Account, tariff: str | None, rules: Rulebook) -> int:
@@ -115,8 +116,8 @@ class AccountFigures:
     def overage_bytes(self) -> int:
         return self._account.overage_bytes
 
-    def uncovered_bytes(self, tariff: str) -> int:
-        return tariffs.uncovered_bytes(self._account, tariff, self._rules)
+    def sorts_costing(self, tariff: str) -> int:
+        return costing(self._account, tariff, self._rules)
 
     def spend_minor(self, tariff: str | None) -> int:
         return spend_minor(self._account, tariff, self._rules)

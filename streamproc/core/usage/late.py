@@ -34,6 +34,7 @@ from streamproc.core.usage.closed_cycles import (
     take_back_beside,
     used_by_cycle,
 )
+from streamproc.core.usage.costs import example_of, note_cost
 from streamproc.core.usage.own_thresholds import own_of
 from streamproc.core.usage.tariffs import book_under, tariff_beyond
 
@@ -116,7 +117,9 @@ def _charge_anew(account: Account, one: _Pushed, pushed: list[_Pushed], rules: R
         keep_own(cycle, own)
     elif rest:
         account.overage_bytes += rest
-        book_under(account, tariff_beyond(account, one.bucket.source, rules), rest)
+        tariff = tariff_beyond(account, one.bucket.source, rules)
+        book_under(account, tariff, rest)
+        note_cost(account, example_of(tariff, one.bucket.source, rules), rules)
 
 
 def _charge(

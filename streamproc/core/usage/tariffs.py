@@ -12,7 +12,7 @@ from msgspec import Struct
 from streamproc.core.rules.plan_terms import Tariff, Tier
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
 from streamproc.core.rules.scope import Scope
-from streamproc.core.state.account import UNLIMITED, Account, drop_empty_extra, quota_of
+from streamproc.core.state.account import Account, drop_empty_extra, quota_of
 from streamproc.core.state.quota import Meter, QuotaState
 
 _NO_METER = Meter()
@@ -49,7 +49,7 @@ def spend_by_tariff(account: Account, rules: Rulebook) -> list[Spend]:
     if quota is not None:
         known = {tariff.id for tariff in tariffs}
         found += [
-            Spend(name, _overage_bytes(account, name), meter.settled_minor, None)
+            Spend(name, overage_under(account, name), meter.settled_minor, None)
             for name, meter in quota.meters.items()
             if name not in known
         ]
@@ -78,7 +78,7 @@ def cap_minor(account: Account, tariff_id: str, rules: Rulebook) -> int | None:
 
 def next_tier(account: Account, tariff_id: str, rules: Rulebook) -> Tier | None:
     """What the next byte of overage under a tariff costs; None if the plan has no such tariff."""
-    used = _overage_bytes(account, tariff_id)
+    used = overage_under(account, tariff_id)
     for tariff in _tariffs(account, rules):
         if tariff.id == tariff_id:
             return next(one for one in reversed(tariff.tiers) if one.from_bytes <= used)
@@ -92,31 +92,6 @@ def tariff_beyond(account: Account, source: str, rules: Rulebook) -> str:
     """
     scope = rules.scopes.get(source, EVERYTHING)
     return next((one.id for one in _tariffs(account, rules) if one.scope.contains(scope)), "")
-
-
-def uncovered_bytes(account: Account, tariff_id: str, rules: Rulebook) -> int:
-    """The cycle's overage under a tariff; 0 while a bucket with something left covers its usage.
-
-    It is 0, too, where the tariff's cap is reached without consent: more costs nothing then. So it
-    is more than 0 exactly while the next byte is charged, and one was overage before.
-
-    The plan's own tariff is taken to be for home data. A bucket for some of a tariff's usage, or
-    for some hours only, does not stop the rest from costing.
-    """
-    used = _overage_bytes(account, tariff_id)
-    tariff = next((one for one in _tariffs(account, rules) if one.id == tariff_id), None)
-    if not used or tariff is None:
-        return 0
-    for bucket in account.buckets:
-        if bucket.kind == UNLIMITED or bucket.remaining_bytes:
-            if not tariff_id:
-                covers_all = bucket.source not in rules.not_home_data
-            else:
-                scope = rules.scopes.get(bucket.source, EVERYTHING)
-                covers_all = scope.hours is None and scope.contains(tariff.scope)
-            if covers_all:
-                return 0
-    return 0 if is_capped(account, rules, tariff_id) else used
 
 
 def is_capped(account: Account, rules: Rulebook, tariff_id: str) -> bool:
@@ -147,7 +122,7 @@ def take_back_overage(
 ) -> int:
     """Uncount overage under the tariff that covers it; returns how much there was to uncount."""
     tariff = tariff_of(account, rating_group, roaming_zone, rules)
-    back = min(most_bytes, _overage_bytes(account, tariff))
+    back = min(most_bytes, overage_under(account, tariff))
     if back:
         account.overage_bytes -= back
         book_under(account, tariff, -back)
@@ -167,7 +142,7 @@ def overage_within(account: Account, scope: Scope, rules: Rulebook) -> list[tupl
     if account.plan not in rules.tariffs:
         return [("", account.overage_bytes)] if scope.contains_whole(EVERYTHING) else []
     return [
-        (tariff.id, _overage_bytes(account, tariff.id))
+        (tariff.id, overage_under(account, tariff.id))
         for tariff in _tariffs(account, rules)
         if scope.contains_whole(tariff.scope)
     ]
@@ -206,6 +181,11 @@ def begin_cycle(quota: QuotaState) -> None:
     quota.lifted_caps = {name: True for name, lasting in quota.lifted_caps.items() if lasting}
 
 
+def tariff_called(account: Account, tariff_id: str, rules: Rulebook) -> Tariff | None:
+    """The tariff of an id that the account's plan has."""
+    return next((one for one in _tariffs(account, rules) if one.id == tariff_id), None)
+
+
 def _tariffs(account: Account, rules: Rulebook) -> tuple[Tariff, ...]:
     return rules.tariffs.get(account.plan, ())
 
@@ -217,7 +197,7 @@ def _spend(account: Account, tariff: Tariff) -> Spend:
     else:
         meter = quota.meters.get(tariff.id, _NO_METER)
         cap = None if tariff.id in quota.lifted_caps else tariff.cap_minor
-    used = _overage_bytes(account, tariff.id)
+    used = overage_under(account, tariff.id)
     more = price_minor(tariff, used) - price_minor(tariff, meter.settled_bytes)
     if cap is not None:
         more = min(more, max(cap - meter.settled_minor, 0))
@@ -225,7 +205,8 @@ def _spend(account: Account, tariff: Tariff) -> Spend:
     return Spend(tariff.id, used, max(meter.settled_minor + more, 0), cap)
 
 
-def _overage_bytes(account: Account, tariff_id: str) -> int:
+def overage_under(account: Account, tariff_id: str) -> int:
+    """The present cycle's overage under a tariff."""
     quota = account.quota
     if quota is None:
         return account.overage_bytes if not tariff_id else 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import time
+from datetime import datetime, time
 from fractions import Fraction
 from math import floor
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -34,7 +35,14 @@ from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use
 from streamproc.lab.oracle.periods import Periods
 from streamproc.lab.oracle.post import News, Post, Reason
 from streamproc.lab.oracle.quota import Members, Money, cap_bucket, unusual
-from streamproc.lab.oracle.reaching import figure_reaches, in_window, stepped, thresholds
+from streamproc.lab.oracle.reaching import (
+    costs_now,
+    figure_reaches,
+    in_window,
+    note_costly,
+    stepped,
+    thresholds,
+)
 from streamproc.lab.oracle.reading import Fields
 from streamproc.lab.oracle.speaking import WITHOUT_LEVEL
 from streamproc.lab.oracle.talk import Talk
@@ -120,6 +128,8 @@ class Contract:
         """Known if there are rules about inactivity."""
         self.use_log: dict[tuple[str, int], list[tuple[int, int]]] = {}
         """By velocity rule and its window: every usage event, its time and bytes."""
+        self.costly: list[dict[str, Any]] = []
+        """Usage that had cost in this cycle before its readers could know it, one of each sort."""
         self.foretold: dict[str, int] = {}
         """By forecast rule: how many grants there were when it spoke in this cycle."""
         self.ends = 0
@@ -215,7 +225,7 @@ class Contract:
         if at_ms >= self.end_ms:
             self.post.last_call(now_ms, rules)
         ending = {
-            rule.id: figure_reaches(self, rule, None, rules)
+            rule.id: self._stands(rule, rules)
             for rule in rules.watch_rules
             if rule.kind in WITHOUT_LEVEL
         }
@@ -233,12 +243,18 @@ class Contract:
         gone = [
             Edge(rule, None, None)
             for rule in rules.watch_rules
-            if rule.id in ending and not ending[rule.id] and figure_reaches(self, rule, None, rules)
+            if rule.id in ending and ending[rule.id] < self._stands(rule, rules)
         ]
         self._tell_edges(gone, now_ms, rules)
         self.judge(now_ms, rules)
         self.tell_policies(now_ms, rules)
         self.done_ms = now_ms
+
+    def _stands(self, rule: Any, rules: Rulebook) -> int:
+        """How many things a rule without levels speaks of now."""
+        if rule.kind == "overage_started":
+            return costs_now(self, rule.tariff or "", rules)
+        return int(figure_reaches(self, rule, None, rules))
 
     def _look(self, at_ms: int, rules: Rulebook) -> None:
         """Checks of an instant, and rules that are in force from then on."""
@@ -285,6 +301,7 @@ class Contract:
         self.buckets = self.live()
         self.foretold = {}
         self.overage = 0
+        self.costly = []
         self.money.new_cycle()
         for member in self.members.by_name.values():
             member["used"] = 0
@@ -413,7 +430,10 @@ class Contract:
             before = [(one, one["used"]) for one in self.buckets]
             rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
             self.overage += rest
-            self.money.move(self.money.tariff(self.plan, event, rules), rest)
+            tariff = self.money.tariff(self.plan, event, rules)
+            self.money.move(tariff, rest)
+            if rest:
+                note_costly(self, self._use_of(event, tariff), rules)
             for bucket, used_before in before:
                 note_use(bucket, self.number, bucket["used"] - used_before)
         else:
@@ -433,9 +453,20 @@ class Contract:
             if cycle is not None and rule.kind == "anomaly":
                 continue  # what was usual is another now, what was used is the same
             new = [one for one in reached_now[rule.id] if one not in reached_before[rule.id]]
+            if rule.kind == "overage_started":
+                new = [None] if new else []
             edges += [Edge(rule, None, value) for value in new]
         self._tell_edges(edges, now_ms, rules, member, is_use=True, counts=cycle is None)
         self.tell_policies(now_ms, rules)
+
+    def _use_of(self, event: Fields, tariff: Tariff | None) -> dict[str, Any]:
+        clocks = datetime.fromtimestamp(event["time"] // 1000, ZoneInfo(self.zone))
+        return {
+            "tariff": tariff.id if tariff else "",
+            "group": event.get("rating_group", 0),
+            "zone": event.get("roaming_zone", "home"),
+            "minute": clocks.hour * 60 + clocks.minute,
+        }
 
     def _account_levels(self, rules: Rulebook, time_ms: int) -> dict[str, list[int | None]]:
         """By rule about the account: every threshold that is reached, ascending; windows slide to
@@ -447,6 +478,8 @@ class Contract:
                 step = rule.thresholds[0]
                 steps = stepped(self, rule) // step
                 found[rule.id] = [steps * step] if steps else []
+            elif rule.kind == "overage_started":
+                found[rule.id] = [*range(costs_now(self, rule.tariff or "", rules))]
             elif rule.kind == "velocity":
                 fast = in_window(self, rule, time_ms)
                 found[rule.id] = [one for one in rule.thresholds if fast >= one]
@@ -496,6 +529,8 @@ class Contract:
                 if figure_reaches(self, rule, None, rules):
                     price = self.money.next_price(self.plan, rule.tariff or "", rules)
                     figures.add((rule.id, price))
+                    count = costs_now(self, rule.tariff or "", rules)
+                    figures |= {(rule.id, number) for number in range(count)}
             elif rule.kind in (*WITHOUT_LEVEL, "spend_amount", "spend_percent"):
                 known: list[int | None] = [*thresholds(self, rule)] or [None]
                 figures |= {

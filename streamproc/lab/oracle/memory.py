@@ -78,6 +78,8 @@ class Memory:
                 self.kept.append(Reached(*place, 1, rule.policy.for_count == 1))
                 if rule.policy.for_count == 1:
                     fired.append(edge)
+            elif known[0].is_told and known[0] not in old and rule.kind == "overage_started":
+                fired.append(edge)
             elif known[0].is_told and known[0] not in old:
                 self.contract.outcome.audit["hysteresis"] += 1
         return fired

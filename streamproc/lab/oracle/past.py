@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamproc.core.rules.rulebook import EVERYTHING, Rulebook, UsageRule
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook, Scope, UsageRule
 from streamproc.lab.oracle.buckets import (
     Bucket,
     Levels,
@@ -16,6 +16,7 @@ from streamproc.lab.oracle.buckets import (
     passed_by,
     scope_of,
 )
+from streamproc.lab.oracle.reaching import note_costly
 
 if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract, Cycle
@@ -123,8 +124,23 @@ def _put_anew(
         cycle["overage"] += rest
         _sum_up(cycle)
         return
-    contract.overage += rest
-    contract.money.move(contract.tariff_for(scope_of(source["source"], rules), rules), rest)
+    if rest:
+        scope = scope_of(source["source"], rules)
+        tariff = contract.tariff_for(scope, rules)
+        contract.overage += rest
+        contract.money.move(tariff, rest)
+        note_costly(contract, _example(scope, tariff.id if tariff else ""), rules)
+
+
+def _example(scope: Scope, tariff: str) -> dict[str, Any]:
+    """Usage of a scope, as ordinary as can be."""
+    groups, zones = scope.rating_groups, scope.roaming_zones
+    return {
+        "tariff": tariff,
+        "group": 0 if groups is None else min(groups),
+        "zone": "home" if zones is None or "home" in zones else min(zones),
+        "minute": scope.hours[0][0] if scope.hours else 0,
+    }
 
 
 def _displace(bucket: Bucket, number: int, most: int, displaced: list[Displaced]) -> None:

@@ -459,8 +459,14 @@ class _Desk:
             return False
         if urgency_of(dear.rule, self.rules) >= urgency_of(empty.rule, self.rules):
             return False
+        if any(_has_more(one) and is_home_data(one, self.rules) for one in buckets):
+            return False
         spent = [one for one in buckets if not remaining(one) and is_home_data(one, self.rules)]
         return empty.reason.about in [one["id"] for one in spent]
+
+
+def _has_more(bucket: Any) -> bool:
+    return bucket["kind"] == "unlimited" or remaining(bucket) > 0
 
 
 def fact_of(rule: Any) -> str:

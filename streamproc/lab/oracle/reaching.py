@@ -11,6 +11,8 @@ from streamproc.lab.oracle.buckets import (
     is_about,
     is_home_data,
     is_level_reached,
+    is_within,
+    open_at,
     remaining,
     scope_of,
 )
@@ -18,6 +20,8 @@ from streamproc.lab.oracle.buckets import (
 if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract
 
+MOST_COSTLY = 50
+"""Sorts of usage that cost, of one cycle."""
 SLIDES = 10
 """A window of velocity moves on by a tenth of its length."""
 
@@ -58,7 +62,7 @@ def figure_reaches(
         endless = any(one["kind"] == "unlimited" for one in live)
         return not endless and sum(remaining(one) for one in live) <= margin
     if kind == "overage_started":
-        return costs_now(contract, rule.tariff or "", rules)
+        return costs_now(contract, rule.tariff or "", rules) > 0
     assert threshold is not None
     level = max(threshold - margin, 1)
     if kind in ("spend_amount", "spend_percent"):
@@ -83,30 +87,90 @@ def figure_reaches(
     return bool(usual > 0 and is_much)
 
 
-def costs_now(contract: Contract, name: str, rules: Rulebook) -> bool:
-    """Whether there was overage under a tariff of the plan, and the next byte of it is charged."""
-    plan = rules.plans.get(contract.plan)
-    priced = [one.scope for one in (plan.all_tariffs if plan else ()) if one.id == name]
-    if not priced or contract.money.bytes.get(name, 0) <= 0:
-        return False
+def costs_now(contract: Contract, name: str, rules: Rulebook) -> int:
+    """How many sorts of usage are charged from their next byte on, where there was overage under a
+    tariff of the plan: what its own data is for, and each other sort that has cost in the cycle."""
+    if _tariff(contract, name, rules) is None or contract.money.bytes.get(name, 0) <= 0:
+        return 0
     if contract.money.is_at_cap(contract.plan, name, rules):
-        return False
-    for bucket in contract.live():
-        if bucket["kind"] != "unlimited" and remaining(bucket) <= 0:
+        return 0
+    left = [one["source"] for one in contract.live() if has_more(one)]
+    sorts = int(is_spent(contract, name, rules))
+    for use in contract.costly:
+        sorts += use["tariff"] == name and not any(covers_use(one, use, rules) for one in left)
+    return sorts
+
+
+def note_costly(contract: Contract, use: dict[str, Any], rules: Rulebook) -> None:
+    """Usage was overage: it is one more sort that costs, if its readers could not know it."""
+    name = use["tariff"]
+    tariff = _tariff(contract, name, rules)
+    watched = [rule.tariff or "" for rule in rules.watch_rules if rule.kind == "overage_started"]
+    if tariff is None or name not in watched or not any(t.price_minor for t in tariff.tiers):
+        return
+    sources = [one.id for one in rules.packs.values()]
+    sources += [one.id for plan in rules.plans.values() for one in plan.allowances]
+    for_all = {one for one in sources if is_for_all(one, name, tariff, rules)}
+    seen_by = {one for one in sources if covers_use(one, use, rules)}
+    if seen_by == for_all:
+        return
+    is_told, at_other_hours = is_spent(contract, name, rules), []
+    for other in contract.costly:
+        theirs = {one for one in sources if covers_use(one, other, rules)}
+        at_their_hour = {**use, "minute": other["minute"]}
+        if other["tariff"] != name:
             continue
-        if not name and is_home_data(bucket, rules):
-            return False
-        scope = scope_of(bucket["source"], rules)
-        pairs = (
-            (scope.rating_groups, priced[0].rating_groups),
-            (scope.roaming_zones, priced[0].roaming_zones),
-        )
-        is_whole = all(
-            has is None or (wants is not None and not wants - has) for has, wants in pairs
-        )
-        if name and is_whole and scope.hours is None:
-            return False
-    return True
+        if seen_by == theirs:
+            return
+        if theirs == {one for one in sources if covers_use(one, at_their_hour, rules)}:
+            is_told = True
+            at_other_hours.append(other)
+    if is_told:
+        # All that nothing covered then was told of: is it of what is used up, or over, since?
+        kept = [one for one in contract.buckets if not one["over"] or one["stays"]]
+        if not any(
+            covers_use(one["source"], use, rules)
+            and not is_for_all(one["source"], name, tariff, rules)
+            and not any(covers_use(one["source"], other, rules) for other in at_other_hours)
+            for one in kept
+        ):
+            return
+    if len(contract.costly) < MOST_COSTLY:
+        contract.costly.append(use)
+
+
+def is_spent(contract: Contract, name: str, rules: Rulebook) -> bool:
+    """Whether nothing is left of what is for all that a tariff prices."""
+    tariff = _tariff(contract, name, rules)
+    return tariff is not None and not any(
+        is_for_all(one["source"], name, tariff, rules) for one in contract.live() if has_more(one)
+    )
+
+
+def is_for_all(source: str, name: str, tariff: Any, rules: Rulebook) -> bool:
+    """Whether data of a source is for all that a tariff prices; of the plan's own: home data."""
+    if not name:
+        return is_home_data({"source": source}, rules)
+    scope = scope_of(source, rules)
+    return scope.hours is None and is_within(tariff.scope, scope)
+
+
+def covers_use(source: str, use: dict[str, Any], rules: Rulebook) -> bool:
+    scope = scope_of(source, rules)
+    if scope.hours is not None and use["minute"] not in open_at(scope):
+        return False
+    if scope.rating_groups is not None and use["group"] not in scope.rating_groups:
+        return False
+    return scope.roaming_zones is None or use["zone"] in scope.roaming_zones
+
+
+def has_more(bucket: Bucket) -> bool:
+    return bucket["kind"] == "unlimited" or remaining(bucket) > 0
+
+
+def _tariff(contract: Contract, name: str, rules: Rulebook) -> Any:
+    plan = rules.plans.get(contract.plan)
+    return next((one for one in (plan.all_tariffs if plan else ()) if one.id == name), None)
 
 
 def of_cycle(contract: Contract) -> int:

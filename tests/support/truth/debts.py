@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamproc.core.instants import NEVER_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.scope import Scope
 from streamproc.core.rules.sending import Policy
 from streamproc.core.state.effects import Reminder
 from streamproc.lab.oracle.buckets import (
@@ -38,6 +39,24 @@ OF_MONEY = ("overage_started", "spend_amount", "spend_percent")
 """The price is in their messages alone."""
 
 
+class Use(NamedTuple):
+    """Usage, as far as it matters what covers it."""
+
+    rating_group: int
+    roaming_zone: str
+    minute: int
+
+    @classmethod
+    def of(cls, event: Any, state: Snapshot) -> Use:
+        clock = local_clock(event["time"], state.zone)
+        assert clock is not None
+        minute = clock.hour * 60 + clock.minute
+        return cls(event.get("rating_group", 0), event.get("roaming_zone", "home"), minute)
+
+    def is_within(self, scopes: list[Scope]) -> bool:
+        return any(one.covers(*self) for one in scopes)
+
+
 @dataclass
 class Debt:
     """Something that a rule must tell."""
@@ -49,6 +68,8 @@ class Debt:
     since_ms: int
     due_ms: int
     """When nothing can hold it any more."""
+    use: Use | None = None
+    """That costs."""
 
     def __str__(self) -> str:
         return f"{self.rule.kind} {self.rule.id} {self.value} of {self.about or 'the account'}"
@@ -64,6 +85,8 @@ class Debts:
         self.left: set[str] = set()
         """Categories that were opted out of once."""
         self.told_cost_ms: dict[str, int] = {}
+        self.had: list[tuple[int, list[Scope]]] = []
+        """What something was left for, whenever the account changed in this cycle."""
 
     def read(self, scene: Scene) -> Iterator[tuple[Debt, str]]:
         """Debts that are lost as of a scene, and since when they were due."""
@@ -86,7 +109,7 @@ class Debts:
         kind = scene.event["type"]
         if kind == "usage.recorded":
             yield from self._reached(before, after)
-            yield from self._costs(before, after)
+            yield from self._costs(before, after, scene.event)
             yield from self._emptied(before, after)
         elif kind == "account.plan_changed" and before.plan != after.plan:
             yield from self._shrunk(before, after)
@@ -143,7 +166,8 @@ class Debts:
             if is_new and rule.kind == "zero_balance" and self._must_tell(rule, after):
                 yield self._debt(rule, "", 0, after)
 
-    def _costs(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
+    def _costs(self, before: Snapshot, after: Snapshot, event: Any) -> Iterator[Debt]:
+        use = Use.of(event, after)
         for rule in self.rules.watch_rules:
             if rule.kind != "overage_started" or not self._must_tell(rule, after):
                 continue
@@ -151,20 +175,29 @@ class Debts:
             was = before.overage_by_tariff.get(tariff, 0)
             now = after.overage_by_tariff.get(tariff, 0)
             price = before.next_price(tariff)
-            is_told = self.told_cost_ms.get(rule.id, -1) >= after.start_ms
+            # What was covered since it was told of is another matter again.
+            since_ms = max(after.start_ms, self._covered_ms(use))
+            is_told = self.told_cost_ms.get(rule.id, -1) >= since_ms
             is_capped = after.cap_minor.get(tariff) is not None
             if now > was and price and price[0] and not is_told and not is_capped:
-                if _is_covered(tariff, after):
-                    continue  # only usage of another group or hour costs
-                yield self._debt(rule, "", now, after)
+                if use.is_within(_scopes_left(after)):
+                    continue  # late usage of before something was bought: no next byte costs
+                yield self._debt(rule, "", now, after, use)
 
-    def _debt(self, rule: Any, about: str, value: int, state: Snapshot) -> Debt:
+    def _covered_ms(self, use: Use) -> int:
+        """When something was left for such usage last; -1: never in this cycle."""
+        found = (at_ms for at_ms, scopes in reversed(self.had) if use.is_within(scopes))
+        return next(found, -1)
+
+    def _debt(
+        self, rule: Any, about: str, value: int, state: Snapshot, use: Use | None = None
+    ) -> Debt:
         policy, has_nights = rule.policy, state.own_hours or self.rules.alerts.quiet_hours
         # Several buckets may wait for one cool-down, one after another.
         patience_ms = policy.cool_down_ms * 6 + policy.coalesce_ms
         if has_nights and policy.in_quiet_hours == "hold":
             patience_ms += DAY
-        return Debt(rule, about, value, state.at_ms, state.at_ms + patience_ms)
+        return Debt(rule, about, value, state.at_ms, state.at_ms + patience_ms, use)
 
     def _must_tell(self, rule: Any, state: Snapshot) -> bool:
         policy = rule.policy
@@ -181,6 +214,8 @@ class Debts:
         if event.get("type") in ENDING or event.get("text", "").startswith("ALERT"):
             self.open = []
         for state in scene.states:
+            self.had = [one for one in self.had if one[0] >= state.start_ms]
+            self.had.append((state.at_ms, _scopes_left(state)))
             self.left |= state.opted_out
             self.open = [one for one in self.open if self._is_true(one, state)]
 
@@ -193,7 +228,8 @@ class Debts:
             return not has_something(state)
         if not debt.about:
             # What was charged in a cycle that is over must have been told of.
-            return state.start_ms > debt.since_ms or not _is_covered(debt.rule.tariff or "", state)
+            is_over = state.start_ms > debt.since_ms
+            return is_over or debt.use is None or not debt.use.is_within(_scopes_left(state))
         bucket = state.bucket(debt.about)
         return (
             bucket is not None
@@ -237,6 +273,13 @@ def _is_of_group(said: Any, rule: Any) -> bool:
     return bool(rule.policy.group) and said.policy.group == rule.policy.group
 
 
+def _scopes_left(state: Snapshot) -> list[Scope]:
+    """What something is left for."""
+    return [
+        state.scope(one) for one in state.live if one["kind"] == UNLIMITED or remaining(one) > 0
+    ]
+
+
 def has_span(policy: Policy) -> bool:
     """Whether a rule is in force for some time only."""
     return policy.valid_from_ms > 0 or policy.valid_until_ms < NEVER_MS
@@ -274,16 +317,3 @@ def levels_of(rule: Any, state: Snapshot) -> list[int]:
 def _caps(state: Snapshot) -> list[Bucket]:
     found = [state.bucket(f"member:{name}") for name in state.members]
     return [one for one in found if one is not None]
-
-
-def _is_covered(tariff: str, state: Snapshot) -> bool:
-    """Whether something is left for the usage that a rule follows: that of its tariff, or without
-    one ordinary usage at home."""
-    if tariff:
-        return bool(state.covering(_scope_of(tariff, state)))
-    return any(one["kind"] == UNLIMITED or remaining(one) for one in state.home)
-
-
-def _scope_of(tariff: str, state: Snapshot) -> Any:
-    plan = state.rules.plans.get(state.plan)
-    return next(one.scope for one in plan.all_tariffs if one.id == tariff) if plan else None

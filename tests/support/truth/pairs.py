@@ -10,6 +10,8 @@ from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook, UsageRule
 from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.effects import Reminder
+from streamproc.lab.oracle.buckets import remaining
+from tests.support.truth.account import UNLIMITED
 from tests.support.truth.play import Scene
 
 GRAVITY = ("info", "warning", "critical")
@@ -32,6 +34,10 @@ def needless(scene: Scene, rules: Rulebook) -> Iterator[tuple[Reminder, Reminder
             yield dear, other
 
 
+def _has_more(bucket: Any) -> bool:
+    return bucket["kind"] == UNLIMITED or remaining(bucket) > 0
+
+
 def _moment(message: Reminder) -> tuple[object, ...]:
     return message.recipient, message.as_of, message.cause.event_id
 
@@ -44,5 +50,8 @@ def _is_of_home_data_used_up(message: Reminder, scene: Scene) -> bool:
     (about,) = message.buckets
     states = scene.states_at(to_ms(message.as_of))
     found = [(state, state.bucket(about.id)) for state in states]
-    is_home = any(one is not None and state.is_home_data(one) for state, one in found)
+    is_home = any(
+        one is not None and state.is_home_data(one) and not any(map(_has_more, state.home))
+        for state, one in found
+    )
     return is_home and not about.remaining_bytes and not about.id.startswith("member:")

@@ -23,8 +23,8 @@ class Figures(Protocol):
     def overage_bytes(self) -> int:
         """The cycle's usage that no bucket covered."""
 
-    def uncovered_bytes(self, tariff: str) -> int:
-        """Overage under a tariff (empty: the plan's own), while no bucket covers such usage."""
+    def sorts_costing(self, tariff: str) -> int:
+        """Sorts of usage whose next byte is charged under a tariff (empty: the plan's own)."""
 
     def spend_minor(self, tariff: str | None) -> int:
         """What the cycle's overage costs so far, under one tariff or (None) under all."""

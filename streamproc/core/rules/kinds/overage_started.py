@@ -33,7 +33,18 @@ class OverageStarted(WithoutThresholds):
         return "uncovered", rule.tariff or ""
 
     def value(self, rule: WatchRule, figures: Figures) -> int:
-        return figures.uncovered_bytes(rule.tariff or "")
+        return figures.sorts_costing(rule.tariff or "")
+
+    def reached(
+        self,
+        rule: WatchRule,
+        thresholds: tuple[int, ...],
+        before: int,
+        after: int,
+        figures: Figures,
+    ) -> list[int]:
+        """Each further sort is told."""
+        return list(thresholds) if before < after else []
 
     def needs(self, entry: OverageStartedEntry) -> frozenset[Need]:
         return frozenset((Need.OVERAGE,))

@@ -1,0 +1,157 @@
+"""What costs now: overage whose next byte is charged, of which usage, and whether that is known.
+
+Home data that is used up is one thing: with the first byte of overage all ordinary usage costs.
+Other usage may cost earlier (abroad, while home data is left) or later (at night, until the data
+for the night is used up). So an account keeps which of such usage has cost in the cycle, by one
+example of each sort (``Extra.costly``): what no bucket with something left covers now, costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
+from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP, Scope
+from streamproc.core.state.account import (
+    UNLIMITED,
+    Account,
+    Bucket,
+    CostlyUse,
+    drop_empty_extra,
+    extra_of,
+)
+from streamproc.core.usage.tariffs import is_capped, overage_under, tariff_called
+
+MOST_COSTLY: Final = 50
+"""Sorts of usage that are kept of a cycle."""
+
+
+def costing(account: Account, tariff_id: str, rules: Rulebook) -> int:
+    """How many sorts of usage cost under a tariff, so that each next byte is charged.
+
+    0 while nothing was overage, and where the cap is reached without consent: more costs nothing
+    then. All that the tariff's own data was for is one sort. That is home data for the plan's own
+    tariff; a bucket for some of a tariff's usage, or for some hours only, does not stop the rest
+    from costing.
+    """
+    if not overage_under(account, tariff_id):
+        return 0
+    kept = account.extra.costly if account.extra is not None else ()
+    found = int(_is_beyond(account, tariff_id, rules))
+    found += sum(one.tariff == tariff_id and _costs(account, one, rules) for one in kept)
+    return 0 if is_capped(account, rules, tariff_id) else found
+
+
+def note_cost(account: Account, use: CostlyUse, rules: Rulebook) -> None:
+    """Usage was overage under a tariff: from now on it is known to cost, if it was not.
+
+    ``use`` is as it happened. It was known if it is of the sort that home data (or all data of the
+    tariff) is for. When that is used up, it was told for all usage that nothing covered, and what
+    costs at one hour was told for every hour that nothing covered.
+    """
+    tariff = tariff_called(account, use.tariff, rules)
+    if not rules.scopes or tariff is None or use.tariff not in rules.watched_costs:
+        return
+    if not any(tier.price_minor for tier in tariff.tiers):
+        return
+    if all(
+        _covers(scope, use) == is_whole(source, scope, use.tariff, tariff.scope, rules)
+        for source, scope in rules.scopes.items()
+    ):
+        return
+    kept = account.extra.costly if account.extra is not None else []
+    if any(_are_alike(one, use, rules) for one in kept) or len(kept) >= MOST_COSTLY:
+        return
+    other_hours = [one for one in kept if _are_alike(one, replace(use, minute=one.minute), rules)]
+    if (other_hours or _is_beyond(account, use.tariff, rules)) and not _was_covered(
+        account, use, other_hours, rules
+    ):
+        return
+    extra_of(account).costly.append(use)
+
+
+def example_of(tariff_id: str, source: str, rules: Rulebook) -> CostlyUse:
+    """Usage that a bucket of a source is for."""
+    scope = rules.scopes.get(source, EVERYTHING)
+    groups, zones, hours = scope.rating_groups, scope.roaming_zones, scope.hours
+    group = ORDINARY_RATING_GROUP if groups is None else min(groups)
+    zone = HOME_ZONE if zones is None or HOME_ZONE in zones else min(zones)
+    return CostlyUse(tariff_id, group, zone, hours[0][0] if hours else 0)
+
+
+def forget_costs(account: Account) -> None:
+    """A new cycle has cost nothing."""
+    if account.extra is not None and account.extra.costly:
+        account.extra.costly = []
+        drop_empty_extra(account)
+
+
+def is_whole(source: str, scope: Scope, tariff_id: str, of_tariff: Scope, rules: Rulebook) -> bool:
+    """Whether buckets of a source are for all that a tariff prices: home data, of the plan's."""
+    if not tariff_id:
+        return source not in rules.not_home_data
+    return scope.hours is None and scope.contains(of_tariff)
+
+
+def is_home_data_left(account: Account, rules: Rulebook) -> bool:
+    """Whether anything covers ordinary usage at home."""
+    return any(
+        (bucket.kind == UNLIMITED or bucket.remaining_bytes > 0)
+        and bucket.source not in rules.not_home_data
+        for bucket in account.buckets
+    )
+
+
+def _is_beyond(account: Account, tariff_id: str, rules: Rulebook) -> bool:
+    """Whether nothing is left of what is for all of a tariff's usage."""
+    tariff = tariff_called(account, tariff_id, rules)
+    return tariff is not None and not any(
+        is_whole(
+            bucket.source,
+            rules.scopes.get(bucket.source, EVERYTHING),
+            tariff_id,
+            tariff.scope,
+            rules,
+        )
+        for bucket in _with_something(account.buckets)
+    )
+
+
+def _costs(account: Account, use: CostlyUse, rules: Rulebook) -> bool:
+    return not any(
+        _covers(rules.scopes.get(bucket.source, EVERYTHING), use)
+        for bucket in _with_something(account.buckets)
+    )
+
+
+def _with_something(buckets: Iterable[Bucket]) -> Iterable[Bucket]:
+    return (one for one in buckets if one.kind == UNLIMITED or one.remaining_bytes > 0)
+
+
+def _was_covered(account: Account, use: CostlyUse, known: list[CostlyUse], rules: Rulebook) -> bool:
+    """Whether data for some usage only was for this one, and is used up or over.
+
+    When data that was for a ``known`` one, too, is used up or over, that is told.
+    """
+    tariff = tariff_called(account, use.tariff, rules)
+    for bucket in (*account.buckets, *account.ended):
+        scope = rules.scopes.get(bucket.source, EVERYTHING)
+        if tariff is not None and is_whole(bucket.source, scope, use.tariff, tariff.scope, rules):
+            continue
+        if _covers(scope, use) and not any(_covers(scope, one) for one in known):
+            return True
+    return False
+
+
+def _covers(scope: Scope, use: CostlyUse) -> bool:
+    return scope.covers(use.rating_group, use.roaming_zone, use.minute)
+
+
+def _are_alike(one: CostlyUse, other: CostlyUse, rules: Rulebook) -> bool:
+    """Whether whatever can be bought covers both or neither."""
+    return one.tariff == other.tariff and all(
+        _covers(scope, one) == _covers(scope, other) for scope in rules.scopes.values()
+    )
