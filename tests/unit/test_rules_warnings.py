@@ -40,6 +40,13 @@ packs:
   - {id: day, granted_bytes: 500_000_000, validity_hours: 24}
   - {id: week, granted_bytes: 500_000_000, validity_hours: 168}
 """
+AT_HOME = (
+    PLANS.replace("1_000_000_000}", "1_000_000_000, roaming_zones: [home]}")
+    + """\
+packs:
+  - {id: trip, granted_bytes: 500_000_000, validity_hours: 24, roaming_zones: [eu]}
+"""
+)
 ROLLING = PLANS.replace("1_000_000_000}", "1_000_000_000, rollover: {cycles: 1}}")
 OTHER_CODES = (("EUR", "EUX"), ("EUR", "RMB"), ("EUR", "DEM"))
 
@@ -198,6 +205,21 @@ CASES = [
         "never speaks: every plan has unlimited data, so nothing goes beyond",
         file(rule("kind: overage_started"),
              ENDLESS.replace("true}", "true, rating_groups: [20]}")),
+    ),
+    Case(
+        "cost-beside",
+        file(rule("kind: overage_started"), AT_HOME),
+        "rules[0].texts.en: warning: under plan basic usage may cost that its data do not cover, "
+        "while they are left",
+        file(rule("kind: overage_started"),
+             AT_HOME.replace("packs:", "    tariffs: [{id: eu, roaming_zones: [eu], "
+                             "overage_price_minor: 2}]\npacks:")),
+    ),
+    Case(
+        "cost-beside",
+        file(rule("kind: overage_started"), AT_HOME),
+        "say so by a branch of {remaining}, or give that usage a tariff",
+        file(rule("kind: overage_started").replace("en: x", "en: '{remaining}'"), AT_HOME),
     ),
     Case(
         "never-empty",

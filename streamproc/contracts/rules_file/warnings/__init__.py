@@ -36,6 +36,7 @@ CHECKS: dict[str, Check] = {
     "no-end": ends.nothing_ends,
     "no-cost": costs.nothing_costs,
     "no-overage": costs.nothing_goes_beyond,
+    "cost-beside": costs.costs_beside_home_data,
     "never-empty": costs.nothing_runs_out,
     "large-velocity": costs.velocity_of_several_events,
     "date-over": dates.is_over,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from streamproc.contracts.rules_file.format.plans import PlanEntry
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned, costs
 from streamproc.core.rules.kinds.base import Need
+from streamproc.core.rules.kinds.entry import plain_texts
+from streamproc.core.rules.kinds.overage_started import OverageStartedEntry
 from streamproc.core.rules.kinds.velocity import VelocityEntry
+from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP
 from streamproc.core.texts.quantities import readable_bytes
 
 
@@ -43,6 +47,36 @@ def nothing_runs_out(subject: Subject) -> Warned:
         return
     for path, _ in subject.rules_in_need(Need.LIMIT):
         yield path, "never speaks: no allowance of any plan has a limit"
+
+
+def costs_beside_home_data(subject: Subject) -> Warned:
+    """Texts that may say that data is used up, while usage costs that it was never for."""
+    plans = [one.id for one in subject.file.plans if costs(one) and _has_gap(one, subject)]
+    if not plans:
+        return
+    for path, rule in subject.rules(OverageStartedEntry):
+        for locale, text in plain_texts(rule.texts).items() if not rule.tariff else ():
+            if "{remaining" not in text:
+                yield (
+                    (*path, "texts", locale),
+                    f"under plan {plans[0]} usage may cost that its data do not cover, while they "
+                    "are left: say so by a branch of {remaining}, or give that usage a tariff",
+                )
+
+
+def _has_gap(plan: PlanEntry, subject: Subject) -> bool:
+    """Whether usage that the file names costs the plan's own price while home data are left."""
+    home = [one.scope for one in plan.allowances if one.scope.is_home_data]
+    scopes = [*subject.scopes(), *(one.scope for one in plan.tariffs)]
+    groups = {ORDINARY_RATING_GROUP, *(g for one in scopes for g in one.rating_groups or ())}
+    zones = {HOME_ZONE, *(one.id for one in subject.file.roaming_zones)}
+    zones.update(zone for one in scopes for zone in one.roaming_zones or ())
+    return bool(home) and any(
+        not any(one.covers(group, zone) for one in home)
+        and not any(one.scope.covers(group, zone) for one in plan.tariffs)
+        for group in groups
+        for zone in zones
+    )
 
 
 def velocity_of_several_events(subject: Subject) -> Warned:

@@ -15,7 +15,7 @@ from streamproc.core.rules.kinds.base import Need, Windows
 from streamproc.core.rules.kinds.entry import RuleEntry, TimedEntry
 from streamproc.core.rules.kinds.timed import Shape
 from streamproc.core.rules.rule import TimedRule
-from streamproc.core.rules.scope import EVERYTHING
+from streamproc.core.rules.scope import EVERYTHING, Scope
 from streamproc.core.state.account import ALLOWANCE, PACK, ROLLOVER, UNLIMITED
 
 Warned = Iterator[tuple[Path, str]]
@@ -63,6 +63,11 @@ class Subject:
         """Of all plans."""
         for plan in self.file.plans:
             yield from plan.allowances
+
+    def scopes(self) -> Iterator[Scope]:
+        """Of all allowances and packs."""
+        yield from (one.scope for one in self.allowances())
+        yield from (one.scope for one in self.file.packs)
 
     def sizes(self) -> Iterator[Size]:
         """Every bucket that plans, roll-over and packs can bring."""
