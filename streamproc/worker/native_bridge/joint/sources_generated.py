@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "d9e9098576ec587bbf6661d23fd4318b"
+SOURCES: Final = "a7cec654ed9cf6d41e5005731464f6ce"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
