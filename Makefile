@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
 
-.PHONY: stress nightly help setup lock hooks generate kinds map docs publish demo test check unit brokerless broker perf clean
+.PHONY: stress nightly help setup lock hooks generate kinds map tables docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -43,6 +43,9 @@ kinds: setup  ## write what pages and schemas say of all kinds of rules, from th
 
 map: setup  ## write docs/map.md from the docstrings of the modules
 	$(BIN)/python -m tests.support.module_map
+
+tables: setup  ## write the tables in docs that follow registries (topics and others)
+	$(BIN)/python -m tests.support.generated_tables
 
 # The theme's note about its successor is no matter of a build.
 docs: setup  ## build the documentation site into build/site; needs no network

@@ -48,11 +48,12 @@ from perf.country import Cluster, cluster
 from perf.machine import describe
 from perf.plot import draw_scale
 from perf.progress import end_of
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.rules import RulesFile
-from streamproc.worker.settings import TABLE, Topics
+from streamproc.worker.settings import TABLE
 from streamproc.worker.virtual import InputRecord
 from tests.support.broker import open_broker
 
@@ -76,7 +77,7 @@ def typical_rows(ids: int, start_ms: int = START_MS) -> list[bytes]:
 
     Half of all event sizes stay below it, so the events of a run meet every threshold later.
     """
-    processor = QuotaProcessor(RulesFile(RULES).rulebook, Topics(), "event", "off")
+    processor = QuotaProcessor(RulesFile(RULES).rulebook, WorkerTopics(), "event", "off")
     rows: Rows[Any] = Rows(processor)
     records = list(activations(TEMPLATES, start_ms - 1000))
     for number in range(TEMPLATES * ids):

@@ -73,11 +73,11 @@ def of_core(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float,
 
 def of_worker(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float, int]:
     """CPU seconds and outputs of the worker's processor; what is due is done by the next event."""
+    from streamproc.contracts.topics import WorkerTopics
     from streamproc.engine.processor import Outbox
     from streamproc.worker.processor import QuotaProcessor
-    from streamproc.worker.settings import Topics
 
-    processor = QuotaProcessor(rules, Topics(), "wall", "on")
+    processor = QuotaProcessor(rules, WorkerTopics(), "wall", "on")
     rows = processor.new_rows()
     outbox = Outbox()
     fetched = [Record(*one, offset) for offset, one in enumerate(records)]

@@ -10,6 +10,7 @@ worker``). Options: ``commit`` (seconds), ``native`` (auto, on, off), ``clock`` 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ import faust
 
 from perf.bare.counter import CountUsage
 from perf.compare_task import morning_offset_hours
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.engine.engine import Engine
 from streamproc.engine.housekeeping import relax_collector
 from streamproc.worker.app import create_app
 from streamproc.worker.rules import RulesFile
-from streamproc.worker.settings import Topics, WorkerSettings
+from streamproc.worker.settings import WorkerSettings
 
 RULES = Path(__file__).with_name("common.yaml")
 GROUP_OFFSETS_SECONDS = 0.05
@@ -38,7 +40,7 @@ def main() -> None:
         broker=bootstrap,
         app_id=app_id,
         rules=RULES,
-        topics=Topics((source,), output, f"{output}.audit", f"{output}.rejects"),
+        topics=replace(WorkerTopics.under(f"{output}.", inputs=(source,)), reminders=output),
         clock=options.get("clock", "event"),  # type: ignore[arg-type]
         native=options.get("native", "auto"),  # type: ignore[arg-type]
         commit_interval_seconds=float(

@@ -10,6 +10,8 @@ import click
 import msgspec
 
 from streamproc.cli.durations import Duration
+from streamproc.cli.topic_options import topic_options
+from streamproc.contracts.topics import DispatchTopics
 
 if TYPE_CHECKING:
     from streamproc.dispatch.dead_letters import Found
@@ -36,12 +38,9 @@ class _Letters(click.Group):
     short_help="Show reminders that could not be sent; send them again.",
 )
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
-@click.option("--dead-letters", default="streamproc.dead-letters", help="Topic to read.")
-@click.option(
-    "--resends", default="streamproc.resends", help="Topic for the reminders that are sent again."
-)
+@topic_options(DispatchTopics, "dead_letters", "resends")
 @click.pass_context
-def dead_letters(context: click.Context, broker: str, dead_letters: str, resends: str) -> None:
+def dead_letters(context: click.Context, /, broker: str, **topics: str) -> None:
     """List, show and send again reminders that could not be sent.
 
     \b
@@ -50,10 +49,9 @@ def dead_letters(context: click.Context, broker: str, dead_letters: str, resends
       streamproc dead-letters --broker localhost:9092 show 2-17
       streamproc dead-letters --broker localhost:9092 resend 2-17 --valid-for 1h
     """
-    from streamproc.dispatch.settings import DispatchSettings, Topics
+    from streamproc.dispatch.settings import DispatchSettings
 
-    topics = Topics(dead_letters=dead_letters, resends=resends)
-    context.obj = DispatchSettings(broker, topics)
+    context.obj = DispatchSettings(broker, DispatchTopics(**topics))
 
 
 @dead_letters.command("list", short_help="One line for each.")

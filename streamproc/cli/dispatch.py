@@ -9,21 +9,8 @@ import click
 
 from streamproc.cli.headings import Headed
 from streamproc.cli.logs import Format, configure
-
-TOPIC_OPTIONS = (
-    ("--reminders", "streamproc.reminders", "Topic to read."),
-    ("--resends", "streamproc.resends", "Topic of dead letters that are sent again."),
-    ("--journal", "streamproc.dispatch-journal", "Topic that stores which reminders were sent."),
-    ("--receipts", "streamproc.receipts", "Topic for the result of each reminder."),
-    ("--dead-letters", "streamproc.dead-letters", "Topic for reminders that could not be sent."),
-    ("--reports", "streamproc.reports", "Topic in which dispatchers share delivery reports."),
-)
-
-
-def _topic_options(command: Any) -> Any:
-    for name, default, says in reversed(TOPIC_OPTIONS):
-        command = click.option(name, default=default, help=says)(command)
-    return command
+from streamproc.cli.topic_options import taken, topic_options
+from streamproc.contracts.topics import DispatchTopics
 
 
 @click.command(
@@ -76,7 +63,7 @@ def _topic_options(command: Any) -> Any:
     help="Interval of a log line with counts and times.",
 )
 @click.option("--stats", is_flag=True, help="Show counts and times of all receipts, then stop.")
-@_topic_options
+@topic_options(DispatchTopics)
 @click.option(
     "--replication-factor",
     type=click.IntRange(1),
@@ -107,11 +94,10 @@ def dispatch(
       streamproc dispatch --broker localhost:9092 --stats
     """
     from streamproc.dispatch.main import run_dispatcher, show_statistics
-    from streamproc.dispatch.settings import DispatchSettings, Topics
+    from streamproc.dispatch.settings import DispatchSettings
 
     configure(log_level, log_format)
-    names = ("reminders", "resends", "journal", "receipts", "dead_letters", "reports")
-    topics = Topics(**{name: options.pop(name) for name in names})
+    topics = taken(DispatchTopics, options)
     settings = DispatchSettings(broker, topics, honour_expiry=not ignore_expiry, **options)
     if stats:
         show_statistics(settings, click.echo)

@@ -11,7 +11,9 @@ import click
 
 from streamproc.cli.durations import Instant
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.topic_options import topic_options
 from streamproc.cli.virtual import input_records
+from streamproc.contracts.topics import WorkerTopics
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("subscriber")
 @click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, to read topics.")
-@click.option("--audit", default="streamproc.audit", help="The worker's audit topic.")
+@topic_options(WorkerTopics, "audit")
 @click.option(
     "--reminders", metavar="TOPIC", help="Also show the reminder messages that were sent."
 )

@@ -22,6 +22,8 @@ from streamproc.cli.replay_options import (
 )
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.steering import shown_progress, steered
+from streamproc.cli.topic_options import taken, topic_options
+from streamproc.contracts.topics import WorkerTopics
 
 if TYPE_CHECKING:
     from streamproc.tools.replay.replayer import Replay
@@ -133,10 +135,7 @@ INTERRUPTED = 130
 @click.option(
     "--rules", type=RulesPath(), help="The worker's rules file. Default: the packaged rules."
 )
-@click.option("--reminders", default="streamproc.reminders", help="The worker's topic.")
-@click.option("--audit", default="streamproc.audit", help="The worker's topic.")
-@click.option("--rejects", default="streamproc.rejects", help="The worker's topic.")
-@click.option("--policy", default="streamproc.policy", help="The worker's topic.")
+@topic_options(WorkerTopics)
 @click.option(
     "--record",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -257,9 +256,9 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
 
 
 def _verified(broker: str, topic: str, options: dict[str, Any]) -> int:
-    from streamproc.lab.replay_check import Outputs, verify
+    from streamproc.lab.replay_check import verify
 
-    outputs = Outputs(options["reminders"], options["audit"], options["rejects"], options["policy"])
+    outputs = taken(WorkerTopics, options)
     rules = read_rules(options["rules"])
     expected, lines = verify(broker, topic, outputs, rules, options["verify_timeout"] / 1000)
     for line in lines:

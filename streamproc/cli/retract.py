@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from streamproc.cli.durations import Instant
+from streamproc.contracts.topics import EVENTS
 from streamproc.core.instants import HOUR_MS, from_ms
 
 
@@ -12,7 +13,7 @@ from streamproc.core.instants import HOUR_MS, from_ms
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
 @click.option(
     "--topic",
-    default="streamproc.events",
+    default=EVENTS.default,
     help="Input topic. It is read, and the refunds are written to it.",
 )
 @click.option("--source", required=True, help="The source of the events, as they name it.")

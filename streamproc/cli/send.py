@@ -13,6 +13,7 @@ import click
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
 from streamproc.cli.steering import steered
+from streamproc.contracts.topics import EVENTS
 
 if TYPE_CHECKING:
     from streamproc.producer import UsageProducer
@@ -37,7 +38,7 @@ SHOWN_BAD = 20
 @click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
 @click.option(
     "--topic",
-    default="streamproc.events",
+    default=EVENTS.default,
     help="Target topic. It must exist (a worker creates it).",
 )
 @click.option(

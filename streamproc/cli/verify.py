@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.topic_options import inputs_option
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:
@@ -25,13 +27,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 @click.option("--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers.")
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option("--app-id", default="streamproc", help="The same value as for the workers.")
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    default=["streamproc.events", "streamproc.commands"],
-    help="Input topic. May be repeated.",
-)
+@inputs_option
 @click.option(
     "--clock",
     type=click.Choice(["wall", "event"]),
@@ -68,10 +64,10 @@ def verify(
     With --clock wall, two kinds of subscribers are reported separately: those whose state depends
     on the order of an event and a timer, and those last scheduled under different rules.
     """
-    from streamproc.worker.settings import Topics, WorkerSettings
+    from streamproc.worker.settings import WorkerSettings
 
     rulebook = read_rules(rules)
-    settings = WorkerSettings(topics=Topics(tuple(inputs)), **options)
+    settings = WorkerSettings(topics=WorkerTopics(tuple(inputs)), **options)
     sys.exit(_conclude(asyncio.run(_verify(settings, rulebook, only, show, quiet))))
 
 

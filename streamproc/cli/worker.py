@@ -12,6 +12,8 @@ import click
 
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.rules import RulesPath
+from streamproc.cli.topic_options import inputs_option, taken, topic_options
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.worker.settings import WorkerSettings
 
 
@@ -25,18 +27,8 @@ from streamproc.worker.settings import WorkerSettings
     default="streamproc",
     help="Prefix for the consumer group, the changelog topic and the transactional ids.",
 )
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    default=["streamproc.events", "streamproc.commands"],
-    help="Input topic. May be repeated.",
-)
-@click.option("--reminders", default="streamproc.reminders", help="Output topic.")
-@click.option("--audit", default="streamproc.audit", help="Output topic.")
-@click.option("--rejects", default="streamproc.rejects", help="Output topic.")
-@click.option("--orders", default="streamproc.orders", help="Output topic for billing.")
-@click.option("--policy", default="streamproc.policy", help="Output topic for a policy system.")
+@inputs_option
+@topic_options(WorkerTopics)
 @click.option("--partitions", default=4, help="For topics that do not exist yet.")
 @click.option("--replication-factor", default=1, help="For topics that do not exist yet.")
 @click.option(
@@ -88,11 +80,6 @@ from streamproc.worker.settings import WorkerSettings
 )
 def worker(
     inputs: tuple[str, ...],
-    reminders: str,
-    audit: str,
-    rejects: str,
-    orders: str,
-    policy: str,
     rules: Path | None,
     log_level: str,
     log_format: Format,
@@ -104,13 +91,12 @@ def worker(
     from streamproc.engine.housekeeping import relax_collector
     from streamproc.worker.app import create_app
     from streamproc.worker.rules import RulesFile
-    from streamproc.worker.settings import Topics
     from streamproc.worker.topics import prepare_topics
 
     logging = configure(log_level, log_format)
     settings = WorkerSettings(
         rules=rules,
-        topics=Topics(tuple(inputs), reminders, audit, rejects, orders, policy),
+        topics=taken(WorkerTopics, options, inputs=tuple(inputs)),
         **options,
     )
     rules_file = RulesFile(rules)

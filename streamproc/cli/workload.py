@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.contracts.topics import EVENTS
 
 if TYPE_CHECKING:
     from streamproc.kafka import BulkProducer
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 )
 @click.option("--broker", metavar="HOST:PORT", help="Write to Kafka instead.")
 @click.option(
-    "--topic", default="streamproc.events", help="Target topic. It is created if it is missing."
+    "--topic", default=EVENTS.default, help="Target topic. It is created if it is missing."
 )
 @click.option(
     "--partitions", default=4, type=click.IntRange(1), help="For a topic that is created."

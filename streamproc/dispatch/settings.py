@@ -5,17 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Topics:
-    """All but ``reports`` have the partitions of ``reminders`` and belong to them by number."""
-
-    reminders: str = "streamproc.reminders"
-    resends: str = "streamproc.resends"
-    journal: str = "streamproc.dispatch-journal"
-    receipts: str = "streamproc.receipts"
-    dead_letters: str = "streamproc.dead-letters"
-    reports: str = "streamproc.reports"
+from streamproc.contracts.topics import DispatchTopics
 
 
 @dataclass(frozen=True)
@@ -23,7 +13,7 @@ class DispatchSettings:
     """Kafka, group and pace."""
 
     broker: str
-    topics: Topics = field(default_factory=Topics)
+    topics: DispatchTopics = field(default_factory=DispatchTopics)
     group: str = "streamproc-dispatch"
     instance_id: str | None = None
     session_timeout_seconds: float = 10.0

@@ -11,9 +11,6 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
 
-COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
-REPORTS_PARTITIONS = 1
-
 
 class DispatchError(StreamprocError):
     """The dispatcher cannot start; the message says what to do."""
@@ -37,27 +34,22 @@ def prepare_topics(settings: DispatchSettings) -> int:
                 f"there is no topic {topics.reminders} at {settings.broker}: start a worker first "
                 f"(it creates the topic), or correct --reminders"
             )
-        for name in (topics.resends, topics.journal, topics.receipts, topics.dead_letters):
-            configs = configs_of(name, settings)
-            count = _count(admin, name) or _create(admin, settings, name, partitions, configs)
-            if count != partitions:
+        for field, topic in topics.declared().items():
+            name = topics.by_field()[field]
+            wanted = topic.partitions or partitions
+            configs = dict(topic.configs)
+            count = _count(admin, name) or _create(admin, settings, name, wanted, configs)
+            if topic.partitions is None and count != partitions:
                 raise DispatchError(
                     f"the topic {name} has {count} partitions and {topics.reminders} has "
                     f"{partitions}; they must be equal: choose another name, or create it anew"
                 )
-        if not _count(admin, topics.reports):
-            _create(admin, settings, topics.reports, REPORTS_PARTITIONS, {})
         _check_journal(admin, topics.journal)
         return partitions
     except KafkaError as error:
         raise DispatchError(f"topics at {settings.broker}: {error}") from error
     finally:
         admin.close()
-
-
-def configs_of(topic: str, settings: DispatchSettings) -> dict[str, str]:
-    """What a topic is made with, beyond the broker's defaults."""
-    return COMPACTED if topic == settings.topics.journal else {}
 
 
 def _check_journal(admin: Any, topic: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.kafka.errors import MissingTopicError
 from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, observed
@@ -14,28 +14,18 @@ from streamproc.tools.replay.sources import TopicSource
 POLL_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """The topics a worker writes."""
-
-    reminders: str
-    audit: str
-    rejects: str
-    policy: str
-
-
 def verify(
     bootstrap: str,
     topic: str,
-    outputs: Outputs,
+    outputs: WorkerTopics,
     rules: Rulebook,
     timeout_seconds: float,
 ) -> tuple[Expectation, list[str]]:
     """The expectation for all of ``topic``, and where the outputs differ from it.
 
-    Waits up to ``timeout_seconds`` for the worker to come to as many reminders, audit records,
-    rejects and changes of policy as are expected. The worker must have begun with the topic's
-    first record, with the same rules and ``--clock event``. Raises ``TopicError``.
+    Waits up to ``timeout_seconds`` for the worker to come to as many records of each output topic
+    as are expected. The worker must have begun with the topic's first record, with the same rules
+    and ``--clock event``. Raises ``TopicError``.
     """
     expected = expect(_records(bootstrap, topic), rules)
     deadline = time.monotonic() + timeout_seconds
@@ -48,6 +38,7 @@ def verify(
             records=expected.records,
             charged_bytes=expected.charged_bytes,
             policies=_values(bootstrap, outputs.policy),
+            orders=_values(bootstrap, outputs.orders),
         )
         lines = differences(found, expected)
         if not lines or time.monotonic() > deadline or _beyond(found, expected):

@@ -14,6 +14,7 @@ from typing import Any, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
+from streamproc.contracts.topics import EVENTS
 from streamproc.core.state.events import SubscriberEvent
 from streamproc.kafka.opening import open_producer
 from streamproc.kafka.packed import force_close
@@ -63,7 +64,7 @@ class UsageProducer:
     def __init__(
         self,
         bootstrap: str,
-        topic: str = "streamproc.events",
+        topic: str = EVENTS.default,
         *,
         compression: str | None = "zstd",
         max_unsent_bytes: int = 32 << 20,

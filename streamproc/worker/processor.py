@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, get_args
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -13,12 +13,13 @@ import structlog
 from msgspec import UNSET, UnsetType
 
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import LAST_MS, from_ms
 from streamproc.core.privacy import mask
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state import account as account_row
 from streamproc.core.state.account import Account
-from streamproc.core.state.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
+from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.state.events import Arrival, ClockAdvanced
 from streamproc.core.step.advancing import adopt_rules
 from streamproc.core.step.next_due import turn_of
@@ -28,8 +29,9 @@ from streamproc.engine.rows import Rows
 from streamproc.worker.native_bridge.crossed import Crossed, effects_of
 from streamproc.worker.native_bridge.loading import is_native, plain_usage
 from streamproc.worker.native_bridge.taught_words import Teacher
+from streamproc.worker.outlets import outlets
 from streamproc.worker.pacing import Pace
-from streamproc.worker.settings import Clock, Native, Topics
+from streamproc.worker.settings import Clock, Native
 
 log = structlog.get_logger(__name__)
 
@@ -45,20 +47,13 @@ class QuotaProcessor:
     """The engine's ``Processor`` for subscribers' accounts."""
 
     def __init__(
-        self, rules: Rulebook, topics: Topics, clock: Clock, native: Native = "auto"
+        self, rules: Rulebook, topics: WorkerTopics, clock: Clock, native: Native = "auto"
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """Since the start: ``events``, ``reminders``, ``audit``, ``rejects``, ``orders``,
-        ``policy``."""
+        """Since the start: ``events``, and the records of each output topic by its field of
+        :class:`WorkerTopics`."""
         self._packs_at_once = is_native(native)
-        self._outlets: dict[type[Effect], tuple[str, str]] = {
-            Reminder: ("reminders", topics.reminders),
-            Audited: ("audit", topics.audit),
-            Rejected: ("rejects", topics.rejects),
-            PolicyChanged: ("policy", topics.policy),
-            **dict.fromkeys(get_args(Order), ("orders", topics.orders)),
-        }
-        """By type of effect: what it is counted as, and where it goes."""
+        self._outlets = outlets(topics)
         self._event_clock = clock == "event"
         self.lateness_counts = clock == "wall"
         """Whether reminders that are done too late are missed. Not where a log is applied anew: the
@@ -319,19 +314,18 @@ class QuotaProcessor:
     ) -> None:
         counts = self.counts
         for effect in effects:
-            name, topic = self._outlets[type(effect)]
-            counts[name] += 1
-            # Rejects name no subscriber.
-            outbox.put(topic, None if name == "rejects" else key, encode_effect(effect))
+            outlet = self._outlets[type(effect)]
+            counts[outlet.name] += 1
+            outbox.put(outlet.topic, key if outlet.is_keyed else None, encode_effect(effect))
 
     def _emit_told(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:
         """Reminders, each with the record that it was fired, as the compiled part made them."""
         reminders, audit = (self._outlets[kind] for kind in (Reminder, Audited))
         for key, reminder, fired in told:
-            outbox.put(reminders[1], key, reminder)
-            outbox.put(audit[1], key, fired)
-        self.counts[reminders[0]] += len(told)
-        self.counts[audit[0]] += len(told)
+            outbox.put(reminders.topic, key, reminder)
+            outbox.put(audit.topic, key, fired)
+        self.counts[reminders.name] += len(told)
+        self.counts[audit.name] += len(told)
 
     def _reject(
         self,

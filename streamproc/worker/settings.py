@@ -6,28 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.engine.settings import EngineSettings
 
 TABLE = "accounts"
 Clock = Literal["wall", "event"]
 Native = Literal["auto", "on", "off"]
-
-
-@dataclass(frozen=True)
-class Topics:
-    """Topic names. Every input topic takes every event type; a subscriber's events keep the order
-    they have within one topic."""
-
-    inputs: tuple[str, ...] = ("streamproc.events", "streamproc.commands")
-    reminders: str = "streamproc.reminders"
-    audit: str = "streamproc.audit"
-    rejects: str = "streamproc.rejects"
-    orders: str = "streamproc.orders"
-    policy: str = "streamproc.policy"
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        return self.reminders, self.audit, self.rejects, self.orders, self.policy
 
 
 @dataclass(frozen=True)
@@ -39,7 +23,7 @@ class WorkerSettings:
     app_id: str = "streamproc"
     rules: Path | None = None
     """Rules file; None takes the packaged one."""
-    topics: Topics = field(default_factory=Topics)
+    topics: WorkerTopics = field(default_factory=WorkerTopics)
     partitions: int = 4
     """For topics that do not exist yet."""
     replication_factor: int = 1

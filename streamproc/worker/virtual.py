@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import LAST_MS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import HELD, Account
@@ -18,9 +19,9 @@ from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.applying import apply_records, let_time_pass
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Native, Topics
+from streamproc.worker.settings import Native
 
-TOPICS = Topics((), "reminders", "audit", "rejects", "orders", "policy")
+TOPICS = WorkerTopics.under("", inputs=())
 """Outputs are told apart by these names."""
 
 Emit = Callable[[str, bytes | None, bytes], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import astuple
+import re
 from typing import Any
 
 import pytest
@@ -12,19 +12,21 @@ import yaml
 from jsonschema import Draft7Validator
 
 from streamproc.contracts.records.cloudevents import PREFIX, SUFFIX
+from streamproc.contracts.topics import EVENTS, TOPICS
 from streamproc.core.state.events import EventId, Source
 from streamproc.dispatch.settings import DispatchSettings
-from streamproc.dispatch.topics import REPORTS_PARTITIONS, configs_of
-from streamproc.worker.settings import Topics, WorkerSettings
+from streamproc.worker.settings import WorkerSettings
 from streamproc.worker.topics import _configs
 from tests.contract.contract import COMMON, DATA, INPUTS, SCHEMAS, TYPES, schema, validator
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"))
 SETTINGS = WorkerSettings(broker="127.0.0.1:9092")
 DISPATCH = DispatchSettings(broker="127.0.0.1:9092")
-TOPICS = Topics()
-DISPATCH_TOPICS = DISPATCH.topics
-WORKER_CHANNELS = ("events", "reminders", "audit", "rejects")
+CHANNELS = {
+    # dead-letters is deadLetters there
+    re.sub(r"-(.)", lambda found: found[1].upper(), one.default.removeprefix("streamproc.")): one
+    for one in TOPICS
+}
 
 
 def at(reference: dict[str, str], document: dict[str, Any] = DOCUMENT) -> Any:
@@ -108,119 +110,82 @@ def test_every_reference_points_at_something() -> None:
     walk(DOCUMENT)
 
 
-def test_the_channels_are_the_default_topics() -> None:
+def test_the_channels_are_the_topics_under_their_usual_names() -> None:
     addresses = {name: one["address"] for name, one in DOCUMENT["channels"].items()}
 
-    assert addresses == {
-        "events": TOPICS.inputs[0],
-        "commands": TOPICS.inputs[1],
-        "orders": TOPICS.orders,
-        "reminders": TOPICS.reminders,
-        "audit": TOPICS.audit,
-        "rejects": TOPICS.rejects,
-        "receipts": DISPATCH_TOPICS.receipts,
-        "deadLetters": DISPATCH_TOPICS.dead_letters,
-        "resends": DISPATCH_TOPICS.resends,
-        "dispatchJournal": DISPATCH_TOPICS.journal,
-        "reports": DISPATCH_TOPICS.reports,
-        "policy": TOPICS.policy,
-    }
-    assert set(addresses.values()) == {*TOPICS.inputs, *TOPICS.outputs, *astuple(DISPATCH_TOPICS)}
+    assert addresses == {name: topic.default for name, topic in CHANNELS.items()}
 
 
-@pytest.mark.parametrize("name", WORKER_CHANNELS)
-def test_a_channel_is_made_as_the_worker_makes_it(name: str) -> None:
-    channel = DOCUMENT["channels"][name]
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_channel_is_made_as_the_program_makes_it(name: str) -> None:
+    channel, topic = DOCUMENT["channels"][name], CHANNELS[name]
     binding = channel["bindings"]["kafka"]
     configured = dict(binding.get("topicConfiguration", {}))
 
     assert binding["topic"] == channel["address"]
-    assert binding["partitions"] == SETTINGS.partitions
-    assert binding["replicas"] == SETTINGS.replication_factor
-    assert configured.pop("cleanup.policy", ["delete"]) == ["delete"]  # the broker's default
+    assert binding["partitions"] == (topic.partitions or SETTINGS.partitions)
+    assert binding["replicas"] == SETTINGS.replication_factor == DISPATCH.replication_factor
+    made = topic.configs.get("cleanup.policy", "delete")  # the broker's default
+    assert configured.pop("cleanup.policy", ["delete"]) == [made]
     assert configured == _configs(channel["address"], SETTINGS)
 
 
-@pytest.mark.parametrize("name", sorted(DOCUMENT["channels"].keys() - WORKER_CHANNELS))
-def test_a_channel_is_made_as_the_dispatcher_makes_it(name: str) -> None:
-    channel = DOCUMENT["channels"][name]
-    binding = channel["bindings"]["kafka"]
-    made = configs_of(channel["address"], DISPATCH).get("cleanup.policy", "delete")
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_channel_carries_the_records_of_its_topic(name: str) -> None:
+    carried = sorted(payload(one) for one in messages(name) if is_public(one))
 
-    assert binding["topic"] == channel["address"]
-    # As many as the reminders have, but for the reports.
-    expected = REPORTS_PARTITIONS if name == "reports" else SETTINGS.partitions
-    assert binding["partitions"] == expected
-    assert binding["replicas"] == DISPATCH.replication_factor
-    assert binding.get("topicConfiguration", {}).get("cleanup.policy", ["delete"]) == [made]
+    assert carried == sorted(one for one in TYPES if CHANNELS[name].carries(one[: -len(SUFFIX)]))
 
 
-def test_each_channel_carries_its_records() -> None:
-    carried = {
-        name: sorted(payload(one) for one in messages(name) if is_public(one))
-        for name in DOCUMENT["channels"]
-    }
-
-    assert carried == {
-        "events": sorted(INPUTS.keys() - {"sms.received.v1"}),
-        "commands": ["sms.received.v1"],
-        "orders": [
-            "confirmation.decided.v1",
-            "refund.requested.v1",
-            "unsubscription.requested.v1",
-        ],
-        "reminders": ["reminder.requested.v1"],
-        "audit": ["audit.recorded.v1"],
-        "rejects": ["input.rejected.v1"],
-        "receipts": ["receipt.recorded.v1"],
-        "deadLetters": ["reminder.abandoned.v1"],
-        "resends": ["reminder.requested.v1"],
-        "dispatchJournal": [],
-        "reports": [],
-        "policy": ["policy.changed.v1"],
-    }
-    assert {one for records in carried.values() for one in records} == TYPES.keys()
+def test_every_record_lies_in_a_topic() -> None:
+    assert [one for one in TYPES if not any(t.carries(one[: -len(SUFFIX)]) for t in TOPICS)] == []
+    assert [one for one in INPUTS if not EVENTS.carries(one[: -len(SUFFIX)])] == ["sms.received.v1"]
 
 
 def test_each_part_receives_and_sends_what_is_its() -> None:
-    found: dict[str, set[str]] = {}
-    for one in DOCUMENT["operations"].values():
-        (tag,) = one["tags"]
-        channel = one["channel"]["$ref"].rpartition("/")[2]
-        found.setdefault(f"{tag['name']} {one['action']}", set()).add(channel)
+    found = {
+        (one["tags"][0]["name"], one["action"], one["channel"]["$ref"].rpartition("/")[2])
+        for one in DOCUMENT["operations"].values()
+    }
 
     assert found == {
-        "worker receive": {"events", "commands"},
-        "worker send": {"reminders", "audit", "rejects", "orders", "policy"},
-        "dispatcher receive": {"reminders", "resends", "dispatchJournal", "reports"},
-        "dispatcher send": {"receipts", "deadLetters", "dispatchJournal", "reports"},
+        (part, action, name)
+        for name, topic in CHANNELS.items()
+        for action, parts in (("receive", topic.read_by), ("send", topic.written_by))
+        for part in parts
+        if part in ("worker", "dispatcher")
     }
     operations = DOCUMENT["operations"]
     for name, default in (("receiveEvents", SETTINGS.app_id), ("receiveReminders", DISPATCH.group)):
         assert operations[name]["bindings"]["kafka"]["groupId"]["default"] == default
 
 
-def test_keys_are_subscribers_where_there_is_one() -> None:
+@pytest.mark.parametrize(
+    "name", [name for name, one in CHANNELS.items() if one.key in ("the subscriber", "none")]
+)
+def test_keys_are_subscribers_where_there_is_one(name: str) -> None:
     pattern = schema(COMMON)["$defs"]["subscriber"]["pattern"]
-    for name in (*WORKER_CHANNELS, "resends"):
-        for message in messages(name):
-            if is_structured(message):
-                continue
-            key = key_of(message)
-            properties = schema(payload(message))["properties"]
-
-            assert (key is not None) == ("subscriber" in properties), message["name"]
-            assert key is None or key["pattern"] == pattern
-
-
-def test_what_the_dispatcher_says_is_keyed_by_the_reminder() -> None:
-    pattern = schema("receipt.recorded.v1")["properties"]["reminder_id"]["pattern"]
-    for name in ("receipts", "deadLetters"):
-        (message,) = messages(name)
+    for message in messages(name):
+        if is_structured(message):
+            continue
         key = key_of(message)
+        properties = schema(payload(message))["properties"]
 
-        assert key is not None
-        assert key["pattern"] == pattern
+        assert (key is not None) == ("subscriber" in properties), message["name"]
+        assert key is None or key["pattern"] == pattern
+        assert key is None or CHANNELS[name].key == "the subscriber"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in CHANNELS.items() if one.key == "the reminder"]
+)
+def test_what_the_dispatcher_says_is_keyed_by_the_reminder(name: str) -> None:
+    pattern = schema("receipt.recorded.v1")["properties"]["reminder_id"]["pattern"]
+    (message,) = messages(name)
+    key = key_of(message)
+
+    assert key is not None
+    assert key["pattern"] == pattern
 
 
 def test_cloudevents_are_described_for_every_event() -> None:

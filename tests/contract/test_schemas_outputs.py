@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.alerts.timed_rules import CLOSED_CYCLE
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rules.kinds import BUILT_IN
@@ -20,6 +21,7 @@ from streamproc.core.rules.notices import NoticeKind
 from streamproc.core.state import account as account_row
 from streamproc.core.usage.pools import MEMBER
 from streamproc.lab.workload import WorkloadSettings, clock_records, generate
+from streamproc.lab.workload_quota import quota_month
 from streamproc.lab.workload_talk import mixed
 from tests.contract.contract import ROOT, SCHEMAS, decode, schema, validator
 from tests.support import yearly
@@ -32,15 +34,12 @@ MONTHS = WorkloadSettings(
 """Long enough for an anomaly, which needs cycles before it."""
 TALK = WorkloadSettings(seed=5, events=600, subscribers=20, account_share=0.05)
 """With services, zones and commands: two months later, so that a plan may be advised."""
+QUOTA = WorkloadSettings(seed=20, events=6_000, subscribers=60, late_share=0.2)
 TALKING = (("saving_minor: 500", "saving_minor: 500\n    cycles: 1"),)
-_ORDERS = "orders"
 TOPICS = {
-    "reminder.requested.v1": "reminders",
-    "audit.recorded.v1": "audit",
-    "input.rejected.v1": "rejects",
-    "confirmation.decided.v1": _ORDERS,
-    "unsubscription.requested.v1": _ORDERS,
-    "refund.requested.v1": _ORDERS,
+    f"{record}.v1": name
+    for name, topic in WorkerTopics.declared().items()
+    for record in topic.records
 }
 
 
@@ -63,6 +62,16 @@ def talked() -> Result:
 
 
 @cache
+def throttled() -> Result:
+    """Pools, caps and policies, so that a policy system is told something."""
+    rules = packaged_rulebook("quota.yaml")
+    records = list(quota_month(QUOTA, rules))
+    placed = [(0, offset, one) for offset, one in enumerate(records)]
+    final_ms = records[-1].timestamp_ms + 4 * DAY_MS
+    return expect(placed, "streamproc.events", rules, final_clock_ms=final_ms)
+
+
+@cache
 def scheduled() -> Result:
     """Every schedule, for a year."""
     placed = [
@@ -75,8 +84,8 @@ def scheduled() -> Result:
 
 def written(name: str) -> Iterable[bytes]:
     values: Counter[bytes] = Counter()
-    for result in (months(), talked(), scheduled()):
-        values += getattr(result, TOPICS[name])
+    for result in (months(), talked(), throttled(), scheduled()):
+        values += result.outputs[TOPICS[name]]
     tag = name.removesuffix(".v1")
     return [value for value in values if msgspec.json.decode(value)["type"] == tag]
 
@@ -90,7 +99,7 @@ def test_everything_a_worker_writes_fits_its_schema(name: str) -> None:
         assert msgspec.json.encode(decode(name, value)) == value
         count += 1
 
-    assert count > (10 if TOPICS[name] == _ORDERS else 50), (
+    assert count > (10 if TOPICS[name] == "orders" else 50), (
         "the workload is too tame to show anything"
     )
 
@@ -194,9 +203,7 @@ def test_the_workload_uses_known_terms_and_the_readme_explains_all(name: str, fi
     explained = re.findall(r"^\| `([a-z_]+)` \|", readme, re.MULTILINE)
     used = {msgspec.json.decode(value)[field] for value in written(name)}
 
-    # Refunds are in the workload of quota (tests/property/test_workload_quota.py).
-    common = set(_terms(name, field)) - {"usage_corrected"}
-    assert field != "kind" or used == common, "the workload is too tame"
+    assert field != "kind" or used == set(_terms(name, field)), "the workload is too tame"
     assert used <= set(_terms(name, field))
     assert set(_terms(name, field)) <= set(explained)
 

@@ -49,10 +49,10 @@ def run_to_the_end(driver: QuotaDriver) -> None:
 
 def result(driver: QuotaDriver) -> Result:
     counts = {
-        topic: Counter(record.value or b"" for record in driver.output(topic))
-        for topic in driver.topics.outputs
+        name: Counter(record.value or b"" for record in driver.output(topic))
+        for name, topic in driver.topics.by_field().items()
     }
-    return Result(driver.committed(), counts["reminders"], counts["audit"], counts["rejects"])
+    return Result(driver.committed(), counts)
 
 
 def wreck(driver: QuotaDriver, chance: random.Random) -> Counter[str]:

@@ -8,11 +8,11 @@ import pytest
 
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.contracts.rules_file.texts import packaged_content
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.lab.workload_quota import quota_month
-from streamproc.worker.settings import Topics
 from tests.support.everything import all_for_everybody_text, everything
 from tests.support.rules import edited
 from tests.unit.test_native import RULES, Log, compared, left_to_core, needs_native
@@ -40,7 +40,7 @@ def test_a_whole_workload_is_equal_byte_for_byte(name: str) -> None:
     settings = WorkloadSettings(seed=5, events=6_000, subscribers=120)
     log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
     run = compared(log, list(range(777, len(log), 777)), rules)
-    assert run.outbox.topics[Topics().reminders]
+    assert run.outbox.topics[WorkerTopics().reminders]
 
 
 WATCHED = {
@@ -115,7 +115,7 @@ def test_usage_under_a_rule_about_something_is_as_in_the_core(about: str) -> Non
     rules = _with_rule(WATCHED[about], *edits)
     log = _months()
     run = compared(log, _cuts(log), rules)
-    told = [value for _, value in run.outbox.topics[Topics().reminders] if value is not None]
+    told = [value for _, value in run.outbox.topics[WorkerTopics().reminders] if value is not None]
     assert any(b'"rule":"more"' in one for one in told), "it never spoke: nothing was compared"
     assert left_to_core(log, rules) / len(log) < 0.5
 

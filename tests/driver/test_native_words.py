@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Native, Topics
+from streamproc.worker.settings import Native
 from tests.unit.test_native import KEY as ALICE
 from tests.unit.test_native import START_MS, Log, needs_native
 
@@ -106,7 +107,7 @@ def life(zone: str, granted: int) -> list[Log]:
 
 def outcome(native: Native, rules: Rulebook, log: list[Log]) -> tuple[Any, int]:
     """All that comes out, and how many reminders the compiled part told of."""
-    processor: Any = QuotaProcessor(rules, Topics(), "event", native)
+    processor: Any = QuotaProcessor(rules, WorkerTopics(), "event", native)
     rows: Rows[Account] = processor.new_rows()
     outbox, told = Outbox(), 0
     emit_told = processor._emit_told
@@ -141,7 +142,7 @@ def test_it_tells_in_the_words_of_the_core(name: str, locale: str) -> None:
         log = [one._replace(timestamp=one.timestamp + 60 * DAY_MS) for one in life(zone, granted)]
         compiled, told = outcome("on", rules, log)
         assert compiled == outcome("off", rules, log)[0]
-        reminders = len(compiled[0][Topics().reminders])
+        reminders = len(compiled[0][WorkerTopics().reminders])
         assert reminders >= 12
         # Bob's, but for the day on which clocks change and for several thresholds at once.
         assert told == 0 if is_left else told >= reminders // 3
@@ -173,7 +174,7 @@ def test_it_tells_of_buckets_by_their_names(name: str, literal: str) -> None:
     compiled, told = outcome("on", rules, log)
     assert compiled == outcome("off", rules, log)[0]
     _, as_ids = outcome("on", load_rulebook(text, "r.yaml"), log)
-    reminders = compiled[0][Topics().reminders]
+    reminders = compiled[0][WorkerTopics().reminders]
     spoken = shown.replace("\\", "").encode() if name != "quotes" else b"the "
     assert any(spoken in value for _, value in reminders)
     assert told == as_ids if is_told else told < as_ids

@@ -208,8 +208,7 @@ class Life:
 
     def _topics(self) -> list[str]:
         names = self.names
-        outputs = [names.reminders, names.audit, names.rejects, names.orders, names.policy]
-        return [names.events, *outputs, names.changelog]
+        return [names.events, *names.worker.outputs, names.changelog]
 
     def _make_topics(self) -> None:
         new = [

@@ -34,7 +34,7 @@ class Observer:
         self.outputs: dict[str, Sequences] = {kind: defaultdict(list) for kind in KINDS}
         self.totals = dict.fromkeys(KINDS, 0)
         self._names = names
-        self._kinds = {getattr(names, kind): kind for kind in KINDS}
+        self._kinds = {names.worker.by_field()[kind]: kind for kind in KINDS}
         self._at_end: dict[tuple[str, int], int] = {}
         topics = [names.events, names.changelog, *self._kinds]
         self._places = [TopicPartition(t, n) for t in topics for n in range(PARTITIONS)]

@@ -10,15 +10,15 @@ from collections import defaultdict
 from typing import Any, NamedTuple
 
 from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.state.account import Account
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Topics
 from tests.support.cluster import PARTITIONS
 
 EVERYTHING = 1 << 60
-KINDS = ("reminders", "audit", "rejects")
+KINDS = tuple(WorkerTopics.declared())
 
 Sequences = dict[tuple[int, bytes | None], list[bytes]]
 """Output values in order, by partition and subscriber (None: rejects, which name none)."""
@@ -40,7 +40,7 @@ class Oracle:
 
     def __init__(self, events_topic: str) -> None:
         self._topic = events_topic
-        topics = Topics((events_topic,), *KINDS)
+        topics = WorkerTopics.under("", inputs=(events_topic,))
         self._processor = QuotaProcessor(default_rulebook(), topics, "event", "off")
         self._rows: list[Rows[Account]] = [Rows(self._processor) for _ in range(PARTITIONS)]
         self.clocks = [0] * PARTITIONS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ def test_two_clusters_make_the_same_reminders(bootstrap: str, second: str, tmp_p
     recording, names = tmp_path / "month.ndjson.zst", Names(f"twice{uuid4().hex[:8]}")
     run("workload", "--events", "15000", "--subscribers", "600", "--seed", "21",
         "--out", recording)  # fmt: skip
-    outputs = ("--reminders", names.reminders, "--audit", names.audit, "--rejects", names.rejects)
+    outputs = replace(names.worker, inputs=()).arguments()
     reminders = []
     for number, broker in enumerate((bootstrap, second)):
         run("replay", recording, "--broker", broker, "--to", names.events, "--quiet",
@@ -45,8 +46,7 @@ def test_two_clusters_make_the_same_reminders(bootstrap: str, second: str, tmp_p
     # And the check can fail: without its reminders the topic is not what the oracle has.
     said = run("replay", recording, "--broker", bootstrap, "--to", names.events, "--quiet",
                "--advance-clock", "4d", "--verify", "--verify-timeout", "0s",
-               "--reminders", "nowhere", "--audit", names.audit, "--rejects", names.rejects,
-               code=1)  # fmt: skip
+               *outputs, "--reminders", "nowhere", code=1)  # fmt: skip
     assert "differs from the oracle" in said
 
 

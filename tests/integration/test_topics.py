@@ -10,14 +10,15 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from structlog.testing import capture_logs
 
-from streamproc.worker.settings import Clock, Topics, WorkerSettings
+from streamproc.contracts.topics import WorkerTopics
+from streamproc.worker.settings import Clock, WorkerSettings
 from streamproc.worker.topics import TopicsError, prepare_topics
 from tests.support.ports import free_port
 
 
 def settings_of(bootstrap: str, clock: Clock = "wall") -> WorkerSettings:
     app = f"t{uuid4().hex[:8]}"
-    topics = Topics((f"{app}.events",), f"{app}.reminders", f"{app}.audit", f"{app}.rejects")
+    topics = WorkerTopics.under(f"{app}.", inputs=(f"{app}.events",))
     return WorkerSettings(bootstrap, app, topics=topics, partitions=3, clock=clock)
 
 

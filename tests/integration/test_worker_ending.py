@@ -21,9 +21,8 @@ def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
     names = Names("ending")
     command = [
         *(sys.executable, "-m", "streamproc", "worker", "--embedded", "--app-id", names.app_id),
-        *("--input", names.events, "--reminders", names.reminders, "--audit", names.audit),
-        *("--rejects", names.rejects, "--orders", names.orders),
-        *("--policy", names.policy, "--clock", "event"),
+        *names.worker.arguments(),
+        *("--clock", "event"),
         *("--datadir", str(tmp_path / "data")),
     ]
     log = (tmp_path / "worker.log").open("wb")
@@ -31,16 +30,7 @@ def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
         producer = KafkaProducer(
             bootstrap_servers=broker.bootstrap, **EmbeddedBroker.kafka_python_settings
         )
-        topics = (
-            names.events,
-            names.reminders,
-            names.audit,
-            names.rejects,
-            names.orders,
-            names.policy,
-            names.changelog,
-        )
-        for topic in topics:
+        for topic in (names.events, *names.worker.outputs, names.changelog):
             producer.partitions_for(topic)
         producer.close()
         worker = subprocess.Popen([*command, "--broker", broker.bootstrap], stdout=log, stderr=log)

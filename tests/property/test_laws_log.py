@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, unpack
@@ -21,13 +22,13 @@ from streamproc.engine.rows import DUE_BYTES, Rows
 from streamproc.lab.oracle import LogRecord
 from streamproc.worker.native_bridge.loading import is_native
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Native, Topics
+from streamproc.worker.settings import Native
 from tests.property import rulebooks, walks
 from tests.property.budget import budget
 from tests.property.world import rfc3339
 from tests.support.line import day
 
-TOPICS = Topics(("events",), "reminders", "audit", "rejects")
+TOPICS = WorkerTopics.under("", inputs=("events",))
 NAMES = tuple(f"86138000000{number}" for number in range(5))
 EVERYTHING = 1 << 60
 

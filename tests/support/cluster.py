@@ -17,6 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.partitioner import DefaultPartitioner
 
+from streamproc.contracts.topics import WorkerTopics
+
 Record = tuple[bytes | None, bytes | None, int]
 """Key, value, timestamp in ms."""
 
@@ -30,13 +32,15 @@ class Names:
     def __init__(self, app_id: str) -> None:
         self.app_id = app_id
         self.events = f"{app_id}.events"
-        self.reminders = f"{app_id}.reminders"
-        self.audit = f"{app_id}.audit"
-        self.rejects = f"{app_id}.rejects"
-        self.orders = f"{app_id}.orders"
-        self.policy = f"{app_id}.policy"
         self.commands = f"{app_id}.commands"
+        outputs = WorkerTopics.under(f"{app_id}.")
+        self.reminders, self.audit, self.rejects = outputs.reminders, outputs.audit, outputs.rejects
         self.changelog = f"{app_id}-accounts-changelog"
+
+    @property
+    def worker(self) -> WorkerTopics:
+        """What a worker reads and writes."""
+        return WorkerTopics.under(f"{self.app_id}.", inputs=(self.events,))
 
 
 class WorkerProcess:
@@ -49,9 +53,7 @@ class WorkerProcess:
         self.log = directory / f"{name}.log"
         self.command = [
             *(sys.executable, "-m", "streamproc", "worker", "--broker", bootstrap),
-            *("--app-id", names.app_id, "--input", names.events),
-            *("--reminders", names.reminders, "--audit", names.audit),
-            *("--rejects", names.rejects, "--orders", names.orders, "--policy", names.policy),
+            *("--app-id", names.app_id, *names.worker.arguments()),
             *("--datadir", str(directory / f"{name}-data")),
             *("--clock", "event", "--session-timeout-seconds", "6"),
             *options,

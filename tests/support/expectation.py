@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
 from streamproc.engine.changelog import PROGRESS_KEY
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Topics
 from streamproc.worker.virtual import InputRecord
 from tests.support.cluster import Names, Record, WorkerProcess
 from tests.support.committed import Committed
@@ -27,16 +27,37 @@ from tests.support.committed import Committed
 EVERYTHING = 1 << 60
 
 
+def _no_outputs() -> dict[str, Counter[bytes]]:
+    return {name: Counter() for name in WorkerTopics.declared()}
+
+
 @dataclass
 class Result:
     """States by key, and how often each output record occurs."""
 
     states: dict[bytes, bytes] = field(default_factory=dict)
-    reminders: Counter[bytes] = field(default_factory=Counter)
-    audit: Counter[bytes] = field(default_factory=Counter)
-    rejects: Counter[bytes] = field(default_factory=Counter)
-    orders: Counter[bytes] = field(default_factory=Counter)
-    policy: Counter[bytes] = field(default_factory=Counter)
+    outputs: dict[str, Counter[bytes]] = field(default_factory=_no_outputs)
+    """By field of :class:`WorkerTopics`."""
+
+    @property
+    def reminders(self) -> Counter[bytes]:
+        return self.outputs["reminders"]
+
+    @property
+    def audit(self) -> Counter[bytes]:
+        return self.outputs["audit"]
+
+    @property
+    def rejects(self) -> Counter[bytes]:
+        return self.outputs["rejects"]
+
+    @property
+    def orders(self) -> Counter[bytes]:
+        return self.outputs["orders"]
+
+    @property
+    def policy(self) -> Counter[bytes]:
+        return self.outputs["policy"]
 
 
 def expect(
@@ -57,7 +78,7 @@ def expect_of_topics(
     final_clock_ms: int | None = None,
 ) -> Result:
     """The same for records (topic, partition, offset, record) of several topics."""
-    topics = Topics(inputs, "reminders", "audit", "rejects", "orders", "policy")
+    topics = WorkerTopics.under("", inputs=inputs)
     processor = QuotaProcessor(rules or default_rulebook(), topics, "event")
     outbox = Outbox()
     rows: dict[int, Rows[Account]] = {}
@@ -76,11 +97,7 @@ def expect_of_topics(
             processor.tick(own, outbox, clock, 0, EVERYTHING)
             own.take_changes()
         result.states.update(own.stored)
-    result.reminders = _count(outbox, "reminders")
-    result.audit = _count(outbox, "audit")
-    result.rejects = _count(outbox, "rejects")
-    result.orders = _count(outbox, "orders")
-    result.policy = _count(outbox, "policy")
+    result.outputs = {name: _count(outbox, name) for name in WorkerTopics.declared()}
     return result
 
 
@@ -91,13 +108,7 @@ def _count(outbox: Outbox, topic: str) -> Counter[bytes]:
 async def observe(bootstrap: str, names: Names) -> Result:
     """What the topics hold for a ``read_committed`` consumer."""
     result = Result()
-    counts = {
-        names.reminders: result.reminders,
-        names.audit: result.audit,
-        names.rejects: result.rejects,
-        names.orders: result.orders,
-        names.policy: result.policy,
-    }
+    counts = {topic: result.outputs[name] for name, topic in names.worker.by_field().items()}
     async with Committed(bootstrap, names.changelog, *counts) as log:
         for record in await log.to_end():
             if record.topic != names.changelog:
@@ -132,11 +143,9 @@ async def wait_for_records(
 def assert_same(observed: Result, expected: Result) -> None:
     """Every state and every output record equal, each output exactly once."""
     problems = [
-        *_differences("reminders", observed.reminders, expected.reminders),
-        *_differences("audit", observed.audit, expected.audit),
-        *_differences("rejects", observed.rejects, expected.rejects),
-        *_differences("orders", observed.orders, expected.orders),
-        *_differences("policy", observed.policy, expected.policy),
+        one
+        for name in expected.outputs
+        for one in _differences(name, observed.outputs[name], expected.outputs[name])
     ]
     wrong: list[Any] = [
         key

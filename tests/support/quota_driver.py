@@ -14,6 +14,7 @@ from streamproc.contracts.records.codec import (
     decode_reminder,
     encode_event,
 )
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, unpack
@@ -21,7 +22,7 @@ from streamproc.core.state.effects import Audited, Rejected, Reminder
 from streamproc.core.state.events import AccountActivated, SubscriberEvent, ToppedUp, UsageRecorded
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Clock, Native, Topics
+from streamproc.worker.settings import Clock, Native
 from tests.support.driver import TopologyDriver
 from tests.support.memory_log import LogRecord, MemoryLog
 
@@ -60,7 +61,7 @@ class QuotaDriver(TopologyDriver[Account]):
         inputs: Sequence[str] = ("events",),
         **settings: int,
     ) -> None:
-        self.topics = Topics(tuple(inputs), "reminders", "audit", "rejects")
+        self.topics = WorkerTopics.under("", inputs=tuple(inputs))
         self.rules = rules
         self._clock: Clock = clock
         self._native: Native = native

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
+from streamproc.contracts.topics import DispatchTopics
 from streamproc.dispatch import readers
 from streamproc.dispatch.readers import Readers
-from streamproc.dispatch.settings import DispatchSettings, Topics
+from streamproc.dispatch.settings import DispatchSettings
 
 
 @dataclass
@@ -91,7 +92,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Readers:
     monkeypatch.setattr(Consumer, "log", Log())
     monkeypatch.setattr(readers, "open_any_consumer", Consumer)
     monkeypatch.setattr(readers, "POLL_MS", 1)
-    topics = Topics(reminders="reminders")
+    topics = DispatchTopics(reminders="reminders")
     settings = DispatchSettings("b:1", topics, group="g", held_messages=10)
     return Readers(settings, ("urgent", "bulk"), lambda _: None)
 

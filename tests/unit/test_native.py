@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
@@ -18,7 +19,7 @@ from streamproc.engine.rows import Rows
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.worker.native_bridge.loading import NativeMissingError, is_native
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Native, Topics
+from streamproc.worker.settings import Native
 from tests.support.compiled import IS_NATIVE
 
 needs_native = pytest.mark.skipif(
@@ -42,7 +43,7 @@ class Run:
     """A processor and one partition of its state."""
 
     def __init__(self, native: Native, rules: Rulebook = RULES) -> None:
-        self.processor = QuotaProcessor(rules, Topics(), "event", native)
+        self.processor = QuotaProcessor(rules, WorkerTopics(), "event", native)
         self.rows: Rows[Account] = self.processor.new_rows()
         self.outbox = Outbox()
         self.clock_ms = 0

@@ -149,10 +149,7 @@ class Conductor:
         names = self._names
         arguments = [
             *("-m", "streamproc", "worker", "--broker", self._site.bootstrap),
-            *("--app-id", names.app_id, "--input", names.events),
-            *("--reminders", names.reminders, "--audit", names.audit),
-            *("--rejects", names.rejects, "--orders", names.orders),
-            *("--policy", names.policy, "--clock", "event"),
+            *("--app-id", names.app_id, "--clock", "event", *names.worker.arguments()),
             *("--datadir", str(self._report.parent / "worker-data")),
             *("--report", str(self._report)),
         ]

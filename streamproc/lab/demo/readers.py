@@ -65,7 +65,7 @@ class SmsReader(Reader):
     def __init__(self, site: Site, names: Names, figures: Figures, expecter: Expecter) -> None:
         super().__init__("reader of reminders")
         self._site = site
-        self._topic = names.reminders
+        self._topic = names.worker.reminders
         self._figures = figures
         self._expecter = expecter
         self._ids: OrderedDict[str, None] = OrderedDict()
@@ -113,14 +113,14 @@ class StateReader(Reader):
         self._decode_at = 0.0
 
     def open(self) -> None:
-        self._consumer = _consumer(self._site, [self._names.changelog, self._names.rejects])
+        self._consumer = _consumer(self._site, [self._names.changelog, self._names.worker.rejects])
 
     def poll(self) -> int:
         count = 0
         for place, records in self._consumer.poll(timeout_ms=int(POLL_SECONDS * 1000)).items():
             count += len(records)
             for record in records:
-                if place.topic == self._names.rejects:
+                if place.topic == self._names.worker.rejects:
                     self._figures.rejects[decode_reject(record.value).reason] += 1
                 elif record.key == PROGRESS_KEY:
                     self._progress(place.partition, record.value)

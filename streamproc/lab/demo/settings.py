@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from streamproc.contracts.topics import WorkerTopics
+
 LEAST_LIMIT_SECONDS = 56.0
 """A run takes at most a minute, of which a busy machine spends some before and after this."""
 
@@ -47,28 +49,13 @@ class Names:
         return cls(f"demo-{uuid4().hex[:8]}")
 
     @property
+    def worker(self) -> WorkerTopics:
+        """What the worker reads and writes."""
+        return WorkerTopics.under(f"{self.app_id}.", inputs=(self.events,))
+
+    @property
     def events(self) -> str:
         return f"{self.app_id}.events"
-
-    @property
-    def orders(self) -> str:
-        return f"{self.app_id}.orders"
-
-    @property
-    def policy(self) -> str:
-        return f"{self.app_id}.policy"
-
-    @property
-    def reminders(self) -> str:
-        return f"{self.app_id}.reminders"
-
-    @property
-    def audit(self) -> str:
-        return f"{self.app_id}.audit"
-
-    @property
-    def rejects(self) -> str:
-        return f"{self.app_id}.rejects"
 
     @property
     def changelog(self) -> str:
@@ -77,7 +64,4 @@ class Names:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        return (
-            *(self.events, self.reminders, self.audit, self.rejects),
-            *(self.orders, self.policy, self.changelog),
-        )
+        return (*self.worker.inputs, *self.worker.outputs, self.changelog)

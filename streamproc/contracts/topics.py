@@ -1,0 +1,232 @@
+"""The topics of streamproc: what lies in each, its key, who writes it, who reads it.
+
+This is the only list. The settings and options of the programs, the topics that are made before a
+start, the tables in docs, and the tests of ``schemas/asyncapi.yaml`` follow it
+(docs/recipes/output-topic.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Self
+
+Part = Literal["billing", "messaging", "worker", "dispatcher", "policy system", "operator"]
+"""Who writes or reads a topic."""
+Key = Literal["the subscriber", "the reminder", "none", "its own"]
+
+COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic."""
+
+    default: str
+    """Its name, if nobody gives it another."""
+    says: str
+    """What it is for, as a sentence; the help of the option that names it."""
+    records: tuple[str, ...]
+    """The types of its records; ``*`` stands for any letters. Empty: not part of the contract."""
+    key: Key
+    written_by: tuple[Part, ...]
+    read_by: tuple[Part, ...]
+    partitions: int | None = None
+    """None: as many as the input has, because records belong together by partition number."""
+    configs: Mapping[str, str] = field(default_factory=dict)
+    """What it is made with, beyond the broker's defaults."""
+
+    def carries(self, record: str) -> bool:
+        """Whether records of this type lie in it."""
+        return any(fnmatchcase(record, pattern) for pattern in self.records)
+
+
+EVENTS = Topic(
+    "streamproc.events",
+    "Topic for usage and account events.",
+    ("usage.*", "account.*", "service.*", "location.updated", "clock.advanced"),
+    "the subscriber",
+    written_by=("billing",),
+    read_by=("worker",),
+)
+COMMANDS = Topic(
+    "streamproc.commands",
+    "Topic for texts that subscribers send.",
+    ("sms.received",),
+    "the subscriber",
+    written_by=("messaging",),
+    read_by=("worker",),
+)
+REMINDERS = Topic(
+    "streamproc.reminders",
+    "Topic for messages to subscribers.",
+    ("reminder.requested",),
+    "the subscriber",
+    written_by=("worker",),
+    read_by=("dispatcher",),
+)
+
+
+def option_of(name: str) -> str:
+    """The option of a command that names the topic of a field."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _named_by(topic: Topic) -> Any:
+    """A field with the name of this topic."""
+    return field(default=topic.default, metadata={"topic": topic})
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Names of topics, one in each field."""
+
+    @classmethod
+    def declared(cls) -> dict[str, Topic]:
+        """The topics by field, in order."""
+        return {one.name: one.metadata["topic"] for one in fields(cls) if "topic" in one.metadata}
+
+    @classmethod
+    def under(cls, prefix: str, **others: Any) -> Self:
+        """Each topic is named by its field, behind a prefix: for a run of its own."""
+        return cls(**{name: f"{prefix}{name}" for name in cls.declared()}, **others)
+
+    def by_field(self) -> dict[str, str]:
+        """The names by field, in order."""
+        return {name: getattr(self, name) for name in self.declared()}
+
+
+@dataclass(frozen=True)
+class WorkerTopics(_Names):
+    """What a worker reads (``inputs``) and writes (the others).
+
+    Every input topic takes every event type; a subscriber's events keep the order they have within
+    one topic.
+    """
+
+    inputs: tuple[str, ...] = (EVENTS.default, COMMANDS.default)
+    reminders: str = _named_by(REMINDERS)
+    audit: str = _named_by(
+        Topic(
+            "streamproc.audit",
+            "Topic for what was decided, and why.",
+            ("audit.recorded",),
+            "the subscriber",
+            written_by=("worker",),
+            read_by=("operator",),
+        )
+    )
+    rejects: str = _named_by(
+        Topic(
+            "streamproc.rejects",
+            "Topic for input that was not applied.",
+            ("input.rejected",),
+            "none",
+            written_by=("worker",),
+            read_by=("operator",),
+        )
+    )
+    orders: str = _named_by(
+        Topic(
+            "streamproc.orders",
+            "Topic for what billing is to do.",
+            ("confirmation.decided", "unsubscription.requested", "refund.requested"),
+            "the subscriber",
+            written_by=("worker",),
+            read_by=("billing",),
+        )
+    )
+    policy: str = _named_by(
+        Topic(
+            "streamproc.policy",
+            "Topic for who is throttled, barred or restored.",
+            ("policy.changed",),
+            "the subscriber",
+            written_by=("worker",),
+            read_by=("policy system",),
+        )
+    )
+
+    def arguments(self) -> list[str]:
+        """What ``streamproc worker`` is to be called with."""
+        inputs = [word for name in self.inputs for word in ("--input", name)]
+        named = self.by_field().items()
+        return inputs + [word for field, name in named for word in (option_of(field), name)]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of all that a worker writes."""
+        return tuple(self.by_field().values())
+
+
+@dataclass(frozen=True)
+class DispatchTopics(_Names):
+    """What a dispatcher reads and writes."""
+
+    reminders: str = _named_by(REMINDERS)
+    resends: str = _named_by(
+        Topic(
+            "streamproc.resends",
+            "Topic for dead letters that are sent again.",
+            ("reminder.requested",),
+            "the subscriber",
+            written_by=("operator",),
+            read_by=("dispatcher",),
+        )
+    )
+    journal: str = _named_by(
+        Topic(
+            "streamproc.dispatch-journal",
+            "Topic that stores which reminders were sent.",
+            (),
+            "its own",
+            written_by=("dispatcher",),
+            read_by=("dispatcher",),
+            configs=COMPACTED,
+        )
+    )
+    receipts: str = _named_by(
+        Topic(
+            "streamproc.receipts",
+            "Topic for the result of each reminder.",
+            ("receipt.recorded",),
+            "the reminder",
+            written_by=("dispatcher",),
+            read_by=("messaging",),
+        )
+    )
+    dead_letters: str = _named_by(
+        Topic(
+            "streamproc.dead-letters",
+            "Topic for reminders that could not be sent.",
+            ("reminder.abandoned",),
+            "the reminder",
+            written_by=("dispatcher",),
+            read_by=("operator",),
+        )
+    )
+    reports: str = _named_by(
+        Topic(
+            "streamproc.reports",
+            "Topic in which dispatchers share delivery reports.",
+            (),
+            "its own",
+            written_by=("dispatcher",),
+            read_by=("dispatcher",),
+            partitions=1,
+        )
+    )
+
+
+TOPICS: tuple[Topic, ...] = tuple(
+    {
+        one.default: one
+        for one in (
+            *(EVENTS, COMMANDS),
+            *WorkerTopics.declared().values(),
+            *DispatchTopics.declared().values(),
+        )
+    }.values()
+)
+"""All of them."""

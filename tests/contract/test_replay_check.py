@@ -1,0 +1,71 @@
+"""``streamproc replay --verify`` looks at every output topic of a worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from streamproc.contracts.topics import WorkerTopics
+from streamproc.core.instants import DAY_MS
+from streamproc.kafka.recording import LogRecord
+from streamproc.lab import replay_check
+from streamproc.lab.workload import WorkloadSettings
+from streamproc.lab.workload_talk import mixed
+from tests.support.expectation import expect
+from tests.support.talking import talking_rules
+
+TOPICS = WorkerTopics.under("", inputs=())
+SETTINGS = WorkloadSettings(seed=5, events=400, subscribers=12, account_share=0.05)
+RULES = talking_rules()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[LogRecord]]:
+    """A broker's topics: events, and all that a worker made of them."""
+    records = list(mixed(SETTINGS, RULES, 300))
+    end_ms = records[-1].timestamp_ms + 70 * DAY_MS
+    records.append(records[-1]._replace(key=b"", value=b"", timestamp_ms=end_ms))
+    placed = [(0, offset, one) for offset, one in enumerate(records)]
+    made = expect(placed, "events", RULES)
+    topics = {
+        "events": [
+            LogRecord(one.key, one.value, one.timestamp_ms, (), 0, offset)
+            for offset, one in enumerate(records)
+        ]
+    }
+    for name, counts in made.outputs.items():
+        topics[name] = [LogRecord(None, value, 0) for value in counts.elements()]
+
+    class Source:
+        def __init__(self, _: str, topic: str) -> None:
+            self._topic = topic
+
+        def begin(self) -> int:
+            return 0
+
+        def records(self, _: int) -> Iterator[LogRecord]:
+            yield from topics[self._topic]
+
+    monkeypatch.setattr(replay_check, "TopicSource", Source)
+    return topics
+
+
+def differing() -> Counter[str]:
+    _, lines = replay_check.verify("broker", "events", TOPICS, RULES, 0)
+    return Counter(lines)
+
+
+def test_what_a_worker_made_is_equal_to_the_oracle(log: Any) -> None:
+    assert log["orders"]
+    assert not differing()
+
+
+@pytest.mark.parametrize("name", [name for name in TOPICS.declared() if name != "policy"])
+def test_a_record_too_few_in_any_topic_is_told(name: str, log: Any) -> None:
+    assert log[name], "the workload is too tame"
+    log[name].pop()
+
+    assert differing()
