@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streamproc.contracts.topics import TOPICS
 from tests.support import generated_tables
 from tests.support.generated_tables import ROOT, pages, written
 
@@ -15,7 +16,7 @@ def test_the_tables_of_a_page_are_not_stale(page: str) -> None:
 
 def test_a_registry_with_one_more_makes_a_page_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     page = "schemas/README.md"
-    more = (*generated_tables.TOPICS, generated_tables.TOPICS[0])
+    more = (*TOPICS, TOPICS[0])
     monkeypatch.setattr(generated_tables, "TOPICS", more)
 
     assert (ROOT / page).read_text(encoding="utf-8") != written(page)
