@@ -73,6 +73,16 @@ def test_help_is_in_plain_english(path: tuple[str, ...]) -> None:
     assert not re.search(r"\bOf (a|the) \w+:", shown), "an option is described by a whole sentence"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_text_is_never_an_sms_of_a_subscriber(page: Path) -> None:
+    """docs/glossary.md: a *text* is the words of a message; subscribers send an *SMS*."""
+    text = " ".join(page.read_text(encoding="utf-8").split())
+
+    assert (
+        re.findall(r"(?i)\btexts? (?:of|from) (?:a )?subscribers?\b|subscriber's text", text) == []
+    )
+
+
 def test_a_hard_word_is_found() -> None:
     assert list(hard_words("Made anew.\nIt goes on.")) == [
         "line 1: 'anew', write: again",
