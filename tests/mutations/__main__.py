@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 from tests.mutations.places import MUTATIONS, Mutation
@@ -27,13 +28,16 @@ LIMIT = ("--timeout", "120")
 """A broken program may go round for ever; that is noticed, too."""
 
 
+@cache
+def _program(root: Path) -> list[tuple[Path, str]]:
+    """All modules, as they are before anything is broken."""
+    paths = sorted((root / "streamproc").rglob("*.py"))
+    return [(path, path.read_text(encoding="utf-8")) for path in paths]
+
+
 def place_of(mutation: Mutation, root: Path = ROOT) -> Path:
     """The one file that holds the old text, once; raises ValueError."""
-    found = {
-        path: count
-        for path in sorted((root / "streamproc").rglob("*.py"))
-        if (count := path.read_text(encoding="utf-8").count(mutation.old))
-    }
+    found = {path: count for path, text in _program(root) if (count := text.count(mutation.old))}
     if list(found.values()) != [1]:
         where = {path.relative_to(root).as_posix(): count for path, count in found.items()}
         raise ValueError(f"{mutation.what}: {mutation.old!r} must be in one place, is in {where}")

@@ -1,7 +1,7 @@
 """Waiting for what must come: a condition and a limit, in place of a guess how long it takes.
 
 A fixed ``sleep`` elsewhere in the tests says in a comment why there is nothing to wait for: time
-itself is what is tested, or something must *not* come (``tests/contract/test_waiting.py``).
+itself is what is tested, or something must *not* come (``tests/unit/test_waiting.py``).
 """
 
 from __future__ import annotations
