@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
+
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.commands import REPLIES
 from streamproc.core.rules.notices import PLACEHOLDERS
@@ -264,16 +266,29 @@ class Reader:
     # The text
 
     def of_text(self, facts: Facts, scene: Scene) -> Iterator[Finding]:
+        """The SMS, and the words for other channels."""
         message = facts.message
-        template = facts.rule.texts[message.locale]
-        self.checks += 1
         readers = (self.player.locale, self.player.locale_before)
         if not any(one and can_read(one, message.locale) for one in readers) and any(readers):
             yield Finding("language", message.kind, message.locale, self.player.locale)
+        yield from self._of_words_in(facts.rule.texts[message.locale], message.text, facts, scene)
+        others = channels_of(message, self.rules)
+        if message.channel_texts is not UNSET or others:
+            written = {} if message.channel_texts is UNSET else dict(message.channel_texts)
+            if written.keys() != others.keys():
+                yield Finding("channels", message.kind, str(written), str(others))
+            for channel in written.keys() & others.keys():
+                yield from self._of_words_in(others[channel], written[channel], facts, scene)
+
+    def _of_words_in(
+        self, template: str, text: str, facts: Facts, scene: Scene
+    ) -> Iterator[Finding]:
+        message = facts.message
+        self.checks += 1
         try:
-            said = reading.read(template, message.text)
+            said = reading.read(template, text)
         except Unreadable:
-            yield Finding("text", message.kind, message.text, f"the template is {template!r}")
+            yield Finding("text", message.kind, text, f"the template is {template!r}")
             return
         best: list[Finding] | None = None
         for given in self._given(facts, scene):
@@ -359,6 +374,15 @@ class Reader:
         if isinstance(value, list):
             return plain(text) in map(plain, value)
         return value is not None and plain(text) == plain(str(value))
+
+
+def channels_of(message: Reminder, rules: Rulebook) -> dict[str, str]:
+    """The templates for other channels than SMS."""
+    rule = rule_of(message, rules)
+    is_notice = message.kind == "command_reply" or message.kind in PLACEHOLDERS
+    owner = f"{message.kind} {rule.id}" if is_notice else rule.id
+    options = rules.text_options.get((owner, message.locale))
+    return dict(options.channels) if options is not None else {}
 
 
 def can_read(reader: str, locale: str) -> bool:

@@ -236,10 +236,9 @@ def names_of(bucket: Bucket, rules: Rulebook, locales: tuple[str, ...]) -> list[
         given = getattr(item_called(source, rules), "names", None) or {}
     if kind == "rollover":
         words = {**ROLLED_OVER, **rules.wording.rollover_names}
-        names = named(given, locales, rules) or [source]
-        return [
-            word.replace("{name}", name) for word in named(words, locales, rules) for name in names
-        ]
+        names = named(given, locales, rules) or [source] * len(locales)
+        in_each = zip(named(words, locales, rules), names, strict=True)
+        return [word.replace("{name}", name) for word, name in in_each]
     return named(given, locales, rules) or [source or kind]
 
 

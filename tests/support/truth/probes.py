@@ -80,15 +80,26 @@ def _probe_of(owner: str, name: str, is_long: bool) -> str:
 def with_probes(data: Mapping[str, Any], locales: tuple[str, ...] = LOCALES) -> dict[str, Any]:
     """The data of a rules file, with probes for all of its texts, each with its locale first."""
 
-    def by_locale(owner: str, name: str, is_long: bool) -> dict[str, str]:
-        text = _probe_of(owner, name, is_long)
-        return {locale: f"{locale}: {text}" for locale in locales}
+    def by_locale(owner: str, name: str, is_long: bool, has_push: bool = False) -> dict[str, Any]:
+        text, push = _probe_of(owner, name, is_long), _probe_of(owner, name, False)
+        found = {locale: f"{locale}: {text}" for locale in locales}
+        if not has_push:
+            return found
+        return {
+            locale: {
+                "text": one,
+                "max_segments": 9,
+                "channels": {"push": f"push {locale}: {push}"},
+            }
+            for locale, one in found.items()
+        }
 
     found = {"brand": BRAND, "care": CARE, **copy.deepcopy(dict(data))}
     for number, rule in enumerate(found.get("rules", ())):
-        rule["texts"] = by_locale("rule", rule["kind"], number % 4 == 0)
+        rule["texts"] = by_locale("rule", rule["kind"], number % 4 == 0, number % 5 == 2)
     for notice in found.get("notices", ()):
-        notice["texts"] = by_locale("notice", notice["kind"], True)
+        has_push = notice["kind"] == "activation_welcome"
+        notice["texts"] = by_locale("notice", notice["kind"], True, has_push)
     if found.get("commands") is not None:
         texts = found["commands"].setdefault("texts", {})
         for name in REPLIES:
