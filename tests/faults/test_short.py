@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from tests.faults.kind import KINDS, Parameters
 from tests.faults.lab import Lab  # noqa: F401 - registers the kinds
 from tests.faults.life import SESSION_TIMEOUT_SECONDS, Life, Variant
 
+STANDBY_SECONDS = 3.0
+"""No worker says how far its copies have come; they read what there is within a second."""
 VARIANT = Variant(seed=4, rate=400, subscribers=600, events=120_000, static_members=False)
 
 
@@ -28,9 +32,9 @@ def cluster() -> Iterator[Single]:
 
 
 @contextlib.contextmanager
-def living(cluster: Single, directory: Path) -> Iterator[Life]:
+def living(cluster: Single, directory: Path, variant: Variant = VARIANT) -> Iterator[Life]:
     """An application whose input flows."""
-    with Life(cluster, VARIANT, directory) as life:
+    with Life(cluster, variant, directory) as life:
         life.mark()
         life.wait_for_flow()
         yield life
@@ -93,6 +97,27 @@ def test_nothing_is_wrong_lost_or_doubled_after(life: Life, kind: str, given: Pa
         return  # the fault has judged the refusal itself
     life.wait_for_flow()
     assert life.check() == []
+
+
+@pytest.mark.timeout(240)
+def test_standbys_take_over_warm_and_lose_nothing(cluster: Single, tmp_path: Path) -> None:
+    """A worker is killed, comes back, and ends in order: each time the other one goes on."""
+    with living(cluster, tmp_path, replace(VARIANT, workers=2, standbys=1)) as life:
+        killed, other = life.fleet.slots[:2]
+        time.sleep(STANDBY_SECONDS)
+        life.fleet.kill(killed)
+        life.mark()
+        life.wait_for_flow()
+        life.fleet.start(killed)
+        life.mark()
+        life.wait_for_flow()
+        time.sleep(STANDBY_SECONDS)
+        life.fleet.stop(killed)
+        life.mark()
+        life.wait_for_flow()
+        told = other.worker.log.read_text(errors="replace")
+        assert len(re.findall(r"partition opened .* warm=True", told)) >= 2
+        assert life.check() == []
 
 
 @pytest.mark.timeout(120)
