@@ -17,7 +17,7 @@ from tests.faults.lab import Lab  # noqa: F401 - registers the kinds
 from tests.faults.life import SESSION_TIMEOUT_SECONDS, Life, Variant
 
 STANDBY_SECONDS = 3.0
-"""No worker says how far its copies have come; they read what there is within a second."""
+"""Warm copies read what there is within a second."""
 VARIANT = Variant(seed=4, rate=400, subscribers=600, events=120_000, static_members=False)
 
 
@@ -104,14 +104,14 @@ def test_standbys_take_over_warm_and_lose_nothing(cluster: Single, tmp_path: Pat
     """A worker is killed, comes back, and ends in order: each time the other one goes on."""
     with living(cluster, tmp_path, replace(VARIANT, workers=2, standbys=1)) as life:
         killed, other = life.fleet.slots[:2]
-        time.sleep(STANDBY_SECONDS)
+        time.sleep(STANDBY_SECONDS)  # no worker says how far its copies have come
         life.fleet.kill(killed)
         life.mark()
         life.wait_for_flow()
         life.fleet.start(killed)
         life.mark()
         life.wait_for_flow()
-        time.sleep(STANDBY_SECONDS)
+        time.sleep(STANDBY_SECONDS)  # no worker says how far its copies have come
         life.fleet.stop(killed)
         life.mark()
         life.wait_for_flow()
