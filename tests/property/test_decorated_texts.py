@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 import streamproc.contracts
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.contracts.rules_file.packs import pack_path
-from streamproc.core.commands.parsing import Command, Grammar, grammar_of
+from streamproc.core.commands.arguments import Command
+from streamproc.core.commands.parsing import Grammar, grammar_of
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle.spelling import meaning
 from tests.property.budget import budget

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from streamproc.contracts.topics import TOPICS
+from streamproc.core.rules.preferences import PREFERENCES
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,8 +32,17 @@ def topics() -> Rows:
         )
 
 
+def preferences() -> Rows:
+    """What subscribers may choose, by which command and by which fields of an event."""
+    yield "Action", "Subscribers choose", "Fields of `account.preferences_set`"
+    for one in PREFERENCES:
+        fields = ", ".join(f"`{name}`" for name in one.event) or "none: by SMS alone"
+        yield f"`{one.action}`", one.says, fields
+
+
 TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("schemas/README.md", "topics"): topics,
+    ("docs/two-way-sms.md", "preferences"): preferences,
 }
 """By page and name of the table."""
 

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from streamproc.contracts.rules_file.load import RulesError, packaged_rulebook
-from streamproc.core.commands.parsing import Command, grammar_of
+from streamproc.core.commands.arguments import Command
+from streamproc.core.commands.parsing import grammar_of
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Policy
 from streamproc.core.state.account import pack

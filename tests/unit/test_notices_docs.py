@@ -157,7 +157,7 @@ def test_every_action_is_told_with_its_keywords_and_an_example_that_means_it() -
     assert [row[0].strip("`") for row in found] == list(ACTIONS)
     for name, keywords, _, example in found:
         action = name.strip("`")
-        spaced = " ".join(default_commands().keywords[action])  # type: ignore[index]
+        spaced = " ".join(default_commands().keywords[action])
         assert keywords == spaced
         command = parse(example.strip("`").replace("STOP summary", "STOP balance"))
         assert command is not None

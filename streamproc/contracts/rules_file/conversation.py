@@ -94,7 +94,7 @@ def commands_of(file: RulesFormat) -> Commands | None:
     return Commands(
         keywords={one: _merged(given.keywords, packaged.keywords, one) for one in ACTIONS},
         shown={
-            locale: {**packaged.shown.get(locale, {}), **given.shown.get(locale, {})}  # type: ignore[dict-item]
+            locale: {**packaged.shown.get(locale, {}), **given.shown.get(locale, {})}
             for locale in (*packaged.shown, *given.shown)
         },
         words={one: _merged(given.words, packaged.words, one) for one in WORDS},

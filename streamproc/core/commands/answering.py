@@ -6,9 +6,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from streamproc.core.alerts.notices import subscription_of
-from streamproc.core.commands.listing import commands_offered, formats_of, values_of
-from streamproc.core.commands.offers import CHOICES, is_offered, left_categories
-from streamproc.core.commands.parsing import Command, grammar_of
+from streamproc.core.commands.arguments import Command
+from streamproc.core.commands.listing import commands_offered, values_of
+from streamproc.core.commands.offers import is_offered, left_categories
+from streamproc.core.commands.parsing import grammar_of
+from streamproc.core.commands.preferences import PREFERENCES
+from streamproc.core.commands.preferences.base import take_over
+from streamproc.core.commands.wording import formats_of
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.life.lifecycle import join_category, leave_category
 from streamproc.core.notices import confirmation
@@ -67,7 +71,7 @@ class _Conversation:
         self.told.audit("command", command.action)
         listed = self.extra.listed
         do = _ACTIONS[command.action]
-        if command.action in CHOICES and not self._is_offered(command.action):
+        if command.action in PREFERENCES and not self._is_offered(command.action):
             do = _Conversation.not_offered
         reply, more = do(self, command)
         if not self.reply(reply, more):
@@ -129,37 +133,20 @@ class _Conversation:
 
     # Choices
 
-    def thresholds(self, command: Command) -> Reply:
-        if command.word:
-            self.extra.own_percents = []
-            return "thresholds_reset", {}
-        if command.numbers:
-            self.extra.own_percents = list(command.numbers)
-        return self._heard("thresholds", command)
-
-    def quiet_hours(self, command: Command) -> Reply:
-        if command.word == "default":
-            self.extra.quiet_minutes = []
-            return "quiet_hours_reset", {}
-        if command.word:
-            self.extra.quiet_minutes = [0, 0]
-            return "quiet_hours_off", {}
-        if command.numbers:
-            self.extra.quiet_minutes = list(command.numbers)
-        return self._answer_of("quiet_hours", command)
-
-    def schedule(self, command: Command) -> Reply:
-        if command.word:
-            self.extra.summary_every = "" if command.word == "default" else command.word
-            self.extra.summary_minute = command.numbers[0] if command.numbers else -1
-        if command.word in ("default", "off"):
-            return f"schedule_{'reset' if command.word == 'default' else 'off'}", {}
-        return self._heard("schedule", command)
-
-    def _heard(self, action: str, command: Command) -> Reply:
-        """What holds now; but who left the messages that a choice is about gets none of them."""
-        left = left_categories(action, self.account, self.told.rules, self.told.now_ms)
+    def choose(self, command: Command) -> Reply:
+        """Take over a choice; a word alone takes it back, no argument asks what holds."""
+        preference, action = PREFERENCES[command.action], command.action
+        if command.word or command.numbers:
+            take_over(self.extra, preference.chosen(command))
+        ended = preference.ends.get(command.word)
+        if ended is not None:
+            return f"{action}_{ended}", {}
+        # Who left the messages that a choice is about gets none of them, whatever is chosen.
+        left = self._left_categories(action) if preference.is_heard_in_messages else []
         return self._left("still_stopped", left) if left else self._answer_of(action, command)
+
+    def _left_categories(self, action: str) -> list[str]:
+        return left_categories(action, self.account, self.told.rules, self.told.now_ms)
 
     def _answer_of(self, action: str, command: Command) -> Reply:
         """A choice that was just made, or what holds."""
@@ -286,9 +273,7 @@ _ACTIONS: dict[str, Callable[[_Conversation, Command], Reply]] = {
     "overview": _Conversation.overview,
     "balance": _Conversation.balance,
     "data_left": _Conversation.data_left,
-    "thresholds": _Conversation.thresholds,
-    "quiet_hours": _Conversation.quiet_hours,
-    "schedule": _Conversation.schedule,
+    **dict.fromkeys(PREFERENCES, _Conversation.choose),
     "unsubscribe": _Conversation.unsubscribe,
     "unsubscribe_all": _Conversation.unsubscribe_all,
     "confirm": _Conversation.confirm,

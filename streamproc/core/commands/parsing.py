@@ -8,12 +8,10 @@ that may differ. The longest keyword whose rest is a valid argument counts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from weakref import WeakKeyDictionary
 
-from msgspec import Struct
-
+from streamproc.core.commands.arguments import NUMBER, SEPARATORS, Command, after
 from streamproc.core.commands.folding import (
     begin_of,
     is_sign,
@@ -23,21 +21,9 @@ from streamproc.core.commands.folding import (
     trimmed,
     with_ascii_digits,
 )
-from streamproc.core.instants import DAY_MINUTES
+from streamproc.core.commands.preferences import PREFERENCES
 from streamproc.core.rules.commands import ANSWERS, Commands
 from streamproc.core.rules.rulebook import Rulebook
-
-MAX_PERCENTS = 5
-
-
-class Command(Struct, frozen=True, gc=False):
-    """What a text asks for."""
-
-    action: str
-    word: str = ""
-    """``default``, ``off``, ``day``, ``week``, ``month``, or a category's id."""
-    numbers: tuple[int, ...] = ()
-    """Of a list or a question; percents, ascending; minutes after midnight."""
 
 
 class Grammar:
@@ -88,15 +74,10 @@ class Grammar:
         shown = loose(text)
         begin = begin_of(shown)
         return any(
-            not rest or _NUMBER.fullmatch(rest)
+            not rest or NUMBER.fullmatch(rest)
             for keyword in self.answers
             for rest in _rests_of_command(keyword, shown, begin)
         )
-
-    def word_of(self, text: str, *words: str) -> str | None:
-        """Which of these words a whole text is."""
-        plain = text.replace(" ", "")
-        return next((word for word in words if plain in self.words[word]), None)
 
 
 _grammars: WeakKeyDictionary[Rulebook, Grammar] = WeakKeyDictionary()
@@ -127,33 +108,6 @@ def _rests_of_command(keyword: str, text: str, begin: int) -> Iterator[str]:
             yield trimmed(rest)
 
 
-def after(start: str, text: str) -> str | None:
-    """What follows ``start`` in a text, whatever spaces are inside it; None if nothing does."""
-    at = 0
-    for char in start:
-        while text[at : at + 1] == " ":
-            at += 1
-        if text[at : at + 1] != char:
-            return None
-        at += 1
-    return text[at:]
-
-
-_SEPARATORS = re.compile(r"[,、;/+& ]+")
-_NUMBER = re.compile(r"[0-9]{1,3}")
-_PERCENT = re.compile(r"([0-9]{1,3}) ?%?")
-_TIME = r"([0-9]{1,2})(?::([0-9]{2}))?"
-_CLOCK = re.compile(_TIME)
-_SPAN = re.compile(f"{_TIME} ?[-~‐‒–—―−〜至到] ?{_TIME}")
-
-
-def _minute(hour: str, minute: str | None) -> int | None:
-    """Minutes after midnight; 24:00 is midnight."""
-    total = int(hour) * 60 + int(minute or 0)
-    is_time = int(minute or 0) < 60 and total <= DAY_MINUTES
-    return total % DAY_MINUTES if is_time else None
-
-
 def _nothing(grammar: Grammar, action: str, rest: str) -> Command | None:
     return None if rest else Command(action)
 
@@ -161,57 +115,16 @@ def _nothing(grammar: Grammar, action: str, rest: str) -> Command | None:
 def _list_numbers(grammar: Grammar, action: str, rest: str) -> Command | None:
     if not rest:
         return Command(action)
-    parts = _SEPARATORS.split(rest)
-    if not all(_NUMBER.fullmatch(part) for part in parts):
+    parts = SEPARATORS.split(rest)
+    if not all(NUMBER.fullmatch(part) for part in parts):
         return None
     return Command(action, "", tuple(dict.fromkeys(map(int, parts))))
 
 
 def _one_number(grammar: Grammar, action: str, rest: str) -> Command | None:
-    if rest and not _NUMBER.fullmatch(rest):
+    if rest and not NUMBER.fullmatch(rest):
         return None
     return Command(action, "", (int(rest),) if rest else ())
-
-
-def _percents(grammar: Grammar, action: str, rest: str) -> Command | None:
-    if not rest:
-        return Command(action)
-    if word := grammar.word_of(rest, "default"):
-        return Command(action, word)
-    found = [_PERCENT.fullmatch(part) for part in _SEPARATORS.split(rest.replace(" %", "%"))]
-    values = {int(one[1]) for one in found if one}
-    if None in found or not all(1 <= one <= 100 for one in values) or len(values) > MAX_PERCENTS:
-        return None
-    return Command(action, "", tuple(sorted(values)))
-
-
-def _span(grammar: Grammar, action: str, rest: str) -> Command | None:
-    if not rest:
-        return Command(action)
-    if word := grammar.word_of(rest, "default", "off"):
-        return Command(action, word)
-    found = _SPAN.fullmatch(rest)
-    if found is None:
-        return None
-    start, end = _minute(found[1], found[2]), _minute(found[3], found[4])
-    if start is None or end is None or start == end:
-        return None
-    return Command(action, "", (start, end))
-
-
-def _timing(grammar: Grammar, action: str, rest: str) -> Command | None:
-    if not rest:
-        return Command(action)
-    if word := grammar.word_of(rest, "default", "off", "day", "week", "month"):
-        return Command(action, word)
-    for word in ("day", "week", "month"):
-        for spelling in grammar.words[word]:
-            behind = after(spelling, rest)
-            found = _CLOCK.fullmatch(trimmed(behind)) if behind is not None else None
-            minute = _minute(found[1], found[2]) if found else None
-            if minute is not None:
-                return Command(action, word, (minute,))
-    return None
 
 
 def _category(grammar: Grammar, action: str, rest: str) -> Command | None:
@@ -221,13 +134,15 @@ def _category(grammar: Grammar, action: str, rest: str) -> Command | None:
     return None if category is None else Command(action, category)
 
 
+def _preference(grammar: Grammar, action: str, rest: str) -> Command | None:
+    return PREFERENCES[action].parse(grammar.words, rest) if rest else Command(action)
+
+
 _ARGUMENTS: dict[str, Callable[[Grammar, str, str], Command | None]] = {
     "overview": _nothing,
     "balance": _nothing,
     "data_left": _nothing,
-    "thresholds": _percents,
-    "quiet_hours": _span,
-    "schedule": _timing,
+    **dict.fromkeys(PREFERENCES, _preference),
     "unsubscribe": _list_numbers,
     "unsubscribe_all": _nothing,
     "confirm": _one_number,

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from streamproc.core.rules.notices import Notice
 from streamproc.core.rules.placeholders import EVERYWHERE, Kind, Vocabulary
+from streamproc.core.rules.preferences import PREFERENCES
 
-Action = Literal[
-    "overview",
-    "balance",
-    "data_left",
-    "thresholds",
-    "quiet_hours",
-    "schedule",
-    "unsubscribe",
-    "unsubscribe_all",
-    "confirm",
-    "refuse",
-    "stop",
-    "start",
-    "help",
-]
-ACTIONS: Final[tuple[str, ...]] = get_args(Action)
+_CHOICES: Final = tuple(one.action for one in PREFERENCES)
+ACTIONS: Final[tuple[str, ...]] = (
+    *("overview", "balance", "data_left"),
+    *_CHOICES,
+    *("unsubscribe", "unsubscribe_all", "confirm", "refuse", "stop", "start", "help"),
+)
 
 ANSWERS: Final = frozenset({"confirm", "refuse"})
 """Actions that decide about money: texts are read strictly for them."""
 
-Word = Literal["default", "off", "day", "week", "month"]
-WORDS: Final[tuple[str, ...]] = get_args(Word)
+WORDS: Final = tuple(dict.fromkeys(word for one in PREFERENCES for word in one.words))
+"""What arguments of preferences may say."""
 
 _FIGURES: Final[Vocabulary] = {
     "plan": Kind.NAME,
@@ -50,78 +41,14 @@ _STOPPED: Final[Vocabulary] = {"category": Kind.NAME, "start": Kind.TEXT}
 _LEFT: Final[Vocabulary] = {"categories": Kind.TEXT, "start": Kind.TEXT}
 _HELP: Final[Vocabulary] = {"keyword": Kind.TEXT}
 
-ReplyName = Literal[
-    "overview",
-    "balance",
-    "data_left",
-    "thresholds",
-    "thresholds_set",
-    "thresholds_reset",
-    "quiet_hours",
-    "quiet_hours_set",
-    "quiet_hours_off",
-    "quiet_hours_reset",
-    "schedule",
-    "schedule_set",
-    "schedule_off",
-    "schedule_reset",
-    "services",
-    "no_services",
-    "not_listed",
-    "unsubscribed",
-    "confirmed",
-    "refused",
-    "nothing_asked",
-    "which_one",
-    "unclear_answer",
-    "stopped",
-    "stopped_except",
-    "stopped_all",
-    "started",
-    "started_all",
-    "started_except",
-    "still_stopped",
-    "not_offered",
-    "help",
-    "help_overview",
-    "help_balance",
-    "help_data_left",
-    "help_thresholds",
-    "help_quiet_hours",
-    "help_schedule",
-    "help_unsubscribe",
-    "help_stop",
-    "help_start",
-    "none",
-    "word_default",
-    "word_off",
-    "word_day",
-    "word_week",
-    "word_month",
-    "word_month_start",
-    "word_month_middle",
-    "word_month_end",
-    "word_cycle_start",
-    "word_cycle_middle",
-    "word_cycle_end",
-]
 HELP: Final = "help_"
 """Begins the names of what help says of each action, in the order in which it says it."""
-_NAMED: Final[dict[ReplyName, Vocabulary]] = {
+_HELP_OF: Final = ("overview", "balance", "data_left", *_CHOICES, "unsubscribe", "stop", "start")
+_NAMED: Final[dict[str, Vocabulary]] = {
     "overview": {**_FIGURES, "buckets": Kind.TEXT, "unsubscribe": Kind.TEXT},
     "balance": {**_FIGURES, "buckets": Kind.TEXT},
     "data_left": {**_FIGURES, "buckets": Kind.TEXT, "percent": Kind.COUNT},
-    "thresholds": {"thresholds": Kind.TEXT, "keyword": Kind.TEXT},
-    "thresholds_set": {"thresholds": Kind.TEXT},
-    "thresholds_reset": {},
-    "quiet_hours": {"quiet_hours": Kind.TEXT, "keyword": Kind.TEXT},
-    "quiet_hours_set": {"quiet_hours": Kind.TEXT},
-    "quiet_hours_off": {},
-    "quiet_hours_reset": {},
-    "schedule": {"schedule": Kind.TEXT, "keyword": Kind.TEXT},
-    "schedule_set": {"schedule": Kind.TEXT},
-    "schedule_off": {},
-    "schedule_reset": {},
+    **{name: known for one in PREFERENCES for name, known in one.replies.items()},
     "services": _LIST,
     "no_services": {},
     "not_listed": _LIST,
@@ -140,21 +67,9 @@ _NAMED: Final[dict[ReplyName, Vocabulary]] = {
     "still_stopped": _LEFT,
     "not_offered": {"keyword": Kind.TEXT, "help": Kind.TEXT},
     "help": {"commands": Kind.TEXT, **{f"{action}_keyword": Kind.TEXT for action in ACTIONS}},
-    "help_overview": _HELP,
-    "help_balance": _HELP,
-    "help_data_left": _HELP,
-    "help_thresholds": _HELP,
-    "help_quiet_hours": _HELP,
-    "help_schedule": _HELP,
-    "help_unsubscribe": _HELP,
-    "help_stop": _HELP,
-    "help_start": _HELP,
+    **{f"{HELP}{action}": _HELP for action in _HELP_OF},
     "none": {},
-    "word_default": {},
-    "word_off": {},
-    "word_day": {},
-    "word_week": {},
-    "word_month": {},
+    **{f"word_{word}": {} for word in WORDS},
     "word_month_start": {},
     "word_month_middle": {},
     "word_month_end": {},
@@ -162,11 +77,20 @@ _NAMED: Final[dict[ReplyName, Vocabulary]] = {
     "word_cycle_middle": {},
     "word_cycle_end": {},
 }
-REPLIES: Final[dict[ReplyName, Vocabulary]] = {
+REPLIES: Final[dict[str, Vocabulary]] = {
     name: {**EVERYWHERE, **named} for name, named in _NAMED.items()
 }
 """What a text of each reply may name. Those that begin with ``help_`` or ``word_``, and ``none``,
 are no replies but words inside of others: of help, for choices, for an empty list."""
+
+
+if TYPE_CHECKING:
+    Action: TypeAlias = str
+    Word: TypeAlias = str
+    ReplyName: TypeAlias = str
+else:
+    # The rules file takes these names and no others.
+    Action, Word, ReplyName = Literal[ACTIONS], Literal[WORDS], Literal[tuple(REPLIES)]
 
 
 class Commands(Struct, frozen=True, gc=False):
@@ -177,7 +101,7 @@ class Commands(Struct, frozen=True, gc=False):
     shown: dict[str, dict[str, str]]
     """By locale and action: the keyword that texts name; else it is the action's first."""
     words: dict[str, tuple[str, ...]]
-    """What arguments may say for ``default``, ``off``, ``day``, ``week`` and ``month``."""
+    """What arguments may say for each word of :data:`WORDS`."""
     categories: dict[str, tuple[str, ...]]
     """Keywords of categories, by id; the id itself is always one."""
     category_names: dict[str, dict[str, str]]

@@ -6,17 +6,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from streamproc.core.instants import to_ms
 from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import clock_time
-from streamproc.core.state.account import Account, Extra, drop_empty_extra, extra_of
-from streamproc.core.state.effects import Effect, audited, cause_of
-from streamproc.core.state.events import Arrival, PreferencesSet
+from streamproc.core.state.account import Account, Extra
 
 OFF = "off"
-DEFAULT = "default"
-"""A choice that is taken back."""
 
 
 def timed_rules_of(account: Account, rules: Rulebook) -> Iterator[TimedRule]:
@@ -58,22 +53,3 @@ def _as_chosen(rule: TimedRule, extra: Extra) -> TimedRule:
     every = extra.summary_every
     at = rule.at if extra.summary_minute < 0 else clock_time(extra.summary_minute)
     return replace(rule, every=every, day=rule.day if rule.every == every else 1, at=at)
-
-
-def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -> list[Effect]:
-    """Take over what the subscriber chose; what the event does not name stays."""
-    extra = extra_of(account)
-    if isinstance(event.summary_every, str):
-        extra.summary_every = "" if event.summary_every == DEFAULT else event.summary_every
-    if isinstance(event.summary_at, str):
-        extra.summary_minute = -1 if event.summary_at == DEFAULT else _minute(event.summary_at)
-    if isinstance(event.own_percents, list):
-        extra.own_percents = sorted(set(event.own_percents))
-    drop_empty_extra(account)
-    cause = cause_of(event, arrival)
-    return [audited("preferences_set", event.subscriber, to_ms(event.time), cause)]
-
-
-def _minute(at: str) -> int:
-    hours, minutes = at.split(":")
-    return int(hours) * 60 + int(minutes)

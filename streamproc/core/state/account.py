@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from streamproc.core.instants import NEVER_MS
+from streamproc.core.rules.preferences import CHOSEN
 from streamproc.core.state.events import Arrival, SubscriberEvent
 from streamproc.core.state.gate import Alarm, Told, Waiting
 from streamproc.core.state.quota import QuotaState
@@ -178,7 +179,7 @@ class Extra(Struct, omit_defaults=True):
     An account without any of it has None here, one byte, and stays a plain case.
     """
 
-    # What the subscriber chose (core/commands sets it).
+    # What the subscriber chose (rules/preferences.py lists it, core/commands/preferences sets it).
     own_percents: list[int] = []
     """Thresholds in percent used, ascending, that replace those of the rules; empty: the rules'."""
     quiet_minutes: list[int] = []
@@ -266,7 +267,7 @@ def extra_of(account: Account) -> Extra:
 def forget_choices_and_services(extra: Extra) -> None:
     """A contract ended: what its subscriber chose and had, and was, does not bind a new one."""
     for name in (
-        *("own_percents", "quiet_minutes", "summary_every", "summary_minute"),
+        *CHOSEN,
         *("segments", "moves"),
         *("services", "questions", "questions_asked", "confirmed_charges"),
         *("roaming_zone", "located_ms", "advised_cycle_ms", "listed", "replied_ms", "helped"),

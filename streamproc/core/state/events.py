@@ -219,9 +219,15 @@ class PreferencesSet(_Event, tag="account.preferences_set", frozen=True, gc=Fals
     own_percents: Annotated[list[Percent], Meta(max_length=10)] | UnsetType = UNSET
     """Thresholds in place of the rules'; none: the rules' again."""
 
+    @classmethod
+    def choices(cls) -> tuple[str, ...]:
+        """The fields that choose something."""
+        return cls.__struct_fields__[len(_Event.__struct_fields__) :]
+
     def __post_init__(self) -> None:
-        if self.summary_every is UNSET and self.summary_at is UNSET and self.own_percents is UNSET:
-            raise ValueError("needs summary_every, summary_at or own_percents")
+        *most, last = names = self.choices()
+        if all(getattr(self, name) is UNSET for name in names):
+            raise ValueError(f"needs {', '.join(most)} or {last}")
         super().__post_init__()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamproc.core.commands.answering import sms_received
+from streamproc.core.commands.preferences import set_preferences
 from streamproc.core.instants import to_ms
 from streamproc.core.life import consent, lifecycle
 from streamproc.core.life.plan_change import change_plan
@@ -10,7 +11,6 @@ from streamproc.core.life.profile import change_profile
 from streamproc.core.notices.beginning import begin_contract
 from streamproc.core.notices.roaming import location_updated
 from streamproc.core.notices.services import end_contract, service_event
-from streamproc.core.schedule.choices import set_preferences
 from streamproc.core.state.account import ACTIVE, Account, drop_empty_extra
 from streamproc.core.state.effects import Effect, rejected
 from streamproc.core.state.events import (

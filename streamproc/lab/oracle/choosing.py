@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle.speaking import all_rules
@@ -50,6 +51,17 @@ def _schedule(talk: Talk, word: str, numbers: tuple[int, ...]) -> None:
         talk.chosen["every"] = word
     if numbers:
         talk.chosen["at"] = f"{numbers[0] // 60:02}:{numbers[0] % 60:02}"
+
+
+def set_by_event(talk: Talk, event: Mapping[str, Any]) -> None:
+    """Keep what an app chose for the subscriber, whatever the rules do by it."""
+    for field, name in (("summary_every", "every"), ("summary_at", "at")):
+        if event.get(field) == "default":
+            talk.chosen.pop(name, None)
+        elif field in event:
+            talk.chosen[name] = event[field]
+    if "own_percents" in event:
+        talk.own_percents = event["own_percents"]
 
 
 def leave(talk: Talk, category: str) -> None:

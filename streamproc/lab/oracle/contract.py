@@ -667,15 +667,6 @@ class Contract:
         if "time_zone" in event and event["time_zone"] != self.zone:
             move(self, event["time_zone"], now_ms, rules)
 
-    def choose(self, event: Fields) -> None:
-        for field, name in (("summary_every", "every"), ("summary_at", "at")):
-            if event.get(field) == "default":
-                self.talk.chosen.pop(name, None)
-            elif field in event:
-                self.talk.chosen[name] = event[field]
-        if "own_percents" in event:
-            self.talk.own_percents = event["own_percents"]
-
     def change_plan(self, event: Fields, rules: Rulebook) -> bool:
         """Returns whether it took effect at once."""
         if event.get("effective", "now") == "next_cycle" and event["time"] >= self.start_ms:

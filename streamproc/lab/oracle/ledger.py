@@ -380,7 +380,7 @@ class Ledger:
             contract.change_profile(event, now_ms, self.rules)
             self.outcome.audit["profile_changed"] += 1
         elif kind == "account.preferences_set":
-            contract.choose(event)
+            choosing.set_by_event(contract.talk, event)
             self.outcome.audit["preferences_set"] += 1
         elif kind == "account.opted_out":
             choosing.leave(contract.talk, event["category"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from streamproc.core.commands.preferences import chosen_words
 from streamproc.core.instants import LAST_MS, from_ms
 from streamproc.core.rules.kinds import KINDS, RuleKind
 from streamproc.core.state.effects import Audited, Balance
@@ -190,15 +191,7 @@ def _profile(event: ProfileChanged) -> str:
 
 
 def _choice(event: PreferencesSet) -> str:
-    told = []
-    if event.summary_every is not UNSET:
-        told.append(f"summary {event.summary_every.replace('_', ' ')}")
-    if event.summary_at is not UNSET:
-        told.append(f"at {event.summary_at}")
-    if event.own_percents is not UNSET:
-        levels = ", ".join(f"{one} %" for one in event.own_percents)
-        told.append(f"levels {levels or 'of the rules'}")
-    return f"chosen: {'; '.join(told)}"
+    return f"chosen: {'; '.join(chosen_words(event))}"
 
 
 def _consent(event: CostCapLifted | CostCapRestored) -> str:

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from streamproc.core.instants import DAY_MINUTES, DAY_MS, NEVER_MS
+from streamproc.core.rules.preferences import CHOSEN_BESIDE_USAGE
 from streamproc.core.rules.scope import Scope
 from streamproc.core.state.account import (
     ACTIVE,
@@ -127,7 +128,8 @@ EXTRA: Final = Known(
     Extra,
     reads=("alarms", "speeds", "used_ms"),
     carries=(
-        *("quiet_minutes", "summary_every", "summary_minute", "segments", "moves", "services"),
+        *CHOSEN_BESIDE_USAGE,
+        *("segments", "moves", "services"),
         *("questions", "questions_asked", "confirmed_charges", "roaming_zone", "located_ms"),
         *("advised_cycle_ms", "listed", "replied_ms", "helped", "left_singly", "waiting"),
         *("sent_ms", "cooling", "foretold"),

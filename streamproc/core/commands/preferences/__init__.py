@@ -1,0 +1,47 @@
+"""What subscribers choose: one module for each preference of ``core/rules/preferences.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from streamproc.core.commands.preferences.base import Choosing, take_over
+from streamproc.core.commands.preferences.quiet_hours import QuietHours
+from streamproc.core.commands.preferences.summaries import Summaries
+from streamproc.core.commands.preferences.thresholds import Thresholds
+from streamproc.core.instants import to_ms
+from streamproc.core.state.account import Account, drop_empty_extra, extra_of
+from streamproc.core.state.effects import Effect, audited, cause_of
+from streamproc.core.state.events import Arrival, PreferencesSet
+
+PREFERENCES: Final[dict[str, Choosing]] = {
+    one.action: one for one in (Thresholds(), QuietHours(), Summaries())
+}
+"""By the command that chooses."""
+
+
+def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -> list[Effect]:
+    """Take over what the subscriber chose; what the event does not name stays."""
+    extra = extra_of(account)
+    for preference, field, value in _named(event):
+        take_over(extra, preference.chosen_by(field, value))
+    drop_empty_extra(account)
+    cause = cause_of(event, arrival)
+    return [audited("preferences_set", event.subscriber, to_ms(event.time), cause)]
+
+
+def chosen_words(event: PreferencesSet) -> list[str]:
+    """What an event chooses, for people."""
+    return [preference.words(field, value) for preference, field, value in _named(event)]
+
+
+def _named(event: PreferencesSet) -> Iterator[tuple[Choosing, str, Any]]:
+    """The fields that an event has, each with the preference that it chooses."""
+    for field in event.choices():
+        value = getattr(event, field)
+        if value is not UNSET:
+            yield next(
+                (one, field, value) for one in PREFERENCES.values() if field in one.declared.event
+            )
