@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.state.events import UsageRecorded
+from tests.driver.conftest import RULES
 from tests.support.quota_driver import DAY, HOUR, MINUTE, SECOND, START, QuotaDriver
+from tests.support.rules import edited
 
 NewDriver = Callable[..., QuotaDriver]
 
@@ -87,6 +90,26 @@ def test_of_many_missed_days_only_the_last_is_still_news(driver: QuotaDriver) ->
     driver.advance_wall_clock(4 * DAY + 10 * HOUR)
     assert missed(driver) == [NINE.replace(day=day) for day in (5, 6, 7, 8)]
     assert mornings(driver) == [(ALICE, NINE.replace(day=9))]
+
+
+def test_of_several_mornings_that_are_still_in_time_the_last_alone_is_news(
+    new_driver: NewDriver,
+) -> None:
+    """``misfire: latest``: nobody wants three days' summaries at once."""
+    late = "misfire_grace_seconds: 500_000\n    ttl_seconds: 500_000"
+    wanted = {late: [8], late + "\n    misfire: each": [5, 6, 7, 8]}
+    for field, days in wanted.items():
+        text = edited(RULES, ("misfire_grace_seconds: 7200", field))
+        driver = new_driver(rules=load_rulebook(text, "r.yaml"))
+        driver.activate(ALICE)
+        driver.stop()
+        driver.advance_wall_clock(3 * DAY + 10 * HOUR)
+        driver.start()
+        driver.tick()
+        driver.commit()
+        assert mornings(driver) == [(ALICE, NINE.replace(day=day)) for day in days]
+        superseded = [one.time for one in driver.audits() if one.decision == "superseded"]
+        assert superseded == [NINE.replace(day=day) for day in (5, 6, 7) if day not in days]
 
 
 def test_a_month_that_nobody_worked_in_is_closed_when_somebody_does(driver: QuotaDriver) -> None:

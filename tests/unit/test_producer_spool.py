@@ -109,6 +109,18 @@ def test_segments_go_when_they_are_done(tmp_path: Path, monkeypatch: pytest.Monk
     assert held(spool) == list(range(91, 101))
 
 
+def test_no_segment_goes_that_holds_what_is_not_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a segment's last entry is the only one that is left of it."""
+    monkeypatch.setattr(spool_module, "SEGMENT_BYTES", 500)
+    spool = Spool(tmp_path)
+    put(spool, *range(1, 31))
+    for number in range(1, 30):
+        spool.finish(number)
+        assert held(spool) == list(range(number + 1, 31))
+
+
 def test_a_full_spool_refuses_and_takes_again_when_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
