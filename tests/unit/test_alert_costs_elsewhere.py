@@ -89,6 +89,18 @@ def test_data_of_a_tariff_for_some_of_its_usage_run_out() -> None:
     assert story(one.use(1, at=1.4, roaming_zone="us", rating_group=20)) == told
 
 
+def test_a_tariff_that_the_plan_does_not_have_any_more_costs_nothing() -> None:
+    rules = BEYOND.replace("beyond", "trip") + "    tariff: abroad\n"
+    one = line(rules, head=ZONED)
+    one.top_up(at=1, pack="film")
+    assert story(one.use(210, at=1.1, roaming_zone="us", rating_group=20)) == [
+        "trip: €0.90 per 10 B"
+    ]
+    one.top_up(at=1.2, pack="film")
+    one.change_plan("free", at=1.3)
+    assert story(one.use(1300, at=1.4, roaming_zone="us", rating_group=20)) == []
+
+
 def test_what_was_taken_back_is_told_when_it_costs_again() -> None:
     one = line(BEYOND, head=ZONED)
     assert story(one.use(5, at=1, roaming_zone="asia")) == TOLD

@@ -37,7 +37,7 @@ def costing(account: Account, tariff_id: str, rules: Rulebook) -> int:
     tariff; a bucket for some of a tariff's usage, or for some hours only, does not stop the rest
     from costing.
     """
-    if not overage_under(account, tariff_id):
+    if not overage_under(account, tariff_id) or tariff_called(account, tariff_id, rules) is None:
         return 0
     kept = account.extra.costly if account.extra is not None else ()
     found = int(_is_beyond(account, tariff_id, rules))
