@@ -20,7 +20,7 @@ from pathlib import Path
 from perf.machine import describe
 from perf.progress import committed_records
 from streamproc.contracts.rules_file.load import default_rulebook
-from streamproc.lab.oracle import LogRecord, expect
+from streamproc.lab.oracle import PlacedRecord, expect
 from streamproc.lab.workload import WorkloadSettings
 from tests.support.broker import open_broker
 from tests.support.cluster import WorkerProcess
@@ -79,7 +79,7 @@ def main() -> None:
         try:
             result = asyncio.run(run(scene, settings, options.kills))
             records = (
-                LogRecord(scene.names.events, partition, offset, *record)
+                PlacedRecord(scene.names.events, partition, offset, *record)
                 for partition, offset, record in scene.placed
             )
             expectation = expect(records, default_rulebook(), until_ms=scene.final_ms)

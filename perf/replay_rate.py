@@ -21,7 +21,7 @@ from streamproc.kafka.recording import LogRecord, RecordingWriter
 from streamproc.kafka.topics import topic_facts
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.tools.replay.pace import Control
-from streamproc.tools.replay.replayer import Plan, Replay
+from streamproc.tools.replay.replayer import Replay, ReplayPlan
 from streamproc.tools.replay.sources import FileSource
 from tests.support.broker import open_broker
 
@@ -41,7 +41,7 @@ def replay(bootstrap: str, path: Path, partitions: int, compression: str) -> tup
     with ExactlyOnceProducer(
         bootstrap, topic, f"replay-{topic}", partitions=partitions, compression=compression
     ) as producer:
-        assert Replay(source, producer, Plan(), Control()).run()
+        assert Replay(source, producer, ReplayPlan(), Control()).run()
     return time.monotonic() - began, _cpu_seconds() - cpu
 
 

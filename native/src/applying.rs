@@ -53,7 +53,7 @@ mod tests {
     };
     use crate::telling::{tell, Origin, Taught};
     use crate::testing::rules;
-    use crate::views_generated::{Figure, Words};
+    use crate::views_generated::{Figure, TaughtText};
 
     fn after_at(rules: &Rules, event: &[u8], before: &[u8], received_ms: i64) -> Option<Vec<u8>> {
         let (mut name, mut out) = (Vec::new(), Vec::new());
@@ -112,14 +112,14 @@ mod tests {
         );
         let utc_day = received_ms / 86_400_000;
         taught.learn_offset(b"Asia/Shanghai", utc_day, 8 * 3_600_000);
-        let words = Words {
+        let words = TaughtText {
             locale: "\"en\"".into(),
             pieces: vec![
                 (String::new(), Some(Figure::Percent)),
                 ("% of ".into(), Some(Figure::Bucket)),
                 (" used".into(), None),
             ],
-            ..Words::default()
+            ..TaughtText::default()
         };
         taught.learn_words(0, b"en", utc_day, false, words);
         let (reminder, audit) = tell(account, &usage, &applied, &origin, &rules, &taught).unwrap();

@@ -11,7 +11,7 @@ use crate::applying::apply;
 use crate::constants_generated::DUE_BYTES;
 use crate::interface_generated::INTERFACE;
 use crate::telling;
-use crate::views_generated::{Crossed, Rules, Words};
+use crate::views_generated::{NativeCrossing, Rules, TaughtText};
 
 #[pyclass(frozen)]
 struct PlainUsage {
@@ -42,7 +42,7 @@ impl PlainUsage {
         locale: &str,
         local_day: i64,
         is_empty: bool,
-        words: Words,
+        words: TaughtText,
     ) -> PyResult<()> {
         self.taught()?
             .learn_words(rule, locale.as_bytes(), local_day, is_empty, words);
@@ -59,7 +59,7 @@ impl PlainUsage {
     /// Apply `records[start:]` to `stored` (key to due instant and packed account) while they are
     /// plain; changed rows go into `changed`, too, and (key, reminder, audit record) of what is
     /// told into `told`. Returns the index of the first record that was not applied, the
-    /// partition's clock, and None or what `Crossed` says of the record before that one, which is
+    /// partition's clock, and None or what `NativeCrossing` says of the record before that one, which is
     /// to be told of.
     #[allow(clippy::too_many_arguments)] // what a processor has, each a thing of its own
     fn apply<'py>(
@@ -132,7 +132,7 @@ impl PlainUsage {
                 told.append((key, PyBytes::new(py, &reminder), PyBytes::new(py, &audit)))?;
             } else {
                 // The parser lets ASCII through only.
-                let crossed = Crossed {
+                let crossed = NativeCrossing {
                     event_id: std::str::from_utf8(usage.id).unwrap_or_default(),
                     source: std::str::from_utf8(usage.source).unwrap_or_default(),
                     time_ms: usage.time_ms,

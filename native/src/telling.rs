@@ -22,7 +22,7 @@ use crate::outputs_generated::{
 use crate::row::Row;
 use crate::rows_generated::{account as at, ACCOUNT};
 use crate::usage::Usage;
-use crate::views_generated::{Rules, Words};
+use crate::views_generated::{Rules, TaughtText};
 use crate::words::{plain, About};
 
 const MINUTE_MS: i64 = 60_000;
@@ -35,7 +35,7 @@ const MOST_DAYS: usize = 800;
 pub struct Taught {
     /// By the account's locale and its local day: two of each rule, for buckets with something left
     /// and for empty ones.
-    words: HashMap<Vec<u8>, HashMap<i64, Vec<Option<Words>>>>,
+    words: HashMap<Vec<u8>, HashMap<i64, Vec<Option<TaughtText>>>>,
     /// Milliseconds that clocks of a zone are ahead all through a UTC day.
     offsets: HashMap<Vec<u8>, HashMap<i64, i64>>,
 }
@@ -47,7 +47,7 @@ impl Taught {
         locale: &[u8],
         local_day: i64,
         is_empty: bool,
-        words: Words,
+        words: TaughtText,
     ) {
         if self.words.len() >= MOST_TAUGHT {
             self.words.clear();
@@ -79,7 +79,7 @@ impl Taught {
         local_day: i64,
         rule: usize,
         bucket: &Bucket<'_>,
-    ) -> Option<&Words> {
+    ) -> Option<&TaughtText> {
         let of_day = self.words.get(locale)?.get(&local_day)?;
         of_day
             .get(place_of(rule, bucket.remaining() == 0))?
@@ -329,12 +329,12 @@ mod tests {
     #[test]
     fn words_are_kept_by_rule_and_for_a_bounded_number_of_days() {
         let mut taught = Taught::default();
-        taught.learn_words(1, b"en", 0, true, Words::default());
+        taught.learn_words(1, b"en", 0, true, TaughtText::default());
         let of_day = &taught.words[&b"en"[..]][&0];
         let known: Vec<bool> = of_day.iter().map(Option::is_some).collect();
         assert_eq!(known, [false, false, false, true]);
         for day in 1..2 * MOST_DAYS as i64 {
-            taught.learn_words(0, b"en", day, false, Words::default());
+            taught.learn_words(0, b"en", day, false, TaughtText::default());
         }
         assert!(taught.words[&b"en"[..]].len() <= MOST_DAYS);
     }

@@ -169,10 +169,10 @@ pub struct Rules {
     pub tracked: HashMap<String, Tracked>,
 }
 
-/// As `Words` in taught_words.py.
+/// As `TaughtText` in taught_words.py.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "python", derive(pyo3::FromPyObject))]
-pub struct Words {
+pub struct TaughtText {
     pub locale: String,
     pub is_ucs2: bool,
     pub pieces: Vec<(String, Option<Figure>)>,
@@ -180,8 +180,8 @@ pub struct Words {
     pub kind_names: HashMap<String, Option<String>>,
 }
 
-/// As `Crossed` in crossed.py.
-pub struct Crossed<'a> {
+/// As `NativeCrossing` in crossed.py.
+pub struct NativeCrossing<'a> {
     pub event_id: &'a str,
     pub source: &'a str,
     pub time_ms: i64,
@@ -191,10 +191,10 @@ pub struct Crossed<'a> {
     pub buckets: Vec<(usize, i64)>,
 }
 
-pub type CrossedTuple<'a> = (&'a str, &'a str, i64, i64, i64, i64, Vec<(usize, i64)>);
+pub type NativeCrossingTuple<'a> = (&'a str, &'a str, i64, i64, i64, i64, Vec<(usize, i64)>);
 
-impl<'a> Crossed<'a> {
-    pub fn into_tuple(self) -> CrossedTuple<'a> {
+impl<'a> NativeCrossing<'a> {
+    pub fn into_tuple(self) -> NativeCrossingTuple<'a> {
         (
             self.event_id,
             self.source,

@@ -2,7 +2,7 @@
 
 use crate::calendar::write_minute;
 use crate::constants_generated::DAY_MINUTES;
-use crate::views_generated::{Figure, Thresholds, Words};
+use crate::views_generated::{Figure, TaughtText, Thresholds};
 
 /// The bucket that a text is about, and its figures in bytes.
 #[derive(Clone, Copy, Default)]
@@ -16,7 +16,7 @@ pub struct About<'a> {
     pub overage: i64,
 }
 
-impl Words {
+impl TaughtText {
     pub fn fill(
         &self,
         about: &About<'_>,
@@ -135,13 +135,13 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn words(pieces: &[(&str, Option<Figure>)]) -> Words {
-        Words {
+    fn words(pieces: &[(&str, Option<Figure>)]) -> TaughtText {
+        TaughtText {
             pieces: pieces
                 .iter()
                 .map(|(text, figure)| (text.to_string(), *figure))
                 .collect(),
-            ..Words::default()
+            ..TaughtText::default()
         }
     }
 
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn names_come_by_kind_then_by_source_and_none_is_the_core_s() {
         let mut shown = words(&[("", Some(Figure::Bucket))]);
-        let said = |shown: &Words| shown.fill(&ABOUT, &Thresholds::default(), 0, 0);
+        let said = |shown: &TaughtText| shown.fill(&ABOUT, &Thresholds::default(), 0, 0);
         assert_eq!(said(&shown).unwrap(), "data");
         shown
             .names
@@ -247,7 +247,7 @@ mod tests {
                 "{length}"
             );
         }
-        let ucs2 = Words {
+        let ucs2 = TaughtText {
             is_ucs2: true,
             ..words(&[])
         };

@@ -9,7 +9,7 @@ from streamproc.cli.dead_letters import dead_letters
 from streamproc.cli.demo import demo
 from streamproc.cli.dispatch import dispatch
 from streamproc.cli.explain import explain
-from streamproc.cli.failing import Commands
+from streamproc.cli.failing import CommandGroup
 from streamproc.cli.play import play
 from streamproc.cli.replay import replay
 from streamproc.cli.retract import retract
@@ -23,7 +23,7 @@ from streamproc.cli.workload import workload
 
 
 @click.group(
-    cls=Commands,
+    cls=CommandGroup,
     context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True},
 )
 @click.version_option(__version__)

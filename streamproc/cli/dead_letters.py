@@ -14,7 +14,7 @@ from streamproc.cli.topic_options import topic_options
 from streamproc.contracts.topics import DispatchTopics
 
 if TYPE_CHECKING:
-    from streamproc.dispatch.dead_letters import Found
+    from streamproc.dispatch.dead_letters import FoundLetter
     from streamproc.dispatch.settings import DispatchSettings
 
 
@@ -130,13 +130,13 @@ def resend(
     click.echo(f"{count} sent again" + (f", {left} had been already" if left else ""))
 
 
-def _find(settings: DispatchSettings, reason: str | None) -> list[Found]:
+def _find(settings: DispatchSettings, reason: str | None) -> list[FoundLetter]:
     from streamproc.dispatch.dead_letters import find
 
     return find(settings, reason)
 
 
-def _chosen(settings: DispatchSettings, places: tuple[str, ...]) -> list[Found]:
+def _chosen(settings: DispatchSettings, places: tuple[str, ...]) -> list[FoundLetter]:
     known = {one.place: one for one in _find(settings, None)}
     for place in places:
         if place not in known:

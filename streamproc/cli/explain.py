@@ -18,7 +18,7 @@ from streamproc.contracts.topics import WorkerTopics
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
     from streamproc.core.state.account import Account
-    from streamproc.tools.explain.gathering import Found, Place
+    from streamproc.tools.explain.gathering import Gathered, Place
 
 
 @click.command()
@@ -72,7 +72,7 @@ def explain(
     streamproc explain 8613800000001 --from audit.ndjson.zst
     streamproc explain 8613800000001 --broker B --input streamproc.events --recompute
     """
-    from streamproc.tools.explain.showing import Shown, units_of
+    from streamproc.tools.explain.showing import TimelineView, units_of
     from streamproc.tools.explain.timeline import timeline, within
 
     if subscriber == "-":
@@ -90,7 +90,7 @@ def explain(
         if entry.place in states:
             entry.accounts = states[entry.place]
     entries = within(entries, options["from_time"], options["to_time"])
-    shown = Shown(subscriber, units_of(rulebook), numbers=show_numbers)
+    shown = TimelineView(subscriber, units_of(rulebook), numbers=show_numbers)
     if as_json:
         document = {
             "subscriber": shown.name,
@@ -109,8 +109,13 @@ def explain(
 
 def _gathered(
     subscriber: str, files: tuple[Path, ...], broker: str | None, options: dict[str, Any]
-) -> Found:
-    from streamproc.tools.explain.gathering import Found, from_files, from_topic, from_unkeyed_topic
+) -> Gathered:
+    from streamproc.tools.explain.gathering import (
+        Gathered,
+        from_files,
+        from_topic,
+        from_unkeyed_topic,
+    )
 
     if broker is None and not files:
         raise click.UsageError("give --broker HOST:PORT or --from FILE")
@@ -118,7 +123,7 @@ def _gathered(
         raise click.UsageError("--rejects needs --input: rejects do not say whose they are")
     if options["recompute"] and not (options["input_topic"] or files):
         raise click.UsageError("--recompute needs the events: --input TOPIC or --from FILE")
-    found = Found(subscriber)
+    found = Gathered(subscriber)
     from_files(found, files)
     if broker is not None:
         for topic in (options["audit"], options["reminders"], options["input_topic"]):
@@ -130,7 +135,7 @@ def _gathered(
     return found
 
 
-def _told_of(found: Found) -> list[str]:
+def _told_of(found: Gathered) -> list[str]:
     """What was read."""
     told = [f"{len(found.audits):,} audit records"]
     if found.arrived:
@@ -141,18 +146,18 @@ def _told_of(found: Found) -> list[str]:
 
 
 def _recomputed(
-    found: Found,
+    found: Gathered,
     files: tuple[Path, ...],
     broker: str | None,
     input_topic: str | None,
     rulebook: Rulebook,
-) -> tuple[Found, dict[Place, tuple[Account | None, Account | None]]]:
+) -> tuple[Gathered, dict[Place, tuple[Account | None, Account | None]]]:
     """The subscriber's input through the core; the clock follows all of its partition's records."""
     from streamproc.kafka.recording import LogRecord
-    from streamproc.tools.explain.gathering import Found, input_of
+    from streamproc.tools.explain.gathering import Gathered, input_of
     from streamproc.worker.virtual import TOPICS, VirtualWorker
 
-    again = Found(found.subscriber, receipts=found.receipts, arrived=found.arrived)
+    again = Gathered(found.subscriber, receipts=found.receipts, arrived=found.arrived)
     kinds = {
         TOPICS.audit: "audit.recorded",
         TOPICS.reminders: "reminder.requested",
@@ -182,7 +187,7 @@ def _recomputed(
     return again, states
 
 
-def _told_of_recomputing(written: Found, again: Found, rulebook: Rulebook) -> list[str]:
+def _told_of_recomputing(written: Gathered, again: Gathered, rulebook: Rulebook) -> list[str]:
     """Whether the audit says the same."""
     told = [
         f"recomputed from {len(again.arrived):,} input records by rules {rulebook.fingerprint:08x} "

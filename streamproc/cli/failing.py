@@ -9,10 +9,10 @@ import click
 from streamproc.errors import StreamprocError
 
 
-class Commands(click.Group):
+class CommandGroup(click.Group):
     """The commands of streamproc: the one place where its errors become messages.
 
-    Commands catch only what they can say more about, such as the file that a library names. The
+    CommandGroup catch only what they can say more about, such as the file that a library names. The
     exit status is 1, or that of an error which is a ``click.ClickException`` itself.
     """
 

@@ -223,13 +223,13 @@ def _print(
 ) -> None:
     from rich.console import Console
 
-    from streamproc.tools.play.showing import Look, Shown
+    from streamproc.tools.play.showing import Look, PlayView
     from streamproc.tools.wrapping import lines_of
 
     console = Console()
     is_terminal = console.is_terminal and not console.is_dumb_terminal
     width = min(max(console.width, LEAST_WIDTH), MOST_WIDTH) if is_terminal else PLAIN_WIDTH
-    shown = Shown(played, rules, Look(width, is_terminal, options["sender"], options["every"]))
+    shown = PlayView(played, rules, Look(width, is_terminal, options["sender"], options["every"]))
     view = shown.timeline if options["view"] == "timeline" else shown.phones
     for line in view(subscribers):
         if is_terminal:

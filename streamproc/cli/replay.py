@@ -190,13 +190,13 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     from streamproc.kafka.exactly_once import ExactlyOnceProducer
     from streamproc.kafka.topics import topic_facts
     from streamproc.tools.replay.pace import Control
-    from streamproc.tools.replay.replayer import Plan, Replay
+    from streamproc.tools.replay.replayer import Replay, ReplayPlan
 
     if len(sources) > 1:
         raise click.UsageError("one SOURCE at a time; several are for --record only")
     pseudonyms = pseudonyms_of(options["pseudonymise"])
     source = source_of(sources[0], options)
-    plan = Plan(
+    plan = ReplayPlan(
         selection=selection_of(options),
         transform=pseudonyms.applied_to if pseudonyms else None,
         speed=speed_of(options["speed"]),

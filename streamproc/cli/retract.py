@@ -37,12 +37,12 @@ def retract(
     """
     from streamproc.producing import UsageProducer
     from streamproc.tools.replay.sources import TopicSource
-    from streamproc.tools.retraction import Batch, Tally, arrival_range_ms, refunds
+    from streamproc.tools.retraction import BadBatch, RetractionTally, arrival_range_ms, refunds
 
     if from_time >= to_time:
         raise click.UsageError("--to-time must be after --from-time")
-    batch = Batch(source, from_ms(from_time), from_ms(to_time))
-    tally = Tally()
+    batch = BadBatch(source, from_ms(from_time), from_ms(to_time))
+    tally = RetractionTally()
     found = TopicSource(broker, topic, from_ms=max(arrival_range_ms(batch, HOUR_MS), 0))
     made = refunds(found.records(found.begin()), batch, tally)
     if dry_run:

@@ -18,8 +18,8 @@ from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
-    from streamproc.tools.simulation.messages import Outcome
-    from streamproc.tools.simulation.report import Report
+    from streamproc.tools.simulation.messages import RunOutcome
+    from streamproc.tools.simulation.report import SimulationReport
     from streamproc.worker.virtual import VirtualWorker
 
 
@@ -123,7 +123,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
     raise SystemExit(1 if source.bad else 0)
 
 
-def _print(report: Report, told: list[str], options: dict[str, Any]) -> None:
+def _print(report: SimulationReport, told: list[str], options: dict[str, Any]) -> None:
     from rich.console import Console
 
     from streamproc.tools.simulation.table import print_report
@@ -137,14 +137,14 @@ def _print(report: Report, told: list[str], options: dict[str, Any]) -> None:
 
 def _simulate(
     books: tuple[Rulebook, Rulebook], source: SimulatedInput, options: dict[str, Any]
-) -> tuple[Report, list[str]]:
+) -> tuple[SimulationReport, list[str]]:
     """The report, and what else must be said."""
-    from streamproc.tools.simulation.messages import Outcome
+    from streamproc.tools.simulation.messages import RunOutcome
     from streamproc.tools.simulation.report import compare
     from streamproc.tools.simulation.table import held_told, rejects_told
     from streamproc.worker.virtual import TOPICS, VirtualWorker
 
-    def worker_of(rulebook: Rulebook, outcome: Outcome) -> VirtualWorker:
+    def worker_of(rulebook: Rulebook, outcome: RunOutcome) -> VirtualWorker:
         def emit(topic: str, _: bytes | None, value: bytes) -> None:
             if topic == TOPICS.reminders:
                 outcome.take_reminder(value)
@@ -155,7 +155,7 @@ def _simulate(
 
         return VirtualWorker(rulebook, emit, options["native"])
 
-    outcomes: tuple[Outcome, Outcome] = (Outcome(), Outcome())
+    outcomes: tuple[RunOutcome, RunOutcome] = (RunOutcome(), RunOutcome())
     workers = [worker_of(*pair) for pair in zip(books, outcomes, strict=True)]
     began = time.monotonic()
     records, first_ms, last_ms = 0, None, 0
@@ -199,7 +199,7 @@ def _rule_ids(book: Rulebook) -> set[str]:
 
 
 def _told(
-    records: int, first_ms: int | None, last_ms: int, seconds: float, present: Outcome
+    records: int, first_ms: int | None, last_ms: int, seconds: float, present: RunOutcome
 ) -> list[str]:
     if first_ms is None:
         return ["there is no record"]

@@ -15,7 +15,7 @@ from streamproc.contracts.topics import EVENTS
 
 if TYPE_CHECKING:
     from streamproc.kafka import BulkProducer
-    from streamproc.lab.workload import InputRecord
+    from streamproc.lab.workload import WorkloadRecord
 
 
 @click.command(short_help="Make a seeded month of usage, to a file or to Kafka.")
@@ -155,7 +155,7 @@ def workload(
 
 
 def _to_file(
-    path: Path, records: Iterable[InputRecord], clocks: Iterable[tuple[int, InputRecord]]
+    path: Path, records: Iterable[WorkloadRecord], clocks: Iterable[tuple[int, WorkloadRecord]]
 ) -> int:
     from streamproc.kafka.recording import LogRecord, RecordingWriter
 
@@ -172,8 +172,8 @@ def _to_file(
 
 def _to_kafka(
     producer: BulkProducer,
-    records: Iterable[InputRecord],
-    clocks: Iterable[tuple[int, InputRecord]],
+    records: Iterable[WorkloadRecord],
+    clocks: Iterable[tuple[int, WorkloadRecord]],
     rate: float | None,
 ) -> int:
     began = time.monotonic()

@@ -23,7 +23,7 @@ from streamproc.dispatch.gateways.file import FileGateway
 from streamproc.dispatch.gateways.smpp import SmppGateway, SmppSettings
 from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
 from streamproc.dispatch.lanes import Lane, default_lanes
-from streamproc.dispatch.router import Line, Router
+from streamproc.dispatch.router import GatewayLine, Router
 from streamproc.dispatch.shaping import Shaper
 from streamproc.dispatch.smpp.session import SessionSettings
 
@@ -56,7 +56,7 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
         limits = one.breaker
         breaker = Breaker(limits.failures, _ms(limits.open_seconds), _ms(limits.max_open_seconds))
         lines.append(
-            Line(
+            GatewayLine(
                 one.name,
                 shaper,
                 breaker,

@@ -29,7 +29,7 @@ READ_LIMIT_MS = 10_000
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundLetter:
     """A dead letter, its place, and whether it was sent again."""
 
     place: str
@@ -38,7 +38,7 @@ class Found:
     resent: bool
 
 
-def find(settings: DispatchSettings, reason: str | None = None) -> list[Found]:
+def find(settings: DispatchSettings, reason: str | None = None) -> list[FoundLetter]:
     """All dead letters in order of time. Raises :class:`DispatchError`."""
     resent = {
         value.decode("ascii", "replace")
@@ -54,11 +54,11 @@ def find(settings: DispatchSettings, reason: str | None = None) -> list[Found]:
             continue  # no dispatcher wrote it
         place = f"{record.partition}-{record.offset}"
         if reason is None or letter.reason == reason:
-            found.append(Found(place, record.partition, letter, place in resent))
+            found.append(FoundLetter(place, record.partition, letter, place in resent))
     return sorted(found, key=lambda one: (one.letter.time, one.place))
 
 
-def reminder_of(settings: DispatchSettings, found: Found) -> Reminder:
+def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
     """The reminder that was given up, from where it lies. Raises :class:`DispatchError`."""
     place = found.letter.reminder
     try:
@@ -89,7 +89,7 @@ def reminder_of(settings: DispatchSettings, found: Found) -> Reminder:
 
 
 def resend(
-    settings: DispatchSettings, letters: list[Found], now_ms: int, valid_ms: int | None
+    settings: DispatchSettings, letters: list[FoundLetter], now_ms: int, valid_ms: int | None
 ) -> int:
     """Send dead letters again; those that were are left out. Returns how many went.
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from streamproc.contracts.records.receipts import Status
-from streamproc.dispatch.journal import Entry
+from streamproc.dispatch.journal import JournalEntry
 from streamproc.dispatch.ledger import Ledger
-from streamproc.dispatch.matching import Outstanding, Part
-from streamproc.dispatch.model import Report
+from streamproc.dispatch.matching import AwaitedPart, Outstanding
+from streamproc.dispatch.model import DeliveryReport
 from streamproc.dispatch.says import receipt_of
 
 EARLY_MS = 120_000
@@ -27,7 +27,9 @@ class Deliveries:
     def __init__(self) -> None:
         self._outstanding = Outstanding()
         self._ledgers: dict[int, Ledger] = {}
-        self._early: OrderedDict[int, tuple[Report, tuple[int, int] | None, int]] = OrderedDict()
+        self._early: OrderedDict[int, tuple[DeliveryReport, tuple[int, int] | None, int]] = (
+            OrderedDict()
+        )
         self._by_peer: dict[str, set[int]] = {}
         self._count = 0
         self._next: dict[int, int] = {}
@@ -49,11 +51,11 @@ class Deliveries:
         for message_id, entry in ledger.open.items():
             self._remove(ledger.partition, message_id, entry)
 
-    def drop(self, partition: int, message_id: str, entry: Entry) -> None:
+    def drop(self, partition: int, message_id: str, entry: JournalEntry) -> None:
         """A message is forgotten without all its reports."""
         self._remove(partition, message_id, entry)
 
-    def expect(self, ledger: Ledger, message_id: str, entry: Entry) -> None:
+    def expect(self, ledger: Ledger, message_id: str, entry: JournalEntry) -> None:
         """A message was accepted; its reports may be here already."""
         self._add(ledger, message_id, entry)
         for peer in (_peer(entry), ""):
@@ -61,7 +63,7 @@ class Deliveries:
                 if self._apply(self._early[key][0]):
                     self._forget(key)
 
-    def report(self, report: Report, position: tuple[int, int] | None, now_ms: int) -> None:
+    def report(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
         """A report was read, at a position of the reports topic."""
         if position is not None:
             self._next[position[0]] = position[1] + 1
@@ -96,7 +98,7 @@ class Deliveries:
         if not same:
             del self._by_peer[report.peer]
 
-    def _apply(self, report: Report) -> bool:
+    def _apply(self, report: DeliveryReport) -> bool:
         part = self._outstanding.find(report.gateway, report.message_id, report.peer)
         if part is None:
             return False
@@ -122,20 +124,20 @@ class Deliveries:
             receipt_of(part.id, ledger.partition, entry, status, report.received_ms, error, code)
         )
         self._remove(ledger.partition, part.id, entry)
-        ledger.write(part.id, Entry("settled", entry.forget_ms))
+        ledger.write(part.id, JournalEntry("settled", entry.forget_ms))
         return True
 
-    def _add(self, ledger: Ledger, message_id: str, entry: Entry) -> None:
+    def _add(self, ledger: Ledger, message_id: str, entry: JournalEntry) -> None:
         for number, sms_id in entry.done.items():
             if number not in entry.reported:
-                part = Part(ledger.partition, message_id, number, _peer(entry))
+                part = AwaitedPart(ledger.partition, message_id, number, _peer(entry))
                 self._outstanding.add(entry.gateway, sms_id, part)
 
-    def _remove(self, partition: int, message_id: str, entry: Entry) -> None:
+    def _remove(self, partition: int, message_id: str, entry: JournalEntry) -> None:
         for number, sms_id in entry.done.items():
-            part = Part(partition, message_id, number, _peer(entry))
+            part = AwaitedPart(partition, message_id, number, _peer(entry))
             self._outstanding.remove(entry.gateway, sms_id, part)
 
 
-def _peer(entry: Entry) -> str:
+def _peer(entry: JournalEntry) -> str:
     return entry.facts.peer if entry.facts else ""

@@ -21,17 +21,17 @@ from streamproc.contracts.records.receipts import Status
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.delivery import Deliveries
-from streamproc.dispatch.journal import Entry, State
+from streamproc.dispatch.journal import JournalEntry, State
 from streamproc.dispatch.lanes import Lane, LaneQueues, lane_of
-from streamproc.dispatch.ledger import Batch, Ledger
+from streamproc.dispatch.ledger import JournalTransaction, Ledger
 from streamproc.dispatch.model import (
     Accepted,
+    DeliveryReport,
     ErrorClass,
-    Message,
     Origin,
     Outcome,
+    Outgoing,
     Refused,
-    Report,
     Unknown,
     message_of,
 )
@@ -70,7 +70,7 @@ class Desk:
         self._honour_expiry = honour_expiry
         self._sequence = 0
 
-    def open(self, partition: int, entries: Iterable[tuple[str, Entry]]) -> Ledger:
+    def open(self, partition: int, entries: Iterable[tuple[str, JournalEntry]]) -> Ledger:
         """Own a partition, with what its journal says."""
         ledger = Ledger(partition, entries)
         self.ledgers[partition] = ledger
@@ -131,22 +131,22 @@ class Desk:
             for message in aside:
                 self.queues.put_back(message)
 
-    def take_batch(self, partition: int, force: bool = False) -> Batch | None:
+    def take_batch(self, partition: int, force: bool = False) -> JournalTransaction | None:
         """What is to be committed for a partition now."""
         return self.ledgers[partition].take_batch(self.deliveries.positions(), force)
 
-    def recorded(self, batch: Batch) -> None:
+    def recorded(self, batch: JournalTransaction) -> None:
         """A batch was committed: its answers are durable."""
         for gateway in batch.answered:
             self.router.recorded(gateway)
 
-    def abandon(self, batch: Batch) -> None:
+    def abandon(self, batch: JournalTransaction) -> None:
         """A batch is not going to be committed by this process, nor its messages sent."""
         self.recorded(batch)
         for message in batch.release:
             self.router.dropped(message.gateway)
 
-    def settle(self, message: Message, outcome: Outcome, now_ms: int) -> None:
+    def settle(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
         """The gateway's answer, or its absence."""
         self.router.answered(message.gateway, outcome, now_ms, self._chance())
         ledger = self.ledgers.get(message.origin.partition)
@@ -163,7 +163,7 @@ class Desk:
         else:
             self._refused(ledger, message, outcome, now_ms)
 
-    def report(self, report: Report, position: tuple[int, int] | None, now_ms: int) -> None:
+    def report(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
         """A report of delivery, at ``position`` (partition, offset) of the reports topic."""
         self.deliveries.report(report, position, now_ms)
 
@@ -186,7 +186,7 @@ class Desk:
         times = [self.queues.next_due_ms(), self.router.wake_ms(now_ms)]
         return min((time for time in times if time is not None), default=None)
 
-    def _accept(self, ledger: Ledger, message: Message, reminder: Reminder, now_ms: int) -> None:
+    def _accept(self, ledger: Ledger, message: Outgoing, reminder: Reminder, now_ms: int) -> None:
         ledger.messages[message.id] = message
         entry = ledger.open.get(message.id)
         if entry is not None:
@@ -199,7 +199,7 @@ class Desk:
         elif self._is_expired(message, now_ms):
             self._expire(ledger, message, now_ms)
 
-    def _intend(self, message: Message, gateway: str, now_ms: int) -> None:
+    def _intend(self, message: Outgoing, gateway: str, now_ms: int) -> None:
         message.in_flight = True
         if message.gateway != gateway:
             message.parts = {}  # half of it through another network would arrive as two halves
@@ -208,7 +208,7 @@ class Desk:
         ledger.write(message.id, self._entry(message, "intent", now_ms))
         ledger.release(message)
 
-    def _accepted(self, ledger: Ledger, message: Message, now_ms: int) -> None:
+    def _accepted(self, ledger: Ledger, message: Outgoing, now_ms: int) -> None:
         message.attempts += 1
         line = self.router.lines[message.gateway]
         state: State = "accepted" if line.reports and message.parts else "settled"
@@ -218,7 +218,7 @@ class Desk:
         if entry.state == "accepted":
             self.deliveries.expect(ledger, message.id, ledger.open[message.id])
 
-    def _unknown(self, ledger: Ledger, message: Message, code: str, now_ms: int) -> None:
+    def _unknown(self, ledger: Ledger, message: Outgoing, code: str, now_ms: int) -> None:
         line = self.router.lines.get(message.gateway)
         if line is None or line.policy(message.reminder.mandatory) == "at_most_once":
             entry = self._entry(message, "settled", now_ms)
@@ -230,7 +230,7 @@ class Desk:
             message.pinned = line.name
         self._retry(ledger, message, ErrorClass.TRANSIENT, code, 0, now_ms)
 
-    def _refused(self, ledger: Ledger, message: Message, refused: Refused, now_ms: int) -> None:
+    def _refused(self, ledger: Ledger, message: Outgoing, refused: Refused, now_ms: int) -> None:
         if refused.error not in (ErrorClass.UNREACHABLE, ErrorClass.THROTTLED):
             message.attempts += 1
         if refused.error is ErrorClass.PERMANENT:
@@ -242,7 +242,7 @@ class Desk:
     def _retry(
         self,
         ledger: Ledger,
-        message: Message,
+        message: Outgoing,
         error: ErrorClass,
         code: str,
         least_ms: int,
@@ -260,14 +260,14 @@ class Desk:
         self.queues.retry(message, ready_ms)
 
     def _give_up(
-        self, ledger: Ledger, message: Message, error: ErrorClass, code: str, now_ms: int
+        self, ledger: Ledger, message: Outgoing, error: ErrorClass, code: str, now_ms: int
     ) -> None:
         entry = self._entry(message, "settled", now_ms)
         self._say(ledger, message, entry, "failed", error, code, now_ms)
         ledger.dead_letter(dead_letter_of(message, entry, error, code, now_ms))
         self._finish(ledger, message, entry)
 
-    def _expire(self, ledger: Ledger, message: Message, now_ms: int) -> None:
+    def _expire(self, ledger: Ledger, message: Outgoing, now_ms: int) -> None:
         entry = self._entry(message, "settled", now_ms)
         self._say(ledger, message, entry, "expired", "", "", now_ms)
         self._finish(ledger, message, entry)
@@ -275,8 +275,8 @@ class Desk:
     def _say(
         self,
         ledger: Ledger,
-        message: Message,
-        entry: Entry,
+        message: Outgoing,
+        entry: JournalEntry,
         status: Status,
         error: str,
         code: str,
@@ -285,14 +285,14 @@ class Desk:
         receipt = receipt_of(message.id, ledger.partition, entry, status, now_ms, error, code)
         ledger.receipt(receipt)
 
-    def _finish(self, ledger: Ledger, message: Message, entry: Entry) -> None:
+    def _finish(self, ledger: Ledger, message: Outgoing, entry: JournalEntry) -> None:
         ledger.write(message.id, entry)
         del ledger.messages[message.id]
         self.queues.finish(message)
         ledger.cursors[message.lane, message.origin.topic].done(message.origin.offset)
 
-    def _entry(self, message: Message, state: State, now_ms: int) -> Entry:
-        return Entry(
+    def _entry(self, message: Outgoing, state: State, now_ms: int) -> JournalEntry:
+        return JournalEntry(
             state=state,
             forget_ms=max(message.expires_ms, now_ms) + FORGET_MS,
             gateway=message.gateway,
@@ -301,5 +301,5 @@ class Desk:
             facts=facts_of(message),
         )
 
-    def _is_expired(self, message: Message, now_ms: int) -> bool:
+    def _is_expired(self, message: Outgoing, now_ms: int) -> bool:
         return self._honour_expiry and now_ms >= message.expires_ms

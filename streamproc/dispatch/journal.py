@@ -1,7 +1,8 @@
 """The journal: what is known of each reminder, in a compacted topic beside the reminders.
 
 Partition p of the journal belongs to partition p of the reminders, so the memory of what was sent
-moves with the partition. Key: the message's id; value: an :class:`Entry`, the last one counts.
+moves with the partition. Key: the message's id; value: a :class:`JournalEntry`, the last one
+counts.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Facts(Struct, frozen=True, array_like=True, gc=False):
     offset: int
 
 
-class Entry(Struct, omit_defaults=True, gc=False):
+class JournalEntry(Struct, omit_defaults=True, gc=False):
     """``intent``: about to be sent, or sent without an answer. ``retry``: certainly not taken,
     but for ``done``. ``accepted``: reports may follow. ``settled``: nothing more will happen.
     """
@@ -49,12 +50,12 @@ class Entry(Struct, omit_defaults=True, gc=False):
     facts: Facts | None = None
 
 
-_decode = msgspec.json.Decoder(Entry).decode
+_decode = msgspec.json.Decoder(JournalEntry).decode
 _decode_positions = msgspec.json.Decoder(dict[int, int]).decode
 encode = msgspec.json.Encoder().encode
 
 
-def decode_entry(value: bytes) -> Entry:
+def decode_entry(value: bytes) -> JournalEntry:
     """Raises ``msgspec.DecodeError`` for a value that no dispatcher wrote."""
     return _decode(value)
 

@@ -13,9 +13,9 @@ from heapq import heappop, heappush
 
 from streamproc.core.rules.kinds import KINDS
 from streamproc.core.state.effects import Reminder
-from streamproc.dispatch.model import Message, Origin
+from streamproc.dispatch.model import Origin, Outgoing
 
-Ready = tuple[int, int, Message]
+Ready = tuple[int, int, Outgoing]
 """Rule priority (1 first), place in the log, message: a heap's order."""
 
 
@@ -46,13 +46,13 @@ class LaneQueues:
     """Messages that wait, by lane and subscriber. Holds every message until it is finished."""
 
     def __init__(self, lanes: int) -> None:
-        self._queues: list[dict[str, deque[Message]]] = [{} for _ in range(lanes)]
+        self._queues: list[dict[str, deque[Outgoing]]] = [{} for _ in range(lanes)]
         self._ready: list[list[Ready]] = [[] for _ in range(lanes)]
-        self._later: list[tuple[int, int, Message]] = []
+        self._later: list[tuple[int, int, Outgoing]] = []
         self.held = [0] * lanes
         """Messages per lane, in whatever state."""
 
-    def add(self, message: Message, now_ms: int) -> None:
+    def add(self, message: Outgoing, now_ms: int) -> None:
         """A new message: queued now, or when it falls due."""
         self.held[message.lane] += 1
         if message.ready_ms > now_ms:
@@ -75,7 +75,7 @@ class LaneQueues:
         """When :meth:`awake` will have something to do."""
         return self._later[0][0] if self._later else None
 
-    def candidates(self, lane: int, now_ms: int) -> Iterator[Message]:
+    def candidates(self, lane: int, now_ms: int) -> Iterator[Outgoing]:
         """Messages that may go now, best first. Each must be taken or put back by the caller."""
         heap = self._ready[lane]
         while heap:
@@ -86,17 +86,17 @@ class LaneQueues:
                 continue  # finish() of the earlier one brings it back
             yield message
 
-    def put_back(self, message: Message) -> None:
+    def put_back(self, message: Outgoing) -> None:
         """It could not go; it stays a candidate."""
         self._push(message)
 
-    def retry(self, message: Message, ready_ms: int) -> None:
+    def retry(self, message: Outgoing, ready_ms: int) -> None:
         """It failed and keeps its place until ``ready_ms``."""
         message.in_flight = False
         message.ready_ms = ready_ms
         heappush(self._later, (ready_ms, message.sequence, message))
 
-    def finish(self, message: Message) -> None:
+    def finish(self, message: Outgoing) -> None:
         """It is settled: the subscriber's next may go."""
         message.settled = True
         message.in_flight = False
@@ -115,7 +115,7 @@ class LaneQueues:
             if blocked:
                 self._push(blocked[0])
 
-    def _enter(self, message: Message) -> None:
+    def _enter(self, message: Outgoing) -> None:
         queue = self._queues[message.lane].setdefault(message.subscriber, deque())
         place = len(queue)
         while place and _comes_after(queue[place - 1], message):
@@ -125,11 +125,11 @@ class LaneQueues:
         if place == 0:
             self._push(message)
 
-    def _push(self, message: Message) -> None:
+    def _push(self, message: Outgoing) -> None:
         entry = (message.reminder.priority, message.sequence, message)
         heappush(self._ready[message.lane], entry)
 
-    def _must_wait(self, message: Message) -> bool:
+    def _must_wait(self, message: Outgoing) -> bool:
         """Whether an earlier message of a more urgent lane is not out yet."""
         for lane in range(message.lane):
             queue = self._queues[lane].get(message.subscriber)
@@ -138,7 +138,7 @@ class LaneQueues:
         return False
 
 
-def _comes_after(one: Message, other: Message) -> bool:
+def _comes_after(one: Outgoing, other: Outgoing) -> bool:
     """Within a lane, read in the order of the log. What is out already is overtaken by nothing."""
     return not one.in_flight and one.sequence > other.sequence
 

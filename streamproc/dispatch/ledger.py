@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
-from streamproc.dispatch.journal import Entry, encode
-from streamproc.dispatch.model import Message
+from streamproc.dispatch.journal import JournalEntry, encode
+from streamproc.dispatch.model import Outgoing
 from streamproc.dispatch.watermark import Watermark
 
 FORGET_STEP_MS = 900_000
@@ -18,7 +18,7 @@ Cursor = tuple[int, str]
 
 
 @dataclass
-class Batch:
+class JournalTransaction:
     """What goes into one transaction, and which messages may be sent once it is committed."""
 
     entries: dict[str, bytes | None] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Batch:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[Cursor, int] = field(default_factory=dict)
     reports: dict[int, int] = field(default_factory=dict)
-    release: list[Message] = field(default_factory=list)
+    release: list[Outgoing] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     """Gateways whose answers are in it, one for each."""
 
@@ -39,17 +39,17 @@ class Batch:
 class Ledger:
     """The memory of one partition: ids, what is open, how far each cursor is done."""
 
-    def __init__(self, partition: int, entries: Iterable[tuple[str, Entry]]) -> None:
+    def __init__(self, partition: int, entries: Iterable[tuple[str, JournalEntry]]) -> None:
         self.partition = partition
-        self.open: dict[str, Entry] = {}
+        self.open: dict[str, JournalEntry] = {}
         """Entries in any state but settled."""
         self.cursors: dict[Cursor, Watermark] = {}
-        self.messages: dict[str, Message] = {}
+        self.messages: dict[str, Outgoing] = {}
         """Messages this process works on."""
         self.closing = False
         self._settled: dict[str, int] = {}
         self._forget: dict[int, list[str]] = {}
-        self._batch = Batch()
+        self._batch = JournalTransaction()
         self._committed: dict[Cursor, int] = {}
         for message_id, entry in entries:
             self._keep(message_id, entry)
@@ -67,10 +67,10 @@ class Ledger:
         entry = self.open.get(message_id)
         return message_id in self._settled or (entry is not None and entry.state == "accepted")
 
-    def write(self, message_id: str, entry: Entry) -> None:
+    def write(self, message_id: str, entry: JournalEntry) -> None:
         """Remember, and write with the next batch. A settled id needs no more than that."""
         if entry.state == "settled":
-            entry = Entry("settled", entry.forget_ms)
+            entry = JournalEntry("settled", entry.forget_ms)
         self._keep(message_id, entry)
         self._batch.entries[message_id] = encode(entry)  # now: the entry may change later
 
@@ -80,7 +80,7 @@ class Ledger:
     def dead_letter(self, letter: DeadLetter) -> None:
         self._batch.dead_letters.append(letter)
 
-    def release(self, message: Message) -> None:
+    def release(self, message: Outgoing) -> None:
         """Send the message once what was written is durable."""
         self._batch.release.append(message)
 
@@ -89,11 +89,11 @@ class Ledger:
         self._batch.answered.append(gateway)
 
     @property
-    def untaken(self) -> Batch:
+    def untaken(self) -> JournalTransaction:
         """What was written since the last batch was taken."""
         return self._batch
 
-    def sweep(self, now_ms: int) -> list[tuple[str, Entry]]:
+    def sweep(self, now_ms: int) -> list[tuple[str, JournalEntry]]:
         """Forget ids that are old enough; returns those that still waited for reports."""
         dropped = []
         for step in sorted(step for step in self._forget if step * FORGET_STEP_MS <= now_ms):
@@ -111,7 +111,7 @@ class Ledger:
                 self._batch.entries[message_id] = None
         return dropped
 
-    def take_batch(self, reports: dict[int, int], force: bool = False) -> Batch | None:
+    def take_batch(self, reports: dict[int, int], force: bool = False) -> JournalTransaction | None:
         """All that is to be written; None if nothing is. ``force``: positions alone suffice."""
         positions = {
             cursor: mark.value
@@ -120,13 +120,13 @@ class Ledger:
         }
         if self._batch.empty and not (force and positions):
             return None
-        batch, self._batch = self._batch, Batch()
+        batch, self._batch = self._batch, JournalTransaction()
         batch.positions = positions
         batch.reports = dict(reports)
         self._committed.update(positions)
         return batch
 
-    def _keep(self, message_id: str, entry: Entry) -> None:
+    def _keep(self, message_id: str, entry: JournalEntry) -> None:
         before = self.open.get(message_id)
         if before is None or before.forget_ms != entry.forget_ms:
             self._schedule(message_id, entry.forget_ms)

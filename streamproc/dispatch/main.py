@@ -23,7 +23,7 @@ from streamproc.dispatch.partition_journal import BrokenError
 from streamproc.dispatch.reading import records_of
 from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
-from streamproc.dispatch.statistics import Tally
+from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.dispatch.topics import DispatchError, prepare_topics
 
 
@@ -69,7 +69,7 @@ async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:
 
 def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> None:
     """Read all receipts and show what they say. Raises :class:`DispatchError`."""
-    tally = Tally()
+    tally = ReceiptTally()
     for record in records_of(settings, settings.topics.receipts):
         with suppress(msgspec.DecodeError):  # no dispatcher wrote it
             tally.add([decode_receipt(record.value)])

@@ -15,7 +15,7 @@ _TELLING_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AwaitedPart:
     """An accepted part that waits for its report."""
 
     partition: int
@@ -45,16 +45,16 @@ class Outstanding:
     """Accepted parts by gateway and message id."""
 
     def __init__(self) -> None:
-        self._exact: dict[tuple[str, str], Part] = {}
-        self._converted: dict[tuple[str, str], list[Part]] = {}
+        self._exact: dict[tuple[str, str], AwaitedPart] = {}
+        self._converted: dict[tuple[str, str], list[AwaitedPart]] = {}
 
-    def add(self, gateway: str, message_id: str, part: Part) -> None:
+    def add(self, gateway: str, message_id: str, part: AwaitedPart) -> None:
         """``message_id`` as the gateway answered it."""
         self._exact[gateway, _plain(message_id)] = part
         for other in converted(message_id):
             self._converted.setdefault((gateway, other), []).append(part)
 
-    def remove(self, gateway: str, message_id: str, part: Part) -> None:
+    def remove(self, gateway: str, message_id: str, part: AwaitedPart) -> None:
         """The part needs no report any more."""
         key = gateway, _plain(message_id)
         if self._exact.get(key) == part:
@@ -66,7 +66,7 @@ class Outstanding:
             else:
                 self._converted.pop((gateway, other), None)
 
-    def find(self, gateway: str, message_id: str, peer: str) -> Part | None:
+    def find(self, gateway: str, message_id: str, peer: str) -> AwaitedPart | None:
         """The part a report names; ``peer`` is the hash of the report's number, or empty."""
         key = gateway, _plain(message_id)
         exact = self._exact.get(key)

@@ -38,7 +38,7 @@ class Origin:
 
 
 @dataclass(slots=True, eq=False)
-class Message:
+class Outgoing:
     """A reminder on its way out. ``id`` is the reminder's, or ``<reminder id>~<dead letter>``."""
 
     id: str
@@ -50,7 +50,7 @@ class Message:
     expires_ms: int
     attempts: int = 0
     parts: dict[int, str] = field(default_factory=dict)
-    """Message ids of the parts (from 1) that a gateway has already accepted."""
+    """Outgoing ids of the parts (from 1) that a gateway has already accepted."""
     pinned: str | None = None
     """The only gateway that may send it, because only that one knows a repeat as one."""
     gateway: str = ""
@@ -101,7 +101,7 @@ ReportState = Literal["delivered", "failed", "expired", "enroute"]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """A gateway's word on what became of an accepted part. ``peer`` is a hash of the number."""
 
     gateway: str
@@ -114,9 +114,9 @@ class Report:
 
 def message_of(
     reminder: Reminder, origin: Origin, lane: int, sequence: int, resend: str = ""
-) -> Message:
+) -> Outgoing:
     """A fresh message; ``resend`` names the dead letter that is sent again."""
-    return Message(
+    return Outgoing(
         id=f"{reminder.id}~{resend}" if resend else reminder.id,
         reminder=reminder,
         origin=origin,

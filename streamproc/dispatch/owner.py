@@ -10,11 +10,15 @@ import structlog
 from kafka.errors import KafkaError
 
 from streamproc.dispatch.desk import Desk
-from streamproc.dispatch.ledger import Batch, Cursor
-from streamproc.dispatch.model import Message
-from streamproc.dispatch.partition_journal import BrokenError, FencedError, PartitionJournal
+from streamproc.dispatch.ledger import Cursor, JournalTransaction
+from streamproc.dispatch.model import Outgoing
+from streamproc.dispatch.partition_journal import (
+    BrokenError,
+    DispatcherFencedError,
+    PartitionJournal,
+)
 from streamproc.dispatch.settings import DispatchSettings
-from streamproc.dispatch.statistics import Tally
+from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
@@ -26,15 +30,15 @@ class OwnershipError(StreamprocError):
     """The group says a partition is ours, and its journal says it is another's."""
 
 
-class Owner:
+class JournalOwner:
     """The journals of owned partitions, and a task for each that commits when something is due."""
 
     def __init__(
         self,
         settings: DispatchSettings,
         desk: Desk,
-        tally: Tally,
-        send: Callable[[Message], None],
+        tally: ReceiptTally,
+        send: Callable[[Outgoing], None],
         wake: Callable[[], None],
         now_ms: Callable[[], int],
     ) -> None:
@@ -162,13 +166,13 @@ class Owner:
             self._send(message)
         return True
 
-    async def _commit(self, partition: int, batch: Batch) -> bool:
+    async def _commit(self, partition: int, batch: JournalTransaction) -> bool:
         journal = self._journals[partition]
         while True:
             try:
                 await asyncio.to_thread(journal.commit, batch)
                 return True
-            except FencedError:
+            except DispatcherFencedError:
                 log.warning("partition lost to another dispatcher", partition=partition)
                 self._lost_ms[partition] = self._now_ms()
                 self._forget(partition)

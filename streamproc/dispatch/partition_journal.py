@@ -17,12 +17,12 @@ from kafka.structs import OffsetAndMetadata
 from streamproc.contracts.records.receipts import encode_receipt
 from streamproc.dispatch.journal import (
     REPORTS_KEY,
-    Entry,
+    JournalEntry,
     decode_entry,
     decode_positions,
     encode,
 )
-from streamproc.dispatch.ledger import Batch
+from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
 from streamproc.errors import StreamprocError
@@ -35,7 +35,7 @@ TRANSACTION_TIMEOUT_MS = 20_000
 FENCED = (ProducerFencedError, InvalidProducerEpochError, OutOfOrderSequenceNumberError)
 
 
-class FencedError(StreamprocError):
+class DispatcherFencedError(StreamprocError):
     """Another dispatcher has the partition now; nothing was written."""
 
 
@@ -67,7 +67,7 @@ class PartitionJournal:
         stay_fenced(self._producer)
         self._producer.init_transactions()
 
-    def load(self) -> tuple[list[tuple[str, Entry]], dict[int, int]]:
+    def load(self) -> tuple[list[tuple[str, JournalEntry]], dict[int, int]]:
         """All entries, and from where the reports topic is still to be read."""
         topic = TopicPartition(self._settings.topics.journal, self.partition)
         values: dict[bytes, bytes] = {}
@@ -103,10 +103,11 @@ class PartitionJournal:
                 f"its way may then be sent twice), or start the newer release again"
             ) from error
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: JournalTransaction) -> None:
         """Write a batch whole or not at all.
 
-        Raises :class:`FencedError`, or KafkaError after which the same batch may be tried again.
+        Raises :class:`DispatcherFencedError`, or KafkaError after which the same batch may be tried
+        again.
         """
         try:
             self._producer.begin_transaction()
@@ -116,7 +117,7 @@ class PartitionJournal:
                 one.get(timeout=0)  # a refused record must not be committed around
             self._producer.commit_transaction()
         except FENCED as error:
-            raise FencedError(str(error)) from error
+            raise DispatcherFencedError(str(error)) from error
         except KafkaError as error:
             self._abort(error)
             raise
@@ -126,7 +127,7 @@ class PartitionJournal:
             self._producer.close(timeout=2)
             self._producer = None
 
-    def _write(self, batch: Batch) -> list[Any]:
+    def _write(self, batch: JournalTransaction) -> list[Any]:
         topics = self._settings.topics
         sent = []
         for message_id, value in batch.entries.items():
@@ -155,7 +156,7 @@ class PartitionJournal:
         try:
             self._producer.abort_transaction()
         except FENCED as error:
-            raise FencedError(str(error)) from error
+            raise DispatcherFencedError(str(error)) from error
         except KafkaError as error:
             # The producer is beyond repair. Opening another would fence an owner that may have
             # come since, so the process ends and is started anew.

@@ -10,7 +10,7 @@ import structlog
 from kafka import KafkaProducer, TopicPartition
 from msgspec import Struct
 
-from streamproc.dispatch.model import Report, ReportState
+from streamproc.dispatch.model import DeliveryReport, ReportState
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.kafka.any_headers import open_any_consumer
 
@@ -38,7 +38,7 @@ class ReportsWriter:
             bootstrap_servers=settings.broker, acks="all", linger_ms=5, **settings.kafka
         )
 
-    async def write(self, report: Report) -> None:
+    async def write(self, report: DeliveryReport) -> None:
         """Returns when the report is durable. Raises KafkaError."""
         record = _Record(
             report.gateway,
@@ -100,7 +100,7 @@ class ReportsReader:
                 begin = self._consumer.beginning_offsets([place])[place]
                 self._consumer.seek(place, max(offset, begin))
 
-    def poll(self) -> list[tuple[Report, tuple[int, int]]]:
+    def poll(self) -> list[tuple[DeliveryReport, tuple[int, int]]]:
         """Reports with their places."""
         found = []
         for place, records in self._consumer.poll(timeout_ms=100).items():
@@ -115,7 +115,7 @@ class ReportsReader:
                         offset=record.offset,
                     )
                     continue
-                report = Report(
+                report = DeliveryReport(
                     one.gateway, one.message_id, one.state, one.code, one.received_ms, one.peer
                 )
                 found.append((report, (place.partition, record.offset)))

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamproc.dispatch.breaker import Breaker
-from streamproc.dispatch.model import ErrorClass, Message, Outcome, Policy, Refused, Unknown
+from streamproc.dispatch.model import ErrorClass, Outcome, Outgoing, Policy, Refused, Unknown
 from streamproc.dispatch.shaping import Shaper
 
 
 @dataclass(eq=False)
-class Line:
+class GatewayLine:
     """A gateway as the desk sees it."""
 
     name: str
@@ -39,7 +39,7 @@ class Line:
 class Router:
     """The gateways in order of preference, and their answers' effect on them."""
 
-    def __init__(self, lines: list[Line], patience_ms: int = 5_000) -> None:
+    def __init__(self, lines: list[GatewayLine], patience_ms: int = 5_000) -> None:
         self.lines = {line.name: line for line in lines}
         self._patience_ms = patience_ms
 
@@ -51,7 +51,7 @@ class Router:
         elif line.down_since_ms is None:
             line.down_since_ms = now_ms
 
-    def choose(self, message: Message, now_ms: int) -> Line | None:
+    def choose(self, message: Outgoing, now_ms: int) -> GatewayLine | None:
         """Reserve a place for the message; None if it must wait."""
         if message.pinned is not None and message.pinned in self.lines:
             candidates = [self.lines[message.pinned]]

@@ -13,12 +13,12 @@ import structlog
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Events, Gateway
 from streamproc.dispatch.ledger import Cursor
-from streamproc.dispatch.model import Message, Origin, Report, Unknown
-from streamproc.dispatch.owner import Owner
+from streamproc.dispatch.model import DeliveryReport, Origin, Outgoing, Unknown
+from streamproc.dispatch.owner import JournalOwner
 from streamproc.dispatch.readers import Readers
 from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
 from streamproc.dispatch.settings import DispatchSettings
-from streamproc.dispatch.statistics import Tally
+from streamproc.dispatch.statistics import ReceiptTally
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +39,12 @@ class Runner:
     ) -> None:
         self.settings = settings
         self.desk = desk
-        self.tally = Tally()
+        self.tally = ReceiptTally()
         self._gateways = gateways
         self._now_ms = now_ms
         self._lane_names = tuple(lane.name for lane in desk.lanes)
         self._poke = asyncio.Event()
-        self._owner = Owner(settings, desk, self.tally, self._launch, self._poke.set, now_ms)
+        self._owner = JournalOwner(settings, desk, self.tally, self._launch, self._poke.set, now_ms)
         self._sending: set[asyncio.Task[None]] = set()
         self._ending = False
         # Kafka consumers are not for several threads: each has one of its own.
@@ -107,7 +107,7 @@ class Runner:
             self.desk.router.set_up(name, is_up, self._now_ms())
             self._poke.set()
 
-        async def report(heard: Report) -> None:
+        async def report(heard: DeliveryReport) -> None:
             assert self._reports_out is not None
             await self._reports_out.write(heard)
 
@@ -181,12 +181,12 @@ class Runner:
                 seconds = 0.0
                 log.info("receipts so far", **self.tally.line())
 
-    def _launch(self, message: Message) -> None:
+    def _launch(self, message: Outgoing) -> None:
         task = asyncio.create_task(self._send(message))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, message: Outgoing) -> None:
         try:
             outcome = await self._gateways[message.gateway].send(message)
         except Exception as error:  # a gateway's bug must not stop the others

@@ -7,12 +7,12 @@ from msgspec import UNSET
 from streamproc.contracts.records.receipts import DeadLetter, Receipt, ReminderRecord, Status
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.privacy import mask
-from streamproc.dispatch.journal import Entry, Facts
+from streamproc.dispatch.journal import Facts, JournalEntry
 from streamproc.dispatch.matching import peer_hash
-from streamproc.dispatch.model import Message, Origin
+from streamproc.dispatch.model import Origin, Outgoing
 
 
-def facts_of(message: Message) -> Facts:
+def facts_of(message: Outgoing) -> Facts:
     """What later receipts need, so that they can be written without the reminder."""
     reminder, origin = message.reminder, message.origin
     return Facts(
@@ -33,7 +33,7 @@ def facts_of(message: Message) -> Facts:
 def receipt_of(
     message_id: str,
     partition: int,
-    entry: Entry,
+    entry: JournalEntry,
     status: Status,
     now_ms: int,
     error_class: str = "",
@@ -67,7 +67,7 @@ def receipt_of(
 
 
 def dead_letter_of(
-    message: Message, entry: Entry, reason: str, detail: str, now_ms: int
+    message: Outgoing, entry: JournalEntry, reason: str, detail: str, now_ms: int
 ) -> DeadLetter:
     """The dead letter of a message that is given up."""
     reminder, origin = message.reminder, message.origin

@@ -33,7 +33,7 @@ class Times:
         return 0
 
 
-class Tally:
+class ReceiptTally:
     """What receipts say, added up."""
 
     def __init__(self) -> None:

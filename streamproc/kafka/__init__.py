@@ -1,6 +1,6 @@
 """Kafka beside the engine: whole record batches through kafka-python, and recordings of them."""
 
-from streamproc.kafka.errors import BackpressureError, DeliveryError, FencedError, TopicError
+from streamproc.kafka.errors import BackpressureError, DeliveryError, RunFencedError, TopicError
 from streamproc.kafka.producer import BulkProducer
 
-__all__ = ["BackpressureError", "BulkProducer", "DeliveryError", "FencedError", "TopicError"]
+__all__ = ["BackpressureError", "BulkProducer", "DeliveryError", "RunFencedError", "TopicError"]

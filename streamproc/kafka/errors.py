@@ -21,5 +21,5 @@ class BackpressureError(DeliveryError):
     """The broker takes no more: the bounded buffer stayed full for the whole time allowed."""
 
 
-class FencedError(StreamprocError):
+class RunFencedError(StreamprocError):
     """Another run with the same id took over; this one must stop."""

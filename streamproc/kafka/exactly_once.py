@@ -29,7 +29,7 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
-from streamproc.kafka.errors import DeliveryError, FencedError, TopicError
+from streamproc.kafka.errors import DeliveryError, RunFencedError, TopicError
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.producer import BulkProducer
 from streamproc.kafka.topics import open_admin
@@ -125,7 +125,7 @@ class ExactlyOnceProducer:
         """Make the records since the last commit visible, and the position durable with them.
 
         The commit goes on in the background while the next records are taken; :meth:`settle`
-        waits for it. Raises, here, there or at the next records, :class:`FencedError` if another
+        waits for it. Raises, here, there or at the next records, :class:`RunFencedError` if another
         run took over, :class:`DeliveryError` if the records could not be written: nothing of the
         transaction is visible then.
         """
@@ -166,7 +166,7 @@ class ExactlyOnceProducer:
         try:
             self.bulk.kafka.begin_transaction()
         except (ProducerFencedError, InvalidProducerEpochError) as error:
-            raise FencedError(f"another run of {self.name} took over") from error
+            raise RunFencedError(f"another run of {self.name} took over") from error
         self._open = True
 
     def _finish(self, encoded: str, serial: int) -> None:
@@ -179,13 +179,13 @@ class ExactlyOnceProducer:
             )
             kafka.commit_transaction()
         except (ProducerFencedError, InvalidProducerEpochError) as error:
-            raise FencedError(
+            raise RunFencedError(
                 f"another run of {self.name} took over, or this one was stopped for more than "
                 f"{TRANSACTION_TIMEOUT_MS // 1000} s; the same command goes on where it is"
             ) from error
         except DeliveryError as error:
             if isinstance(error.__cause__, (ProducerFencedError, InvalidProducerEpochError)):
-                raise FencedError(f"another run of {self.name} took over") from error
+                raise RunFencedError(f"another run of {self.name} took over") from error
             raise
         except KafkaError as error:
             raise DeliveryError(f"the transaction failed: {error}") from error

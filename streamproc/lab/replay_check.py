@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.kafka.errors import MissingTopicError
-from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, observed
+from streamproc.lab.oracle import Expectation, PlacedRecord, differences, expect, observed
 from streamproc.tools.replay.sources import TopicSource
 
 POLL_SECONDS = 0.5
@@ -51,10 +51,10 @@ def _beyond(found: Expectation, expected: Expectation) -> bool:
     return bool(found.reminders - expected.reminders) or bool(found.rejects - expected.rejects)
 
 
-def _records(bootstrap: str, topic: str) -> Iterator[LogRecord]:
+def _records(bootstrap: str, topic: str) -> Iterator[PlacedRecord]:
     source = TopicSource(bootstrap, topic)
     for record in source.records(source.begin()):
-        yield LogRecord(
+        yield PlacedRecord(
             topic,
             record.partition or 0,
             record.offset or 0,

@@ -31,7 +31,7 @@ RATING_GROUPS = (10, 10, 10, 20, 30)
 ROAMING_ZONES = ("eu", "asia", "world")
 
 
-class InputRecord(NamedTuple):
+class WorkloadRecord(NamedTuple):
     """A Kafka record of the input topic; ``timestamp_ms`` is its (simulated) arrival."""
 
     key: bytes | None
@@ -60,14 +60,14 @@ class WorkloadSettings:
     burst_share: float = 0.01
 
 
-def generate(settings: WorkloadSettings, rulebook: Rulebook) -> Iterator[InputRecord]:
+def generate(settings: WorkloadSettings, rulebook: Rulebook) -> Iterator[WorkloadRecord]:
     """Exactly ``settings.events`` records in order of arrival, beginning with activations."""
     return _Generator(settings, rulebook).records()
 
 
 def clock_records(
     settings: WorkloadSettings, partitions: int, at_ms: int | None = None
-) -> Iterator[tuple[int, InputRecord]]:
+) -> Iterator[tuple[int, WorkloadRecord]]:
     """One record per partition: time passes to ``at_ms``, or to four days after the month."""
     if at_ms is None:
         at_ms = to_ms(settings.start) + (settings.days + 4) * DAY_MS
@@ -80,7 +80,7 @@ def clock_records(
                 "time": _iso(at_ms),
             }
         )
-        yield number, InputRecord(None, value, at_ms)
+        yield number, WorkloadRecord(None, value, at_ms)
 
 
 def _iso(instant_ms: int) -> str:
@@ -110,7 +110,7 @@ class _Generator:
         self._weights = list(accumulate(1 / (rank + 3) ** 0.8 for rank in range(len(self._names))))
         self._serial = 0
 
-    def records(self) -> Iterator[InputRecord]:
+    def records(self) -> Iterator[WorkloadRecord]:
         settings, chance = self._settings, self._random
         count = settings.events
         # The last few activate only after their first usage.
@@ -119,7 +119,7 @@ class _Generator:
             at_ms = self._start_ms + number * HOUR_MS // early
             yield self._activation(number, at_ms)
             count -= 1
-        again: list[tuple[int, int, InputRecord]] = []
+        again: list[tuple[int, int, WorkloadRecord]] = []
         late_activations = list(range(early, settings.subscribers))
         begin_ms = self._start_ms + HOUR_MS
         span_ms = settings.days * DAY_MS - HOUR_MS
@@ -143,13 +143,13 @@ class _Generator:
                     yield self._usage(self._pick(), now_ms)
                     made += 1
 
-    def _draw(self, draw: float, now_ms: int, late_activations: list[int]) -> InputRecord:
+    def _draw(self, draw: float, now_ms: int, late_activations: list[int]) -> WorkloadRecord:
         settings, chance = self._settings, self._random
         at = chance.random()
         if at < settings.malformed_share:
             key = self._names[self._pick()].encode()
             self._serial += 1
-            return InputRecord(*malformed(chance, key, self._serial, _iso(now_ms)), now_ms)
+            return WorkloadRecord(*malformed(chance, key, self._serial, _iso(now_ms)), now_ms)
         at -= settings.malformed_share
         if at < settings.unknown_share:
             if late_activations and chance.random() < 0.5:
@@ -179,7 +179,7 @@ class _Generator:
         phase = share * days * 6.283185307179586
         return int((share + 0.9 * sin(phase) / (days * 6.283185307179586)) * span_ms)
 
-    def _usage(self, number: int, now_ms: int) -> InputRecord:
+    def _usage(self, number: int, now_ms: int) -> WorkloadRecord:
         settings, chance = self._settings, self._random
         time_ms = now_ms - int(chance.expovariate(1 / 2000))
         if chance.random() < settings.late_share:
@@ -192,7 +192,7 @@ class _Generator:
         used_bytes = int(chance.expovariate(1 / mean))
         return self._usage_of(self._names[number], time_ms, now_ms, used_bytes)
 
-    def _usage_of(self, name: str, time_ms: int, now_ms: int, used_bytes: int) -> InputRecord:
+    def _usage_of(self, name: str, time_ms: int, now_ms: int, used_bytes: int) -> WorkloadRecord:
         chance = self._random
         self._serial += 1
         rating_group = chance.choice(RATING_GROUPS)
@@ -208,9 +208,9 @@ class _Generator:
             f'"subscriber":"{name}","time":"{_iso(time_ms)}",{amount},'
             f'"rating_group":{rating_group}{roaming}}}'
         )
-        return InputRecord(name.encode(), value.encode(), now_ms)
+        return WorkloadRecord(name.encode(), value.encode(), now_ms)
 
-    def _activation(self, number: int, at_ms: int) -> InputRecord:
+    def _activation(self, number: int, at_ms: int) -> WorkloadRecord:
         chance = self._random
         return self._event(
             number,
@@ -222,7 +222,7 @@ class _Generator:
             locale=chance.choice(LOCALES),
         )
 
-    def _account_event(self, now_ms: int) -> InputRecord:
+    def _account_event(self, now_ms: int) -> WorkloadRecord:
         chance = self._random
         number = self._pick()
         kind = chance.random()
@@ -252,7 +252,7 @@ class _Generator:
         self._closed.add(number)
         return self._event(number, now_ms, "account.closed")
 
-    def _event(self, number: int, at_ms: int, kind: str, **fields: str | int) -> InputRecord:
+    def _event(self, number: int, at_ms: int, kind: str, **fields: str | int) -> WorkloadRecord:
         self._serial += 1
         name = self._names[number]
         event = {
@@ -263,4 +263,4 @@ class _Generator:
             "time": _iso(at_ms),
             **fields,
         }
-        return InputRecord(name.encode(), orjson.dumps(event), at_ms)
+        return WorkloadRecord(name.encode(), orjson.dumps(event), at_ms)

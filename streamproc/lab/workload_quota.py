@@ -15,7 +15,7 @@ import orjson
 
 from streamproc.core.instants import DAY_MS, from_ms, to_ms
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.lab.workload import InputRecord, WorkloadSettings, generate
+from streamproc.lab.workload import WorkloadRecord, WorkloadSettings, generate
 
 POOL_SHARE = 0.3
 QUOTA_SHARE = 0.04
@@ -30,7 +30,7 @@ BAD_DAY = 9
 ROLES = ("owner", "member", "member", "member")
 
 
-def quota_month(settings: WorkloadSettings, rulebook: Rulebook) -> Iterator[InputRecord]:
+def quota_month(settings: WorkloadSettings, rulebook: Rulebook) -> Iterator[WorkloadRecord]:
     """The month of :func:`generate`, its usage partly of pools' members, with quota events."""
     return _Month(settings, rulebook).records()
 
@@ -49,7 +49,7 @@ class _Month:
         self._bad_to_ms = self._bad_from_ms + DAY_MS
         self._serial = 0
 
-    def records(self) -> Iterator[InputRecord]:
+    def records(self) -> Iterator[WorkloadRecord]:
         for record in generate(self._settings, self._rules):
             now_ms = record.timestamp_ms
             if self._bad and now_ms >= self._bad_to_ms:
@@ -66,7 +66,7 @@ class _Month:
             if self._random.random() < QUOTA_SHARE:
                 yield self._event(record.key, now_ms)
 
-    def _touched(self, record: InputRecord, key: bytes, value: bytes) -> InputRecord:
+    def _touched(self, record: WorkloadRecord, key: bytes, value: bytes) -> WorkloadRecord:
         """Usage is a member's if it is of a pool; plan changes are prorated, half of them."""
         chance = self._random
         if b'"account.plan_changed"' in value:
@@ -88,7 +88,7 @@ class _Month:
             self._bad.append(event)
         return record._replace(value=value)
 
-    def _joinings(self, key: bytes, now_ms: int) -> Iterator[InputRecord]:
+    def _joinings(self, key: bytes, now_ms: int) -> Iterator[WorkloadRecord]:
         chance = self._random
         number = key.decode()
         members = [f"{number}-{one}" for one in range(chance.randrange(1, 5))]
@@ -99,7 +99,7 @@ class _Month:
                 fields["cap_bytes"] = chance.randrange(1, 8) * 1_000_000_000
             yield self._made(key, now_ms, "account.member_joined", **fields)
 
-    def _event(self, key: bytes, now_ms: int) -> InputRecord:
+    def _event(self, key: bytes, now_ms: int) -> WorkloadRecord:
         chance = self._random
         draw = chance.random()
         members = self._members.get(key)
@@ -118,7 +118,7 @@ class _Month:
             return self._made(key, now_ms, "account.cost_cap_lifted", tariff=tariff, until=until)
         return self._made(key, now_ms, "account.cost_cap_restored", tariff=tariff)
 
-    def _refund(self, key: bytes, now_ms: int) -> InputRecord:
+    def _refund(self, key: bytes, now_ms: int) -> WorkloadRecord:
         """Of one event, of its own subscriber if there is one; or of some bytes."""
         chance = self._random
         own = [one for one in self._recent if one["subscriber"].encode() == key]
@@ -135,7 +135,7 @@ class _Month:
             fields["time"] = _iso(now_ms - chance.randrange(1, 39) * DAY_MS)
         return self._made(key, now_ms, "usage.refunded", **fields)
 
-    def _retraction(self, now_ms: int) -> Iterator[InputRecord]:
+    def _retraction(self, now_ms: int) -> Iterator[WorkloadRecord]:
         """The bad batch, the last refund of each subscriber with a notice."""
         last = {event["subscriber"]: event["id"] for event in self._bad}
         for event in self._bad:
@@ -144,7 +144,7 @@ class _Month:
 
     def _taken_back(
         self, event: dict[str, Any], now_ms: int, *, notify: bool = True
-    ) -> InputRecord:
+    ) -> WorkloadRecord:
         sizes = ("total_bytes", "uplink_bytes", "downlink_bytes")
         used = sum(event.get(name, 0) for name in sizes)
         like = ("rating_group", "roaming_zone", "member")
@@ -161,7 +161,7 @@ class _Month:
             **fields,
         )
 
-    def _made(self, key: bytes, now_ms: int, kind: str, **fields: Any) -> InputRecord:
+    def _made(self, key: bytes, now_ms: int, kind: str, **fields: Any) -> WorkloadRecord:
         self._serial += 1
         event = {
             "type": kind,
@@ -171,7 +171,7 @@ class _Month:
             "time": _iso(now_ms),
             **fields,
         }
-        return InputRecord(key, orjson.dumps(event), now_ms)
+        return WorkloadRecord(key, orjson.dumps(event), now_ms)
 
 
 def _iso(instant_ms: int) -> str:

@@ -17,7 +17,7 @@ import orjson
 from streamproc.core.instants import DAY_MS, HOUR_MS, from_ms, to_ms
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.lab.workload import InputRecord, WorkloadSettings, generate
+from streamproc.lab.workload import WorkloadRecord, WorkloadSettings, generate
 
 Channel = Literal["events", "commands"]
 MINUTE_MS = 60_000
@@ -27,7 +27,7 @@ class Said(NamedTuple):
     """A record, and which input topic it belongs to."""
 
     channel: Channel
-    record: InputRecord
+    record: WorkloadRecord
 
 
 def talk(settings: WorkloadSettings, rulebook: Rulebook, stories: int) -> Iterator[Said]:
@@ -38,7 +38,7 @@ def talk(settings: WorkloadSettings, rulebook: Rulebook, stories: int) -> Iterat
     return _Stories(settings, rulebook).records(stories)
 
 
-def mixed(settings: WorkloadSettings, rulebook: Rulebook, stories: int) -> Iterator[InputRecord]:
+def mixed(settings: WorkloadSettings, rulebook: Rulebook, stories: int) -> Iterator[WorkloadRecord]:
     """The month of usage with stories in between, for one topic that takes both."""
     said = (one.record for one in talk(settings, rulebook, stories))
     yield from merge(generate(settings, rulebook), said, key=lambda one: one.timestamp_ms)
@@ -226,7 +226,7 @@ class _Stories:
         self._serial += 1
         identity = f"t{self._serial}"
         event |= {"id": identity, "subscriber": name, "time": _iso(at_ms - late_ms)}
-        record = InputRecord(name.encode(), orjson.dumps(event), at_ms)
+        record = WorkloadRecord(name.encode(), orjson.dumps(event), at_ms)
         heappush(self._waiting, (at_ms, self._serial, Said(channel, record)))
         if self._random.random() < self._settings.duplicate_share:
             again_ms = at_ms + self._random.randrange(1, HOUR_MS)

@@ -22,7 +22,7 @@ from streamproc.core.state.events import ClockAdvanced, SubscriberEvent
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.recording.lines import LogRecord, to_line
 from streamproc.producing.delivery import Delivery, DeliveryFailedError, Placed
-from streamproc.producing.spool import Entry, Spool
+from streamproc.producing.spool import Spool, SpooledRecord
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +159,7 @@ class Forwarder:
 
     def _settle(
         self,
-        entries: list[Entry],
+        entries: list[SpooledRecord],
         outcomes: list[tuple[Placed | None, BaseException | None]],
     ) -> bool:
         """Note what is done: everything up to the first entry that must go out again.
@@ -191,7 +191,7 @@ class Forwarder:
             self._one_by_one = max(self._one_by_one - 1, 0)
         return whole
 
-    def _set_aside(self, entry: Entry, error: BaseException) -> None:
+    def _set_aside(self, entry: SpooledRecord, error: BaseException) -> None:
         line = to_line(LogRecord(entry.key, entry.value, entry.timestamp_ms))
         with (self.spool.directory / "refused.ndjson").open("ab") as file:
             file.write(line + b"\n")

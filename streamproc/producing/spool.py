@@ -41,7 +41,7 @@ class SpoolDamagedError(StreamprocError):
     """An entry in the middle of the spool cannot be read."""
 
 
-class Entry(NamedTuple):
+class SpooledRecord(NamedTuple):
     """A spooled record."""
 
     number: int
@@ -132,7 +132,7 @@ class Spool:
         with self._changed:
             self._sync_if_due()
 
-    def read(self, after: int) -> Iterator[Entry]:
+    def read(self, after: int) -> Iterator[SpooledRecord]:
         """The entries there are behind number ``after``, in order. For one reader at a time."""
         with self._changed:
             segments = sorted(self._segments.items())
@@ -146,7 +146,7 @@ class Spool:
                 number += 1
                 if number > after:
                     self._cursor = (number, first, end)
-                    yield Entry(number, *entry)
+                    yield SpooledRecord(number, *entry)
 
     def finish(self, number: int) -> None:
         """Everything up to ``number`` need not be kept."""

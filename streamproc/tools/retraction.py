@@ -22,7 +22,7 @@ SOURCE = "streamproc/retract"
 """Source of the refunds; their ids are derived from what they take back."""
 
 
-class Batch(Struct, frozen=True):
+class BadBatch(Struct, frozen=True):
     """Usage of one source, by event time: from inclusive, to exclusive."""
 
     source: str
@@ -34,7 +34,7 @@ class Batch(Struct, frozen=True):
         return event.source == self.source and self.from_time <= event.time < self.to_time
 
 
-class Tally(Struct):
+class RetractionTally(Struct):
     """What a retraction found."""
 
     records: int = 0
@@ -44,7 +44,9 @@ class Tally(Struct):
     refunded_bytes: int = 0
 
 
-def refunds(records: Iterable[LogRecord], batch: Batch, tally: Tally) -> Iterator[UsageRefunded]:
+def refunds(
+    records: Iterable[LogRecord], batch: BadBatch, tally: RetractionTally
+) -> Iterator[UsageRefunded]:
     """The refunds of a batch, in the order of the log but for the last one of each subscriber.
 
     Keeps one event per subscriber concerned, and eight bytes per event of the batch.
@@ -90,6 +92,6 @@ def _refund(event: UsageRecorded, *, notify: bool) -> UsageRefunded:
     )
 
 
-def arrival_range_ms(batch: Batch, max_ahead_ms: int) -> int:
+def arrival_range_ms(batch: BadBatch, max_ahead_ms: int) -> int:
     """From which record timestamp on a batch's records lie: an event is never much before it."""
     return to_ms(batch.from_time) - max_ahead_ms

@@ -16,7 +16,7 @@ Waiting = tuple[int, int, bytes]
 """Due instant, deadline, key."""
 
 
-class Pace:
+class StormPace:
     """Keys by class and due instant, and how many reminders may go out by now."""
 
     def __init__(self) -> None:

@@ -26,11 +26,11 @@ from streamproc.core.step.next_due import turn_of
 from streamproc.core.step.transition import advance, step
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
-from streamproc.worker.native_bridge.crossed import Crossed, effects_of
+from streamproc.worker.native_bridge.crossed import NativeCrossing, effects_of
 from streamproc.worker.native_bridge.loading import is_native, plain_usage
 from streamproc.worker.native_bridge.taught_words import Teacher
 from streamproc.worker.outlets import outlets
-from streamproc.worker.pacing import Pace
+from streamproc.worker.pacing import StormPace
 from streamproc.worker.settings import Clock, Native
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ class QuotaProcessor:
         self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, int, Iterator[bytes]]] = (
             WeakKeyDictionary()
         )
-        self._paces: WeakKeyDictionary[Rows[Account], Pace] = WeakKeyDictionary()
+        self._paces: WeakKeyDictionary[Rows[Account], StormPace] = WeakKeyDictionary()
         self.take_rules(rules)
 
     def take_rules(self, rules: Rulebook) -> None:
@@ -115,7 +115,9 @@ class QuotaProcessor:
                 self._emit_told(outbox, told)
                 told.clear()
             if crossed is not None:
-                self._tell(topic, partition, records[at - 1], rows, outbox, Crossed(*crossed))
+                self._tell(
+                    topic, partition, records[at - 1], rows, outbox, NativeCrossing(*crossed)
+                )
                 continue
             if at == count:
                 return clock_ms
@@ -129,7 +131,7 @@ class QuotaProcessor:
         record: Any,
         rows: Rows[Account],
         outbox: Outbox,
-        crossed: Crossed,
+        crossed: NativeCrossing,
     ) -> None:
         """Say what usage that the compiled part applied gives reason to say."""
         key: bytes = record.key
@@ -220,16 +222,16 @@ class QuotaProcessor:
         if pace is not None:
             self._send_paced(rows, outbox, pace, now_ms, limit)
 
-    def _pace_of(self, rows: Rows[Account]) -> Pace | None:
+    def _pace_of(self, rows: Rows[Account]) -> StormPace | None:
         """A partition's storm; None if there is no rate to keep to. A replay is not paced."""
         if self._event_clock or not self.rules.storms.rate_per_second:
             return None
         pace = self._paces.get(rows)
         if pace is None:
-            pace = self._paces[rows] = Pace()
+            pace = self._paces[rows] = StormPace()
         return pace
 
-    def _park(self, pace: Pace, key: bytes, account: Account, until_ms: int) -> bool:
+    def _park(self, pace: StormPace, key: bytes, account: Account, until_ms: int) -> bool:
         """Let a row wait for its turn; False if nothing is said at its next instant by then."""
         if account.next_due_ms > until_ms:
             return False
@@ -239,7 +241,7 @@ class QuotaProcessor:
         return turn is not None
 
     def _send_paced(
-        self, rows: Rows[Account], outbox: Outbox, pace: Pace, now_ms: int, limit: int
+        self, rows: Rows[Account], outbox: Outbox, pace: StormPace, now_ms: int, limit: int
     ) -> None:
         pace.refill(now_ms, self.rules.storms.rate_per_second)
         for _ in range(limit):

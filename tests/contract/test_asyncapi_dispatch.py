@@ -12,14 +12,14 @@ import pytest
 from jsonschema import Draft7Validator
 
 from streamproc.contracts.records.codec import encode_effect
-from streamproc.dispatch.journal import REPORTS_KEY, Entry, encode
+from streamproc.dispatch.journal import REPORTS_KEY, JournalEntry, encode
 from streamproc.dispatch.model import (
     Accepted,
+    DeliveryReport,
     ErrorClass,
     Origin,
     Outcome,
     Refused,
-    Report,
     ReportState,
 )
 from streamproc.dispatch.reports_log import ReportsWriter
@@ -79,7 +79,7 @@ def test_the_journal_is_as_described(answers: tuple[Outcome, ...], state: str, r
 
 
 def test_a_journal_that_says_more_is_not() -> None:
-    entry = json.loads(encode(Entry("settled", 5)))
+    entry = json.loads(encode(JournalEntry("settled", 5)))
 
     assert accepts("dispatch.remembered", entry)
     for wrong in ({**entry, "state": "sent"}, {**entry, "text": "80%"}, {"state": "settled"}):
@@ -106,7 +106,7 @@ async def test_a_report_is_as_described(state: ReportState) -> None:
     writer = ReportsWriter.__new__(ReportsWriter)
     vars(writer).update(_topic="reports", _producer=Producer())
     async with asyncio.timeout(5):
-        await writer.write(Report("main", "a7", state, "000", 1_767_225_600_000, "f00d"))
+        await writer.write(DeliveryReport("main", "a7", state, "000", 1_767_225_600_000, "f00d"))
 
     key, value = written
     assert key == b"a7"

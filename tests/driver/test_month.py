@@ -15,9 +15,9 @@ import pytest
 from aiokafka.errors import RequestTimedOutError
 
 from streamproc.contracts.rules_file.load import default_rulebook
-from streamproc.lab.oracle import Expectation, LogRecord
+from streamproc.lab.oracle import Expectation, PlacedRecord
 from streamproc.lab.oracle import expect as expect_by_oracle
-from streamproc.lab.workload import InputRecord, WorkloadSettings, clock_records, generate
+from streamproc.lab.workload import WorkloadRecord, WorkloadSettings, clock_records, generate
 from tests.support.cluster import Record
 from tests.support.expectation import Result, assert_same, expect
 from tests.support.oracle import assert_agrees
@@ -29,7 +29,7 @@ PARTITIONS = 3
 STEPS = ["1", "2", "3", "4", "5", "6", "7"]
 
 
-def load(driver: QuotaDriver, settings: WorkloadSettings) -> list[tuple[int, int, InputRecord]]:
+def load(driver: QuotaDriver, settings: WorkloadSettings) -> list[tuple[int, int, WorkloadRecord]]:
     """Put the month into the input topic; returns partition, offset, record of each."""
     placed = []
     for record in generate(settings, default_rulebook()):
@@ -111,7 +111,7 @@ def expectations(
     entries: tuple[tuple[int, int, Record], ...], final_ms: int
 ) -> tuple[Result, Expectation]:
     """The same with and without the compiled plain case."""
-    log = [LogRecord("events", partition, offset, *one) for partition, offset, one in entries]
+    log = [PlacedRecord("events", partition, offset, *one) for partition, offset, one in entries]
     return (
         expect(entries, "events", final_clock_ms=final_ms),
         expect_by_oracle(log, default_rulebook(), final_ms),

@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, observed
+from streamproc.lab.oracle import Expectation, PlacedRecord, differences, expect, observed
 from tests.property.budget import IS_DEEP
 from tests.property.world import figures_of
 from tests.support.quota_driver import QuotaDriver
@@ -48,7 +48,7 @@ def run(driver: QuotaDriver, entries: list[Entry], wreck: random.Random | None =
 
 def expectation(driver: QuotaDriver) -> Expectation:
     records = [
-        LogRecord(one.topic, one.partition, one.offset, one.key, one.value, one.timestamp)
+        PlacedRecord(one.topic, one.partition, one.offset, one.key, one.value, one.timestamp)
         for one in driver.output("events")
     ]
     return expect(records, driver.rules, until_ms=END_MS)

@@ -25,11 +25,11 @@ from streamproc.dispatch.gateways.smpp import SmppGateway, SmppSettings
 from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
 from streamproc.dispatch.model import (
     Accepted,
+    DeliveryReport,
     ErrorClass,
-    Message,
     Origin,
+    Outgoing,
     Refused,
-    Report,
     Unknown,
     message_of,
 )
@@ -42,7 +42,7 @@ from tests.support.waiting import until
 SECRET = b"key"
 
 
-def message(number: int = 1, **fields: Any) -> Message:
+def message(number: int = 1, **fields: Any) -> Outgoing:
     return message_of(reminder(number, **fields), Origin("reminders", 0, 0, START_MS), 0, number)
 
 
@@ -51,7 +51,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.ups: list[bool] = []
-        self.reports: list[Report] = []
+        self.reports: list[DeliveryReport] = []
         self.durable = asyncio.Event()
         self.durable.set()
         self.changed = asyncio.Event()
@@ -61,7 +61,7 @@ class Heard:
         self.ups.append(is_up)
         self.changed.set()
 
-    async def _report(self, report: Report) -> None:
+    async def _report(self, report: DeliveryReport) -> None:
         self.reports.append(report)
         self.changed.set()
         await self.durable.wait()

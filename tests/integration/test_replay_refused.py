@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from streamproc.kafka import DeliveryError, FencedError
+from streamproc.kafka import DeliveryError, RunFencedError
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
 from streamproc.kafka.topics import topic_facts
 from tests.support.commands import read, run
@@ -58,7 +58,7 @@ def test_a_second_run_of_a_name_fences_the_first(bootstrap: str) -> None:
         with ExactlyOnceProducer(bootstrap, topic, topic, partitions=2) as second:
             assert second.position(dict) == {"at": 1}
             first.append(0, b"k", b"lost", 2)
-            with pytest.raises(FencedError, match="took over"):
+            with pytest.raises(RunFencedError, match="took over"):
                 commit(first, {"at": 2})
             second.append(0, b"k", b"second", 3)
             second.commit({"at": 2})

@@ -14,12 +14,12 @@ from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import (
     Accepted,
+    DeliveryReport,
     ErrorClass,
-    Message,
     Outcome,
+    Outgoing,
     Policy,
     Refused,
-    Report,
     Unknown,
 )
 from streamproc.dispatch.shaping import Shaper
@@ -88,7 +88,7 @@ class World:
                 break
         self.table.step()
 
-    def _crash(self, out: list[Message]) -> None:
+    def _crash(self, out: list[Outgoing]) -> None:
         """Some of what was released had left, nothing of it had an answer that was kept."""
         self.crashes += 1
         for message in out[: self.chance.randrange(len(out) + 1)]:
@@ -96,7 +96,7 @@ class World:
             self.taken[message.id] += 1
         self.table.restart()
 
-    def _submit(self, message: Message) -> None:
+    def _submit(self, message: Outgoing) -> None:
         now_ms = self.table.now_ms
         assert message.ready_ms <= now_ms, "before its time"
         assert now_ms < message.expires_ms, "after its time"
@@ -106,7 +106,7 @@ class World:
                 due = to_ms(other.reminder.not_before) <= now_ms
                 assert not (earlier and due), "an earlier one is not out yet"
 
-    def _outcome(self, message: Message) -> Outcome:
+    def _outcome(self, message: Outgoing) -> Outcome:
         drawn = self.chance.random()
         if drawn < 0.5:
             self.taken[message.id] += 1
@@ -130,9 +130,9 @@ class World:
             return Refused(ErrorClass.UNREACHABLE, "away")
         return Refused(ErrorClass.THROTTLED, "slower")
 
-    def _report(self, message: Message, part: str) -> None:
+    def _report(self, message: Outgoing, part: str) -> None:
         peer = peer_hash(message.subscriber)
-        report = Report(message.gateway, part, "delivered", "", self.table.now_ms, peer)
+        report = DeliveryReport(message.gateway, part, "delivered", "", self.table.now_ms, peer)
         self.table.desk.report(report, None, self.table.now_ms)
 
 

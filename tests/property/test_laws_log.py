@@ -19,7 +19,7 @@ from streamproc.core.step.next_due import next_due_ms
 from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
-from streamproc.lab.oracle import LogRecord
+from streamproc.lab.oracle import PlacedRecord
 from streamproc.worker.native_bridge.loading import is_native
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Native
@@ -45,7 +45,7 @@ class Fetched:
 
     __slots__ = ("headers", "key", "offset", "partition", "timestamp", "value")
 
-    def __init__(self, record: LogRecord) -> None:
+    def __init__(self, record: PlacedRecord) -> None:
         self.partition, self.offset = record.partition, record.offset
         self.key, self.value, self.timestamp = record.key, record.value, record.timestamp_ms
         self.headers = record.headers
@@ -67,7 +67,7 @@ class Run:
     def _new_rows(self) -> Rows[Account]:
         return self.processor.new_rows()
 
-    def apply(self, records: list[LogRecord]) -> None:
+    def apply(self, records: list[PlacedRecord]) -> None:
         outbox = Outbox()
         fetched = [Fetched(record) for record in records]
         self.clock_ms = self.processor.apply("events", 0, fetched, self.rows, outbox, self.clock_ms)
@@ -107,7 +107,7 @@ class Run:
                 self.outputs[topic, key].append(value)
 
 
-def log_of(seed: int, count: int, names: tuple[str, ...] = NAMES) -> list[LogRecord]:
+def log_of(seed: int, count: int, names: tuple[str, ...] = NAMES) -> list[PlacedRecord]:
     """A walk as records of one partition, and a last one that lets time pass."""
     start_ms = to_ms(day(0))
     records = []
@@ -124,15 +124,15 @@ def log_of(seed: int, count: int, names: tuple[str, ...] = NAMES) -> list[LogRec
             value = json.dumps(plain).encode()
         else:
             value = event
-        records.append(LogRecord("events", 0, offset, key, value, stamp_ms))
+        records.append(PlacedRecord("events", 0, offset, key, value, stamp_ms))
         last_ms = max(last_ms, stamp_ms)
     at_ms = last_ms + 40 * DAY_MS
     clock = {"type": "clock.advanced", "id": "end", "source": "test", "time": rfc3339(at_ms)}
-    records.append(LogRecord("events", 0, count, None, json.dumps(clock).encode(), at_ms))
+    records.append(PlacedRecord("events", 0, count, None, json.dumps(clock).encode(), at_ms))
     return records
 
 
-def straight(records: list[LogRecord], rules: Rulebook, native: Native = "off") -> Run:
+def straight(records: list[PlacedRecord], rules: Rulebook, native: Native = "off") -> Run:
     run = Run(rules, native)
     run.apply(records)
     run.finish()

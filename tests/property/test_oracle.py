@@ -13,10 +13,10 @@ from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import to_ms
 from streamproc.lab.oracle import (
     AccountFigures,
-    BucketFigures,
     Expectation,
-    LogRecord,
+    PlacedRecord,
     ReminderKey,
+    ShownBucket,
     differences,
     expect,
     observed,
@@ -53,7 +53,7 @@ class Log:
     """Records of one partition that arrive when they happen, unless told otherwise."""
 
     def __init__(self) -> None:
-        self.records: list[LogRecord] = []
+        self.records: list[PlacedRecord] = []
 
     def put(
         self, kind: str, name: str, at: float, arrives: float | None = None, **fields: Any
@@ -69,7 +69,7 @@ class Log:
         }
         stamp_ms = to_ms(day(at if arrives is None else arrives))
         value = json.dumps(event).encode()
-        self.records.append(LogRecord("events", 0, number, name.encode(), value, stamp_ms))
+        self.records.append(PlacedRecord("events", 0, number, name.encode(), value, stamp_ms))
 
     def activate(self, name: str, at: float, zone: str = "UTC") -> None:
         self.put("account.activated", name, at, plan="basic", time_zone=zone, billing_anchor_day=1)
@@ -167,7 +167,7 @@ def test_time_passes_to_where_it_is_told() -> None:
     assert until.reminders_by_kind == {"usage_summary": 2}
     assert until.rejects == {"unknown_subscriber": 1}
     assert until.accounts[ALICE].buckets == (
-        BucketFigures("data", "allowance", 1000, 0, to_ms(day(31))),
+        ShownBucket("data", "allowance", 1000, 0, to_ms(day(31))),
     )
 
 
@@ -175,7 +175,7 @@ def test_the_clock_of_a_partition_is_its_own_and_never_runs_backwards() -> None:
     log = Log()
     log.activate(ALICE, 10)
     log.use(ALICE, 500, 12, 9)  # a timestamp before the clock: it arrives at day 10, and is ahead
-    elsewhere = LogRecord("events", 1, 0, None, None, to_ms(day(100)))
+    elsewhere = PlacedRecord("events", 1, 0, None, None, to_ms(day(100)))
     outcome = expect([*log.records, elsewhere], RULES)
     assert outcome.rejects == {"time_in_future": 1, "tombstone": 1}
     assert outcome.reminders == {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streamproc.contracts.records.codec import DecodeFailure, decode_event
 from streamproc.core.instants import to_ms
 from streamproc.core.state.events import ClockAdvanced
-from streamproc.lab.oracle.reading import Refused, read
+from streamproc.lab.oracle.reading import NotAnEventError, read
 from tests.property.budget import budget
 
 KEY = b"861380000001"
@@ -123,7 +123,7 @@ def both(
     try:
         wanted = read(value, key, headers)
         wanted.pop("type")
-    except Refused as refused:
+    except NotAnEventError as refused:
         wanted = str(refused)
     return found, wanted
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from streamproc.kafka.any_headers import HeaderName
 from streamproc.kafka.recording import LogRecord
-from streamproc.kafka.recording.lines import Line, from_line, parse_lines, to_line
-from streamproc.tools.replay.pace import Pace
+from streamproc.kafka.recording.lines import RecordLine, from_line, parse_lines, to_line
+from streamproc.tools.replay.pace import ReplayPace
 from streamproc.tools.replay.pseudonyms import Pseudonyms
 from tests.property.budget import budget
 from tests.unit.test_replay_selection import KEY
@@ -72,11 +72,11 @@ def test_a_whole_range_is_permuted_and_another_key_permutes_otherwise() -> None:
 @budget(100)
 @given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 7))
 def test_blocks_are_cut_where_records_one_by_one_would_be(sizes: list[int], limit: int) -> None:
-    singly, blocks = Pace(None, limit), Pace(None, limit)
+    singly, blocks = ReplayPace(None, limit), ReplayPace(None, limit)
     ends = [singly.ends_slice(0) for _ in range(sum(sizes))]
     found: list[bool] = []
     for size in sizes:
-        for part in blocks.slices([Line()] * size):
+        for part in blocks.slices([RecordLine()] * size):
             found += [part.begins] + [False] * (len(part.lines) - 1)
 
     assert found == ends

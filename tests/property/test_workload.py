@@ -11,7 +11,7 @@ from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import unpack
 from streamproc.engine.rows import DUE_BYTES
-from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, observed
+from streamproc.lab.oracle import Expectation, PlacedRecord, differences, expect, observed
 from streamproc.lab.workload import WorkloadSettings, clock_records, generate
 from streamproc.worker.settings import Native
 from tests.property import rulebooks
@@ -22,13 +22,15 @@ PARTITIONS = 3
 RULES = default_rulebook()
 
 
-def month(settings: WorkloadSettings, rules: Rulebook) -> list[LogRecord]:
+def month(settings: WorkloadSettings, rules: Rulebook) -> list[PlacedRecord]:
     """The workload, spread over partitions by key, and the month's end for each."""
     offsets = [0] * PARTITIONS
     records = []
 
     def put(partition: int, key: bytes | None, value: bytes | None, timestamp_ms: int) -> None:
-        records.append(LogRecord("events", partition, offsets[partition], key, value, timestamp_ms))
+        records.append(
+            PlacedRecord("events", partition, offsets[partition], key, value, timestamp_ms)
+        )
         offsets[partition] += 1
 
     for key, value, timestamp_ms in generate(settings, rules):
@@ -38,7 +40,7 @@ def month(settings: WorkloadSettings, rules: Rulebook) -> list[LogRecord]:
     return records
 
 
-def outcome(records: list[LogRecord], rules: Rulebook, native: Native) -> Expectation:
+def outcome(records: list[PlacedRecord], rules: Rulebook, native: Native) -> Expectation:
     """What the worker's processor makes of the log."""
     outputs: defaultdict[str, list[bytes]] = defaultdict(list)
     accounts = {}
@@ -68,7 +70,9 @@ def outcome(records: list[LogRecord], rules: Rulebook, native: Native) -> Expect
 
 
 @cache
-def _expected(settings: WorkloadSettings, rules: Rulebook) -> tuple[list[LogRecord], Expectation]:
+def _expected(
+    settings: WorkloadSettings, rules: Rulebook
+) -> tuple[list[PlacedRecord], Expectation]:
     records = month(settings, rules)
     return records, expect(records, rules)
 

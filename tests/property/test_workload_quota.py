@@ -12,8 +12,8 @@ import pytest
 from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.lab.oracle import LogRecord, differences, expect
-from streamproc.lab.workload import InputRecord, WorkloadSettings
+from streamproc.lab.oracle import PlacedRecord, differences, expect
+from streamproc.lab.workload import WorkloadRecord, WorkloadSettings
 from streamproc.lab.workload_quota import quota_month
 from streamproc.worker.settings import Native
 from tests.contract.contract import decode, validator
@@ -34,7 +34,7 @@ def quota_rules() -> Rulebook:
 
 
 @cache
-def month() -> tuple[list[InputRecord], Result]:
+def month() -> tuple[list[WorkloadRecord], Result]:
     records = list(quota_month(SETTINGS, quota_rules()))
     placed = [(0, offset, one) for offset, one in enumerate(records)]
     final_ms = records[-1].timestamp_ms + 4 * DAY_MS
@@ -43,7 +43,7 @@ def month() -> tuple[list[InputRecord], Result]:
 
 def test_the_month_is_as_the_oracle_has_it() -> None:
     records, result = month()
-    log = [LogRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
+    log = [PlacedRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
     expected = expect(log, quota_rules(), until_ms=records[-1][2] + 4 * DAY_MS)
     assert_agrees(result, expected, quota_rules())
 
@@ -90,7 +90,7 @@ def test_pools_and_refunds_under_plain_plans_are_as_the_oracle_has_them(native: 
     rules = default_rulebook()
     settings = WorkloadSettings(seed=12, events=2_500, subscribers=40)
     records = [
-        LogRecord(TOPIC, sum(one.key or b"") % PARTITIONS, offset, *one)
+        PlacedRecord(TOPIC, sum(one.key or b"") % PARTITIONS, offset, *one)
         for offset, one in enumerate(quota_month(settings, rules))
     ]
     found, expected = outcome(records, rules, native), expect(records, rules)

@@ -16,8 +16,8 @@ from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.contracts.rules_file.packs import pack_names
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rules.kinds import BUILT_IN
-from streamproc.lab.oracle import LogRecord, expect
-from streamproc.lab.workload import InputRecord, WorkloadSettings
+from streamproc.lab.oracle import PlacedRecord, expect
+from streamproc.lab.workload import WorkloadRecord, WorkloadSettings
 from streamproc.lab.workload_quota import quota_month
 from tests.support.everything import everything
 from tests.support.expectation import Result
@@ -32,13 +32,13 @@ TOPIC = "events"
 
 
 @cache
-def months() -> tuple[list[InputRecord], Result]:
+def months() -> tuple[list[WorkloadRecord], Result]:
     records = list(quota_month(SETTINGS, everything()))
     placed = [(0, offset, one) for offset, one in enumerate(records)]
     return records, run(placed, TOPIC, everything(), final_clock_ms=_end_ms(records))
 
 
-def _end_ms(records: list[InputRecord]) -> int:
+def _end_ms(records: list[WorkloadRecord]) -> int:
     return records[-1].timestamp_ms + 4 * DAY_MS
 
 
@@ -48,7 +48,7 @@ def _values(counter: Counter[bytes]) -> list[dict[str, Any]]:
 
 def test_everything_at_once_is_as_the_oracle_has_it() -> None:
     records, result = months()
-    log = [LogRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
+    log = [PlacedRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
     expected = expect(log, everything(), until_ms=_end_ms(records))
     assert_agrees(result, expected, everything())
 
@@ -142,7 +142,7 @@ def test_a_months_usage_under_a_pack_of_rules_is_as_the_oracle_has_it(pack: str)
     settings = WorkloadSettings(3, 2_000, 20, days=45, late_share=0.1, account_share=0.05)
     records = list(quota_month(settings, rules))
     placed = [(0, offset, one) for offset, one in enumerate(records)]
-    log = [LogRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
+    log = [PlacedRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
     expected = expect(log, rules, until_ms=_end_ms(records))
     result = run(placed, TOPIC, rules, final_clock_ms=_end_ms(records))
     assert_agrees(result, expected, rules)

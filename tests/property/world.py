@@ -41,16 +41,16 @@ from streamproc.core.step.transition import advance, step
 from streamproc.core.usage.tariffs import spend_by_tariff
 from streamproc.lab.oracle import (
     AccountFigures,
-    BucketFigures,
     Expectation,
-    LogRecord,
+    PlacedRecord,
+    ShownBucket,
     differences,
     order_key,
     policy_key,
     reminder_key,
 )
-from streamproc.lab.oracle.ledger import Ledger
-from streamproc.lab.oracle.reading import Refused, read
+from streamproc.lab.oracle.ledger import SubscriberLedger
+from streamproc.lab.oracle.reading import NotAnEventError, read
 
 TOPIC = "events"
 _INSTANTS = ("time", "expires_time", "next_charge_time")
@@ -76,7 +76,7 @@ def figures_of(account: Account, rules: Rulebook) -> AccountFigures:
         account.cycle_start_ms,
         account.cycle_end_ms,
         tuple(
-            BucketFigures(
+            ShownBucket(
                 bucket.id,
                 bucket.kind,
                 bucket.granted_bytes,
@@ -168,14 +168,14 @@ class World:
         self.clock_ms = start_ms
         self.offset = 0
         self.states: dict[str, bytes] = {}
-        self.ledgers: dict[str, Ledger] = {}
+        self.ledgers: dict[str, SubscriberLedger] = {}
         self.found: dict[str, Expectation] = {}
         self.wanted: dict[str, Expectation] = {}
         self.reminder_ids: Counter[str] = Counter()
         self.effects: dict[str, list[Effect]] = {}
         """All of each subscriber, in order."""
         self.policy_ids: set[str] = set()
-        self.records: list[LogRecord] = []
+        self.records: list[PlacedRecord] = []
         self._ticked_ms: dict[str, int] = {}
         self._rules_so_far = [rules]
 
@@ -197,7 +197,7 @@ class World:
         """A record arrives; its timestamp may be behind the partition's clock."""
         stamp = self.clock_ms if timestamp_ms is None else timestamp_ms
         self.clock_ms = max(self.clock_ms, stamp)
-        self.records.append(LogRecord(TOPIC, 0, self.offset, key, value, stamp))
+        self.records.append(PlacedRecord(TOPIC, 0, self.offset, key, value, stamp))
         arrival = Arrival(self.clock_ms, TOPIC, 0, self.offset)
         self.offset += 1
         try:
@@ -208,7 +208,7 @@ class World:
         try:
             fields = read(value, key)
             wanted_reason = None
-        except Refused as refused:
+        except NotAnEventError as refused:
             wanted_reason = str(refused)
         assert reason == wanted_reason, value
         if reason is not None or isinstance(event, ClockAdvanced):
@@ -278,11 +278,11 @@ class World:
                 account, name, self.rules, max_ids, max(one.history_cycles for one in limits)
             )
 
-    def _ledger(self, name: str) -> Ledger:
+    def _ledger(self, name: str) -> SubscriberLedger:
         if name not in self.ledgers:
             self.found[name] = Expectation()
             self.wanted[name] = Expectation()
-            self.ledgers[name] = Ledger(name, self.rules, self.wanted[name])
+            self.ledgers[name] = SubscriberLedger(name, self.rules, self.wanted[name])
         return self.ledgers[name]
 
     def _keep(

@@ -14,10 +14,10 @@ from streamproc.core.state.effects import Cause, Reminder
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.desk import Desk
-from streamproc.dispatch.journal import Entry, decode_entry
+from streamproc.dispatch.journal import JournalEntry, decode_entry
 from streamproc.dispatch.lanes import Lane, default_lanes
-from streamproc.dispatch.model import Accepted, Message, Origin, Outcome
-from streamproc.dispatch.router import Line, Router
+from streamproc.dispatch.model import Accepted, Origin, Outcome, Outgoing
+from streamproc.dispatch.router import GatewayLine, Router
 from streamproc.dispatch.shaping import Shaper
 
 START_MS = 1_767_225_600_000
@@ -60,11 +60,11 @@ def reminder(
     return Reminder(**{**values, **fields})
 
 
-def line(name: str = "main", **fields: Any) -> Line:
+def line(name: str = "main", **fields: Any) -> GatewayLine:
     """A gateway that takes all it is given, unless told otherwise."""
     shaper = fields.pop("shaper", None) or Shaper(1000.0, 1000, 1000, START_MS)
     values: dict[str, Any] = {"lanes": frozenset({0, 1}), "breaker": Breaker()}
-    return Line(name, shaper, **{**values, **fields})
+    return GatewayLine(name, shaper, **{**values, **fields})
 
 
 class Table:
@@ -72,7 +72,7 @@ class Table:
 
     def __init__(
         self,
-        *lines: Line,
+        *lines: GatewayLine,
         lanes: tuple[Lane, ...] = default_lanes(),
         backoff: Backoff | None = None,
         honour_expiry: bool = True,
@@ -88,7 +88,7 @@ class Table:
         self.positions: dict[tuple[int, str], int] = {}
         self.reports: dict[int, int] = {}
         self.log: list[tuple[bytes, str]] = []
-        self.sent: list[Message] = []
+        self.sent: list[Outgoing] = []
         self.restart()
 
     def restart(self) -> None:
@@ -97,7 +97,7 @@ class Table:
             one.shaper.outstanding = 0
         self.router = Router(list(self.lines))
         self.desk = Desk(self.lanes, self.router, self.backoff, lambda: 0.5, self.honour_expiry)
-        entries: list[tuple[str, Entry]] = [
+        entries: list[tuple[str, JournalEntry]] = [
             (key, decode_entry(value)) for key, value in self.journal.items()
         ]
         self.desk.deliveries.start(self.reports or {0: 0})
@@ -120,7 +120,7 @@ class Table:
                 origin = Origin(TOPIC, 0, offset, START_MS)
                 self.desk.offer(lane, origin, self.log[offset][0], self.now_ms)
 
-    def commit(self) -> list[Message]:
+    def commit(self) -> list[Outgoing]:
         """Commit what is to be written; returns the messages that may be sent now."""
         batch = self.desk.take_batch(0, force=True)
         if batch is None:
@@ -138,20 +138,20 @@ class Table:
         self.sent.extend(batch.release)
         return batch.release
 
-    def step(self, wait_ms: int = 0) -> list[Message]:
+    def step(self, wait_ms: int = 0) -> list[Outgoing]:
         """Let time pass, take and commit; returns the messages that left."""
         self.now_ms += wait_ms
         self.desk.sweep(self.now_ms)
         self.desk.take(self.now_ms)
         return self.commit()
 
-    def answer(self, message: Message, outcome: Outcome | None = None) -> None:
+    def answer(self, message: Outgoing, outcome: Outcome | None = None) -> None:
         self.desk.settle(message, outcome or Accepted(), self.now_ms)
         self.commit()
 
-    def run(self, outcome: Outcome | None = None, wait_ms: int = 0) -> list[Message]:
+    def run(self, outcome: Outcome | None = None, wait_ms: int = 0) -> list[Outgoing]:
         """Send until nothing more goes; every message gets the same answer."""
-        gone: list[Message] = []
+        gone: list[Outgoing] = []
         while left := self.step(wait_ms):
             gone.extend(left)
             for message in left:
@@ -163,7 +163,7 @@ class Table:
         return [(int(one.reminder_id, 16), one.status) for one in self.receipts]
 
 
-def numbers(messages: list[Message]) -> list[int]:
+def numbers(messages: list[Outgoing]) -> list[int]:
     return [int(message.reminder.id, 16) for message in messages]
 
 

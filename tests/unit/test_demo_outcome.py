@@ -19,7 +19,13 @@ from streamproc.contracts.records.codec import encode_effect
 from streamproc.core.state.account import ACTIVE, Account, pack
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
 from streamproc.lab.demo import DemoSettings
-from streamproc.lab.demo.expecting import Balance, Batch, Outcome, Question, arriving
+from streamproc.lab.demo.expecting import (
+    ExpectationQuery,
+    ExpectedFigures,
+    ReminderBalance,
+    SeenRecords,
+    arriving,
+)
 from streamproc.lab.demo.figures import Figures
 from streamproc.lab.demo.interrupts import Interrupts
 from streamproc.lab.demo.readers import StateReader
@@ -30,7 +36,9 @@ from streamproc.lab.demo.summary import Observed, compare, condensed, is_all_equ
 from streamproc.lab.oracle import reminder_key
 from tests.unit.test_demo_phone import reminder
 
-EXPECTED = Outcome(100, 5_000, 7, {"usage_percent": 3, "odd_kind": 1}, {"empty": 2, "tombstone": 1})
+EXPECTED = ExpectedFigures(
+    100, 5_000, 7, {"usage_percent": 3, "odd_kind": 1}, {"empty": 2, "tombstone": 1}
+)
 OBSERVED = Observed(100, 5_000, 7, dict(EXPECTED.reminders), 0, dict(EXPECTED.rejects))
 
 WRONG = [
@@ -97,7 +105,7 @@ def test_the_exit_code_and_the_words_follow_the_comparison(
 
 
 def test_reminders_that_came_as_expected_take_no_memory_and_others_are_named() -> None:
-    balance = Balance()
+    balance = ReminderBalance()
     one, other = reminder(), msgspec.structs.replace(reminder(), rule="other")
     balance.outcome.reminders[reminder_key(encode_effect(one))] += 1  # as the oracle does
     balance.observe([encode_effect(one)])
@@ -111,7 +119,7 @@ def test_reminders_that_came_as_expected_take_no_memory_and_others_are_named() -
     assert "8613800001234" not in "".join(balance.lines())
 
 
-def frames(*messages: Batch | Question) -> io.BytesIO:
+def frames(*messages: SeenRecords | ExpectationQuery) -> io.BytesIO:
     pipe = io.BytesIO()
     for message in messages:
         data = msgspec.msgpack.encode(message)
@@ -121,21 +129,21 @@ def frames(*messages: Batch | Question) -> io.BytesIO:
 
 
 def test_records_reach_the_oracle_only_in_the_order_of_the_log() -> None:
-    batch = Batch([(0, 0, b"k", b"v", 1), (1, 0, None, None, 2), (0, 1, b"k", b"", 3)], [])
-    pipe = frames(batch, Question("expected"))
+    batch = SeenRecords([(0, 0, b"k", b"v", 1), (1, 0, None, None, 2), (0, 1, b"k", b"", 3)], [])
+    pipe = frames(batch, ExpectationQuery("expected"))
 
-    found = list(arriving(pipe, "events", Balance()))
+    found = list(arriving(pipe, "events", ReminderBalance()))
 
     assert [(one.partition, one.offset, one.timestamp_ms) for one in found] == [
         (0, 0, 1),
         (1, 0, 2),
         (0, 1, 3),
     ]
-    gap = frames(Batch([(0, 1, b"k", b"v", 1)], []), Question("expected"))
+    gap = frames(SeenRecords([(0, 1, b"k", b"v", 1)], []), ExpectationQuery("expected"))
     with pytest.raises(RuntimeError, match="out of order"):
-        list(arriving(gap, "events", Balance()))
+        list(arriving(gap, "events", ReminderBalance()))
     with pytest.raises(EOFError):
-        list(arriving(frames(batch), "events", Balance()))
+        list(arriving(frames(batch), "events", ReminderBalance()))
 
 
 def changelog(key: bytes, charged_bytes: int | None) -> tuple[bytes, bytes | None]:

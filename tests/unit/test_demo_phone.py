@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from streamproc.core.state.effects import Cause, Reminder
-from streamproc.lab.demo.phone import Message, Phone, message_of
+from streamproc.lab.demo.phone import Phone, ShownSms, message_of
 from streamproc.tools.wrapping import lines_of
 
 
@@ -45,7 +45,7 @@ def reminder(locale: str = "en", kind: str = "usage_percent", text: str = "used"
 def test_an_sms_shows_local_time_in_its_language_and_no_full_number() -> None:
     message = message_of(reminder("en"), "America/New_York")
 
-    assert message == Message("861********34", False, "Mon 5 Jan 01:30", "New York", "used", 2)
+    assert message == ShownSms("861********34", False, "Mon 5 Jan 01:30", "New York", "used", 2)
     assert message.parts == "2 segments"
     assert message_of(reminder("zh-CN"), "Asia/Shanghai").when == "1月5日 周一 14:30"
 

@@ -14,7 +14,7 @@ from streamproc.core.instants import DAY_MS
 from streamproc.lab.demo.figures import Figures
 from streamproc.lab.demo.plain import PlainView
 from streamproc.lab.demo.screen import fits, screen_of, sparkline
-from streamproc.lab.demo.story import TITLE, Frame, frame_of
+from streamproc.lab.demo.story import TITLE, ViewFrame, frame_of
 from tests.unit.test_demo_phone import reminder
 
 START_MS = 1_767_225_600_000
@@ -31,7 +31,7 @@ def figures(days: int = 15) -> Figures:
     return found
 
 
-def frame(days: int = 15, endless: bool = False) -> Frame:
+def frame(days: int = 15, endless: bool = False) -> ViewFrame:
     return frame_of(
         figures(days),
         place="seed 1",
@@ -42,7 +42,7 @@ def frame(days: int = 15, endless: bool = False) -> Frame:
     )
 
 
-def drawn(width: int, height: int, moment: Frame) -> list[str]:
+def drawn(width: int, height: int, moment: ViewFrame) -> list[str]:
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
     console.print(screen_of(moment, width, height), end="")

@@ -11,7 +11,7 @@ from streamproc.core.instants import from_ms
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.matching import peer_hash
-from streamproc.dispatch.model import Accepted, ErrorClass, Refused, Report, Unknown
+from streamproc.dispatch.model import Accepted, DeliveryReport, ErrorClass, Refused, Unknown
 from streamproc.dispatch.shaping import Shaper
 from tests.support.desk import START_MS, TOPIC, Table, line, numbers, reminder
 
@@ -416,9 +416,9 @@ def test_an_id_that_was_written_again_is_kept_from_then_on() -> None:
     assert table.journal == {}
 
 
-def _report(message_id: str, state: str = "delivered", **fields: str) -> Report:
+def _report(message_id: str, state: str = "delivered", **fields: str) -> DeliveryReport:
     peer = fields.get("peer", peer_hash("8613800000001"))
-    return Report("main", message_id, state, "000", START_MS + 5_000, peer)  # type: ignore[arg-type]
+    return DeliveryReport("main", message_id, state, "000", START_MS + 5_000, peer)  # type: ignore[arg-type]
 
 
 def test_a_delivery_report_makes_a_receipt_with_the_time_from_the_event() -> None:

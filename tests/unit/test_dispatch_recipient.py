@@ -6,16 +6,16 @@ from typing import Any
 
 from streamproc.contracts.records.codec import decode_reminder, encode_effect
 from streamproc.dispatch.matching import peer_hash
-from streamproc.dispatch.model import Message, Origin
+from streamproc.dispatch.model import Origin, Outgoing
 from streamproc.dispatch.says import facts_of
 from tests.support.desk import START_MS, TOPIC, reminder
 
 POOL, MEMBER = "family-4711", "8613800000002"
 
 
-def message(**fields: Any) -> Message:
+def message(**fields: Any) -> Outgoing:
     one = decode_reminder(encode_effect(reminder(subscriber=POOL, **fields)))
-    return Message(one.id, one, Origin(TOPIC, 0, 0, START_MS), 0, 0, START_MS, START_MS + 1)
+    return Outgoing(one.id, one, Origin(TOPIC, 0, 0, START_MS), 0, 0, START_MS, START_MS + 1)
 
 
 def test_it_goes_to_the_recipient() -> None:

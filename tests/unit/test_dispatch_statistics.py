@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from streamproc.dispatch.statistics import Tally, Times
+from streamproc.dispatch.statistics import ReceiptTally, Times
 from tests.support.desk import Table, reminder
 
 
@@ -37,7 +37,7 @@ def test_a_tally_tells_counts_and_times_by_status() -> None:
     table.put(reminder(1, "861380001"), reminder(2, "861380002"))
     table.now_ms += 300
     table.run()
-    tally = Tally()
+    tally = ReceiptTally()
     tally.add(table.receipts)
 
     assert tally.line()["accepted"] == 2

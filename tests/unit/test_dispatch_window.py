@@ -6,7 +6,7 @@ import pytest
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.dispatch.desk import Desk
-from streamproc.dispatch.model import Accepted, ErrorClass, Message, Origin, Refused, Unknown
+from streamproc.dispatch.model import Accepted, ErrorClass, Origin, Outgoing, Refused, Unknown
 from streamproc.dispatch.shaping import Shaper
 from tests.support.desk import START_MS, TOPIC, Table, line, reminder
 
@@ -30,7 +30,7 @@ def table() -> Table:
     return table
 
 
-def taken(desk: Desk, partition: int) -> list[Message]:
+def taken(desk: Desk, partition: int) -> list[Outgoing]:
     """The messages whose intents are committed now."""
     desk.take(START_MS)
     batch = desk.take_batch(partition, force=True)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import streamproc
-from streamproc.cli.failing import Commands
+from streamproc.cli.failing import CommandGroup
 from streamproc.errors import StreamprocError
 
 
@@ -62,7 +62,7 @@ class Unsure(StreamprocError, click.ClickException):
 def test_a_command_ends_with_a_message_and_a_status(
     error: StreamprocError, status: int, said: str
 ) -> None:
-    @click.group(cls=Commands)
+    @click.group(cls=CommandGroup)
     def program() -> None: ...
 
     @program.group()
@@ -78,7 +78,7 @@ def test_a_command_ends_with_a_message_and_a_status(
 
 
 def test_a_fault_of_the_program_is_no_message() -> None:
-    @click.group(cls=Commands)
+    @click.group(cls=CommandGroup)
     def program() -> None: ...
 
     @program.command()

@@ -233,7 +233,7 @@ def test_the_types_of_records_that_are_no_input_are_those_of_the_schemas() -> No
 
 @pytest.mark.parametrize("kind", sorted(gathering.OUTPUTS))
 def test_no_output_is_taken_for_an_event_of_the_subscriber(kind: str) -> None:
-    found = gathering.Found(SUBSCRIBER)
+    found = gathering.Gathered(SUBSCRIBER)
     value = json.dumps({"type": kind}).encode()
     found.take(LogRecord(SUBSCRIBER.encode(), value, 0, (), 0, 1, "topic"), kind)
     assert found.arrived == []

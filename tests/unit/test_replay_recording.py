@@ -18,7 +18,7 @@ from streamproc.kafka.recording import (
 )
 from streamproc.kafka.recording import writer as writer_module
 from streamproc.kafka.recording.frames import encode_header
-from streamproc.kafka.recording.lines import Line, from_line, to_line
+from streamproc.kafka.recording.lines import RecordLine, from_line, to_line
 from streamproc.kafka.recording.recovery import reopen
 
 RECORDS = [
@@ -131,4 +131,4 @@ def test_a_file_of_another_kind_is_not_taken_for_a_capture(tmp_path: Path) -> No
 
 
 def test_a_line_of_null_fields_is_a_record_of_nothing() -> None:
-    assert from_line(Line()) == LogRecord(None, None, 0)
+    assert from_line(RecordLine()) == LogRecord(None, None, 0)

@@ -10,7 +10,7 @@ from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.state.events import InputEvent
 from streamproc.kafka.recording import LogRecord
 from streamproc.lab.workload import WorkloadSettings, generate
-from streamproc.tools.replay.pace import Pace
+from streamproc.tools.replay.pace import ReplayPace
 from streamproc.tools.replay.pseudonyms import Pseudonyms
 from streamproc.tools.replay.selection import Selection, event_type, shifted
 
@@ -127,7 +127,7 @@ def test_other_ids_become_opaque_and_weak_keys_are_refused() -> None:
 
 def test_pace_is_the_recorded_one_times_the_speed() -> None:
     now = [100.0]
-    pace = Pace(60.0, clock=lambda: now[0])
+    pace = ReplayPace(60.0, clock=lambda: now[0])
 
     assert pace.wait_seconds(0) <= 0
     assert pace.wait_seconds(60_000) == pytest.approx(1.0)
@@ -136,17 +136,17 @@ def test_pace_is_the_recorded_one_times_the_speed() -> None:
     assert pace.wait_seconds(30_000) < 0
     pace.restart()
     assert pace.wait_seconds(6_000_000) <= 0
-    assert Pace(None).wait_seconds(10**15) == 0
+    assert ReplayPace(None).wait_seconds(10**15) == 0
 
 
 def test_slices_end_by_the_records_alone() -> None:
-    pace = Pace(10.0)  # 0.2 s are 2,000 ms of recorded time
+    pace = ReplayPace(10.0)  # 0.2 s are 2,000 ms of recorded time
     stamps = [0, 500, 1_999, 2_000, 2_100, 1_000, 9_000, 9_001]
 
     assert [pace.ends_slice(one) for one in stamps] == [
         False, False, False, True, False, False, True, False
     ]  # fmt: skip
-    flat = Pace(None, slice_records=3)
+    flat = ReplayPace(None, slice_records=3)
     assert [flat.ends_slice(0) for _ in range(8)] == [
         False, False, False, True, False, False, True, False
     ]  # fmt: skip

@@ -10,11 +10,11 @@ from streamproc.core.rules.rulebook import CorrectionRule
 from streamproc.core.state.effects import Reminder
 from streamproc.core.state.events import UsageRecorded, UsageRefunded
 from streamproc.kafka.recording import LogRecord
-from streamproc.tools.retraction import Batch, Tally, refunds
+from streamproc.tools.retraction import BadBatch, RetractionTally, refunds
 from tests.support.line import GB, LOW, SUBSCRIBER, TEXT, Line, day, decisions, rulebook
 
 OTHER = "861380001"
-BATCH = Batch("ocs-7", day(2), day(3))
+BATCH = BadBatch("ocs-7", day(2), day(3))
 
 
 def record(
@@ -44,8 +44,8 @@ LOG = [
 ]
 
 
-def made() -> tuple[list[UsageRefunded], Tally]:
-    tally = Tally()
+def made() -> tuple[list[UsageRefunded], RetractionTally]:
+    tally = RetractionTally()
     return list(refunds(LOG, BATCH, tally)), tally
 
 
@@ -85,7 +85,7 @@ def test_the_account_is_as_if_the_batch_had_never_been_and_hears_of_it_once() ->
     ]
     told: list[Reminder] = []
     for _ in range(2):
-        for refund in refunds(log, BATCH, Tally()):
+        for refund in refunds(log, BATCH, RetractionTally()):
             effects = line.feed(refund, day(4) + timedelta(seconds=1))
             told += [one for one in effects if isinstance(one, Reminder)]
     assert line.account.buckets[0].used_bytes == line.account.charged_bytes == GB

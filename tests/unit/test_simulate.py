@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamproc.cli.simulate import _rule_ids
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.instants import DAY_MS
-from streamproc.tools.simulation.messages import Message, Outcome
+from streamproc.tools.simulation.messages import RunOutcome, Sent
 from streamproc.tools.simulation.pairing import Change, pair
 from streamproc.tools.simulation.report import compare
 from streamproc.tools.simulation.table import money, span
@@ -22,7 +22,7 @@ def message(
     who: str = "861380000001",
     id: str = "",
     **fields: object,
-) -> Message:
+) -> Sent:
     known = {
         "kind": "usage_percent",
         "bucket": "data",
@@ -31,7 +31,7 @@ def message(
         "text_hash": 0,
     } | fields
     name = id or f"{who}/{rule}/{threshold}/{told_ms}"
-    return Message(
+    return Sent(
         id=name, subscriber=who, rule=rule, threshold=threshold, told_ms=told_ms,
         **known,  # type: ignore[arg-type]
     )  # fmt: skip
@@ -77,8 +77,10 @@ def test_summaries_are_paired_by_time() -> None:
 
 
 def test_the_report_counts_days_loads_and_cost() -> None:
-    present = Outcome([message(0), message(HOUR_MS, threshold=80), message(2 * DAY_MS, "weekly")])
-    changed = Outcome([message(0, text_hash=1), message(2 * DAY_MS, "weekly", segments=3)])
+    present = RunOutcome(
+        [message(0), message(HOUR_MS, threshold=80), message(2 * DAY_MS, "weekly")]
+    )
+    changed = RunOutcome([message(0, text_hash=1), message(2 * DAY_MS, "weekly", segments=3)])
     report = compare(present, changed, BOTH, 10, 45_000, "EUR")
     assert report.by_day == {"1970-01-01": (2, 1), "1970-01-02": (0, 0), "1970-01-03": (1, 1)}
     assert report.loads == ({2: 1, 1: 1}, {1: 2})

@@ -15,7 +15,7 @@ from streamproc.dispatch.assembly import gateways_of
 from streamproc.dispatch.config import GatewaysError, load_gateways
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.channel import ChannelGateway, in_words_of
-from streamproc.dispatch.model import Accepted, Message, Origin, Outcome, message_of
+from streamproc.dispatch.model import Accepted, Origin, Outcome, Outgoing, message_of
 from tests.support.line import Line
 from tests.support.rules import YAML, edited
 
@@ -58,13 +58,13 @@ class Inner:
     reports = False
 
     def __init__(self) -> None:
-        self.sent: list[Message] = []
+        self.sent: list[Outgoing] = []
         self.calls: list[str] = []
 
     async def start(self, events: Events) -> None:
         self.calls.append("start")
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Outgoing) -> Outcome:
         self.sent.append(message)
         return Accepted()
 

@@ -7,7 +7,7 @@ import pytest
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.state.effects import Reminder
 from streamproc.core.texts.naming import bucket_name, category_name, plan_name
-from streamproc.core.texts.samples import Words, owners_of, samples
+from streamproc.core.texts.samples import LocaleWords, owners_of, samples
 from tests.support.line import day, reminders
 from tests.support.rules import YAML, edited, problems
 from tests.support.talking import RULES, Talking, texts
@@ -158,5 +158,5 @@ def test_texts_are_checked_with_names_of_what_rolls_over() -> None:
     rolling = edited(NAMED, ("{id: data, ", "{id: data, rollover: {max_bytes: 1000000000}, "))
     rules = load_rulebook(rolling, "r.yaml")
     owner = next(one for one in owners_of(rules) if "bucket" in one.known)
-    shown = [one.figures.bucket for one in samples(owner, Words("en", rules))]
+    shown = [one.figures.bucket for one in samples(owner, LocaleWords("en", rules))]
     assert any("carried-over Home data" in names for names in shown)

@@ -77,7 +77,7 @@ def options_of(
     }
 
 
-class Origin(NamedTuple):
+class TextOrigin(NamedTuple):
     """A text that came from the directory."""
 
     filename: str
@@ -130,13 +130,13 @@ class TextsDirectory:
         for filename, content in sorted(files.items()):
             self._load(filename, content)
 
-    def merge_into(self, data: dict[str, Any], rules_file: str) -> dict[FieldPath, Origin]:
+    def merge_into(self, data: dict[str, Any], rules_file: str) -> dict[FieldPath, TextOrigin]:
         """Give the rules, notices and replies of a file their texts; each one's new place."""
         owners = _owners(data)
         origins = {}
         for locale, found, filename, lines in self._read:
             for name, written in found.items():
-                origin = Origin(filename, lines, name)
+                origin = TextOrigin(filename, lines, name)
                 owner = owners.get(name)
                 if owner is None:
                     self.problems.append(origin.problem((), f"{rules_file} has no such rule"))

@@ -30,7 +30,7 @@ from streamproc.core.usage.own_thresholds import thresholds_of
 from streamproc.core.usage.pools import cap_bucket_of, member_of_cap
 
 
-class Edge(NamedTuple):
+class Reached(NamedTuple):
     """A threshold that usage has just reached."""
 
     rule: UsageRule | WatchRule
@@ -95,10 +95,10 @@ def _slides(rule: UsageRule | WatchRule) -> bool:
     return isinstance(rule, WatchRule) and WATCH_KINDS[rule.kind].slides
 
 
-def count_usage(moment: Moment) -> list[Edge]:
+def count_usage(moment: Moment) -> list[Reached]:
     """What fires because a usage event has found it reached often enough."""
     account, rules = moment.account, moment.rules
-    fired: list[Edge] = []
+    fired: list[Reached] = []
     for alarm in account.extra.alarms if account.extra is not None else ():
         if alarm.is_told:
             continue
@@ -109,11 +109,13 @@ def count_usage(moment: Moment) -> list[Edge]:
         alarm.count += 1
         if alarm.count >= rule.policy.for_count:
             alarm.is_told = True
-            fired.append(Edge(rule, bucket, alarm.threshold, _order(rule, bucket, alarm)))
+            fired.append(Reached(rule, bucket, alarm.threshold, _order(rule, bucket, alarm)))
     return fired
 
 
-def note(moment: Moment, edges: list[Edge], counted: list[Edge]) -> tuple[list[Edge], list[Effect]]:
+def note(
+    moment: Moment, edges: list[Reached], counted: list[Reached]
+) -> tuple[list[Reached], list[Effect]]:
     """What fires of thresholds that were reached just now, and of those counted up to now."""
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     out: list[Effect] = []
@@ -272,7 +274,7 @@ def _is_waiting(account: Account, alarm: Alarm) -> bool:
     )
 
 
-def _is_of(edge: Edge, alarm: Alarm) -> bool:
+def _is_of(edge: Reached, alarm: Alarm) -> bool:
     place = alarm.rule, alarm.bucket, alarm.threshold
     return (edge.rule.id, edge.bucket_id, edge.threshold) == place
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, time
 
-from streamproc.core.alerts.alarms import Edge
+from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.watch_rules import reached_of
@@ -54,7 +54,7 @@ def note_use(account: Account, time_ms: int, rules: Rulebook) -> None:
         account.next_due_ms = min(account.next_due_ms, next_check_ms(account, rules))
 
 
-def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Edge]:
+def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Reached]:
     """What is reached already of rules that begin to be valid now."""
     edges = []
     for rule in rules.created_rules:
@@ -62,7 +62,7 @@ def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Edge
             continue
         if isinstance(rule, WatchRule):
             edges += [
-                Edge(rule, None, threshold, threshold)
+                Reached(rule, None, threshold, threshold)
                 for threshold in reached_of(account, rule, rules)
             ]
             continue
@@ -71,7 +71,7 @@ def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Edge
                 rules, bucket, 0, bucket.used_bytes, own_of(account, rules)
             ):
                 if one.rule is rule:
-                    edges.append(Edge(rule, bucket, one.value, one.used_bytes))
+                    edges.append(Reached(rule, bucket, one.value, one.used_bytes))
     return edges
 
 

@@ -10,7 +10,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import QuietHours, Spoken
 from streamproc.core.schedule.calendar import clock_time, known_zone
 from streamproc.core.state.account import Account, Extra, drop_empty_extra, extra_of
-from streamproc.core.state.gate import Told
+from streamproc.core.state.gate import RecipientMemory
 
 
 class Delay(NamedTuple):
@@ -70,16 +70,16 @@ def _quiet_hours(account: Account, rules: Rulebook) -> QuietHours | None:
     return QuietHours(clock_time(start), clock_time(end))
 
 
-def _told(account: Account, to: str) -> Extra | Told | None:
+def _told(account: Account, to: str) -> Extra | RecipientMemory | None:
     """What is remembered of the messages to a recipient; empty is the account's own number."""
     extra = account.extra
     return extra if extra is None or not to else extra.members_told.get(to)
 
 
-def _told_of(account: Account, to: str) -> Extra | Told:
+def _told_of(account: Account, to: str) -> Extra | RecipientMemory:
     """The same, to be changed; made if there is none."""
     extra = extra_of(account)
-    return extra.members_told.setdefault(to, Told()) if to else extra
+    return extra.members_told.setdefault(to, RecipientMemory()) if to else extra
 
 
 def note_sent(account: Account, to: str, at_ms: int, rules: Rulebook) -> None:
@@ -113,7 +113,7 @@ def tidy(account: Account, at_ms: int, rules: Rulebook) -> None:
     drop_empty_extra(account)
 
 
-def _forget_old(told: Extra | Told, at_ms: int, window_ms: int) -> None:
+def _forget_old(told: Extra | RecipientMemory, at_ms: int, window_ms: int) -> None:
     if told.sent_ms:
         told.sent_ms = [one for one in told.sent_ms if one > at_ms - window_ms]
     if told.cooling:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from streamproc.core.alerts.delays import Delay, earliest, tidy
 from streamproc.core.alerts.judging import forget, is_opted_out, is_wanted, judge, lower_marks
 from streamproc.core.alerts.message import (
-    Entry,
+    Candidate,
     Message,
     Speakers,
     entry_of,
@@ -45,7 +45,7 @@ def submit(
     """
     account, now_ms = moment.account, moment.now_ms
     out: list[Effect] = []
-    entries: list[Entry] = []
+    entries: list[Candidate] = []
     if len(messages) > 1:
         messages = sorted(messages, key=lambda one: urgency(one.rule))
     is_simple = (
@@ -65,7 +65,7 @@ def submit(
         waiting = Waiting(speaker.name, rule.id, [mark], now_ms, now_ms, start_ms, cause)
         if speaker.order is not None:
             waiting.lower = lower_marks(list(lower), mark.threshold)
-        entries.append(Entry(speaker, rule, waiting, False))
+        entries.append(Candidate(speaker, rule, waiting, False))
     if entries:
         Pass(moment, max(now_ms, wall_ms), speakers, out).run(entries)
     return out
@@ -203,7 +203,7 @@ def _send(
     moment: Moment, held: list[Waiting], wall_ms: int, speakers: Speakers, out: list[Effect]
 ) -> None:
     """Let what was held, and is still true, pass once more."""
-    entries: list[Entry] = []
+    entries: list[Candidate] = []
     for waiting in held:
         entry = entry_of(waiting, moment.rules, speakers)
         if entry is None:
@@ -218,7 +218,7 @@ def _send(
         Pass(moment, wall_ms, speakers, out).run(entries)
 
 
-def _soonest(account: Account, entry: Entry, at_ms: int, rules: Rulebook) -> Delay:
+def _soonest(account: Account, entry: Candidate, at_ms: int, rules: Rulebook) -> Delay:
     """When the first of its recipients may hear a message, and what delays it until then."""
     since_ms = entry.waiting.since_ms
     return min(

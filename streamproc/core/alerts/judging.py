@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamproc.core.alerts.message import Entry, recipients_left
+from streamproc.core.alerts.message import Candidate, recipients_left
 from streamproc.core.alerts.records import cause_of_release, of_waiting, refused
 from streamproc.core.rules.sending import PLAIN, Spoken
 from streamproc.core.state.account import Account
@@ -32,7 +32,7 @@ def is_opted_out(account: Account, rule: Spoken) -> bool:
     return rule.category in account.opted_out and not rule.mandatory
 
 
-def judge(moment: Moment, entry: Entry, out: list[Effect]) -> Entry | None:
+def judge(moment: Moment, entry: Candidate, out: list[Effect]) -> Candidate | None:
     """A held message with the highest of its marks that is still true.
 
     None if there is none, or nobody wants it any more: then it is forgotten, and audited.

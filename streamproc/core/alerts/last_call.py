@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from streamproc.core.alerts.delays import earliest, note_cooling, note_sent
 from streamproc.core.alerts.judging import forget, is_wanted
-from streamproc.core.alerts.message import Entry, Speakers, entry_of, recipients_left
+from streamproc.core.alerts.message import Candidate, Speakers, entry_of, recipients_left
 from streamproc.core.alerts.records import cause_of_release
 from streamproc.core.instants import from_ms
 from streamproc.core.rules.kinds import WATCH_KINDS
@@ -44,7 +44,7 @@ def speak_of_costs(moment: Moment, wall_ms: int, speakers: Speakers) -> list[Eff
     return out
 
 
-def _by_delay(moment: Moment, entry: Entry, wall_ms: int) -> dict[int, list[str]]:
+def _by_delay(moment: Moment, entry: Candidate, wall_ms: int) -> dict[int, list[str]]:
     """Who may hear a message from when on."""
     found: dict[int, list[str]] = {}
     account, since_ms = moment.account, entry.waiting.since_ms

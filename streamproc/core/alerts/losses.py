@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from streamproc.core.alerts.alarms import Edge
+from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.watch_rules import reached_of
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.plan_terms import Tier
@@ -62,9 +62,9 @@ def standing_of(account: Account, rules: Rulebook) -> Standing:
     )
 
 
-def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[Edge]:
+def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[Reached]:
     """What is reached now and was not before, where less is left than before; ascending."""
-    edges: list[Edge] = []
+    edges: list[Reached] = []
     for bucket in account.buckets:
         was = next((one for one in before.buckets if one.bucket is bucket), None)
         if was is not None:
@@ -77,15 +77,15 @@ def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[E
     for figure in _figures(account, rules):
         rule, threshold, _ = figure
         if figure not in before.figures or costs.get(rule.id, 0) > before.costs.get(rule.id, 0):
-            edges.append(Edge(rule, None, threshold, threshold))
+            edges.append(Reached(rule, None, threshold, threshold))
     return edges
 
 
-def _edges(account: Account, bucket: Bucket, was: _Stand, rules: Rulebook) -> list[Edge]:
+def _edges(account: Account, bucket: Bucket, was: _Stand, rules: Rulebook) -> list[Reached]:
     if _remaining_bytes(bucket) >= was.remaining_bytes:
         return []
     return [
-        Edge(one.rule, bucket, one.value, one.used_bytes)
+        Reached(one.rule, bucket, one.value, one.used_bytes)
         for one in crossings_between(rules, bucket, 0, bucket.used_bytes, own_of(account, rules))
         if (one.rule.id, one.value) not in was.reached
     ]

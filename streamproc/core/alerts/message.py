@@ -58,7 +58,7 @@ class Message(NamedTuple):
     """Marks about the same thing that this one supersedes."""
 
 
-class Entry(NamedTuple):
+class Candidate(NamedTuple):
     """A message on its way, held back before (``is_held``) or new."""
 
     speaker: Speaker
@@ -71,16 +71,16 @@ class Entry(NamedTuple):
         return self.waiting.mark.bucket
 
 
-def entry_of(waiting: Waiting, rules: Rulebook, speakers: Speakers) -> Entry | None:
+def entry_of(waiting: Waiting, rules: Rulebook, speakers: Speakers) -> Candidate | None:
     """A held message; None if nobody says it any more."""
     speaker = speakers.get(waiting.speaker)
     if speaker is None:
         return None
     rule = speaker.find(rules, waiting.rule)
-    return None if rule is None else Entry(speaker, rule, waiting, True)
+    return None if rule is None else Candidate(speaker, rule, waiting, True)
 
 
-def recipients_left(entry: Entry, account: Account) -> list[str]:
+def recipients_left(entry: Candidate, account: Account) -> list[str]:
     """Whom a message still has to go to."""
     waiting = entry.waiting
     found = entry.speaker.recipients(account, entry.rule, waiting.mark)

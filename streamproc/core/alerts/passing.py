@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from streamproc.core.alerts.delays import Delay, earliest, note_cooling, note_sent
 from streamproc.core.alerts.judging import forget, judge, lower_marks
-from streamproc.core.alerts.message import Entry, Speakers, entry_of, recipients_left
+from streamproc.core.alerts.message import Candidate, Speakers, entry_of, recipients_left
 from streamproc.core.alerts.records import cause_of_release, of_waiting
 from streamproc.core.alerts.sameness import are_told_together, is_same_telling
 from streamproc.core.rules.sending import Spoken, urgency
@@ -42,10 +42,10 @@ class Pass:
         self.rules = moment.rules
         self.speakers = speakers
         self.out = out
-        self.entries: list[Entry] = []
-        self.taken_along: dict[int, Entry | None] = {}
+        self.entries: list[Candidate] = []
+        self.taken_along: dict[int, Candidate | None] = {}
         """What waited for later and was looked at, by the identity of its state; None: dropped."""
-        self.plan: dict[tuple[int, _Outcome], tuple[Entry, list[str]]] = {}
+        self.plan: dict[tuple[int, _Outcome], tuple[Candidate, list[str]]] = {}
         """What becomes of which message for whom, in the order in which that was decided."""
         self.told: dict[int, list[str]] = {}
         """Who has heard a message, or another that stands for it."""
@@ -53,12 +53,12 @@ class Pass:
         self.cooling_ms: dict[tuple[str, str, str], int] = {}
         """End of a cool-down that begins now, by recipient, rule and bucket."""
 
-    def run(self, entries: list[Entry]) -> None:
+    def run(self, entries: list[Candidate]) -> None:
         """Send or hold them."""
         joined = [self._joined(one) for one in sorted(entries, key=_urgency)]
         # Several may have taken the place of the same one.
         self.entries = list({id(one.waiting): one for one in joined}.values())
-        everybody: dict[str, list[Entry]] = {}
+        everybody: dict[str, list[Candidate]] = {}
         for entry in self.entries:
             for to in recipients_left(entry, self.account):
                 everybody.setdefault(to, []).append(entry)
@@ -73,7 +73,7 @@ class Pass:
                 self._keep_or_forget(other)
         self._carry_out()
 
-    def _joined(self, entry: Entry) -> Entry:
+    def _joined(self, entry: Candidate) -> Candidate:
         """A new message takes the place of one about the same thing that waits already."""
         if entry.is_held or self.account.extra is None:
             return entry
@@ -91,10 +91,10 @@ class Pass:
                 held.lower = lower_marks([*held.lower, held.mark, *waiting.lower], mark.threshold)
             held.marks = [mark]
             held.cycle_start_ms, held.cause = waiting.cycle_start_ms, cause
-            return Entry(speaker, rule, held, False)
+            return Candidate(speaker, rule, held, False)
         return entry
 
-    def _tell(self, to: str, own: list[Entry]) -> None:
+    def _tell(self, to: str, own: list[Candidate]) -> None:
         """Everything that one recipient is to hear, the most urgent first."""
         pending = own
         while pending:
@@ -111,7 +111,7 @@ class Pass:
             self._say(to, leader, told)
             pending = [one for one in pending if not any(one is other for other in told)]
 
-    def _free_one(self, to: str, pending: list[Entry]) -> tuple[Entry | None, Delay]:
+    def _free_one(self, to: str, pending: list[Candidate]) -> tuple[Candidate | None, Delay]:
         """The first message, or one told together with it, that may go; and what delays the first
         if there is none."""
         first = pending[0]
@@ -123,16 +123,16 @@ class Pass:
                 return one, delay
         return None, delay
 
-    def _delay(self, to: str, entry: Entry) -> Delay:
+    def _delay(self, to: str, entry: Candidate) -> Delay:
         rule = entry.rule
         cool_ms = self.cooling_ms.get((to, rule.id, entry.bucket), 0)
         since_ms = entry.waiting.since_ms
         return earliest(self.account, to, rule, since_ms, self.wall_ms, self.rules, cool_ms)
 
-    def _is_near(self, one: Entry, other: Entry) -> bool:
+    def _is_near(self, one: Candidate, other: Candidate) -> bool:
         return are_told_together(one, other, self.account, self.rules)
 
-    def _waiting_near(self, to: str, free: Entry) -> list[Entry]:
+    def _waiting_near(self, to: str, free: Candidate) -> list[Candidate]:
         """What waits for later and is about the same thing: it goes along, if it is true."""
         if self.account.extra is None:
             return []
@@ -148,14 +148,14 @@ class Pass:
                 found.append(entry)
         return found
 
-    def _is_true(self, entry: Entry) -> bool:
+    def _is_true(self, entry: Candidate) -> bool:
         """Looked at once, and dropped if it is not."""
         number = id(entry.waiting)
         if number not in self.taken_along:
             self.taken_along[number] = judge(self.moment, entry, self.out)
         return self.taken_along[number] is not None
 
-    def _say(self, to: str, leader: Entry, told: list[Entry]) -> None:
+    def _say(self, to: str, leader: Candidate, told: list[Candidate]) -> None:
         """Of one rule the highest mark is said; of summaries, which have no order, the latest."""
         order = leader.speaker.order or _latest
         same = [one for one in told if one is leader or is_same_telling(one, leader)]
@@ -173,10 +173,10 @@ class Pass:
             if cool_ms:
                 self.cooling_ms[to, one.rule.id, one.bucket] = self.moment.now_ms + cool_ms
 
-    def _plan(self, entry: Entry, outcome: _Outcome, to: str) -> None:
+    def _plan(self, entry: Candidate, outcome: _Outcome, to: str) -> None:
         self.plan.setdefault((id(entry.waiting), outcome), (entry, []))[1].append(to)
 
-    def _keep_or_forget(self, entry: Entry) -> None:
+    def _keep_or_forget(self, entry: Candidate) -> None:
         """A message stays for those who have not heard it."""
         account, waiting = self.account, entry.waiting
         heard = self.told.get(id(waiting), [])
@@ -212,7 +212,7 @@ class Pass:
                 self.out.append(of_waiting(moment, decision, waiting, to, until_ms))
 
 
-def _urgency(entry: Entry) -> tuple[bool, int, int]:
+def _urgency(entry: Candidate) -> tuple[bool, int, int]:
     return urgency(entry.rule)
 
 

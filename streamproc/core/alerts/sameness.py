@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from streamproc.core.alerts.message import Entry
+from streamproc.core.alerts.message import Candidate
 from streamproc.core.rules.kinds import WATCH_KINDS, kind_of
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import urgency
@@ -13,7 +13,7 @@ from streamproc.core.state.account import Account
 from streamproc.core.usage.costs import is_home_data_left
 
 
-def is_same_telling(one: Entry, other: Entry) -> bool:
+def is_same_telling(one: Candidate, other: Candidate) -> bool:
     """Whether one rule says both of one bucket (or of the account): nobody needs both at once."""
     return (
         one.speaker is other.speaker
@@ -23,7 +23,7 @@ def is_same_telling(one: Entry, other: Entry) -> bool:
     )
 
 
-def are_told_together(one: Entry, other: Entry, account: Account, rules: Rulebook) -> bool:
+def are_told_together(one: Candidate, other: Candidate, account: Account, rules: Rulebook) -> bool:
     """Whether one of two messages to the same recipient is enough; the more urgent one, that is.
 
     A group merges what is about the same bucket, or both about the whole account. That nothing is
@@ -46,13 +46,13 @@ def are_told_together(one: Entry, other: Entry, account: Account, rules: Ruleboo
     return _includes(one, other, account) or _includes(other, one, account)
 
 
-def _family(entry: Entry) -> str:
+def _family(entry: Candidate) -> str:
     """What it tells, apart from how strongly; every kind without a fact tells its own."""
     kind = kind_of(entry.rule.kind)
     return (kind.fact if kind else "") or entry.rule.kind
 
 
-def _includes(whole: Entry, part: Entry, account: Account) -> bool:
+def _includes(whole: Candidate, part: Candidate, account: Account) -> bool:
     """Whether the one says that nothing is left, and the other is about a bucket used up."""
     rule = whole.rule
     return (
@@ -62,7 +62,7 @@ def _includes(whole: Entry, part: Entry, account: Account) -> bool:
     )
 
 
-def _tells_price_of(price: Entry, part: Entry, account: Account, rules: Rulebook) -> bool:
+def _tells_price_of(price: Candidate, part: Candidate, account: Account, rules: Rulebook) -> bool:
     """Whether the one says that home data is used up and what more costs, and the other is about
     home data used up.
 
@@ -79,7 +79,7 @@ def _tells_price_of(price: Entry, part: Entry, account: Account, rules: Rulebook
     )
 
 
-def _is_used_up(part: Entry, account: Account, but_of: Container[str] = ()) -> bool:
+def _is_used_up(part: Candidate, account: Account, but_of: Container[str] = ()) -> bool:
     """Whether nothing is left of the bucket that a message is about; ``but_of`` are sources."""
     return any(
         bucket.id == part.bucket and not bucket.remaining_bytes and bucket.source not in but_of

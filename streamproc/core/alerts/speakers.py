@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from streamproc.core.alerts import alarms, checks, gate, last_call
-from streamproc.core.alerts.alarms import Edge
+from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.correction_rules import CORRECTED
 from streamproc.core.alerts.losses import Standing, edges_of_loss
 from streamproc.core.alerts.message import Message
@@ -51,7 +51,7 @@ def speak_of_costs(moment: Moment, wall_ms: int) -> list[Effect]:
 
 def after_usage(
     moment: Moment,
-    edges: list[Edge],
+    edges: list[Reached],
     before: Values,
     member: str = "",
     *,
@@ -120,7 +120,7 @@ def after_loss(moment: Moment, before: Standing, member: str = "") -> list[Effec
     return _tell(moment, edges_of_loss(moment.account, before, moment.rules), member)
 
 
-def _tell(moment: Moment, edges: list[Edge], member: str = "") -> list[Effect]:
+def _tell(moment: Moment, edges: list[Reached], member: str = "") -> list[Effect]:
     """What thresholds give reason to say that something else than usage has reached."""
     edges, out = alarms.note(moment, edges, [])
     superseded, messages = messages_of_edges(moment, edges, member)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from streamproc.core.alerts.alarms import Edge, bucket_of, is_reached
+from streamproc.core.alerts.alarms import Reached, bucket_of, is_reached
 from streamproc.core.alerts.audience import of_member
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.watch_rules import WATCH
@@ -56,17 +56,17 @@ def _order(rule: Spoken, mark: Mark) -> int:
 USAGE = Speaker("usage", rule_of(UsageRule), _is_true, _say, of_member, _order)
 
 
-def edges_of_crossed(crossed: list[Crossed]) -> list[Edge]:
+def edges_of_crossed(crossed: list[Crossed]) -> list[Reached]:
     """The thresholds that usage reached, bucket by bucket, ascending."""
     return [
-        Edge(crossing.rule, one.bucket, crossing.value, crossing.used_bytes)
+        Reached(crossing.rule, one.bucket, crossing.value, crossing.used_bytes)
         for one in crossed
         for crossing in one.crossings
     ]
 
 
 def messages_of_edges(
-    moment: Moment, edges: list[Edge], member: str = ""
+    moment: Moment, edges: list[Reached], member: str = ""
 ) -> tuple[list[Effect], list[Message]]:
     """One message per rule and bucket, of its highest threshold; the others are superseded.
 
@@ -75,7 +75,7 @@ def messages_of_edges(
     if len(edges) == 1:  # the usual case, in short
         return [], [_message(moment, edges[0], (), member)]
     out: list[Effect] = []
-    tops: dict[tuple[str, str], Edge] = {}
+    tops: dict[tuple[str, str], Reached] = {}
     lower: dict[tuple[str, str], list[Mark]] = {}
     for edge in edges:
         place = (edge.rule.id, edge.bucket_id)
@@ -91,7 +91,7 @@ def messages_of_edges(
     ]
 
 
-def _superseded(moment: Moment, edge: Edge, member: str) -> Effect:
+def _superseded(moment: Moment, edge: Reached, member: str) -> Effect:
     bucket = edge.bucket
     record = moment.audited(
         "superseded",
@@ -105,14 +105,14 @@ def _superseded(moment: Moment, edge: Edge, member: str) -> Effect:
     return record
 
 
-def _mark(edge: Edge, now_ms: int, member: str) -> Mark:
+def _mark(edge: Reached, now_ms: int, member: str) -> Mark:
     bucket = edge.bucket
     if bucket is None:
         return Mark(now_ms, "", edge.threshold, now_ms, member)
     return Mark(now_ms, bucket.id, edge.threshold, bucket.arming, member)
 
 
-def _message(moment: Moment, edge: Edge, lower: tuple[Mark, ...], member: str) -> Message:
+def _message(moment: Moment, edge: Reached, lower: tuple[Mark, ...], member: str) -> Message:
     rule = edge.rule
     speaker = USAGE if isinstance(rule, UsageRule) else WATCH
     return Message(speaker, rule, _mark(edge, moment.now_ms, member), moment.cause, lower)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamproc.core.alerts.alarms import Edge, is_reached
+from streamproc.core.alerts.alarms import Reached, is_reached
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Speaker, rule_of
 from streamproc.core.rules.kinds import WATCH_KINDS
@@ -36,13 +36,13 @@ def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
 
 def edges_of_usage(
     account: Account, before: Values, time_ms: int, used_bytes: int, rules: Rulebook
-) -> list[Edge]:
+) -> list[Reached]:
     """The thresholds that charged usage has reached, ascending by rule."""
     watchers = rules.watchers
     for _, kind, sharing in watchers:
         if kind.slides:
             speed_up(account, sharing[0], time_ms, used_bytes)
-    edges: list[Edge] = []
+    edges: list[Reached] = []
     figures = AccountFigures(account, rules)
     after = values_in(figures, rules)
     if after == before:
@@ -56,9 +56,9 @@ def edges_of_usage(
     return edges
 
 
-def edges_of_expiry(account: Account, before: Values, rules: Rulebook) -> list[Edge]:
+def edges_of_expiry(account: Account, before: Values, rules: Rulebook) -> list[Reached]:
     """What ended may have been the last there was: nothing is left now, or data costs now."""
-    edges: list[Edge] = []
+    edges: list[Reached] = []
     figures = AccountFigures(account, rules)
     after = values_in(figures, rules)
     for (_, _, sharing), value, now in zip(rules.watchers, before, after, strict=True):
@@ -77,10 +77,10 @@ def reached_of(account: Account, rule: WatchRule, rules: Rulebook) -> list[int]:
 
 def _edges(
     account: Account, rule: WatchRule, before: int, after: int, figures: Figures, rules: Rulebook
-) -> list[Edge]:
+) -> list[Reached]:
     known = thresholds_of(account, rule, rules) if rule.thresholds else NO_THRESHOLD
     reached = WATCH_KINDS[rule.kind].reached(rule, known, before, after, figures)
-    return [Edge(rule, None, threshold, threshold) for threshold in reached]
+    return [Reached(rule, None, threshold, threshold) for threshold in reached]
 
 
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:

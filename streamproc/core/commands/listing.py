@@ -7,7 +7,7 @@ from typing import Any
 from streamproc.core.commands.offers import is_offered
 from streamproc.core.commands.preferences import PREFERENCES
 from streamproc.core.commands.wording import formats_of, fragment
-from streamproc.core.notices.services import Told
+from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import ACTIONS, HELP, REPLIES, Commands
 from streamproc.core.state.account import Extra
 from streamproc.core.texts.formats import Formats
@@ -16,7 +16,7 @@ from streamproc.core.usage.home_data import home_data_of, percent_used, shown
 from streamproc.core.usage.tariffs import spend_minor
 
 
-def values_of(told: Told, commands: Commands, extra: Extra, reply: str) -> dict[str, Any]:
+def values_of(told: Telling, commands: Commands, extra: Extra, reply: str) -> dict[str, Any]:
     """Everything that a reply may name, as of now, but what only the command knows."""
     written = formats_of(told, commands, reply)
     none = fragment("none", told, commands)
@@ -41,7 +41,7 @@ def values_of(told: Told, commands: Commands, extra: Extra, reply: str) -> dict[
     }
 
 
-def commands_offered(told: Told, commands: Commands) -> str:
+def commands_offered(told: Telling, commands: Commands) -> str:
     """What this subscriber can ask for, each with its keyword."""
     names = [name.removeprefix(HELP) for name in REPLIES if name.startswith(HELP)]
     return formats_of(told, commands, "help").clauses(
@@ -53,7 +53,7 @@ def commands_offered(told: Told, commands: Commands) -> str:
     )
 
 
-def _numbered_services(told: Told, extra: Extra, written: Formats) -> list[str]:
+def _numbered_services(told: Telling, extra: Extra, written: Formats) -> list[str]:
     """The list that was sent last, less what ended since: numbers stay what they were."""
     have = {one.service: one for one in extra.services if not one.ending}
     return [
@@ -63,7 +63,7 @@ def _numbered_services(told: Told, extra: Extra, written: Formats) -> list[str]:
     ]
 
 
-def _questions(told: Told, extra: Extra, written: Formats) -> list[str]:
+def _questions(told: Telling, extra: Extra, written: Formats) -> list[str]:
     return [
         f"{one.number} {written.name(told.name(one.service))} {written.money(one.amount_minor)}"
         for one in extra.questions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from streamproc.core.notices.services import Told
+from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.texts.catalogue import formats_under, text_of
 from streamproc.core.texts.composing import owner_of, vocabulary_of
@@ -12,14 +12,14 @@ from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.locales import best_locale
 
 
-def formats_of(told: Told, commands: Commands, reply: str) -> Formats:
+def formats_of(told: Telling, commands: Commands, reply: str) -> Formats:
     """How lists, and figures inside of them, are written: in the language of the reply's text."""
     texts = commands.replies[reply].texts
     locale = best_locale(texts, told.account.locale, told.rules.default_locale)
     return formats_under(locale, told.rules)
 
 
-def fragment(name: str, told: Told, commands: Commands, keyword: str = "") -> str:
+def fragment(name: str, told: Telling, commands: Commands, keyword: str = "") -> str:
     """A text of the rules that is no reply but part of others."""
     reply = commands.replies[name]
     known = vocabulary_of(reply)

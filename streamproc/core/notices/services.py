@@ -44,7 +44,7 @@ MAX_SERVICES = 50
 MAX_CONFIRMED = 50
 
 
-class Told:
+class Telling:
     """One event or due instant of one account, and the effects it has so far."""
 
     def __init__(self, moment: Moment, wall_ms: int = 0) -> None:
@@ -134,7 +134,7 @@ def service_event(moment: Moment, event: ServiceEvent, arrival: Arrival) -> list
     service = moment.rules.services.get(event.service)
     if service is None:
         return [rejected("unknown_service", "no such service in the rules", event, arrival)]
-    told = Told(moment)
+    told = Telling(moment)
     reject: Effect | None = None
     if isinstance(event, ServiceRequested):
         reject = _ask(told, service, confirmation.SUBSCRIPTION, service.price_minor, event, arrival)
@@ -157,7 +157,7 @@ def end_contract(moment: Moment) -> list[Effect]:
     account = moment.account
     if account.extra is None:
         return []
-    told = Told(moment._replace(now_ms=max(moment.now_ms, account.clock_ms)))
+    told = Telling(moment._replace(now_ms=max(moment.now_ms, account.clock_ms)))
     for question in confirmation.over(account.extra, None):
         told.decide(question, "refused")
     forget_choices_and_services(account.extra)
@@ -165,7 +165,7 @@ def end_contract(moment: Moment) -> list[Effect]:
     return told.out
 
 
-def time_out(told: Told) -> None:
+def time_out(told: Telling) -> None:
     """Decide the questions whose deadline has come."""
     if told.account.extra is None:
         return
@@ -175,7 +175,7 @@ def time_out(told: Told) -> None:
 
 
 def _ask(
-    told: Told,
+    told: Telling,
     service: Service,
     about: str,
     amount_minor: int,
@@ -208,7 +208,7 @@ def _ask(
 
 
 def _charge_requested(
-    told: Told, service: Service, event: ServiceChargeRequested, arrival: Arrival
+    told: Telling, service: Service, event: ServiceChargeRequested, arrival: Arrival
 ) -> Effect | None:
     """Ask again, unless the subscription is enough; a service that ends is refused at once."""
     subscription = subscription_of(told.account, service.id)
@@ -226,7 +226,7 @@ def _charge_requested(
 
 
 def _subscribed(
-    told: Told, service: Service, event: ServiceSubscribed, arrival: Arrival
+    told: Telling, service: Service, event: ServiceSubscribed, arrival: Arrival
 ) -> Effect | None:
     extra = extra_of(told.account)
     price_minor = service.price_minor if event.price_minor is UNSET else event.price_minor
@@ -243,7 +243,7 @@ def _subscribed(
     return None
 
 
-def _unsubscribed(told: Told, event: ServiceUnsubscribed) -> None:
+def _unsubscribed(told: Telling, event: ServiceUnsubscribed) -> None:
     extra = extra_of(told.account)
     extra.services = [one for one in extra.services if one.service != event.service]
     for question in confirmation.over(extra, event.service, confirmation.CHARGE):
@@ -251,7 +251,7 @@ def _unsubscribed(told: Told, event: ServiceUnsubscribed) -> None:
     told.audit("service_unsubscribed", event.service)
 
 
-def _charged(told: Told, service: Service, event: ServiceCharged) -> None:
+def _charged(told: Telling, service: Service, event: ServiceCharged) -> None:
     """A notice of the charge; one that nobody confirmed is to be returned."""
     extra = extra_of(told.account)
     subscription = subscription_of(told.account, service.id)
@@ -305,7 +305,7 @@ def _confirmed(extra: Extra, event: ServiceCharged) -> ConfirmedCharge | None:
     return None
 
 
-def _refunded(told: Told, event: ServiceRefunded) -> None:
+def _refunded(told: Telling, event: ServiceRefunded) -> None:
     told.audit("service_refunded", event.service, amount_minor=event.amount_minor)
     charged_minor = event.amount_minor if event.charged_minor is UNSET else event.charged_minor
     told.tell(

@@ -14,7 +14,7 @@ from msgspec import Struct
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.rules.preferences import CHOSEN
 from streamproc.core.state.events import Arrival, SubscriberEvent
-from streamproc.core.state.gate import Alarm, Told, Waiting
+from streamproc.core.state.gate import Alarm, RecipientMemory, Waiting
 from streamproc.core.state.quota import QuotaState
 from streamproc.errors import StreamprocError
 
@@ -231,7 +231,7 @@ class Extra(Struct, omit_defaults=True):
     caps need them."""
     cooling: dict[str, int] = {}
     """By rule: the end of its cool-down (ms) for the account's own number."""
-    members_told: dict[str, Told] = {}
+    members_told: dict[str, RecipientMemory] = {}
     """The same two for each of a pool's members, by number (or opaque id)."""
 
     costly: list[CostlyUse] = []

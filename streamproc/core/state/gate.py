@@ -46,7 +46,7 @@ class Waiting(Struct, array_like=True, gc=False):
         return self.marks[0]
 
 
-class Told(Struct, array_like=True, gc=False):
+class RecipientMemory(Struct, array_like=True, gc=False):
     """What caps and cool-downs count of the messages to one of a pool."""
 
     sent_ms: list[int] = []

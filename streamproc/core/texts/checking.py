@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from streamproc.core.rules.rulebook import Rulebook, TextOptions
 from streamproc.core.texts.catalogue import compiled_for
 from streamproc.core.texts.formats import formats
-from streamproc.core.texts.samples import Sample, Words, owners_of, samples
+from streamproc.core.texts.samples import LocaleWords, Sample, owners_of, samples
 from streamproc.core.texts.segments import segments
 from streamproc.core.texts.template import Text
 
@@ -53,7 +53,7 @@ class Checked(NamedTuple):
 def check(rules: Rulebook, locales: Collection[str] = ()) -> list[Checked]:
     """Every text of the rulebook, of rules, notices and replies; in these locales only, if any."""
     found = []
-    words: dict[str, Words] = {}
+    words: dict[str, LocaleWords] = {}
     for owner in owners_of(rules):
         for locale, template in owner.texts.items():
             if locales and locale not in locales:
@@ -61,7 +61,7 @@ def check(rules: Rulebook, locales: Collection[str] = ()) -> list[Checked]:
             options = rules.text_options.get((owner.key, locale), TextOptions())
             channels = {SMS: template, **options.channels}
             if locale not in words:
-                words[locale] = Words(locale, rules)
+                words[locale] = LocaleWords(locale, rules)
             figures = samples(owner, words[locale])
             for channel, source in channels.items():
                 is_sms = channel == SMS

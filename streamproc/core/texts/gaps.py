@@ -9,7 +9,7 @@ from streamproc.core.instants import HOUR_MS
 from streamproc.core.rules.placeholders import EVERYWHERE, Kind
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.texts.locales import is_same_script
-from streamproc.core.texts.samples import Owner, owners_of
+from streamproc.core.texts.samples import TextOwner, owners_of
 from streamproc.core.texts.template import compile_text
 
 READ_LATER_MS: Final = 6 * HOUR_MS
@@ -72,7 +72,7 @@ def times_without_dates(rules: Rulebook) -> list[str]:
     return found
 
 
-def _lonely_times(owner: Owner, locale: str, template: str) -> list[str]:
+def _lonely_times(owner: TextOwner, locale: str, template: str) -> list[str]:
     given = dict.fromkeys(EVERYWHERE, "-")
     forms = compile_text(template, locale, owner.known, given=given).forms
     instants = [name for name, kind in owner.known.items() if kind is Kind.INSTANT]

@@ -40,7 +40,7 @@ _SERVICES: Final = (("Video VIP", 1500), ("Music", 800))
 """Of rules that have none; with minor units."""
 
 
-class Owner(NamedTuple):
+class TextOwner(NamedTuple):
     """What has texts: a rule, a notice, a reply."""
 
     name: str
@@ -67,21 +67,21 @@ class Sample(NamedTuple):
     figures: Any
 
 
-def owners_of(rules: Rulebook) -> Iterator[Owner]:
+def owners_of(rules: Rulebook) -> Iterator[TextOwner]:
     """Everything that has texts: rules, notices, replies."""
     for rule in rules.rules_by_id.values():
         values = {"days": getattr(rule, "days_before", None), "threshold": _level(rule)}
-        yield Owner(rule.id, rule.id, rule.texts, REMINDER, values, False, rule.ttl_ms)
+        yield TextOwner(rule.id, rule.id, rule.texts, REMINDER, values, False, rule.ttl_ms)
     for notice in rules.notices.values():
         values = {"days": notice.days, "cycles": notice.cycles}
         key, known = owner_of(notice), vocabulary_of(notice)
-        yield Owner(notice.id, key, notice.texts, known, values, False, notice.ttl_ms)
+        yield TextOwner(notice.id, key, notice.texts, known, values, False, notice.ttl_ms)
     for name, reply in rules.commands.replies.items() if rules.commands else ():
         key, known = owner_of(reply), vocabulary_of(reply)
-        yield Owner(f"reply.{name}", key, reply.texts, known, {}, True, reply.ttl_ms)
+        yield TextOwner(f"reply.{name}", key, reply.texts, known, {}, True, reply.ttl_ms)
 
 
-def samples(owner: Owner, words: Words) -> list[Sample]:
+def samples(owner: TextOwner, words: LocaleWords) -> list[Sample]:
     """Figures that a text of the words' locale meets, usual ones first."""
     names, size = words.buckets, words.size
     longest = [max([*names, words.topup], key=len)]
@@ -113,7 +113,7 @@ def samples(owner: Owner, words: Words) -> list[Sample]:
     ]
 
 
-class Words:
+class LocaleWords:
     """Names, lists and sizes as readers of a locale get them, made once for all texts."""
 
     def __init__(self, locale: str, rules: Rulebook) -> None:
@@ -139,7 +139,7 @@ class Words:
         named += sorted(rolled_over_name(one, locale, rules) for one in rolling)
         self.buckets = self._longest_first(named)
 
-    def values_for(self, owner: Owner) -> dict[str, Any]:
+    def values_for(self, owner: TextOwner) -> dict[str, Any]:
         """Of placeholders that are names or text."""
         is_list = owner.known.get("services") is Kind.TEXT
         is_question = owner.name == "reply.unsubscribed"
@@ -213,7 +213,7 @@ class Words:
     def _keywords(self) -> dict[str, str]:
         return {one: keyword_in(one, self._locale, self._rules) for one in ACTIONS}
 
-    def _keywords_for(self, owner: Owner) -> dict[str, str]:
+    def _keywords_for(self, owner: TextOwner) -> dict[str, str]:
         """Keywords that texts name; one whose action a reply is about is called ``keyword``."""
         found, category = self._keywords, self._values["category"]
         action = owner.name.removeprefix("reply.").removeprefix(HELP)

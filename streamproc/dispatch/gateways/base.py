@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamproc.dispatch.model import Message, Outcome, Report
+from streamproc.dispatch.model import DeliveryReport, Outcome, Outgoing
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Events:
 
     up: Callable[[bool], None]
     """The connection is there (True) or gone; a gateway without one never calls it."""
-    report: Callable[[Report], Awaitable[None]]
+    report: Callable[[DeliveryReport], Awaitable[None]]
     """Returns when the report is durable: only then may it be acknowledged to the outside."""
     now_ms: Callable[[], int]
 
@@ -35,7 +35,7 @@ class Gateway(Protocol):
     async def start(self, events: Events) -> None:
         """Begin; returns at once, also when the connection takes longer or fails."""
 
-    async def send(self, message: Message) -> Outcome: ...
+    async def send(self, message: Outgoing) -> Outcome: ...
 
     async def close(self) -> None:
         """End; messages without an answer get ``Unknown``."""

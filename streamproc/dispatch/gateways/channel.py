@@ -10,7 +10,7 @@ from msgspec import UNSET
 from streamproc.core.state.effects import Reminder
 from streamproc.core.texts.segments import segments
 from streamproc.dispatch.gateways.base import Events, Gateway
-from streamproc.dispatch.model import Message, Outcome
+from streamproc.dispatch.model import Outcome, Outgoing
 
 
 class ChannelGateway:
@@ -25,7 +25,7 @@ class ChannelGateway:
     async def start(self, events: Events) -> None:
         await self._gateway.start(events)
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Outgoing) -> Outcome:
         return await self._gateway.send(
             replace(message, reminder=in_words_of(self._channel, message.reminder))
         )

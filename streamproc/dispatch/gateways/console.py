@@ -7,7 +7,7 @@ from typing import TextIO
 
 from streamproc.core.privacy import mask
 from streamproc.dispatch.gateways.base import Events
-from streamproc.dispatch.model import Accepted, Message, Outcome
+from streamproc.dispatch.model import Accepted, Outcome, Outgoing
 
 
 class ConsoleGateway:
@@ -22,7 +22,7 @@ class ConsoleGateway:
     async def start(self, events: Events) -> None:
         pass
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Outgoing) -> Outcome:
         line = f"{mask(message.subscriber)}  {message.reminder.text}"
         print(line, file=self._stream or sys.stdout, flush=True)
         return Accepted()

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.dispatch.gateways.base import Events
-from streamproc.dispatch.model import Accepted, ErrorClass, Message, Outcome, Refused, Unknown
+from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
 
 
 class FileGateway:
@@ -27,7 +27,7 @@ class FileGateway:
     async def start(self, events: Events) -> None:
         pass  # opened at the first message: a full disk is an error of that message
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Outgoing) -> Outcome:
         try:
             if self._file is None:
                 self._file = self._open()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamproc.dispatch.gateways.base import Events
-from streamproc.dispatch.model import Accepted, Message, Outcome
+from streamproc.dispatch.model import Accepted, Outcome, Outgoing
 
 
 class MemoryGateway:
@@ -13,20 +13,20 @@ class MemoryGateway:
 
     def __init__(
         self,
-        answers: Callable[[Message], Outcome] = lambda _: Accepted(),
+        answers: Callable[[Outgoing], Outcome] = lambda _: Accepted(),
         idempotent: bool = False,
         reports: bool = False,
     ) -> None:
         self.idempotent = idempotent
         self.reports = reports
-        self.sent: list[Message] = []
+        self.sent: list[Outgoing] = []
         self.events: Events | None = None
         self._answers = answers
 
     async def start(self, events: Events) -> None:
         self.events = events
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Outgoing) -> Outcome:
         self.sent.append(message)
         return self._answers(message)
 

@@ -16,11 +16,11 @@ from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import (
     Accepted,
+    DeliveryReport,
     ErrorClass,
-    Message,
     Outcome,
+    Outgoing,
     Refused,
-    Report,
     Unknown,
 )
 from streamproc.dispatch.smpp import pdu
@@ -71,7 +71,7 @@ class SmppGateway:
         events.up(False)
         self._keeper = asyncio.create_task(self._keep_bound(events))
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Outgoing) -> Outcome:
         session, events = self._session, self._events
         if session is None or events is None:
             return Refused(ErrorClass.UNREACHABLE, "not_bound")
@@ -134,7 +134,7 @@ class SmppGateway:
             log.info("a deliver_sm that is no receipt was taken and dropped", gateway=self._name)
             return pdu.OK
         await events.report(
-            Report(
+            DeliveryReport(
                 self._name,
                 receipt.message_id,
                 receipt.state,
@@ -161,7 +161,7 @@ def validity_period(valid_ms: int) -> str:
 
 
 def _builder(
-    settings: SmppSettings, message: Message, part: SmsPart, now_ms: int
+    settings: SmppSettings, message: Outgoing, part: SmsPart, now_ms: int
 ) -> Callable[[int], bytes]:
     source, subscriber = settings.source, message.subscriber
     source_ton = TON_INTERNATIONAL if source.isdigit() and len(source) > 8 else 0

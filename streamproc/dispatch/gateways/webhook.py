@@ -16,7 +16,7 @@ import aiohttp
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.dispatch.gateways.base import Events
-from streamproc.dispatch.model import Accepted, ErrorClass, Message, Outcome, Refused, Unknown
+from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
 
 _MAX_RETRY_AFTER_S = 3_600
 
@@ -47,7 +47,7 @@ class WebhookGateway:
         # No cookies, no redirects: a reminder goes to the configured place or nowhere.
         self._client = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Outgoing) -> Outcome:
         assert self._client is not None
         assert self._events is not None
         body = encode_effect(message.reminder)

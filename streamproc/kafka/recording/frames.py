@@ -24,7 +24,7 @@ _TAIL = struct.Struct("<I8s")
 FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
-class Frame(Struct, array_like=True, gc=False):
+class Block(Struct, array_like=True, gc=False):
     """Where a frame lies and what is in it. ``next_offsets``: by ``topic/partition``."""
 
     start: int
@@ -38,7 +38,7 @@ class Frame(Struct, array_like=True, gc=False):
 class Index(Struct):
     """All frames, in file order."""
 
-    frames: list[Frame]
+    frames: list[Block]
 
     @property
     def records(self) -> int:

@@ -47,7 +47,7 @@ class HeaderItem(Struct, array_like=True, gc=False):
     name_base64: str | None = None
 
 
-class Line(Struct, omit_defaults=True, gc=False):
+class RecordLine(Struct, omit_defaults=True, gc=False):
     """The JSON object of a line."""
 
     key: str | None = None
@@ -62,12 +62,12 @@ class Line(Struct, omit_defaults=True, gc=False):
 
 
 _encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(Line)
+_decoder = msgspec.json.Decoder(RecordLine)
 
 
 def to_line(record: LogRecord) -> bytes:
     """The line, without its end."""
-    line = Line(timestamp_ms=record.timestamp_ms)
+    line = RecordLine(timestamp_ms=record.timestamp_ms)
     line.key, line.key_base64 = _text(record.key)
     line.value, line.value_base64 = _text(record.value)
     line.topic, line.partition, line.offset = record.topic, record.partition, record.offset
@@ -77,7 +77,7 @@ def to_line(record: LogRecord) -> bytes:
     return _encode(line)
 
 
-def from_line(line: Line) -> LogRecord:
+def from_line(line: RecordLine) -> LogRecord:
     """Raises :class:`BadRecordingError` if base64 is not."""
     key, value = line.key, line.value
     headers = line.headers or ()
@@ -97,7 +97,7 @@ def from_line(line: Line) -> LogRecord:
         ) from None
 
 
-def parse_lines(block: bytes, path: Path, before: int) -> list[Line]:
+def parse_lines(block: bytes, path: Path, before: int) -> list[RecordLine]:
     """The lines of a block; ``before`` counts the file's lines ahead of it, for the message.
 
     Raises :class:`BadRecordingError` naming the line.

@@ -14,8 +14,8 @@ import zstandard
 from streamproc.kafka.recording.frames import FRAME_MAGIC, Index, read_index
 from streamproc.kafka.recording.lines import (
     BadRecordingError,
-    Line,
     LogRecord,
+    RecordLine,
     from_line,
     parse_lines,
 )
@@ -79,7 +79,7 @@ class RecordingReader:
             except BadRecordingError as error:
                 raise BadRecordingError(f"{self.path}, record {number}: {error}") from None
 
-    def blocks(self, skip: int = 0) -> Iterator[list[Line]]:
+    def blocks(self, skip: int = 0) -> Iterator[list[RecordLine]]:
         """Lines by the block, after the first ``skip`` lines."""
         before = 0
         for block, known in self._raw_blocks(skip):

@@ -8,7 +8,7 @@ import zstandard
 
 from streamproc.kafka.recording.frames import (
     FRAME_MAGIC,
-    Frame,
+    Block,
     Index,
     next_frame,
     read_header,
@@ -41,7 +41,7 @@ def reopen(path: Path) -> tuple[Index, dict[str, int]]:
 
 def _scan(path: Path) -> tuple[Index, int]:
     """The whole frames, and where the last of them ends."""
-    frames: list[Frame] = []
+    frames: list[Block] = []
     records = 0
     offsets: dict[str, int] = {}
     with path.open("rb") as file:
@@ -64,4 +64,4 @@ def _scan(path: Path) -> tuple[Index, int]:
                 offsets[f"{line.topic}/{line.partition}"] = (line.offset or 0) + 1
             records += len(lines)
             times = [line.timestamp_ms for line in lines]
-            frames.append(Frame(start, length, len(lines), min(times), max(times), dict(offsets)))
+            frames.append(Block(start, length, len(lines), min(times), max(times), dict(offsets)))

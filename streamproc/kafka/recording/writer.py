@@ -11,7 +11,7 @@ from typing import BinaryIO, Self, cast
 
 import zstandard
 
-from streamproc.kafka.recording.frames import Frame, Index, encode_index
+from streamproc.kafka.recording.frames import Block, Index, encode_index
 from streamproc.kafka.recording.lines import LogRecord, to_line
 
 FRAME_RECORDS = 20_000
@@ -91,7 +91,7 @@ class RecordingWriter:
             packed = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True).compress(block)
             self._file.write(packed)
             self.index.frames.append(
-                Frame(
+                Block(
                     start,
                     len(packed),
                     len(self._lines),

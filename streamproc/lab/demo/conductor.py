@@ -15,16 +15,16 @@ import orjson
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.errors import StreamprocError
-from streamproc.lab.demo.expecting import Expecter, Outcome
+from streamproc.lab.demo.expecting import ExpectedFigures, Expecter
 from streamproc.lab.demo.feed import Feed, workload_of
 from streamproc.lab.demo.figures import Figures
 from streamproc.lab.demo.interrupts import Interrupts
-from streamproc.lab.demo.parts import ChildProcess, Part, tail_of
+from streamproc.lab.demo.parts import BackgroundThread, ChildProcess, tail_of
 from streamproc.lab.demo.readers import SmsReader, StateReader
 from streamproc.lab.demo.settings import DemoSettings, Names
 from streamproc.lab.demo.site import PARTITIONS, Site
-from streamproc.lab.demo.story import Frame, frame_of
-from streamproc.lab.demo.summary import Observed, Row, compare
+from streamproc.lab.demo.story import ViewFrame, frame_of
+from streamproc.lab.demo.summary import Observed, SummaryRow, compare
 
 FRAME_SECONDS = 0.2
 SMS_EVERY_SECONDS = 1.4
@@ -47,7 +47,7 @@ LEAST_MONTH_SECONDS = 5.0
 class View(Protocol):
     """The live view, or plain lines."""
 
-    def show(self, frame: Frame) -> None: ...
+    def show(self, frame: ViewFrame) -> None: ...
 
 
 class Interrupted(StreamprocError):
@@ -86,7 +86,7 @@ class Conductor:
         self.state = StateReader(site, names, self.figures)
         self.feed = Feed(settings, rulebook, site, names, self.figures, self.expecter)
         self.worker = ChildProcess("worker", directory / "worker.log")
-        self._parts: tuple[Part, ...] = (self.expecter, self.sms, self.state, self.feed)
+        self._parts: tuple[BackgroundThread, ...] = (self.expecter, self.sms, self.state, self.feed)
         self._site = site
         self._names = names
         self._report = directory / "report.json"
@@ -113,7 +113,7 @@ class Conductor:
         for part in self._parts:
             part.join(max(ends - time.monotonic(), 0))
 
-    def play(self, began: float) -> tuple[list[Row], list[str]]:
+    def play(self, began: float) -> tuple[list[SummaryRow], list[str]]:
         """Everything; ``began`` is when the time limit starts to count (``time.monotonic``).
 
         Returns the compared figures, and differences among single reminders, a line each. Raises
@@ -273,7 +273,7 @@ class Conductor:
         return "Ends by itself and compares what came out with what had to. Ctrl-C: quit."
 
 
-def _reached(present: tuple[int, int, int], expected: Outcome | None) -> bool:
+def _reached(present: tuple[int, int, int], expected: ExpectedFigures | None) -> bool:
     if expected is None:
         return False
     wanted = (

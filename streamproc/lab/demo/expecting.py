@@ -16,9 +16,9 @@ from typing import IO
 import msgspec
 from msgspec import Struct
 
-from streamproc.lab.demo.parts import ChildProcess, Part
+from streamproc.lab.demo.parts import BackgroundThread, ChildProcess
 from streamproc.lab.demo.settings import DemoSettings
-from streamproc.lab.oracle import Expectation, LogRecord, differences, expect, reminder_key
+from streamproc.lab.oracle import Expectation, PlacedRecord, differences, expect, reminder_key
 
 SEND_EVERY_SECONDS = 0.1
 _LENGTH_BYTES = 4
@@ -27,20 +27,20 @@ Written = tuple[int, int, bytes | None, bytes | None, int]
 """Partition, offset, key, value, timestamp in ms."""
 
 
-class Batch(Struct, tag=True):
+class SeenRecords(Struct, tag=True):
     """Records written and reminders read since the last one."""
 
     records: list[Written]
     reminders: list[bytes]
 
 
-class Question(Struct, tag=True):
+class ExpectationQuery(Struct, tag=True):
     """``expected`` once all records are known, ``differences`` once all reminders are."""
 
     about: str
 
 
-class Outcome(Struct):
+class ExpectedFigures(Struct):
     """What must come out."""
 
     records: int
@@ -53,15 +53,15 @@ class Outcome(Struct):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Batch | Question).decode
+_decode = msgspec.msgpack.Decoder(SeenRecords | ExpectationQuery).decode
 
 
-class Expecter(Part):
+class Expecter(BackgroundThread):
     """The near end of the pipe."""
 
     def __init__(self, settings: DemoSettings, topic: str, log: Path) -> None:
         super().__init__("process that computes the expectation")
-        self.outcome: Outcome | None = None
+        self.outcome: ExpectedFigures | None = None
         """After :meth:`ask_outcome`, when it is there."""
         self.differences: list[str] | None = None
         """After :meth:`ask_differences`: reminders missing or too many, a line each."""
@@ -115,10 +115,10 @@ class Expecter(Part):
         assert pipe is not None
         assert answers is not None
         self._send_until(self._all_records, pipe)
-        _write(pipe, Question("expected"))
-        self.outcome = msgspec.msgpack.decode(_read(answers), type=Outcome)
+        _write(pipe, ExpectationQuery("expected"))
+        self.outcome = msgspec.msgpack.decode(_read(answers), type=ExpectedFigures)
         self._send_until(self._all_reminders, pipe)
-        _write(pipe, Question("differences"))
+        _write(pipe, ExpectationQuery("differences"))
         self.differences = msgspec.msgpack.decode(_read(answers), type=list[str])
 
     def _send_until(self, event: threading.Event, pipe: IO[bytes]) -> None:
@@ -126,7 +126,7 @@ class Expecter(Part):
         while not is_over and not self.stopping.is_set():
             is_over = event.wait(SEND_EVERY_SECONDS)
             with self._lock:
-                batch = Batch(self._records, self._reminders)
+                batch = SeenRecords(self._records, self._reminders)
                 self._records, self._reminders = [], []
             if batch.records or batch.reminders:
                 _write(pipe, batch)
@@ -147,7 +147,7 @@ def _read(pipe: IO[bytes]) -> bytes:
     return data
 
 
-class Balance:
+class ReminderBalance:
     """Reminders expected less reminders observed; a reminder that was both takes no memory."""
 
     def __init__(self) -> None:
@@ -168,15 +168,15 @@ class Balance:
         return differences(Expectation(reminders=too_many), Expectation(reminders=missing))
 
 
-def arriving(pipe: IO[bytes], topic: str, balance: Balance) -> Iterator[LogRecord]:
+def arriving(pipe: IO[bytes], topic: str, balance: ReminderBalance) -> Iterator[PlacedRecord]:
     """Records as they come, until the outcome is asked for."""
     offsets: dict[int, int] = {}
-    while isinstance(message := _decode(_read(pipe)), Batch):
+    while isinstance(message := _decode(_read(pipe)), SeenRecords):
         for partition, offset, key, value, timestamp_ms in message.records:
             if offset != offsets.get(partition, 0):
                 raise RuntimeError(f"partition {partition}: offset {offset} came out of order")
             offsets[partition] = offset + 1
-            yield LogRecord(topic, partition, offset, key, value, timestamp_ms)
+            yield PlacedRecord(topic, partition, offset, key, value, timestamp_ms)
         balance.observe(message.reminders)
         balance.settle()
 
@@ -187,11 +187,11 @@ def main(topic: str, rules: str | None = None) -> None:
 
     pipe, answers = sys.stdin.buffer, sys.stdout.buffer
     rulebook = load_rules(Path(rules)) if rules else default_rulebook()
-    balance = Balance()
+    balance = ReminderBalance()
     outcome = expect(arriving(pipe, topic, balance), rulebook, outcome=balance.outcome)
     _write(
         answers,
-        Outcome(
+        ExpectedFigures(
             outcome.records,
             outcome.charged_bytes,
             len(outcome.accounts),
@@ -199,7 +199,7 @@ def main(topic: str, rules: str | None = None) -> None:
             dict(outcome.rejects),
         ),
     )
-    while isinstance(message := _decode(_read(pipe)), Batch):
+    while isinstance(message := _decode(_read(pipe)), SeenRecords):
         balance.observe(message.reminders)
     _write(answers, balance.lines())
 

@@ -14,12 +14,12 @@ from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.demo.expecting import Expecter
 from streamproc.lab.demo.figures import Figures
-from streamproc.lab.demo.parts import Part
+from streamproc.lab.demo.parts import BackgroundThread
 from streamproc.lab.demo.settings import DemoSettings, Names
 from streamproc.lab.demo.site import Site
 from streamproc.lab.workload import (
     MONTH_DAYS,
-    InputRecord,
+    WorkloadRecord,
     WorkloadSettings,
     clock_records,
     generate,
@@ -50,7 +50,7 @@ def workload_of(settings: DemoSettings) -> WorkloadSettings:
     )
 
 
-class Feed(Part):
+class Feed(BackgroundThread):
     """Sends the workload. ``begin`` lets the month pass; the time before opens every partition."""
 
     def __init__(
@@ -100,7 +100,7 @@ class Feed(Part):
             last_ms = self._figures.simulated_ms if self.was_cut else None
             self._send(producer, clock_records(self._workload, count, last_ms))
 
-    def _usage(self, partitions: int) -> Iterator[tuple[int | None, InputRecord]]:
+    def _usage(self, partitions: int) -> Iterator[tuple[int | None, WorkloadRecord]]:
         for record in generate(self._workload, self._rulebook):
             if not self._is_time_for(record):
                 self.was_cut = True
@@ -112,7 +112,7 @@ class Feed(Part):
     def _send(
         self,
         producer: BillingProducer,
-        records: Iterable[tuple[int | None, InputRecord]],
+        records: Iterable[tuple[int | None, WorkloadRecord]],
     ) -> None:
         figures = self._figures
         for place, record in records:
@@ -125,7 +125,7 @@ class Feed(Part):
                 event = orjson.loads(value)
                 figures.zones[event["subscriber"]] = event["time_zone"]
 
-    def _is_time_for(self, record: InputRecord) -> bool:
+    def _is_time_for(self, record: WorkloadRecord) -> bool:
         """Wait for a record's time, and for a worker that is behind; False to end."""
         passed_ms = record.timestamp_ms - self._figures.start_ms
         due = self._began + passed_ms / (MONTH_DAYS * DAY_MS) * self._month_seconds
@@ -140,5 +140,5 @@ class Feed(Part):
         return False
 
 
-def _report(expecter: Expecter, record: InputRecord, partition: int, offset: int) -> None:
+def _report(expecter: Expecter, record: WorkloadRecord, partition: int, offset: int) -> None:
     expecter.record(partition, offset, record.key, record.value, record.timestamp_ms)

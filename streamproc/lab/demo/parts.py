@@ -25,7 +25,7 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
-class Part:
+class BackgroundThread:
     """Work beside other work, in a thread; an exception ends it and is kept as ``failure``."""
 
     def __init__(self, name: str) -> None:

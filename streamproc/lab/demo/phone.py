@@ -19,7 +19,7 @@ _ZH_WEEKDAYS = "一二三四五六日"
 
 
 @dataclass(frozen=True)
-class Message:
+class ShownSms:
     """An SMS as it is shown."""
 
     to: str
@@ -44,7 +44,7 @@ class Phone:
     """
 
     def __init__(self) -> None:
-        self.shown: deque[Message] = deque(maxlen=SHOWN)
+        self.shown: deque[ShownSms] = deque(maxlen=SHOWN)
         """Newest last."""
         self._offers: dict[tuple[bool, str], tuple[Reminder, str]] = {}
         self._times_shown: Counter[tuple[bool, str]] = Counter()
@@ -54,7 +54,7 @@ class Phone:
         """Any SMS; the latest of its language and kind may be picked."""
         self._offers[reminder.locale.startswith("zh"), reminder.kind] = reminder, zone
 
-    def pick(self) -> Message | None:
+    def pick(self) -> ShownSms | None:
         """Show one of those offered since the last time, if there is any."""
         offers, self._offers = self._offers, {}
         if not offers:
@@ -67,16 +67,16 @@ class Phone:
         self.shown.append(message)
         return message
 
-    def of_language(self, chinese: bool) -> list[Message]:
+    def of_language(self, chinese: bool) -> list[ShownSms]:
         """Those shown in one language, newest last."""
         return [message for message in list(self.shown) if message.chinese == chinese]
 
 
-def message_of(reminder: Reminder, zone: str) -> Message:
+def message_of(reminder: Reminder, zone: str) -> ShownSms:
     """The SMS of a reminder for a subscriber in ``zone`` (an IANA name)."""
     local = reminder.not_before.astimezone(ZoneInfo(zone))
     chinese = reminder.locale.startswith("zh")
-    return Message(
+    return ShownSms(
         to=mask(reminder.subscriber),
         chinese=chinese,
         when=_in_chinese(local) if chinese else f"{local:%a} {local.day} {local:%b %H:%M}",

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from streamproc.core.texts.quantities import readable_bytes
-from streamproc.lab.demo.phone import SENDER, Message
-from streamproc.lab.demo.story import EXPLANATION, SHORT_LEGEND, TITLE, Frame
+from streamproc.lab.demo.phone import SENDER, ShownSms
+from streamproc.lab.demo.story import EXPLANATION, SHORT_LEGEND, TITLE, ViewFrame
 
 LINE_EVERY_SECONDS = 2.0
 
@@ -21,7 +21,7 @@ class PlainView:
         self._console = console
         self._last = 0.0
         self._phase = ""
-        self._sms: Message | None = None
+        self._sms: ShownSms | None = None
 
     def __enter__(self) -> PlainView:
         self._print(TITLE)
@@ -33,7 +33,7 @@ class PlainView:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def show(self, frame: Frame) -> None:
+    def show(self, frame: ViewFrame) -> None:
         """A line if one is due, and the newest SMS."""
         is_new_phase = frame.phase != self._phase
         if not is_new_phase and time.monotonic() - self._last < LINE_EVERY_SECONDS:

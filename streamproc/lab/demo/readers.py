@@ -17,7 +17,7 @@ from streamproc.engine.rows import DUE_BYTES
 from streamproc.kafka.any_headers import open_any_consumer
 from streamproc.lab.demo.expecting import Expecter
 from streamproc.lab.demo.figures import Figures
-from streamproc.lab.demo.parts import Part
+from streamproc.lab.demo.parts import BackgroundThread
 from streamproc.lab.demo.settings import Names
 from streamproc.lab.demo.site import PARTITIONS, Site
 
@@ -27,7 +27,7 @@ DECODE_EVERY_SECONDS = 0.5
 REMEMBERED_IDS = 200_000
 
 
-class Reader(Part):
+class Reader(BackgroundThread):
     """Polls until it is stopped, or is told to finish and then finds nothing for a while."""
 
     def __init__(self, name: str) -> None:

@@ -23,7 +23,7 @@ from streamproc.lab.demo.plain import PlainView
 from streamproc.lab.demo.screen import LiveView, fits
 from streamproc.lab.demo.settings import DemoSettings, Names
 from streamproc.lab.demo.site import Site, open_site, remove_topics
-from streamproc.lab.demo.summary import Row, condensed, is_all_equal, table_of
+from streamproc.lab.demo.summary import SummaryRow, condensed, is_all_equal, table_of
 
 SUCCESS, FAILURE = 0, 1
 ROOMY_HEIGHT = 36
@@ -128,7 +128,7 @@ def sum_up(
     console: Console,
     settings: DemoSettings,
     figures: Figures,
-    rows: list[Row],
+    rows: list[SummaryRow],
     differences: list[str],
     seconds: float,
     was_cut: bool,

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from streamproc.core.texts.quantities import readable_bytes
-from streamproc.lab.demo.phone import SENDER, Message
-from streamproc.lab.demo.story import EXPLANATION, LEGEND, SHORT_LEGEND, TITLE, Frame
+from streamproc.lab.demo.phone import SENDER, ShownSms
+from streamproc.lab.demo.story import EXPLANATION, LEGEND, SHORT_LEGEND, TITLE, ViewFrame
 from streamproc.lab.demo.summary import KINDS
 from streamproc.tools.wrapping import lines_of
 
@@ -54,13 +54,13 @@ class LiveView:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, frame: Frame) -> None:
+    def show(self, frame: ViewFrame) -> None:
         """Draw a moment, in the size that the terminal has now."""
         size = self._console.size
         self._live.update(screen_of(frame, size.width, size.height), refresh=True)
 
 
-def screen_of(frame: Frame, width: int, height: int) -> Layout:
+def screen_of(frame: ViewFrame, width: int, height: int) -> Layout:
     """Everything that is seen at one moment."""
     is_wide, is_tall = width >= TWO_PHONES_WIDTH, height >= TALL_HEIGHT
     figures_width = _WIDE_FIGURES_WIDTH if is_wide else _FIGURES_WIDTH
@@ -85,7 +85,7 @@ def screen_of(frame: Frame, width: int, height: int) -> Layout:
     return screen
 
 
-def _header(frame: Frame, width: int) -> Group:
+def _header(frame: ViewFrame, width: int) -> Group:
     title = Text(f" {TITLE}", "bold white on blue", no_wrap=True)
     place = f"{frame.place} "
     title.pad_right(max(width - len(title) - len(place), 1))
@@ -93,7 +93,7 @@ def _header(frame: Frame, width: int) -> Group:
     return Group(title, *(Text(line, overflow="ellipsis", no_wrap=True) for line in EXPLANATION))
 
 
-def _footer(frame: Frame, *, with_legend: bool) -> Group:
+def _footer(frame: ViewFrame, *, with_legend: bool) -> Group:
     when = datetime.fromtimestamp(frame.simulated_ms / 1000, UTC)
     month = Table.grid(padding=(0, 1), expand=True)
     month.add_column(no_wrap=True)
@@ -113,7 +113,7 @@ def _footer(frame: Frame, *, with_legend: bool) -> Group:
     )
 
 
-def _figures(frame: Frame, width: int) -> Panel:
+def _figures(frame: ViewFrame, width: int) -> Panel:
     inner = width - 4
     totals = Table.grid(expand=True)
     totals.add_column(no_wrap=True)
@@ -161,7 +161,7 @@ def sparkline(counts: Sequence[int]) -> str:
 class _Phone:
     """A phone with as many of the newest SMS as there is room for."""
 
-    def __init__(self, title: str, messages: Sequence[Message]) -> None:
+    def __init__(self, title: str, messages: Sequence[ShownSms]) -> None:
         self._title = title
         self._messages = messages
 
@@ -187,7 +187,7 @@ class _Phone:
         )
 
 
-def _bubble(message: Message, width: int, *, is_new: bool) -> list[Text]:
+def _bubble(message: ShownSms, width: int, *, is_new: bool) -> list[Text]:
     head = Text(f"{message.when} {message.city}", "bold green" if is_new else "green")
     head.truncate(width, overflow="ellipsis")
     paper = "white on grey23" if is_new else "grey78 on grey15"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streamproc.core.instants import DAY_MS
 from streamproc.lab.demo.figures import Figures
-from streamproc.lab.demo.phone import Message
+from streamproc.lab.demo.phone import ShownSms
 from streamproc.lab.workload import MONTH_DAYS
 
 TITLE = "streamproc demo: a month of mobile data usage"
@@ -31,7 +31,7 @@ SHOWN_DAYS = 31
 
 
 @dataclass(frozen=True)
-class Frame:
+class ViewFrame:
     """What a view shows at one moment."""
 
     place: str
@@ -50,15 +50,15 @@ class Frame:
     """By kind."""
     by_day: Sequence[int]
     """Reminders of the latest simulated days, oldest first."""
-    messages: Sequence[Message]
+    messages: Sequence[ShownSms]
     """Both languages, newest last; as are the next two."""
-    chinese: Sequence[Message]
-    english: Sequence[Message]
+    chinese: Sequence[ShownSms]
+    english: Sequence[ShownSms]
 
 
 def frame_of(
     figures: Figures, *, place: str, phase: str, hint: str, endless: bool, events_per_second: int
-) -> Frame:
+) -> ViewFrame:
     """The present moment; ``endless`` if month follows month."""
     passed_ms = max(figures.simulated_ms - figures.start_ms, 0)
     by_day = dict(figures.by_day)
@@ -66,7 +66,7 @@ def frame_of(
     first = max(today - SHOWN_DAYS + 1, 0)
     month_ms = MONTH_DAYS * DAY_MS
     share = (passed_ms % month_ms if endless else min(passed_ms, month_ms)) / month_ms
-    return Frame(
+    return ViewFrame(
         place=place,
         phase=phase,
         hint=hint,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamproc.core.rules import kinds
-from streamproc.lab.demo.expecting import Outcome
+from streamproc.lab.demo.expecting import ExpectedFigures
 
 _SHOWN = (
     *("usage_percent", "remaining_bytes", "overage_started", "expiry", "usage_summary"),
@@ -23,7 +23,7 @@ _REJECTED = "rejected: "
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """One figure."""
 
     what: str
@@ -47,25 +47,25 @@ class Observed:
     rejects: Mapping[str, int]
 
 
-def compare(expected: Outcome, observed: Observed) -> list[Row]:
+def compare(expected: ExpectedFigures, observed: Observed) -> list[SummaryRow]:
     """Every figure that must be equal, in the order of the table."""
     rows = [
-        Row("events applied", expected.records, observed.records),
-        Row("bytes charged", expected.charged_bytes, observed.charged_bytes),
-        Row("subscribers", expected.accounts, observed.accounts),
+        SummaryRow("events applied", expected.records, observed.records),
+        SummaryRow("bytes charged", expected.charged_bytes, observed.charged_bytes),
+        SummaryRow("subscribers", expected.accounts, observed.accounts),
     ]
     unnamed = (expected.reminders.keys() | observed.reminders.keys()) - KINDS.keys()
     rows += [
-        Row(
+        SummaryRow(
             f"reminders: {KINDS.get(kind, kind)}",
             expected.reminders.get(kind, 0),
             observed.reminders.get(kind, 0),
         )
         for kind in [*KINDS, *sorted(unnamed)]
     ]
-    rows.append(Row("reminders sent twice", 0, observed.repeated))
+    rows.append(SummaryRow("reminders sent twice", 0, observed.repeated))
     rows += [
-        Row(
+        SummaryRow(
             f"{_REJECTED}{reason.replace('_', ' ')}",
             expected.rejects.get(reason, 0),
             observed.rejects.get(reason, 0),
@@ -75,21 +75,21 @@ def compare(expected: Outcome, observed: Observed) -> list[Row]:
     return rows
 
 
-def condensed(rows: list[Row]) -> list[Row]:
+def condensed(rows: list[SummaryRow]) -> list[SummaryRow]:
     """For a small screen: rejects that are equal in every reason become one row."""
     rejects = [row for row in rows if row.what.startswith(_REJECTED)]
     if not rejects or not all(row.is_equal for row in rejects):
         return rows
     total = sum(row.expected for row in rejects)
     rest = [row for row in rows if row not in rejects]
-    return [*rest, Row(f"{_REJECTED}for {len(rejects)} reasons", total, total)]
+    return [*rest, SummaryRow(f"{_REJECTED}for {len(rejects)} reasons", total, total)]
 
 
-def is_all_equal(rows: list[Row], differences: list[str]) -> bool:
+def is_all_equal(rows: list[SummaryRow], differences: list[str]) -> bool:
     return not differences and all(row.is_equal for row in rows)
 
 
-def table_of(rows: list[Row]) -> Table:
+def table_of(rows: list[SummaryRow]) -> Table:
     """The table; it fits 80 columns."""
     table = Table(
         title="Computed independently from the input, and observed at the output",

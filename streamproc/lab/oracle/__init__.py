@@ -7,12 +7,12 @@ is checked by hand. Slow and simple on purpose; of the core it reads the ruleboo
 
 from streamproc.lab.oracle.figures import (
     AccountFigures,
-    BucketFigures,
     Expectation,
-    LogRecord,
     OrderKey,
+    PlacedRecord,
     PolicyKey,
     ReminderKey,
+    ShownBucket,
     differences,
     observed,
     order_key,
@@ -23,12 +23,12 @@ from streamproc.lab.oracle.log import expect
 
 __all__ = [
     "AccountFigures",
-    "BucketFigures",
     "Expectation",
-    "LogRecord",
     "OrderKey",
+    "PlacedRecord",
     "PolicyKey",
     "ReminderKey",
+    "ShownBucket",
     "differences",
     "expect",
     "observed",

@@ -30,7 +30,7 @@ from streamproc.lab.oracle.buckets import (
 from streamproc.lab.oracle.days import cycle_around
 from streamproc.lab.oracle.figures import Expectation, PolicyKey
 from streamproc.lab.oracle.looking import looks, runs_out
-from streamproc.lab.oracle.memory import Edge, Memory, most_urgent
+from streamproc.lab.oracle.memory import Memory, OracleEdge, most_urgent
 from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use
 from streamproc.lab.oracle.periods import Periods
 from streamproc.lab.oracle.post import News, Post, Reason
@@ -65,7 +65,7 @@ begins, the price and its unit."""
 YEAR_9999_MS = 253_370_764_800_000
 
 
-class Told:
+class PolicyTold:
     """What the policy system was told of a subscriber."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Contract:
         outcome: Expectation,
         next_grant: Callable[[], int],
         grant_count: Callable[[], int],
-        told: Told,
+        told: PolicyTold,
     ) -> None:
         self.name = name
         self.next_grant = next_grant
@@ -241,7 +241,7 @@ class Contract:
             self._roll(rules)
             self.show(now_ms)
         gone = [
-            Edge(rule, None, None)
+            OracleEdge(rule, None, None)
             for rule in rules.watch_rules
             if rule.id in ending and ending[rule.id] < self._stands(rule, rules)
         ]
@@ -258,7 +258,7 @@ class Contract:
 
     def _look(self, at_ms: int, rules: Rulebook) -> None:
         """Checks of an instant, and rules that are in force from then on."""
-        edges: list[Edge] = []
+        edges: list[OracleEdge] = []
         news: list[News] = []
         for when, rule in looks(self, rules, self.done_ms):
             if when != at_ms:
@@ -275,16 +275,18 @@ class Contract:
         if edges or news:
             self._tell_edges(edges, at_ms, rules, also=news)
 
-    def _reached_already(self, rule: Any, rules: Rulebook) -> list[Edge]:
+    def _reached_already(self, rule: Any, rules: Rulebook) -> list[OracleEdge]:
         if hasattr(rule, "bucket_kinds"):
             return [
-                Edge(rule, bucket, value)
+                OracleEdge(rule, bucket, value)
                 for bucket in self.live()
                 for value in levels_passed(rule, thresholds(self, rule), bucket, 0, bucket["used"])
             ]
         levels: list[int | None] = [*thresholds(self, rule)] or [None]
         return [
-            Edge(rule, None, value) for value in levels if figure_reaches(self, rule, value, rules)
+            OracleEdge(rule, None, value)
+            for value in levels
+            if figure_reaches(self, rule, value, rules)
         ]
 
     def judge(self, at_ms: int, rules: Rulebook) -> None:
@@ -440,7 +442,7 @@ class Contract:
             reached = charge_past(self, cycle, event, used, self.zone, levels, rules)
             late = 1
         member = event.get("member", "")
-        edges = [Edge(*one) for one in reached]
+        edges = [OracleEdge(*one) for one in reached]
         if member and cycle is None:
             edges += self._use_of_member(member, used, rules)
         if late:
@@ -455,7 +457,7 @@ class Contract:
             new = [one for one in reached_now[rule.id] if one not in reached_before[rule.id]]
             if rule.kind == "overage_started":
                 new = [None] if new else []
-            edges += [Edge(rule, None, value) for value in new]
+            edges += [OracleEdge(rule, None, value) for value in new]
         self._tell_edges(edges, now_ms, rules, member, is_use=True, counts=cycle is None)
         self.tell_policies(now_ms, rules)
 
@@ -490,7 +492,7 @@ class Contract:
 
     def _tell_edges(
         self,
-        edges: list[Edge],
+        edges: list[OracleEdge],
         at_ms: int,
         rules: Rulebook,
         member: str = "",
@@ -543,7 +545,7 @@ class Contract:
         """Something is reached now because there is less, not because of use."""
         now = self.reached_everywhere(rules)
         levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
-        edges: list[Edge] = []
+        edges: list[OracleEdge] = []
         for bucket in [*self.live(), *self._caps()]:
             place = self._place(bucket)
             if place not in before and bucket["kind"] != "member":
@@ -551,7 +553,7 @@ class Contract:
             left, reached = before.get(place, (NEVER, set()))
             if now[place][0] < left:
                 edges += [
-                    Edge(rule, bucket, value)
+                    OracleEdge(rule, bucket, value)
                     for rule, bucket, value in passed_by(bucket, 0, levels, rules)
                     if (rule.id, value) not in reached
                 ]
@@ -563,7 +565,7 @@ class Contract:
                 if rule.kind == "overage_started":
                     is_new = any(name == rule.id for name, _ in new)
                 if is_new:
-                    edges.append(Edge(rule, None, one))
+                    edges.append(OracleEdge(rule, None, one))
         self._tell_edges(edges, at_ms, rules, member)
 
     def _caps(self) -> list[Bucket]:
@@ -577,7 +579,7 @@ class Contract:
         """By which a bucket is known again, also under another name."""
         return str(bucket["id"]) if bucket["kind"] == "member" else id(bucket)
 
-    def _use_of_member(self, name: str, used: int, rules: Rulebook) -> list[Edge]:
+    def _use_of_member(self, name: str, used: int, rules: Rulebook) -> list[OracleEdge]:
         """The member's figure; what of its cap was reached."""
         member = self.members.by_name.get(name)
         if member is None:
@@ -589,7 +591,7 @@ class Contract:
             return []
         bucket = cap_bucket(name, member, self.start_ms, self.end_ms)
         levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
-        return [Edge(*one) for one in passed_by(bucket, min(before, cap), levels, rules)]
+        return [OracleEdge(*one) for one in passed_by(bucket, min(before, cap), levels, rules)]
 
     def refund(self, event: Fields, now_ms: int, rules: Rulebook) -> int:
         """Takes usage of the present cycle back; returns how much."""

@@ -14,7 +14,7 @@ EXAMPLES = 5
 """How many of each kind of difference are shown."""
 
 
-class LogRecord(NamedTuple):
+class PlacedRecord(NamedTuple):
     """A record of an input topic; ``timestamp_ms`` is Kafka's."""
 
     topic: str
@@ -69,7 +69,7 @@ class OrderKey(NamedTuple):
     time_ms: int
 
 
-class BucketFigures(NamedTuple):
+class ShownBucket(NamedTuple):
     """A bucket that is not over; ``expires_ms`` is None if it never ends."""
 
     id: str
@@ -88,7 +88,7 @@ class AccountFigures:
     plan: str = ""
     cycle_start_ms: int = 0
     cycle_end_ms: int = 0
-    buckets: tuple[BucketFigures, ...] = ()
+    buckets: tuple[ShownBucket, ...] = ()
     """In the order in which they are charged."""
     overage_bytes: int = 0
     charged_bytes: int = 0

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle import choosing
 from streamproc.lab.oracle.buckets import NEVER
-from streamproc.lab.oracle.contract import Contract, Cycle, Told
-from streamproc.lab.oracle.figures import AccountFigures, BucketFigures, Expectation
+from streamproc.lab.oracle.contract import Contract, Cycle, PolicyTold
+from streamproc.lab.oracle.figures import AccountFigures, Expectation, ShownBucket
 from streamproc.lab.oracle.past import charge_past, refund_past
 from streamproc.lab.oracle.reading import Fields
 
@@ -35,7 +35,7 @@ SETTING = (
 WEEK_MS = 7 * 86_400_000
 
 
-class Ledger:
+class SubscriberLedger:
     """Outcomes of all subscribers are counted into the one ``outcome``."""
 
     def __init__(self, name: str, rules: Rulebook, outcome: Expectation) -> None:
@@ -55,7 +55,7 @@ class Ledger:
         self.history: list[Cycle] = []
         self.grants = 0
         self.charged = 0
-        self.told = Told()
+        self.told = PolicyTold()
         self.next_moment: float = NEVER
 
     def arrive(self, event: Fields, arrival_ms: int) -> None:
@@ -223,7 +223,7 @@ class Ledger:
             contract.start_ms,
             contract.end_ms,
             tuple(
-                BucketFigures(b["id"], b["kind"], b["granted"], b["used"], b["ends_ms"])
+                ShownBucket(b["id"], b["kind"], b["granted"], b["used"], b["ends_ms"])
                 for b in contract.live()
             ),
             contract.overage,

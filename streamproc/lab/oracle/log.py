@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle.contract import YEAR_9999_MS
-from streamproc.lab.oracle.figures import Expectation, LogRecord
-from streamproc.lab.oracle.ledger import Ledger
-from streamproc.lab.oracle.reading import Refused, read
+from streamproc.lab.oracle.figures import Expectation, PlacedRecord
+from streamproc.lab.oracle.ledger import SubscriberLedger
+from streamproc.lab.oracle.reading import NotAnEventError, read
 
 
 def expect(
-    records: Iterable[LogRecord],
+    records: Iterable[PlacedRecord],
     rules: Rulebook,
     until_ms: int | None = None,
     outcome: Expectation | None = None,
@@ -26,7 +26,7 @@ def expect(
     """
     outcome = Expectation() if outcome is None else outcome
     clocks: dict[int, int] = {}
-    ledgers: dict[tuple[int, str], Ledger] = {}
+    ledgers: dict[tuple[int, str], SubscriberLedger] = {}
     for record in records:
         outcome.records += 1
         partition = record.partition
@@ -38,7 +38,7 @@ def expect(
         clocks[partition] = clock_ms
         try:
             event = read(record.value, record.key, record.headers)
-        except Refused as refused:
+        except NotAnEventError as refused:
             outcome.rejects[str(refused)] += 1
             continue
         if event["type"] == "clock.advanced":
@@ -46,7 +46,7 @@ def expect(
         place = (partition, event["subscriber"])
         ledger = ledgers.get(place)
         if ledger is None:
-            ledger = ledgers[place] = Ledger(event["subscriber"], rules, outcome)
+            ledger = ledgers[place] = SubscriberLedger(event["subscriber"], rules, outcome)
         ledger.arrive(event, clock_ms)
     for (partition, name), ledger in ledgers.items():
         ledger.pass_time(max(clocks[partition], until_ms or 0))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract
 
 
-class Edge(NamedTuple):
+class OracleEdge(NamedTuple):
     """A threshold that was just reached."""
 
     rule: Any
@@ -47,7 +47,9 @@ class Memory:
         self.over: list[Reached] = []
         """What is over and was told of, since that was asked for last."""
 
-    def fires(self, edges: list[Edge], at_ms: int, rules: Rulebook, is_use: bool) -> list[Edge]:
+    def fires(
+        self, edges: list[OracleEdge], at_ms: int, rules: Rulebook, is_use: bool
+    ) -> list[OracleEdge]:
         """What of edges is to be told, and what was counted up to it."""
         if not edges and not self.kept:
             return []
@@ -67,7 +69,7 @@ class Memory:
                 one.count += 1
                 if one.count == rule.policy.for_count:
                     one.is_told = True
-                    fired.append(Edge(rule, bucket, one.threshold))
+                    fired.append(OracleEdge(rule, bucket, one.threshold))
         for edge in edges:
             rule = edge.rule
             if not _has_memory(rule, rules) or not is_in_force(rule, at_ms):
@@ -160,7 +162,7 @@ def _has_memory(rule: Any, rules: Rulebook) -> bool:
     return bool(rule.policy.for_count > 1 or rule.policy.hysteresis or followed)
 
 
-def most_urgent(edges: list[Edge]) -> Edge:
+def most_urgent(edges: list[OracleEdge]) -> OracleEdge:
     """Of one rule: most used, or least left."""
     is_down = edges[0].rule.kind in COUNTING_DOWN
     return (min if is_down else max)(edges, key=lambda one: one.threshold or 0)

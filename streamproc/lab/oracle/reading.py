@@ -24,7 +24,7 @@ _INSTANT = re.compile(
 )
 
 
-class Refused(StreamprocError):
+class NotAnEventError(StreamprocError):
     """The record is no event; the argument is the reject's reason."""
 
 
@@ -35,22 +35,22 @@ class _Wrong(StreamprocError):
 def read(
     value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()
 ) -> Fields:
-    """The event in a record; raises :class:`Refused` with the reason."""
+    """The event in a record; raises :class:`NotAnEventError` with the reason."""
     if value is not None and len(value) > MAX_RECORD_BYTES:
-        raise Refused("oversized")
+        raise NotAnEventError("oversized")
     pairs = _unwrapped(value, headers) if headers else None
     if pairs is None:
         if not value:
-            raise Refused("tombstone" if value is None else "empty")
+            raise NotAnEventError("tombstone" if value is None else "empty")
         pairs = _object(_parse(value))
     kinds = [content for name, content in pairs if name == "type"]
     if not kinds or any(type(kind) is not str for kind in kinds):
-        raise Refused("contract_violation")
+        raise NotAnEventError("contract_violation")
     if any(kind not in _EVENTS for kind in kinds):
-        raise Refused("unknown_type")
+        raise NotAnEventError("unknown_type")
     event = _checked(kinds[0], pairs)
     if kinds[0] != "clock.advanced" and key != event["subscriber"].encode():
-        raise Refused("key_mismatch")
+        raise NotAnEventError("key_mismatch")
     return event
 
 
@@ -93,13 +93,13 @@ def _parse(value: bytes) -> Any:
         if "\\u" in text:
             json.dumps(parsed, ensure_ascii=False).encode("utf-8")  # half a surrogate pair
     except (ValueError, RecursionError):
-        raise Refused("malformed_json") from None
+        raise NotAnEventError("malformed_json") from None
     return parsed
 
 
 def _object(parsed: Any) -> tuple[tuple[str, Any], ...]:
     if not isinstance(parsed, tuple):
-        raise Refused("contract_violation")
+        raise NotAnEventError("contract_violation")
     return parsed
 
 
@@ -116,7 +116,7 @@ def _unwrapped(
             return None
         envelope = _parse(value)
         if not isinstance(envelope, tuple):
-            raise Refused("bad_envelope")
+            raise NotAnEventError("bad_envelope")
         attributes = {name: content for name, content in envelope if content is not None}
         data = attributes.get("data", ())
     elif any(f"ce_{name}" in by_name for name in _ATTRIBUTES):
@@ -130,18 +130,18 @@ def _unwrapped(
         return None
     for name in _ATTRIBUTES:
         if type(attributes.get(name)) is not str or not attributes[name]:
-            raise Refused("bad_envelope")
+            raise NotAnEventError("bad_envelope")
     if attributes["specversion"] != "1.0":
-        raise Refused("bad_envelope")
+        raise NotAnEventError("bad_envelope")
     kind = re.fullmatch(r"streamproc\.(.*)\.v1", attributes["type"], re.DOTALL)
     if kind is None:
-        raise Refused("unknown_type")
+        raise NotAnEventError("unknown_type")
     plain = dict(_object(data))
     renamed = {"id": "id", "source": "source", "subject": "subscriber", "time": "time"}
     outer = {field: attributes[name] for name, field in renamed.items() if name in attributes}
     for field, content in {**outer, "type": kind[1]}.items():
         if plain.setdefault(field, content) != content:
-            raise Refused("bad_envelope")
+            raise NotAnEventError("bad_envelope")
     return tuple(plain.items())
 
 
@@ -158,9 +158,9 @@ def _checked(kind: str, pairs: tuple[tuple[str, Any], ...]) -> Fields:
                 raise _Wrong
             event[name] = check(content)
     except (_Wrong, ValueError, OverflowError):
-        raise Refused("contract_violation") from None
+        raise NotAnEventError("contract_violation") from None
     if any(name not in event for name in required) or not _consistent(kind, event):
-        raise Refused("contract_violation")
+        raise NotAnEventError("contract_violation")
     return event
 
 

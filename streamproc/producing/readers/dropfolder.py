@@ -39,7 +39,7 @@ UNFINISHED = (".tmp", ".part", ".filepart", ".crdownload", ".swp")
 """Names under which programs write what is not whole yet; names with a leading dot, too."""
 
 
-class Progress(Struct):
+class FileProgress(Struct):
     """How far the file at hand is."""
 
     file: str
@@ -60,7 +60,7 @@ class DoneFile(Struct):
 
 
 @dataclass
-class Outcome:
+class FileOutcome:
     """What became of a file."""
 
     path: Path
@@ -94,9 +94,9 @@ class DropFolder:
         for name in ("done", "duplicates", "failed", ".streamproc"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._known = self._remembered()
-        self._progress = producer.position(Progress)
+        self._progress = producer.position(FileProgress)
 
-    def hand_over(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[Outcome]:
+    def hand_over(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[FileOutcome]:
         """Hand over every file that is ready; gives each when it is done with."""
         for path in self._ready():
             if stopping():
@@ -104,14 +104,14 @@ class DropFolder:
             digest = file_id(path)
             if digest in self._known and not self._is_at_hand(digest):
                 log.warning("a file that was handed over before", file=path.name)
-                yield self._moved(Outcome(path, verdict="duplicate"), "duplicates")
+                yield self._moved(FileOutcome(path, verdict="duplicate"), "duplicates")
                 continue
             try:
                 outcome = self._one(path, digest, stopping)
             except UnreadableFileError as error:
                 log.error("a file that cannot be read", file=path.name, problem=str(error))
                 (self._folder / "failed" / f"{path.name}.reason").write_text(f"{error}\n")
-                yield self._moved(Outcome(path, verdict="failed"), "failed")
+                yield self._moved(FileOutcome(path, verdict="failed"), "failed")
                 continue
             if outcome is None:
                 return
@@ -122,11 +122,11 @@ class DropFolder:
         """Whether files are there that are not handed over yet, ready or not."""
         return any(True for _ in self._whole())
 
-    def _one(self, path: Path, digest: str, stopping: Callable[[], bool]) -> Outcome | None:
+    def _one(self, path: Path, digest: str, stopping: Callable[[], bool]) -> FileOutcome | None:
         """Hand a file over, from where an earlier run came to; None if stopped within it."""
         progress = self._progress
         if progress is None or progress.digest != digest:
-            progress = Progress(path.name, digest)
+            progress = FileProgress(path.name, digest)
         elif progress.events and not progress.done:
             log.info("going on with a file", file=path.name, events=progress.events)
         # Read to its end before anything goes out: of a file that is cut off nothing is sent.
@@ -158,9 +158,9 @@ class DropFolder:
             self._send(events, progress)
             self._producer.settle()
         self._write_bad(path.name, bad)
-        return Outcome(path, count, len(bad), left_out)
+        return FileOutcome(path, count, len(bad), left_out)
 
-    def _send(self, events: list[ReadEvent], progress: Progress) -> None:
+    def _send(self, events: list[ReadEvent], progress: FileProgress) -> None:
         at_ms = self._clock_ms()
         bulk = self._producer.bulk
         for event in events:
@@ -214,7 +214,7 @@ class DropFolder:
                 continue  # torn by a crash; the position in Kafka still knows the file
         return known
 
-    def _remember(self, digest: str, outcome: Outcome) -> None:
+    def _remember(self, digest: str, outcome: FileOutcome) -> None:
         if digest in self._known:
             return
         line = DoneFile(digest, outcome.path.name, outcome.events, outcome.bad, self._clock_ms())
@@ -224,7 +224,7 @@ class DropFolder:
             os.fsync(file.fileno())
         self._known.add(digest)
 
-    def _moved(self, outcome: Outcome, folder: str) -> Outcome:
+    def _moved(self, outcome: FileOutcome, folder: str) -> FileOutcome:
         target = self._folder / folder / outcome.path.name
         if target.exists():  # another content under the same name
             target = target.with_name(f"{target.name}.{self._clock_ms()}")

@@ -40,7 +40,7 @@ class _Strict(Struct, forbid_unknown_fields=True, frozen=True):
     pass
 
 
-class Text(_Strict, frozen=True):
+class TextField(_Strict, frozen=True):
     """A text field: a column (or the first filled one of several), several joined, or a value."""
 
     column: Column | list[Column] | None = None
@@ -130,15 +130,15 @@ class Condition(_Strict, frozen=True):
 class Fields(_Strict, frozen=True):
     """The event's fields. Without ``id`` it is made of the file and the line."""
 
-    subscriber: Text
+    subscriber: TextField
     time: Time
-    id: Text | None = None
+    id: TextField | None = None
     total_bytes: Amount | None = None
     uplink_bytes: Amount | None = None
     downlink_bytes: Amount | None = None
-    rating_group: Text | None = None
-    service: Text | None = None
-    roaming_zone: Text | None = None
+    rating_group: TextField | None = None
+    service: TextField | None = None
+    roaming_zone: TextField | None = None
 
 
 class Mapping(_Strict, frozen=True):
@@ -162,7 +162,7 @@ class Mapping(_Strict, frozen=True):
         given: dict[str, Any] = {"source": self.source}
         fields = self.fields
         for name in ("subscriber", "id", "service", "roaming_zone", "rating_group"):
-            text: Text | None = getattr(fields, name)
+            text: TextField | None = getattr(fields, name)
             if text is not None:
                 try:
                     given[name] = text.of(columns)

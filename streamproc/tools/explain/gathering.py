@@ -43,7 +43,7 @@ class Arrived:
 
 
 @dataclass
-class Found:
+class Gathered:
     """All of it, in the order in which it lies there."""
 
     subscriber: str
@@ -93,7 +93,7 @@ def _arrived(record: LogRecord) -> Arrived:
     return Arrived(place, record.timestamp_ms, known)
 
 
-def from_files(found: Found, paths: Iterable[Path]) -> None:
+def from_files(found: Gathered, paths: Iterable[Path]) -> None:
     """Take what recordings hold. Raises ``BadRecordingError``, FileNotFoundError."""
     for path in paths:
         source = FileSource(path)
@@ -101,7 +101,7 @@ def from_files(found: Found, paths: Iterable[Path]) -> None:
             found.take(record, event_type(record))
 
 
-def from_topic(found: Found, broker: str, topic: str) -> None:
+def from_topic(found: Gathered, broker: str, topic: str) -> None:
     """Take what a topic keyed by the subscriber holds. Raises ``TopicError``.
 
     Kafka's default partitioner tells the partition. If there is nothing of the subscriber, the
@@ -116,7 +116,7 @@ def from_topic(found: Found, broker: str, topic: str) -> None:
         _take_keyed(found, source.records(source.begin(only=others)), key)
 
 
-def from_unkeyed_topic(found: Found, broker: str, topic: str) -> None:
+def from_unkeyed_topic(found: Gathered, broker: str, topic: str) -> None:
     """Take a topic that is not keyed by the subscriber: rejects, receipts. Raises ``TopicError``"""
     source = TopicSource(broker, topic)
     for record in source.records(source.begin()):
@@ -124,7 +124,7 @@ def from_unkeyed_topic(found: Found, broker: str, topic: str) -> None:
 
 
 def input_of(
-    found: Found, paths: Iterable[Path], broker: str | None, topic: str | None
+    found: Gathered, paths: Iterable[Path], broker: str | None, topic: str | None
 ) -> Iterator[LogRecord]:
     """Everybody's input in the partitions of the subscriber's: its records move the clock."""
     for path in paths:
@@ -138,7 +138,7 @@ def input_of(
         yield from source.records(source.begin(only=numbers))
 
 
-def _take_keyed(found: Found, records: Iterator[LogRecord], key: bytes) -> int:
+def _take_keyed(found: Gathered, records: Iterator[LogRecord], key: bytes) -> int:
     count = 0
     for record in records:
         if record.key == key:

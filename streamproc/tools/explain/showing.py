@@ -18,7 +18,7 @@ from streamproc.core.state.events import UsageRecorded
 from streamproc.core.texts.quantities import readable_bytes
 from streamproc.core.texts.reminding import threshold_of
 from streamproc.core.usage.pools import MEMBER
-from streamproc.tools.explain.timeline import Decision, Entry, iso
+from streamproc.tools.explain.timeline import Decision, TimelineEntry, iso
 from streamproc.tools.explain.words import about, balance, happened, why
 
 OF_CAP = f"{MEMBER}:"
@@ -35,7 +35,7 @@ def units_of(rulebook: Rulebook) -> Units:
     return {name: one.unit for name, one in found.items() if one is not None}
 
 
-class Shown:
+class TimelineView:
     """How one subscriber's timeline is shown."""
 
     def __init__(self, subscriber: str, units: Units, *, numbers: bool) -> None:
@@ -48,7 +48,7 @@ class Shown:
         """The number itself only on demand."""
         return self._subscriber if self._numbers else mask(self._subscriber)
 
-    def lines(self, entries: Iterable[Entry]) -> Iterator[str]:
+    def lines(self, entries: Iterable[TimelineEntry]) -> Iterator[str]:
         """A few lines per entry; stretches in which nothing was decided are one line."""
         for is_quiet, group in groupby(entries, key=lambda entry: entry.is_quiet):
             if is_quiet:
@@ -59,11 +59,11 @@ class Shown:
                 yield from self._states(entry)
                 yield from (f"    {line}" for line in self._decisions(entry))
 
-    def document(self, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    def document(self, entries: Iterable[TimelineEntry]) -> list[dict[str, Any]]:
         """For JSON: every entry, also those without decisions."""
         return [self._entry(entry) for entry in entries]
 
-    def _heading(self, entry: Entry) -> str:
+    def _heading(self, entry: TimelineEntry) -> str:
         if entry.place is None:
             return f"{iso(entry.time_ms)}  fell due"
         what = happened(entry.event) if entry.event else "an event"
@@ -74,7 +74,7 @@ class Shown:
         name = f"{self._concealed(entry.event_id)}, " if entry.event_id else ""
         return f"{iso(entry.time_ms)}  {what}  ({name}{topic}-{partition}@{offset}{late})"
 
-    def _states(self, entry: Entry) -> Iterator[str]:
+    def _states(self, entry: TimelineEntry) -> Iterator[str]:
         if entry.after is None:
             return
         if entry.before is None:
@@ -85,7 +85,7 @@ class Shown:
         if entry.accounts is not None:
             yield from (f"    {line}" for line in _bucket_lines(*entry.accounts))
 
-    def _decisions(self, entry: Entry) -> Iterator[str]:
+    def _decisions(self, entry: TimelineEntry) -> Iterator[str]:
         for reject in entry.rejects:
             yield f"rejected: {reject.reason} ({reject.detail})"
         for one in entry.decisions:
@@ -130,7 +130,7 @@ class Shown:
             bucket = OF_CAP + mask(bucket.removeprefix(OF_CAP))
         return structs.replace(audit, member=member, bucket=bucket)
 
-    def _entry(self, entry: Entry) -> dict[str, Any]:
+    def _entry(self, entry: TimelineEntry) -> dict[str, Any]:
         shown: dict[str, Any] = {"time": iso(entry.time_ms)}
         if entry.place is None:
             shown["due"] = True
@@ -183,7 +183,7 @@ class Shown:
         return shown
 
 
-def _quiet(entries: list[Entry]) -> str:
+def _quiet(entries: list[TimelineEntry]) -> str:
     """``2026-01-05T08:00:00Z  214 events without a decision (1.2 GB used)``."""
     used = sum(
         entry.event.used_bytes for entry in entries if isinstance(entry.event, UsageRecorded)

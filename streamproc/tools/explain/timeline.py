@@ -14,7 +14,7 @@ from streamproc.core.state.account import Account
 from streamproc.core.state.decisions import fired
 from streamproc.core.state.effects import Audited, Balance, Cause, Rejected, Reminder
 from streamproc.core.state.events import SubscriberEvent
-from streamproc.tools.explain.gathering import Arrived, Found, Place
+from streamproc.tools.explain.gathering import Arrived, Gathered, Place
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Decision:
 
 
 @dataclass
-class Entry:
+class TimelineEntry:
     """An input record, or an instant at which something fell due."""
 
     time_ms: int
@@ -52,17 +52,17 @@ class Entry:
         return not self.decisions and not self.rejects
 
 
-def timeline(found: Found) -> list[Entry]:
+def timeline(found: Gathered) -> list[TimelineEntry]:
     """All entries in the order in which the worker decided, input without decisions between."""
     waiting = _Input(found)
-    entries: list[Entry] = []
+    entries: list[TimelineEntry] = []
     for cause, group in groupby(_all_audits(found), key=lambda audit: audit.cause):
         audits = list(group)
         place = _place(cause)
         if place is None:
             due_ms = to_ms(cause.due_time) if cause.due_time is not UNSET else 0
             entries.extend(waiting.received_before(due_ms))
-            entry = Entry(due_ms, None)
+            entry = TimelineEntry(due_ms, None)
         else:
             entries.extend(waiting.up_to(place))
             entry = waiting.entry(place, cause, audits[0])
@@ -72,7 +72,9 @@ def timeline(found: Found) -> list[Entry]:
     return entries
 
 
-def within(entries: Iterable[Entry], from_ms: int | None, to_ms: int | None) -> list[Entry]:
+def within(
+    entries: Iterable[TimelineEntry], from_ms: int | None, to_ms: int | None
+) -> list[TimelineEntry]:
     """Those that happened in a time, its end excluded."""
     return [
         one
@@ -81,7 +83,7 @@ def within(entries: Iterable[Entry], from_ms: int | None, to_ms: int | None) -> 
     ]
 
 
-def _all_audits(found: Found) -> list[Audited]:
+def _all_audits(found: Gathered) -> list[Audited]:
     """The audit; reminders of a release that did not audit them yet are put where they belong."""
     told = {one.reminder for one in found.audits if one.reminder is not UNSET}
     untold = [one for one in found.reminders.values() if one.id not in told]
@@ -99,7 +101,7 @@ def _all_audits(found: Found) -> list[Audited]:
     return audits
 
 
-def _fill(entry: Entry, audits: list[Audited], found: Found) -> None:
+def _fill(entry: TimelineEntry, audits: list[Audited], found: Gathered) -> None:
     for audit in audits:
         if audit.after is not UNSET:
             entry.after = audit.after
@@ -122,7 +124,7 @@ def _place(cause: Cause) -> Place | None:
 class _Input:
     """The subscriber's input records, handed out once each, in their order."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Gathered) -> None:
         self._arrived = found.arrived
         self._by_place = {one.place: one for one in found.arrived}
         self._order = {one.place: number for number, one in enumerate(found.arrived)}
@@ -130,40 +132,40 @@ class _Input:
         self._next = 0
         self._used: set[Place] = set()
 
-    def up_to(self, place: Place) -> Iterator[Entry]:
+    def up_to(self, place: Place) -> Iterator[TimelineEntry]:
         """What arrived before a record."""
         end = self._order.get(place)
         if end is not None:
             yield from self._hand_out(end)
 
-    def received_before(self, instant_ms: int) -> Iterator[Entry]:
+    def received_before(self, instant_ms: int) -> Iterator[TimelineEntry]:
         end = self._next
         while end < len(self._arrived) and self._arrived[end].received_ms < instant_ms:
             end += 1
         yield from self._hand_out(end)
 
-    def rest(self) -> Iterator[Entry]:
+    def rest(self) -> Iterator[TimelineEntry]:
         yield from self._hand_out(len(self._arrived))
 
-    def entry(self, place: Place, cause: Cause, audit: Audited) -> Entry:
+    def entry(self, place: Place, cause: Cause, audit: Audited) -> TimelineEntry:
         """The entry of a record that something was decided about."""
         arrived = self._by_place.get(place)
         self._used.add(place)
         if arrived is not None:
             return self._entry(arrived)
         event_id = cause.event_id if cause.event_id is not UNSET else ""
-        return Entry(to_ms(audit.time), place, event_id)
+        return TimelineEntry(to_ms(audit.time), place, event_id)
 
-    def _hand_out(self, end: int) -> Iterator[Entry]:
+    def _hand_out(self, end: int) -> Iterator[TimelineEntry]:
         for number in range(self._next, end):
             arrived = self._arrived[number]
             if arrived.place not in self._used:
                 yield self._entry(arrived)
         self._next = max(self._next, end)
 
-    def _entry(self, arrived: Arrived) -> Entry:
+    def _entry(self, arrived: Arrived) -> TimelineEntry:
         event = arrived.event
-        return Entry(
+        return TimelineEntry(
             arrived.received_ms if event is None else to_ms(event.time),
             arrived.place,
             "" if event is None else event.id,

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from streamproc.core.instants import DAY_MS
-from streamproc.tools.play.reading import Line
+from streamproc.tools.play.reading import EventLine
 
 FAR_MS = 40 * DAY_MS
 LOOKED_AT = 20
@@ -24,10 +24,10 @@ LOOKED_THROUGH = 10_000
 """Lines of the file among which they are looked for: more is not kept in memory."""
 
 
-def arrivals(lines: Iterable[Line]) -> Iterator[tuple[Line, int]]:
+def arrivals(lines: Iterable[EventLine]) -> Iterator[tuple[EventLine, int]]:
     """Each line with the instant of its arrival (ms); a subscriber's never go back."""
     rest = iter(lines)
-    ahead: deque[Line] = deque()
+    ahead: deque[EventLine] = deque()
     behind: dict[str, deque[int]] = {}
     clocks: dict[str, int] = {}
 

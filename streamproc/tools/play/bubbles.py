@@ -14,7 +14,7 @@ LEAST_WIDTH, MOST_WIDTH = 24, 60
 
 
 @dataclass(frozen=True)
-class Frame:
+class BubbleBorder:
     """The characters of a bubble's border."""
 
     top: tuple[str, str]
@@ -23,8 +23,8 @@ class Frame:
     side: str
 
 
-ROUND = Frame(("╭", "╮"), ("╰", "╯"), "─", "│")
-ASCII = Frame(("+", "+"), ("+", "+"), "-", "|")
+ROUND = BubbleBorder(("╭", "╮"), ("╰", "╯"), "─", "│")
+ASCII = BubbleBorder(("+", "+"), ("+", "+"), "-", "|")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Bubble:
     is_mine: bool = False
     """Sent by the phone, not to it."""
 
-    def lines(self, room: int, frame: Frame) -> list[Text]:
+    def lines(self, room: int, frame: BubbleBorder) -> list[Text]:
         """In at most ``room`` cells, in the width of what it says."""
         most = max(min(room, MOST_WIDTH), LEAST_WIDTH) - 4
         content = lines_of(self.text, most)

@@ -16,7 +16,7 @@ from streamproc.core.state.effects import Audited, Effect, PolicyChanged, Reject
 from streamproc.tools.explain.showing import Units, units_of
 from streamproc.tools.explain.words import why
 from streamproc.tools.play.balances import Balances
-from streamproc.tools.play.playing import Moment, Played, spoken_ms
+from streamproc.tools.play.playing import Played, PlayedInstant, spoken_ms
 from streamproc.tools.play.reading import EventsFile
 from streamproc.tools.play.words import event_words
 
@@ -48,7 +48,7 @@ def documents(
     }
 
 
-def _moment(moment: Moment) -> Document:
+def _moment(moment: PlayedInstant) -> Document:
     line = moment.line
     found: Document = {
         "type": "event" if line else "time_passed",
@@ -67,7 +67,7 @@ def _moment(moment: Moment) -> Document:
     return found | {"before": _balances(moment.before), "after": _balances(moment.after)}
 
 
-def _effect(effect: Effect, moment: Moment, units: Units) -> Document:
+def _effect(effect: Effect, moment: PlayedInstant, units: Units) -> Document:
     if isinstance(effect, Reminder):
         return _sms(effect, moment.time_zone)
     if isinstance(effect, Rejected):

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from streamproc.core.instants import from_ms
 from streamproc.core.state.effects import Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.texts.quantities import readable_bytes
-from streamproc.tools.play.playing import Moment, Played, decisions, spoken_ms
+from streamproc.tools.play.playing import Played, PlayedInstant, decisions, spoken_ms
 from streamproc.tools.play.words import DROPPED, HELD, TOLD_BY_ANOTHER
 
 MOST_SUBSCRIBERS = 12
@@ -108,7 +108,7 @@ def draw(played: Played, subscribers: Sequence[str], path: Path) -> None:
         figure.savefig(path, dpi=120)
 
 
-def _life(subscriber: str, moments: list[Moment]) -> Life:
+def _life(subscriber: str, moments: list[PlayedInstant]) -> Life:
     zone = moments[0].time_zone
     life = Life(subscriber, zone)
     for moment in moments:
@@ -132,7 +132,7 @@ def _life(subscriber: str, moments: list[Moment]) -> Life:
     return life
 
 
-def _note_buckets(life: Life, moment: Moment, at: datetime) -> None:
+def _note_buckets(life: Life, moment: PlayedInstant, at: datetime) -> None:
     after = moment.after
     if after is None:
         return

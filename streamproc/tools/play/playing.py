@@ -19,7 +19,7 @@ from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
 from streamproc.kafka.recording import LogRecord
 from streamproc.tools.play.arriving import arrivals
 from streamproc.tools.play.balances import UNKNOWN, Balances, balances_of
-from streamproc.tools.play.reading import Line
+from streamproc.tools.play.reading import EventLine
 
 Kind = TypeVar("Kind", bound=Effect)
 
@@ -44,7 +44,7 @@ class Engine(Protocol):
 
 
 @dataclass
-class Moment:
+class PlayedInstant:
     """What happened to one subscriber at one instant: an event arrived, or something fell due."""
 
     number: int
@@ -52,7 +52,7 @@ class Moment:
     time_ms: int
     """When it arrived, or fell due."""
     subscriber: str
-    line: Line | None
+    line: EventLine | None
     """The event; None for what fell due."""
     before: Balances | None
     after: Balances | None = None
@@ -83,7 +83,7 @@ class Moment:
 class Played:
     """Everything that happened."""
 
-    moments: list[Moment]
+    moments: list[PlayedInstant]
     until_ms: int
     left_out: int
     """Events after the end."""
@@ -94,9 +94,9 @@ class Played:
         """In the order of their first moment."""
         return list(dict.fromkeys(one.subscriber for one in self.moments))
 
-    def by_subscriber(self) -> dict[str, list[Moment]]:
+    def by_subscriber(self) -> dict[str, list[PlayedInstant]]:
         """The moments of each subscriber."""
-        found: dict[str, list[Moment]] = {}
+        found: dict[str, list[PlayedInstant]] = {}
         for moment in self.moments:
             found.setdefault(moment.subscriber, []).append(moment)
         return found
@@ -106,7 +106,7 @@ class Played:
         """How many were played."""
         return sum(one.line is not None for one in self.moments)
 
-    def rejects(self) -> list[tuple[Line, Rejected]]:
+    def rejects(self) -> list[tuple[EventLine, Rejected]]:
         """Events that were refused, with why, in the order of the file."""
         lines = {one.line.number: one.line for one in self.moments if one.line is not None}
         found = [(lines[one.offset], one) for moment in self.moments for one in moment.of(Rejected)]
@@ -128,7 +128,7 @@ class Play:
         """An output record."""
         self._pending.append(decode_effect(value))
 
-    def run(self, engine: Engine, lines: Iterable[Line], until_ms: int | None) -> Played:
+    def run(self, engine: Engine, lines: Iterable[EventLine], until_ms: int | None) -> Played:
         """Play each subscriber's lines in their order, then let time pass.
 
         Without ``until_ms`` it ends a day after the last billing cycle that an event was in: by
@@ -184,11 +184,11 @@ class _Life:
         self._partition = partition
         self.known: Balances | None = None
         """Balances after the last moment."""
-        self.moments: list[tuple[int, Moment]] = []
+        self.moments: list[tuple[int, PlayedInstant]] = []
         """With the clock at each."""
         self.now_ms = 0
 
-    def event(self, line: Line, arrived_ms: int) -> None:
+    def event(self, line: EventLine, arrived_ms: int) -> None:
         """Let time pass until an event arrives, and apply it."""
         self.pass_time(arrived_ms)
         # One of the year 9999 is refused: the clock does not follow it.
@@ -208,17 +208,17 @@ class _Life:
         self._engine.reach(self._partition, until_ms)
         self.now_ms = max(self.now_ms, until_ms)
 
-    def _add(self, time_ms: int, line: Line | None) -> None:
+    def _add(self, time_ms: int, line: EventLine | None) -> None:
         effects = self._play.taken()
         if line is None and not effects:
             return
-        moment = Moment(0, time_ms, self._subscriber, line, self.known, effects=effects)
+        moment = PlayedInstant(0, time_ms, self._subscriber, line, self.known, effects=effects)
         account = self._engine.account(self._partition, self._subscriber.encode())
         moment.after = self.known = self._play.balances(account)
         self.moments.append((self.now_ms, moment))
 
 
-def _in_order(lives: Iterable[_Life]) -> list[Moment]:
+def _in_order(lives: Iterable[_Life]) -> list[PlayedInstant]:
     """The moments of all in order of time, numbered so; each subscriber's keep their own order."""
     clocked = sorted((one for life in lives for one in life.moments), key=lambda one: one[0])
     moments = [moment for _, moment in clocked]
@@ -227,7 +227,7 @@ def _in_order(lives: Iterable[_Life]) -> list[Moment]:
     return moments
 
 
-def _look_ahead(moments: list[Moment]) -> None:
+def _look_ahead(moments: list[PlayedInstant]) -> None:
     """Give moments before an activation the zone that it brings."""
     zones: dict[str, str] = {}
     for moment in reversed(moments):
@@ -236,7 +236,7 @@ def _look_ahead(moments: list[Moment]) -> None:
         moment.later_zone = zones.get(moment.subscriber, "UTC")
 
 
-def decisions(moment: Moment) -> list[Audited]:
+def decisions(moment: PlayedInstant) -> list[Audited]:
     """What else was decided: what a message goes out by is told with it."""
     return [one for one in moment.of(Audited) if one.decision != "fired"]
 

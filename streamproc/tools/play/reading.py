@@ -31,7 +31,7 @@ TOPIC = "events"
 
 
 @dataclass(frozen=True)
-class Line:
+class EventLine:
     """An event of the file; ``number`` is its line, from 1, and its offset in the log."""
 
     number: int
@@ -58,7 +58,7 @@ class EventsFile:
     """All lines of a file, in its order."""
 
     name: str
-    lines: list[Line] = field(default_factory=list)
+    lines: list[EventLine] = field(default_factory=list)
     bad: list[BadRecord] = field(default_factory=list)
 
 
@@ -77,7 +77,7 @@ def read_events(path: Path) -> EventsFile:
         return _with_events(found, decompressed(raw), path.name)
 
 
-def event_lines(path: Path, bad: list[BadRecord]) -> Iterator[Line]:
+def event_lines(path: Path, bad: list[BadRecord]) -> Iterator[EventLine]:
     """The same one after the other, for large files; what is no event goes to ``bad``."""
     for record in read_records(path, read_ndjson, file_id(path)):
         if isinstance(record, BadRecord):
@@ -100,7 +100,7 @@ def in_locale(file: EventsFile, locale: str) -> EventsFile:
     lines = []
     for line in file.lines:
         event = reads_as(line.event, locale)
-        lines.append(Line(line.number, event, encode_event(event)))
+        lines.append(EventLine(line.number, event, encode_event(event)))
     return EventsFile(file.name, lines, file.bad)
 
 
@@ -118,10 +118,10 @@ def _sorted_in(name: str, records: Iterator[Read]) -> EventsFile:
     return found
 
 
-def _line(record: ReadEvent) -> Line:
+def _line(record: ReadEvent) -> EventLine:
     event = decode_event(record.value, record.key)
     assert not isinstance(event, ClockAdvanced)  # it has no subscriber: a bad record
-    return Line(record.line, event, record.value)
+    return EventLine(record.line, event, record.value)
 
 
 def _with_events(found: EventsFile, content: BinaryIO, name: str) -> EventsFile:

@@ -19,7 +19,7 @@ from streamproc.tools.explain.showing import Units, units_of
 from streamproc.tools.explain.words import about
 from streamproc.tools.play.balances import UNKNOWN, Balances
 from streamproc.tools.play.bubbles import ASCII, ROUND, Bubble
-from streamproc.tools.play.playing import Moment, Played, decisions, spoken_ms
+from streamproc.tools.play.playing import Played, PlayedInstant, decisions, spoken_ms
 from streamproc.tools.play.words import (
     DROPPED,
     ENCODINGS,
@@ -66,7 +66,7 @@ class Look:
     """Usage of which nothing follows is else told together."""
 
 
-class Shown:
+class PlayView:
     """How one play is shown."""
 
     def __init__(self, played: Played, rules: Rulebook, look: Look) -> None:
@@ -142,11 +142,11 @@ class Shown:
 
     # One subscriber.
 
-    def _heading(self, subscriber: str, moments: list[Moment]) -> Iterator[Text]:
+    def _heading(self, subscriber: str, moments: list[PlayedInstant]) -> Iterator[Text]:
         yield Text(f"{subscriber}, times in {moments[0].time_zone}", "bold")
         yield Text(("━" if self._look.is_terminal else "=") * self._look.width, "dim")
 
-    def _days(self, moments: list[Moment]) -> Iterator[Text]:
+    def _days(self, moments: list[PlayedInstant]) -> Iterator[Text]:
         day = zone = ""
         for group in self._grouped(moments):
             first = group[0]
@@ -159,10 +159,10 @@ class Shown:
             day, zone = today, first.time_zone
             yield from self._moments(group)
 
-    def _grouped(self, moments: list[Moment]) -> Iterator[list[Moment]]:
+    def _grouped(self, moments: list[PlayedInstant]) -> Iterator[list[PlayedInstant]]:
         """Stretches of usage of one day of which nothing follows; everything else by itself."""
 
-        def key(moment: Moment) -> object:
+        def key(moment: PlayedInstant) -> object:
             if self._look.every_event or not _is_quiet_usage(moment):
                 return moment.number
             return day_of(moment.time_ms, moment.time_zone)
@@ -170,7 +170,7 @@ class Shown:
         for _, group in groupby(moments, key):
             yield list(group)
 
-    def _moments(self, group: list[Moment]) -> Iterator[Text]:
+    def _moments(self, group: list[PlayedInstant]) -> Iterator[Text]:
         first, last = group[0], group[-1]
         clock = clock_of(first.time_ms, first.time_zone)
         if len(group) == 1:
@@ -188,7 +188,7 @@ class Shown:
         for moment in group:
             yield from self._effects(moment)
 
-    def _title(self, moment: Moment) -> str:
+    def _title(self, moment: PlayedInstant) -> str:
         if moment.line is None:
             return "(time passed)"
         told = event_words(moment.line.event)
@@ -197,7 +197,7 @@ class Shown:
             return f"{told}, at {at}: it arrived late"
         return told
 
-    def _source(self, moment: Moment) -> str:
+    def _source(self, moment: PlayedInstant) -> str:
         return f"line {moment.line.number}" if moment.line else ""
 
     def _titled(self, clock: str, title: str, source: str) -> Iterator[Text]:
@@ -219,7 +219,7 @@ class Shown:
         if beyond:
             yield from self._indented(beyond, "magenta")
 
-    def _effects(self, moment: Moment) -> Iterator[Text]:
+    def _effects(self, moment: PlayedInstant) -> Iterator[Text]:
         fired = {one.reminder: one for one in moment.of(Audited) if one.decision == "fired"}
         for effect in moment.effects:
             if isinstance(effect, Reminder):
@@ -235,13 +235,15 @@ class Shown:
         for told, audit in together(others, self._units, instant_in(moment.time_zone)):
             yield from self._indented(told, _style(audit))
 
-    def _reject(self, reject: Rejected, moment: Moment) -> Iterator[Text]:
+    def _reject(self, reject: Rejected, moment: PlayedInstant) -> Iterator[Text]:
         line = self._rejected[reject.offset]
         named = "" if moment.line is line else f" (line {line.number})"
         told = reject_words(reject, line.event, self._rules)
         yield from self._indented(f"REJECTED{named}: {told}", "bold red")
 
-    def _message(self, reminder: Reminder, moment: Moment, audit: Audited | None) -> Iterator[Text]:
+    def _message(
+        self, reminder: Reminder, moment: PlayedInstant, audit: Audited | None
+    ) -> Iterator[Text]:
         spoken = spoken_ms(reminder)
         at = "" if spoken <= moment.time_ms else instant_in(moment.time_zone)(spoken)
         bubble = self._bubble(reminder, at, audit)
@@ -268,7 +270,7 @@ class Shown:
         words = given_in(self._rules.wording, locale, self._rules.default_locale)
         return self._look.sender or words.get("brand", SENDER)
 
-    def _ending(self, moment: Moment) -> Iterator[Text]:
+    def _ending(self, moment: PlayedInstant) -> Iterator[Text]:
         zone, after = moment.time_zone, moment.after
         when = instant_in(zone)(self._played.until_ms)
         yield Text()
@@ -317,7 +319,7 @@ ORDERS = get_args(Order)
 """What billing is asked or told."""
 
 
-def _is_quiet_usage(moment: Moment) -> bool:
+def _is_quiet_usage(moment: PlayedInstant) -> bool:
     return (
         moment.line is not None
         and isinstance(moment.line.event, UsageRecorded)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streamproc.kafka.recording.lines import Line
+from streamproc.kafka.recording.lines import RecordLine
 
 SLICE_SECONDS = 0.2
 """Paced records become visible at least this often (wall time)."""
@@ -38,14 +38,14 @@ class Control:
         self._changed.clear()
 
 
-class Part(NamedTuple):
+class PaceSlice(NamedTuple):
     """Lines of one slice; ``begins``: a slice ended before them."""
 
     begins: bool
-    lines: list[Line]
+    lines: list[RecordLine]
 
 
-class Pace:
+class ReplayPace:
     """Maps record timestamps to wall time: ``speed`` 1 is as recorded, None is flat out.
 
     Slices are the units of commit, of pause and of interruption. Where they end depends on the
@@ -87,7 +87,7 @@ class Pace:
             self._count = 1
         return ended
 
-    def slices(self, lines: list[Line]) -> Iterator[Part]:
+    def slices(self, lines: list[RecordLine]) -> Iterator[PaceSlice]:
         """Flat out: a block of lines cut where slices end, as :meth:`ends_slice` would."""
         start = 0
         while start < len(lines):
@@ -97,7 +97,7 @@ class Pace:
             taken = lines[start : start + self._slice_records - self._count]
             self._count += len(taken)
             start += len(taken)
-            yield Part(begins, taken)
+            yield PaceSlice(begins, taken)
 
     def wait_seconds(self, timestamp_ms: int) -> float:
         """How long until a record of that timestamp is due; at most 0 if it is."""

@@ -12,7 +12,7 @@ from streamproc.errors import StreamprocError
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
 from streamproc.kafka.recording import LogRecord
 from streamproc.kafka.recording.lines import from_line
-from streamproc.tools.replay.pace import FLAT_SLICE_RECORDS, Control, Pace
+from streamproc.tools.replay.pace import FLAT_SLICE_RECORDS, Control, ReplayPace
 from streamproc.tools.replay.selection import Selection, iso, shifted
 from streamproc.tools.replay.sources import FileSource, Position, Source
 
@@ -25,7 +25,7 @@ class WrongSourceError(StreamprocError, ValueError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReplayPlan:
     """What to do with the records."""
 
     selection: Selection = EVERYTHING
@@ -44,7 +44,7 @@ class Replay:
     """A replay in progress. ``position`` is what the next commit will store."""
 
     def __init__(
-        self, source: Source, producer: ExactlyOnceProducer, plan: Plan, control: Control
+        self, source: Source, producer: ExactlyOnceProducer, plan: ReplayPlan, control: Control
     ) -> None:
         """Takes up the position of an earlier run of the producer's name.
 
@@ -54,7 +54,7 @@ class Replay:
         self._producer = producer
         self._plan = plan
         self._control = control
-        self._pace = Pace(plan.speed, plan.slice_records)
+        self._pace = ReplayPace(plan.speed, plan.slice_records)
         stored = producer.position(Position)
         if stored is not None and stored.source != source.identity and not plan.again:
             raise WrongSourceError(

@@ -15,7 +15,7 @@ from streamproc.core.instants import to_ms
 _HELD: Final = re.compile(rb'"until_ms":(\d+)')
 
 
-class Message(Struct, frozen=True, gc=False):
+class Sent(Struct, frozen=True, gc=False):
     """A reminder: to whom, by what, when. Times in ms since 1970."""
 
     id: str
@@ -34,10 +34,10 @@ class Message(Struct, frozen=True, gc=False):
 
 
 @dataclass
-class Outcome:
+class RunOutcome:
     """All of one run."""
 
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Sent] = field(default_factory=list)
     rejects: Counter[str] = field(default_factory=Counter)
     """Input that was not applied, by reason."""
     first_rejects: dict[str, tuple[str, int, int]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Outcome:
         reminder = decode_reminder(value)
         is_of_bucket = reminder.threshold is not None and reminder.buckets
         self.messages.append(
-            Message(
+            Sent(
                 reminder.id,
                 reminder.subscriber,
                 reminder.rule,

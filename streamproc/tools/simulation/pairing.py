@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Set
 from typing import Literal, NamedTuple
 
-from streamproc.tools.simulation.messages import Message
+from streamproc.tools.simulation.messages import Sent
 
 Effect = Literal["same", "earlier", "later", "dropped", "added"]
 EFFECTS: tuple[Effect, ...] = ("same", "earlier", "later", "dropped", "added")
@@ -22,8 +22,8 @@ EFFECTS: tuple[Effect, ...] = ("same", "earlier", "later", "dropped", "added")
 class Change(NamedTuple):
     """A message of the present rules, of the changed ones, or of both; at least one is there."""
 
-    present: Message | None
-    changed: Message | None
+    present: Sent | None
+    changed: Sent | None
 
     @property
     def effect(self) -> Effect:
@@ -44,25 +44,23 @@ class Change(NamedTuple):
         return self.changed.told_ms - self.present.told_ms
 
     @property
-    def message(self) -> Message:
+    def message(self) -> Sent:
         """The changed one if there is one."""
         found = self.changed or self.present
         assert found is not None
         return found
 
 
-def pair(
-    present: Iterable[Message], changed: Iterable[Message], common_rules: Set[str]
-) -> list[Change]:
+def pair(present: Iterable[Sent], changed: Iterable[Sent], common_rules: Set[str]) -> list[Change]:
     """Every message of both runs, each once; ``common_rules`` are those that both have."""
 
-    def rule_of(message: Message) -> str:
+    def rule_of(message: Sent) -> str:
         return message.rule if message.rule in common_rules else f"({message.kind})"
 
-    def by_bucket(message: Message) -> Hashable:
+    def by_bucket(message: Sent) -> Hashable:
         return message.subscriber, rule_of(message), message.cycle_ms, message.bucket
 
-    def by_rule(message: Message) -> Hashable:
+    def by_rule(message: Sent) -> Hashable:
         return message.subscriber, rule_of(message), message.cycle_ms
 
     pairs, left, right = _pair_groups(list(present), list(changed), by_bucket)
@@ -74,21 +72,21 @@ def pair(
     return changes
 
 
-Pairs = list[tuple[Message, Message]]
-Split = tuple[Pairs, list[Message], list[Message]]
+Pairs = list[tuple[Sent, Sent]]
+Split = tuple[Pairs, list[Sent], list[Sent]]
 
 
 def _pair_groups(
-    present: list[Message], changed: list[Message], key: Callable[[Message], Hashable]
+    present: list[Sent], changed: list[Sent], key: Callable[[Sent], Hashable]
 ) -> Split:
-    groups: dict[Hashable, tuple[list[Message], list[Message]]] = defaultdict(lambda: ([], []))
+    groups: dict[Hashable, tuple[list[Sent], list[Sent]]] = defaultdict(lambda: ([], []))
     for message in present:
         groups[key(message)][0].append(message)
     for message in changed:
         groups[key(message)][1].append(message)
     pairs: Pairs = []
-    left: list[Message] = []
-    right: list[Message] = []
+    left: list[Sent] = []
+    right: list[Sent] = []
     for mine, theirs in groups.values():
         found, mine, theirs = _pair_by(mine, theirs, lambda message: message.id)
         pairs += found
@@ -102,9 +100,9 @@ def _pair_groups(
 
 
 def _pair_by(
-    mine: list[Message],
-    theirs: list[Message],
-    key: Callable[[Message], Hashable],
+    mine: list[Sent],
+    theirs: list[Sent],
+    key: Callable[[Sent], Hashable],
     *,
     once: bool = False,
 ) -> Split:
@@ -126,7 +124,7 @@ def _pair_by(
     )
 
 
-def _pair_by_time(mine: list[Message], theirs: list[Message]) -> Split:
+def _pair_by_time(mine: list[Sent], theirs: list[Sent]) -> Split:
     """As many as possible, in order, with the smallest sum of time differences."""
     if not mine or not theirs:
         return [], mine, theirs

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from streamproc.tools.simulation.pairing import EFFECTS
-from streamproc.tools.simulation.report import Report
+from streamproc.tools.simulation.report import SimulationReport
 from streamproc.tools.simulation.table import WORDS
 
 PRESENT, CHANGED = "#8c96a3", "#1769aa"
@@ -19,7 +19,7 @@ COLOURS = {
 }
 
 
-def draw(report: Report, path: Path) -> None:
+def draw(report: SimulationReport, path: Path) -> None:
     """Write the picture; the name's ending tells the form (.png, .svg, .pdf).
 
     Raises ValueError for a form that matplotlib does not write, OSError.
@@ -46,7 +46,7 @@ def draw(report: Report, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _days(axes: Any, report: Report) -> None:
+def _days(axes: Any, report: SimulationReport) -> None:
     days = list(report.by_day)
     places = range(len(days))
     for number, (name, colour) in enumerate((("present", PRESENT), ("changed", CHANGED))):
@@ -60,7 +60,7 @@ def _days(axes: Any, report: Report) -> None:
     axes.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, 1.2))
 
 
-def _rules(axes: Any, report: Report) -> None:
+def _rules(axes: Any, report: SimulationReport) -> None:
     names = list(report.by_rule)[::-1]
     left = [0] * len(names)
     for effect in EFFECTS:
@@ -73,7 +73,7 @@ def _rules(axes: Any, report: Report) -> None:
     )
 
 
-def _loads(axes: Any, report: Report) -> None:
+def _loads(axes: Any, report: SimulationReport) -> None:
     counts = sorted(report.loads[0].keys() | report.loads[1].keys())
     places = range(len(counts))
     for number, colour in enumerate((PRESENT, CHANGED)):

@@ -11,7 +11,7 @@ from typing import Any
 
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.privacy import mask
-from streamproc.tools.simulation.messages import Message, Outcome
+from streamproc.tools.simulation.messages import RunOutcome, Sent
 from streamproc.tools.simulation.pairing import EFFECTS, Change, pair
 
 MICROS = 1_000_000
@@ -33,12 +33,12 @@ class RuleChange:
 
 
 @dataclass
-class Report:
+class SimulationReport:
     """Everything that is shown; ``present`` comes first in every pair."""
 
     subscribers: int
     changes: list[Change]
-    outcomes: tuple[Outcome, Outcome]
+    outcomes: tuple[RunOutcome, RunOutcome]
     price_micros: int
     """Of one SMS segment, in millionths of the currency."""
     currency: str
@@ -113,13 +113,13 @@ class Report:
 
 
 def compare(
-    present: Outcome,
-    changed: Outcome,
+    present: RunOutcome,
+    changed: RunOutcome,
     common_rules: frozenset[str],
     subscribers: int,
     price_micros: int = 0,
     currency: str = "",
-) -> Report:
+) -> SimulationReport:
     """Hold two runs over the same input against each other."""
     changes = pair(present.messages, changed.messages, common_rules)
     by_rule: dict[str, RuleChange] = {}
@@ -131,7 +131,7 @@ def compare(
         if one.shift_ms:
             found.shifts_ms.append(one.shift_ms)
     days = (_days(present.messages), _days(changed.messages))
-    return Report(
+    return SimulationReport(
         subscribers,
         changes,
         (present, changed),
@@ -161,15 +161,15 @@ def _change(one: Change, numbers: bool) -> dict[str, Any]:
     }
 
 
-def _time(message: Message | None) -> str | None:
+def _time(message: Sent | None) -> str | None:
     return None if message is None else f"{from_ms(message.told_ms):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _day(message: Message) -> str:
+def _day(message: Sent) -> str:
     return f"{from_ms(message.told_ms):%Y-%m-%d}"
 
 
-def _days(messages: Iterable[Message]) -> Counter[str]:
+def _days(messages: Iterable[Sent]) -> Counter[str]:
     return Counter(_day(message) for message in messages)
 
 
@@ -186,6 +186,6 @@ def _start_ms(day: str) -> int:
     return (date.fromisoformat(day) - date(1970, 1, 1)).days * DAY_MS
 
 
-def _loads(messages: Iterable[Message]) -> Counter[int]:
+def _loads(messages: Iterable[Sent]) -> Counter[int]:
     per_day = Counter((message.subscriber, _day(message)) for message in messages)
     return Counter(per_day.values())

@@ -10,9 +10,9 @@ from rich.table import Table
 from streamproc.core.instants import DAY_MS, HOUR_MS
 from streamproc.core.privacy import mask
 from streamproc.tools.play.reading import TOPIC as EVENTS_TOPIC
-from streamproc.tools.simulation.messages import Outcome
+from streamproc.tools.simulation.messages import RunOutcome
 from streamproc.tools.simulation.pairing import EFFECTS, Change
-from streamproc.tools.simulation.report import MICROS, Report
+from streamproc.tools.simulation.report import MICROS, SimulationReport
 
 WORDS = {
     "same": "as before",
@@ -23,7 +23,7 @@ WORDS = {
 }
 
 
-def print_report(report: Report, console: Console, *, show: int, numbers: bool) -> None:
+def print_report(report: SimulationReport, console: Console, *, show: int, numbers: bool) -> None:
     """Tables, and the first ``show`` messages that change."""
     console.print(_totals(report))
     console.print(_rules(report))
@@ -33,7 +33,7 @@ def print_report(report: Report, console: Console, *, show: int, numbers: bool) 
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def rejects_told(outcomes: tuple[Outcome, Outcome]) -> list[str]:
+def rejects_told(outcomes: tuple[RunOutcome, RunOutcome]) -> list[str]:
     """Input that was not applied, a sentence for each reason, with the first place of it."""
     told = []
     for reason in sorted(outcomes[0].rejects.keys() | outcomes[1].rejects.keys()):
@@ -91,7 +91,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _totals(report: Report) -> Table:
+def _totals(report: SimulationReport) -> Table:
     table = _table("All", "", "present", "changed", "difference")
     for name, (before, after) in (
         ("messages", report.messages),
@@ -114,7 +114,7 @@ def _totals(report: Report) -> Table:
     return table
 
 
-def _rules(report: Report) -> Table:
+def _rules(report: SimulationReport) -> Table:
     table = _table(
         "Messages by rule",
         "rule", "present", "changed", *(WORDS[name] for name in EFFECTS), "median shift",
@@ -131,21 +131,21 @@ def _rules(report: Report) -> Table:
     return table
 
 
-def _loads(report: Report) -> Table:
+def _loads(report: SimulationReport) -> Table:
     table = _table("Messages per subscriber and day", "messages", "present", "changed")
     for count in sorted(report.loads[0].keys() | report.loads[1].keys()):
         table.add_row(str(count), *(f"{one[count]:,} times" for one in report.loads))
     return table
 
 
-def _days(report: Report) -> Table:
+def _days(report: SimulationReport) -> Table:
     table = _table("Messages by day (UTC)", "day", "present", "changed", "difference")
     for day, (before, after) in report.by_day.items():
         table.add_row(day, f"{before:,}", f"{after:,}", f"{after - before:+,}")
     return table
 
 
-def _examples(report: Report, show: int, numbers: bool) -> Iterator[str]:
+def _examples(report: SimulationReport, show: int, numbers: bool) -> Iterator[str]:
     """Who is told otherwise, in order of time."""
     changed = [one for one in report.changes if one.effect != "same"]
     yield (

@@ -13,7 +13,7 @@ from streamproc.core.usage.charging import crossed_from
 from streamproc.worker.native_bridge.known_rules import Position
 
 
-class Crossed(NamedTuple):
+class NativeCrossing(NamedTuple):
     """Usage that was applied and crossed thresholds."""
 
     event_id: str
@@ -28,7 +28,7 @@ class Crossed(NamedTuple):
 
 
 def effects_of(
-    crossed: Crossed,
+    crossed: NativeCrossing,
     account: Account,
     key: bytes,
     topic: str,

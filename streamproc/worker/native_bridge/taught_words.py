@@ -47,7 +47,7 @@ _MOST_TAUGHT: Final = 100_000
 
 
 @dataclass(frozen=True)
-class Words:
+class TaughtText:
     """A text of one rule in one locale: literals, each with the figure after it."""
 
     locale: str
@@ -96,7 +96,7 @@ class Teacher:
 
 def words_of(
     rule: UsageRule, locale: str, local_day: int, rules: Rulebook, *, is_empty: bool
-) -> Words | None:
+) -> TaughtText | None:
     """A rule's text for a locale and day, if it is of the simple kind."""
     if rules.wording.has_binary_units:
         return None
@@ -117,7 +117,7 @@ def words_of(
     is_ucs2 = segments(literals)[0] == "ucs2"
     if not is_ucs2 and not all(char.isascii() and char in GSM_BASIC for char in literals):
         return None
-    return Words(
+    return TaughtText(
         encode_effect(text.locale).decode(),
         is_ucs2,
         [(literal, None if name is None else _FIGURES[name]) for literal, name in pieces],

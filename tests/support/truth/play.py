@@ -16,7 +16,7 @@ from streamproc.core.state.events import Arrival
 from streamproc.core.step.transition import advance, step
 from streamproc.lab.oracle import Expectation
 from streamproc.lab.oracle.contract import Contract
-from streamproc.lab.oracle.ledger import Ledger
+from streamproc.lab.oracle.ledger import SubscriberLedger
 from streamproc.lab.oracle.reading import read
 from tests.property.world import rfc3339
 from tests.support.truth.account import Snapshot
@@ -55,7 +55,7 @@ class Player:
         self.locale_before = ""
         """Until the present scene."""
         self.expectation = Expectation(watch=self._watch)
-        self.ledger = Ledger(name, rules, self.expectation)
+        self.ledger = SubscriberLedger(name, rules, self.expectation)
         self.offset = 0
         self._states: list[Snapshot] = []
 

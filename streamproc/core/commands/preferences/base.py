@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from streamproc.core.commands.arguments import Command, Spellings
-from streamproc.core.notices.services import Told
+from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.preferences import PREFERENCES, Preference
 from streamproc.core.rules.rulebook import Rulebook
@@ -55,7 +55,7 @@ class Choosing:
         """The rules that it bears on; without any it is not offered."""
         raise NotImplementedError
 
-    def shown(self, told: Told, commands: Commands, written: Formats) -> str:
+    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
         """What holds now, by the choice and the rules, as replies name it."""
         raise NotImplementedError
 

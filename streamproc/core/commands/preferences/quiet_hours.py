@@ -9,7 +9,7 @@ from typing import Final
 from streamproc.core.commands.arguments import TIME, Command, Spellings, minute_of, word_of
 from streamproc.core.commands.preferences.base import DEFAULT, Choice, Choosing
 from streamproc.core.commands.wording import clock, fragment
-from streamproc.core.notices.services import Told
+from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
@@ -46,7 +46,7 @@ class QuietHours(Choosing):
     def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:
         return (one for one in rules.speaking() if one.policy.in_quiet_hours == "hold")
 
-    def shown(self, told: Told, commands: Commands, written: Formats) -> str:
+    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
         hours = _hours_now(told.account, told.rules)
         if hours is None:
             return fragment("word_off", told, commands)

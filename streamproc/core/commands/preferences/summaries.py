@@ -23,7 +23,7 @@ from streamproc.core.commands.preferences.base import (
     is_wanted,
 )
 from streamproc.core.commands.wording import clock, fragment
-from streamproc.core.notices.services import Told
+from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.rulebook import Rulebook
@@ -74,7 +74,7 @@ class Summaries(Choosing):
             and is_meant_for(one, account)
         )
 
-    def shown(self, told: Told, commands: Commands, written: Formats) -> str:
+    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
         found = dict.fromkeys(
             (rule.every, rule.at.hour * 60 + rule.at.minute)
             for rule in timed_rules_of(told.account, told.rules)

@@ -15,7 +15,7 @@ from streamproc.core.commands.preferences.base import (
     is_wanted,
 )
 from streamproc.core.commands.wording import fragment
-from streamproc.core.notices.services import Told
+from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.kinds import BUCKET_KINDS
 from streamproc.core.rules.rulebook import Rulebook
@@ -55,7 +55,7 @@ class Thresholds(Choosing):
     def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:
         return (one for one in rules.usage_rules if BUCKET_KINDS[one.kind].takes_own_percents)
 
-    def shown(self, told: Told, commands: Commands, written: Formats) -> str:
+    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
         found = {
             value
             for rule in told.rules.usage_rules

@@ -44,7 +44,7 @@ from streamproc.core.state.events import UsageRecorded
 from streamproc.core.state.gate import Alarm
 from streamproc.core.usage.dedupe import ID_BYTES, SEGMENT_MS
 from streamproc.engine.rows import DUE_BYTES
-from streamproc.worker.native_bridge.crossed import Crossed
+from streamproc.worker.native_bridge.crossed import NativeCrossing
 from streamproc.worker.native_bridge.known_rules import (
     Anomaly,
     LevelsAre,
@@ -54,7 +54,7 @@ from streamproc.worker.native_bridge.known_rules import (
     Tracked,
     Watch,
 )
-from streamproc.worker.native_bridge.taught_words import Figure, Words
+from streamproc.worker.native_bridge.taught_words import Figure, TaughtText
 
 
 class Known(NamedTuple):
@@ -232,10 +232,10 @@ VIEWS: Final[dict[str, type]] = {
     "Watch": Watch,
     "Tracked": Tracked,
     "Rules": Rules,
-    "Words": Words,
+    "TaughtText": TaughtText,
 }
 """What Python hands over as plain attributes, by the name of the struct in Rust."""
 ENUMS: Final[tuple[type[IntEnum], ...]] = (LevelsAre, Figure)
 """Their numbers go to Rust."""
-RESULT: Final = Crossed
+RESULT: Final = NativeCrossing
 """What the compiled part hands back of usage that it could not tell of itself."""

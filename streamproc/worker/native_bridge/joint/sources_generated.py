@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "a7cec654ed9cf6d41e5005731464f6ce"
+SOURCES: Final = "e6ff210e5f76c5281bf2c026c15c24b5"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
