@@ -226,3 +226,49 @@ def test_a_notice_of_the_same_that_is_sent_twice_is_found() -> None:
     life, scene = night_with_notices()
     scene.messages.append(replace(scene.messages[1], id="f" * 32))
     assert found(life, scene) == {"twice"}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_cost_that_nobody_is_told_of_because_its_cycle_ended_is_found(is_told: bool) -> None:
+    rules = rules_of(
+        alerts={"quiet_hours": {"start": "22:00", "end": "08:00"}},
+        plans=[
+            {
+                "id": "plan",
+                "allowances": [{"id": "data", "granted_bytes": 1000 * MB}],
+                "overage_price_minor": 5,
+            }
+        ],
+        rules=[spoken("costs", "overage_started", "{price}, {as_of}")],
+    )
+    life = Life(rules)
+    life.begin("plan")
+    life.use("01-31 23:00", 1001 * MB)
+    scene = life.player.reach(instant("02-01 12:00"))
+    (message,) = scene.messages
+    assert message.text == "€0.05, 2026-02-01 00:00"
+    assert (message.not_before - message.as_of).total_seconds() == 8 * 3600
+    if not is_told:
+        scene.messages = []
+    life.reader.read(scene)
+    life.reader.read(life.player.reach(instant("02-03 12:00")))
+    assert {one.kind for one in life.reader.findings} == (set() if is_told else {"lost"})
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_cost_beside_home_data_that_nobody_is_told_of_is_found(is_told: bool) -> None:
+    home = {"id": "data", "granted_bytes": 1000 * MB, "roaming_zones": ["home"]}
+    rules = rules_of(
+        plans=[{"id": "plan", "allowances": [home], "overage_price_minor": 5}],
+        rules=[spoken("costs", "overage_started", "{price}, {remaining} left")],
+    )
+    life = Life(rules)
+    life.begin("plan")
+    event = {"id": "v", "source": "test", "subscriber": life.player.name, "type": "usage.recorded",
+             "time": instant("01-02 11:00"), "total_bytes": MB, "roaming_zone": "asia"}  # fmt: skip
+    scene = life.player.feed(event, instant("01-02 11:00"))
+    assert [one.text for one in scene.messages] == ["€0.05, 1 GB left"]
+    if not is_told:
+        scene.messages = []
+    life.reader.read(scene)
+    assert {one.kind for one in life.reader.findings} == (set() if is_told else {"lost"})
