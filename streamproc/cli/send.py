@@ -13,6 +13,7 @@ import click
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
 from streamproc.cli.steering import steered
+from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.topics import EVENTS
 
 if TYPE_CHECKING:
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 
 FORMS = ("auto", "ndjson", "csv", "json", "cgrates-csv", "tmf635")
 SHOWN_BAD = 20
+
+
+def _usage_options(command: Any) -> Any:
+    """One option for each field of a usage event."""
+    # click shows options in the reverse of the order in which they are added.
+    for one in reversed(USAGE_FIELDS):
+        name = f"--{one.name.replace('_', '-')}"
+        kind = str if one.sort == "text" else int
+        command = click.option(name, type=kind, default=one.default, help=one.says)(command)
+    return command
 
 
 @click.command(
@@ -46,17 +57,12 @@ SHOWN_BAD = 20
 )
 @click.option("--event", metavar="JSON", help="The event as JSON; - reads it from standard input.")
 @click.option("--subscriber", help="Send usage of this subscriber. The next options describe it.")
-@click.option("--total-bytes", type=int, help="Used bytes, if the directions are not known.")
-@click.option("--uplink-bytes", type=int, help="Bytes sent by the subscriber.")
-@click.option("--downlink-bytes", type=int, help="Bytes received by the subscriber.")
+@_usage_options
 @click.option(
     "--id", "event_id", help="Event id. An id is counted once per --source. Default: random."
 )
 @click.option("--source", default="streamproc-send", help="The system that made the id.")
 @click.option("--time", "at_ms", type=Instant(), help="Time of the usage. Default: now.")
-@click.option("--rating-group", default=0, help="3GPP rating group.")
-@click.option("--service", help="Name of the service.")
-@click.option("--roaming-zone", default="home", help="Roaming zone of the usage.")
 @click.option(
     "--format",
     "form",
@@ -164,12 +170,7 @@ def _send_one(options: dict[str, Any]) -> int:
             source=options["source"],
             id=options["event_id"],
             time=None if options["at_ms"] is None else from_ms(options["at_ms"]),
-            total_bytes=options["total_bytes"],
-            uplink_bytes=options["uplink_bytes"],
-            downlink_bytes=options["downlink_bytes"],
-            rating_group=options["rating_group"],
-            service=options["service"],
-            roaming_zone=options["roaming_zone"],
+            **{one.name: options[one.name] for one in USAGE_FIELDS},
         )
     with _producer(options) as producer:
         delivery = producer.send(event)

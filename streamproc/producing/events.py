@@ -42,6 +42,7 @@ def usage(
     rating_group: int = 0,
     service: str | None = None,
     roaming_zone: str = "home",
+    member: str | None = None,
 ) -> UsageRecorded:
     """A usage event: ``total_bytes``, or both directions. Raises :class:`InvalidEventError`.
 
@@ -61,6 +62,7 @@ def usage(
         rating_group=rating_group,
         service=service,
         roaming_zone=roaming_zone,
+        member=member,
     )
 
 

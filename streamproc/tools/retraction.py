@@ -76,6 +76,15 @@ def refunds(
         yield _refund(event, notify=True)
 
 
+_COMMON = {"id", "source", "subscriber", "time"}
+_SAME_IN_REFUND = [
+    name
+    for name in UsageRefunded.__struct_fields__
+    if name in UsageRecorded.__struct_fields__ and name not in _COMMON
+]
+"""What decides from which buckets usage was taken."""
+
+
 def _refund(event: UsageRecorded, *, notify: bool) -> UsageRefunded:
     return UsageRefunded(
         digest(event.source, event.id).hex(),
@@ -83,9 +92,7 @@ def _refund(event: UsageRecorded, *, notify: bool) -> UsageRefunded:
         event.subscriber,
         event.time,
         refunded_bytes=event.used_bytes,
-        rating_group=event.rating_group,
-        roaming_zone=event.roaming_zone,
-        member=event.member,
+        **{name: getattr(event, name) for name in _SAME_IN_REFUND},
         of_source=event.source,
         of_id=event.id,
         notify=notify,

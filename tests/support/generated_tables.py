@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.topics import TOPICS
 from streamproc.core.rules.preferences import PREFERENCES
 
@@ -40,7 +41,16 @@ def preferences() -> Rows:
         yield f"`{one.action}`", one.says, fields
 
 
+def usage() -> Rows:
+    """The fields of a usage event that not every event has."""
+    yield "Field", "Default", "What it is"
+    for one in USAGE_FIELDS:
+        default = "none" if one.default is None else f"`{one.default}`"
+        yield f"`{one.name}`", default, one.says
+
+
 TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
+    ("docs/contracts.md", "usage"): usage,
     ("schemas/README.md", "topics"): topics,
     ("docs/two-way-sms.md", "preferences"): preferences,
 }

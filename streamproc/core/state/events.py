@@ -8,7 +8,7 @@ are integers in bytes, all instants aware datetimes.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import force_setattr
@@ -81,7 +81,17 @@ class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
     service: Name | UnsetType = UNSET
     roaming_zone: Name = HOME_ZONE
     member: Subscriber | UnsetType = UNSET
-    """Who of a pool used it; the pool is the subscriber."""
+
+    SAYS: ClassVar[dict[str, str]] = {
+        "total_bytes": "Used bytes, if the directions are not known.",
+        "uplink_bytes": "Bytes sent by the subscriber.",
+        "downlink_bytes": "Bytes received by the subscriber.",
+        "rating_group": "3GPP rating group.",
+        "service": "Name of the service.",
+        "roaming_zone": "Roaming zone of the usage.",
+        "member": "Who of a pool used it; the pool is the subscriber.",
+    }
+    """What each field is. Senders, their options and the table in docs follow it."""
 
     def __post_init__(self) -> None:
         directions = (self.uplink_bytes is not UNSET) + (self.downlink_bytes is not UNSET)

@@ -10,13 +10,14 @@ from collections.abc import Mapping as Columns
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import yaml
-from msgspec import Meta, Struct
+from msgspec import NODEFAULT, Meta, Struct, defstruct
 
+from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.core.state.events import UsageRecorded
 from streamproc.errors import StreamprocError
 from streamproc.producing.events import InvalidEventError, build, checked
@@ -29,7 +30,7 @@ UNIT_BYTES = {
 Unit = Literal["B", "octets", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"]
 Column = str | Annotated[int, Meta(ge=1)]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-AMOUNTS = ("total_bytes", "uplink_bytes", "downlink_bytes")
+_NUMBERS = frozenset(one.name for one in USAGE_FIELDS if one.sort == "number")
 
 
 class MappingError(StreamprocError, ValueError):
@@ -127,18 +128,20 @@ class Condition(_Strict, frozen=True):
     values: Annotated[list[str], Meta(min_length=1)]
 
 
-class Fields(_Strict, frozen=True):
-    """The event's fields. Without ``id`` it is made of the file and the line."""
+_ALWAYS: list[tuple[str, Any, Any]] = [
+    ("subscriber", TextField, NODEFAULT),
+    ("time", Time, NODEFAULT),
+    ("id", TextField | None, None),
+]
+_OF_USAGE: list[tuple[str, Any, Any]] = [
+    (one.name, (Amount if one.sort == "bytes" else TextField) | None, None) for one in USAGE_FIELDS
+]
 
-    subscriber: TextField
-    time: Time
-    id: TextField | None = None
-    total_bytes: Amount | None = None
-    uplink_bytes: Amount | None = None
-    downlink_bytes: Amount | None = None
-    rating_group: TextField | None = None
-    service: TextField | None = None
-    roaming_zone: TextField | None = None
+if TYPE_CHECKING:
+    Fields = Any
+else:
+    # The fields that an event of usage has, without those that the mapping itself gives.
+    Fields = defstruct("Fields", _ALWAYS + _OF_USAGE, bases=(_Strict,), frozen=True)
 
 
 class Mapping(_Strict, frozen=True):
@@ -160,31 +163,32 @@ class Mapping(_Strict, frozen=True):
     def event(self, columns: Columns[Any, str], fallback_id: str) -> tuple[bytes, bytes]:
         """Key and value of the record's event. Raises :class:`InvalidEventError`."""
         given: dict[str, Any] = {"source": self.source}
-        fields = self.fields
-        for name in ("subscriber", "id", "service", "roaming_zone", "rating_group"):
-            text: TextField | None = getattr(fields, name)
-            if text is not None:
-                try:
-                    given[name] = text.of(columns)
-                except KeyError:
-                    raise InvalidEventError("a column it is made of is missing", name) from None
-        if given.get("rating_group") is not None:
-            if not given["rating_group"].strip().isdecimal():
-                raise InvalidEventError("is no number", "rating_group")
-            given["rating_group"] = int(given["rating_group"])
-        for name in ("time", *AMOUNTS):
-            part: Time | Amount | None = getattr(fields, name)
+        for name in self.fields.__struct_fields__:
+            part: TextField | Time | Amount | None = getattr(self.fields, name)
             if part is not None:
-                try:
-                    given[name] = part.of(columns)
-                except ValueError as error:
-                    raise InvalidEventError(str(error), name) from None
+                given[name] = _value(name, part, columns)
         given["id"] = given.get("id") or fallback_id
         if given.get("time") is None:
             raise InvalidEventError("is missing", "time")
         if given.get("subscriber") is None:
             raise InvalidEventError("is missing", "subscriber")
         return checked(build(UsageRecorded, **given))
+
+
+def _value(name: str, part: TextField | Time | Amount, columns: Columns[Any, str]) -> Any:
+    """A field of the event. Raises :class:`InvalidEventError`."""
+    try:
+        found = part.of(columns)
+    except KeyError:
+        raise InvalidEventError("a column it is made of is missing", name) from None
+    except ValueError as error:
+        raise InvalidEventError(str(error), name) from None
+    if found is None or name not in _NUMBERS:
+        return found
+    text = str(found).strip()
+    if not text.isdecimal():
+        raise InvalidEventError("is no number", name)
+    return int(text)
 
 
 def load_mapping(path: Path) -> Mapping:

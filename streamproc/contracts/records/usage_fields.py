@@ -1,0 +1,56 @@
+"""The fields of a usage event, as senders give them: whatever asks for all of them asks here.
+
+They are those of the one struct, ``core.state.events.UsageRecorded``
+(docs/recipes/usage-field.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, get_args
+
+from msgspec import NODEFAULT
+from msgspec.inspect import IntType, StructType, type_info
+
+from streamproc.core.state.events import SubscriberEvent, UsageRecorded
+
+Sort = Literal["bytes", "number", "text"]
+
+
+class UsageField(NamedTuple):
+    """One field that not every event has."""
+
+    name: str
+    sort: Sort
+    default: Any
+    """None: it may be left out."""
+    says: str
+    """What it is, as a sentence."""
+
+
+def _common() -> set[str]:
+    """Fields that every event of a subscriber has."""
+    return set.intersection(*(set(one.__struct_fields__) for one in get_args(SubscriberEvent)))
+
+
+def _fields() -> tuple[UsageField, ...]:
+    found = type_info(UsageRecorded)
+    assert isinstance(found, StructType)
+    return tuple(
+        UsageField(
+            one.name,
+            _sort(one.name, one.type),
+            None if one.default is NODEFAULT else one.default,
+            UsageRecorded.SAYS[one.name],
+        )
+        for one in found.fields
+        if one.name not in _common()
+    )
+
+
+def _sort(name: str, kind: Any) -> Sort:
+    if not isinstance(kind, IntType):
+        return "text"
+    return "bytes" if name.endswith("_bytes") else "number"
+
+
+USAGE_FIELDS = _fields()
