@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 HOURS = tuple[time, time] | None
 
-WITH_LEVELS = (*OF_BUCKETS, *OF_ACCOUNT, "resolved")
 MOST_LOWER = 20
 """Of what a letter superseded, so much is kept."""
 
@@ -387,7 +386,7 @@ class _Desk:
         own = [one for one in letters if self._is_same(one, leading)]
         rule = rule_called(leading.rule, rules)
         if own:
-            has_levels = rule.kind in WITH_LEVELS
+            has_levels = has_levels_of(rule)
             leading = max(
                 own,
                 key=lambda one: rank_of(rule, one.reason) if has_levels else one.reason.noted_ms,
@@ -471,11 +470,16 @@ def _has_more(bucket: Any) -> bool:
 
 def fact_of(rule: Any) -> str:
     """What a rule tells, apart from how strongly."""
-    if rule.kind in (*OF_BUCKETS, "zero_balance"):
+    if rule.kind in OF_BUCKETS or rule.kind == "zero_balance":
         return "data"
     if rule.kind in ("spend_amount", "spend_percent", "overage_started"):
         return "money"
     return str(rule.kind)
+
+
+def has_levels_of(rule: Any) -> bool:
+    """Whether of its reasons about one thing the highest is told."""
+    return rule.kind in OF_BUCKETS or rule.kind in OF_ACCOUNT or rule.kind == "resolved"
 
 
 def rank_of(rule: Any, reason: Reason) -> int:
@@ -488,7 +492,7 @@ def rank_of(rule: Any, reason: Reason) -> int:
 
 def kept_of(rule: Any, reasons: list[Reason], threshold: int | None) -> list[Reason]:
     """What is kept of reasons that one of a threshold supersedes; of each threshold the last."""
-    if rule.kind not in WITH_LEVELS:
+    if not has_levels_of(rule):
         return []
     last = {one.threshold: one for one in reasons if one.threshold != threshold}
     kept = sorted(last.values(), key=lambda one: one.noted_ms)

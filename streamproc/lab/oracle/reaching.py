@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.errors import StreamprocError
 from streamproc.lab.oracle.buckets import (
     COUNTING_DOWN,
     Bucket,
@@ -24,6 +26,10 @@ MOST_COSTLY = 50
 """Sorts of usage that cost, of one cycle."""
 SLIDES = 10
 """A window of velocity moves on by a tenth of its length."""
+
+
+class UnknownKindError(StreamprocError, LookupError):
+    """The rules have a kind that the oracle cannot judge."""
 
 
 def thresholds(contract: Contract, rule: Any) -> list[int]:
@@ -56,28 +62,48 @@ def figure_reaches(
     contract: Contract, rule: Any, threshold: int | None, rules: Rulebook, margin: int = 0
 ) -> bool:
     """Whether an account's figure is at a threshold or beyond."""
-    kind = rule.kind
-    if kind == "zero_balance":
-        live = contract.live()
-        endless = any(one["kind"] == "unlimited" for one in live)
-        return not endless and sum(remaining(one) for one in live) <= margin
-    if kind == "overage_started":
-        return costs_now(contract, rule.tariff or "", rules) > 0
-    assert threshold is not None
-    level = max(threshold - margin, 1)
-    if kind in ("spend_amount", "spend_percent"):
-        spent = contract.money.spent(contract.plan, rules)
-        cost = sum(spent.values()) if rule.tariff is None else spent.get(rule.tariff, 0)
-        if kind == "spend_amount":
-            return cost >= level
-        cap = rule.cap_minor
-        if cap is None:
-            cap = contract.money.cap_in_force(contract.plan, rule.tariff or "", rules)
-        return cap is not None and bool(cost * 100 >= cap * level)
-    if kind == "velocity":
-        return in_window(contract, rule) >= level
-    if kind == "every_bytes":
-        return stepped(contract, rule) >= level
+    reaches = FIGURES.get(rule.kind)
+    if reaches is None:
+        raise UnknownKindError(f"the oracle knows no rule kind {rule.kind!r}")
+    level = -margin if threshold is None else max(threshold - margin, 1)
+    return reaches(contract, rule, level, rules)
+
+
+def _nothing_left(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
+    live = contract.live()
+    endless = any(one["kind"] == "unlimited" for one in live)
+    return not endless and sum(remaining(one) for one in live) <= -level
+
+
+def _costs(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
+    return costs_now(contract, rule.tariff or "", rules) > 0
+
+
+def _spent(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
+    return _cost(contract, rule, rules) >= level
+
+
+def _share_spent(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
+    cap = rule.cap_minor
+    if cap is None:
+        cap = contract.money.cap_in_force(contract.plan, rule.tariff or "", rules)
+    return cap is not None and bool(_cost(contract, rule, rules) * 100 >= cap * level)
+
+
+def _cost(contract: Contract, rule: Any, rules: Rulebook) -> int:
+    spent = contract.money.spent(contract.plan, rules)
+    return sum(spent.values()) if rule.tariff is None else spent.get(rule.tariff, 0)
+
+
+def _is_fast(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
+    return in_window(contract, rule) >= level
+
+
+def _has_stepped(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
+    return stepped(contract, rule) >= level
+
+
+def _is_unusual(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
     before = contract.history[-rule.cycles :]
     if len(before) < rule.cycles or any(one["start"] <= contract.since_ms for one in before):
         return False
@@ -85,6 +111,19 @@ def figure_reaches(
     used = of_cycle(contract)
     is_much = used * 100 * rule.cycles >= usual * level and used >= rule.min_bytes
     return bool(usual > 0 and is_much)
+
+
+FIGURES: dict[str, Callable[[Contract, Any, int, Rulebook], bool]] = {
+    "spend_amount": _spent,
+    "spend_percent": _share_spent,
+    "overage_started": _costs,
+    "every_bytes": _has_stepped,
+    "velocity": _is_fast,
+    "anomaly": _is_unusual,
+    "zero_balance": _nothing_left,
+}
+"""By kind of rules about the account: whether its figure is at a level or beyond. Where a rule has
+no thresholds, the level is 0, less the margin. Whoever brings a kind along adds a line."""
 
 
 def costs_now(contract: Contract, name: str, rules: Rulebook) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streamproc.core.rules.kinds import BUCKET_KINDS, TIMED_KINDS, WATCH_KINDS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle.buckets import (
     end_of,
@@ -20,16 +21,9 @@ if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract
     from streamproc.lab.oracle.post import Reason
 
-OF_BUCKETS = ("usage_percent", "remaining_percent", "remaining_bytes", "used_bytes")
-OF_ACCOUNT = (
-    *("spend_amount", "spend_percent", "overage_started", "every_bytes", "velocity", "anomaly"),
-    "zero_balance",
-)
+OF_BUCKETS, OF_ACCOUNT, TIMED = BUCKET_KINDS, WATCH_KINDS, TIMED_KINDS
+"""Which kinds there are; what they mean is written here anew."""
 WITHOUT_LEVEL = ("overage_started", "zero_balance")
-TIMED = (
-    *("usage_summary", "cron", "once", "before_cycle_end", "cycle_end", "before_expiry"),
-    *("expiry", "after_activation"),
-)
 OF_CYCLE = ("cycle_start", "cycle_middle", "cycle_end")
 
 
