@@ -9,6 +9,7 @@ from streamproc.cli.dead_letters import dead_letters
 from streamproc.cli.demo import demo
 from streamproc.cli.dispatch import dispatch
 from streamproc.cli.explain import explain
+from streamproc.cli.extensions import load_for
 from streamproc.cli.failing import CommandGroup
 from streamproc.cli.play import play
 from streamproc.cli.replay import replay
@@ -27,8 +28,10 @@ from streamproc.cli.workload import workload
     context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True},
 )
 @click.version_option(__version__)
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Exact quota tables and timely usage reminders on Kafka and Faust."""
+    load_for(ctx.invoked_subcommand or "")
 
 
 main.add_command(dead_letters)

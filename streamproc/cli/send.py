@@ -20,8 +20,26 @@ if TYPE_CHECKING:
     from streamproc.producer import UsageProducer
     from streamproc.producing.readers import Reader
 
-FORMS = ("auto", "ndjson", "csv", "json", "cgrates-csv", "tmf635")
 SHOWN_BAD = 20
+
+
+class FormName(click.ParamType):
+    """The name of a form of files, also of one that an installed package brings along."""
+
+    name = "form"
+
+    def get_metavar(self, *args: Any, **more: Any) -> str:
+        return f"[{'|'.join(self._known())}]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self._known():
+            self.fail(f"{value!r} is none of {', '.join(self._known())}", param, ctx)
+        return value
+
+    def _known(self) -> list[str]:
+        from streamproc.producing.readers import FORMS
+
+        return ["auto", *FORMS]
 
 
 def _usage_options(command: Any) -> Any:
@@ -66,7 +84,7 @@ def _usage_options(command: Any) -> Any:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMS),
+    type=FormName(),
     default="auto",
     help="Format of the files. `auto` chooses by their names (see docs/producer.md).",
 )
@@ -241,15 +259,12 @@ def _records(path: Path, options: dict[str, Any]) -> Any:
 
 
 def _reader(path: Path, options: dict[str, Any]) -> Reader:
-    from streamproc.producing.readers import open_reader
+    from streamproc.producing.readers import form_by_name, open_reader
 
-    form = options["form"]
+    form, mapping = options["form"], options["mapping"]
     if form == "auto":
-        kinds = {one.lower() for one in path.suffixes}
-        form = "csv" if ".csv" in kinds else "ndjson"
-        if form == "ndjson" and options["mapping"] is not None:
-            form = "csv" if not kinds & {".json", ".ndjson", ".jsonl"} else "json"
-    return open_reader(form, options["mapping"])
+        form = form_by_name(path, has_mapping=mapping is not None)
+    return open_reader(form, mapping)
 
 
 def _watch(options: dict[str, Any]) -> int:

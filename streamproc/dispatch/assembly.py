@@ -7,25 +7,14 @@ from pathlib import Path
 
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
-from streamproc.dispatch.config import (
-    ConsoleFormat,
-    FileFormat,
-    GatewayFormat,
-    GatewaysFormat,
-    SmppFormat,
-    WebhookFormat,
-    secret_of,
-)
+from streamproc.dispatch.config import GatewaysFormat
 from streamproc.dispatch.gateways.base import Gateway
 from streamproc.dispatch.gateways.channel import ChannelGateway
-from streamproc.dispatch.gateways.console import ConsoleGateway
-from streamproc.dispatch.gateways.file import FileGateway
-from streamproc.dispatch.gateways.smpp import SmppGateway, SmppSettings
-from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
+from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayEntry, Site
+from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.router import GatewayLine, Router
 from streamproc.dispatch.shaping import Shaper
-from streamproc.dispatch.smpp.session import SessionSettings
 
 
 def lanes_of(config: GatewaysFormat) -> tuple[Lane, ...]:
@@ -44,7 +33,8 @@ def gateways_of(
     config: GatewaysFormat, base: Path, chance: Callable[[], float]
 ) -> dict[str, Gateway]:
     """The gateways by name; paths are relative to ``base``. Raises ``GatewaysError``."""
-    return {one.name: _of_channel(one, _gateway(one, base, chance)) for one in config.gateways}
+    site = Site(base, chance)
+    return {one.name: _gateway(one, site) for one in config.gateways}
 
 
 def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int) -> Router:
@@ -70,32 +60,10 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
     return Router(lines, _ms(config.patience_seconds))
 
 
-def _of_channel(one: GatewayFormat, gateway: Gateway) -> Gateway:
-    if isinstance(one, SmppFormat) or one.channel is None:
-        return gateway
-    return ChannelGateway(gateway, one.channel)
-
-
-def _gateway(one: GatewayFormat, base: Path, chance: Callable[[], float]) -> Gateway:
-    if isinstance(one, ConsoleFormat):
-        return ConsoleGateway()
-    if isinstance(one, FileFormat):
-        return FileGateway(base / one.path)
-    secret = secret_of(one, base)
-    if isinstance(one, WebhookFormat):
-        return WebhookGateway(WebhookSettings(one.url, secret.encode(), one.timeout_seconds))
-    session = SessionSettings(
-        one.host,
-        one.port,
-        one.system_id,
-        secret,
-        one.system_type,
-        one.tls,
-        response_seconds=one.response_seconds,
-        enquire_seconds=one.enquire_link_seconds,
-    )
-    reconnect = Backoff(base_ms=1_000, max_ms=30_000)
-    return SmppGateway(one.name, SmppSettings(session, one.source, reconnect), chance)
+def _gateway(one: GatewayEntry, site: Site) -> Gateway:
+    made = GATEWAYS[str(one.__struct_config__.tag)].gateway(one, site)
+    channel = one.channel if isinstance(one, ChannelEntry) else None
+    return made if channel is None else ChannelGateway(made, channel)
 
 
 def _ms(seconds: float) -> int:

@@ -16,8 +16,9 @@ from kafka.errors import KafkaError
 
 from streamproc.contracts.records.receipts import decode_receipt
 from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
-from streamproc.dispatch.config import CONSOLE_ONLY, GatewaysError, load_gateways
+from streamproc.dispatch.config import CONSOLE_ONLY, load_gateways
 from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.gateways.entry import GatewaysError
 from streamproc.dispatch.owner import OwnershipError
 from streamproc.dispatch.partition_journal import BrokenError
 from streamproc.dispatch.reading import records_of

@@ -10,12 +10,12 @@ import pytest
 from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
 from streamproc.dispatch.config import (
     CONSOLE_ONLY,
-    GatewaysError,
-    WebhookFormat,
     load_gateways,
-    secret_of,
 )
+from streamproc.dispatch.gateways import webhook
+from streamproc.dispatch.gateways.entry import GatewaysError, Site
 from streamproc.dispatch.gateways.smpp import SmppGateway
+from streamproc.dispatch.gateways.webhook import WebhookEntry
 from streamproc.dispatch.lanes import default_lanes, lane_of
 from tests.support.desk import reminder
 
@@ -91,15 +91,18 @@ def test_single_problems(text: str, problem: str) -> None:
 def test_secrets_come_from_the_environment_or_a_file_and_never_from_the_gateways_file(
     tmp_path: Path,
 ) -> None:
-    hook = WebhookFormat(name="h", url="http://x", secret_env="KEY")
-    assert secret_of(hook, tmp_path, {"KEY": "k"}) == "k"
+    def secret_of(entry: WebhookEntry, environment: dict[str, str]) -> str:
+        return webhook.KIND.secret.of(entry, Site(tmp_path, lambda: 0.5, environment))
+
+    hook = WebhookEntry(name="h", url="http://x", secret_env="KEY")
+    assert secret_of(hook, {"KEY": "k"}) == "k"
     with pytest.raises(GatewaysError, match="the environment has no KEY; set it"):
-        secret_of(hook, tmp_path, {})
-    in_file = WebhookFormat(name="h", url="http://x", secret_file="key")
+        secret_of(hook, {})
+    in_file = WebhookEntry(name="h", url="http://x", secret_file="key")
     with pytest.raises(GatewaysError, match="secret_file key: No such file"):
-        secret_of(in_file, tmp_path, {})
+        secret_of(in_file, {})
     (tmp_path / "key").write_text("from file\n")
-    assert secret_of(in_file, tmp_path, {}) == "from file"
+    assert secret_of(in_file, {}) == "from file"
 
 
 def test_the_example_of_the_documentation_is_read_and_built(

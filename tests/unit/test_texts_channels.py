@@ -12,9 +12,10 @@ from streamproc.contracts.records.codec import decode_reminder, encode_effect
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.assembly import gateways_of
-from streamproc.dispatch.config import GatewaysError, load_gateways
+from streamproc.dispatch.config import load_gateways
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.channel import ChannelGateway, in_words_of
+from streamproc.dispatch.gateways.entry import GatewaysError
 from streamproc.dispatch.model import Accepted, Origin, Outcome, Outgoing, message_of
 from tests.support.line import Line
 from tests.support.rules import YAML, edited

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -148,7 +149,7 @@ class _Check:
     def problems(self) -> list[tuple[int, Path, str]]:
         """Line, path and problem of each."""
         for path, problem in faults(self._data, rules_format()):
-            self._add(path, problem)
+            self._add(path, _unknown_kind(path, self._data) or problem)
         for name in ("plans", "packs", "rules", "services", "roaming_zones", "notices"):
             self._check_ids((name,), items(self._data, name))
         self._check_scopes()
@@ -240,6 +241,19 @@ class _Check:
         for index, value in enumerate(values):
             if value in values[:index]:
                 self._add((*path, "thresholds", index), f"{value} is given twice")
+
+
+def _unknown_kind(path: Path, data: dict[str, Any]) -> str | None:
+    """What to tell of a kind of rule that is not there, and is no slip of the pen either."""
+    if len(path) != 3 or path[0] != "rules" or path[2] != "kind":
+        return None
+    kind = data["rules"][path[1]].get("kind")
+    if not isinstance(kind, str) or get_close_matches(kind, KINDS, 1):
+        return None
+    return (
+        f"there is no kind {kind!r}, and no package is installed here that brings it along "
+        f"(docs/extending.md); known: {', '.join(KINDS)}"
+    )
 
 
 def _text_problem(template: str, locale: str, kind: Any, given: Given) -> str | None:

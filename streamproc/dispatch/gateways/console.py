@@ -7,6 +7,7 @@ from typing import TextIO
 
 from streamproc.core.privacy import mask
 from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayKind, Site
 from streamproc.dispatch.model import Accepted, Outcome, Outgoing
 
 
@@ -29,3 +30,17 @@ class ConsoleGateway:
 
     async def close(self) -> None:
         pass
+
+
+class ConsoleEntry(ChannelEntry, frozen=True, kw_only=True, tag="console"):
+    """Prints to standard output."""
+
+
+class Console(GatewayKind):
+    entry = ConsoleEntry
+
+    def gateway(self, entry: ConsoleEntry, site: Site) -> ConsoleGateway:
+        return ConsoleGateway()
+
+
+KIND = Console()

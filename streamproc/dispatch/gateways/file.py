@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
+
+from msgspec import Meta
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayKind, Site
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
 
 
@@ -60,3 +63,19 @@ class FileGateway:
 
 def _name(error: OSError) -> str:
     return f"{type(error).__name__}: {error.strerror}"
+
+
+class FileEntry(ChannelEntry, frozen=True, kw_only=True, tag="file"):
+    """Appends to a file."""
+
+    path: Annotated[str, Meta(min_length=1)]
+
+
+class File(GatewayKind):
+    entry = FileEntry
+
+    def gateway(self, entry: FileEntry, site: Site) -> FileGateway:
+        return FileGateway(site.base / entry.path)
+
+
+KIND = File()

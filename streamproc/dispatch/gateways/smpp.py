@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Annotated, Any
 
 import smpp34
 import structlog
+from msgspec import Meta
 
+from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.core.instants import to_ms
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.gateways.entry import GatewayEntry, GatewayKind, Seconds, Secret, Site
 from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import (
     Accepted,
@@ -188,3 +192,52 @@ def _builder(
         )
 
     return build
+
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Sender = Annotated[
+    str,
+    Meta(pattern=r"^([0-9]{1,15}|[ -~]{1,11})\Z", description="digits, or up to 11 characters"),
+]
+SystemId = Annotated[str, Meta(pattern=r"^[!-~]{0,15}\Z", description="up to 15 ASCII characters")]
+
+
+class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
+    """Submits to a message center."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=255)]
+    port: Port = 2775
+    system_id: SystemId
+    password_env: str | None = None
+    password_file: str | None = None
+    system_type: Annotated[str, Meta(pattern=r"^[!-~]{0,12}\Z")] = ""
+    source: Sender
+    tls: bool = False
+    response_seconds: Seconds = 10.0
+    enquire_link_seconds: Seconds = 30.0
+
+
+class Smpp(GatewayKind):
+    entry = SmppEntry
+    secret = Secret("password")
+
+    def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+        yield from self.secret.problems(written)
+
+    def gateway(self, entry: SmppEntry, site: Site) -> SmppGateway:
+        session = SessionSettings(
+            entry.host,
+            entry.port,
+            entry.system_id,
+            self.secret.of(entry, site),
+            entry.system_type,
+            entry.tls,
+            response_seconds=entry.response_seconds,
+            enquire_seconds=entry.enquire_link_seconds,
+        )
+        reconnect = Backoff(base_ms=1_000, max_ms=30_000)
+        settings = SmppSettings(session, entry.source, reconnect)
+        return SmppGateway(entry.name, settings, site.chance)
+
+
+KIND = Smpp()

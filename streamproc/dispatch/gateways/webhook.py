@@ -10,12 +10,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import aiohttp
+from msgspec import Meta
 
 from streamproc.contracts.records.codec import encode_effect
+from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayKind, Seconds, Secret, Site
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
 
 _MAX_RETRY_AFTER_S = 3_600
@@ -90,3 +95,30 @@ def _outcome(status: int, retry_after: str) -> Outcome:
     if status in (408, 409, 425) or status >= 500:
         return Refused(ErrorClass.TRANSIENT, code, retry_after_ms=wait_ms)
     return Refused(ErrorClass.PERMANENT, code)
+
+
+Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+", description="an http:// or https:// URL")]
+
+
+class WebhookEntry(ChannelEntry, frozen=True, kw_only=True, tag="webhook"):
+    """Posts to a URL."""
+
+    url: Url
+    secret_env: str | None = None
+    secret_file: str | None = None
+    timeout_seconds: Seconds = 10.0
+
+
+class Webhook(GatewayKind):
+    entry = WebhookEntry
+    secret = Secret("secret")
+
+    def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+        yield from self.secret.problems(written)
+
+    def gateway(self, entry: WebhookEntry, site: Site) -> WebhookGateway:
+        key = self.secret.of(entry, site).encode()
+        return WebhookGateway(WebhookSettings(entry.url, key, entry.timeout_seconds))
+
+
+KIND = Webhook()

@@ -1,16 +1,18 @@
 """Readers for the files of billing systems: usage records in several forms."""
 
-from streamproc.producing.readers.formats import FORMATS, FormatError, open_reader
+from streamproc.producing.readers.formats import FORMS, Form, FormatError, form_by_name, open_reader
 from streamproc.producing.readers.mapping import MappingError
 from streamproc.producing.readers.records import BadRecord, LeftOut, Reader, ReadEvent
 
 __all__ = [
-    "FORMATS",
+    "FORMS",
     "BadRecord",
+    "Form",
     "FormatError",
     "LeftOut",
     "MappingError",
     "ReadEvent",
     "Reader",
+    "form_by_name",
     "open_reader",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
@@ -17,57 +18,76 @@ from streamproc.producing.events import InvalidEventError, checked_value, subscr
 from streamproc.producing.readers.mapping import Mapping, load_mapping, parse_mapping
 from streamproc.producing.readers.records import BadRecord, LeftOut, Read, Reader, ReadEvent
 
-FORMATS = {
-    "ndjson": "events of the contract, plain or as CloudEvents, one JSON object a line",
-    "csv": "any CSV, with --mapping",
-    "json": "any JSON objects, with --mapping; nested fields as a.b",
-    "cgrates-csv": "CDRs as CGRateS exports them to CSV",
-    "tmf635": "TM Forum TMF635 usage: an object, an array, or one a line",
-}
 MAX_JSON_BYTES = 256 << 20
 Table = dict[Any, str]
 """Text by column name or number."""
+Tables = Iterator[tuple[int, Table | None]]
+"""Lines and their tables; None: the line cannot be read."""
 
 
 class FormatError(StreamprocError, ValueError):
     """No such form, or its mapping is missing."""
 
 
+class FormTakenError(StreamprocError, ValueError):
+    """There is a form of that name already."""
+
+
+class Form(NamedTuple):
+    """One form that is read; :data:`FORMS` has all of them."""
+
+    name: str
+    """As ``streamproc send --format`` calls it."""
+    says: str
+    """What a file of the form holds."""
+    reader: Callable[[Path | None], Reader]
+    """The reader, given the mapping file if there is one. Raises :class:`FormatError`,
+    MappingError."""
+    suffixes: tuple[str, ...] = ()
+    """Names of files (their ends) that are taken to be of the form, as ``.cdr``."""
+
+
 def open_reader(name: str, mapping: Path | None = None) -> Reader:
     """The reader of a form. Raises :class:`FormatError`, MappingError."""
-    if name not in FORMATS:
-        raise FormatError(f"no form {name!r}; known are {', '.join(FORMATS)}")
-    if name == "ndjson":
-        return read_ndjson
-    chosen = load_mapping(mapping) if mapping is not None else _packaged(name)
-    if chosen is None:
-        raise FormatError(
-            f"{name} needs a mapping file that says which column is what: give --mapping FILE "
-            "(docs/producer.md shows one)"
-        )
+    if name not in FORMS:
+        raise FormatError(f"no form {name!r}; known are {', '.join(FORMS)}")
+    return FORMS[name].reader(mapping)
 
-    unreadable = "is no CDR" if name == "cgrates-csv" else "is not a JSON object"
 
-    def read(content: BinaryIO, identity: str) -> Iterator[Read]:
-        tables: Iterator[tuple[int, Table | None]]
-        if name == "csv":
-            tables = _csv_tables(content, chosen)
-        elif name == "cgrates-csv":
-            tables = _cgrates_tables(content, chosen)
+def _mapped(
+    name: str, tables: Callable[[BinaryIO, Mapping], Tables], unreadable: str
+) -> Callable[[Path | None], Reader]:
+    """A reader of tables, of which a mapping file says which column is what."""
+
+    def opened(mapping: Path | None) -> Reader:
+        chosen = load_mapping(mapping) if mapping is not None else _packaged(name)
+        if chosen is None:
+            raise FormatError(
+                f"{name} needs a mapping file that says which column is what: give --mapping FILE "
+                "(docs/producer.md shows one)"
+            )
+        return partial(_read_mapped, tables, chosen, unreadable)
+
+    return opened
+
+
+def _read_mapped(
+    tables: Callable[[BinaryIO, Mapping], Tables],
+    mapping: Mapping,
+    unreadable: str,
+    content: BinaryIO,
+    identity: str,
+) -> Iterator[Read]:
+    for line, columns in tables(content, mapping):
+        if columns is None:
+            yield BadRecord(line, unreadable)
+        elif not mapping.takes(columns):
+            yield LeftOut(line)
         else:
-            tables = _json_tables(content, _flat_usage if name == "tmf635" else _flat)
-        for line, columns in tables:
-            if columns is None:
-                yield BadRecord(line, unreadable)
-            elif not chosen.takes(columns):
-                yield LeftOut(line)
-            else:
-                try:
-                    yield ReadEvent(line, *chosen.event(columns, f"{identity}-{line}"))
-                except InvalidEventError as error:
-                    yield BadRecord(line, str(error))
-
-    return read
+            try:
+                yield ReadEvent(line, *mapping.event(columns, f"{identity}-{line}"))
+            except InvalidEventError as error:
+                yield BadRecord(line, str(error))
 
 
 def read_ndjson(content: BinaryIO, identity: str) -> Iterator[Read]:
@@ -90,7 +110,7 @@ def read_ndjson(content: BinaryIO, identity: str) -> Iterator[Read]:
             yield BadRecord(line, str(error))
 
 
-def _csv_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, Table | None]]:
+def _csv_tables(content: BinaryIO, mapping: Mapping) -> Tables:
     text = io.TextIOWrapper(content, mapping.encoding, newline="")
     for _ in range(mapping.skip_lines):
         text.readline()
@@ -114,7 +134,7 @@ CGRATES_NAMES = {"CGRID", *CGRATES_FIELDS}
 TYPES_OF_RECORD = {"*data", "*voice", "*sms", "*mms", "*generic", "*monetary"}
 
 
-def _cgrates_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, Table | None]]:
+def _cgrates_tables(content: BinaryIO, mapping: Mapping) -> Tables:
     """CDRs by field name. With and without a template CGRateS writes the same fields in the same
     order, but for an OriginHost that may stand before RunID: the type of record shows where.
     """
@@ -128,7 +148,7 @@ def _cgrates_tables(content: BinaryIO, mapping: Mapping) -> Iterator[tuple[int, 
         yield line, {"CGRID": row[0], **dict(zip(CGRATES_FIELDS, row[at - 1 :], strict=False))}
 
 
-def _json_tables(content: BinaryIO, flatten: Any) -> Iterator[tuple[int, Table | None]]:
+def _json_tables(content: BinaryIO, flatten: Any) -> Tables:
     """Objects of an array, of a single object, or of lines."""
     start = content.read(1)
     while start.isspace():
@@ -205,3 +225,57 @@ def _packaged(name: str) -> Mapping | None:
     if not file.is_file():
         return None
     return parse_mapping(file.read_text(encoding="utf-8"), f"{name}.yaml")
+
+
+FORMS: Final[dict[str, Form]] = {}
+"""By name, in the order in which they are told."""
+
+
+def add(form: Form) -> None:
+    """Let files be of a form. Raises :class:`FormTakenError`."""
+    if form.name in FORMS or form.name == "auto":
+        raise FormTakenError(f"there is a form {form.name!r} already")
+    FORMS[form.name] = form
+
+
+def form_by_name(path: Path, *, has_mapping: bool) -> str:
+    """The form of a file by its name alone: ``usage.csv.gz`` is CSV."""
+    kinds = {one.lower() for one in path.suffixes}
+    for form in FORMS.values():
+        if kinds & set(form.suffixes):
+            return form.name
+    if has_mapping:
+        return "json" if kinds & {".json", ".ndjson", ".jsonl"} else "csv"
+    return "ndjson"
+
+
+_NO_OBJECT: Final = "is not a JSON object"
+for _form in (
+    Form(
+        "ndjson",
+        "events of the contract, plain or as CloudEvents, one JSON object a line",
+        lambda mapping: read_ndjson,
+    ),
+    Form(
+        "csv",
+        "any CSV, with --mapping",
+        _mapped("csv", _csv_tables, _NO_OBJECT),
+        (".csv",),
+    ),
+    Form(
+        "json",
+        "any JSON objects, with --mapping; nested fields as a.b",
+        _mapped("json", lambda content, _: _json_tables(content, _flat), _NO_OBJECT),
+    ),
+    Form(
+        "cgrates-csv",
+        "CDRs as CGRateS exports them to CSV",
+        _mapped("cgrates-csv", _cgrates_tables, "is no CDR"),
+    ),
+    Form(
+        "tmf635",
+        "TM Forum TMF635 usage: an object, an array, or one a line",
+        _mapped("tmf635", lambda content, _: _json_tables(content, _flat_usage), _NO_OBJECT),
+    ),
+):
+    add(_form)

@@ -1,0 +1,88 @@
+"""What installed packages bring along: rule kinds, gateways and forms of files (docs/extending.md).
+
+A package names what it brings in its entry points. They are loaded here, at the composition root,
+before the command reads any file of rules or gateways; the core only ever sees filled registries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from streamproc.errors import StreamprocError
+
+RULE_KINDS: Final = "streamproc.rule_kinds"
+GATEWAYS: Final = "streamproc.gateways"
+READERS: Final = "streamproc.readers"
+
+_READ_NO_RULES: Final = frozenset(("dead-letters", "retract", "send"))
+_loaded: set[str] = set()
+"""Groups that this process has loaded."""
+
+
+class ExtensionError(StreamprocError):
+    """What a package brings along cannot be used; the message names both."""
+
+
+def load_for(command: str) -> None:
+    """Load what a command may meet, once. Raises :class:`ExtensionError`."""
+    if command == "send":
+        load(READERS)
+    if command == "dispatch":
+        load(GATEWAYS)
+    if command not in _READ_NO_RULES:
+        load(RULE_KINDS)
+
+
+def load(group: str) -> None:
+    """Load the entry points of a group, by their names, once in a process."""
+    if group in _loaded:
+        return
+    found = sorted(entry_points(group=group), key=lambda one: one.name)
+    for one in found:
+        _bring(one, *_REGISTRIES[group]())
+    _loaded.add(group)
+
+
+def _bring(one: EntryPoint, wanted: type[Any], add: Callable[[Any], None]) -> None:
+    try:
+        brought = one.load()
+    except Exception as error:  # whatever the package's own code raises
+        reason = f"cannot be loaded: {type(error).__name__}: {error}"
+        raise ExtensionError(f"{_called(one)} {reason}") from error
+    if not isinstance(brought, wanted):
+        raise ExtensionError(f"{_called(one)} is no {wanted.__name__}, but {brought!r}")
+    if brought.name != one.name:
+        raise ExtensionError(f"{_called(one)} calls itself {brought.name!r}")
+    try:
+        add(brought)
+    except StreamprocError as error:
+        raise ExtensionError(f"{_called(one)}: {error}") from error
+
+
+def _called(one: EntryPoint) -> str:
+    package = f"{one.dist.name} {one.dist.version}" if one.dist is not None else one.module
+    return f"the entry point {one.name!r} of {one.group} in the package {package}"
+
+
+def _rule_kinds() -> tuple[type[Any], Callable[[Any], None]]:
+    from streamproc.core.rules.kinds import RuleKind, add
+
+    return RuleKind, add
+
+
+def _gateways() -> tuple[type[Any], Callable[[Any], None]]:
+    from streamproc.dispatch.gateways.entry import GatewayKind
+    from streamproc.dispatch.gateways.registry import add
+
+    return GatewayKind, add
+
+
+def _readers() -> tuple[type[Any], Callable[[Any], None]]:
+    from streamproc.producing.readers.formats import Form, add
+
+    return Form, add
+
+
+_REGISTRIES: Final = {RULE_KINDS: _rule_kinds, GATEWAYS: _gateways, READERS: _readers}

@@ -1,0 +1,127 @@
+"""What a kind of gateways is: its entry in the gateways file, and the gateway made of it.
+
+A kind stands in one module beside its gateway, with one class here below and its only instance.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Annotated, Any, ClassVar, Protocol
+
+from msgspec import Meta, Struct
+
+from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.core.state.events import Name
+from streamproc.dispatch.gateways.base import Gateway
+from streamproc.dispatch.model import Policy
+from streamproc.errors import StreamprocError
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+GatewayName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z",
+        description="1 to 64 lower-case letters, digits, dots, dashes",
+    ),
+]
+
+
+class GatewaysError(StreamprocError, ValueError):
+    """The gateways file is wrong; the message lists every problem as FILE:LINE: field: problem."""
+
+
+class Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """An entry without fields that nobody knows."""
+
+
+class BreakerEntry(Strict, frozen=True, kw_only=True):
+    """When a failing gateway is left alone, and for how long."""
+
+    failures: Count = 5
+    open_seconds: Seconds = 5.0
+    max_open_seconds: Seconds = 120.0
+
+
+class GatewayEntry(Strict, frozen=True, kw_only=True, tag_field="kind"):
+    """Of every gateway."""
+
+    name: GatewayName
+    lanes: tuple[Name, ...] = ()
+    messages_per_second: Annotated[float, Meta(gt=0, le=100_000)] = 20.0
+    burst: Count = 1
+    window: Count = 20
+    on_unknown: Policy = "at_most_once"
+    on_unknown_mandatory: Policy | None = None
+    breaker: BreakerEntry = BreakerEntry()
+
+
+class ChannelEntry(GatewayEntry, frozen=True, kw_only=True):
+    """Of a gateway whose messages need not be SMS."""
+
+    channel: Name | None = None
+    """Reminders that have other words for this channel go out with them."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where gateways are made."""
+
+    base: FilePath
+    """Paths in the gateways file are relative to it."""
+    chance: Callable[[], float]
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+class GatewayKind:
+    """One kind of gateways."""
+
+    entry: ClassVar[type[GatewayEntry]]
+    """Fields and bounds. The entry's tag is the kind's name."""
+
+    def __init__(self) -> None:
+        self.name = str(self.entry.__struct_config__.tag)
+
+    def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+        """What is wrong between fields of an entry as it was written; types are checked already."""
+        yield from ()
+
+    def gateway(self, entry: Any, site: Site) -> Gateway:
+        """The gateway of an entry without problems. Raises :class:`GatewaysError`."""
+        raise NotImplementedError
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class Secret:
+    """A secret that an entry names as ``WORD_env`` or ``WORD_file``; it never stands there."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+        """One of both fields must be there."""
+        word = self._word
+        if (f"{word}_env" in written) == (f"{word}_file" in written):
+            yield (f"{word}_env",), f"give either {word}_env or {word}_file"
+
+    def of(self, entry: _Named, site: Site) -> str:
+        """The secret from where the file says it is. Raises :class:`GatewaysError`."""
+        word = self._word
+        name = getattr(entry, f"{word}_env")
+        if name is not None:
+            if name not in site.environment:
+                raise GatewaysError(f"gateway {entry.name}: the environment has no {name}; set it")
+            return site.environment[name]
+        file = getattr(entry, f"{word}_file")
+        try:
+            return (site.base / str(file)).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            problem = f"gateway {entry.name}: {word}_file {file}: {error.strerror}"
+            raise GatewaysError(problem) from None
