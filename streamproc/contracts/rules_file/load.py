@@ -57,6 +57,8 @@ from streamproc.errors import StreamprocError
 
 LONGEST_CYCLE_DAYS = 31
 Rule = TypeVar("Rule")
+_SLIP = 0.85
+"""How like a known kind an unknown one is that was only misspelt."""
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 
 
@@ -248,7 +250,7 @@ def _unknown_kind(path: Path, data: dict[str, Any]) -> str | None:
     if len(path) != 3 or path[0] != "rules" or path[2] != "kind":
         return None
     kind = data["rules"][path[1]].get("kind")
-    if not isinstance(kind, str) or get_close_matches(kind, KINDS, 1):
+    if not isinstance(kind, str) or get_close_matches(kind, KINDS, 1, _SLIP):
         return None
     return (
         f"there is no kind {kind!r}, and no package is installed here that brings it along "

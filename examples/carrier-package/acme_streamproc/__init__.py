@@ -1,0 +1,1 @@
+"""What the carrier Acme adds to streamproc."""
