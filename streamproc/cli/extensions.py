@@ -45,6 +45,11 @@ def load(group: str) -> None:
     _loaded.add(group)
 
 
+def forget() -> None:
+    """Look for entry points anew at the next command, for tests that install packages."""
+    _loaded.clear()
+
+
 def _bring(one: EntryPoint, wanted: type[Any], add: Callable[[Any], None]) -> None:
     try:
         brought = one.load()

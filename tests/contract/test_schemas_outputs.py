@@ -12,7 +12,6 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.alerts.timed_rules import CLOSED_CYCLE
 from streamproc.core.instants import DAY_MS
@@ -25,6 +24,7 @@ from streamproc.lab.workload_quota import quota_month
 from streamproc.lab.workload_talk import mixed
 from tests.contract.contract import ROOT, SCHEMAS, decode, schema, validator
 from tests.support import yearly
+from tests.support.everything import every_kind
 from tests.support.expectation import Result, expect
 from tests.support.talking import talking_rules
 
@@ -45,7 +45,7 @@ TOPICS = {
 
 @cache
 def months() -> Result:
-    rules = packaged_rulebook("showcase.yaml")
+    rules = every_kind()
     records = list(generate(MONTHS, rules))
     ((_, clock),) = clock_records(MONTHS, 1)
     placed = [(0, offset, one) for offset, one in enumerate(records)]

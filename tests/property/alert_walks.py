@@ -203,7 +203,7 @@ def everything() -> Rulebook:
             name, kind, time(9), TEXTS, "summary", False, 5, DAY_MS, DAY_MS, policy, 2, DAY_MS
         )
 
-    usage_rules = (
+    usage_rules: tuple[UsageRule, ...] = (
         usage("percent", "usage_percent", (50, 80, 100), mandatory=True, in_quiet_hours="send"),
         usage("left", "remaining_percent", (5, 20), group="low", coalesce_ms=HOUR_MS),
         usage("bytes", "remaining_bytes", (100,), group="low", severity="warning", hysteresis=500),
@@ -214,7 +214,7 @@ def everything() -> Rulebook:
             valid_from_ms=START_MS + 20 * DAY_MS, valid_until_ms=START_MS + 60 * DAY_MS,
         ),
     )  # fmt: skip
-    watch_rules = (
+    watch_rules: tuple[WatchRule, ...] = (
         watch("spent", "spend_amount", 5, 20, hysteresis=4),
         watch("cap", "spend_percent", 50, 100, severity="critical"),
         watch("beyond", "overage_started"),
@@ -223,6 +223,10 @@ def everything() -> Rulebook:
         watch("odd", "anomaly", 120),
         watch("empty", "zero_balance"),
     )
+    # A kind that nothing above is about is tried all the same.
+    tried = {*(one.kind for one in usage_rules), *(one.kind for one in watch_rules)}
+    usage_rules += tuple(usage(one, one, (50,)) for one in USAGE_KINDS if one not in tried)
+    watch_rules += tuple(watch(one, one, 50) for one in WATCH_KINDS if one not in tried)
     checks = (check("soon", "forecast"), check("idle", "inactivity", coalesce_ms=HOUR_MS))
     over = ResolvedRule(
         "over", frozenset({"bytes", "fast", "empty"}), TEXTS, "end", False, 5, DAY_MS

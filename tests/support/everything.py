@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from streamproc.contracts.rules_file.load import load_rulebook
-from streamproc.core.rules.kinds import TIMED_KINDS
+from streamproc.core.rules.kinds import BUCKET_KINDS, TIMED_KINDS, WATCH_KINDS
 from streamproc.core.rules.rulebook import Rulebook
 
 MORE: list[dict[str, Any]] = [
@@ -41,6 +41,16 @@ def everything() -> Rulebook:
 def everything_text() -> str:
     """The file of :func:`everything`."""
     return yaml.safe_dump(_everything(), sort_keys=False)
+
+
+@cache
+def every_kind() -> Rulebook:
+    """The packaged showcase, with a rule of each kind about usage that it does not have."""
+    file = _data("showcase")
+    had = {one["kind"] for one in file["rules"]}
+    about_usage = {*BUCKET_KINDS, *WATCH_KINDS} - had
+    file["rules"] += [one for one in _more() if one["kind"] in about_usage]
+    return load_rulebook(yaml.safe_dump(file, sort_keys=False), "every_kind.yaml")
 
 
 def mostly_unused_text(basic_text: str) -> str:
@@ -84,6 +94,10 @@ def _data(name: str) -> dict[str, Any]:
     return data
 
 
+def _more() -> list[dict[str, Any]]:
+    return [{**one, "category": "summary", "texts": {"en": "."}} for one in MORE]
+
+
 def _everything() -> dict[str, Any]:
     showcase, quota = _data("showcase"), _data("quota")
     for plan in quota["plans"]:
@@ -92,7 +106,7 @@ def _everything() -> dict[str, Any]:
                 one["cost_cap_minor"] = one["cost_cap_minor"] // 10
     known = {one["id"] for one in showcase["rules"]}
     more = [one for one in quota["rules"] if one["id"] not in known]
-    more += [{**one, "category": "summary", "texts": {"en": "."}} for one in MORE]
+    more += _more()
     return {
         **showcase,
         "plans": [*showcase["plans"], *quota["plans"]],

@@ -19,6 +19,7 @@ from streamproc.core.rules.notices import NoticeKind
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docs" / "rules.md"
+DISPATCHER = ROOT / "docs" / "dispatcher.md"
 README = ROOT / "schemas" / "README.md"
 SCHEMA = ROOT / "schemas" / "reminder.requested.v1.json"
 
@@ -89,6 +90,11 @@ def reminders_table() -> str:
     return "\n".join([*rows, *(f"| `{kind.name}` | {kind.says} |" for kind in BUILT_IN)])
 
 
+def urgent_kinds() -> str:
+    """The kinds of the dispatcher's first lane, where a gateways file has no lanes."""
+    return ", ".join(f"`{kind.name}`" for kind in BUILT_IN if kind.is_urgent)
+
+
 def with_part(page: str, name: str, part: str) -> str:
     """A page with what stands between two marks in it replaced."""
     begin, end = f"<!-- {name}: written by `make kinds` -->\n", f"\n<!-- end of {name} -->"
@@ -128,8 +134,11 @@ def pages() -> dict[Path, str]:
     units = dict.fromkeys(kind.unit for kind in BUILT_IN if kind.unit)
     kinds = [*(kind.name for kind in BUILT_IN), *get_args(NoticeKind)]
     schema = with_terms(SCHEMA.read_text(encoding="utf-8"), "kind", kinds)
+    dispatcher = DISPATCHER.read_text(encoding="utf-8")
+    lanes = re.compile(r"(?<=By default low-balance reminders \()[^)]*(?=\))")
     return {
         RULES: rules,
+        DISPATCHER: lanes.sub(urgent_kinds(), dispatcher),
         README: with_part(readme, "reminder kinds", f"\n{reminders_table()}\n"),
         SCHEMA: with_terms(schema, "unit", list(units)),
     }

@@ -1,4 +1,4 @@
-"""Acme's call data records: ``number|begin of the session|bytes|number of the record``, one a line."""
+"""Acme's call data records, one a line: ``number|begin|bytes|record``."""
 
 from __future__ import annotations
 
@@ -36,4 +36,9 @@ def read(content: BinaryIO, identity: str) -> Iterator[Read]:
             yield BadRecord(line, "has a time or an amount that cannot be read")
 
 
-FORM = Form("pipe-cdr", "Acme's records: number|begin|bytes|record", lambda mapping: read, (".cdr",))
+FORM = Form(
+    "pipe-cdr",
+    "Acme's call data records: number|begin|bytes|record",
+    lambda mapping: read,
+    suffixes=(".cdr",),
+)
