@@ -12,6 +12,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.alerts.timed_rules import CLOSED_CYCLE
 from streamproc.core.instants import DAY_MS
