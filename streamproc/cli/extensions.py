@@ -85,9 +85,9 @@ def _gateways() -> tuple[type[Any], Callable[[Any], None]]:
 
 
 def _readers() -> tuple[type[Any], Callable[[Any], None]]:
-    from streamproc.producing.readers.formats import Form, add
+    from streamproc.producing.readers.formats import InputForm, add
 
-    return Form, add
+    return InputForm, add
 
 
 _REGISTRIES: Final = {RULE_KINDS: _rule_kinds, GATEWAYS: _gateways, READERS: _readers}

@@ -21,8 +21,8 @@ from streamproc.core.state.events import SubscriberEvent
 from streamproc.dispatch.assembly import gateways_of, lanes_of
 from streamproc.dispatch.config import load_gateways
 from streamproc.dispatch.lanes import lane_of
-from streamproc.dispatch.model import Accepted, Message, Origin
-from streamproc.lab.oracle import LogRecord, expect, reaching
+from streamproc.dispatch.model import Accepted, Origin, Outgoing
+from streamproc.lab.oracle import PlacedRecord, expect, reaching
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.worker.native_bridge.undeclared import undeclared
 from tests.support import carrier
@@ -122,7 +122,7 @@ def test_its_gateway_sends_and_its_kind_is_urgent(tmp_path: Path) -> None:
     config = load_gateways((PACKAGE / "gateways.yaml").read_text(encoding="utf-8"), "g.yaml")
     gateway = gateways_of(config, tmp_path, lambda: 0.5)["modem"]
     told = reminder(kind="overage_bytes")
-    message = Message(told.id, told, Origin(TOPIC, 0, 0, START_MS), 0, 0, START_MS, START_MS + 1)
+    message = Outgoing(told.id, told, Origin(TOPIC, 0, 0, START_MS), 0, 0, START_MS, START_MS + 1)
     assert not isinstance(asyncio.run(gateway.send(message)), Accepted), "there is no such folder"
     (tmp_path / "outgoing").mkdir()
     assert asyncio.run(gateway.send(message)) == Accepted()
@@ -153,7 +153,7 @@ def test_its_kind_is_told_as_the_oracle_has_it(
     end_ms = max(one.timestamp_ms for one in records)
     placed = [(0, offset, one) for offset, one in enumerate(records)]
     result = run(placed, "events", rules, final_clock_ms=end_ms)
-    log = [LogRecord("events", 0, offset, *one) for offset, one in enumerate(records)]
+    log = [PlacedRecord("events", 0, offset, *one) for offset, one in enumerate(records)]
     expected = expect(log, rules, until_ms=end_ms)
     assert expected.reminders_by_kind["overage_bytes"] > 5
     assert_agrees(result, expected, rules)
@@ -164,7 +164,7 @@ def test_the_oracle_says_which_kind_it_does_not_know(installed: Path) -> None:
     rules: Rulebook = load_rules(RULES)
     settings = WorkloadSettings(seed=3, events=20, subscribers=1)
     records = list(generate(settings, rules))
-    log = [LogRecord("events", 0, offset, *one) for offset, one in enumerate(records)]
+    log = [PlacedRecord("events", 0, offset, *one) for offset, one in enumerate(records)]
     with pytest.raises(reaching.UnknownKindError, match="no rule kind 'overage_bytes'"):
         expect(log, rules, until_ms=records[-1].timestamp_ms)
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from streamproc.core.state.events import UsageRecorded
 from streamproc.producing.events import InvalidEventError, build, checked
-from streamproc.producing.readers.formats import Form
+from streamproc.producing.readers.formats import InputForm
 from streamproc.producing.readers.records import BadRecord, Read, ReadEvent
 
 
@@ -36,7 +36,7 @@ def read(content: BinaryIO, identity: str) -> Iterator[Read]:
             yield BadRecord(line, "has a time or an amount that cannot be read")
 
 
-FORM = Form(
+FORM = InputForm(
     "pipe-cdr",
     "Acme's call data records: number|begin|bytes|record",
     lambda mapping: read,

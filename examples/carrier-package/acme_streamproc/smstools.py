@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayKind, Site
-from streamproc.dispatch.model import Accepted, ErrorClass, Message, Outcome, Refused
+from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused
 
 
 class SmstoolsGateway:
@@ -29,7 +29,7 @@ class SmstoolsGateway:
     async def start(self, events: Events) -> None:
         pass
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Outgoing) -> Outcome:
         unfinished = self._folder / f".{message.id}"
         text = f"To: {message.subscriber}\nAlphabet: UTF-8\n\n{message.reminder.text}\n"
         try:

@@ -33,7 +33,7 @@ class FormTakenError(StreamprocError, ValueError):
     """There is a form of that name already."""
 
 
-class Form(NamedTuple):
+class InputForm(NamedTuple):
     """One form that is read; :data:`FORMS` has all of them."""
 
     name: str
@@ -227,11 +227,11 @@ def _packaged(name: str) -> Mapping | None:
     return parse_mapping(file.read_text(encoding="utf-8"), f"{name}.yaml")
 
 
-FORMS: Final[dict[str, Form]] = {}
+FORMS: Final[dict[str, InputForm]] = {}
 """By name, in the order in which they are told."""
 
 
-def add(form: Form) -> None:
+def add(form: InputForm) -> None:
     """Let files be of a form. Raises :class:`FormTakenError`."""
     if form.name in FORMS or form.name == "auto":
         raise FormTakenError(f"there is a form {form.name!r} already")
@@ -251,28 +251,28 @@ def form_by_name(path: Path, *, has_mapping: bool) -> str:
 
 _NO_OBJECT: Final = "is not a JSON object"
 for _form in (
-    Form(
+    InputForm(
         "ndjson",
         "events of the contract, plain or as CloudEvents, one JSON object a line",
         lambda mapping: read_ndjson,
     ),
-    Form(
+    InputForm(
         "csv",
         "any CSV, with --mapping",
         _mapped("csv", _csv_tables, _NO_OBJECT),
         (".csv",),
     ),
-    Form(
+    InputForm(
         "json",
         "any JSON objects, with --mapping; nested fields as a.b",
         _mapped("json", lambda content, _: _json_tables(content, _flat), _NO_OBJECT),
     ),
-    Form(
+    InputForm(
         "cgrates-csv",
         "CDRs as CGRateS exports them to CSV",
         _mapped("cgrates-csv", _cgrates_tables, "is no CDR"),
     ),
-    Form(
+    InputForm(
         "tmf635",
         "TM Forum TMF635 usage: an object, an array, or one a line",
         _mapped("tmf635", lambda content, _: _json_tables(content, _flat_usage), _NO_OBJECT),
