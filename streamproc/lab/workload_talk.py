@@ -16,6 +16,7 @@ import orjson
 
 from streamproc.core.instants import DAY_MS, HOUR_MS, from_ms, to_ms
 from streamproc.core.rules.commands import Commands
+from streamproc.core.rules.preferences import PREFERENCES
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.workload import WorkloadRecord, WorkloadSettings, generate
 
@@ -169,9 +170,7 @@ class _Stories:
         category = chance.choice(("", *(f" {one}" for one in self._rules.categories)))
         action, argument = chance.choice(
             (
-                ("thresholds", chance.choice((" 50 80", "90%、100%", " DEFAULT", ""))),
-                ("quiet_hours", chance.choice((" 22-7", "23:30-06:00", " OFF", "默认", ""))),
-                ("schedule", chance.choice((" WEEKLY 9:00", "每天", " OFF", " DEFAULT", ""))),
+                *((one.action, chance.choice(one.tries)) for one in PREFERENCES),
                 ("stop", category),
                 ("start", category),
             )

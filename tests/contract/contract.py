@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
@@ -29,16 +29,8 @@ from streamproc.contracts.records.receipts import (
     decode_dead_letter,
     decode_receipt,
 )
-from streamproc.core.state import events
-from streamproc.core.state.effects import (
-    Audited,
-    ConfirmationDecided,
-    PolicyChanged,
-    RefundRequested,
-    Rejected,
-    Reminder,
-    UnsubscriptionRequested,
-)
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.events import InputEvent
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -46,44 +38,15 @@ EXAMPLES = SCHEMAS / "examples"
 DATA = Path(__file__).parent / "data"
 
 COMMON = "common.v1"
-INPUTS: dict[str, type[msgspec.Struct]] = {
-    "usage.recorded.v1": events.UsageRecorded,
-    "account.activated.v1": events.AccountActivated,
-    "account.plan_changed.v1": events.PlanChanged,
-    "account.topped_up.v1": events.ToppedUp,
-    "account.opted_out.v1": events.OptedOut,
-    "account.opted_in.v1": events.OptedIn,
-    "account.profile_changed.v1": events.ProfileChanged,
-    "account.preferences_set.v1": events.PreferencesSet,
-    "account.closed.v1": events.AccountClosed,
-    "usage.refunded.v1": events.UsageRefunded,
-    "account.cost_cap_lifted.v1": events.CostCapLifted,
-    "account.cost_cap_restored.v1": events.CostCapRestored,
-    "account.member_joined.v1": events.MemberJoined,
-    "account.member_left.v1": events.MemberLeft,
-    "clock.advanced.v1": events.ClockAdvanced,
-    "service.requested.v1": events.ServiceRequested,
-    "service.subscribed.v1": events.ServiceSubscribed,
-    "service.unsubscribed.v1": events.ServiceUnsubscribed,
-    "service.charge_requested.v1": events.ServiceChargeRequested,
-    "service.charged.v1": events.ServiceCharged,
-    "service.refunded.v1": events.ServiceRefunded,
-    "location.updated.v1": events.LocationUpdated,
-    "sms.received.v1": events.SmsReceived,
-}
-OUTPUTS: dict[str, type[msgspec.Struct]] = {
-    "reminder.requested.v1": Reminder,
-    "audit.recorded.v1": Audited,
-    "input.rejected.v1": Rejected,
-    "confirmation.decided.v1": ConfirmationDecided,
-    "unsubscription.requested.v1": UnsubscriptionRequested,
-    "refund.requested.v1": RefundRequested,
-    "policy.changed.v1": PolicyChanged,
-}
-DISPATCH: dict[str, type[msgspec.Struct]] = {
-    "receipt.recorded.v1": Receipt,
-    "reminder.abandoned.v1": DeadLetter,
-}
+
+
+def _by_record(*kinds: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct]]:
+    return {f"{one.__struct_config__.tag}.v1": one for one in kinds}
+
+
+INPUTS = _by_record(*get_args(InputEvent))
+OUTPUTS = _by_record(*get_args(Effect))
+DISPATCH = _by_record(Receipt, DeadLetter)
 TYPES = {**INPUTS, **OUTPUTS, **DISPATCH}
 _READERS: dict[str, Callable[[bytes], Any]] = {
     "reminder.requested.v1": decode_reminder,

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
+from streamproc.contracts.rules_file.conversation import default_commands
 from streamproc.contracts.topics import TOPICS
+from streamproc.core.rules.commands import ACTIONS
 from streamproc.core.rules.preferences import PREFERENCES
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,31 @@ def topics() -> Rows:
         )
 
 
+OTHER_COMMANDS = {
+    "overview": ("", "0000"),
+    "balance": ("", "余额"),
+    "data_left": ("", "DATA"),
+    "unsubscribe": ("numbers of the last list", "退订 1、2"),
+    "unsubscribe_all": ("", "00000"),
+    "confirm": ("the question's number, if there are several", "Y 2"),
+    "refuse": ("the same", "N"),
+    "stop": ("a category; without: all", "STOP summary"),
+    "start": ("the same", "START"),
+    "help": ("", "HELP"),
+}
+"""Arguments and an example of what chooses nothing."""
+
+
+def commands() -> Rows:
+    """What can be sent, by which keywords."""
+    keywords = default_commands().keywords
+    told = {one.action: (one.arguments, one.example) for one in PREFERENCES} | OTHER_COMMANDS
+    yield "Action", "Keywords", "Arguments", "Example"
+    for action in ACTIONS:
+        arguments, example = told[action]
+        yield f"`{action}`", " ".join(keywords[action]), arguments, f"`{example}`"
+
+
 def preferences() -> Rows:
     """What subscribers may choose, by which command and by which fields of an event."""
     yield "Action", "Subscribers choose", "Fields of `account.preferences_set`"
@@ -52,6 +79,7 @@ def usage() -> Rows:
 TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/contracts.md", "usage"): usage,
     ("schemas/README.md", "topics"): topics,
+    ("docs/two-way-sms.md", "commands"): commands,
     ("docs/two-way-sms.md", "preferences"): preferences,
 }
 """By page and name of the table."""

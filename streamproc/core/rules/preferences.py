@@ -24,6 +24,12 @@ class Preference(Struct, frozen=True, kw_only=True):
     """What they choose, as part of a sentence."""
     arguments: str
     """What may follow the keyword."""
+    example: str
+    """A text that chooses something."""
+    tries: tuple[str, ...]
+    """What texts of the workload have behind the keyword."""
+    sample: tuple[int, ...] | str
+    """What holds in previews of texts: percentages, or words with ``{word_...}`` filled in."""
     words: tuple[str, ...] = ()
     """Those of the arguments that are words; each has spellings in the rules file."""
     answers: dict[str, Vocabulary]
@@ -53,6 +59,9 @@ PREFERENCES: Final = (
         action="thresholds",
         says="at which percentages of use they are reminded",
         arguments="up to 5 percentages, or `DEFAULT`",
+        example="阈值 50、80%",
+        tries=(" 50 80", "90%、100%", " DEFAULT", ""),
+        sample=(50, 80),
         words=("default",),
         answers=_answers("thresholds", "reset"),
         state=("own_percents",),
@@ -63,6 +72,9 @@ PREFERENCES: Final = (
         action="quiet_hours",
         says="when they get no message that can wait",
         arguments="from-to, `OFF` or `DEFAULT`",
+        example="MDR 22:30-7",
+        tries=(" 22-7", "23:30-06:00", " OFF", "默认", ""),
+        sample="22:00-07:30",
         words=("default", "off"),
         answers=_answers("quiet_hours", "off", "reset"),
         state=("quiet_minutes",),
@@ -71,6 +83,9 @@ PREFERENCES: Final = (
         action="schedule",
         says="how often summaries come, and at what time",
         arguments="`DAILY`, `WEEKLY` or `MONTHLY` and a time, `OFF` or `DEFAULT`",
+        example="定期提醒 每周 9:00",
+        tries=(" WEEKLY 9:00", "每天", " OFF", " DEFAULT", ""),
+        sample="{word_week} 09:00",
         words=("default", "off", "day", "week", "month"),
         answers=_answers("schedule", "off", "reset"),
         state=("summary_every", "summary_minute"),

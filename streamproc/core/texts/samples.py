@@ -13,10 +13,11 @@ from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from streamproc.core.instants import DAY_MINUTES
-from streamproc.core.rules.commands import ACTIONS, HELP
+from streamproc.core.rules.commands import ACTIONS, HELP, WORDS
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.kinds.base import MINOR_UNITS
 from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
+from streamproc.core.rules.preferences import PREFERENCES
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Threshold
 from streamproc.core.texts.catalogue import formats_under
@@ -167,14 +168,19 @@ class LocaleWords:
             "services": names,
             "questions": shown.clauses(numbered),
             "buckets": self._two_buckets(),
-            "thresholds": shown.list([shown.percent(50), shown.percent(80)]),
-            "quiet_hours": "22:00-07:30",
-            "schedule": f"{self._fragment('word_week')} 09:00",
+            **{one.action: self._chosen(one.sample) for one in PREFERENCES},
             "category": self._categories[0] if self._categories else "",
             "categories": shown.list(self._categories[:2]),
             "number": "88",
             "commands": self._commands(),
         }
+
+    def _chosen(self, sample: tuple[int, ...] | str) -> str:
+        """A preference as replies name it."""
+        if not isinstance(sample, str):
+            return self._shown.list([self._shown.percent(one) for one in sample])
+        words = {f"word_{one}" for one in WORDS if f"{{word_{one}}}" in sample}
+        return sample.format(**{one: self._fragment(one) for one in words})
 
     def _longest_first(self, names: Iterable[str]) -> list[str]:
         return sorted(dict.fromkeys(names), key=len, reverse=True)

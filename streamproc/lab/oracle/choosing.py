@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle.speaking import all_rules
@@ -17,31 +17,36 @@ def choose(
     talk: Talk, action: str, word: str, numbers: tuple[int, ...], at_ms: int, rules: Rulebook
 ) -> str:
     """Keep what was chosen, if a rule would do by it."""
-    served = [one for one in all_rules(rules) if at_ms < one.policy.valid_until_ms]
-    if action == "quiet_hours":
-        served = [one for one in served if one.policy.in_quiet_hours == "hold"]
-    elif action == "thresholds":
-        served = [one for one in served if one.kind == "usage_percent"]
-    else:
-        served = [one for one in served if one.kind == "usage_summary" and not one.mandatory]
-        served = [one for one in served if one.plans is None or talk.plan in one.plans]
-        served = [one for one in served if one.segments is None or one.segments & talk.segments]
+    chosen = CHOICES[action]
+    lasting = [one for one in all_rules(rules) if at_ms < one.policy.valid_until_ms]
+    served = [one for one in lasting if chosen.serves(one, talk)]
     if not served:
         return "not_offered"
-    if action == "schedule" and word:
-        _schedule(talk, word, numbers)
-    if action == "thresholds" and (word or numbers):
-        talk.own_percents = list(numbers)
-    if action == "quiet_hours" and (word or numbers):
-        minutes = (0, 0) if word == "off" else numbers
-        times = [time(*divmod(one, 60)) for one in minutes]
-        talk.own_hours = (times[0], times[1]) if times else None
+    if word or numbers:
+        chosen.keep(talk, word, numbers)
     if word in ("default", "off"):
         return f"{action}_{'reset' if word == 'default' else 'off'}"
     is_heard = any(one.mandatory or one.category not in talk.opted_out for one in served)
-    if action != "quiet_hours" and not is_heard:
+    if chosen.is_heard and not is_heard:
         return "still_stopped"
     return f"{action}_set" if word or numbers else action
+
+
+def _is_by_choice(rule: Any, talk: Talk) -> bool:
+    if rule.kind != "usage_summary" or rule.mandatory:
+        return False
+    is_of_plan = rule.plans is None or talk.plan in rule.plans
+    return is_of_plan and (rule.segments is None or bool(rule.segments & talk.segments))
+
+
+def _thresholds(talk: Talk, word: str, numbers: tuple[int, ...]) -> None:
+    talk.own_percents = list(numbers)
+
+
+def _quiet_hours(talk: Talk, word: str, numbers: tuple[int, ...]) -> None:
+    minutes = (0, 0) if word == "off" else numbers
+    times = [time(*divmod(one, 60)) for one in minutes]
+    talk.own_hours = (times[0], times[1]) if times else None
 
 
 def _schedule(talk: Talk, word: str, numbers: tuple[int, ...]) -> None:
@@ -51,6 +56,26 @@ def _schedule(talk: Talk, word: str, numbers: tuple[int, ...]) -> None:
         talk.chosen["every"] = word
     if numbers:
         talk.chosen["at"] = f"{numbers[0] // 60:02}:{numbers[0] % 60:02}"
+
+
+class Chosen(NamedTuple):
+    """One thing that subscribers choose."""
+
+    serves: Callable[[Any, Talk], bool]
+    """Whether a rule would do by it."""
+    keep: Callable[[Talk, str, tuple[int, ...]], None]
+    is_heard: bool = True
+    """Whether it means nothing to those who left all messages that it is about."""
+
+
+CHOICES = {
+    "thresholds": Chosen(lambda rule, _: rule.kind == "usage_percent", _thresholds),
+    "quiet_hours": Chosen(
+        lambda rule, _: rule.policy.in_quiet_hours == "hold", _quiet_hours, is_heard=False
+    ),
+    "schedule": Chosen(_is_by_choice, _schedule),
+}
+"""By command."""
 
 
 def set_by_event(talk: Talk, event: Mapping[str, Any]) -> None:

@@ -351,7 +351,7 @@ class Talk:
 
     def _do(self, meant: Meant, event: Fields, at_ms: int, rules: Rulebook) -> str:
         action, word, numbers = meant
-        if action in ("thresholds", "quiet_hours", "schedule"):
+        if action in choosing.CHOICES:
             return choosing.choose(self, action, word, numbers, at_ms, rules)
         if action == "stop":
             return choosing.stop(self, word, rules)
