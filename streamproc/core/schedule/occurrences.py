@@ -264,7 +264,9 @@ def _of_buckets(
             continue
         planned_in = _planned_of(rule, bucket)
         planned = planned_in(tz)
-        sent = sent_ms(rule, subscriber, planned, bucket.expires_ms)
+        sent = planned
+        if rule.kind == "before_expiry":  # of the others everybody has an instant of their own
+            sent = sent_ms(rule, subscriber, planned, bucket.expires_ms)
         if sent > max(after_ms, bucket.granted_ms) and not _came_before_move(account, planned_in):
             yield Due(sent, rule, bucket, planned, planned)
 
