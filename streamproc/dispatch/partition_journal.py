@@ -28,6 +28,7 @@ from streamproc.dispatch.topics import DispatchError
 from streamproc.errors import StreamprocError
 from streamproc.kafka.any_headers import open_any_consumer
 from streamproc.kafka.fencing import stay_fenced
+from streamproc.kafka.outstanding import send_now
 
 TRANSACTION_TIMEOUT_MS = 20_000
 """A killed dispatcher's open transaction holds up readers no longer than that."""
@@ -112,9 +113,9 @@ class PartitionJournal:
         try:
             self._producer.begin_transaction()
             written = self._write(batch)
-            self._producer.flush()
+            send_now(self._producer)
             for one in written:
-                one.get(timeout=0)  # a refused record must not be committed around
+                one.get()  # a refused record must not be committed around
             self._producer.commit_transaction()
         except FENCED as error:
             raise DispatcherFencedError(str(error)) from error

@@ -8,6 +8,8 @@ from typing import Any
 
 from kafka import KafkaProducer
 
+from streamproc.kafka.outstanding import Outstanding, send_now
+
 
 class BillingProducer:
     """Sends input records; one subscriber's records keep their order.
@@ -20,6 +22,7 @@ class BillingProducer:
         self.topic = topic
         self.sent = 0
         self._failures: list[BaseException] = []
+        self._outstanding = Outstanding()
         defaults = {"acks": "all", "linger_ms": 20, "batch_size": 131_072}
         self._producer = KafkaProducer(bootstrap_servers=bootstrap, **{**defaults, **settings})
 
@@ -55,18 +58,37 @@ class BillingProducer:
         ``on_written`` gets its partition and offset once it is durable, in the thread of the
         Kafka client; records of one partition are reported in their order.
         """
-        future = self._producer.send(
-            self.topic, key=key, value=value, timestamp_ms=timestamp_ms, partition=partition
-        )
-        future.add_errback(self._failures.append)
-        if on_written is not None:
-            future.add_callback(lambda found: on_written(found.partition, found.offset))
+        taken = self._outstanding.take()
+        try:
+            future = self._producer.send(
+                self.topic, key=key, value=value, timestamp_ms=timestamp_ms, partition=partition
+            )
+        except BaseException:
+            self._outstanding.settle(taken)
+            raise
+        future.add_callback(self._written, on_written, taken)
+        future.add_errback(self._not_written, taken)
         self.sent += 1
 
     def flush(self) -> None:
-        """Wait until all records are durable; raises RuntimeError if any is not."""
-        self._producer.flush()
+        """Wait until all records are durable and reported; raises RuntimeError if any is not."""
+        last_round = self._outstanding.end_round()
+        send_now(self._producer)
+        self._outstanding.wait(last_round)
         if self._failures:
             raise RuntimeError(
                 f"{len(self._failures)} of {self.sent} records were not written to {self.topic}"
             ) from self._failures[0]
+
+    def _written(
+        self, on_written: Callable[[int, int], object] | None, taken: int, metadata: Any
+    ) -> None:
+        try:
+            if on_written is not None:
+                on_written(metadata.partition, metadata.offset)
+        finally:
+            self._outstanding.settle(taken)
+
+    def _not_written(self, taken: int, error: BaseException) -> None:
+        self._failures.append(error)
+        self._outstanding.settle(taken)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError
 
 from streamproc.contracts.topics import EVENTS
 from streamproc.core.state.events import SubscriberEvent
 from streamproc.kafka.opening import open_producer
+from streamproc.kafka.outstanding import Outstanding, send_now
 from streamproc.kafka.packed import force_close
 from streamproc.producing.delivery import (
     Delivery,
@@ -30,6 +28,8 @@ from streamproc.producing.spool import Spool
 
 RECORD_OVERHEAD_BYTES = 200
 """What a waiting record takes beside its key and value."""
+FORCED_SECONDS = 10.0
+"""How long close waits for the outcomes of what it gave up."""
 
 DEFAULTS: dict[str, Any] = {
     "acks": "all",
@@ -85,9 +85,9 @@ class UsageProducer:
         self._block_seconds = block_seconds
         self._on_failure = on_failure
         self._unsent_bytes = 0
-        self._waiting = 0
         self._failed: list[tuple[SubscriberEvent, BaseException]] = []
-        self._settled = threading.Condition()
+        self._outstanding = Outstanding()
+        self._changed = self._outstanding.changed
         config = {
             **DEFAULTS,
             "bootstrap_servers": bootstrap,
@@ -125,7 +125,7 @@ class UsageProducer:
     @property
     def waiting(self) -> int:
         """Events taken that are not in Kafka yet."""
-        return self._waiting if self._forwarder is None else self._forwarder.spool.waiting
+        return self._outstanding.count if self._forwarder is None else self._forwarder.spool.waiting
 
     def send(self, event: SubscriberEvent, timestamp_ms: int | None = None) -> Delivery:
         """Take an event; ``timestamp_ms`` is when it was handed over (now).
@@ -139,18 +139,19 @@ class UsageProducer:
             self._forwarder.take(delivery, at_ms, key, value, self._block_seconds)
             return delivery
         size = len(key) + len(value) + RECORD_OVERHEAD_BYTES
-        with self._settled:
-            if not self._settled.wait_for(lambda: self._fits(size), self._block_seconds):
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._fits(size), self._block_seconds):
                 raise NotAcceptedError(event, self._block_seconds)
             self._unsent_bytes += size
-            self._waiting += 1
+            taken = self._outstanding.take()
         try:
             future = self._kafka.send(self.topic, value, key, timestamp_ms=at_ms)
         except BaseException:
-            self._settle(size)
+            self._free(size)
+            self._outstanding.settle(taken)
             raise
-        future.add_callback(self._delivered, delivery, size)
-        future.add_errback(self._not_delivered, delivery, size)
+        future.add_callback(self._delivered, delivery, size, taken)
+        future.add_errback(self._not_delivered, delivery, size, taken)
         return delivery
 
     def flush(self, timeout_seconds: float = 120.0) -> None:
@@ -162,14 +163,14 @@ class UsageProducer:
         if self._forwarder is not None:
             self._forwarder.flush(timeout_seconds)
             return
-        with suppress(KafkaTimeoutError):
-            self._kafka.flush(timeout_seconds)
+        left = self._await_taken(timeout_seconds)
         self._raise_failures()
-        if self._waiting:
-            raise TimeoutError(f"{self._waiting} events still wait after {timeout_seconds:g} s")
+        if left:
+            raise TimeoutError(f"{left} events still wait after {timeout_seconds:g} s")
 
     def close(self, timeout_seconds: float | None = None) -> None:
-        """Flush (120 s at most) and disconnect. Raises as :meth:`flush` does.
+        """Flush (120 s at most) and disconnect. Raises DeliveryFailedError with all events that
+        failed since the last flush; an event that still waits then is given up and is one of them.
 
         With a spool, what is not in Kafka after 5 s stays in the spool for its next producer.
         """
@@ -177,37 +178,56 @@ class UsageProducer:
             self._forwarder.close(5.0 if timeout_seconds is None else timeout_seconds)
             return
         try:
-            self.flush(120.0 if timeout_seconds is None else timeout_seconds)
+            self._await_taken(120.0 if timeout_seconds is None else timeout_seconds)
         finally:
-            if self._waiting:
+            if self._outstanding.count:
                 force_close(self._kafka)
             else:
                 self._kafka.close()
-        self._raise_failures()
+        left = self._outstanding.wait(self._outstanding.end_round(), FORCED_SECONDS)
+        self._raise_failures(left)
+        if left:
+            raise TimeoutError(f"nothing is known of {left} events; send them again")
 
     def _fits(self, size: int) -> bool:
-        return not self._waiting or self._unsent_bytes + size <= self._max_unsent_bytes
+        return not self._unsent_bytes or self._unsent_bytes + size <= self._max_unsent_bytes
 
-    def _settle(self, size: int) -> None:
-        with self._settled:
+    def _await_taken(self, timeout_seconds: float) -> int:
+        """Wait for all that was taken so far; returns how many events still wait."""
+        deadline = time.monotonic() + timeout_seconds
+        last_round = self._outstanding.end_round()
+        send_now(self._kafka, timeout_seconds)
+        return self._outstanding.wait(last_round, max(deadline - time.monotonic(), 0.0))
+
+    def _free(self, size: int) -> None:
+        with self._changed:
             self._unsent_bytes -= size
-            self._waiting -= 1
-            self._settled.notify_all()
+            self._changed.notify_all()
 
-    def _delivered(self, delivery: Delivery, size: int, metadata: Any) -> None:
+    def _delivered(self, delivery: Delivery, size: int, taken: int, metadata: Any) -> None:
         delivery.succeed(Placed(metadata.topic, metadata.partition, metadata.offset))
-        self._settle(size)
+        self._free(size)
+        self._outstanding.settle(taken)
 
-    def _not_delivered(self, delivery: Delivery, size: int, error: BaseException) -> None:
+    def _not_delivered(
+        self, delivery: Delivery, size: int, taken: int, error: BaseException
+    ) -> None:
         delivery.fail(error)
-        with self._settled:
+        with self._changed:
             self._failed.append((delivery.event, error))
-        self._settle(size)
-        if self._on_failure is not None:
-            self._on_failure(delivery)
+        self._free(size)
+        try:
+            if self._on_failure is not None:
+                self._on_failure(delivery)
+        finally:
+            # Last: who flushes or closes returns after on_failure was told of everything.
+            self._outstanding.settle(taken)
 
-    def _raise_failures(self) -> None:
-        with self._settled:
+    def _raise_failures(self, unknown: int = 0) -> None:
+        with self._changed:
             failed, self._failed = self._failed, []
         if failed:
-            raise DeliveryFailedError(failed)
+            error = DeliveryFailedError(failed)
+            if unknown:
+                error.add_note(f"nothing is known of {unknown} more events; send them again")
+            raise error

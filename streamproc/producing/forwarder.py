@@ -19,6 +19,7 @@ from kafka.errors import (
 
 from streamproc.contracts.records.codec import decode_event
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent
+from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.recording.lines import LogRecord, to_line
 from streamproc.producing.delivery import Delivery, DeliveryFailedError, Placed
@@ -152,7 +153,7 @@ class Forwarder:
             future.add_callback(good, place)
             future.add_errback(bad, place)
             sent += 1
-        kafka.flush()
+        send_now(kafka)
         for _ in range(sent):
             settled.acquire()
         return self._settle(entries, outcomes)

@@ -42,7 +42,7 @@ class FakeKafka:
         self._waiting.append((future, value))
         return future
 
-    def flush(self) -> None:
+    def flush(self, timeout: float | None = None) -> None:
         for future, value in self._waiting:
             held = json.loads(value)
             error = KafkaTimeoutError("closed") if self._closed else self._failing(held["id"])
