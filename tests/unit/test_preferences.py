@@ -15,7 +15,7 @@ from streamproc.core.rules.commands import ACTIONS, REPLIES, WORDS
 from streamproc.core.rules.preferences import CHOSEN, Preference
 from streamproc.core.state.account import Extra, forget_choices_and_services
 from streamproc.core.state.events import PreferencesSet
-from streamproc.lab.oracle import choosing, reading
+from streamproc.lab.oracle import choosing, reading, spelling
 from streamproc.worker.native_bridge.joint.description import EXTRA
 from tests.contract.contract import SCHEMAS
 from tests.support.talking import Talking, talking_rules
@@ -30,6 +30,10 @@ def test_each_preference_of_the_list_has_a_module_that_does_it() -> None:
 
 def test_the_oracle_knows_every_preference() -> None:
     assert choosing.CHOICES.keys() == DECLARED.keys()
+    for one in DECLARED.values():
+        meant = spelling.meaning(one.example, talking_rules())
+        assert meant is not None
+        assert meant.action == one.action
 
 
 @pytest.mark.parametrize("one", DECLARED.values(), ids=list(DECLARED))

@@ -19,7 +19,7 @@ from streamproc.contracts.topics import (
     _named_by,
     option_of,
 )
-from streamproc.core.state.effects import Audited, RefundRequested, Rejected
+from streamproc.core.state.effects import Audited, ConfirmationDecided, Rejected
 from streamproc.worker.outlets import outlets
 
 NOTICES = Topic(
@@ -65,7 +65,7 @@ def test_a_topic_of_the_list_is_an_option() -> None:
 def test_every_effect_goes_to_the_topic_that_carries_its_type() -> None:
     found = outlets(WorkerTopics())
 
-    assert found[RefundRequested] == ("orders", "streamproc.orders", True)
+    assert found[ConfirmationDecided] == ("orders", "streamproc.orders", True)
     assert found[Rejected] == ("rejects", "streamproc.rejects", False)
     assert found[Audited].is_keyed
 

@@ -24,6 +24,14 @@ _ALIKE = str.maketrans(
 _PICTURES = "™ℹⓂ㊗㊙№゛゜" + "".join(map(chr, range(0x1F200, 0x1F266)))
 
 
+_WORDS = {
+    "thresholds": ("default",),
+    "quiet_hours": ("default", "off"),
+    "schedule": ("default", "off", "day", "week", "month"),
+}
+"""Which words the arguments of choices may be."""
+
+
 class Meant(NamedTuple):
     """Action, word and numbers of a text."""
 
@@ -132,18 +140,14 @@ def _argument(action: str, rest: str, rules: Rulebook) -> Meant | None:
     if action == "unsubscribe":
         numbers = _numbers(rest)
         return None if numbers is None else Meant(action, "", tuple(dict.fromkeys(numbers)))
-    if action not in ("thresholds", "quiet_hours", "schedule"):
-        return None
-    for word in ("default", "off", "day", "week", "month"):
+    for word in _WORDS.get(action, ()):
         if _tight(rest) in map(_tight, rules.commands.words[word]):  # type: ignore[union-attr]
-            allowed = {"thresholds": ("default",), "quiet_hours": ("default", "off")}
-            if word in allowed.get(action, (word,)):
-                return Meant(action, word)
+            return Meant(action, word)
     if action == "thresholds":
         return _percents(rest)
     if action == "quiet_hours":
         return _span(rest)
-    return _timing(rest, rules)
+    return _timing(rest, rules) if action == "schedule" else None
 
 
 def _category(action: str, rest: str, rules: Rulebook) -> Meant | None:

@@ -1,0 +1,370 @@
+"""The changes of three recipes, to be made in a copy of the project.
+
+Each edit belongs to one place of its recipe. ``tests/contract/test_recipes_tried.py`` makes all of
+them, and all but one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_COPIED = (
+    "streamproc",
+    "schemas",
+    "docs",
+    "tests",
+    "native",
+    "examples",
+    "pyproject.toml",
+    "README.md",
+)
+_MADE_ANEW = ("tests.support.generated_tables", "tests.contract.evolution")
+"""Commands that a recipe ends with."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of a file: ``new`` before ``old``, in place of it, or as a whole new file."""
+
+    file: str
+    old: str
+    new: str
+
+    def make(self, root: Path) -> None:
+        """Raises ``ValueError`` if the place is not there once."""
+        path = root / self.file
+        if not self.old:
+            path.write_text(self.new, encoding="utf-8")
+            return
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.file} has {text.count(self.old)} x {self.old!r}")
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A recipe's change."""
+
+    recipe: str
+    edits: dict[str, tuple[Edit, ...]]
+    """By the place in the recipe. The first is what the change begins with."""
+    tests: tuple[str, ...]
+    """Those that hold the places."""
+    does: str
+    """A program that fails if the change does not work."""
+
+
+def copy_of_the_project(to: Path) -> Path:
+    """A copy in which everything may be changed."""
+    for name in _COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            left_out = shutil.ignore_patterns("__pycache__", "target", "golden.d")
+            shutil.copytree(source, to / name, ignore=left_out)
+        else:
+            shutil.copy(source, to / name)
+    return to
+
+
+def make(trial: Trial, root: Path, but: str = "") -> None:
+    """Make a change, without the edits of one place; then run the commands of the recipe."""
+    for place, edits in trial.edits.items():
+        for edit in edits if place != but else ():
+            edit.make(root)
+    for module in _MADE_ANEW:
+        run(root, ["-m", module])
+
+
+def run(root: Path, words: Iterable[str]) -> subprocess.CompletedProcess[str]:
+    """Python in the copy."""
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    # What pytest says to its workers is not meant for this one.
+    environment = {
+        name: value for name, value in environment.items() if not name.startswith("PYTEST_")
+    }
+    command = [sys.executable, *words]
+    return subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def run_tests(trial: Trial, root: Path) -> subprocess.CompletedProcess[str]:
+    """The tests that hold the recipe's places, in the copy."""
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    return run(root, ["-m", "pytest", *options, *trial.tests])
+
+
+USAGE_FIELD = Trial(
+    "usage-field",
+    {
+        "streamproc/core/state/events.py": (
+            Edit(
+                "streamproc/core/state/events.py",
+                "    member: Subscriber | UnsetType = UNSET\n\n    SAYS: ",
+                "    member: Subscriber | UnsetType = UNSET\n"
+                "    apn: Name | UnsetType = UNSET\n\n    SAYS: ",
+            ),
+            Edit(
+                "streamproc/core/state/events.py",
+                '        "member": "Who of a pool used it; the pool is the subscriber.",\n',
+                '        "member": "Who of a pool used it; the pool is the subscriber.",\n'
+                '        "apn": "Access point name.",\n',
+            ),
+        ),
+        "schemas/usage.recorded.v1.json": (
+            Edit(
+                "schemas/usage.recorded.v1.json",
+                '    "member": {',
+                '    "apn": {"$ref": "common.v1.json#/$defs/name"},\n    "member": {',
+            ),
+        ),
+        "streamproc/producing/events.py": (
+            Edit(
+                "streamproc/producing/events.py",
+                "    member: str | None = None,\n",
+                "    member: str | None = None,\n    apn: str | None = None,\n",
+            ),
+            Edit(
+                "streamproc/producing/events.py",
+                "        member=member,\n",
+                "        member=member,\n        apn=apn,\n",
+            ),
+        ),
+        "streamproc/lab/oracle/reading.py": (
+            Edit(
+                "streamproc/lab/oracle/reading.py",
+                '            "service": _NAME,\n            "roaming_zone": _NAME,\n',
+                '            "apn": _NAME,\n            "service": _NAME,\n'
+                '            "roaming_zone": _NAME,\n',
+            ),
+        ),
+    },
+    (
+        "tests/unit/test_usage_fields.py",
+        "tests/unit/test_generated_tables.py",
+        "tests/unit/test_joint.py",
+        "tests/contract/test_schemas_types.py",
+        "tests/contract/test_schemas_evolution.py",
+    ),
+    '''
+from click.testing import CliRunner
+from streamproc.cli import main
+from streamproc.producer import usage
+from streamproc.producing.readers.mapping import parse_mapping
+text = """
+source: a
+fields: {subscriber: {column: s}, time: {column: t}, total_bytes: {column: b}, apn: {column: a}}
+"""
+row = {"s": "8613800000001", "t": "2026-01-05T12:00:00Z", "b": "7", "a": "internet"}
+assert b'"apn":"internet"' in parse_mapping(text, "m").event(row, "1")[1]
+assert usage("8613800000001", source="a", total_bytes=1, apn="ims").apn == "ims"
+assert "--apn" in CliRunner().invoke(main, ["send", "--help"]).output
+''',
+)
+
+_REFUNDS = """    refunds: str = _named_by(
+        Topic(
+            "streamproc.refunds",
+            "Topic for money that billing is to give back.",
+            ("refund.requested",),
+            "the subscriber",
+            written_by=("worker",),
+            read_by=("billing",),
+        )
+    )
+    policy: str = _named_by("""
+_CHANNEL = """  refunds:
+    address: streamproc.refunds
+    title: Refunds
+    messages:
+      refundRequested: {$ref: '#/components/messages/refundRequested'}
+    bindings:
+      kafka: {topic: streamproc.refunds, partitions: 4, replicas: 1, bindingVersion: 0.5.0}
+  policy:
+    address: streamproc.policy
+"""
+_OPERATION = """  sendRefunds:
+    action: send
+    channel: {$ref: '#/channels/refunds'}
+    summary: Tells billing what to give back.
+    tags: [{name: worker}]
+  sendPolicy:
+"""
+OUTPUT_TOPIC = Trial(
+    "output-topic",
+    {
+        "streamproc/contracts/topics.py": (
+            Edit(
+                "streamproc/contracts/topics.py",
+                '"unsubscription.requested", "refund.requested")',
+                '"unsubscription.requested")',
+            ),
+            Edit("streamproc/contracts/topics.py", "    policy: str = _named_by(", _REFUNDS),
+        ),
+        "schemas/asyncapi.yaml": (
+            Edit(
+                "schemas/asyncapi.yaml",
+                "      refundRequested: {$ref: '#/components/messages/refundRequested'}\n",
+                "",
+            ),
+            Edit(
+                "schemas/asyncapi.yaml",
+                "  policy:\n    address: streamproc.policy\n",
+                _CHANNEL,
+            ),
+            Edit("schemas/asyncapi.yaml", "  sendPolicy:\n", _OPERATION),
+        ),
+    },
+    (
+        "tests/unit/test_topics.py",
+        "tests/unit/test_generated_tables.py",
+        "tests/contract/test_asyncapi.py",
+    ),
+    """
+from click.testing import CliRunner
+from streamproc.cli import main
+from streamproc.contracts.topics import WorkerTopics
+from streamproc.core.state.effects import RefundRequested
+from streamproc.lab.demo.settings import Names
+from streamproc.worker.outlets import outlets
+from streamproc.worker.settings import WorkerSettings
+from streamproc.worker.virtual import TOPICS
+assert outlets(WorkerTopics())[RefundRequested] == ("refunds", "streamproc.refunds", True)
+assert "streamproc.refunds" in WorkerSettings("b:1").topics.outputs
+assert "demo.refunds" in Names("demo").topics
+assert TOPICS.refunds == "refunds"
+for command in ("worker", "replay"):
+    assert "--refunds" in CliRunner().invoke(main, [command, "--help"]).output
+""",
+)
+
+_AMOUNTS = '''"""Whether replies name amounts of money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streamproc.core.commands.arguments import Command, Spellings, word_of
+from streamproc.core.commands.preferences.base import DEFAULT, Choice, Choosing
+from streamproc.core.commands.wording import fragment
+from streamproc.core.notices.services import Telling
+from streamproc.core.rules.commands import Commands
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import Spoken
+from streamproc.core.state.account import Account
+from streamproc.core.texts.formats import Formats
+
+
+class Amounts(Choosing):
+    """``amounts``: ``off``; empty: as the texts have it."""
+
+    action = "amounts"
+
+    def parse(self, spellings: Spellings, rest: str) -> Command | None:
+        word = word_of(rest, spellings, DEFAULT, "off")
+        return Command(self.action, word) if word else None
+
+    def chosen(self, command: Command) -> Choice:
+        return {"amounts": "" if command.word == DEFAULT else command.word}
+
+    def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:
+        return rules.speaking()
+
+    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
+        extra = told.account.extra
+        off = extra is not None and extra.amounts == "off"
+        return fragment("word_off" if off else "word_default", told, commands)
+'''
+_ENTRY = """    Preference(
+        action="amounts",
+        says="whether replies name amounts of money",
+        arguments="`OFF` or `DEFAULT`",
+        example="AMOUNTS OFF",
+        tries=(" OFF", " DEFAULT", ""),
+        sample="{word_off}",
+        words=("default", "off"),
+        answers=_answers("amounts", "off", "reset"),
+        state=("amounts",),
+    ),
+    Preference(
+        action="schedule",
+"""
+_PACKAGED = "streamproc/contracts/rules/commands.yaml"
+_TEXTS = """  amounts: {en: "Amounts: {amounts}. To change this: {keyword} OFF"}
+  amounts_set: {en: "Done: {amounts}."}
+  amounts_off: {en: "Done. We name no amounts."}
+  amounts_reset: {en: "Done. We name amounts again."}
+  help_amounts: {en: "{keyword}: amounts in replies"}
+  thresholds:
+"""
+_ORACLE = "streamproc/lab/oracle"
+PREFERENCE = Trial(
+    "preference",
+    {
+        "streamproc/core/rules/preferences.py": (
+            Edit(
+                "streamproc/core/rules/preferences.py",
+                '    Preference(\n        action="schedule",\n',
+                _ENTRY,
+            ),
+        ),
+        "streamproc/core/commands/preferences/": (
+            Edit("streamproc/core/commands/preferences/amounts.py", "", _AMOUNTS),
+            Edit(
+                "streamproc/core/commands/preferences/__init__.py",
+                "QuietHours(), Summaries())",
+                "QuietHours(), Amounts(), Summaries())",
+            ),
+            Edit(
+                "streamproc/core/commands/preferences/__init__.py",
+                "from streamproc.core.commands.preferences.base",
+                "from streamproc.core.commands.preferences.amounts import Amounts\n"
+                "from streamproc.core.commands.preferences.base",
+            ),
+        ),
+        "streamproc/core/state/account.py": (
+            Edit(
+                "streamproc/core/state/account.py",
+                '    summary_every: str = ""\n',
+                '    amounts: str = ""\n    summary_every: str = ""\n',
+            ),
+        ),
+        _PACKAGED: (
+            Edit(_PACKAGED, "  thresholds: [YZ", "  amounts: [AMOUNTS]\n  thresholds: [YZ"),
+            Edit(_PACKAGED, "  thresholds:\n", _TEXTS),
+        ),
+        "streamproc/lab/oracle/": (
+            Edit(
+                f"{_ORACLE}/choosing.py",
+                '    "schedule": Chosen(_is_by_choice, _schedule),\n',
+                '    "schedule": Chosen(_is_by_choice, _schedule),\n'
+                '    "amounts": Chosen(lambda rule, _: True, lambda *_: None),\n',
+            ),
+            Edit(
+                f"{_ORACLE}/spelling.py",
+                '    "quiet_hours": ("default", "off"),\n',
+                '    "quiet_hours": ("default", "off"),\n    "amounts": ("default", "off"),\n',
+            ),
+        ),
+    },
+    ("tests/unit/test_preferences.py", "tests/unit/test_generated_tables.py"),
+    """
+from tests.support.talking import Talking, talking_rules, texts
+line = Talking(talking_rules())
+line.begin()
+assert texts(line.text("amounts off", 1)) == ["Done. We name no amounts."]
+assert line.account.extra.amounts == "off"
+assert "AMOUNTS" in texts(line.text("HELP", 1.1))[0]
+line.close(2)
+assert line.account.extra is None
+""",
+)
+TRIALS = (USAGE_FIELD, OUTPUT_TOPIC, PREFERENCE)

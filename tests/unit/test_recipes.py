@@ -1,0 +1,137 @@
+"""The recipes: their places exist, are as few as they say, and hold where no other test does."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from importlib import resources
+from pathlib import Path
+
+import click
+import pytest
+
+from streamproc import cli
+from streamproc.cli import main
+from streamproc.core.texts import words
+from streamproc.dispatch import gateways
+from streamproc.dispatch.gateways.entry import GatewayKind
+from streamproc.dispatch.gateways.registry import GATEWAYS
+from streamproc.producing.readers import FORMS
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "recipes"
+RECIPES = sorted(path.stem for path in FOLDER.glob("*.md"))
+MOST = {"usage-field": 5, "output-topic": 4, "preference": 6, "rule-kind": 5}
+"""Places that a change may take."""
+NUMBERS = re.compile(r"[Ii]n (\d+)\s+places(?:, and (\d+) more)?")
+DOCS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+
+
+def page(name: str) -> str:
+    return (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+
+
+def places(name: str) -> list[str]:
+    """The path that each step begins with."""
+    return re.findall(r"^\d\. `([^`]+)`", page(name), re.M)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_place_of_a_recipe_exists(name: str) -> None:
+    found = places(name)
+
+    assert found
+    assert [one for one in found if not list(ROOT.glob(one.replace("NAME", "*")))] == []
+    assert len(found) == len(re.findall(r"^\d\. ", page(name), re.M))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_test_that_a_recipe_names_exists(name: str) -> None:
+    tests = re.findall(r"`(tests/[\w/.]+)`", page(name))
+
+    assert [one for one in tests if not (ROOT / one).exists()] == []
+
+
+@pytest.mark.parametrize("name", [one for one in RECIPES if one != "rule-kind"])
+def test_a_recipe_has_as_many_places_as_it_says(name: str) -> None:
+    told = NUMBERS.search(page(name))
+
+    assert told is not None
+    assert sum(int(one) for one in told.groups() if one) == len(places(name))
+    # Every place has a test, or whatever else fails without it.
+    assert page(name).count("Forgotten:") == len(places(name))
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_a_change_takes_no_more_places_than_it_may(name: str) -> None:
+    assert len(places(name)) <= MOST[name]
+
+
+def test_contributing_links_every_recipe() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    assert sorted(re.findall(r"\(docs/recipes/([\w-]+)\.md\)", text)) == RECIPES
+
+
+# What the recipes of commands, gateways, forms and languages say is held here.
+
+
+def test_every_module_of_a_command_is_a_command() -> None:
+    for found in pkgutil.iter_modules(cli.__path__):
+        module = importlib.import_module(f"{cli.__name__}.{found.name}")
+        command = getattr(module, found.name, None)
+        if isinstance(command, click.Command):
+            assert main.commands.get(found.name.replace("_", "-")) is command, found.name
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_command_is_told_in_docs(name: str) -> None:
+    assert f"streamproc {name}" in DOCS
+
+
+def test_every_module_of_a_gateway_is_a_kind_of_gateways() -> None:
+    for found in pkgutil.iter_modules(gateways.__path__):
+        module = importlib.import_module(f"{gateways.__name__}.{found.name}")
+        kind = getattr(module, "KIND", None)
+        if isinstance(kind, GatewayKind):
+            assert GATEWAYS.get(kind.name) is kind
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_every_kind_of_gateways_is_told(name: str) -> None:
+    text = (ROOT / "docs" / "dispatcher.md").read_text(encoding="utf-8")
+
+    assert f"kind: {name}" in text or f"**{name}**" in text
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_of_files_is_told(name: str) -> None:
+    rows = (ROOT / "docs" / "producer.md").read_text(encoding="utf-8").splitlines()
+
+    assert any(row.startswith("|") and f"`{name}`" in row.split("|")[1] for row in rows)
+
+
+def test_every_packaged_language_has_all_packaged_texts_and_words() -> None:
+    rules = Path(str(resources.files("streamproc.contracts"))) / "rules"
+    folders = {
+        folder.name: {path.stem for path in folder.glob("*.yaml")}
+        for folder in rules.glob("*.texts")
+    }
+    languages = set.union(*folders.values())
+    tables = {
+        name: table
+        for name, table in vars(words).items()
+        if name.isupper() and isinstance(table, dict)
+    }
+
+    assert languages >= {"ar", "pl", "ru", "zh-TW"}
+    for name, found in folders.items():
+        # English and Chinese may stand in the rules file itself.
+        assert found | {"en", "zh-CN"} == languages | {"en", "zh-CN"}, name
+    for name, table in tables.items():
+        for inner in table.values() if isinstance(next(iter(table.values())), dict) else [table]:
+            if words.DEFAULT not in inner:
+                continue  # words for some languages alone, of which CLDR has another one
+            known = inner.keys() | {one for one in languages if one.partition("-")[0] in inner}
+            assert languages <= known, name
