@@ -56,7 +56,7 @@ def _chapter(nav: Any, title: str) -> list[Any]:
     """The entries under ``title``, wherever it stands."""
     for entry in nav:
         for name, inside in entry.items() if isinstance(entry, dict) else ():
-            if name == title:
+            if name == title and isinstance(inside, list):
                 return inside  # type: ignore[no-any-return]
             if isinstance(inside, list) and (found := _chapter(inside, title)) is not None:
                 return found
