@@ -155,7 +155,7 @@ async def hook() -> AsyncIterator[Hook]:
 
 
 async def _post(hook: Hook, secret: bytes = SECRET, timeout_seconds: float = 5) -> Any:
-    gateway = WebhookGateway(WebhookSettings(hook.url, secret, timeout_seconds))
+    gateway = WebhookGateway(WebhookSettings(hook.url, (secret,), timeout_seconds))
     await gateway.start(Heard().events)
     try:
         return await gateway.send(message(7))

@@ -85,7 +85,7 @@ class DispatchScene:
         log = self.directory / f"{name}.log"
         self._logged[name] = len(log.read_text()) if log.exists() else 0
         command = [sys.executable, "-m", "streamproc", *words]
-        secrets = {"SMSC_PASSWORD": "secret", "HOOK_SECRET": "key"}
+        secrets = {"SMSC_PASSWORD": "secret", "HOOK_SECRET": "whsec_a2V5"}
         return self.spawn(command, log, secrets)
 
     async def ready(self, name: str = "one") -> None:

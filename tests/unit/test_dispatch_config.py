@@ -105,6 +105,19 @@ def test_secrets_come_from_the_environment_or_a_file_and_never_from_the_gateways
     assert secret_of(in_file, {}) == "from file"
 
 
+@pytest.mark.parametrize("old", ["a2V5", "some passphrase", "whsec_a2V5 word"])
+def test_a_webhook_secret_without_a_prefix_is_refused_and_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str
+) -> None:
+    text = CONSOLE.replace(
+        "{name: c, kind: console}", "{name: h, kind: webhook, url: 'http://x', secret_env: KEY}"
+    )
+    monkeypatch.setenv("KEY", old)
+    with pytest.raises(GatewaysError, match=r"^gateway h: secret_env KEY ") as refused:
+        gateways_of(load_gateways(text, "g.yaml"), tmp_path, lambda: 0.5)
+    assert old not in str(refused.value)
+
+
 def test_the_example_of_the_documentation_is_read_and_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +125,7 @@ def test_the_example_of_the_documentation_is_read_and_built(
     (example,) = re.findall(r"```yaml\n(version: 1\n.*?)```", page, re.DOTALL)
     config = load_gateways(example, "gateways.yaml")
     monkeypatch.setenv("SMSC_PASSWORD", "x")
-    monkeypatch.setenv("WEBHOOK_SECRET", "y")
+    monkeypatch.setenv("WEBHOOK_SECRET", "whsec_a2V5")
     gateways = gateways_of(config, tmp_path, lambda: 0.5)
     router = router_of(config, gateways, 0)
 

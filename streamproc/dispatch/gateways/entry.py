@@ -111,6 +111,12 @@ class Secret:
         if (f"{word}_env" in written) == (f"{word}_file" in written):
             yield (f"{word}_env",), f"give either {word}_env or {word}_file"
 
+    def place(self, entry: _Named) -> str:
+        """Where the file says it is, in words."""
+        word = self._word
+        name, file = getattr(entry, f"{word}_env"), getattr(entry, f"{word}_file")
+        return f"{word}_file {file}" if name is None else f"{word}_env {name}"
+
     def of(self, entry: _Named, site: Site) -> str:
         """The secret from where the file says it is. Raises :class:`GatewaysError`."""
         word = self._word

@@ -1,15 +1,11 @@
 """Posts each reminder to a URL, signed as in Standard Webhooks (standardwebhooks.com).
 
 ``webhook-id`` is the message's id and stays the same when it is sent again: the receiver takes an
-id once, and thereby makes sending again safe. ``webhook-signature`` is ``v1,`` and the base64 form
-of HMAC-SHA256 over ``<id>.<timestamp>.<body>``.
+id once, and thereby makes sending again safe. ``webhook-signature`` has a signature by each key.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -20,7 +16,15 @@ from msgspec import Meta
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.dispatch.gateways.base import Events
-from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayKind, Seconds, Secret, Site
+from streamproc.dispatch.gateways.entry import (
+    ChannelEntry,
+    GatewayKind,
+    GatewaysError,
+    Seconds,
+    Secret,
+    Site,
+)
+from streamproc.dispatch.gateways.webhook_keys import keys_of, signatures
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
 
 _MAX_RETRY_AFTER_S = 3_600
@@ -28,10 +32,10 @@ _MAX_RETRY_AFTER_S = 3_600
 
 @dataclass(frozen=True)
 class WebhookSettings:
-    """Where to, and the key that signs."""
+    """Where to, and the keys that sign."""
 
     url: str
-    secret: bytes
+    keys: tuple[bytes, ...]
     timeout_seconds: float = 10.0
 
 
@@ -56,12 +60,12 @@ class WebhookGateway:
         assert self._client is not None
         assert self._events is not None
         body = encode_effect(message.reminder)
-        timestamp = str(self._events.now_ms() // 1000)
+        second, _ = divmod(self._events.now_ms(), 1000)
         headers = {
             "content-type": "application/json",
             "webhook-id": message.id,
-            "webhook-timestamp": timestamp,
-            "webhook-signature": signature(self._settings.secret, message.id, timestamp, body),
+            "webhook-timestamp": str(second),
+            "webhook-signature": signatures(self._settings.keys, message.id, second * 1000, body),
         }
         try:
             async with self._client.post(
@@ -76,12 +80,6 @@ class WebhookGateway:
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
-
-
-def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> str:
-    """The value of ``webhook-signature``."""
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
 
 
 def _outcome(status: int, retry_after: str) -> Outcome:
@@ -117,8 +115,13 @@ class Webhook(GatewayKind):
         yield from self.secret.problems(written)
 
     def gateway(self, entry: WebhookEntry, site: Site) -> WebhookGateway:
-        key = self.secret.of(entry, site).encode()
-        return WebhookGateway(WebhookSettings(entry.url, key, entry.timeout_seconds))
+        text = self.secret.of(entry, site)
+        try:
+            keys = keys_of(text)
+        except ValueError as error:
+            problem = f"gateway {entry.name}: {self.secret.place(entry)} {error}"
+            raise GatewaysError(problem) from None
+        return WebhookGateway(WebhookSettings(entry.url, keys, entry.timeout_seconds))
 
 
 KIND = Webhook()

@@ -1,0 +1,69 @@
+"""The keys that sign webhooks, as Standard Webhooks writes them (``whsec_`` and base64)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from standardwebhooks import Webhook
+
+from streamproc.core.instants import from_ms
+
+STANDARD = "whsec_"
+RAW = "raw:"
+_MEND = (
+    f"write {STANDARD} before a base64 key, as the libraries of Standard Webhooks take it, or "
+    f"{RAW} before a text whose characters are the key, as earlier versions took every secret"
+)
+
+
+def keys_of(text: str) -> tuple[bytes, ...]:
+    """The keys of a secret. While a key is changed there are several, one a line or with spaces.
+
+    A text without a prefix is refused. Earlier versions signed with its characters, and the
+    libraries of Standard Webhooks take it as base64: most words are valid base64, so a guess could
+    make every receiver refuse every reminder. Raises ValueError, which says what to do and shows
+    nothing of the secret.
+    """
+    keys: dict[bytes, None] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        # A text may have spaces.
+        for word in [line] if line.startswith(RAW) else line.split():
+            keys[_key(word)] = None
+    if not keys:
+        raise ValueError(f"is empty; {_MEND}")
+    return tuple(keys)
+
+
+def signatures(keys: tuple[bytes, ...], message_id: str, at_ms: int, body: bytes) -> str:
+    """The value of ``webhook-signature``: a signature by each key, of which one must do."""
+    at, data = from_ms(at_ms), body.decode()
+    return " ".join(Webhook(key).sign(message_id, at, data) for key in keys)
+
+
+def _key(word: str) -> bytes:
+    if word.startswith(RAW):
+        key = word.removeprefix(RAW).encode()
+    elif word.startswith(STANDARD):
+        key = _from_base64(word.removeprefix(STANDARD))
+    else:
+        raise ValueError(f"has no prefix; {_MEND}")
+    if not key:
+        raise ValueError("has a prefix and no key behind it")
+    return key
+
+
+def _from_base64(text: str) -> bytes:
+    # Libraries differ in what they do with other characters: some leave them out without a word.
+    if set(text) & set("-_"):
+        raise ValueError(
+            f"is no base64 after {STANDARD}: it has - or _ of the form for URLs; write + for each "
+            "- and / for each _, here and at the receiver"
+        )
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise ValueError(
+            f"is no base64 after {STANDARD}; if the receiver takes its characters as the key, "
+            f"write {RAW} before the whole text"
+        ) from None

@@ -1,0 +1,88 @@
+"""A receiver with an official library of Standard Webhooks takes what the webhook gateway posts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import standardwebhooks
+from aiohttp import web
+
+from streamproc.dispatch.gateways.base import Events
+from streamproc.dispatch.gateways.entry import Site
+from streamproc.dispatch.gateways.webhook import KIND, WebhookEntry
+from streamproc.dispatch.model import (
+    Accepted,
+    DeliveryReport,
+    ErrorClass,
+    Origin,
+    Outcome,
+    Refused,
+    message_of,
+)
+from tests.support.desk import START_MS, reminder
+from tests.support.ports import free_port
+
+OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+NEW = "whsec_bmV3IGtleSBvZiAyNCBieXRlcyBvciBtb3Jl"
+OTHER = "whsec_b3RoZXIga2V5IG9mIDI0IGJ5dGVzIG9yIG1vcmU="
+REFUSED = Refused(ErrorClass.PERMANENT, "http_401")
+
+
+async def posted(url: str, secret: str) -> Outcome:
+    """What a receiver answers to a reminder that is signed with this secret of a gateways file."""
+
+    async def report(_: DeliveryReport) -> None:
+        raise AssertionError("a webhook reports nothing")
+
+    entry = WebhookEntry(name="h", url=url, secret_env="SECRET")
+    gateway = KIND.gateway(entry, Site(Path(), lambda: 0.5, {"SECRET": secret}))
+    await gateway.start(Events(lambda _: None, report, lambda: int(time.time() * 1000)))
+    try:
+        one = reminder(7, text="还剩 20% – “2 GB”")
+        return await gateway.send(message_of(one, Origin("reminders", 0, 0, START_MS), 0, 7))
+    finally:
+        await gateway.close()
+
+
+@asynccontextmanager
+async def python_receiver(secret: str) -> AsyncIterator[str]:
+    async def handle(request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            standardwebhooks.Webhook(secret).verify(body, dict(request.headers))
+        except standardwebhooks.WebhookVerificationError:
+            return web.Response(status=401)
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://127.0.0.1:{port}/"
+    await runner.cleanup()
+
+
+SECRETS = pytest.mark.parametrize(
+    ("secret", "outcome"),
+    [
+        (OLD, Accepted()),
+        (f"{NEW} {OLD}", Accepted()),
+        (f"raw:an old password\n{OLD}", Accepted()),
+        (f"{NEW} {OTHER}", REFUSED),
+        (f"raw:{OLD}", REFUSED),
+    ],
+)
+
+
+@SECRETS
+async def test_the_python_library_verifies_a_message_by_any_of_its_secrets(
+    secret: str, outcome: Outcome
+) -> None:
+    async with python_receiver(OLD) as url:
+        assert await posted(url, secret) == outcome
