@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to im
 gc.set_threshold(10_000, 10, 10)
 
 _SKIP_REASON = "--no-broker was given"
+_FOREIGN_PARTS = "foreign parts from npm"
+"""How tests/support/npm_parts.py begins the reason of a skip."""
 _SKIPPED = pytest.StashKey[int]()
 _HOST: pytest.StashKey[BrokerHost] = pytest.StashKey()
 _HOST_PORT = "broker_host_port"
@@ -132,6 +134,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    _tell_of_foreign_parts(terminalreporter)
     if not config.getoption("no_broker"):
         return
     count = config.stash.get(_SKIPPED, 0)
@@ -141,6 +144,14 @@ def pytest_terminal_summary(
         "this run says nothing about them.",
         red=True,
     )
+
+
+def _tell_of_foreign_parts(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [str(one.longrepr) for one in terminalreporter.stats.get("skipped", ())]
+    left_out = [reason for reason in reasons if _FOREIGN_PARTS in reason]
+    if left_out:
+        terminalreporter.section("FOREIGN PARTS NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(left_out)} tests were skipped: {left_out[0]}", red=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +26,7 @@ from streamproc.dispatch.model import (
     message_of,
 )
 from tests.support.desk import START_MS, reminder
+from tests.support.npm_parts import PARTS, node_modules
 from tests.support.ports import free_port
 
 OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -64,8 +67,30 @@ async def python_receiver(secret: str) -> AsyncIterator[str]:
     await runner.setup()
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield f"http://127.0.0.1:{port}/"
-    await runner.cleanup()
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def javascript_receiver(packages: Path, secret: str) -> AsyncIterator[str]:
+    program = PARTS / "webhook_receiver.js"
+    environment = os.environ | {"NODE_PATH": str(packages), "SECRET": secret}
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        "node", str(program), stdin=pipe, stdout=pipe, env=environment
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            port = int(await process.stdout.readline())
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.stdin.close()
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
 
 
 SECRETS = pytest.mark.parametrize(
@@ -85,4 +110,13 @@ async def test_the_python_library_verifies_a_message_by_any_of_its_secrets(
     secret: str, outcome: Outcome
 ) -> None:
     async with python_receiver(OLD) as url:
+        assert await posted(url, secret) == outcome
+
+
+@SECRETS
+async def test_the_javascript_library_verifies_a_message_by_any_of_its_secrets(
+    secret: str, outcome: Outcome
+) -> None:
+    packages = await asyncio.to_thread(node_modules)
+    async with javascript_receiver(packages, OLD) as url:
         assert await posted(url, secret) == outcome

@@ -1,0 +1,82 @@
+"""Foreign parts from npm: the packages of tests/interop, pinned there, kept in the user's cache."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+PARTS = Path(__file__).parents[1] / "interop"
+LEFT_OUT = "foreign parts from npm"
+"""How the reason of a skip begins: tests/conftest.py looks for it at the end of the run."""
+NPM_LIMIT_S = 120.0
+
+
+class PartsUnavailable(RuntimeError):
+    """The packages cannot be had here; the message says what is missing."""
+
+
+def node_modules() -> Path:
+    """The packages, installed exactly as the lock file has them.
+
+    Where there is no Node.js, or no registry, the test is skipped, and the end of the run says so.
+    With CI set and Node.js there, what is missing is an error.
+    """
+    try:
+        return _installed()
+    except PartsUnavailable as error:
+        if is_duty(os.environ, shutil.which("node")):
+            raise
+        pytest.skip(f"{LEFT_OUT}: {error}")
+
+
+def is_duty(environment: Mapping[str, str], node: str | None) -> bool:
+    """Whether tests with these parts must run."""
+    return bool(environment.get("CI")) and node is not None
+
+
+@functools.cache
+def _installed() -> Path:
+    if shutil.which("node") is None:
+        raise PartsUnavailable("no 'node' on the PATH")
+    lock = PARTS / "package-lock.json"
+    name = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    base = os.environ.get("XDG_CACHE_HOME")
+    home = Path(base or Path.home() / ".cache") / "streamproc" / f"npm-{name}"
+    if not home.is_dir():
+        _install(home)
+    return home
+
+
+def _install(home: Path) -> None:
+    """Have npm fill ``home``, which appears whole or not at all."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise PartsUnavailable(f"{home} is missing, and no 'npm' is on the PATH")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its final place, for a rename works only within one file system.
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}.") as scratch:
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(PARTS / file, scratch)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=NPM_LIMIT_S, cwd=scratch
+            )
+        except subprocess.TimeoutExpired as error:
+            raise PartsUnavailable(f"npm took over {NPM_LIMIT_S:g} s") from error
+        if done.returncode != 0:
+            raise PartsUnavailable(f"npm could not bring them:\n{done.stderr.strip()[-1500:]}")
+        try:
+            Path(scratch, "node_modules").rename(home)
+        except OSError:
+            # Another process was first: its packages are as good. Otherwise it is a real error.
+            if not home.is_dir():
+                raise
