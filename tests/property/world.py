@@ -384,7 +384,11 @@ class World:
         rules = (*self.rules.rules_by_id.values(), *notices)
         rule = next(rule for rule in rules if rule.id == reminder.rule)
         assert reminder.not_before == reminder.as_of
-        assert reminder.expires_time - reminder.not_before == timedelta(milliseconds=rule.ttl_ms)
+        until = reminder.not_before + timedelta(milliseconds=rule.ttl_ms)
+        if reminder.kind in ("subscription_question", "charge_question", "before_charge"):
+            assert reminder.not_before < reminder.expires_time <= until
+        else:
+            assert reminder.expires_time == min([until, *_announced(reminder)])
         cause = reminder.cause
         if isinstance(rule, TimedRule):
             # Storms are spread; a move to another zone may find it late, by its grace at most.
@@ -398,6 +402,16 @@ class World:
             place = (cause.topic, cause.partition, cause.offset)
             record = next(one for one in reversed(self.records) if one[:3] == place)
             assert json.loads(record.value or b"")["id"] == cause.event_id
+
+
+def _announced(reminder: Reminder) -> list[datetime]:
+    """The end that a message announces: nobody is to read it later."""
+    ends: list[datetime | None] = []
+    if reminder.kind == "before_cycle_end":
+        ends = [reminder.cycle_end]
+    elif reminder.kind in ("before_expiry", "expiry"):
+        ends = [one.expires_time for one in reminder.buckets]
+    return [one for one in ends if one is not None and one > reminder.as_of]
 
 
 def _sums(buckets: list[Shown]) -> tuple[int, int, bool]:

@@ -21,7 +21,7 @@ ENDS = [
 ]  # fmt: skip
 
 
-def rules() -> Rulebook:
+def rules(**fields: int) -> Rulebook:
     data = {
         "version": 1,
         "currency": "EUR",
@@ -29,7 +29,7 @@ def rules() -> Rulebook:
         "alerts": NIGHT,
         "plans": [{"id": "small", "allowances": [{"id": "data", "granted_bytes": 1000}]}],
         "packs": [{"id": "extra", "granted_bytes": 50, "validity_hours": 96}],
-        "rules": ENDS,
+        "rules": [{**one, **fields} for one in ENDS],
     }
     return load_rulebook(json.dumps(data), "r.yaml")
 
@@ -189,3 +189,53 @@ def test_two_stays_in_a_zone_in_one_night_are_welcomed_once() -> None:
     for number, zone in enumerate(("eu", "home", "asia", "eu")):
         line.locate(zone, 1 + EVENING + number * HOUR)
     assert texts(line.reach(day(1 + MORNING))) == ["Welcome to Europe: data cost ¥3.00 per MB."]
+
+
+def lifetimes(line: Talking) -> dict[str, list[float]]:
+    """By rule: the days at which its messages are not to be read any more."""
+    found: dict[str, list[float]] = {}
+    for one in reminders(line.effects):
+        days = (one.expires_time - day(0)).total_seconds() / 86_400
+        found.setdefault(one.rule, []).append(round(days, 4))
+    return found
+
+
+def test_a_question_is_not_read_after_its_deadline() -> None:
+    line = Talking()
+    line.begin()
+    line.request("news", at=1)
+    line.request("video", at=2)
+    assert lifetimes(line)["ask-subscription"] == [round(1 + HOUR, 4), 3.0]
+
+
+def test_what_is_announced_is_not_read_after_it_has_happened() -> None:
+    line = Talking(rules(ttl_seconds=7 * 86_400))
+    line.begin()
+    line.top_up(at=3.5, pack="extra")
+    line.reach(day(31))
+    assert lifetimes(line) == {"pack": [7.5], "cycle": [31.0]}
+    line = waiting_night(
+        ('    days_before: 2\n    at: "10:00"', '    days_before: 1\n    at: "10:00"')
+    )
+    line.begin(at=1)
+    line.subscribe("music", at=1.5, next_charge_time=day(10))
+    line.reach(day(11))
+    assert lifetimes(line)["charge-soon"] == [10.0]
+
+
+def test_the_end_of_a_cycle_is_not_announced_when_it_is_there() -> None:
+    """Held until the very instant at which the next cycle begins."""
+    data = {
+        "version": 1,
+        "currency": "EUR",
+        "default_locale": "en",
+        "alerts": {"quiet_hours": {"start": "20:00", "end": "00:00"}},
+        "plans": [{"id": "small", "allowances": [{"id": "data", "granted_bytes": 1000}]}],
+        "rules": [
+            {"id": "end", "kind": "before_cycle_end", "days_before": 1, "at": "23:00",
+             "category": "end", "texts": {"en": "{remaining} will expire"}},
+        ],
+    }  # fmt: skip
+    line = Talking(load_rulebook(json.dumps(data), "r.yaml"))
+    line.begin("small")
+    assert texts(line.reach(day(31.5))) == []

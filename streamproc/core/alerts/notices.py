@@ -196,8 +196,21 @@ def _say(
 ) -> list[Effect]:
     assert isinstance(rule, Notice)
     arming = f"{mark.bucket}@{mark.arming}" if mark.arming else mark.bucket
-    values = _VALUES[rule.kind](_Words(moment, rule), mark.detail.split(_SEPARATOR))
-    return [message(moment, About(rule, [], arming, cycle_start_ms), values)]
+    facts = mark.detail.split(_SEPARATOR)
+    values = _VALUES[rule.kind](_Words(moment, rule), facts)
+    until_ms = _until_ms(moment.account, rule, facts)
+    return [message(moment, About(rule, [], arming, cycle_start_ms, until_ms=until_ms), values)]
+
+
+def _until_ms(account: Account, rule: Notice, facts: list[str]) -> int:
+    """When a question cannot be answered any more, or what is announced has happened."""
+    if rule.kind in ("subscription_question", "charge_question"):
+        return int(facts[3])
+    if rule.kind == "before_charge":
+        subscription = subscription_of(account, facts[0])
+        assert subscription is not None  # or it would not be true
+        return subscription.next_charge_ms
+    return NEVER_MS
 
 
 NOTICE = Speaker(NOTICES, _find, _is_true, _say, of_own_number, is_alone=True)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
-from streamproc.core.instants import from_ms
+from streamproc.core.instants import NEVER_MS, from_ms
 from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.kinds.timed import Shape
 from streamproc.core.rules.rulebook import TimedRule
@@ -34,7 +34,9 @@ def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
     account, kind = moment.account, TIMED_KINDS[rule.kind]
     shape = kind.shape_of(rule)
     if shape is Shape.IN_CYCLE:
-        is_so = not kind.is_about_losses or bool(ending_with_cycle(account, rule))
+        is_so = not kind.is_about_losses or (
+            moment.now_ms < account.cycle_end_ms and bool(ending_with_cycle(account, rule))
+        )
         return is_so and mark.at_ms >= account.cycle_start_ms
     if shape is Shape.AFTER_CYCLE:
         return mark.at_ms >= account.cycle_start_ms and bool(account.history)
@@ -68,13 +70,34 @@ def _say(
         subject = buckets[0] if buckets else None
     arming = f"{mark.bucket}@{mark.arming}"
     about = About(
-        rule, buckets, arming, cycle_start_ms, subject, of_cycle=of_cycle, present=present
+        rule,
+        buckets,
+        arming,
+        cycle_start_ms,
+        subject,
+        of_cycle=of_cycle,
+        present=present,
+        until_ms=_end_ahead_ms(present, rule, subject),
     )
     out: list[Effect] = []
     for some in of_one_period(present, rule, to, rules):
         out += remind(moment._replace(account=account), about, some)
     note_told(present, rule, to, of_account(present, rule, mark), rules)
     return out
+
+
+def _end_ahead_ms(account: Account, rule: TimedRule, subject: Bucket | None) -> int:
+    """The end that is announced; NEVER_MS if none is, or it is now."""
+    kind = TIMED_KINDS[rule.kind]
+    if kind.is_about_losses:
+        return account.cycle_end_ms
+    if (
+        kind.shape_of(rule) is Shape.AT_ENDS
+        and kind.hours_before_end(rule) != 0
+        and subject is not None
+    ):
+        return subject.expires_ms
+    return NEVER_MS
 
 
 def _named(account: Account, name: str) -> list[Bucket]:

@@ -68,6 +68,9 @@ class About(NamedTuple):
     them."""
     present: Account | None = None
     """Then this is the account as it is now."""
+    until_ms: int = NEVER_MS
+    """What the text announces has happened then, or can no longer be answered: who reads it later
+    reads something false. What happens at the very moment is told all the same."""
 
 
 def remind(moment: Moment, about: About, to: list[str]) -> list[Effect]:
@@ -117,6 +120,9 @@ def worded(
     text = template.render(figures)
     encoding, parts = segments(text)
     as_of = from_ms(now_ms)
+    expires = as_of + _lifetime(rule.ttl_ms)
+    if now_ms < about.until_ms < NEVER_MS:
+        expires = min(expires, from_ms(about.until_ms))
     granted_bytes, used_bytes, remaining_bytes = totals(summed)
     # By position, which is much faster; in the order of the type's fields.
     return Reminder(
@@ -141,7 +147,7 @@ def worded(
         rule.priority,
         rule.mandatory,
         as_of,
-        as_of + _lifetime(rule.ttl_ms),
+        expires,
         moment.cause,
         channel_texts=template.render_channels(figures),
         severity=rule.policy.severity,

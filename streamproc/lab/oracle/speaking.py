@@ -94,7 +94,7 @@ def _is_level_of(contract: Contract, rule: Any, threshold: int | None) -> bool:
 def _timed_holds(contract: Contract, rule: Any, reason: Reason, at_ms: int) -> bool:
     is_of_cycle = reason.noted_ms >= contract.start_ms
     if rule.kind == "before_cycle_end":
-        return is_of_cycle and bool(ending(contract, rule))
+        return is_of_cycle and at_ms < contract.end_ms and bool(ending(contract, rule))
     if rule.every in OF_CYCLE:
         return is_of_cycle
     if rule.kind == "cycle_end":

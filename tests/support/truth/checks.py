@@ -218,6 +218,10 @@ class Reader:
             yield wrong("cycle", (start, end), true)
         if message.not_before < message.as_of or message.expires_time <= message.not_before:
             yield wrong("not_before", message.not_before, message.as_of)
+        end_ms = _announced_ms(facts)
+        # What happens at the very instant is told all the same.
+        if end_ms is not None and facts.as_of_ms < end_ms < to_ms(message.expires_time):
+            yield wrong("expires_time", message.expires_time, f"over at {end_ms}")
 
     def _of_threshold(self, facts: Facts, wrong: Any) -> Iterator[Finding]:
         message, rule, state = facts.message, facts.rule, facts.state
@@ -383,6 +387,22 @@ def channels_of(message: Reminder, rules: Rulebook) -> dict[str, str]:
     owner = f"{message.kind} {rule.id}" if is_notice else rule.id
     options = rules.text_options.get((owner, message.locale))
     return dict(options.channels) if options is not None else {}
+
+
+def _announced_ms(facts: Facts) -> float | None:
+    """When what a message announces has happened, or cannot be answered any more: nobody is to read
+    it later. The last one, if it may be one of several."""
+    rule, state = facts.rule, facts.state
+    if rule.kind == "before_cycle_end":
+        return state.end_ms
+    if rule.kind == "before_expiry" or (rule.kind == "expiry" and rule.hours_before):
+        return end_of(facts.subject) if facts.subject is not None else None
+    if rule.kind in ("subscription_question", "charge_question"):
+        about = rule.kind.removesuffix("_question")
+        return max((one["deadline"] for one in state.questions if one["about"] == about), default=0)
+    if rule.kind == "before_charge":
+        return max((one["next"] or 0 for one in state.services.values()), default=0)
+    return None
 
 
 def can_read(reader: str, locale: str) -> bool:

@@ -235,10 +235,9 @@ def names_of(bucket: Bucket, rules: Rulebook, locales: tuple[str, ...]) -> list[
     else:
         given = getattr(item_called(source, rules), "names", None) or {}
     if kind == "rollover":
-        words = {**ROLLED_OVER, **rules.wording.rollover_names}
-        names = named(given, locales, rules) or [source] * len(locales)
-        in_each = zip(named(words, locales, rules), names, strict=True)
-        return [word.replace("{name}", name) for word, name in in_each]
+        words = named({**ROLLED_OVER, **rules.wording.rollover_names}, locales, rules)
+        names = named(given, locales, rules) or [source] * len(words)
+        return [word.replace("{name}", name) for word, name in zip(words, names, strict=True)]
     return named(given, locales, rules) or [source or kind]
 
 
