@@ -407,3 +407,15 @@ def test_two_packs_of_a_group_that_waited_are_told_each() -> None:
         "ends: day",
         "ends: day",
     ]
+
+
+def test_of_equal_rules_that_are_over_the_first_reached_is_named_in_every_process() -> None:
+    """The order of a set would be another one in another process: states and ids would differ."""
+    names = [f"low-{number}" for number in range(9)]
+    text = rules(*(f"id: {name}, kind: usage_percent, thresholds: [{40 + number}], hysteresis: 1"
+                   for number, name in enumerate(names)))  # fmt: skip
+    text += rules(f"id: over, kind: resolved, of: [{', '.join(names)}]").removeprefix("rules:\n")
+    one = line(text)
+    one.use(500, at=1)
+    said = [line for line in story(one.change_plan("big", at=2)) if "over:" in line]
+    assert said == ["over: 40%"]

@@ -209,8 +209,10 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
     messages = []
     for follower in rules.resolved_rules:
         found: dict[str, Mark] = {}
-        # Of a bucket, what the most urgent rule reached last.
-        for name in sorted(follower.of & marks.keys(), key=lambda one: _urgency(one, rules)):
+        # Of a bucket, what the most urgent rule reached last; of equal rules the one whose alarm
+        # came first. A set has no order that another process would repeat (law 5).
+        followed = [name for name in marks if name in follower.of]
+        for name in sorted(followed, key=lambda one: _urgency(one, rules)):
             for bucket_id, mark in {mark.bucket: mark for mark in marks[name]}.items():
                 found.setdefault(bucket_id, mark)
         messages += [Message(RESOLVED, follower, mark, moment.cause) for mark in found.values()]
