@@ -19,6 +19,7 @@ from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.figures import AccountFigures, slide, speed_up, values_in, values_of
 from streamproc.core.usage.own_thresholds import thresholds_of
+from streamproc.core.usage.tariffs import is_free
 
 Values = list[int]
 """Each figure that watch rules have (``Rulebook.watchers``), in their order."""
@@ -27,7 +28,12 @@ NO_THRESHOLD: Final = (-1,)
 
 
 def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
-    """The figures before usage of an instant is charged."""
+    """The figures before usage of an instant is charged; not to be changed.
+
+    With most usage the cycle has cost nothing yet, neither before nor after.
+    """
+    if rules.watches_cost_alone and is_free(account):
+        return rules.figures_without_cost
     for _, kind, sharing in rules.watchers:
         if kind.slides:
             slide(account, sharing[0], time_ms)
@@ -38,6 +44,8 @@ def edges_of_usage(
     account: Account, before: Values, time_ms: int, used_bytes: int, rules: Rulebook
 ) -> list[Reached]:
     """The thresholds that charged usage has reached, ascending by rule."""
+    if rules.watches_cost_alone and is_free(account):
+        return []
     watchers = rules.watchers
     for _, kind, sharing in watchers:
         if kind.slides:

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from streamproc.core.instants import DAY_MS
 from streamproc.core.rules.commands import Commands
-from streamproc.core.rules.kinds import BUCKET_KINDS, CHECK_KINDS
+from streamproc.core.rules.kinds import BUCKET_KINDS, CHECK_KINDS, TIMED_KINDS
+from streamproc.core.rules.kinds.timed import Shape
 from streamproc.core.rules.limits import Limits as Limits
 from streamproc.core.rules.notices import Notice, Service, Zone
 from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
@@ -158,6 +159,15 @@ class Rulebook:
         self.packs = {pack.id: pack for pack in packs}
         self.usage_rules = usage_rules
         self.timed_rules = timed_rules
+        self.timed_for_all = all(
+            one.plans is None and one.segments is None and not one.only_chosen
+            for one in timed_rules
+        )
+        """Whether every timed rule is meant for whoever chose nothing."""
+        self.timed_without_packs = tuple(
+            one for one in timed_rules if TIMED_KINDS[one.kind].shape_of(one) is not Shape.AT_ENDS
+        )
+        """The timed rules that may speak to an account without packs, top-ups and the like."""
         self.correction_rules = correction_rules
         self.limits = limits
         self.default_locale = default_locale
@@ -171,6 +181,9 @@ class Rulebook:
         self.commands = commands
         self.watch_rules = alert_rules.watch
         self.watchers = watchers_of(alert_rules.watch)
+        self.watches_cost_alone = all(one.kind.is_of_cost for one in self.watchers)
+        self.figures_without_cost = [0] * len(self.watchers)
+        """What watch rules look at while the cycle has cost nothing, if they look at cost alone."""
         self.check_rules = alert_rules.checks
         self.resolved_rules = alert_rules.resolved
         known: tuple[AnyRule | Notice, ...] = (

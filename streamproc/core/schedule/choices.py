@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
 from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import clock_time
-from streamproc.core.state.account import Account, Extra
+from streamproc.core.state.account import PLAN_KINDS, Account, Extra
 
 OFF = "off"
 
 
-def timed_rules_of(account: Account, rules: Rulebook) -> Iterator[TimedRule]:
+def timed_rules_of(account: Account, rules: Rulebook) -> Iterable[TimedRule]:
     """The rules meant for the account, as its subscriber chose, in rulebook order.
 
     Who chose a frequency gets one summary: the first that is meant for them. Mandatory rules stay
     as they are.
     """
+    return _meant(account, rules.timed_rules, rules)
+
+
+def timed_rules_due(account: Account, rules: Rulebook) -> Iterable[TimedRule]:
+    """The same without those that have nothing to speak of, by what the account has now.
+
+    Asked with nearly everything that happens to an account.
+    """
+    for bucket in account.buckets:
+        if bucket.kind not in PLAN_KINDS:
+            return _meant(account, rules.timed_rules, rules)
+    return _meant(account, rules.timed_without_packs, rules)
+
+
+def _meant(account: Account, timed: tuple[TimedRule, ...], rules: Rulebook) -> Iterable[TimedRule]:
+    return timed if account.extra is None and rules.timed_for_all else _chosen(account, timed)
+
+
+def _chosen(account: Account, timed: tuple[TimedRule, ...]) -> Iterator[TimedRule]:
     extra = account.extra
     has_summary = False
-    for rule in rules.timed_rules:
+    for rule in timed:
         if not is_meant_for(rule, account):
             continue
         if TIMED_KINDS[rule.kind].is_by_choice and not rule.mandatory:

@@ -72,8 +72,6 @@ def soonest_ms(
             return NEVER_MS
         if is_plain or found[2] >= before_ms:
             return found[2]
-    elif all(bucket.kind in PLAN_KINDS for bucket in account.buckets):
-        return NEVER_MS
     elif is_plain and kind.hours_before_end(rule) is None:
         soonest = NEVER_MS
         for bucket in account.buckets:

@@ -30,7 +30,9 @@ def do_instant(
     # A pack that arrived late may have been over by then: what that means is so as of now.
     now_ms = max(due_ms, account.clock_ms)
     moment = moment_of_time(account, subscriber, rules, due_ms)
-    as_of_now = moment_of_time(account, subscriber, rules, now_ms)
+    as_of_now = moment
+    if now_ms != due_ms:
+        as_of_now = moment_of_time(account, subscriber, rules, now_ms)
     # A reminder of this very instant speaks of the state before the cycle or pack ends.
     told: list[Effect] = []
     messages, untold = _timed_due(account, subscriber, due_ms, wall_ms, rules)
@@ -46,7 +48,9 @@ def do_instant(
     if due_ms >= account.cycle_end_ms and account.extra is not None:
         told.extend(speakers.speak_of_costs(as_of_now, wall_ms))
     out.extend(explained(told, before, before))
-    figures = values_of(account, rules) if rules.watch_rules else []
+    # Nothing but an end changes them.
+    is_end = due_ms >= min((account.cycle_end_ms, *(one.expires_ms for one in account.buckets)))
+    figures = values_of(account, rules) if is_end and rules.watch_rules else []
     ended = lifecycle.expire_buckets(account, subscriber, due_ms)
     if due_ms >= account.cycle_end_ms:
         ended += lifecycle.roll_cycle(account, subscriber, rules)

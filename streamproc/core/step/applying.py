@@ -53,11 +53,12 @@ def apply_event(
         account.clock_ms = max(account.clock_ms, now_ms)
         counted = not any(is_reject(effect) for effect in effects)
         reschedule(account, event.subscriber, rules)
-    lost = 0
-    for one in (key, *(also or ())) if counted else ():
-        lost += dedupe.remember(
-            account, one, received_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids
-        )
+    if not counted:
+        return effects
+    horizon_ms, most = limits.dedupe_horizon_ms, limits.dedupe_max_ids
+    lost = dedupe.remember(account, key, received_ms, horizon_ms, most)
+    for one in also or ():
+        lost += dedupe.remember(account, one, received_ms, horizon_ms, most)
     if lost:
         cause = cause_of(event, arrival)
         told = audited("dedupe_shortened", event.subscriber, now_ms, cause, forgotten_ids=lost)

@@ -13,7 +13,7 @@ from streamproc.core.alerts.gate import next_release_ms
 from streamproc.core.instants import NEVER_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import known_zone
-from streamproc.core.schedule.choices import timed_rules_of
+from streamproc.core.schedule.choices import timed_rules_due
 from streamproc.core.schedule.notice_times import advice_ms
 from streamproc.core.schedule.notice_times import soonest_ms as notices_due_ms
 from streamproc.core.schedule.occurrences import next_of, soonest_ms
@@ -38,7 +38,7 @@ def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
         soonest = min(soonest, bucket.expires_ms)
     if rules.timed_rules:
         tz, clock_ms = known_zone(account.time_zone), account.clock_ms
-        for rule in timed_rules_of(account, rules):
+        for rule in timed_rules_due(account, rules):
             at_ms = soonest_ms(rule, account, subscriber, clock_ms, soonest, tz)
             if at_ms < soonest:
                 soonest = at_ms
@@ -66,7 +66,7 @@ def reminders_due(account: Account, subscriber: str, at_ms: int, rules: Rulebook
         return []
     tz, clock_ms = known_zone(account.time_zone), account.clock_ms
     found: list[Due] = []
-    for rule in timed_rules_of(account, rules):
+    for rule in timed_rules_due(account, rules):
         if soonest_ms(rule, account, subscriber, clock_ms, at_ms + 1, tz) <= at_ms:
             series = next_of(rule, account, subscriber, clock_ms, tz)
             found += [due for due in series if due.at_ms == at_ms]

@@ -105,12 +105,27 @@ def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -
 class AccountFigures:
     """What kinds of rules ask of an account (``rules.kinds.asking.Figures``), as it is now."""
 
-    __slots__ = ("_account", "_rules", "left_bytes", "used_bytes")
+    __slots__ = ("_account", "_rules", "_sums")
 
     def __init__(self, account: Account, rules: Rulebook) -> None:
         self._account = account
         self._rules = rules
-        self.left_bytes, self.used_bytes = left_and_used(account)
+        self._sums: tuple[int, int] | None = None
+        """Worked out when asked: most rules look at neither."""
+
+    @property
+    def left_bytes(self) -> int:
+        return self._left_and_used[0]
+
+    @property
+    def used_bytes(self) -> int:
+        return self._left_and_used[1]
+
+    @property
+    def _left_and_used(self) -> tuple[int, int]:
+        if self._sums is None:
+            self._sums = left_and_used(self._account)
+        return self._sums
 
     @property
     def overage_bytes(self) -> int:

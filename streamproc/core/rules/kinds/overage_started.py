@@ -27,6 +27,7 @@ class OverageStarted(WithoutThresholds):
     fact = "money"
     is_reached_by_ends = True
     is_reached_by_losses = True
+    is_of_cost = True
     tells_price = True
 
     def figure(self, rule: WatchRule) -> FigureName:

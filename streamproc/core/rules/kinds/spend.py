@@ -12,6 +12,7 @@ TARIFF_OF_SPEND = "of this tariff; default: of all"
 class SpendKind(WatchRuleKind):
     fact = "money"
     is_below_thresholds = True
+    is_of_cost = True
     is_reached_by_losses = True
 
     def figure(self, rule: WatchRule) -> FigureName:

@@ -30,6 +30,8 @@ class WatchRuleKind(ReachingRuleKind):
     """Whether the end of a pack or top-up may reach it: its last bytes were what was left."""
     is_reached_by_losses: ClassVar[bool] = False
     """Whether a change may reach it that leaves less than before (``core/alerts/losses.py``)."""
+    is_of_cost: ClassVar[bool] = False
+    """Whether its figure is 0 as long as the cycle has cost nothing."""
     tells_price: ClassVar[bool] = False
     """Whether it is about what the next byte costs: under another price it is told again."""
     tells_all_used_up: ClassVar[bool] = False
