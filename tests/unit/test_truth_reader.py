@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from streamproc.contracts.rules_file.load import default_rulebook
 from tests.support.truth.account import Snapshot
 from tests.support.truth.checks import Reader
+from tests.support.truth.figures import names_of
 from tests.support.truth.play import Player, Scene
 from tests.unit.test_truth_cases import Life, instant, rules_of, spoken
 
@@ -272,3 +273,18 @@ def test_a_cost_beside_home_data_that_nobody_is_told_of_is_found(is_told: bool) 
         scene.messages = []
     life.reader.read(scene)
     assert {one.kind for one in life.reader.findings} == (set() if is_told else {"lost"})
+
+
+def test_what_rolled_over_has_names_in_the_characters_of_the_text_alone() -> None:
+    rules = rules_of(
+        plans=[
+            {
+                "id": "plan",
+                "allowances": [{"id": "data", "granted_bytes": MB, "rollover": {"max_bytes": MB}}],
+            }
+        ],
+        rules=[spoken("low", "usage_percent", "{bucket}", thresholds=[80])],
+    )
+    carried = {"source": "data", "kind": "rollover"}
+    assert len(names_of(carried, rules, ("zh-TW", "zh-CN"))) == 1
+    assert len(names_of(carried, rules, ("pl", "en"))) == 2
