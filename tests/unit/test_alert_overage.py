@@ -6,6 +6,7 @@ import pytest
 
 from streamproc.contracts.rules_file.load import RulesError
 from streamproc.core.state.effects import Reminder
+from streamproc.core.state.events import UsageRefunded
 from tests.support.line import Line, day
 from tests.support.timeline import line, story
 
@@ -137,6 +138,19 @@ def test_nothing_costs_more_where_the_cap_is_reached() -> None:
     one.top_up(at=2, granted_bytes=200)
     assert story(one.use(250, at=3)) == []
     assert story(line(BEYOND, head=capped).use(1010, at=1)) == ["beyond: €0.10 per 10 B"]
+
+
+def test_a_refund_below_the_cap_tells_that_data_cost_again() -> None:
+    capped = ZONED.replace(
+        "overage_price_minor: 10\n", "overage_price_minor: 10\n    cost_cap_minor: 50\n"
+    )
+    one = line(BEYOND, head=capped)
+    assert story(one.use(1100, at=1)) == []
+    assert story(one.send(UsageRefunded, at=2, refunded_bytes=10)) == ["(refunded)"]  # at the cap
+    again = one.send(UsageRefunded, at=3, refunded_bytes=70, notify=False)
+    assert story(again) == ["(refunded)", "beyond: €0.10 per 10 B"]
+    assert story(one.send(UsageRefunded, at=4, refunded_bytes=10)) == ["(refunded)"]
+    assert story(one.use(5, at=5)) == []
 
 
 def test_a_tariff_that_no_plan_has_is_a_problem_of_a_rule_about_overage() -> None:

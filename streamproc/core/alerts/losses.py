@@ -4,6 +4,9 @@ A smaller plan, a lower cap of a pool's member, a cost cap that holds again: wha
 used, and may be at or beyond a threshold from then on. That costs money or stops the data, so it is
 told at once, like usage that reaches the same thresholds. A change that leaves as much as before,
 or more, tells nothing (law 13). Where data costs already, another price is told, too.
+
+A refund leaves more, and tells one thing all the same: where a cost cap had stopped the data, it
+brings the spend below the cap, and the next byte costs again.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ _Level = tuple[str, int]
 """A rule and one of its thresholds."""
 _Figure = tuple[WatchRule, int, Tier | None]
 """A rule, one of its thresholds, and what the next byte costs if it is about that."""
-_Costs = dict[str, int]
+Costs = dict[str, int]
 """By rule about overage that begins: how many sorts of usage cost."""
 
 
@@ -49,7 +52,7 @@ class Standing(NamedTuple):
     caps: dict[str, _Stand]
     """By the id of a member's cap."""
     figures: list[_Figure]
-    costs: _Costs
+    costs: Costs
 
 
 def standing_of(account: Account, rules: Rulebook) -> Standing:
@@ -58,7 +61,7 @@ def standing_of(account: Account, rules: Rulebook) -> Standing:
         [_stand(account, bucket, rules) for bucket in account.buckets],
         {bucket.id: _stand(account, bucket, rules) for bucket in _caps(account)},
         _figures(account, rules),
-        _costs(account, rules),
+        costs_of(account, rules),
     )
 
 
@@ -73,12 +76,23 @@ def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[R
         # A member that had no cap, or did not belong to the pool, had no end.
         was = before.caps.get(bucket.id, _Stand(bucket, ENDLESS_BYTES, set()))
         edges += _edges(account, bucket, was, rules)
-    costs = _costs(account, rules)
+    costs = costs_of(account, rules)
     for figure in _figures(account, rules):
         rule, threshold, _ = figure
         if figure not in before.figures or costs.get(rule.id, 0) > before.costs.get(rule.id, 0):
             edges.append(Reached(rule, None, threshold, threshold))
     return edges
+
+
+def edges_of_costs(account: Account, before: Costs, rules: Rulebook) -> list[Reached]:
+    """What costs now and did not before."""
+    costs = costs_of(account, rules)
+    return [
+        Reached(rule, None, threshold, threshold)
+        for rule in rules.watch_rules
+        if costs.get(rule.id, 0) > before.get(rule.id, 0)
+        for threshold in reached_of(account, rule, rules)
+    ]
 
 
 def _edges(account: Account, bucket: Bucket, was: _Stand, rules: Rulebook) -> list[Reached]:
@@ -118,7 +132,8 @@ def _figures(account: Account, rules: Rulebook) -> list[_Figure]:
     ]
 
 
-def _costs(account: Account, rules: Rulebook) -> _Costs:
+def costs_of(account: Account, rules: Rulebook) -> Costs:
+    """What costs now."""
     return {
         rule.id: costing(account, rule.tariff or "", rules)
         for rule in rules.watch_rules

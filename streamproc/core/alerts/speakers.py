@@ -10,7 +10,7 @@ from typing import Final
 from streamproc.core.alerts import alarms, checks, gate, last_call
 from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.correction_rules import CORRECTED
-from streamproc.core.alerts.losses import Standing, edges_of_loss
+from streamproc.core.alerts.losses import Costs, Standing, edges_of_costs, edges_of_loss
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.notices import NOTICE
 from streamproc.core.alerts.timed_rules import TIMED
@@ -118,6 +118,11 @@ def after_loss(moment: Moment, before: Standing, member: str = "") -> list[Effec
     ``member`` is who of a pool it is about, if anybody in particular.
     """
     return _tell(moment, edges_of_loss(moment.account, before, moment.rules), member)
+
+
+def after_refund(moment: Moment, before: Costs) -> list[Effect]:
+    """That data cost again which a cap had stopped; see ``losses``."""
+    return _tell(moment, edges_of_costs(moment.account, before, moment.rules))
 
 
 def _tell(moment: Moment, edges: list[Reached], member: str = "") -> list[Effect]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamproc.core.alerts import speakers
 from streamproc.core.alerts.correction_rules import messages_of_refund
 from streamproc.core.alerts.gate import terms_of
-from streamproc.core.alerts.losses import LESSENING, standing_of
+from streamproc.core.alerts.losses import LESSENING, Costs, costs_of, standing_of
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import ACTIVE, Account
@@ -72,8 +72,10 @@ def _change(
     """Any event but usage; returns ids to remember beside the event's own, too."""
     moment = moment_of_event(account, event, arrival, rules)
     before, terms, standing = balance_of(account), terms_of(account), None
+    costs: Costs | None = None
     also: list[bytes] | None = None
     if type(event) is UsageRefunded:
+        costs = costs_of(account, rules) if account.status == ACTIVE else None
         effects, also = refund(account, event, arrival, rules)
         if event.notify and account.status == ACTIVE:
             # What an earlier contract is given back is no news of this one.
@@ -85,6 +87,8 @@ def _change(
         effects = account_event(moment, event, arrival)
     if account.extra is not None:
         effects += speakers.after_change(moment)
+    if costs:
+        effects += speakers.after_refund(moment, costs)
     if standing is not None:
         member = event.member if isinstance(event, MemberJoined) else ""
         effects += speakers.after_loss(moment, standing, member)

@@ -568,6 +568,27 @@ class Contract:
                     edges.append(OracleEdge(rule, None, one))
         self._tell_edges(edges, at_ms, rules, member)
 
+    def costs(self, rules: Rulebook) -> dict[str, int]:
+        """By rule about overage that begins: how many sorts of usage cost now."""
+        if self.closed_ms is not None:
+            return {}
+        return {
+            rule.id: costs_now(self, rule.tariff or "", rules)
+            for rule in rules.watch_rules
+            if rule.kind == "overage_started"
+        }
+
+    def tell_costs(self, before: dict[str, int], at_ms: int, rules: Rulebook) -> None:
+        """A refund brought the spend below a cap: what it had stopped costs again."""
+        now = self.costs(rules)
+        edges = [
+            OracleEdge(rule, None, None)
+            for rule in rules.watch_rules
+            if rule.id in before and now[rule.id] > before[rule.id]
+        ]
+        if edges:
+            self._tell_edges(edges, at_ms, rules)
+
     def _caps(self) -> list[Bucket]:
         return [
             cap_bucket(name, one, self.start_ms, self.end_ms)

@@ -102,7 +102,9 @@ class SubscriberLedger:
             self.next_moment = min(self.next_moment, *self.contract.coming(self.rules))
         else:
             contract, terms = self.contract, self.contract.terms()
+            costs: dict[str, int] = {}
             if event["type"] == "usage.refunded":
+                costs = contract.costs(self.rules)
                 reason, also = self._refund(event, now_ms)
             elif event["type"] in LESSENING:
                 before = self.contract.reached_everywhere(self.rules)
@@ -112,6 +114,7 @@ class SubscriberLedger:
             else:
                 reason = self._change(event, now_ms)
             self.contract.judge(now_ms, self.rules)
+            self.contract.tell_costs(costs, now_ms, self.rules)
             if contract is self.contract and contract.terms() != terms:
                 contract.post.look_again(now_ms, self.rules)
             self.contract.tell_policies(now_ms, self.rules)

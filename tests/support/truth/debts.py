@@ -241,7 +241,7 @@ class Debts:
     def _pay(self, message: Reminder) -> None:
         said = self.rules.rules_by_id.get(message.rule)
         for rule in self.rules.watch_rules if said is not None else ():
-            is_paid = said is not None and _is_of_group(said, rule) and said.kind in OF_MONEY
+            is_paid = said is not None and _is_of_group(said, rule) and _tells_cost(said, rule)
             if rule.id == message.rule or is_paid:
                 self.told_cost_ms[rule.id] = to_ms(message.as_of)
         self.open = [one for one in self.open if not self._pays(message, one)]
@@ -253,7 +253,7 @@ class Debts:
         if rule.id != debt.rule.id and not _is_of_group(rule, debt.rule):
             return False
         if debt.rule.kind == "overage_started":
-            return rule.kind in OF_MONEY
+            return _tells_cost(rule, debt.rule)
         if not debt.about:
             return True
         left = {one.id: one.remaining_bytes for one in message.buckets}
@@ -271,6 +271,12 @@ class Debts:
 def _is_of_group(said: Any, rule: Any) -> bool:
     """Whether what a rule has to say may have been merged into what another one said."""
     return bool(rule.policy.group) and said.policy.group == rule.policy.group
+
+
+def _tells_cost(said: Any, rule: Any) -> bool:
+    """Whether another rule of a group may tell that data cost: each of the group is enough, but
+    what is demanded is told by what is of money."""
+    return said.kind in OF_MONEY or not rule.mandatory
 
 
 def _scopes_left(state: Snapshot) -> list[Scope]:
