@@ -125,8 +125,9 @@ class Reader:
         best: list[Finding] | None = None
         states = scene.states_at(to_ms(message.as_of))
         for state in reversed(states):
-            read = self.player.locale, self.player.locale_before, message.locale
-            locales = tuple(dict.fromkeys(filter(None, read)))
+            read = dict.fromkeys(filter(None, (self.player.locale, self.player.locale_before)))
+            read.pop(message.locale, None)
+            locales = (*read, message.locale)
             facts = Facts(message, rule, state, locales)
             found = list(self._of_state(facts, scene))
             if found and message.kind == "resolved":
