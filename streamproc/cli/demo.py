@@ -19,7 +19,7 @@ from streamproc.cli.rules import RulesPath, read_rules
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option("--seed", default=1, help="Another seed gives another month.")
 @click.option("--events", default=60_000, type=click.IntRange(100), help="Records per month.")
-@click.option("--subscribers", default=1_500, type=click.IntRange(1))
+@click.option("--subscribers", default=1_500, type=click.IntRange(1), help="Number of subscribers.")
 @click.option(
     "--seconds", default=32.0, type=click.FloatRange(5), help="How long a month takes to pass."
 )

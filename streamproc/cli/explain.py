@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamproc.tools.explain.gathering import Gathered, Place
 
 
-@click.command()
+@click.command(short_help="Show what was decided about a subscriber, and why.")
 @click.argument("subscriber")
 @click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, to read topics.")
 @topic_options(WorkerTopics, "audit")

@@ -44,7 +44,7 @@ class Price(click.ParamType):
         return int(micros)
 
 
-@click.command()
+@click.command(short_help="Compare new rules with the present ones on recorded usage.")
 @click.option("--rules", type=RulesPath(), required=True, metavar="NEW", help="The changed rules.")
 @click.option("--present", type=RulesPath(), help="The present rules. Default: the packaged rules.")
 @click.option(

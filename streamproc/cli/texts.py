@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FILE = click.argument("file", required=False, type=RulesPath())
 
 
-@click.group()
+@click.group(short_help="Show and check the texts of a rules file.")
 def texts() -> None:
     """Show and check the texts of a rules file, or of the packaged one."""
 

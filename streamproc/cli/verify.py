@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DIFFERENT, NOT_VERIFIED = 1, 3
 
 
-@click.command()
+@click.command(short_help="Compare the stored states with a recalculation.")
 @click.option("--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers.")
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option("--app-id", default="streamproc", help="The same value as for the workers.")
@@ -44,7 +44,12 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 @click.option(
     "--show", default=10, help="How many differing subscribers to show for each partition."
 )
-@click.option("--native", type=click.Choice(["auto", "on", "off"]), default="auto")
+@click.option(
+    "--native",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    help="Recalculate simple usage with the compiled (Rust) code. Results do not change.",
+)
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def verify(
     inputs: tuple[str, ...],

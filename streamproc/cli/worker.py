@@ -45,8 +45,16 @@ from streamproc.worker.settings import WorkerSettings
         "gets its partitions back without a rebalance."
     ),
 )
-@click.option("--session-timeout-seconds", default=10.0)
-@click.option("--commit-interval-seconds", default=WorkerSettings.commit_interval_seconds)
+@click.option(
+    "--session-timeout-seconds",
+    default=10.0,
+    help="After this time without a heartbeat other workers take over.",
+)
+@click.option(
+    "--commit-interval-seconds",
+    default=WorkerSettings.commit_interval_seconds,
+    help="Time between commits of a partition that has input.",
+)
 @click.option(
     "--memory-limit-mb",
     type=click.IntRange(1),

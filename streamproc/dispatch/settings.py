@@ -25,7 +25,8 @@ class DispatchSettings:
     held_messages: int = 5_000
     """Messages per lane in memory; reading pauses beyond it."""
     kafka: dict[str, Any] = field(default_factory=dict)
-    """Further settings of every Kafka client (security_protocol, sasl_...)."""
+    """Further settings of every Kafka client of the dispatcher (security_protocol, sasl_...). No
+    option sets them yet."""
 
     def lane_group(self, lane: int, name: str) -> str:
         """The consumer group in which a lane's position is committed."""

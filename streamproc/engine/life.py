@@ -52,7 +52,7 @@ from streamproc.errors import StreamprocError
 
 
 class State(Enum):
-    """Where a partition is in its life; the values are the words of logs and metrics."""
+    """Where a partition is in its life; the values are the words of log lines."""
 
     CLOSED = "closed"
     """Nothing of it is here."""
