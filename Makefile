@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
 
+# Where this is set, each of the hundreds of programs that tests start compiles every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: stress nightly help setup lock hooks generate kinds map tables docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets

@@ -7,6 +7,7 @@ out what nobody sees or means: zero-width and control characters, accents, vowel
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 from unicodedata import category, decimal, normalize
 
@@ -75,6 +76,8 @@ def with_ascii_digits(text: str) -> str:
     return "".join(str(decimal(char)) if char.isdecimal() else char for char in text)
 
 
+# Few different characters occur, and each is looked up for every text and keyword.
+@lru_cache(maxsize=4096)
 def _kept(char: str) -> str:
     if char.isspace():
         return " "
