@@ -7,7 +7,7 @@ JOBS ?= 4
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: stress nightly help setup lock hooks generate kinds map tables docs publish demo test check unit brokerless broker perf clean
+.PHONY: stress nightly interop help setup lock hooks generate kinds map tables docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -79,6 +79,10 @@ unit: setup  ## the unit tests alone, in seconds
 
 brokerless: setup  ## all tests that need no broker, in a few minutes
 	$(BIN)/pytest tests/unit tests/contract tests/driver tests/property
+
+# Brings foreign parts from npm, Maven and the Go proxy into the user's cache, once.
+interop: setup  ## run foreign producers, brokers and others, and write docs/interop.md
+	$(BIN)/pytest tests/interop --write-findings
 
 nightly: setup  ## what is too long for every change, for eight hours; ARGS="--hours 2" and the like
 	$(BIN)/python -m tests.nightly $(ARGS)

@@ -75,8 +75,9 @@ class JvmBroker:
     start_limit_s = START_LIMIT_S
     _quorum_options: tuple[str, ...] = ("--standalone",)
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, version: str = KAFKA_VERSION) -> None:
         """``port``: the clients' port, or None for a free one. Does nothing else yet."""
+        self.version = version
         self.port = free_port() if port is None else port
         self.controller_port = free_port(other_than=self.port)
         self.bootstrap = f"127.0.0.1:{self.port}"
@@ -178,7 +179,7 @@ class JvmBroker:
             settings.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
             # At its default level the tool prints every setting, which would bury an error.
             quick = ("-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-            command = _java(*quick, "kafka.tools.StorageTool", "format", *self._quorum_options)
+            command = self._java(*quick, "kafka.tools.StorageTool", "format", *self._quorum_options)
             command += ["-t", self.cluster_id, "-c", str(settings)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=START_LIMIT_S)
             if done.returncode != 0:
@@ -189,9 +190,10 @@ class JvmBroker:
             raise
         return directory
 
-    @staticmethod
-    def _spawn(directory: Path) -> subprocess.Popen[bytes]:
-        command = _java("-Xms256m", "-Xmx1g", "kafka.Kafka", str(directory / "server.properties"))
+    def _spawn(self, directory: Path) -> subprocess.Popen[bytes]:
+        command = self._java(
+            "-Xms256m", "-Xmx1g", "kafka.Kafka", str(directory / "server.properties")
+        )
         with (directory / "broker.log").open("ab") as log:
             # A session of its own: Ctrl-C is for the tests, which then stop the broker in order.
             return subprocess.Popen(
@@ -227,16 +229,15 @@ class JvmBroker:
             f"{self.start_limit_s:g} s:\n{self.log_tail()}"
         )
 
+    def _java(self, *arguments: str) -> list[str]:
+        """The command that runs Java with Kafka's class path; raises BrokerUnavailable."""
+        return [find_java(), "-cp", kafka_classpath(self.version), *arguments]
+
 
 def new_cluster_id() -> str:
     """As ``kafka-storage random-uuid`` makes them."""
     # Kafka's tools take a value that begins with a dash for an option, hence the "s".
     return "s" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
-
-
-def _java(*arguments: str) -> list[str]:
-    """The command that runs Java with Kafka's class path; raises BrokerUnavailable."""
-    return [find_java(), "-cp", kafka_classpath(), *arguments]
 
 
 def main() -> None:

@@ -11,12 +11,15 @@ import tempfile
 from pathlib import Path
 
 KAFKA_VERSION = "4.1.2"
+OLDEST_KAFKA_VERSION = "3.9.2"
+"""The oldest and the newest one that tests/interop runs."""
+NEWEST_KAFKA_VERSION = "4.4.0"
 #: The slf4j binding must be of the same line as the slf4j-api that this Kafka brings.
 SLF4J_VERSION = "1.7.36"
 JAVA_AT_LEAST = 17
 MAVEN_LIMIT_S = 300.0
 
-_POM = f"""\
+_POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>streamproc.tests</groupId>
@@ -26,12 +29,12 @@ _POM = f"""\
     <dependency>
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka_2.13</artifactId>
-      <version>{KAFKA_VERSION}</version>
+      <version>{kafka}</version>
     </dependency>
     <dependency>
       <groupId>org.slf4j</groupId>
       <artifactId>slf4j-simple</artifactId>
-      <version>{SLF4J_VERSION}</version>
+      <version>{slf4j}</version>
     </dependency>
   </dependencies>
 </project>
@@ -67,30 +70,30 @@ def find_java() -> str:
     return java
 
 
-def cache_directory() -> Path:
-    """Where the jars of KAFKA_VERSION are kept; it may not exist yet."""
+def cache_directory(version: str = KAFKA_VERSION) -> Path:
+    """Where the jars of a version are kept; it may not exist yet."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return Path(base or Path.home() / ".cache") / "streamproc" / f"kafka-{KAFKA_VERSION}"
+    return Path(base or Path.home() / ".cache") / "streamproc" / f"kafka-{version}"
 
 
-def kafka_classpath() -> str:
-    """The class path of Kafka's server and tools; fetches the jars if the cache has none.
+def kafka_classpath(version: str = KAFKA_VERSION) -> str:
+    """The class path of Kafka's server, clients and tools; fetches jars that the cache lacks.
 
     Raises BrokerUnavailable if they are not cached and Maven is missing or cannot bring them.
     """
-    home = cache_directory()
-    if not _is_complete(home):
-        _fetch(home)
+    home = cache_directory(version)
+    if not _is_complete(home, version):
+        _fetch(home, version)
     return str(home / "*")
 
 
-def _is_complete(home: Path) -> bool:
-    return (home / f"kafka_2.13-{KAFKA_VERSION}.jar").is_file()
+def _is_complete(home: Path, version: str) -> bool:
+    return (home / f"kafka_2.13-{version}.jar").is_file()
 
 
-def _fetch(home: Path) -> None:
+def _fetch(home: Path, version: str) -> None:
     """Have Maven copy the jars into ``home``, which appears whole or not at all."""
-    what = f"Kafka {KAFKA_VERSION}'s jars are not in {home}"
+    what = f"Kafka {version}'s jars are not in {home}"
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerUnavailable(f"{what}, and fetching them needs Maven: no 'mvn' on the PATH")
@@ -98,7 +101,7 @@ def _fetch(home: Path) -> None:
     # Beside its final place, for a rename works only within one file system.
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}.") as scratch:
         pom, jars = Path(scratch, "pom.xml"), Path(scratch, "jars")
-        pom.write_text(_POM)
+        pom.write_text(_POM.format(kafka=version, slf4j=SLF4J_VERSION))
         command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
         command += [f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
         try:
@@ -107,12 +110,12 @@ def _fetch(home: Path) -> None:
             )
         except subprocess.TimeoutExpired as error:
             raise BrokerUnavailable(f"{what}; Maven took over {MAVEN_LIMIT_S:g} s") from error
-        if done.returncode != 0 or not _is_complete(jars):
+        if done.returncode != 0 or not _is_complete(jars, version):
             said = (done.stdout + done.stderr).strip()[-1500:]
             raise BrokerUnavailable(f"{what}; Maven could not bring them:\n{said}")
         try:
             jars.rename(home)
         except OSError:
             # Another process was first: its jars are as good. Otherwise it is a real error.
-            if not _is_complete(home):
+            if not _is_complete(home, version):
                 raise

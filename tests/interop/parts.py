@@ -1,0 +1,43 @@
+"""The foreign parts that the suite runs against, each with its pinned version.
+
+This is the only list: the page docs/interop.md has a row for each of them, which
+``tests/unit/test_interop_page.py`` checks.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.support.kafka_jars import NEWEST_KAFKA_VERSION, OLDEST_KAFKA_VERSION
+
+Group = Literal["brokers"]
+GROUPS: dict[Group, str] = {"brokers": "Brokers"}
+"""The groups in the order of the page, each with its heading."""
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Part:
+    """One foreign part. ``name`` is unique; ``version`` is the one that is installed."""
+
+    name: str
+    group: Group
+    version: str
+    source: Literal["Maven", "npm", "Go", "PyPI"]
+
+
+def npm_version(package: str) -> str:
+    """The version of a package of tests/interop/package-lock.json."""
+    lock: Any = json.loads((HERE / "package-lock.json").read_text(encoding="utf-8"))
+    version: str = lock["packages"][f"node_modules/{package}"]["version"]
+    return version
+
+
+OLDEST_BROKER = Part("Apache Kafka 3.9", "brokers", OLDEST_KAFKA_VERSION, "Maven")
+NEWEST_BROKER = Part("Apache Kafka, newest", "brokers", NEWEST_KAFKA_VERSION, "Maven")
+
+PARTS: tuple[Part, ...] = (OLDEST_BROKER, NEWEST_BROKER)
