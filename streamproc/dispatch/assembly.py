@@ -21,7 +21,10 @@ def lanes_of(config: GatewaysFormat) -> tuple[Lane, ...]:
     """Most urgent first."""
     if config.lanes is None:
         return default_lanes()
-    return tuple(Lane(one.name, frozenset(one.kinds), one.mandatory) for one in config.lanes)
+    return tuple(
+        Lane(one.name, frozenset(one.kinds), one.mandatory, frozenset(one.severities), one.urgent)
+        for one in config.lanes
+    )
 
 
 def backoff_of(config: GatewaysFormat) -> Backoff:

@@ -25,6 +25,8 @@ class LaneFormat(Strict, frozen=True, kw_only=True):
     name: Name
     kinds: tuple[Name, ...] = ()
     mandatory: bool = False
+    severities: tuple[Literal["info", "warning", "critical"], ...] = ()
+    urgent: bool = False
 
 
 class RetryFormat(Strict, frozen=True, kw_only=True):

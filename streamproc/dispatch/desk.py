@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 
 from streamproc.contracts.records.codec import decode_reminder
 from streamproc.contracts.records.receipts import Status
+from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.delivery import Deliveries
@@ -101,6 +102,8 @@ class Desk:
                 ledger.dead_letter(unreadable(origin, error, now_ms))
             return
         lane = 0 if resend else lane_of(reminder, self.lanes)
+        if lane != cursor_lane and self._was_passed(ledger, lane, origin, reminder, now_ms):
+            lane = cursor_lane
         self._sequence += 1
         message = message_of(reminder, origin, lane, self._sequence, resend)
         if lane != cursor_lane or message.id in ledger.messages or ledger.knows(message.id):
@@ -185,6 +188,17 @@ class Desk:
         """When :meth:`take` is worth calling again if nothing else happens."""
         times = [self.queues.next_due_ms(), self.router.wake_ms(now_ms)]
         return min((time for time in times if time is not None), default=None)
+
+    def _was_passed(
+        self, ledger: Ledger, lane: int, origin: Origin, reminder: Reminder, now_ms: int
+    ) -> bool:
+        """Whether the cursor of the reminder's lane began behind it, so that it never comes there.
+
+        That is so of reminders that another lane had when the lanes were changed. The journal says
+        which of them are done, until it forgets them.
+        """
+        is_remembered = now_ms < to_ms(reminder.expires_time) + FORGET_MS
+        return is_remembered and origin.offset < ledger.began.get((lane, origin.topic), 0)
 
     def _accept(self, ledger: Ledger, message: Outgoing, reminder: Reminder, now_ms: int) -> None:
         ledger.messages[message.id] = message

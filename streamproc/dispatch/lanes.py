@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from streamproc.core.rules.kinds import KINDS
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.model import Origin, Outgoing
+from streamproc.dispatch.urgency import is_urgent
 
 Ready = tuple[int, int, Outgoing]
 """Rule priority (1 first), place in the log, message: a heap's order."""
@@ -21,23 +21,34 @@ Ready = tuple[int, int, Outgoing]
 
 @dataclass(frozen=True)
 class Lane:
-    """Reminders of these kinds, and mandatory ones if so said, go here; no kinds takes the rest."""
+    """Which reminders go here: those that any of the fields is about. The last lane of a list
+    takes the rest."""
 
     name: str
     kinds: frozenset[str] = frozenset()
     mandatory: bool = False
+    severities: frozenset[str] = frozenset()
+    urgent: bool = False
+    """Those that are urgent by themselves, see ``urgency``."""
+
+    def takes(self, reminder: Reminder) -> bool:
+        return (
+            reminder.kind in self.kinds
+            or (self.mandatory and reminder.mandatory)
+            or reminder.severity in self.severities
+            or (self.urgent and is_urgent(reminder))
+        )
 
 
 def default_lanes() -> tuple[Lane, ...]:
-    """Those of a gateways file without lanes: what the kinds of rules call urgent, and the rest."""
-    urgent = frozenset(kind.name for kind in KINDS.values() if kind.is_urgent)
-    return Lane("urgent", urgent, mandatory=True), Lane("bulk")
+    """Those of a gateways file without lanes: what is urgent, and the rest."""
+    return Lane("urgent", urgent=True), Lane("bulk")
 
 
 def lane_of(reminder: Reminder, lanes: tuple[Lane, ...]) -> int:
     """The first lane that takes the reminder, else the last: a pure function of the record."""
     for number, lane in enumerate(lanes[:-1]):
-        if reminder.kind in lane.kinds or (lane.mandatory and reminder.mandatory):
+        if lane.takes(reminder):
             return number
     return len(lanes) - 1
 

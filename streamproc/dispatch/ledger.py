@@ -44,6 +44,8 @@ class Ledger:
         self.open: dict[str, JournalEntry] = {}
         """Entries in any state but settled."""
         self.cursors: dict[Cursor, Watermark] = {}
+        self.began: dict[Cursor, int] = {}
+        """Where each cursor started in this process."""
         self.messages: dict[str, Outgoing] = {}
         """Messages this process works on."""
         self.closing = False
@@ -60,6 +62,7 @@ class Ledger:
     def begin(self, cursor: Cursor, position: int) -> None:
         """A cursor starts at ``position``."""
         self.cursors[cursor] = Watermark(position)
+        self.began[cursor] = position
         self._committed[cursor] = position
 
     def knows(self, message_id: str) -> bool:

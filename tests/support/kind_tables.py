@@ -15,7 +15,7 @@ from msgspec import NODEFAULT
 
 from streamproc.core.rules.kinds import BUILT_IN, RuleKind
 from streamproc.core.rules.kinds.entry import BucketEntry, ReachingEntry, RuleEntry, TimedEntry
-from streamproc.core.rules.notices import NoticeKind
+from streamproc.core.rules.notices import URGENT, NoticeKind
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docs" / "rules.md"
@@ -90,9 +90,16 @@ def reminders_table() -> str:
     return "\n".join([*rows, *(f"| `{kind.name}` | {kind.says} |" for kind in BUILT_IN)])
 
 
-def urgent_kinds() -> str:
-    """The kinds of the dispatcher's first lane, where a gateways file has no lanes."""
-    return ", ".join(f"`{kind.name}`" for kind in BUILT_IN if kind.is_urgent)
+def lanes_table() -> str:
+    """The lane of each kind, where a gateways file has no lanes."""
+    lanes: dict[bool, list[str]] = {True: [], False: []}
+    for kind in BUILT_IN:
+        lanes[kind.is_urgent].append(f"`{kind.name}`")
+    for notice in get_args(NoticeKind):
+        lanes[notice in URGENT].append(f"`{notice}`")
+    rows = ["| Lane | Kinds |", "|---|---|"]
+    rows += [f"| `{name}` | {', '.join(lanes[name == 'urgent'])} |" for name in ("urgent", "bulk")]
+    return "\n".join(rows)
 
 
 def with_part(page: str, name: str, part: str) -> str:
@@ -135,10 +142,9 @@ def pages() -> dict[Path, str]:
     kinds = [*(kind.name for kind in BUILT_IN), *get_args(NoticeKind)]
     schema = with_terms(SCHEMA.read_text(encoding="utf-8"), "kind", kinds)
     dispatcher = DISPATCHER.read_text(encoding="utf-8")
-    lanes = re.compile(r"(?<=By default low-balance reminders \()[^)]*(?=\))")
     return {
         RULES: rules,
-        DISPATCHER: lanes.sub(urgent_kinds(), dispatcher),
+        DISPATCHER: with_part(dispatcher, "lanes of kinds", f"\n{lanes_table()}\n"),
         README: with_part(readme, "reminder kinds", f"\n{reminders_table()}\n"),
         SCHEMA: with_terms(schema, "unit", list(units)),
     }

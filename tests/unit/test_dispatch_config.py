@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from streamproc.core.state.effects import Cause
 from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
 from streamproc.dispatch.config import (
     CONSOLE_ONLY,
@@ -136,9 +138,47 @@ def test_the_example_of_the_documentation_is_read_and_built(
     assert backoff_of(config).max_attempts == config.retry.max_attempts
 
 
-def test_a_lane_is_chosen_by_kind_or_duty() -> None:
-    assert lane_of(reminder(kind="usage_percent"), default_lanes()) == 0
-    assert lane_of(reminder(kind="remaining_bytes"), default_lanes()) == 0
-    assert lane_of(reminder(kind="usage_summary"), default_lanes()) == 1
-    assert lane_of(reminder(kind="before_expiry", mandatory=True), default_lanes()) == 0
-    assert lane_of(reminder(kind="a_later_one"), default_lanes()) == 1
+OF_AN_EVENT = Cause(event_id="e", source="s", topic="t", partition=0, offset=0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "lane"),
+    [
+        ({"kind": "usage_percent"}, 0),
+        ({"kind": "overage_started"}, 0),
+        ({"kind": "zero_balance"}, 0),
+        ({"kind": "spend_amount"}, 0),
+        ({"kind": "expiry"}, 0),
+        ({"kind": "charge_question"}, 0),
+        ({"kind": "command_reply"}, 0),
+        ({"kind": "roaming_welcome"}, 0),
+        ({"kind": "usage_summary"}, 1),
+        ({"kind": "cron"}, 1),
+        ({"kind": "before_expiry"}, 1),
+        ({"kind": "forecast"}, 1),
+        ({"kind": "service_charged"}, 1),
+        ({"kind": "before_expiry", "mandatory": True}, 0),
+        ({"kind": "forecast", "severity": "critical"}, 0),
+        ({"kind": "inactivity", "severity": "warning"}, 0),
+        ({"kind": "a_later_one"}, 1),
+        ({"kind": "a_later_one", "cause": OF_AN_EVENT}, 0),
+    ],
+)
+def test_by_default_the_reminder_itself_says_how_urgent_it_is(
+    fields: dict[str, Any], lane: int
+) -> None:
+    assert lane_of(reminder(**fields), default_lanes()) == lane
+
+
+def test_a_file_may_divide_the_lanes_by_kind_duty_or_severity() -> None:
+    text = CONSOLE + (
+        "lanes:\n  - {name: first, kinds: [cron], severities: [critical]}\n"
+        "  - {name: second, mandatory: true}\n  - {name: third, urgent: true}\n"
+        "  - {name: last}\n"
+    )
+    lanes = lanes_of(load_gateways(text, "g.yaml"))
+    assert lane_of(reminder(kind="cron"), lanes) == 0
+    assert lane_of(reminder(kind="usage_summary", severity="critical"), lanes) == 0
+    assert lane_of(reminder(kind="usage_summary", mandatory=True), lanes) == 1
+    assert lane_of(reminder(kind="usage_percent"), lanes) == 2
+    assert lane_of(reminder(kind="usage_summary"), lanes) == 3

@@ -10,6 +10,7 @@ import pytest
 from streamproc.core.instants import from_ms
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
+from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import Accepted, DeliveryReport, ErrorClass, Refused, Unknown
 from streamproc.dispatch.shaping import Shaper
@@ -168,6 +169,29 @@ def test_low_balance_overtakes_the_same_subscribers_summary_but_never_the_revers
     assert table.step() == []
 
     assert numbers(table.run(wait_ms=2_000)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((Lane("urgent"), Lane("bulk")), default_lanes()),
+        (default_lanes(), (Lane("urgent"), Lane("bulk"))),
+    ],
+)
+def test_a_change_of_the_lanes_loses_nothing(
+    before: tuple[Lane, ...], after: tuple[Lane, ...]
+) -> None:
+    """One is done; one waits in its lane, which the other lane's cursor has passed."""
+    table = Table(line(shaper=Shaper(1000.0, 10, 1, START_MS)), lanes=before)
+    table.put(reminder(1, "861380001"), reminder(2, "861380002"))
+    table.answer(table.step()[0])
+    table.lanes = after
+    table.restart()
+    table.run()
+    table.run()
+
+    assert sorted(numbers(table.sent)) == [1, 2]
+    assert sorted(table.statuses()) == [(1, "accepted"), (2, "accepted")]
 
 
 def test_mandatory_reminders_of_any_kind_are_urgent() -> None:

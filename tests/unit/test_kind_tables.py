@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
 from streamproc.core.rules.kinds import BUILT_IN, KINDS, RuleKind
+from streamproc.core.rules.notices import NoticeKind
 from streamproc.core.rules.placeholders import OF_SOME_KINDS
 from streamproc.tools.explain import words
 from tests.support import kind_tables
@@ -41,6 +44,8 @@ def test_kinds_with_one_unit_have_the_same_words_for_it() -> None:
     assert {words.level(7, unit) for unit, _ in found} >= {"7 % left", "7 minor units spent"}
 
 
-def test_the_default_lanes_are_those_that_are_written() -> None:
-    page = kind_tables.DISPATCHER.read_text(encoding="utf-8")
-    assert f"({kind_tables.urgent_kinds()})" in page
+def test_every_kind_stands_in_one_lane_of_the_page() -> None:
+    kinds = [*(kind.name for kind in BUILT_IN), *get_args(NoticeKind)]
+    assert sorted(re.findall("`([a-z_]+)`", kind_tables.lanes_table())) == sorted(
+        [*kinds, "urgent", "bulk"]
+    )

@@ -28,7 +28,6 @@ class OverageBytes(WatchRuleKind):
     unit = "bytes_used"
     level_words = "{1} used"
     fact = "money"  # a group tells it together with what the overage costs
-    is_urgent = True
     is_below_thresholds = True
 
     def figure(self, rule: WatchRule) -> FigureName:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -23,6 +23,11 @@ NoticeKind = Literal[
     "plan_advice",
     "command_reply",
 ]
+URGENT: Final[frozenset[NoticeKind]] = frozenset(
+    {"subscription_question", "charge_question", "roaming_welcome", "command_reply"}
+)
+"""Kinds whose messages lose their use within minutes: questions with a deadline, prices abroad,
+and answers that somebody waits for."""
 HOME = HOME_ZONE
 """The zone that is none."""
 

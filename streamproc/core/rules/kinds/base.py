@@ -67,7 +67,8 @@ class RuleKind:
     """Kinds that tell one fact at different strength share a word here, and a group merges their
     messages though they are mandatory. Empty: it tells a fact of its own."""
     is_urgent: ClassVar[bool] = False
-    """Whether its messages go into the dispatcher's first lane (``dispatch/lanes.py``)."""
+    """Whether its messages lose their use within minutes: something was used up, costs, or is
+    barred. They go into the dispatcher's first lane (``dispatch/urgency.py``)."""
     called: ClassVar[str] = "this kind of rule"
     """What the problems of a rules file call it."""
     can_be_over: ClassVar[bool] = False

@@ -35,6 +35,7 @@ class Expiry(TimedRuleKind):
         **OF_ENDS,
     }
     shape = Shape.AT_ENDS
+    is_urgent = True
     has_own_instants = True
 
     def is_by_clocks(self, rule: TimedRule) -> bool:

@@ -14,6 +14,7 @@ class ReachingRuleKind(RuleKind):
 
     placeholders = frozenset(("threshold",))
     can_be_over = True
+    is_urgent = True
     is_below_thresholds: ClassVar[bool] = False
     """Whether its hysteresis must be less than every threshold: the figure has to come down to
     something."""

@@ -23,7 +23,6 @@ class RemainingBytes(BucketRuleKind):
     unit = "bytes"
     level_words = "{1} left"
     counts_down = True
-    is_urgent = True
 
     def used_level(self, value: int, granted_bytes: int) -> int:
         return granted_bytes - value

@@ -23,7 +23,6 @@ class UsagePercent(BucketRuleKind):
     unit = "percent"
     level_words = "{0} %"
     is_below_thresholds = True
-    is_urgent = True
     takes_own_percents = True
 
     def used_level(self, value: int, granted_bytes: int) -> int:
