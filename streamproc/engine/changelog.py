@@ -61,6 +61,18 @@ def tell_deleted_input(topic: str, partition: int, lost_records: int) -> None:
     )
 
 
+def tell_compacted_input(topic: str, partition: int, missing: int, first_offset: int) -> None:
+    """Say so and go on: what compaction removed is gone."""
+    log.critical(
+        "input was removed before it was read, in the middle of the log: the topic is or was "
+        "compacted; set its cleanup.policy to delete, replay",
+        topic=topic,
+        partition=partition,
+        lost_records=missing,
+        first_offset=first_offset,
+    )
+
+
 def mark_of(record: Any) -> int:
     """A fingerprint by which an input record is known again."""
     return zlib.crc32(record.value or b"", zlib.crc32(record.key or b"", record.timestamp & _CRC))

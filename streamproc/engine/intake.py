@@ -6,6 +6,7 @@ what was asked for, and each chunk says what it follows.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from streamproc.engine.chunk import Chunk
@@ -25,6 +26,12 @@ class Intake:
         """Whether the last fetch of this epoch left nothing readable behind."""
         self.holes: list[tuple[int, int]] = []
         """Offsets left out between two fetches (first, next): markers of transactions, or input?"""
+        self.missing: list[tuple[int, int]] = []
+        """Offsets (first, next) that the log leaves out, though it has earlier and later ones."""
+        self._missing_until = 0
+        """Up to where such offsets are noted: what is fetched again is not noted twice."""
+        self._passed: deque[tuple[int, int]] = deque()
+        """Ranges (first, next) without any record to deliver: markers, what was aborted."""
         self._next: int | None = None
         """The offset after the last record delivered in this epoch."""
         self._doubted: int | None = None
@@ -36,6 +43,19 @@ class Intake:
         self.asked = offset
         self._next = None
         self.is_read_out = False
+        self._passed.clear()
+
+    def note_passed(self, first: int, following: int) -> None:
+        """A fetch ended with offsets that have no record to deliver."""
+        if self._passed and self._passed[-1][1] == first:
+            first, _ = self._passed.pop()
+        self._passed.append((first, following))
+
+    def note_missing(self, first: int, following: int) -> None:
+        """The log leaves these offsets out."""
+        if following > self._missing_until:
+            self.missing.append((max(first, self._missing_until), following))
+            self._missing_until = following
 
     def goes_on(self, asked_offset: int, start: int | None, next_offset: int) -> bool:
         """Whether a fetch goes on where the last one ended: input must not be skipped unseen.
@@ -46,6 +66,8 @@ class Intake:
         again. ``next_offset`` is the first one that the state does not contain.
         """
         expected = self.asked
+        if expected is not None and asked_offset > expected:
+            expected = self._after_passed(expected)
         if expected is not None and asked_offset > expected:
             if self._doubted != asked_offset and start is not None:
                 self._doubted = asked_offset
@@ -59,6 +81,12 @@ class Intake:
             self.holes.append((expected, asked_offset))
         self._doubted = None
         return True
+
+    def _after_passed(self, offset: int) -> int:
+        """The next offset from this one on that may have a record."""
+        while self._passed and self._passed[0][0] <= offset:
+            offset = max(offset, self._passed.popleft()[1])
+        return offset
 
     def chunks(self, records: list[Any], size: int) -> list[Chunk]:
         """The records of a fetch in chunks of at most ``size``."""
@@ -81,3 +109,8 @@ class Intake:
         """The holes since the last call."""
         holes, self.holes = self.holes, []
         return holes
+
+    def take_missing(self) -> list[tuple[int, int]]:
+        """What the log leaves out, as far as it was noted since the last call."""
+        missing, self.missing = self.missing, []
+        return missing

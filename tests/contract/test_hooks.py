@@ -50,7 +50,7 @@ OWN = {
     *("heartbeat", "is_member", "rewind", "partitions_here", "_intake", "_intakes"),
     *("_commit_group_offsets", "_watch_for_refusals", "refusal"),
     "is_read_out",
-    *("_watch_for_deleted_input", "_tell_deleted_input"),
+    *("_watch_for_deleted_input", "_tell_deleted_input", "_tell_missing_input", "_note_ranges"),
     *("seek_in_thread", "next_fetch_offset", "_state", "_goes_on", "_fetch", "_perform_seek"),
     *("_rewind", "_unless_crashed"),
     *("_unread", "_say_why", "_end_hard"),

@@ -406,3 +406,64 @@ def test_a_header_name_of_any_bytes_is_read(whole_batches_read: None, codec: int
     ]
     names = [name for one in found for name, _ in one.headers]
     assert names == ["plain", "plain", "plain", "gr\\xfcn", "plain"]
+
+
+def batch_of(*offsets: int, codec: int = 0) -> bytes:
+    """A batch with these of its three offsets, as compaction leaves it."""
+    builder = kafka_records.DefaultRecordBatchBuilder(2, codec, False, -1, -1, -1, 10_000)
+    for at in range(3):
+        builder.append(at, 1000, b"k", b"v", [])
+    whole = bytes(builder.build())
+    if len(offsets) == 3:
+        return whole
+    kept = kafka_records.DefaultRecordBatchBuilder(2, codec, False, -1, -1, -1, 10_000)
+    for at in offsets:
+        kept.append(at, 1000, b"k", b"v", [])
+    data = bytearray(kept.build())
+    data[23:27] = whole[23:27]  # the last offset of the batch stays what it was
+    data[17:21] = kafka_records.calc_crc32c(bytes(data[21:])).to_bytes(4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("batches", "first", "missing"),
+    [
+        ([(0, 1, 2), (0, 1, 2)], 0, []),
+        ([(0, 1, 2), (0, 1, 2)], 4, []),
+        ([(0, 2), (0, 1, 2)], 0, [(1, 2)]),
+        ([(0, 2), (0, 1, 2)], 2, []),
+        ([(1,), (0, 1, 2)], 0, [(0, 1), (2, 3)]),
+        ([(0, 1, 2), (0,)], 0, [(4, 6)]),
+        ([None, (2,)], 0, [(0, 3), (3, 5)]),
+        ([(0, 1, 2), None, (0, 1, 2)], 1, [(3, 6)]),
+    ],
+)
+@pytest.mark.parametrize("codec", [0, 1])
+def test_offsets_that_the_log_leaves_out_are_noticed(
+    whole_batches_read: None,
+    batches: list[tuple[int, ...] | None],
+    first: int,
+    missing: list[tuple[int, int]],
+    codec: int,
+) -> None:
+    """``MemoryRecords.next_batch``: a batch's ``base_offset``, ``next_offset`` and records."""
+    data = b"".join(
+        (number * 3).to_bytes(8) + batch_of(*offsets, codec=codec)[8:]
+        for number, offsets in enumerate(batches)
+        if offsets is not None
+    )
+    heard: list[tuple[int, int]] = []
+    passed: list[tuple[int, int]] = []
+    mark = whole_batches.ByBatch(
+        lambda _, *range_: passed.append(range_), lambda _, *range_: heard.append(range_)
+    )
+    tp = TopicPartition("t", 0)
+    read = fetcher.PartitionRecords(
+        tp, fetcher.MemoryRecords(data), [], first, mark, None, True, fetcher.READ_COMMITTED
+    )
+    found = [record.offset for batch in read for record in batch.records]
+    assert heard == missing
+    there = [number * 3 + at for number, offsets in enumerate(batches) for at in offsets or ()]
+    assert found == [offset for offset in there if offset >= first]
+    after, end = found[-1] + 1, len(batches) * 3
+    assert passed == ([] if after == end else [(after, end)])

@@ -118,6 +118,39 @@ async def test_markers_between_two_fetches_are_no_hole(reading: Any) -> None:
     assert len(reading.sought) == 1
 
 
+async def test_what_was_aborted_between_two_fetches_is_no_hole(reading: Any) -> None:
+    """The client passed by 10 to 14 and 15 to 19: two fetches without any record."""
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(7, range(7, 10), 10) == [7, 8, 9]
+    reading._thread.passed.extend([(INPUT, 10, 15), (INPUT, 15, 20)])
+    assert await reading.fetch(20, range(20, 22), 22) == [20, 21]
+    assert len(reading.sought) == 1
+    assert await reading.told(22) == []
+
+
+@pytest.mark.parametrize("passed", [[(10, 15)], [(15, 20)], [(10, 14), (15, 20)], [(5, 19)]])
+async def test_a_lost_fetch_beside_what_was_aborted_is_fetched_again(
+    reading: Any, passed: list[tuple[int, int]]
+) -> None:
+    await reading.rewind(INPUT, 7)
+    assert await reading.fetch(7, range(7, 10), 10) == [7, 8, 9]
+    reading._thread.passed.extend([(INPUT, *one) for one in passed])
+    assert await reading.fetch(20, range(20, 22), 22) == []
+    assert reading.sought == [(INPUT, 7), (INPUT, 7)]
+
+
+async def test_offsets_that_the_log_leaves_out_are_told_once(reading: Any) -> None:
+    told: list[Any] = []
+    ours, changelog = (INPUT, 8, 10), (CHANGELOG, 3, 4)
+    await reading.rewind(INPUT, 7)
+    for _ in range(2):
+        reading._thread.missing.extend([ours, changelog])
+        await reading.fetch(7, range(7, 8), 10)
+        with mock.patch.object(delivery, "tell_compacted_input", lambda *one: told.append(one)):
+            reading._tell_missing_input()
+    assert told == [(*INPUT, 2, 8)]
+
+
 async def test_a_client_that_was_reset_is_believed_the_second_time(reading: Any) -> None:
     """Offsets 7 to 99 are deleted: it begins at 100 however often it is asked for 7."""
     await reading.rewind(INPUT, 7)

@@ -54,6 +54,8 @@ TEST_SETTINGS: dict[str, str] = {
     "broker.heartbeat.interval.ms": "500",
     # A topic that the code forgot to make must fail here as it would in production.
     "auto.create.topics.enable": "false",
+    # A test that compacts a topic must not wait for the cleaner's next look: 15 s by default.
+    "log.cleaner.backoff.ms": "500",
     # Events carry old times: with a limit, retention would delete what a test just wrote.
     "log.retention.ms": "-1",
     "log.retention.bytes": "-1",

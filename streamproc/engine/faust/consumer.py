@@ -20,7 +20,7 @@ from faust.types import TP
 from mode import Service
 
 from streamproc.engine import crashpoints
-from streamproc.engine.changelog import tell_deleted_input
+from streamproc.engine.changelog import tell_compacted_input, tell_deleted_input
 from streamproc.engine.engine import Engine
 from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.faust.advice import FORBIDDEN
@@ -82,6 +82,7 @@ class BatchConsumer(driver.Consumer):
     @Service.task
     async def _watch_for_deleted_input(self) -> None:
         async for _ in self.itertimer(HOLES_CHECK_SECONDS, name="holes"):
+            self._tell_missing_input()
             try:
                 await self._tell_deleted_input()
             except KafkaError as error:
@@ -108,6 +109,14 @@ class BatchConsumer(driver.Consumer):
             lost = sum(max(min(firsts[tp], end) - begin, 0) for begin, end in ranges)
             if lost:
                 tell_deleted_input(tp.topic, tp.partition, lost)
+
+    def _tell_missing_input(self) -> None:
+        """Say so loudly if the log itself leaves offsets out: only compaction does that."""
+        for intake in self._intakes():
+            ranges = intake.take_missing()
+            if ranges:
+                missing = sum(following - first for first, following in ranges)
+                tell_compacted_input(*intake.place, missing, ranges[0][0])
 
     def _intake(self, tp: TP) -> Intake:
         return self._engine.partitions[tp.partition].intake(tp.topic)
@@ -139,6 +148,7 @@ class BatchConsumer(driver.Consumer):
             fetched = await super()._getmany(active_partitions, min(timeout, PATIENCE_SECONDS))
         except FORBIDDEN as error:
             raise _refused(error) from error
+        self._note_ranges()
         size = self._engine.settings.chunk_records
         # Now, before the next fetch: the positions are those after these very records.
         for tp in active_partitions or ():
@@ -150,6 +160,18 @@ class BatchConsumer(driver.Consumer):
             for tp, batches in fetched.items()
             if batches and await self._goes_on(tp, batches[0].asked_offset)
         }
+
+    def _note_ranges(self) -> None:
+        """What the thread saw of offsets without a record."""
+        for ranges, note in (
+            (self._thread.passed, Intake.note_passed),
+            (self._thread.missing, Intake.note_missing),
+        ):
+            while ranges:
+                tp, first, following = ranges.popleft()
+                # Followed changelogs are compacted, and no input.
+                if tp.topic in self._engine.settings.input_topics:
+                    note(self._intake(tp), first, following)
 
     async def _goes_on(self, tp: TP, asked_offset: int) -> bool:
         """Whether a fetch goes on where the last one ended; if not, it is fetched again."""

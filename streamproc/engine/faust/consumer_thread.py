@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -11,7 +12,10 @@ from faust.types import TP
 
 from streamproc.engine.faust.advice import FORBIDDEN
 from streamproc.engine.faust.logger import FAUST_LOGGER
-from streamproc.engine.faust.whole_batches import by_batch
+from streamproc.engine.faust.whole_batches import ByBatch
+
+Range = tuple[Any, int, int]
+"""A topic partition and some of its offsets (first, next)."""
 
 FETCH_MAX_WAIT_MS = 100
 CRASH_CHECK_SECONDS = 0.2
@@ -23,12 +27,23 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     logger = FAUST_LOGGER
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Filled in this thread, emptied in the main one.
+        self.passed: deque[Range] = deque()
+        """Where fetches ended with offsets that have no record to deliver."""
+        self.missing: deque[Range] = deque()
+        """Offsets that the log leaves out."""
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # A billing system may write its events in transactions; what it aborts must not count.
         # Faust reads so only under its own exactly_once, which is not used here.
         consumer._isolation_level = "read_committed"
-        consumer._key_deserializer = by_batch
+        consumer._key_deserializer = ByBatch(
+            lambda *passed: self.passed.append(passed),
+            lambda *missing: self.missing.append(missing),
+        )
         # Faust waits 1.5 s. A real broker answers as soon as there is a record, but the embedded
         # one lets the whole time pass first.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS

@@ -6,6 +6,10 @@ that is used here: ``key``, ``value``, ``timestamp``, ``offset``, ``headers``. (
 partition are the chunk's.) A consumer marked for it is given a :class:`FetchedBatch` for each batch
 of the log, as if that were a single record.
 
+A fetch also shows which offsets have no record. Transaction markers and aborted records lie in the
+fetch and are passed by. Offsets that are not even in the fetch are missing from the log: it was
+compacted. The mark of the consumer, :class:`ByBatch`, is told of both.
+
 That reader gives a whole batch up at a header whose *name* is not UTF-8, for ever: a Kafka client
 may write any bytes there, and one such record would stop its partition. Such a batch is read again
 by aiokafka's reader in Python, with those bytes as backslash escapes.
@@ -13,7 +17,8 @@ by aiokafka's reader in Python, with those bytes as backslash escapes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from aiokafka.consumer import fetcher
@@ -22,10 +27,34 @@ from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 from streamproc.engine.cluster import FetchedBatch
 
+Passed = Callable[[Any, int, int], None]
+"""Is told a topic partition and a range of its offsets (first, next) that have no record."""
 
-def by_batch(data: Any) -> Any:
-    """A deserializer that does nothing: it marks the consumer that wants its records so."""
-    return data
+
+def _told_nobody(_place: Any, _first: int, _next: int) -> None:
+    pass
+
+
+class ByBatch:
+    """A deserializer that does nothing: it marks the consumer that wants its records so.
+
+    Both callbacks are called in the thread of the client, while a fetch is read.
+    """
+
+    def __init__(self, passed: Passed = _told_nobody, missing: Passed = _told_nobody) -> None:
+        """``passed``: behind the last record of a fetch there is nothing to deliver up to there.
+
+        ``missing``: the log itself leaves these offsets out.
+        """
+        self.passed = passed
+        self.missing = missing
+
+    def __call__(self, data: Any) -> Any:
+        return data
+
+
+by_batch = ByBatch()
+"""The mark of a consumer that does not ask which offsets have no record."""
 
 
 class BatchedPartition(fetcher.PartitionRecords):
@@ -41,10 +70,19 @@ class BatchedPartition(fetcher.PartitionRecords):
         *args: Any,
     ) -> None:
         super().__init__(tp, records, aborted, offset, key_deserializer, *args)
-        if key_deserializer is by_batch:
-            self._records = _Batches(records.data)
+        if isinstance(key_deserializer, ByBatch):
+            self._records = _Batches(records.data, offset, partial(key_deserializer.missing, tp))
             self._consumer_record = self._unread
             self._first: int = offset
+
+    def _unpack_records(self) -> Iterator[Any]:
+        begin: int = self.next_fetch_offset
+        for one in super()._unpack_records():
+            yield one
+            begin = self.next_fetch_offset
+        mark = self._key_deserializer
+        if isinstance(mark, ByBatch) and self.next_fetch_offset > begin:
+            mark.passed(self._tp, begin, self.next_fetch_offset)
 
     def _unread(self, _tp: Any, whole: _WholeBatch) -> FetchedBatch:
         """The records of a batch from the asked offset on: a fetch may begin in mid-batch."""
@@ -64,7 +102,14 @@ class RecordsAndBytes(MemoryRecords):
 
 
 class _Batches(_MemoryRecordsPy):
+    """The batches of a fetch; says which offsets the log leaves out."""
+
     _next_slice: Any
+
+    def __init__(self, data: bytes, first: int, missing: Callable[[int, int], None]) -> None:
+        super().__init__(data)
+        self._at = first
+        self._missing = missing
 
     def next_batch(
         self,
@@ -72,15 +117,25 @@ class _Batches(_MemoryRecordsPy):
         _magic_offset: int = _MemoryRecordsPy.MAGIC_OFFSET,
     ) -> Any:
         kept = self._next_slice
-        return _Batch(super().next_batch(_min_slice, _magic_offset), kept)
+        batch: Any = super().next_batch(_min_slice, _magic_offset)
+        begin = getattr(batch, "base_offset", self._at)  # batches of old formats have none
+        if begin > self._at:
+            self._missing(self._at, begin)
+        begin, self._at = max(begin, self._at), batch.next_offset
+        return _Batch(batch, kept, begin, self._missing)
 
 
 class _Batch:
     """A batch of the C reader that yields a single thing: all of its records."""
 
-    def __init__(self, batch: Any, kept: memoryview) -> None:
+    def __init__(
+        self, batch: Any, kept: memoryview, begin: int, missing: Callable[[int, int], None]
+    ) -> None:
+        """``begin``: the first of its offsets that was asked for."""
         self._batch = batch
         self._kept = kept
+        self._begin = begin
+        self._missing = missing
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -93,8 +148,22 @@ class _Batch:
             records = list(self._batch)
         except UnicodeDecodeError:
             records = list(_EscapingBatch(self._kept))
+        self._tell_missing(records)
         if records:
             yield _WholeBatch(records)
+
+    def _tell_missing(self, records: list[Any]) -> None:
+        """A compacted batch keeps its range of offsets, and only some of its records."""
+        at, end = self._begin, self._batch.next_offset
+        first = getattr(self._batch, "base_offset", None)
+        if first is None or len(records) == end - first:
+            return  # nearly always: none of them is missing
+        for record in records:
+            if record.offset > at:
+                self._missing(at, record.offset)
+            at = max(at, record.offset + 1)
+        if end > at:
+            self._missing(at, end)
 
 
 class _WholeBatch:
