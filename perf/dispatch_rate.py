@@ -24,7 +24,7 @@ from kafka import TopicPartition
 
 from perf.machine import cpu_seconds, describe
 from streamproc.contracts.records.receipts import Receipt, decode_receipt
-from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.clients import kafka_consumer
 from tests.support.broker import open_broker
 from tests.support.cluster import PARTITIONS, create_topic
 from tests.support.dispatching import HEAD, DispatchScene, due, smpp_gateway
@@ -62,8 +62,8 @@ def _receipts(scene: DispatchScene, count: int, pid: int) -> tuple[list[Receipt]
     They are read once, as they come, so as not to slow the dispatcher; its start does not count.
     """
     places = [TopicPartition(scene.names["receipts"], number) for number in range(PARTITIONS)]
-    consumer = open_any_consumer(
-        bootstrap_servers=scene.bootstrap, isolation_level="read_committed", metrics_enabled=False
+    consumer = kafka_consumer(
+        scene.bootstrap, isolation_level="read_committed", metrics_enabled=False
     )
     found: list[Receipt] = []
     before: tuple[int, float] | None = None

@@ -10,8 +10,10 @@ import click
 import msgspec
 
 from streamproc.cli.durations import Duration
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.topic_options import topic_options
 from streamproc.contracts.topics import DispatchTopics
+from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from streamproc.dispatch.dead_letters import FoundLetter
@@ -37,10 +39,10 @@ class _Letters(click.Group):
     cls=_Letters,
     short_help="Show reminders that could not be sent; send them again.",
 )
-@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@kafka_options()
 @topic_options(DispatchTopics, "dead_letters", "resends")
 @click.pass_context
-def dead_letters(context: click.Context, /, broker: str, **topics: str) -> None:
+def dead_letters(context: click.Context, /, broker: KafkaSettings, **topics: str) -> None:
     """List, show and send again reminders that could not be sent.
 
     \b

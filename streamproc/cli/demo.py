@@ -10,12 +10,14 @@ from pathlib import Path
 
 import click
 
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.kafka.settings import KafkaSettings
 
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Continue month after month until Ctrl-C, then compare.")
-@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker. Default: an embedded one.")
+@kafka_options("Kafka brokers. Default: an embedded one.", required=False)
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option("--seed", default=1, help="Another seed gives another month.")
 @click.option("--events", default=60_000, type=click.IntRange(100), help="Records per month.")
@@ -25,7 +27,7 @@ from streamproc.cli.rules import RulesPath, read_rules
 )
 def demo(
     keep: bool,
-    broker: str | None,
+    broker: KafkaSettings | None,
     rules: Path | None,
     seed: int,
     events: int,

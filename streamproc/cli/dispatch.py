@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from streamproc.cli.headings import Headed
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.topic_options import taken, topic_options
 from streamproc.contracts.topics import DispatchTopics
+from streamproc.kafka.settings import KafkaSettings
 
 
 @click.command(
@@ -23,7 +25,7 @@ from streamproc.contracts.topics import DispatchTopics
         "--help": "Help",
     },
 )
-@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@kafka_options()
 @click.option(
     "--gateways",
     type=click.Path(path_type=Path),
@@ -71,7 +73,7 @@ from streamproc.contracts.topics import DispatchTopics
     help="For topics that do not exist yet.",
 )
 def dispatch(
-    broker: str,
+    broker: KafkaSettings,
     gateways: Path | None,
     ignore_expiry: bool,
     stats: bool,

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Instant
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import topic_options
 from streamproc.cli.virtual import input_records
 from streamproc.contracts.topics import WorkerTopics
+from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show what was decided about a subscriber, and why.")
 @click.argument("subscriber")
-@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, to read topics.")
+@kafka_options("Kafka brokers, to read topics.", required=False)
 @topic_options(WorkerTopics, "audit")
 @click.option(
     "--reminders", metavar="TOPIC", help="Also show the reminder messages that were sent."
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
 def explain(
     subscriber: str,
     files: tuple[Path, ...],
-    broker: str | None,
+    broker: KafkaSettings | None,
     rules: Path | None,
     as_json: bool,
     show_numbers: bool,
@@ -108,7 +110,7 @@ def explain(
 
 
 def _gathered(
-    subscriber: str, files: tuple[Path, ...], broker: str | None, options: dict[str, Any]
+    subscriber: str, files: tuple[Path, ...], broker: KafkaSettings | None, options: dict[str, Any]
 ) -> Gathered:
     from streamproc.tools.explain.gathering import (
         Gathered,
@@ -148,7 +150,7 @@ def _told_of(found: Gathered) -> list[str]:
 def _recomputed(
     found: Gathered,
     files: tuple[Path, ...],
-    broker: str | None,
+    broker: KafkaSettings | None,
     input_topic: str | None,
     rulebook: Rulebook,
 ) -> tuple[Gathered, dict[Place, tuple[Account | None, Account | None]]]:

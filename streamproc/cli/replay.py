@@ -11,6 +11,7 @@ import click
 
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.recording import record as record_topics
 from streamproc.cli.replay_options import (
     name_of,
@@ -24,6 +25,7 @@ from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.steering import shown_progress, steered
 from streamproc.cli.topic_options import taken, topic_options
 from streamproc.contracts.topics import WorkerTopics
+from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from streamproc.tools.replay.replayer import Replay
@@ -46,11 +48,11 @@ INTERRUPTED = 130
     },
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker of the target.")
-@click.option(
-    "--from-broker",
-    metavar="HOST:PORT",
-    help="A Kafka broker of the source topic, if it is in another cluster.",
+@kafka_options("Kafka brokers of the target.", required=False)
+@kafka_options(
+    "Kafka brokers of the source topic, if it is in another cluster.",
+    required=False,
+    flag="--from-broker",
 )
 @click.option(
     "--to", "topic", metavar="TOPIC", help="Target topic. It is created if --partitions is given."
@@ -255,7 +257,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     return _verified(broker, topic, options) if options["verifying"] else 0
 
 
-def _verified(broker: str, topic: str, options: dict[str, Any]) -> int:
+def _verified(broker: KafkaSettings, topic: str, options: dict[str, Any]) -> int:
     from streamproc.lab.replay_check import verify
 
     outputs = taken(WorkerTopics, options)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from streamproc.cli.durations import Instant
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.contracts.topics import EVENTS
 from streamproc.core.instants import HOUR_MS, from_ms
+from streamproc.kafka.settings import KafkaSettings
 
 
 @click.command(short_help="Take back the usage of a bad batch.")
-@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@kafka_options()
 @click.option(
     "--topic",
     default=EVENTS.default,
@@ -23,7 +25,7 @@ from streamproc.core.instants import HOUR_MS, from_ms
 )
 @click.option("--dry-run", is_flag=True, help="Only count; send nothing.")
 def retract(
-    broker: str, topic: str, source: str, from_time: int, to_time: int, dry_run: bool
+    broker: KafkaSettings, topic: str, source: str, from_time: int, to_time: int, dry_run: bool
 ) -> None:
     """Send one refund for each usage event of a source in a range of event time.
 

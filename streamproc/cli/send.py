@@ -12,6 +12,7 @@ import click
 
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.steering import steered
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.topics import EVENTS
@@ -64,7 +65,7 @@ def _usage_options(command: Any) -> Any:
     },
 )
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--broker", required=True, metavar="HOST:PORT", help="A Kafka broker.")
+@kafka_options()
 @click.option(
     "--topic",
     default=EVENTS.default,

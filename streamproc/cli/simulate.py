@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.simulate_input import SimulatedInput
 from streamproc.cli.virtual import chunks, input_records
@@ -57,7 +58,7 @@ class Price(click.ParamType):
         "for send and play), or a topic."
     ),
 )
-@click.option("--broker", metavar="HOST:PORT", help="A Kafka broker, to read a topic.")
+@kafka_options("Kafka brokers, to read a topic.", required=False)
 @click.option("--from-time", type=Instant(), help="Source topic: start at this record timestamp.")
 @click.option("--to-time", type=Instant(), help="Source topic: stop before this record timestamp.")
 @click.option(

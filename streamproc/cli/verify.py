@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import inputs_option
 from streamproc.contracts.topics import WorkerTopics
@@ -24,7 +25,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 
 
 @click.command(short_help="Compare the stored states with a recalculation.")
-@click.option("--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers.")
+@kafka_options()
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option("--app-id", default="streamproc", help="The same value as for the workers.")
 @inputs_option

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.topic_options import inputs_option, taken, topic_options
@@ -18,9 +19,7 @@ from streamproc.worker.settings import WorkerSettings
 
 
 @click.command()
-@click.option(
-    "--broker", required=True, metavar="HOST:PORT[,...]", help="Kafka brokers; one is enough."
-)
+@kafka_options()
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option(
     "--app-id",

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.contracts.topics import EVENTS
+from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from streamproc.kafka import BulkProducer
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a recording: FILE, FILE.gz or FILE.zst (see `streamproc replay`).",
 )
-@click.option("--broker", metavar="HOST:PORT", help="Write to Kafka instead.")
+@kafka_options("Write to Kafka instead.", required=False)
 @click.option(
     "--topic", default=EVENTS.default, help="Target topic. It is created if it is missing."
 )
@@ -86,7 +88,7 @@ def workload(
     days: int,
     rules: Path | None,
     out: Path | None,
-    broker: str | None,
+    broker: KafkaSettings | None,
     topic: str,
     partitions: int,
     replication_factor: int,

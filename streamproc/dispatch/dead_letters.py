@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ from streamproc.dispatch.reading import records_of
 from streamproc.dispatch.runner import RESEND_HEADER
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
-from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.clients import kafka_consumer, kafka_producer
 
 READ_LIMIT_MS = 10_000
 
@@ -62,9 +62,7 @@ def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
     """The reminder that was given up, from where it lies. Raises :class:`DispatchError`."""
     place = found.letter.reminder
     try:
-        reader: Any = open_any_consumer(
-            bootstrap_servers=settings.broker, isolation_level="read_committed", **settings.kafka
-        )
+        reader: Any = kafka_consumer(settings.broker, isolation_level="read_committed")
         try:
             partition = TopicPartition(place.topic, place.partition)
             reader.assign([partition])
@@ -113,7 +111,7 @@ def resend(
         ready.append((found, reminder))
     if not ready:
         return 0
-    producer: Any = KafkaProducer(bootstrap_servers=settings.broker, acks="all", **settings.kafka)
+    producer: Any = kafka_producer(settings.broker, acks="all")
     try:
         sent = [
             producer.send(

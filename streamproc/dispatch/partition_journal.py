@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import (
     InvalidProducerEpochError,
     KafkaError,
@@ -26,7 +26,7 @@ from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
 from streamproc.errors import StreamprocError
-from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
 
@@ -56,14 +56,13 @@ class PartitionJournal:
 
     def open(self) -> None:
         """Fence the partition's former owner and end its open transaction."""
-        self._producer = KafkaProducer(
-            bootstrap_servers=self._settings.broker,
+        self._producer = kafka_producer(
+            self._settings.broker,
             transactional_id=f"{self._settings.group}-{self.partition}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             acks="all",
             linger_ms=0,
             retry_backoff_ms=20,
-            **self._settings.kafka,
         )
         stay_fenced(self._producer)
         self._producer.init_transactions()
@@ -72,13 +71,12 @@ class PartitionJournal:
         """All entries, and from where the reports topic is still to be read."""
         topic = TopicPartition(self._settings.topics.journal, self.partition)
         values: dict[bytes, bytes] = {}
-        reader: Any = open_any_consumer(
-            bootstrap_servers=self._settings.broker,
+        reader: Any = kafka_consumer(
+            self._settings.broker,
             isolation_level="read_committed",
             enable_auto_commit=False,
             max_poll_records=5_000,
             fetch_max_wait_ms=50,
-            **self._settings.kafka,
         )
         try:
             reader.assign([topic])

@@ -18,7 +18,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.membership import poll_member
 from streamproc.dispatch.settings import DispatchSettings
-from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.clients import kafka_consumer
 
 POLL_MS = 50
 FOLLOWER_POLL_MS = 10
@@ -151,8 +151,8 @@ class Readers:
         return [((0, self._topic), self._main), *self._followers.items()]
 
     def _consumer(self, group: str, **settings: Any) -> Any:
-        return open_any_consumer(
-            bootstrap_servers=self._settings.broker,
+        return kafka_consumer(
+            self._settings.broker,
             group_id=group,
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -160,7 +160,6 @@ class Readers:
             fetch_max_wait_ms=100,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
             **settings,
-            **self._settings.kafka,
         )
 
 

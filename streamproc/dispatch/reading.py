@@ -9,19 +9,18 @@ from kafka.errors import KafkaError
 
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
-from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.clients import kafka_consumer
 
 
 def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False) -> list[Any]:
     """All committed records of a topic by partition and offset. Raises :class:`DispatchError`."""
     try:
-        reader: Any = open_any_consumer(
-            bootstrap_servers=settings.broker,
+        reader: Any = kafka_consumer(
+            settings.broker,
             isolation_level="read_committed",
             enable_auto_commit=False,
             max_poll_records=5_000,
             bootstrap_timeout_ms=5_000,
-            **settings.kafka,
         )
     except KafkaError as error:
         problem = f"no Kafka broker answers at {settings.broker}; start it or correct --broker"

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import structlog
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from msgspec import Struct
 
 from streamproc.dispatch.model import DeliveryReport, ReportState
 from streamproc.dispatch.settings import DispatchSettings
-from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.clients import kafka_consumer, kafka_producer
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +34,7 @@ class ReportsWriter:
 
     def __init__(self, settings: DispatchSettings) -> None:
         self._topic = settings.topics.reports
-        self._producer: Any = KafkaProducer(
-            bootstrap_servers=settings.broker, acks="all", linger_ms=5, **settings.kafka
-        )
+        self._producer: Any = kafka_producer(settings.broker, acks="all", linger_ms=5)
 
     async def write(self, report: DeliveryReport) -> None:
         """Returns when the report is durable. Raises KafkaError."""
@@ -74,11 +72,8 @@ class ReportsReader:
     """Reads all reports from the end, or from where a partition's journal says. Blocking."""
 
     def __init__(self, settings: DispatchSettings) -> None:
-        self._consumer: Any = open_any_consumer(
-            bootstrap_servers=settings.broker,
-            enable_auto_commit=False,
-            fetch_max_wait_ms=100,
-            **settings.kafka,
+        self._consumer: Any = kafka_consumer(
+            settings.broker, enable_auto_commit=False, fetch_max_wait_ms=100
         )
         topic = settings.topics.reports
         numbers = self._consumer.partitions_for_topic(topic) or {0}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from streamproc.contracts.topics import DispatchTopics
+from streamproc.kafka.settings import Broker
 
 
 @dataclass(frozen=True)
 class DispatchSettings:
     """Kafka, group and pace."""
 
-    broker: str
+    broker: Broker
     topics: DispatchTopics = field(default_factory=DispatchTopics)
     group: str = "streamproc-dispatch"
     instance_id: str | None = None
@@ -24,9 +24,6 @@ class DispatchSettings:
     """How long an end or a rebalance waits for gateways' answers."""
     held_messages: int = 5_000
     """Messages per lane in memory; reading pauses beyond it."""
-    kafka: dict[str, Any] = field(default_factory=dict)
-    """Further settings of every Kafka client of the dispatcher (security_protocol, sasl_...). No
-    option sets them yet."""
 
     def lane_group(self, lane: int, name: str) -> str:
         """The consumer group in which a lane's position is committed."""

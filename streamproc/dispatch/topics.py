@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
+from streamproc.kafka.clients import kafka_admin
 
 
 class DispatchError(StreamprocError):
@@ -20,9 +20,7 @@ def prepare_topics(settings: DispatchSettings) -> int:
     """Create missing topics; returns the number of partitions. Raises :class:`DispatchError`."""
     topics = settings.topics
     try:
-        admin: Any = KafkaAdminClient(
-            bootstrap_servers=settings.broker, bootstrap_timeout_ms=5_000, **settings.kafka
-        )
+        admin: Any = kafka_admin(settings.broker, bootstrap_timeout_ms=5_000)
     except KafkaError as error:
         raise DispatchError(
             f"no Kafka broker answers at {settings.broker}; start it or correct --broker"

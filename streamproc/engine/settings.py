@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streamproc.kafka.settings import Broker
+
 
 @dataclass(frozen=True)
 class EngineSettings:
     """How the engine works; the defaults suit production."""
 
-    bootstrap: str
+    broker: Broker
     app_id: str
     input_topics: tuple[str, ...]
     commit_interval_seconds: float = 0.1

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from kafka import KafkaConsumer
 from kafka.consumer import fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
@@ -32,13 +31,12 @@ class HeaderName(str):
         return self.raw
 
 
-def open_any_consumer(*topics: str, **settings: Any) -> Any:
-    """kafka-python's ``KafkaConsumer``, which no header stops. Raises what its constructor does.
+def read_any_headers() -> None:
+    """From now on no header stops any consumer of this process.
 
-    Every consumer of the process then reads so: it changes only what would be an error.
+    It changes only what would be an error.
     """
     fetcher.MemoryRecords = AnyRecords
-    return KafkaConsumer(*topics, **settings)
 
 
 class AnyRecords(MemoryRecords):  # type: ignore[misc]  # untyped library

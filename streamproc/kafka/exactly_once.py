@@ -32,6 +32,7 @@ from kafka.structs import OffsetAndMetadata
 from streamproc.kafka.errors import DeliveryError, RunFencedError, TopicError
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.producer import BulkProducer
+from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import open_admin
 
 TRANSACTION_TIMEOUT_MS = 60_000
@@ -50,7 +51,7 @@ class ExactlyOnceProducer:
     ``name`` identifies the run: one process at a time writes under it, the newest.
     """
 
-    def __init__(self, bootstrap: str, topic: str, name: str, **settings: Any) -> None:
+    def __init__(self, bootstrap: Broker, topic: str, name: str, **settings: Any) -> None:
         """Ends any earlier run of that name. Raises :class:`TopicError`."""
         self.name = f"streamproc-{name}"
         self._bootstrap = bootstrap

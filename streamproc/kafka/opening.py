@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.settings import Broker
 
 
-def open_producer(topic: str, *, bootstrap_servers: str, **config: Any) -> Any:
+def open_producer(topic: str, broker: Broker, **options: Any) -> Any:
     """Raises :class:`TopicError` if no broker answers or the topic cannot be written."""
     try:
-        kafka = KafkaProducer(bootstrap_servers=bootstrap_servers, **config)
+        kafka = kafka_producer(broker, **options)
         kafka.partitions_for(topic)
     except KafkaError as error:
-        raise TopicError(f"no writing to {topic} at {bootstrap_servers}: {error}") from error
+        raise TopicError(f"no writing to {topic} at {broker}: {error}") from error
     return kafka

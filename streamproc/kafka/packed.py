@@ -16,7 +16,7 @@ from aiokafka.record.default_records import (
     DefaultRecordBatchBuilder,
     _DefaultRecordBatchBuilderPy,
 )
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.producer.producer_batch import ProducerBatch
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -101,7 +101,7 @@ Outcome = Callable[[BaseException | None], None]
 
 
 def hand_over(
-    producer: KafkaProducer, place: TopicPartition, records: PackedRecords, outcome: Outcome
+    producer: Any, place: TopicPartition, records: PackedRecords, outcome: Outcome
 ) -> None:
     """Queue a sealed batch; ``outcome`` is called once, in the sender's thread."""
     batch = _WholeBatch(place, records)
@@ -124,7 +124,7 @@ def _report(
     outcome(None if failed is None else failed(0))
 
 
-def force_close(producer: KafkaProducer, timeout_seconds: float = 10.0) -> None:
+def force_close(producer: Any, timeout_seconds: float = 10.0) -> None:
     """Close at once: what is not written fails. (close(timeout=0) raises while batches wait.)"""
     producer._sender.force_close()
     producer._sender.join(timeout_seconds)

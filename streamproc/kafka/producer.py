@@ -15,6 +15,7 @@ from streamproc.kafka.any_headers import HeaderName
 from streamproc.kafka.errors import BackpressureError, DeliveryError
 from streamproc.kafka.opening import open_producer
 from streamproc.kafka.packed import CODECS, Headers, PackedRecords, force_close, hand_over
+from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import BATCH_BYTES
 
 MAX_UNSENT_BYTES = 64 << 20
@@ -34,7 +35,7 @@ class BulkProducer:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: Broker,
         topic: str,
         *,
         partitions: int,
@@ -73,7 +74,7 @@ class BulkProducer:
             "metrics_enabled": False,
             "allow_auto_create_topics": False,
         }
-        self.kafka = open_producer(topic, bootstrap_servers=bootstrap, **{**defaults, **settings})
+        self.kafka = open_producer(topic, bootstrap, **{**defaults, **settings})
 
     def __enter__(self) -> Self:
         return self

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.settings import Broker
 
 BATCH_BYTES = 800_000
 NEW_TOPIC_LIMIT_SECONDS = 10.0
@@ -35,12 +36,10 @@ class TopicFacts:
         return min(BATCH_BYTES, self.max_message_bytes * 3 // 4)
 
 
-def open_admin(bootstrap: str, **settings: Any) -> KafkaAdminClient:
+def open_admin(bootstrap: Broker, **settings: Any) -> Any:
     """Raises :class:`TopicError` if no broker answers."""
     try:
-        return KafkaAdminClient(
-            bootstrap_servers=bootstrap, **{"bootstrap_timeout_ms": 5_000, **settings}
-        )
+        return kafka_admin(bootstrap, **{"bootstrap_timeout_ms": 5_000, **settings})
     except KafkaError as error:
         raise TopicError(
             f"no Kafka broker answers at {bootstrap}; start it or correct the address"
@@ -48,7 +47,7 @@ def open_admin(bootstrap: str, **settings: Any) -> KafkaAdminClient:
 
 
 def topic_facts(
-    bootstrap: str,
+    bootstrap: Broker,
     topic: str,
     *,
     create_partitions: int | None = None,
@@ -77,14 +76,14 @@ def topic_facts(
         admin.close()
 
 
-def partition_count(admin: KafkaAdminClient, topic: str) -> int:
+def partition_count(admin: Any, topic: str) -> int:
     """0 if there is no such topic."""
     (found,) = admin.describe_topics([topic])
     return 0 if found["error_code"] else len(found["partitions"])
 
 
 def _create(
-    admin: KafkaAdminClient,
+    admin: Any,
     topic: str,
     partitions: int,
     replication: int,
@@ -103,7 +102,7 @@ def _create(
         return  # someone was faster
 
 
-def _await_topic(admin: KafkaAdminClient, topic: str) -> int:
+def _await_topic(admin: Any, topic: str) -> int:
     deadline = time.monotonic() + NEW_TOPIC_LIMIT_SECONDS
     while time.monotonic() < deadline:
         count = partition_count(admin, topic)
@@ -113,7 +112,7 @@ def _await_topic(admin: KafkaAdminClient, topic: str) -> int:
     return 0
 
 
-def _facts(admin: KafkaAdminClient, topic: str, partitions: int) -> TopicFacts:
+def _facts(admin: Any, topic: str, partitions: int) -> TopicFacts:
     described = admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, topic, None)], config_filter="all"
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.kafka.errors import MissingTopicError
+from streamproc.kafka.settings import Broker
 from streamproc.lab.oracle import Expectation, PlacedRecord, differences, expect, observed
 from streamproc.tools.replay.sources import TopicSource
 
@@ -15,7 +16,7 @@ POLL_SECONDS = 0.5
 
 
 def verify(
-    bootstrap: str,
+    bootstrap: Broker,
     topic: str,
     outputs: WorkerTopics,
     rules: Rulebook,
@@ -51,7 +52,7 @@ def _beyond(found: Expectation, expected: Expectation) -> bool:
     return bool(found.reminders - expected.reminders) or bool(found.rejects - expected.rejects)
 
 
-def _records(bootstrap: str, topic: str) -> Iterator[PlacedRecord]:
+def _records(bootstrap: Broker, topic: str) -> Iterator[PlacedRecord]:
     source = TopicSource(bootstrap, topic)
     for record in source.records(source.begin()):
         yield PlacedRecord(
@@ -65,7 +66,7 @@ def _records(bootstrap: str, topic: str) -> Iterator[PlacedRecord]:
         )
 
 
-def _values(bootstrap: str, topic: str) -> Iterator[bytes]:
+def _values(bootstrap: Broker, topic: str) -> Iterator[bytes]:
     try:
         source = TopicSource(bootstrap, topic)
     except MissingTopicError:

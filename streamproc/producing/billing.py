@@ -6,9 +6,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from kafka import KafkaProducer
-
+from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.outstanding import Outstanding, send_now
+from streamproc.kafka.settings import Broker
 
 
 class BillingProducer:
@@ -18,13 +18,13 @@ class BillingProducer:
     sent; a record that could not be written raises then, naming how many failed.
     """
 
-    def __init__(self, bootstrap: str, topic: str, **settings: Any) -> None:
+    def __init__(self, bootstrap: Broker, topic: str, **settings: Any) -> None:
         self.topic = topic
         self.sent = 0
         self._failures: list[BaseException] = []
         self._outstanding = Outstanding()
         defaults = {"acks": "all", "linger_ms": 20, "batch_size": 131_072}
-        self._producer = KafkaProducer(bootstrap_servers=bootstrap, **{**defaults, **settings})
+        self._producer = kafka_producer(bootstrap, **{**defaults, **settings})
 
     def __enter__(self) -> BillingProducer:
         return self

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kafka import KafkaProducer
-
 from streamproc.contracts.topics import EVENTS
 from streamproc.core.state.events import SubscriberEvent
+from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.opening import open_producer
 from streamproc.kafka.outstanding import Outstanding, send_now
 from streamproc.kafka.packed import force_close
+from streamproc.kafka.settings import Broker
 from streamproc.producing.delivery import (
     Delivery,
     DeliveryFailedError,
@@ -63,7 +63,7 @@ class UsageProducer:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: Broker,
         topic: str = EVENTS.default,
         *,
         compression: str | None = "zstd",
@@ -90,7 +90,6 @@ class UsageProducer:
         self._changed = self._outstanding.changed
         config = {
             **DEFAULTS,
-            "bootstrap_servers": bootstrap,
             "compression_type": compression,
             "delivery_timeout_ms": int(delivery_seconds * 1000),
             "request_timeout_ms": int(min(delivery_seconds / 2, 30) * 1000),
@@ -101,9 +100,9 @@ class UsageProducer:
             held = Spool(spool, spool_bytes, sync_seconds)
             config.setdefault("bootstrap_timeout_ms", 5_000)
             config.setdefault("max_block_ms", 5_000)
-            self._forwarder = Forwarder(held, topic, partial(KafkaProducer, **config))
+            self._forwarder = Forwarder(held, topic, partial(kafka_producer, bootstrap, **config))
             return
-        self._kafka = open_producer(topic, **config)
+        self._kafka = open_producer(topic, bootstrap, **config)
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,6 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
-from kafka import KafkaProducer
 from kafka.errors import (
     InvalidTimestampError,
     KafkaError,
@@ -46,11 +45,11 @@ class Forwarder:
     to ``refused.ndjson`` in the spool's directory and is reported by flush and close.
     """
 
-    def __init__(self, spool: Spool, topic: str, connect: Callable[[], KafkaProducer]) -> None:
+    def __init__(self, spool: Spool, topic: str, connect: Callable[[], Any]) -> None:
         self.spool = spool
         self._topic = topic
         self._connect = connect
-        self._kafka: KafkaProducer | None = None
+        self._kafka: Any = None
         # Weak: who does not keep a delivery does not ask for it, and a spool may hold millions.
         self._deliveries: WeakValueDictionary[int, Delivery] = WeakValueDictionary()
         self._one_by_one = 0
@@ -123,7 +122,7 @@ class Forwarder:
             self._stopping.wait(delay)
             delay = min(delay * 2, LAST_DELAY_SECONDS)
 
-    def _send_window(self, kafka: KafkaProducer) -> bool:
+    def _send_window(self, kafka: Any) -> bool:
         """Send a window; False if a part of it must go out again over a new connection."""
         window = 1 if self._one_by_one else WINDOW_RECORDS
         entries = list(islice(self.spool.read(self.spool.done), window))

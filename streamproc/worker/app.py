@@ -15,6 +15,7 @@ from streamproc.engine.faust.consumer import ALIAS, register
 from streamproc.engine.faust.recovery import SafeTableManager
 from streamproc.engine.faust.table import PartitionedTable
 from streamproc.engine.settings import EngineSettings
+from streamproc.kafka.settings import settings_of
 from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.report import write_report
@@ -41,7 +42,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     register()
     app = StatelessApp(
         settings.app_id,
-        broker=[f"{ALIAS}://{address.strip()}" for address in settings.broker.split(",")],
+        broker=[f"{ALIAS}://{address}" for address in settings_of(settings.broker).addresses],
         autodiscover=False,
         store="memory://",
         datadir=str(settings.datadir),
@@ -65,7 +66,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     )
     processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock, settings.native)
     engine_settings = EngineSettings(
-        bootstrap=settings.broker,
+        broker=settings.broker,
         app_id=settings.app_id,
         input_topics=settings.topics.inputs,
         commit_interval_seconds=settings.commit_interval_seconds,

@@ -8,6 +8,7 @@ from typing import Literal
 
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.engine.settings import EngineSettings
+from streamproc.kafka.settings import Broker
 
 TABLE = "accounts"
 Clock = Literal["wall", "event"]
@@ -18,8 +19,7 @@ Native = Literal["auto", "on", "off"]
 class WorkerSettings:
     """Everything a worker must be told; see ``streamproc worker --help``."""
 
-    broker: str
-    """HOST:PORT of a Kafka broker, or of several (HOST:PORT,HOST:PORT): one is enough to start."""
+    broker: Broker
     app_id: str = "streamproc"
     rules: Path | None = None
     """Rules file; None takes the packaged one."""

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import (
     KafkaError,
     TopicAlreadyExistsError,
@@ -16,6 +16,7 @@ from aiokafka.errors import (
 
 from streamproc.engine.errors import PERMISSIONS
 from streamproc.errors import StreamprocError
+from streamproc.kafka.aio_clients import aio_admin
 from streamproc.worker.safety import (
     doubts,
     policy_problem,
@@ -39,7 +40,7 @@ async def prepare_topics(settings: WorkerSettings) -> int:
     Raises :class:`TopicsError` if they differ: a subscriber's input, state and output must lie in
     partitions of the same number.
     """
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.broker, request_timeout_ms=10_000)
+    admin: Any = aio_admin(settings.broker, request_timeout_ms=10_000)
     try:
         await admin.start()
         return await _prepare(admin, settings)
@@ -164,7 +165,7 @@ async def changelog_partitions(settings: WorkerSettings) -> int:
 
     Raises :class:`TopicsError` if the broker does not answer or does not let us see it.
     """
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.broker, request_timeout_ms=10_000)
+    admin: Any = aio_admin(settings.broker, request_timeout_ms=10_000)
     try:
         await admin.start()
         counts = await _partition_counts(admin, [settings.changelog])

@@ -13,7 +13,8 @@ from kafka import TopicPartition
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.kafka import BulkProducer
-from streamproc.kafka.any_headers import HeaderName, open_any_consumer
+from streamproc.kafka.any_headers import HeaderName
+from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.topics import topic_facts
 from tests.support.commands import run
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due
@@ -41,9 +42,7 @@ def new_topic(bootstrap: str) -> str:
 def rows(bootstrap: str, topic: str) -> list[Row]:
     """Everything a partition has, header names as on the wire."""
     place = TopicPartition(topic, 0)
-    consumer = open_any_consumer(
-        bootstrap_servers=bootstrap, isolation_level="read_committed", metrics_enabled=False
-    )
+    consumer = kafka_consumer(bootstrap, isolation_level="read_committed", metrics_enabled=False)
     found: list[Row] = []
     try:
         consumer.assign([place])

@@ -51,7 +51,7 @@ class MemoryWorker(Generic[T]):
         """Partitions that were loaded again, and why."""
         self.partitions: dict[int, OpenPartition[T]] = {}
         self.settings = EngineSettings(
-            bootstrap="",
+            broker="",
             app_id="driver",
             input_topics=tuple(inputs),
             chunk_records=chunk_records,

@@ -90,7 +90,7 @@ class Consumer:
 @pytest.fixture
 def reading(monkeypatch: pytest.MonkeyPatch) -> Readers:
     monkeypatch.setattr(Consumer, "log", Log())
-    monkeypatch.setattr(readers, "open_any_consumer", Consumer)
+    monkeypatch.setattr(readers, "kafka_consumer", lambda _, **options: Consumer(**options))
     monkeypatch.setattr(readers, "POLL_MS", 1)
     topics = DispatchTopics(reminders="reminders")
     settings = DispatchSettings("b:1", topics, group="g", held_messages=10)

@@ -20,7 +20,7 @@ from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
 
-SETTINGS = EngineSettings(bootstrap="", app_id="app", input_topics=("in",))
+SETTINGS = EngineSettings(broker="", app_id="app", input_topics=("in",))
 PLACE = Place("in", 3)
 
 

@@ -101,7 +101,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., UsageProdu
 
     def open_with(kafka: LateKafka, **options: Any) -> UsageProducer:
         kafkas.append(kafka)
-        monkeypatch.setattr(client, "open_producer", lambda topic, **config: kafka)
+        monkeypatch.setattr(client, "open_producer", lambda *_, **__: kafka)
         return UsageProducer("nowhere", "t", **options)
 
     yield open_with
@@ -215,7 +215,7 @@ def test_the_billing_producer_waits_for_reports_and_tells_of_every_lost_record(
     written: list[int] = []
     kafka = LateKafka(place)
     kafka.flush_error = flush_error
-    monkeypatch.setattr(billing, "KafkaProducer", lambda **config: kafka)
+    monkeypatch.setattr(billing, "kafka_producer", lambda *_, **__: kafka)
     with BillingProducer("nowhere", "t") as producer:
         for _ in range(5):
             producer.send(b"k", b"v", 1, on_written=lambda _, offset: written.append(offset))
@@ -223,7 +223,7 @@ def test_the_billing_producer_waits_for_reports_and_tells_of_every_lost_record(
         assert written == [7] * 5
 
     losing = LateKafka(lose)
-    monkeypatch.setattr(billing, "KafkaProducer", lambda **config: losing)
+    monkeypatch.setattr(billing, "kafka_producer", lambda *_, **__: losing)
     producer = BillingProducer("nowhere", "t")
     for _ in range(5):
         producer.send(b"k", b"v", 1)

@@ -20,11 +20,11 @@ class Brokers:
 
     def producer(self, partition: int) -> TransactionalProducer:
         """A producer that is not started yet."""
-        return TransactionalProducer(self._settings.bootstrap, self._settings.app_id, partition)
+        return TransactionalProducer(self._settings.broker, self._settings.app_id, partition)
 
     async def reader(self) -> BatchReader:
         """A reader, ready to be used."""
-        reader = BatchReader(self._settings.bootstrap)
+        reader = BatchReader(self._settings.broker)
         await reader.start()
         return reader
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from streamproc.engine.cluster import FetchedBatch, Place
 from streamproc.engine.faust.whole_batches import by_batch, read_whole_batches
+from streamproc.kafka.aio_clients import aio_consumer
+from streamproc.kafka.settings import Broker
 
 
-def committed_consumer(bootstrap: str, **settings: Any) -> Any:
+def committed_consumer(broker: Broker, **settings: Any) -> Any:
     """A consumer without group that reads committed records in bulk."""
-    return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+    return aio_consumer(
+        broker,
         isolation_level="read_committed",
         enable_auto_commit=False,
         group_id=None,
@@ -28,9 +30,9 @@ def committed_consumer(bootstrap: str, **settings: Any) -> Any:
 class BatchReader:
     """Such a consumer for changelogs: it reads by the batch."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, broker: Broker) -> None:
         read_whole_batches()
-        self._consumer = committed_consumer(bootstrap, key_deserializer=by_batch)
+        self._consumer = committed_consumer(broker, key_deserializer=by_batch)
 
     async def start(self) -> None:
         """Connect to the brokers."""

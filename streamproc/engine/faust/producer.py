@@ -7,12 +7,13 @@ import contextlib
 import time
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from streamproc.engine.cluster import Records
 from streamproc.engine.errors import ForbiddenError, TakenOverError
 from streamproc.engine.faust.advice import FORBIDDEN
+from streamproc.kafka.aio_clients import aio_producer
+from streamproc.kafka.settings import Broker
 
 BATCH_BYTES = 900_000
 """Below Kafka's default message.max.bytes of 1 MiB."""
@@ -25,10 +26,10 @@ TRANSACTION_TIMEOUT_MS = 60_000
 class TransactionalProducer:
     """The transactional producer of one input partition."""
 
-    def __init__(self, bootstrap: str, app_id: str, partition: int) -> None:
+    def __init__(self, broker: Broker, app_id: str, partition: int) -> None:
         self.partition = partition
-        self._producer: Any = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+        self._producer: Any = aio_producer(
+            broker,
             transactional_id=f"{app_id}-{partition}",
             acks="all",
             max_batch_size=BATCH_BYTES,

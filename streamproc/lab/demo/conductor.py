@@ -148,7 +148,7 @@ class Conductor:
     def _worker_arguments(self) -> list[str]:
         names = self._names
         arguments = [
-            *("-m", "streamproc", "worker", "--broker", self._site.bootstrap),
+            *("-m", "streamproc", "worker", "--broker", str(self._site.bootstrap)),
             *("--app-id", names.app_id, "--clock", "event", *names.worker.arguments()),
             *("--datadir", str(self._report.parent / "worker-data")),
             *("--report", str(self._report)),

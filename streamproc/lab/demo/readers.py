@@ -14,7 +14,7 @@ from streamproc.core.state.account import unpack
 from streamproc.core.state.effects import Reminder
 from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
 from streamproc.engine.rows import DUE_BYTES
-from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.clients import kafka_consumer
 from streamproc.lab.demo.expecting import Expecter
 from streamproc.lab.demo.figures import Figures
 from streamproc.lab.demo.parts import BackgroundThread
@@ -163,8 +163,8 @@ class StateReader(Reader):
 
 def _consumer(site: Site, topics: list[str]) -> Any:
     """Reads topics whole, without a group: nobody waits for an assignment."""
-    consumer: Any = open_any_consumer(
-        bootstrap_servers=site.bootstrap,
+    consumer: Any = kafka_consumer(
+        site.bootstrap,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

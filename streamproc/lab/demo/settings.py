@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from streamproc.contracts.topics import WorkerTopics
+from streamproc.kafka.settings import Broker
 
 LEAST_LIMIT_SECONDS = 56.0
 """A run takes at most a minute, of which a busy machine spends some before and after this."""
@@ -19,8 +20,8 @@ AROUND_SECONDS = 24.0
 class DemoSettings:
     """One run of the demo."""
 
-    broker: str | None = None
-    """HOST:PORT of a real broker; None starts the embedded one."""
+    broker: Broker | None = None
+    """A real broker; None starts the embedded one."""
     rules: Path | None = None
     """Rules file, known to be right; None takes the packaged one."""
     seed: int = 1

@@ -7,10 +7,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from streamproc.kafka import TopicError
+from streamproc.kafka.clients import kafka_producer
+from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import ANY_TIME, open_admin
 from streamproc.lab.demo.settings import Names
 from streamproc.lab.embedded_broker import EmbeddedBroker, NoEmbeddedBrokerError
@@ -28,7 +29,7 @@ _EVENTS_CONFIGS = {**ANY_TIME, "retention.ms": "-1"}
 class Site:
     """A broker and what its clients must be told."""
 
-    bootstrap: str
+    bootstrap: Broker
     is_embedded: bool
     client: dict[str, Any] = field(default_factory=dict)
     """Settings of every kafka-python client."""
@@ -41,7 +42,7 @@ class Site:
 
 
 @contextmanager
-def open_site(broker: str | None, names: Names) -> Iterator[Site]:
+def open_site(broker: Broker | None, names: Names) -> Iterator[Site]:
     """The broker with all topics made; raises ``TopicError`` if it cannot be."""
     if broker is None:
         with ExitStack() as stack:
@@ -76,7 +77,7 @@ def remove_topics(site: Site, names: Names) -> None:
 
 def _touch_topics(site: Site, names: Names) -> None:
     """On the embedded broker a topic comes into being when it is asked for."""
-    producer = KafkaProducer(bootstrap_servers=site.bootstrap, **site.client)
+    producer = kafka_producer(site.bootstrap, **site.client)
     try:
         for topic in names.topics:
             producer.partitions_for(topic)
@@ -84,7 +85,7 @@ def _touch_topics(site: Site, names: Names) -> None:
         producer.close()
 
 
-def _create_topics(broker: str, names: Names) -> None:
+def _create_topics(broker: Broker, names: Names) -> None:
     configs: dict[str, dict[str, str]] = {topic: {} for topic in names.topics}
     configs[names.events] = _EVENTS_CONFIGS
     configs[names.changelog] = {"cleanup.policy": "compact"}

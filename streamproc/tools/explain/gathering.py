@@ -21,6 +21,7 @@ from streamproc.contracts.records.receipts import DeadLetter, Receipt, decode_re
 from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent
 from streamproc.kafka.recording import LogRecord
+from streamproc.kafka.settings import Broker
 from streamproc.tools.replay.selection import event_type
 from streamproc.tools.replay.sources import FileSource, TopicSource, placed
 
@@ -101,7 +102,7 @@ def from_files(found: Gathered, paths: Iterable[Path]) -> None:
             found.take(record, event_type(record))
 
 
-def from_topic(found: Gathered, broker: str, topic: str) -> None:
+def from_topic(found: Gathered, broker: Broker, topic: str) -> None:
     """Take what a topic keyed by the subscriber holds. Raises ``TopicError``.
 
     Kafka's default partitioner tells the partition. If there is nothing of the subscriber, the
@@ -116,7 +117,7 @@ def from_topic(found: Gathered, broker: str, topic: str) -> None:
         _take_keyed(found, source.records(source.begin(only=others)), key)
 
 
-def from_unkeyed_topic(found: Gathered, broker: str, topic: str) -> None:
+def from_unkeyed_topic(found: Gathered, broker: Broker, topic: str) -> None:
     """Take a topic that is not keyed by the subscriber: rejects, receipts. Raises ``TopicError``"""
     source = TopicSource(broker, topic)
     for record in source.records(source.begin()):
@@ -124,7 +125,7 @@ def from_unkeyed_topic(found: Gathered, broker: str, topic: str) -> None:
 
 
 def input_of(
-    found: Gathered, paths: Iterable[Path], broker: str | None, topic: str | None
+    found: Gathered, paths: Iterable[Path], broker: Broker | None, topic: str | None
 ) -> Iterator[LogRecord]:
     """Everybody's input in the partitions of the subscriber's: its records move the clock."""
     for path in paths:

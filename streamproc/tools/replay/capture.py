@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streamproc.kafka.errors import TopicError
@@ -15,6 +15,7 @@ from streamproc.kafka.recording import BadRecordingError, LogRecord, RecordingWr
 from streamproc.kafka.recording.frames import encode_header
 from streamproc.kafka.recording.recovery import reopen
 from streamproc.kafka.recording.writer import FRAME_RECORDS
+from streamproc.kafka.settings import Broker
 from streamproc.tools.replay.pace import Control
 from streamproc.tools.replay.sources import open_consumer, to_log_record
 
@@ -35,7 +36,7 @@ class Capture:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: Broker,
         topics: Sequence[str],
         path: Path,
         start: Start = "latest",
@@ -116,7 +117,7 @@ class Capture:
         self._writer.write_all(one if transform is None else transform(one) for _, one in keyed)
         self._writer.end_frame()
 
-    def _places(self, topics: Sequence[str], bootstrap: str) -> list[TopicPartition]:
+    def _places(self, topics: Sequence[str], bootstrap: Broker) -> list[TopicPartition]:
         places = []
         for topic in topics:
             try:
@@ -131,7 +132,7 @@ class Capture:
         return places
 
     def _starts(self, places: list[TopicPartition], start: Start) -> dict[str, int]:
-        consumer: KafkaConsumer = self._consumer
+        consumer = self._consumer
         ends = consumer.end_offsets(places)
         if start == "latest":
             found = ends

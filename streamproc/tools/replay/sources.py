@@ -8,13 +8,14 @@ from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import Any, Protocol
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from msgspec import Struct
 
-from streamproc.kafka.any_headers import open_any_consumer
+from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.errors import MissingTopicError, TopicError
 from streamproc.kafka.recording import LogRecord, RecordingReader
+from streamproc.kafka.settings import Broker
 
 BUFFERED_RECORDS = 20_000
 """Records of one partition that may wait for the others."""
@@ -90,7 +91,7 @@ class TopicSource:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: Broker,
         topic: str,
         *,
         from_offsets: Range | int | None = None,
@@ -166,7 +167,7 @@ class TopicSource:
 class _Merge:
     """The partitions of a topic as one sequence, by running maximum of the timestamp."""
 
-    def __init__(self, consumer: KafkaConsumer, topic: str, position: Position) -> None:
+    def __init__(self, consumer: Any, topic: str, position: Position) -> None:
         self._consumer = consumer
         self._ends = {int(number): end for number, end in position.ends.items()}
         self._waiting: dict[int, deque[LogRecord]] = {}
@@ -223,11 +224,11 @@ def placed(records: Iterable[LogRecord]) -> Iterator[LogRecord]:
         yield record
 
 
-def open_consumer(bootstrap: str) -> KafkaConsumer:
+def open_consumer(bootstrap: Broker) -> Any:
     """A consumer without group, of committed records. Raises :class:`TopicError`."""
     try:
-        return open_any_consumer(
-            bootstrap_servers=bootstrap,
+        return kafka_consumer(
+            bootstrap,
             group_id=None,
             enable_auto_commit=False,
             isolation_level="read_committed",
@@ -257,7 +258,7 @@ def to_log_record(record: Any) -> LogRecord:
 
 
 def _by_time(
-    consumer: KafkaConsumer, places: list[TopicPartition], at_ms: int, ends: Mapping[Any, int]
+    consumer: Any, places: list[TopicPartition], at_ms: int, ends: Mapping[Any, int]
 ) -> dict[TopicPartition, int]:
     found = consumer.offsets_for_times(dict.fromkeys(places, at_ms))
     return {place: found[place].offset if found.get(place) else ends[place] for place in places}
