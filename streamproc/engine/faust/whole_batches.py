@@ -70,7 +70,9 @@ class BatchedPartition(fetcher.PartitionRecords):
         *args: Any,
     ) -> None:
         super().__init__(tp, records, aborted, offset, key_deserializer, *args)
+        self._pass_by = None
         if isinstance(key_deserializer, ByBatch):
+            self._pass_by = partial(key_deserializer.passed, tp)
             self._records = _Batches(records.data, offset, partial(key_deserializer.missing, tp))
             self._consumer_record = self._unread
             self._first: int = offset
@@ -80,9 +82,8 @@ class BatchedPartition(fetcher.PartitionRecords):
         for one in super()._unpack_records():
             yield one
             begin = self.next_fetch_offset
-        mark = self._key_deserializer
-        if isinstance(mark, ByBatch) and self.next_fetch_offset > begin:
-            mark.passed(self._tp, begin, self.next_fetch_offset)
+        if self._pass_by is not None and self.next_fetch_offset > begin:
+            self._pass_by(begin, self.next_fetch_offset)
 
     def _unread(self, _tp: Any, whole: _WholeBatch) -> FetchedBatch:
         """The records of a batch from the asked offset on: a fetch may begin in mid-batch."""
