@@ -13,6 +13,7 @@ from streamproc.cli.logs import Format, configure
 from streamproc.cli.topic_options import taken, topic_options
 from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.settings import KafkaSettings
+from streamproc.metrics.options import LOOPBACK
 
 
 @click.command(
@@ -63,6 +64,19 @@ from streamproc.kafka.settings import KafkaSettings
     type=click.FloatRange(0.1),
     default=30.0,
     help="Interval of a log line with counts and times.",
+)
+@click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    help=(
+        "Serve /metrics (Prometheus), /livez and /readyz on this port; 0: any free one. Default: "
+        "nothing is served."
+    ),
+)
+@click.option(
+    "--http-host",
+    default=LOOPBACK,
+    help="Address for --http-port. Nobody is asked for a password: keep it inside.",
 )
 @click.option("--stats", is_flag=True, help="Show counts and times of all receipts, then stop.")
 @topic_options(DispatchTopics)

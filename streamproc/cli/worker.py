@@ -15,6 +15,7 @@ from streamproc.cli.logs import Format, configure
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.topic_options import inputs_option, taken, topic_options
 from streamproc.contracts.topics import WorkerTopics
+from streamproc.metrics.options import LOOPBACK
 from streamproc.worker.settings import WorkerSettings
 
 
@@ -81,6 +82,19 @@ from streamproc.worker.settings import WorkerSettings
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
 @click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    help=(
+        "Serve /metrics (Prometheus), /livez and /readyz on this port; 0: any free one. Default: "
+        "nothing is served."
+    ),
+)
+@click.option(
+    "--http-host",
+    default=LOOPBACK,
+    help="Address for --http-port. Nobody is asked for a password: keep it inside.",
+)
+@click.option(
     "--report",
     type=click.Path(path_type=Path),
     help="Write totals as JSON to this file when the worker stops in order.",
@@ -112,7 +126,12 @@ def worker(
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
     runner = BoundedWorker(
-        app, loglevel=log_level, logging_config=logging, redirect_stdouts=False, quiet=True
+        app,
+        beside=app.metrics_server,
+        loglevel=log_level,
+        logging_config=logging,
+        redirect_stdouts=False,
+        quiet=True,
     )
     relax_collector()
     sys.exit(runner.execute_from_commandline())

@@ -14,6 +14,8 @@ class Breaker:
         self._failures = 0
         self._probing = False
         self.open_until_ms = 0
+        self.openings = 0
+        """How often it opened, and how often a probe failed."""
 
     @property
     def state(self) -> str:
@@ -47,6 +49,7 @@ class Breaker:
             return  # counted; answers to older messages change nothing while open
         self._probing = False
         self.open_until_ms = now_ms + self._open_ms
+        self.openings += 1
 
     def unsettled(self) -> None:
         """The probe's answer said nothing about the gateway: the next message probes."""

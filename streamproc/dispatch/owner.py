@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.ledger import Cursor, JournalTransaction
 from streamproc.dispatch.model import Outgoing
+from streamproc.dispatch.observing import Observer
 from streamproc.dispatch.partition_journal import (
     BrokenError,
     DispatcherFencedError,
@@ -38,6 +39,7 @@ class JournalOwner:
         settings: DispatchSettings,
         desk: Desk,
         tally: ReceiptTally,
+        observer: Observer,
         send: Callable[[Outgoing], None],
         wake: Callable[[], None],
         now_ms: Callable[[], int],
@@ -45,6 +47,7 @@ class JournalOwner:
         self._settings = settings
         self._desk = desk
         self._tally = tally
+        self._observer = observer
         self._send = send
         self._wake = wake
         self._now_ms = now_ms
@@ -162,6 +165,7 @@ class JournalOwner:
         self._desk.recorded(batch)
         self._wake()
         self._tally.add(batch.receipts)
+        self._observer.committed(batch)
         for message in batch.release:
             self._send(message)
         return True
@@ -178,6 +182,7 @@ class JournalOwner:
                 self._forget(partition)
                 return False
             except KafkaError as error:
+                self._observer.commit_failed()
                 log.warning("commit failed; again soon", partition=partition, error=str(error))
                 await asyncio.sleep(COMMIT_RETRY_S)
 

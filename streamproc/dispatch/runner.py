@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Events, Gateway
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.model import DeliveryReport, Origin, Outgoing, Unknown
+from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.owner import JournalOwner
 from streamproc.dispatch.readers import Readers
 from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
+from streamproc.metrics.dispatch import DispatchMetrics
+from streamproc.metrics.figures import LINE_SECONDS, FigureLine
+from streamproc.metrics.process import register_process
+from streamproc.metrics.serving import MetricsServer
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +47,17 @@ class Runner:
         self.settings = settings
         self.desk = desk
         self.tally = ReceiptTally()
+        self.metrics = DispatchMetrics(CollectorRegistry())
+        register_process(self.metrics.registry)
+        self._observer = DispatchObserver(self.metrics)
+        self._server: MetricsServer | None = None
         self._gateways = gateways
         self._now_ms = now_ms
         self._lane_names = tuple(lane.name for lane in desk.lanes)
         self._poke = asyncio.Event()
-        self._owner = JournalOwner(settings, desk, self.tally, self._launch, self._poke.set, now_ms)
+        self._owner = JournalOwner(
+            settings, desk, self.tally, self._observer, self._launch, self._poke.set, now_ms
+        )
         self._sending: set[asyncio.Task[None]] = set()
         self._ending = False
         # Kafka consumers are not for several threads: each has one of its own.
@@ -57,6 +70,9 @@ class Runner:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop``; then finish what is under way. Raises what makes going on wrong."""
         loop = asyncio.get_running_loop()
+        if self.settings.http_port is not None:
+            self._server = self._new_server(self.settings.http_port)
+            await self._server.start()
         self._reports_out = await asyncio.to_thread(ReportsWriter, self.settings)
         self._reports_in = await loop.run_in_executor(self._hearing, ReportsReader, self.settings)
         self.desk.deliveries.start(
@@ -69,7 +85,7 @@ class Runner:
         )
         works = [
             asyncio.create_task(work())
-            for work in (self._read, self._pump, self._listen, self._tick)
+            for work in (self._read, self._pump, self._listen, self._tick, self._tell_figures)
         ]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -98,9 +114,42 @@ class Runner:
             await loop.run_in_executor(self._hearing, self._reports_in.close)
         if self._reports_out is not None:
             await asyncio.to_thread(self._reports_out.close)
+        if self._server is not None:
+            await self._server.close()
         self._reading.shutdown()
         self._hearing.shutdown()
         log.info("stopped", **self.tally.line())
+
+    def _new_server(self, port: int) -> MetricsServer:
+        # A loop that stands still does not answer, and a part that breaks ends the process: what
+        # answers lives.
+        return MetricsServer(
+            self.settings.http_host,
+            port,
+            self.metrics.registry,
+            self._refresh,
+            failing=lambda: "",
+            unready=self._unready,
+        )
+
+    def _unready(self) -> str:
+        if self._readers is None:
+            return "not a member of the group yet"
+        waiting = [
+            name for name, line in self.desk.router.lines.items() if line.down_since_ms is not None
+        ]
+        if len(waiting) == len(self.desk.router.lines):
+            return f"no gateway has a connection: {', '.join(waiting)}"
+        return ""
+
+    def _refresh(self) -> None:
+        self._observer.refresh(self.desk, self._now_ms())
+
+    async def _tell_figures(self) -> None:
+        figures = FigureLine(self.metrics, self._refresh)
+        while True:
+            await asyncio.sleep(LINE_SECONDS)
+            log.info("figures of the last minute", **figures.take())
 
     def _events(self, name: str) -> Events:
         def up(is_up: bool) -> None:
@@ -187,11 +236,13 @@ class Runner:
         task.add_done_callback(self._sending.discard)
 
     async def _send(self, message: Outgoing) -> None:
+        began = time.perf_counter()
         try:
             outcome = await self._gateways[message.gateway].send(message)
         except Exception as error:  # a gateway's bug must not stop the others
             log.exception("a gateway raised", gateway=message.gateway, id=message.id)
             outcome = Unknown(f"gateway_bug_{type(error).__name__}")
+        self._observer.answered(message.gateway, outcome, time.perf_counter() - began)
         self.desk.settle(message, outcome, self._now_ms())
         self._owner.answered()
         self._poke.set()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.settings import Broker
+from streamproc.metrics.options import LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class DispatchSettings:
     """How long an end or a rebalance waits for gateways' answers."""
     held_messages: int = 5_000
     """Messages per lane in memory; reading pauses beyond it."""
+    http_host: str = LOOPBACK
+    http_port: int | None = None
+    """Where metrics and probes are served; None: nowhere, 0: on any free port."""
 
     def lane_group(self, lane: int, name: str) -> str:
         """The consumer group in which a lane's position is committed."""

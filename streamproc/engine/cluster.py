@@ -114,6 +114,9 @@ class Input(Protocol):
     async def rewind(self, topic: str, partition: int, offset: int) -> bool:
         """Go on at an offset; False if the group has just taken the partition away."""
 
+    def end_offset(self, topic: str, partition: int) -> int | None:
+        """The offset after the last readable record, by the last fetch; None before the first."""
+
     async def is_member(self) -> bool:
         """Whether the group still counts on this worker."""
 

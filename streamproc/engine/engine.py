@@ -13,6 +13,7 @@ from streamproc.engine.changelog import InputMadeAnewError
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Cluster, Input
 from streamproc.engine.life import State
+from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.partition import Partition
 from streamproc.engine.partitions import Partitions
@@ -34,9 +35,10 @@ class Engine(Generic[T]):
         processor: Processor[T],
         cluster: Cluster,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self.settings = settings
-        self.partitions: Partitions[T] = Partitions(settings, processor, cluster)
+        self.partitions: Partitions[T] = Partitions(settings, processor, cluster, observer)
         self.applied_records = 0
         self._now_ms = now_ms
         self._input: Input
@@ -56,6 +58,17 @@ class Engine(Generic[T]):
         """Graceful end: commit everything applied; ``partitions.close`` then lets go."""
         await self._repairs.stop()
         await self.partitions.finish(set(self.partitions.states))
+
+    def lag_records(self, partition: Partition[T], topic: str) -> int | None:
+        """Readable input of a running partition that is not applied; None if nobody knows yet.
+
+        The markers of transactions count, as lag tools count them, until input ends at one.
+        """
+        position = partition.next_offset(topic)
+        if partition.intake(topic).has_nothing_waiting(position):
+            return 0
+        end = self._input.end_offset(topic, partition.number)
+        return None if end is None else max(end - position, 0)
 
     async def on_chunk(self, event: Any) -> None:
         """Apply a chunk, the value of a Faust event, and acknowledge it after its commit."""
@@ -163,6 +176,7 @@ class Engine(Generic[T]):
             exc_info=error,
         )
         self.partitions.processor.set_aside(error)
+        self.partitions.observer.set_aside()
         self._repairs.begin(partition, opened, error, self._input)
 
     async def _crash(self, error: BaseException) -> None:

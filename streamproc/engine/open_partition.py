@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +25,7 @@ from streamproc.engine.changelog import (
 )
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Records
+from streamproc.engine.observer import UNOBSERVED, Counts, Observer
 from streamproc.engine.processor import Outbox, Processor
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
@@ -47,6 +49,7 @@ class OpenPartition(Generic[T]):
         changelog: str,
         settings: EngineSettings,
         begins: Mapping[str, int] | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         """``begins``: the first offset that there is, by input topic, as far as it is known."""
         self.number = number
@@ -60,6 +63,7 @@ class OpenPartition(Generic[T]):
         self._changelog = changelog
         self._settings = settings
         self._begins = begins or {}
+        self._observer = observer
         self._acks: list[Callable[[], Any]] = []
         self._moved = False
         self._commit: asyncio.Task[None] | None = None
@@ -181,26 +185,33 @@ class OpenPartition(Generic[T]):
             found = "the last of these records is another one now"
             raise InputMadeAnewError(topic, self.number, position, found)
 
-    def _take(self) -> tuple[list[Any], dict[str, Records], list[Callable[[], Any]]]:
+    def _take(self) -> tuple[list[Any], dict[str, Records], Counts, list[Callable[[], Any]]]:
         """Step 1: take what the commit covers; later changes belong to the next one."""
         changes: list[Any] = self.rows.take_changes()
         changes.append((PROGRESS_KEY, encode_progress(self.progress)))
         outputs: dict[str, Records] = dict(self.outbox.topics)
-        acks = self._acks
-        self.outbox.topics = {}
+        acks, counts = self._acks, self.outbox.counts
+        self.outbox = Outbox()
         self._acks = []
         self._moved = False
         self.applied_records = 0
         crashpoints.reached("commit", "1")
-        return changes, outputs, acks
+        return changes, outputs, counts, acks
 
     async def _run(
         self,
         changes: Records,
         outputs: dict[str, Records],
+        counts: Counts,
         acks: list[Callable[[], Any]],
     ) -> None:
-        await self._writer.commit(self._changelog, changes, outputs)  # steps 2-6
+        began = time.perf_counter()
+        try:
+            await self._writer.commit(self._changelog, changes, outputs)  # steps 2-6
+        except Exception:
+            self._observer.commit_failed()
+            raise
+        self._observer.committed(time.perf_counter() - began, counts)
         for ack in acks:  # 7 Acknowledge to Faust, which commits group offsets in passing.
             ack()
         crashpoints.reached("commit", "7")

@@ -17,6 +17,7 @@ from streamproc.engine.changelog import (
 from streamproc.engine.cluster import Cluster, LogReader, Place
 from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.life import State
+from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.partition import Partition
 from streamproc.engine.processor import Processor
@@ -32,10 +33,17 @@ T = TypeVar("T")
 class Opener(Generic[T]):
     """Makes what is in the changelog the memory of a partition."""
 
-    def __init__(self, settings: EngineSettings, cluster: Cluster, standbys: Standbys) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        cluster: Cluster,
+        standbys: Standbys,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self._settings = settings
         self._cluster = cluster
         self._standbys = standbys
+        self._observer = observer
 
     async def open(
         self, partition: Partition[T], changelog: str, processor: Processor[T]
@@ -64,6 +72,8 @@ class Opener(Generic[T]):
             raise
         copy.rows.rebuild_due()  # (c)
         crashpoints.reached("open", "c")
+        seconds = time.perf_counter() - began
+        self._observer.opened(end - start, seconds)
         log.info(
             "partition opened",
             partition=partition.number,
@@ -71,7 +81,7 @@ class Opener(Generic[T]):
             rows=len(copy.rows),
             changelog_read=end - start,
             warm=start > 0,
-            seconds=round(time.perf_counter() - began, 3),
+            seconds=round(seconds, 3),
         )
         return OpenPartition(
             partition.number,
@@ -82,6 +92,7 @@ class Opener(Generic[T]):
             changelog,
             self._settings,
             begins,
+            self._observer,
         )
 
     async def _check_positions(

@@ -16,6 +16,7 @@ import structlog
 from streamproc.engine.cluster import Cluster
 from streamproc.engine.housekeeping import give_memory_back
 from streamproc.engine.life import State
+from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.opening import Opener
 from streamproc.engine.partition import Partition
@@ -31,14 +32,23 @@ T = TypeVar("T")
 class Partitions(Generic[T]):
     """The partitions that this worker knows of, by number; each is made when it is asked for."""
 
-    def __init__(self, settings: EngineSettings, processor: Processor[T], cluster: Cluster) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        processor: Processor[T],
+        cluster: Cluster,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self.settings = settings
         self.processor = processor
         self.cluster = cluster
+        self.observer = observer
+        self.has_assignment = False
+        """Whether the group has ever said which partitions are this worker's."""
         self._all: dict[int, Partition[T]] = {}
         self._changelog = ""
         self._standbys = Standbys(cluster, lambda: self.processor.new_rows())
-        self._opener: Opener[T] = Opener(settings, cluster, self._standbys)
+        self._opener: Opener[T] = Opener(settings, cluster, self._standbys, observer)
         self._lock = asyncio.Lock()
         """Held while partitions are opened or closed."""
 
@@ -65,6 +75,7 @@ class Partitions(Generic[T]):
         """An assignment: this worker's are exactly ``actives``, its warm copies ``standbys``."""
         async with self._lock:
             self._changelog = changelog
+            self.observer.assigned()
             for partition in self:
                 await self._keep_or_close(partition, partition.number in actives)
             new = [self[number] for number in sorted(actives) if not _is_taken(self[number])]
@@ -72,6 +83,7 @@ class Partitions(Generic[T]):
             if new:
                 give_memory_back()
             await self._standbys.follow(changelog, [self[number] for number in sorted(standbys)])
+            self.has_assignment = True
 
     async def reopen(self, partition: Partition[T]) -> OpenPartition[T] | None:
         """Load a partition again (law 4); None if it is not this worker's to open any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Protocol, TypeVar
 
 from streamproc.engine.rows import RowCodec, Rows
@@ -15,6 +16,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self.topics: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        """Whatever the application counts. An observer is told it once it is committed."""
 
     def put(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Send a record with the next commit, to the partition number of the input."""

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from streamproc.core.state.account import Account
 from streamproc.engine.engine import Engine
@@ -16,7 +17,13 @@ from streamproc.engine.faust.recovery import SafeTableManager
 from streamproc.engine.faust.table import PartitionedTable
 from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.settings import settings_of
+from streamproc.metrics.figures import LINE_SECONDS, FigureLine
+from streamproc.metrics.process import register_process
+from streamproc.metrics.serving import MetricsServer
+from streamproc.metrics.worker import WorkerMetrics
+from streamproc.worker.health import WorkerHealth
 from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch
+from streamproc.worker.observing import WorkerObserver
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.report import write_report
 from streamproc.worker.rules import RulesFile
@@ -71,7 +78,12 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         input_topics=settings.topics.inputs,
         commit_interval_seconds=settings.commit_interval_seconds,
     )
-    engine: Engine[Account] = Engine(engine_settings, processor, Brokers(engine_settings))
+    metrics = WorkerMetrics(CollectorRegistry())
+    register_process(metrics.registry)
+    observer = WorkerObserver(metrics)
+    engine: Engine[Account] = Engine(
+        engine_settings, processor, Brokers(engine_settings), observer=observer
+    )
     attach(engine, app)
     table = PartitionedTable(
         app,
@@ -89,6 +101,27 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         changed = rules.refresh()
         if changed is not None:
             processor.take_rules(changed)
+
+    def refresh() -> None:
+        observer.refresh(engine, processor, int(time.time() * 1000))
+
+    figures = FigureLine(metrics, refresh)
+
+    @app.timer(LINE_SECONDS)
+    async def tell_figures() -> None:
+        log.info("figures of the last minute", **figures.take())
+
+    app.metrics_server = None
+    if settings.http_port is not None:
+        health = WorkerHealth(engine)
+        app.metrics_server = MetricsServer(
+            settings.http_host,
+            settings.http_port,
+            metrics.registry,
+            refresh,
+            lambda: health.failing(time.monotonic()),
+            health.unready,
+        )
 
     watch = MemoryWatch(settings.memory_limit_mb)
 

@@ -39,6 +39,10 @@ SWEEP_ROWS_PER_TICK = 100
 """Two thousand rows a second and partition: a sweep begins with every assignment, too, when input
 that has waited is to flow."""
 
+APPLIED = "applied"
+OTHER_OUTCOMES = frozenset({"held", "duplicate"})
+"""Decisions that say what became of an input record; rejects say the same."""
+
 PARKED_AHEAD_MS = 60_000
 """What is said so soon after a cycle's end waits for it among the storm's, not in the due queue."""
 
@@ -52,7 +56,8 @@ class QuotaProcessor:
         self.counts: Counter[str] = Counter()
         """Since the start: ``events``, and the records of each output topic by its field of
         :class:`WorkerTopics`."""
-        self._packs_at_once = is_native(native)
+        self.is_native = is_native(native)
+        """Whether the compiled part is used."""
         self._outlets = outlets(topics)
         self._event_clock = clock == "event"
         self.lateness_counts = clock == "wall"
@@ -72,14 +77,12 @@ class QuotaProcessor:
         allowances = (one.id for plan in rules.plans.values() for one in plan.allowances)
         self._sources = {*rules.packs, *allowances}
         self._told: set[str] = set()
-        self._plain = (
-            plain_usage(rules, event_clock=self._event_clock) if self._packs_at_once else None
-        )
+        self._plain = plain_usage(rules, event_clock=self._event_clock) if self.is_native else None
         self._teacher = Teacher(self._plain, rules)
 
     def new_rows(self) -> Rows[Account]:
         """Of a partition; packed at every change if the compiled part is to work on them."""
-        return Rows(self, eager=self._packs_at_once)
+        return Rows(self, eager=self.is_native)
 
     # RowCodec
     pack = staticmethod(account_row.pack)
@@ -100,6 +103,7 @@ class QuotaProcessor:
     ) -> int:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
         self.counts["events"] += len(records)
+        outbox.counts["events", APPLIED] += len(records)
         plain = self._plain
         if plain is None or self._aside_records:
             for record in records:
@@ -191,6 +195,7 @@ class QuotaProcessor:
             rows.put(key, after)
         if effects:
             self._emit(outbox, key, effects)
+            _count_outcome(outbox, effects, arrival.offset)
             pace = self._paces.get(rows) if self.rules.storms.rate_per_second else None
             if pace is not None:
                 # What was due before the event went out with it, out of turn.
@@ -318,12 +323,18 @@ class QuotaProcessor:
         for effect in effects:
             outlet = self._outlets[type(effect)]
             counts[outlet.name] += 1
+            if isinstance(effect, Reminder):
+                outbox.counts["reminders", effect.kind, effect.severity] += 1
+            elif isinstance(effect, Rejected):
+                outbox.counts["rejects", effect.reason] += 1
             outbox.put(outlet.topic, key if outlet.is_keyed else None, encode_effect(effect))
 
     def _emit_told(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:
         """Reminders, each with the record that it was fired, as the compiled part made them."""
         reminders, audit = (self._outlets[kind] for kind in (Reminder, Audited))
         for key, reminder, fired in told:
+            sort = _decode_sort(reminder)
+            outbox.counts["reminders", sort.kind, sort.severity] += 1
             outbox.put(reminders.topic, key, reminder)
             outbox.put(audit.topic, key, fired)
         self.counts[reminders.name] += len(told)
@@ -347,6 +358,36 @@ class QuotaProcessor:
             event_id,
         )
         self._emit(outbox, None, (reject,))
+        _count_outcome(outbox, (reject,), arrival.offset)
+
+
+class _Sort(msgspec.Struct):
+    """What is counted of a reminder that the compiled part has written."""
+
+    kind: str
+    severity: str
+
+
+_decode_sort = msgspec.json.Decoder(_Sort).decode
+
+
+def _count_outcome(outbox: Outbox, effects: list[Effect] | tuple[Effect, ...], offset: int) -> None:
+    """Count a record as what became of it, if that is not what its chunk was counted as.
+
+    Effects of earlier records, whose time came with this one, name another offset.
+    """
+    of: int | UnsetType
+    for effect in effects:
+        if isinstance(effect, Rejected):
+            outcome, of = "rejected", effect.offset
+        elif isinstance(effect, Audited) and effect.decision in OTHER_OUTCOMES:
+            outcome, of = effect.decision, effect.cause.offset
+        else:
+            continue
+        if of == offset:
+            outbox.counts["events", APPLIED] -= 1
+            outbox.counts["events", outcome] += 1
+            return
 
 
 def _is_timed(effect: Effect) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.settings import Broker
+from streamproc.metrics.options import LOOPBACK
 
 TABLE = "accounts"
 Clock = Literal["wall", "event"]
@@ -42,6 +43,9 @@ class WorkerSettings:
     """Of which the worker warns when it is near; None: the control group's or the machine's."""
     native: Native = "auto"
     """Whether the compiled plain case is used: ``auto`` if it is installed."""
+    http_host: str = LOOPBACK
+    http_port: int | None = None
+    """Where metrics and probes are served; None: nowhere, 0: on any free port."""
     report: Path | None = None
     """Where a graceful end writes totals of the owned partitions (JSON)."""
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dispatching import HEAD, DispatchScene, due, smpp_gateway
+from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due, smpp_gateway
+from tests.support.metrics_page import page, probe
 from tests.support.smsc import SmscProcess
 
 
@@ -44,8 +45,20 @@ async def test_reminders_reach_the_phone_and_come_back_as_receipts(
         process = scene.start()
         await scene.settled(3)
         await scene.delivered(2)
+        log = tmp_path / "one.log"
+        figures = await asyncio.to_thread(page, log)
+        ready = await asyncio.to_thread(probe, log, "/readyz")
         scene.stop(process)
 
+    assert figures["streamproc_dispatch_receipts_total"] == {
+        ("main", "accepted"): 2,
+        ("main", "delivered"): 2,
+        ("none", "expired"): 1,
+    }
+    assert figures["streamproc_dispatch_submits_total"] == {("accepted", "main"): 2}
+    assert figures["streamproc_dispatch_partitions"].total() == PARTITIONS
+    assert figures["streamproc_dispatch_waiting_messages"].total() == 0
+    assert ready == (200, "ok\n")
     assert dict(smsc.messages()) == {"8613800000001": "#1 80% used", "8613800000002": long}
     found = {(one.reminder_id[-1], one.status): one for one in await scene.receipts()}
     assert set(found) == {

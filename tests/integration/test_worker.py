@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamproc.lab.workload import WorkloadSettings
-from tests.support.cluster import create_topic, grown
+from tests.support.cluster import PARTITIONS, create_topic, grown
 from tests.support.edges import wait_for_words
 from tests.support.scene import Scene
 
@@ -30,9 +30,18 @@ def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
 @pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
 async def test_end_to_end_with_every_compression(scene: Scene, compression: str) -> None:
     await scene.load(WorkloadSettings(seed=3, events=6_000, subscribers=300), compression)
-    scene.worker("w1")
+    worker = scene.worker("w1", "--http-port", "0")
     expected = await scene.finish()
     assert expected.rejects
+    figures = scene.pages["w1"]
+    assert figures["streamproc_worker_reminders_total"].total() == expected.reminders.total()
+    assert figures["streamproc_worker_rejects_total"].total() == expected.rejects.total()
+    events = figures["streamproc_worker_events_total"]
+    assert events.total() == len(scene.placed) + PARTITIONS, worker.tail()
+    assert figures["streamproc_worker_partitions"]["running",] == PARTITIONS
+    assert figures["streamproc_worker_lag_records"].total() == 0
+    assert figures["streamproc_worker_commit_duration_seconds_count"].total() > 0
+    assert figures["process_resident_memory_bytes"].total() > 10_000_000
 
 
 async def test_a_restarted_worker_goes_on_where_it_stopped(scene: Scene) -> None:

@@ -78,6 +78,7 @@ class DispatchScene:
         words = ["dispatch", *self.options(), "--gateways", str(self.gateways)]
         words += ["--instance-id", name, "--session-timeout-seconds", "6"]
         words += ["--ignore-expiry"] if self.ignore_expiry else []
+        words += ["--http-port", "0"]
         return self.run([*words, "--stats-every-seconds", "2"], name)
 
     def run(self, words: list[str], name: str = "one") -> subprocess.Popen[bytes]:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+
+from prometheus_client import CollectorRegistry
 
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.rules_file.conversation import default_commands
 from streamproc.contracts.topics import TOPICS
 from streamproc.core.rules.commands import ACTIONS
 from streamproc.core.rules.preferences import PREFERENCES
+from streamproc.metrics.declaring import Metrics
+from streamproc.metrics.dispatch import DispatchMetrics
+from streamproc.metrics.worker import WorkerMetrics
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,11 +82,21 @@ def usage() -> Rows:
         yield f"`{one.name}`", default, one.says
 
 
+def metrics_of(home: type[Metrics]) -> Rows:
+    """The metrics of one kind of process."""
+    yield "Metric", "Kind", "What it says", "Labels"
+    for one in home(CollectorRegistry()).declared:
+        labels = "; ".join(f"`{name}`: {says}" for name, says in one.labels.items())
+        yield f"`{one.name}`", one.kind, one.says, labels or "none"
+
+
 TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/contracts.md", "usage"): usage,
     ("schemas/README.md", "topics"): topics,
     ("docs/two-way-sms.md", "commands"): commands,
     ("docs/two-way-sms.md", "preferences"): preferences,
+    ("docs/metrics.md", "worker"): partial(metrics_of, WorkerMetrics),
+    ("docs/metrics.md", "dispatch"): partial(metrics_of, DispatchMetrics),
 }
 """By page and name of the table."""
 

@@ -17,6 +17,7 @@ from faust.types import TP
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import Progress, read_to_end
 from streamproc.engine.chunk import Chunk
+from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.processor import PoisonError, Processor
 from streamproc.engine.rows import Rows
@@ -41,6 +42,7 @@ class MemoryWorker(Generic[T]):
         now_ms: int = 0,
         chunk_records: int = 1000,
         due_per_tick: int = 1000,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self.log = log or MemoryLog(partitions)
         self.now_ms = now_ms
@@ -58,6 +60,7 @@ class MemoryWorker(Generic[T]):
             due_per_tick=due_per_tick,
         )
         self._new_processor = new_processor
+        self._observer = observer
         self._read: dict[str, int] = {}
         self._fetch: dict[tuple[str, int], int] = {}
         self._aside: set[tuple[object, object]] = set()
@@ -176,6 +179,7 @@ class MemoryWorker(Generic[T]):
             self.processor,
             self.changelog,
             self.settings,
+            observer=self._observer,
         )
         for topic in self.settings.input_topics:
             self._fetch[topic, number] = self.partitions[number].start_offset(topic) or 0

@@ -20,6 +20,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, unpack
 from streamproc.core.state.effects import Audited, Rejected, Reminder
 from streamproc.core.state.events import AccountActivated, SubscriberEvent, ToppedUp, UsageRecorded
+from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Clock, Native
@@ -59,6 +60,7 @@ class QuotaDriver(TopologyDriver[Account]):
         log: MemoryLog | None = None,
         now_ms: int = to_ms(START),
         inputs: Sequence[str] = ("events",),
+        observer: Observer = UNOBSERVED,
         **settings: int,
     ) -> None:
         self.topics = WorkerTopics.under("", inputs=tuple(inputs))
@@ -71,6 +73,7 @@ class QuotaDriver(TopologyDriver[Account]):
             partitions=partitions,
             log=log,
             now_ms=now_ms,
+            observer=observer,
             **settings,
         )
 

@@ -1,4 +1,4 @@
-"""The changes of three recipes, to be made in a copy of the project.
+"""The changes of four recipes, to be made in a copy of the project.
 
 Each edit belongs to one place of its recipe. ``tests/contract/test_recipes_tried.py`` makes all of
 them, and all but one.
@@ -367,4 +367,50 @@ line.close(2)
 assert line.account.extra is None
 """,
 )
-TRIALS = (USAGE_FIELD, OUTPUT_TOPIC, PREFERENCE)
+_COUNTED = "tests/driver/test_counted.py"
+_METRICS = "streamproc/metrics/worker.py"
+METRIC = Trial(
+    "metric",
+    {
+        _METRICS: (
+            Edit(
+                _METRICS,
+                "        self.rejects = self.counter(\n",
+                "        self.chunks = self.counter(\n"
+                '            "streamproc_worker_chunks_total", "Chunks of input.", line="chunks"\n'
+                "        )\n"
+                "        self.rejects = self.counter(\n",
+            ),
+            Edit(
+                _COUNTED,
+                "@pytest.mark.both_ways\ndef test_reminders_of_usage",
+                "def test_chunks_are_counted(scene: Scene) -> None:\n"
+                "    scene.driver.activate(ALICE)\n"
+                "    scene.driver.use(ALICE, 100)\n"
+                '    assert counted(scene.metrics, "chunks") == {(): 2}\n\n\n'
+                "@pytest.mark.both_ways\ndef test_reminders_of_usage",
+            ),
+        ),
+        "streamproc/worker/observing.py": (
+            Edit(
+                "streamproc/worker/observing.py",
+                '            "rejects": metrics.rejects,\n',
+                '            "chunks": metrics.chunks,\n            "rejects": metrics.rejects,\n',
+            ),
+        ),
+        "streamproc/worker/processor.py": (
+            Edit(
+                "streamproc/worker/processor.py",
+                '        outbox.counts["events", APPLIED] += len(records)\n',
+                '        outbox.counts["events", APPLIED] += len(records)\n'
+                '        outbox.counts["chunks",] += 1\n',
+            ),
+        ),
+    },
+    ("tests/unit/test_metrics.py", "tests/unit/test_generated_tables.py", _COUNTED),
+    """
+from pathlib import Path
+assert "streamproc_worker_chunks_total" in Path("docs/metrics.md").read_text()
+""",
+)
+TRIALS = (USAGE_FIELD, OUTPUT_TOPIC, PREFERENCE, METRIC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
@@ -20,6 +21,7 @@ from tests.support.cluster import (
     wait_until_consumed,
 )
 from tests.support.expectation import Result, assert_same, expect, observe, wait_for_records
+from tests.support.metrics_page import page
 
 
 class Scene:
@@ -33,6 +35,8 @@ class Scene:
         self.placed: list[tuple[int, int, Record]] = []
         self.settings = WorkloadSettings()
         self.final_ms = 0
+        self.pages: dict[str, dict[str, Counter[tuple[str, ...]]]] = {}
+        """Metrics of workers that serve them, by name, read before they are stopped."""
 
     def worker(self, name: str, *options: str) -> WorkerProcess:
         worker = WorkerProcess(self.bootstrap, self.names, self.directory, name, *options)
@@ -61,6 +65,8 @@ class Scene:
             self.bootstrap, self.names.reminders, expected.reminders.total(), alive
         )
         await asyncio.sleep(1.0)  # nothing more may come
+        for worker in (one for one in alive if "--http-port" in one.command):
+            self.pages[worker.name] = await asyncio.to_thread(page, worker.log)
         for worker in alive:
             assert worker.stop() == 0, worker.tail()
         assert_same(await observe(self.bootstrap, self.names), expected)

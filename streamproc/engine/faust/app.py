@@ -60,6 +60,11 @@ class FaustInput:
             return False
         return True
 
+    def end_offset(self, topic: str, partition: int) -> int | None:
+        """The offset after the last readable record, by the last fetch; None before the first."""
+        end: int | None = self._app.consumer.end_offset(TP(topic, partition))
+        return end
+
     async def is_member(self) -> bool:
         """Whether the group still counts on this worker."""
         is_member: bool = await self._app.consumer.is_member()

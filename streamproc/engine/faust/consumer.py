@@ -125,6 +125,11 @@ class BatchConsumer(driver.Consumer):
         for partition in self._engine.partitions:
             yield from partition.intakes.values()
 
+    def end_offset(self, tp: TP) -> int | None:
+        """The offset after the last readable record, by the last fetch; None before the first."""
+        end: int | None = self._thread.end_offset(tp)
+        return end
+
     async def is_member(self) -> bool:
         """Whether the group still counts on this worker; False if it cannot be asked."""
         beat: bool = await self._thread.heartbeat()

@@ -121,11 +121,18 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     def is_read_out(self, tp: TP) -> bool:
         """Whether all that the last answer said was readable has been handed on."""
+        state, end = self._state(tp), self.end_offset(tp)
+        if state is None or end is None:
+            return False
+        return bool(state.has_valid_position and state.position >= end)
+
+    def end_offset(self, tp: TP) -> int | None:
+        """The offset after the last readable record, as the last answer said it."""
         state = self._state(tp)
         if state is None:
-            return False
-        end = state.highwater if state.lso is None else state.lso
-        return bool(state.has_valid_position and end is not None and state.position >= end)
+            return None
+        end: int | None = state.highwater if state.lso is None else state.lso
+        return end
 
     def refusal(self) -> BaseException | None:
         """What the broker does not allow the group member, if anything."""

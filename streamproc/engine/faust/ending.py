@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 import faust
 import structlog
@@ -16,6 +16,14 @@ STOP_LIMIT_SECONDS = 15.0
 STOPPED_HARD = 70
 
 
+class Beside(Protocol):
+    """What runs on the worker's loop from before its start until after its end."""
+
+    async def start(self) -> object: ...
+
+    async def close(self) -> None: ...
+
+
 class BoundedWorker(faust.Worker):
     """Faust's worker, whose stopping takes ``STOP_LIMIT_SECONDS`` at most, and which says why.
 
@@ -23,6 +31,10 @@ class BoundedWorker(faust.Worker):
     for it for ever. To end hard is safe then: what was not committed is aborted by whoever owns the
     partition next.
     """
+
+    def __init__(self, app: Any, *, beside: Beside | None = None, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._beside = beside
 
     def execute_from_commandline(self) -> NoReturn:
         try:
@@ -33,6 +45,8 @@ class BoundedWorker(faust.Worker):
 
     async def start(self) -> None:
         """What breaks off because it was told to stop in the middle of its start is no failure."""
+        if self._beside is not None:
+            await self._beside.start()
         try:
             await super().start()
         except Exception as error:
@@ -45,6 +59,8 @@ class BoundedWorker(faust.Worker):
         timer.daemon = True
         timer.start()
         await super().stop()
+        if self._beside is not None:
+            await self._beside.close()
 
     def _say_why(self) -> None:
         """An operator looks at the last lines, and much is told between a crash and the end."""

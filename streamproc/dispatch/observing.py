@@ -1,0 +1,108 @@
+"""Counts what dispatchers do: joins desk, journals and the metrics of dispatchers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from streamproc import __version__
+from streamproc.core.instants import to_ms
+from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.ledger import JournalTransaction
+from streamproc.dispatch.model import Accepted, Outcome, Refused
+from streamproc.metrics.dispatch import DispatchMetrics
+
+BREAKER_STATES = ("closed", "half_open", "open")
+NONE = "none"
+"""Label of what no gateway had."""
+
+
+class Observer(Protocol):
+    """Told of each commit and each answer. Must not fail and must not take long."""
+
+    def committed(self, batch: JournalTransaction) -> None:
+        """A transaction of a journal is committed."""
+
+    def commit_failed(self) -> None:
+        """A transaction failed; it is tried again."""
+
+    def answered(self, gateway: str, outcome: Outcome, seconds: float) -> None:
+        """A gateway answered, or the time for it is over."""
+
+
+class DispatchObserver:
+    """To counters. :meth:`refresh` sets the gauges."""
+
+    def __init__(self, metrics: DispatchMetrics) -> None:
+        self._metrics = metrics
+        self._openings: Counter[str] = Counter()
+        metrics.build.info({"version": __version__})
+
+    def committed(self, batch: JournalTransaction) -> None:
+        metrics = self._metrics
+        for receipt in batch.receipts:
+            metrics.receipts.labels(receipt.gateway or NONE, receipt.status).inc()
+            if receipt.status in ("accepted", "delivered"):
+                since_event_s = receipt.event_to_status_ms / 1000
+                metrics.since_event.labels(receipt.status).observe(since_event_s)
+                since_reminder_s = receipt.reminder_to_status_ms / 1000
+                metrics.since_reminder.labels(receipt.status).observe(since_reminder_s)
+        for letter in batch.dead_letters:
+            metrics.dead_letters.labels(letter.reason).inc()
+
+    def commit_failed(self) -> None:
+        self._metrics.commits_failed.inc()
+
+    def answered(self, gateway: str, outcome: Outcome, seconds: float) -> None:
+        answer = "accepted" if isinstance(outcome, Accepted) else "unknown"
+        if isinstance(outcome, Refused):
+            answer = outcome.error.value
+        self._metrics.submits.labels(gateway, answer).inc()
+        self._metrics.submit_seconds.labels(gateway).observe(seconds)
+
+    def refresh(self, desk: Desk, now_ms: int) -> None:
+        """Set the gauges to what is now."""
+        metrics = self._metrics
+        metrics.partitions.set(len(desk.ledgers))
+        for line in desk.router.lines.values():
+            for state in BREAKER_STATES:
+                is_so = line.breaker.state == state
+                metrics.breaker.labels(line.name, state).set(int(is_so))
+            metrics.connected.labels(line.name).set(int(line.down_since_ms is None))
+            openings = line.breaker.openings
+            metrics.breaker_openings.labels(line.name).inc(openings - self._openings[line.name])
+            self._openings[line.name] = openings
+        self._count_messages(desk, now_ms)
+
+    def _count_messages(self, desk: Desk, now_ms: int) -> None:
+        lines = desk.router.lines.values()
+        first = {
+            lane: next((line.name for line in lines if lane in line.lanes), NONE)
+            for lane in range(len(desk.lanes))
+        }
+        in_flight: Counter[str] = Counter({line.name: 0 for line in lines})
+        waiting: Counter[tuple[str, int]] = Counter(
+            {(line.name, lane): 0 for line in lines for lane in line.lanes}
+        )
+        oldest_ms: dict[tuple[str, int], int] = {}
+        for ledger in desk.ledgers.values():
+            for message in ledger.messages.values():
+                if message.in_flight:
+                    in_flight[message.gateway] += 1
+                    continue
+                due_ms = to_ms(message.reminder.not_before)
+                if due_ms <= now_ms:
+                    place = message.gateway or first[message.lane], message.lane
+                    waiting[place] += 1
+                    oldest_ms[place] = min(oldest_ms.get(place, due_ms), due_ms)
+        metrics = self._metrics
+        for gateway, count in in_flight.items():
+            metrics.in_flight.labels(gateway).set(count)
+        # A gateway that the file has no more, and that a journal names, must not stay.
+        metrics.waiting.clear()
+        metrics.oldest.clear()
+        for (gateway, lane), count in waiting.items():
+            name = desk.lanes[lane].name
+            since_ms = oldest_ms.get((gateway, lane), now_ms)
+            metrics.waiting.labels(gateway, name).set(count)
+            metrics.oldest.labels(gateway, name).set((now_ms - since_ms) / 1000)

@@ -1,0 +1,1 @@
+"""Figures of running processes, for Prometheus and for the log."""

@@ -1,0 +1,92 @@
+"""How a metric is declared: once, with its name, unit, help and labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+PREFIX = "streamproc_"
+UNITS = ("seconds", "bytes", "ratio", "records", "messages", "rows", "partitions", "info", "state")
+"""What a name ends with, apart from ``_total``: base units, or what is counted."""
+PERSONAL = ("subscriber", "msisdn", "number", "member", "recipient", "id", "key", "event")
+"""No label has such a name: its values would be people, and without bound."""
+
+_NAME = re.compile(rf"{PREFIX}[a-z]+(_[a-z]+)+\Z")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is said of one metric. ``labels``: by name, what the values are."""
+
+    name: str
+    kind: str
+    """``counter``, ``gauge``, ``histogram`` or ``info``."""
+    says: str
+    labels: Mapping[str, str]
+    line: str
+    """Its name in the figure line of the log; empty if it is not told there."""
+
+
+class Metrics:
+    """The metrics of one kind of process. A subclass declares each in its ``__init__``.
+
+    Names follow Prometheus: the prefix, the subsystem, the thing, its base unit (``_seconds``,
+    ``_bytes``) or what is counted; a counter ends in ``_total``. A label has few values that are
+    known beforehand, or are names in the operator's files. Never subscribers or ids.
+    """
+
+    subsystem: str
+    """Follows the prefix in each name."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.declared: list[Declaration] = []
+
+    def counter(
+        self, name: str, says: str, labels: Mapping[str, str] | None = None, line: str = ""
+    ) -> Counter:
+        """Declare what only grows."""
+        self._declare(name, "counter", says, labels, line)
+        if not name.endswith("_total"):
+            raise ValueError(f"{name}: the name of a counter ends in _total")
+        return Counter(name, says, tuple(labels or ()), registry=self.registry)
+
+    def gauge(
+        self, name: str, says: str, labels: Mapping[str, str] | None = None, line: str = ""
+    ) -> Gauge:
+        """Declare what goes up and down."""
+        self._declare(name, "gauge", says, labels, line)
+        return Gauge(name, says, tuple(labels or ()), registry=self.registry)
+
+    def histogram(
+        self,
+        name: str,
+        says: str,
+        buckets: tuple[float, ...],
+        labels: Mapping[str, str] | None = None,
+        line: str = "",
+    ) -> Histogram:
+        """Declare a distribution; ``buckets`` are upper bounds, ascending, in the name's unit."""
+        self._declare(name, "histogram", says, labels, line)
+        return Histogram(name, says, tuple(labels or ()), registry=self.registry, buckets=buckets)
+
+    def info(self, name: str, says: str, labels: Mapping[str, str]) -> Info:
+        """Declare facts about the process, as labels of a sample that is always 1."""
+        self._declare(name, "info", says, labels, "")
+        return Info(name.removesuffix("_info"), says, registry=self.registry)
+
+    def _declare(
+        self, name: str, kind: str, says: str, labels: Mapping[str, str] | None, line: str
+    ) -> None:
+        """Raises ``ValueError`` if the name or a label is not as the class demands."""
+        if not _NAME.match(name) or not name.startswith(f"{PREFIX}{self.subsystem}_"):
+            raise ValueError(f"{name}: must be {PREFIX}{self.subsystem}_, then small letters")
+        if kind != "counter" and name.rpartition("_")[2] not in UNITS:
+            raise ValueError(f"{name}: must end in one of {', '.join(UNITS)}")
+        personal = [label for label in labels or () if label in PERSONAL]
+        if personal:
+            raise ValueError(f"{name}: the values of {', '.join(personal)} have no bound")
+        self.declared.append(Declaration(name, kind, says, dict(labels or {}), line))

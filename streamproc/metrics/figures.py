@@ -1,0 +1,61 @@
+"""The figure line: what the metrics of a process say of the last minute, for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import Metric
+
+from streamproc.metrics.declaring import Declaration, Metrics
+
+LINE_SECONDS = 60.0
+"""How often a process writes its figures to the log."""
+
+
+class FigureLine:
+    """Counters: the increase since the last line. Gauges: the value. Histograms: the mean in ms.
+
+    Labels are added up. What is 0 is left out, except for what no other figure explains: gauges.
+    """
+
+    def __init__(self, metrics: Metrics, refresh: Callable[[], None] = lambda: None) -> None:
+        self._metrics = metrics
+        self._refresh = refresh
+        self._last: dict[str, float] = {}
+
+    def take(self) -> dict[str, float]:
+        """The figures, by the names that their declarations give them."""
+        self._refresh()
+        found = {metric.name: metric for metric in self._metrics.registry.collect()}
+        line: dict[str, float] = {}
+        for one in self._metrics.declared:
+            if one.line:
+                self._add(line, one, found[one.name.removesuffix("_total")])
+        return line
+
+    def _add(self, line: dict[str, float], one: Declaration, metric: Metric) -> None:
+        if one.kind == "gauge":
+            line[one.line] = _rounded(_sum(metric, one.name))
+        elif one.kind == "counter":
+            increase = self._increase(metric, one.name)
+            if increase:
+                line[one.line] = _rounded(increase)
+        elif one.kind == "histogram":
+            count = self._increase(metric, f"{one.name}_count")
+            seconds = self._increase(metric, f"{one.name}_sum")
+            if count:
+                line[f"{one.line}_mean_ms"] = round(seconds / count * 1000, 1)
+
+    def _increase(self, metric: Metric, sample: str) -> float:
+        now = _sum(metric, sample)
+        before, self._last[sample] = self._last.get(sample, 0.0), now
+        return now - before
+
+
+def _sum(metric: Metric, sample: str) -> float:
+    return sum(one.value for one in metric.samples if one.name == sample)
+
+
+def _rounded(value: float) -> float:
+    """A whole number as one."""
+    return int(value) if value == int(value) else round(value, 3)

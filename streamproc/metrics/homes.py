@@ -1,0 +1,9 @@
+"""All homes of metrics: docs/metrics.md lists what they declare."""
+
+from __future__ import annotations
+
+from streamproc.metrics.declaring import Metrics
+from streamproc.metrics.dispatch import DispatchMetrics
+from streamproc.metrics.worker import WorkerMetrics
+
+HOMES: tuple[type[Metrics], ...] = (WorkerMetrics, DispatchMetrics)

@@ -1,0 +1,58 @@
+"""Whether a worker makes progress, and whether its partitions flow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamproc.engine.engine import Engine
+from streamproc.engine.life import State
+
+STANDSTILL_SECONDS = 60.0
+"""Above the limit of a transaction (30 s): a broker that is away fails commits before that."""
+
+
+class WorkerHealth:
+    """Answers the probes. It learns what moves when a probe asks, so the first one never fails."""
+
+    def __init__(self, engine: Engine[Any]) -> None:
+        self._engine = engine
+        self._moved: dict[int, tuple[int, float]] = {}
+        """By partition: the sum of its input positions, and when that last changed (s)."""
+
+    def failing(self, now: float) -> str:
+        """Why the worker is to be started again; empty if it lives. ``now``: monotonic seconds.
+
+        A partition that runs and has input must get on. One that does not run is no reason: it
+        waits for the broker or for the group, and a new process would wait as long.
+        """
+        stuck = []
+        for partition in self._engine.partitions:
+            if partition.state is not State.RUNNING or partition.opened is None:
+                self._moved.pop(partition.number, None)
+                continue
+            position = sum(partition.opened.progress.positions.values())
+            before, since = self._moved.get(partition.number, (-1, now))
+            if position != before or not self._has_input(partition):
+                since = now
+            self._moved[partition.number] = position, since
+            if now - since >= STANDSTILL_SECONDS:
+                stuck.append(partition.number)
+        if not stuck:
+            return ""
+        return f"partitions {stuck} have input and stand still for {STANDSTILL_SECONDS:.0f} s"
+
+    def unready(self) -> str:
+        """Why not all partitions of this worker flow; empty if they do."""
+        partitions = self._engine.partitions
+        if not partitions.has_assignment:
+            return "the group has not assigned partitions yet"
+        waiting = {
+            number: state.value
+            for number, state in sorted(partitions.states.items())
+            if state not in (State.RUNNING, State.STANDBY, State.CLOSED)
+        }
+        return f"partitions that do not flow: {waiting}" if waiting else ""
+
+    def _has_input(self, partition: Any) -> bool:
+        topics = self._engine.settings.input_topics
+        return any(self._engine.lag_records(partition, topic) for topic in topics)

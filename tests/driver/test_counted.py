@@ -1,0 +1,113 @@
+"""What a worker counts is what it committed: no more after a failure, no less for the compiled
+part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from streamproc.core.state.events import ToppedUp
+from streamproc.metrics.worker import WorkerMetrics
+from streamproc.worker.observing import WorkerObserver
+from tests.support.quota_driver import DAY, HOUR, QuotaDriver
+
+NewDriver = Callable[..., QuotaDriver]
+
+ALICE = "8613800000001"
+BOB = "8613800000004"
+CAROL = "8613800000002"
+
+
+def counted(metrics: WorkerMetrics, name: str) -> Counter[tuple[str, ...]]:
+    """Values of a counter by its labels, without those that are 0."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for metric in metrics.registry.collect():
+        for sample in metric.samples:
+            if sample.name == f"streamproc_worker_{name}_total" and sample.value:
+                found[tuple(sample.labels.values())] = int(sample.value)
+    return found
+
+
+class Scene:
+    def __init__(self, new_driver: NewDriver) -> None:
+        self.metrics = WorkerMetrics(CollectorRegistry())
+        self.driver = new_driver(observer=WorkerObserver(self.metrics))
+
+    def check(self) -> None:
+        """Counters and output topics say the same."""
+        driver = self.driver
+        reminders = Counter((one.kind, one.severity) for one in driver.reminders())
+        rejects = Counter((one.reason,) for one in driver.rejects())
+        assert counted(self.metrics, "reminders") == reminders
+        assert counted(self.metrics, "rejects") == rejects
+        sent = sum(driver.log.end("events", n) for n in range(driver.log.partitions))
+        assert sum(counted(self.metrics, "events").values()) == sent
+
+
+@pytest.fixture
+def scene(new_driver: NewDriver) -> Scene:
+    return Scene(new_driver)
+
+
+@pytest.mark.both_ways
+def test_events_are_counted_as_what_became_of_them(scene: Scene) -> None:
+    driver = scene.driver
+    driver.activate(ALICE)
+    driver.use(ALICE, 100)
+    driver.use(ALICE, 600_000, id="same")  # crosses 50 %
+    driver.use(ALICE, 600_000, id="same")
+    driver.use(BOB, 100)  # nobody knows Bob: it waits, then it is rejected
+    driver.pipe(CAROL.encode(), b"{")
+    driver.pipe(b"", None)
+    later = driver.now + timedelta(minutes=2)
+    driver.event(ToppedUp("ahead", "shop", ALICE, later, pack="day"))
+    driver.advance_wall_clock(2 * HOUR)
+
+    assert counted(scene.metrics, "events") == {
+        ("applied",): 3,
+        ("duplicate",): 1,
+        ("held",): 2,
+        ("rejected",): 2,
+    }
+    assert counted(scene.metrics, "reminders") == {("usage_percent", "info"): 1}
+    assert counted(scene.metrics, "rejects")["unknown_subscriber",] == 1
+    scene.check()
+
+
+@pytest.mark.both_ways
+def test_reminders_of_usage_and_of_time_are_counted(scene: Scene) -> None:
+    driver = scene.driver
+    for subscriber in (ALICE, BOB, CAROL):
+        driver.activate(subscriber)
+        for _ in range(4):
+            driver.use(subscriber, 260_000)
+    driver.advance_wall_clock(2 * DAY, HOUR)
+
+    found = counted(scene.metrics, "reminders")
+    assert found["usage_percent", "info"] == 6
+    assert found["usage_summary", "info"] >= 3
+    scene.check()
+
+
+@pytest.mark.both_ways
+@pytest.mark.parametrize("step", ["2", "3", "4", "5"])
+def test_a_failed_transaction_counts_nothing_and_is_counted(scene: Scene, step: str) -> None:
+    driver = scene.driver
+    driver.activate(ALICE)
+    driver.fail_commit_at(step, OSError("gone"))
+    driver.use(ALICE, 600_000)
+    driver.fail_commit_at(step, OSError("gone"))
+    driver.pipe(ALICE.encode(), b"{")
+
+    assert counted(scene.metrics, "transactions_failed") == {(): 2}
+    assert counted(scene.metrics, "reminders") == {("usage_percent", "info"): 1}
+    scene.check()
+    commits = scene.metrics.registry.get_sample_value(
+        "streamproc_worker_commit_duration_seconds_count"
+    )
+    assert commits is not None
+    assert commits >= 3

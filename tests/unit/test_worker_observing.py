@@ -1,0 +1,179 @@
+"""What a worker shows of its partitions: gauges, and the answers to the probes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from streamproc import __version__
+from streamproc.engine import partitions as partitions_module
+from streamproc.engine import repair
+from streamproc.engine.chunk import Chunk
+from streamproc.engine.cluster import Place
+from streamproc.engine.engine import Engine
+from streamproc.engine.processor import PoisonError
+from streamproc.engine.settings import EngineSettings
+from streamproc.metrics.worker import WorkerMetrics
+from streamproc.worker.health import STANDSTILL_SECONDS, WorkerHealth
+from streamproc.worker.observing import WorkerObserver
+from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_log import MemoryLog
+from tests.support.waiting import let_run
+from tests.unit.test_engine_partition import Copying
+
+
+class Scene:
+    """A worker on a log in memory; ``ends`` is what its client knows of the input's ends."""
+
+    def __init__(self) -> None:
+        self.cluster = MemoryCluster(MemoryLog(3))
+        self.metrics = WorkerMetrics(CollectorRegistry())
+        self.observer = WorkerObserver(self.metrics)
+        settings = EngineSettings("", "app", ("in",), commit_interval_seconds=0.0)
+        self.processor = Copying()
+        self.engine: Engine[bytes] = Engine(
+            settings, self.processor, self.cluster, lambda: 5000, self.observer
+        )
+        self.ends: dict[int, int] = {}
+        self.engine.attach(
+            mock.Mock(
+                is_rebalancing=False,
+                is_member=mock.AsyncMock(return_value=True),
+                rewind=mock.AsyncMock(return_value=True),
+                crash=mock.AsyncMock(),
+                end_offset=lambda topic, partition: self.ends.get(partition),
+            )
+        )
+
+    async def run(self, *actives: int, standbys: tuple[int, ...] = ()) -> None:
+        await self.engine.partitions.own(set(actives), set(standbys), "changelog")
+        for number in actives:
+            self.engine.partitions[number].intake("in").begin_epoch(0)
+        self.engine.input_is_sought(set(actives))
+
+    async def deliver(self, number: int) -> None:
+        intake = self.engine.partitions[number].intake("in")
+        record = self.cluster.log.append("in", number, b"k", b"v", 1000)
+        chunk = Chunk(Place("in", number), [record], intake.epoch, follows=record.offset)
+        await self.engine.on_chunk(SimpleNamespace(value=chunk, ack=lambda: None))
+
+    def values(self, name: str) -> dict[tuple[str, ...], float]:
+        """The samples of a metric by their labels, after a refresh."""
+        rules = SimpleNamespace(fingerprint=7)
+        processor: Any = SimpleNamespace(is_native=True, rules=rules)
+        self.observer.refresh(self.engine, processor, 5000)
+        return {
+            tuple(sample.labels.values()): sample.value
+            for metric in self.metrics.registry.collect()
+            for sample in metric.samples
+            if sample.name == f"streamproc_worker_{name}"
+        }
+
+
+@pytest.fixture
+async def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(partitions_module, "give_memory_back", lambda: None)
+    monkeypatch.setattr(repair, "FIRST_PAUSE_SECONDS", 0.01)
+    return Scene()
+
+
+async def test_partitions_are_counted_by_state_and_closed_ones_not_at_all(scene: Scene) -> None:
+    await scene.run(0, 1, standbys=(2,))
+    states = scene.values("partitions")
+    assert {state: n for (state,), n in states.items() if n} == {"running": 2, "standby": 1}
+
+    await scene.run(1)
+    states = scene.values("partitions")
+    assert {state: n for (state,), n in states.items() if n} == {"running": 1}
+    assert scene.values("rebalances_total") == {(): 2}
+    assert scene.values("opening_duration_seconds_count") == {(): 2}
+
+
+async def test_lag_is_what_is_readable_and_not_applied(scene: Scene) -> None:
+    await scene.run(0, 1)
+    assert scene.values("lag_records") == {}, "nobody knows yet"
+    scene.ends = {0: 3, 1: 1}
+    await scene.deliver(0)
+    await scene.deliver(1)
+
+    assert scene.values("lag_records") == {("in", "0"): 2, ("in", "1"): 0}
+    assert scene.values("lag_seconds") == {("0",): 4.0, ("1",): 0.0}
+    assert scene.values("subscribers_rows") == {(): 2}
+
+    # What lies behind the last record is the marker of a transaction: no lag.
+    scene.engine.partitions[0].intake("in").is_read_out = True
+    assert scene.values("lag_records")["in", "0"] == 0
+
+
+async def test_the_lag_of_a_partition_that_went_is_gone(scene: Scene) -> None:
+    await scene.run(0, 1)
+    scene.ends = {0: 3, 1: 3}
+    assert set(scene.values("lag_records")) == {("in", "0"), ("in", "1")}
+    await scene.run(1)
+
+    assert set(scene.values("lag_records")) == {("in", "1")}
+    assert set(scene.values("lag_seconds")) == {("1",)}
+
+
+async def test_what_runs_here_is_told(scene: Scene) -> None:
+    assert list(scene.values("build_info")) == [(__version__, "yes", "7")]
+
+
+async def test_commits_that_fail_and_work_that_is_set_aside_are_counted(scene: Scene) -> None:
+    await scene.run(0)
+    scene.cluster.commit_errors.append(OSError("gone"))
+    await scene.deliver(0)
+    await let_run()
+    assert scene.values("transactions_failed_total") == {(): 1}
+    assert scene.values("commit_duration_seconds_count") == {(): 0}
+
+    await scene.run(1)
+    with mock.patch.object(scene.processor, "apply", side_effect=PoisonError(("in", 1, 0))):
+        await scene.deliver(1)
+    assert scene.values("work_set_aside_total") == {(): 1}
+
+
+async def test_a_worker_is_ready_when_its_partitions_flow(scene: Scene) -> None:
+    health = WorkerHealth(scene.engine)
+    assert "not assigned" in health.unready()
+    await scene.engine.partitions.own({0, 1}, {2}, "changelog")
+    assert health.unready() == "partitions that do not flow: {0: 'ready', 1: 'ready'}"
+    scene.engine.input_is_sought({0, 1})
+    assert health.unready() == ""
+    await scene.engine.partitions.finish({0})
+    assert health.unready() == "partitions that do not flow: {0: 'suspended'}"
+
+
+async def test_a_worker_without_partitions_is_ready(scene: Scene) -> None:
+    await scene.run()
+
+    assert WorkerHealth(scene.engine).unready() == ""
+
+
+async def test_a_partition_with_input_that_stands_still_is_no_life(scene: Scene) -> None:
+    health = WorkerHealth(scene.engine)
+    await scene.run(0, 1)
+    scene.ends = {0: 5, 1: 0}
+    assert health.failing(0.0) == ""
+    await scene.deliver(0)
+    assert health.failing(STANDSTILL_SECONDS - 1) == ""
+    assert health.failing(2 * STANDSTILL_SECONDS - 2) == "", "it moved at the last look"
+
+    failing = health.failing(2 * STANDSTILL_SECONDS)
+    assert failing == f"partitions [0] have input and stand still for {STANDSTILL_SECONDS:.0f} s"
+    await scene.deliver(0)
+    assert health.failing(3 * STANDSTILL_SECONDS) == ""
+
+
+async def test_a_partition_that_is_loaded_again_is_no_reason_to_start_anew(scene: Scene) -> None:
+    health = WorkerHealth(scene.engine)
+    await scene.run(0)
+    scene.ends = {0: 5}
+    assert health.failing(0.0) == ""
+    scene.engine.partitions[0].break_off()
+
+    assert health.failing(STANDSTILL_SECONDS + 1) == ""
