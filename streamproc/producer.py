@@ -5,6 +5,7 @@
 ...     producer.send(usage("8613800000001", source="ocs-1", id="cdr-1", total_bytes=1_000_000))
 """
 
+from streamproc.contracts.numbers import Numbering
 from streamproc.core.state.events import (
     AccountActivated,
     AccountClosed,
@@ -37,6 +38,7 @@ __all__ = [
     "DeliveryFailedError",
     "InvalidEventError",
     "NotAcceptedError",
+    "Numbering",
     "OptedIn",
     "OptedOut",
     "Placed",

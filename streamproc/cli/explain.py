@@ -11,6 +11,7 @@ import click
 
 from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.regions import Region, asked_for
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import topic_options
 from streamproc.cli.virtual import input_records
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show what was decided about a subscriber, and why.")
 @click.argument("subscriber")
+@click.option(
+    "--region",
+    type=Region(),
+    help="Country of a SUBSCRIBER without country code, such as CN.",
+)
 @kafka_options("Kafka brokers, to read topics.", required=False)
 @topic_options(WorkerTopics, "audit")
 @click.option(
@@ -67,7 +73,8 @@ def explain(
     """Show what was decided about SUBSCRIBER, in order: state before and after, and why.
 
     Reads the audit topic, and other topics or recordings where given; writes nothing. A dash for
-    SUBSCRIBER reads the number from standard input, so that no process list shows it.
+    SUBSCRIBER reads the number from standard input, so that no process list shows it. A phone
+    number may be written in any form: +86 138 0000 0001, tel:+8613800000001.
 
     \b
     streamproc explain 8613800000001 --broker B --reminders streamproc.reminders
@@ -79,6 +86,7 @@ def explain(
 
     if subscriber == "-":
         subscriber = sys.stdin.readline().strip()
+    subscriber = asked_for(subscriber, options["region"])
     rulebook = read_rules(rules)
     found = _gathered(subscriber, files, broker, options)
     states: dict[Place, tuple[Account | None, Account | None]] = {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Instant
+from streamproc.cli.regions import asked_for
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.virtual import input_records
 
@@ -199,6 +200,7 @@ def _played(rules: Rulebook, file: EventsFile, until_ms: int | None) -> Played:
 def _chosen(played: Played, wanted: tuple[str, ...]) -> list[str]:
     """The subscribers to show, in the order of the file."""
     known = played.subscribers
+    wanted = tuple(asked_for(one, None) for one in wanted)
     for one in wanted:
         if one not in known:
             raise click.ClickException(f"no event is of subscriber {one}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Duration
+from streamproc.cli.regions import asked_for
 
 if TYPE_CHECKING:
     from streamproc.tools.replay.pseudonyms import Pseudonyms
@@ -43,7 +44,7 @@ def selection_of(options: dict[str, Any]) -> Any:
     from streamproc.tools.replay.selection import Selection
 
     return Selection(
-        subscribers=frozenset(one.encode() for one in options["subscribers"]),
+        subscribers=frozenset(asked_for(one, None).encode() for one in options["subscribers"]),
         types=frozenset(options["types"]),
         topics=frozenset(options["topics"]),
         from_ms=options["from_time"],

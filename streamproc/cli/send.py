@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,16 @@ import click
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.regions import Region
 from streamproc.cli.steering import steered
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.topics import EVENTS
 
 if TYPE_CHECKING:
+    from streamproc.contracts.numbers import Numbering
     from streamproc.producer import UsageProducer
     from streamproc.producing.readers import Reader
+    from streamproc.producing.readers.sessions import Sessions
 
 SHOWN_BAD = 20
 
@@ -58,6 +62,7 @@ def _usage_options(command: Any) -> Any:
     short_help="Send events of a billing system: one, or files of them.",
     headings={
         "--event": "One event",
+        "--region": "Phone numbers",
         "--format": "Files",
         "--watch": "A drop folder",
         "--spool": "While the broker is away",
@@ -83,6 +88,17 @@ def _usage_options(command: Any) -> Any:
 @click.option("--source", default="streamproc-send", help="The system that made the id.")
 @click.option("--time", "at_ms", type=Instant(), help="Time of the usage. Default: now.")
 @click.option(
+    "--region",
+    type=Region(),
+    help="Country of phone numbers without country code, such as CN. Default: they are refused.",
+)
+@click.option(
+    "--subscribers",
+    type=click.Choice(["any", "numbers", "ids"]),
+    default="any",
+    help="`numbers`: refuse what is no phone number. `ids`: take any text as it is.",
+)
+@click.option(
     "--format",
     "form",
     type=FormName(),
@@ -93,6 +109,12 @@ def _usage_options(command: Any) -> Any:
     "--mapping",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="YAML file that maps columns to fields. Needed for csv and json.",
+)
+@click.option(
+    "--sessions",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File that remembers running totals of sessions from one run to the next. "
+    "With --watch it is in the folder.",
 )
 @click.option(
     "--on-bad",
@@ -166,7 +188,14 @@ def _producer(options: dict[str, Any]) -> UsageProducer:
         block_seconds=max(seconds, 2.0),
         bootstrap_timeout_ms=int(max(seconds, 2.0) * 1000) if options["spool"] is None else 2_000,
         max_block_ms=int(max(min(seconds, 10.0), 2.0) * 1000),
+        numbering=_numbering(options),
     )
+
+
+def _numbering(options: dict[str, Any]) -> Numbering:
+    from streamproc.contracts.numbers import Numbering
+
+    return Numbering(options["region"], options["subscribers"])
 
 
 def _send_one(options: dict[str, Any]) -> int:
@@ -174,13 +203,14 @@ def _send_one(options: dict[str, Any]) -> int:
     from streamproc.core.instants import from_ms
     from streamproc.core.state.events import ClockAdvanced
     from streamproc.producer import InvalidEventError, usage
-    from streamproc.producing.events import checked_value, subscriber_of, unwrapped
+    from streamproc.producing.events import checked_value, subscriber_of, unwrapped, with_keys_in
 
-    text = options["event"]
+    text, numbering = options["event"], _numbering(options)
     if text is not None:
         value = unwrapped(sys.stdin.buffer.read() if text == "-" else text.encode())
+        value = with_keys_in(value, numbering)
         key = subscriber_of(value)
-        event = decode_event(checked_value(key, value), key)
+        event = decode_event(checked_value(key, value, numbering.kind), key)
         if isinstance(event, ClockAdvanced):
             raise InvalidEventError("a clock record belongs to no subscriber; replay writes it")
     else:
@@ -189,6 +219,7 @@ def _send_one(options: dict[str, Any]) -> int:
             source=options["source"],
             id=options["event_id"],
             time=None if options["at_ms"] is None else from_ms(options["at_ms"]),
+            numbering=numbering,
             **{one.name: options[one.name] for one in USAGE_FIELDS},
         )
     with _producer(options) as producer:
@@ -202,35 +233,84 @@ def _send_one(options: dict[str, Any]) -> int:
 
 
 def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
+    from streamproc.producing.readers.sessions import Sessions
+
+    tally = _Tally()
+    sessions = Sessions(options["sessions"])
+    try:
+        with _producer(options) as producer:
+            for path in files:
+                identity = _send_file(path, producer, sessions, options, tally)
+                if identity is None:
+                    break
+                if options["sessions"] is not None:
+                    producer.flush()  # before the memory says that the bytes are sent
+                sessions.fold(identity)
+        unended = sessions.open_sessions() if options["sessions"] is None else 0
+    finally:
+        sessions.close()
+    click.echo(
+        f"{tally.sent:,} events to {options['topic']}, {tally.bad:,} bad records"
+        f"{_not_taken(tally.left_out)}; {_left(producer)}"
+    )
+    if unended:
+        click.echo(
+            f"{unended:,} sessions have not ended: give --sessions FILE, or the next run charges "
+            "all that they used again",
+            err=True,
+        )
+    if sessions.pushed_out:
+        click.echo(
+            f"{sessions.pushed_out:,} sessions were forgotten, for there are too many "
+            "(running_totals.kept_sessions)",
+            err=True,
+        )
+    return 1 if tally.bad else 0
+
+
+@dataclass
+class _Tally:
+    """What became of the records."""
+
+    sent: int = 0
+    bad: int = 0
+    left_out: int = 0
+
+
+def _send_file(
+    path: Path,
+    producer: UsageProducer,
+    sessions: Sessions,
+    options: dict[str, Any],
+    tally: _Tally,
+) -> str | None:
+    """Send a file's events; its identity, or None if a bad record ends the command."""
     from streamproc.contracts.records.codec import decode_event
     from streamproc.core.state.events import ClockAdvanced
     from streamproc.producing.readers import BadRecord, LeftOut
+    from streamproc.producing.readers.records import Doubts
 
-    sent = bad = left_out = 0
-    with _producer(options) as producer:
-        for path in files:
-            for record in _records(path, options):
-                if isinstance(record, BadRecord):
-                    bad += 1
-                    if bad <= SHOWN_BAD:
-                        click.echo(f"{path}:{record.line}: {record.reason}", err=True)
-                    if options["on_bad"] == "stop":
-                        break
-                    continue
-                if isinstance(record, LeftOut):
-                    left_out += 1
-                    continue
-                event = decode_event(record.value, record.key)
-                assert not isinstance(event, ClockAdvanced)
-                producer.send(event)
-                sent += 1
-            if bad and options["on_bad"] == "stop":
-                break
-    click.echo(
-        f"{sent:,} events to {options['topic']}, {bad:,} bad records{_not_taken(left_out)}; "
-        f"{_left(producer)}"
-    )
-    return 1 if bad else 0
+    identity, records = _records(path, sessions, options)
+    doubts = Doubts()
+    for record in records:
+        if isinstance(record, BadRecord):
+            tally.bad += 1
+            if tally.bad <= SHOWN_BAD:
+                click.echo(f"{path}:{record.line}: {record.reason}", err=True)
+            if options["on_bad"] == "stop":
+                return None
+            continue
+        if isinstance(record, LeftOut):
+            tally.left_out += 1
+            continue
+        doubts.count(record)
+        event = decode_event(record.value, record.key)
+        assert not isinstance(event, ClockAdvanced)
+        producer.send(event)
+        tally.sent += 1
+    for said in doubts.told():
+        click.echo(f"{path}: {said}", err=True)
+    return identity
 
 
 def _not_taken(left_out: int) -> str:
@@ -242,11 +322,14 @@ def _left(producer: UsageProducer) -> str:
     return f"{waiting:,} wait in the spool for the broker" if waiting else "all are in Kafka"
 
 
-def _records(path: Path, options: dict[str, Any]) -> Any:
+def _records(path: Path, sessions: Sessions, options: dict[str, Any]) -> tuple[str, Any]:
+    """The identity of a file and its records."""
     from streamproc.producing.readers.records import file_id, read_file
 
+    reader = _reader(path, sessions, options)
     if str(path) != "-":
-        return read_file(path, _reader(path, options), file_id(path))
+        identity = file_id(path)
+        return identity, read_file(path, reader, identity)
     # Read whole: its id is needed before its first event.
     import io
 
@@ -256,27 +339,30 @@ def _records(path: Path, options: dict[str, Any]) -> Any:
 
     content = sys.stdin.buffer.read()
     identity = xxhash.xxh3_128_hexdigest(content)
-    return _reader(path, options)(decompressed(io.BytesIO(content)), identity)
+    return identity, reader(decompressed(io.BytesIO(content)), identity)
 
 
-def _reader(path: Path, options: dict[str, Any]) -> Reader:
+def _reader(path: Path, sessions: Sessions, options: dict[str, Any]) -> Reader:
     from streamproc.producing.readers import form_by_name, open_reader
 
     form, mapping = options["form"], options["mapping"]
     if form == "auto":
         form = form_by_name(path, has_mapping=mapping is not None)
-    return open_reader(form, mapping)
+    return open_reader(form, mapping, _numbering(options), sessions)
 
 
 def _watch(options: dict[str, Any]) -> int:
     from streamproc.kafka.exactly_once import ExactlyOnceProducer
     from streamproc.kafka.topics import topic_facts
-    from streamproc.producing.readers.dropfolder import DropFolder
+    from streamproc.producing.readers.dropfolder import MEMORY, DropFolder
+    from streamproc.producing.readers.sessions import Sessions
     from streamproc.tools.replay.pace import Control
 
     folder: Path = options["watch"].resolve()
     form = Path("x.csv" if options["form"] == "auto" and options["mapping"] else "x.ndjson")
-    reader = _reader(form, options)
+    (folder / MEMORY).mkdir(parents=True, exist_ok=True)
+    sessions = Sessions(options["sessions"] or folder / MEMORY / "sessions.sqlite")
+    reader = _reader(form, sessions, options)
     facts = topic_facts(options["broker"], options["topic"])
     # The folder names the run: a second process on it takes over, it does not send besides.
     name = hashlib.sha256(f"{folder}\n{options['topic']}".encode()).hexdigest()[:12]
@@ -293,7 +379,9 @@ def _watch(options: dict[str, Any]) -> int:
             compression=options["compression"],
         ) as producer,
     ):
-        watched = DropFolder(folder, reader, producer, settle_seconds=options["settle"] / 1000)
+        watched = DropFolder(
+            folder, reader, producer, sessions, settle_seconds=options["settle"] / 1000
+        )
         while not control.stopping:
             before = time.monotonic()
             for outcome in watched.hand_over(lambda: control.stopping):
@@ -302,6 +390,8 @@ def _watch(options: dict[str, Any]) -> int:
                     f"{outcome.path.name}: {outcome.verdict}, {outcome.events:,} events, "
                     f"{outcome.bad:,} bad records{_not_taken(outcome.left_out)}"
                 )
+                for said in outcome.doubts.told():
+                    click.echo(f"{outcome.path.name}: {said}", err=True)
             if options["once"] and not watched.pending():
                 break
             control.sleep(max(0.5 - (time.monotonic() - before), 0.05))

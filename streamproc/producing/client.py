@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from streamproc.contracts.numbers import Numbering
 from streamproc.contracts.topics import EVENTS
 from streamproc.core.state.events import SubscriberEvent
 from streamproc.kafka.clients import kafka_producer
@@ -22,7 +23,7 @@ from streamproc.producing.delivery import (
     NotAcceptedError,
     Placed,
 )
-from streamproc.producing.events import checked
+from streamproc.producing.events import ANY_NUMBERS, checked, with_keys
 from streamproc.producing.forwarder import Forwarder
 from streamproc.producing.spool import Spool
 
@@ -74,9 +75,13 @@ class UsageProducer:
         spool_bytes: int = 1 << 30,
         sync_seconds: float = 0.2,
         on_failure: Callable[[Delivery], None] | None = None,
+        numbering: Numbering = ANY_NUMBERS,
         **settings: Any,
     ) -> None:
         """``settings`` go to kafka-python's ``KafkaProducer`` (security, client id and so on).
+
+        Phone numbers of events are brought to the form of keys; ``numbering`` names the region of
+        numbers without country code, or says that subscribers are ids.
 
         Raises TopicError if no broker answers (without spool), SpoolBusyError, SpoolDamagedError.
         """
@@ -84,6 +89,7 @@ class UsageProducer:
         self._max_unsent_bytes = max_unsent_bytes
         self._block_seconds = block_seconds
         self._on_failure = on_failure
+        self._numbering = numbering
         self._unsent_bytes = 0
         self._failed: list[tuple[SubscriberEvent, BaseException]] = []
         self._outstanding = Outstanding()
@@ -131,7 +137,8 @@ class UsageProducer:
 
         Raises InvalidEventError, NotAcceptedError (SpoolFullError with a spool).
         """
-        key, value = checked(event)
+        event = with_keys(event, self._numbering)
+        key, value = checked(event, self._numbering.kind)
         at_ms = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
         delivery = Delivery(event)
         if self._forwarder is not None:

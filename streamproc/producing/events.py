@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
+from streamproc.contracts.numbers import NumberError, Numbering, subscriber_key
 from streamproc.contracts.records.cloudevents import (
     BadEnvelopeError,
     UnknownTypeError,
@@ -16,9 +18,15 @@ from streamproc.contracts.records.cloudevents import (
 )
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_event
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent, UsageRecorded
+from streamproc.core.subscribers import SubscriberKind, foreign_form
 from streamproc.errors import StreamprocError
 
 Event = TypeVar("Event", bound=SubscriberEvent)
+
+ANY_NUMBERS: Final = Numbering()
+"""Numbers with country code in any form, and ids."""
+NUMBER_FIELDS: Final = frozenset(("subscriber", "member"))
+"""Fields that hold a subscriber."""
 
 
 class InvalidEventError(StreamprocError, ValueError):
@@ -43,8 +51,12 @@ def usage(
     service: str | None = None,
     roaming_zone: str = "home",
     member: str | None = None,
+    numbering: Numbering = ANY_NUMBERS,
 ) -> UsageRecorded:
     """A usage event: ``total_bytes``, or both directions. Raises :class:`InvalidEventError`.
+
+    ``subscriber`` and ``member`` may be phone numbers in any form; ``numbering`` says which
+    region's numbers have no country code.
 
     ``id`` is what a repeated event is recognised by, together with ``source``: give the id that
     your system has for the record. Without it a random one is made, and an event that is sent
@@ -63,13 +75,15 @@ def usage(
         service=service,
         roaming_zone=roaming_zone,
         member=member,
+        numbering=numbering,
     )
 
 
-def build(kind: type[Event], **fields: Any) -> Event:
+def build(kind: type[Event], *, numbering: Numbering = ANY_NUMBERS, **fields: Any) -> Event:
     """An event of ``kind``, such as ``AccountActivated``; fields that are None are left out.
 
-    ``id`` is made up and ``time`` is now if missing. Raises :class:`InvalidEventError`.
+    ``id`` is made up and ``time`` is now if missing. Phone numbers are brought to the form of
+    keys. Raises :class:`InvalidEventError`.
     """
     known = set(kind.__struct_fields__)
     for name in fields:
@@ -82,15 +96,55 @@ def build(kind: type[Event], **fields: Any) -> Event:
     for name in kind.__struct_fields__[: -len(kind.__struct_defaults__) or None]:
         if name not in given:
             raise InvalidEventError("is missing", name)
+    for name in NUMBER_FIELDS & given.keys():
+        given[name] = key_in(name, given[name], numbering)
     try:
         event = kind(**given)
     except ValueError as error:
         raise InvalidEventError(str(error)) from None
-    checked(event)
+    checked(event, numbering.kind)
     return event
 
 
-def checked(event: SubscriberEvent) -> tuple[bytes, bytes]:
+def key_in(field: str, text: Any, numbering: Numbering) -> Any:
+    """A subscriber in the form of keys; what is no text is left to the check of the event.
+
+    Raises :class:`InvalidEventError`.
+    """
+    try:
+        return subscriber_key(text, numbering) if isinstance(text, str) else text
+    except NumberError as error:
+        raise InvalidEventError(str(error), field) from None
+
+
+def with_keys(event: Event, numbering: Numbering) -> Event:
+    """The event with all its phone numbers in the form of keys. Raises InvalidEventError."""
+    changed = {}
+    for name in NUMBER_FIELDS & set(event.__struct_fields__):
+        text = getattr(event, name)
+        key = key_in(name, text, numbering)
+        if key != text:
+            changed[name] = key
+    return replace(event, **changed) if changed else event
+
+
+def with_keys_in(value: bytes, numbering: Numbering) -> bytes:
+    """The same for an event in JSON. Raises :class:`InvalidEventError`."""
+    try:
+        held = msgspec.json.decode(value, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidEventError("is not a JSON object") from None
+    keys = {
+        name: key_in(name, held[name], numbering)
+        for name in NUMBER_FIELDS & held.keys()
+        if held[name]
+    }
+    if all(held[name] == key for name, key in keys.items()):
+        return value
+    return msgspec.json.encode({**held, **keys})
+
+
+def checked(event: SubscriberEvent, kind: SubscriberKind = "any") -> tuple[bytes, bytes]:
     """Key and value of the event's record, after the very check that the worker makes.
 
     Raises :class:`InvalidEventError`.
@@ -107,11 +161,14 @@ def checked(event: SubscriberEvent) -> tuple[bytes, bytes]:
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise InvalidEventError(str(error)) from None
     key = event.subscriber.encode()
-    return key, checked_value(key, value)
+    return key, checked_value(key, value, kind)
 
 
-def checked_value(key: bytes, value: bytes) -> bytes:
+def checked_value(key: bytes, value: bytes, kind: SubscriberKind = "any") -> bytes:
     """The same for an event that is JSON already."""
+    form = foreign_form(key.decode(errors="replace"), kind)
+    if form is not None:
+        raise InvalidEventError(form, "subscriber")
     try:
         decode_event(value, key)
     except DecodeFailure as failure:

@@ -12,6 +12,7 @@ import pytest
 
 from streamproc.kafka.topics import topic_facts
 from tests.support.commands import kill_at_random, read, run
+from tests.unit.test_readers_sessions import STOP, radius
 
 PARTITIONS = 3
 
@@ -93,3 +94,22 @@ def test_killed_hand_overs_lose_and_double_nothing(
     assert hit >= 3, "the kills came too late to prove anything"
     assert ids(bootstrap, topic) == expected
     assert len(list((tmp_path / "done").iterdir())) == 4
+
+
+def test_running_totals_go_on_in_later_files_and_after_a_restart(
+    bootstrap: str, topic: str, tmp_path: Path
+) -> None:
+    options = [*arguments(bootstrap, topic, tmp_path), "--format", "tmf635"]
+    (tmp_path / "1.json").write_text(
+        json.dumps(radius(1, "interim", inputOctets=1000, outputOctets=2000))
+    )
+    run(*options)
+    # A crash after the events were sent, and before the file was moved: it is read again.
+    (tmp_path / "done" / "1.json").rename(tmp_path / "1.json")
+    (tmp_path / ".streamproc" / "done.ndjson").unlink()
+    (tmp_path / "2.json").write_text(json.dumps(STOP))
+    run(*options)
+
+    used = [json.loads(one.value) for one in read(bootstrap, topic, PARTITIONS)]
+    assert sum(one["uplink_bytes"] + one["downlink_bytes"] for one in used) == 8000 + 3 * 2**32
+    assert len(used) == 2

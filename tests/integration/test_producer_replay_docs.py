@@ -68,8 +68,9 @@ def values(bootstrap: str, topic: str) -> list[dict[str, object]]:
 def test_producer_page(bootstrap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suffix = uuid4().hex[:8]
     topic_facts(bootstrap, f"usage-{suffix}", create_partitions=4)
-    (mapping,) = blocks("producer.md", "yaml")
+    mapping, running_totals = blocks("producer.md", "yaml")
     parse_mapping(mapping, "columns.yaml")
+    parse_mapping(mapping + running_totals, "columns.yaml")
     (tmp_path / "columns.yaml").write_text(mapping)
     # Only its good rows: with a bad one the command ends with 1.
     (tmp_path / "usage.csv").write_text("".join(CSV.splitlines(keepends=True)[:3]))

@@ -15,6 +15,7 @@ from streamproc.kafka.topics import topic_facts
 from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.commands import contents, read, run
 from tests.unit.test_readers_forms import usage_line
+from tests.unit.test_readers_sessions import STOP, radius
 
 PARTITIONS = 3
 
@@ -139,3 +140,45 @@ def test_what_a_mapping_does_not_take_is_counted(
     assert "1 events" in said
     assert "0 bad records, 2 left out by the mapping; all are in Kafka" in said
     assert ids(bootstrap, topic) == ["c0ffee2-*default"]
+
+
+def test_numbers_in_every_form_are_one_key(bootstrap: str, topic: str, tmp_path: Path) -> None:
+    options = ("send", "--broker", bootstrap, "--topic", topic)
+    one = ("--total-bytes", "1", "--region", "cn", "--subscriber")
+    run(*options, *one, "tel:+86-138-0000-0001", "--id", "1")
+    event = usage_line("2").replace("8613800000001", "13800000001")
+    run(*options, "--region", "CN", "--event", "-", given=event.encode())
+    path = tmp_path / "u.csv"
+    path.write_text("n,t,b\n+86 138 0000 0001,2026-01-05T00:00:00Z,1\n8.6138E+12,,1\n")
+    (tmp_path / "m.yaml").write_text(
+        "source: s\nfields:\n  subscriber: {column: n}\n  time: {column: t}\n"
+        "  total_bytes: {column: b}\n"
+    )
+    said = run(*options, "--mapping", tmp_path / "m.yaml", path, code=1)
+
+    assert f"{path}:3: time: is missing" in said
+    keys = [(json.loads(one.value)["subscriber"], one.key) for one in read(bootstrap, topic, 3)]
+    assert keys == [("8613800000001", b"8613800000001")] * 3
+    said = run(*options, *one[:2], "--subscriber", "13800000001", code=1)
+    assert "subscriber: is no phone number with country code; name the region" in said
+    assert "13800000001" not in said
+    assert "no region 'XX'" in run(*options, *one[:2], "--region", "XX", code=2)
+
+
+def test_running_totals_go_on_with_the_next_run(bootstrap: str, topic: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "1.json", tmp_path / "2.json"
+    first.write_text(json.dumps(radius(1, "interim", inputOctets=1000, outputOctets=2000)))
+    second.write_text(json.dumps(STOP))
+    options = ("send", "--broker", bootstrap, "--topic", topic, "--format", "tmf635")
+
+    said = run(*options, first)
+    assert "1 sessions have not ended: give --sessions FILE" in said
+    memory = ("--sessions", tmp_path / "sessions.sqlite")
+    assert "have not ended" not in run(*options, *memory, first)
+    run(*options, *memory, second)
+
+    used = {
+        one["id"]: one["uplink_bytes"] + one["downlink_bytes"]
+        for one in (json.loads(record.value) for record in read(bootstrap, topic, PARTITIONS))
+    }
+    assert sum(used.values()) == 8000 + 3 * 2**32

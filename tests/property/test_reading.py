@@ -9,9 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamproc.contracts.numbers import NumberError, Numbering, subscriber_key
 from streamproc.contracts.records.codec import DecodeFailure, decode_event
 from streamproc.core.instants import to_ms
 from streamproc.core.state.events import ClockAdvanced
+from streamproc.core.subscribers import foreign_form
 from streamproc.lab.oracle.reading import NotAnEventError, read
 from tests.property.budget import budget
 
@@ -189,3 +191,17 @@ def test_both_unwrap_the_same_cloudevents(
         value = json.dumps(data).encode()
     found, wanted = both(value, KEY, headers)
     assert with_defaults(found) == with_defaults(wanted)
+
+
+@budget(300)
+@given(
+    st.one_of(st.text(max_size=30), st.text("0123456789+-. ()/eEtel:", max_size=20)),
+    st.sampled_from([None, "CN", "DE", "US", "GB", "ES", "IT"]),
+)
+def test_a_key_is_its_own_key_and_never_of_a_foreign_form(text: str, region: str | None) -> None:
+    try:
+        key = subscriber_key(text, Numbering(region))
+    except NumberError:
+        return
+    assert subscriber_key(key, Numbering(region)) == key
+    assert foreign_form(key.strip()) is None

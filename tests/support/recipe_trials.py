@@ -164,7 +164,7 @@ source: a
 fields: {subscriber: {column: s}, time: {column: t}, total_bytes: {column: b}, apn: {column: a}}
 """
 row = {"s": "8613800000001", "t": "2026-01-05T12:00:00Z", "b": "7", "a": "internet"}
-assert b'"apn":"internet"' in parse_mapping(text, "m").event(row, "1")[1]
+assert b'"apn":"internet"' in parse_mapping(text, "m").event(row, "1").value
 assert usage("8613800000001", source="a", total_bytes=1, apn="ims").apn == "ims"
 assert "--apn" in CliRunner().invoke(main, ["send", "--help"]).output
 ''',

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
 
+from streamproc.contracts.numbers import Numbering
 from streamproc.contracts.records.codec import decode_event
 from streamproc.core.state.events import UsageRecorded
 from streamproc.producing.readers import (
@@ -22,7 +24,7 @@ from streamproc.producing.readers import (
     open_reader,
 )
 from streamproc.producing.readers.mapping import parse_mapping
-from streamproc.producing.readers.records import UnreadableFileError, file_id, read_file
+from streamproc.producing.readers.records import Doubts, UnreadableFileError, file_id, read_file
 from tests.support.envelopes import enveloped
 
 MAPPING = """
@@ -290,3 +292,103 @@ def test_what_is_wrong_with_an_envelope_is_told(change: dict[str, Any], reason: 
     assert good == []
     assert [one.line for one in bad] == [1]
     assert bad[0].reason.startswith(reason)
+
+
+def rows_at(*times: str) -> bytes:
+    return "\n".join(["msisdn;at;b", *(f"8613800000001;{one};1" for one in times)]).encode()
+
+
+BERLIN = """
+source: gsn-7
+delimiter: ";"
+fields:
+  subscriber: {column: msisdn}
+  time: {column: at, zone: Europe/Berlin}
+  total_bytes: {column: b}
+"""
+ORDINARY, TWICE, MISSING = "2026-10-25 01:30:00", "2026-10-25 02:30:00", "2026-03-29 02:30:00"
+
+
+@pytest.mark.parametrize(
+    ("choice", "instants"),
+    [
+        ("", ["2026-10-24T23:30:00", "2026-10-25T00:30:00", "2026-03-29T01:30:00"]),
+        (", twice: second", ["2026-10-24T23:30:00", "2026-10-25T01:30:00", "2026-03-29T01:30:00"]),
+    ],
+)
+def test_local_times_that_exist_twice_or_not_at_all_are_taken_by_choice_and_told(
+    choice: str, instants: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text(BERLIN.replace("zone: Europe/Berlin", f"zone: Europe/Berlin{choice}"))
+
+    found = list(
+        open_reader("csv", path)(io.BytesIO(rows_at(ORDINARY, TWICE, MISSING, TWICE)), "f")
+    )
+
+    events = [one for one in found if isinstance(one, ReadEvent)]
+    times = [decode_event(one.value, one.key).time.astimezone(UTC) for one in events]
+    assert [one.replace(tzinfo=None).isoformat() for one in times[:3]] == instants
+    assert [one.doubt for one in events] == [None, "twice", "missing", "twice"]
+    doubts = Doubts()
+    for one in events:
+        doubts.count(one)
+    assert list(doubts.told()) == [
+        "1 local times do not exist: clocks were set forward (time.missing of the mapping); "
+        "the first is in line 4",
+        "2 local times exist twice: clocks were set back (time.twice of the mapping); "
+        "the first is in line 3",
+    ]
+
+
+def test_such_local_times_can_be_refused(tmp_path: Path) -> None:
+    path = tmp_path / "map.yaml"
+    refusing = "zone: Europe/Berlin, twice: refuse, missing: refuse"
+    path.write_text(BERLIN.replace("zone: Europe/Berlin", refusing))
+
+    good, bad = read("csv", rows_at(ORDINARY, TWICE, MISSING), path)
+
+    assert len(good) == 1
+    assert [(one.line, one.reason) for one in bad] == [
+        (3, "time: exists twice in Europe/Berlin: clocks were set back"),
+        (4, "time: does not exist in Europe/Berlin: clocks were set forward"),
+    ]
+
+
+def test_ndjson_takes_numbers_in_every_form_and_names_the_field(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({**PLAIN, "subscriber": one})
+        for one in ("tel:+86-138-0000-0001", "008613800000001", "8.6138E+12", "13800000001")
+    ]
+    found = list(
+        open_reader("ndjson", numbering=Numbering("CN"))(io.BytesIO("\n".join(lines).encode()), "f")
+    )
+
+    assert [one.key for one in found if isinstance(one, ReadEvent)] == [b"8613800000001"] * 3
+    assert [one for one in found if isinstance(one, BadRecord)] == [
+        BadRecord(3, "subscriber: is a number in exponent form; export the column as text")
+    ]
+
+
+def test_a_mapping_takes_numbers_in_every_form(tmp_path: Path) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text(BERLIN + "region: cn\n")
+    rows = "msisdn;at;b\n" + "".join(
+        f"{one};2026-01-05 12:00:00;1\n"
+        for one in ("13800000001", "+86 138 0000 0001", "8.6138E+12", "86138000000.0", "sub-001")
+    )
+
+    good, bad = read("csv", rows.encode(), path)
+
+    assert [one.subscriber for one in good] == ["8613800000001", "8613800000001", "sub-001"]
+    assert [(one.line, one.reason.partition(";")[0]) for one in bad] == [
+        (4, "subscriber: is a number in exponent form"),
+        (5, "subscriber: is a number with a fraction"),
+    ]
+    path.write_text(BERLIN + "region: XX\n")
+    with pytest.raises(MappingError, match="region: there is no region 'XX'"):
+        open_reader("csv", path)
+    path.write_text(BERLIN + "subscribers: numbers\n")
+    assert [one.reason for one in read("csv", rows.encode(), path)[1]][-1] == (
+        "subscriber: is no phone number"
+    )

@@ -39,6 +39,6 @@ def read(content: BinaryIO, identity: str) -> Iterator[Read]:
 FORM = InputForm(
     "pipe-cdr",
     "Acme's call data records: number|begin|bytes|record",
-    lambda mapping: read,
+    lambda settings: read,
     suffixes=(".cdr",),
 )

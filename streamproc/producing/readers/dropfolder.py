@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,7 @@ from msgspec import Struct
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
 from streamproc.producing.readers.records import (
     BadRecord,
+    Doubts,
     LeftOut,
     Reader,
     ReadEvent,
@@ -31,9 +32,12 @@ from streamproc.producing.readers.records import (
     file_id,
     read_file,
 )
+from streamproc.producing.readers.sessions import Sessions
 
 log = structlog.get_logger(__name__)
 
+MEMORY = ".streamproc"
+"""The folder in the folder that remembers."""
 COMMIT_EVENTS = 20_000
 UNFINISHED = (".tmp", ".part", ".filepart", ".crdownload", ".swp")
 """Names under which programs write what is not whole yet; names with a leading dot, too."""
@@ -68,6 +72,7 @@ class FileOutcome:
     bad: int = 0
     left_out: int = 0
     """Records that the mapping does not take."""
+    doubts: Doubts = field(default_factory=Doubts)
     verdict: str = "done"
     """``done``, ``duplicate`` or ``failed``."""
 
@@ -80,6 +85,7 @@ class DropFolder:
         folder: Path,
         reader: Reader,
         producer: ExactlyOnceProducer,
+        sessions: Sessions,
         *,
         settle_seconds: float = 2.0,
         clock_ms: Callable[[], int] = lambda: int(time.time() * 1000),
@@ -88,10 +94,11 @@ class DropFolder:
         self._folder = folder
         self._reader = reader
         self._producer = producer
+        self._sessions = sessions
         self._settle_seconds = settle_seconds
         self._clock_ms = clock_ms
-        self._memory = folder / ".streamproc" / "done.ndjson"
-        for name in ("done", "duplicates", "failed", ".streamproc"):
+        self._memory = folder / MEMORY / "done.ndjson"
+        for name in ("done", "duplicates", "failed", MEMORY):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._known = self._remembered()
         self._progress = producer.position(FileProgress)
@@ -132,11 +139,14 @@ class DropFolder:
         # Read to its end before anything goes out: of a file that is cut off nothing is sent.
         records = read_file(path, self._reader, digest)
         bad: list[BadRecord] = []
-        left_out = 0
+        outcome = FileOutcome(path)
         for record in records:
             if isinstance(record, BadRecord):
                 bad.append(record)
-            left_out += isinstance(record, LeftOut)
+            elif isinstance(record, LeftOut):
+                outcome.left_out += 1
+            else:
+                outcome.doubts.count(record)
         before, count = progress.events, 0
         events: list[ReadEvent] = []
         for record in read_file(path, self._reader, digest):
@@ -157,8 +167,11 @@ class DropFolder:
             progress.events, progress.done = count, True
             self._send(events, progress)
             self._producer.settle()
+        # Only now, and before the file is moved: until then a restart reads it from the start.
+        self._sessions.fold(digest)
         self._write_bad(path.name, bad)
-        return FileOutcome(path, count, len(bad), left_out)
+        outcome.events, outcome.bad = progress.events, len(bad)
+        return outcome
 
     def _send(self, events: list[ReadEvent], progress: FileProgress) -> None:
         at_ms = self._clock_ms()

@@ -13,10 +13,26 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
+from streamproc.contracts.numbers import Numbering
 from streamproc.errors import StreamprocError
-from streamproc.producing.events import InvalidEventError, checked_value, subscriber_of, unwrapped
+from streamproc.producing.events import (
+    ANY_NUMBERS,
+    InvalidEventError,
+    checked_value,
+    subscriber_of,
+    unwrapped,
+    with_keys_in,
+)
 from streamproc.producing.readers.mapping import Mapping, load_mapping, parse_mapping
-from streamproc.producing.readers.records import BadRecord, LeftOut, Read, Reader, ReadEvent
+from streamproc.producing.readers.records import (
+    BadRecord,
+    LeftOut,
+    Read,
+    Reader,
+    ReadEvent,
+    ReadSettings,
+)
+from streamproc.producing.readers.sessions import Sessions
 
 MAX_JSON_BYTES = 256 << 20
 Table = dict[Any, str]
@@ -40,33 +56,41 @@ class InputForm(NamedTuple):
     """As ``streamproc send --format`` calls it."""
     says: str
     """What a file of the form holds."""
-    reader: Callable[[Path | None], Reader]
-    """The reader, given the mapping file if there is one. Raises :class:`FormatError`,
-    MappingError."""
+    reader: Callable[[ReadSettings], Reader]
+    """The reader. Raises :class:`FormatError`, MappingError."""
     suffixes: tuple[str, ...] = ()
     """Names of files (their ends) that are taken to be of the form, as ``.cdr``."""
 
 
-def open_reader(name: str, mapping: Path | None = None) -> Reader:
+def open_reader(
+    name: str,
+    mapping: Path | None = None,
+    numbering: Numbering = Numbering(),  # noqa: B008
+    sessions: Sessions | None = None,
+) -> Reader:
     """The reader of a form. Raises :class:`FormatError`, MappingError."""
     if name not in FORMS:
         raise FormatError(f"no form {name!r}; known are {', '.join(FORMS)}")
-    return FORMS[name].reader(mapping)
+    return FORMS[name].reader(ReadSettings(mapping, numbering, sessions or Sessions()))
 
 
 def _mapped(
     name: str, tables: Callable[[BinaryIO, Mapping], Tables], unreadable: str
-) -> Callable[[Path | None], Reader]:
+) -> Callable[[ReadSettings], Reader]:
     """A reader of tables, of which a mapping file says which column is what."""
 
-    def opened(mapping: Path | None) -> Reader:
-        chosen = load_mapping(mapping) if mapping is not None else _packaged(name)
+    def opened(settings: ReadSettings) -> Reader:
+        path = settings.mapping
+        chosen = load_mapping(path) if path is not None else _packaged(name)
         if chosen is None:
             raise FormatError(
                 f"{name} needs a mapping file that says which column is what: give --mapping FILE "
                 "(docs/producer.md shows one)"
             )
-        return partial(_read_mapped, tables, chosen, unreadable)
+        if chosen.running_totals is not None:
+            settings.sessions.forget_ms = chosen.running_totals.forget_hours * 3_600_000
+            settings.sessions.kept = chosen.running_totals.kept_sessions
+        return partial(_read_mapped, tables, chosen, unreadable, settings)
 
     return opened
 
@@ -75,22 +99,28 @@ def _read_mapped(
     tables: Callable[[BinaryIO, Mapping], Tables],
     mapping: Mapping,
     unreadable: str,
+    settings: ReadSettings,
     content: BinaryIO,
     identity: str,
 ) -> Iterator[Read]:
+    settings.sessions.begin_file(identity)
     for line, columns in tables(content, mapping):
         if columns is None:
             yield BadRecord(line, unreadable)
-        elif not mapping.takes(columns):
-            yield LeftOut(line)
-        else:
-            try:
-                yield ReadEvent(line, *mapping.event(columns, f"{identity}-{line}"))
-            except InvalidEventError as error:
-                yield BadRecord(line, str(error))
+            continue
+        try:
+            found = mapping.event(
+                columns, f"{identity}-{line}", settings.sessions, settings.numbering
+            )
+        except InvalidEventError as error:
+            yield BadRecord(line, str(error))
+            continue
+        yield LeftOut(line) if found is None else ReadEvent(line, *found)
 
 
-def read_ndjson(content: BinaryIO, identity: str) -> Iterator[Read]:
+def read_ndjson(
+    content: BinaryIO, identity: str, numbering: Numbering = ANY_NUMBERS
+) -> Iterator[Read]:
     """Events as they go into the topic, or in CloudEvents envelopes.
 
     A missing ``id`` is made of the file and the line.
@@ -100,12 +130,12 @@ def read_ndjson(content: BinaryIO, identity: str) -> Iterator[Read]:
         if not text:
             continue
         try:
-            text = unwrapped(text)
+            text = with_keys_in(unwrapped(text), numbering)
             key = subscriber_of(text)
             if b'"id"' not in text:
                 event = msgspec.json.decode(text, type=dict[str, Any])
                 text = msgspec.json.encode({**event, "id": f"{identity}-{line}"})
-            yield ReadEvent(line, key, checked_value(key, text))
+            yield ReadEvent(line, key, checked_value(key, text, numbering.kind))
         except InvalidEventError as error:
             yield BadRecord(line, str(error))
 
@@ -254,7 +284,7 @@ for _form in (
     InputForm(
         "ndjson",
         "events of the contract, plain or as CloudEvents, one JSON object a line",
-        lambda mapping: read_ndjson,
+        lambda settings: partial(read_ndjson, numbering=settings.numbering),
     ),
     InputForm(
         "csv",

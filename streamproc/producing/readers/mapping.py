@@ -10,17 +10,33 @@ from collections.abc import Mapping as Columns
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import yaml
 from msgspec import NODEFAULT, Meta, Struct, defstruct
+from msgspec.structs import replace
 
+from streamproc.contracts.numbers import (
+    NumberError,
+    Numbering,
+    UnknownRegionError,
+    check_region,
+    subscriber_key,
+)
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
+from streamproc.core.instants import to_ms
 from streamproc.core.state.events import UsageRecorded
+from streamproc.core.subscribers import SubscriberKind
 from streamproc.errors import StreamprocError
 from streamproc.producing.events import InvalidEventError, build, checked
+from streamproc.producing.readers.sessions import (
+    Sessions,
+    SmallerTotalError,
+    Volume,
+    volume_of,
+)
 
 UNIT_BYTES = {
     "B": 1, "octets": 1,
@@ -29,8 +45,20 @@ UNIT_BYTES = {
 }  # fmt: skip
 Unit = Literal["B", "octets", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"]
 Column = str | Annotated[int, Meta(ge=1)]
+GIGAWORD_BYTES = 2**32
+Note = Literal["twice", "missing"]
+"""What is doubtful about a local time: it exists twice, or not at all."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BYTES = Volume._fields
 _NUMBERS = frozenset(one.name for one in USAGE_FIELDS if one.sort == "number")
+
+
+class Mapped(NamedTuple):
+    """An event that a mapping made: key and value of its record."""
+
+    key: bytes
+    value: bytes
+    note: Note | None = None
 
 
 class MappingError(StreamprocError, ValueError):
@@ -58,8 +86,7 @@ class TextField(_Strict, frozen=True):
             return self.value
         if self.join is not None:
             return self.separator.join(columns[name] for name in self.join)
-        names = self.column if isinstance(self.column, list) else [self.column]
-        found = next((columns[name] for name in names if columns.get(name)), None)
+        found = None if self.column is None else _first(self.column, columns)
         if found is None:
             return self.default
         found = found.removeprefix(self.strip_prefix)
@@ -74,17 +101,22 @@ class Amount(_Strict, frozen=True):
     column: Column | list[Column]
     unit: Unit = "B"
     unit_column: Column | None = None
+    gigawords: Column | list[Column] | None = None
+    """How often a counter of 32 bits has passed its end: each is 2^32 bytes more."""
+    absent: Annotated[int, Meta(ge=0)] | None = None
+    """Bytes of a record that has none of the columns."""
 
     def of(self, columns: Columns[Any, str]) -> int | None:
-        names = self.column if isinstance(self.column, list) else [self.column]
-        text = next((columns[name] for name in names if columns.get(name)), None)
-        if text is None:
+        text = _first(self.column, columns)
+        words = None if self.gigawords is None else _first(self.gigawords, columns)
+        if text is None and words is None:
             return None
         unit = columns.get(self.unit_column, "") if self.unit_column is not None else self.unit
         if unit not in UNIT_BYTES:
             raise ValueError(f"unknown unit, known are {', '.join(UNIT_BYTES)}")
         try:
-            return round(Decimal(text.strip()) * UNIT_BYTES[unit])
+            counted = round(Decimal((text or "0").strip()) * UNIT_BYTES[unit])
+            return counted + int((words or "0").strip()) * GIGAWORD_BYTES
         except (InvalidOperation, OverflowError, ValueError):
             raise ValueError("is no number") from None
 
@@ -96,29 +128,66 @@ class Time(_Strict, frozen=True):
     format: str = "iso"
     zone: str | None = None
     """IANA zone of times that name none."""
+    twice: Literal["first", "second", "refuse"] = "first"
+    """Which instant is meant by a local time that exists twice: clocks were set back."""
+    missing: Literal["take", "refuse"] = "take"
+    """A local time that clocks passed over when they were set forward; taken as if they had not."""
+    delay_column: Column | None = None
+    """Seconds by which the record came late; they are taken off the time."""
 
     def of(self, columns: Columns[Any, str]) -> datetime | None:
-        names = self.column if isinstance(self.column, list) else [self.column]
-        text = next((columns[name] for name in names if columns.get(name)), None)
+        """The instant. Raises ValueError."""
+        return self.read(columns)[0]
+
+    def read(self, columns: Columns[Any, str]) -> tuple[datetime | None, Note | None]:
+        """The instant, and what was doubtful about it. Raises ValueError."""
+        text = _first(self.column, columns)
         if text is None:
-            return None
-        text = text.strip()
+            return None, None
+        when = self._parsed(text.strip())
+        note: Note | None = None
+        if when.tzinfo is None:
+            if self.zone is None:
+                raise ValueError("has no zone; give `zone` in the mapping")
+            when, note = self._placed(when.replace(tzinfo=ZoneInfo(self.zone)))
+        delay = self._delay(columns)
+        return (when.astimezone(UTC) - delay if delay else when), note
+
+    def _parsed(self, text: str) -> datetime:
         try:
             if self.format == "unix_s":
                 return _EPOCH + timedelta(microseconds=int(Decimal(text) * 1_000_000))
             if self.format == "unix_ms":
                 return _EPOCH + timedelta(milliseconds=int(text))
             if self.format == "iso":
-                when = datetime.fromisoformat(text)
-            else:
-                when = datetime.strptime(text, self.format)
+                return datetime.fromisoformat(text)
+            return datetime.strptime(text, self.format)
         except (ValueError, InvalidOperation, OverflowError):
             raise ValueError(f"is no time of the form {self.format}") from None
-        if when.tzinfo is None:
-            if self.zone is None:
-                raise ValueError("has no zone; give `zone` in the mapping")
-            when = when.replace(tzinfo=ZoneInfo(self.zone))
-        return when
+
+    def _placed(self, local: datetime) -> tuple[datetime, Note | None]:
+        """A local time as an instant, and what is doubtful about it."""
+        later = local.replace(fold=1)
+        if local.utcoffset() == later.utcoffset():
+            return local, None
+        if local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(
+            tzinfo=None
+        ):
+            if self.twice == "refuse":
+                raise ValueError(f"exists twice in {self.zone}: clocks were set back")
+            return (later if self.twice == "second" else local).astimezone(UTC), "twice"
+        if self.missing == "refuse":
+            raise ValueError(f"does not exist in {self.zone}: clocks were set forward")
+        return local.astimezone(UTC), "missing"
+
+    def _delay(self, columns: Columns[Any, str]) -> timedelta:
+        text = None if self.delay_column is None else columns.get(self.delay_column)
+        if not text:
+            return timedelta()
+        try:
+            return timedelta(seconds=int(text.strip()))
+        except (ValueError, OverflowError):
+            raise ValueError("has a delay that is no number of seconds") from None
 
 
 class Condition(_Strict, frozen=True):
@@ -126,6 +195,27 @@ class Condition(_Strict, frozen=True):
 
     column: Column
     values: Annotated[list[str], Meta(min_length=1)]
+
+    def holds(self, columns: Columns[Any, str]) -> bool:
+        """Whether the record fulfils it."""
+        return columns.get(self.column) in self.values
+
+
+class RunningTotals(_Strict, frozen=True):
+    """Records whose bytes are those of the session since its start, not since the last record."""
+
+    session: Annotated[list[Column | list[Column]], Meta(min_length=1)]
+    """Columns that together name a session, each the first filled one of several; the first must
+    be there."""
+    only: list[Condition] = []
+    """Records that have running totals; all conditions must hold."""
+    starts: list[Condition] = []
+    """Records that begin a session."""
+    ends: list[Condition] = []
+    """Records that end one."""
+    forget_hours: Annotated[int, Meta(ge=1, le=8_784)] = 72
+    """A session is forgotten after so long without a record."""
+    kept_sessions: Annotated[int, Meta(ge=1)] = 1_000_000
 
 
 _ALWAYS: list[tuple[str, Any, Any]] = [
@@ -150,6 +240,12 @@ class Mapping(_Strict, frozen=True):
     source: Annotated[str, Meta(min_length=1, max_length=64)]
     fields: Fields
     only: list[Condition] = []
+    leave_out: list[Condition] = []
+    """Rows not to take, such as those that begin a session."""
+    running_totals: RunningTotals | None = None
+    region: str | None = None
+    """Country of numbers without country code, such as CN."""
+    subscribers: SubscriberKind = "any"
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
     header: bool = True
     """Columns are named by the first line; else they have numbers from 1 on."""
@@ -158,24 +254,120 @@ class Mapping(_Strict, frozen=True):
 
     def takes(self, columns: Columns[Any, str]) -> bool:
         """Whether the record is one of those to send."""
-        return all(columns.get(one.column) in one.values for one in self.only)
+        wanted = all(one.holds(columns) for one in self.only)
+        return wanted and not any(one.holds(columns) for one in self.leave_out)
 
-    def event(self, columns: Columns[Any, str], fallback_id: str) -> tuple[bytes, bytes]:
-        """Key and value of the record's event. Raises :class:`InvalidEventError`."""
+    def numbering(self, given: Numbering) -> Numbering:
+        """How subscribers are read: by the mapping, else as the command was told."""
+        kind = given.kind if self.subscribers == "any" else self.subscribers
+        return Numbering(self.region or given.region, kind)
+
+    def event(
+        self,
+        columns: Columns[Any, str],
+        fallback_id: str,
+        sessions: Sessions | None = None,
+        numbering: Numbering = Numbering(),  # noqa: B008
+    ) -> Mapped | None:
+        """The record's event; None if it reports nothing that has not been counted.
+
+        Raises :class:`InvalidEventError`.
+        """
+        sessions = sessions if sessions is not None else Sessions()
+        if self._begins(columns, sessions) or not self.takes(columns):
+            return None
         given: dict[str, Any] = {"source": self.source}
         for name in self.fields.__struct_fields__:
-            part: TextField | Time | Amount | None = getattr(self.fields, name)
-            if part is not None:
+            part = getattr(self.fields, name)
+            if isinstance(part, TextField | Amount):
                 given[name] = _value(name, part, columns)
         given["id"] = given.get("id") or fallback_id
-        if given.get("time") is None:
+        given["time"], note = self._time(columns)
+        how = self.numbering(numbering)
+        given["subscriber"] = _number("subscriber", given.get("subscriber"), how)
+        if given.get("member"):
+            given["member"] = _number("member", given["member"], how)
+        volume = self._since_before(columns, self._volume(given), given["time"], sessions)
+        if volume is None:
+            return None
+        given.update(zip(_BYTES, volume, strict=True))
+        event = build(UsageRecorded, numbering=Numbering(kind="ids"), **given)
+        return Mapped(*checked(event, how.kind), note)
+
+    def _begins(self, columns: Columns[Any, str], sessions: Sessions) -> bool:
+        totals = self.running_totals
+        if totals is None or not any(one.holds(columns) for one in totals.starts):
+            return False
+        if all(one.holds(columns) for one in totals.only):
+            sessions.begin_session(self._session(totals, columns))
+        return True
+
+    def _session(self, totals: RunningTotals, columns: Columns[Any, str]) -> str:
+        first, *others = (_first(part, columns) for part in totals.session)
+        if first is None:
+            raise InvalidEventError("is missing", "running_totals.session")
+        return "\n".join((first, *(one or "" for one in others)))
+
+    def _time(self, columns: Columns[Any, str]) -> tuple[datetime, Note | None]:
+        try:
+            when, note = self.fields.time.read(columns)
+        except ValueError as error:
+            raise InvalidEventError(str(error), "time") from None
+        if when is None:
             raise InvalidEventError("is missing", "time")
-        if given.get("subscriber") is None:
-            raise InvalidEventError("is missing", "subscriber")
-        return checked(build(UsageRecorded, **given))
+        return when, note
+
+    def _volume(self, given: Columns[str, Any]) -> Volume:
+        """The bytes of a record; an absent direction is what the mapping says it is."""
+        found = {name: given.get(name) for name in _BYTES}
+        if found["total_bytes"] is None and any(one is not None for one in found.values()):
+            for name in _BYTES[:2]:
+                part = getattr(self.fields, name)
+                if found[name] is None and part is not None:
+                    found[name] = part.absent
+        for name, count in found.items():
+            if count is not None and count < 0:
+                raise InvalidEventError("Expected `int` >= 0", name)
+        if self.fields.total_bytes is None:
+            for name in _BYTES[:2]:
+                if found[name] is None:
+                    raise InvalidEventError("is missing", name)
+        try:
+            return volume_of(found)
+        except ValueError as error:
+            raise InvalidEventError(str(error), "total_bytes") from None
+
+    def _since_before(
+        self, columns: Columns[Any, str], volume: Volume, when: datetime, sessions: Sessions
+    ) -> Volume | None:
+        totals = self.running_totals
+        if totals is None or not all(one.holds(columns) for one in totals.only):
+            return volume
+        ends = any(one.holds(columns) for one in totals.ends)
+        session = self._session(totals, columns)
+        try:
+            return sessions.difference(session, volume, to_ms(when), ends=ends)
+        except SmallerTotalError as error:
+            raise InvalidEventError(str(error), "total_bytes") from None
 
 
-def _value(name: str, part: TextField | Time | Amount, columns: Columns[Any, str]) -> Any:
+def _first(column: Column | list[Column], columns: Columns[Any, str]) -> str | None:
+    """The first column that holds something."""
+    names = column if isinstance(column, list) else [column]
+    return next((columns[name] for name in names if columns.get(name)), None)
+
+
+def _number(name: str, text: str | None, numbering: Numbering) -> str:
+    """A subscriber as a key. Raises :class:`InvalidEventError`."""
+    if text is None:
+        raise InvalidEventError("is missing", name)
+    try:
+        return subscriber_key(text, numbering)
+    except NumberError as error:
+        raise InvalidEventError(str(error), name) from None
+
+
+def _value(name: str, part: TextField | Amount, columns: Columns[Any, str]) -> Any:
     """A field of the event. Raises :class:`InvalidEventError`."""
     try:
         found = part.of(columns)
@@ -211,12 +403,18 @@ def parse_mapping(text: str, name: str) -> Mapping:
         problem, _, at = str(error).partition(" - at `$.")
         raise MappingError(f"{name}: {at.rstrip('`') or 'mapping'}: {problem}") from None
     fields = mapping.fields
-    if (fields.total_bytes is None) == (fields.uplink_bytes is None) or (
-        (fields.uplink_bytes is None) != (fields.downlink_bytes is None)
+    if (fields.uplink_bytes is None) != (fields.downlink_bytes is None) or (
+        fields.total_bytes is None and fields.uplink_bytes is None
     ):
         raise MappingError(
-            f"{name}: fields: give either total_bytes or both uplink_bytes and downlink_bytes"
+            f"{name}: fields: give either total_bytes or both uplink_bytes and downlink_bytes, "
+            "or all three"
         )
+    if mapping.region is not None:
+        try:
+            mapping = replace(mapping, region=check_region(mapping.region))
+        except UnknownRegionError as error:
+            raise MappingError(f"{name}: region: {error}") from None
     if fields.time.zone is not None:
         try:
             ZoneInfo(fields.time.zone)

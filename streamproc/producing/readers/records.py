@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import xxhash
 import zstandard
 
+from streamproc.contracts.numbers import Numbering
 from streamproc.errors import StreamprocError
+from streamproc.producing.readers.sessions import Sessions
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -25,6 +28,8 @@ class ReadEvent(NamedTuple):
     line: int
     key: bytes
     value: bytes
+    doubt: str | None = None
+    """``twice`` or ``missing``: its local time exists twice, or not at all."""
 
 
 class BadRecord(NamedTuple):
@@ -35,7 +40,8 @@ class BadRecord(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A record that the mapping does not take (``only``), such as a call among data usage."""
+    """A record that the mapping does not take, such as a call among data usage, or one whose bytes
+    an earlier record of its session has reported."""
 
     line: int
 
@@ -43,6 +49,42 @@ class LeftOut(NamedTuple):
 Read = ReadEvent | BadRecord | LeftOut
 Reader = Callable[[BinaryIO, str], Iterator[Read]]
 """From content (decompressed) and the id of the file; the same content gives the same events."""
+
+
+@dataclass
+class ReadSettings:
+    """What a form's reader is made with."""
+
+    mapping: Path | None = None
+    """The mapping file, if there is one."""
+    numbering: Numbering = field(default_factory=Numbering)
+    """How phone numbers are read."""
+    sessions: Sessions = field(default_factory=Sessions)
+    """What is known of sessions with running totals."""
+
+
+@dataclass
+class Doubts:
+    """Local times of a file that exist twice or not at all."""
+
+    lines: dict[str, list[int]] = field(default_factory=dict)
+    """By kind of doubt: how many, and the line of the first."""
+
+    def count(self, record: ReadEvent) -> None:
+        """Look at an event."""
+        if record.doubt is not None:
+            self.lines.setdefault(record.doubt, [0, record.line])[0] += 1
+
+    def told(self) -> Iterator[str]:
+        """One sentence for each kind."""
+        for doubt, (count, line) in sorted(self.lines.items()):
+            yield f"{count:,} {_DOUBTS[doubt]}; the first is in line {line}"
+
+
+_DOUBTS = {
+    "missing": "local times do not exist: clocks were set forward (time.missing of the mapping)",
+    "twice": "local times exist twice: clocks were set back (time.twice of the mapping)",
+}
 
 
 DAMAGES = (EOFError, gzip.BadGzipFile, zstandard.ZstdError)

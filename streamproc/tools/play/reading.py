@@ -1,4 +1,7 @@
-"""The events of a file, line by line, exactly as ``streamproc send`` takes them."""
+"""The events of a file, line by line, as ``streamproc send`` takes them.
+
+Subscribers stay as they are: those of a play are invented, and their numbers need not exist.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import io
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import xxhash
 from msgspec.structs import replace
 
+from streamproc.contracts.numbers import Numbering
 from streamproc.contracts.records.codec import decode_event, encode_event
 from streamproc.core.instants import to_ms
 from streamproc.core.state.events import (
@@ -26,6 +31,7 @@ from streamproc.producing.readers.forms import NoEventsError, form_of
 from streamproc.producing.readers.records import BadRecord, Read, ReadEvent, decompressed, file_id
 from streamproc.producing.readers.records import read_file as read_records
 
+_read = partial(read_ndjson, numbering=Numbering(kind="ids"))
 TOPIC = "events"
 """Where the records of a played file seem to come from."""
 
@@ -70,16 +76,16 @@ def read_events(path: Path) -> EventsFile:
     if str(path) == "-":
         content = sys.stdin.buffer.read()
         identity = xxhash.xxh3_128_hexdigest(content)
-        found = _sorted_in("standard input", read_ndjson(_opened(content), identity))
+        found = _sorted_in("standard input", _read(_opened(content), identity))
         return _with_events(found, _opened(content), "-")
-    found = _sorted_in(str(path), read_records(path, read_ndjson, file_id(path)))
+    found = _sorted_in(str(path), read_records(path, _read, file_id(path)))
     with path.open("rb") as raw:
         return _with_events(found, decompressed(raw), path.name)
 
 
 def event_lines(path: Path, bad: list[BadRecord]) -> Iterator[EventLine]:
     """The same one after the other, for large files; what is no event goes to ``bad``."""
-    for record in read_records(path, read_ndjson, file_id(path)):
+    for record in read_records(path, _read, file_id(path)):
         if isinstance(record, BadRecord):
             bad.append(record)
         elif isinstance(record, ReadEvent):

@@ -1,0 +1,80 @@
+"""Whether a subscriber is written as its key, by its characters alone.
+
+A phone number has one form as a key: the digits of E.164, with country code and without plus. The
+same number in another form would be a second account. Numbers are read and rewritten by
+``contracts/numbers.py``. Here nothing is looked up, so the verdict is the same in every release.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+SubscriberKind = Literal["any", "numbers", "ids"]
+"""``any``: phone numbers or ids that cannot be taken for numbers in another form; ``numbers``:
+phone numbers alone; ``ids``: any text, whatever it looks like."""
+
+SHORTEST: Final = 7
+"""Digits of the shortest phone number with its country code."""
+LONGEST: Final = 15
+"""Digits of the longest one (E.164)."""
+
+_KEY: Final = re.compile(rf"[1-9][0-9]{{{SHORTEST - 1},{LONGEST - 1}}}\Z")
+_TEL: Final = re.compile(r"tel:", re.IGNORECASE)
+_EXPONENT: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE]\+[0-9]+\Z|[0-9]+\.[0-9]+[eE][0-9]+\Z")
+_FRACTION: Final = re.compile(rf"[0-9]{{{SHORTEST},}}[.,]0+\Z")
+_DIALLED: Final = re.compile(rf"00[1-9][0-9]{{{SHORTEST - 1},{LONGEST - 1}}}\Z")
+_SEPARATED: Final = re.compile(r"\+?[0-9(][0-9 ().\-/\u00a0]*[0-9]\Z")
+_HARDWARE: Final = re.compile(r"(?:[0-9a-fA-F]{2}[-:]){5}[0-9a-fA-F]{2}\Z")
+
+
+def is_key(text: str) -> bool:
+    """Whether a text has the form of a phone number as a key."""
+    return _KEY.match(text) is not None
+
+
+def is_tel(text: str) -> bool:
+    """Whether a text is a ``tel:`` URI (RFC 3966)."""
+    return _TEL.match(text) is not None
+
+
+def damage(text: str) -> str | None:
+    """How a table program damaged a number; None if none did. The digits cannot be had back."""
+    if _EXPONENT.match(text):
+        return "is a number in exponent form; export the column as text"
+    if _FRACTION.match(text):
+        return "is a number with a fraction; export the column as text"
+    return None
+
+
+def is_hardware_address(text: str) -> bool:
+    """Whether a text is the address of a network card, such as ``00-11-22-33-44-55``."""
+    return _HARDWARE.match(text) is not None
+
+
+def is_separated(text: str) -> bool:
+    """Whether a text is a phone number's digits with a plus or separators between them."""
+    if text.isdecimal() or is_hardware_address(text) or not _SEPARATED.match(text):
+        return False
+    return SHORTEST < sum(one.isdigit() for one in text) <= LONGEST
+
+
+def foreign_form(subscriber: str, kind: SubscriberKind = "any") -> str | None:
+    """Why a subscriber is not its key, as a predicate ("is ..."); None if it is.
+
+    It never repeats the subscriber. All answers but those of ``numbers`` are about texts that
+    nothing but a phone number looks like.
+    """
+    if kind == "ids" or is_key(subscriber):
+        return None
+    if is_tel(subscriber):
+        return "is a tel: URI"
+    if (damaged := damage(subscriber)) is not None:
+        return damaged
+    if _DIALLED.match(subscriber):
+        return "begins with a dialling prefix"
+    if is_separated(subscriber):
+        return "is a number with separators"
+    if kind == "numbers":
+        return "is not a phone number"
+    return None
