@@ -1,7 +1,8 @@
 """Instants as integers.
 
-Inside the core every instant is whole milliseconds since 1970-01-01T00:00:00Z (``*_ms``); integers
-compare fast, pack small and have no zone to forget. At the edges instants are RFC 3339.
+Inside the core every instant is whole milliseconds since 1970-01-01T00:00:00Z (``*_ms``). Integers
+are fast to compare, short to pack, and have no time zone that code could forget. In records
+instants are RFC 3339.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ NEVER_MS = 1 << 53
 """Later than any real instant, and still an exact JSON number."""
 
 LAST_MS = 253_370_764_800_000
-"""The year 9999: from here on an end of validity is none, for zones cannot reach beyond it."""
+"""The year 9999. An end of validity from here on means "no end": time zones cannot reach
+beyond it."""
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -22,13 +24,14 @@ DAY_MINUTES = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _EXACT_BELOW_MS = 4_000_000_000_000
-"""Up to here (the year 2096) seconds as a float are exact to the microsecond, and faster."""
+"""Up to this instant (the year 2096) a float of seconds is exact to the microsecond. It is
+faster."""
 
 
 def to_ms(when: datetime) -> int:
-    """Milliseconds since the epoch of an aware datetime; finer digits are cut.
+    """Milliseconds since the epoch of an aware datetime; smaller digits are cut off.
 
-    Rounding would move the last half millisecond of a cycle into the next one.
+    Rounding would move the last half millisecond of a cycle into the next cycle.
     """
     since = when - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
@@ -42,4 +45,4 @@ def from_ms(instant_ms: int) -> datetime:
 
 
 coarse_from_ms = lru_cache(maxsize=65_536)(from_ms)
-"""The same for instants that many records share: cycle bounds, ends of validity."""
+"""The same, with a cache, for instants that many records share: cycle bounds, ends of validity."""

@@ -1,9 +1,9 @@
 """Rules with a memory: counting (``for_count``), hysteresis, and alarms that are over (resolved).
 
-An :class:`Alarm` is kept for a threshold that such a rule's usage has reached. It counts usage
-events until the rule is satisfied, then it is told, and it ends when the figure has fallen below
-the threshold by the rule's hysteresis: from then on the threshold is armed. Without hysteresis that
-is whenever the threshold is un-crossed (law 13).
+An :class:`Alarm` is kept for a threshold of such a rule that is reached. It counts usage events
+until the rule fires. It ends when the figure has fallen below the threshold by the rule's
+hysteresis; then the threshold is armed again. Without hysteresis it ends when the threshold is
+un-crossed (law 13).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Reached(NamedTuple):
     bucket: Bucket | None
     threshold: int
     order: int
-    """Of the thresholds of one rule and bucket the highest has the highest."""
+    """Among thresholds of one rule and bucket, a higher threshold has a higher order."""
 
     @property
     def bucket_id(self) -> str:
@@ -52,20 +52,20 @@ def is_reached(
     rules: Rulebook,
     margin: int = 0,
 ) -> bool:
-    """Whether a threshold is reached now, or would be if it were ``margin`` nearer."""
+    """Whether a threshold is reached now, or would be reached if it were ``margin`` lower."""
     if isinstance(rule, WatchRule):
         return is_figure_at(account, rule, threshold, rules, margin)
     if bucket is None or not rule.is_about(bucket.kind, bucket.source):
         return False
     kind = BUCKET_KINDS[rule.kind]
     if bucket.kind == UNLIMITED and not kind.is_of_unlimited:
-        return False  # there is no share of it
+        return False  # an unlimited bucket has no percentage used
     level = kind.used_level(kind.shifted(threshold, margin), bucket.granted_bytes)
     return bucket.used_bytes >= max(level, 1)
 
 
 def bucket_of(account: Account, name: str) -> Bucket | None:
-    """A live bucket by its id, or the cap of a pool's member."""
+    """A live bucket by its id, or the cap of a member of the pool."""
     of_cap = cap_bucket_of(account, name)
     for bucket in account.buckets if of_cap is None else (of_cap,):
         if bucket.id == name:
@@ -74,10 +74,11 @@ def bucket_of(account: Account, name: str) -> Bucket | None:
 
 
 def are_at_rest(account: Account, at_ms: int, rules: Rulebook) -> bool:
-    """Whether usage that reaches nothing new leaves all alarms as they are: told, and reached.
+    """Whether usage that reaches no new threshold leaves all alarms unchanged: sent, and still
+    reached.
 
-    A short look at what :func:`count_usage`, :func:`end_slowed` and :func:`rejudge` would find.
-    Windows of velocities slide: of those it does not say yes.
+    It answers quickly what :func:`count_usage`, :func:`end_slowed` and :func:`rejudge` would find.
+    For velocity rules it never answers yes, because their windows move with time.
     """
     for alarm in account.extra.alarms if account.extra is not None else ():
         if not alarm.is_told:
@@ -96,7 +97,7 @@ def _slides(rule: UsageRule | WatchRule) -> bool:
 
 
 def count_usage(moment: Moment) -> list[Reached]:
-    """What fires because a usage event has found it reached often enough."""
+    """The thresholds that fire because this usage event was the last of ``for_count`` events."""
     account, rules = moment.account, moment.rules
     fired: list[Reached] = []
     for alarm in account.extra.alarms if account.extra is not None else ():
@@ -105,7 +106,7 @@ def count_usage(moment: Moment) -> list[Reached]:
         rule = _tracked(account, alarm, moment.now_ms, rules)
         bucket = bucket_of(account, alarm.bucket)
         if rule is None or not is_reached(account, rule, bucket, alarm.threshold, rules):
-            continue  # rejudged after the event
+            continue  # it is checked again after the event
         alarm.count += 1
         if alarm.count >= rule.policy.for_count:
             alarm.is_told = True
@@ -116,7 +117,7 @@ def count_usage(moment: Moment) -> list[Reached]:
 def note(
     moment: Moment, edges: list[Reached], counted: list[Reached]
 ) -> tuple[list[Reached], list[Effect]]:
-    """What fires of thresholds that were reached just now, and of those counted up to now."""
+    """The thresholds that fire: those reached just now, and those counted up to now."""
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     out: list[Effect] = []
     fired = [edge for edge in edges if not _is_tracked(edge.rule, now_ms, rules)]
@@ -136,7 +137,7 @@ def note(
             continue
         if known.is_told and not any(_is_of(one, known) for one in counted):
             if rule.kind in WATCH_KINDS and WATCH_KINDS[rule.kind].tells_price:
-                fired.append(edge)  # other usage costs now, too
+                fired.append(edge)  # other usage costs now as well
                 continue
             name, level = edge.bucket_id, edge.threshold
             member = member_of_cap(name) or UNSET
@@ -145,10 +146,10 @@ def note(
 
 
 def end_slowed(moment: Moment, before: list[int]) -> list[Alarm]:
-    """Take away the told alarms of velocities that had fallen until just now, and return them.
+    """Remove alarms of velocity rules that were sent and whose figure had fallen, and return them.
 
-    ``before`` are the figures (``watch.Values``) before the usage of now: a window slides with
-    time, which nobody looks at until something is used again.
+    ``before`` are the figures (``watch.Values``) before the present usage. A window moves with
+    time, which is noticed only at the next usage.
     """
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     extra = account.extra
@@ -174,9 +175,9 @@ def end_slowed(moment: Moment, before: list[int]) -> list[Alarm]:
 
 
 def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Message], list[Effect]]:
-    """End the alarms that hold no more; who follows their rule has something to say.
+    """End the alarms that are over. Returns messages of the ``resolved`` rules that follow them.
 
-    ``ended`` are alarms that were taken away before.
+    ``ended`` are alarms that were removed before.
     """
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     extra = account.extra
@@ -188,7 +189,7 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
         rule = _tracked(account, alarm, now_ms, rules)
         bucket = bucket_of(account, alarm.bucket)
         if rule is None or (alarm.bucket and bucket is None):
-            continue  # nobody can do anything with it any more
+            continue  # the subscriber cannot use this bucket any more
         margin = rule.policy.hysteresis if alarm.is_told else 0
         if is_reached(account, rule, bucket, alarm.threshold, rules, margin):
             kept.append(alarm)
@@ -209,8 +210,9 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
     messages = []
     for follower in rules.resolved_rules:
         found: dict[str, Mark] = {}
-        # Of a bucket, what the most urgent rule reached last; of equal rules the one whose alarm
-        # came first. A set has no order that another process would repeat (law 5).
+        # For each bucket, the mark that the most urgent rule reached last; among equal rules,
+        # that of the oldest alarm. A set is not used because its order differs between
+        # processes (law 5).
         followed = [name for name in marks if name in follower.of]
         for name in sorted(followed, key=lambda one: _urgency(one, rules)):
             for bucket_id, mark in {mark.bucket: mark for mark in marks[name]}.items():
@@ -220,7 +222,7 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
 
 
 def rename_bucket(account: Account, old: str, new: str) -> None:
-    """A bucket goes on under another id, and so does what was reached of it."""
+    """A bucket continues under another id, so its alarms and waiting messages must name that id."""
     extra = account.extra
     if extra is None:
         return
@@ -234,7 +236,7 @@ def rename_bucket(account: Account, old: str, new: str) -> None:
 
 
 _ABOUT_BUCKETS: Final = ("usage", "resolved", "timed")
-"""Speakers whose marks name buckets; notices name what they are about."""
+"""Speakers whose marks name buckets. Marks of notices name a request or a service."""
 
 
 def _renamed(marks: list[Mark], old: str, new: str) -> list[Mark]:
@@ -242,7 +244,7 @@ def _renamed(marks: list[Mark], old: str, new: str) -> list[Mark]:
 
 
 def _is_tracked(rule: UsageRule | WatchRule, at_ms: int, rules: Rulebook) -> bool:
-    """Whether a rule has a memory now; outside of its validity it is as if it were not there."""
+    """Whether a rule has a memory now. Outside its validity it is ignored."""
     policy = rule.policy
     return rule.id in rules.tracked and policy.valid_from_ms <= at_ms < policy.valid_until_ms
 
@@ -250,11 +252,11 @@ def _is_tracked(rule: UsageRule | WatchRule, at_ms: int, rules: Rulebook) -> boo
 def _tracked(
     account: Account, alarm: Alarm, at_ms: int, rules: Rulebook
 ) -> UsageRule | WatchRule | None:
-    """The rule of an alarm, if it still has that threshold, and a memory."""
+    """The rule of an alarm, if it still has that threshold and a memory."""
     rule = rules.rules_by_id.get(alarm.rule)
     if not isinstance(rule, UsageRule | WatchRule) or not _is_tracked(rule, at_ms, rules):
         return None
-    # Another rule may have its id by now: one without thresholds, or with others.
+    # Another rule can have this id by now: one without thresholds, or with other thresholds.
     known = thresholds_of(account, rule, rules) or (-1,)
     return rule if alarm.threshold in known else None
 
@@ -264,7 +266,7 @@ def _urgency(name: str, rules: Rulebook) -> tuple[bool, int, int]:
 
 
 def _is_waiting(account: Account, alarm: Alarm) -> bool:
-    """Who was not told of something yet need not know that it is over."""
+    """A subscriber who did not get the reminder yet need not know that its reason is over."""
     return account.extra is not None and any(
         one.rule == alarm.rule
         and not one.told
@@ -299,7 +301,7 @@ def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
 
 
 def _is_over(account: Account, mark: Mark, rules: Rulebook) -> bool:
-    """Still over: not reached again."""
+    """Whether it is still over: not reached again."""
     of = rules.rules_by_id.get(mark.detail)
     if not isinstance(of, UsageRule | WatchRule):
         return False
@@ -324,7 +326,8 @@ def _say(
 
 
 def _last(rule: Spoken, mark: Mark) -> int:
-    """What was over last is told; what was before, if that is reached again."""
+    """Sort key of a mark: the reason that ended last is in the message. An earlier one replaces it
+    if the last one is reached again."""
     return mark.at_ms
 
 

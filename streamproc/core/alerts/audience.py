@@ -9,12 +9,14 @@ from streamproc.core.usage.pools import member_of_cap
 
 
 def recipients(account: Account, audience: Audience, member: str) -> list[str]:
-    """Whom a reminder goes to now; empty text is the account's own number.
+    """Whom a reminder goes to now; an empty text is the account's own number.
 
-    Without pool there is only that. In a pool the account holders are the members with that role
-    (the account's own number if there is none), the device user is the ``member`` whose usage it
-    is about. Where it is about nobody's, or about that of somebody who left or never joined, the
-    device users are all members but the owners (the owners if there are no others).
+    - Without a pool: the account's own number.
+    - Account holders of a pool: the members with that role; if there is none, the account's own
+      number.
+    - Device user of a pool: the ``member`` whose usage the reminder is about. If the usage has no
+      member, or the member left or never joined: all members except the owners; if there are none,
+      the owners.
     """
     quota = account.quota
     if quota is None or not quota.members:
@@ -30,19 +32,19 @@ def recipients(account: Account, audience: Audience, member: str) -> list[str]:
 
 
 def of_account(account: Account, rule: Spoken, mark: Mark) -> list[str]:
-    """Recipients of what is about the account: nobody in particular used what it speaks of.
+    """Recipients of a message about the account, which no member in particular has caused.
 
-    About a member's cap it is all the same: that is the member's alone.
+    A message about a member's cap goes to that member alone.
     """
     return recipients(account, rule.policy.audience, member_of_cap(mark.bucket))
 
 
 def of_member(account: Account, rule: Spoken, mark: Mark) -> list[str]:
-    """Recipients of what is about the usage of the member that the mark's detail names."""
+    """Recipients of a message about the usage of the member in the mark's detail."""
     member = member_of_cap(mark.bucket) or mark.detail
     return recipients(account, rule.policy.audience, member)
 
 
 def of_own_number(account: Account, rule: Spoken, mark: Mark) -> list[str]:
-    """Recipients of what is between the network and the contract."""
+    """Recipients of a message about the network and the contract: the own number."""
     return [""]

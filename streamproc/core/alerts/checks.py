@@ -1,9 +1,9 @@
-"""Checks of an account at an instant: forecasts, inactivity, rules that begin to be valid.
+"""Checks of an account at an instant: forecasts, inactivity, rules whose validity begins.
 
-A forecast takes the rate at which home data was used from the begin of the cycle (or of the
-contract) until now, whichever bucket it was charged to, and charges usage of that rate to all that
-is left: in the order of law 8, each bucket until its own end. It is told if nothing covers that
-usage any more before the end of the cycle, once; a top-up or plan change arms it again.
+A forecast calculates the rate of home data from the start of the cycle (or of the contract) until
+now, whichever bucket the usage was charged to. It charges usage of that rate to all bytes that are
+left: in the order of law 8, each bucket until its own end. If they run out before the end of the
+cycle, a reminder is sent once; a top-up or plan change arms it again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from streamproc.core.usage.own_thresholds import own_of
 
 
 def next_check_ms(account: Account, rules: Rulebook) -> int:
-    """The next instant at which something of this module has to be done; NEVER_MS if none."""
+    """The next instant at which this module has work; NEVER_MS if none."""
     soonest = NEVER_MS
     for rule in rules.created_rules:
         if rule.policy.valid_from_ms > account.clock_ms:
@@ -44,18 +44,18 @@ def next_check_ms(account: Account, rules: Rulebook) -> int:
 
 
 def note_use(account: Account, time_ms: int, rules: Rulebook) -> None:
-    """Remember when something was used; whoever was silent may be silent again."""
+    """Remember when something was used; an inactivity rule can fire again after it."""
     extra = extra_of(account)
     used_ms = max(extra.used_ms, account.activated_ms)
     extra.used_ms = max(extra.used_ms, time_ms)
-    # While a silence that would have begun with the use before is not over, the account is due by
-    # then anyway, and this use moves it on only.
+    # Before that silence would be over, the account is due anyway. This use can only
+    # make it due later.
     if account.clock_ms >= used_ms + rules.surely_silent_ms:
         account.next_due_ms = min(account.next_due_ms, next_check_ms(account, rules))
 
 
 def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Reached]:
-    """What is reached already of rules that begin to be valid now."""
+    """The thresholds that are reached already when the validity of their rule begins."""
     edges = []
     for rule in rules.created_rules:
         if rule.policy.valid_from_ms != at_ms:
@@ -76,7 +76,8 @@ def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Reac
 
 
 def due(moment: Moment, wall_ms: int) -> tuple[list[Message], list[Effect]]:
-    """What the checks of exactly this instant have to say, and those that come too late."""
+    """Messages of the checks of exactly this instant, and audit records of those that come too
+    late."""
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     messages: list[Message] = []
     missed: list[Effect] = []
@@ -96,21 +97,21 @@ def due(moment: Moment, wall_ms: int) -> tuple[list[Message], list[Effect]]:
 
 
 def forget_forecasts(account: Account) -> None:
-    """A new cycle: nothing was foretold of it."""
+    """In a new cycle no forecast was sent yet."""
     if account.extra is not None and account.extra.foretold:
         account.extra.foretold = {}
         drop_empty_extra(account)
 
 
 def runs_out_ms(account: Account, at_ms: int, rules: Rulebook) -> int:
-    """When no home data is left at the present rate; NEVER_MS if not before the cycle's end."""
+    """When home data runs out at the present rate; NEVER_MS if not before the end of the cycle."""
     buckets = _foreseen(account, account.buckets, rules)
     over = _foreseen(account, account.ended, rules)
     used = sum(used_in_cycle(account, bucket) for bucket in (*buckets, *over))
     if not used or is_endless(buckets):
         return NEVER_MS
     past_ms = at_ms - _since_ms(account)
-    # Instants count from now and are multiplied by ``used``: then each of them is a whole number.
+    # Instants count from now and are multiplied by ``used``. So all of them are whole numbers.
     now = 0
     for bucket in buckets:
         end = (bucket.expires_ms - at_ms) * used
@@ -121,7 +122,7 @@ def runs_out_ms(account: Account, at_ms: int, rules: Rulebook) -> int:
 
 
 def _checks(account: Account, rules: Rulebook) -> Iterator[tuple[CheckRule, int]]:
-    """The next instant of each check after the account's clock."""
+    """Each check with its next instant after the account's clock."""
     if not rules.check_rules:
         return
     for rule in rules.check_rules:
@@ -131,7 +132,7 @@ def _checks(account: Account, rules: Rulebook) -> Iterator[tuple[CheckRule, int]
 
 
 class AccountLook:
-    """What kinds of checks ask of an account (``rules.kinds.asking.Look``), for one rule."""
+    """What kinds of checks ask about an account (``rules.kinds.asking.Look``), for one rule."""
 
     __slots__ = ("_account", "_rule", "_rules", "_tz")
 
@@ -183,10 +184,10 @@ class AccountLook:
 
 
 def _foreseen(account: Account, buckets: list[Bucket], rules: Rulebook) -> list[Bucket]:
-    """Those of some buckets that a forecast is about: home data, with packs and top-ups.
+    """The buckets that a forecast is about: home data, with packs and top-ups.
 
-    If the plan has no allowance of home data: those that cover what its first allowance does. What
-    is left for films only is no help to whoever's data runs out.
+    If the plan has no allowance of home data: the buckets that cover what its first allowance
+    covers. Bytes for films only do not help a subscriber whose home data runs out.
     """
     own = [bucket for bucket in account.buckets if bucket.kind in PLAN_KINDS]
     if not own:

@@ -15,7 +15,7 @@ from streamproc.core.texts.reminding import About, remind
 
 
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
-    """What was told stays untrue for as long as its cycle lasts."""
+    """The refund stays a fact until its cycle ends."""
     return mark.at_ms >= moment.account.cycle_start_ms
 
 
@@ -31,9 +31,10 @@ CORRECTED = Speaker("corrected", rule_of(CorrectionRule), _is_true, _say, of_mem
 
 
 def messages_of_refund(moment: Moment, event: UsageRefunded, *, is_applied: bool) -> list[Message]:
-    """The follow-up that is due now, if any; the account forgets that it was.
+    """The follow-up that is due now, if any. The account then forgets that it was due.
 
-    The last refund of a batch brings it even if it changes nothing itself (not ``is_applied``).
+    The last refund of a batch sends it even if that refund changes nothing itself (not
+    ``is_applied``).
     """
     account = moment.account
     quota = account.quota
@@ -48,6 +49,6 @@ def messages_of_refund(moment: Moment, event: UsageRefunded, *, is_applied: bool
         if uncrossed or (is_applied and one.when == "always")
     ]
     if wanted:
-        account.grants += 1  # tells this follow-up from others of the cycle
+        account.grants += 1  # gives this follow-up another id than earlier ones of the cycle
     mark = Mark(moment.now_ms, arming=account.grants, detail=member)
     return [Message(CORRECTED, rule, mark, moment.cause) for rule in wanted]

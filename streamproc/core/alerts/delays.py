@@ -1,4 +1,4 @@
-"""What delays a message and until when, and what must be remembered for that."""
+"""What delays a message and until when, and what the account must remember for that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamproc.core.state.gate import RecipientMemory
 
 
 class Delay(NamedTuple):
-    """What keeps a message, and until when."""
+    """The reason for a delay, and its end."""
 
     why: str
     until_ms: int
@@ -29,10 +29,11 @@ def earliest(
     rules: Rulebook,
     cool_ms: int = 0,
 ) -> Delay:
-    """When a message to a recipient may go out, from an instant on, and what keeps it until then.
+    """The earliest instant, from ``at_ms`` on, for a message to a recipient, and the reason for the
+    delay.
 
-    ``since_ms`` is when there was reason for it first, ``cool_ms`` the end of a cool-down that the
-    account does not know of yet.
+    ``since_ms`` is when the message first had a reason. ``cool_ms`` is the end of a cool-down that
+    the account does not know yet.
     """
     policy = rule.policy
     delay = Delay("", at_ms)
@@ -46,7 +47,8 @@ def earliest(
     if told is not None and not rule.mandatory:
         sent = told.sent_ms
         for cap in rules.alerts.caps:
-            # The last but so many must have left the window.
+            # The message at this place from the end must have left the window before another
+            # one is allowed.
             if len(sent) >= cap.messages and (
                 (free_ms := sent[-cap.messages] + cap.window_ms) > delay.until_ms
             ):
@@ -60,7 +62,7 @@ def earliest(
 
 
 def _quiet_hours(account: Account, rules: Rulebook) -> QuietHours | None:
-    """The subscriber's own, else those of the rules file."""
+    """The subscriber's own quiet hours, else those of the rules file."""
     own = account.extra.quiet_minutes if account.extra is not None else []
     if not own:
         return rules.alerts.quiet_hours
@@ -71,19 +73,19 @@ def _quiet_hours(account: Account, rules: Rulebook) -> QuietHours | None:
 
 
 def _told(account: Account, to: str) -> Extra | RecipientMemory | None:
-    """What is remembered of the messages to a recipient; empty is the account's own number."""
+    """The memory of messages to a recipient; an empty text is the account's own number."""
     extra = account.extra
     return extra if extra is None or not to else extra.members_told.get(to)
 
 
 def _told_of(account: Account, to: str) -> Extra | RecipientMemory:
-    """The same, to be changed; made if there is none."""
+    """The same, to be changed; created if there is none."""
     extra = extra_of(account)
     return extra.members_told.setdefault(to, RecipientMemory()) if to else extra
 
 
 def note_sent(account: Account, to: str, at_ms: int, rules: Rulebook) -> None:
-    """Remember a message for the caps, which count mandatory ones, too."""
+    """Remember a message for the caps. Mandatory messages count too."""
     kept = max((cap.messages for cap in rules.alerts.caps), default=0)
     if kept:
         sent = _told_of(account, to).sent_ms
@@ -92,7 +94,7 @@ def note_sent(account: Account, to: str, at_ms: int, rules: Rulebook) -> None:
 
 
 def note_cooling(account: Account, to: str, rule: Spoken, at_ms: int) -> None:
-    """Remember until when a rule is silent to a recipient."""
+    """Remember until when a rule may not send to a recipient."""
     if rule.policy.cool_down_ms:
         _told_of(account, to).cooling[rule.id] = at_ms + rule.policy.cool_down_ms
 

@@ -1,12 +1,14 @@
 """The gate that every outgoing message passes (laws 14 and 16).
 
-Who has something to say hands over :class:`Message` s (:func:`submit`). The gate drops what the
-subscriber opted out of, and sends the rest or holds it back: in quiet hours, under a frequency
-cap, in a rule's cool-down, or while it waits for others to be told together with
-(``passing.py``). What is held lies in ``Extra.waiting``, one entry for each rule, bucket and
-recipients, and is due at its ``until_ms``; then (:func:`release`) its speaker is asked whether it
-is still true, and says it with figures as of then. If what it waits for changes, it is looked at
-again (:func:`look_again`). Every delay and every drop is audited. Nothing is lost otherwise.
+Speakers submit each :class:`Message` (:func:`submit`). The gate drops messages that the subscriber
+opted out of. It sends the others or holds them: in quiet hours, under a frequency cap, in a rule's
+cool-down, or while they wait for others of their group (``passing.py``).
+
+Held messages are in ``Extra.waiting``, one entry for each rule, bucket and set of recipients. Each
+is due at its ``until_ms``. Then (:func:`release`) the gate asks its speaker whether it is still
+true, and sends it with the figures of that time. If the reason for the delay changes, the delay is
+calculated again (:func:`look_again`). Every delay and every drop is audited. No message is lost
+otherwise.
 """
 
 from __future__ import annotations
@@ -38,10 +40,10 @@ from streamproc.core.state.moment import Moment
 def submit(
     moment: Moment, messages: list[Message], speakers: Speakers, wall_ms: int = 0
 ) -> list[Effect]:
-    """Let messages of one instant through the gate; the effects say what became of each.
+    """Pass messages of one instant through the gate. The effects say what happened to each of them.
 
-    ``wall_ms`` is later than the moment if nobody worked in between: then the gate looks at it, so
-    that a worker that comes back at night wakes nobody.
+    ``wall_ms`` is later than the moment if no worker ran for a while. Then the gate uses it, so
+    that a worker that starts at night sends nothing in quiet hours.
     """
     account, now_ms = moment.account, moment.now_ms
     out: list[Effect] = []
@@ -72,10 +74,10 @@ def submit(
 
 
 def release(moment: Moment, wall_ms: int, speakers: Speakers, newer: list[Message]) -> list[Effect]:
-    """Send what was held until now and is still true; ``wall_ms`` as in :func:`submit`.
+    """Send the held messages that are due and still true; ``wall_ms`` as in :func:`submit`.
 
-    ``newer`` are messages of this very instant, to be submitted next: what was held of the same
-    rule and thing gives way to them, or two summaries would arrive together.
+    ``newer`` are messages of the same instant, to be submitted next. They replace held messages of
+    the same rule about the same thing; otherwise two summaries would arrive together.
     """
     account, now_ms = moment.account, moment.now_ms
     out: list[Effect] = []
@@ -94,17 +96,18 @@ def release(moment: Moment, wall_ms: int, speakers: Speakers, newer: list[Messag
 
 
 class Terms(NamedTuple):
-    """What of an account decides when, and to whom, a held message goes."""
+    """The parts of an account that decide when, and to whom, a held message is sent."""
 
     time_zone: str
     quiet_minutes: tuple[int, ...]
     opted_out: frozenset[str]
     members: tuple[tuple[str, bool], ...]
-    """Of a pool; the flag says who owns it."""
+    """Members of a pool; the flag says whether the member is an owner."""
 
 
 def terms_of(account: Account) -> Terms:
-    """They are compared before and after an event: see :func:`look_again`."""
+    """The terms of an account. They are compared before and after an event: see
+    :func:`look_again`."""
     extra, quota = account.extra, account.quota
     return Terms(
         account.time_zone,
@@ -115,10 +118,10 @@ def terms_of(account: Account) -> Terms:
 
 
 def look_again(moment: Moment, speakers: Speakers) -> list[Effect]:
-    """Whatever held messages wait for has changed: zone, quiet hours, opt-outs, members of a pool.
+    """Calculate delays again, because zone, quiet hours, opt-outs or members of a pool changed.
 
-    What is not wanted any more is dropped, what nothing delays any more is sent, and the rest
-    waits for another instant. Whether the rest is still true is asked when that has come.
+    Messages that are not wanted any more are dropped. Messages that nothing delays any more are
+    sent. The others get another instant; whether they are still true is checked then.
     """
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     out: list[Effect] = []
@@ -145,8 +148,8 @@ def look_again(moment: Moment, speakers: Speakers) -> list[Effect]:
 
 
 def wait_by_new_rules(account: Account, now_ms: int, rules: Rulebook, speakers: Speakers) -> None:
-    """Other rules are in force since ``now_ms``: what by them waits for another instant is due at
-    once, to be sent or held anew."""
+    """Other rules are in force since ``now_ms``. Messages for which they mean another instant
+    become due at once; then they are sent or held again."""
     _split(account)
     for waiting in _waiting_of(account):
         entry = entry_of(waiting, rules, speakers)
@@ -157,12 +160,12 @@ def wait_by_new_rules(account: Account, now_ms: int, rules: Rulebook, speakers: 
 
 
 def next_release_ms(account: Account) -> int:
-    """When a held message is due; NEVER_MS if none is held."""
+    """When the next held message is due; NEVER_MS if none is held."""
     return min((one.until_ms for one in _waiting_of(account)), default=NEVER_MS)
 
 
 def forget_all(moment: Moment) -> list[Effect]:
-    """The contract is over: nothing that waits, or was remembered for rules, is of use any more."""
+    """The contract is over: drop all held messages, and all that is remembered for rules."""
     account = moment.account
     _split(account)
     out: list[Effect] = [
@@ -182,13 +185,14 @@ def _waiting_of(account: Account) -> list[Waiting]:
 
 
 def _is_followed(held: Waiting, newer: Message) -> bool:
-    """Whether a new message says of the same thing what a held one has not said yet."""
+    """Whether a new message says about the same thing what a held one has not said yet."""
     names = newer.speaker.name, newer.rule.id, newer.mark.bucket
     return (held.speaker, held.rule, held.mark.bucket) == names
 
 
 def _split(account: Account) -> None:
-    """Earlier versions kept the reasons of several buckets as one message: now they are several."""
+    """Split messages of earlier versions, which kept the reasons of several buckets as one
+    message."""
     extra = account.extra
     if extra is None or all(len(one.marks) == 1 for one in extra.waiting):
         return
@@ -202,7 +206,7 @@ def _split(account: Account) -> None:
 def _send(
     moment: Moment, held: list[Waiting], wall_ms: int, speakers: Speakers, out: list[Effect]
 ) -> None:
-    """Let what was held, and is still true, pass once more."""
+    """Pass held messages that are still true through the gate again."""
     entries: list[Candidate] = []
     for waiting in held:
         entry = entry_of(waiting, moment.rules, speakers)
@@ -219,7 +223,7 @@ def _send(
 
 
 def _soonest(account: Account, entry: Candidate, at_ms: int, rules: Rulebook) -> Delay:
-    """When the first of its recipients may hear a message, and what delays it until then."""
+    """When the first recipient of a message can get it, and the reason for the delay until then."""
     since_ms = entry.waiting.since_ms
     return min(
         (

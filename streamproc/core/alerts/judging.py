@@ -13,11 +13,13 @@ from streamproc.core.state.gate import Mark, Waiting
 from streamproc.core.state.moment import Moment
 
 MOST_LOWER: Final = 20
-"""Superseded marks that are kept of one message: a rule of many steps may pass more in a night."""
+"""Superseded marks that are kept for one message: a rule of many steps can pass more in one
+night."""
 
 
 def is_wanted(moment: Moment, rule: Spoken, mark: Mark, out: list[Effect]) -> bool:
-    """Whether neither opting out nor the rule's validity stops a message, which is audited."""
+    """Whether neither an opt-out nor the rule's validity stops a message. If one does, it is
+    audited."""
     policy = rule.policy
     if is_opted_out(moment.account, rule):
         out.append(refused(moment, "opted_out", rule, mark))
@@ -35,7 +37,8 @@ def is_opted_out(account: Account, rule: Spoken) -> bool:
 def judge(moment: Moment, entry: Candidate, out: list[Effect]) -> Candidate | None:
     """A held message with the highest of its marks that is still true.
 
-    None if there is none, or nobody wants it any more: then it is forgotten, and audited.
+    None if no mark is true, or if the message is not wanted any more. Then it is removed and
+    audited.
     """
     speaker, rule, waiting, _ = entry
     account = moment.account
@@ -58,14 +61,14 @@ def judge(moment: Moment, entry: Candidate, out: list[Effect]) -> Candidate | No
 
 
 def lower_marks(marks: list[Mark], threshold: int) -> list[Mark]:
-    """What is kept of superseded marks, oldest first, under one of this threshold: of each other
-    threshold the last one."""
+    """The superseded marks to keep, oldest first, below this threshold: the last one of each
+    threshold."""
     last = {one.threshold: one for one in marks if one.threshold != threshold}
     kept = sorted(last.values(), key=lambda one: one.at_ms)
     return kept if len(kept) <= MOST_LOWER else [kept[0], *kept[1 - MOST_LOWER :]]
 
 
 def forget(account: Account, waiting: Waiting) -> None:
-    """A message waits no more."""
+    """Remove a message from those that wait."""
     if account.extra is not None:
         account.extra.waiting = [one for one in account.extra.waiting if one is not waiting]

@@ -1,8 +1,9 @@
-"""Held messages that data cost, when the cycle in which they did ends (law 28).
+"""Held messages about costs, when the cycle of these costs ends (law 28).
 
-They would not be true any more when nothing holds them: the next cycle has data again. But what was
-charged stays charged, and nobody shall pay without hearing of it. So they speak of the cycle's last
-instant, and name it; what held them back holds their delivery (``not_before``).
+After the end of the cycle they would not be true any more: the next cycle has data again. But the
+charge remains, and a subscriber must not pay without knowing it. So these messages describe the
+last instant of the cycle, and name it. The reason that held them delays only their delivery
+(``not_before``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from streamproc.core.state.moment import Moment
 
 
 def speak_of_costs(moment: Moment, wall_ms: int, speakers: Speakers) -> list[Effect]:
-    """Say what is held of overage that began, as of an instant at which a cycle ends."""
+    """Make the held messages about the start of overage, as of the instant at which a cycle
+    ends."""
     account, rules = moment.account, moment.rules
     out: list[Effect] = []
     waiting = account.extra.waiting if account.extra is not None else []
@@ -32,7 +34,7 @@ def speak_of_costs(moment: Moment, wall_ms: int, speakers: Speakers) -> list[Eff
         speaker, rule, _, _ = entry
         of_it = moment.because(cause_of_release(one, moment.now_ms))
         if not speaker.is_true(of_it, rule, one.mark):
-            continue  # and dropped, with a record of the audit, when nothing holds it
+            continue  # the gate drops it, with an audit record, when it is due
         if is_wanted(of_it, rule, one.mark, out):
             for until_ms, to in _by_delay(moment, entry, wall_ms).items():
                 said = speaker.say(of_it, rule, one.mark, to, one.cycle_start_ms)
@@ -45,7 +47,7 @@ def speak_of_costs(moment: Moment, wall_ms: int, speakers: Speakers) -> list[Eff
 
 
 def _by_delay(moment: Moment, entry: Candidate, wall_ms: int) -> dict[int, list[str]]:
-    """Who may hear a message from when on."""
+    """The recipients of a message, by the instant from which they can get it."""
     found: dict[int, list[str]] = {}
     account, since_ms = moment.account, entry.waiting.since_ms
     at_ms = max(moment.now_ms, wall_ms)

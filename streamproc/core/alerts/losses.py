@@ -1,12 +1,13 @@
 """Changes that leave a subscriber with less: thresholds that are reached without usage.
 
-A smaller plan, a lower cap of a pool's member, a cost cap that holds again: what was used stays
-used, and may be at or beyond a threshold from then on. That costs money or stops the data, so it is
-told at once, like usage that reaches the same thresholds. A change that leaves as much as before,
-or more, tells nothing (law 13). Where data costs already, another price is told, too.
+Examples: a smaller plan, a lower cap of a pool's member, a cost cap that is in force again. Used
+bytes stay used, and can be at or above a threshold after the change. That costs money or stops the
+data. Therefore a message is sent at once, as for usage that reaches the same thresholds. A change
+that leaves the same or more sends nothing (law 13). If data costs already, a changed price is
+reported.
 
-A refund leaves more, and tells one thing all the same: where a cost cap had stopped the data, it
-brings the spend below the cap, and the next byte costs again.
+A refund leaves more, but it sends one message too: if a cost cap had stopped the data, and the
+refund moves the spend below the cap, the next byte costs again.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from streamproc.core.usage.pools import cap_bucket
 from streamproc.core.usage.tariffs import next_tier
 
 LESSENING: Final = (PlanChanged, MemberJoined, CostCapLifted, CostCapRestored)
-"""Events that may leave less than before, or let the next byte cost."""
+"""Events that can leave less than before, or that can make the next byte cost."""
 
 _Level = tuple[str, int]
 """A rule and one of its thresholds."""
 _Figure = tuple[WatchRule, int, Tier | None]
-"""A rule, one of its thresholds, and what the next byte costs if it is about that."""
+"""A rule, one of its thresholds, and the price of the next byte if the rule is about it."""
 Costs = dict[str, int]
-"""By rule about overage that begins: how many sorts of usage cost."""
+"""How many sorts of usage cost, by rule about the start of overage."""
 
 
 class _Stand(NamedTuple):
@@ -46,17 +47,17 @@ class _Stand(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What is reached before a change, to be compared with what is afterwards."""
+    """What is reached before a change, to be compared with what is reached after it."""
 
     buckets: list[_Stand]
     caps: dict[str, _Stand]
-    """By the id of a member's cap."""
+    """By the id of the bucket that stands for a member's cap."""
     figures: list[_Figure]
     costs: Costs
 
 
 def standing_of(account: Account, rules: Rulebook) -> Standing:
-    """All that is reached now, of buckets, of caps of members and of the whole account."""
+    """Everything that is reached now, for buckets, for members' caps and for the whole account."""
     return Standing(
         [_stand(account, bucket, rules) for bucket in account.buckets],
         {bucket.id: _stand(account, bucket, rules) for bucket in _caps(account)},
@@ -66,14 +67,14 @@ def standing_of(account: Account, rules: Rulebook) -> Standing:
 
 
 def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[Reached]:
-    """What is reached now and was not before, where less is left than before; ascending."""
+    """What is reached now and was not before, where fewer bytes are left than before; ascending."""
     edges: list[Reached] = []
     for bucket in account.buckets:
         was = next((one for one in before.buckets if one.bucket is bucket), None)
         if was is not None:
             edges += _edges(account, bucket, was, rules)
     for bucket in _caps(account):
-        # A member that had no cap, or did not belong to the pool, had no end.
+        # A member without a cap, or one who did not belong to the pool, had no limit before.
         was = before.caps.get(bucket.id, _Stand(bucket, ENDLESS_BYTES, set()))
         edges += _edges(account, bucket, was, rules)
     costs = costs_of(account, rules)
@@ -85,7 +86,7 @@ def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[R
 
 
 def edges_of_costs(account: Account, before: Costs, rules: Rulebook) -> list[Reached]:
-    """What costs now and did not before."""
+    """Usage that costs now and did not cost before."""
     costs = costs_of(account, rules)
     return [
         Reached(rule, None, threshold, threshold)
@@ -133,7 +134,7 @@ def _figures(account: Account, rules: Rulebook) -> list[_Figure]:
 
 
 def costs_of(account: Account, rules: Rulebook) -> Costs:
-    """What costs now."""
+    """How many sorts of usage cost now, by rule."""
     return {
         rule.id: costing(account, rule.tariff or "", rules)
         for rule in rules.watch_rules

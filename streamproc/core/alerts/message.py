@@ -14,24 +14,24 @@ from streamproc.core.state.moment import Moment
 
 
 class Speaker(NamedTuple):
-    """One kind of messages. ``find``, ``is_true`` and ``say`` are functions of these alone."""
+    """One kind of messages. ``find``, ``is_true`` and ``say`` depend on their arguments alone."""
 
     name: str
-    """Kept in state records: it never changes."""
+    """State records hold it, so it must never change."""
     find: Callable[[Rulebook, str], Spoken | None]
-    """The rule of an id, or None if it is gone."""
+    """The rule with an id, or None if it is gone."""
     is_true: Callable[[Moment, Spoken, Mark], bool]
     """Whether a reason still holds."""
     say: Callable[[Moment, Spoken, Mark, list[str], int], list[Effect]]
-    """The message about a mark: rule, mark, recipients (at least one), start of the cycle that it
-    belongs to (ms). The account may note that it was told."""
+    """Makes the message of a mark. Arguments: moment, rule, mark, recipients (at least one), start
+    (ms) of the cycle that it belongs to. It can store in the account that the message was sent."""
     recipients: Callable[[Account, Spoken, Mark], list[str]]
-    """Whom it goes to now, at least one; empty text is the account's own number."""
+    """The recipients of now, at least one; an empty text is the account's own number."""
     order: Callable[[Spoken, Mark], int] | None = None
-    """Of the marks of one rule about one thing, the highest is told, and the others only if it is
-    not true any more. None: a later mark takes the place of an earlier one for good."""
+    """Among the marks of one rule about one thing, the message is about the highest; the others are
+    used only if that is not true any more. None: a later mark always replaces an earlier one."""
     is_alone: bool = False
-    """Each of its messages is about something of its own, and is never told with others."""
+    """Each of its messages is about a thing of its own and is never merged with others."""
 
 
 Speakers = Mapping[str, Speaker]
@@ -48,7 +48,7 @@ def rule_of(*kinds: type) -> Callable[[Rulebook, str], Spoken | None]:
 
 
 class Message(NamedTuple):
-    """Something to say about one thing; its marks are true now."""
+    """A message about one thing. Its mark is true now."""
 
     speaker: Speaker
     rule: Spoken
@@ -59,7 +59,7 @@ class Message(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A message on its way, held back before (``is_held``) or new."""
+    """A message in the gate: new, or held before (``is_held``)."""
 
     speaker: Speaker
     rule: Spoken
@@ -72,7 +72,7 @@ class Candidate(NamedTuple):
 
 
 def entry_of(waiting: Waiting, rules: Rulebook, speakers: Speakers) -> Candidate | None:
-    """A held message; None if nobody says it any more."""
+    """A held message; None if its rule or speaker is gone."""
     speaker = speakers.get(waiting.speaker)
     if speaker is None:
         return None
@@ -81,7 +81,7 @@ def entry_of(waiting: Waiting, rules: Rulebook, speakers: Speakers) -> Candidate
 
 
 def recipients_left(entry: Candidate, account: Account) -> list[str]:
-    """Whom a message still has to go to."""
+    """The recipients that have not got a message yet."""
     waiting = entry.waiting
     found = entry.speaker.recipients(account, entry.rule, waiting.mark)
     return [to for to in found if to not in waiting.told] if waiting.told else found

@@ -1,6 +1,5 @@
 """Reminders after down time: late ones are sent if they are still useful, otherwise audited (law
-18).
-"""
+18)."""
 
 from __future__ import annotations
 
@@ -13,11 +12,12 @@ from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Effect
 
 NOTICEABLE_MS = 60_000
-"""Less is no down time: timers look a second after an instant."""
+"""A shorter delay is not down time: timers run a second after an instant."""
 
 
 def message_of_late(account: Account, subscriber: str, due: Due, wall_ms: int) -> Message | Effect:
-    """What becomes of a due instant when the clock shows ``wall_ms``, by its rule's policy."""
+    """The message of a due instant, or the record why it is not sent, when the clock shows
+    ``wall_ms``."""
     rule = due.rule
     is_superseded = False
     if wall_ms - due.at_ms > NOTICEABLE_MS and rule.misfire == "latest" and not is_of_buckets(rule):

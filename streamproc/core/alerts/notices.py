@@ -1,8 +1,8 @@
-"""Notices at the gate: what is stored of a held one, whether it is still true, its words.
+"""Notices at the gate: what is stored of a held notice, whether it is still true, its words.
 
-A mark's ``detail`` holds the facts of the notice that nothing changes any more: what was charged,
-what is asked. All else may be another one until a held notice is sent, and is looked up then: the
-subscriber's services, their prices and next charges, plan, place, names.
+A mark's ``detail`` holds the facts of the notice that cannot change: the charged amount, the
+service in question. Everything else can change until a held notice is sent, so it is looked up
+then: the subscriber's services, their prices and next charges, plan, place, names.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from streamproc.core.usage.plan_advice import better_plan
 from streamproc.core.usage.tariffs import cap_minor, tariff_of
 
 _SEPARATOR: Final = "\n"
-"""No id of the rules file contains it."""
+"""An id of the rules file cannot contain it."""
 
 
 def message_of(
@@ -45,8 +45,8 @@ def message_of(
 ) -> Message:
     """A notice for the gate.
 
-    One about the same as another that waits takes the place of that. ``about`` and ``number`` tell
-    it apart from others of its kind in the cycle.
+    It replaces a waiting notice about the same thing. ``about`` and ``number`` distinguish it from
+    others of its kind in the cycle.
     """
     mark = Mark(moment.now_ms, bucket=about, arming=number, detail=_SEPARATOR.join(facts))
     return Message(NOTICE, notice, mark, moment.cause)
@@ -61,7 +61,7 @@ def subscription_of(account: Account, service: str) -> Subscription | None:
 
 
 class _Words:
-    """What the values of a text are made from."""
+    """The values for the placeholders of a notice."""
 
     def __init__(self, moment: Moment, notice: Notice) -> None:
         self.account = moment.account
@@ -75,7 +75,8 @@ class _Words:
         )
 
     def welcome(self, facts: list[str]) -> dict[str, Any]:
-        """What the plan gives: a pack may have been bought before a held welcome goes."""
+        """What the plan grants; packs do not count, because one may have been bought before a held
+        welcome."""
         of_plan = [one for one in self.account.buckets if one.kind in PLAN_KINDS]
         granted_bytes, _, _ = shown(home_data_of(of_plan, self.rules))
         extra = self.account.extra
@@ -96,14 +97,14 @@ class _Words:
 
     def before_charge(self, facts: list[str]) -> dict[str, Any]:
         subscription = subscription_of(self.account, facts[0])
-        assert subscription is not None  # or it would not be true
+        assert subscription is not None  # a notice without it is not true, so it is not sent
         zone = self.account.time_zone
         charge_day = local_minute(subscription.next_charge_ms, zone) // DAY_MINUTES
         return {
             "service": self.service(facts[0]),
             "price": subscription.price_minor,
             "charge_date": charge_day,
-            # Of a notice that waited there are fewer than the rules file says.
+            # If the notice had to wait, fewer days are left than the rules file says.
             "days": charge_day - local_minute(self.now_ms, zone) // DAY_MINUTES,
         }
 
@@ -132,7 +133,7 @@ class _Words:
 
     def advice(self, facts: list[str]) -> dict[str, Any]:
         found = better_plan(self.account, self.notice, self.rules)
-        assert found is not None  # or it would not be true
+        assert found is not None  # a notice without it is not true, so it is not sent
         return {
             "better_plan": plan_name(
                 found.plan, locale_in(self.notice, self.account, self.rules), self.rules
@@ -163,7 +164,7 @@ def _find(rules: Rulebook, rule_id: str) -> Spoken | None:
 
 
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
-    """Whether a held notice is still worth its words."""
+    """Whether a held notice is still true and still useful."""
     assert isinstance(rule, Notice)
     account, rules = moment.account, moment.rules
     extra = account.extra
@@ -181,7 +182,7 @@ def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
                 subscription is not None
                 and not subscription.ending
                 and subscription.next_charge_ms > moment.now_ms
-                # Billing may have put it off: then the new day has a reminder of its own.
+                # If billing has postponed the charge, the later day has a reminder of its own.
                 and before_charge_ms(account, subscription, rule) == NEVER_MS
             )
         case "roaming_welcome":
@@ -203,12 +204,12 @@ def _say(
 
 
 def _until_ms(account: Account, rule: Notice, facts: list[str]) -> int:
-    """When a question cannot be answered any more, or what is announced has happened."""
+    """When a question cannot be answered any more, or when the announced event has happened."""
     if rule.kind in ("subscription_question", "charge_question"):
         return int(facts[3])
     if rule.kind == "before_charge":
         subscription = subscription_of(account, facts[0])
-        assert subscription is not None  # or it would not be true
+        assert subscription is not None  # a notice without it is not true, so it is not sent
         return subscription.next_charge_ms
     return NEVER_MS
 

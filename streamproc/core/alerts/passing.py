@@ -1,9 +1,9 @@
 """Which recipient gets which of several messages at one instant, and which messages wait (law 16).
 
-Recipients are looked at one by one, the most urgent message first, so that a cap lets through what
-matters most. A message may go if nothing delays it, or one that is about the same thing; of those
-the most urgent is said. Cool-downs begin behind it all: messages of one rule about different
-buckets that are due together are one telling.
+Recipients are processed one by one, the most urgent message first, so that a cap lets the most
+important message through. A message can be sent if nothing delays it, or if nothing delays another
+one about the same thing; of such messages the most urgent is sent. Cool-downs begin after the whole
+pass: messages of one rule about different buckets that are due together count as one.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _SAY: Final = "say"
 
 
 class _Outcome(NamedTuple):
-    """What becomes of a message: it is said (``_SAY``), or a decision for the audit."""
+    """The result for a message: it is sent (``_SAY``), or an audit record with this decision."""
 
     decision: str
     until_ms: int = 0
-    """If it is held; else 0."""
+    """End of the delay if the message is held; else 0."""
 
 
 class Pass:
-    """Messages of one instant on their way through the gate."""
+    """Messages of one instant during their pass through the gate."""
 
     def __init__(self, moment: Moment, wall_ms: int, speakers: Speakers, out: list[Effect]) -> None:
         self.moment = moment
@@ -44,19 +44,20 @@ class Pass:
         self.out = out
         self.entries: list[Candidate] = []
         self.taken_along: dict[int, Candidate | None] = {}
-        """What waited for later and was looked at, by the identity of its state; None: dropped."""
+        """Messages that waited for later and were checked, by the identity of their state; None:
+        dropped."""
         self.plan: dict[tuple[int, _Outcome], tuple[Candidate, list[str]]] = {}
-        """What becomes of which message for whom, in the order in which that was decided."""
+        """The result for each message and its recipients, in the order of the decisions."""
         self.told: dict[int, list[str]] = {}
-        """Who has heard a message, or another that stands for it."""
+        """The recipients that have got a message, or another one in place of it."""
         self.cooling: list[tuple[str, Spoken]] = []
         self.cooling_ms: dict[tuple[str, str, str], int] = {}
         """End of a cool-down that begins now, by recipient, rule and bucket."""
 
     def run(self, entries: list[Candidate]) -> None:
-        """Send or hold them."""
+        """Send or hold the messages."""
         joined = [self._joined(one) for one in sorted(entries, key=_urgency)]
-        # Several may have taken the place of the same one.
+        # Several new messages can have replaced the same waiting one.
         self.entries = list({id(one.waiting): one for one in joined}.values())
         everybody: dict[str, list[Candidate]] = {}
         for entry in self.entries:
@@ -74,7 +75,7 @@ class Pass:
         self._carry_out()
 
     def _joined(self, entry: Candidate) -> Candidate:
-        """A new message takes the place of one about the same thing that waits already."""
+        """A new message replaces a waiting one about the same thing."""
         if entry.is_held or self.account.extra is None:
             return entry
         speaker, rule, waiting, _ = entry
@@ -95,7 +96,7 @@ class Pass:
         return entry
 
     def _tell(self, to: str, own: list[Candidate]) -> None:
-        """Everything that one recipient is to hear, the most urgent first."""
+        """Decide all messages of one recipient, the most urgent first."""
         pending = own
         while pending:
             first = pending[0]
@@ -112,8 +113,8 @@ class Pass:
             pending = [one for one in pending if not any(one is other for other in told)]
 
     def _free_one(self, to: str, pending: list[Candidate]) -> tuple[Candidate | None, Delay]:
-        """The first message, or one told together with it, that may go; and what delays the first
-        if there is none."""
+        """The first message that can be sent, or one that is merged with it; and the delay of the
+        first if there is none."""
         first = pending[0]
         delay = self._delay(to, first)
         if delay.until_ms <= self.wall_ms:
@@ -133,7 +134,8 @@ class Pass:
         return are_told_together(one, other, self.account, self.rules)
 
     def _waiting_near(self, to: str, free: Candidate) -> list[Candidate]:
-        """What waits for later and is about the same thing: it goes along, if it is true."""
+        """Messages about the same thing that wait for later. They are merged now if they are
+        true."""
         if self.account.extra is None:
             return []
         now = {id(one.waiting) for one in self.entries}
@@ -149,14 +151,15 @@ class Pass:
         return found
 
     def _is_true(self, entry: Candidate) -> bool:
-        """Looked at once, and dropped if it is not."""
+        """Whether a message is true. It is checked once, and dropped if it is not true."""
         number = id(entry.waiting)
         if number not in self.taken_along:
             self.taken_along[number] = judge(self.moment, entry, self.out)
         return self.taken_along[number] is not None
 
     def _say(self, to: str, leader: Candidate, told: list[Candidate]) -> None:
-        """Of one rule the highest mark is said; of summaries, which have no order, the latest."""
+        """Among messages of one rule, the one with the highest mark is sent; of summaries, which
+        have no order, the latest."""
         order = leader.speaker.order or _latest
         same = [one for one in told if one is leader or is_same_telling(one, leader)]
         leader = max(same, key=lambda one: order(one.rule, one.waiting.mark))
@@ -177,7 +180,7 @@ class Pass:
         self.plan.setdefault((id(entry.waiting), outcome), (entry, []))[1].append(to)
 
     def _keep_or_forget(self, entry: Candidate) -> None:
-        """A message stays for those who have not heard it."""
+        """Keep a message for the recipients that have not got it."""
         account, waiting = self.account, entry.waiting
         heard = self.told.get(id(waiting), [])
         left = [to for to in recipients_left(entry, account) if to not in heard]
@@ -196,12 +199,13 @@ class Pass:
         account.next_due_ms = min(account.next_due_ms, waiting.until_ms)
 
     def _carry_out(self) -> None:
-        """Say and audit what was decided; once for all recipients for whom it is the same."""
+        """Make the messages and audit records that were decided, one for all recipients with the
+        same result."""
         for (number, (decision, until_ms)), (entry, to) in self.plan.items():
             speaker, rule, waiting, is_held = entry
             is_said = decision == _SAY
             if until_ms and is_held and number in self.told:
-                continue  # who waits on while others go first was told for how long
+                continue  # its delay, which lets others go first, is in the audit already
             cause = waiting.cause
             if is_held and (is_said or until_ms):
                 cause = cause_of_release(waiting, self.moment.now_ms)

@@ -9,9 +9,9 @@ from streamproc.core.schedule.nights import nights_around
 
 
 def quiet_until_ms(hours: QuietHours, at_ms: int, tz: ZoneInfo) -> int:
-    """The end of the quiet hours that an instant lies in, or the instant itself.
+    """The end of the quiet hours that contain an instant, or the instant itself.
 
-    A gap in the clocks may swallow what lies between two nights.
+    If clocks skip the time between two nights, these count as one.
     """
     for night in nights_around(hours, at_ms, tz):
         if night.start_ms <= at_ms < night.end_ms:

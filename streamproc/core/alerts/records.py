@@ -14,12 +14,12 @@ from streamproc.core.state.gate import Mark, Waiting
 from streamproc.core.state.moment import Moment
 
 NOTICES: Final = "notice"
-"""The speaker of notices, whose marks name a request or a service where others name a bucket."""
+"""The speaker of notices. Their marks name a request or a service; other marks name a bucket."""
 _NOTICES: Final = frozenset(get_args(NoticeKind))
 
 
 def refused(moment: Moment, decision: str, rule: Spoken, mark: Mark) -> Effect:
-    """The record of a message that nobody wants."""
+    """The record of a message that is not wanted."""
     return moment.audited(
         decision,
         rule=rule.id,
@@ -37,7 +37,7 @@ def of_level(
     threshold: int,
     member: str | UnsetType = UNSET,
 ) -> Audited:
-    """About a threshold (-1: the rule has none) of a bucket (empty: of the account)."""
+    """A record about a threshold (-1: the rule has none) of a bucket (empty: of the account)."""
     return moment.audited(
         decision,
         rule=rule,
@@ -50,9 +50,10 @@ def of_level(
 def of_waiting(
     moment: Moment, decision: str, waiting: Waiting, to: list[str], until_ms: int = 0
 ) -> Effect:
-    """The record of a message that waited, or waits from now on.
+    """The record of a message that waited, or that waits from now on.
 
-    ``until_ms`` tells how long it is held; of recipients ``to`` a single member of a pool is named.
+    ``until_ms`` is the end of its delay. If ``to`` is a single member of a pool, the record names
+    it.
     """
     mark = waiting.mark
     bucket = mark.bucket if waiting.speaker != NOTICES else ""
@@ -64,7 +65,8 @@ def of_waiting(
 
 
 def cause_of_release(waiting: Waiting, at_ms: int) -> Cause:
-    """Both traces: the record that was the reason, and the instant at which it went out."""
+    """Both origins: the record that gave the reason, and the instant at which the message was
+    sent."""
     cause = waiting.cause
     return Cause(
         cause.event_id,

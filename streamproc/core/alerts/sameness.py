@@ -14,7 +14,8 @@ from streamproc.core.usage.costs import is_home_data_left
 
 
 def is_same_telling(one: Candidate, other: Candidate) -> bool:
-    """Whether one rule says both of one bucket (or of the account): nobody needs both at once."""
+    """Whether both are of one rule about one bucket (or about the account): one of them is
+    enough."""
     return (
         one.speaker is other.speaker
         and not one.speaker.is_alone
@@ -24,11 +25,12 @@ def is_same_telling(one: Candidate, other: Candidate) -> bool:
 
 
 def are_told_together(one: Candidate, other: Candidate, account: Account, rules: Rulebook) -> bool:
-    """Whether one of two messages to the same recipient is enough; the more urgent one, that is.
+    """Whether one of two messages to the same recipient is enough: the more urgent one.
 
-    A group merges what is about the same bucket, or both about the whole account. That nothing is
-    left in any bucket is also about each that is used up, and so is the price of what comes next.
-    What regulation demands is not merged into something that tells another fact.
+    A group merges messages about the same bucket, or messages about the whole account. A message
+    "nothing is left in any bucket" is also about each bucket that is used up; so is a message about
+    the price of the next usage. A message that regulation requires is not merged into one that
+    reports another fact.
     """
     if is_same_telling(one, other):
         return True
@@ -47,13 +49,14 @@ def are_told_together(one: Candidate, other: Candidate, account: Account, rules:
 
 
 def _family(entry: Candidate) -> str:
-    """What it tells, apart from how strongly; every kind without a fact tells its own."""
+    """The fact that a message reports, at any strength. A kind without a fact is a fact of
+    its own."""
     kind = kind_of(entry.rule.kind)
     return (kind.fact if kind else "") or entry.rule.kind
 
 
 def _includes(whole: Candidate, part: Candidate, account: Account) -> bool:
-    """Whether the one says that nothing is left, and the other is about a bucket used up."""
+    """Whether one says that nothing is left, and the other is about a bucket that is used up."""
     rule = whole.rule
     return (
         isinstance(rule, WatchRule)
@@ -63,10 +66,11 @@ def _includes(whole: Candidate, part: Candidate, account: Account) -> bool:
 
 
 def _tells_price_of(price: Candidate, part: Candidate, account: Account, rules: Rulebook) -> bool:
-    """Whether the one says that home data is used up and what more costs, and the other is about
-    home data used up.
+    """Whether one reports that home data is used up and what more costs, and the other is about
+    home data that is used up.
 
-    The price is in no other message, so it must be the one that is said: the more urgent one.
+    Only the price message contains the price, so it must be the one that is sent: the more urgent
+    one.
     """
     rule = price.rule
     return (
@@ -80,7 +84,8 @@ def _tells_price_of(price: Candidate, part: Candidate, account: Account, rules: 
 
 
 def _is_used_up(part: Candidate, account: Account, but_of: Container[str] = ()) -> bool:
-    """Whether nothing is left of the bucket that a message is about; ``but_of`` are sources."""
+    """Whether nothing is left in the bucket that a message is about; sources in ``but_of`` do not
+    count."""
     return any(
         bucket.id == part.bucket and not bucket.remaining_bytes and bucket.source not in but_of
         for bucket in account.buckets

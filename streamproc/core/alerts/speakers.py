@@ -1,6 +1,6 @@
-"""All speakers that use the gate, and what makes them speak.
+"""All speakers that use the gate, and the functions that make them speak.
 
-A new kind of messages is added to ``SPEAKERS``.
+To add a kind of messages, add a speaker to ``SPEAKERS``.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ SPEAKERS: Final = {
 
 
 def submit(moment: Moment, messages: list[Message], wall_ms: int = 0) -> list[Effect]:
-    """Let messages of one instant through the gate; see :func:`gate.submit`."""
+    """Pass messages of one instant through the gate; see :func:`gate.submit`."""
     return gate.submit(moment, messages, SPEAKERS, wall_ms)
 
 
 def release(moment: Moment, wall_ms: int, newer: list[Message]) -> list[Effect]:
-    """Send what was held until now; see :func:`gate.release`."""
+    """Send held messages that are due; see :func:`gate.release`."""
     return gate.release(moment, wall_ms, SPEAKERS, newer)
 
 
 def look_again(moment: Moment) -> list[Effect]:
-    """What is held waits for something else now; see :func:`gate.look_again`."""
+    """Calculate the delays of held messages again; see :func:`gate.look_again`."""
     return gate.look_again(moment, SPEAKERS)
 
 
 def speak_of_costs(moment: Moment, wall_ms: int) -> list[Effect]:
-    """What is held of costs, when their cycle ends; see :mod:`last_call`."""
+    """Send held messages about costs when their cycle ends; see :mod:`last_call`."""
     return last_call.speak_of_costs(moment, wall_ms, SPEAKERS)
 
 
@@ -57,10 +57,10 @@ def after_usage(
     *,
     is_of_cycle: bool = True,
 ) -> list[Effect]:
-    """What thresholds that usage reached give reason to say, and alarms that it has ended.
+    """Messages for thresholds that usage has reached, and for alarms that it has ended.
 
     ``before`` are the figures of watch rules before the usage, if any. Late usage of a closed cycle
-    (not ``is_of_cycle``) is none of the events that ``for_count`` counts.
+    (not ``is_of_cycle``) is not one of the events that ``for_count`` counts.
     """
     out: list[Effect] = []
     over: list[Message] = []
@@ -78,9 +78,9 @@ def after_usage(
 
 
 def telling_changes_nothing(rules: Rulebook) -> bool:
-    """Whether messages about usage pass the gate at once and leave no trace in any account.
+    """Whether messages about usage pass the gate at once and are not remembered by any account.
 
-    That is of accounts without rarely used state (``Account.extra``).
+    This is about accounts without rarely used state (``Account.extra``).
     """
     return (
         rules.alerts is UNRESTRICTED
@@ -92,9 +92,9 @@ def telling_changes_nothing(rules: Rulebook) -> bool:
 def after_plain_usage(
     moment: Moment, crossed: list[Crossed], used_bytes: int, overage_bytes: int
 ) -> list[Effect]:
-    """What usage of the plain case gives reason to say, explained; the account stays as it is.
+    """Effects of plain usage, with balances. The account does not change.
 
-    ``overage_bytes`` are those of ``used_bytes`` that no bucket covered.
+    ``overage_bytes`` is the part of ``used_bytes`` that no bucket covered.
     """
     out = after_usage(moment, edges_of_crossed(crossed), [])
     after = balance_of(moment.account)
@@ -108,25 +108,25 @@ def after_plain_usage(
 
 
 def after_expiry(moment: Moment, before: Values) -> list[Effect]:
-    """What the end of packs and top-ups gives reason to say; ``before`` are the figures before."""
+    """Messages after packs and top-ups have ended; ``before`` are the figures before."""
     return _tell(moment, edges_of_expiry(moment.account, before, moment.rules))
 
 
 def after_loss(moment: Moment, before: Standing, member: str = "") -> list[Effect]:
-    """What a change gives reason to say that leaves less than there was; see ``losses``.
+    """Messages after a change that leaves less; see ``losses``.
 
-    ``member`` is who of a pool it is about, if anybody in particular.
+    ``member`` is the member of a pool that it is about, if there is one.
     """
     return _tell(moment, edges_of_loss(moment.account, before, moment.rules), member)
 
 
 def after_refund(moment: Moment, before: Costs) -> list[Effect]:
-    """That data cost again which a cap had stopped; see ``losses``."""
+    """Messages after a refund, if data costs again that a cap had stopped; see ``losses``."""
     return _tell(moment, edges_of_costs(moment.account, before, moment.rules))
 
 
 def _tell(moment: Moment, edges: list[Reached], member: str = "") -> list[Effect]:
-    """What thresholds give reason to say that something else than usage has reached."""
+    """Messages for thresholds that something other than usage has reached."""
     edges, out = alarms.note(moment, edges, [])
     superseded, messages = messages_of_edges(moment, edges, member)
     out += superseded
@@ -134,13 +134,14 @@ def _tell(moment: Moment, edges: list[Reached], member: str = "") -> list[Effect
 
 
 def after_change(moment: Moment) -> list[Effect]:
-    """What is over by a top-up, a refund, another plan or a new cycle."""
+    """Messages about reasons that are over after a top-up, a refund, a plan change or a new
+    cycle."""
     over, out = alarms.rejudge(moment)
     return [*out, *submit(moment, over)] if over else out
 
 
 def at_instant(moment: Moment, wall_ms: int) -> list[Effect]:
-    """What checks and rules that begin to be valid give reason to say at an instant."""
+    """Messages of checks, and of rules whose validity begins, at an instant."""
     edges = checks.edges_of_created(moment.account, moment.now_ms, moment.rules)
     edges, out = alarms.note(moment, edges, [])
     superseded, messages = messages_of_edges(moment, edges)

@@ -25,11 +25,12 @@ from streamproc.core.usage.periods import note_told, of_one_period
 from streamproc.core.usage.rollover import lost_with_cycle
 
 CLOSED_CYCLE = "closed_cycle"
-"""Id and kind of the figures of a cycle that is over; what it left has expired."""
+"""Id and kind of the figures of a cycle that is over; its remaining bytes have expired."""
 
 
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
-    """A summary is true at any time; an end must still be ahead, and worth a word."""
+    """A summary is always true. A reminder of an end is true if the end still lies ahead and bytes
+    are left."""
     assert isinstance(rule, TimedRule)
     account, kind = moment.account, TIMED_KINDS[rule.kind]
     shape = kind.shape_of(rule)
@@ -87,7 +88,7 @@ def _say(
 
 
 def _end_ahead_ms(account: Account, rule: TimedRule, subject: Bucket | None) -> int:
-    """The end that is announced; NEVER_MS if none is, or it is now."""
+    """The end that is announced; NEVER_MS if there is none, or if it is now."""
     kind = TIMED_KINDS[rule.kind]
     if kind.is_about_losses:
         return account.cycle_end_ms
@@ -101,15 +102,16 @@ def _end_ahead_ms(account: Account, rule: TimedRule, subject: Bucket | None) -> 
 
 
 def _named(account: Account, name: str) -> list[Bucket]:
-    """The bucket of an id, if there is one; if it ended within the cycle, as it was just before."""
+    """The bucket with an id. If it ended within the cycle, as it was just before its end."""
     over = [replace(one, expired_bytes=0) for one in account.ended if one.id == name]
     return [one for one in account.buckets if one.id == name] + over
 
 
 def _allowances_of_last_cycle(account: Account) -> list[Bucket]:
-    """In charge order, as if nothing had expired of those that it had in the end.
+    """The allowances at the end of the last cycle, in charge order, as if nothing had expired.
 
-    Of one that a change of plan ended before, nothing was left then: it is what was used of it.
+    If a plan change ended an allowance earlier, nothing was left of it then: its grant is its used
+    bytes.
     """
     over = account.history[-1]
     own = [
@@ -130,7 +132,7 @@ def _allowances_of_last_cycle(account: Account) -> list[Bucket]:
 
 
 def _as_it_ended(account: Account) -> Account:
-    """The account as a reminder about the cycle that is over shows it: with that cycle's totals."""
+    """The account for a reminder about the cycle that is over: with the totals of that cycle."""
     over = account.history[-1]
     cycle = Bucket(
         CLOSED_CYCLE, CLOSED_CYCLE, CLOSED_CYCLE, 0, over.start_ms, over.end_ms,
@@ -151,10 +153,10 @@ TIMED = Speaker("timed", rule_of(TimedRule), _is_true, _say, of_account)
 def message_of_due(
     subscriber: str, due: Due, now_ms: int, is_superseded: bool = False
 ) -> Message | Effect:
-    """The message of a due instant, or why there is none (law 18).
+    """The message of a due instant, or the record why there is none (law 18).
 
-    ``missed`` if ``now_ms`` is later than its rule's grace or its time to live, ``superseded`` if
-    a later one of its rule takes its place.
+    ``missed`` if ``now_ms`` is later than its rule's grace or lifetime; ``superseded`` if a later
+    one of its rule replaces it.
     """
     rule = due.rule
     cause = Cause(due_time=from_ms(due.planned_ms))

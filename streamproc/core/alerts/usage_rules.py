@@ -22,13 +22,14 @@ from streamproc.core.usage.pools import member_of_cap
 
 
 def _bucket(account: Account, mark: Mark) -> Bucket | None:
-    """The bucket of a mark, unless another one has its name by now (the next cycle's)."""
+    """The bucket of a mark, unless its id belongs to another bucket by now (of the next cycle)."""
     bucket = bucket_of(account, mark.bucket)
     return bucket if bucket is not None and bucket.granted_ms <= mark.at_ms else None
 
 
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
-    """Still used up to the threshold: a top-up may have lifted it, the bucket may have ended."""
+    """Whether the threshold is still reached: a top-up can have moved it, the bucket can have
+    ended."""
     assert isinstance(rule, UsageRule)
     account, rules = moment.account, moment.rules
     bucket = _bucket(account, mark)
@@ -49,7 +50,7 @@ def _say(
 
 
 def _order(rule: Spoken, mark: Mark) -> int:
-    """Most used, or least left."""
+    """Sort key: a higher value means more bytes used, or fewer left."""
     return BUCKET_KINDS[rule.kind].urgency(mark.threshold)
 
 
@@ -57,7 +58,7 @@ USAGE = Speaker("usage", rule_of(UsageRule), _is_true, _say, of_member, _order)
 
 
 def edges_of_crossed(crossed: list[Crossed]) -> list[Reached]:
-    """The thresholds that usage reached, bucket by bucket, ascending."""
+    """The thresholds that usage reached, for each bucket ascending."""
     return [
         Reached(crossing.rule, one.bucket, crossing.value, crossing.used_bytes)
         for one in crossed
@@ -68,11 +69,11 @@ def edges_of_crossed(crossed: list[Crossed]) -> list[Reached]:
 def messages_of_edges(
     moment: Moment, edges: list[Reached], member: str = ""
 ) -> tuple[list[Effect], list[Message]]:
-    """One message per rule and bucket, of its highest threshold; the others are superseded.
+    """One message per rule and bucket, for its highest threshold; the others are superseded.
 
-    ``member`` is who of a pool crossed them, if anybody in particular.
+    ``member`` is the member of a pool that crossed them, if there is one.
     """
-    if len(edges) == 1:  # the usual case, in short
+    if len(edges) == 1:  # the usual case, written out for speed
         return [], [_message(moment, edges[0], (), member)]
     out: list[Effect] = []
     tops: dict[tuple[str, str], Reached] = {}

@@ -22,15 +22,16 @@ from streamproc.core.usage.own_thresholds import thresholds_of
 from streamproc.core.usage.tariffs import is_free
 
 Values = list[int]
-"""Each figure that watch rules have (``Rulebook.watchers``), in their order."""
+"""The figures of watch rules (``Rulebook.watchers``), in their order."""
 NO_THRESHOLD: Final = (-1,)
-"""What rules without thresholds have instead: there is one thing to reach."""
+"""In place of thresholds for rules without thresholds: there is one thing to reach."""
 
 
 def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
-    """The figures before usage of an instant is charged; not to be changed.
+    """The figures before usage of an instant is charged. Callers must not change the list.
 
-    With most usage the cycle has cost nothing yet, neither before nor after.
+    For most usage the cycle has cost nothing, neither before nor after; then a shared list is
+    returned.
     """
     if rules.watches_cost_alone and is_free(account):
         return rules.figures_without_cost
@@ -43,7 +44,7 @@ def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
 def edges_of_usage(
     account: Account, before: Values, time_ms: int, used_bytes: int, rules: Rulebook
 ) -> list[Reached]:
-    """The thresholds that charged usage has reached, ascending by rule."""
+    """The thresholds that usage has reached, ascending by rule."""
     if rules.watches_cost_alone and is_free(account):
         return []
     watchers = rules.watchers
@@ -65,7 +66,7 @@ def edges_of_usage(
 
 
 def edges_of_expiry(account: Account, before: Values, rules: Rulebook) -> list[Reached]:
-    """What ended may have been the last there was: nothing is left now, or data costs now."""
+    """After an end: possibly nothing is left now, or data costs now."""
     edges: list[Reached] = []
     figures = AccountFigures(account, rules)
     after = values_in(figures, rules)
@@ -92,7 +93,7 @@ def _edges(
 
 
 def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
-    """Of this cycle, and still reached; that much was used so fast stays true."""
+    """Whether it is of this cycle and still reached; a velocity that was reached stays true."""
     assert isinstance(rule, WatchRule)
     account, rules = moment.account, moment.rules
     if not _has_threshold(account, rule, mark.threshold, rules):
@@ -106,7 +107,7 @@ def _is_true(moment: Moment, rule: Spoken, mark: Mark) -> bool:
 
 
 def _has_threshold(account: Account, rule: WatchRule, threshold: int, rules: Rulebook) -> bool:
-    """Whether it still is one of the rule's; another rule may have its id by now."""
+    """Whether it is still a threshold of the rule. Another rule can have this id by now."""
     known = thresholds_of(account, rule, rules) or NO_THRESHOLD
     return WATCH_KINDS[rule.kind].has_threshold(known, threshold)
 

@@ -34,11 +34,11 @@ _WITH_BUCKETS: Final = ("overview", "balance", "data_left")
 """Replies whose records list the account's buckets."""
 
 Reply = tuple[str, dict[str, Any]]
-"""Which reply, and the values that it alone has."""
+"""The name of a reply, and the values that only this reply has."""
 
 
 def sms_received(moment: Moment, event: SmsReceived, arrival: Arrival) -> list[Effect]:
-    """Do what the text asks for and reply, unless too many replies were sent lately."""
+    """Execute the command of an SMS and reply, unless too many replies were sent lately."""
     rules = moment.rules
     commands = rules.commands
     if commands is None:
@@ -56,7 +56,7 @@ def sms_received(moment: Moment, event: SmsReceived, arrival: Arrival) -> list[E
 
 
 class _Conversation:
-    """One text and its reply."""
+    """One SMS of the subscriber and its reply."""
 
     def __init__(self, told: Telling, commands: Commands, event: SmsReceived) -> None:
         self.told = told
@@ -75,11 +75,11 @@ class _Conversation:
             do = _Conversation.not_offered
         reply, more = do(self, command)
         if not self.reply(reply, more):
-            self.extra.listed = listed  # nobody has seen the new list
+            self.extra.listed = listed  # the subscriber has not received the new list
 
     def unknown(self, is_nearly_an_answer: bool) -> None:
-        """Help once, then silence until a known keyword or the next cycle comes; but who seems to
-        answer an open question is always told how."""
+        """Send help once; then nothing until a known keyword comes or a new cycle begins. A
+        subscriber who seems to answer an open question always gets the explanation."""
         self.told.audit("unknown_text", "help")
         if is_nearly_an_answer and self.extra.questions:
             self.reply("unclear_answer", {})
@@ -87,7 +87,7 @@ class _Conversation:
             self.extra.helped = self.reply(*self.help(None))
 
     def reply(self, name: str, more: dict[str, Any]) -> bool:
-        """Send it if the limit allows one more; returns whether it did."""
+        """Send a reply if the limit allows it; returns whether it was sent."""
         told, extra = self.told, self.extra
         since_ms = told.now_ms - self.commands.window_ms
         extra.replied_ms = [one for one in extra.replied_ms if one > since_ms]
@@ -134,14 +134,16 @@ class _Conversation:
     # Choices
 
     def choose(self, command: Command) -> Reply:
-        """Take over a choice; a word alone takes it back, no argument asks what holds."""
+        """Store a choice. The word ``default`` takes it back; no argument asks for the present
+        setting."""
         preference, action = PREFERENCES[command.action], command.action
         if command.word or command.numbers:
             take_over(self.extra, preference.chosen(command))
         ended = preference.ends.get(command.word)
         if ended is not None:
             return f"{action}_{ended}", {}
-        # Who left the messages that a choice is about gets none of them, whatever is chosen.
+        # A subscriber who opted out of the messages of a preference gets none of them,
+        # whatever the choice.
         left = self._left_categories(action) if preference.is_heard_in_messages else []
         return self._left("still_stopped", left) if left else self._answer_of(action, command)
 
@@ -149,7 +151,7 @@ class _Conversation:
         return left_categories(action, self.account, self.told.rules, self.told.now_ms)
 
     def _answer_of(self, action: str, command: Command) -> Reply:
-        """A choice that was just made, or what holds."""
+        """The reply about a choice that was just made, or about the present setting."""
         if command.word or command.numbers:
             return f"{action}_set", {}
         return action, {"keyword": self.told.keyword(action)}
@@ -172,7 +174,7 @@ class _Conversation:
         return "stopped_except" if has_mandatory else "stopped", {"start": start, "category": name}
 
     def start(self, command: Command) -> Reply:
-        """Without a category: takes back what a STOP without one had stopped, and nothing else."""
+        """START without a category takes back a STOP without a category, and nothing else."""
         if command.word:
             if join_category(self.account, command.word):
                 self._audit_category("joined_category", command.word)
@@ -193,7 +195,7 @@ class _Conversation:
         return reply, {"categories": shown.list(names), "start": self._start_of(categories[0])}
 
     def _start_of(self, category: str) -> str:
-        """What to send to get messages of a category again."""
+        """What the subscriber must send to get messages of a category again."""
         return f"{self.told.keyword('start')} {self._named(category)}"
 
     def _named(self, category: str) -> str:
@@ -206,7 +208,8 @@ class _Conversation:
     # Services
 
     def list_services(self) -> None:
-        """Number the services anew: what is unsubscribed by number from now on."""
+        """List the services with new numbers. A service can be ended by its number in the last
+        list."""
         self.extra.listed = [one.service for one in self.extra.services if not one.ending]
 
     def unsubscribe(self, command: Command) -> Reply:
@@ -226,7 +229,7 @@ class _Conversation:
         return self._end(going_on) if going_on else ("no_services", {})
 
     def _end(self, ended: list[Subscription]) -> Reply:
-        """Order the end of services; what is asked about charges of them is refused."""
+        """Order the end of services. Open questions about their charges are refused."""
         told = self.told
         for one in ended:
             if one.ending:

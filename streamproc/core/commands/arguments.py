@@ -1,4 +1,4 @@
-"""What a text may say behind a keyword: words, numbers, times of day."""
+"""The arguments after a keyword: words, numbers, times of day."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from streamproc.core.instants import DAY_MINUTES
 
 
 class Command(Struct, frozen=True, gc=False):
-    """What a text asks for."""
+    """The command of an SMS."""
 
     action: str
     word: str = ""
     """``default``, ``off``, ``day``, ``week``, ``month``, or a category's id."""
     numbers: tuple[int, ...] = ()
-    """Of a list or a question; percents, ascending; minutes after midnight."""
+    """A number of a list or a question; percentages, ascending; minutes after midnight."""
 
 
 Spellings = Mapping[str, tuple[str, ...]]
-"""How each word of arguments may be spelled, squeezed."""
+"""The spellings of each word of arguments, squeezed."""
 
 SEPARATORS: Final = re.compile(r"[,、;/+& ]+")
 NUMBER: Final = re.compile(r"[0-9]{1,3}")
@@ -30,7 +30,7 @@ TIME: Final = r"([0-9]{1,2})(?::([0-9]{2}))?"
 
 
 def word_of(text: str, spellings: Spellings, *words: str) -> str | None:
-    """Which of these words a whole text is."""
+    """The word whose spelling is the whole text."""
     plain = text.replace(" ", "")
     return next((word for word in words if plain in spellings[word]), None)
 
@@ -43,7 +43,8 @@ def minute_of(hour: str, minute: str | None) -> int | None:
 
 
 def after(start: str, text: str) -> str | None:
-    """What follows ``start`` in a text, whatever spaces are inside it; None if nothing does."""
+    """The part of a text after ``start``; None if there is none. The spaces inside ``start`` may
+    differ."""
     at = 0
     for char in start:
         while text[at : at + 1] == " ":

@@ -1,8 +1,9 @@
-"""One form for all ways in which a phone may write a word.
+"""One form for all ways in which a phone can write a word.
 
-Two readings of a text. The *strict* one knows widths, case and spaces. The *loose* one also leaves
-out what nobody sees or means: zero-width and control characters, accents, vowel signs. Signs
-(punctuation, quotes, emoji) stay in it; :func:`trimmed` takes them off at both ends.
+A text has two readings. The *strict* one ignores differences of width, case and spaces. The *loose*
+one also ignores characters that are invisible or carry no meaning here: zero-width and control
+characters, accents, vowel signs. Signs (punctuation, quotes, emoji) stay in it; :func:`trimmed`
+removes them at both ends.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ _ACCENTS: Final = (
     range(0x1D165, 0x1D1AE),  # stems and flags of musical notes
     range(0xE0100, 0xE01F0),
 )
-"""Marks that words are known without. Those of Indic and other scripts are parts of words."""
+"""Marks that can be omitted without making another word. Marks of Indic and other scripts are parts
+of words, so they stay."""
 
 _SAME: Final = {
-    **dict(zip("łđøı", "ldoi", strict=True)),  # letters with a stroke are not decomposed
+    **dict(zip("łđøı", "ldoi", strict=True)),  # Unicode does not decompose letters with a stroke
     **dict(zip("ىیکة", "ييكه", strict=True)),
     **dict(zip("٪،؛", "%,;", strict=True)),
-    **dict.fromkeys("ـ\u115f\u1160", ""),  # a stretched line, Hangul fillers
+    **dict.fromkeys("ـ\u115f\u1160", ""),  # a line that stretches a word, Hangul fillers
 }
 _UNSEEN: Final = ("Cc", "Cf", "Cs")
 
@@ -42,14 +44,15 @@ def strict(text: str) -> str:
 
 
 def loose(text: str) -> str:
-    """The same without what nobody sees or means; digits of any script are ASCII ones."""
+    """The same without invisible and meaningless characters; digits of any script become ASCII
+    digits."""
     decomposed = normalize("NFKD", text.translate(_SPELLED_OUT)).casefold()
     kept = "".join(map(_kept, normalize("NFKD", decomposed)))
     return " ".join(normalize("NFC", kept).split())
 
 
 def squeezed(text: str) -> str:
-    """The loose form without spaces: two spellings are one if it is the same."""
+    """The loose form without spaces. Two spellings are equal if this form is."""
     return loose(text).replace(" ", "")
 
 
@@ -59,7 +62,7 @@ def is_sign(char: str) -> bool:
 
 
 def begin_of(text: str) -> int:
-    """Where a text begins behind its leading signs; its length if it has nothing else."""
+    """Where a text begins after its leading signs; its length if it consists of signs."""
     return next((at for at, char in enumerate(text) if not is_sign(char)), len(text))
 
 
@@ -72,11 +75,11 @@ def trimmed(text: str) -> str:
 
 
 def with_ascii_digits(text: str) -> str:
-    """Digits of any script as those from 0 to 9."""
+    """Digits of any script as 0 to 9."""
     return "".join(str(decimal(char)) if char.isdecimal() else char for char in text)
 
 
-# Few different characters occur, and each is looked up for every text and keyword.
+# Few different characters occur, but each is needed for every text and keyword.
 @lru_cache(maxsize=4096)
 def _kept(char: str) -> str:
     if char.isspace():

@@ -1,4 +1,4 @@
-"""Values that replies name: figures, lists and choices, in the reader's form."""
+"""Values of the placeholders of replies: figures, lists and choices, in the reader's form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamproc.core.usage.tariffs import spend_minor
 
 
 def values_of(told: Telling, commands: Commands, extra: Extra, reply: str) -> dict[str, Any]:
-    """Everything that a reply may name, as of now, but what only the command knows."""
+    """All present values that a reply can show, except those that only the command knows."""
     written = formats_of(told, commands, reply)
     none = fragment("none", told, commands)
     account = told.account
@@ -42,7 +42,7 @@ def values_of(told: Telling, commands: Commands, extra: Extra, reply: str) -> di
 
 
 def commands_offered(told: Telling, commands: Commands) -> str:
-    """What this subscriber can ask for, each with its keyword."""
+    """The commands that this subscriber can use, each with its keyword."""
     names = [name.removeprefix(HELP) for name in REPLIES if name.startswith(HELP)]
     return formats_of(told, commands, "help").clauses(
         [
@@ -54,7 +54,7 @@ def commands_offered(told: Telling, commands: Commands) -> str:
 
 
 def _numbered_services(told: Telling, extra: Extra, written: Formats) -> list[str]:
-    """The list that was sent last, less what ended since: numbers stay what they were."""
+    """The list that was sent last, without services that ended since. Numbers do not change."""
     have = {one.service: one for one in extra.services if not one.ending}
     return [
         f"{number} {written.name(told.name(name))} {written.money(have[name].price_minor)}"

@@ -1,7 +1,8 @@
 """Which choices the rules offer to a subscriber, and the present settings.
 
-A choice that no rule serves is not offered: it is neither confirmed nor kept, and help does not
-name its keyword. What holds now is asked of whatever applies it, never of the choice alone.
+If no rule uses a choice, it is not offered: it is neither confirmed nor stored, and help does not
+list its keyword. The present setting comes from the code that applies it, not from the choice
+alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def is_offered(action: str, account: Account, rules: Rulebook, now_ms: int) -> b
 
 
 def left_categories(action: str, account: Account, rules: Rulebook, now_ms: int) -> list[str]:
-    """Categories of the messages that a choice is about, if the subscriber left all of them."""
+    """Categories of the messages that a choice is about, if the subscriber opted out of all of
+    them."""
     served = list(_served_by(action, account, rules, now_ms))
     if any(is_wanted(rule, account) for rule in served):
         return []
@@ -31,6 +33,6 @@ def left_categories(action: str, account: Account, rules: Rulebook, now_ms: int)
 
 
 def _served_by(action: str, account: Account, rules: Rulebook, now_ms: int) -> Iterable[Spoken]:
-    """The rules that a choice bears on, which are in force now or later."""
+    """The rules that a choice affects, and that are in force now or later."""
     served = PREFERENCES[action].served(account, rules)
     return (one for one in served if is_in_force(one, now_ms))

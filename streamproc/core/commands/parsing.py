@@ -1,9 +1,9 @@
-"""Reads an SMS into a command: exact keywords, in all ways in which a phone may write them.
+"""Reads an SMS into a command: exact keywords, in all ways in which a phone can write them.
 
-Widths, case, spaces, accents, signs around a word and characters that nobody sees make no
-difference; another word does: ``STOP IT`` is not ``STOP``. Answers to questions are read strictly:
-a charge is confirmed by the word and its number alone, of which widths, case and spaces are all
-that may differ. The longest keyword whose rest is a valid argument counts.
+Differences of width, case, spaces, accents, signs around a word and invisible characters do not
+matter. Another word matters: ``STOP IT`` is not ``STOP``. Answers to questions are read strictly:
+to confirm a charge, an SMS contains only the word and the number, and may differ only in width,
+case and spaces. The longest keyword whose rest is a valid argument wins.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Grammar:
         }
 
     def parse(self, text: str) -> Command | None:
-        """The command of a text; None if it is none."""
+        """The command of an SMS; None if it is not a command."""
         answer, shown = strict(text), loose(text)
         begin = begin_of(shown)
         for keyword, action in self.keywords:
@@ -70,7 +70,7 @@ class Grammar:
         return None
 
     def is_nearly_an_answer(self, text: str) -> bool:
-        """Whether a text that is no command would be an answer if that were read loosely, too."""
+        """Whether an SMS that is not a command would be an answer if answers were read loosely."""
         shown = loose(text)
         begin = begin_of(shown)
         return any(
@@ -84,7 +84,7 @@ _grammars: WeakKeyDictionary[Rulebook, Grammar] = WeakKeyDictionary()
 
 
 def grammar_of(rules: Rulebook, commands: Commands) -> Grammar:
-    """The grammar of a rulebook, made once."""
+    """The grammar of a rulebook, built once."""
     found = _grammars.get(rules)
     if found is None:
         found = _grammars[rules] = Grammar(commands, rules.categories)
@@ -92,15 +92,16 @@ def grammar_of(rules: Rulebook, commands: Commands) -> Grammar:
 
 
 def _rests_of_answer(keyword: str, text: str) -> Iterator[str]:
-    """What follows an answer's word: nothing, or its number, which texts print behind a plus."""
+    """The possible rests after an answer's word: nothing, or its number. Texts show it after a plus
+    sign."""
     rest = after(keyword, text)
     if rest is not None:
         yield with_ascii_digits(rest.strip().removeprefix("+").lstrip() or rest.strip())
 
 
 def _rests_of_command(keyword: str, text: str, begin: int) -> Iterator[str]:
-    """What may follow a keyword in a text whose leading signs end at ``begin``: as it is, and
-    without the signs around it. A keyword may begin with a sign itself."""
+    """The possible rests after a keyword in a text whose leading signs end at ``begin``: as it is,
+    and without the signs around it. A keyword can begin with a sign itself."""
     for start in range(begin + 1) if is_sign(keyword[0]) else (begin,):
         rest = after(keyword, text[start:])
         if rest is not None:

@@ -1,4 +1,4 @@
-"""Words inside of replies, in the language of the reply."""
+"""Words inside replies, in the language of the reply."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streamproc.core.texts.locales import best_locale
 
 
 def formats_of(told: Telling, commands: Commands, reply: str) -> Formats:
-    """How lists, and figures inside of them, are written: in the language of the reply's text."""
+    """How lists, and figures inside them, are written: in the language of the reply's text."""
     texts = commands.replies[reply].texts
     locale = best_locale(texts, told.account.locale, told.rules.default_locale)
     return formats_under(locale, told.rules)
 
 
 def fragment(name: str, told: Telling, commands: Commands, keyword: str = "") -> str:
-    """A text of the rules that is no reply but part of others."""
+    """A text of the rules that is a part of replies."""
     reply = commands.replies[name]
     known = vocabulary_of(reply)
     text = text_of(owner_of(reply), reply.texts, known, told.account.locale, told.rules)
@@ -28,5 +28,5 @@ def fragment(name: str, told: Telling, commands: Commands, keyword: str = "") ->
 
 
 def clock(minute: int) -> str:
-    """Minutes after midnight as people read them."""
+    """Minutes after midnight as a time of day."""
     return f"{minute // 60:02}:{minute % 60:02}"

@@ -1,4 +1,4 @@
-"""Consent to spend beyond a cost cap, given and taken back."""
+"""Consent to spend beyond a cost cap: given and taken back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamproc.core.usage.tariffs import lift_cap, restore_cap
 def change(
     account: Account, event: CostCapLifted | CostCapRestored, arrival: Arrival, rules: Rulebook
 ) -> list[Effect]:
-    """The cap of one tariff of the present plan is lifted or restored."""
+    """Lift or restore the cap of one tariff of the present plan."""
     if all(tariff.id != event.tariff for tariff in rules.tariffs.get(account.plan, ())):
         detail = "the subscriber's plan has no such tariff"
         return [rejected("unknown_tariff", detail, event, arrival)]

@@ -8,7 +8,8 @@ from streamproc.core.usage.costs import forget_costs
 
 
 def begin_quota_cycle(account: Account) -> None:
-    """A new cycle has cost nothing; members' figures, and consents for the old cycle, are over."""
+    """A new cycle has cost nothing. Members' figures begin again; consents for the old cycle are
+    over."""
     forget_costs(account)
     quota = account.quota
     if quota is None:
@@ -20,7 +21,7 @@ def begin_quota_cycle(account: Account) -> None:
 
 
 def forget_quota(account: Account) -> None:
-    """A new contract owes nothing to the old one; changes told go on being counted."""
+    """A new contract does not pay for the old one. The number of policy records continues."""
     forget_costs(account)
     quota = account.quota
     if quota is None:

@@ -35,13 +35,13 @@ from streamproc.core.usage.closed_cycles import close_cycle
 from streamproc.core.usage.rollover import roll_over
 
 MAX_BOUGHT_BYTES = 1 << 52
-"""Packs and top-ups of one account at once: sums with the plan's stay exact JSON numbers."""
+"""Total of packs and top-ups of one account: sums with the plan's allowances stay exact in JSON."""
 
 
 def activate(
     account: Account, event: AccountActivated, arrival: Arrival, rules: Rulebook
 ) -> list[Effect]:
-    """Begin (or begin again after closing); the first cycle brings the whole allowance."""
+    """Begin a contract, also after a closing. The first cycle grants the whole allowance."""
     if account.status == ACTIVE:
         return [rejected("already_active", "close the account first", event, arrival)]
     if event.plan not in rules.plans:
@@ -51,8 +51,8 @@ def activate(
         detail = "no such IANA time zone"
         return [rejected("unknown_time_zone", detail, event, arrival)]
     if account.status == CLOSED:
-        # The new contract may begin in the old one's cycle: its armings are others, and what the
-        # old one was told not to say does not bind it.
+        # The new contract can begin within a cycle of the old one. It gets other armings, and
+        # opt-outs of the old contract do not apply to it.
         account.grants += 1
         account.opted_out = []
         forget_quota(account)
@@ -66,7 +66,7 @@ def activate(
     account.closed_ms = 0
     account.buckets = []
     account.overage_bytes = 0
-    # What fell due before anybody knew of the subscriber is no news.
+    # Nothing is sent for instants at which the subscriber was still unknown.
     account.clock_ms = max(account.clock_ms, account.activated_ms, arrival.received_ms)
     account.cycle_start_ms, account.cycle_end_ms = cycle_of(
         account.activated_ms, account.anchor_day, tz
@@ -77,7 +77,7 @@ def activate(
 
 
 def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook) -> list[Effect]:
-    """More data; never itself a reason to remind (law 13)."""
+    """Grant more data. A grant itself never sends a reminder (law 13)."""
     now_ms = to_ms(event.time)
     if isinstance(event.pack, str):
         pack = rules.packs.get(event.pack)
@@ -99,7 +99,7 @@ def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook)
         detail = f"more than {MAX_BOUGHT_BYTES} bytes in packs and top-ups at once"
         return [rejected("absurd_bytes", detail, event, arrival)]
     account.grants += 1
-    # Top-ups of the same validity are one balance: a further one raises its grant.
+    # Top-ups with the same end are one bucket: another one raises its grant.
     same = None if pack else _top_up_until(account, expires)
     if same is not None:
         bucket = same
@@ -132,7 +132,7 @@ def _top_up_until(account: Account, expires_ms: int) -> Bucket | None:
 
 
 def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[Effect]:
-    """Leave or rejoin a category of reminders."""
+    """Opt out of a category of reminders, or in again."""
     if isinstance(event, OptedOut):
         decision = "left_category"
         leave_category(account, event.category)
@@ -145,7 +145,7 @@ def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[E
 
 
 def leave_category(account: Account, category: str) -> bool:
-    """Leave one category by its name; returns whether that is news."""
+    """Opt out of one category; returns whether anything changed."""
     left, extra = account.opted_out, extra_of(account)
     is_news = category not in left
     if category not in left[: extra.left_singly]:
@@ -157,7 +157,7 @@ def leave_category(account: Account, category: str) -> bool:
 
 
 def join_category(account: Account, category: str) -> bool:
-    """Take a category back, however it was left; returns whether that is news."""
+    """Opt in to a category, however it was opted out; returns whether anything changed."""
     left, extra = account.opted_out, account.extra
     if category not in left:
         return False
@@ -168,9 +168,9 @@ def join_category(account: Account, category: str) -> bool:
 
 
 def close(moment: Moment) -> list[Effect]:
-    """End the contract; the record stays until duplicates of its events can no longer count.
+    """End the contract. The record stays until duplicates of its events cannot arrive any more.
 
-    The last cycle ends here, too: usage from before that is still under way adjusts its history.
+    The last cycle ends here too. Late usage from before the closing still changes its history.
     """
     account, subscriber, rules, at_ms, cause = moment
     account.status = CLOSED
@@ -188,7 +188,7 @@ def close(moment: Moment) -> list[Effect]:
 
 
 def expire_buckets(account: Account, subscriber: str, at_ms: int) -> list[Effect]:
-    """Packs and top-ups whose validity ends at or before an instant."""
+    """Expire packs and top-ups whose validity ends at or before an instant."""
     over = [b for b in account.buckets if b.expires_ms <= at_ms and b.kind not in PLAN_KINDS]
     if not over:
         return []
@@ -198,7 +198,7 @@ def expire_buckets(account: Account, subscriber: str, at_ms: int) -> list[Effect
 
 
 def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effect]:
-    """Close the cycle at its end and open the next one: all thresholds are armed anew."""
+    """Close the cycle at its end and open the next one. All thresholds are armed again."""
     end = account.cycle_end_ms
     cause = Cause(due_time=from_ms(end))
     rolled = roll_over(account, rules)
@@ -224,7 +224,7 @@ def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effec
     if account.next_plan:
         account.plan, account.next_plan = account.next_plan, ""
     tz = known_zone(account.time_zone)
-    # Cycles follow one another without a gap, also where a move to another zone ended one early.
+    # Cycles follow one another without a gap, also if a move to another zone ended one early.
     account.cycle_start_ms = end
     account.cycle_end_ms = cycle_of(end, account.anchor_day, tz)[1]
     begin_quota_cycle(account)
@@ -248,8 +248,9 @@ def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effec
 def _grant_allowances(account: Account, rules: Rulebook) -> None:
     plan = rules.plans.get(account.plan)
     if plan is None:
-        # The plan was taken out of the rules file: nothing is granted, all usage is overage, and
-        # the audit's cycle_closed shows it. Refusing the file is the loader's business.
+        # The plan is not in the rules file any more: nothing is granted, all usage is
+        # overage, and the audit record cycle_closed shows it. The loader is responsible for
+        # refusing such a file.
         return
     for allowance in plan.allowances:
         add_bucket(account, allowance_bucket(account, allowance, account.cycle_start_ms))
@@ -271,10 +272,11 @@ def allowance_bucket(account: Account, allowance: Allowance, granted_ms: int) ->
 def end_bucket(
     account: Account, bucket: Bucket, subscriber: str, at_ms: int, cause: Cause
 ) -> Effect:
-    """Expire a bucket within its cycle: late usage may still be charged to it until that ends.
+    """Expire a bucket within its cycle. Until the cycle ends, late usage can still be charged to
+    it.
 
-    What an earlier cycle could use, too, is kept though it is used up: late usage of that cycle
-    comes first.
+    A bucket that an earlier cycle could use is kept even if it is used up, because late usage of
+    that cycle takes precedence.
     """
     is_of_earlier = bucket.granted_ms <= account.cycle_start_ms
     if bucket.remaining_bytes or bucket.kind in PLAN_KINDS or is_of_earlier:

@@ -1,4 +1,5 @@
-"""Another plan in the middle of a cycle: at once, whole or prorated, or with the next cycle."""
+"""A plan change: in the middle of a cycle (with the whole allowance or prorated), or with the next
+cycle."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from streamproc.core.usage.tariffs import settle
 def change_plan(
     account: Account, event: PlanChanged, arrival: Arrival, rules: Rulebook
 ) -> list[Effect]:
-    """Another plan: at once (usage so far stays used, thresholds re-arm) or with the next cycle.
+    """Change the plan: at once (used bytes stay used, thresholds re-arm) or with the next cycle.
 
-    An order for the next cycle that arrives when that has begun takes effect at once.
+    An order for the next cycle that arrives after the start of that cycle takes effect at once.
     """
     if event.plan not in rules.plans:
         return [rejected("unknown_plan", "no such plan in the rules", event, arrival)]
@@ -57,7 +58,7 @@ def change_plan(
 
 
 class _Share:
-    """The share of the cycle that is left at a change; bytes are cut to whole ones."""
+    """The share of the cycle that is left at a change. Bytes are cut off to whole numbers."""
 
     def __init__(self, account: Account, now_ms: int) -> None:
         start, self._end = account.cycle_start_ms, account.cycle_end_ms
@@ -68,15 +69,16 @@ class _Share:
         return granted_bytes * self._left // self._length
 
     def instead(self, heir: Bucket, before_bytes: int, after_bytes: int) -> int:
-        """A grant in which the old plan's rest of the cycle is replaced by the new plan's.
+        """A grant in which the old plan's grant for the rest of the cycle is replaced by the new
+        plan's.
 
-        Forth and back at one instant leaves the grant as it was.
+        A change forth and back at one instant leaves the grant unchanged.
         """
         return max(heir.granted_bytes - self.of(before_bytes), 0) + self.of(after_bytes)
 
 
 def _granted_by(plan: Plan | None, heir: Bucket) -> int:
-    """What the old plan grants for a whole cycle; its bucket's size if the plan is gone."""
+    """The old plan's grant for a whole cycle; the size of its bucket if the plan is gone."""
     for allowance in plan.allowances if plan else ():
         if allowance.id == heir.source:
             return allowance.granted_bytes
@@ -102,10 +104,10 @@ def _inherit(account: Account, heir: Bucket, allowance: Allowance, granted_bytes
 def _heir(
     old: list[Bucket], allowance: Allowance, new: tuple[Allowance, ...], rules: Rulebook
 ) -> Bucket | None:
-    """The old plan's bucket that goes on as ``allowance``, with what was used of it.
+    """The old plan's bucket that continues as ``allowance`` and keeps its used bytes.
 
-    It is the one of the same id, else the first that covers the same usage and is not claimed by
-    its id: usage of one kind never turns into usage of another.
+    It is the bucket with the same id. Otherwise it is the first that covers the same usage and
+    whose id the new plan does not have. So usage of one kind never becomes usage of another.
     """
     for bucket in old:
         if bucket.source == allowance.id:

@@ -1,9 +1,13 @@
 """Changes of a subscriber's time zone, language and segments.
 
-A move to another zone neither repeats nor loses what was planned by the old zone's clocks: what its
-spread had put off is sent at the move; what the new clocks have passed already, and the old ones
-had not reached, is late, and its rule's misfire policy decides; what came in the old zone does not
-come again (``Extra.moves``). The day on which the billing cycle ends stays, at the new midnight.
+A move to another zone neither repeats nor loses occurrences. Four cases:
+
+- An occurrence that was due in the old zone, and that a spread still delays, is sent at the move.
+- A time that is already past in the new zone, and was not yet reached in the old one, is late. The
+  misfire policy of its rule decides.
+- An occurrence that happened in the old zone does not happen again (``Extra.moves``).
+- The day on which the billing cycle ends stays the same; the cycle ends at its midnight in the new
+  zone.
 """
 
 from __future__ import annotations
@@ -35,11 +39,11 @@ from streamproc.core.state.events import Arrival, ProfileChanged
 from streamproc.core.state.moment import Moment
 
 MOVES_KEPT_MS = 3 * DAY_MS
-"""Clocks of two zones differ by 26 hours at most, and an end's date by a day more."""
+"""Clocks of two zones differ by 26 hours at most, and the date of an end by one more day."""
 
 
 def change_profile(moment: Moment, event: ProfileChanged, arrival: Arrival) -> list[Effect]:
-    """Take over what the event names; a move may send reminders."""
+    """Apply the fields that the event has. A move can send reminders."""
     account = moment.account
     name = event.time_zone
     if isinstance(name, str) and zone(name) is None:
@@ -67,7 +71,7 @@ def _move(moment: Moment, name: str) -> list[Effect]:
         for due in begun(rule, series, lambda due: due.planned_ms <= now_ms):
             _sort(message_of_due(subscriber, due, now_ms), messages, out)
     if messages:
-        # They speak of the account as it was in the old zone.
+        # These messages describe the account as it was in the old zone.
         out += speakers.submit(moment, messages)
     extra = extra_of(account)
     kept = [move for move in extra.moves if move.until_ms > now_ms - MOVES_KEPT_MS]

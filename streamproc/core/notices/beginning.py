@@ -1,4 +1,4 @@
-"""The begin of a contract: its services, and a welcome that names plan and services."""
+"""The start of a contract: its services, and a welcome that names plan and services."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from streamproc.core.state.moment import Moment
 
 
 def begin_contract(moment: Moment, event: AccountActivated) -> list[Effect]:
-    """After the activation: services that the catalogue lacks are left out of both."""
+    """Add services and welcome, after the activation. Services that the catalogue lacks are
+    ignored."""
     account, rules = moment.account, moment.rules
     wanted = [] if event.services is UNSET else list(dict.fromkeys(event.services))
     known = [rules.services[one] for one in wanted if one in rules.services]

@@ -3,11 +3,11 @@
 ::
 
     request ──► asked ──► confirmed      by a yes sent after the question, arriving in time
-                     ├──► refused        by a no, or because what it was about is over
+                     ├──► refused        by a no, or because its service or contract is over
                      └──► timed_out      at the deadline
 
-Each question leaves ``asked`` exactly once, and only a yes leads to ``confirmed``: nothing is
-charged that nobody confirmed. Open questions are ``Extra.questions``; what is not there is decided.
+Each question leaves ``asked`` exactly once, and only a yes leads to ``confirmed``. So nothing is
+charged without a confirmation. Open questions are in ``Extra.questions``; all others are decided.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ SUBSCRIPTION: Final = "subscription"
 CHARGE: Final = "charge"
 
 MAX_QUESTIONS: Final = 20
-"""Open at once for one subscriber."""
+"""Most questions that can be open for one subscriber."""
 NUMBERS: Final = 99
-"""Numbers begin again after so many: a late answer does not meet another question's number."""
+"""Numbers begin again after this one, so late that an old answer does not match a new question."""
 
 
 def ask(
@@ -37,9 +37,9 @@ def ask(
     asked_ms: int,
     deadline_ms: int,
 ) -> Question | None:
-    """A new open question for a request (event id, source); None if too many are open.
+    """Open a question for a request (event id, source); None if too many are open.
 
-    ``asked_ms`` is when the request arrived: no answer is older.
+    ``asked_ms`` is when the request arrived. An answer that was sent earlier does not count.
     """
     if len(extra.questions) >= MAX_QUESTIONS:
         return None
@@ -58,10 +58,10 @@ def ask(
 
 
 def answered(extra: Extra, number: int | None, sent_ms: int) -> Question | Unclear:
-    """The question that an answer sent at ``sent_ms`` decides; it is open no more.
+    """The question that an answer sent at ``sent_ms`` decides. The question is then closed.
 
-    Without a number there must be exactly one. A question asked later than the answer was sent is
-    not what it answers.
+    Without a number, exactly one question must be open. An answer does not belong to a question
+    that was asked after the answer was sent.
     """
     meant = [
         one
@@ -77,12 +77,13 @@ def answered(extra: Extra, number: int | None, sent_ms: int) -> Question | Uncle
 
 
 def timed_out(extra: Extra, now_ms: int) -> list[Question]:
-    """Questions whose deadline has come, in the order in which they were asked."""
+    """Close the questions whose deadline has come, in the order in which they were asked."""
     return _take(extra, [one for one in extra.questions if one.deadline_ms <= now_ms])
 
 
 def over(extra: Extra, service: str | None, about: str | None = None) -> list[Question]:
-    """Questions about a service that ended (None: about any, the contract ended): refused."""
+    """Close the questions about a service that ended (None: all, because the contract ended):
+    refused."""
     return _take(
         extra,
         [

@@ -15,8 +15,8 @@ from streamproc.core.state.moment import Moment
 def location_updated(moment: Moment, event: LocationUpdated) -> list[Effect]:
     """Welcome the subscriber once for each entry into a zone.
 
-    An update from before the last one is not news, nor is an entry that is heard of only after the
-    notice's lifetime.
+    An update that is older than the last one is ignored. There is no welcome for an entry that
+    becomes known only after the lifetime of the notice.
     """
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     time_ms = to_ms(event.time)

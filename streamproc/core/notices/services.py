@@ -40,28 +40,29 @@ from streamproc.core.texts.reminding import reminder_id
 from streamproc.core.usage import dedupe
 
 MAX_SERVICES = 50
-"""Of one account: its record must fit into a Kafka message, and its list into some texts."""
+"""Most services of one account: its record must fit into a Kafka message, its list into a few
+texts."""
 MAX_CONFIRMED = 50
 
 
 class Telling:
-    """One event or due instant of one account, and the effects it has so far."""
+    """One event or due instant of one account, and the effects so far."""
 
     def __init__(self, moment: Moment, wall_ms: int = 0) -> None:
         self.moment = moment
         self.account, self.subscriber, self.rules, self.now_ms, self.cause = moment
         self.wall_ms = wall_ms
-        """As of :func:`gate.submit`."""
+        """The time by the wall clock, as in :func:`gate.submit`."""
         self.out: list[Effect] = []
 
     def audit(self, decision: str, service: str, **figures: int) -> None:
-        """``rule`` of the record is the service."""
+        """Add an audit record whose ``rule`` is the service."""
         record = self.moment.audited(decision, service)
         record.figures.update(figures)
         self.out.append(record)
 
     def tell(self, kind: NoticeKind, about: str, *facts: str | int, number: int = 0) -> None:
-        """A notice, if the rules have one of its kind, on its way through the gate."""
+        """Send a notice through the gate, if the rules have one of this kind."""
         found = self.rules.notices.get(kind)
         if found is None:
             return
@@ -70,16 +71,16 @@ class Telling:
         self.out.extend(submit(self.moment, [message], self.wall_ms))
 
     def name(self, service: str) -> str:
-        """As replies call it."""
+        """The name of a service as replies show it."""
         found, rules = self.rules.services.get(service), self.rules
-        assert rules.commands is not None  # or nobody is replied to
+        assert rules.commands is not None  # without commands there are no replies
         return name_of(found, service, rules.commands.replies["none"], self.account, rules)
 
     def keyword(self, action: str) -> str:
         return shown_keyword(action, self.account, self.rules)
 
     def decide(self, question: Question, outcome: confirmation.Outcome) -> None:
-        """Tell billing what became of a question that is open no more."""
+        """Report the outcome of a question that was closed."""
         self.settle(
             question.about,
             question.service,
@@ -98,7 +99,7 @@ class Telling:
         asked_ms: int,
         outcome: confirmation.Outcome,
     ) -> None:
-        """The outcome of a request for confirmation, for billing and the audit."""
+        """Report the outcome of a request for confirmation to billing and in the audit."""
         if outcome == "confirmed" and about == confirmation.CHARGE:
             extra = extra_of(self.account)
             del extra.confirmed_charges[: -(MAX_CONFIRMED - 1)]
@@ -125,12 +126,12 @@ class Telling:
 
 
 def digest_of(request_id: str, source: str) -> str:
-    """A request for a charge in eight bytes, as hexadecimal text."""
+    """An eight-byte digest of a request for a charge, as hexadecimal text."""
     return dedupe.digest(source, request_id).hex()
 
 
 def service_event(moment: Moment, event: ServiceEvent, arrival: Arrival) -> list[Effect]:
-    """Apply what billing says of a service."""
+    """Apply an event of billing about a service."""
     service = moment.rules.services.get(event.service)
     if service is None:
         return [rejected("unknown_service", "no such service in the rules", event, arrival)]
@@ -153,7 +154,7 @@ def service_event(moment: Moment, event: ServiceEvent, arrival: Arrival) -> list
 
 
 def end_contract(moment: Moment) -> list[Effect]:
-    """The account closes: open questions are refused, services and choices are forgotten."""
+    """The account closes: open questions are refused, services and choices are removed."""
     account = moment.account
     if account.extra is None:
         return []
@@ -182,7 +183,7 @@ def _ask(
     event: ServiceRequested | ServiceChargeRequested,
     arrival: Arrival,
 ) -> Effect | None:
-    """Ask the subscriber; returns a reject if too many questions are open."""
+    """Ask the subscriber. Returns a reject if too many questions are open."""
     question = confirmation.ask(
         extra_of(told.account),
         about,
@@ -210,7 +211,8 @@ def _ask(
 def _charge_requested(
     told: Telling, service: Service, event: ServiceChargeRequested, arrival: Arrival
 ) -> Effect | None:
-    """Ask again, unless the subscription is enough; a service that ends is refused at once."""
+    """Ask about a charge, unless the subscription is enough. A service that ends is refused at
+    once."""
     subscription = subscription_of(told.account, service.id)
     if subscription is not None and (subscription.ending or not service.confirm_charge):
         told.settle(
@@ -252,7 +254,7 @@ def _unsubscribed(told: Telling, event: ServiceUnsubscribed) -> None:
 
 
 def _charged(told: Telling, service: Service, event: ServiceCharged) -> None:
-    """A notice of the charge; one that nobody confirmed is to be returned."""
+    """Send a notice of the charge. A charge without confirmation must be paid back."""
     extra = extra_of(told.account)
     subscription = subscription_of(told.account, service.id)
     if subscription is not None and event.next_charge_time is not UNSET:
@@ -287,7 +289,7 @@ def _charged(told: Telling, service: Service, event: ServiceCharged) -> None:
 
 
 def _next_charge_ms(event: ServiceSubscribed | ServiceCharged) -> int:
-    """The next charge's instant; NEVER_MS if there is none after the event."""
+    """The instant of the next charge; NEVER_MS if there is none after the event."""
     if event.next_charge_time is UNSET:
         return NEVER_MS
     next_ms = to_ms(event.next_charge_time)
@@ -295,7 +297,8 @@ def _next_charge_ms(event: ServiceSubscribed | ServiceCharged) -> int:
 
 
 def _confirmed(extra: Extra, event: ServiceCharged) -> ConfirmedCharge | None:
-    """The confirmation that allows this charge: of its request and service, and of no less."""
+    """The confirmation that allows this charge: same request and service, and at least this
+    amount."""
     if event.request_id is UNSET:
         return None
     request = digest_of(event.request_id, event.source)

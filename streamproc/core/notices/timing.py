@@ -19,9 +19,9 @@ from streamproc.core.usage.plan_advice import better_plan
 
 
 def do_due(moment: Moment, wall_ms: int) -> list[Effect]:
-    """Everything of exactly this instant, which may be past by the wall clock.
+    """Do all work of exactly this instant. By the wall clock it may be past.
 
-    Notices that come too late are audited as missed.
+    Notices that come too late get an audit record ``missed``.
     """
     account, rules, due_ms = moment.account, moment.rules, moment.now_ms
     told = Telling(moment, wall_ms)
@@ -39,7 +39,7 @@ def do_due(moment: Moment, wall_ms: int) -> list[Effect]:
 
 
 def forget_cycle(account: Account, rules: Rulebook) -> None:
-    """A cycle ended: what was done once in it may be done again."""
+    """A cycle ended: work that is done once per cycle can be done again."""
     if account.extra is not None:
         window_ms = rules.commands.window_ms if rules.commands else 0
         forget_conversation(account.extra, account.cycle_start_ms, window_ms)

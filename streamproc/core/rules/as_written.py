@@ -1,4 +1,5 @@
-"""A rules file's data as it was written, whatever its types: wrong ones are told elsewhere."""
+"""The data of a rules file as the operator wrote it, with any types. Wrong types are reported
+elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from streamproc.core.rules.limits import Limits
 Path = tuple[str | int, ...]
 """Field names and list positions, from the top of the file (or of an entry)."""
 Problem = tuple[Path, str]
-"""Field and what is wrong with it."""
+"""A field, and what is wrong with it."""
 
 
 def items(data: Mapping[str, Any], name: str) -> list[Any]:
@@ -20,14 +21,14 @@ def items(data: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def entries(data: Mapping[str, Any], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Those of a field's list that are mappings, with their places."""
+    """The entries of a field's list that are mappings, each with its position."""
     for index, one in enumerate(items(data, name)):
         if isinstance(one, dict):
             yield index, one
 
 
 def kept_cycles(file: Mapping[str, Any]) -> int:
-    """How many closed cycles are kept; the default if nothing of the right type says so."""
+    """How many closed cycles are kept; the default if the file has no number there."""
     limits = file.get("limits")
     kept = limits.get("history_cycles") if isinstance(limits, dict) else None
     return kept if isinstance(kept, int) else Limits().history_cycles

@@ -18,10 +18,10 @@ ACTIONS: Final[tuple[str, ...]] = (
 )
 
 ANSWERS: Final = frozenset({"confirm", "refuse"})
-"""Actions that decide about money: texts are read strictly for them."""
+"""Actions that decide about money. An SMS must match one of their keywords strictly."""
 
 WORDS: Final = tuple(dict.fromkeys(word for one in PREFERENCES for word in one.words))
-"""What arguments of preferences may say."""
+"""The words that can be arguments of preferences."""
 
 _FIGURES: Final[Vocabulary] = {
     "plan": Kind.NAME,
@@ -42,7 +42,7 @@ _LEFT: Final[Vocabulary] = {"categories": Kind.TEXT, "start": Kind.TEXT}
 _HELP: Final[Vocabulary] = {"keyword": Kind.TEXT}
 
 HELP: Final = "help_"
-"""Begins the names of what help says of each action, in the order in which it says it."""
+"""Prefix of the placeholders of the help reply: one for each action, in the order of the reply."""
 _HELP_OF: Final = ("overview", "balance", "data_left", *_CHOICES, "unsubscribe", "stop", "start")
 _NAMED: Final[dict[str, Vocabulary]] = {
     "overview": {**_FIGURES, "buckets": Kind.TEXT, "unsubscribe": Kind.TEXT},
@@ -80,8 +80,9 @@ _NAMED: Final[dict[str, Vocabulary]] = {
 REPLIES: Final[dict[str, Vocabulary]] = {
     name: {**EVERYWHERE, **named} for name, named in _NAMED.items()
 }
-"""What a text of each reply may name. Those that begin with ``help_`` or ``word_``, and ``none``,
-are no replies but words inside of others: of help, for choices, for an empty list."""
+"""The placeholders that the text of each reply may use. Entries that begin with ``help_`` or
+``word_``, and ``none``, are not replies. They are words inside replies: a line of help, the name of
+a choice, an empty list."""
 
 
 if TYPE_CHECKING:
@@ -89,29 +90,32 @@ if TYPE_CHECKING:
     Word: TypeAlias = str
     ReplyName: TypeAlias = str
 else:
-    # The rules file takes these names and no others.
+    # The rules file accepts these names only.
     Action, Word, ReplyName = Literal[ACTIONS], Literal[WORDS], Literal[tuple(REPLIES)]
 
 
 class Commands(Struct, frozen=True, gc=False):
-    """Keywords, words of arguments, and replies."""
+    """Keywords of commands, words of their arguments, and replies."""
 
     keywords: dict[str, tuple[str, ...]]
-    """By action."""
+    """Keywords by action."""
     shown: dict[str, dict[str, str]]
-    """By locale and action: the keyword that texts name; else it is the action's first."""
+    """The keyword that texts show, by locale and action. Default: the first keyword of the
+    action."""
     words: dict[str, tuple[str, ...]]
-    """What arguments may say for each word of :data:`WORDS`."""
+    """The spellings of each word of :data:`WORDS`."""
     categories: dict[str, tuple[str, ...]]
-    """Keywords of categories, by id; the id itself is always one."""
+    """Keywords of categories, by category id. The id is always a keyword too."""
     category_names: dict[str, dict[str, str]]
-    """What texts call a category, by id and locale; else by the first of its keywords."""
+    """Name of a category in texts, by id and locale. Default: the first keyword of the category."""
     replies: dict[str, Notice]
     max_replies: int
     window_ms: int
-    """At most ``max_replies`` in any such span; what is asked is done all the same."""
+    """At most ``max_replies`` replies in a window of this length. Commands beyond it are carried
+    out without a reply."""
 
     def names_of(self, category: str) -> tuple[str, ...]:
-        """By what texts may call a category: its keywords, its names in all locales, its id."""
+        """The words that a text may use for a category: its keywords, its names in all locales, its
+        id."""
         names = self.category_names.get(category, {}).values()
         return *self.categories.get(category, ()), *names, category

@@ -32,7 +32,7 @@ Id = Annotated[
         description="an id of 1 to 64 characters without spaces or #",
     ),
 ]
-"""``#`` ends the id in the names of buckets (``day-1gb#3``)."""
+"""``#`` is not allowed: it ends the id in the names of buckets (``day-1gb#3``)."""
 Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Priority = Annotated[int, Meta(ge=0, le=1000)]
@@ -47,12 +47,12 @@ BucketKind = Literal["allowance", "pack", "topup", "rollover", "unlimited", "mem
 BucketKinds = Annotated[frozenset[BucketKind], Meta(min_length=1)]
 EndingKind = Literal["allowance", "pack", "topup", "rollover", "unlimited"]
 EndingKinds = Annotated[frozenset[EndingKind], Meta(min_length=1)]
-"""Kinds of what may end with a cycle; a member's cap does not, it begins anew."""
+"""Kinds of things that can end with a cycle. A member's cap is none of them: it begins again."""
 ExpiringKind = Literal["pack", "topup", "rollover"]
 ExpiringKinds = Annotated[frozenset[ExpiringKind], Meta(min_length=1)]
-"""Kinds of what has an end of its own."""
+"""Kinds of buckets that have an end of their own."""
 BucketIds = Annotated[frozenset[Id], Meta(min_length=1)]
-"""Of allowances and packs."""
+"""Ids of allowances and packs."""
 Percent = Annotated[int, Meta(ge=1, le=100)]
 PercentLeft = Annotated[int, Meta(ge=0, le=99)]
 MuchPercent = Annotated[int, Meta(ge=1, le=100_000)]
@@ -73,11 +73,11 @@ CalendarDay = Annotated[
 ]
 Segment = Annotated[str, Meta(min_length=1, max_length=64)]
 WindowSeconds = Annotated[int, Meta(ge=0, le=43_200)]
-"""At most half a day, or a daily reminder would come on the day after."""
+"""At most half a day. With a longer window a daily reminder could arrive on the next day."""
 
 
 class Strict(Struct, forbid_unknown_fields=True, frozen=True):
-    """An entry without fields that nobody knows."""
+    """An entry of the rules file. An unknown field is an error."""
 
 
 class QuietHoursEntry(Strict, frozen=True):
@@ -86,18 +86,19 @@ class QuietHoursEntry(Strict, frozen=True):
 
 
 class TextEntry(Strict, frozen=True):
-    """A text with what few texts have; most are just a string."""
+    """A text with fields that few texts need. Most texts are a plain string."""
 
     text: str
     max_segments: Annotated[int, Meta(ge=1, le=10)] = 1
-    """SMS parts that the text may need; ``streamproc texts lint`` holds it to that."""
+    """How many SMS parts the text may need; ``streamproc texts lint`` checks it."""
     channels: dict[Channel, str] = {}
-    """Other words for other channels than SMS."""
+    """Other words for channels other than SMS."""
 
 
 Words = str | Annotated[dict[Locale, Word], Meta(min_length=1)]
-"""In every language the same, or by locale. The bare string has no bounds of its own: msgspec 0.22
-reads beyond its memory where a union has a bounded string and a mapping (``words_problems``)."""
+"""One text for all languages, or one for each locale. The plain string has no bounds here: msgspec
+0.22 reads beyond its memory if a union has a bounded string and a mapping. ``words_problems``
+checks the bounds."""
 Texts = Annotated[dict[Locale, str | TextEntry], Meta(min_length=1)]
 
 

@@ -1,4 +1,4 @@
-"""Where input becomes absurd, late or unknown."""
+"""When an input record is too large, too late, or unknown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streamproc.core.instants import DAY_MS
 
 
 class Limits(Struct, frozen=True, gc=False):
-    """What counts as absurd, late or unknown."""
+    """Bounds beyond which an input record is too large, too late, or unknown."""
 
     max_event_bytes: int = 1 << 40
     max_ahead_ms: int = 5 * 60_000

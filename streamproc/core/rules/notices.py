@@ -29,7 +29,7 @@ URGENT: Final[frozenset[NoticeKind]] = frozenset(
 """Kinds whose messages lose their use within minutes: questions with a deadline, prices abroad,
 and answers that somebody waits for."""
 HOME = HOME_ZONE
-"""The zone that is none."""
+"""The zone of home: not a roaming zone."""
 
 _EVERY: Vocabulary = {**EVERYWHERE, "plan": Kind.NAME, "as_of": Kind.INSTANT}
 _SERVICE: Vocabulary = {**_EVERY, "service": Kind.NAME, "price": Kind.MONEY}
@@ -72,7 +72,7 @@ PLACEHOLDERS: dict[str, Vocabulary] = {
         "cycles": Kind.COUNT,
     },
 }
-"""What a text of each kind of notice may name; replies have names of their own."""
+"""The placeholders that the text of each kind of notice may use. Replies have others."""
 
 
 class Service(Struct, frozen=True, gc=False):
@@ -80,18 +80,18 @@ class Service(Struct, frozen=True, gc=False):
 
     id: str
     names: dict[str, str]
-    """By locale; the id if there is none."""
+    """Names by locale; the id if there is none."""
     price_minor: int
     confirm_charge: bool
-    """Whether each charge needs its own confirmation, or the subscription is enough."""
+    """True: each charge needs a confirmation of its own. False: the subscription is enough."""
     answer_ms: int
-    """How long a question waits for its answer."""
+    """How long a question waits for an answer."""
     wrong_charge_refund_percent: int
-    """What billing must return of a charge nobody confirmed; 200 is double."""
+    """What billing must return if it charged without a confirmation, in percent; 200 is double."""
 
 
 class Zone(Struct, frozen=True, gc=False):
-    """A roaming zone and what ``unit_bytes`` of data cost in it."""
+    """A roaming zone, and the price of ``unit_bytes`` of data in it."""
 
     id: str
     names: dict[str, str]
@@ -110,16 +110,17 @@ class Notice(Struct, frozen=True, gc=False):
     priority: int
     ttl_ms: int
     at: time = time(0)
-    """Local time of day of those that wait for one."""
+    """Local time of day of notices that are sent at a time of day."""
     days: int = 0
-    """Before a charge; after the begin of a cycle, for plan advice."""
+    """Days before a charge; for plan advice, days after the start of a cycle."""
     misfire_grace_ms: int = 0
     cycles: int = 2
-    """How many whole cycles plan advice looks back."""
+    """How many complete cycles plan advice compares."""
     saving_minor: int = 1
-    """Least saving in all of these cycles that is worth an advice."""
+    """The smallest saving, over all these cycles, for which a plan is advised."""
     policy: Policy = PLAIN
 
 
 AT_ONCE = frozenset({"subscription_question", "charge_question", "roaming_welcome"})
-"""Kinds that quiet hours do not hold unless the rules file says so: their time is running."""
+"""Kinds that are sent in quiet hours unless the rules file says otherwise: the subscriber has
+little time to act."""

@@ -1,7 +1,7 @@
 """The placeholders of texts, and the kind of value of each.
 
-Figures are any object with an attribute per placeholder. Their values are raw: whole bytes, minor
-currency units, local minutes; how they look is the locale's and the template's business.
+Figures are any object with an attribute for each placeholder. Their values are raw: whole bytes,
+minor currency units, local minutes. The locale and the template decide how they look.
 """
 
 from __future__ import annotations
@@ -10,40 +10,40 @@ from enum import Enum
 from typing import Final
 
 ENDLESS: Final = 1 << 60
-"""A number of bytes that stands for no limit; no real one is as large."""
+"""A number of bytes that means "no limit"; no real number is as large."""
 
 
 class Kind(Enum):
-    """What a placeholder's value is, as an attribute of the figures."""
+    """The kind of value of a placeholder, an attribute of the figures."""
 
     BYTES = "bytes"
-    """``int``; shown in the decimal units of tariffs, cut and never rounded up."""
+    """``int``; shown in decimal units, as tariffs use them; cut off, never rounded up."""
     COUNT = "count"
-    """``int``; plural forms are chosen by it. None (no meaning here) is shown as nothing."""
+    """``int``; the plural form depends on it. None (no meaning here) is shown as nothing."""
     MONEY = "money"
     """``int`` in minor units of the rulebook's currency; None is shown as a dash."""
     INSTANT = "instant"
-    """``int``: minutes since 1970-01-01T00:00 of the subscriber's own clocks; None is never."""
+    """``int``: minutes since 1970-01-01T00:00 on the subscriber's clocks; None means never."""
     DATE = "date"
-    """``int``: days since 1970-01-01 of the subscriber's own calendar; None is never."""
+    """``int``: days since 1970-01-01 in the subscriber's calendar; None means never."""
     PRICE_UNIT = "price_unit"
-    """``int``: bytes that a price is for; one of a unit is shown without the number: ``MB``."""
+    """``int``: the bytes that a price is for. One unit is shown without its number: ``MB``."""
     TEXT = "text"
     """``str``, shown as it is."""
     NAME = "name"
-    """``str``: a name, which may be in another script than the text."""
+    """``str``: a name. It may be in another script than the text."""
     NAMES = "names"
-    """``Sequence[str]``, enumerated as the language does; an empty one is shown as a dash."""
+    """``Sequence[str]``, joined as the language does it; an empty one is shown as a dash."""
     LEVEL = "level"
-    """A threshold, with ``unit`` (``percent...``, ``minor_units`` or bytes) and ``value``; or None:
-    nothing."""
+    """A threshold, with ``unit`` (``percent...``, ``minor_units`` or bytes) and ``value``. None is
+    shown as nothing."""
 
 
 Vocabulary = dict[str, Kind]
 
 EVERYWHERE: Final[Vocabulary] = {"brand": Kind.NAME, "care": Kind.TEXT}
-"""What every text may speak of. Its values are the rules file's own, the same in all texts of a
-locale: they are filled in when a text is compiled, and figures do not have them."""
+"""Placeholders of every text. The rules file gives their values, one per locale. They are filled in
+when a text is compiled, so figures do not have them."""
 
 
 PERIOD_USED: Final = "period_used"
@@ -54,8 +54,8 @@ OF_SOME_KINDS: Final = {
     PERIOD_USED: "in {kinds}",
     "days": "beside days_before",
 }
-"""Placeholders that have a meaning in rules of some kinds only (``RuleKind.placeholders``), and
-where that is, in words; empty where most kinds have it."""
+"""Placeholders that only some kinds of rules can use (``RuleKind.placeholders``). The value says in
+words which kinds those are; it is empty if most kinds can use it."""
 
 REMINDER: Final[Vocabulary] = {
     **EVERYWHERE,
@@ -80,4 +80,4 @@ REMINDER: Final[Vocabulary] = {
     "runs_out": Kind.INSTANT,
     PERIOD_USED: Kind.BYTES,
 }
-"""What the texts of rules may speak of."""
+"""The placeholders of the texts of rules."""

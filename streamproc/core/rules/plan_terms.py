@@ -1,4 +1,4 @@
-"""Terms of plans beyond allowances, as data: prices, caps, policies, roll-over."""
+"""Terms of plans other than allowances, as data: prices, caps, policies, roll-over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PolicyState = Literal["throttled", "barred"]
 
 
 class Tier(Struct, frozen=True, gc=False):
-    """From ``from_bytes`` of a cycle's overage on, each begun ``unit_bytes`` cost so much."""
+    """A price of overage: from ``from_bytes`` of a cycle's overage on, per begun ``unit_bytes``."""
 
     from_bytes: int
     price_minor: int
@@ -21,10 +21,11 @@ class Tier(Struct, frozen=True, gc=False):
 
 
 class Tariff(Struct, frozen=True, gc=False):
-    """The price of usage that no bucket covers; the first tariff of a plan that covers it counts.
+    """The price of usage that no bucket covers. The first tariff of a plan that covers the usage
+    applies.
 
-    ``id`` is empty for the plan's own tariff, which covers what no other does. ``cap_minor`` is
-    the most that a cycle may cost without the subscriber's consent; None: no cap.
+    ``id`` is empty for the plan's own tariff, which covers all usage that no other tariff covers.
+    ``cap_minor`` is the highest cost of a cycle without the subscriber's consent; None: no cap.
     """
 
     id: str
@@ -34,13 +35,13 @@ class Tariff(Struct, frozen=True, gc=False):
 
 
 class PolicyCounter(Struct, frozen=True, gc=False):
-    """A counter that a policy system (PCRF, PCF) is told of.
+    """A counter whose changes a policy system (PCRF, PCF) receives.
 
-    - ``fair_use``: the plan's own usage of the cycle reached ``after_bytes``, and nothing that was
-      bought beside is left;
-    - ``nothing_left``: no bucket with anything left covers the scope;
+    - ``fair_use``: the plan's own usage of the cycle reached ``after_bytes``, and no bought bytes
+      are left;
+    - ``nothing_left``: no bucket with bytes left covers the scope;
     - ``cost_cap``: the cap of ``tariff`` is reached without consent;
-    - ``member_cap``: a pool's member reached its own cap (told of each member by itself).
+    - ``member_cap``: a member of a pool reached its own cap (one counter for each member).
     """
 
     id: str
@@ -53,9 +54,10 @@ class PolicyCounter(Struct, frozen=True, gc=False):
 
 
 class Rollover(Struct, frozen=True, gc=False):
-    """Unused bytes of an allowance go on for ``cycles`` further cycles, at most ``max_bytes``."""
+    """Unused bytes of an allowance stay usable for ``cycles`` further cycles, at most
+    ``max_bytes``."""
 
     max_bytes: int
     cycles: int = 1
     used: Literal["first", "last"] = "first"
-    """Before or after the new cycle's allowance."""
+    """Whether they are charged before or after the new cycle's allowance."""

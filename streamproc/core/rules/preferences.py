@@ -1,9 +1,9 @@
-"""What subscribers may choose: the one list of preferences, and what the rules file says of each.
+"""The list of preferences: what subscribers may choose, and what the rules file says of each.
 
-The state's list of choices that end with a contract, the commands and replies of two-way SMS, the
-event ``account.preferences_set``, the joint to the compiled part and the table in docs follow it.
-What a choice does stands in ``core/commands/preferences``, one module for each
-(docs/recipes/preference.md).
+These follow the list: the choices in the state that end with a contract, the commands and replies
+of two-way SMS, the event ``account.preferences_set``, the interface to the compiled part, and the
+table in docs. ``core/commands/preferences`` has one module for each preference, which applies the
+choice (docs/recipes/preference.md).
 """
 
 from __future__ import annotations
@@ -16,40 +16,44 @@ from streamproc.core.rules.placeholders import Kind, Vocabulary
 
 
 class Preference(Struct, frozen=True, kw_only=True):
-    """One thing that subscribers choose by a text, and perhaps by an app."""
+    """One thing that subscribers choose by SMS, and some of them also in an app."""
 
     action: str
-    """The command by which they do."""
+    """The command that sets it."""
     says: str
-    """What they choose, as part of a sentence."""
+    """What subscribers choose, as part of a sentence."""
     arguments: str
     """What may follow the keyword."""
     example: str
-    """A text that chooses something."""
+    """An SMS that chooses something."""
     tries: tuple[str, ...]
-    """What texts of the workload have behind the keyword."""
+    """What SMS of the workload have after the keyword."""
     sample: tuple[int, ...] | str
-    """What holds in previews of texts: percentages, or words with ``{word_...}`` filled in."""
+    """A value for previews of texts: percentages, or words with ``{word_...}`` filled in."""
     words: tuple[str, ...] = ()
-    """Those of the arguments that are words; each has spellings in the rules file."""
+    """The arguments that are words; the rules file lists spellings of each."""
     answers: dict[str, Vocabulary]
-    """Replies by how they end: ``""`` is the one that says what holds, then ``set``, ``off``..."""
+    """Replies by the end of their name: ``""`` reports the present setting, then ``set``,
+    ``off``..."""
     state: tuple[str, ...]
-    """The fields of ``state.account.Extra`` that keep it; their defaults are the rules' way."""
+    """The fields of ``state.account.Extra`` that hold the choice. Their defaults mean "as the rules
+    say"."""
     event: tuple[str, ...] = ()
-    """The fields of ``account.preferences_set`` that choose it; none: by a text alone."""
+    """The fields of ``account.preferences_set`` that choose it; empty if only an SMS can
+    choose it."""
     bears_on_usage: bool = False
-    """Whether what usage is told depends on it. Then the compiled part leaves the usage of those
-    who chose to the core."""
+    """Whether reminders about usage depend on it. Then the compiled part leaves usage events of
+    subscribers who chose it to the core."""
 
     @property
     def replies(self) -> dict[str, Vocabulary]:
-        """The names of the replies, and what each may name."""
+        """The names of the replies, with the placeholders that each may use."""
         return {f"{self.action}_{end}".rstrip("_"): known for end, known in self.answers.items()}
 
 
 def _answers(shown: str, *ends: str) -> dict[str, Vocabulary]:
-    """Those of most preferences: what holds, what was set, and words that take a choice back."""
+    """The replies of most preferences: the present setting, the new setting, the return to the
+    default."""
     now: Vocabulary = {shown: Kind.TEXT, "keyword": Kind.TEXT}
     return {"": now, "set": {shown: Kind.TEXT}, **{end: {} for end in ends}}
 
@@ -94,8 +98,8 @@ PREFERENCES: Final = (
 )
 
 CHOSEN: Final = tuple(name for one in PREFERENCES for name in one.state)
-"""The fields of the state that keep choices."""
+"""The fields of the state that hold choices."""
 CHOSEN_BESIDE_USAGE: Final = tuple(
     name for one in PREFERENCES if not one.bears_on_usage for name in one.state
 )
-"""Those that usage does not depend on."""
+"""The fields that do not affect usage events."""

@@ -1,6 +1,8 @@
-"""Rules about single buckets, at instants, and after refunds; ``watch`` has those about accounts.
+"""Rules about single buckets, at instants, and after refunds. ``watch`` has the rules about
+accounts.
 
-A rule's ``kind`` is the name of one of the registry (``kinds``), which knows all about it.
+``kind`` of a rule is the name of a kind in the registry (``kinds``), which knows everything about
+it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ Misfire = Literal["latest", "each"]
 
 
 class UsageRule(Struct, frozen=True, gc=False):
-    """Reminds when usage crosses a threshold, each bucket by itself."""
+    """Sends a reminder when usage crosses a threshold of a bucket. Each bucket is treated
+    separately."""
 
     id: str
     kind: str
@@ -32,15 +35,16 @@ class UsageRule(Struct, frozen=True, gc=False):
     ttl_ms: int
     policy: Policy = PLAIN
     buckets: frozenset[str] | None = None
-    """Allowances and packs, by id, that it is about; None: all of its kinds."""
+    """Ids of the allowances and packs that it applies to; None: all buckets of its kinds."""
 
     def is_about(self, kind: str, source: str) -> bool:
-        """Whether it is about buckets of a kind and source (allowance or pack id)."""
+        """Whether it applies to buckets of a kind and source (allowance or pack id)."""
         return kind in self.bucket_kinds and (self.buckets is None or source in self.buckets)
 
 
 class TimedRule(Struct, frozen=True, gc=False):
-    """Reminds at instants in the subscriber's own time zone; ``core/schedule`` knows which."""
+    """Sends reminders at instants in the subscriber's time zone; ``core/schedule`` calculates
+    them."""
 
     id: str
     kind: str
@@ -53,46 +57,47 @@ class TimedRule(Struct, frozen=True, gc=False):
     misfire_grace_ms: int
     every: Every = "week"
     day: int = 1
-    """ISO weekday (1 Monday) for weekly, day of month for monthly summaries."""
+    """ISO weekday (1 is Monday) of weekly summaries, day of month of monthly ones."""
     days_before: int = 0
     policy: Policy = PLAIN
     hours_after: int = 0
-    """Since the activation."""
+    """Hours since the activation."""
     cron: str = ""
     """Five fields: minute, hour, day of month, month, day of week."""
     on: date | None = None
-    """The day of a rule that reminds once."""
+    """The day of a rule of the kind ``once``."""
     plans: frozenset[str] | None = None
-    """For subscribers of these plans only."""
+    """Only subscribers of these plans; None: all."""
     segments: frozenset[str] | None = None
-    """For subscribers in one of these segments only."""
+    """Only subscribers in one of these segments; None: all."""
     only_chosen: bool = False
-    """A summary for those who asked for one."""
+    """A summary that only subscribers get who asked for one."""
     misfire: Misfire = "latest"
-    """Of several occurrences that were missed: the latest alone, or each by itself."""
+    """If several occurrences were missed: send only the latest, or each of them."""
     spread_after_ms: int = 0
-    """Begin of the window in which its reminders are sent, counted from their instant."""
+    """Start of the window in which its reminders are sent, counted from their instant."""
     spread_ms: int = 0
-    """Length of that window; 0: all at their instant."""
+    """Length of that window; 0: all are sent at their instant."""
     hours_before: int = 0
-    """Of ``expiry``: so long before the end; 0: at the end itself."""
+    """For ``expiry``: hours before the end; 0: at the end itself."""
     not_between: QuietHours | None = None
-    """Of ``expiry``: what would come in these hours comes a minute before they begin or, where
-    there was nothing to end then, when they are over."""
+    """For ``expiry``: hours without reminders. A reminder that falls into them is sent one minute
+    before they begin. If the bucket did not exist then, it is sent when they are over."""
     buckets: frozenset[str] | None = None
-    """Of rules about ends: allowances and packs, by id, that it is about; None: all."""
+    """For rules about ends: ids of the allowances and packs that it applies to; None: all."""
     bucket_kinds: frozenset[str] | None = None
-    """Of rules about ends: kinds of buckets that it is about; None: all."""
+    """For rules about ends: the kinds of buckets that it applies to; None: all."""
 
     def is_about(self, kind: str, source: str) -> bool:
-        """Whether it is about buckets of a kind and source (allowance or pack id)."""
+        """Whether it applies to buckets of a kind and source (allowance or pack id)."""
         return (self.bucket_kinds is None or kind in self.bucket_kinds) and (
             self.buckets is None or source in self.buckets
         )
 
 
 class CorrectionRule(Struct, frozen=True, gc=False):
-    """Follows up when usage was refunded: ``uncrossed`` only if that un-crossed a threshold."""
+    """Sends a message after a refund of usage; with ``uncrossed`` only if it un-crossed a
+    threshold."""
 
     id: str
     texts: dict[str, str]

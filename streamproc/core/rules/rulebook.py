@@ -1,7 +1,8 @@
-"""Plans, packs and alert rules: what the operator wrote in the rules file, ready for use.
+"""Plans, packs and alert rules: the content of the rules file, ready for use.
 
 A :class:`Rulebook` is immutable and shared by all accounts; accounts hold only ids. Its
-``fingerprint`` changes with its content, so that cached due instants are recomputed after a change.
+``fingerprint`` changes with its content. So due instants that an account has cached are calculated
+again after a change.
 """
 
 from __future__ import annotations
@@ -39,38 +40,38 @@ from streamproc.core.rules.wording import NO_WORDING, Wording
 
 
 class Allowance(Struct, frozen=True, gc=False):
-    """What a plan grants anew in each cycle."""
+    """What a plan grants in each new cycle."""
 
     id: str
     granted_bytes: int
-    """0 if it is unlimited."""
+    """Granted bytes; 0 if it is unlimited."""
     priority: int
     scope: Scope = EVERYTHING
     unlimited: bool = False
     rollover: Rollover | None = None
     names: dict[str, str] = {}
-    """What customers read instead of the id, by locale."""
+    """What customers read in place of the id, by locale."""
 
 
 class Plan(Struct, frozen=True, gc=False):
-    """Allowances and prices. ``overage_price_minor`` (minor currency units) is for each begun
-    ``overage_unit_bytes`` that nothing else covers."""
+    """Allowances and prices. ``overage_price_minor`` (minor currency units) is the price of each
+    begun ``overage_unit_bytes`` that nothing else covers."""
 
     id: str
     allowances: tuple[Allowance, ...]
     overage_price_minor: int = 0
     overage_unit_bytes: int = 1_000_000
     price_minor: int = 0
-    """Of one cycle."""
+    """Price of one cycle."""
     overage_tiers: tuple[Tier, ...] = ()
     """Other prices from some overage on, ascending."""
     cost_cap_minor: int | None = None
-    """Of the plan's own tariff."""
+    """Cap of the plan's own tariff."""
     tariffs: tuple[Tariff, ...] = ()
-    """For some usage only; the first that covers it counts."""
+    """Tariffs for some usage only. The first that covers the usage applies."""
     policies: tuple[PolicyCounter, ...] = ()
     names: dict[str, str] = {}
-    """What customers read instead of the id, by locale."""
+    """What customers read in place of the id, by locale."""
 
     @property
     def all_tariffs(self) -> tuple[Tariff, ...]:
@@ -81,7 +82,7 @@ class Plan(Struct, frozen=True, gc=False):
 
 
 class Pack(Struct, frozen=True, gc=False):
-    """An add-on with its own validity."""
+    """An add-on with a validity of its own."""
 
     id: str
     granted_bytes: int
@@ -89,32 +90,32 @@ class Pack(Struct, frozen=True, gc=False):
     priority: int
     scope: Scope = EVERYTHING
     price_minor: int | None = None
-    """Of one, for texts; None: nobody said."""
+    """Price of one pack, for texts; None: the rules file has none."""
     names: dict[str, str] = {}
-    """What customers read instead of the id, by locale."""
+    """What customers read in place of the id, by locale."""
 
 
 class Storms(Struct, frozen=True, gc=False):
-    """How many timed reminders a partition sends, when many fall due at once."""
+    """How many timed reminders a partition sends if many fall due at once."""
 
     rate_per_second: int = 0
-    """At most, by the wall clock; 0: as fast as it can."""
+    """Highest rate, by the wall clock; 0: no limit."""
 
 
 UNLIMITED = Storms()
 
 
 class TextOptions(Struct, frozen=True, gc=False):
-    """What a text has beyond its template."""
+    """What a text has besides its template."""
 
     max_segments: int = 1
-    """SMS parts it may need, by a check (``texts lint``)."""
+    """How many SMS parts it may need; ``texts lint`` checks it."""
     channels: dict[str, str] = {}
     """Templates for channels other than SMS."""
 
 
 class Crossing(Struct, frozen=True, gc=False):
-    """One level of one rule on a bucket of a given size: fires at ``used_bytes`` and above."""
+    """One level of one rule on a bucket of a given size: it fires at ``used_bytes`` and above."""
 
     used_bytes: int
     rule: UsageRule
@@ -123,17 +124,18 @@ class Crossing(Struct, frozen=True, gc=False):
 
 _LEVEL_CACHE_SIZE = 50_000
 DAYS_OF_DOUBT = 3
-"""What time of day, daylight saving and a zone's left-out day may make of a number of days."""
+"""Days by which a number of days can be wrong: because of the time of day, daylight saving, and
+zones that skipped a date."""
 TOPUP_PRIORITY = 90
 
 
 AnyRule = UsageRule | TimedRule | WatchRule | CheckRule | ResolvedRule | CorrectionRule
 OwnThresholds = tuple[tuple[str, tuple[int, ...]], ...]
-"""Pairs of a rule's id and a subscriber's thresholds, by which levels are looked up."""
+"""Pairs of a rule's id and a subscriber's thresholds; levels are looked up by them."""
 
 
 class Rulebook:
-    """Everything the core needs to know that is not state."""
+    """Everything that the core needs to know and that is not state."""
 
     def __init__(
         self,
@@ -163,11 +165,12 @@ class Rulebook:
             one.plans is None and one.segments is None and not one.only_chosen
             for one in timed_rules
         )
-        """Whether every timed rule is meant for whoever chose nothing."""
+        """Whether every timed rule is meant for each subscriber who chose nothing."""
         self.timed_without_packs = tuple(
             one for one in timed_rules if TIMED_KINDS[one.kind].shape_of(one) is not Shape.AT_ENDS
         )
-        """The timed rules that may speak to an account without packs, top-ups and the like."""
+        """The timed rules that can send something to an account without packs, top-ups and the
+        like."""
         self.correction_rules = correction_rules
         self.limits = limits
         self.default_locale = default_locale
@@ -183,7 +186,8 @@ class Rulebook:
         self.watchers = watchers_of(alert_rules.watch)
         self.watches_cost_alone = all(one.kind.is_of_cost for one in self.watchers)
         self.figures_without_cost = [0] * len(self.watchers)
-        """What watch rules look at while the cycle has cost nothing, if they look at cost alone."""
+        """The figures of watch rules as long as the cycle has cost nothing, if all of them are
+        about cost."""
         self.check_rules = alert_rules.checks
         self.resolved_rules = alert_rules.resolved
         known: tuple[AnyRule | Notice, ...] = (
@@ -196,7 +200,7 @@ class Rulebook:
             *correction_rules,
         )
         self.categories = tuple(dict.fromkeys(one.category for one in known))
-        """What subscribers can opt out of."""
+        """The categories that subscribers can opt out of."""
         content = [plans, packs, usage_rules, timed_rules, limits, default_locale, alerts]
         content += [services, zones, notices, commands, currency, correction_rules, alert_rules]
         if wording != NO_WORDING:
@@ -207,25 +211,25 @@ class Rulebook:
         self.free_caps = {
             plan.id: [one.id for one in plan.all_tariffs if one.cap_minor == 0] for plan in plans
         }
-        """Tariffs whose cap is reached from the start."""
+        """Tariffs whose cap is reached from the start, because it is 0."""
         self.watched_costs = frozenset(
             one.tariff or "" for one in self.watch_rules if one.kind == "overage_started"
         )
-        """Tariffs of which is told when usage costs."""
+        """Tariffs with a rule that reports the start of overage."""
         self.watched_plans = frozenset(one.id for one in plans if one.tariffs or one.policies)
-        """Plans whose usage moves more than buckets: meters of tariffs, policies."""
-        # Only buckets that do not cover everything are listed; the common case is one lookup.
+        """Plans whose usage changes more than buckets: meters of tariffs, policies."""
+        # Only buckets that do not cover everything are listed, so the common case is one lookup.
         scoped: list[Pack | Allowance] = [
             *packs,
             *(one for plan in plans for one in plan.allowances),
         ]
         self.source_names = {one.id: one.names for one in scoped if one.names}
-        """By id of packs and allowances, those that have names, by locale."""
+        """Names by locale of the packs and allowances that have names, by id."""
         self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
         self.not_home_data = frozenset(
             name for name, scope in self.scopes.items() if not scope.is_home_data
         )
-        """Allowances and packs, by id, that do not cover ordinary usage at home at every hour."""
+        """Ids of allowances and packs that do not cover ordinary usage at home at every hour."""
         reaching: list[UsageRule | WatchRule] = [*usage_rules, *alert_rules.watch]
         every_rule: list[AnyRule] = [
             *reaching,
@@ -236,22 +240,22 @@ class Rulebook:
         ]
         self.rules_by_id = {rule.id: rule for rule in every_rule}
         self.text_options = text_options or {}
-        """By rule and locale, where there are any."""
+        """Options of texts, by rule and locale, where the rules file has some."""
         self.prepared: dict[tuple[str, str], Any] = {}
-        """What others made of these rules once, by their own keys: compiled texts."""
+        """A cache for other modules, by their own keys: for example compiled texts."""
         self.has_plain_usage = not (
             self.watched_plans
             or any(one.unlimited for plan in plans for one in plan.allowances)
             or any(scope.hours for scope in self.scopes.values())
         )
-        """Whether usage does nothing but fill buckets with a limit, at any time of day."""
+        """Whether usage only fills buckets with a limit, at any time of day."""
         followed = {name for rule in alert_rules.resolved for name in rule.of}
         self.tracked = frozenset(
             rule.id
             for rule in reaching
             if rule.policy.for_count > 1 or rule.policy.hysteresis or rule.id in followed
         )
-        """Rules with a memory of what is reached (``Extra.alarms``)."""
+        """Rules that remember what is reached (``Extra.alarms``)."""
         silences = [
             days
             for one in alert_rules.checks
@@ -259,7 +263,8 @@ class Rulebook:
         ]
         self.wants_last_use = bool(silences)
         self.surely_silent_ms = (min(silences, default=0) - DAYS_OF_DOUBT) * DAY_MS
-        """No inactivity is told earlier after a use, whatever the zone's days are like."""
+        """For this long after the last usage no inactivity reminder can be due, in any time
+        zone."""
         self.created_rules = tuple(one for one in reaching if one.policy.evaluate_on_create)
         self.has_checks = bool(alert_rules.checks or self.created_rules)
         self._levels: dict[
@@ -274,7 +279,8 @@ class Rulebook:
     def levels(
         self, kind: str, source: str, granted_bytes: int, own: OwnThresholds = ()
     ) -> tuple[tuple[int, ...], tuple[Crossing, ...]]:
-        """Ascending used-bytes levels of a bucket and, index by index, what each stands for.
+        """Levels of a bucket in used bytes, ascending, and what each of them stands for, index by
+        index.
 
         ``own`` are a subscriber's own thresholds.
         """
@@ -303,15 +309,17 @@ class Rulebook:
 
 
 def _order(crossing: Crossing) -> tuple[int, str, int]:
-    """Of one rule the most urgent last, also where a small bucket has several at one level."""
+    """Sort key: of one rule the most urgent is last, also if a small bucket has several at one
+    level."""
     rule = crossing.rule
     return crossing.used_bytes, rule.id, BUCKET_KINDS[rule.kind].urgency(crossing.value)
 
 
 def chosen_thresholds(rule: UsageRule | WatchRule, own: tuple[int, ...] | None) -> tuple[int, ...]:
-    """A rule's thresholds for a subscriber with ``own`` ones (None: has none).
+    """The thresholds of a rule for a subscriber whose own thresholds are ``own`` (None: has none).
 
-    They take the place of the rule's; those of a mandatory rule stay, and are joined by them.
+    Own thresholds replace those of the rule. A mandatory rule keeps its thresholds and gets the own
+    ones in addition.
     """
     if own is None:
         return rule.thresholds

@@ -8,20 +8,20 @@ from streamproc.core.instants import DAY_MINUTES
 
 HOME_ZONE = "home"
 ORDINARY_RATING_GROUP = 0
-"""Usage that names no rating group and no zone has these (``events.UsageRecorded``)."""
+"""The values of usage that names no rating group and no zone (``events.UsageRecorded``)."""
 
 
 class Scope(Struct, frozen=True, gc=False):
-    """By rating group, roaming zone and time of day; None covers everything."""
+    """By rating group, roaming zone and time of day; a field that is None covers everything."""
 
     rating_groups: frozenset[int] | None = None
     roaming_zones: frozenset[str] | None = None
     hours: tuple[tuple[int, int], ...] | None = None
-    """Windows of the subscriber's local day, in minutes from midnight: from (inclusive) to
-    (exclusive); a window whose end is not after its start passes midnight."""
+    """Windows of the subscriber's local day, in minutes from midnight: start (inclusive) to end
+    (exclusive). A window whose end is not after its start passes midnight."""
 
     def covers(self, rating_group: int, roaming_zone: str, minute: int = 0) -> bool:
-        """``minute`` is the local minute of the day; it is looked at only if there are hours."""
+        """``minute`` is the local minute of the day. It matters only if there are hours."""
         return (
             (self.rating_groups is None or rating_group in self.rating_groups)
             and (self.roaming_zones is None or roaming_zone in self.roaming_zones)
@@ -35,7 +35,7 @@ class Scope(Struct, frozen=True, gc=False):
         return all(self.covers(ORDINARY_RATING_GROUP, HOME_ZONE, minute) for minute in minutes)
 
     def contains(self, other: Scope) -> bool:
-        """Whether it covers all that another one covers, hours aside."""
+        """Whether it covers everything that another scope covers; hours are ignored."""
         return (
             self.rating_groups is None
             or (other.rating_groups is not None and other.rating_groups <= self.rating_groups)
@@ -45,7 +45,7 @@ class Scope(Struct, frozen=True, gc=False):
         )
 
     def contains_whole(self, other: Scope) -> bool:
-        """Whether it covers all that another one covers, at every time of day."""
+        """Whether it covers everything that another scope covers, at every time of day."""
         return self.contains(other) and (
             self.hours is None
             or all(
@@ -55,7 +55,7 @@ class Scope(Struct, frozen=True, gc=False):
         )
 
     def covers_minute(self, minute: int) -> bool:
-        """Whether a local minute of the day lies in its hours."""
+        """Whether its hours include a local minute of the day."""
         return self.hours is None or any(_is_within(minute, *one) for one in self.hours)
 
 

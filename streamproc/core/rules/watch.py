@@ -1,4 +1,4 @@
-"""Rules about an account as a whole; those about single buckets are ``rulebook.UsageRule``."""
+"""Rules about an account as a whole. Rules about single buckets are ``rule.UsageRule``."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from msgspec import Struct
 from streamproc.core.rules.sending import PLAIN, Policy
 
 VELOCITY_SLOTS: Final = 10
-"""A window slides by so many parts of it."""
+"""A window slides in steps; this many steps are one window."""
 
 
 class WatchRule(Struct, frozen=True, gc=False):
-    """Reminds when a figure of the account reaches a threshold by usage (law 12).
+    """Sends a reminder when usage moves a figure of the account to a threshold (law 12).
 
     The figure, and the unit of ``thresholds``:
 
-    - ``spend_amount``: what the cycle's overage costs, in minor units of the currency;
-    - ``spend_percent``: the same, in percent of ``cap_minor``, or of the tariff's own cap for as
-      long as that is in force;
+    - ``spend_amount``: the cost of the cycle's overage, in minor units of the currency;
+    - ``spend_percent``: the same, in percent of ``cap_minor``, or of the tariff's own cap as long
+      as that is in force;
     - ``overage_started``: sorts of usage that cost under ``tariff`` (None: the plan's own prices):
-      there was overage, and no bucket with something left covers it; each further one is told;
-    - ``every_bytes``: reminds at every multiple of the one threshold, of what ``of`` says;
+      there was overage, and no bucket with bytes left covers it; each further sort sends a
+      reminder;
+    - ``every_bytes``: a reminder at every multiple of the one threshold; ``of`` names the figure;
     - ``velocity``: bytes used within ``window_ms``;
     - ``anomaly``: the cycle's usage, in percent of the average of the ``cycles`` before;
-    - ``zero_balance``: nothing is left in any bucket; no thresholds.
+    - ``zero_balance``: no bytes are left in any bucket; no thresholds.
     """
 
     id: str
@@ -39,22 +40,22 @@ class WatchRule(Struct, frozen=True, gc=False):
     ttl_ms: int
     policy: Policy = PLAIN
     cap_minor: int | None = None
-    """Of ``spend_percent``; None: that of ``tariff``."""
+    """Cap for ``spend_percent``; None: the cap of ``tariff``."""
     tariff: str | None = None
-    """Of spend: the tariff whose overage counts, empty for the plan's own; None: all of it. Of
+    """For spend: the tariff whose overage counts, empty for the plan's own; None: all overage. For
     ``overage_started``: the tariff; None or empty for the plan's own."""
     of: Literal["usage", "overage"] = "overage"
     window_ms: int = 0
     cycles: int = 3
     min_bytes: int = 0
-    """An anomaly is none below."""
+    """Below this usage there is no anomaly."""
 
 
 class CheckRule(Struct, frozen=True, gc=False):
-    """Looks at an account at a time of day, and reminds if there is something to say.
+    """Checks an account at a time of day, and sends a reminder if there is a reason.
 
-    - ``forecast``: at the present rate the plan's allowance ends before its cycle does;
-    - ``inactivity``: nothing was used for ``days`` days.
+    - ``forecast``: at the present rate of usage, the plan's allowance ends before the cycle;
+    - ``inactivity``: there was no usage for ``days`` days.
     """
 
     id: str
@@ -69,11 +70,12 @@ class CheckRule(Struct, frozen=True, gc=False):
     policy: Policy = PLAIN
     days: int = 0
     silent_ms: int = 0
-    """A forecast says nothing for so long after the begin of a cycle (or of the contract)."""
+    """No forecast for this long after the start of a cycle (or of the contract)."""
 
 
 class ResolvedRule(Struct, frozen=True, gc=False):
-    """Reminds when what rules ``of`` told of holds no more: topped up, refunded, a new cycle."""
+    """Sends a message when the reason of reminders of the rules ``of`` is over: top-up, refund, new
+    cycle."""
 
     id: str
     of: frozenset[str]
@@ -87,7 +89,7 @@ class ResolvedRule(Struct, frozen=True, gc=False):
 
 
 class AlertRules(Struct, frozen=True, gc=False):
-    """All of them."""
+    """All rules about accounts."""
 
     watch: tuple[WatchRule, ...] = ()
     checks: tuple[CheckRule, ...] = ()

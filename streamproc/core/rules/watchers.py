@@ -1,4 +1,4 @@
-"""Rules about the account that share a figure, so that its value is worked out once."""
+"""Groups of rules about the account that share a figure, so that its value is calculated once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from streamproc.core.rules.watch import WatchRule
 
 
 class Watcher(NamedTuple):
-    """A figure and the rules that it is compared with."""
+    """A figure, and the rules that compare it with their thresholds."""
 
     figure: str
     kind: WatchRuleKind
-    """Of the first rule: by it the value is worked out."""
+    """Kind of the first rule; it calculates the value."""
     rules: tuple[WatchRule, ...]
 
 

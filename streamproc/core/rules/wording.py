@@ -1,4 +1,4 @@
-"""Words in texts that belong to no plan, service or rule, by locale."""
+"""Words in texts that do not belong to a plan, service or rule, by locale."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ class Wording(Struct, frozen=True):
     """Words by locale; an empty mapping where the rules file says nothing."""
 
     brand: dict[str, str] = {}
-    """Whom the messages come from."""
+    """The sender's name in messages."""
     care: dict[str, str] = {}
     """Where people get help: a number or an address."""
     topup_names: dict[str, str] = {}
-    """Of top-ups that are no pack, before the words that come with streamproc."""
+    """Names of top-ups that are not packs; they replace the names that come with streamproc."""
     rollover_names: dict[str, str] = {}
-    """The same of what rolled over; ``{name}`` in them is the name of the allowance."""
+    """The same for rolled-over bytes; ``{name}`` in them is the name of the allowance."""
     has_narrow_signs: bool = True
-    """Whether money has its currency's narrow sign (``$``) or CLDR's standard one (``US$``)."""
+    """Whether money has the narrow sign of its currency (``$``) or the standard one of CLDR
+    (``US$``)."""
     has_binary_units: bool = False
     """Whether a kilobyte is shown as 1024 bytes."""
     transliterated: frozenset[str] = frozenset()

@@ -1,8 +1,8 @@
 """Billing cycles and local wall-clock times, in any time zone, through any DST change.
 
-Local times that a DST change skips happen once, at the end of the gap; local times that occur
-twice happen once, the first time. Days 29-31 of an anchor mean the month's last day where the
-month is shorter, without drifting.
+A local time that a DST change skips happens once, at the end of the gap. A local time that occurs
+twice happens once, the first time. If a month is shorter than the anchor day (29-31), its last day
+is used; the next month uses the anchor day again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def zone(name: str) -> ZoneInfo | None:
 
 
 def known_zone(name: str) -> ZoneInfo:
-    """The zone of an account, which was checked when the account was activated."""
+    """The time zone of an account. It was checked when the account was activated."""
     found = zone(name)
     if found is None:
         raise ValueError(f"no IANA time zone named {name!r}")
@@ -43,13 +43,13 @@ def _offset_ms(instant_ms: int, tz: ZoneInfo) -> int:
 
 @lru_cache(maxsize=65_536)
 def _offset_of_day_ms(utc_day: int, tz: ZoneInfo) -> int | None:
-    """The offset that holds all through a UTC day, or None if it changes in it."""
+    """The offset of a UTC day, or None if the offset changes within it."""
     start = _offset_ms(utc_day * DAY_MS, tz)
     return start if start == _offset_ms((utc_day + 1) * DAY_MS, tz) else None
 
 
 def local_time(instant_ms: int, tz: ZoneInfo) -> datetime:
-    """What clocks in ``tz`` show at an instant; the datetime's own zone (UTC) has no meaning."""
+    """What clocks in ``tz`` show at an instant. The result's own zone (UTC) has no meaning."""
     offset_ms = _offset_of_day_ms(instant_ms // DAY_MS, tz)
     if offset_ms is None:
         offset_ms = _offset_ms(instant_ms, tz)
@@ -57,7 +57,8 @@ def local_time(instant_ms: int, tz: ZoneInfo) -> datetime:
 
 
 def local_minute(instant_ms: int, zone_name: str) -> int:
-    """What clocks of a known zone show at an instant, in minutes since 1970-01-01T00:00 on them."""
+    """What clocks of a known zone show at an instant, in minutes since 1970-01-01T00:00 local
+    time."""
     offset_ms = offset_of_day_in_zone_ms(instant_ms // DAY_MS, zone_name)
     if offset_ms is None:
         offset_ms = _offset_ms(instant_ms, known_zone(zone_name))
@@ -66,7 +67,7 @@ def local_minute(instant_ms: int, zone_name: str) -> int:
 
 @lru_cache(maxsize=65_536)
 def offset_of_day_in_zone_ms(utc_day: int, zone_name: str) -> int | None:
-    """How far a zone's clocks are ahead all through a UTC day; None if that changes in it."""
+    """How far a zone's clocks are ahead during a UTC day; None if that changes within the day."""
     return _offset_of_day_ms(utc_day, known_zone(zone_name))
 
 
@@ -82,14 +83,16 @@ def local_date(instant_ms: int, tz: ZoneInfo) -> date:
 
 @lru_cache(maxsize=65_536)
 def local_instant_ms(day: date, at: time, tz: ZoneInfo) -> int:
-    """The instant at which clocks in ``tz`` show ``at`` on ``day`` (first time, or gap's end)."""
+    """The instant at which clocks in ``tz`` show ``at`` on ``day``: the first one, or the end of a
+    gap."""
     naive = datetime.combine(day, at)
     early = naive.replace(tzinfo=tz, fold=0)
     instant = early.astimezone(UTC)
     if instant.astimezone(tz).replace(tzinfo=None) == naive:
         return to_ms(instant)
-    # In a gap fold=0 reads the clock as if the change had not happened and lands after the change,
-    # fold=1 lands before it; the change itself, the gap's end, lies between the two.
+    # In a gap, fold=0 reads the clock as if the change had not happened and lands after the
+    # change. fold=1 lands before the change. The change itself, which is the end of the gap,
+    # lies between the two.
     low = naive.replace(tzinfo=tz, fold=1).astimezone(UTC)
     high = instant
     offset_after = high.astimezone(tz).utcoffset()
@@ -112,11 +115,12 @@ def _cycle_of_day(day: date, anchor_day: int, tz: ZoneInfo) -> tuple[int, int]:
 
 
 def cycle_of(instant_ms: int, anchor_day: int, tz: ZoneInfo) -> tuple[int, int]:
-    """Start (inclusive) and end (exclusive) in ms of the billing cycle that holds an instant."""
+    """Start (inclusive) and end (exclusive), in ms, of the billing cycle that contains an
+    instant."""
     day = local_date(instant_ms, tz)
     start, end = _cycle_of_day(day, anchor_day, tz)
     if instant_ms < start:
-        # A zone whose midnight is skipped starts the day later than its date begins to count.
+        # In a zone that skips midnight, the day starts later than its date begins to count.
         return _cycle_of_day(day - timedelta(days=1), anchor_day, tz)
     if instant_ms >= end:
         return _cycle_of_day(day + timedelta(days=1), anchor_day, tz)

@@ -15,18 +15,19 @@ OFF = "off"
 
 
 def timed_rules_of(account: Account, rules: Rulebook) -> Iterable[TimedRule]:
-    """The rules meant for the account, as its subscriber chose, in rulebook order.
+    """The rules that are meant for the account and that its subscriber's choices allow, in rulebook
+    order.
 
-    Who chose a frequency gets one summary: the first that is meant for them. Mandatory rules stay
-    as they are.
+    A subscriber who chose a frequency gets one summary: the first that is meant for them. Mandatory
+    rules do not change.
     """
     return _meant(account, rules.timed_rules, rules)
 
 
 def timed_rules_due(account: Account, rules: Rulebook) -> Iterable[TimedRule]:
-    """The same without those that have nothing to speak of, by what the account has now.
+    """The same, without rules that have nothing to report about the account now.
 
-    Asked with nearly everything that happens to an account.
+    This is called for nearly every event of an account, so it must be fast.
     """
     for bucket in account.buckets:
         if bucket.kind not in PLAN_KINDS:
@@ -61,7 +62,8 @@ def _chosen(account: Account, timed: tuple[TimedRule, ...]) -> Iterator[TimedRul
 
 
 def is_meant_for(rule: TimedRule, account: Account) -> bool:
-    """Whether a rule is for the account's plan and segments, whatever its subscriber chose."""
+    """Whether a rule is for the account's plan and segments; the subscriber's choices are
+    ignored."""
     if rule.plans is not None and account.plan not in rule.plans:
         return False
     segments = account.extra.segments if account.extra is not None else ()

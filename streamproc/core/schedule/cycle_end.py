@@ -7,7 +7,7 @@ from streamproc.core.state.account import Account, Bucket
 
 
 def ending_with_cycle(account: Account, rule: TimedRule) -> list[Bucket]:
-    """The buckets that a rule is about and that end when the cycle does, in their order."""
+    """The buckets that a rule is about and that end together with the cycle, in their order."""
     return [
         bucket
         for bucket in account.buckets

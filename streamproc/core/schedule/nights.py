@@ -14,17 +14,17 @@ _ONE_DAY = timedelta(days=1)
 
 
 class Night(NamedTuple):
-    """From one instant to another (exclusive)."""
+    """A night from one instant to another (exclusive)."""
 
     start_ms: int
     end_ms: int
 
 
 def nights_around(hours: QuietHours, at_ms: int, tz: ZoneInfo) -> Iterator[Night]:
-    """Those that an instant can lie in, ascending.
+    """The nights that can contain an instant, ascending.
 
-    A night runs from the instant at which clocks (first) show its start to that at which they
-    (first) show its end, so what a DST change skips or repeats neither splits nor doubles it.
+    A night begins when clocks first show its start, and ends when they first show its end. So a DST
+    change that skips or repeats one of these times does not split or double the night.
     """
     today = local_date(at_ms, tz)
     for day in (today - _ONE_DAY, today, today + _ONE_DAY):
@@ -35,6 +35,6 @@ def nights_around(hours: QuietHours, at_ms: int, tz: ZoneInfo) -> Iterator[Night
 
 
 def night_of(hours: QuietHours, at_ms: int, tz: ZoneInfo) -> Night | None:
-    """The night that an instant lies in."""
+    """The night that contains an instant; None if there is none."""
     around = nights_around(hours, at_ms, tz)
     return next((one for one in around if one.start_ms <= at_ms < one.end_ms), None)

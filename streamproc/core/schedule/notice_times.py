@@ -12,7 +12,8 @@ from streamproc.core.state.account import Account, Subscription
 
 
 def soonest_ms(account: Account, rules: Rulebook) -> int:
-    """The next instant of an active account's questions and notices; NEVER_MS if none."""
+    """The next instant at which an active account has work for questions and notices; NEVER_MS if
+    none."""
     soonest = NEVER_MS
     extra = account.extra
     if extra is not None:
@@ -29,7 +30,7 @@ def soonest_ms(account: Account, rules: Rulebook) -> int:
 
 
 def before_charge_ms(account: Account, subscription: Subscription, before: Notice) -> int:
-    """When to remind of the next charge; NEVER_MS if there is no such instant ahead."""
+    """When to send the reminder of the next charge; NEVER_MS if no such instant lies ahead."""
     charge_ms = subscription.next_charge_ms
     if charge_ms >= NEVER_MS or subscription.ending:
         return NEVER_MS
@@ -40,7 +41,8 @@ def before_charge_ms(account: Account, subscription: Subscription, before: Notic
 
 
 def advice_ms(account: Account, advice: Notice) -> int:
-    """When to look for a better plan in the present cycle; NEVER_MS if that is past or done."""
+    """When to look for a better plan in the present cycle; NEVER_MS if that time is past or it is
+    done."""
     extra = account.extra
     if extra is not None and extra.advised_cycle_ms == account.cycle_start_ms:
         return NEVER_MS

@@ -1,8 +1,9 @@
-"""The instants of a timed rule for an account, derived from its state (laws 18 and 19).
+"""The instants of a timed rule for an account, calculated from its state (laws 18 and 19).
 
-An occurrence is a wall-clock time of the subscriber's calendar. It comes once: at its first
-instant where clocks go back, at the gap's end where they skip it, and in one zone only where the
-subscriber moves. ``at`` is when it is sent, ``planned`` what it would be without a spread.
+An occurrence is a wall-clock time in the subscriber's calendar. It happens once: at its first
+instant if clocks are set back, at the end of the gap if they skip it, and in one zone only if the
+subscriber moves. ``at`` is when its message is sent, ``planned`` when it would be sent without a
+spread.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _UTC = known_zone("UTC")
 
 Planned = Callable[[ZoneInfo], int]
 Occurrence = tuple[date, time, int]
-"""Local day and time, and their instant in a zone."""
+"""Local day and time, and the instant of both in a zone."""
 
 
 def soonest_ms(
@@ -44,9 +45,10 @@ def soonest_ms(
 ) -> int:
     """When the first of :func:`coming` is sent, if that is before ``before_ms``.
 
-    Else any instant that is not: nothing is sent before it is planned, and most rules need no more
-    than that to be out of question. Asked for every rule whenever an account's next due instant is
-    worked out, so the usual cases are written out.
+    Otherwise any instant that is not before ``before_ms``. An occurrence is never sent before it is
+    planned, so for most rules the planned instant is enough to exclude them. This function is
+    called for every rule when the next due instant of an account is calculated. Therefore the usual
+    cases are written out.
     """
     window_ms = rule.spread_after_ms + rule.spread_ms
     is_plain = not window_ms and not _moves_of(account)
@@ -87,7 +89,7 @@ def soonest_ms(
 def next_of(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
 ) -> Iterator[Due]:
-    """The rule's next occurrence sent after an instant, for each bucket by itself."""
+    """The rule's next occurrence that is sent after an instant; one for each bucket."""
     series = coming(rule, account, subscriber, after_ms, tz)
     return series if is_of_buckets(rule) else islice(series, 1)
 
@@ -95,9 +97,9 @@ def next_of(
 def coming(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
 ) -> Iterator[Due]:
-    """The rule's occurrences sent after an instant; ascending, for each bucket by itself.
+    """The rule's occurrences that are sent after an instant, ascending; separately for each bucket.
 
-    Rules that follow the calendar have occurrences without end, the others at most one (or one for
+    Rules that follow the calendar have endless occurrences. Others have at most one (or one for
     each bucket).
     """
     shape = TIMED_KINDS[rule.kind].shape_of(rule)
@@ -116,17 +118,18 @@ def coming(
 
 
 def is_by_clocks(rule: TimedRule) -> bool:
-    """Whether the subscriber's clocks decide when a rule speaks."""
+    """Whether the instants of a rule depend on the subscriber's time zone."""
     return TIMED_KINDS[rule.kind].is_by_clocks(rule)
 
 
 def is_of_buckets(rule: TimedRule) -> bool:
-    """Whether a rule has an occurrence for each bucket."""
+    """Whether a rule has one occurrence for each bucket."""
     return TIMED_KINDS[rule.kind].shape_of(rule) is Shape.AT_ENDS
 
 
 def begun(rule: TimedRule, series: Iterator[Due], has_begun: Callable[[Due], bool]) -> list[Due]:
-    """Those of a rule's occurrences for which something holds that holds for none after them."""
+    """The occurrences that have begun. ``has_begun`` is true for the first ones and false for all
+    later."""
     if is_of_buckets(rule):
         return [due for due in series if has_begun(due)]
     return list(takewhile(has_begun, series))
@@ -141,7 +144,7 @@ def _in_calendar(
     while current is not None:
         day, at, planned = current
         following = next(series, None) if window_ms else None
-        # Sent before the next occurrence is planned, so that their order stays.
+        # Sent before the next occurrence is planned, so that their order is kept.
         sent = sent_ms(rule, subscriber, planned, following[2] if following else NEVER_MS)
         if sent > after_ms and not _came_before_move(account, _local(day, at)):
             yield Due(sent, rule, None, planned, _number(account, day, at, planned))
@@ -151,9 +154,9 @@ def _in_calendar(
 def _number(account: Account, day: date, at: time, planned_ms: int) -> int:
     """The number of an occurrence.
 
-    On the clocks of a zone that the subscriber has left, another local time may have been the same
-    instant, and its message sent then. So what was planned until the move has its local time as
-    its number, counted in milliseconds down from 0.
+    In a zone that the subscriber has left, another local time can be the same instant, and its
+    message may have been sent. So an occurrence planned before the move gets its local time as its
+    number, counted in milliseconds down from 0.
     """
     if all(planned_ms > move.until_ms for move in _moves_of(account)):
         return planned_ms
@@ -161,7 +164,7 @@ def _number(account: Account, day: date, at: time, planned_ms: int) -> int:
 
 
 def _planned(rule: TimedRule, after_ms: int, tz: ZoneInfo) -> Iterator[Occurrence]:
-    """Occurrences after an instant; a day that a zone leaves out shares the next one's."""
+    """Occurrences after an instant. If a zone skips a day, its occurrence is on the next day."""
     recurrence = TIMED_KINDS[rule.kind].recurrence(rule)
     found = _next(recurrence, after_ms, tz)
     while found is not None:
@@ -178,7 +181,8 @@ def _next(recurrence: Recurrence, after_ms: int, tz: ZoneInfo) -> Occurrence | N
 
 @lru_cache(maxsize=65_536)
 def _of_utc_day(recurrence: Recurrence, utc_day: int, tz: ZoneInfo) -> tuple[Occurrence, ...]:
-    """The occurrences within a UTC day and the first after it: the same for all of a zone."""
+    """The occurrences within a UTC day, and the first one after it. They are the same for a whole
+    zone."""
     start_ms = utc_day * DAY_MS
     last_ms = start_ms - 1
     found: list[Occurrence] = []
@@ -204,18 +208,18 @@ def _in_cycle(
 
 
 def _has_cause(rule: TimedRule, account: Account) -> bool:
-    """Whether something of what a rule before the cycle's end is about ends with the cycle."""
+    """Whether any bucket that the rule is about ends with the cycle."""
     return not TIMED_KINDS[rule.kind].is_about_losses or bool(ending_with_cycle(account, rule))
 
 
 def _in_cycle_ms(rule: TimedRule, account: Account, tz: ZoneInfo) -> tuple[date, int]:
-    """The local day of a cycle's rule, and its instant."""
+    """For a rule of shape IN_CYCLE: the local day, and its instant."""
     every = TIMED_KINDS[rule.kind].day_in_cycle(rule)
     day, planned = _day_in_cycle(
         every, rule.days_before, rule.at, account.anchor_day, account.cycle_end_ms, tz
     )
     if every == "cycle_start":
-        # At the cycle's very first instant the old one's reminders are sent.
+        # At the first instant of a cycle, reminders about the old cycle are sent.
         planned = max(planned, account.cycle_start_ms + 1)
     return day, planned
 
@@ -224,7 +228,8 @@ def _in_cycle_ms(rule: TimedRule, account: Account, tz: ZoneInfo) -> tuple[date,
 def _day_in_cycle(
     every: str, days_before: int, at: time, anchor_day: int, end_ms: int, tz: ZoneInfo
 ) -> tuple[date, int]:
-    """The day of a cycle's rule and its instant: the same for all with this end of cycle."""
+    """The day and instant of a rule in a cycle. They are the same for all accounts with this cycle
+    end."""
     end = local_date(end_ms, tz)
     if not every:
         day = end - timedelta(days=days_before)
@@ -240,7 +245,7 @@ def _day_in_cycle(
 def _after_cycle(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int
 ) -> Iterator[Due]:
-    """About the cycle before the present one, which must have been this contract's."""
+    """About the cycle before the present one. It must belong to the present contract."""
     start_ms = account.cycle_start_ms
     if not account.history or account.history[-1].end_ms != start_ms:
         return
@@ -263,14 +268,15 @@ def _of_buckets(
         planned_in = _planned_of(rule, bucket)
         planned = planned_in(tz)
         sent = planned
-        if rule.kind == "before_expiry":  # of the others everybody has an instant of their own
+        # Other kinds have a separate instant for each subscriber, so there is nothing to spread.
+        if rule.kind == "before_expiry":
             sent = sent_ms(rule, subscriber, planned, bucket.expires_ms)
         if sent > max(after_ms, bucket.granted_ms) and not _came_before_move(account, planned_in):
             yield Due(sent, rule, bucket, planned, planned)
 
 
 def _planned_of(rule: TimedRule, bucket: Bucket) -> Planned:
-    """When a rule speaks of a bucket's end, by the clocks of a zone."""
+    """The function that gives the planned instant for a bucket's end, by the clocks of a zone."""
     hours_before = TIMED_KINDS[rule.kind].hours_before_end(rule)
     if hours_before is None:
         return partial(_before_expiry_ms, rule.days_before, rule.at, bucket.expires_ms)
@@ -283,8 +289,9 @@ def _planned_of(rule: TimedRule, bucket: Bucket) -> Planned:
 def _by_day_ms(
     hours: QuietHours, granted_ms: int, expires_ms: int, at_ms: int, tz: ZoneInfo
 ) -> int:
-    """An instant before an end, or in place of one at night the evening before; if there was
-    nothing to end then, the morning, and never where that is too late."""
+    """An instant before a bucket's end that does not fall into the night. It is moved to the
+    evening before; if the bucket did not exist then, to the morning after. It is not moved if that
+    is too late."""
     night = night_of(hours, at_ms, tz)
     if night is None:
         return at_ms
@@ -295,7 +302,7 @@ def _by_day_ms(
 
 
 def _is_about(rule: TimedRule, bucket: Bucket) -> bool:
-    """Whether a rule has something to tell of a bucket's own end."""
+    """Whether a rule has something to report about the end of a bucket."""
     return (
         bucket.kind not in PLAN_KINDS
         and bucket.expires_ms < NEVER_MS
@@ -314,7 +321,8 @@ def _before_expiry_ms(days_before: int, at: time, expires_ms: int, tz: ZoneInfo)
 
 
 def _came_before_move(account: Account, planned_in: Planned) -> bool:
-    """Whether it was due in a zone that the subscriber has left, while still there."""
+    """Whether it was due in a zone that the subscriber has left, while the subscriber was still
+    there."""
     return any(
         planned_in(known_zone(move.time_zone)) <= move.until_ms for move in _moves_of(account)
     )

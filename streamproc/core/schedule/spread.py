@@ -1,7 +1,7 @@
-"""Storms: many reminders of one instant, each with its own instant within a window.
+"""Storms: reminders of one instant get different instants within a window.
 
-The place in the window follows from subscriber, rule and planned instant alone, so that every run,
-replay and cluster sends the same text (law 5) and nobody is always the last.
+The place in the window depends only on subscriber, rule and planned instant. So every run, replay
+and cluster sends the same text (law 5), and no subscriber is always the last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from streamproc.core.rules.rulebook import TimedRule
 def sent_ms(rule: TimedRule, subscriber: str, planned_ms: int, before_ms: int) -> int:
     """When a reminder planned for an instant is sent: in its rule's window, before ``before_ms``.
 
-    A window that does not fit is made shorter, down to nothing.
+    If the window is too long it is shortened, if necessary to nothing.
     """
     total = rule.spread_after_ms + rule.spread_ms
     if not total:

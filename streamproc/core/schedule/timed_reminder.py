@@ -16,7 +16,7 @@ class Due(Struct, frozen=True, gc=False):
     rule: TimedRule
     bucket: Bucket | None
     planned_ms: int
-    """When it would be sent if nothing was spread."""
+    """When it would be sent without a spread."""
     number: int
-    """What tells it from the rule's others in the cycle (of the bucket): ``planned_ms``, or a
-    number less than 0 where another local time may have been the same instant."""
+    """Distinguishes it from other occurrences of the rule in the cycle (or of the bucket):
+    ``planned_ms``, or a number less than 0 if another local time can be the same instant."""

@@ -1,7 +1,7 @@
 """The state of one subscriber, packed as one msgpack array per table row.
 
-``step`` owns the account it is given: callers that need the old one keep its packed bytes
-(:func:`pack` / :func:`unpack`), which is also what the table and the changelog hold.
+``step`` changes the account that it gets. A caller that needs the old account keeps its packed
+bytes (:func:`pack` / :func:`unpack`). The table and the changelog hold the same bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streamproc.errors import StreamprocError
 STATE_VERSION: Final = 1
 
 HELD: Final = 0
-"""Unknown so far: events wait for the activation."""
+"""Unknown so far: its events wait for the activation."""
 ACTIVE: Final = 1
 CLOSED: Final = 2
 
@@ -31,28 +31,29 @@ TOPUP: Final = "topup"
 ROLLOVER: Final = "rollover"
 """Unused bytes of an allowance, carried over from an earlier cycle."""
 UNLIMITED: Final = "unlimited"
-"""An allowance without end: its grant is what was used of it."""
+"""An allowance without a limit: the bytes used count as its grant."""
 
 PLAN_KINDS: Final = frozenset((ALLOWANCE, UNLIMITED))
-"""What a plan grants anew in each cycle."""
+"""Kinds of buckets that a plan grants in each new cycle."""
 
 
 class Bucket(Struct, array_like=True, gc=False):
-    """Bytes that can be used up. Law: granted = used + remaining + expired + rolled over."""
+    """Bytes that can be used. Law 9: granted = used + remaining + expired + rolled over."""
 
     id: str
     kind: str
     source: str
-    """Allowance or pack id in the catalogue (a rolled-over one: its allowance's); empty for
-    top-ups."""
+    """Allowance or pack id in the catalogue; for rolled-over bytes the id of the allowance; empty
+    for top-ups."""
     priority: int
-    """Lower is charged first."""
+    """Buckets with a smaller number are charged first."""
     granted_ms: int
     expires_ms: int
     granted_bytes: int
     used_bytes: int = 0
     arming: int = 0
-    """Number of the grant that armed its thresholds last: a re-armed one gets a new reminder id."""
+    """Number of the grant that armed its thresholds last. A re-armed threshold gets a new reminder
+    id."""
     expired_bytes: int = 0
     rolled_over_bytes: int = 0
 
@@ -61,7 +62,7 @@ class Bucket(Struct, array_like=True, gc=False):
         return self.granted_bytes - self.used_bytes - self.expired_bytes - self.rolled_over_bytes
 
     def charge_order(self) -> tuple[int, int, int, str]:
-        """Law 8: priority, then soonest expiry, then oldest grant."""
+        """Law 8: smallest priority number, earliest end, oldest grant."""
         return self.priority, self.expires_ms, self.granted_ms, self.id
 
 
@@ -79,9 +80,9 @@ def totals(buckets: list[Bucket]) -> tuple[int, int, int]:
 
 
 class ClosedCycle(Struct, array_like=True, gc=False):
-    """Totals of the plan allowance in a cycle that is over; late usage still adjusts them.
+    """Totals of the plan's allowances in a cycle that is over. Late usage still changes them.
 
-    A first cycle begins with the activation, a last one ends with the closing.
+    A contract's first cycle begins with the activation, its last cycle ends with the closing.
     """
 
     start_ms: int
@@ -93,47 +94,48 @@ class ClosedCycle(Struct, array_like=True, gc=False):
     late_bytes: int = 0
     rolled_over_bytes: int = 0
     spend_minor: int = 0
-    """What the overage cost when the cycle closed; later usage is priced by nobody here."""
+    """Cost of the overage when the cycle closed. Usage that arrives later is not priced here."""
     is_unlimited: bool = False
-    """An allowance of all usage was: late usage is covered."""
+    """Whether an unlimited allowance covered all usage: then late usage is covered."""
     source: str = ""
-    """The one allowance whose figures the totals are; empty: see ``buckets``."""
+    """Id of the one allowance whose figures the totals are; empty: see ``buckets``."""
     priority: int = 0
     """Of that allowance."""
     buckets: list[Bucket] = []
-    """The cycle's allowances if they are others, and packs that ended in it with something left."""
+    """The allowances of the cycle if ``source`` is empty, and packs that ended in it with bytes
+    left."""
     beside: dict[str, int] = {}
-    """Bytes that the cycle's usage took of buckets that outlived it, by bucket id."""
+    """Bytes that usage of this cycle took from buckets that continued after it, by bucket id."""
     unrolled: dict[str, int] = {}
-    """Bytes that had rolled over until late usage of the cycle took them, by the id of the bucket
-    that they had become."""
+    """Bytes that had rolled over and that late usage of this cycle took back, by the id of the
+    bucket that they were in."""
 
 
 class Held(Struct, array_like=True, gc=False):
-    """An event that arrived before its subscriber was known."""
+    """An event that arrived before its subscriber was activated."""
 
     event: SubscriberEvent
     arrival: Arrival
 
 
 class Subscription(Struct, array_like=True, gc=False):
-    """A value-added service that the subscriber has, as billing told it."""
+    """A value-added service that the subscriber has, as billing reported it."""
 
     service: str
     """Id in the catalogue of the rules file."""
     price_minor: int
-    """Of one period, in minor units of the rules file's currency."""
+    """Price of one period, in minor units of the rules file's currency."""
     next_charge_ms: int = NEVER_MS
-    """When billing will charge it next; NEVER_MS if it did not say."""
+    """When billing will charge it next; NEVER_MS if billing did not say."""
     ending: bool = False
-    """The subscriber asked to end it: from then on nothing may be charged for it."""
+    """The subscriber asked to end it. From then on nothing may be charged for it."""
 
 
 class Question(Struct, array_like=True, gc=False):
     """A second confirmation that waits for its answer."""
 
     number: int
-    """1 to 99, by which an answer can name it."""
+    """1 to 99. An answer can name the question by it."""
     about: str
     """``subscription`` or ``charge``."""
     service: str
@@ -156,101 +158,104 @@ class CostlyUse(Struct, array_like=True, gc=False):
     """An example of usage that was overage in this cycle; see ``core/usage/costs.py``."""
 
     tariff: str
-    """That priced it; empty: the plan's own."""
+    """Tariff that priced it; empty: the plan's own."""
     rating_group: int
     roaming_zone: str
     minute: int
-    """Of the subscriber's day."""
+    """Minute of the subscriber's day."""
 
 
 class ConfirmedCharge(Struct, array_like=True, gc=False):
-    """What billing may charge once."""
+    """A charge that the subscriber confirmed: billing may make it once."""
 
     request: str
     """Digest of the request's id and source."""
     service: str
     amount_minor: int
-    """At most."""
+    """The highest amount that may be charged."""
 
 
 class Extra(Struct, omit_defaults=True):
-    """State of features that few subscribers use: only what differs from its default is packed.
+    """State of features that few subscribers use. Only fields that differ from their default are
+    packed.
 
-    An account without any of it has None here, one byte, and stays a plain case.
+    An account without such state has None here, which takes one byte. The compiled part can then
+    process its usage.
     """
 
-    # What the subscriber chose (rules/preferences.py lists it, core/commands/preferences sets it).
+    # Choices of the subscriber (rules/preferences.py lists them,
+    # core/commands/preferences sets them).
     own_percents: list[int] = []
     """Thresholds in percent used, ascending, that replace those of the rules; empty: the rules'."""
     quiet_minutes: list[int] = []
-    """From and to, in minutes after local midnight; equal: never quiet; empty: the rules'."""
+    """Start and end, in minutes after local midnight; equal: never quiet; empty: the rules'."""
     summary_every: str = ""
-    """``off``, or one of ``Every`` of the rulebook; empty: as the rules have it."""
+    """``off``, or one of ``Every`` of the rulebook; empty: as the rules say."""
     summary_minute: int = -1
     """Time of day of summaries, in minutes after local midnight; -1: the rules'."""
 
     # Schedules (core/schedule).
     segments: list[str] = []
-    """Groups of subscribers that rules may be for."""
+    """Groups of subscribers that rules can be limited to."""
     moves: list[Move] = []
-    """Time zones that were left within the last days, oldest first."""
+    """Time zones that the subscriber left within the last days, oldest first."""
 
     # Value-added services (core/notices).
     services: list[Subscription] = []
-    """In the order in which they were subscribed."""
+    """Services in the order in which they were subscribed."""
     questions: list[Question] = []
-    """Oldest first."""
+    """Open questions, oldest first."""
     questions_asked: int = 0
-    """How many so far, to number them."""
+    """How many questions were asked so far, to number them."""
     confirmed_charges: list[ConfirmedCharge] = []
-    """Confirmed and not charged yet, oldest first."""
+    """Charges that are confirmed and not made yet, oldest first."""
     roaming_zone: str = ""
-    """Where the network last saw the subscriber, if not at home."""
+    """The zone in which the network last saw the subscriber; empty: home."""
     located_ms: int = 0
-    """When it did, if not at home."""
+    """When the network saw the subscriber there; 0: home."""
     advised_cycle_ms: int = 0
-    """Begin of the cycle in which a plan was advised last."""
+    """Start of the cycle in which a plan was advised last."""
 
     # Two-way SMS (core/commands).
     listed: list[str] = []
-    """Services of the list that was sent last, by position."""
+    """Services in the last list that was sent, by position."""
     replied_ms: list[int] = []
-    """Instants of the last replies, oldest first, as far as the limit needs them."""
+    """Instants of the last replies, oldest first, as many as the limit of replies needs."""
     helped: bool = False
-    """Help was sent for an unknown text, and no known keyword came since."""
+    """Help was sent for an unknown SMS, and no known keyword came since."""
 
     left_singly: int = 0
-    """How many of ``Account.opted_out``, from its start, were left one by one: a START without a
-    category, which takes a STOP without one back, leaves them alone."""
+    """How many categories of ``Account.opted_out``, from its start, were opted out one by one. A
+    START without a category takes back a STOP without one; it does not change these."""
 
     # Messages at the gate (core/alerts/gate.py).
     waiting: list[Waiting] = []
-    """Held back, in the order in which they came."""
+    """Messages that are held back, in the order in which they came."""
     sent_ms: list[int] = []
-    """Instants of the last messages to the account's own number, ascending, as far as frequency
-    caps need them."""
+    """Instants of the last messages to the account's own number, ascending, as many as the
+    frequency caps need."""
     cooling: dict[str, int] = {}
-    """By rule: the end of its cool-down (ms) for the account's own number."""
+    """End of the cool-down (ms) of each rule, for the account's own number."""
     members_told: dict[str, RecipientMemory] = {}
-    """The same two for each of a pool's members, by number (or opaque id)."""
+    """``sent_ms`` and ``cooling`` for each member of a pool, by number (or opaque id)."""
 
     costly: list[CostlyUse] = []
-    """Of usage that not all data is for, what has cost in this cycle."""
+    """Usage that has cost in this cycle although other usage may still be free."""
     quota: QuotaState | None = None
-    """Meters of prices, members of a pool, policies told; see ``core/usage``."""
+    """Meters of prices, members of a pool, policy states sent; see ``core/usage``."""
 
-    # Rules with a memory (core/alerts).
+    # Rules that remember what is reached (core/alerts).
     alarms: list[Alarm] = []
-    """Thresholds that are reached, in that order, of rules that must know."""
+    """Thresholds that are reached, in that order, of rules that remember them."""
     speeds: dict[str, list[int]] = {}
     """By velocity rule and length of its window: pairs (part of the window since 1970, bytes used
     in it), ascending."""
     foretold: dict[str, int] = {}
-    """By forecast rule: the grant (``grants``) as of which it was told in this cycle."""
+    """By forecast rule: the value of ``grants`` when its last reminder in this cycle was sent."""
     used_ms: int = 0
-    """When something was used last, for rules about inactivity; 0: never, or nobody asks."""
+    """When something was used last, for inactivity rules; 0: never, or no rule needs it."""
     own_thresholds: dict[str, list[int]] = {}
-    """By rule: the subscriber's own, ascending, in the unit of the rule's."""
+    """By rule: the subscriber's own thresholds, ascending, in the unit of the rule."""
 
 
 NO_EXTRA = Extra()
@@ -258,14 +263,15 @@ _NO_QUOTA: Final = QuotaState()
 
 
 def extra_of(account: Account) -> Extra:
-    """The account's rarely used state, to be changed; made if there is none."""
+    """The account's rarely used state, to be changed. It is created if there is none."""
     if account.extra is None:
         account.extra = Extra()
     return account.extra
 
 
 def forget_choices_and_services(extra: Extra) -> None:
-    """A contract ended: what its subscriber chose and had, and was, does not bind a new one."""
+    """A contract ended: choices, services and places of its subscriber must not apply to the next
+    one."""
     for name in (
         *CHOSEN,
         *("segments", "moves"),
@@ -277,7 +283,7 @@ def forget_choices_and_services(extra: Extra) -> None:
 
 
 def forget_conversation(extra: Extra, now_ms: int, window_ms: int) -> None:
-    """A cycle ended: numbers of the last list, and old replies, are of no use any more."""
+    """A cycle ended: the numbers of the last list, and old replies, are not needed any more."""
     extra.listed = []
     extra.helped = False
     extra.advised_cycle_ms = 0
@@ -285,7 +291,7 @@ def forget_conversation(extra: Extra, now_ms: int, window_ms: int) -> None:
 
 
 def drop_empty_extra(account: Account) -> None:
-    """Back to the plain case if nothing of the rarely used state is left."""
+    """Set ``extra`` to None if nothing is left in it, so that the account is simple again."""
     extra = account.extra
     if extra is None:
         return
@@ -296,7 +302,7 @@ def drop_empty_extra(account: Account) -> None:
 
 
 class Account(Struct, array_like=True, gc=False):
-    """Everything streamproc knows of one subscriber."""
+    """Everything that streamproc knows about one subscriber."""
 
     version: int = STATE_VERSION
     status: int = HELD
@@ -307,50 +313,52 @@ class Account(Struct, array_like=True, gc=False):
     locale: str = ""
     activated_ms: int = 0
     closed_ms: int = 0
-    """Of a closed account; else 0, which packs short."""
+    """When the account was closed; 0 if it is not closed, because 0 packs into one byte."""
     cycle_start_ms: int = 0
     cycle_end_ms: int = NEVER_MS
     buckets: list[Bucket] = []
-    """In charge order."""
+    """Buckets in charge order."""
     overage_bytes: int = 0
-    """In the present cycle."""
+    """Overage of the present cycle."""
     charged_bytes: int = 0
-    """All usage ever counted, whatever it was charged to: what input and state must agree on."""
+    """All usage ever counted, whatever it was charged to. Input and state must agree on this
+    number."""
     grants: int = 0
-    """Counts what changed grants, to name buckets and to tell armings apart."""
+    """Counts all changes of grants. It names buckets and distinguishes armings."""
     history: list[ClosedCycle] = []
-    """Oldest first."""
+    """Closed cycles, oldest first."""
     opted_out: list[str] = []
     seen_ids: bytes = b""
     """Eight bytes per charged event id, oldest first; see ``dedupe``."""
     seen_marks: list[int] = []
-    """Pairs (segment, ids in that segment), oldest first."""
+    """Pairs (segment, number of ids in that segment), oldest first."""
     clock_ms: int = 0
-    """Everything due up to here has been done."""
+    """All work that fell due up to this instant is done."""
     next_due_ms: int = NEVER_MS
     rules_id: int = 0
-    """Fingerprint of the rulebook ``next_due_ms`` was computed with."""
+    """Fingerprint of the rulebook from which ``next_due_ms`` was calculated."""
     held: list[Held] = []
     ended: list[Bucket] = []
-    """Buckets that ended within the present cycle; usage from before, arriving late, is theirs."""
+    """Buckets that ended within the present cycle. Late usage from before their end is charged to
+    them."""
     extra: Extra | None = None
     period_bases: dict[str, int] = {}
-    """By rule whose texts tell of usage since its last message, and by recipient where that differs
-    (``core/usage/periods.py``): ``charged_bytes`` as of then."""
+    """For each rule whose texts show the usage since its last message: ``charged_bytes`` at that
+    time. A recipient for whom it differs has an entry of its own (``core/usage/periods.py``)."""
 
     @property
     def quota(self) -> QuotaState | None:
-        """What is kept for ``core/usage``, if anything is."""
+        """The state that ``core/usage`` keeps; None if there is none."""
         return self.extra.quota if self.extra is not None else None
 
 
 class NewerStateError(StreamprocError, ValueError):
-    """The record was written by a newer streamproc; going on would destroy what it knows."""
+    """A newer streamproc wrote the record. To change it would destroy what the newer one stored."""
 
 
 def quota_of(account: Account) -> QuotaState:
-    """The account's quota state, made if there is none; :func:`drop_empty_extra` takes an empty one
-    away."""
+    """The account's quota state. It is created if there is none; :func:`drop_empty_extra` removes
+    an empty one."""
     extra = extra_of(account)
     if extra.quota is None:
         extra.quota = QuotaState()
@@ -373,7 +381,7 @@ def unpack(data: bytes) -> Account:
     try:
         account = _decode(data)
     except msgspec.DecodeError:
-        # A newer version may have another shape: then the version is all that can be read of it.
+        # A newer version can have another shape. Then only the version number can be read.
         _refuse_newer(_version(data))
         raise
     _refuse_newer(account.version)

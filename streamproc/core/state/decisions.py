@@ -1,6 +1,6 @@
-"""Additions to audit records: balances before and after a decision, and fired reminders.
+"""Additions to audit records: balances before and after a decision, and reminders that were sent.
 
-An account's balance is its present buckets added up.
+The balance of an account is the sum of its present buckets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def balance_of(account: Account) -> Balance:
 def balance_before(
     after: Balance, granted_bytes: int, used_bytes: int, overage_bytes: int
 ) -> Balance:
-    """The balance before usage, which changes nothing but these (a grant only if unlimited)."""
+    """The balance before usage. Usage changes only these figures (the grant only if unlimited)."""
     more_used_bytes = after.used_bytes - used_bytes
     more_granted_bytes = after.granted_bytes - granted_bytes
     remaining_bytes = after.remaining_bytes + more_used_bytes - more_granted_bytes
@@ -28,16 +28,16 @@ def balance_before(
 
 
 def explained(effects: list[Effect], before: Balance, after: Balance) -> list[Effect]:
-    """The effects of one event or instant, with balances; each reminder's ``fired`` follows it.
+    """The effects of one event or instant, with balances. A ``fired`` record follows each reminder.
 
-    ``before`` is left out of the records where nothing changed.
+    ``before`` is omitted from records if nothing changed.
     """
     earlier: Balance | UnsetType = UNSET if before == after else before
     out: list[Effect] = []
     for effect in effects:
         out.append(effect)
         if type(effect) is Audited:
-            # Nobody else has seen the record yet: filled in rather than copied.
+            # Only this function has the record so far, so it is changed in place and not copied.
             force_setattr(effect, "before", earlier)
             force_setattr(effect, "after", after)
         elif type(effect) is Reminder:

@@ -22,7 +22,7 @@ from streamproc.core.state.events import (
 )
 
 Word = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
-"""A term of a vocabulary that may grow; its present terms are listed in ``schemas/``."""
+"""A term of a vocabulary that may grow; ``schemas/`` lists its present terms."""
 BucketId = Annotated[str, Meta(min_length=1, max_length=128)]
 ReminderId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Text = Annotated[str, Meta(min_length=1)]
@@ -33,11 +33,11 @@ Priority = Annotated[int, Meta(ge=0, le=1000)]
 Segments = Annotated[int, Meta(ge=1, le=255)]
 Encoding = Literal["gsm7", "ucs2"]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
-"""ISO 4217 code; amounts are in its minor units."""
+"""ISO 4217 code; amounts are in minor units of the currency."""
 
 
 class BucketFigures(Struct, frozen=True, gc=False):
-    """A bucket as the reminder's reader should see it, all in bytes."""
+    """The figures of a bucket for the reader of a reminder, all in bytes."""
 
     id: BucketId
     kind: Word
@@ -55,7 +55,7 @@ class Threshold(Struct, frozen=True, gc=False):
 
 
 class Cause(Struct, frozen=True, gc=False):
-    """Trace back: the input record that caused an effect, or the due instant of a timer."""
+    """The origin of an effect: the input record that caused it, or the due instant of a timer."""
 
     event_id: EventId | UnsetType = UNSET
     source: Source | UnsetType = UNSET
@@ -97,23 +97,25 @@ class Reminder(Struct, frozen=True, gc=False, tag="reminder.requested", tag_fiel
     expires_time: Instant
     cause: Cause
     recipient: Subscriber | UnsetType = UNSET
-    """Whom to tell, if it is not the subscriber itself: one of a pool's members."""
+    """The member of a pool that the message is for; left out if it is for the subscriber."""
     channel_texts: dict[Word, Text] | UnsetType = UNSET
     """Other words for channels other than SMS, by channel."""
     severity: Word = "info"
     runs_out_time: Instant | UnsetType = UNSET
-    """Of a forecast."""
+    """For a forecast: when home data runs out."""
     unlimited: Literal[True] | UnsetType = UNSET
-    """An unlimited bucket is among those that the figures sum up."""
+    """Set if an unlimited bucket is among those that the figures sum up."""
 
 
 class PolicyChanged(Struct, frozen=True, gc=False, tag="policy.changed", tag_field="type"):
-    """A counter of a subscriber's policies changed: for the system that throttles and bars."""
+    """A counter of a subscriber's policies changed. The policy system throttles or bars
+    accordingly."""
 
     id: ReminderId
     subscriber: Subscriber
     number: Natural
-    """Ascends with each change of the subscriber: what comes late or twice is known by it."""
+    """Increases with each change of the subscriber, so that a late or repeated record can be
+    recognised."""
     counter: Name
     """The policy's id in the rules file."""
     state: Word
@@ -128,12 +130,12 @@ class PolicyChanged(Struct, frozen=True, gc=False, tag="policy.changed", tag_fie
     currency: Currency
     cause: Cause
     member: Subscriber | UnsetType = UNSET
-    """The one member of a pool that it is about; else it is about the whole account."""
+    """The member of a pool that it is about; left out if it is about the whole account."""
     throttle_kbps: Natural | UnsetType = UNSET
 
 
 class Balance(Struct, frozen=True, gc=False):
-    """An account's present buckets added up, and what went beyond them in the cycle; in bytes."""
+    """Sums over an account's present buckets, and the overage of the cycle; in bytes."""
 
     granted_bytes: ByteCount
     used_bytes: ByteCount
@@ -142,7 +144,7 @@ class Balance(Struct, frozen=True, gc=False):
 
 
 class Audited(Struct, frozen=True, gc=False, tag="audit.recorded", tag_field="type"):
-    """Why something was, or was not, done. ``figures`` carry their unit in their name."""
+    """Why something was done or not done. The names of ``figures`` contain their unit."""
 
     decision: Word
     subscriber: Subscriber
@@ -155,19 +157,19 @@ class Audited(Struct, frozen=True, gc=False, tag="audit.recorded", tag_field="ty
     """In the unit of the rule's thresholds: percent used or bytes remaining."""
     category: Name | UnsetType = UNSET
     before: Balance | UnsetType = UNSET
-    """Before the event or instant; left out if it was the same."""
+    """Balance before the event or instant; omitted if it was the same."""
     after: Balance | UnsetType = UNSET
     reminder: ReminderId | UnsetType = UNSET
-    """The reminder that was fired."""
+    """Id of the reminder that was sent."""
     member: Subscriber | UnsetType = UNSET
-    """Of a pool: whom it is about, or whom the message is for."""
+    """For a pool: the member that the record or the message is about."""
 
 
 class Rejected(Struct, frozen=True, gc=False, tag="input.rejected", tag_field="type"):
     """Input that was not applied. The record itself stays in the input topic at its origin.
 
-    Neither the payload nor the subscriber is repeated here, not even as a part of the event's id:
-    rejects are read by more people than the input is.
+    This record contains neither the payload nor the subscriber, not even as a part of the event's
+    id: more people read rejects than input.
     """
 
     reason: Word
@@ -183,7 +185,7 @@ class Rejected(Struct, frozen=True, gc=False, tag="input.rejected", tag_field="t
 class ConfirmationDecided(
     Struct, frozen=True, gc=False, tag="confirmation.decided", tag_field="type"
 ):
-    """What became of a second confirmation that billing had asked for. Exactly one for each."""
+    """The result of a second confirmation that billing asked for. There is exactly one for each."""
 
     id: ReminderId
     about: Word
@@ -202,7 +204,7 @@ class ConfirmationDecided(
 class UnsubscriptionRequested(
     Struct, frozen=True, gc=False, tag="unsubscription.requested", tag_field="type"
 ):
-    """The subscriber ends a service; nothing may be charged for it from ``time`` on."""
+    """The subscriber ends a service. Nothing may be charged for it from ``time`` on."""
 
     id: ReminderId
     subscriber: Subscriber
@@ -212,7 +214,7 @@ class UnsubscriptionRequested(
 
 
 class RefundRequested(Struct, frozen=True, gc=False, tag="refund.requested", tag_field="type"):
-    """A service was charged without confirmation: ``amount_minor`` is to be given back."""
+    """A service was charged without confirmation: billing must give ``amount_minor`` back."""
 
     id: ReminderId
     subscriber: Subscriber
@@ -225,12 +227,13 @@ class RefundRequested(Struct, frozen=True, gc=False, tag="refund.requested", tag
 
 
 Order = ConfirmationDecided | UnsubscriptionRequested | RefundRequested
-"""What billing has to know or to do."""
+"""What billing must know or do."""
 Effect = Reminder | Audited | Rejected | Order | PolicyChanged
 
 
 def record_id(*parts: str) -> str:
-    """The same record has the same id in every run, replay and cluster (law 5)."""
+    """The id of a record. The same record has the same id in every run, replay and cluster
+    (law 5)."""
     return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -240,7 +243,8 @@ def cause_of(event: SubscriberEvent, arrival: Arrival) -> Cause:
 
 
 def rejected(reason: str, detail: str, event: SubscriberEvent, arrival: Arrival) -> Rejected:
-    """A well-formed event that must not be applied; ``detail`` must not repeat its values."""
+    """A well-formed event that must not be applied. ``detail`` must not repeat values of the
+    event."""
     return Rejected(
         reason=reason,
         detail=detail,
@@ -265,7 +269,7 @@ def audited(
     member: str | UnsetType = UNSET,
     **figures: int,
 ) -> Audited:
-    """An audit record; ``figures`` carry their unit in their name."""
+    """An audit record. The names of ``figures`` contain their unit."""
     time = from_ms(time_ms)
     return Audited(
         decision, subscriber, time, figures, cause, rule, bucket, threshold, category, member=member

@@ -1,8 +1,8 @@
 """What can arrive: the input events, in the past tense.
 
-The JSON Schemas in ``schemas/`` are the contract reviewed with the billing and provisioning teams;
-these types are their Python form and ``tests/contract`` holds the two together. All byte counts
-are integers in bytes, all instants aware datetimes.
+The JSON Schemas in ``schemas/`` are the contract that was reviewed with the billing and
+provisioning teams. These types are its Python form; ``tests/contract`` checks that both agree. All
+byte counts are integers in bytes, all instants aware datetimes.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from msgspec.structs import force_setattr
 from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP
 
 MAX_INTEGER = 2**53 - 1
-"""Largest integer every JSON implementation keeps exactly."""
+"""The largest integer that every JSON implementation keeps exactly."""
 
 EventId = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 OptionalName = Annotated[str, Meta(max_length=64)]
 Source = Annotated[str, Meta(min_length=1, max_length=256)]
 Subscriber = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][!-~]{2,63}\Z")]
-"""Visible ASCII, because it is a record key; no leading plus, because it would be a second key."""
+"""Visible ASCII, because it is a record key. No plus at the start, because that would be another
+key for the same subscriber."""
 Instant = Annotated[datetime, Meta(tz=True)]
 ByteCount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 GrantedBytes = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
@@ -32,7 +33,7 @@ AnchorDay = Annotated[int, Meta(ge=1, le=31)]
 MinorAmount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 """Money in minor units (cent, fen) of the rules file's currency."""
 MobileText = Annotated[str, Meta(max_length=1600)]
-"""Ten parts of an SMS, and more than any keyword."""
+"""Ten parts of an SMS: more than any keyword needs."""
 ChosenTime = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|default)\Z")]
 Percent = Annotated[int, Meta(ge=1, le=100)]
 SummaryChoice = Literal[
@@ -51,7 +52,8 @@ SummaryChoice = Literal[
 
 
 def _keep_in_calendar(event: Struct, field: str) -> None:
-    """Cut an instant that has no UTC date to the calendar's end: a state record must hold it."""
+    """Cut an instant without a UTC date to the end of the calendar, because a state record must
+    hold it."""
     when: datetime = getattr(event, field)
     try:
         when.astimezone(UTC)
@@ -91,7 +93,7 @@ class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
         "roaming_zone": "Roaming zone of the usage.",
         "member": "Who of a pool used it; the pool is the subscriber.",
     }
-    """What each field is. Senders, their options and the table in docs follow it."""
+    """What each field means. Senders, their options and the table in docs use these sentences."""
 
     def __post_init__(self) -> None:
         directions = (self.uplink_bytes is not UNSET) + (self.downlink_bytes is not UNSET)
@@ -110,9 +112,11 @@ class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
 
 
 class UsageRefunded(_Event, tag="usage.refunded", frozen=True, gc=False):
-    """Usage that was charged and should not have been, in part or whole; ``time`` is the usage's.
+    """Billing takes back usage that was charged, in part or whole; ``time`` is the time of the
+    usage.
 
-    With ``of_source`` and ``of_id`` it takes back one counted event, once, whatever its own id.
+    With ``of_source`` and ``of_id`` it takes back one counted event. That happens once, whatever id
+    the refund has.
     """
 
     refunded_bytes: GrantedBytes
@@ -122,7 +126,7 @@ class UsageRefunded(_Event, tag="usage.refunded", frozen=True, gc=False):
     of_source: Source | UnsetType = UNSET
     of_id: EventId | UnsetType = UNSET
     notify: bool = True
-    """Whether a follow-up notice is due now; not before the last refund of a batch."""
+    """Whether a follow-up notice is due now. False for all refunds of a batch but the last."""
 
     def __post_init__(self) -> None:
         if (self.of_source is UNSET) != (self.of_id is UNSET):
@@ -131,14 +135,14 @@ class UsageRefunded(_Event, tag="usage.refunded", frozen=True, gc=False):
 
 
 class AccountActivated(_Event, tag="account.activated", frozen=True, gc=False):
-    """A subscriber begins: plan, IANA time zone, day of month on which the cycle starts."""
+    """A subscriber begins: plan, IANA time zone, day of month on which cycles start."""
 
     plan: Name
     time_zone: Name
     billing_anchor_day: AnchorDay
     locale: Name | UnsetType = UNSET
     services: Annotated[list[Name], Meta(max_length=50)] | UnsetType = UNSET
-    """Value-added services that the contract begins with."""
+    """Value-added services of the contract from its start."""
 
 
 class PlanChanged(_Event, tag="account.plan_changed", frozen=True, gc=False):
@@ -147,7 +151,8 @@ class PlanChanged(_Event, tag="account.plan_changed", frozen=True, gc=False):
     plan: Name
     effective: Literal["now", "next_cycle"] = "now"
     prorated: bool = False
-    """The new plan's allowances count for the rest of the cycle, the old one's until now."""
+    """The new plan's allowances count for the rest of the cycle, the old plan's for its
+    beginning."""
 
 
 class ToppedUp(_Event, tag="account.topped_up", frozen=True, gc=False):
@@ -174,7 +179,7 @@ class OptedOut(_Event, tag="account.opted_out", frozen=True, gc=False):
 
 
 class OptedIn(_Event, tag="account.opted_in", frozen=True, gc=False):
-    """Reminders of a category again."""
+    """Send reminders of a category again."""
 
     category: Name
 
@@ -187,33 +192,33 @@ class CostCapLifted(_Event, tag="account.cost_cap_lifted", frozen=True, gc=False
 
 
 class CostCapRestored(_Event, tag="account.cost_cap_restored", frozen=True, gc=False):
-    """The consent is taken back."""
+    """The subscriber takes the consent back."""
 
     tariff: OptionalName = ""
 
 
 class MemberJoined(_Event, tag="account.member_joined", frozen=True, gc=False):
-    """Somebody draws on the subscriber, a pool, from now on; or role or cap are others now."""
+    """A member uses the pool from now on; or the role or cap of a member changes."""
 
     member: Subscriber
     role: Literal["owner", "member"] = "member"
     cap_bytes: ByteCount | UnsetType = UNSET
-    """Of one cycle; no cap if left out."""
+    """Cap for one cycle; no cap if left out."""
 
 
 class MemberLeft(_Event, tag="account.member_left", frozen=True, gc=False):
-    """Somebody draws on the pool no more."""
+    """A member does not use the pool any more."""
 
     member: Subscriber
 
 
 class ProfileChanged(_Event, tag="account.profile_changed", frozen=True, gc=False):
-    """Another time zone, language or set of segments; what is left out stays."""
+    """Another time zone, language or set of segments. Fields that are left out do not change."""
 
     time_zone: Name | UnsetType = UNSET
     locale: Name | UnsetType = UNSET
     segments: Annotated[list[Name], Meta(max_length=32)] | UnsetType = UNSET
-    """Groups that rules may be for; all of them, not only new ones."""
+    """Groups that rules can be limited to. The list replaces the former one."""
 
     def __post_init__(self) -> None:
         if self.time_zone is UNSET and self.locale is UNSET and self.segments is UNSET:
@@ -222,16 +227,17 @@ class ProfileChanged(_Event, tag="account.profile_changed", frozen=True, gc=Fals
 
 
 class PreferencesSet(_Event, tag="account.preferences_set", frozen=True, gc=False):
-    """What the subscriber chose, ``default`` takes a choice back; what is left out stays."""
+    """Choices of the subscriber; ``default`` takes one back. Fields that are left out do not
+    change."""
 
     summary_every: SummaryChoice | UnsetType = UNSET
     summary_at: ChosenTime | UnsetType = UNSET
     own_percents: Annotated[list[Percent], Meta(max_length=10)] | UnsetType = UNSET
-    """Thresholds in place of the rules'; none: the rules' again."""
+    """Thresholds that replace those of the rules; an empty list: the rules' again."""
 
     @classmethod
     def choices(cls) -> tuple[str, ...]:
-        """The fields that choose something."""
+        """The fields that hold choices."""
         return cls.__struct_fields__[len(_Event.__struct_fields__) :]
 
     def __post_init__(self) -> None:
@@ -246,7 +252,7 @@ class AccountClosed(_Event, tag="account.closed", frozen=True, gc=False):
 
 
 class ServiceRequested(_Event, tag="service.requested", frozen=True, gc=False):
-    """Somebody ordered a value-added service: to be confirmed before it is subscribed."""
+    """A value-added service was ordered. It must be confirmed before it is subscribed."""
 
     service: Name
 
@@ -256,7 +262,7 @@ class ServiceSubscribed(_Event, tag="service.subscribed", frozen=True, gc=False)
 
     service: Name
     price_minor: MinorAmount | UnsetType = UNSET
-    """Of one period; the catalogue's if left out."""
+    """Price of one period; the catalogue's if left out."""
     next_charge_time: Instant | UnsetType = UNSET
 
     def __post_init__(self) -> None:
@@ -266,13 +272,13 @@ class ServiceSubscribed(_Event, tag="service.subscribed", frozen=True, gc=False)
 
 
 class ServiceUnsubscribed(_Event, tag="service.unsubscribed", frozen=True, gc=False):
-    """The subscriber has the service no more."""
+    """The subscriber does not have the service any more."""
 
     service: Name
 
 
 class ServiceChargeRequested(_Event, tag="service.charge_requested", frozen=True, gc=False):
-    """Billing is about to charge a service: to be confirmed before it does."""
+    """Billing is about to charge a service. The charge must be confirmed first."""
 
     service: Name
     amount_minor: MinorAmount
@@ -284,7 +290,7 @@ class ServiceCharged(_Event, tag="service.charged", frozen=True, gc=False):
     service: Name
     amount_minor: MinorAmount
     request_id: EventId | UnsetType = UNSET
-    """The id of the ``service.charge_requested`` of the same source that was confirmed."""
+    """The id of the confirmed ``service.charge_requested`` of the same source."""
     next_charge_time: Instant | UnsetType = UNSET
 
     def __post_init__(self) -> None:
@@ -294,7 +300,7 @@ class ServiceCharged(_Event, tag="service.charged", frozen=True, gc=False):
 
 
 class ServiceRefunded(_Event, tag="service.refunded", frozen=True, gc=False):
-    """Billing has given money back; ``charged_minor`` is what was charged in error."""
+    """Billing has given money back; ``charged_minor`` is the amount that was charged in error."""
 
     service: Name
     amount_minor: MinorAmount
@@ -308,7 +314,7 @@ class LocationUpdated(_Event, tag="location.updated", frozen=True, gc=False):
 
 
 class SmsReceived(_Event, tag="sms.received", frozen=True, gc=False):
-    """A mobile-originated text to the operator's short code."""
+    """An SMS from the subscriber to the operator's short code."""
 
     text: MobileText
 
@@ -321,7 +327,8 @@ class ClockAdvanced(
     frozen=True,
     gc=False,
 ):
-    """Replay's last word to a partition: no earlier record follows. Belongs to no subscriber."""
+    """The last record of a replay in a partition: no earlier record follows. It has no
+    subscriber."""
 
     id: EventId
     source: Source
@@ -361,7 +368,7 @@ InputEvent = SubscriberEvent | ClockAdvanced
 
 
 class Arrival(Struct, frozen=True, gc=False, array_like=True):
-    """How an event came in: its record timestamp and its place in the input log."""
+    """How an event arrived: its record timestamp and its place in the input log."""
 
     received_ms: int
     topic: str

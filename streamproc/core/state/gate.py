@@ -1,4 +1,4 @@
-"""What an account remembers of its messages; parts of ``account.Extra``."""
+"""What an account remembers about its messages; parts of ``account.Extra``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from streamproc.core.state.effects import Cause
 
 
 class Mark(Struct, array_like=True, frozen=True, gc=False):
-    """One reason to speak: what exactly was reached, so that its truth can be judged later."""
+    """One reason for a message: exactly what was reached, so that the gate can check later if it is
+    true."""
 
     at_ms: int
     bucket: str = ""
-    """Its id; empty if it is about the whole account."""
+    """Bucket id; empty if the reason is about the whole account."""
     threshold: int = -1
-    """In the unit of the rule's thresholds; -1 if it is about none."""
+    """Threshold in the unit of the rule; -1 if there is none."""
     arming: int = 0
-    """What tells repetitions apart: the grant that armed it, or the instant that was due."""
+    """Distinguishes repetitions: the number of the grant that armed the threshold, or the due
+    instant."""
     detail: str = ""
     """For speakers that need more than figures."""
 
@@ -27,18 +29,18 @@ class Waiting(Struct, array_like=True, gc=False):
     speaker: str
     rule: str
     marks: list[Mark]
-    """One: the reason. Earlier versions kept one per bucket; the gate splits such a record."""
+    """One mark: the reason. Earlier versions kept one per bucket; the gate splits such a record."""
     since_ms: int
     until_ms: int
     cycle_start_ms: int
-    """The billing cycle of the last reason; a part of the reminder's id."""
+    """The billing cycle of the last reason. It is part of the reminder's id."""
     cause: Cause
-    """Of the last reason."""
+    """Cause of the last reason."""
     lower: list[Mark] = []
-    """Reasons that it superseded and that were never told: if it is not true any more, the highest
-    of them that still is takes its place."""
+    """Reasons that this one superseded before they were sent. If this reason is not true any more,
+    the highest of them that still is true replaces it."""
     told: list[str] = []
-    """Those of a pool that it was sent to already, while others still wait for it."""
+    """The members of a pool that it was sent to already, while it still waits for others."""
 
     @property
     def mark(self) -> Mark:
@@ -47,22 +49,22 @@ class Waiting(Struct, array_like=True, gc=False):
 
 
 class RecipientMemory(Struct, array_like=True, gc=False):
-    """What caps and cool-downs count of the messages to one of a pool."""
+    """What caps and cool-downs remember about the messages to one member of a pool."""
 
     sent_ms: list[int] = []
-    """As ``Extra.sent_ms``."""
+    """Like ``Extra.sent_ms``."""
     cooling: dict[str, int] = {}
-    """As ``Extra.cooling``."""
+    """Like ``Extra.cooling``."""
 
 
 class Alarm(Struct, array_like=True, gc=False):
-    """A threshold that is reached, of a rule whose further course depends on that: it counts, has
-    hysteresis, or somebody wants to know when it is over."""
+    """A threshold that is reached, of a rule that remembers it: the rule counts events, has
+    hysteresis, or a rule ``resolved`` reports when it is over."""
 
     rule: str
     bucket: str
-    """Its id; empty if it is about the whole account."""
+    """Bucket id; empty if it is about the whole account."""
     threshold: int
     count: int
-    """Usage events in a row after which it was reached; at most the rule's ``for_count``."""
+    """Usage events in a row with the threshold reached; at most the rule's ``for_count``."""
     is_told: bool

@@ -1,7 +1,8 @@
-"""A moment: one account at one instant, and why it is looked at.
+"""A moment: one account at one instant, and the reason why it is processed.
 
-Almost everything in the core is about one: it is passed instead of its five parts. It is made where
-an event is applied or an instant is done (``core/step``). The account in it changes in place.
+Almost every function of the core needs these five values, so they are passed as one. A moment is
+made where an event is applied or due work is done (``core/step``). The account in it changes in
+place.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ class Moment(NamedTuple):
 
     account: Account
     subscriber: str
-    """Whose account it is: the key of its records."""
+    """The subscriber of the account: the key of its records."""
     rules: Rulebook
-    """Those in force."""
+    """The rules in force."""
     now_ms: int
-    """The present of the account: figures are of this instant, and records bear it."""
+    """The present of the account. Figures are calculated for this instant, and records carry it."""
     cause: Cause
-    """The input record or the due instant that led here; every effect names it."""
+    """The input record or due instant that led here. Every effect names it."""
 
     def because(self, cause: Cause) -> Moment:
-        """The same for another reason: a held message bears that of its own event."""
+        """The same moment with another cause: a held message has the cause of its own event."""
         return self._replace(cause=cause)
 
     def audited(
@@ -44,7 +45,7 @@ class Moment(NamedTuple):
         member: str | UnsetType = UNSET,
         **figures: int,
     ) -> Audited:
-        """An audit record of this moment; ``figures`` carry their unit in their name."""
+        """An audit record of this moment. The names of ``figures`` contain their unit."""
         return audited(
             decision,
             self.subscriber,
@@ -62,10 +63,10 @@ class Moment(NamedTuple):
 def moment_of_event(
     account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
 ) -> Moment:
-    """The moment in which an event is applied; ``arrival`` bears the account's present."""
+    """The moment in which an event is applied; ``arrival`` has the present of the account."""
     return Moment(account, event.subscriber, rules, arrival.received_ms, cause_of(event, arrival))
 
 
 def moment_of_time(account: Account, subscriber: str, rules: Rulebook, now_ms: int) -> Moment:
-    """A moment that time has brought, and no record."""
+    """The moment of a timer, without an input record."""
     return Moment(account, subscriber, rules, now_ms, Cause(due_time=from_ms(now_ms)))

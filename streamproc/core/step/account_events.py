@@ -37,11 +37,12 @@ from streamproc.core.state.moment import Moment
 from streamproc.core.usage import pools
 
 MAX_PARTS = 500
-"""Buckets and categories of one account: its record must fit into a Kafka message."""
+"""Most buckets and categories of one account: its record must fit into a Kafka message."""
 
 
 def account_event(moment: Moment, event: SubscriberEvent, arrival: Arrival) -> list[Effect]:
-    """Apply any event but usage and its refunds; the effects say what was done, or why not."""
+    """Apply any event except usage and refunds of usage. The effects say what was done, or
+    why not."""
     account, rules = moment.account, moment.rules
     if isinstance(event, AccountActivated):
         return activate(moment, event, arrival)
@@ -84,7 +85,7 @@ def account_event(moment: Moment, event: SubscriberEvent, arrival: Arrival) -> l
 
 
 def activate(moment: Moment, event: AccountActivated, arrival: Arrival) -> list[Effect]:
-    """Begin a contract, with all that comes with it."""
+    """Begin a contract, with its services and its welcome."""
     effects = lifecycle.activate(moment.account, event, arrival, moment.rules)
     if not any(is_reject(effect) for effect in effects):
         effects.extend(begin_contract(moment, event))

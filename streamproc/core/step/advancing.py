@@ -21,19 +21,20 @@ from streamproc.core.usage.policies import policy_changes
 def do_instant(
     account: Account, subscriber: str, due_ms: int, wall_ms: int, rules: Rulebook
 ) -> list[Effect]:
-    """Do all that falls due for an active account at one instant.
+    """Do all work that falls due for an active account at one instant.
 
-    ``wall_ms`` is later than ``due_ms`` if a clock really passed while nobody worked.
+    ``wall_ms`` is later than ``due_ms`` if time passed while no worker ran.
     """
     out: list[Effect] = []
     before = balance_of(account)
-    # A pack that arrived late may have been over by then: what that means is so as of now.
+    # A pack that arrived late can end before its arrival. The consequences of its end
+    # are dated now.
     now_ms = max(due_ms, account.clock_ms)
     moment = moment_of_time(account, subscriber, rules, due_ms)
     as_of_now = moment
     if now_ms != due_ms:
         as_of_now = moment_of_time(account, subscriber, rules, now_ms)
-    # A reminder of this very instant speaks of the state before the cycle or pack ends.
+    # A reminder due at this instant describes the state before the cycle or pack ends.
     told: list[Effect] = []
     messages, untold = _timed_due(account, subscriber, due_ms, wall_ms, rules)
     if account.extra is not None:
@@ -48,7 +49,7 @@ def do_instant(
     if due_ms >= account.cycle_end_ms and account.extra is not None:
         told.extend(speakers.speak_of_costs(as_of_now, wall_ms))
     out.extend(explained(told, before, before))
-    # Nothing but an end changes them.
+    # Only an end can change these figures.
     is_end = due_ms >= min((account.cycle_end_ms, *(one.expires_ms for one in account.buckets)))
     figures = values_of(account, rules) if is_end and rules.watch_rules else []
     ended = lifecycle.expire_buckets(account, subscriber, due_ms)
@@ -56,7 +57,7 @@ def do_instant(
         ended += lifecycle.roll_cycle(account, subscriber, rules)
         forget_forecasts(account)
         forget_cycle(account, rules)
-    if ended and figures:  # after the new cycle's grants: they may be there instead
+    if ended and figures:  # after the new cycle's grants, because these can cover such usage again
         ended += speakers.after_expiry(as_of_now, figures)
     if account.extra is not None:
         ended += speakers.after_change(as_of_now)
@@ -64,7 +65,7 @@ def do_instant(
         out.extend(explained(ended, before, balance_of(account)))
     if account.extra is not None or account.plan in rules.policies:
         out.extend(policy_changes(as_of_now))
-    # A validity may end before the present (a late top-up); the clock never runs backwards, or
+    # A validity can end before the present (a late top-up). The clock never runs backwards, because
     # reminders would be sent twice.
     account.clock_ms = max(account.clock_ms, due_ms)
     account.next_due_ms = next_due_ms(account, subscriber, rules)
@@ -72,10 +73,10 @@ def do_instant(
 
 
 def adopt_rules(account: Account, subscriber: str, now_ms: int, rules: Rulebook) -> None:
-    """Schedule an account anew after a change of rules that is in force since ``now_ms``.
+    """Schedule an account again after a change of rules, in force since ``now_ms``.
 
-    What only the new rules would have asked for before is not made up for; what was due under the
-    old ones and has not been done is.
+    Work that only the new rules would have caused before that instant is not done. Work that was
+    due under the old rules and is not done yet is done.
     """
     account.clock_ms = max(account.clock_ms, min(now_ms, account.next_due_ms - 1))
     gate.wait_by_new_rules(account, now_ms, rules, speakers.SPEAKERS)
@@ -83,7 +84,7 @@ def adopt_rules(account: Account, subscriber: str, now_ms: int, rules: Rulebook)
 
 
 def reschedule(account: Account, subscriber: str, rules: Rulebook) -> None:
-    """Work out anew when the account needs attention, by these rules."""
+    """Calculate again when the account has work, by these rules."""
     account.next_due_ms = next_due_ms(account, subscriber, rules)
     account.rules_id = rules.fingerprint
 
@@ -91,7 +92,7 @@ def reschedule(account: Account, subscriber: str, rules: Rulebook) -> None:
 def _timed_due(
     account: Account, subscriber: str, due_ms: int, wall_ms: int, rules: Rulebook
 ) -> tuple[list[Message], list[Effect]]:
-    """The timed reminders of an instant, and why others of it are not told.
+    """The timed reminders of an instant, and the reasons why others of it are not sent.
 
     The instant may be past by the wall clock.
     """

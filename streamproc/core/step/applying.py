@@ -1,4 +1,4 @@
-"""One event applied to an account whose due work is done."""
+"""Applies one event to an account. Work that was due before is done already."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def apply_event(
     received_ms: int,
     rules: Rulebook,
 ) -> list[Effect] | tuple[Effect, ...]:
-    """Apply an event to an active or closed account; an event that counted already does nothing.
+    """Apply an event to an active or closed account. An event that counted already changes nothing.
 
-    ``arrival`` bears the account's present, ``received_ms`` is when the event came in: the memory
-    of ids goes by it.
+    ``arrival`` has the present of the account. ``received_ms`` is when the event came in; the
+    memory of ids uses it.
     """
     now_ms, limits = arrival.received_ms, rules.limits
     key = dedupe.digest(event.source, event.id)
@@ -49,7 +49,7 @@ def apply_event(
         effects, counted = use(account, event, to_ms(event.time), arrival, rules)
     else:
         effects, also = _change(account, event, arrival, rules)
-        # Everything due up to now has been done: what the event brings with it counts from here.
+        # All work due up to now is done. Instants that the event adds count from here.
         account.clock_ms = max(account.clock_ms, now_ms)
         counted = not any(is_reject(effect) for effect in effects)
         reschedule(account, event.subscriber, rules)
@@ -69,7 +69,7 @@ def apply_event(
 def _change(
     account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
 ) -> tuple[list[Effect], list[bytes] | None]:
-    """Any event but usage; returns ids to remember beside the event's own, too."""
+    """Apply any event except usage. Also returns ids to remember besides the event's own id."""
     moment = moment_of_event(account, event, arrival, rules)
     before, terms, standing = balance_of(account), terms_of(account), None
     costs: Costs | None = None
@@ -78,7 +78,7 @@ def _change(
         costs = costs_of(account, rules) if account.status == ACTIVE else None
         effects, also = refund(account, event, arrival, rules)
         if event.notify and account.status == ACTIVE:
-            # What an earlier contract is given back is no news of this one.
+            # A refund for an earlier contract sends no message to the present one.
             is_applied = also is not None and to_ms(event.time) >= account.activated_ms
             messages = messages_of_refund(moment, event, is_applied=is_applied)
             effects.extend(speakers.submit(moment, messages))

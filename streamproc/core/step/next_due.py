@@ -23,7 +23,7 @@ from streamproc.core.state.events import AccountActivated
 
 
 def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
-    """The next instant at which the account needs attention; NEVER_MS if none."""
+    """The next instant at which the account has work; NEVER_MS if none."""
     if account.status == HELD:
         return min(let_go_ms(held, rules) for held in account.held)
     waiting_ms = min((to_ms(held.event.time) for held in account.held), default=NEVER_MS)
@@ -46,12 +46,13 @@ def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
 
 
 def forgotten_ms(account: Account, rules: Rulebook) -> int:
-    """Until then a closed account is kept: no duplicate of its events can count any more."""
+    """Until when a closed account is kept: after that no duplicate of its events can arrive."""
     return account.closed_ms + rules.limits.dedupe_horizon_ms
 
 
 def let_go_ms(held: Held, rules: Rulebook) -> int:
-    """When an event of an unknown subscriber waits no more: an activation begins at its time."""
+    """When an event of an unknown subscriber stops waiting. An activation waits until its own
+    time."""
     if isinstance(held.event, AccountActivated):
         return to_ms(held.event.time)
     return held.arrival.received_ms + rules.limits.hold_unknown_ms
@@ -60,7 +61,8 @@ def let_go_ms(held: Held, rules: Rulebook) -> int:
 def reminders_due(account: Account, subscriber: str, at_ms: int, rules: Rulebook) -> list[Due]:
     """The timed reminders of exactly this instant, in rulebook order.
 
-    It is the next occurrence of their rules, for each bucket where they are about buckets.
+    Each is the next occurrence of its rule, separately for each bucket if the rule is about
+    buckets.
     """
     if not rules.timed_rules:
         return []
@@ -74,12 +76,12 @@ def reminders_due(account: Account, subscriber: str, at_ms: int, rules: Rulebook
 
 
 class Turn(NamedTuple):
-    """Where the messages of an instant stand in a storm."""
+    """The place of an instant's messages in a storm."""
 
     urgency: int
-    """Lower goes first: usage alerts that were held, then mandatory ones, then by priority."""
+    """Smaller numbers first: held usage reminders, then mandatory messages, then by priority."""
     deadline_ms: int
-    """After it they are only audited."""
+    """After this instant they are not sent, only audited."""
 
 
 HELD_ALERT = -1
@@ -87,7 +89,7 @@ MANDATORY = 0
 
 
 def turn_of(account: Account, subscriber: str, rules: Rulebook) -> Turn | None:
-    """The turn of an account's next due instant; None if nothing is said then."""
+    """The turn of an account's next due instant; None if no message is due then."""
     at_ms = account.next_due_ms
     if account.status != ACTIVE:
         return None

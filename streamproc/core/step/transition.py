@@ -1,12 +1,12 @@
 """The heart: ``step`` applies one event, ``advance`` lets time pass. Both are total and pure.
 
-Bad, late or duplicate input is an effect with a reason, never an exception. What falls due before
-an event arrived is done before the event is applied, so the outcome does not depend on whether the
-worker's timer or the event came first.
+Bad, late or duplicate input gives an effect with a reason, never an exception. Work that falls due
+before an event's arrival is done before the event is applied. So the result does not depend on
+whether the worker's timer or the event came first.
 
-The present is what the clock of arrivals says. An event whose own time lies ahead of it brings
-nothing forward: if something falls due until then, or if it sets an instant from which something
-is valid, it waits for its time (:func:`_hold`), and time lets go of it.
+The present is the time of arrivals. An event whose own time lies ahead of the present does not move
+the present forward. If work falls due until that time, or if the event begins or ends a validity,
+it waits for its time (:func:`_hold`) and is applied then.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from streamproc.core.usage.policies import policy_changes
 Step = tuple[Account | None, "list[Effect] | tuple[Effect, ...]"]
 
 _SETTING = (AccountActivated, PlanChanged, ToppedUp, AccountClosed)
-"""Events whose time is one from which, or until which, something is valid."""
+"""Events whose time is the start or the end of a validity."""
 
 
 def step(
     account: Account | None, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
 ) -> Step:
-    """Apply an event to its subscriber's account, which this call takes over.
+    """Apply an event to its subscriber's account. The call changes the account that it gets.
 
-    Returns the account to keep (None: nothing is known of the subscriber any more) and effects in
+    Returns the account to keep (None: nothing is stored for the subscriber any more) and effects in
     the order in which they happened.
     """
     limits = rules.limits
@@ -64,7 +64,8 @@ def step(
             account, out = advance(account, event.subscriber, received_ms, rules)
     if account is None or account.status == HELD:
         return _hold_or_begin(account, event, arrival, rules, out)
-    if account.clock_ms > received_ms:  # a timer was there first
+    # A timer has already moved the account's clock past the arrival.
+    if account.clock_ms > received_ms:
         arrival = _at(arrival, account.clock_ms)
     if time_ms > arrival.received_ms and (
         isinstance(event, _SETTING) or _is_due_by(account, event.subscriber, time_ms, rules)
@@ -86,11 +87,11 @@ def advance(
     *,
     lateness_counts: bool = False,
 ) -> tuple[Account | None, list[Effect]]:
-    """Do everything that falls due up to and including ``now_ms``, in order of its instants.
+    """Do all work that falls due up to and including ``now_ms``, in order of its instants.
 
-    ``lateness_counts`` is for a clock that really passed while nobody worked: reminders later than
-    their rule's misfire grace are then audited as missed. Time that passes between two records of
-    the log is never late, so a replay decides as the first run did (law 5).
+    ``lateness_counts`` is true if time passed while no worker ran: then reminders later than their
+    rule's misfire grace get an audit record ``missed`` instead. Time between two records of the log
+    is never late, so a replay decides as the first run did (law 5).
     """
     out: list[Effect] = []
     if account.rules_id != rules.fingerprint:
@@ -111,7 +112,8 @@ def advance(
 
 
 def _is_due_by(account: Account, subscriber: str, time_ms: int, rules: Rulebook) -> bool:
-    """Whether anything falls due until then. What an account says may be too early."""
+    """Whether any work falls due until then. The cached due instant of an account can be too
+    early."""
     return time_ms >= account.next_due_ms and time_ms >= next_due_ms(account, subscriber, rules)
 
 
@@ -122,7 +124,7 @@ def _hold_known(
     received_ms: int,
     rules: Rulebook,
 ) -> Effect:
-    """Let an event wait for its own time, or say why it does not."""
+    """Let an event wait for its own time, or return the reason why it does not."""
     cause, now_ms = cause_of(event, arrival), arrival.received_ms
     if dedupe.is_seen(account, dedupe.digest(event.source, event.id)):
         return audited("duplicate", event.subscriber, now_ms, cause)
@@ -139,7 +141,7 @@ def _hold_known(
 def _apply_ready(
     account: Account, subscriber: str, due_ms: int, rules: Rulebook, out: list[Effect]
 ) -> None:
-    """Apply the events that waited for this instant, as if they came in now."""
+    """Apply the events that waited for this instant, as if they arrived now."""
     if not account.held:
         return
     ready = [one for one in account.held if to_ms(one.event.time) <= due_ms]
@@ -155,8 +157,8 @@ def _apply_ready(
 def _let_go(
     account: Account, subscriber: str, due_ms: int, rules: Rulebook, out: list[Effect]
 ) -> Account | None:
-    """Of an unknown subscriber: begin with an activation whose time has come, reject what has
-    waited long enough for one."""
+    """For an unknown subscriber: begin with an activation whose time has come, and reject events
+    that have waited too long for one."""
     for held in account.held:
         if let_go_ms(held, rules) > due_ms:
             continue
@@ -172,7 +174,7 @@ def _let_go(
 
 
 def _of_held(held: list[Held], subscriber: str, rules: Rulebook) -> Account | None:
-    """All that is known of a subscriber without contract: events that wait, or nothing."""
+    """The account of a subscriber without contract: the events that wait, or None."""
     if not held:
         return None
     account = Account(held=held)
@@ -187,7 +189,7 @@ def _hold_or_begin(
     rules: Rulebook,
     out: list[Effect],
 ) -> Step:
-    """An unknown subscriber: begin with an activation, hold anything else for a while."""
+    """For an unknown subscriber: begin with an activation, or hold any other event for a while."""
     limits = rules.limits
     is_begin = isinstance(event, AccountActivated)
     if isinstance(event, AccountActivated) and to_ms(event.time) <= arrival.received_ms:
@@ -215,7 +217,7 @@ def _hold_or_begin(
 def _begin(
     account: Account | None, event: AccountActivated, arrival: Arrival, rules: Rulebook
 ) -> tuple[Account | None, list[Effect]]:
-    """Begin the first contract that is known; what was held for it follows."""
+    """Begin the first contract of a subscriber. Events that were held for it follow."""
     fresh, limits = Account(), rules.limits
     held = account.held if account is not None else []
     before = balance_of(fresh)
@@ -236,7 +238,7 @@ def _begin(
 
 
 def _at(arrival: Arrival, now_ms: int) -> Arrival:
-    """The same record, as if it had come in at an instant."""
+    """The same record, as if it arrived at this instant."""
     if arrival.received_ms == now_ms:
         return arrival
     return Arrival(now_ms, arrival.topic, arrival.partition, arrival.offset)

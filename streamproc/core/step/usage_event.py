@@ -51,7 +51,8 @@ def use(
     if rules.wants_last_use:
         note_use(account, time_ms, rules)
     granted_before, used_before, overage_before = 0, 0, account.overage_bytes
-    for bucket in account.buckets:  # all that an event without effects pays for explanations
+    # For an event without effects, this loop is all that balances in the audit cost.
+    for bucket in account.buckets:
         granted_before += bucket.granted_bytes
         used_before += bucket.used_bytes
     taken: list[tuple[Bucket, int]] = []
@@ -76,7 +77,7 @@ def use(
         is_watched = is_watched or policies_differ(account, rules)
     if figures and cycle is None and account.overage_bytes > overage_before:
         _note_cost(account, event, time_ms, rules)
-    # Figures are of now, not of when late usage happened, and so is the reminder's lifetime.
+    # Figures and the reminder's lifetime count from now, not from the time of late usage.
     now_ms = arrival.received_ms
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
     has_alarms = account.extra is not None and bool(account.extra.alarms)
@@ -119,7 +120,7 @@ def _late(
     taken: list[tuple[Bucket, int]],
     pushed_out_bytes: int,
 ) -> list[Effect]:
-    """What the audit says of late usage: of a closed cycle, or what ended buckets took."""
+    """Audit records of late usage: of a closed cycle, or charged to buckets that have ended."""
     if cycle is not None:
         told = moment.audited(
             "late_usage",
@@ -144,7 +145,7 @@ def _usage_of_an_earlier_contract(
     arrival: Arrival,
     rules: Rulebook,
 ) -> tuple[list[Effect], bool]:
-    """Usage of a contract that is over corrects its history; nobody is told (law 11)."""
+    """Usage of an earlier contract changes its history only. No message is sent (law 11)."""
     if account.status == CLOSED and time_ms >= account.closed_ms:
         return [rejected("account_closed", "the account was closed", event, arrival)], False
     if cycle is None:

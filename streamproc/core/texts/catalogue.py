@@ -1,4 +1,4 @@
-"""The text for a subscriber: the best locale of those there are, compiled once per rulebook."""
+"""The text for a subscriber: in the best available locale, compiled once per rulebook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamproc.core.texts.locales import best_locale, given_in
 from streamproc.core.texts.template import Text, compile_text
 
 _MAX_PREPARED: Final = 20_000
-"""Locales come with activations, so nobody bounds how many spellings of them there are."""
+"""Locales come with activations, so the number of different spellings has no natural limit."""
 
 
 def text_of(
@@ -21,8 +21,8 @@ def text_of(
 ) -> Text:
     """The text of ``owner`` (an id, unique among all that have texts) for a locale.
 
-    ``texts`` are templates by language tag, at least one, known to be right. Raises
-    :class:`streamproc.core.texts.template.TextError` if they are not.
+    ``texts`` are valid templates by language tag, at least one. Raises
+    :class:`streamproc.core.texts.template.TextError` if a template is not valid.
     """
     prepared = rules.prepared
     found: Text | None = prepared.get((owner, wanted))
@@ -46,7 +46,8 @@ def text_of(
 def compiled_for(
     template: str, locale: str, known: Vocabulary, rules: Rulebook, *, is_sms: bool = True
 ) -> Text:
-    """A template as the rules have it shown; only an SMS is written without diacritics."""
+    """A template compiled with the options of the rules. Only an SMS is written without
+    diacritics."""
     wording = rules.wording
     given = given_in(wording, locale, rules.default_locale)
     shown = formats_under(locale, rules)

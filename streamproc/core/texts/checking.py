@@ -1,7 +1,7 @@
-"""Checks every text with extreme figures: errors, and how long it gets.
+"""Checks every text with extreme figures: for errors, and for its length.
 
-A text must keep its budget of segments with the *usual* figures of ``samples.py``. The *extreme*
-ones must be renderable.
+With the *usual* figures of ``samples.py`` a text must keep its budget of segments. With the
+*extreme* ones it must at least be renderable.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from streamproc.core.texts.template import Text
 
 SMS: Final = "sms"
 MAX_SEGMENTS: Final = 255
-"""More parts than that cannot be numbered."""
+"""A message with more parts cannot be numbered."""
 
 _NUMBERS: Final = (0, 1, 2, 3, 5, 6, 10, 11, 12, 20, 21, 22, 25, 100, 101, 102, 103, 111, 365)
-"""One of each plural form of every language."""
+"""One number for each plural form of every language."""
 
 
 class Rendered(NamedTuple):
@@ -45,13 +45,14 @@ class Checked(NamedTuple):
 
     @property
     def longest(self) -> Rendered:
-        """The longest of the usual ones."""
+        """The longest of the usual renderings."""
         usual = [one for one in self.rendered if one.sample.is_usual]
         return max(usual, key=lambda one: (one.segments, len(one.text)))
 
 
 def check(rules: Rulebook, locales: Collection[str] = ()) -> list[Checked]:
-    """Every text of the rulebook, of rules, notices and replies; in these locales only, if any."""
+    """Every text of rules, notices and replies in the rulebook; in these locales only, if any are
+    given."""
     found = []
     words: dict[str, LocaleWords] = {}
     for owner in owners_of(rules):
@@ -93,9 +94,9 @@ def _checked(
 
 
 def _missing_forms(text: Text) -> Iterator[str]:
-    """Plural forms that whole numbers have in the language and the text has no words for.
+    """Plural forms that whole numbers have in the language, and that the text has no words for.
 
-    A text with no form but ``other`` does without them on purpose.
+    A text with only the form ``other`` does without the others on purpose.
     """
     shown = formats(text.locale, "XXX")
     for name, kind, keys in text.branches:

@@ -22,7 +22,8 @@ from streamproc.core.usage.home_data import home_data_of
 
 
 def message(moment: Moment, about: About, values: Mapping[str, Any]) -> Reminder:
-    """A notice or a reply in the subscriber's language, ``values`` for its placeholders, raw."""
+    """A notice or a reply in the subscriber's language; ``values`` are raw values for its
+    placeholders."""
     account, rules, notice = moment.account, moment.rules, about.rule
     assert isinstance(notice, Notice)
     template = text_of(owner_of(notice), notice.texts, vocabulary_of(notice), account.locale, rules)
@@ -38,12 +39,12 @@ def message(moment: Moment, about: About, values: Mapping[str, Any]) -> Reminder
 
 
 def owner_of(notice: Notice) -> str:
-    """What the texts of a notice or a reply are known by; no rule can have that id."""
+    """The owner id of a notice's or reply's texts; no rule can have that id."""
     return f"{notice.kind} {notice.id}"
 
 
 def vocabulary_of(notice: Notice) -> Vocabulary:
-    """What the texts of a notice or a reply may name."""
+    """The placeholders that the texts of a notice or a reply can use."""
     if notice.kind == "command_reply":
         replies: Mapping[Any, Vocabulary] = REPLIES
         return replies[notice.id]
@@ -53,18 +54,18 @@ def vocabulary_of(notice: Notice) -> Vocabulary:
 def name_of(
     item: Service | Zone | None, unknown: str, owner: Notice, account: Account, rules: Rulebook
 ) -> str:
-    """What a text of ``owner`` calls a service or zone; its id if it has no name."""
+    """The name of a service or zone in a text of ``owner``; its id if it has no name."""
     return name_in(item.names if item else None, unknown, locale_in(owner, account, rules), rules)
 
 
 def locale_in(owner: Notice, account: Account, rules: Rulebook) -> str:
-    """Whose names the text of a notice or a reply shows to a subscriber."""
+    """The locale of the names in a notice or reply for a subscriber."""
     text_locale = best_locale(owner.texts, account.locale, rules.default_locale)
     return name_locale(account.locale, text_locale)
 
 
 def shown_keyword(action: str, account: Account, rules: Rulebook) -> str:
-    """The keyword of an action that texts in the subscriber's language name; empty if none is."""
+    """The keyword of an action in the subscriber's language; empty if there is none."""
     return keyword_in(action, account.locale, rules)
 
 

@@ -15,13 +15,14 @@ RIGHT_TO_LEFT: Final = "\u200f"
 
 
 def closed(text: str) -> str:
-    """A name or an amount, so that what follows it in a right-to-left text stays where it is."""
+    """A name or an amount, closed so that the text after it stays in place in a right-to-left
+    text."""
     for place, char in enumerate(reversed(text)):
         direction = bidirectional(char)
         if direction in ("R", "AL"):
             return text
         if direction == "L":
-            # A sign behind the letters belongs to them, a digit does anyway.
+            # A sign after letters belongs to their run. A digit belongs to it in any case.
             is_sign = place > 0 and bidirectional(text[-1]) != "EN"
             return f"{text}{LEFT_TO_RIGHT if is_sign else ''}{RIGHT_TO_LEFT}"
     return text

@@ -1,6 +1,6 @@
-"""Fills sender and other fixed values of the rules file into the nodes of a template.
+"""Fills fixed values of the rules file, such as the sender, into the nodes of a template.
 
-It is the same in all texts of a locale: a select of it has one branch that is always taken.
+These values are the same in all texts of a locale, so a select on one always takes the same branch.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from streamproc.core.rules.placeholders import EVERYWHERE
 from streamproc.core.texts.grammar import TextError
 
 _NOT_GIVEN: Final = "none"
-"""The branch of a select for what the rules file does not say."""
+"""The branch of a select for a value that the rules file does not give."""
 
 
 class Filler:
-    """``given``: words by placeholder, as they are shown, those that there are. ``check`` is called
-    with the name and type of each, and ``check_branch`` with the nodes of branches that are left
-    out; both raise :class:`TextError`."""
+    """``given`` has the words by placeholder, as they are shown, as far as the rules file gives
+    them. ``check`` is called with the name and type of each placeholder, ``check_branch`` with the
+    nodes of branches that are never taken. Both raise :class:`TextError`."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Filler:
         self._check_branch = check_branch
 
     def fill(self, nodes: list[Any], *, is_shown: bool = True) -> list[Any]:
-        """The nodes with words in place; ``is_shown``: not in a branch that is never taken."""
+        """The nodes with words filled in. ``is_shown`` is false in a branch that is never taken."""
         found: list[Any] = []
         for node in nodes:
             if isinstance(node, str) or node.get("hash"):

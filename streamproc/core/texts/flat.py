@@ -1,8 +1,7 @@
-"""A text about one bucket on a known day, as literals and figures.
+"""A text about one bucket on a known day, reduced to literals and figures.
 
-Which branch is taken, and what the day is called, is then the same for all messages. What is left
-to be filled in is so simple that the compiled part can do it
-(``worker/native_bridge/taught_words.py``).
+For a given day, all messages take the same branch and show the same date. The rest is so simple
+that the compiled part can fill it in (``worker/native_bridge/taught_words.py``).
 """
 
 from __future__ import annotations
@@ -14,22 +13,23 @@ from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.template import Pieces, Text
 
 CLOCK: Final = "as_of_clock"
-"""In place of a placeholder: the time of day of ``{as_of}`` as ``09:05``."""
+"""It replaces a placeholder: the time of day of ``{as_of}`` as ``09:05``."""
 _TOLD_APART: Final = frozenset(("=0", "unlimited", "other"))
-"""Branches that are known without the language's plural forms."""
+"""Branches that can be chosen without the plural forms of the language."""
 
 
 def flat_pieces(text: Text, shown: Formats, local_day: int, *, is_empty: bool) -> Pieces | None:
-    """None if more has to be known of a message than this.
+    """The pieces; None if the text depends on more of a message than these arguments.
 
-    ``local_day`` is that of ``{as_of}``, in days since 1970-01-01; ``is_empty``: nothing remains of
-    the bucket, which has a limit.
+    ``local_day`` is the day of ``{as_of}``, in days since 1970-01-01. ``is_empty`` says that no
+    bytes remain in the bucket, which has a limit.
     """
     flat = _Flat(shown, local_day, is_empty=is_empty)
     if not flat.add(text.nodes):
         return None
     pieces = flat.pieces()
-    # Two full stops would be one (``template.py``).
+    # Two full stops in a row would become one (``template.py``), which the compiled
+    # part does not do.
     return None if any(".." in literal for literal, _ in pieces) else pieces
 
 
@@ -45,7 +45,7 @@ class _Flat:
         return (*self._pieces, (self._literal, None))
 
     def add(self, nodes: list[Any]) -> bool:
-        """Whether all of the nodes are of the simple kind."""
+        """Add the nodes; returns whether all of them are simple."""
         return all(self._add(node) for node in nodes)
 
     def _add(self, node: Any) -> bool:

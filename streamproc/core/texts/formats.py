@@ -1,11 +1,12 @@
-"""Values as a locale shows them, by CLDR's data through Babel.
+"""Values as a locale shows them, with data of CLDR through Babel.
 
-Babel takes tens of microseconds for what a reminder has time for one: what can be known beforehand
-(the decimal sign, the unit's place) is asked of it once, and the rest is cached. English and
-Chinese need it for dates, money and plural forms only: it is loaded when somebody asks.
+Babel needs tens of microseconds per value, too long for each reminder. So everything that does not
+depend on the value (the decimal sign, the place of the unit) is asked once, and the rest is cached.
+English and Chinese need Babel only for dates, money and plural forms; it is loaded at the first
+use.
 
-No-break spaces become plain ones: a text with one of them is UCS-2 and holds 70 characters instead
-of 160.
+No-break spaces become ordinary spaces: a text with a no-break space is UCS-2, so an SMS holds 70
+characters instead of 160.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from babel.core import Locale
 
 NEVER: Final = "-"
-"""An end that never comes, names that are none, a price that nobody said, where the text makes no
-other words of it."""
+"""Shown for an end that never comes, an empty list of names, or an unknown price, if the text has
+no other words for it."""
 STYLES: Final = ("short", "medium", "long", "full")
 PLAIN_LANGUAGES: Final = ("en", "zh")
 """Languages that write ``1.25 GB`` and ``80%``, as CLDR has it too."""
@@ -45,7 +46,7 @@ _EPOCH: Final = datetime(1970, 1, 1)
 _DATE_LENGTH: Final = len("2026-01-01")
 _MINUTES_LENGTH: Final = len("2026-01-01 09:00")
 _TIGHT_PERCENT: Final = ("ru",)
-"""CLDR writes ``50 %`` there, people write ``50%``."""
+"""CLDR writes ``50 %`` in these languages, people write ``50%``."""
 _DAY_AND_MONTH: Final = ("pl", "ru")
 """Languages whose dates in lists are numbers: ``8.01``."""
 _BETWEEN_DATE_AND_TIME: Final = {
@@ -65,18 +66,18 @@ _CLAUSES: Final = {
     "fr": " ; ",
     "fr-CA": "; ",  # in Canada no space stands before a semicolon
 }
-"""What stands between items that are more than a name, by tag or language; else ``; ``."""
+"""Separators between list items that are longer than a name, by tag or language; default ``; ``."""
 _BRACKETS: Final = {"zh": "（{}）", "ja": "（{}）"}
 _SOON_MINUTES: Final = 180 * DAY_MINUTES
-"""A date further away is told with its year."""
+"""A date further away is shown with its year."""
 
 
 class UnknownStyleError(StreamprocError, ValueError):
-    """A date or time style that the locale does not have; the message says which there are."""
+    """A date or time style that the locale does not have. The message lists the styles it has."""
 
 
 def iso_minute(local_minute: int | None) -> str:
-    """``2026-01-20 14:05``: the form that no reader takes for another day."""
+    """``2026-01-20 14:05``: a form that every reader reads as the same day."""
     return NEVER if local_minute is None else _iso_minute(local_minute)
 
 
@@ -99,8 +100,8 @@ def _clock(local_minute: int) -> datetime:
 class Formats:
     """How one locale shows values of one currency.
 
-    ``is_narrow``: money with the currency's narrow sign, which its own readers know. ``is_binary``:
-    a kilobyte has 1024 bytes.
+    ``is_narrow``: money has the narrow sign of the currency, which readers in its country know.
+    ``is_binary``: a kilobyte has 1024 bytes.
     """
 
     def __init__(
@@ -124,11 +125,11 @@ class Formats:
         self.ordinal_form = lru_cache(maxsize=1024)(self._ordinal_form)
         is_leftward = not plain and self.locale.text_direction == "rtl"
         self.name: Callable[[str], str] = closed if is_leftward else as_it_is
-        """Shows a name or an amount inside of a text."""
+        """Shows a name or an amount inside a text."""
 
     @cached_property
     def locale(self) -> Locale:
-        """CLDR's."""
+        """The locale object of CLDR."""
         return babel_locale(self.tag)
 
     def _plural_form(self, value: int) -> str:
@@ -161,11 +162,11 @@ class Formats:
             return self.percent(value.value)
         if unit == "minor_units":
             return self.money(value.value)
-        # What the rules say, to the byte: there is nothing to cut.
+        # The exact number of bytes in the rules, because nothing may be cut off.
         return self.bytes(value.value) if value.value >= UNIT_SIZES[0] else f"{value.value} B"
 
     def list(self, names: Sequence[str]) -> str:
-        """Names as the language enumerates them: ``a, b and c``."""
+        """Names joined as the language does it: ``a, b and c``."""
         if len(names) == 1:
             return self.name(names[0])
         from babel.lists import format_list
@@ -174,12 +175,12 @@ class Formats:
         return plain_spaces(format_list(shown, locale=self.locale)) or NEVER
 
     def clauses(self, items: Sequence[str]) -> str:
-        """Items that are more than a name (``Video 1 GB; Music 2 GB``)."""
+        """Items that are longer than a name (``Video 1 GB; Music 2 GB``)."""
         between = _CLAUSES.get(self.tag) or _CLAUSES.get(self.language, "; ")
         return between.join(items)
 
     def bracketed(self, text: str) -> str:
-        """What follows an item in brackets, with the space before them."""
+        """Text in brackets after an item, with the space before it."""
         return _BRACKETS.get(self.language, " ({})").format(text)
 
     def end(self, local_minute: int, as_of_minute: int) -> str:
@@ -187,7 +188,8 @@ class Formats:
         is_soon = abs(local_minute - as_of_minute) < _SOON_MINUTES
         skeleton = "Md" if self.language in _DAY_AND_MONTH else "MMMd"
         date = self.instant("date", f"::{'' if is_soon else 'y'}{skeleton}")(local_minute)
-        # A country has its clock of 12 or 24 hours; of most languages alone nobody knows.
+        # A 12-hour or 24-hour clock is a matter of the country; for most languages
+        # alone it is unknown.
         has_clock = ("-" in self.tag and self.language != "zh") or self.language == "ar"
         time = self.instant("time", "short" if has_clock else "::Hm")(local_minute)
         between = _BETWEEN_DATE_AND_TIME.get(self.tag)
@@ -242,7 +244,7 @@ def formats(tag: str, currency: str, *, is_narrow: bool = True, is_binary: bool 
 
 @lru_cache(maxsize=256)
 def babel_locale(tag: str) -> Locale:
-    """CLDR's locale of a tag, else of its language, else English."""
+    """CLDR's locale of a tag; if there is none, of its language; if there is none, English."""
     from babel.core import Locale, UnknownLocaleError
 
     for name in (tag, tag.partition("-")[0]):
@@ -254,5 +256,5 @@ def babel_locale(tag: str) -> Locale:
 
 
 def endless_word(tag: str) -> str:
-    """What a locale says of bytes without limit."""
+    """The word of a locale for bytes without limit."""
     return ENDLESS_WORDS.get(tag.partition("-")[0].lower(), ENDLESS_WORDS["en"])

@@ -13,7 +13,7 @@ from streamproc.core.texts.samples import TextOwner, owners_of
 from streamproc.core.texts.template import compile_text
 
 READ_LATER_MS: Final = 6 * HOUR_MS
-"""A message that lives longer may be read on another day than that of its figures."""
+"""A message with a longer lifetime can be read on another day than the day of its figures."""
 _SHOWN_IN: Final = {
     "plan": frozenset(("plan", "better_plan")),
     "allowance": frozenset(("bucket", "buckets")),
@@ -22,7 +22,7 @@ _SHOWN_IN: Final = {
     "zone": frozenset(("zone",)),
     "category": frozenset(("category", "categories")),
 }
-"""Placeholders by what they name."""
+"""The placeholders that show a name of each kind."""
 
 
 class _Named(NamedTuple):
@@ -32,9 +32,9 @@ class _Named(NamedTuple):
 
 
 def missing_texts(rules: Rulebook) -> list[str]:
-    """Owners that lack a locale in which others of the file's rules and notices have texts.
+    """Owners without a text in a locale in which other rules and notices of the file have one.
 
-    A text of the same language and script does for another country.
+    A text of the same language and script counts for another country.
     """
     wanted = _locales(rules)
     found = []
@@ -46,7 +46,7 @@ def missing_texts(rules: Rulebook) -> list[str]:
 
 
 def missing_names(rules: Rulebook) -> list[str]:
-    """What customers read by its id, or in a language of others, in texts of these rules."""
+    """Things in texts of these rules that customers read as an id, or in another language."""
     wanted, shown = _locales(rules), _placeholders(rules)
     found = []
     for one in _named(rules):
@@ -57,7 +57,7 @@ def missing_names(rules: Rulebook) -> list[str]:
 
 
 def times_without_dates(rules: Rulebook) -> list[str]:
-    """Texts that tell a time without its date, and may be read on the next day."""
+    """Texts that show a time without its date, and that can be read on the next day."""
     found = []
     for owner in owners_of(rules):
         if owner.ttl_ms <= READ_LATER_MS:
@@ -84,7 +84,7 @@ def _lonely_times(owner: TextOwner, locale: str, template: str) -> list[str]:
 
 
 def _locales(rules: Rulebook) -> list[str]:
-    """Those of the file's own texts; packaged replies have more than it may need."""
+    """Locales of the file's own texts. Packaged replies have more locales, which do not count."""
     owners = [*rules.rules_by_id.values(), *rules.notices.values()]
     return list(dict.fromkeys(locale for one in owners for locale in one.texts))
 

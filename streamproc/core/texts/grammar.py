@@ -1,11 +1,11 @@
-"""The two grammars of templates, read to nodes.
+"""The two grammars of templates, parsed to nodes.
 
-A *plain* text has ``{placeholders}`` and nothing else; a brace itself is doubled. A text in which
+A *plain* text has ``{placeholders}`` and nothing else; a literal brace is doubled. A text in which
 any placeholder has a type (``{days, plural, one {# day} other {# days}}``) is an *ICU message*; in
-it apostrophes quote. pyicumessageformat reads the latter.
+it apostrophes quote. The library pyicumessageformat parses ICU messages.
 
-A node is a literal, or a mapping with ``name``, and for a message ``type``, ``format``, ``options``
-(nodes by branch), ``offset``; ``{"hash": True}`` stands for ``#``.
+A node is a literal, or a mapping with ``name``, and in an ICU message ``type``, ``format``,
+``options`` (nodes by branch), ``offset``. ``{"hash": True}`` stands for ``#``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ class TextError(StreamprocError, ValueError):
 
 @lru_cache(maxsize=10_000)
 def read_nodes(source: str) -> list[Any]:
-    """Raises :class:`TextError`. The nodes are never changed: others get the same.
+    """The nodes of a template. Raises :class:`TextError`. Callers share the nodes and must not
+    change them.
 
-    A rules file's texts are compiled when it is checked, when it is used and when it is shown, and
-    packaged ones with every file.
+    The same texts are read several times: when the rules file is checked, when it is used, when it
+    is shown. Therefore the nodes are cached.
     """
     undoubled = source.replace("{{", "").replace("}}", "")
     return _message(source) if _TYPED.search(undoubled) else _plain(source)
@@ -56,7 +57,7 @@ def _message(source: str) -> list[Any]:
 
     tokens: list[dict[str, str]] = []
     try:
-        # A new one each time: it carries its place in the text along when it fails.
+        # A new parser each time: after an error it keeps its place in the text.
         nodes: list[Any] = Parser({"maximum_depth": _MAX_DEPTH}).parse(source, tokens)
     except SyntaxError as error:
         raise TextError(_in_words(str(error))) from None
@@ -65,7 +66,7 @@ def _message(source: str) -> list[Any]:
 
 
 def _check_selectors(tokens: list[dict[str, str]]) -> None:
-    """The parser takes the last of equal branches; the others would never be shown."""
+    """The parser takes the last of two equal branches, so the first would never be shown."""
     seen: list[set[str]] = [set()]
     for token in tokens:
         if token["type"] == "selector":

@@ -1,4 +1,4 @@
-"""Texts without diacritics: in GSM-7 a part of an SMS holds 160 characters, with them 70."""
+"""Texts without diacritics: one SMS part holds 160 characters in GSM-7, but 70 with diacritics."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OTHERS: Final = {
 
 
 class _Letters(dict[int, str]):
-    """What is written for each character, worked out once."""
+    """The replacement of each character, cached."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -47,7 +47,8 @@ class _Letters(dict[int, str]):
 
 
 def _base(char: str) -> str:
-    """The letter below the diacritics; the character itself if that is none of GSM-7's either."""
+    """The letter without its diacritics; the character itself if GSM-7 does not have that
+    letter."""
     base = "".join(one for one in normalize("NFKD", char) if one in _GSM)
     return base or char
 

@@ -1,4 +1,4 @@
-"""Which of some locales is best for a reader, and words of it."""
+"""Which of several locales is best for a reader, and words in it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ _ALSO_READ: Final = {
     "ug": ("zh",),
     "bo": ("zh",),
 }
-"""What readers of a language read, too, where nothing is in their own; best first."""
+"""Other languages that readers of a language can read, if there is nothing in their own; best
+first."""
 _NOT_MIXED: Final = {"hans", "hant"}
 
 
@@ -56,12 +57,12 @@ def is_same_script(one: str, other: str) -> bool:
 
 
 def script_of(locale: str) -> str:
-    """The script of a locale, in lower case (``latn``); empty if nobody knows."""
+    """The script of a locale, in lower case (``latn``); empty if it is unknown."""
     return _tag(locale).script
 
 
 class _Tag(NamedTuple):
-    """A language tag by its parts, all in lower case; empty where nobody knows."""
+    """The parts of a language tag, all in lower case; an unknown part is empty."""
 
     language: str
     script: str
@@ -69,12 +70,19 @@ class _Tag(NamedTuple):
 
 
 def best_locale(available: Iterable[str], wanted: str, default: str) -> str:
-    """Which of the locales is best for a reader of ``wanted``; ``default`` is the rules' own.
+    """The best locale for a reader of ``wanted``; ``default`` is the default locale of the rules.
 
-    The same tag, else one of the same language and script (``zh-HK`` reads ``zh-TW``), the nearest
-    of several (``es-MX`` reads ``es-US``), else one of the same language, else one of a language
-    that these readers read, too. Without any the default, if it is in a script of theirs or their
-    language is unknown; else English, else one in their script, else the default, else the first.
+    In this order:
+
+    1. the same tag;
+    2. the same language and script (``zh-HK`` reads ``zh-TW``), the nearest of several (``es-MX``
+       reads ``es-US``);
+    3. the same language;
+    4. a language that these readers can read, too;
+    5. the default, if its script is theirs or their language is unknown;
+    6. English;
+    7. any locale in their script;
+    8. the default, else the first.
     """
     known = tuple(available)
     return wanted if wanted in known else _best(known, wanted, default)
@@ -100,7 +108,7 @@ def _best(known: tuple[str, ...], wanted: str, default: str) -> str:
 
 
 def _in_language(known: tuple[str, ...], tags: Mapping[str, _Tag], reader: _Tag) -> list[str]:
-    """Those in a reader's language, best first."""
+    """The locales in a reader's language, best first."""
     same = [one for one in known if reader.language and tags[one].language == reader.language]
     return sorted(
         same, key=lambda one: (tags[one].script != reader.script, *_distance(tags[one], reader))
@@ -108,10 +116,10 @@ def _in_language(known: tuple[str, ...], tags: Mapping[str, _Tag], reader: _Tag)
 
 
 def _distance(one: _Tag, reader: _Tag) -> tuple[int, int, bool]:
-    """How far apart two tags of one language are in CLDR's tree of locales.
+    """The distance of two tags of one language in CLDR's tree of locales.
 
-    Up from the reader, down to the other; of those as near, the one of the country in which most
-    of the readers live.
+    It counts the steps up from the reader, then down to the other. Of equal distances, the country
+    with most of the readers is nearer.
     """
     ours, others = _ancestors(reader), _ancestors(one)
     up = next(place for place, parent in enumerate(ours) if parent in others)
@@ -123,7 +131,7 @@ def _distance(one: _Tag, reader: _Tag) -> tuple[int, int, bool]:
 
 
 def _ancestors(tag: _Tag) -> list[str]:
-    """The countries of a tag and its parents, the language itself as the last: mx, 419, none."""
+    """The country of a tag, its parents, and last the language itself: mx, 419, none."""
     from babel.core import get_global
 
     parents = get_global("parent_exceptions")
@@ -166,7 +174,7 @@ def _likely(language: str, region: str = "") -> _Tag:
 
 
 def name_locale(wanted: str, text_locale: str) -> str:
-    """Whose names a text in ``text_locale`` shows to a reader of ``wanted``.
+    """The locale of the names that a text in ``text_locale`` shows to a reader of ``wanted``.
 
     Simplified and Traditional characters are not mixed in one text.
     """
@@ -174,8 +182,8 @@ def name_locale(wanted: str, text_locale: str) -> str:
 
 
 def best_name(names: Mapping[str, str], locale: str, default: str) -> str:
-    """The name for a locale, of at least one; an English one rather than characters of the other
-    kind."""
+    """The name for a locale; ``names`` has at least one. An English name is better than one in the
+    other kind of Chinese characters."""
     found = best_locale(names, locale, default)
     if _is_mixed(found, locale):
         found = next((one for one in names if _tag(one).language == "en"), found)
@@ -187,11 +195,12 @@ def _is_mixed(one: str, other: str) -> bool:
 
 
 def in_locale(words: Mapping[str, str], locale: str, default: str) -> str:
-    """The word for a locale, of at least one; ``default`` is the rules' own locale."""
+    """The word for a locale; ``words`` has at least one. ``default`` is the default locale of the
+    rules."""
     return words[best_locale(words, locale, default)]
 
 
 def given_in(wording: Wording, locale: str, default: str) -> dict[str, str]:
-    """The values of ``vocabulary.EVERYWHERE`` in a locale, those that there are."""
+    """The values of ``placeholders.EVERYWHERE`` in a locale, as far as the rules give them."""
     words = {"brand": wording.brand, "care": wording.care}
     return {name: best_name(texts, locale, default) for name, texts in words.items() if texts}

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from babel.core import Locale
 
 _GROUPS_FROM_FIVE_DIGITS: Final = ("bg", "es", "es_ES", "it", "it_IT", "pl", "pl_PL", "pt_PT")
-"""CLDR's minimumGroupingDigits of 2, which Babel leaves out: ``1234,50``, but ``12 345,60``."""
+"""Locales with CLDR's minimumGroupingDigits of 2, which Babel ignores: ``1234,50`` but ``12
+345,60``."""
 _WHOLE_IN_PRINT: Final = ("TWD",)
-"""Currencies that nobody writes with a fraction where there is none."""
+"""Currencies whose whole amounts are written without a fraction."""
 
 
 def written_number(locale: Locale, value: int) -> str:
@@ -28,7 +29,7 @@ def written_number(locale: Locale, value: int) -> str:
 
 
 def written_money(locale: Locale, minor: int, currency: str, *, is_narrow: bool) -> str:
-    """Minor units of a currency; with its narrow sign (``$``), or with CLDR's standard one."""
+    """An amount in minor units; with the narrow sign (``$``), or with CLDR's standard one."""
     from babel.numbers import format_currency, get_currency_precision, get_currency_symbol
 
     digits = get_currency_precision(currency)
@@ -45,13 +46,14 @@ def written_money(locale: Locale, minor: int, currency: str, *, is_narrow: bool)
     sign = get_currency_symbol(currency, locale=locale)
     before, _, after = text.partition(sign)
     shown = _narrow(sign, currency, locale) if is_narrow else sign
-    # A sign of letters stands apart from the digits after it.
+    # A sign that consists of letters needs a space before digits.
     apart = " " if shown[-1].isalpha() and after[:1].isdigit() else ""
     return plain_spaces(f"{before}{shown}{apart}{after}")
 
 
 def _narrow(sign: str, currency: str, locale: Locale) -> str:
-    """The narrow sign, unless it turns a text into UCS-2 where the other, or the code, does not."""
+    """The narrow sign, unless it makes a text UCS-2 while the standard sign, or the code,
+    does not."""
     narrow = NARROW_SIGNS.get(currency, sign)
     if not _is_ucs2(narrow):
         return narrow

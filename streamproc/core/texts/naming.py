@@ -1,4 +1,4 @@
-"""Names that customers read instead of ids; records keep the ids."""
+"""Names that customers read instead of ids. Records keep the ids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamproc.core.texts.words import BUCKET_KINDS, DEFAULT, ROLLED_OVER
 
 
 class Named(Protocol):
-    """A bucket, as far as its name goes."""
+    """The fields of a bucket that its name depends on."""
 
     kind: str
     source: str
@@ -21,36 +21,36 @@ class Named(Protocol):
 def bucket_name(bucket: Named, locale: str, rules: Rulebook) -> str:
     """A bucket's name for a reader of ``locale``: of its pack, allowance or kind; else its id.
 
-    What rolled over is called after its allowance, with a word that says so.
+    A roll-over has the name of its allowance, with a word that says "rolled over".
     """
     words = BUCKET_KINDS.get(bucket.kind)
     if words is not None:
         return kind_name(bucket.kind, locale, rules)
     name = name_in(rules.source_names.get(bucket.source), bucket.source, locale, rules)
-    # An allowance and what rolled over of it stand beside each other in lists.
+    # An allowance and its roll-over can stand next to each other in a list.
     return rolled_over_name(name, locale, rules) if bucket.kind == ROLLOVER else name
 
 
 def rolled_over_name(name: str, locale: str, rules: Rulebook) -> str:
-    """What is called that rolled over of an allowance with a name."""
+    """The name of a roll-over, made from the name of its allowance."""
     given = rules.wording.rollover_names
     return in_locale({**ROLLED_OVER, **given}, locale, DEFAULT).replace("{name}", name)
 
 
 def kind_name(kind: str, locale: str, rules: Rulebook) -> str:
-    """What a bucket is called that comes from no pack or allowance."""
+    """The name of a bucket that comes from no pack or allowance."""
     given = rules.wording.topup_names if kind == TOPUP else {}
     return in_locale({**BUCKET_KINDS[kind], **given}, locale, DEFAULT)
 
 
 def plan_name(plan: str, locale: str, rules: Rulebook) -> str:
-    """A plan's name; the id of one without a name, or that the rules do not have any more."""
+    """A plan's name; its id if it has no name, or if the rules do not have it any more."""
     found = rules.plans.get(plan)
     return name_in(found.names if found else None, plan, locale, rules)
 
 
 def category_name(category: str, locale: str, rules: Rulebook) -> str:
-    """A category's name; else the first of its keywords, else the id."""
+    """A category's name; else the first of its keywords, else its id."""
     commands = rules.commands
     if commands is None:
         return category

@@ -1,4 +1,4 @@
-"""Bytes as a locale writes them: in the units of tariffs, cut and never rounded up."""
+"""Bytes as a locale writes them: in the units of tariffs, cut off and never rounded up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BINARY_SIZES: Final = (2**10, 2**20, 2**30, 2**40)
 """For operators whose gigabyte has 1024 megabytes."""
 _NAMES: Final = (("kilo", "k"), ("mega", "M"), ("giga", "G"), ("tera", "T"))
 _SAMPLES: Final = (0, 1, 2, 3, 5, 6, 10, 11, 20, 21, 100, 101, 0.01, 1.5, 1.25, 2.25, 99.99)
-"""One of each plural form of every language, with and without a fraction."""
+"""One number for each plural form of every language, with and without a fraction."""
 
 UnitFormat = Callable[[int], str]
 """Shows hundredths of a unit."""
@@ -27,9 +27,9 @@ UnitFormat = Callable[[int], str]
 def unit_formats(
     locale: Locale | None, words: tuple[str, ...] | None = None
 ) -> tuple[UnitFormat, ...]:
-    """How kilo-, mega-, giga- and terabytes are written; ``words`` in place of CLDR's.
+    """How kilo-, mega-, giga- and terabytes are written; ``words`` replace those of CLDR.
 
-    Without a locale as English and Chinese have it.
+    Without a locale, as in English and Chinese.
     """
     if words is not None:
         return tuple(lru_cache(maxsize=20_000)(_Digits("", ".", f" {word}")) for word in words)
@@ -42,9 +42,9 @@ def bytes_format(
     less_than: str = "<{}",
     sizes: tuple[int, ...] = UNIT_SIZES,
 ) -> Callable[[int], str]:
-    """Bytes for customers: ``1.25 GB``; less than a kilobyte ``<1 MB``, nothing and less ``0 MB``.
+    """Bytes for customers: ``1.25 GB``; less than a kilobyte ``<1 MB``; 0 or less ``0 MB``.
 
-    ``ENDLESS`` is shown as the word ``endless``; ``sizes`` of the units in bytes.
+    ``ENDLESS`` is shown as the word ``endless``; ``sizes`` are the sizes of the units in bytes.
     """
     kilo, mega, giga, tera = units
     kilo_bytes, mega_bytes, giga_bytes, tera_bytes = sizes
@@ -69,7 +69,7 @@ def bytes_format(
 def price_unit_format(
     units: tuple[UnitFormat, ...], sizes: tuple[int, ...] = UNIT_SIZES
 ) -> Callable[[int], str]:
-    """What a price is for: ``MB``, ``10 kB``; nobody says "per 1 MB"."""
+    """The unit of a price: ``MB``, ``10 kB``; people do not say "per 1 MB"."""
     shown = bytes_format(units, sizes=sizes)
     single = {
         size: unit(100).replace("1", "", 1).strip() for size, unit in zip(sizes, units, strict=True)
@@ -82,7 +82,7 @@ def price_unit_format(
 
 
 def readable_bytes(count: int) -> str:
-    """For logs and screens, which speak English and tell every byte."""
+    """For logs and screens: in English, and exact to the byte."""
     if count < 0:
         return f"-{readable_bytes(-count)}"
     return _english(count) if count >= UNIT_SIZES[0] else f"{count} B"
@@ -103,10 +103,10 @@ def _unit_format(locale: Locale | None, unit: str, symbol: str) -> UnitFormat:
         for value in _SAMPLES
     }
     symbols = {one for one in patterns if one.endswith(symbol)}
-    if symbols:  # some languages spell out one of them (``1 Mbyte``), and have a symbol for more
+    if symbols:  # some languages spell out one of them (``1 Mbyte``), and have a symbol too
         patterns = symbols
     pattern = plain_spaces(patterns.pop())
-    if patterns or pattern.count("\0") != 1:  # the unit's form depends on the number
+    if patterns or pattern.count("\0") != 1:  # the form of the unit depends on the number
         return lru_cache(maxsize=20_000)(
             lambda hundredths: plain_spaces(by_babel(Decimal(hundredths) / 100))
         )
@@ -116,7 +116,7 @@ def _unit_format(locale: Locale | None, unit: str, symbol: str) -> UnitFormat:
 
 
 class _Digits:
-    """Hundredths of something as digits between what stands before and after them."""
+    """Hundredths of a unit as digits, between a prefix and a suffix."""
 
     def __init__(self, before: str, sign: str, after: str) -> None:
         self._before, self._sign, self._after = before, sign, after

@@ -48,35 +48,35 @@ from streamproc.core.usage.tariffs import next_tier, tariff_beyond, tariff_of
 
 
 class About(NamedTuple):
-    """What one message is about, beside the moment at which it is said."""
+    """What one message is about, besides its moment."""
 
     rule: AnyRule | Notice
     buckets: list[Bucket]
-    """Those that its record lists, and that its figures are of."""
+    """The buckets that the record lists, and from which its figures are calculated."""
     arming: str
-    """With ``cycle_start_ms`` (of the reason, which may be earlier than the message) it makes the
-    id: of each reason there is one message."""
+    """Together with ``cycle_start_ms`` (of the reason, which may be earlier than the message) it
+    makes the id. So each reason has one message."""
     cycle_start_ms: int
     subject: Bucket | None = None
-    """The bucket that the text speaks of, and with it of those of ``buckets`` that cover the same
-    usage; None: of the home data among them."""
+    """The bucket that the text is about. The text sums up those of ``buckets`` that cover the same
+    usage. None: it sums up the home data among them."""
     threshold: Threshold | None = None
     runs_out_ms: int | None = None
-    """Of a forecast."""
+    """For a forecast: when home data runs out."""
     of_cycle: list[Bucket] | None = None
-    """Of an account as it was at the end of a cycle: that cycle's allowances. The figures are of
-    them."""
+    """For an account at the end of a cycle: the allowances of that cycle. The figures are about
+    these."""
     present: Account | None = None
-    """Then this is the account as it is now."""
+    """Set if the moment has an earlier account: the account as it is now."""
     until_ms: int = NEVER_MS
-    """What the text announces has happened then, or can no longer be answered: who reads it later
-    reads something false. What happens at the very moment is told all the same."""
+    """After this instant the text is wrong: its event has happened, or its question cannot be
+    answered any more. A message at exactly this instant is still sent."""
 
 
 def remind(moment: Moment, about: About, to: list[str]) -> list[Effect]:
-    """The message of a rule about buckets, with figures as of the moment, to each recipient.
+    """The message of a rule about buckets, with figures of the moment, to each recipient.
 
-    Of recipients ``to`` empty text is the account's own number. The usage of a period is that of
+    In ``to`` an empty text stands for the account's own number. The usage of a period is that of
     the first recipient.
     """
     account, rules, rule = moment.account, moment.rules, about.rule
@@ -85,7 +85,7 @@ def remind(moment: Moment, about: About, to: list[str]) -> list[Effect]:
     listed = buckets
     summed = home_data_of(buckets if of_cycle is None else of_cycle, rules)
     if of_cycle is not None:
-        # What a change of plan had ended counts for what was used of it, and is listed no more.
+        # A bucket that a plan change ended counts as used, but is not listed any more.
         listed = [one for one in of_cycle if one.expires_ms >= account.cycle_end_ms]
         if of_cycle and not summed:
             summed = alike(of_cycle, (listed or of_cycle)[0], rules)
@@ -112,9 +112,9 @@ def remind(moment: Moment, about: About, to: list[str]) -> list[Effect]:
 def worded(
     moment: Moment, about: About, template: Text, figures: Any, summed: list[Bucket]
 ) -> Reminder:
-    """A message in the words of a template, which are filled with ``figures``.
+    """A message from a template that is filled with ``figures``.
 
-    ``summed`` are the buckets whose sums its record has.
+    The record has the sums over the buckets ``summed``.
     """
     account, rule, now_ms = moment.account, about.rule, moment.now_ms
     text = template.render(figures)
@@ -124,7 +124,7 @@ def worded(
     if now_ms < about.until_ms < NEVER_MS:
         expires = min(expires, from_ms(about.until_ms))
     granted_bytes, used_bytes, remaining_bytes = totals(summed)
-    # By position, which is much faster; in the order of the type's fields.
+    # Positional arguments are much faster. They are in the order of the type's fields.
     return Reminder(
         reminder_id(moment.subscriber, rule.id, about.cycle_start_ms, about.arming),
         rule.kind,
@@ -158,7 +158,7 @@ def worded(
 
 @lru_cache(maxsize=1024)
 def _lifetime(ttl_ms: int) -> timedelta:
-    """Adding it is much faster than making an instant."""
+    """To add a timedelta is much faster than to make another instant."""
     return timedelta(milliseconds=ttl_ms)
 
 
@@ -174,12 +174,12 @@ def is_after_cycle(rule: AnyRule | Notice) -> bool:
 
 
 def reminder_id(subscriber: str, rule: str, cycle_start_ms: int, arming: str) -> str:
-    """The id of a reminder, or of anything else that is told once for a reason."""
+    """The id of a reminder, or of any other record that is sent once per reason."""
     return record_id(subscriber, rule, str(cycle_start_ms), arming)
 
 
 def bucket_figures(bucket: Bucket) -> BucketFigures:
-    """A bucket as the reminder's reader sees it."""
+    """A bucket as the reader of the reminder sees it."""
     granted_bytes, used_bytes = bucket.granted_bytes, bucket.used_bytes
     return BucketFigures(
         bucket.id,
@@ -192,7 +192,8 @@ def bucket_figures(bucket: Bucket) -> BucketFigures:
 
 
 class _Figures:
-    """What the texts of rules speak of (``texts.vocabulary.REMINDER``), worked out when asked."""
+    """The values of the placeholders of rules (``placeholders.REMINDER``), calculated at
+    first use."""
 
     __slots__ = (
         *("_account", "_listed", "_locale", "_named", "_now_ms", "_present", "_rule", "_rules"),
@@ -228,7 +229,7 @@ class _Figures:
         rules = self._rules
         locale = name_locale(self._account.locale, self._locale)
         names = [bucket_name(bucket, locale, rules) for bucket in self._named]
-        # Of a whole account: packs bought twice have one name.
+        # In a text about a whole account, two packs of one kind have one name.
         return list(dict.fromkeys(names)) if self._subject is None else names
 
     @property
@@ -261,7 +262,7 @@ class _Figures:
 
     @property
     def days(self) -> int | None:
-        """To the end that is told of; a message that waited is told with fewer of them."""
+        """Days until the end in the text; a message that waited shows fewer days."""
         rule, end = self._rule, self.expires
         if end is None or not isinstance(rule, TimedRule):
             return None
@@ -270,7 +271,8 @@ class _Figures:
     @property
     def spend(self) -> int:
         rule = self._rule
-        if is_after_cycle(rule):  # priced when it closed, by the plan that it had then
+        # The price was fixed when the cycle closed, by the plan of that time.
+        if is_after_cycle(rule):
             return self._account.history[-1].spend_minor
         tariff = rule.tariff if isinstance(rule, WatchRule) else None
         return spend_minor(self._account, tariff, self._rules)
@@ -297,8 +299,8 @@ class _Figures:
 
     @property
     def _tier(self) -> Tier | None:
-        """What overage costs from here on: under the rule's tariff, or that for what the bucket
-        covers, or that for ordinary usage at home."""
+        """The price of the next overage: under the rule's tariff; else under the tariff for the
+        usage that the bucket covers; else under the tariff for ordinary usage at home."""
         rule, subject, account, rules = self._rule, self._subject, self._present, self._rules
         if isinstance(rule, WatchRule) and (
             rule.tariff is not None or WATCH_KINDS[rule.kind].tells_price
@@ -326,7 +328,7 @@ class _Figures:
 def each_bucket(
     buckets: list[Bucket], account: Account, as_of_ms: int, written: Formats, rules: Rulebook
 ) -> list[str]:
-    """Each bucket with what is left of it by itself, and its end if that is not the cycle's."""
+    """Each bucket with the bytes left in it, and its end if that is not the end of the cycle."""
     found = []
     locale = name_locale(account.locale, written.tag)
     for bucket in buckets:
@@ -347,7 +349,7 @@ def local_end(instant_ms: int, account: Account) -> int | None:
 
 
 def last_day_before(local_end_minute: int | None) -> int | None:
-    """The last local day that is over by an end: of the 1st at 00:00 and at 08:00 the day before.
+    """The last complete local day before an end: for the 1st at 00:00 or at 08:00, the day before.
 
     None for an end that never comes.
     """

@@ -1,7 +1,7 @@
-"""Figures for trying texts: those that the rules file allows, and extreme ones.
+"""Figures for trying texts: usual ones, as the rules file allows them, and extreme ones.
 
-The *usual* figures are those of the rules: their longest name, their largest grant. The *extreme*
-ones are several buckets, petabytes, an end that never comes.
+The *usual* figures come from the rules: their longest name, their largest grant. The *extreme* ones
+are several buckets, petabytes, an end that never comes.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from streamproc.core.texts.reminding import last_day_before, threshold_of
 from streamproc.core.texts.template import compile_text
 
 LATE_MINUTE: Final = (datetime(2026, 11, 28, 22, 48) - datetime(1970, 1, 1)) // timedelta(minutes=1)
-"""No digit of date or time can be left out."""
+"""A date and time in which no digit is 0 at the start, so it has the full length."""
 _LONGEST_NAME: Final = "W" * 64
 _SERVICES: Final = (("Video VIP", 1500), ("Music", 800))
-"""Of rules that have none; with minor units."""
+"""Services for rules files without any; with their price in minor units."""
 
 
 class TextOwner(NamedTuple):
-    """What has texts: a rule, a notice, a reply."""
+    """Anything that has texts: a rule, a notice, a reply."""
 
     name: str
     key: str
-    """In ``Rulebook.text_options``."""
+    """Its key in ``Rulebook.text_options``."""
     texts: dict[str, str]
     known: Vocabulary
     values: dict[str, Any]
@@ -56,12 +56,13 @@ class TextOwner(NamedTuple):
 
     @property
     def has_budget(self) -> bool:
-        """Lists in replies are as long as they are: nobody can promise a number of parts."""
+        """Whether its length is checked. Lists in replies have any length, so their parts cannot be
+        limited."""
         return not self.is_reply
 
 
 class Sample(NamedTuple):
-    """Figures to render a text with, and what they are called."""
+    """Figures to render a text with, and a name for them."""
 
     name: str
     is_usual: bool
@@ -83,7 +84,7 @@ def owners_of(rules: Rulebook) -> Iterator[TextOwner]:
 
 
 def samples(owner: TextOwner, words: LocaleWords) -> list[Sample]:
-    """Figures that a text of the words' locale meets, usual ones first."""
+    """Figures that a text in the locale of ``words`` can get, usual ones first."""
     names, size = words.buckets, words.size
     longest = [max([*names, words.topup], key=len)]
     values = {**words.values_for(owner), **owner.values}
@@ -115,7 +116,7 @@ def samples(owner: TextOwner, words: LocaleWords) -> list[Sample]:
 
 
 class LocaleWords:
-    """Names, lists and sizes as readers of a locale get them, made once for all texts."""
+    """Names, lists and sizes as readers of a locale see them, made once for all texts."""
 
     def __init__(self, locale: str, rules: Rulebook) -> None:
         self._locale = locale
@@ -141,7 +142,7 @@ class LocaleWords:
         self.buckets = self._longest_first(named)
 
     def values_for(self, owner: TextOwner) -> dict[str, Any]:
-        """Of placeholders that are names or text."""
+        """Values of the placeholders that are names or text."""
         is_list = owner.known.get("services") is Kind.TEXT
         is_question = owner.name == "reply.unsubscribed"
         listed = self._list_of_services if is_question else self._values["questions"]
@@ -176,7 +177,7 @@ class LocaleWords:
         }
 
     def _chosen(self, sample: tuple[int, ...] | str) -> str:
-        """A preference as replies name it."""
+        """A preference as replies show it."""
         if not isinstance(sample, str):
             return self._shown.list([self._shown.percent(one) for one in sample])
         words = {f"word_{one}" for one in WORDS if f"{{word_{one}}}" in sample}
@@ -220,7 +221,8 @@ class LocaleWords:
         return {one: keyword_in(one, self._locale, self._rules) for one in ACTIONS}
 
     def _keywords_for(self, owner: TextOwner) -> dict[str, str]:
-        """Keywords that texts name; one whose action a reply is about is called ``keyword``."""
+        """The keywords in texts. The keyword of the action that a reply is about is called
+        ``keyword``."""
         found, category = self._keywords, self._values["category"]
         action = owner.name.removeprefix("reply.").removeprefix(HELP)
         is_of_all = action in ("stopped_all", "started_except")
@@ -240,7 +242,7 @@ class LocaleWords:
         return self._shown.clauses([self._fragment(one) for one in names])
 
     def _fragment(self, name: str) -> str:
-        """A reply that is a part of others."""
+        """A text that is a part of other replies."""
         commands, rules = self._rules.commands, self._rules
         if commands is None:
             return ""
@@ -253,7 +255,7 @@ class LocaleWords:
 
 
 def _much_money(rules: Rulebook) -> int:
-    """The largest price, cap or threshold that the rules have."""
+    """The largest price, cap or threshold in the rules."""
     tariffs = [one for plan in rules.plans.values() for one in plan.all_tariffs]
     found = [tier.price_minor for one in tariffs for tier in one.tiers]
     found += [one.cap_minor or 0 for one in tariffs]
@@ -267,7 +269,8 @@ def _much_money(rules: Rulebook) -> int:
 
 
 def _long_bytes(at_most: int) -> int:
-    """Bytes of at most that order in most characters: ``888.88 MB`` is longer than ``20 GB``."""
+    """A number of bytes of at most this order with most characters: ``888.88 MB`` is longer than
+    ``20 GB``."""
     found = [
         (min(len(str(at_most // unit)), 3), unit)
         for unit in (10**3, 10**6, 10**9, 10**12)
@@ -282,9 +285,9 @@ def _long_bytes(at_most: int) -> int:
 def _figures(
     known: Vocabulary, granted: int, names: list[str], minor: int, values: Mapping[str, Any]
 ) -> Callable[[Mapping[str, Any]], Any]:
-    """Values for every placeholder there is, by kind where nothing better is known; some changed.
+    """Values for every placeholder. Where nothing better is known they depend on the kind of value.
 
-    ``services`` are names in one text and a list that was written out in another.
+    ``services`` is a list of names in one text and a ready text in another.
     """
     of_kind: dict[Kind, Any] = {
         Kind.BYTES: granted,

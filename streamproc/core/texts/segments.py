@@ -1,8 +1,8 @@
-"""SMS segments as networks count them (3GPP TS 23.038/23.040).
+"""SMS parts as networks count them (3GPP TS 23.038/23.040).
 
-GSM-7 holds 160 septets, 153 per part when concatenated, extension characters cost two; anything
-else is UCS-2 with 70, 67 per part. Neither an escape pair nor a surrogate pair is split over two
-parts.
+GSM-7 holds 160 septets, or 153 per part of a longer message; extension characters take two.
+Anything else is UCS-2 with 70 characters, or 67 per part. Neither an escape pair nor a surrogate
+pair is split over two parts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PLAIN_ASCII: Final = "".join(filter(str.isascii, sorted(GSM_BASIC))).encode()
 def segments(text: str) -> tuple[Literal["gsm7", "ucs2"], int]:
     """Encoding (``gsm7`` or ``ucs2``) and number of SMS parts a text needs."""
     if text.isascii() and not text.encode().translate(None, _PLAIN_ASCII):
-        # The usual text, without a search: each character takes one septet.
+        # The usual text needs no search: each of its characters takes one septet.
         length = len(text)
         return "gsm7", 1 if length <= 160 else -(-length // 153)
     if _NOT_GSM.search(text) is None:

@@ -42,15 +42,15 @@ _TYPES: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.LEVEL: (),
 }
 _ABBREVIATED: Final = ("date", "time", "datetime")
-"""Types whose figures may end with a full stop: ``9:00 p.m.``, ``27 nov.``"""
+"""Types whose figures can end with a full stop: ``9:00 p.m.``, ``27 nov.``"""
 _DEFAULT_STYLES: Final = {"date": "medium", "time": "short", "datetime": "short"}
 _SELECTED: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.INSTANT: ("never", "midnight", "other"),
     Kind.DATE: ("never", "other"),
 }
-"""The branches of a select of ends. At midnight it is the day before that people speak of."""
+"""The branches of a select on an end. If the end is at midnight, people name the day before."""
 _UNLIMITED: Final = "unlimited"
-"""The plural branch of bytes without limit."""
+"""The plural branch for bytes without limit."""
 
 
 class Text:
@@ -85,15 +85,16 @@ class Text:
         self.names = names
         self.render = render
         self.branches = branches
-        """Placeholder, type and keys of each plural and select, for those who check texts."""
+        """Placeholder, type and keys of each plural and select, for checks of texts."""
         self.pieces = pieces
-        """Of a plain text; None for an ICU message in which a placeholder has a type."""
+        """For a plain text; None for an ICU message in which a placeholder has a type."""
         self.is_transliterated = False
-        """Whether what is rendered loses its diacritics."""
+        """Whether the rendered text loses its diacritics."""
         self.forms = forms
-        """Placeholders with the types that they are shown in; without one it is empty."""
+        """Placeholders with the types in which they are shown; empty if there is no type."""
         self.nodes: list[Any] = nodes or []
-        """As parsed, for those who work out a part of it beforehand (``texts/flat.py``)."""
+        """As parsed, for modules that calculate a part of the text in advance
+        (``texts/flat.py``)."""
         self.channels: dict[str, Part] = {}
         """How to render the words for channels other than SMS."""
 
@@ -113,11 +114,11 @@ def compile_text(
     *,
     shown: Formats | None = None,
 ) -> Text:
-    """Raises :class:`TextError`. ``currency`` is that of the money placeholders; ``shown``: how
-    values are written, if not as usual in the locale.
+    """Compile a template. Raises :class:`TextError`. ``currency`` is the currency of money
+    placeholders; ``shown`` replaces the usual formats of the locale.
 
-    ``given``: what the rules file says in this locale for the placeholders of ``EVERYWHERE``. A
-    text may show no other of them.
+    ``given`` has the values of ``placeholders.EVERYWHERE`` that the rules file gives in this
+    locale. A text may not show others of them.
     """
     compiler = _Compiler(known, shown or formats(locale, currency))
     nodes = compiler.filled_in(read_nodes(source), given or {})
@@ -149,7 +150,7 @@ class _Compiler:
         self.forms: set[tuple[str, str]] = set()
 
     def filled_in(self, nodes: list[Any], given: Mapping[str, str]) -> list[Any]:
-        """The nodes with what the rules file says in place of its placeholders."""
+        """The nodes with the values of the rules file filled in."""
         shown = {
             name: self._formats.name(word) if EVERYWHERE[name] is Kind.NAME else word
             for name, word in given.items()
@@ -163,12 +164,12 @@ class _Compiler:
         return filler.fill(nodes)
 
     def nodes(self, nodes: list[Any], number: Part | None = None) -> Part:
-        """``number`` shows what ``#`` stands for."""
+        """``number`` shows the value of ``#``."""
         return _filled([one if isinstance(one, str) else self._node(one, number) for one in nodes])
 
     def _node(self, node: dict[str, Any], number: Part | None) -> Part:
         if node.get("hash"):
-            assert number is not None  # the parser takes # for text elsewhere
+            assert number is not None  # the parser takes  # the parser treats # as text elsewhere
             return number
         name: str = node["name"]
         kind = self._kind(name)
@@ -307,7 +308,7 @@ class _Compiler:
 
 
 def _pieces(nodes: list[Any]) -> Pieces | None:
-    """The nodes of a text in which no placeholder has a type; None of any other."""
+    """The nodes of a text in which no placeholder has a type; None for any other text."""
     pieces: list[tuple[str, str | None]] = []
     literal = ""
     for node in nodes:
@@ -322,7 +323,8 @@ def _pieces(nodes: list[Any]) -> Pieces | None:
 
 
 def _with_single_stops(render: Part) -> Part:
-    """The stop of an abbreviation is that of its sentence, too."""
+    """The full stop of an abbreviation at the end of a sentence is also the stop of the
+    sentence."""
     return lambda figures: render(figures).replace("..", ".")
 
 
@@ -339,7 +341,8 @@ def _if_any(get: Callable[[Any], Any], show: Callable[[Any], str]) -> Part:
 
 
 def _filled(pieces: list[str | Part]) -> Part:
-    """One function for a sequence of literals and parts; written out for the usual lengths."""
+    """One function for a sequence of literals and parts; the usual lengths are written out for
+    speed."""
     frame = "".join(one.replace("%", "%%") if isinstance(one, str) else "%s" for one in pieces)
     parts = [one for one in pieces if not isinstance(one, str)]
     if not parts:

@@ -1,11 +1,11 @@
-"""Packaged words, for things that the rules file need not name."""
+"""Packaged words, for things that a rules file need not name."""
 
 from __future__ import annotations
 
 from typing import Final
 
 DEFAULT: Final = "en"
-"""The language of readers whose own has no word here."""
+"""The language for readers whose language has no word here."""
 
 BUCKET_KINDS: Final[dict[str, dict[str, str]]] = {
     "topup": {
@@ -48,7 +48,7 @@ BUCKET_KINDS: Final[dict[str, dict[str, str]]] = {
         "hi": "पिछला बिलिंग चक्र",
     },
 }
-"""What buckets of kinds without an entry in the rules file are called, by kind and locale."""
+"""Names of buckets of kinds without an entry in the rules file, by kind and locale."""
 
 ROLLED_OVER: Final[dict[str, str]] = {
     "en": "carried-over {name}",
@@ -63,7 +63,8 @@ ROLLED_OVER: Final[dict[str, str]] = {
     "it": "{name} (riporto)",
     "hi": "{name} (पिछला शेष)",
 }
-"""What rolled over is called, by locale: the name of its allowance, and that it is of earlier."""
+"""The name of a roll-over by locale: the name of its allowance, and a word for "from an earlier
+cycle"."""
 
 ENDLESS: Final[dict[str, str]] = {
     "en": "unlimited",
@@ -113,15 +114,15 @@ UNTIL: Final[dict[str, str]] = {
     "pl": "do {}",
     "ru": "до {}",
 }
-"""An end in a list, by language; elsewhere it is the date alone."""
+"""An end in a list, by language; in other languages it is the date alone."""
 
 UNITS: Final[dict[str, tuple[str, str, str, str]]] = {
     "ar": ("كيلوبايت", "ميجا", "جيجا", "تيرا"),
 }
-"""Thousands to millions of millions of bytes, where the market writes others than CLDR."""
+"""Names of units from a thousand bytes on, where the market writes other names than CLDR."""
 
 LESS_THAN: Final[dict[str, str]] = {"ar": "أقل من {}"}
-"""What is less than a figure, where the sign would be taken for another; elsewhere ``<1 MB``."""
+""""Less than" a figure, where a reader could take the sign for another one; elsewhere ``<1 MB``."""
 
 NARROW_SIGNS: Final[dict[str, str]] = {
     **dict.fromkeys(("ARS", "AUD", "BBD", "BMD", "BND", "BSD", "BZD", "CAD", "CLP", "COP"), "$"),
@@ -169,10 +170,12 @@ NARROW_SIGNS: Final[dict[str, str]] = {
     "VND": "₫",
     "ZAR": "R",
 }
-"""CLDR's narrow signs of currencies, which Babel leaves out: for the currency of one's own bill."""
+"""CLDR's narrow signs of currencies, which Babel lacks; for the currency of the reader's own
+bill."""
 
 GSM_LANGUAGES: Final = ("en",)
-"""Languages whose texts keep to the alphabet of GSM-7: one other character halves what fits."""
+"""Languages whose texts use only the GSM-7 alphabet: one other character more than halves the
+space."""
 
 GSM_SIGNS: Final[dict[str, str]] = {"INR": "Rs"}
-"""What is written there for a sign beyond that alphabet; else the currency's code."""
+"""Replacement for a sign outside that alphabet; else the currency's code."""

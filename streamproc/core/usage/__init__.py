@@ -1,1 +1,1 @@
-"""Usage: charged to buckets, priced, counted once, taken back, summed up."""
+"""Usage: charged to buckets, priced, counted once, refunded, summed up."""

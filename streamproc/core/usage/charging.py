@@ -28,9 +28,9 @@ def charge(
     time_ms: int,
     rules: Rulebook,
 ) -> list[Crossed] | None:
-    """Charge usage at ``time_ms``; what no bucket covers is overage.
+    """Charge usage at ``time_ms``. Usage that no bucket covers is overage.
 
-    Returns the thresholds crossed, or None when there are none (the common case).
+    Returns the thresholds crossed, or None if there are none (the common case).
     """
     rest = used_bytes
     crossed: list[Crossed] | None = None
@@ -39,7 +39,7 @@ def charge(
     own = own_of(account, rules) if account.extra is not None else ()
     for bucket in account.buckets:
         granted, before = bucket.granted_bytes, bucket.used_bytes
-        # ``remaining_bytes`` written out: this is the innermost loop of the program.
+        # ``remaining_bytes`` is written out here: this is the innermost loop of the program.
         remaining = granted - before - bucket.expired_bytes - bucket.rolled_over_bytes
         if remaining <= 0:
             if bucket.kind != UNLIMITED:
@@ -56,7 +56,7 @@ def charge(
         take = rest if rest < remaining else remaining
         bucket.used_bytes = after = before + take
         if not granted:
-            bucket.granted_bytes = after  # without end: the grant is what was used
+            bucket.granted_bytes = after  # unlimited: the bytes used count as its grant
         levels, crossings = rules.levels(bucket.kind, bucket.source, granted, own)
         low = bisect_right(levels, before)
         if low < len(levels) and levels[low] <= after:
@@ -71,7 +71,8 @@ def charge(
 
 
 def crossed_from(bucket: Bucket, used_bytes: int, rules: Rulebook) -> Crossed:
-    """What a bucket crossed since so many bytes were used of it, without thresholds of its own."""
+    """What a bucket has crossed since ``used_bytes`` were used of it; own thresholds are
+    ignored."""
     return Crossed(bucket, crossings_between(rules, bucket, used_bytes, bucket.used_bytes))
 
 
@@ -101,8 +102,8 @@ def charge_late(
 ) -> tuple[list[Crossed] | None, list[tuple[Bucket, int]]]:
     """Charge usage as of ``time_ms`` if buckets that were valid then have ended since.
 
-    Returns the thresholds crossed (none of an ended bucket: nobody can act on it any more), and
-    what each ended bucket took.
+    Returns the thresholds crossed (none of an ended bucket: the subscriber could not act on it),
+    and the bytes that each ended bucket took.
     """
     valid = [one for one in account.ended if one.granted_ms <= time_ms < one.expires_ms]
     if not valid:
@@ -126,15 +127,15 @@ def charge_late(
 
 
 def add_bucket(account: Account, bucket: Bucket) -> None:
-    """Put a bucket into its place in the charge order."""
+    """Insert a bucket at its place in the charge order."""
     insort(account.buckets, bucket, key=Bucket.charge_order)
 
 
 def regrant(bucket: Bucket, granted_bytes: int, arming: int) -> None:
-    """Change a bucket's grant; what was used stays used, so nothing turns into overage.
+    """Change a bucket's grant. Used bytes stay used, so nothing becomes overage.
 
-    Thresholds are levels of used bytes: a larger grant lifts them above what is used, which
-    re-arms exactly those; ``arming`` gives their next reminders new ids (law 13).
+    Thresholds are levels of used bytes. A larger grant moves them above the used bytes, which
+    re-arms exactly those. ``arming`` gives their next reminders new ids (law 13).
     """
     granted_bytes = max(granted_bytes, bucket.used_bytes)
     if granted_bytes != bucket.granted_bytes:

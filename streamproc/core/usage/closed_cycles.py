@@ -1,9 +1,9 @@
-"""Cycles that are over: their totals, and what their usage took (law 11).
+"""Cycles that are over: their totals, and the buckets that their usage was charged to (law 11).
 
-A closed cycle keeps what was its own: its allowances, and packs that ended in it with something
-left. Packs, top-ups and what rolled over outlive it, so it keeps how much of each its usage took.
-With both, usage of the cycle that arrives late goes where it would have gone in time, and a refund
-takes it from there again.
+A closed cycle keeps its own buckets: its allowances, and packs that ended in it with bytes left.
+Packs, top-ups and rolled-over bytes continue after it. For each of these, the cycle keeps how many
+bytes its usage took. With both, late usage of the cycle is charged as if it had arrived in time,
+and a refund takes it back from the same place.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from streamproc.core.state.account import (
 from streamproc.core.usage.tariffs import spend_minor
 
 MAX_ENDED_KEPT = 100
-"""Packs that ended in a cycle with something left, kept with it; the last ones."""
+"""How many packs that ended in a cycle with bytes left are kept with it; the last ones are kept."""
 
 _USUAL_PRIORITY = 50
-"""Of allowances, where a record of an earlier release does not say it."""
+"""Priority of allowances in records of an earlier release, which does not store it."""
 
 
 def close_cycle(account: Account, end_ms: int, rules: Rulebook) -> ClosedCycle:
-    """Put the present cycle's totals into the history; its allowances have expired."""
+    """Add the totals of the present cycle to the history. Its allowances have expired."""
     over = [b for b in (*account.ended, *account.buckets) if b.kind in PLAN_KINDS]
     packs = [b for b in account.ended if b.kind not in PLAN_KINDS][-MAX_ENDED_KEPT:]
     start_ms = max(account.cycle_start_ms, account.activated_ms)
@@ -56,7 +56,7 @@ def close_cycle(account: Account, end_ms: int, rules: Rulebook) -> ClosedCycle:
 
 
 def closed_cycle(account: Account, time_ms: int) -> ClosedCycle | None:
-    """The closed cycle that an instant lies in; None if it is not kept."""
+    """The closed cycle that contains an instant; None if it is not kept."""
     for cycle in reversed(account.history):
         if cycle.start_ms <= time_ms < cycle.end_ms:
             return cycle
@@ -64,7 +64,7 @@ def closed_cycle(account: Account, time_ms: int) -> ClosedCycle | None:
 
 
 def own_buckets(cycle: ClosedCycle) -> list[Bucket]:
-    """What was the cycle's own, allowances first; to be put back with :func:`keep_own`."""
+    """The buckets of the cycle itself, allowances first; :func:`keep_own` stores them again."""
     if cycle.buckets:
         return cycle.buckets
     is_endless = cycle.is_unlimited and bool(cycle.source)
@@ -89,7 +89,7 @@ def own_buckets(cycle: ClosedCycle) -> list[Bucket]:
 
 
 def keep_own(cycle: ClosedCycle, own: list[Bucket]) -> None:
-    """Write the cycle's totals as its own buckets are now."""
+    """Store the totals of the cycle from its own buckets."""
     plan = [bucket for bucket in own if bucket.kind in PLAN_KINDS]
     cycle.granted_bytes = sum(bucket.granted_bytes for bucket in plan)
     cycle.used_bytes = sum(bucket.used_bytes for bucket in plan)
@@ -98,9 +98,9 @@ def keep_own(cycle: ClosedCycle, own: list[Bucket]) -> None:
 
 
 def used_in_cycle(account: Account, bucket: Bucket, cycle: ClosedCycle | None = None) -> int:
-    """Bytes that usage of a cycle (None: the present one) took of a bucket.
+    """Bytes that usage of a cycle (None: the present one) took from a bucket.
 
-    Of a bucket that a cycle did not outlive that is what no other cycle took.
+    For a bucket that ended with a cycle, these are the bytes that no other cycle took.
     """
     if bucket.kind in PLAN_KINDS:
         return bucket.used_bytes
@@ -111,17 +111,17 @@ def used_in_cycle(account: Account, bucket: Bucket, cycle: ClosedCycle | None = 
 
 
 def used_by_cycle(account: Account, bucket: Bucket, cycle: ClosedCycle | None) -> int:
-    """The same, and 0 of a bucket that the present cycle has nothing to do with."""
+    """The same; 0 for a bucket that the present cycle cannot use."""
     if cycle is None and not any(bucket is one for one in (*account.buckets, *account.ended)):
         return 0
     return used_in_cycle(account, bucket, cycle)
 
 
 def outliving(account: Account, cycle: ClosedCycle) -> list[Bucket]:
-    """Packs, top-ups and what rolled over, live or kept, that are not the cycle's own.
+    """Packs, top-ups and rolled-over bytes, live or kept, that are not the cycle's own.
 
-    They are of the same contract: its cycles follow one another without a gap, while a new one's
-    may overlap those of the one before (its activation may be of before that one's closing).
+    They belong to the same contract. Cycles of one contract follow one another without a gap. The
+    cycles of the next contract can overlap them (its activation can be earlier than the closing).
     """
     every = account.history
     first = last = _place(account, cycle)
@@ -136,30 +136,30 @@ def outliving(account: Account, cycle: ClosedCycle) -> list[Bucket]:
 
 
 def rolled_from(account: Account, cycle: ClosedCycle, bucket: Bucket) -> list[Bucket]:
-    """What rolled over from a cycle's allowance, as long as it is known."""
+    """Buckets that rolled over from a cycle's allowance, as long as they are known."""
     return [
         one
         for one in outliving(account, cycle)
         if one.kind == ROLLOVER
         and one.granted_ms == cycle.end_ms
-        # A record of an earlier release does not say from which.
+        # A record of an earlier release does not say from which allowance.
         and (one.source == bucket.source or not bucket.source)
     ]
 
 
 def is_live(account: Account, bucket: Bucket) -> bool:
-    """Whether usage of now may be charged to it."""
+    """Whether usage of now can be charged to it."""
     return any(bucket is one for one in account.buckets)
 
 
 def take_back_beside(cycle: ClosedCycle, bucket: Bucket, back: int) -> None:
-    """The cycle's usage took so much less of a bucket that outlived it."""
+    """Usage of the cycle took fewer bytes (``back``) from a bucket that continued after it."""
     if bucket.id in cycle.beside:
         add_amount(cycle.beside, bucket.id, -back)
 
 
 def cycles_after(account: Account, cycle: ClosedCycle) -> list[ClosedCycle | None]:
-    """Those of the same contract that followed, oldest first; None is the present one."""
+    """The cycles of the same contract that followed, oldest first; None is the present one."""
     every, last = account.history, _place(account, cycle)
     found: list[ClosedCycle | None] = []
     while last + 1 < len(every) and every[last].end_ms == every[last + 1].start_ms:
@@ -175,26 +175,27 @@ def _place(account: Account, cycle: ClosedCycle) -> int:
 
 
 def _goes_on(account: Account, last: int) -> bool:
-    """Whether the present cycle follows the closed one at a place of the history."""
+    """Whether the present cycle follows the last closed cycle directly."""
     every = account.history
     return last + 1 == len(every) and every[last].end_ms == account.cycle_start_ms
 
 
 def add_amount(amounts: dict[str, int], name: str, more: int) -> None:
-    """Add to an amount; what is 0 is not kept."""
+    """Add to an amount; an amount of 0 is removed."""
     found = amounts.pop(name, 0) + more
     if found:
         amounts[name] = found
 
 
 def _is_told_by_totals(bucket: Bucket, closed: ClosedCycle) -> bool:
-    """Whether the cycle's totals, and where they are from, say all of its one allowance."""
+    """Whether the totals of the cycle describe its one allowance completely."""
     is_whole = bucket.granted_ms <= closed.start_ms and bucket.expires_ms >= closed.end_ms
     return is_whole and (bucket.kind == ALLOWANCE or closed.is_unlimited)
 
 
 def _keep(account: Account, closed: ClosedCycle, count: int) -> None:
-    """Add a cycle to the history; what those took that are forgotten goes to the oldest kept."""
+    """Add a cycle to the history. Bytes taken by cycles that are forgotten are added to the oldest
+    kept."""
     every = [*account.history, closed]
     account.history = every[-count:]
     known = {bucket.id for one in account.history for bucket in one.buckets}

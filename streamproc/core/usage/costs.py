@@ -1,9 +1,9 @@
-"""What costs now: overage whose next byte is charged, of which usage, and whether that is known.
+"""Which usage costs now: overage whose next byte is charged.
 
-Home data that is used up is one thing: with the first byte of overage all ordinary usage costs.
-Other usage may cost earlier (abroad, while home data is left) or later (at night, until the data
-for the night is used up). So an account keeps which of such usage has cost in the cycle, by one
-example of each sort (``Extra.costly``): what no bucket with something left covers now, costs.
+Home data is one sort of data: after its end, with the first byte of overage, all ordinary usage
+costs. Other usage can cost earlier (abroad, while home data is left) or later (at night, until the
+data for the night is used up). So an account keeps one example of each such sort of usage that has
+cost in the cycle (``Extra.costly``). A sort costs now if no bucket with bytes left covers it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from streamproc.core.state.account import (
 from streamproc.core.usage.tariffs import is_capped, overage_under, tariff_called
 
 MOST_COSTLY: Final = 50
-"""Sorts of usage that are kept of a cycle."""
+"""How many sorts of usage are kept for a cycle."""
 
 
 def costing(account: Account, tariff_id: str, rules: Rulebook) -> int:
-    """How many sorts of usage cost under a tariff, so that each next byte is charged.
+    """How many sorts of usage cost under a tariff, so that their next byte is charged.
 
-    0 while nothing was overage, and where the cap is reached without consent: more costs nothing
-    then. All that the tariff's own data was for is one sort. That is home data for the plan's own
-    tariff; a bucket for some of a tariff's usage, or for some hours only, does not stop the rest
-    from costing.
+    0 while there is no overage. 0 also if the cap is reached without consent: then more usage costs
+    nothing. All usage that the tariff's own data covers is one sort. For the plan's own tariff that
+    is home data. A bucket that covers only some usage of a tariff, or some hours, does not stop the
+    other usage from costing.
     """
     if not overage_under(account, tariff_id) or tariff_called(account, tariff_id, rules) is None:
         return 0
@@ -46,11 +46,11 @@ def costing(account: Account, tariff_id: str, rules: Rulebook) -> int:
 
 
 def note_cost(account: Account, use: CostlyUse, rules: Rulebook) -> None:
-    """Usage was overage under a tariff: from now on it is known to cost, if it was not.
+    """Usage was overage under a tariff. Remember that it costs, if that was not known.
 
-    ``use`` is as it happened. It was known if it is of the sort that home data (or all data of the
-    tariff) is for. When that is used up, it was told for all usage that nothing covered, and what
-    costs at one hour was told for every hour that nothing covered.
+    ``use`` is the usage as it happened. It is known already if home data (or all data of the
+    tariff) covers its sort: the end of that data was reported for all usage that nothing covered.
+    Usage that costs at one hour was reported for every hour that nothing covered.
     """
     tariff = tariff_called(account, use.tariff, rules)
     if not rules.scopes or tariff is None or use.tariff not in rules.watched_costs:
@@ -74,7 +74,7 @@ def note_cost(account: Account, use: CostlyUse, rules: Rulebook) -> None:
 
 
 def example_of(tariff_id: str, source: str, rules: Rulebook) -> CostlyUse:
-    """Usage that a bucket of a source is for."""
+    """Usage that a bucket of this source covers."""
     scope = rules.scopes.get(source, EVERYTHING)
     groups, zones, hours = scope.rating_groups, scope.roaming_zones, scope.hours
     group = ORDINARY_RATING_GROUP if groups is None else min(groups)
@@ -90,14 +90,15 @@ def forget_costs(account: Account) -> None:
 
 
 def is_whole(source: str, scope: Scope, tariff_id: str, of_tariff: Scope, rules: Rulebook) -> bool:
-    """Whether buckets of a source are for all that a tariff prices: home data, of the plan's."""
+    """Whether buckets of a source cover all usage that a tariff prices; for the plan's own: home
+    data."""
     if not tariff_id:
         return source not in rules.not_home_data
     return scope.hours is None and scope.contains(of_tariff)
 
 
 def is_home_data_left(account: Account, rules: Rulebook) -> bool:
-    """Whether anything covers ordinary usage at home."""
+    """Whether any bucket with bytes left covers ordinary usage at home."""
     return any(
         (bucket.kind == UNLIMITED or bucket.remaining_bytes > 0)
         and bucket.source not in rules.not_home_data
@@ -106,7 +107,7 @@ def is_home_data_left(account: Account, rules: Rulebook) -> bool:
 
 
 def _is_beyond(account: Account, tariff_id: str, rules: Rulebook) -> bool:
-    """Whether nothing is left of what is for all of a tariff's usage."""
+    """Whether no bucket with bytes left covers all usage of a tariff."""
     tariff = tariff_called(account, tariff_id, rules)
     return tariff is not None and not any(
         is_whole(
@@ -132,9 +133,9 @@ def _with_something(buckets: Iterable[Bucket]) -> Iterable[Bucket]:
 
 
 def _was_covered(account: Account, use: CostlyUse, known: list[CostlyUse], rules: Rulebook) -> bool:
-    """Whether data for some usage only was for this one, and is used up or over.
+    """Whether data for some usage only covered this usage, and is used up or over.
 
-    When data that was for a ``known`` one, too, is used up or over, that is told.
+    If that data also covered a ``known`` one, its end was reported.
     """
     tariff = tariff_called(account, use.tariff, rules)
     for bucket in (*account.buckets, *account.ended):
@@ -151,7 +152,7 @@ def _covers(scope: Scope, use: CostlyUse) -> bool:
 
 
 def _are_alike(one: CostlyUse, other: CostlyUse, rules: Rulebook) -> bool:
-    """Whether whatever can be bought covers both or neither."""
+    """Whether every pack and allowance of the catalogue covers both or neither."""
     return one.tariff == other.tariff and all(
         _covers(scope, one) == _covers(scope, other) for scope in rules.scopes.values()
     )

@@ -1,10 +1,10 @@
 """Each event id is charged once within the dedupe horizon, in bounded memory.
 
-The account keeps eight bytes per charged id, oldest first, in one byte string. Ids are grouped
-into segments of the account's own time, and a segment is forgotten when it lies wholly before the
-horizon. The count is bounded too: beyond ``max_ids`` the oldest go first, so the horizon of a
-subscriber with more events than that becomes shorter. Two different ids collide with probability
-below n / 2**61 per event for n remembered ids.
+The account keeps eight bytes per charged id, oldest first, in one byte string. Ids are grouped into
+segments of the account's own time. A segment is forgotten when all of it lies before the horizon.
+The number of ids is limited to ``max_ids``; beyond it the oldest are forgotten, so the horizon of a
+subscriber with many events is shorter. Two different ids collide with a probability below n / 2**61
+per event, for n remembered ids.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ SEGMENT_MS = 7 * 86_400_000
 
 def digest(source: str, event_id: str) -> bytes:
     """Eight bytes for an event: CloudEvents' identity is source plus id."""
-    # The length keeps apart what any separator inside a source or an id would run together.
-    # State records hold these: another form needs another STATE_VERSION, and another form in
+    # The length separates source and id; a separator could occur inside them. State records hold
+    # these digests. Another form needs another STATE_VERSION and another form in
     # native/src/applying.rs.
     return xxh3_64_digest(f"{len(source)}:{source}{event_id}".encode())
 
@@ -32,12 +32,13 @@ def is_seen(account: Account, key: bytes) -> bool:
     while at >= 0:
         if at % ID_BYTES == 0:
             return True
-        at = seen.find(key, at + 1)  # the bytes straddled two neighbouring ids
+        at = seen.find(key, at + 1)  # the eight bytes found lie across two neighbouring ids
     return False
 
 
 def remember(account: Account, key: bytes, now_ms: int, horizon_ms: int, max_ids: int) -> int:
-    """Remember a charged id; returns how many unexpired ids had to be forgotten for space."""
+    """Remember a charged id. Returns how many ids within the horizon had to be forgotten for
+    space."""
     marks = account.seen_marks
     segment = now_ms // SEGMENT_MS
     account.seen_ids += key

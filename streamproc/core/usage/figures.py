@@ -24,18 +24,19 @@ def spend_minor(account: Account, tariff: str | None, rules: Rulebook) -> int:
 
 
 ENDLESS_BYTES: Final = 1 << 62
-"""What is left of an unlimited allowance: it is never used up."""
+"""Bytes left of an unlimited allowance: more than any sum of real buckets."""
 
 
 def remaining_bytes(account: Account) -> int:
-    """What is left in all buckets together."""
+    """Bytes left in all buckets together."""
     return left_and_used(account)[0]
 
 
 def left_and_used(account: Account) -> tuple[int, int]:
-    """What is left in all buckets together, and the cycle's usage as its history will have it.
+    """Bytes left in all buckets together, and the cycle's usage as the history will store it.
 
-    That is of the plan's allowances, and beyond; packs and top-ups do not count: they span cycles.
+    That usage is the part charged to the plan's allowances, and overage. Packs and top-ups do not
+    count, because they can last for several cycles.
     """
     left_bytes, used_bytes = 0, account.overage_bytes
     for bucket in account.buckets:  # with every usage, twice: in one pass, and written out
@@ -56,7 +57,7 @@ def left_and_used(account: Account) -> tuple[int, int]:
 
 
 def usual_bytes(account: Account, cycles: int) -> int:
-    """Usage of the last ``cycles`` cycles together; 0 if they are not known, or not whole."""
+    """Usage of the last ``cycles`` cycles together; 0 if a cycle is unknown or incomplete."""
     last = account.history[-cycles:]
     if len(last) < cycles or last[0].start_ms <= account.activated_ms:
         return 0
@@ -64,16 +65,16 @@ def usual_bytes(account: Account, cycles: int) -> int:
 
 
 _AND: Final = " "
-"""No rule's id contains it."""
+"""Separator in keys; a rule id does not contain it."""
 
 
 def speed_key(rule: WatchRule) -> str:
-    """Under which an account keeps a velocity rule's window (``Extra.speeds``)."""
+    """The key of a velocity rule's window in the account (``Extra.speeds``)."""
     return f"{rule.id}{_AND}{rule.window_ms}"
 
 
 def slide(account: Account, rule: WatchRule, time_ms: int) -> None:
-    """Let a velocity rule's window reach up to ``time_ms``, at least."""
+    """Move a velocity rule's window forward to ``time_ms``; it never moves back."""
     width_ms = rule.window_ms // VELOCITY_SLOTS
     slots = account.extra.speeds.get(speed_key(rule), []) if account.extra is not None else []
     newest = max(time_ms // width_ms, slots[-2] if slots else 0)
@@ -82,12 +83,12 @@ def slide(account: Account, rule: WatchRule, time_ms: int) -> None:
 
 
 def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -> None:
-    """Count usage into its part of the window; parts before the window are over."""
+    """Add usage to its part of the window; parts before the window are removed."""
     slot = time_ms // (rule.window_ms // VELOCITY_SLOTS)
     speeds = extra_of(account).speeds
     slots = speeds.get(speed_key(rule))
     if slots is None:
-        # What was counted under another length of the window is of no use for this one.
+        # Counts of a window with another length cannot be used for this one.
         for name in [name for name in speeds if name.partition(_AND)[0] == rule.id]:
             del speeds[name]
         slots = speeds[speed_key(rule)] = []
@@ -103,7 +104,7 @@ def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -
 
 
 class AccountFigures:
-    """What kinds of rules ask of an account (``rules.kinds.asking.Figures``), as it is now."""
+    """What kinds of rules ask about an account (``rules.kinds.asking.Figures``), as it is now."""
 
     __slots__ = ("_account", "_rules", "_sums")
 
@@ -111,7 +112,7 @@ class AccountFigures:
         self._account = account
         self._rules = rules
         self._sums: tuple[int, int] | None = None
-        """Worked out when asked: most rules look at neither."""
+        """Calculated at the first use: most rules need neither."""
 
     @property
     def left_bytes(self) -> int:
@@ -154,12 +155,12 @@ def values_of(account: Account, rules: Rulebook) -> list[int]:
 
 
 def values_in(figures: Figures, rules: Rulebook) -> list[int]:
-    """The same, of figures that were worked out already."""
+    """The same, from figures that were calculated already."""
     return [kind.value(sharing[0], figures) for _, kind, sharing in rules.watchers]
 
 
 def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:
-    """The cap that percentages of a rule are of; None if none is in force for the subscriber."""
+    """The cap to which percentages of a rule refer; None if none is in force for the subscriber."""
     if rule.cap_minor is not None:
         return rule.cap_minor
     return tariffs.cap_minor(account, rule.tariff or "", rules)
@@ -168,7 +169,7 @@ def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:
 def is_figure_at(
     account: Account, rule: WatchRule, threshold: int, rules: Rulebook, margin: int = 0
 ) -> bool:
-    """Whether a threshold is reached now, or would be if it were ``margin`` nearer."""
+    """Whether a threshold is reached now, or would be reached if it were ``margin`` lower."""
     kind, figures = WATCH_KINDS[rule.kind], AccountFigures(account, rules)
     level = kind.level(rule, threshold, margin, figures)
     return level is not None and kind.value(rule, figures) >= level

@@ -1,10 +1,10 @@
-"""Buckets for ordinary usage at home, and which buckets a text may sum up.
+"""Buckets for ordinary usage at home, and the buckets that a text may sum up.
 
 *Home data* are the live buckets that cover usage without a particular rating group, in the home
-zone, at every hour of the day. A text about a whole account (a summary, a reply, a welcome) speaks
-of them alone: bytes for films, for a trip or for the night are no help to whoever reads "2 GB
-left" and opens a page. A bucket whose allowance or pack is not in the rules any more covers all
-usage, here as when it is charged.
+zone, at every hour of the day. A text about a whole account (a summary, a reply, a welcome) shows
+only these. Bytes for films, for a trip or for the night do not help a reader who sees "2 GB left"
+and opens a page. A bucket whose allowance or pack is not in the rules any more covers all usage,
+here and when it is charged.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
 from streamproc.core.state.account import UNLIMITED, Bucket, totals
 
 Shown = tuple[int, int, int]
-"""Granted, used and remaining bytes as a text shows them; the first and the last are ENDLESS
-where an unlimited bucket is among what they are of."""
+"""Granted, used and remaining bytes as a text shows them. The first and the last are ENDLESS if an
+unlimited bucket is among the buckets."""
 
 
 def home_data_of(buckets: list[Bucket], rules: Rulebook) -> list[Bucket]:
-    """Those of some buckets that are home data, in their order."""
+    """The buckets that are home data, in their order."""
     elsewhere = rules.not_home_data
     if not elsewhere:
         return buckets
@@ -27,7 +27,7 @@ def home_data_of(buckets: list[Bucket], rules: Rulebook) -> list[Bucket]:
 
 
 def alike(buckets: list[Bucket], subject: Bucket, rules: Rulebook) -> list[Bucket]:
-    """Those of some buckets that cover the same usage as ``subject`` does."""
+    """The buckets that cover the same usage as ``subject``."""
     scopes = rules.scopes
     if not scopes or (len(buckets) == 1 and buckets[0] is subject):
         return buckets
@@ -51,7 +51,8 @@ def shown(buckets: list[Bucket]) -> Shown:
 
 
 def percent_used(granted_bytes: int, used_bytes: int) -> int | None:
-    """Whole percent, cut; None where there is no share: nothing is granted, or without limit."""
+    """Whole percent, cut off; None if there is no percentage: nothing is granted, or it is
+    unlimited."""
     if not granted_bytes or granted_bytes >= ENDLESS:
         return None
     return used_bytes * 100 // granted_bytes

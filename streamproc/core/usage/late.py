@@ -1,10 +1,10 @@
 """Late usage of a cycle that is over: charged as if it had arrived in time (law 11).
 
-What the closed cycle's bytes became may be used by now: they rolled over, or are a top-up that
-lives on. In order of time the late usage would have had them, and usage of a later cycle would have
-found less. So that is pushed out, and charged anew in its own cycle. When it happened in there is
-not known any more: whatever of its cycle covers all of its kind may take it, in the order of law 8,
-before it is overage.
+Bytes of the closed cycle may have been used since then: they rolled over, or belong to a top-up
+that continues. In the order of time, the late usage would have used them first, and usage of a
+later cycle would have found less. So that later usage is *pushed out*: it is charged again in its
+own cycle. Its exact time is not known any more. Therefore any bucket of its cycle that covers all
+usage of its kind can take it, in the order of law 8. The rest is overage.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ Standing = list[tuple[Bucket, Levels]]
 
 
 class Outcome(Struct, gc=False):
-    """What late usage led to."""
+    """The results of late usage."""
 
     crossed: list[Crossed]
-    """Thresholds of live buckets that are reached by it."""
+    """Thresholds of live buckets that it reached."""
     pushed_out_bytes: int
-    """Usage of later cycles that was charged anew."""
+    """Usage of later cycles that was charged again."""
 
 
 class _Pushed(Struct, gc=False):
-    """Usage of a later cycle (None: the present one) that a bucket has no room for any more."""
+    """Usage of a later cycle (None: the present one) for which a bucket has no room any more."""
 
     cycle: ClosedCycle | None
     bucket: Bucket
@@ -64,9 +64,10 @@ class _Pushed(Struct, gc=False):
 def charge_closed_cycle(
     account: Account, cycle: ClosedCycle, event: UsageRecorded, time_ms: int, rules: Rulebook
 ) -> Outcome:
-    """Charge late usage of a closed cycle to what was valid then, in the order of law 8.
+    """Charge late usage of a closed cycle to the buckets that were valid then, in the order of law
+    8.
 
-    What nothing covers is the cycle's overage.
+    Usage that no bucket covers is overage of that cycle.
     """
     before = standing(account, rules)
     minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
@@ -93,7 +94,7 @@ def charge_closed_cycle(
 
 
 def _charge_anew(account: Account, one: _Pushed, pushed: list[_Pushed], rules: Rulebook) -> None:
-    """Charge usage that was pushed out to what else of its cycle covers it."""
+    """Charge usage that was pushed out to other buckets of its cycle that cover it."""
     cycle = one.cycle
     own = [*account.buckets, *account.ended] if cycle is None else own_buckets(cycle)
     every = own if cycle is None else [*own, *outliving(account, cycle)]
@@ -129,7 +130,8 @@ def _charge(
     used_bytes: int,
     pushed: list[_Pushed],
 ) -> int:
-    """Charge usage of a cycle (None: the present one) in order; returns what nothing covers."""
+    """Charge usage of a cycle (None: the present one) in order; returns the bytes that nothing
+    covers."""
     rest = used_bytes
     for bucket in sorted(covering, key=Bucket.charge_order):
         if not rest:
@@ -152,7 +154,8 @@ def _take_of_allowance(
     most_bytes: int,
     pushed: list[_Pushed],
 ) -> int:
-    """An allowance has what is left or expired of it, and then what rolled over from it."""
+    """Take bytes of an allowance: first those left or expired, then those that rolled over
+    from it."""
     unused = bucket.granted_bytes - bucket.used_bytes - bucket.rolled_over_bytes
     took = min(most_bytes, unused)
     _use(account, bucket, took)
@@ -180,7 +183,8 @@ def _take(
     most_bytes: int,
     pushed: list[_Pushed],
 ) -> int:
-    """A pack, a top-up or what rolled over has what is unused, and what later cycles used."""
+    """Take bytes of a pack, a top-up or a roll-over: first unused ones, then those of later
+    cycles."""
     unused = bucket.granted_bytes - bucket.used_bytes
     if cycle is not None and most_bytes > unused:
         _push_out(account, cycle, bucket, most_bytes, pushed)
@@ -205,7 +209,7 @@ def _push_out(
     needed_bytes: int,
     pushed: list[_Pushed],
 ) -> None:
-    """Let so much of a bucket be unused, if it can be: the latest cycle's usage goes first."""
+    """Free bytes of a bucket, if possible: usage of the latest cycle is pushed out first."""
     for later in reversed(cycles_after(account, cycle)):
         more = needed_bytes - (bucket.granted_bytes - bucket.used_bytes)
         if more <= 0:
@@ -220,12 +224,13 @@ def _push_out(
 
 
 def standing(account: Account, rules: Rulebook) -> Standing:
-    """What live buckets have reached."""
+    """The thresholds that live buckets have reached."""
     return [(bucket, _reached(account, bucket, rules)) for bucket in account.buckets]
 
 
 def arm_again(account: Account, before: Standing, rules: Rulebook) -> bool:
-    """Arm what is un-crossed: it will be told again, under another id. Returns if anything is."""
+    """Arm thresholds that are un-crossed, so that they fire again under another id. Returns if any
+    are."""
     found = [one for one, known in before if known - _reached(account, one, rules)]
     for bucket in found:
         account.grants += 1
@@ -234,7 +239,7 @@ def arm_again(account: Account, before: Standing, rules: Rulebook) -> bool:
 
 
 def _crossed(account: Account, before: Standing, rules: Rulebook) -> list[Crossed]:
-    """What live buckets reach now and did not before."""
+    """What live buckets have reached now and had not reached before."""
     found = []
     for bucket, known in before:
         now = _levels(account, bucket, rules)

@@ -1,4 +1,4 @@
-"""What usage changes beside buckets: meters of tariffs, figures of members, policies."""
+"""What usage changes besides buckets: meters of tariffs, figures of members, policies."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from streamproc.core.usage.policies import policy_changes
 def after_usage(
     moment: Moment, event: UsageRecorded, *, is_of_cycle: bool = True
 ) -> tuple[list[Effect], list[Crossed]]:
-    """To be called when buckets are charged, and what they did not cover is booked.
+    """Update meters after usage. Call it when buckets are charged and the overage is booked.
 
-    Members' figures are of the present cycle: usage of another one (not ``is_of_cycle``) moves
-    none. Returns effects, and the thresholds of a member's cap that were crossed.
+    Members' figures are about the present cycle: usage of another cycle (not ``is_of_cycle``) does
+    not change them. Returns effects, and the thresholds of a member's cap that were crossed.
     """
     out: list[Effect] = []
     crossed: list[Crossed] = []

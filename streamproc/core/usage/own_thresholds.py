@@ -14,7 +14,8 @@ from streamproc.core.state.account import Account
 
 
 def own_of(account: Account, rules: Rulebook) -> OwnThresholds:
-    """By rule of buckets; a subscriber's percentages are for every rule in percent used."""
+    """Own thresholds by rule of buckets. A subscriber's percentages apply to every rule in percent
+    used."""
     extra = account.extra
     if extra is None or not (extra.own_percents or extra.own_thresholds):
         return ()

@@ -1,12 +1,13 @@
 """Usage since a periodic rule's last message: ``{period_used}`` of summaries and schedules.
 
-Kept is, for each rule whose texts name it, how many bytes the account had been charged at the last
-message. It begins with the contract. Where a rule does not speak to a subscriber (opted out,
-another plan, no summaries chosen), its period begins with each cycle, so that whoever hears of it
-again is not told of the usage of a year. Rules without ``{period_used}`` cost nothing.
+For each rule whose texts use the placeholder, the account keeps how many bytes were charged at the
+last message. The first period begins with the contract. If a rule sends nothing to a subscriber
+(opted out, another plan, no summaries chosen), its period begins with each cycle. So its next
+message does not report the usage of a year. Rules without ``{period_used}`` need no memory.
 
-In a pool each recipient's period is their own: a cap may let one hear a message later than others.
-Whose period began with an earlier message than the rule's last one has an entry of their own.
+In a pool each recipient has a period of their own, because a cap can delay the message to one of
+them. A recipient whose period began with an earlier message than the rule's last one has a separate
+entry.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from streamproc.core.state.account import Account
 from streamproc.core.usage.closed_cycles import used_in_cycle
 
 _NAMED = re.compile(rf"\{{\s*{PERIOD_USED}\b")
-"""One in quotes is taken for a placeholder, too: then something is kept in vain."""
+"""It also finds a placeholder in quotes; then the account keeps a number that is not needed."""
 _OF: Final = "\0"
-"""Between a rule's id and a recipient, in the key of the recipient's own entry."""
+"""Separator between rule id and recipient in the key of a recipient's entry."""
 _PREPARED = ("", PERIOD_USED)
-"""In ``Rulebook.prepared``: no owner of texts has an empty id."""
+"""Key in ``Rulebook.prepared``. No owner of texts has an empty id, so it is free."""
 
 
 def rules_with_period(rules: Rulebook) -> frozenset[str]:
-    """The rules, by id, of which any text names the usage of a period."""
+    """Ids of the rules with a text that shows the usage of a period."""
     found: frozenset[str] | None = rules.prepared.get(_PREPARED)
     if found is None:
         found = frozenset(
@@ -44,7 +45,7 @@ def rules_with_period(rules: Rulebook) -> frozenset[str]:
 
 
 def has_period(rule: TimedRule) -> bool:
-    """Whether rules of its kind have periods."""
+    """Whether rules of this kind have periods."""
     return PERIOD_USED in TIMED_KINDS[rule.kind].placeholders
 
 
@@ -59,11 +60,12 @@ def _templates(rule: TimedRule, rules: Rulebook) -> list[str]:
 
 
 def used_in_period(account: Account, rule: TimedRule, to: str) -> int:
-    """Bytes charged since the rule's last message to a recipient, or since the contract or the
-    cycle began.
+    """Bytes charged since the rule's last message to a recipient, or since the start of the
+    contract or cycle.
 
-    Where nothing is kept yet, because the rule is new, it is the usage of the present cycle. Of who
-    joined a pool since then it is the usage since the rule's last message to anybody.
+    If nothing is kept yet, because the rule is new, it is the usage of the present cycle. For a
+    recipient who joined a pool since then, it is the usage since the rule's last message to
+    anybody.
     """
     return max(account.charged_bytes - _base(account, rule.id, to), 0)
 
@@ -81,14 +83,14 @@ def _base(account: Account, rule_id: str, to: str) -> int:
 
 
 def _own(rule_id: str, to: str) -> str:
-    """The key of a recipient's own entry."""
+    """The key of a recipient's separate entry."""
     return f"{rule_id}{_OF}{to}"
 
 
 def of_one_period(
     account: Account, rule: TimedRule, to: list[str], rules: Rulebook
 ) -> list[list[str]]:
-    """Recipients of a message, those together for whom the rule's period is the same."""
+    """The recipients of a message, grouped by equal periods of the rule."""
     if len(to) == 1 or rule.id not in rules_with_period(rules):
         return [to]
     found: dict[int, list[str]] = {}
@@ -98,12 +100,13 @@ def of_one_period(
 
 
 def begin_contract(account: Account, rules: Rulebook) -> None:
-    """Every period begins."""
+    """A contract begins, and every period with it."""
     account.period_bases = dict.fromkeys(sorted(rules_with_period(rules)), account.charged_bytes)
 
 
 def begin_cycle(account: Account, rules: Rulebook) -> None:
-    """The periods of rules begin that are new, or do not speak to the subscriber."""
+    """A cycle begins. Periods of rules that are new, or that send nothing to the subscriber, begin
+    too."""
     wanted = rules_with_period(rules)
     if not wanted:
         account.period_bases = {}
@@ -127,8 +130,8 @@ def begin_cycle(account: Account, rules: Rulebook) -> None:
 def note_told(
     account: Account, rule: TimedRule, to: list[str], everybody: list[str], rules: Rulebook
 ) -> None:
-    """A rule has spoken to recipients, of ``everybody`` whom it is for now: their next period
-    begins, and that of the others goes on."""
+    """A rule has sent a message ``to`` some of ``everybody``. A new period begins for these; the
+    period of the others continues."""
     if rule.id not in rules_with_period(rules):
         return
     bases, charged_bytes = account.period_bases, account.charged_bytes
@@ -142,13 +145,14 @@ def note_told(
 
 
 def leave_out(account: Account, charged_bytes: int) -> None:
-    """Usage of an earlier contract was charged (or taken back: less than 0) just now."""
+    """Exclude usage that was just charged for an earlier contract (or taken back: less than 0)."""
     for name in account.period_bases:
         account.period_bases[name] += charged_bytes
 
 
 def note_refund(account: Account) -> None:
-    """What was taken back had been used before now: no period begins with less than nothing."""
+    """Adapt the periods to a refund: no period may begin with a larger number than is charged
+    now."""
     bases, charged_bytes = account.period_bases, account.charged_bytes
     for name, base in bases.items():
         bases[name] = min(base, charged_bytes)

@@ -1,12 +1,16 @@
 """Whether another plan would have been cheaper in the last cycles, and by how much.
 
-What a cycle would have cost under a plan is the plan's price plus what its tariffs ask for what its
-allowances would not have covered. History tells how much was used, not of what kind; so the
-present plan is taken at its best (every allowance could be used up, the rest was of the cheapest
-kind, no cap was lifted) and another one at its worst (allowances for some usage only do not count,
-the rest was of the dearest kind). The saving that is told is therefore a lower bound; where
-allowances cover everything and plans have one tariff, it is exact. A cap makes no other plan
-cheaper: beyond it there would have been no data.
+The cost of a cycle under a plan is the plan's price plus the price of the usage that its allowances
+would not have covered. The history knows how much was used, but not what kind of usage. So the
+comparison favours the present plan:
+
+- present plan, lowest possible cost: every allowance could be used up, the rest was of the cheapest
+  kind, no cap was lifted;
+- other plan, highest possible cost: allowances for some usage only do not count, the rest was of
+  the most expensive kind.
+
+The saving in the message is therefore a lower bound. It is exact if allowances cover everything and
+plans have one tariff. A cap does not make another plan cheaper: beyond it there would be no data.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from streamproc.core.usage.tariffs import price_minor
 
 
 class Advice(Struct, frozen=True, gc=False):
-    """A better plan; costs are over all cycles looked at, in minor units."""
+    """A better plan. Costs are over all compared cycles, in minor units."""
 
     plan: str
     cost_minor: int
@@ -35,10 +39,11 @@ class Advice(Struct, frozen=True, gc=False):
 
 
 def better_plan(account: Account, notice: Notice, rules: Rulebook) -> Advice | None:
-    """The cheapest plan for the last cycles, if it saves enough and was dearer in none of them.
+    """The cheapest plan for the last cycles, if it saves enough and was not more expensive in any
+    of them.
 
-    None also if there are fewer whole cycles than the notice looks at, or a change of plan is
-    ordered already. Among plans of the same cost the first of the rules file is taken.
+    None if there are fewer complete cycles than the notice compares, or if a change of plan is
+    ordered already. Among plans of the same cost, the first of the rules file is taken.
     """
     present = rules.plans.get(account.plan)
     usage = used_in_whole_cycles(account)[-notice.cycles :]
@@ -61,7 +66,7 @@ def better_plan(account: Account, notice: Notice, rules: Rulebook) -> Advice | N
 
 
 def used_in_whole_cycles(account: Account) -> list[int]:
-    """Bytes used in the closed cycles that are whole, allowances and overage, oldest first."""
+    """Bytes used in complete closed cycles, allowances and overage, oldest first."""
     return [
         cycle.used_bytes + cycle.overage_bytes
         for cycle in account.history
@@ -70,7 +75,7 @@ def used_in_whole_cycles(account: Account) -> list[int]:
 
 
 def _is_whole(cycle: ClosedCycle, account: Account) -> bool:
-    """Not that of an activation or a closing."""
+    """Not a cycle that an activation began late or a closing ended early."""
     tz = known_zone(account.time_zone)
     return cycle.start_ms < cycle.end_ms and cycle_of(cycle.start_ms, account.anchor_day, tz) == (
         cycle.start_ms,
@@ -85,7 +90,8 @@ def _cost_minor(plan: Plan, used_bytes: int, *, at_best: bool) -> int:
     beyond = max(used_bytes - sum(one.granted_bytes for one in covering), 0)
     tariffs = plan.all_tariffs
     if not at_best:
-        # Nobody knows how it would have been split: as if each tariff had to price all of it.
+        # Nobody knows how the usage would have been split, so assume that each tariff
+        # prices all of it.
         return plan.price_minor + sum(price_minor(one, beyond) for one in tariffs)
     if len(tariffs) == 1:
         cost = price_minor(tariffs[0], beyond)

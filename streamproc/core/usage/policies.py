@@ -1,8 +1,8 @@
 """Messages to the policy system: derived from the account's state, sent when it changes.
 
-Whether a counter is throttled or barred follows from the account and the rules alone; the account
-keeps only what was told last. So it is told once per change, whatever caused it (usage, a top-up,
-consent, a refund, time, other rules), and never twice in a row the same.
+Account and rules alone decide whether a counter is throttled or barred; the account keeps only the
+state that was sent last. So each change is sent once, whatever caused it (usage, a top-up, consent,
+a refund, time, other rules), and the same state is never sent twice in a row.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from streamproc.core.state.moment import Moment
 from streamproc.core.usage.tariffs import is_capped, spend_minor
 
 _BETWEEN = " "
-"""Between the parts of a key and of what was told: none of them contains a space."""
+"""Separator in keys and in sent states: none of their parts contains a space."""
 
 
 _NOTHING_TOLD: Final[dict[str, str]] = {}
 
 
 def policies_differ(account: Account, rules: Rulebook) -> bool:
-    """Whether the policy system must be told anything; usage asks this for each event."""
+    """Whether anything must be sent to the policy system. This is called for each usage event."""
     policies = rules.policies.get(account.plan)
     quota = account.quota
     told = quota.told if quota is not None else _NOTHING_TOLD
@@ -46,7 +46,7 @@ def policies_differ(account: Account, rules: Rulebook) -> bool:
 
 
 def policy_changes(moment: Moment) -> list[Effect]:
-    """What the policy system must be told now; the account keeps that it was."""
+    """The records for the policy system that are due now. The account remembers them as sent."""
     account, rules = moment.account, moment.rules
     policies = rules.policies.get(account.plan, ())
     quota = account.quota
@@ -73,7 +73,7 @@ def policy_changes(moment: Moment) -> list[Effect]:
 def _active(
     account: Account, policies: tuple[PolicyCounter, ...], rules: Rulebook
 ) -> Iterator[tuple[str, str]]:
-    """Key and state of every counter that is not as usual."""
+    """Key and state of every counter that is throttled or barred."""
     for policy in policies:
         if policy.when == "member_cap":
             quota = account.quota
@@ -121,9 +121,9 @@ def _is_active(account: Account, policy: PolicyCounter, rules: Rulebook) -> bool
 
 
 def _is_about(bucket: Bucket, scope: Scope, rules: Rulebook, *, exactly: bool) -> bool:
-    """Whether a bucket covers just what a policy does, or (not ``exactly``) all usage.
+    """Whether a bucket covers exactly the usage of a policy, or (not ``exactly``) all usage.
 
-    What is limited to other hours, zones or groups than the policy does not count as left.
+    A bucket that is limited to other hours, zones or groups than the policy does not count.
     """
     own = rules.scopes.get(bucket.source, EVERYTHING)
     return own == scope or (own == EVERYTHING and not exactly)
@@ -134,7 +134,8 @@ def _change(moment: Moment, key: str, state: str, reason: str, kbps: str) -> Pol
     quota = quota_of(account)
     quota.policy_number += 1
     counter, _, member = key.partition(_BETWEEN)
-    # The activation is in it: who returns after having been forgotten counts from one again.
+    # The activation is part of it: a subscriber who was forgotten and returns counts
+    # from one again.
     return PolicyChanged(
         id=record_id(subscriber, key, str(account.activated_ms), str(quota.policy_number)),
         subscriber=subscriber,

@@ -1,8 +1,8 @@
 """Pools: one account that several members use.
 
-The pool's id is the account and the record key, so a pool lies in one partition and is exact
-however its members' numbers would hash; a member is a field of its usage. What members used in the
-present cycle and usage of nobody in particular sum up to what the pool was charged in it.
+The pool's id is the account and the record key. So all events of a pool are in one partition, and
+its figures are exact; the member is a field of the usage event. In each cycle, the pool's charge is
+the sum of its members' usage plus usage without a member.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from streamproc.core.usage.charging import Crossed, crossings_between
 from streamproc.core.usage.own_thresholds import own_of
 
 MEMBER = "member"
-"""Kind of the stand-in bucket of a member's cap: rules that name it remind of caps."""
+"""Kind of the bucket that stands for a member's cap. Rules with this kind are about caps."""
 
 
 def join(account: Account, event: MemberJoined, arrival: Arrival) -> list[Effect]:
-    """A member joins, or its role or cap changes; a changed cap re-arms what it un-crosses."""
+    """A member joins, or its role or cap changes. A changed cap re-arms the thresholds it un-
+    crosses."""
     quota = quota_of(account)
     member = quota.members.setdefault(event.member, Member())
     cap = event.cap_bytes if isinstance(event.cap_bytes, int) else None
@@ -36,7 +37,7 @@ def join(account: Account, event: MemberJoined, arrival: Arrival) -> list[Effect
 
 
 def leave(account: Account, event: MemberLeft, arrival: Arrival) -> list[Effect]:
-    """A member leaves; what it used stays used."""
+    """A member leaves. Its usage stays charged."""
     quota = account.quota
     if quota is None or event.member not in quota.members:
         return [rejected("unknown_member", "no such member of this pool", event, arrival)]
@@ -48,7 +49,7 @@ def leave(account: Account, event: MemberLeft, arrival: Arrival) -> list[Effect]
 
 
 def member_count(account: Account) -> int:
-    """How many draw on the account; 0 if it is no pool."""
+    """How many members the account has; 0 if it is not a pool."""
     return len(account.quota.members) if account.quota else 0
 
 
@@ -68,7 +69,7 @@ def use(account: Account, name: str, used_bytes: int, rules: Rulebook) -> list[C
 
 
 def give_back(account: Account, name: str, refunded_bytes: int) -> None:
-    """A refund lowers the member's figure; what it un-crosses is armed again."""
+    """A refund lowers the member's figure. Thresholds that it un-crosses are armed again."""
     quota = account.quota
     member = quota.members.get(name) if quota else None
     if member is not None and member.used_bytes and refunded_bytes:
@@ -84,7 +85,7 @@ def member_of_cap(bucket_id: str) -> str:
 
 
 def cap_bucket_of(account: Account, bucket_id: str) -> Bucket | None:
-    """The cap that a bucket's id names, or None: of a real bucket, of a member that left or has no
+    """The cap that a bucket id names. None for a real bucket, and for a member that left or has no
     cap any more."""
     quota = account.quota
     name = member_of_cap(bucket_id)
@@ -95,7 +96,8 @@ def cap_bucket_of(account: Account, bucket_id: str) -> Bucket | None:
 
 
 def cap_bucket(account: Account, name: str, member: Member) -> Bucket:
-    """A member's cap as a bucket, for rules, texts and figures; more than the cap may be used."""
+    """A member's cap as a bucket, for rules, texts and figures. A member can use more than
+    the cap."""
     cap = member.cap_bytes or 0
     return Bucket(
         f"{MEMBER}:{name}",

@@ -1,9 +1,9 @@
-"""Refunds: usage that is taken back, also that of a bad batch.
+"""Refunds: usage that is taken back, also a whole bad batch.
 
-A refund goes the way of charging backwards: overage first, then the buckets from the last in charge
-order to the first. For usage of one scope and validity that leaves the account as if the usage had
-never been. Which events a batch was is known by the log; the account only keeps, within the memory
-of event ids, what was counted and what was taken back.
+A refund reverses charging: overage first, then the buckets from the last in charge order to the
+first. For usage of one scope and validity, the account is then as if the usage had never happened.
+The log knows which events a batch contains. The account only keeps, within its memory of event ids,
+what was counted and what was taken back.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ _TAKEN_BACK = "taken back:"
 def refund(
     account: Account, event: UsageRefunded, arrival: Arrival, rules: Rulebook
 ) -> tuple[list[Effect], list[bytes] | None]:
-    """Returns effects, and ids to remember beside the event's own (None: nothing was refunded)."""
+    """Apply a refund. Returns effects, and ids to remember besides the event's own id (None:
+    nothing was refunded)."""
     keys: list[bytes] = []
     cause = cause_of(event, arrival)
     if isinstance(event.of_id, str) and isinstance(event.of_source, str):
@@ -96,7 +97,8 @@ def _give_back(
     most_bytes: int,
     rules: Rulebook,
 ) -> int:
-    """Take usage of a cycle (None: the present one) back from its buckets; returns how much."""
+    """Take usage of a cycle (None: the present one) back from its buckets; returns the bytes taken
+    back."""
     time_ms = to_ms(event.time)
     minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
     own = own_buckets(cycle) if cycle else [*account.buckets, *account.ended]
@@ -127,7 +129,7 @@ def _give_back(
 
 
 def _unuse(account: Account, bucket: Bucket, back: int) -> None:
-    """The present cycle's usage took so much less of a bucket."""
+    """Reduce by ``back`` what usage of the present cycle took from a bucket."""
     bucket.used_bytes -= back
     if bucket.kind == UNLIMITED:
         bucket.granted_bytes = bucket.used_bytes

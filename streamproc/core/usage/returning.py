@@ -1,8 +1,9 @@
-"""Usage of a closed cycle that is taken back: what later cycles used moves to where it belongs.
+"""Refunds of usage of a closed cycle: usage of later cycles moves into the free bytes.
 
-The counterpart of ``core/usage/late.py``. A top-up that lived on, or what rolled over, has room
-again. If it had been used up, usage of later cycles went to what is charged after it, or was
-overage: in order of time it would have had that usage, and so it has it now.
+This is the counterpart of ``core/usage/late.py``. After the refund, a top-up or roll-over that
+continued has free bytes again. If it had been used up, usage of later cycles was charged to other
+buckets or was overage. In the order of time it would have been charged to this bucket, so it is
+now.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from streamproc.core.usage.tariffs import book_under, overage_within
 def unuse(
     account: Account, cycle: ClosedCycle, bucket: Bucket, back_bytes: int, rules: Rulebook
 ) -> None:
-    """A closed cycle's usage took so much less of a bucket."""
+    """Reduce by ``back_bytes`` what usage of a closed cycle took from a bucket."""
     was_used_up = bucket.used_bytes == bucket.granted_bytes
     bucket.used_bytes -= back_bytes
     take_back_beside(cycle, bucket, back_bytes)
@@ -45,7 +46,7 @@ def unuse(
 def _roll_again(
     account: Account, cycle: ClosedCycle, bucket: Bucket, most_bytes: int, rules: Rulebook
 ) -> None:
-    """What late usage had taken of what rolled over of an allowance, rolls over again."""
+    """Bytes that late usage had taken from an allowance's roll-over roll over again."""
     for roll in rolled_from(account, cycle, bucket):
         back = min(most_bytes, cycle.unrolled.get(roll.id, 0))
         if not back:
@@ -63,7 +64,8 @@ def _roll_again(
 
 
 def _fetch(account: Account, cycle: ClosedCycle, bucket: Bucket, rules: Rulebook) -> None:
-    """Let a bucket that had been used up have what later cycles used beyond it, oldest first."""
+    """Move usage of later cycles, oldest first, into the free bytes of a bucket that was used
+    up."""
     scope = rules.scopes.get(bucket.source, EVERYTHING)
     for later in cycles_after(account, cycle):
         if not bucket.granted_bytes - bucket.used_bytes:
@@ -116,7 +118,8 @@ def _charged_after(
     scope: Scope,
     rules: Rulebook,
 ) -> list[tuple[Bucket, int]]:
-    """What a cycle used of buckets that are charged after one, as far as that has room for it."""
+    """What a cycle used of buckets that are charged after this one, as far as this one covers
+    it."""
     room = bucket.granted_bytes - bucket.used_bytes
     found = []
     for one in sorted(every, key=Bucket.charge_order, reverse=True):

@@ -11,7 +11,8 @@ from streamproc.core.state.account import ALLOWANCE, ROLLOVER, Account, Bucket
 
 
 def lost_with_cycle(account: Account, rule: TimedRule, rules: Rulebook) -> list[Bucket]:
-    """Those buckets as if the rest that rolls over had left: what remains in them will be lost."""
+    """Copies of those buckets without the bytes that roll over: their remaining bytes will be
+    lost."""
     plan = rules.plans.get(account.plan)
     rollovers = {one.id: one.rollover for one in plan.allowances} if plan else {}
     found = []
@@ -25,10 +26,10 @@ def lost_with_cycle(account: Account, rule: TimedRule, rules: Rulebook) -> list[
 
 
 def roll_over(account: Account, rules: Rulebook) -> list[Bucket]:
-    """Take what rolls over out of the ending cycle's allowances; returns its new buckets.
+    """Move rolling bytes out of the ending cycle's allowances; returns the new buckets.
 
-    It is of the plan in force until now whether and how much; what rolled over once does not roll
-    over again, it has an end of its own.
+    The plan that was in force decides whether bytes roll over, and how many. Rolled-over bytes do
+    not roll over again: they have an end of their own.
     """
     plan = rules.plans.get(account.plan)
     found: list[Bucket] = []

@@ -1,8 +1,8 @@
-"""What overage costs: exact integer prices, caps and consent.
+"""Price of overage: exact integer prices, caps and consent.
 
-The price is a function of the cycle's overage under a tariff, not of the events it came in: however
-usage is split, the sum is the same. Where plan or cap change in mid-cycle, what the cycle has cost
-so far is settled, and later overage goes on from its place in the tiers.
+The price depends on the cycle's overage under a tariff, not on the events. However usage is split
+into events, the sum is the same. If plan or cap change in the middle of a cycle, the cost so far is
+settled, and later overage continues from its place in the tiers.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _NO_METER = Meter()
 
 
 class Spend(Struct, frozen=True, gc=False):
-    """What a tariff's overage of the present cycle costs, in minor units of the currency."""
+    """Cost of a tariff's overage in the present cycle, in minor units of the currency."""
 
     tariff: str
     overage_bytes: int
     spend_minor: int
     cap_minor: int | None
-    """None: no cap, or consent to go beyond it."""
+    """None: no cap, or the subscriber consented to exceed it."""
 
 
 def price_minor(tariff: Tariff, overage_bytes: int) -> int:
@@ -42,7 +42,8 @@ def price_minor(tariff: Tariff, overage_bytes: int) -> int:
 
 
 def spend_by_tariff(account: Account, rules: Rulebook) -> list[Spend]:
-    """The spend of the present cycle under each tariff of the plan, and of earlier plans'."""
+    """Spend of the present cycle under each tariff of the plan, and under those of earlier
+    plans."""
     tariffs = _tariffs(account, rules)
     found = [_spend(account, tariff) for tariff in tariffs]
     quota = account.quota
@@ -57,7 +58,7 @@ def spend_by_tariff(account: Account, rules: Rulebook) -> list[Spend]:
 
 
 def spend_minor(account: Account, rules: Rulebook) -> int:
-    """What the present cycle's overage costs in all, in minor units of the currency."""
+    """Cost of all overage of the present cycle, in minor units of the currency."""
     if is_free(account):
         return 0
     return sum(one.spend_minor for one in spend_by_tariff(account, rules))
@@ -69,7 +70,8 @@ def is_free(account: Account) -> bool:
 
 
 def cap_minor(account: Account, tariff_id: str, rules: Rulebook) -> int | None:
-    """The cap of a tariff; None if the plan has none, or by consent to go beyond it."""
+    """The cap of a tariff; None if the plan has none, or if the subscriber consented to
+    exceed it."""
     quota = account.quota
     if quota is not None and tariff_id in quota.lifted_caps:
         return None
@@ -77,7 +79,7 @@ def cap_minor(account: Account, tariff_id: str, rules: Rulebook) -> int | None:
 
 
 def next_tier(account: Account, tariff_id: str, rules: Rulebook) -> Tier | None:
-    """What the next byte of overage under a tariff costs; None if the plan has no such tariff."""
+    """The price of the next byte of overage under a tariff; None if the plan has no such tariff."""
     used = overage_under(account, tariff_id)
     for tariff in _tariffs(account, rules):
         if tariff.id == tariff_id:
@@ -86,16 +88,16 @@ def next_tier(account: Account, tariff_id: str, rules: Rulebook) -> Tier | None:
 
 
 def tariff_beyond(account: Account, source: str, rules: Rulebook) -> str:
-    """The tariff of what a bucket covered (by its source), once that is used up.
+    """The tariff that applies when a bucket (given by its source) is used up.
 
-    The first that prices all of it; empty for the plan's own.
+    It is the first that prices all usage of the bucket; empty for the plan's own.
     """
     scope = rules.scopes.get(source, EVERYTHING)
     return next((one.id for one in _tariffs(account, rules) if one.scope.contains(scope)), "")
 
 
 def is_capped(account: Account, rules: Rulebook, tariff_id: str) -> bool:
-    """Whether a tariff's cap is reached without consent."""
+    """Whether the cap of a tariff is reached and there is no consent."""
     for tariff in _tariffs(account, rules):
         if tariff.id == tariff_id:
             spend = _spend(account, tariff)
@@ -106,12 +108,12 @@ def is_capped(account: Account, rules: Rulebook, tariff_id: str) -> bool:
 def book_overage(
     account: Account, overage_bytes: int, rating_group: int, roaming_zone: str, rules: Rulebook
 ) -> None:
-    """Count overage, which the account has already, under the tariff that covers it."""
+    """Add overage, which the account has counted already, to the tariff that covers it."""
     book_under(account, tariff_of(account, rating_group, roaming_zone, rules), overage_bytes)
 
 
 def book_under(account: Account, tariff_id: str, overage_bytes: int) -> None:
-    """Count overage (less than 0: uncount it), which the account has already, under a tariff."""
+    """Add overage, which the account has counted already, to a tariff; less than 0 subtracts."""
     if tariff_id:
         meter = quota_of(account).meters.setdefault(tariff_id, Meter())
         meter.overage_bytes += overage_bytes
@@ -120,7 +122,8 @@ def book_under(account: Account, tariff_id: str, overage_bytes: int) -> None:
 def take_back_overage(
     account: Account, most_bytes: int, rating_group: int, roaming_zone: str, rules: Rulebook
 ) -> int:
-    """Uncount overage under the tariff that covers it; returns how much there was to uncount."""
+    """Subtract overage from the tariff that covers it; returns how many bytes could be
+    subtracted."""
     tariff = tariff_of(account, rating_group, roaming_zone, rules)
     back = min(most_bytes, overage_under(account, tariff))
     if back:
@@ -138,7 +141,7 @@ def tariff_of(account: Account, rating_group: int, roaming_zone: str, rules: Rul
 
 
 def overage_within(account: Account, scope: Scope, rules: Rulebook) -> list[tuple[str, int]]:
-    """The tariffs, and bytes of overage under them, all of whose usage a scope covers."""
+    """The tariffs, with their bytes of overage, all of whose usage a scope covers."""
     if account.plan not in rules.tariffs:
         return [("", account.overage_bytes)] if scope.contains_whole(EVERYTHING) else []
     return [
@@ -149,11 +152,11 @@ def overage_within(account: Account, scope: Scope, rules: Rulebook) -> list[tupl
 
 
 def settle(account: Account, rules: Rulebook) -> None:
-    """Keep what the cycle has cost so far: plan or cap are about to change."""
+    """Store the cost of the cycle so far, before plan or cap change."""
     quota = account.quota
     known = quota.meters if quota else {}
     for spend in spend_by_tariff(account, rules):
-        # One that refunds brought back to nothing had been settled higher.
+        # A meter that refunds reduced to zero bytes had been settled at a higher cost.
         if spend.overage_bytes or spend.spend_minor or spend.tariff in known:
             meter = quota_of(account).meters.setdefault(spend.tariff, Meter())
             meter.settled_bytes = spend.overage_bytes
@@ -161,13 +164,14 @@ def settle(account: Account, rules: Rulebook) -> None:
 
 
 def lift_cap(account: Account, tariff_id: str, rules: Rulebook, *, lasting: bool) -> None:
-    """The subscriber consents to spend beyond a cap: what was used in vain until now stays free."""
+    """The subscriber consents to exceed a cap. Usage beyond it that cost nothing so far stays
+    free."""
     settle(account, rules)
     quota_of(account).lifted_caps[tariff_id] = lasting
 
 
 def restore_cap(account: Account, tariff_id: str, rules: Rulebook) -> None:
-    """The consent ends; what has been spent beyond the cap stays spent."""
+    """The consent ends. Amounts spent beyond the cap stay spent."""
     quota = account.quota
     if quota is not None and tariff_id in quota.lifted_caps:
         settle(account, rules)
@@ -176,13 +180,13 @@ def restore_cap(account: Account, tariff_id: str, rules: Rulebook) -> None:
 
 
 def begin_cycle(quota: QuotaState) -> None:
-    """A new cycle has cost nothing, and consents for the old one are over."""
+    """A new cycle has cost nothing. Consents for the old cycle are over."""
     quota.meters = {}
     quota.lifted_caps = {name: True for name, lasting in quota.lifted_caps.items() if lasting}
 
 
 def tariff_called(account: Account, tariff_id: str, rules: Rulebook) -> Tariff | None:
-    """The tariff of an id that the account's plan has."""
+    """The tariff with this id in the account's plan."""
     return next((one for one in _tariffs(account, rules) if one.id == tariff_id), None)
 
 
@@ -201,7 +205,7 @@ def _spend(account: Account, tariff: Tariff) -> Spend:
     more = price_minor(tariff, used) - price_minor(tariff, meter.settled_bytes)
     if cap is not None:
         more = min(more, max(cap - meter.settled_minor, 0))
-    # Refunds are priced as the plan in force prices; they never earn more than was spent.
+    # Refunds are priced by the plan in force. They never return more than was spent.
     return Spend(tariff.id, used, max(meter.settled_minor + more, 0), cap)
 
 

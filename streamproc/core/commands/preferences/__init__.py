@@ -19,11 +19,11 @@ from streamproc.core.state.events import Arrival, PreferencesSet
 PREFERENCES: Final[dict[str, Choosing]] = {
     one.action: one for one in (Thresholds(), QuietHours(), Summaries())
 }
-"""By the command that chooses."""
+"""Preferences by the command that sets them."""
 
 
 def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -> list[Effect]:
-    """Take over what the subscriber chose; what the event does not name stays."""
+    """Store what the subscriber chose. Preferences that the event does not name do not change."""
     extra = extra_of(account)
     for preference, field, value in _named(event):
         take_over(extra, preference.chosen_by(field, value))
@@ -33,12 +33,12 @@ def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -
 
 
 def chosen_words(event: PreferencesSet) -> list[str]:
-    """What an event chooses, for people."""
+    """The choices of an event in words for people."""
     return [preference.words(field, value) for preference, field, value in _named(event)]
 
 
 def _named(event: PreferencesSet) -> Iterator[tuple[Choosing, str, Any]]:
-    """The fields that an event has, each with the preference that it chooses."""
+    """The fields of an event, each with the preference that it sets."""
     for field in event.choices():
         value = getattr(event, field)
         if value is not UNSET:

@@ -1,4 +1,4 @@
-"""What a preference is: everything that commands and events ask about it, in one class."""
+"""The interface of a preference: commands and events use a preference through this class only."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from streamproc.core.state.account import Account, Extra
 from streamproc.core.texts.formats import Formats
 
 Choice = Mapping[str, Any]
-"""Fields of the state and what they become."""
+"""Fields of the state, and their new values."""
 
 DEFAULT = "default"
-"""A choice that is taken back."""
+"""The word that takes a choice back."""
 
 
 class Choosing:
-    """One preference of ``core/rules/preferences.py``: how it is chosen, and what holds of it."""
+    """One preference of ``core/rules/preferences.py``: how it is chosen, and its present
+    setting."""
 
     action: ClassVar[str]
     ends: ClassVar[Mapping[str, str]] = {DEFAULT: "reset", "off": "off"}
-    """Words that end the conversation about it: how the reply's name ends."""
+    """Words that end a choice, with the end of the name of their reply."""
     is_heard_in_messages: ClassVar[bool] = True
-    """Whether it means nothing to those who left all messages that it is about."""
+    """Whether it has no effect for subscribers who opted out of all messages that it is about."""
 
     @property
     def declared(self) -> Preference:
@@ -36,41 +37,42 @@ class Choosing:
         return next(one for one in PREFERENCES if one.action == self.action)
 
     def parse(self, spellings: Spellings, rest: str) -> Command | None:
-        """The command, from what stands behind the keyword; None if that is no argument."""
+        """The command, from the part after the keyword; None if that part is not a valid
+        argument."""
         raise NotImplementedError
 
     def chosen(self, command: Command) -> Choice:
-        """What a text chooses."""
+        """The choice that an SMS makes."""
         raise NotImplementedError
 
     def chosen_by(self, field: str, value: Any) -> Choice:
-        """What a field of ``account.preferences_set`` chooses."""
+        """The choice that a field of ``account.preferences_set`` makes."""
         raise NotImplementedError
 
     def words(self, field: str, value: Any) -> str:
-        """A field of ``account.preferences_set`` for people."""
+        """A field of ``account.preferences_set`` in words for people."""
         raise NotImplementedError
 
     def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:
-        """The rules that it bears on; without any it is not offered."""
+        """The rules that it affects. If there are none, it is not offered."""
         raise NotImplementedError
 
     def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
-        """What holds now, by the choice and the rules, as replies name it."""
+        """The present setting, by the choice and the rules, as replies show it."""
         raise NotImplementedError
 
 
 def take_over(extra: Extra, choice: Choice) -> None:
-    """The one place where choices get into the state, whoever brings them."""
+    """The only place that stores choices in the state, both for SMS and events."""
     for name, value in choice.items():
         setattr(extra, name, value)
 
 
 def is_in_force(rule: Spoken, now_ms: int) -> bool:
-    """Now or later."""
+    """Whether a rule is in force now or will be later."""
     return now_ms < rule.policy.valid_until_ms
 
 
 def is_wanted(rule: Spoken, account: Account) -> bool:
-    """Whether its messages reach the subscriber."""
+    """Whether the subscriber gets the messages of a rule."""
     return rule.mandatory or rule.category not in account.opted_out

@@ -1,4 +1,5 @@
-"""When a subscriber gets no message that can wait, in place of the rules' quiet hours."""
+"""When a subscriber gets only messages that cannot wait. It replaces the quiet hours of the
+rules."""
 
 from __future__ import annotations
 
@@ -17,14 +18,14 @@ from streamproc.core.state.account import Account
 from streamproc.core.texts.formats import Formats
 
 Minutes = tuple[int, int]
-"""From and to, in minutes after local midnight."""
+"""Start and end, in minutes after local midnight."""
 
 NEVER: Final = [0, 0]
 _SPAN: Final = re.compile(f"{TIME} ?[-~‐‒–—―−〜至到] ?{TIME}")
 
 
 class QuietHours(Choosing):
-    """``quiet_minutes``: from and to; equal: never quiet; none: the rules'."""
+    """``quiet_minutes``: start and end; equal: never quiet; none: the rules'."""
 
     action = "quiet_hours"
     is_heard_in_messages = False
@@ -54,7 +55,7 @@ class QuietHours(Choosing):
 
 
 def _hours_now(account: Account, rules: Rulebook) -> Minutes | None:
-    """The subscriber's own, else those of the rules file; None: there are none."""
+    """The subscriber's own hours, else those of the rules file; None: there are none."""
     own = account.extra.quiet_minutes if account.extra is not None else []
     if own:
         return None if own[0] == own[1] else (own[0], own[1])

@@ -1,4 +1,5 @@
-"""How often a subscriber gets a summary, and at what time, in place of the rules' schedule."""
+"""How often a subscriber gets a summary, and at what time. It replaces the schedule of the
+rules."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ _CLOCK: Final = re.compile(TIME)
 
 
 class Summaries(Choosing):
-    """``summary_every`` and ``summary_minute``; a text without a time takes the rules'."""
+    """``summary_every`` and ``summary_minute``; an SMS without a time uses the time of the
+    rules."""
 
     action = "schedule"
 

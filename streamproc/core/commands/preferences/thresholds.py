@@ -1,4 +1,4 @@
-"""Percentages of use at which a subscriber is reminded, in place of those of the rules."""
+"""Percentages used at which a subscriber gets a reminder. They replace those of the rules."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The kinds of rules, each with all that there is to know of it in one module.
+"""The kinds of rules. One module holds everything about a kind.
 
-A new kind is a module here and one line in the list below; docs/recipes/rule-kind.md goes through
-it. Packages of others add theirs without touching this one (docs/extending.md).
+To add a kind, write a module here and add one line to the list below; see
+docs/recipes/rule-kind.md. Packages of other people add kinds without a change here
+(docs/extending.md).
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ BUILT_IN: Final[tuple[RuleKind, ...]] = (
     inactivity.KIND,
     usage_corrected.KIND,
 )
-"""Those that come with streamproc, in the order of tables and messages."""
+"""The kinds that come with streamproc, in the order of tables and error messages."""
 
 for _kind in BUILT_IN:
     add(_kind)

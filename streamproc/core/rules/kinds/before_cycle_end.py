@@ -1,4 +1,4 @@
-"""``before_cycle_end``: what ends with the billing cycle will soon be lost."""
+"""``before_cycle_end``: some bytes will soon be lost, because they end with the billing cycle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamproc.core.rules.kinds.timed import Shape, TimedRuleKind, about
 
 
 class BeforeCycleEndEntry(ClockedEntry, frozen=True, tag="before_cycle_end", kw_only=True):
-    # The cycle ends at midnight: one day before is its last day, none would be too late.
+    # The cycle ends at midnight, so "one day before" is its last day. Zero days would be too late.
     days_before: Annotated[int, Meta(ge=1, le=27)]
     buckets: BucketIds | None = None
     bucket_kinds: EndingKinds | None = None

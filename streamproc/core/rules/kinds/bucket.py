@@ -11,30 +11,31 @@ from streamproc.core.rules.rule import UsageRule
 
 
 class BucketRuleKind(ReachingRuleKind):
-    """A kind is told by the used bytes at which its thresholds are reached."""
+    """A rule of such a kind converts each threshold to a level of used bytes."""
 
     fact = "level"
     entry: ClassVar[type[BucketEntry]]
     counts_down: ClassVar[bool] = False
     """Whether the smaller threshold is the more urgent one."""
     is_of_unlimited: ClassVar[bool] = False
-    """Whether it has a meaning for unlimited buckets, of which there is no share and no rest."""
+    """Whether it applies to unlimited buckets, which have no percentage used and no bytes left."""
     takes_own_percents: ClassVar[bool] = False
-    """Whether percentages that a subscriber chose take the place of its thresholds."""
+    """Whether percentages that a subscriber chose replace its thresholds."""
 
     def used_level(self, value: int, granted_bytes: int) -> int:
         """Used bytes at which a threshold is reached.
 
-        0 or less if it holds from the start, more than is granted if it is never reached.
+        0 or less if it is reached from the start; more than the grant if it can never be reached.
         """
         raise NotImplementedError
 
     def shifted(self, threshold: int, margin: int) -> int:
-        """A threshold so much less far (hysteresis)."""
+        """A threshold moved back by a margin (hysteresis)."""
         return threshold + margin if self.counts_down else threshold - margin
 
     def urgency(self, threshold: int) -> int:
-        """Of several thresholds the highest of these is told."""
+        """Sort key: if several thresholds are reached at once, the reminder is about the highest
+        one."""
         return -threshold if self.counts_down else threshold
 
     def rule(self, entry: Any, windows: Windows) -> UsageRule:

@@ -1,4 +1,5 @@
-"""Kinds of rules that look at an account at a time of day, and remind if there is a reason."""
+"""Kinds of rules that check an account at a time of day, and send a reminder if there is a
+reason."""
 
 from __future__ import annotations
 
@@ -12,24 +13,26 @@ from streamproc.core.rules.watch import CheckRule
 
 
 class CheckRuleKind(RuleKind):
-    """``rule`` in the methods is one of this kind."""
+    """In the methods, ``rule`` is a rule of this kind."""
 
     entry: ClassVar[type[CheckEntry]]
     is_once: ClassVar[bool] = False
-    """Whether it speaks once, until something is granted again (``Look.is_told``)."""
+    """Whether it sends one message until something is granted again (``Look.is_told``)."""
     foretells: ClassVar[bool] = False
-    """Whether its messages are about home data alone, and tell when that runs out."""
+    """Whether its messages are only about home data and say when that runs out."""
 
     def next_ms(self, rule: CheckRule, look: Look) -> int:
-        """The next look after the account's clock; NEVER_MS if there is none to come."""
+        """The next check after the account's clock; NEVER_MS if there will be none."""
         raise NotImplementedError
 
     def has_reason(self, rule: CheckRule, look: Look, marked_ms: int, at_ms: int) -> bool:
-        """Whether what a look at ``marked_ms`` found is true at an instant (at first the same)."""
+        """Whether the reason that a check found at ``marked_ms`` is true at an instant (first the
+        same one)."""
         raise NotImplementedError
 
     def silence_days(self, rule: CheckRule) -> int | None:
-        """Days without usage after which it speaks; None: usage is nothing to it."""
+        """After how many days without usage it sends a message; None if usage does not matter to
+        it."""
         return None
 
     def rule(self, entry: Any, windows: Windows) -> CheckRule:
@@ -44,5 +47,5 @@ class CheckRuleKind(RuleKind):
         )
 
     def terms(self, entry: Any) -> dict[str, Any]:
-        """What else of the entry goes into the rule."""
+        """Further arguments of the rule, from the entry."""
         return {}

@@ -65,7 +65,7 @@ def cron_error(expression: str) -> str | None:
 
 
 def _is_day_of_other_months(expression: str) -> bool:
-    """Whether a wrong expression would be right in another month, as 31 February is."""
+    """Whether a day that this month does not have exists in another month, as the 31st does."""
     minute, hour, day, _, weekday = expression.split()
     try:
         CronSim(f"{minute} {hour} {day} * {weekday}", datetime(2000, 1, 1))
@@ -76,7 +76,8 @@ def _is_day_of_other_months(expression: str) -> bool:
 
 @lru_cache(maxsize=16_384)
 def _day_of(expression: str, first: date) -> date | None:
-    """The first day, from one on, that has any of its times; None if there is none for long."""
+    """The first day, at or after ``first``, that the expression matches; None if none comes for
+    years."""
     before = datetime.combine(first, time()) - timedelta(seconds=1)
     try:
         return next(CronSim(expression, before)).date()
@@ -86,7 +87,7 @@ def _day_of(expression: str, first: date) -> date | None:
 
 @lru_cache(maxsize=1024)
 def _times_of_day(expression: str) -> tuple[time, ...]:
-    """Its times of day, which are the same on every one of its days."""
+    """The times of day of the expression. They are the same on each of its days."""
     found = []
     midnight = datetime(2000, 1, 1)
     minute, hour, *_ = expression.split()

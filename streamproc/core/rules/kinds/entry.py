@@ -1,4 +1,4 @@
-"""What the entries of rules share in a rules file, and what becomes of it in every rule."""
+"""Fields that entries of rules share in a rules file, and how they become parts of a rule."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from streamproc.core.rules.rule import Misfire
 from streamproc.core.rules.sending import PLAIN, Policy, QuietHours
 
 FILLED_KINDS: frozenset[BucketKind] = frozenset(("allowance", "pack", "topup"))
-"""Kinds of buckets that have a share to be used."""
+"""Kinds of buckets that have a limit."""
 
 
 class RuleEntry(SpokenEntry, frozen=True, kw_only=True):
-    """Of every rule."""
+    """Fields of every rule."""
 
     severity: Literal["info", "warning", "critical"] = "info"
     audience: Literal["device_user", "account_holder", "both"] = "device_user"
@@ -44,7 +44,7 @@ class RuleEntry(SpokenEntry, frozen=True, kw_only=True):
 
 
 class ReachingEntry(RuleEntry, frozen=True, kw_only=True):
-    """Of a rule whose thresholds are reached and may be un-crossed again."""
+    """Fields of a rule whose thresholds can be reached and can be un-crossed again."""
 
     for_count: Annotated[int, Meta(ge=1, le=1000)] = 1
     hysteresis: Natural = 0
@@ -52,14 +52,14 @@ class ReachingEntry(RuleEntry, frozen=True, kw_only=True):
 
 
 class BucketEntry(ReachingEntry, frozen=True, kw_only=True):
-    """Of a rule about single buckets."""
+    """Fields of a rule about single buckets."""
 
     bucket_kinds: BucketKinds = FILLED_KINDS
     buckets: BucketIds | None = None
 
 
 class TimedEntry(RuleEntry, frozen=True, kw_only=True):
-    """Of a rule that reminds at instants."""
+    """Fields of a rule that sends reminders at instants."""
 
     misfire_grace_seconds: Seconds = 21_600
     misfire: Misfire = "latest"
@@ -69,13 +69,13 @@ class TimedEntry(RuleEntry, frozen=True, kw_only=True):
 
 
 class ClockedEntry(TimedEntry, frozen=True, kw_only=True):
-    """Of a rule that reminds at a time of day."""
+    """Fields of a rule that sends reminders at a time of day."""
 
     at: ClockTime
 
 
 class CheckEntry(RuleEntry, frozen=True, kw_only=True):
-    """Of a rule that looks at an account at a time of day."""
+    """Fields of a rule that checks an account at a time of day."""
 
     at: ClockTime
     misfire_grace_seconds: Seconds = 21_600
@@ -101,7 +101,7 @@ def policy_of(entry: RuleEntry) -> Policy:
 
 
 def quiet_hours(hours: QuietHoursEntry | None) -> QuietHours | None:
-    """Hours as the core works with them."""
+    """Quiet hours in the form that the core uses."""
     if hours is None:
         return None
     return QuietHours(time.fromisoformat(hours.start), time.fromisoformat(hours.end))

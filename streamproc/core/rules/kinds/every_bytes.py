@@ -18,7 +18,7 @@ class EveryBytesEntry(RuleEntry, frozen=True, tag="every_bytes", kw_only=True):
 
 
 class EveryBytes(WatchRuleKind):
-    """The one threshold of its rules is the step; told of are its multiples."""
+    """The one threshold of a rule is the step. Its reminders are about multiples of the step."""
 
     entry = EveryBytesEntry
     says = "a further step of usage or overage was reached"

@@ -1,4 +1,4 @@
-"""``forecast``: at the present rate home data ends before its cycle does."""
+"""``forecast``: at the present rate of usage, home data runs out before the cycle ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ForecastEntry(CheckEntry, frozen=True, tag="forecast", kw_only=True):
 
 
 class Forecast(CheckRuleKind):
-    """Looks every day, and speaks once until something is granted again."""
+    """It checks every day. It sends one message until something is granted again."""
 
     entry = ForecastEntry
     says = "at the present rate home data ends before its cycle does"
@@ -40,7 +40,7 @@ class Forecast(CheckRuleKind):
         return at_ms if at_ms < look.cycle_end_ms else NEVER_MS
 
     def has_reason(self, rule: CheckRule, look: Look, marked_ms: int, at_ms: int) -> bool:
-        """What has ended already is no forecast."""
+        """If the home data has run out already, a forecast is not true any more."""
         if marked_ms < look.cycle_start_ms or at_ms - look.since_ms < rule.silent_ms:
             return False
         return look.left_bytes() > 0 and look.runs_out_ms(at_ms) < look.cycle_end_ms

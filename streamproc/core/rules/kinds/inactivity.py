@@ -1,4 +1,4 @@
-"""``inactivity``: nothing was used for days."""
+"""``inactivity``: there was no usage for some days."""
 
 from __future__ import annotations
 

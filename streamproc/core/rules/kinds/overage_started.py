@@ -1,6 +1,7 @@
-"""``overage_started``: the first byte that costs, and the first after a top-up or pack is over.
+"""``overage_started``: the first byte that costs, and the first byte after a top-up or pack is used
+up.
 
-Overage counts as none while a bucket with something left covers such usage.
+There is no overage as long as a bucket with bytes left covers such usage.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class OverageStarted(WithoutThresholds):
         after: int,
         figures: Figures,
     ) -> list[int]:
-        """Each further sort is told."""
+        """Each further sort of usage that costs sends a message."""
         return list(thresholds) if before < after else []
 
     def needs(self, entry: OverageStartedEntry) -> frozenset[Need]:

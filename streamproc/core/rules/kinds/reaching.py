@@ -1,4 +1,5 @@
-"""What kinds share whose thresholds are reached: those about buckets, and about the account."""
+"""What kinds with thresholds share: kinds about single buckets, and kinds about the whole
+account."""
 
 from __future__ import annotations
 
@@ -10,14 +11,15 @@ from streamproc.core.rules.kinds.base import RuleKind
 
 
 class ReachingRuleKind(RuleKind):
-    """Its thresholds may be told of from the begin of validity, and only after a few events."""
+    """Its rules can check at the start of their validity, and can require several events in a
+    row."""
 
     placeholders = frozenset(("threshold",))
     can_be_over = True
     is_urgent = True
     is_below_thresholds: ClassVar[bool] = False
-    """Whether its hysteresis must be less than every threshold: the figure has to come down to
-    something."""
+    """Whether the hysteresis must be smaller than every threshold: the figure cannot fall
+    below 0."""
 
     def problems(self, rule: dict[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
         if rule.get("evaluate_on_create") is True and "valid_from" not in rule:

@@ -1,8 +1,8 @@
 """All kinds of rules, by name.
 
-The dictionaries are filled when :mod:`streamproc.core.rules.kinds` is imported, and perhaps once
-more by the command that runs, with the kinds of installed packages (``cli/extensions.py``): before
-any rules file is read, and never after. Nothing in the core adds to them.
+The dictionaries are filled when :mod:`streamproc.core.rules.kinds` is imported. A command adds the
+kinds of installed packages (``cli/extensions.py``) before it reads a rules file. Nothing is added
+later, and the core itself never adds a kind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streamproc.core.rules.kinds.watch import WatchRuleKind
 from streamproc.errors import StreamprocError
 
 KINDS: Final[dict[str, RuleKind]] = {}
-"""In the order of tables and messages."""
+"""The kinds in the order of tables and error messages."""
 BUCKET_KINDS: Final[dict[str, BucketRuleKind]] = {}
 WATCH_KINDS: Final[dict[str, WatchRuleKind]] = {}
 TIMED_KINDS: Final[dict[str, TimedRuleKind]] = {}
@@ -25,11 +25,11 @@ CHECK_KINDS: Final[dict[str, CheckRuleKind]] = {}
 
 
 class KindTakenError(StreamprocError, ValueError):
-    """There is a kind of that name already."""
+    """Another kind has that name already."""
 
 
 def add(kind: RuleKind) -> None:
-    """Let rules files have a kind. Raises :class:`KindTakenError`."""
+    """Accept a kind in rules files. Raises :class:`KindTakenError`."""
     if kind.name in KINDS:
         raise KindTakenError(f"there is a rule kind {kind.name!r} already")
     KINDS[kind.name] = kind
@@ -44,17 +44,17 @@ def add(kind: RuleKind) -> None:
 
 
 def remove(name: str) -> None:
-    """Take a kind out again, for tests of packages that bring one."""
+    """Remove a kind, for tests of packages that bring one."""
     families: tuple[dict[str, Any], ...] = (BUCKET_KINDS, WATCH_KINDS, TIMED_KINDS, CHECK_KINDS)
     for kinds in (KINDS, *families):
         kinds.pop(name, None)
 
 
 def kind_of(name: object) -> RuleKind | None:
-    """A kind by what a rules file calls it; None if there is no such kind."""
+    """The kind with that name in a rules file; None if there is no such kind."""
     return KINDS.get(name) if isinstance(name, str) else None
 
 
 def with_placeholder(name: str) -> list[str]:
-    """The kinds whose texts may have a placeholder that only some kinds have."""
+    """The kinds whose texts can use a placeholder that only some kinds have."""
     return [kind.name for kind in KINDS.values() if name in kind.placeholders]

@@ -1,4 +1,4 @@
-"""``resolved``: what other rules told of holds no more (topped up, refunded, a new cycle)."""
+"""``resolved``: the reason of an earlier reminder is over (top-up, refund, new cycle)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ResolvedEntry(RuleEntry, frozen=True, tag="resolved", kw_only=True):
 
 
 class Resolved(RuleKind):
-    """Its messages tell the threshold, and the unit, of the rule that is over."""
+    """Its messages show the threshold and unit of the rule whose reason is over."""
 
     entry = ResolvedEntry
     says = "an alarm of another rule is over: topped up, refunded, or a new cycle"

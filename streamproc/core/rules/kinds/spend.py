@@ -1,4 +1,4 @@
-"""What ``spend_amount`` and ``spend_percent`` share: the figure is what the overage costs."""
+"""What ``spend_amount`` and ``spend_percent`` share: their figure is the cost of the overage."""
 
 from __future__ import annotations
 

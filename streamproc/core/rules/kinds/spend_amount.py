@@ -1,4 +1,4 @@
-"""``spend_amount``: the cycle's overage costs so much."""
+"""``spend_amount``: the overage of the cycle costs a given amount."""
 
 from __future__ import annotations
 

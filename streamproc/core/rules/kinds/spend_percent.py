@@ -1,6 +1,6 @@
-"""``spend_percent``: the cycle's overage costs a share of a cap.
+"""``spend_percent``: the overage of the cycle costs a given share of a cap.
 
-The cap is the rule's own, or that of a tariff for as long as it is in force.
+The cap is the rule's own, or the cap of a tariff as long as that is in force.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class SpendPercent(SpendKind):
     def terms(self, entry: SpendPercentEntry) -> dict[str, Any]:
         tariff = entry.tariff
         if entry.cap_minor is None:
-            tariff = tariff or ""  # percentages of a plan's own cap are of its own tariff
+            tariff = tariff or ""  # a percentage of the plan's own cap counts the plan's own tariff
         return {"cap_minor": entry.cap_minor, "tariff": tariff}
 
 

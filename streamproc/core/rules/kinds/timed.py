@@ -17,58 +17,59 @@ MIDNIGHT = time(0)
 
 
 class Shape(Enum):
-    """How the instants of a timed rule are found; ``core/schedule/occurrences.py`` does it."""
+    """How to find the instants of a timed rule; ``core/schedule/occurrences.py`` does it."""
 
     CALENDAR = "calendar"
     """Recurring local times (``local_times``), the same for all subscribers of a zone."""
     IN_CYCLE = "in_cycle"
     """One day of each billing cycle (``day_in_cycle``)."""
     AFTER_CYCLE = "after_cycle"
-    """When a cycle is over, about that cycle."""
+    """The instant at which a cycle ends; the reminder is about that cycle."""
     AFTER_ACTIVATION = "after_activation"
-    """So many hours after the activation (``TimedRule.hours_after``)."""
+    """A number of hours after the activation (``TimedRule.hours_after``)."""
     AT_ENDS = "at_ends"
     """At or before the end of each pack, top-up and roll-over (``hours_before_end``)."""
 
 
 class TimedRuleKind(RuleKind):
-    """``rule`` in the methods is one of this kind."""
+    """In the methods, ``rule`` is a rule of this kind."""
 
     called = "a timed rule"
     entry: ClassVar[type[TimedEntry]]
     shape: ClassVar[Shape]
-    """Of most of its rules, see :meth:`shape_of`."""
+    """The shape of most of its rules, see :meth:`shape_of`."""
     has_own_instants: ClassVar[bool] = False
-    """Whether each subscriber has an instant of their own, so that there is no storm to spread."""
+    """Whether each subscriber has a different instant. Then there is no storm to spread."""
     is_by_choice: ClassVar[bool] = False
-    """Whether subscribers choose how often it comes, and when."""
+    """Whether subscribers choose how often its reminders come, and when."""
     recurs_by: ClassVar[str] = ""
-    """The field that says how it recurs; empty: it does not recur."""
+    """The field that says how it recurs; empty if it does not recur."""
     is_about_losses: ClassVar[bool] = False
-    """Whether it tells of what ends with the cycle, and nothing if nothing does."""
+    """Whether it is about bytes that end with the cycle. If no bytes end, it sends nothing."""
 
     def shape_of(self, rule: TimedRule) -> Shape:
         return self.shape
 
     def is_by_clocks(self, rule: TimedRule) -> bool:
-        """Whether the subscriber's clocks decide when a rule speaks."""
+        """Whether the instants of a rule depend on the subscriber's time zone."""
         return True
 
     def recurrence(self, rule: TimedRule) -> Recurrence:
-        """Of shape CALENDAR: what of a rule says when it recurs."""
+        """For shape CALENDAR: the part of a rule that decides when it recurs."""
         return Recurrence(rule.kind, rule.every, rule.day, rule.at, rule.cron, rule.on)
 
     def local_times(self, rule: Recurrence, first: date) -> Iterator[LocalTime]:
-        """Of shape CALENDAR: the local times from a day on, ascending; may end."""
+        """For shape CALENDAR: the local times from a day on, ascending; the sequence may end."""
         raise NotImplementedError
 
     def day_in_cycle(self, rule: TimedRule) -> str:
-        """Of shape IN_CYCLE: ``cycle_start``, ``cycle_middle``, ``cycle_end``, or empty for
-        ``days_before`` the cycle's end."""
+        """For shape IN_CYCLE: ``cycle_start``, ``cycle_middle``, ``cycle_end``; empty:
+        ``days_before`` the end of the cycle."""
         return ""
 
     def hours_before_end(self, rule: TimedRule) -> int | None:
-        """Of shape AT_ENDS: so many hours before the end; None: ``days_before`` it, at ``at``."""
+        """For shape AT_ENDS: the number of hours before the end; None: ``days_before`` the end, at
+        ``at``."""
         return None
 
     def problems(self, rule: dict[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
@@ -100,12 +101,12 @@ class TimedRuleKind(RuleKind):
         )
 
     def terms(self, entry: Any) -> dict[str, Any]:
-        """What else of the entry goes into the rule."""
+        """Further arguments of the rule, from the entry."""
         return {}
 
 
 def about(entry: Any) -> dict[str, Any]:
-    """The buckets that an entry about ends is about."""
+    """The buckets that an entry about ends of validity refers to."""
     return {
         "buckets": frozenset(entry.buckets) if entry.buckets else None,
         "bucket_kinds": frozenset(entry.bucket_kinds) if entry.bucket_kinds else None,

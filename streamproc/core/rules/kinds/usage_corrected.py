@@ -1,4 +1,4 @@
-"""``usage_corrected``: usage was taken back (``usage.refunded``)."""
+"""``usage_corrected``: billing took usage back (``usage.refunded``)."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ class UsagePercent(BucketRuleKind):
     takes_own_percents = True
 
     def used_level(self, value: int, granted_bytes: int) -> int:
-        return -(-granted_bytes * value // 100)  # rounded up: 80 % is not reached a byte early
+        # Rounded up: 80 % is not reached one byte too early.
+        return -(-granted_bytes * value // 100)
 
 
 KIND = UsagePercent()

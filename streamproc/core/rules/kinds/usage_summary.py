@@ -1,4 +1,4 @@
-"""``usage_summary``: the figures of now, as often as the rule or the subscriber says."""
+"""``usage_summary``: the present figures, as often as the rule or the subscriber says."""
 
 from __future__ import annotations
 

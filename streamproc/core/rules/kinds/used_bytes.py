@@ -1,4 +1,4 @@
-"""``used_bytes``: so many bytes of a bucket are used, also of one without a limit."""
+"""``used_bytes``: a number of bytes of a bucket is used; also for buckets without a limit."""
 
 from __future__ import annotations
 

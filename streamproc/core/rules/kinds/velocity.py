@@ -1,4 +1,4 @@
-"""``velocity``: so many bytes are used within a sliding window."""
+"""``velocity``: a number of bytes is used within a sliding window."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Kinds of rules about an account as a whole: a figure that usage brings to a threshold (law 12).
+"""Kinds of rules about the whole account: usage moves a figure to a threshold (law 12).
 
-A kind says which figure it is, and at which value of it a threshold is reached.
+A kind names its figure, and the value of the figure at which a threshold is reached.
 """
 
 from __future__ import annotations
@@ -14,35 +14,40 @@ from streamproc.core.rules.kinds.reaching import ReachingRuleKind
 from streamproc.core.rules.watch import WatchRule
 
 FigureName = tuple[str, str | None]
-"""What the figure is, and what it is of: a tariff, or the rule whose window it is."""
+"""The name of a figure, and what it depends on: a tariff, or the rule that defines its window."""
 
 
 class WatchRuleKind(ReachingRuleKind):
-    """``rule`` in the methods is one of this kind."""
+    """In the methods, ``rule`` is a rule of this kind."""
 
     slides: ClassVar[bool] = False
-    """Whether its figure is of a sliding window: it falls with time, and nobody sees it fall."""
+    """Whether its figure is about a sliding window. Such a figure falls with time, without an
+    event."""
     stays_true: ClassVar[bool] = False
-    """Whether what was reached once is true for good: so much was used so fast."""
+    """Whether a reached threshold stays true for ever: the usage was that fast at that time."""
     is_of_cycle: ClassVar[bool] = True
     """Whether a message that waited into the next cycle is not true any more."""
     is_reached_by_ends: ClassVar[bool] = False
-    """Whether the end of a pack or top-up may reach it: its last bytes were what was left."""
+    """Whether the end of a pack or top-up can reach it, because its bytes were the last ones
+    left."""
     is_reached_by_losses: ClassVar[bool] = False
-    """Whether a change may reach it that leaves less than before (``core/alerts/losses.py``)."""
+    """Whether a change that leaves fewer bytes than before can reach it
+    (``core/alerts/losses.py``)."""
     is_of_cost: ClassVar[bool] = False
     """Whether its figure is 0 as long as the cycle has cost nothing."""
     tells_price: ClassVar[bool] = False
-    """Whether it is about what the next byte costs: under another price it is told again."""
+    """Whether it is about the price of the next byte. Under another price it sends its message
+    again."""
     tells_all_used_up: ClassVar[bool] = False
-    """Whether it says of every bucket that it is used up."""
+    """Whether its messages say that every bucket is used up."""
 
     def figure(self, rule: WatchRule) -> FigureName:
-        """Rules with the same one share the work of finding its value."""
+        """The name of its figure. Rules with the same name share the work of calculating the
+        value."""
         raise NotImplementedError
 
     def value(self, rule: WatchRule, figures: Figures) -> int:
-        """The figure now: the higher, the more is reached."""
+        """The figure now. A higher value reaches more thresholds."""
         raise NotImplementedError
 
     def level(self, rule: WatchRule, threshold: int, margin: int, figures: Figures) -> int | None:
@@ -58,7 +63,7 @@ class WatchRuleKind(ReachingRuleKind):
         after: int,
         figures: Figures,
     ) -> list[int]:
-        """The thresholds that a figure has reached from one value to another, ascending."""
+        """The thresholds between two values of a figure, ascending."""
         found = []
         for threshold in thresholds:
             level = self.level(rule, threshold, 0, figures)
@@ -67,7 +72,7 @@ class WatchRuleKind(ReachingRuleKind):
         return found
 
     def has_threshold(self, known: tuple[int, ...], threshold: int) -> bool:
-        """Whether a threshold of a mark still is one of the rule's."""
+        """Whether the threshold of a mark is still a threshold of the rule."""
         return threshold in known
 
     def rule(self, entry: Any, windows: Windows) -> WatchRule:
@@ -77,16 +82,16 @@ class WatchRuleKind(ReachingRuleKind):
         )
 
     def thresholds_of(self, entry: Any) -> tuple[int, ...]:
-        """Ascending; empty if the kind has none."""
+        """Thresholds, ascending; empty if the kind has none."""
         return tuple(sorted(entry.thresholds))
 
     def terms(self, entry: Any) -> dict[str, Any]:
-        """What else of the entry goes into the rule."""
+        """Further arguments of the rule, from the entry."""
         return {}
 
 
 class WithoutThresholds(WatchRuleKind):
-    """A figure that is there or not."""
+    """The figure has no thresholds: it is there or it is not."""
 
     placeholders = frozenset()
 

@@ -1,4 +1,4 @@
-"""``zero_balance``: nothing is left in any bucket."""
+"""``zero_balance``: no bytes are left in any bucket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ZeroBalanceEntry(ReachingEntry, frozen=True, tag="zero_balance", kw_only=T
 
 
 class ZeroBalance(WithoutThresholds):
-    """The figure is what is left, less than 0: it rises to 0."""
+    """The figure is minus the bytes that are left. It rises to 0."""
 
     entry = ZeroBalanceEntry
     says = "no bucket has anything left"
