@@ -17,6 +17,7 @@ from streamproc.contracts.records.cloudevents import (
     unwrap_line,
 )
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_event
+from streamproc.contracts.records.encodings import NO_JSON, not_json
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent, UsageRecorded
 from streamproc.core.subscribers import SubscriberKind, foreign_form
 from streamproc.errors import StreamprocError
@@ -133,7 +134,7 @@ def with_keys_in(value: bytes, numbering: Numbering) -> bytes:
     try:
         held = msgspec.json.decode(value, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidEventError("is not a JSON object") from None
+        raise _no_object(value) from None
     keys = {
         name: key_in(name, held[name], numbering)
         for name in NUMBER_FIELDS & held.keys()
@@ -188,6 +189,11 @@ def _explained(failure: DecodeFailure, key: bytes) -> InvalidEventError:
     return InvalidEventError(failure.detail if not at else problem)
 
 
+def _no_object(value: bytes) -> InvalidEventError:
+    says = not_json(value)
+    return InvalidEventError("is not a JSON object" if says == NO_JSON else says)
+
+
 def unwrapped(value: bytes) -> bytes:
     """An event in JSON without its CloudEvents envelope, if it has one.
 
@@ -198,7 +204,7 @@ def unwrapped(value: bytes) -> bytes:
     except (BadEnvelopeError, UnknownTypeError) as error:
         raise InvalidEventError(f"CloudEvents: {error}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise InvalidEventError("is not a JSON object") from None
+        raise _no_object(value) from None
 
 
 def subscriber_of(value: bytes) -> bytes:
@@ -206,7 +212,7 @@ def subscriber_of(value: bytes) -> bytes:
     try:
         held = msgspec.json.decode(value, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidEventError("is not a JSON object") from None
+        raise _no_object(value) from None
     subscriber = held.get("subscriber", UNSET)
     if not isinstance(subscriber, str):
         problem = "is missing" if subscriber is UNSET else "must be text"

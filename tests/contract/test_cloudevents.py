@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -319,3 +320,67 @@ def test_what_we_accept_the_sdk_reads_alike(name: str) -> None:
     assert read.get_type() == ENVELOPE["type"]
     assert (read.get_subject() or data["subscriber"]) == SUBSCRIBER
     assert {field: data[field] for field in DATA} == DATA
+
+
+CONFORMANCE = Path(__file__).parent / "data" / "cloudevents"
+
+
+def conformance(name: str) -> dict[str, dict[str, Any]]:
+    """The events of the official conformance suite, by the names of its tests."""
+    found = json.loads((CONFORMANCE / f"{name}.json").read_text(encoding="utf-8"))
+    return {one["id"]: one["event"] for one in found["tests"]}
+
+
+INVALID = conformance("invalid-events")
+VALID = conformance("valid-events")
+
+
+def as_usage(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as one of ours, so that only its own fault can be a reason to refuse it."""
+    ours = {**event}
+    if ours.get("type"):
+        ours["type"] = ENVELOPE["type"]
+    ours.setdefault("subject", SUBSCRIBER)
+    ours.setdefault("time", ENVELOPE["time"])
+    if "data_base64" not in ours:
+        ours["data"] = DATA
+    return ours
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_every_invalid_event_of_the_conformance_suite_is_refused(name: str) -> None:
+    for event in (INVALID[name], as_usage(INVALID[name])):
+        with pytest.raises(DecodeFailure) as caught:
+            decode((json.dumps(event).encode(), STRUCTURED))
+        assert caught.value.reason == "bad_envelope"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, event in INVALID.items() if all(type(one) is str for one in event.values())],
+)
+def test_they_are_refused_in_binary_mode_too(name: str) -> None:
+    event = as_usage(INVALID[name])
+    if "data_base64" in event:
+        return  # there is no such thing in binary mode
+    headers = {f"ce_{key}": str(one).encode() for key, one in event.items() if key != "data"}
+    content_type = headers.pop("ce_datacontenttype", b"application/json")
+    lowered = any(key != key.lower() for key in headers)
+    message = json.dumps(DATA).encode(), {**headers, "content-type": content_type}
+    if lowered:
+        assert decode(message).used_bytes == DATA["total_bytes"]  # header names have any case
+        return
+    with pytest.raises(DecodeFailure):
+        decode(message)
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_every_valid_event_is_read_if_it_is_one_of_ours(name: str) -> None:
+    event = {key: one for key, one in as_usage(VALID[name]).items() if one is not None}
+    event |= {"subject": SUBSCRIBER, "data": DATA, "datacontenttype": "application/json"}
+    event.setdefault("time", ENVELOPE["time"])
+
+    assert decode((json.dumps(event).encode(), STRUCTURED)).used_bytes == DATA["total_bytes"]
+    foreign = {**VALID[name], "datacontenttype": "application/json", "data": {}}
+    with pytest.raises(DecodeFailure, match="unknown_type: the type must have the form"):
+        decode((json.dumps(foreign).encode(), STRUCTURED))

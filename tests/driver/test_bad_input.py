@@ -6,6 +6,7 @@ audit must be the same bytes in both, timers and a restart afterwards included.
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -78,7 +79,18 @@ CASES = {
     "two JSON values": Bad("malformed_json", usage() + usage()),
     "no JSON": Bad("malformed_json", b"\x00\x01\x02\xff"),
     "not UTF-8": Bad("malformed_json", usage(source="caf\u00e9").decode().encode("latin-1")),
-    "UTF-16": Bad("malformed_json", usage().decode().encode("utf-16")),
+    "UTF-16": Bad("malformed_json", usage().decode().encode("utf-16"), detail="is UTF-16"),
+    "UTF-16 without mark": Bad(
+        "malformed_json", usage().decode().encode("utf-16-le"), detail="is UTF-16"
+    ),
+    "byte order mark": Bad("malformed_json", b"\xef\xbb\xbf" + usage(), detail="byte order mark"),
+    "frame of a schema registry": Bad(
+        "malformed_json", b"\x00\x00\x00\x00\x07" + usage(), detail="schema registry"
+    ),
+    "compressed": Bad("malformed_json", gzip.compress(usage()), detail="compressed with gzip"),
+    "encoded twice": Bad(
+        "contract_violation", msgspec.json.encode(usage().decode()), detail="encoded twice"
+    ),
     "half a surrogate pair": Bad("malformed_json", usage(service="X").replace(b"X", b"\\ud800")),
     "nesting without end": Bad("malformed_json", b'{"type":' + b"[" * 200_000),
     "NaN": Bad("malformed_json", usage().replace(b":1000", b":NaN")),
@@ -216,6 +228,7 @@ def test_it_is_rejected_with_its_origin_and_changes_nothing_else(
     assert isinstance(reject, Rejected)
     partition = with_it.partition_of(ALICE.encode())
     assert reject.reason == case.reason, reject.detail
+    assert case.detail in reject.detail
     assert (reject.topic, reject.partition, reject.offset) == ("events", partition, offset)
     assert reject.received_time == NOW
     if case.event_id is not None:

@@ -11,6 +11,7 @@ Data is carried over as the bytes it came in, so it means exactly what the same 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
@@ -39,10 +40,21 @@ _FIELDS: Final = (
     ("time", "time"),
 )
 """Envelope attribute, field of the data."""
-_READ: Final = frozenset((*_MANDATORY, "subject", "time", "datacontenttype"))
+_OPTIONAL: Final = ("subject", "time", "datacontenttype", "dataschema")
+_READ: Final = frozenset((*_MANDATORY, *_OPTIONAL))
 _READ_HEADERS: Final = frozenset((_CONTENT_TYPE, *(f"ce_{name}" for name in _READ)))
 
 _members: Callable[[bytes | Raw], dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw]).decode
+_simple: Callable[[bytes | Raw], str | bool | int | None] = msgspec.json.Decoder(
+    str | bool | int | None
+).decode
+_NAME: Final = re.compile(r"[a-z0-9]+\Z")
+_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z"
+)
+"""RFC 3339. What the decoder of events takes beside it is no time of a CloudEvent."""
+
 _text: Callable[[bytes | Raw], str | None] = msgspec.json.Decoder(str | None).decode
 
 
@@ -100,12 +112,15 @@ def _structured(value: bytes, content_type: str) -> bytes:
     except msgspec.ValidationError:
         raise BadEnvelopeError("the envelope must be a JSON object") from None
     attributes: dict[str, str] = {}
-    for name in _READ & envelope.keys():
+    for name in envelope.keys() - {"data", "data_base64"}:
+        _check_name(name)
         try:
-            text = _text(envelope[name])
+            text = _text(envelope[name]) if name in _READ else _simple(envelope[name])
         except msgspec.ValidationError:
-            raise BadEnvelopeError(f"{name} must be a string") from None
-        if text is not None:  # null means absent
+            if name in _READ:
+                raise BadEnvelopeError(f"{name} must be a string") from None
+            raise BadEnvelopeError("an extension must be text, an integer or a truth") from None
+        if isinstance(text, str) and name in _READ:  # null means absent
             attributes[name] = text
     return _plain(attributes, _structured_data(envelope, attributes.get("datacontenttype")))
 
@@ -135,15 +150,22 @@ def _present(envelope: Mapping[str, Raw], name: str) -> Raw | None:
 
 
 def _binary(value: bytes | None, headers: Mapping[str, bytes | None]) -> bytes:
-    attributes = {
-        name[3:]: _header_text(content)
-        for name, content in headers.items()
-        if content is not None and name.startswith("ce_") and name in _READ_HEADERS
-    }
+    attributes = {}
+    for name, content in headers.items():
+        if content is None or not name.startswith("ce_"):
+            continue
+        _check_name(name[3:])
+        if name in _READ_HEADERS:
+            attributes[name[3:]] = _header_text(content)
     content_type = headers.get(_CONTENT_TYPE)
     _require_json(None if content_type is None else _header_text(content_type))
     # A CloudEvent without data is a record without value, so this is no tombstone.
     return _plain(attributes, _members(value) if value else {})
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.match(name):
+        raise BadEnvelopeError("an attribute's name must be lower-case letters and digits")
 
 
 def _plain(attributes: Mapping[str, str], data: dict[str, Raw]) -> bytes:
@@ -152,6 +174,11 @@ def _plain(attributes: Mapping[str, str], data: dict[str, Raw]) -> bytes:
         raise BadEnvelopeError(f"missing attributes: {', '.join(missing)}")
     if attributes["specversion"] != "1.0":
         raise BadEnvelopeError("only specversion 1.0 is read")
+    for name in _OPTIONAL:
+        if attributes.get(name) == "":
+            raise BadEnvelopeError(f"{name} must not be empty")
+    if "time" in attributes and not _INSTANT.match(attributes["time"]):
+        raise BadEnvelopeError("time must be an instant of RFC 3339")
     kind = attributes["type"]
     if not (kind.startswith(PREFIX) and kind.endswith(SUFFIX)):
         raise UnknownTypeError(f"the type must have the form {PREFIX}<event type>{SUFFIX}")

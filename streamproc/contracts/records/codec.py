@@ -15,6 +15,7 @@ from streamproc.contracts.records.cloudevents import (
     UnknownTypeError,
     unwrap,
 )
+from streamproc.contracts.records.encodings import not_json
 from streamproc.core.privacy import conceal
 from streamproc.core.state.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.state.events import ClockAdvanced, InputEvent, SubscriberEvent
@@ -58,6 +59,7 @@ def decode_event(
     """
     if value is not None and len(value) > max_bytes:
         raise DecodeFailure("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
+    plain: bytes | None = value
     try:
         plain = unwrap(value, headers) if headers else value
         if not plain:
@@ -68,9 +70,9 @@ def decode_event(
     except UnknownTypeError as error:
         raise DecodeFailure("unknown_type", str(error)) from None
     except msgspec.ValidationError as error:
-        raise _violation(str(error)) from None
+        raise _violation(str(error), plain or b"") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DecodeFailure("malformed_json", "the value is not valid JSON") from None
+        raise DecodeFailure("malformed_json", f"the value {not_json(plain or b'')}") from None
     except RecursionError:
         raise DecodeFailure("malformed_json", "the value is nested too deeply") from None
     if not isinstance(event, ClockAdvanced) and key != event.subscriber.encode():
@@ -78,8 +80,10 @@ def decode_event(
     return event
 
 
-def _violation(message: str) -> DecodeFailure:
+def _violation(message: str, value: bytes) -> DecodeFailure:
     """What msgspec found, less the values it quotes: they stay in the input topic."""
+    if value.startswith(b'"'):
+        message = "The value is a JSON string: the event in it was encoded twice"
     if message.startswith("Invalid value '"):
         return DecodeFailure("unknown_type", "there is no such event type")
     if message.startswith("Invalid enum value "):
