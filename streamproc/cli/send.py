@@ -96,7 +96,7 @@ def _usage_options(command: Any) -> Any:
     "--subscribers",
     type=click.Choice(["any", "numbers", "ids"]),
     default="any",
-    help="`numbers`: refuse what is no phone number. `ids`: take any text as it is.",
+    help="`numbers`: refuse text that is not a phone number. `ids`: accept any text unchanged.",
 )
 @click.option(
     "--format",

@@ -1,7 +1,8 @@
-"""Phone numbers: from whatever form a system writes them in to the one that is a key.
+"""Phone numbers: from any form that systems write to the form of keys.
 
 The key is the digits of E.164 with country code and without plus, such as ``8613800000001``.
-Whoever takes a number from outside asks here: two forms of one number would be two accounts.
+All code that reads numbers from outside uses this module, because two forms of one number would
+be two accounts.
 """
 
 from __future__ import annotations
@@ -35,18 +36,19 @@ NPI_ISDN: Final = 1
 
 
 class NumberError(StreamprocError, ValueError):
-    """A text that is meant to be a phone number and is none; the message never repeats it."""
+    """A text that should be a phone number but is not one. The message never repeats it."""
 
 
 class UnknownRegionError(StreamprocError, ValueError):
-    """No such region."""
+    """The region does not exist."""
 
 
 class Numbering(NamedTuple):
-    """How subscribers are read where they come in."""
+    """How subscribers are read from input."""
 
     region: str | None = None
-    """ISO 3166 code of the country whose numbers are written without country code, such as CN."""
+    """ISO 3166 code of the country whose numbers have no country code, such as CN; None: there is
+    none."""
     kind: SubscriberKind = "any"
 
 
@@ -71,9 +73,9 @@ def check_region(region: str) -> str:
 
 
 def subscriber_key(text: str, numbering: Numbering = Numbering()) -> str:  # noqa: B008
-    """The key of a subscriber: a phone number in the form of keys, or an id as it is.
+    """The key of a subscriber: a phone number in the form of keys, or an id without changes.
 
-    Raises :class:`NumberError` for what looks like a number and is none that can be told.
+    Raises :class:`NumberError` for a text that looks like a number but cannot be resolved to one.
     """
     if numbering.kind == "ids":
         return text
@@ -98,26 +100,26 @@ def _key(text: str, numbering: Numbering) -> str:
 
 
 def _digits(text: str) -> str:
-    """The digits of a text, those of other scripts too, as ASCII."""
+    """The digits of a text as ASCII, also those of other scripts."""
     return "".join(str(unicodedata.decimal(one)) for one in text if one.isdecimal())
 
 
 def _is_no_number(digits: str) -> bool:
-    """Too short for a phone number, or as long as the number of a SIM card and no phone's."""
+    """Whether it is too short for a phone number, or as long as the number of a SIM card."""
     if len(digits) < SHORTEST or len(digits) > LONGEST + 2:
         return True
     return len(digits) >= LONGEST - 1 and digits[0] != "0" and not _is_valid(_parsed(f"+{digits}"))
 
 
 def _id(text: str, numbering: Numbering) -> str:
-    """An id as it is. Raises :class:`NumberError` where only numbers are."""
+    """An id without changes. Raises :class:`NumberError` if only numbers are allowed."""
     if numbering.kind == "numbers":
-        raise NumberError("is no phone number")
+        raise NumberError("is not a phone number")
     return text
 
 
 def _without_prefix(digits: str, region: str | None) -> str:
-    """The key of digits that may be a number with country code, or one of the region."""
+    """The key of digits that are a number with country code, or a number of the region."""
     from phonenumbers import PhoneNumberType, number_type
 
     abroad = _parsed(f"+{digits}") if digits[0] != "0" else None
@@ -126,31 +128,32 @@ def _without_prefix(digits: str, region: str | None) -> str:
         return digits
     if _is_valid(at_home):
         mobile = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-        # Both may be valid. Then a mobile of the region is meant, and no landline.
+        # Both can be valid. Then a mobile number of the region is meant, not a landline.
         if number_type(at_home) in mobile or not _is_valid(abroad):
             return _formatted(at_home)
     if _is_valid(abroad):
         return digits
     if region is None:
-        raise NumberError(f"is no phone number with country code; {_ADVICE}")
-    raise NumberError(f"is no phone number of {region} and none with country code; {_ADVICE}")
+        raise NumberError(f"is not a phone number with country code; {_ADVICE}")
+    raise NumberError(f"is neither a phone number of {region} nor one with country code; {_ADVICE}")
 
 
 def _international(text: str, region: str | None) -> str:
     """The key of a number with its country code. Raises :class:`NumberError`."""
     digits = text[len("tel:") :] if is_tel(text) else text
     if any(one.isalpha() for one in digits.partition(";")[0]):
-        raise NumberError("has letters in a phone number")  # the library reads keys of a phone
+        # The library reads the letters as the keys of a phone.
+        raise NumberError("has letters in a phone number")
     number = _parsed(text)
     if number is not None and number.extension:
-        raise NumberError("has an extension, so it is no subscriber's number")
+        raise NumberError("has an extension, so it is not a subscriber's number")
     if _is_valid(number) or (region is not None and _is_of(number, region)):
         return _formatted(number)
-    raise NumberError("is no phone number with country code")
+    raise NumberError("is not a phone number with country code")
 
 
 def _parsed(text: str, region: str | None = None) -> Any:
-    """The library's number; None if the text is none."""
+    """The library's number object; None if the text is not a number."""
     from phonenumbers import NumberParseException, parse
 
     try:
@@ -166,9 +169,9 @@ def _is_valid(number: Any) -> bool:
 
 
 def _is_of(number: Any, region: str) -> bool:
-    """Whether a number has the region's country code, and as many digits as numbers there have.
+    """Whether a number has the region's country code, and a usual number of digits.
 
-    A range that the library does not know yet is no reason to refuse the region's own numbers.
+    The library may not know a new range yet, so an unknown range is not refused.
     """
     from phonenumbers import country_code_for_region, is_possible_number
 
@@ -184,10 +187,10 @@ def _formatted(number: Any) -> str:
 
 
 def smpp_address(text: str, region: str | None = None) -> Address:
-    """A number or a sender's name as SMPP addresses it.
+    """A number or a sender's name in the form of SMPP addresses.
 
-    A number with country code, or a national one of ``region``, is international; other digits,
-    such as a short code, have no type; anything else is a name.
+    A number with country code, or a national one of ``region``, is international. Other digits,
+    such as a short code, have no type. Anything else is a name.
     """
     if not is_tel(text) and (text.isalpha() or any(one.isalpha() for one in text)):
         return Address(TON_ALPHANUMERIC, NPI_UNKNOWN, text)
@@ -202,7 +205,7 @@ def smpp_address(text: str, region: str | None = None) -> Address:
 
 
 def same_number(text: str, key: str, region: str | None = None) -> bool:
-    """Whether a text and a key are one subscriber."""
+    """Whether a text and a key mean the same subscriber."""
     try:
         return subscriber_key(text, Numbering(region)) == key
     except NumberError:

@@ -1,7 +1,7 @@
-"""The topics of streamproc: what lies in each, its key, who writes it, who reads it.
+"""The topics of streamproc: content, key, writer and readers of each.
 
-This is the only list. The settings and options of the programs, the topics that are made before a
-start, the tables in docs, and the tests of ``schemas/asyncapi.yaml`` follow it
+This is the only list. These follow it: settings and options of the programs, the topics that are
+created before a start, tables in docs, and the tests of ``schemas/asyncapi.yaml``
 (docs/recipes/output-topic.md).
 """
 
@@ -24,21 +24,21 @@ class Topic:
     """One topic."""
 
     default: str
-    """Its name, if nobody gives it another."""
+    """Its name by default."""
     says: str
-    """What it is for, as a sentence; the help of the option that names it."""
+    """Its purpose as a sentence: the help of the option that names it."""
     records: tuple[str, ...]
     """The types of its records; ``*`` stands for any letters. Empty: not part of the contract."""
     key: Key
     written_by: tuple[Part, ...]
     read_by: tuple[Part, ...]
     partitions: int | None = None
-    """None: as many as the input has, because records belong together by partition number."""
+    """None: as many as the input, because records with equal partition numbers belong together."""
     configs: Mapping[str, str] = field(default_factory=dict)
-    """What it is made with, beyond the broker's defaults."""
+    """Settings of the topic that differ from the broker's defaults."""
 
     def carries(self, record: str) -> bool:
-        """Whether records of this type lie in it."""
+        """Whether it contains records of this type."""
         return any(fnmatchcase(record, pattern) for pattern in self.records)
 
 
@@ -69,7 +69,7 @@ REMINDERS = Topic(
 
 
 def option_of(name: str) -> str:
-    """The option of a command that names the topic of a field."""
+    """The command option that names the topic of a field."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -89,7 +89,7 @@ class _Names:
 
     @classmethod
     def under(cls, prefix: str, **others: Any) -> Self:
-        """Each topic is named by its field, behind a prefix: for a run of its own."""
+        """Each topic is named by its field after a prefix: for a run with topics of its own."""
         return cls(**{name: f"{prefix}{name}" for name in cls.declared()}, **others)
 
     def by_field(self) -> dict[str, str]:
@@ -99,10 +99,10 @@ class _Names:
 
 @dataclass(frozen=True)
 class WorkerTopics(_Names):
-    """What a worker reads (``inputs``) and writes (the others).
+    """The topics that a worker reads (``inputs``) and writes (the others).
 
-    Every input topic takes every event type; a subscriber's events keep the order they have within
-    one topic.
+    Every input topic accepts every event type. The events of a subscriber keep their order
+    within one topic.
     """
 
     inputs: tuple[str, ...] = (EVENTS.default, COMMANDS.default)
@@ -149,20 +149,20 @@ class WorkerTopics(_Names):
     )
 
     def arguments(self) -> list[str]:
-        """What ``streamproc worker`` is to be called with."""
+        """The arguments of ``streamproc worker`` for these names."""
         inputs = [word for name in self.inputs for word in ("--input", name)]
         named = self.by_field().items()
         return inputs + [word for field, name in named for word in (option_of(field), name)]
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of all that a worker writes."""
+        """The names of all topics that a worker writes."""
         return tuple(self.by_field().values())
 
 
 @dataclass(frozen=True)
 class DispatchTopics(_Names):
-    """What a dispatcher reads and writes."""
+    """The topics that a dispatcher reads and writes."""
 
     reminders: str = _named_by(REMINDERS)
     resends: str = _named_by(
@@ -229,4 +229,4 @@ TOPICS: tuple[Topic, ...] = tuple(
         )
     }.values()
 )
-"""All of them."""
+"""All topics."""

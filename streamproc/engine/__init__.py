@@ -1,6 +1,6 @@
-"""What Faust lacks, in a form that could be a library of its own; nothing here knows of quotas.
+"""What Faust lacks. It could be a library of its own: nothing here knows about quotas.
 
-Batched delivery, a table held per partition as packed rows with bulk changelog and bulk recovery,
-one transaction per partition and commit, safe recovery order, revocation that finishes work first,
-and a due queue per partition.
+It has batched delivery; a table that each partition holds as packed rows, with bulk changelog and
+bulk recovery; one transaction per partition and commit; a safe order of recovery; a revocation that
+finishes its work first; and a due queue per partition.
 """

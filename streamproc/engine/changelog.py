@@ -1,7 +1,7 @@
-"""Reading a changelog partition in bulk, and the progress record it carries.
+"""Reads a changelog partition in bulk, with the progress record in it.
 
-Beside one record per row, each changelog partition has one record under :data:`PROGRESS_KEY`: the
-next input offset of every input topic (law 2) and the partition's clock.
+Each changelog partition has one record per row, and one record under :data:`PROGRESS_KEY`: the next
+input offset of every input topic (law 2) and the partition's clock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROGRESS_VERSION = 1
 
 
 class Progress(Struct, gc=False):
-    """What of the input the rows of a partition contain."""
+    """The part of the input that the rows of a partition contain."""
 
     version: int = PROGRESS_VERSION
     positions: dict[str, int] = {}
@@ -33,28 +33,29 @@ class Progress(Struct, gc=False):
     clock_ms: int = 0
     """Latest record timestamp applied."""
     marks: dict[str, int] = {}
-    """What the record before each position looked like (:func:`mark_of`), by input topic."""
+    """Fingerprint of the record before each position (:func:`mark_of`), by input topic."""
 
 
 class ProgressError(StreamprocError):
-    """The progress record does not fit the cluster; going on would lose or double input."""
+    """The progress record does not fit the cluster. To continue would lose or duplicate input."""
 
 
 class InputMadeAnewError(ProgressError):
-    """The input topic is not the one that the state was made from."""
+    """The input topic is not the one from which the state was calculated."""
 
     def __init__(self, topic: str, partition: int, position: int, found: str) -> None:
         super().__init__(
             f"the state of {topic}-{partition} contains input to offset {position}, but {found}: "
-            f"the topic was deleted and made anew. Restore the topic, or start with another "
+            f"the topic was deleted and created again. Restore the topic, or start with another "
             f"--app-id (or delete the changelog) to begin from an empty state"
         )
 
 
 def tell_deleted_input(topic: str, partition: int, lost_records: int) -> None:
-    """Say so and go on: the records are gone, and a worker that stops loses more every hour."""
+    """Log it and continue: the records are gone, and a worker that stops would lose more every
+    hour."""
     log.critical(
-        "input was deleted before it was read: raise the topic's retention, replay",
+        "input was deleted before it was read: raise the topic's retention and replay the records",
         topic=topic,
         partition=partition,
         lost_records=lost_records,
@@ -62,10 +63,10 @@ def tell_deleted_input(topic: str, partition: int, lost_records: int) -> None:
 
 
 def tell_compacted_input(topic: str, partition: int, missing: int, first_offset: int) -> None:
-    """Say so and go on: what compaction removed is gone."""
+    """Log it and continue: the records that compaction removed are gone."""
     log.critical(
         "input was removed before it was read, in the middle of the log: the topic is or was "
-        "compacted; set its cleanup.policy to delete, replay",
+        "compacted; set its cleanup.policy to delete and replay the records",
         topic=topic,
         partition=partition,
         lost_records=missing,
@@ -74,7 +75,7 @@ def tell_compacted_input(topic: str, partition: int, missing: int, first_offset:
 
 
 def mark_of(record: Any) -> int:
-    """A fingerprint by which an input record is known again."""
+    """A fingerprint that identifies an input record."""
     return zlib.crc32(record.value or b"", zlib.crc32(record.key or b"", record.timestamp & _CRC))
 
 
@@ -92,8 +93,11 @@ _decode_version = msgspec.msgpack.Decoder(_AnyVersion).decode
 
 
 def decode_progress(data: bytes) -> Progress:
-    """Raises :class:`ProgressError` for a record of a newer streamproc, else msgspec's errors."""
-    version = _decode_version(data).version  # first: a newer record may have another shape
+    """Decode a progress record.
+
+    Raises :class:`ProgressError` for a record of a newer streamproc, else the errors of msgspec.
+    """
+    version = _decode_version(data).version  # first, because a newer record can have another shape
     if version > PROGRESS_VERSION:
         raise ProgressError(
             f"the changelog's progress record has version {version}, this streamproc reads up to "
@@ -106,7 +110,7 @@ PATIENCE_MS = 20
 
 
 def load_batches(rows: Rows[Any], batches: Iterable[FetchedBatch], progress: Progress) -> Progress:
-    """Take changelog records over into rows; returns the progress after them."""
+    """Store changelog records in rows; returns the progress after them."""
     for batch in batches:
         found = {record.key: record.value for record in batch.records}
         kept = found.pop(PROGRESS_KEY, None)
@@ -134,7 +138,8 @@ async def read_to_end(
         return progress, end
     reader.seek(place, position)
     while position < end:
-        # A marker that comes alone moves the position, and lets the whole time pass.
+        # If a marker comes alone, the position moves, but getmany waits for its whole timeout. So
+        # the timeout is short.
         for batches in (await reader.getmany(timeout_ms=PATIENCE_MS)).values():
             progress = load_batches(rows, batches, progress)
         position = await reader.position(place)

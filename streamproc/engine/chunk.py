@@ -1,4 +1,5 @@
-"""A chunk of fetched records, which passes Faust's conductor, queue and stream as one record.
+"""A chunk of fetched records. It passes Faust's conductor, queue and stream as if it were one
+record.
 
 The agent gets it as ``event.value``.
 """
@@ -11,7 +12,7 @@ from streamproc.engine.cluster import Place
 
 
 class Chunk:
-    """Consecutive records of one input partition; looks like a consumer record to Faust."""
+    """Consecutive records of one input partition. Faust treats it like a consumer record."""
 
     __slots__ = (
         "begins_again",
@@ -38,9 +39,9 @@ class Chunk:
         begins_again: bool = False,
         follows: int = 0,
     ) -> None:
-        """``begins_again``: the client delivered older offsets, and nobody had rewound it.
+        """``begins_again``: the client delivered older offsets although nothing had rewound it.
 
-        ``follows``: where the chunk before it ended; 0 for the first of an epoch.
+        ``follows``: the offset at which the chunk before it ended; 0 for the first of an epoch.
         """
         self.follows = follows
         last = records[-1]
@@ -60,5 +61,5 @@ class Chunk:
 
     @property
     def value(self) -> Chunk:
-        """Faust hands on a record's value: the chunk itself."""
+        """Faust passes on the value of a record; here that is the chunk itself."""
         return self

@@ -1,7 +1,7 @@
-"""What the engine asks of Kafka, as protocols.
+"""What the engine needs from Kafka, as protocols.
 
-``engine/faust/`` provides them with Faust and aiokafka; tests provide them with a log in memory. So
-the life of a partition can be read, and tested, without any of the three libraries.
+``engine/faust/`` implements them with Faust and aiokafka; tests implement them with a log in
+memory. So the life of a partition can be read and tested without any of the three libraries.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 Records = Iterable[tuple[bytes | None, bytes | None]]
-"""Keys and values; a value of None is a deletion."""
+"""Keys and values; a value of None deletes the key."""
 
 Errors = tuple[type[BaseException], ...]
 
 
 class Place(NamedTuple):
-    """One partition of one topic. Faust's and aiokafka's own names of it are equal to it."""
+    """One partition of one topic. The types of Faust and aiokafka for the same are equal to it."""
 
     topic: str
     partition: int
 
 
 class FetchedBatch:
-    """Records of one batch, and from which offset on they are the next ones."""
+    """Records of one batch, and the offset that the consumer expects for the next one."""
 
     __slots__ = ("asked_offset", "records")
 
@@ -34,28 +34,28 @@ class FetchedBatch:
 
 
 class LogReader(Protocol):
-    """Reads committed records of chosen partitions in bulk, as a member of no group."""
+    """Reads committed records of chosen partitions in bulk, outside any group."""
 
     def assign(self, places: Iterable[Place]) -> None:
-        """From now on read these partitions, and no others."""
+        """Read these partitions from now on, and no others."""
 
     async def beginning_offsets(self, places: Iterable[Place]) -> Mapping[Place, int]:
-        """The first offset that there is, of any partitions."""
+        """The first existing offset of each partition."""
 
     async def end_offsets(self, places: Iterable[Place]) -> Mapping[Place, int]:
-        """The offset after the last committed record, of any partitions."""
+        """The offset after the last committed record of each partition."""
 
     def seek(self, place: Place, offset: int) -> None:
-        """Go on at an offset."""
+        """Continue to read at an offset."""
 
     async def position(self, place: Place) -> int:
-        """Where reading goes on; it passes the markers of transactions, too."""
+        """The offset at which reading continues; transaction markers move it too."""
 
     async def getmany(self, timeout_ms: int) -> Mapping[Place, list[FetchedBatch]]:
-        """What comes within so long; it may be nothing."""
+        """The batches that arrive within the timeout; possibly none."""
 
     async def stop(self) -> None:
-        """Let go."""
+        """Close the connections."""
 
 
 class Producer(Protocol):
@@ -68,34 +68,34 @@ class Producer(Protocol):
         """Begin a transaction."""
 
     async def append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
-        """Hand records over; returns what to await until the broker has them."""
+        """Send records; returns futures that are done when the broker has them."""
 
     async def commit(self) -> None:
-        """Make all of the transaction visible."""
+        """Make the whole transaction visible."""
 
     async def close(self) -> None:
-        """Let go at once; an open transaction is left to be aborted."""
+        """Close at once. The broker or the next owner aborts an open transaction."""
 
     def meaning_of(self, error: BaseException) -> BaseException | None:
-        """The engine's own error for what a commit raised; None if it has none."""
+        """The engine's own error for an error of a commit; None if it has none."""
 
 
 class Cluster(Protocol):
     """The brokers, as far as the opening of a partition needs them."""
 
     transient: Errors
-    """What may go away by itself: the broker is down, slow, or elects a leader."""
+    """Errors that can disappear without action: the broker is down, slow, or elects a leader."""
     forbidden: Errors
-    """What the broker does not allow, which does not change by waiting."""
+    """Errors about missing permissions. Waiting does not help."""
 
     def producer(self, partition: int) -> Producer:
-        """A producer that is not started yet."""
+        """A new producer that is not started yet."""
 
     async def reader(self) -> LogReader:
-        """A reader, ready to be used."""
+        """A started reader."""
 
     def advice(self, error: BaseException) -> str:
-        """What an operator can do about an error; empty if nobody knows."""
+        """What an operator can do about an error; empty if unknown."""
 
 
 class Input(Protocol):
@@ -103,22 +103,23 @@ class Input(Protocol):
 
     @property
     def is_rebalancing(self) -> bool:
-        """Whether the group is giving and taking partitions at this moment."""
+        """Whether the group is rebalancing at this moment."""
 
     def pause(self, partition: int) -> None:
-        """Deliver nothing of a partition until it is resumed."""
+        """Deliver nothing from a partition until it is resumed."""
 
     def resume(self, partition: int) -> None:
-        """Deliver a partition's input again."""
+        """Deliver the input of a partition again."""
 
     async def rewind(self, topic: str, partition: int, offset: int) -> bool:
-        """Go on at an offset; False if the group has just taken the partition away."""
+        """Continue at an offset; False if the group has just taken the partition away."""
 
     def end_offset(self, topic: str, partition: int) -> int | None:
-        """The offset after the last readable record, by the last fetch; None before the first."""
+        """The offset after the last readable record, by the last fetch; None before the first
+        fetch."""
 
     async def is_member(self) -> bool:
-        """Whether the group still counts on this worker."""
+        """Whether the group still has this worker as a member."""
 
     async def crash(self, error: BaseException) -> None:
-        """End the worker."""
+        """Stop the worker because of an error."""

@@ -1,15 +1,16 @@
-"""Places at which a test has a worker die or freeze: every numbered step of the protocols.
+"""Points at which a test kills or freezes a worker: every numbered step of the protocols.
 
-Armed only by the environment (``cli/worker.py`` reads ``STREAMPROC_CRASH_AT`` and calls
-:func:`arm`); otherwise :func:`reached` looks at one empty variable. The stages and their steps:
+Only the environment arms them (``cli/worker.py`` reads ``STREAMPROC_CRASH_AT`` and
+calls :func:`arm`). Otherwise :func:`reached` only checks a variable that is None. The
+stages and their steps:
 
 ``commit`` 1-7
-    the steps of a commit (engine/README.md), as they happen. A step is reached when it is done.
-    Between 3 and 5 records leave in the background: a delay lands while they are under way.
+    the steps of a commit (engine/README.md), in their order. A step is reached when it is done.
+    Between 3 and 5 records are sent in the background: a delay strikes while they are on their way.
 ``open`` a-e
     a partition's opening on assignment, by its letters in engine/README.md.
 ``revoke`` 1-3
-    1 told of a revocation, 2 everything applied is committed, 3 group offsets are committed.
+    1 the revocation has begun, 2 everything applied is committed, 3 group offsets are committed.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ STEPS: dict[str, str] = {"commit": "1234567", "open": "abcde", "revoke": "123"}
 
 
 class CrashPlanError(StreamprocError, ValueError):
-    """The plan names no place that exists."""
+    """The plan names a stage or step that does not exist."""
 
 
 @dataclass
 class CrashPlan:
-    """The ``count``-th time that ``step`` of ``stage`` is reached, ``delay_ms`` later: a signal."""
+    """Send a signal when ``step`` of ``stage`` is reached the ``count``-th time, ``delay_ms``
+    later."""
 
     stage: str
     step: str
@@ -64,13 +66,13 @@ _plan: CrashPlan | None = None
 
 
 def arm(plan: CrashPlan | None) -> None:
-    """From now on follow this plan; None disarms."""
+    """Use this plan from now on; None disarms."""
     global _plan
     _plan = plan
 
 
 def reached(stage: str, step: str) -> None:
-    """A step of a protocol is done (see the module's text)."""
+    """Report that a step of a protocol is done (see the docstring of the module)."""
     plan = _plan
     if plan is None or plan.step != step or plan.stage != stage:
         return
@@ -79,7 +81,8 @@ def reached(stage: str, step: str) -> None:
         return
     arm(None)
     if plan.delay_ms:
-        # A thread, so that the protocol runs on until then, whatever the event loop is doing.
+        # It runs in a thread, so that the protocol continues until then, whatever the
+        # event loop does.
         threading.Timer(plan.delay_ms / 1000, _strike, [plan.strike]).start()
     else:
         _strike(plan.strike)

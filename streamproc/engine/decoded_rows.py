@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 class DecodedRows(Rows[T]):
-    """Rows as the application has them; packed for the changelog alone, in the same form.
+    """Rows as objects of the application. Only the changelog gets them packed, in the same form.
 
-    A row takes the memory of its objects, and work that falls due is not known here.
+    A row needs the memory of its objects. These rows have no due work.
     """
 
     def __init__(self, codec: RowCodec[T]) -> None:
@@ -24,11 +24,11 @@ class DecodedRows(Rows[T]):
         return len(self._rows)
 
     def get(self, key: bytes) -> T | None:
-        """The row of a key, None if there is none. Whoever changes it must put it."""
+        """The row of a key; None if there is none. After a change, call :meth:`put`."""
         return self._rows.get(key)
 
     def put(self, key: bytes, row: T | None) -> None:
-        """Change a row, None deletes it. Belongs to the next commit."""
+        """Store a row; None deletes it. The change belongs to the next commit."""
         if row is None:
             self._rows.pop(key, None)
         else:
@@ -36,7 +36,7 @@ class DecodedRows(Rows[T]):
         self.live[key] = row
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """What changed since the last call, packed, for the changelog; None is a deletion."""
+        """The changes since the last call, packed, for the changelog; None is a deletion."""
         pack, never = self.codec.pack, NEVER_DUE_BYTES
         changes: list[tuple[bytes, bytes | None]] = [
             (key, None if row is None else never + pack(row)) for key, row in self.live.items()
@@ -45,7 +45,7 @@ class DecodedRows(Rows[T]):
         return changes
 
     def load(self, found: Mapping[bytes, bytes | None]) -> None:
-        """Take over changelog records."""
+        """Store changelog records."""
         unpack = self.codec.unpack
         for key, data in found.items():
             if data is None:
@@ -54,8 +54,8 @@ class DecodedRows(Rows[T]):
                 self._rows[key] = unpack(data[DUE_BYTES:])
 
     def rebuild_due(self) -> None:
-        """Nothing is ever due."""
+        """Does nothing: these rows are never due."""
 
     def pop_due(self, now_ms: int, limit: int) -> Iterator[bytes]:
-        """Nothing is ever due."""
+        """Returns nothing: these rows are never due."""
         return iter(())

@@ -1,8 +1,8 @@
-"""A queue of keys by due instant, at eight bytes an entry for all that is not near.
+"""A queue of keys by due instant. An entry takes eight bytes unless it is due soon.
 
-Entries lie in buckets of about a minute that hold keys only; a bucket is opened into a heap of
-exact instants when its time comes. A row's due instant is always asked of the row itself (law 19),
-so an entry may be stale: it is dropped when it comes up.
+Entries are in buckets of about a minute that contain keys only. When the time of a bucket comes, it
+is opened into a heap of exact instants. The queue always asks the row for its due instant (law 19).
+So an entry can be stale; it is dropped when its turn comes.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ from heapq import heapify, heappop, heappush
 NEVER_DUE = 1 << 53
 SPAN_BITS = 16
 SPAN_MS = 1 << SPAN_BITS
-"""A power of two: the first bytes of a packed instant are the number of its bucket."""
+"""A power of two, so that the first bytes of a packed instant are the number of its bucket."""
 
 
 class DueQueue:
-    """Keys by due instant; ``due_of`` gives a key's present one, NEVER_DUE if there is none."""
+    """Keys by due instant. ``due_of`` returns the present instant of a key, NEVER_DUE if there is
+    none."""
 
     def __init__(self, due_of: Callable[[bytes], int]) -> None:
         self.dropped: set[bytes] = set()
-        """Keys whose entry was taken out: they are pushed again when their row is stored."""
+        """Keys whose entry was taken out. They are pushed again when their row is stored."""
         self._due_of = due_of
         self._buckets: dict[int, list[bytes]] = {}
         self._order: list[int] = []
-        """A heap of the buckets' numbers."""
+        """A heap of bucket numbers."""
         self._near: list[tuple[int, bytes]] = []
         self._opened = -1 << 62
         """The latest bucket that was opened."""
 
     def push(self, due_ms: int, key: bytes) -> None:
-        """Queue a key whose row is due at ``due_ms``."""
+        """Add a key whose row is due at ``due_ms``."""
         number = due_ms >> SPAN_BITS
         if number <= self._opened:
             heappush(self._near, (due_ms, key))
@@ -44,7 +45,7 @@ class DueQueue:
             bucket.append(key)
 
     def rebuild(self, buckets: dict[int, list[bytes]]) -> None:
-        """Begin anew with these keys, by their due instants shifted by ``SPAN_BITS``."""
+        """Replace all keys; ``buckets`` are their due instants shifted by ``SPAN_BITS``."""
         self._buckets = buckets
         self._order = list(buckets)
         heapify(self._order)
@@ -63,15 +64,16 @@ class DueQueue:
 
     @property
     def next_due_ms(self) -> int:
-        """No queued instant is earlier, and :meth:`pop` up to it moves it on; NEVER_DUE if none."""
+        """No queued instant is earlier; NEVER_DUE if there is none. :meth:`pop` up to it moves it
+        forward."""
         near, order = self._near, self._order
         earliest_ms = near[0][0] if near else NEVER_DUE
         return min(earliest_ms, order[0] << SPAN_BITS) if order else earliest_ms
 
     def _reaches(self, now_ms: int) -> bool:
-        """Whether the earliest instant has come; buckets that have begun are opened to know it."""
+        """Whether the earliest instant has come. Buckets that have begun are opened to find out."""
         order = self._order
-        # At midnight a bucket may hold everybody: before its time nothing waits for its opening.
+        # A midnight bucket can contain every subscriber. It is opened only when its time comes.
         while order and (begin_ms := order[0] << SPAN_BITS) <= now_ms:
             if self._near and self._near[0][0] < begin_ms:
                 break

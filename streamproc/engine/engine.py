@@ -1,4 +1,4 @@
-"""The engine: brings chunks and time to the partitions, and ends well."""
+"""The engine: delivers chunks and time to the partitions, and ends in an orderly way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Engine(Generic[T]):
-    """Brings the input and the time to the partitions that a worker owns."""
+    """Delivers input and time to the partitions that a worker owns."""
 
     def __init__(
         self,
@@ -45,24 +45,25 @@ class Engine(Generic[T]):
         self._repairs = Repairs(self.partitions, self._crash)
 
     def attach(self, source: Input) -> None:
-        """Whose chunks come to :meth:`on_chunk`."""
+        """Set the input whose chunks arrive at :meth:`on_chunk`."""
         self._input = source
 
     def input_is_sought(self, numbers: set[int]) -> None:
-        """Step (d) is done: these partitions apply the input that comes from now on."""
+        """Step (d) is done: these partitions apply the input that arrives from now on."""
         for number in numbers:
             if self.partitions[number].state is State.READY:
                 self.partitions[number].run()
 
     async def finish_all(self) -> None:
-        """Graceful end: commit everything applied; ``partitions.close`` then lets go."""
+        """Orderly end: commit everything that was applied. Then ``partitions.close`` closes
+        them."""
         await self._repairs.stop()
         await self.partitions.finish(set(self.partitions.states))
 
     def lag_records(self, partition: Partition[T], topic: str) -> int | None:
-        """Readable input of a running partition that is not applied; None if nobody knows yet.
+        """Readable input of a running partition that is not applied yet; None if unknown so far.
 
-        The markers of transactions count, as lag tools count them, until input ends at one.
+        Transaction markers count too, as in lag tools, unless the input ends with one.
         """
         position = partition.next_offset(topic)
         if partition.intake(topic).has_nothing_waiting(position):
@@ -77,9 +78,10 @@ class Engine(Generic[T]):
         opened = partition.opened
         is_stale = chunk.epoch != partition.intake(chunk.topic).epoch
         if partition.state is not State.RUNNING or opened is None or is_stale:
-            return  # not acknowledged: it is fetched again by whoever owns the partition then
+            return  # it is not acknowledged, so the next owner of the partition fetches it again
         if chunk.follows > partition.next_offset(chunk.topic):
-            # Nor what comes after such a one, before the rebalance's end rewinds the partition.
+            # Chunks after an ignored one are ignored too, until the end of the rebalance rewinds
+            # the partition.
             if not self._input.is_rebalancing:
                 await self._fetch_again(chunk, partition)
             return
@@ -94,13 +96,13 @@ class Engine(Generic[T]):
             return
         self.applied_records += len(chunk.records)
         await self._after_work(partition, opened)
-        # Let commits, timers and heartbeats breathe between chunks.
+        # Let commits, timers and heartbeats run between chunks.
         await asyncio.sleep(0)
 
     async def _fetch_again(self, chunk: Chunk, partition: Partition[T]) -> None:
-        """The chunk before this one never arrived, and this one may not be applied before it."""
+        """The chunk before this one is missing, and this one must not be applied before it."""
         log.warning(
-            "input is missing, fetched again",
+            "a chunk of input is missing; it is fetched again",
             topic=chunk.topic,
             partition=chunk.partition,
             state=partition.state.value,
@@ -112,14 +114,14 @@ class Engine(Generic[T]):
 
     @staticmethod
     def _check_that_input_goes_on(chunk: Chunk, partition: Partition[T]) -> None:
-        """Law 2 while running: a topic that was made anew begins again."""
+        """Law 2 while running: detect that a topic was created again, because it begins again."""
         if chunk.begins_again:
             position = partition.next_offset(chunk.topic)
             found = f"it begins again at {chunk.records[0].offset}"
             raise InputMadeAnewError(chunk.topic, chunk.partition, position, found)
 
     async def on_tick(self) -> None:
-        """Do what fell due, and commit."""
+        """Do the work that is due, and commit."""
         if self._input.is_rebalancing:
             return
         now_ms = self._now_ms()
@@ -139,12 +141,13 @@ class Engine(Generic[T]):
             await asyncio.sleep(0)
 
     def _timers_ms(self, partition: Partition[T], opened: OpenPartition[T], now_ms: int) -> int:
-        """Up to when a partition's timers may run: never past input that is waiting.
+        """The instant up to which a partition's timers may run: never past input that is waiting.
 
-        A record that arrived before an instant is applied before the work that is due at that
-        instant, also if the worker was down or lags. Otherwise the result would depend on when the
-        worker looked (law 5). If no input is waiting, a record may still be on its way: the timers
-        stay ``timer_margin_ms`` behind. They are never behind a record that is applied already.
+        A record that arrived before an instant is applied before the work due at that instant,
+        also if the worker was down or lags. Otherwise the result would depend on the time at
+        which the worker ran (law 5). If no input is waiting, a record can still be on its way:
+        therefore the timers stay ``timer_margin_ms`` behind. They are never behind a record
+        that is applied already.
         """
         progress = opened.progress
         reached_ms = min(progress.clock_ms, now_ms)
@@ -164,12 +167,12 @@ class Engine(Generic[T]):
     def _set_aside(
         self, partition: Partition[T], opened: OpenPartition[T], error: PoisonError
     ) -> None:
-        """Load the partition again, because half of the failed work is in its memory.
+        """Load the partition again, because its memory contains half of the failed work.
 
-        What failed is left out then, and everything else goes on (law 17).
+        The record or row that failed is then skipped, and everything else continues (law 17).
         """
         log.error(
-            "work set aside",
+            "a record or row failed; it is skipped and its partition is loaded again",
             what=str(error),
             partition=partition.number,
             state=partition.state.value,
@@ -180,6 +183,6 @@ class Engine(Generic[T]):
         self._repairs.begin(partition, opened, error, self._input)
 
     async def _crash(self, error: BaseException) -> None:
-        """Stop the worker: going on would be wrong. Its supervisor starts it again."""
-        log.critical("the worker stops", why=str(error), exc_info=error)
+        """Stop the worker, because its results would be wrong. Its supervisor starts it again."""
+        log.critical("the worker stops because of an error", why=str(error), exc_info=error)
         await self._input.crash(error)

@@ -1,4 +1,4 @@
-"""What the engine raises about the broker's answers."""
+"""Errors of the engine about answers of the broker."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PERMISSIONS = (
 
 
 class TakenOverError(StreamprocError):
-    """Another worker has opened this partition; it must not be touched here any more."""
+    """Another worker has opened this partition. This worker must not use it any more."""
 
 
 class ForbiddenError(StreamprocError):
-    """The broker does not allow this worker something, which does not change by waiting."""
+    """The broker does not allow something to this worker. Waiting does not help."""
 
     def __init__(self, error: BaseException) -> None:
         name = type(error).__name__.removesuffix("Error")
@@ -24,6 +24,6 @@ class ForbiddenError(StreamprocError):
 
 
 def _about(error: BaseException) -> str:
-    """What a refusal was about: topics, group or transactional id."""
+    """The subject of a refusal: topics, group or transactional id."""
     about = error.args[0] if error.args else ""
     return ", ".join(sorted(about)) if isinstance(about, set | frozenset) else str(about)

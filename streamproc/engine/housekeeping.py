@@ -1,8 +1,8 @@
 """Memory of the process: settings of Python's cycle collector and of the C library's heap.
 
-The collector tracks every fetched record. None is part of a cycle, and tens of thousands are alive
-at once. By default the collector looks through the youngest objects after every 700 allocations and
-through all of them from time to time: that took a tenth of a worker's time and found nothing.
+The collector tracks every fetched record. Tens of thousands are alive at once, and none is part of
+a cycle. By default the collector checks the youngest objects after every 700 allocations, and all
+objects from time to time. That took a tenth of a worker's time and found nothing.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ import ctypes
 import gc
 
 YOUNG_OBJECTS = 100_000
-"""Some chunks of records; cycles (tracebacks, tasks) are rare and may wait so long."""
+"""The objects of some chunks of records. Cycles (tracebacks, tasks) are rare and can wait that
+long."""
 
 
 def relax_collector() -> None:
-    """For the whole process, at the start of a worker: what is there by now stays."""
+    """Apply the settings to the whole process, at the start of a worker. Existing objects are never
+    checked."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
 
 
 def give_memory_back() -> bool:
-    """Return to the kernel what loading a state took; whether the C library can do so.
+    """Return to the kernel the memory that loading needed; returns whether the C library can do
+    that.
 
-    Answers of megabytes come and go between objects that stay, and glibc keeps what is free in
-    between. A client that has been stopped is a cycle, with the answers that nobody took. Together
-    that is two thirds of the state again. Takes some tens of milliseconds.
+    Answers of megabytes are allocated and freed between objects that stay, and glibc keeps the free
+    memory. A stopped client is a cycle that holds answers which nobody read. Together that is two
+    thirds of the size of the state. The call takes some tens of milliseconds.
     """
     gc.collect()
     try:
         trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError):  # of glibc only
+    except (AttributeError, OSError):  # the function exists in glibc only
         return False
     trim(0)
     return True

@@ -52,24 +52,24 @@ from streamproc.errors import StreamprocError
 
 
 class State(Enum):
-    """Where a partition is in its life; the values are the words of log lines."""
+    """The state of a partition in its life. Log lines contain the values."""
 
     CLOSED = "closed"
-    """Nothing of it is here."""
+    """This worker has nothing of it."""
     STANDBY = "standby"
-    """Its changelog is followed, so that its opening has only the rest to read."""
+    """This worker follows its changelog, so that an opening only has to read the rest."""
     OPENING = "opening"
-    """It is this worker's: its predecessor is fenced, its rows are loaded."""
+    """This worker owns it: the predecessor is fenced, and its rows are being loaded."""
     READY = "ready"
-    """Its rows are whole, and no input flows yet (law 6)."""
+    """Its rows are complete, and no input flows yet (law 6)."""
     RUNNING = "running"
     """Input and time are applied and committed."""
     FINISHING = "finishing"
-    """Nothing more is applied; what was applied is committed."""
+    """Nothing more is applied; what was applied is being committed."""
     SUSPENDED = "suspended"
-    """All is committed, and the group has not said yet whose it will be."""
+    """Everything is committed, and the group has not decided yet who gets it."""
     BROKEN = "broken"
-    """It is this worker's, but its memory was worthless and is gone: it is opened again."""
+    """This worker owns it, but its memory was unusable and is gone. It will be opened again."""
 
 
 NEXT: dict[State, frozenset[State]] = {
@@ -82,14 +82,14 @@ NEXT: dict[State, frozenset[State]] = {
     State.SUSPENDED: frozenset({State.READY, State.CLOSED}),
     State.BROKEN: frozenset({State.OPENING, State.CLOSED}),
 }
-"""The legal transitions, and all of them."""
+"""All legal transitions."""
 
 IN_MEMORY = frozenset({State.READY, State.RUNNING, State.FINISHING, State.SUSPENDED})
-"""The states in which a partition has rows here, whole ones."""
+"""The states in which this worker has the complete rows of a partition."""
 
 
 class IllegalTransitionError(StreamprocError):
-    """A partition was to go from one state to another that may not follow it: a fault of ours."""
+    """A transition that is not legal: a bug in streamproc."""
 
     def __init__(self, partition: int, state: State, wanted: State) -> None:
         legal = ", ".join(sorted(one.value for one in NEXT[state]))

@@ -1,4 +1,4 @@
-"""Who counts what the engine does; the engine itself keeps no figures."""
+"""Receives what the engine counts. The engine itself keeps no figures."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ from collections.abc import Mapping
 from typing import Protocol
 
 Counts = Mapping[tuple[str, ...], int]
-"""What the application counted (``Outbox.counts``)."""
+"""The counts of the application (``Outbox.counts``)."""
 
 
 class Observer(Protocol):
-    """Told of each commit and each change of a partition, never of single records. Must not fail
-    and must not take long: the caller is in the middle of its work."""
+    """Called at each commit and each change of a partition, never for single records. It must not
+    fail and must be fast, because the caller is in the middle of its work."""
 
     def assigned(self) -> None:
-        """The group said which partitions are this worker's."""
+        """The group has assigned partitions to this worker."""
 
     def opened(self, changelog_offsets: int, seconds: float) -> None:
-        """A partition's rows are whole; so much of its changelog was read."""
+        """The rows of a partition are complete; ``changelog_offsets`` of its changelog were
+        read."""
 
     def committed(self, seconds: float, counts: Counts) -> None:
-        """A transaction is committed, with all that the application counted in it."""
+        """A transaction is committed; ``counts`` is what the application counted in it."""
 
     def commit_failed(self) -> None:
-        """A transaction failed: what was counted in it will be counted again."""
+        """A transaction failed. What was counted in it will be counted again."""
 
     def set_aside(self) -> None:
-        """Work that the application failed at is left out."""
+        """Work at which the application failed is skipped."""
 
 
 class Unobserved:
-    """Counts nothing."""
+    """An observer that counts nothing."""
 
     def assigned(self) -> None: ...
 

@@ -1,8 +1,8 @@
 """One owned partition: its rows, its outputs, and its commits.
 
-Applying is synchronous, so rows and outputs need no lock; commits run beside it, one at a time.
-What a commit covers is taken in one synchronous step (``_take``), so the next chunk may be applied
-while the last commit is in flight: if that fails, everything in memory is thrown away (law 4).
+Applying is synchronous, so rows and outputs need no lock. Commits run beside it, one at a time. One
+synchronous step (``_take``) takes everything that a commit covers. So the next chunk can be applied
+while a commit is in flight. If that commit fails, everything in memory is discarded (law 4).
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class OpenPartition(Generic[T]):
         begins: Mapping[str, int] | None = None,
         observer: Observer = UNOBSERVED,
     ) -> None:
-        """``begins``: the first offset that there is, by input topic, as far as it is known."""
+        """``begins`` is the first existing offset of each input topic, as far as it is known."""
         self.number = number
         self.rows = rows
         self.progress = progress
         self.outbox = Outbox()
         self.applied_records = 0
-        """Applied since the last commit was taken."""
+        """Records applied since the last commit was taken."""
         self._writer = writer
         self._processor = processor
         self._changelog = changelog
@@ -70,9 +70,9 @@ class OpenPartition(Generic[T]):
         self._last_commit = 0.0
 
     def apply(self, chunk: Chunk, ack: Callable[[], Any]) -> None:
-        """Apply a chunk's records that are not contained in the rows yet.
+        """Apply the records of a chunk that the rows do not contain yet.
 
-        Raises :class:`InputMadeAnewError` if the input is not the one that the rows were made from.
+        Raises :class:`InputMadeAnewError` if the rows were calculated from another input topic.
         """
         position = self.progress.positions.get(chunk.topic, 0)
         records = chunk.records
@@ -96,9 +96,11 @@ class OpenPartition(Generic[T]):
         self._acks.append(ack)
 
     def start_offset(self, topic: str) -> int | None:
-        """Where input starts: at the last record applied, to see that it is still the same one.
+        """Where input starts: at the last applied record, to check that it is still the same
+        record.
 
-        Further on if that is deleted; None if the state says nothing of the topic.
+        If that record is deleted: at the first existing one. None if the state has no position
+        for the topic.
         """
         position = self.progress.positions.get(topic)
         if position is None:
@@ -107,7 +109,7 @@ class OpenPartition(Generic[T]):
         return max(start, self._begins.get(topic, 0))
 
     def tick(self, now_ms: int) -> None:
-        """Do what fell due."""
+        """Do the work that is due."""
         self._processor.tick(
             self.rows,
             self.outbox,
@@ -118,12 +120,12 @@ class OpenPartition(Generic[T]):
 
     @property
     def is_dirty(self) -> bool:
-        """Whether anything waits to be committed."""
+        """Whether there is anything to commit."""
         return self._moved or self.rows.is_changed or bool(self.outbox.topics)
 
     @property
     def commit_failure(self) -> BaseException | None:
-        """Why the last commit failed, if it did."""
+        """Why the last commit failed; None if it did not."""
         task = self._commit
         if task is None or not task.done() or task.cancelled():
             return None
@@ -138,20 +140,20 @@ class OpenPartition(Generic[T]):
             self._commit_under_way()
 
     async def wait_if_behind(self) -> None:
-        """Backpressure: too much applied while a commit is in flight."""
+        """Backpressure: wait if too much was applied while a commit is in flight."""
         if self.applied_records >= self._settings.max_uncommitted_records:
             await self.settle()
 
     async def settle(self) -> None:
-        """Wait for the commit in flight, whatever becomes of it."""
+        """Wait for the commit in flight, whatever its result."""
         if self._commit is not None:
             with contextlib.suppress(Exception):
                 await asyncio.shield(self._commit)
 
     async def finish(self) -> None:
-        """Commit everything applied; raises what the commit raises.
+        """Commit everything applied; raises the errors of the commit.
 
-        A revocation and the worker's end may both ask for it: who comes second waits as well.
+        A revocation and the end of the worker can both call it. The second caller waits as well.
         """
         if self._commit is not None:
             await self._commit
@@ -169,7 +171,7 @@ class OpenPartition(Generic[T]):
         return self._commit
 
     async def close(self) -> None:
-        """Let go of the partition; what is not committed is aborted by the next owner."""
+        """Close the partition. The next owner aborts what is not committed."""
         task = self._commit
         if task is not None and not task.done():
             task.cancel()
@@ -186,7 +188,8 @@ class OpenPartition(Generic[T]):
             raise InputMadeAnewError(topic, self.number, position, found)
 
     def _take(self) -> tuple[list[Any], dict[str, Records], Counts, list[Callable[[], Any]]]:
-        """Step 1: take what the commit covers; later changes belong to the next one."""
+        """Step 1: take everything that the commit covers. Later changes belong to the next
+        commit."""
         changes: list[Any] = self.rows.take_changes()
         changes.append((PROGRESS_KEY, encode_progress(self.progress)))
         outputs: dict[str, Records] = dict(self.outbox.topics)

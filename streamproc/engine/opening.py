@@ -1,4 +1,4 @@
-"""Opening a partition: steps (a) to (c) of engine/README.md, from the fencing to whole rows."""
+"""Opening a partition: steps (a) to (c) of engine/README.md, from the fencing to complete rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Opener(Generic[T]):
-    """Makes what is in the changelog the memory of a partition."""
+    """Loads the memory of a partition from the changelog."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Opener(Generic[T]):
     async def open(
         self, partition: Partition[T], changelog: str, processor: Processor[T]
     ) -> OpenPartition[T]:
-        """Fence the predecessor and load the rows; after an error nothing is left open."""
+        """Fence the predecessor and load the rows. After an error nothing stays open."""
         began = time.perf_counter()
         writer = PartitionWriter(self._cluster.producer(partition.number))
         await writer.open()  # (a)
@@ -98,9 +98,10 @@ class Opener(Generic[T]):
     async def _check_positions(
         self, reader: LogReader, number: int, progress: Progress
     ) -> dict[str, int]:
-        """Law 2: a position beyond the topic's end means the topic was made anew.
+        """Law 2: a position beyond the end of a topic means that the topic was created again.
 
-        Returns where the topics begin. What is missing before that is told here, and only here.
+        Returns the first offsets of the topics. Only this method logs input that was
+        deleted before them.
         """
         topics = [topic for topic in progress.positions if topic in self._settings.input_topics]
         places = [Place(topic, number) for topic in topics]

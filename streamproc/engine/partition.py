@@ -1,6 +1,6 @@
-"""One partition, from the worker's start to its end: all that is known of it, and its state.
+"""One partition from the worker's start to its end: everything known about it, and its state.
 
-Whatever changes a partition's state does it here, so each transition of ``life.py`` has one method.
+Only this class changes the state, so each transition of ``life.py`` has one method here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass
 class WarmCopy:
-    """Rows as of a changelog offset."""
+    """Rows as they were at a changelog offset."""
 
     rows: Rows[Any]
     progress: Progress = field(default_factory=Progress)
@@ -33,22 +33,23 @@ class WarmCopy:
 
 
 class Partition(Generic[T]):
-    """The same object whether the partition is here or not: it outlives every assignment."""
+    """The same object is used whether this worker owns the partition or not: it outlives
+    assignments."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.opened: OpenPartition[T] | None = None
         """Its rows and commits, in the states of ``life.IN_MEMORY``."""
         self.copy: WarmCopy | None = None
-        """Its rows as a standby, until an opening takes them over."""
+        """Its rows as a standby, until an opening uses them."""
         self.intakes: dict[str, Intake] = {}
-        """By input topic; kept between assignments, for epochs only ever grow."""
+        """By input topic. They are kept between assignments, because epochs must never decrease."""
         self.repair: asyncio.Task[None] | None = None
-        """What opens it again while it is broken."""
+        """The task that opens it again while it is broken."""
         self.broken_at = float("-inf")
         """When it broke last (monotonic seconds)."""
         self.pause_seconds = 0.0
-        """How long its last repair waited first."""
+        """How long its last repair waited before it began."""
         self._state = State.CLOSED
 
     @property
@@ -57,18 +58,18 @@ class Partition(Generic[T]):
         return self._state
 
     def intake(self, topic: str) -> Intake:
-        """What is known of the fetches of one of its input topics."""
+        """The intake of one of its input topics."""
         intake = self.intakes.get(topic)
         if intake is None:
             intake = self.intakes[topic] = Intake(Place(topic, self.number))
         return intake
 
     def start_offset(self, topic: str) -> int | None:
-        """Where input must start; None if there is no state here that says so."""
+        """Where input must start; None if there is no state here that knows it."""
         return self.opened.start_offset(topic) if self.opened else None
 
     def next_offset(self, topic: str) -> int:
-        """The first offset that the state does not contain, as far as it says."""
+        """The first offset that the state does not contain, as far as the state knows it."""
         return self.opened.progress.positions.get(topic, 0) if self.opened else 0
 
     # The transitions.
@@ -96,7 +97,7 @@ class Partition(Generic[T]):
         self._become(State.RUNNING, State.READY)
 
     def break_off(self) -> None:
-        """RUNNING to BROKEN: its memory is worthless (law 4). Who calls this closes that."""
+        """RUNNING to BROKEN: its memory is unusable (law 4). The caller must close that memory."""
         self._become(State.BROKEN, State.RUNNING)
         self.opened = None
 
@@ -105,9 +106,9 @@ class Partition(Generic[T]):
         self._become(State.FINISHING, State.RUNNING)
 
     async def finish(self) -> None:
-        """FINISHING to SUSPENDED, once all is committed; raises what the commit raises.
+        """FINISHING to SUSPENDED, when all is committed; raises the errors of the commit.
 
-        A revocation and the worker's end may both ask for it: who comes second waits as well.
+        A revocation and the end of the worker can both call it. The second caller waits as well.
         """
         if self.opened is not None:
             await self.opened.finish()
@@ -115,15 +116,15 @@ class Partition(Generic[T]):
             self._become(State.SUSPENDED, State.FINISHING)
 
     def suspend(self) -> None:
-        """READY to SUSPENDED: revoked before any input came."""
+        """READY to SUSPENDED: revoked before any input arrived."""
         self._become(State.SUSPENDED, State.READY)
 
     def give_back(self) -> None:
-        """SUSPENDED to READY: the group leaves it to this worker."""
+        """SUSPENDED to READY: the group assigns it to this worker again."""
         self._become(State.READY, State.SUSPENDED)
 
     async def close(self) -> None:
-        """To CLOSED, from wherever it is; what is not committed is aborted by the next owner."""
+        """To CLOSED, from any state. The next owner aborts what is not committed."""
         if self._state is State.CLOSED:
             return
         self._become(State.CLOSED, self._state)
@@ -133,9 +134,11 @@ class Partition(Generic[T]):
             await opened.close()
 
     def _become(self, state: State, *origins: State) -> None:
-        """Go on to a state that may follow, from one of those that the caller means."""
+        """Change to a state that may follow, from one of the states that the caller expects."""
         was = self._state
         if was not in origins or state not in NEXT[was]:
             raise IllegalTransitionError(self.number, was, state)
         self._state = state
-        log.debug("partition", partition=self.number, was=was.value, state=state.value)
+        log.debug(
+            "partition changed its state", partition=self.number, was=was.value, state=state.value
+        )

@@ -1,7 +1,7 @@
-"""All partitions of a worker: taken, finished and let go of as the group gives and takes them.
+"""All partitions of a worker: opened, finished and closed as the group assigns and revokes them.
 
-The group's protocol takes every partition away before each rebalance (a revocation) and says
-afterwards whose it is (an assignment). So a revoked partition keeps its memory for that while.
+Before each rebalance the group's protocol revokes every partition; afterwards it assigns them. So a
+revoked partition keeps its memory in between.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Partitions(Generic[T]):
-    """The partitions that this worker knows of, by number; each is made when it is asked for."""
+    """The partitions that this worker knows, by number. Each is created at its first use."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Partitions(Generic[T]):
         self.cluster = cluster
         self.observer = observer
         self.has_assignment = False
-        """Whether the group has ever said which partitions are this worker's."""
+        """Whether the group has ever assigned partitions to this worker."""
         self._all: dict[int, Partition[T]] = {}
         self._changelog = ""
         self._standbys = Standbys(cluster, lambda: self.processor.new_rows())
@@ -63,16 +63,17 @@ class Partitions(Generic[T]):
 
     @property
     def states(self) -> dict[int, State]:
-        """Where each partition that was ever here is in its life, by number."""
+        """The state of each partition that was ever here, by number."""
         return {number: partition.state for number, partition in self._all.items()}
 
     @property
     def opened(self) -> list[OpenPartition[T]]:
-        """The memory of those that have one."""
+        """The memory of the partitions that are open."""
         return [partition.opened for partition in self if partition.opened is not None]
 
     async def own(self, actives: set[int], standbys: set[int], changelog: str) -> None:
-        """An assignment: this worker's are exactly ``actives``, its warm copies ``standbys``."""
+        """An assignment: this worker owns exactly ``actives`` and has warm copies of
+        ``standbys``."""
         async with self._lock:
             self._changelog = changelog
             self.observer.assigned()
@@ -86,14 +87,14 @@ class Partitions(Generic[T]):
             self.has_assignment = True
 
     async def reopen(self, partition: Partition[T]) -> OpenPartition[T] | None:
-        """Load a partition again (law 4); None if it is not this worker's to open any more."""
+        """Load a partition again (law 4); None if this worker must not open it any more."""
         async with self._lock:
             if partition.state is not State.BROKEN:
                 return None
             return await self._open(partition)
 
     async def finish(self, numbers: set[int]) -> None:
-        """A revocation: of these apply nothing more, and commit what was applied."""
+        """A revocation: apply nothing more to these, and commit what was applied."""
         revoked = [self[number] for number in numbers]
         for partition in revoked:
             if partition.state is State.RUNNING:
@@ -103,9 +104,9 @@ class Partitions(Generic[T]):
         results = await asyncio.gather(*(one.finish() for one in finishing), return_exceptions=True)
         for partition, result in zip(finishing, results, strict=True):
             if isinstance(result, BaseException) and partition.state is State.FINISHING:
-                # Its memory is dirty now (law 4): the next owner loads it anew.
+                # Its memory is unusable now (law 4). The next owner loads it again.
                 log.error(
-                    "commit before revocation failed, partition dropped",
+                    "the commit before a revocation failed; the next owner repeats its work",
                     partition=partition.number,
                     state=State.CLOSED.value,
                     error=repr(result),
@@ -113,7 +114,7 @@ class Partitions(Generic[T]):
                 await partition.close()
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
         async with self._lock:
             for partition in self:
                 if partition.state not in (State.STANDBY, State.OPENING):
@@ -121,7 +122,7 @@ class Partitions(Generic[T]):
             await self._standbys.stop()
 
     async def _keep_or_close(self, partition: Partition[T], is_active: bool) -> None:
-        """What an assignment makes of a partition that is here."""
+        """Apply an assignment to a partition that is here."""
         if is_active and partition.state is State.SUSPENDED:
             partition.give_back()
         elif partition.state is State.FINISHING or (
@@ -130,9 +131,9 @@ class Partitions(Generic[T]):
             await partition.close()
 
     async def _end_openings(self, revoked: list[Partition[T]]) -> None:
-        """Whatever is being opened is opened, nothing is opened anew.
+        """Wait for openings that have begun; begin no others.
 
-        Waiting for the opening matters: done after the revocation, it would fence the new owner.
+        The wait is necessary: an opening that ends after the revocation would fence the new owner.
         """
         await _close_broken(revoked)
         async with self._lock:
@@ -143,7 +144,8 @@ class Partitions(Generic[T]):
                 partition.suspend()
 
     async def _open_patiently(self, partition: Partition[T]) -> None:
-        """Open, trying again while the broker does not answer; the last error is raised."""
+        """Open a partition, and try again while the broker does not answer. Raises the last
+        error."""
         await self._open(partition, self.settings.open_patience_seconds)
 
     async def _open(
@@ -167,7 +169,7 @@ class Partitions(Generic[T]):
                 if time.monotonic() - began > patience_seconds or not patience_seconds:
                     raise
                 log.warning(
-                    "cannot open yet, trying again",
+                    "a partition cannot be opened yet; trying again",
                     partition=partition.number,
                     state=partition.state.value,
                     error=repr(error),
@@ -182,7 +184,8 @@ def _is_taken(partition: Partition[T]) -> bool:
 
 
 async def _close_broken(partitions: list[Partition[T]]) -> None:
-    """Nobody opens again what is not this worker's any more."""
+    """Close broken partitions that do not belong to this worker any more, so that nobody reopens
+    them."""
     for partition in partitions:
         if partition.state is State.BROKEN:
             await partition.close()

@@ -1,4 +1,4 @@
-"""The application, as the engine sees it: what it is given, and what it gives."""
+"""The application as the engine sees it: its inputs and its outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Outbox:
     def __init__(self) -> None:
         self.topics: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
         self.counts: Counter[tuple[str, ...]] = Counter()
-        """Whatever the application counts. An observer is told it once it is committed."""
+        """Any figures that the application counts. An observer gets them when they are
+        committed."""
 
     def put(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Send a record with the next commit, to the partition number of the input."""
@@ -28,9 +29,10 @@ class Outbox:
 
 
 class PoisonError(StreamprocError):
-    """The application failed at one record or at one row's due work; nothing else is affected.
+    """The application failed at one record, or at the due work of one row. Nothing else is
+    affected.
 
-    ``record`` is (topic, partition, offset), ``key`` a row's; one of them is None.
+    ``record`` is (topic, partition, offset), ``key`` is the key of a row; one of them is None.
     """
 
     def __init__(
@@ -43,10 +45,10 @@ class PoisonError(StreamprocError):
 
 
 class Processor(RowCodec[T], Protocol[T]):
-    """What the application does with records; pure apart from ``rows`` and ``outbox``."""
+    """The application's work on records. It is pure except for ``rows`` and ``outbox``."""
 
     def new_rows(self) -> Rows[T]:
-        """Empty rows of a partition, of the kind that it works on."""
+        """Empty rows of a partition, in the form that the application needs."""
 
     def apply(
         self,
@@ -60,7 +62,7 @@ class Processor(RowCodec[T], Protocol[T]):
         """Apply records of one partition in order; returns the partition's clock afterwards."""
 
     def tick(self, rows: Rows[T], outbox: Outbox, clock_ms: int, now_ms: int, limit: int) -> None:
-        """Do what is due, at most ``limit`` rows."""
+        """Do due work, for at most ``limit`` rows."""
 
     def set_aside(self, poison: PoisonError) -> None:
-        """From now on leave out what failed; a record is rejected when it comes again."""
+        """Skip what failed from now on. A failed record is rejected when it comes again."""

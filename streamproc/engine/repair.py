@@ -1,10 +1,10 @@
-"""Bringing a partition back after its memory became worthless (law 4).
+"""Opens a partition again after its memory became unusable (law 4).
 
-A commit failed or its outcome is unknown, or the application failed half-way through a chunk. The
-partition is closed at once; then, for as long as this worker is a member of the group and owns the
-partition, it is opened again (which fences whoever else holds it) and its input is rewound to the
-position in the changelog. A worker that is no member any more leaves the partition alone: it was
-fenced by the new owner, and the group will tell it so (law 3).
+A commit failed or its outcome is unknown, or the application failed within a chunk. The partition
+is closed at once. As long as this worker is a member of the group and owns the partition, it is
+opened again (which fences any other owner), and its input is rewound to the position in the
+changelog. A worker that is not a member any more does nothing: the new owner has fenced it, and the
+group will revoke the partition (law 3).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ T = TypeVar("T")
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 RELAPSE_SECONDS = 30.0
-"""A partition that breaks again so soon waits longer and longer before it is opened."""
+"""If a partition breaks again within this time, each repair waits longer than the last one."""
 
 
 class Repairs(Generic[T]):
-    """Takes partitions from BROKEN back to RUNNING, in the background."""
+    """Moves partitions from BROKEN back to RUNNING, in the background."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Repairs(Generic[T]):
         why: BaseException,
         source: Input,
     ) -> None:
-        """Break a running partition off and bring it back; not for a memory it has no more."""
+        """Close a running partition and repair it, unless it has other memory by now."""
         if partition.state is not State.RUNNING or partition.opened is not opened:
             return
         partition.break_off()
@@ -69,7 +69,7 @@ class Repairs(Generic[T]):
         partition.repair = asyncio.create_task(repair)
 
     async def stop(self) -> None:
-        """Give up whatever is under way."""
+        """Cancel all repairs."""
         tasks = [one.repair for one in self._partitions if one.repair is not None]
         for task in tasks:
             task.cancel()
@@ -98,20 +98,21 @@ class Repairs(Generic[T]):
                         await self._let_flow(partition, fresh, source)
                     return
                 log.critical(
-                    "not a member of the group now, leaving it alone",
+                    "this worker is not in its group now; the new owner of the partition continues",
                     partition=partition.number,
                     state=partition.state.value,
                 )
             except self._partitions.cluster.transient as error:
                 log.error(
-                    "partition cannot be loaded yet",
+                    "partition cannot be loaded yet; trying again",
                     partition=partition.number,
                     state=partition.state.value,
                     error=repr(error),
                     advice=self._partitions.cluster.advice(error),
                 )
             except Exception as error:
-                # Its state is unreadable or contradicts the cluster: going on would go wrong.
+                # Its state is unreadable or does not fit the cluster. To continue would give
+                # wrong results.
                 await self._crash(error)
                 return
             await asyncio.sleep(pause_seconds)
@@ -121,18 +122,19 @@ class Repairs(Generic[T]):
         self, partition: Partition[T], fresh: OpenPartition[T], source: Input
     ) -> None:
         for topic in self._partitions.settings.input_topics:
-            # A topic the state says nothing of starts where the first assignment started it.
+            # A topic without a position in the state starts where the first assignment started it.
             if not await source.rewind(topic, fresh.number, fresh.start_offset(topic) or 0):
-                return  # the rebalance that has just begun sees to it
+                return  # the rebalance that has just begun opens it
         if partition.state is not State.READY or partition.opened is not fresh:
-            return  # so does the one that came meanwhile
+            return  # the rebalance that came meanwhile opens it
         partition.run()
         source.resume(partition.number)
         log.info("partition works again", partition=partition.number, state=partition.state.value)
 
 
 def _pause_before(partition: Partition[Any]) -> float:
-    """None for a first failure; a cause that stays must not make a storm of attempts."""
+    """No pause before a first repair. Later ones wait, so that a lasting cause makes few
+    attempts."""
     now = time.monotonic()
     pause = min(max(2 * partition.pause_seconds, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
     if now - partition.broken_at >= RELAPSE_SECONDS:

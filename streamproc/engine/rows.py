@@ -1,7 +1,7 @@
-"""The rows of one partition: packed bytes at rest, decoded on touch, and their due queue.
+"""The rows of one partition: stored packed, decoded at use, with their due queue.
 
 A stored row is eight bytes of due instant (big endian, signed milliseconds) and then the packed
-state, so that the due queue is rebuilt after a load without decoding a single state (law 19).
+state. So the due queue can be rebuilt after a load without decoding any state (law 19).
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ T = TypeVar("T")
 
 DUE_BYTES = 8
 BUCKET_BYTES = DUE_BYTES - SPAN_BITS // 8
-"""So many first bytes are the number of the due queue's bucket: a load computes nothing per row."""
+"""This many first bytes are the bucket number of the due queue, so a load calculates nothing per
+row."""
 MISSING = object()
 _pack_due = Struct(">q").pack
 NEVER_DUE_BYTES = _pack_due(NEVER_DUE)
 
 
 class RowCodec(Protocol[T]):
-    """How the application packs its rows; the engine knows bytes only."""
+    """How the application packs its rows. The engine sees only bytes."""
 
     def pack(self, row: T) -> bytes: ...
 
     def unpack(self, data: bytes) -> T: ...
 
     def due_ms(self, row: T) -> int:
-        """When the row needs attention without any input; NEVER_DUE if never."""
+        """When the row has work without any input; NEVER_DUE if never."""
 
 
 def _due_of(data: bytes) -> int:
@@ -41,20 +42,20 @@ def _due_of(data: bytes) -> int:
 class Rows(Generic[T]):
     """Rows by key. ``get`` and ``put`` see every applied change, committed or not.
 
-    Changed rows are packed when a commit takes them; with ``eager`` they are packed at once, for
-    an application part that works on packed rows itself (it writes ``stored`` and ``changed``).
+    Changed rows are packed when a commit takes them. With ``eager`` they are packed at once, for a
+    part of the application that works on packed rows (it writes ``stored`` and ``changed`` itself).
     """
 
     def __init__(self, codec: RowCodec[T], eager: bool = False) -> None:
         self.codec = codec
         self.stored: dict[bytes, bytes] = {}
         self.live: dict[bytes, T | None] = {}
-        """Changed and not packed yet; stays empty with ``eager``."""
+        """Rows that changed and are not packed yet; always empty with ``eager``."""
         self.changed: dict[bytes, bytes | None] = {}
         """Rows packed since the last commit was taken; None is a deletion.
 
-        Their bytes are kept, not their keys alone: with millions of rows, looking one up again
-        misses every CPU cache for each of four objects.
+        It holds their bytes, not only their keys. With millions of rows, a second lookup misses
+        every CPU cache for each of four objects.
         """
         self._eager = eager
         self._queue = DueQueue(self._due_ms)
@@ -64,7 +65,7 @@ class Rows(Generic[T]):
 
     @property
     def is_changed(self) -> bool:
-        """Whether a commit has anything to take."""
+        """Whether there is anything to commit."""
         return bool(self.live or self.changed)
 
     def get(self, key: bytes) -> T | None:
@@ -76,14 +77,14 @@ class Rows(Generic[T]):
         return None if data is None else self.codec.unpack(data[DUE_BYTES:])
 
     def put(self, key: bytes, row: T | None) -> None:
-        """Change a row, None deletes it. Belongs to the next commit."""
+        """Store a row; None deletes it. The change belongs to the next commit."""
         if self._eager:
             self.changed.update(self._store(((key, row),)))
         else:
             self.live[key] = row
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """What changed since the last call, packed, for the changelog; None is a deletion."""
+        """The changes since the last call, packed, for the changelog; None is a deletion."""
         changes = list(self.changed.items())
         changes += self._store(self.live.items())
         self.live = {}
@@ -91,7 +92,7 @@ class Rows(Generic[T]):
         return changes
 
     def _store(self, rows: Iterable[tuple[bytes, T | None]]) -> list[tuple[bytes, bytes | None]]:
-        """Pack rows; returns what is stored under their keys now."""
+        """Pack rows; returns the keys with their stored bytes."""
         stored, queue = self.stored, self._queue
         pack, due_of, dropped = self.codec.pack, self.codec.due_ms, queue.dropped
         changes: list[tuple[bytes, bytes | None]] = []
@@ -115,7 +116,7 @@ class Rows(Generic[T]):
         return changes
 
     def load(self, found: Mapping[bytes, bytes | None]) -> None:
-        """Take over changelog records; call :meth:`rebuild_due` after the last ones."""
+        """Store changelog records. Call :meth:`rebuild_due` after the last ones."""
         stored = self.stored
         stored.update(found)  # type: ignore[arg-type]  # deletions go at once
         if None in found.values():
@@ -124,7 +125,7 @@ class Rows(Generic[T]):
                     del stored[key]
 
     def rebuild_due(self) -> None:
-        """Derive the due queue from the stored rows."""
+        """Calculate the due queue from the stored rows."""
         found: defaultdict[bytes, list[bytes]] = defaultdict(list)
         for key, data in self.stored.items():
             found[data[:BUCKET_BYTES]].append(key)
@@ -139,18 +140,18 @@ class Rows(Generic[T]):
     def pop_due(self, now_ms: int, limit: int) -> Iterator[bytes]:
         """Keys of at most ``limit`` rows due at or before ``now_ms``, earliest first.
 
-        Rows that changed but are not packed yet come back with their new due instant when they
-        are.
+        A row that changed and is not packed yet is queued again with its new instant
+        when it is packed.
         """
         return self._queue.pop(now_ms, limit)
 
     @property
     def next_due_ms(self) -> int:
-        """No row is due earlier (it may be stale, never too late)."""
+        """No row is due earlier. The value can be too early, never too late."""
         return self._queue.next_due_ms
 
     def _due_ms(self, key: bytes) -> int:
-        """A row's present due instant, without decoding the row; NEVER_DUE if there is no row."""
+        """The present due instant of a row, without decoding it; NEVER_DUE if there is no row."""
         row = self.live.get(key, MISSING)
         if row is MISSING:
             data = self.stored.get(key)

@@ -9,20 +9,20 @@ from streamproc.kafka.settings import Broker
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How the engine works; the defaults suit production."""
+    """Settings of the engine. The defaults suit production."""
 
     broker: Broker
     app_id: str
     input_topics: tuple[str, ...]
     commit_interval_seconds: float = 0.1
     chunk_records: int = 1000
-    """Records applied in one go; at some 10 µs each the event loop stays responsive."""
+    """Records applied in one step. At about 10 µs per record, the event loop stays responsive."""
     max_uncommitted_records: int = 50_000
-    """Beyond this a partition waits for its commit in flight (law 7: bounded memory)."""
+    """Beyond this number a partition waits for its commit in flight (law 7: bounded memory)."""
     due_per_tick: int = 1000
-    """Due rows done per partition and tick, so that a storm does not starve input."""
+    """Due rows per partition and tick, so that a storm does not stop input."""
     tick_seconds: float = 0.05
     timer_margin_ms: int = 1_000
-    """How long after its instant a timer runs: longer than a record is on its way to a worker."""
+    """How long after its instant a timer runs: longer than a record needs to reach a worker."""
     open_patience_seconds: float = 60.0
-    """How long an assigned partition is tried to be opened before the worker gives up."""
+    """How long the worker tries to open an assigned partition before it stops."""

@@ -1,4 +1,4 @@
-"""Warm copies: standby partitions follow their changelog, so a takeover reads only the tail."""
+"""Warm copies: standby partitions follow their changelog, so a takeover reads only its end."""
 
 from __future__ import annotations
 
@@ -46,16 +46,17 @@ class Standbys:
             self._task = asyncio.create_task(self._run())
 
     async def promote(self, partition: Partition[Any]) -> WarmCopy:
-        """Hand over a partition's copy; an empty one if there is none."""
+        """Hand over the copy of a partition; an empty copy if there is none."""
         copy, partition.copy = partition.copy, None
         if copy is None:
             return WarmCopy(self._new_rows())
         self._followed = [one for one in self._followed if one is not partition]
-        await self.stop()  # nobody may write to the rows any more; follow() starts again
+        # Nothing may write to these rows any more; follow() starts the reader again.
+        await self.stop()
         return copy
 
     async def stop(self) -> None:
-        """Stop reading; copies stay as they are."""
+        """Stop reading. The copies stay unchanged."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -70,7 +71,9 @@ class Standbys:
                 raise
             except Exception as error:
                 # A copy that lags only makes a takeover slower.
-                log.warning("standby reader failed, trying again", error=repr(error))
+                log.warning(
+                    "the reader of standby partitions failed; trying again", error=repr(error)
+                )
                 await asyncio.sleep(1.0)
 
     async def _read(self) -> None:
@@ -87,7 +90,7 @@ class Standbys:
                 for place, batches in (await reader.getmany(timeout_ms=500)).items():
                     copy = copies[place.partition]
                     copy.progress = load_batches(copy.rows, batches, copy.progress)
-                    # Only after all of them: a cancelled read is read again, never skipped.
+                    # Only after all of them, so that a cancelled read is repeated and not skipped.
                     copy.next_offset = batches[-1].records[-1].offset + 1
         finally:
             await reader.stop()

@@ -1,12 +1,12 @@
 """One Kafka transaction per partition and commit (laws 1 and 3).
 
-The transactional id names the input partition, so opening the producer fences a predecessor and
-aborts what it left open. The steps of a commit, numbered as they happen, are those of
-engine/README.md; steps 1 and 7 are the partition's (``partition.py``):
+The transactional id names the input partition. So opening the producer fences a predecessor and
+aborts its open transaction. The steps of a commit have the numbers of engine/README.md;
+``open_partition.py`` does steps 1 and 7:
 
 1. take what the commit covers;
 2. begin a transaction;
-3. append changed rows to the changelog, and as its last record the progress record;
+3. append changed rows to the changelog, and the progress record as the last one;
 4. append reminders, audit and rejects;
 5. wait until the broker has every batch;
 6. commit;
@@ -37,15 +37,16 @@ class PartitionWriter:
         await self._producer.start()
 
     async def close(self) -> None:
-        """Let go without committing anything; an open transaction is left to be aborted."""
+        """Close without committing. An open transaction is aborted later by the broker or the next
+        owner."""
         await self._producer.close()
 
     async def commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
-        """Write everything or nothing; returns when a ``read_committed`` reader can see it.
+        """Write everything or nothing. Returns when a ``read_committed`` reader can see it.
 
         Raises :class:`TakenOverError`, :class:`ForbiddenError`, TimeoutError after
-        ``COMMIT_LIMIT_SECONDS``, or what the producer's library raises. After any error nothing may
-        be assumed, not even that nothing was committed: close this writer, open a new one and load
+        ``COMMIT_LIMIT_SECONDS``, or the errors of the producer's library. After any error nothing
+        is certain, not even that nothing was committed: close this writer, open a new one and load
         the state again (law 4).
         """
         try:
@@ -62,14 +63,14 @@ class PartitionWriter:
         # 2 Begin.
         await producer.begin()
         crashpoints.reached("commit", "2")
-        # 3 Changed rows, and the progress record behind them.
+        # 3 Changed rows, and the progress record after them.
         sent = await producer.append(changelog, changes)
         crashpoints.reached("commit", "3")
         # 4 Reminders, audit, rejects.
         for topic, records in outputs.items():
             sent += await producer.append(topic, records)
         crashpoints.reached("commit", "4")
-        # 5 Wait: the library would commit without a batch that the broker has refused.
+        # 5 Wait: the library would commit even if the broker has refused a batch.
         await asyncio.gather(*sent)
         crashpoints.reached("commit", "5")
         # 6 Commit.

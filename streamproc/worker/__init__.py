@@ -1,1 +1,2 @@
-"""The Faust application: settings, topics, the processor that joins engine, contracts and core."""
+"""The Faust application: settings, topics, and the processor that connects engine, contracts and
+core."""

@@ -35,16 +35,16 @@ RULES_CHECK_SECONDS = 1.0
 
 
 METADATA_MAX_AGE_MS = 5_000
-"""aiokafka asks a partition's former leader for offsets again and again, until it looks for the
-leader anew: within its own five minutes."""
+"""aiokafka keeps asking a partition's former leader for offsets until it refreshes its metadata. By
+default it does that only every five minutes."""
 HEARTBEATS_PER_SESSION = 15
-"""A worker learns of a rebalance with its next heartbeat: until then nothing flows."""
+"""A worker learns about a rebalance with its next heartbeat. Until then no input flows."""
 
 
 def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> Any:
-    """The Faust app: one agent over the input topics, the accounts table, two timers.
+    """The Faust app: one agent for the input topics, the accounts table, two timers.
 
-    ``partitions`` is what ``prepare_topics`` found. Raises nothing a settings check would not.
+    ``partitions`` is the result of ``prepare_topics``.
     """
     register()
     app = StatelessApp(
@@ -61,7 +61,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         table_standby_replicas=settings.standbys,
         TableManager=SafeTableManager,
         stream_buffer_maxsize=64,  # chunks
-        stream_wait_empty=False,  # the engine finishes work before a revocation itself
+        stream_wait_empty=False,  # the engine itself finishes its work before a revocation
         consumer_max_fetch_size=4_000_000,
         broker_max_poll_records=20_000,
         consumer_auto_offset_reset="earliest",

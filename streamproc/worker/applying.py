@@ -22,7 +22,7 @@ def apply_records(
     outbox: Outbox,
     clock_ms: int,
 ) -> int:
-    """As the worker does it, one record that could not be applied being set aside at a time.
+    """Apply records as the worker does. If one of them cannot be applied, it is skipped.
 
     Returns the partition's clock afterwards.
     """
@@ -45,7 +45,7 @@ def apply_records(
 def let_time_pass(
     processor: QuotaProcessor, rows: Rows[Account], outbox: Outbox, until_ms: int
 ) -> None:
-    """Do all that is due up to an instant."""
+    """Do all work that is due up to an instant."""
     rows.take_changes()
     while rows.next_due_ms <= until_ms:
         try:

@@ -8,22 +8,24 @@ from streamproc.engine.engine import Engine
 from streamproc.engine.life import State
 
 STANDSTILL_SECONDS = 60.0
-"""Above the limit of a transaction (30 s): a broker that is away fails commits before that."""
+"""Longer than the limit of a transaction (30 s): if a broker is away, commits fail before that."""
 
 
 class WorkerHealth:
-    """Answers the probes. It learns what moves when a probe asks, so the first one never fails."""
+    """Answers the probes. It measures progress between probes, so the first probe never fails."""
 
     def __init__(self, engine: Engine[Any]) -> None:
         self._engine = engine
         self._moved: dict[int, tuple[int, float]] = {}
-        """By partition: the sum of its input positions, and when that last changed (s)."""
+        """By partition: the sum of its input positions, and the time (s) at which that changed
+        last."""
 
     def failing(self, now: float) -> str:
-        """Why the worker is to be started again; empty if it lives. ``now``: monotonic seconds.
+        """Why the worker must be restarted; empty if it is alive. ``now``: monotonic seconds.
 
-        A partition that runs and has input must get on. One that does not run is no reason: it
-        waits for the broker or for the group, and a new process would wait as long.
+        A running partition that has input must make progress. A partition that does not run is
+        no reason to restart: it waits for the broker or for the group, and a new process would
+        wait just as long.
         """
         stuck = []
         for partition in self._engine.partitions:
@@ -42,7 +44,7 @@ class WorkerHealth:
         return f"partitions {stuck} have input and stand still for {STANDSTILL_SECONDS:.0f} s"
 
     def unready(self) -> str:
-        """Why not all partitions of this worker flow; empty if they do."""
+        """Why not all partitions of this worker receive input; empty if they do."""
         partitions = self._engine.partitions
         if not partitions.has_assignment:
             return "the group has not assigned partitions yet"

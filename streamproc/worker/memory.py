@@ -1,4 +1,4 @@
-"""A warning before the kernel kills the worker for its memory."""
+"""Warns before the kernel kills the worker for its memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CGROUP_LIMITS = (
 )
 _MIB = 1 << 20
 _UNLIMITED_BYTES = 1 << 60
-"""What is beyond is no limit: version 1 of cgroups has a number for none."""
+"""A larger number means "no limit": version 1 of cgroups has such a number."""
 
 
 def limit_bytes(limit_mb: int | None) -> int | None:
@@ -42,14 +42,14 @@ def used_bytes() -> int:
 
 
 class MemoryWatch:
-    """Looks at the memory in use at regular intervals."""
+    """Checks at regular intervals how much memory is in use."""
 
     def __init__(self, limit_mb: int | None) -> None:
         self._limit_bytes = limit_bytes(limit_mb)
         self._told_at = -TOLD_EVERY_SECONDS
 
     def look(self, now: float) -> bool:
-        """Complain if the limit is near; whether it is. ``now`` is monotonic."""
+        """Log if the limit is near; returns whether it is. ``now`` is monotonic."""
         limit = self._limit_bytes
         used = used_bytes()
         if limit is None or used < limit * NEAR_SHARE:

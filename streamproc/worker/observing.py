@@ -1,4 +1,4 @@
-"""Counts what workers do: joins engine, processor and the metrics of workers."""
+"""Counts the work of workers: connects engine, processor and the metrics of workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamproc.worker.processor import QuotaProcessor
 
 
 class WorkerObserver:
-    """The engine's ``Observer``: each commit to counters. :meth:`refresh` sets the gauges."""
+    """The engine's ``Observer``: adds each commit to counters. :meth:`refresh` sets the gauges."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
         self._metrics = metrics
@@ -23,7 +23,7 @@ class WorkerObserver:
             "rejects": metrics.rejects,
             "reminders": metrics.reminders,
         }
-        """By the first word of what the processor counts; the other words are the labels."""
+        """Counters by the first word of the processor's counts; the other words are the labels."""
 
     def assigned(self) -> None:
         self._metrics.rebalances.inc()
@@ -46,7 +46,7 @@ class WorkerObserver:
         self._metrics.work_set_aside.inc()
 
     def refresh(self, engine: Engine[Any], processor: QuotaProcessor, now_ms: int) -> None:
-        """Set the gauges to what is now."""
+        """Set the gauges to their present values."""
         metrics = self._metrics
         native = "yes" if processor.is_native else "no"
         rules = str(processor.rules.fingerprint)
@@ -56,7 +56,7 @@ class WorkerObserver:
             if state is not State.CLOSED:
                 metrics.partitions.labels(state.value).set(states[state])
         metrics.rows.set(sum(len(opened.rows) for opened in engine.partitions.opened))
-        # Partitions that are another's now must not leave their last lag here.
+        # A partition that another worker owns by now must not keep its last lag here.
         metrics.lag_records.clear()
         metrics.lag_seconds.clear()
         for partition in engine.partitions:

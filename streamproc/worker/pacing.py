@@ -1,7 +1,7 @@
-"""A partition's storm: due reminders are sent at a declared rate, the most urgent class first.
+"""Storms of a partition: due reminders are sent at a declared rate, the most urgent class first.
 
-What waits here is only an order of keys that are due by their rows anyway (law 19): a new owner of
-the partition makes it anew, and a key whose row was dealt with meanwhile is passed over.
+Only the order of keys waits here; their rows say that they are due (law 19). A new owner of the
+partition builds the order again. A key is skipped if its row was processed meanwhile.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from heapq import heappop, heappush
 
 SECOND_MS = 1000
 BURST_MS = 1000
-"""So much of the rate may be made up for at once after a pause."""
+"""After a pause, at most this much of the rate is made up at once."""
 
 Waiting = tuple[int, int, bytes]
 """Due instant, deadline, key."""
 
 
 class StormPace:
-    """Keys by class and due instant, and how many reminders may go out by now."""
+    """Keys by class and due instant, and how many reminders may be sent by now."""
 
     def __init__(self) -> None:
         self._classes: dict[int, list[Waiting]] = {}
@@ -29,11 +29,11 @@ class StormPace:
         return not self._classes
 
     def park(self, urgency: int, due_ms: int, deadline_ms: int, key: bytes) -> None:
-        """Let a key wait for its turn; a lower ``urgency`` comes first."""
+        """Let a key wait for its turn. A smaller ``urgency`` comes first."""
         heappush(self._classes.setdefault(urgency, []), (due_ms, deadline_ms, key))
 
     def refill(self, now_ms: int, per_second: int) -> None:
-        """Time has passed."""
+        """Add the reminders that the passed time allows."""
         before = now_ms if self._seen_ms is None else self._seen_ms
         self._seen_ms = now_ms
         more = max(0, now_ms - before) * per_second / SECOND_MS
@@ -41,13 +41,14 @@ class StormPace:
         self._allowed = min(most, self._allowed + more)
 
     def spend(self, reminders: int) -> None:
-        """So many went out, here or with an event of their subscriber."""
+        """Subtract reminders that were sent, here or with an event of their subscriber."""
         self._allowed -= reminders
 
     def next_key(self, now_ms: int) -> bytes | None:
-        """Whose turn it is; None if all must wait.
+        """The key whose turn it is; None if all must wait.
 
-        What is past its deadline goes out of turn: it is no reminder any more, only its record.
+        A key past its deadline does not wait for its turn: it gets only an audit record,
+        not a reminder.
         """
         for urgency in sorted(self._classes):
             waiting = self._classes[urgency]

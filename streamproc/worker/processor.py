@@ -1,4 +1,4 @@
-"""Decode, step, write, emit: the core's semantics over a partition's rows."""
+"""Decodes records, applies them with the core, stores rows and emits effects."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ from streamproc.worker.settings import Clock, Native
 log = structlog.get_logger(__name__)
 
 SWEEP_ROWS_PER_TICK = 100
-"""Two thousand rows a second and partition: a sweep begins with every assignment, too, when input
-that has waited is to flow."""
+"""Two thousand rows a second and partition. A sweep also begins with every assignment, when waiting
+input must be processed, so it must not take long."""
 
 APPLIED = "applied"
 OTHER_OUTCOMES = frozenset({"held", "duplicate"})
-"""Decisions that say what became of an input record; rejects say the same."""
+"""Decisions that are the result of an input record; rejects are results too."""
 
 PARKED_AHEAD_MS = 60_000
-"""What is said so soon after a cycle's end waits for it among the storm's, not in the due queue."""
+"""A message due this soon after a cycle's end waits for it among those of the storm, not in the due
+queue."""
 
 
 class QuotaProcessor:
@@ -54,15 +55,15 @@ class QuotaProcessor:
         self, rules: Rulebook, topics: WorkerTopics, clock: Clock, native: Native = "auto"
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """Since the start: ``events``, and the records of each output topic by its field of
+        """Counts since the start: ``events``, and the records of each output topic by its field of
         :class:`WorkerTopics`."""
         self.is_native = is_native(native)
         """Whether the compiled part is used."""
         self._outlets = outlets(topics)
         self._event_clock = clock == "event"
         self.lateness_counts = clock == "wall"
-        """Whether reminders that are done too late are missed. Not where a log is applied anew: the
-        worker that wrote it was there in time, as far as one can know."""
+        """Whether late reminders are audited as missed. Not in a replay: the worker that ran at
+        that time was not late, as far as anyone can know."""
         self._aside_records: set[tuple[str, int, int]] = set()
         self._aside_keys: set[bytes] = set()
         self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, int, Iterator[bytes]]] = (
@@ -72,7 +73,7 @@ class QuotaProcessor:
         self.take_rules(rules)
 
     def take_rules(self, rules: Rulebook) -> None:
-        """From now on decide by these rules."""
+        """Use these rules from now on."""
         self.rules = rules
         allowances = (one.id for plan in rules.plans.values() for one in plan.allowances)
         self._sources = {*rules.packs, *allowances}
@@ -81,7 +82,7 @@ class QuotaProcessor:
         self._teacher = Teacher(self._plain, rules)
 
     def new_rows(self) -> Rows[Account]:
-        """Of a partition; packed at every change if the compiled part is to work on them."""
+        """Rows of a partition; packed at every change if the compiled part works on them."""
         return Rows(self, eager=self.is_native)
 
     # RowCodec
@@ -137,7 +138,7 @@ class QuotaProcessor:
         outbox: Outbox,
         crossed: NativeCrossing,
     ) -> None:
-        """Say what usage that the compiled part applied gives reason to say."""
+        """Make the messages of usage that the compiled part has applied."""
         key: bytes = record.key
         account = rows.get(key)
         try:
@@ -159,7 +160,7 @@ class QuotaProcessor:
     ) -> int:
         received_ms = max(record.timestamp, 0)
         if received_ms >= LAST_MS:
-            # Nanoseconds, say. Believed, it would stop the worker, or its clock for ever.
+            # For example nanoseconds. Such a time would stop the worker, or its clock for ever.
             detail = "the record's own timestamp is beyond the calendar"
             arrival = Arrival(clock_ms, topic, partition, record.offset)
             self._reject(outbox, "time_in_future", detail, arrival)
@@ -167,7 +168,7 @@ class QuotaProcessor:
         if received_ms > clock_ms:
             clock_ms = received_ms
         elif self._event_clock:
-            # Time does not run backwards: else it would matter when a timer looked (law 5).
+            # Time never runs backwards, or the result would depend on when a timer ran (law 5).
             received_ms = clock_ms
         arrival = Arrival(received_ms, topic, partition, record.offset)
         if self._aside_records and (topic, partition, record.offset) in self._aside_records:
@@ -198,14 +199,15 @@ class QuotaProcessor:
             _count_outcome(outbox, effects, arrival.offset)
             pace = self._paces.get(rows) if self.rules.storms.rate_per_second else None
             if pace is not None:
-                # What was due before the event went out with it, out of turn.
+                # Messages that were due before the event were sent with it, without waiting
+                # for their turn.
                 pace.spend(sum(_is_timed(effect) for effect in effects))
         return clock_ms
 
     def tick(
         self, rows: Rows[Account], outbox: Outbox, clock_ms: int, now_ms: int, limit: int
     ) -> None:
-        """Do what is due by the wall clock, or by the partition's own when replaying."""
+        """Do the work due by the wall clock, or in a replay by the partition's own clock."""
         if self._event_clock:
             now_ms = clock_ms
         self._sweep(rows, now_ms)
@@ -219,8 +221,9 @@ class QuotaProcessor:
             if pace is None:
                 self._advance(rows, outbox, key, account, now_ms)
             elif not self._park(pace, key, account, now_ms):
-                # One instant alone: what comes after it may have to wait for its turn. It waits
-                # there and not behind a million others whose cycles have yet to be closed.
+                # Only one instant: messages after it may have to wait for their turn. They
+                # wait in the storm's order, not behind a million accounts whose cycles must
+                # still be closed.
                 after, _ = self._advance(rows, outbox, key, account, account.next_due_ms)
                 if after is not None:
                     self._park(pace, key, after, now_ms + PARKED_AHEAD_MS)
@@ -228,7 +231,7 @@ class QuotaProcessor:
             self._send_paced(rows, outbox, pace, now_ms, limit)
 
     def _pace_of(self, rows: Rows[Account]) -> StormPace | None:
-        """A partition's storm; None if there is no rate to keep to. A replay is not paced."""
+        """The storm of a partition; None if there is no rate to keep. A replay has none."""
         if self._event_clock or not self.rules.storms.rate_per_second:
             return None
         pace = self._paces.get(rows)
@@ -237,7 +240,7 @@ class QuotaProcessor:
         return pace
 
     def _park(self, pace: StormPace, key: bytes, account: Account, until_ms: int) -> bool:
-        """Let a row wait for its turn; False if nothing is said at its next instant by then."""
+        """Let a row wait for its turn; False if it has no message due by then."""
         if account.next_due_ms > until_ms:
             return False
         turn = turn_of(account, key.decode(), self.rules)
@@ -261,7 +264,7 @@ class QuotaProcessor:
     def _advance(
         self, rows: Rows[Account], outbox: Outbox, key: bytes, account: Account, now_ms: int
     ) -> tuple[Account | None, int]:
-        """Do a row's due work; returns the row as it is then, and the number of reminders."""
+        """Do the due work of a row; returns the row afterwards, and the number of reminders."""
         try:
             after, effects = advance(
                 account, key.decode(), now_ms, self.rules, lateness_counts=self.lateness_counts
@@ -273,14 +276,15 @@ class QuotaProcessor:
         return after, sum(type(effect) is Reminder for effect in effects)
 
     def set_aside(self, poison: PoisonError) -> None:
-        """Reject this record, or leave this row's due work alone, when it comes again."""
+        """Reject this record, or skip this row's due work, when it comes again."""
         if poison.record is not None:
             self._aside_records.add(poison.record)
         if poison.key is not None:
             self._aside_keys.add(poison.key)
 
     def _sweep(self, rows: Rows[Account], now_ms: int) -> None:
-        """After a change of rules, queue accounts anew that no event touches, some per tick."""
+        """After a change of rules, queue accounts again that no event touches, some of them per
+        tick."""
         fingerprint = self.rules.fingerprint
         found = self._sweeps.get(rows)
         if found is None or found[0] != fingerprint:
@@ -299,7 +303,8 @@ class QuotaProcessor:
                     rows.put(key, account)
 
     def _tell_what_rules_lack(self, account: Account) -> None:
-        """Loudly, once each: the account has what the rules file has no more (docs/rules.md)."""
+        """Log once per name: the account has a plan or pack that the rules file lacks
+        (docs/rules.md)."""
         rules = self.rules
         lacking = [
             ("plan", plan)
@@ -314,7 +319,11 @@ class QuotaProcessor:
         for kind, name in lacking:
             if name not in self._told:
                 self._told.add(name)
-                log.critical("subscribers have what the rules lack", kind=kind, name=name)
+                log.critical(
+                    "subscribers have something that the rules file lacks: put it back",
+                    kind=kind,
+                    name=name,
+                )
 
     def _emit(
         self, outbox: Outbox, key: bytes | None, effects: list[Effect] | tuple[Effect, ...]
@@ -330,7 +339,7 @@ class QuotaProcessor:
             outbox.put(outlet.topic, key if outlet.is_keyed else None, encode_effect(effect))
 
     def _emit_told(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:
-        """Reminders, each with the record that it was fired, as the compiled part made them."""
+        """Emit reminders of the compiled part, each with its audit record ``fired``."""
         reminders, audit = (self._outlets[kind] for kind in (Reminder, Audited))
         for key, reminder, fired in told:
             sort = _decode_sort(reminder)
@@ -362,7 +371,7 @@ class QuotaProcessor:
 
 
 class _Sort(msgspec.Struct):
-    """What is counted of a reminder that the compiled part has written."""
+    """The fields of a reminder of the compiled part that are counted."""
 
     kind: str
     severity: str
@@ -372,9 +381,9 @@ _decode_sort = msgspec.json.Decoder(_Sort).decode
 
 
 def _count_outcome(outbox: Outbox, effects: list[Effect] | tuple[Effect, ...], offset: int) -> None:
-    """Count a record as what became of it, if that is not what its chunk was counted as.
+    """Count a record under its result, if that differs from the one its chunk was counted under.
 
-    Effects of earlier records, whose time came with this one, name another offset.
+    Effects of earlier records that were due by now name another offset.
     """
     of: int | UnsetType
     for effect in effects:
@@ -395,9 +404,11 @@ def _is_timed(effect: Effect) -> bool:
 
 
 def _readable(rows: Rows[Account], key: bytes) -> Account | None:
-    """A row for work that no event asked for; an unreadable one is left as it is."""
+    """A row for due work. An unreadable row is left unchanged."""
     try:
         return rows.get(key)
     except msgspec.DecodeError:
-        log.error("state record unreadable, its timers rest", subscriber=mask(key.decode()))
+        log.error(
+            "a state record is unreadable; its due work is skipped", subscriber=mask(key.decode())
+        )
         return None

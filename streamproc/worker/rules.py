@@ -1,10 +1,10 @@
 """The rules file of a running worker: loaded at start; a changed file is loaded or rejected.
 
-The texts directory beside it belongs to it: what is said of the file goes for both.
+The texts directory next to it belongs to it; "the file" means both.
 
-A worker never goes on without rules: whatever happens to the file, the last good rules stay in
-force. A change is judged when two looks in a row saw the same content, so that a file caught half
-written is neither taken over nor complained of.
+A worker never runs without rules: whatever happens to the file, the last good rules stay in force.
+A change is checked when two looks in a row have found the same content. So a half-written file is
+neither loaded nor reported.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class RulesFile:
     """A rulebook that follows its file."""
 
     def __init__(self, path: Path | None) -> None:
-        """Raises ``RulesError`` if the file is wrong: nothing starts with wrong rules."""
+        """Raises ``RulesError`` if the file is wrong: a worker does not start with wrong rules."""
         self.path = path
         self.refusal: str | None = None
-        """Why the file as it is now is not in force; None if it is."""
+        """Why the present file is not in force; None if it is."""
         self._in_force = NOTHING
-        """The content of which the rulebook was made."""
+        """The content from which the rulebook was made."""
         self._judged: Content | OSError = NOTHING
-        """The content (or the failure to read it) that was dealt with last."""
+        """The content (or the failure to read it) that was checked last."""
         self._seen: Content | OSError = NOTHING
-        """What the last look saw."""
+        """The content at the last look."""
         if path is None:
             self.rulebook = default_rulebook()
             return
@@ -52,9 +52,9 @@ class RulesFile:
         self._in_force = self._judged = self._seen = content
 
     def refresh(self) -> Rulebook | None:
-        """The new rulebook if the file changed for the better; a wrong file is logged once.
+        """The new rulebook if the file changed and is good. A wrong file is logged once.
 
-        To be called at regular intervals; a change takes two calls to be noticed.
+        Call it at regular intervals. A change is noticed at the second call.
         """
         if self.path is None:
             return None
@@ -64,13 +64,16 @@ class RulesFile:
         self._judged = self._seen
         if self._seen == self._in_force:
             self.refusal = None
-            log.info("the rules file is again as in force", file=str(self.path))
+            log.info("the rules file contains the rules in force again", file=str(self.path))
             return None
         try:
             return self._judge(self.path, self._seen)
         except RulesError as error:
             self.refusal = str(error)
-            log.error("changed rules refused, keeping the old ones", problems=self.refusal)
+            log.error(
+                "the changed rules file was refused; the old rules stay in force",
+                problems=self.refusal,
+            )
             return None
 
     def _judge(self, path: Path, content: Content | OSError) -> Rulebook:
@@ -80,13 +83,13 @@ class RulesFile:
         gone = removed(self.rulebook, rulebook)
         if gone:
             raise RulesError(
-                f"{path}:1: {', '.join(gone)}: gone, but subscribers may have it; put it back, or "
-                f"restart the workers with this file when nobody has it any more"
+                f"{path}:1: {', '.join(gone)}: gone, but subscribers may have it; put it back or "
+                f"restart the workers with this file when no subscriber has it"
             )
         self.refusal = None
         self.rulebook = rulebook
         self._in_force = content
-        log.info("changed rules taken over", file=str(path), fingerprint=rulebook.fingerprint)
+        log.info("the changed rules are in force", file=str(path), fingerprint=rulebook.fingerprint)
         return rulebook
 
     def _look(self) -> Content | OSError:

@@ -18,38 +18,39 @@ Native = Literal["auto", "on", "off"]
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """Everything a worker must be told; see ``streamproc worker --help``."""
+    """All settings of a worker; see ``streamproc worker --help``."""
 
     broker: Broker
     app_id: str = "streamproc"
     rules: Path | None = None
-    """Rules file; None takes the packaged one."""
+    """Rules file; None: the packaged one."""
     topics: WorkerTopics = field(default_factory=WorkerTopics)
     partitions: int = 4
-    """For topics that do not exist yet."""
+    """Number of partitions for topics that do not exist yet."""
     replication_factor: int = 1
     clock: Clock = "wall"
-    """Which clock timed reminders follow: the wall's, or the record timestamps' (replay)."""
+    """Clock of timed reminders: the wall clock, or the timestamps of records (replay)."""
     standbys: int = 0
     instance_id: str | None = None
-    """Static group membership: a restarted worker takes its partitions back at once."""
+    """Static group membership: a restarted worker gets its partitions back at once."""
     session_timeout_seconds: float = 10.0
     commit_interval_seconds: float = EngineSettings.commit_interval_seconds
     embedded: bool = False
     """The broker is the in-memory one of the demo, which cannot create topics."""
     datadir: Path = Path(".faust-data")
-    """Where Faust would keep files. Nothing is written there: all state lies in the broker."""
+    """Where Faust would keep files. Nothing is written there: all state is in the broker."""
     memory_limit_mb: int | None = None
-    """Of which the worker warns when it is near; None: the control group's or the machine's."""
+    """Memory limit; the worker warns when it is near. None: the control group's or the
+    machine's."""
     native: Native = "auto"
-    """Whether the compiled plain case is used: ``auto`` if it is installed."""
+    """Whether the compiled part is used; ``auto``: if it is installed."""
     http_host: str = LOOPBACK
     http_port: int | None = None
-    """Where metrics and probes are served; None: nowhere, 0: on any free port."""
+    """Port of metrics and probes; None: none, 0: any free port."""
     report: Path | None = None
-    """Where a graceful end writes totals of the owned partitions (JSON)."""
+    """File for the totals of the owned partitions (JSON), written at an orderly end."""
 
     @property
     def changelog(self) -> str:
-        """The topic that holds the table."""
+        """The topic that stores the table."""
         return f"{self.app_id}-{TABLE}-changelog"

@@ -1,6 +1,6 @@
-"""A worker in memory: records in, outputs out, time moved by the records alone.
+"""A worker in memory: records in, outputs out; only the records move the time.
 
-It is the worker's own processor over the worker's own rows under ``--clock event``; only Kafka is
+It is the worker's own processor on the worker's own rows under ``--clock event``; only Kafka is
 missing. Nothing is read or written elsewhere.
 """
 
@@ -22,14 +22,14 @@ from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Native
 
 TOPICS = WorkerTopics.under("", inputs=())
-"""Outputs are told apart by these names."""
+"""These names distinguish the outputs."""
 
 Emit = Callable[[str, bytes | None, bytes], None]
 """Topic (of :data:`TOPICS`), key and value of an output record."""
 
 
 class InputRecord(NamedTuple):
-    """A record of an input topic, with the attributes of a consumed one; ``timestamp`` in ms."""
+    """A record of an input topic with the attributes of a consumed record; ``timestamp`` in ms."""
 
     topic: str
     partition: int
@@ -41,7 +41,7 @@ class InputRecord(NamedTuple):
 
 
 class VirtualWorker:
-    """Owns every partition that records come from; outputs go to ``emit`` in order."""
+    """Owns every partition that records come from; outputs are passed to ``emit`` in order."""
 
     def __init__(self, rules: Rulebook, emit: Emit, native: Native = "auto") -> None:
         self._processor = QuotaProcessor(rules, TOPICS, "event", native)
@@ -51,12 +51,12 @@ class VirtualWorker:
 
     @property
     def subscribers(self) -> int:
-        """How many have a state."""
+        """How many subscribers have a state."""
         return sum(len(rows) for rows in self._rows.values())
 
     @property
     def has_contracts(self) -> bool:
-        """Whether the activation of anybody was applied."""
+        """Whether any activation was applied."""
         for rows in self._rows.values():
             rows.take_changes()
             for key in rows.stored:
@@ -66,7 +66,7 @@ class VirtualWorker:
         return False
 
     def held_until_ms(self) -> list[int]:
-        """Until when messages are held back (quiet hours, caps), one for each of them."""
+        """Until when messages are held (quiet hours, caps); one instant per message."""
         found = []
         for rows in self._rows.values():
             rows.take_changes()
@@ -82,7 +82,8 @@ class VirtualWorker:
         return max(self._clocks.values(), default=0)
 
     def apply(self, records: Iterable[InputRecord]) -> None:
-        """Apply records, those of one partition in order of their offsets, and what falls due."""
+        """Apply records, those of one partition in order of their offsets, and do the work that is
+        due."""
         for (topic, partition), found in groupby(records, key=attrgetter("topic", "partition")):
             rows = self._rows_of(partition)
             self._clocks[partition] = apply_records(
@@ -97,7 +98,7 @@ class VirtualWorker:
             let_time_pass(self._processor, rows, self._outbox, self._clocks[partition])
 
     def reach(self, partition: int, now_ms: int) -> None:
-        """Let time pass in a partition, as another subscriber's record would; never backwards."""
+        """Move the time of a partition, as another subscriber's record would; never backwards."""
         if now_ms >= LAST_MS:
             return
         clock_ms = max(self._clocks.get(partition, 0), now_ms)
@@ -105,19 +106,19 @@ class VirtualWorker:
         let_time_pass(self._processor, self._rows_of(partition), self._outbox, clock_ms)
 
     def next_due_ms(self, partition: int) -> int:
-        """Nothing of a partition is due earlier."""
+        """No work of a partition is due earlier."""
         rows = self._rows_of(partition)
         rows.take_changes()
         return rows.next_due_ms
 
     def finish(self, advance_ms: int = 0) -> None:
-        """Let time pass everywhere to the latest clock, and so much more."""
+        """Move the time of all partitions to the latest clock plus ``advance_ms``."""
         until_ms = self.clock_ms + advance_ms
         for partition in self._rows:
             self.reach(partition, until_ms)
 
     def account(self, partition: int, key: bytes) -> Account | None:
-        """A copy of a subscriber's state; None if nothing is known."""
+        """A copy of a subscriber's state; None if there is none."""
         rows = self._rows_of(partition)
         rows.take_changes()
         return rows.get(key)
@@ -131,7 +132,7 @@ class VirtualWorker:
 
 
 class _Outlet(Outbox):
-    """Hands outputs on at once."""
+    """Passes outputs on at once."""
 
     def __init__(self, emit: Emit) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ async def joined(consumer: Any) -> Any:
 async def test_a_crash_of_the_worker_ends_the_queue_that_answers_rebalances(joined: Any) -> None:
     await joined._method_queue.start()
     assert not joined._method_queue.crashed
-    await joined.crash(ValueError("the input was made anew"))
+    await joined.crash(ValueError("the input was created again"))
     assert joined._method_queue.crashed
     faust_own = AIOKafkaConsumerThread.on_partitions_revoked(joined._thread, set())
     asked = asyncio.ensure_future(faust_own)
@@ -44,7 +44,7 @@ async def test_after_a_crash_a_rebalance_is_not_waited_for(joined: Any, rebalanc
     await asyncio.wait({asked}, timeout=2 * consumer_thread.CRASH_CHECK_SECONDS)
     assert not asked.done()  # nobody has started the queue, and nothing has crashed yet
     with mock.patch.object(consumer_thread, "CRASH_PATIENCE_SECONDS", 0.1):
-        await joined.crash(ValueError("the input was made anew"))
+        await joined.crash(ValueError("the input was created again"))
         await asyncio.wait_for(asked, 5)
 
 
@@ -60,7 +60,7 @@ async def test_a_rebalance_that_fails_says_so(joined: Any) -> None:
 
 
 async def test_the_watchdog_leaves_a_partition_without_position_alone(consumer: Any) -> None:
-    """A topic that was deleted and made anew has no position until its offsets are asked for."""
+    """A topic that was created again has no position until its offsets are asked for."""
     thread = consumer._thread
     state = mock.MagicMock(has_valid_position=False)
     type(state).position = mock.PropertyMock(side_effect=AssertionError)

@@ -200,7 +200,7 @@ async def test_markers_that_are_deleted_later_are_no_loss(reading: Any) -> None:
 
 
 async def test_what_begins_before_is_handed_on_to_be_recognised(reading: Any) -> None:
-    """A topic that was made anew: a partition sees by its records that it is another one."""
+    """A topic was created again: a partition recognises by its records that it is another one."""
     await reading.rewind(INPUT, 7)
     assert await reading.fetch(7, range(7, 10), 10) == [7, 8, 9]
     assert await reading.fetch(0, range(3), 3) == [0, 1, 2]

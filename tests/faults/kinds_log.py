@@ -116,7 +116,7 @@ def producer_aborts(life: Life, given: Parameters) -> None:
 
 @kind(_how("empty", "refilled", "while running"), mixes=False, ends_life=True, rare=True)
 def topic_recreated(life: Life, given: Parameters) -> None:
-    """The input topic is deleted and made anew: every worker must stop and say what to do."""
+    """The input topic is deleted and created again: every worker must stop and say what to do."""
     positions = list(life.observer.positions)
     slots = life.fleet.running()
     if given["how"] != "while running":
@@ -136,7 +136,7 @@ def topic_recreated(life: Life, given: Parameters) -> None:
         if slot.worker.is_alive or not slot.worker.process or slot.worker.process.returncode == 0:
             raise RefusalError(f"slot {slot.number} did not stop:\n{said[-3000:]}")
         _, ended, why = said.rpartition("the worker has ended")
-        if not ended or "made anew" not in why or "--app-id" not in why:
+        if not ended or "created again" not in why or "--app-id" not in why:
             raise RefusalError(f"slot {slot.number} did not say what to do:\n{said[-3000:]}")
 
 

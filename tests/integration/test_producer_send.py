@@ -160,7 +160,7 @@ def test_numbers_in_every_form_are_one_key(bootstrap: str, topic: str, tmp_path:
     keys = [(json.loads(one.value)["subscriber"], one.key) for one in read(bootstrap, topic, 3)]
     assert keys == [("8613800000001", b"8613800000001")] * 3
     said = run(*options, *one[:2], "--subscriber", "13800000001", code=1)
-    assert "subscriber: is no phone number with country code; name the region" in said
+    assert "subscriber: is not a phone number with country code; name the region" in said
     assert "13800000001" not in said
     assert "no region 'XX'" in run(*options, *one[:2], "--region", "XX", code=2)
 

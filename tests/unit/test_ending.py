@@ -44,7 +44,7 @@ async def test_stopping_is_bounded_however_it_began(worker: Any) -> None:
 
 def test_the_last_words_are_why(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def execute(_: Any) -> None:
-        worker.crash_reason = ValueError("the topic was made anew")
+        worker.crash_reason = ValueError("the topic was created again")
         raise SystemExit(1)
 
     monkeypatch.setattr(faust.Worker, "execute_from_commandline", execute)
@@ -54,7 +54,7 @@ def test_the_last_words_are_why(worker: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert logs == [
         {
             "event": "the worker has ended",
-            "why": "the topic was made anew",
+            "why": "the topic was created again",
             "log_level": "critical",
         }
     ]

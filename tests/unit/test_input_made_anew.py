@@ -1,4 +1,4 @@
-"""Law 2: a topic that was deleted and made anew is recognised, also when it has grown again."""
+"""Law 2: a topic that was deleted and created again is recognised, also when it has grown again."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_input_starts_at_the_last_record_applied_and_applies_it_once(progress: P
 )
 def test_another_record_in_its_place_is_refused(progress: Progress, other: Any) -> None:
     again = partition(progress)
-    with pytest.raises(InputMadeAnewError, match=r"in-3 .* made anew.* --app-id"):
+    with pytest.raises(InputMadeAnewError, match=r"in-3 .* created again.* --app-id"):
         again.apply(Chunk(PLACE, [other, record(10)], 1), lambda: None)
     assert offsets(again) == []
 

@@ -223,7 +223,7 @@ def test_what_the_core_always_writes_cannot_be_left_out() -> None:
     *nested, reminder, audit = description.OUTPUTS
     invented = extended(reminder.struct, colour=(Name, "red"))
     never = reminder._replace(struct=invented, leaves_out=(*reminder.leaves_out, "colour"))
-    with pytest.raises(DescriptionError, match=r"Reminder\.colour is never left out"):
+    with pytest.raises(DescriptionError, match=r"Reminder\.colour is listed under leaves_out"):
         outputs.render((*nested, never, audit))
 
 

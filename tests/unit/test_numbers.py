@@ -68,12 +68,12 @@ def test_a_national_number_is_of_the_region(text: str, region: str, key: str) ->
         ("8613800000001.0", "with a fraction"),
         ("13800000001", "name the region"),
         ("013800000001", "name the region"),
-        ("tel:13800000001;phone-context=example.com", "no phone number with country code"),
+        ("tel:13800000001;phone-context=example.com", "not a phone number with country code"),
         ("+8613800000001;ext=5", "has an extension"),
         ("+86 138 0000 OOO1", "has letters"),
         ("tel:+8613800000001;ext=5", "has an extension"),
-        ("+86138", "no phone number with country code"),
-        ("001234567", "no phone number with country code"),
+        ("+86138", "not a phone number with country code"),
+        ("001234567", "not a phone number with country code"),
     ],
 )
 def test_what_is_no_number_that_can_be_told_is_refused(text: str, says: str) -> None:
@@ -103,7 +103,7 @@ def test_where_all_are_ids_nothing_is_read_into_them() -> None:
 
 def test_where_all_are_numbers_an_id_is_refused() -> None:
     for text in ("sub-001", "1001", "460001234567890"):
-        with pytest.raises(NumberError, match="is no phone number"):
+        with pytest.raises(NumberError, match="is not a phone number"):
             subscriber_key(text, Numbering(kind="numbers"))
 
 

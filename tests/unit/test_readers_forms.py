@@ -390,5 +390,5 @@ def test_a_mapping_takes_numbers_in_every_form(tmp_path: Path) -> None:
         open_reader("csv", path)
     path.write_text(BERLIN + "subscribers: numbers\n")
     assert [one.reason for one in read("csv", rows.encode(), path)[1]][-1] == (
-        "subscriber: is no phone number"
+        "subscriber: is not a phone number"
     )

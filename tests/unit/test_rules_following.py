@@ -1,4 +1,4 @@
-"""A running worker's rules file: taken over when it changes for the better, else refused loudly."""
+"""A running worker's rules file: loaded when a change is good, else refused with a log line."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_changed_file_is_taken_over_once(followed: Followed) -> None:
     followed.path.write_text(CHANGED, encoding="utf-8")
     (taken,) = followed.look()
     assert thresholds(taken) == thresholds(followed.rules.rulebook) == (50,)
-    assert [log["event"] for log in followed.logs] == ["changed rules taken over"]
+    assert [log["event"] for log in followed.logs] == ["the changed rules are in force"]
 
 
 def test_toml_is_followed_too(tmp_path: Path) -> None:
@@ -131,7 +131,9 @@ def test_going_back_to_the_rules_in_force_ends_the_refusal(followed: Followed) -
     followed.look()
     followed.path.write_text(YAML, encoding="utf-8")
     assert followed.look() == []
-    assert [log["event"] for log in followed.logs] == ["the rules file is again as in force"]
+    assert [log["event"] for log in followed.logs] == [
+        "the rules file contains the rules in force again"
+    ]
     assert followed.rules.refusal is None
     assert thresholds(followed.rules.rulebook) == (80, 100)
 

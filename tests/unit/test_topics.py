@@ -71,7 +71,7 @@ def test_every_effect_goes_to_the_topic_that_carries_its_type() -> None:
 
 
 def test_an_effect_of_two_topics_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"audit\.recorded must lie in one output"):
+    with pytest.raises(ValueError, match=r"audit\.recorded must belong to exactly one output"):
         outlets(More())
 
 

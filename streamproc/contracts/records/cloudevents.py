@@ -1,11 +1,11 @@
-"""CloudEvents 1.0, Kafka protocol binding: unwrapping both content modes into plain JSON.
+"""CloudEvents 1.0, Kafka protocol binding: converts both content modes to plain JSON.
 
-In structured mode the value is the whole envelope and the content type says so; in binary mode
-attributes are ``ce_*`` headers and the value is the data. The type is
-``streamproc.<event type>.v1``; ``id``, ``source``, ``time`` and ``subject`` (the subscriber) may
-stand in the envelope, in the data or in both, but then must agree. Extensions are ignored.
+In structured mode the value is the whole envelope and the content type says so. In binary mode the
+attributes are ``ce_*`` headers and the value is the data. The type is ``streamproc.<event
+type>.v1``. ``id``, ``source``, ``time`` and ``subject`` (the subscriber) can be in the envelope, in
+the data or in both; if in both, they must agree. Extensions are ignored.
 
-Data is carried over as the bytes it came in, so it means exactly what the same plain JSON means.
+The bytes of the data are copied unchanged, so they mean the same as in plain JSON.
 """
 
 from __future__ import annotations
@@ -59,18 +59,18 @@ _text: Callable[[bytes | Raw], str | None] = msgspec.json.Decoder(str | None).de
 
 
 class BadEnvelopeError(StreamprocError, ValueError):
-    """The envelope is not CloudEvents 1.0 as streamproc takes it."""
+    """The envelope is not CloudEvents 1.0 in a form that streamproc reads."""
 
 
 class UnknownTypeError(StreamprocError, ValueError):
-    """A CloudEvent of a type that is not streamproc's."""
+    """The CloudEvent has a type that streamproc does not know."""
 
 
 def unwrap(value: bytes | None, headers: Headers) -> bytes | None:
-    """The plain JSON form of a record's value, or the value itself if it is no CloudEvent.
+    """The plain JSON form of a record's value; the value itself if it is not a CloudEvent.
 
-    Raises :class:`BadEnvelopeError`, :class:`UnknownTypeError`, and what msgspec raises for a value
-    that is no JSON object: ``DecodeError``, ``UnicodeDecodeError``, ``RecursionError``.
+    Raises :class:`BadEnvelopeError`, :class:`UnknownTypeError`, and the errors of msgspec for a
+    value that is not a JSON object: ``DecodeError``, ``UnicodeDecodeError``, ``RecursionError``.
     """
     found: dict[str, bytes | None] = {}
     repeated: list[str] = []
@@ -86,15 +86,15 @@ def unwrap(value: bytes | None, headers: Headers) -> bytes | None:
     if not _READ_HEADERS.isdisjoint(repeated):
         raise BadEnvelopeError("a CloudEvents header occurs twice")
     if is_structured:
-        # The attributes may stand in headers too; the value is what counts.
+        # Headers can contain the attributes too, but only the value counts.
         return _structured(value, _header_text(content_type)) if value else value
     return _binary(value, found)
 
 
 def unwrap_line(value: bytes) -> bytes:
-    """The same for a line of a file or an option, which has no headers: structured mode alone.
+    """The same for a line of a file or an option. It has no headers, so it is in structured mode.
 
-    Only what has a ``specversion`` at its top is an envelope: no event has such a field.
+    It is an envelope only if it has a ``specversion`` at the top level: no event has such a field.
     """
     if _MARK not in value or "specversion" not in _members(value):
         return value
@@ -104,7 +104,7 @@ def unwrap_line(value: bytes) -> bytes:
 def _structured(value: bytes, content_type: str) -> bytes:
     media, charset = _media_type(content_type)
     if media != STRUCTURED:
-        raise BadEnvelopeError("of the event formats only application/cloudevents+json is read")
+        raise BadEnvelopeError("the only event format that is read is application/cloudevents+json")
     if charset not in CHARSETS:
         raise BadEnvelopeError("the charset must be UTF-8")
     try:
@@ -144,7 +144,7 @@ def _structured_data(envelope: Mapping[str, Raw], content_type: str | None) -> d
 
 
 def _present(envelope: Mapping[str, Raw], name: str) -> Raw | None:
-    """A member, or None if there is none or it is null."""
+    """A member of the envelope; None if it is missing or null."""
     member = envelope.get(name)
     return None if member is None or bytes(member) == b"null" else member
 
@@ -159,7 +159,7 @@ def _binary(value: bytes | None, headers: Mapping[str, bytes | None]) -> bytes:
             attributes[name[3:]] = _header_text(content)
     content_type = headers.get(_CONTENT_TYPE)
     _require_json(None if content_type is None else _header_text(content_type))
-    # A CloudEvent without data is a record without value, so this is no tombstone.
+    # A CloudEvent without data is a record without value, so this is not a tombstone.
     return _plain(attributes, _members(value) if value else {})
 
 
@@ -191,7 +191,8 @@ def _plain(attributes: Mapping[str, str], data: dict[str, Raw]) -> bytes:
 
 
 def _put(plain: dict[str, Raw | str], field: str, text: str, attribute: str) -> None:
-    """Take over an attribute; raises :class:`BadEnvelopeError` if the data says otherwise."""
+    """Copy an attribute to the data. Raises :class:`BadEnvelopeError` if the data has another
+    value."""
     inner = plain.get(field)
     if isinstance(inner, Raw):
         try:
@@ -210,7 +211,7 @@ def _instant(text: Raw | str) -> datetime:
 
 
 def _require_json(content_type: str | None) -> None:
-    """The data must be JSON in UTF-8; without a content type it is taken to be."""
+    """The data must be JSON in UTF-8. Without a content type this is assumed."""
     if content_type is None:
         return
     media, charset = _media_type(content_type)

@@ -27,7 +27,7 @@ MAX_RECORD_BYTES = 1_000_000
 
 _UNKNOWN_FIELD: Final = "Object contains unknown field "
 _FIELD_NAME: Final = re.compile("[A-Za-z_]{1,40}")
-"""A field's name may be repeated in a reject if it cannot be a number or an address."""
+"""A field name may be repeated in a reject if it cannot be a number or an address."""
 
 _decode: Callable[[bytes], InputEvent] = msgspec.json.Decoder(InputEvent).decode
 _decode_effect: Callable[[bytes], Effect] = msgspec.json.Decoder(Effect).decode
@@ -36,8 +36,9 @@ encode_effect = msgspec.json.Encoder().encode
 """Effect to JSON; timestamps are RFC 3339 in UTC."""
 
 
-class DecodeFailure(StreamprocError):  # a verdict on input, not an error of ours
-    """Input that is no event; ``reason`` is a reject's, ``detail`` never repeats values."""
+class DecodeFailure(StreamprocError):  # it says that input is bad, not that streamproc failed
+    """Input that is not an event. ``reason`` is the reason of the reject; ``detail`` never repeats
+    values."""
 
     def __init__(self, reason: str, detail: str, event_id: str | UnsetType = UNSET) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -54,8 +55,8 @@ def decode_event(
 ) -> InputEvent:
     """The event in a record: plain JSON, or CloudEvents 1.0 in either mode of its Kafka binding.
 
-    Raises :class:`DecodeFailure`. The key must be the subscriber, because it chose the partition
-    in which the subscriber's state lies.
+    Raises :class:`DecodeFailure`. The key must be the subscriber, because the key has decided the
+    partition, and the subscriber's state is in that partition.
     """
     if value is not None and len(value) > max_bytes:
         raise DecodeFailure("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
@@ -105,43 +106,48 @@ def _key_mismatch(event: SubscriberEvent, key: bytes | None) -> DecodeFailure:
 
 
 def decode_effect(value: bytes) -> Effect:
-    """Any output record. Raises ``msgspec.DecodeError``; unknown fields are ignored."""
+    """Decode any output record. Raises ``msgspec.DecodeError``; unknown fields are ignored."""
     return _decode_effect(value)
 
 
 def decode_reminder(value: bytes) -> Reminder:
-    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    """Decode a reminder. Raises ``msgspec.DecodeError``. Unknown fields of later releases are
+    ignored."""
     return _decode_as(Reminder, value)
 
 
 def decode_audit(value: bytes) -> Audited:
-    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    """Decode an audit record. Raises ``msgspec.DecodeError``. Unknown fields of later releases are
+    ignored."""
     return _decode_as(Audited, value)
 
 
 def decode_reject(value: bytes) -> Rejected:
-    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    """Decode a reject. Raises ``msgspec.DecodeError``. Unknown fields of later releases are
+    ignored."""
     return _decode_as(Rejected, value)
 
 
 def decode_order(value: bytes) -> Order:
-    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    """Decode an order. Raises ``msgspec.DecodeError``. Unknown fields of later releases are
+    ignored."""
     effect = _decode_effect(value)
     if not isinstance(effect, Order):
-        raise msgspec.ValidationError("the record is no order")
+        raise msgspec.ValidationError("the record is not an order")
     return effect
 
 
 def decode_policy(value: bytes) -> PolicyChanged:
-    """Raises ``msgspec.DecodeError``; unknown fields, of later releases, are ignored."""
+    """Decode a policy record. Raises ``msgspec.DecodeError``. Unknown fields of later releases are
+    ignored."""
     return _decode_as(PolicyChanged, value)
 
 
 def _decode_as(kind: type[T], value: bytes) -> T:
-    # The union of all: msgspec would not ask a single type for its tag.
+    # The union of all types is decoded, because msgspec does not check the tag of a single type.
     effect = _decode_effect(value)
     if not isinstance(effect, kind):
-        raise msgspec.ValidationError(f"the record is no {kind.__struct_config__.tag}")
+        raise msgspec.ValidationError(f"the record is not a {kind.__struct_config__.tag}")
     return effect
 
 

@@ -1,7 +1,7 @@
 """Records of the dispatcher about reminders: receipts, and dead letters.
 
-Neither repeats a text, and both show the subscriber masked only (law 21): whoever may see more
-follows ``reminder`` to the record it came from.
+They contain no text, and show the subscriber masked (law 21). A reader who is allowed to see more
+follows ``reminder`` to the reminder's record.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from streamproc.core.state.events import Instant, Name
 Masked = Annotated[str, Meta(min_length=1, max_length=64)]
 Gateway = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
 Status = Literal["accepted", "delivered", "failed", "expired", "uncertain"]
-"""The present terms; readers must allow for more."""
+"""The present terms. Readers must accept other terms."""
 MessageId = Annotated[str, Meta(max_length=64)]
 Error = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class ReminderRecord(Struct, frozen=True, gc=False):
-    """Where the reminder lies."""
+    """Topic, partition and offset of the reminder."""
 
     topic: Topic
     partition: Partition
@@ -31,10 +31,10 @@ class ReminderRecord(Struct, frozen=True, gc=False):
 
 
 class Receipt(Struct, frozen=True, gc=False, tag="receipt.recorded", tag_field="type"):
-    """What became of a reminder; a later receipt of the same reminder may say more.
+    """The result of sending a reminder. A later receipt of the same reminder can report more.
 
     ``event_to_status_ms`` counts from the usage or due instant of the reminder (``as_of``),
-    ``reminder_to_status_ms`` from the moment the worker wrote it.
+    ``reminder_to_status_ms`` from the time at which the worker wrote it.
     """
 
     reminder_id: ReminderId
@@ -56,11 +56,12 @@ class Receipt(Struct, frozen=True, gc=False, tag="receipt.recorded", tag_field="
     error_class: Word | UnsetType = UNSET
     error_code: Error | UnsetType = UNSET
     resend: Name | UnsetType = UNSET
-    """The dead letter whose resending this is about."""
+    """Id of the dead letter that was sent again, if this receipt is about one."""
 
 
 class DeadLetter(Struct, frozen=True, gc=False, tag="reminder.abandoned", tag_field="type"):
-    """A reminder the dispatcher gave up, or a record that is no reminder (without an id)."""
+    """A reminder that the dispatcher does not try to send any more, or a record that is not a
+    reminder (without an id)."""
 
     reason: Word
     detail: Text
@@ -83,10 +84,10 @@ encode_receipt = msgspec.json.Encoder().encode
 
 
 def decode_receipt(value: bytes) -> Receipt:
-    """Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
+    """Decode a receipt. Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
     return _decode_receipt(value)
 
 
 def decode_dead_letter(value: bytes) -> DeadLetter:
-    """Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
+    """Decode a dead letter. Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
     return _decode_dead_letter(value)

@@ -1,7 +1,6 @@
-"""The fields of a usage event, as senders give them: whatever asks for all of them asks here.
+"""The fields of a usage event as senders give them. All code that lists them uses this list.
 
-They are those of the one struct, ``core.state.events.UsageRecorded``
-(docs/recipes/usage-field.md).
+They are the fields of the struct ``core.state.events.UsageRecorded`` (docs/recipes/usage-field.md).
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ Sort = Literal["bytes", "number", "text"]
 
 
 class UsageField(NamedTuple):
-    """One field that not every event has."""
+    """A field that an event can lack."""
 
     name: str
     sort: Sort
     default: Any
-    """None: it may be left out."""
+    """None: the field can be left out."""
     says: str
-    """What it is, as a sentence."""
+    """What the field means, as a sentence."""
 
 
 def _common() -> set[str]:
-    """Fields that every event of a subscriber has."""
+    """The fields that every event of a subscriber has."""
     return set.intersection(*(set(one.__struct_fields__) for one in get_args(SubscriberEvent)))
 
 

@@ -1,4 +1,4 @@
-"""The rules file's rules and what holds for all their messages: what must hold between fields."""
+"""Rules of the rules file and settings for all messages: conditions between several fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamproc.core.rules.sending import UNRESTRICTED, AlertPolicy, Cap
 
 
 def problems(data: dict[str, Any]) -> Iterator[Problem]:
-    """What is wrong between fields of the data as it was written."""
+    """Contradictions between fields of the data, as the operator wrote it."""
     alerts = data.get("alerts")
     hours = alerts.get("quiet_hours") if isinstance(alerts, dict) else None
     if isinstance(hours, dict) and "start" in hours and hours["start"] == hours.get("end"):
@@ -29,7 +29,7 @@ def problems(data: dict[str, Any]) -> Iterator[Problem]:
 
 
 class _Names:
-    """What rules can name of plans and packs."""
+    """The names of plans and packs that rules can use."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         plans = [plan for _, plan in entries(data, "plans")]
@@ -66,7 +66,7 @@ def _instant(text: Any) -> datetime | None:
 
 
 def alert_policy(alerts: AlertsEntry) -> AlertPolicy:
-    """What holds for all messages of a subscriber."""
+    """The settings for all messages of a subscriber."""
     policy = AlertPolicy(
         quiet_hours(alerts.quiet_hours),
         tuple(Cap(one.messages, one.window_hours * HOUR_MS) for one in alerts.caps),

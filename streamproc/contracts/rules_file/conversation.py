@@ -43,7 +43,7 @@ _DEFAULTS = "commands.yaml"
 
 
 def problems(data: Mapping[str, Any], given: Given) -> Iterator[Problem]:
-    """What must hold between fields, and in texts; fields of wrong types are told elsewhere."""
+    """Problems between fields, and in texts. Fields of wrong types are reported elsewhere."""
     kinds: dict[Any, int] = {}
     notices = [one if isinstance(one, dict) else {} for one in items(data, "notices")]
     for index, notice in enumerate(notices):
@@ -58,7 +58,7 @@ def problems(data: Mapping[str, Any], given: Given) -> Iterator[Problem]:
     if isinstance(commands, dict):
         yield from _command_problems(commands, given)
     if items(data, "services"):
-        # A question that is never asked, or cannot be answered, only times out.
+        # A question that is never asked, or that cannot be answered, would only time out.
         for kind in ("subscription_question", "charge_question"):
             if kind not in kinds:
                 yield ("notices",), f"services need a notice of the kind {kind}"
@@ -85,7 +85,7 @@ def notices_of(file: RulesFormat) -> tuple[Notice, ...]:
 
 
 def commands_of(file: RulesFormat) -> Commands | None:
-    """The file's commands over the packaged ones; None if the file has no commands."""
+    """The commands of the file, added to the packaged ones; None if the file has no commands."""
     given = file.commands
     if given is None:
         return None
@@ -118,7 +118,7 @@ def commands_of(file: RulesFormat) -> Commands | None:
 
 
 def texts_of(file: RulesFormat) -> list[tuple[str, Mapping[str, str | TextEntry]]]:
-    """All texts of notices and replies as they were written, by what they are known by."""
+    """All texts of notices and replies as the operator wrote them, with their owner ids."""
     found: list[tuple[str, Mapping[str, str | TextEntry]]] = [
         (owner_of(_notice(one)), one.texts) for one in file.notices
     ]
@@ -129,7 +129,7 @@ def texts_of(file: RulesFormat) -> list[tuple[str, Mapping[str, str | TextEntry]
 
 
 def _reply_texts(given: CommandsEntry) -> dict[ReplyName, dict[str, str | TextEntry]]:
-    """The file's texts over the packaged ones."""
+    """The texts of the file, added to the packaged ones."""
     packaged = default_commands().texts
     return {name: {**packaged[name], **given.texts.get(name, {})} for name in REPLIES}
 
@@ -186,7 +186,7 @@ def _command_problems(commands: Mapping[str, Any], given: Given) -> Iterator[Pro
 
 
 def _shown_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
-    """Keywords that texts would name, and nobody would understand."""
+    """Keywords that texts would show but that the parser would not understand."""
     shown, given = commands.get("shown"), commands.get("keywords")
     keywords: dict[Any, Any] = {
         **default_commands().keywords,
@@ -203,7 +203,7 @@ def _shown_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _category_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
-    """Names of two categories that are one to the parser: STOP would end the wrong one."""
+    """Names of two categories that are equal for the parser: STOP would end the wrong one."""
     keywords, names = commands.get("categories"), commands.get("category_names")
     meant: dict[str, str] = {}
     for category, spellings in (keywords if isinstance(keywords, dict) else {}).items():
@@ -222,7 +222,8 @@ def _category_problems(commands: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _packaged_problems(own: Mapping[str, Any], given: Given) -> Iterator[Problem]:
-    """What the packaged replies that the file does not replace would say, and the file lacks."""
+    """Placeholders that packaged replies use and the file has no value for, unless the file
+    replaces them."""
     for name, texts in default_commands().texts.items():
         replaced = own.get(name)
         for locale, template in plain_texts(texts).items():
@@ -237,7 +238,7 @@ def _packaged_problems(own: Mapping[str, Any], given: Given) -> Iterator[Problem
 def _repeated(
     path: Path, everything: Mapping[str, Any], own: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Two spellings that are one to the parser, the one told being the file's."""
+    """Two spellings that are equal for the parser. The reported one is in the file."""
     meant: dict[str, str] = {}
     ordered = sorted(everything.items(), key=lambda one: one[0] in own)
     for name, spellings in ordered:
@@ -269,7 +270,7 @@ def _zone(one: ZoneEntry) -> Zone:
 
 
 def _notice(one: AnyNoticeEntry) -> Notice:
-    kind: Any = one.__struct_config__.tag  # the tags are the kinds
+    kind: Any = one.__struct_config__.tag  # tags of entries are the kinds of notices
     common = (one.id, kind, *spoken(one))
     policy = Policy(in_quiet_hours=one.in_quiet_hours or ("send" if kind in AT_ONCE else "hold"))
     if policy == PLAIN:

@@ -1,4 +1,5 @@
-"""The rules file: YAML or TOML text to a :class:`Rulebook`, or every problem with file and line."""
+"""The rules file: YAML or TOML text becomes a :class:`Rulebook`, or a list of all problems with
+lines."""
 
 from __future__ import annotations
 
@@ -58,21 +59,21 @@ from streamproc.errors import StreamprocError
 LONGEST_CYCLE_DAYS = 31
 Rule = TypeVar("Rule")
 _SLIP = 0.85
-"""How like a known kind an unknown one is that was only misspelt."""
+"""An unknown kind that is at least this similar to a known kind is taken for a typing error."""
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 
 
 class RulesError(StreamprocError, ValueError):
-    """The rules file is wrong; the message lists every problem as FILE:LINE: field: problem."""
+    """The rules file is wrong. The message lists every problem as FILE:LINE: field: problem."""
 
 
 def load_rulebook(
     source: str | bytes, filename: str, texts: Mapping[str, bytes | str] | None = None
 ) -> Rulebook:
-    """The rulebook of a file's content; TOML if the name ends so, else YAML.
+    """The rulebook of a file's content: TOML if the file name ends so, else YAML.
 
-    ``texts``: content of the files of the texts directory, by their path (docs/texts.md).
-    Raises :class:`RulesError` with all problems.
+    ``texts`` is the content of the files of the texts directory, by path (docs/texts.md). Raises
+    :class:`RulesError` with all problems.
     """
     try:
         text = decode(source, filename) if isinstance(source, bytes) else source
@@ -81,7 +82,7 @@ def load_rulebook(
         raise RulesError(str(problem)) from None
     directory = TextsDirectory(texts or {})
     origins = directory.merge_into(data, filename)
-    # What parsing found wrong with a field is why the field is wrong: told once.
+    # If parsing already reported a field, a second problem of the field is its consequence.
     told = {path for _, path, _ in lines.problems}
     problems = [
         *lines.problems,
@@ -115,17 +116,18 @@ def default_rulebook() -> Rulebook:
 def packaged_rulebook(name: str) -> Rulebook:
     """A rules file that comes with streamproc, by its path under ``contracts/rules``.
 
-    Made once in a process: packaged files stay what they are, and nobody changes a rulebook.
+    It is built once per process: packaged files do not change, and a rulebook is immutable.
     """
     content = packaged_content(name)
     return load_rulebook(content.rules, name, content.texts)
 
 
 def removed(old: Rulebook, new: Rulebook) -> list[str]:
-    """What ``new`` lacks that subscribers of ``old`` may still have, in words.
+    """Plans, packs and allowances that ``new`` lacks and subscribers of ``old`` can still have, in
+    words.
 
-    A plan that is gone grants nothing from the next cycle on; a pack or allowance that is gone
-    takes its scope along, and its buckets would cover all usage.
+    A plan that is gone grants nothing from the next cycle on. A pack or allowance that is gone has
+    no scope any more, so its buckets would cover all usage.
     """
     kept = {one.id for plan in new.plans.values() for one in plan.allowances}
     allowances = {one.id: None for plan in old.plans.values() for one in plan.allowances}
@@ -137,9 +139,10 @@ def removed(old: Rulebook, new: Rulebook) -> list[str]:
 
 
 class _Check:
-    """The faults of single fields, then what must hold between fields.
+    """Checks single fields first, then conditions between several fields.
 
-    The latter looks at the data as it was written, so that one problem hides no other.
+    The second part checks the data as the operator wrote it, so that one problem does
+    not hide another.
     """
 
     def __init__(self, data: dict[str, Any], lines: Lines) -> None:
@@ -149,7 +152,7 @@ class _Check:
         self._given = Given(data)
 
     def problems(self) -> list[tuple[int, Path, str]]:
-        """Line, path and problem of each."""
+        """Line, path and problem of each problem found."""
         for path, problem in faults(self._data, rules_format()):
             self._add(path, _unknown_kind(path, self._data) or problem)
         for name in ("plans", "packs", "rules", "services", "roaming_zones", "notices"):
@@ -181,13 +184,14 @@ class _Check:
             if name not in ids:
                 ids[name] = line
                 continue
-            if line == ids[name]:  # both are one anchor's: tell of the alias
+            if line == ids[name]:  # both ids come from one anchor, so report the line of the alias
                 line = self._lines.of((*path, index))
             problem = f"{name!r} is used twice, first in line {ids[name]}"
             self._problems.append((line, field, problem))
 
     def _check_scopes(self) -> None:
-        """A bucket finds its scope by the id of its pack or allowance, so these must differ."""
+        """A bucket finds its scope by the id of its pack or allowance, so these ids must be
+        different."""
         pack_ids = {pack.get("id") for _, pack in entries(self._data, "packs")}
         scopes: dict[str, Scope] = {}
         for number, plan in entries(self._data, "plans"):
@@ -208,7 +212,7 @@ class _Check:
                     self._add((*path, index, "id"), f"{name!r} has another scope in another plan")
 
     def _check_plans(self) -> None:
-        """What must hold between the fields of one plan or pack."""
+        """Conditions between the fields of one plan or pack."""
         for index, plan in entries(self._data, "plans"):
             for name in ("tariffs", "policies"):
                 self._check_ids(("plans", index, name), items(plan, name))
@@ -246,7 +250,7 @@ class _Check:
 
 
 def _unknown_kind(path: Path, data: dict[str, Any]) -> str | None:
-    """What to tell of a kind of rule that is not there, and is no slip of the pen either."""
+    """The problem of an unknown kind of rule that does not look like a typing error."""
     if len(path) != 3 or path[0] != "rules" or path[2] != "kind":
         return None
     kind = data["rules"][path[1]].get("kind")
@@ -259,7 +263,8 @@ def _unknown_kind(path: Path, data: dict[str, Any]) -> str | None:
 
 
 def _text_problem(template: str, locale: str, kind: Any, given: Given) -> str | None:
-    """Why a template cannot be rendered, or which placeholder says nothing in a rule of a kind."""
+    """Why a template cannot be rendered, or which of its placeholders has no meaning for a rule's
+    kind."""
     try:
         names = compile_text(template, locale, REMINDER, given=given.in_locale(locale)).names
     except TextError as error:

@@ -1,7 +1,7 @@
-"""Rule packs: rules files that come with streamproc, for jurisdictions (docs/rule-packs.md).
+"""Rule packs: rules files that come with streamproc, for countries or regions (docs/rule-packs.md).
 
-A pack is named ``pack:NAME`` wherever a rules file can be named; it is nothing but ``NAME.yaml`` in
-``rules/packs``.
+``pack:NAME`` can be used wherever a rules file can be named. It stands for the file ``NAME.yaml``
+in ``rules/packs``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DIRECTORY: Final = Path(__file__).parents[1] / "rules" / "packs"
 
 
 class NoSuchPackError(StreamprocError, ValueError):
-    """The message says which packs there are."""
+    """No such pack; the message lists the packs."""
 
 
 def pack_names() -> list[str]:
@@ -32,11 +32,11 @@ def pack_path(name: str) -> Path:
 
 
 def pack_summary(name: str) -> str:
-    """What a pack is for: the first line of its file."""
+    """The purpose of a pack: the first line of its file."""
     first, _, _ = pack_path(name).read_text(encoding="utf-8").partition("\n")
     return first.removeprefix("# ")
 
 
 def shown(path: Path) -> str:
-    """How people name a rules file: a pack by its name."""
+    """The name of a rules file for people; for a pack the name of the pack."""
     return f"{PREFIX}{path.stem}" if path.parent == _DIRECTORY else str(path)

@@ -1,7 +1,7 @@
-"""Texts of a rules file: those in the file, and those in the directory beside it.
+"""Texts of a rules file: those in the file, and those in the directory next to it.
 
-Beside ``rules.yaml`` may lie ``rules.texts/`` with a file per locale (``pl.yaml``), each a mapping
-from a rule's id to its text: that is how translators work, and the rules need not be touched.
+The directory of ``rules.yaml`` can contain ``rules.texts/`` with a file per locale (``pl.yaml``).
+Each maps rule ids to texts. So translators need not edit the rules.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ SUFFIXES = (".yaml", ".yml", ".toml")
 
 
 class Content(NamedTuple):
-    """What is written in a rules file, and in the texts beside it by path."""
+    """The content of a rules file, and of the text files by path."""
 
     rules: bytes
     texts: dict[str, bytes]
 
 
 def read(rules: Path) -> Content:
-    """A rules file and its texts as they are now; raises ``OSError``."""
+    """Read a rules file and its texts. Raises ``OSError``."""
     directory = rules.with_suffix(".texts")
     found = sorted(directory.iterdir()) if directory.is_dir() else []
     files = [one for one in found if one.suffix in SUFFIXES and not one.name.startswith(".")]
@@ -50,9 +50,9 @@ def packaged_content(name: str) -> Content:
 
 
 def templates(written: Any) -> Iterator[tuple[FieldPath, str]]:
-    """All templates of a text as it stands in a file, each with its place in the text's fields.
+    """All templates of a text in a file, each with its place in the fields of the text.
 
-    Nothing of what has a wrong type: that is told elsewhere.
+    Values of a wrong type are skipped: they are reported elsewhere.
     """
     if isinstance(written, str):
         yield (), written
@@ -68,7 +68,7 @@ def templates(written: Any) -> Iterator[tuple[FieldPath, str]]:
 def options_of(
     owners: Iterable[tuple[str, Mapping[str, str | TextEntry]]],
 ) -> dict[tuple[str, str], TextOptions]:
-    """What some texts have beyond their template, by owner and locale."""
+    """Options of texts beyond the template, by owner and locale; most texts have none."""
     return {
         (owner, locale): TextOptions(one.max_segments, dict(one.channels))
         for owner, texts in owners
@@ -78,7 +78,7 @@ def options_of(
 
 
 class TextOrigin(NamedTuple):
-    """A text that came from the directory."""
+    """A text that came from the texts directory."""
 
     filename: str
     lines: Lines
@@ -91,12 +91,12 @@ class TextOrigin(NamedTuple):
 
 
 class _Owner(NamedTuple):
-    """What can have texts."""
+    """An entry that can have texts."""
 
     path: FieldPath
-    """Of its texts by locale."""
+    """Path of its texts by locale."""
     texts: Callable[[], Any]
-    """They themselves, made if there are none."""
+    """The texts themselves; created if there are none."""
 
 
 def _owners(data: dict[str, Any]) -> dict[str, _Owner]:
@@ -121,17 +121,18 @@ def _texts_of_reply(commands: dict[str, Any], name: str) -> Any:
 
 
 class TextsDirectory:
-    """The files of a texts directory, and what is wrong with them by themselves."""
+    """The files of a texts directory, and the problems within each file."""
 
     def __init__(self, files: Mapping[str, bytes | str]) -> None:
-        """``files``: content by path, as the path is to be told to people."""
+        """``files`` maps paths, as error messages show them, to the content of the files."""
         self.problems: list[str] = []
         self._read: list[tuple[str, dict[str, Any], str, Lines]] = []
         for filename, content in sorted(files.items()):
             self._load(filename, content)
 
     def merge_into(self, data: dict[str, Any], rules_file: str) -> dict[FieldPath, TextOrigin]:
-        """Give the rules, notices and replies of a file their texts; each one's new place."""
+        """Add the texts to the rules, notices and replies of a file. Returns the new place of each
+        text."""
         owners = _owners(data)
         origins = {}
         for locale, found, filename, lines in self._read:
@@ -143,7 +144,7 @@ class TextsDirectory:
                     continue
                 texts = owner.texts()
                 if not isinstance(texts, dict):
-                    continue  # reported with the rule
+                    continue  # the wrong type is reported with the rule
                 elif locale in texts:
                     twice = f"there is a text in {locale} already"
                     self.problems.append(origin.problem((), twice))

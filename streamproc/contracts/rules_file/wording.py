@@ -1,4 +1,4 @@
-"""Words of a rules file that belong to no plan, service or rule, in the form of the core."""
+"""Words of a rules file that do not belong to a plan, service or rule, in the form of the core."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _by_locale(words: Words | None, default: str) -> dict[str, str]:
 
 
 def words_problems(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """What is wrong with words that are the same in every language, and with their letters."""
+    """Problems with words that are the same in every language, and with their letters."""
     for name in EVERYWHERE:
         words = data.get(name)
         if isinstance(words, str) and not 0 < len(words.strip()) <= MAX_WORD_LENGTH:
@@ -45,7 +45,7 @@ def words_problems(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 
 class Given:
-    """What a file says for the placeholders that all texts have, as it was written."""
+    """The file's values for the placeholders that all texts have, as the operator wrote them."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         default = data.get("default_locale")
@@ -53,7 +53,7 @@ class Given:
         self._words = {name: self._read(data.get(name)) for name in EVERYWHERE}
 
     def in_locale(self, locale: str) -> dict[str, str]:
-        """Values by placeholder, of those that there are."""
+        """Values by placeholder, as far as the file gives them."""
         return {
             name: in_locale(words, locale, self._default)
             for name, words in self._words.items()
@@ -61,7 +61,7 @@ class Given:
         }
 
     def _read(self, words: Any) -> dict[str, str]:
-        """Nothing of what has a wrong type: that is told elsewhere."""
+        """Values of a wrong type are skipped: they are reported elsewhere."""
         if isinstance(words, str):
             return {self._default: words}
         found = words.items() if isinstance(words, dict) else ()

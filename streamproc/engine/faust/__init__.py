@@ -1,4 +1,4 @@
-"""All that is known here of Faust, mode and aiokafka, and every private name of theirs in use.
+"""The only package that knows Faust, mode and aiokafka, with every private name that we use.
 
-Each such name is listed in docs/hooks.md and held by ``tests/contract/test_hooks*.py``.
+docs/hooks.md lists each such name, and ``tests/contract/test_hooks*.py`` check it.
 """

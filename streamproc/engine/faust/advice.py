@@ -1,4 +1,4 @@
-"""What an operator can do about what a broker refuses."""
+"""What an operator can do when a broker refuses something."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORBIDDEN = (
 )
 
 TRANSIENT = (KafkaError, OSError, TimeoutError)
-"""What may go away by itself: the broker is down, slow, or elects a leader."""
+"""Errors that can disappear without action: the broker is down, slow, or elects a leader."""
 
 _ADVICE: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (FORBIDDEN, PERMISSIONS),
@@ -46,16 +46,16 @@ _ADVICE: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ),
     (
         (NotEnoughReplicasError, NotEnoughReplicasAfterAppendError),
-        "fewer replicas are in sync than min.insync.replicas asks for: bring brokers back",
+        "fewer replicas are in sync than min.insync.replicas requires: start the missing brokers",
     ),
-    ((UnknownTopicOrPartitionError,), "a topic is missing: has somebody deleted it?"),
+    ((UnknownTopicOrPartitionError,), "a topic is missing: was it deleted?"),
     ((ProducerFenced,), "another worker has opened this partition, or a transaction timed out"),
     ((OSError, TimeoutError, KafkaError), "is the broker up, and can it be reached from here?"),
 )
 
 
 def advice(error: BaseException) -> str:
-    """What to do about an error; empty if nobody knows."""
+    """What to do about an error; empty if unknown."""
     for kinds, text in _ADVICE:
         if isinstance(error, kinds):
             return text

@@ -1,4 +1,4 @@
-"""The Faust app, its agent and its timer: what brings chunks and time to the engine."""
+"""The Faust app, its agent and its timer, which deliver chunks and time to the engine."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streamproc.engine.engine import Engine
 
 
 class StatelessApp(faust.App):
-    """Keeps nothing on disk."""
+    """A Faust app that stores nothing on disk."""
 
     def _create_directories(self) -> None:
-        """Nothing is written to disk, so a full or read-only one does no harm."""
+        """Nothing is written to disk, so a full or read-only disk does not matter."""
 
 
 class ChunkSchema(faust.Schema):
-    """Passes chunks through undecoded."""
+    """Passes chunks through without decoding."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
         create_event = app.create_event
@@ -40,20 +40,20 @@ class FaustInput:
 
     @property
     def is_rebalancing(self) -> bool:
-        """Whether the group is giving and taking partitions at this moment."""
+        """Whether the group is rebalancing at this moment."""
         rebalancing: bool = self._app.rebalancing
         return rebalancing
 
     def pause(self, partition: int) -> None:
-        """Deliver nothing of a partition until it is resumed."""
+        """Deliver nothing from a partition until it is resumed."""
         self._app.consumer.pause_partitions({TP(topic, partition) for topic in self._topics})
 
     def resume(self, partition: int) -> None:
-        """Deliver a partition's input again."""
+        """Deliver the input of a partition again."""
         self._app.consumer.resume_partitions({TP(topic, partition) for topic in self._topics})
 
     async def rewind(self, topic: str, partition: int, offset: int) -> bool:
-        """Go on at an offset; False if the group has just taken the partition away."""
+        """Continue at an offset; False if the group has just taken the partition away."""
         try:
             await self._app.consumer.rewind(TP(topic, partition), offset)
         except IllegalStateError:
@@ -61,22 +61,23 @@ class FaustInput:
         return True
 
     def end_offset(self, topic: str, partition: int) -> int | None:
-        """The offset after the last readable record, by the last fetch; None before the first."""
+        """The offset after the last readable record, by the last fetch; None before the first
+        fetch."""
         end: int | None = self._app.consumer.end_offset(TP(topic, partition))
         return end
 
     async def is_member(self) -> bool:
-        """Whether the group still counts on this worker."""
+        """Whether the group still has this worker as a member."""
         is_member: bool = await self._app.consumer.is_member()
         return is_member
 
     async def crash(self, error: BaseException) -> None:
-        """End the worker."""
+        """Stop the worker because of an error."""
         await self._app.crash(error)
 
 
 def attach(engine: Engine[Any], app: Any) -> Any:
-    """Make the agent and the timer of the engine on a Faust app; returns the agent."""
+    """Create the agent and the timer of the engine in a Faust app; returns the agent."""
     engine.attach(FaustInput(app, engine.settings.input_topics))
     app.engine = engine
     source = app.topic(*engine.settings.input_topics, schema=ChunkSchema())

@@ -1,4 +1,4 @@
-"""The brokers, reached by aiokafka."""
+"""Access to the brokers with aiokafka."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Brokers:
         self._settings = settings
 
     def producer(self, partition: int) -> TransactionalProducer:
-        """A producer that is not started yet."""
+        """A new producer that is not started yet."""
         return TransactionalProducer(self._settings.broker, self._settings.app_id, partition)
 
     async def reader(self) -> BatchReader:
-        """A reader, ready to be used."""
+        """A started reader."""
         reader = BatchReader(self._settings.broker)
         await reader.start()
         return reader
 
     def advice(self, error: BaseException) -> str:
-        """What an operator can do about an error; empty if nobody knows."""
+        """What an operator can do about an error; empty if unknown."""
         return advice(error)

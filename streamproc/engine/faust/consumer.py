@@ -1,8 +1,8 @@
 """Batched delivery: one Faust event per fetched chunk of a partition instead of one per record.
 
-Stock Faust spends about twenty event-loop callbacks on every record. Here the consumer wraps up to
-``chunk_records`` fetched records into one :class:`~streamproc.engine.chunk.Chunk`, and sees to it
-that nothing is left out between one fetch and the next.
+Stock Faust needs about twenty event-loop callbacks per record. This consumer puts up to
+``chunk_records`` fetched records into one :class:`~streamproc.engine.chunk.Chunk`. It also checks
+that no input is skipped between one fetch and the next.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ log = structlog.get_logger(__name__)
 ALIAS = "streamproc"
 GROUP_OFFSETS_SECONDS = 5.0
 PATIENCE_SECONDS = 0.1
-"""Faust's fetch waits up to a second. One that began before a rebalance would delay the first fetch
-of the partitions that came with it. We wait so long instead, and as long if there is nothing yet to
-ask for."""
+"""Faust's fetch waits up to 1 s. A fetch started before a rebalance therefore delays the first
+fetch of the new partitions. We wait 0.1 s instead; also if there is no partition to fetch from yet.
+"""
 REFUSALS_CHECK_SECONDS = 1.0
 HOLES_CHECK_SECONDS = 5.0
 
 
 class _AlwaysUnknown(dict[TP, Any]):
-    """Faust's read offsets, always unknown, so that Faust itself never drops a delivery.
+    """Faust's read offsets, always unknown, so that Faust never drops a delivery.
 
-    Faust drops records at or below its read offset, which goes wrong when a partition is rewound;
-    here the partition drops what is stale, by the epoch of the chunk.
+    Faust drops records at or below its read offset. That is wrong after a rewind. Here the
+    partition drops stale chunks, which it recognises by their epoch.
     """
 
     def __getitem__(self, tp: TP) -> None:
@@ -53,7 +53,7 @@ class _AlwaysUnknown(dict[TP, Any]):
 
 
 class BatchConsumer(driver.Consumer):
-    """Delivers chunks, starts where the table says, commits before a revocation."""
+    """Delivers chunks, starts at the positions of the table, commits before a revocation."""
 
     logger = FAUST_LOGGER
 
@@ -61,7 +61,7 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._read_offset = _AlwaysUnknown()
         self._fetching = asyncio.Lock()
-        """Held by a fetch until its records are chunks; input is not sought meanwhile."""
+        """Held by a fetch until its records are chunks, so that input is not sought meanwhile."""
         self._engine: Engine[Any] = self.app.engine
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -69,9 +69,9 @@ class BatchConsumer(driver.Consumer):
 
     @Service.task
     async def _watch_for_refusals(self) -> None:
-        """Stop if this worker may not join its group.
+        """Stop if the broker does not let this worker join its group.
 
-        aiokafka tells that to whoever fetches, and Faust fetches nothing before it has joined.
+        aiokafka raises that error in a fetch, but Faust fetches nothing before it has joined.
         """
         async for _ in self.itertimer(REFUSALS_CHECK_SECONDS, name="refusals"):
             error = self._thread.refusal()
@@ -86,13 +86,13 @@ class BatchConsumer(driver.Consumer):
             try:
                 await self._tell_deleted_input()
             except KafkaError as error:
-                log.warning("cannot ask whether input was deleted", error=repr(error))
+                log.warning("the check for deleted input failed; it is repeated", error=repr(error))
 
     async def _tell_deleted_input(self) -> None:
-        """Say so loudly if retention took input away that this worker had not read yet.
+        """Log it as critical if retention deleted input that this worker had not read.
 
-        The client then goes on at the topic's new beginning, without a word. By now the topic may
-        begin still further on: what was read meanwhile is not lost.
+        The client then continues silently at the topic's new start. By now the start may be even
+        later, but records that were read in between are not lost.
         """
         holes = {
             TP(*intake.place): intake.take_holes() for intake in self._intakes() if intake.holes
@@ -111,7 +111,7 @@ class BatchConsumer(driver.Consumer):
                 tell_deleted_input(tp.topic, tp.partition, lost)
 
     def _tell_missing_input(self) -> None:
-        """Say so loudly if the log itself leaves offsets out: only compaction does that."""
+        """Log it as critical if offsets are missing in the log: only compaction removes them."""
         for intake in self._intakes():
             ranges = intake.take_missing()
             if ranges:
@@ -126,12 +126,14 @@ class BatchConsumer(driver.Consumer):
             yield from partition.intakes.values()
 
     def end_offset(self, tp: TP) -> int | None:
-        """The offset after the last readable record, by the last fetch; None before the first."""
+        """The offset after the last readable record, by the last fetch; None before the first
+        fetch."""
         end: int | None = self._thread.end_offset(tp)
         return end
 
     async def is_member(self) -> bool:
-        """Whether the group still counts on this worker; False if it cannot be asked."""
+        """Whether the group still has this worker as a member; False if the group cannot be
+        asked."""
         beat: bool = await self._thread.heartbeat()
         return beat
 
@@ -155,7 +157,7 @@ class BatchConsumer(driver.Consumer):
             raise _refused(error) from error
         self._note_ranges()
         size = self._engine.settings.chunk_records
-        # Now, before the next fetch: the positions are those after these very records.
+        # This happens before the next fetch, so that the positions belong to these records.
         for tp in active_partitions or ():
             self._intake(tp).is_read_out = self._thread.is_read_out(tp)
         return {
@@ -167,24 +169,25 @@ class BatchConsumer(driver.Consumer):
         }
 
     def _note_ranges(self) -> None:
-        """What the thread saw of offsets without a record."""
+        """Pass on the offsets without a record that the thread has found."""
         for ranges, note in (
             (self._thread.passed, Intake.note_passed),
             (self._thread.missing, Intake.note_missing),
         ):
             while ranges:
                 tp, first, following = ranges.popleft()
-                # Followed changelogs are compacted, and no input.
+                # Changelogs are compacted; in input, missing offsets are lost records.
                 if tp.topic in self._engine.settings.input_topics:
                     note(self._intake(tp), first, following)
 
     async def _goes_on(self, tp: TP, asked_offset: int) -> bool:
-        """Whether a fetch goes on where the last one ended; if not, it is fetched again."""
+        """Whether a fetch continues where the last one ended. If not, the partition is fetched
+        again."""
         partition, intake = self._engine.partitions[tp.partition], self._intake(tp)
         expected, start = intake.asked, partition.start_offset(tp.topic)
         if not intake.goes_on(asked_offset, start, partition.next_offset(tp.topic)):
             log.warning(
-                "fetched from elsewhere, again",
+                "the client fetched from an unexpected offset; the partition is fetched again",
                 topic=tp.topic,
                 partition=tp.partition,
                 state=partition.state.value,
@@ -197,7 +200,7 @@ class BatchConsumer(driver.Consumer):
         return True
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Chunks are acknowledged in order, so there are no gaps to remember."""
+        """Does nothing: chunks are acknowledged in order, so there are no gaps."""
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked.get(tp)
@@ -209,7 +212,7 @@ class BatchConsumer(driver.Consumer):
         return last + 1
 
     async def rewind(self, tp: TP, offset: int) -> None:
-        """Fetch a partition again from an offset; everything fetched before becomes stale."""
+        """Fetch a partition again from an offset. Everything fetched before becomes stale."""
         async with self._fetching:
             await self._rewind(tp, offset)
 
@@ -221,11 +224,11 @@ class BatchConsumer(driver.Consumer):
         await self._thread.seek_in_thread(partition, offset)
 
     async def perform_seek(self) -> None:
-        """Start input at the position held with the state, not at the group's offset (law 2).
+        """Start input at the position stored with the state, not at the group's offset (law 2).
 
-        A fetch of before the rebalance may still be under way. Its records come to nothing, for
-        their partitions are paused: counted as delivered after the seek, they would be missing for
-        ever.
+        A fetch from before the rebalance can still be running. Its records are dropped, because
+        their partitions are paused. They must not count as delivered after the seek, or they would
+        be missing for ever.
         """
         async with self._fetching:
             await self._perform_seek()
@@ -235,8 +238,8 @@ class BatchConsumer(driver.Consumer):
         inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
         starts = {tp: self._engine.partitions[tp.partition].start_offset(tp.topic) for tp in inputs}
         known = {tp: offset for tp, offset in starts.items() if offset is not None}
-        # Of what a state does not know yet, chunks may have been fetched and dropped: left where
-        # it is, the client would go on behind them.
+        # For partitions whose state has no position yet, chunks may have been fetched and dropped.
+        # Without a seek the client would continue after them.
         unknown = [tp for tp in inputs if tp not in known]
         firsts = await self.earliest_offsets(*unknown) if unknown else {}
         for tp, offset in {**known, **{tp: firsts[tp] for tp in unknown}}.items():
@@ -245,7 +248,7 @@ class BatchConsumer(driver.Consumer):
         self._engine.input_is_sought({tp.partition for tp in inputs})
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Finish and commit what was applied *before* Faust forgets the partitions."""
+        """Finish and commit what was applied, *before* Faust forgets the partitions."""
         crashpoints.reached("revoke", "1")
         await self._engine.partitions.finish({tp.partition for tp in revoked})
         crashpoints.reached("revoke", "2")
@@ -254,15 +257,16 @@ class BatchConsumer(driver.Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def commit_and_end_transactions(self) -> None:
-        """Faust's last commit, when the consumer stops."""
+        """Faust calls this for its last commit, when the consumer stops."""
         await self._commit_group_offsets()
 
     async def _commit_group_offsets(self) -> None:
-        """If it fails, the revocation or the ending goes on: group offsets are for lag tools only.
+        """Commit group offsets. A failure does not stop the revocation or the end of the worker:
+        group offsets are for lag tools only.
 
-        A worker that stops while its group rebalances ends its consumer thread's queue: a call that
-        is in it then is cancelled there, a later one is never answered. Raised or waited for here,
-        it would end that thread before it leaves the group, and the worker would not stop.
+        If a worker stops while its group rebalances, the queue of its consumer thread ends. A call
+        in the queue is cancelled, and a later call is never answered. An exception or a wait here
+        would end that thread before it leaves the group, and the worker would not stop.
         """
         try:
             await asyncio.wait_for(self.force_commit(), GROUP_OFFSETS_SECONDS)
@@ -270,12 +274,14 @@ class BatchConsumer(driver.Consumer):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            log.warning("group offsets not committed, lag tools are behind", error=repr(error))
+            log.warning(
+                "group offsets were not committed; lag tools show too much", error=repr(error)
+            )
 
 
 def _refused(error: BaseException) -> ForbiddenError:
     refusal = ForbiddenError(error)
-    log.critical("the worker stops", why=str(refusal))
+    log.critical("the worker stops because the broker refused it", why=str(refusal))
     return refusal
 
 

@@ -1,4 +1,4 @@
-"""A worker that is told to stop, or has crashed, ends: also where a library waits for ever."""
+"""Ends a worker that was told to stop or has crashed, also if a library waits for ever."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import structlog
 log = structlog.get_logger(__name__)
 
 STOP_LIMIT_SECONDS = 15.0
-"""Above what an orderly stop takes: the last commit may wait for a slow broker."""
+"""Longer than an orderly stop takes: the last commit can wait for a slow broker."""
 STOPPED_HARD = 70
 
 
 class Beside(Protocol):
-    """What runs on the worker's loop from before its start until after its end."""
+    """A service that runs on the worker's loop from before its start until after its end."""
 
     async def start(self) -> object: ...
 
@@ -25,11 +25,11 @@ class Beside(Protocol):
 
 
 class BoundedWorker(faust.Worker):
-    """Faust's worker, whose stopping takes ``STOP_LIMIT_SECONDS`` at most, and which says why.
+    """Faust's worker. Its stop takes at most ``STOP_LIMIT_SECONDS``, and it logs why it ended.
 
-    When the broker is gone, aiokafka's consumer thread may die in its own stopping, and Faust waits
-    for it for ever. To end hard is safe then: what was not committed is aborted by whoever owns the
-    partition next.
+    If the broker is gone, aiokafka's consumer thread can fail while it stops, and Faust
+    waits for it for ever. A hard end is then safe: the next owner of a partition aborts
+    what was not committed.
     """
 
     def __init__(self, app: Any, *, beside: Beside | None = None, **options: Any) -> None:
@@ -41,10 +41,10 @@ class BoundedWorker(faust.Worker):
             super().execute_from_commandline()
         finally:
             self._say_why()
-        raise SystemExit(os.EX_OK)  # it has exited already: for the type's sake
+        raise SystemExit(os.EX_OK)  # never reached; the type checker needs it
 
     async def start(self) -> None:
-        """What breaks off because it was told to stop in the middle of its start is no failure."""
+        """A start that was interrupted by a stop is not a failure."""
         if self._beside is not None:
             await self._beside.start()
         try:
@@ -52,7 +52,7 @@ class BoundedWorker(faust.Worker):
         except Exception as error:
             if not self._signal_stop_time:
                 raise
-            log.info("stopped while it was starting", broken_off=repr(error))
+            log.info("the worker was stopped during its start", interrupted=repr(error))
 
     async def stop(self) -> None:
         timer = threading.Timer(STOP_LIMIT_SECONDS, self._end_hard)
@@ -63,14 +63,15 @@ class BoundedWorker(faust.Worker):
             await self._beside.close()
 
     def _say_why(self) -> None:
-        """An operator looks at the last lines, and much is told between a crash and the end."""
+        """Log the reason once more: operators read the last lines, and many lines follow a
+        crash."""
         if self.crash_reason is not None:
             why = self.crash_reason
             log.critical("the worker has ended", why=str(why) or repr(why))
 
     def _end_hard(self) -> None:
         log.critical(
-            "not stopped in time, ending at once; nothing committed is lost",
+            "the stop took too long, so the worker ends at once; nothing committed is lost",
             limit_seconds=STOP_LIMIT_SECONDS,
         )
         self._say_why()

@@ -1,4 +1,4 @@
-"""Consumers of committed records in bulk, outside of any group."""
+"""Consumers that read committed records in bulk, outside any group."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamproc.kafka.settings import Broker
 
 
 def committed_consumer(broker: Broker, **settings: Any) -> Any:
-    """A consumer without group that reads committed records in bulk."""
+    """A consumer without a group that reads committed records in bulk."""
     return aio_consumer(
         broker,
         isolation_level="read_committed",
@@ -28,7 +28,7 @@ def committed_consumer(broker: Broker, **settings: Any) -> Any:
 
 
 class BatchReader:
-    """Such a consumer for changelogs: it reads by the batch."""
+    """A reader of changelogs on such a consumer: it reads in batches."""
 
     def __init__(self, broker: Broker) -> None:
         read_whole_batches()
@@ -39,34 +39,34 @@ class BatchReader:
         await self._consumer.start()
 
     async def stop(self) -> None:
-        """Let go."""
+        """Close the connections."""
         await self._consumer.stop()
 
     def assign(self, places: Iterable[Place]) -> None:
-        """From now on read these partitions, and no others."""
+        """Read these partitions from now on, and no others."""
         self._consumer.assign(_theirs(places))
 
     def seek(self, place: Place, offset: int) -> None:
-        """Go on at an offset."""
+        """Continue to read at an offset."""
         self._consumer.seek(TopicPartition(*place), offset)
 
     async def position(self, place: Place) -> int:
-        """Where reading goes on; it passes the markers of transactions, too."""
+        """The offset at which reading continues; transaction markers move it too."""
         position: int = await self._consumer.position(TopicPartition(*place))
         return position
 
     async def beginning_offsets(self, places: Iterable[Place]) -> Mapping[Place, int]:
-        """The first offset that there is, of any partitions."""
+        """The first existing offset of each partition."""
         found: Mapping[Place, int] = await self._consumer.beginning_offsets(_theirs(places))
         return found
 
     async def end_offsets(self, places: Iterable[Place]) -> Mapping[Place, int]:
-        """The offset after the last committed record, of any partitions."""
+        """The offset after the last committed record of each partition."""
         found: Mapping[Place, int] = await self._consumer.end_offsets(_theirs(places))
         return found
 
     async def getmany(self, timeout_ms: int) -> Mapping[Place, list[FetchedBatch]]:
-        """What comes within so long; it may be nothing."""
+        """The batches that arrive within the timeout; possibly none."""
         found: Mapping[Place, list[FetchedBatch]]
         found = await self._consumer.getmany(timeout_ms=timeout_ms)
         return found

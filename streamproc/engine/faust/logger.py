@@ -5,4 +5,4 @@ from __future__ import annotations
 import logging
 
 FAUST_LOGGER = logging.getLogger("faust.streamproc")
-"""Where they say what Faust says at every step of a service."""
+"""It gets the messages that Faust itself would log at each step of a service."""

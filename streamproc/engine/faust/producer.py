@@ -1,4 +1,4 @@
-"""aiokafka's transactional producer: whole batches, and an end that waits for nothing."""
+"""aiokafka's transactional producer: sends whole batches, and closes without waiting."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from streamproc.kafka.aio_clients import aio_producer
 from streamproc.kafka.settings import Broker
 
 BATCH_BYTES = 900_000
-"""Below Kafka's default message.max.bytes of 1 MiB."""
+"""Less than Kafka's default message.max.bytes of 1 MiB."""
 
 OPEN_LIMIT_SECONDS = 30.0
 TRANSACTION_TIMEOUT_MS = 60_000
-"""Above the commit limit: the broker must not abort what this side still waits for."""
+"""Longer than the commit limit: the broker must not abort a commit that we still wait for."""
 
 
 class TransactionalProducer:
@@ -40,7 +40,7 @@ class TransactionalProducer:
     async def start(self) -> None:
         """Fence the predecessor and abort its open transaction.
 
-        Raises :class:`ForbiddenError`, aiokafka's other errors, or TimeoutError after
+        Raises :class:`ForbiddenError`, other errors of aiokafka, or TimeoutError after
         ``OPEN_LIMIT_SECONDS``.
         """
         try:
@@ -51,16 +51,17 @@ class TransactionalProducer:
             if isinstance(error, FORBIDDEN):
                 raise ForbiddenError(error) from error
             if isinstance(error, AssertionError):
-                # A broker that has just come back may name no brokers, itself included.
+                # A broker that has just restarted may know no brokers, not even itself.
                 raise KafkaConnectionError(f"no brokers known yet ({error})") from error
             raise
 
     async def close(self) -> None:
-        """Let go without committing anything; an open transaction is left to be aborted.
+        """Close without committing. An open transaction is aborted later by the broker or the next
+        owner.
 
-        ``AIOKafkaProducer.stop`` would first wait until everything pending is sent, which takes
-        for ever when the broker is gone; here nothing uncommitted is worth sending. Its sender's
-        tasks wait for one another: a commit for batches that nobody sends once the sender stops.
+        ``AIOKafkaProducer.stop`` would first wait until everything pending is sent, which takes for
+        ever if the broker is gone. Uncommitted records need not be sent. The tasks of its sender
+        wait for one another: a commit waits for batches that nobody sends once the sender stops.
         """
         producer = self._producer
         producer._closed = True
@@ -76,18 +77,19 @@ class TransactionalProducer:
         await self._producer.begin_transaction()
 
     async def commit(self) -> None:
-        """Make all of the transaction visible."""
+        """Make the whole transaction visible."""
         await self._producer.commit_transaction()
 
     def meaning_of(self, error: BaseException) -> BaseException | None:
-        """The engine's own error for what a commit raised; None if it has none."""
+        """The engine's own error for an error of a commit; None if it has none."""
         if isinstance(error, ProducerFenced):
             return TakenOverError(f"partition {self.partition} was taken over")
         refusal = self._refusal(error)
         return None if refusal is None else ForbiddenError(refusal)
 
     def _refusal(self, error: BaseException) -> BaseException | None:
-        """The broker's refusal behind an error: what comes of it first is often another one."""
+        """The broker's refusal that is the cause of an error. The error itself is often another
+        one."""
         end = self._producer._txn_manager.wait_for_transaction_end()
         is_known = end is not None and end.done() and not end.cancelled()
         for one in (error, end.exception() if is_known else None):
@@ -97,10 +99,10 @@ class TransactionalProducer:
         return None
 
     async def append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
-        """Hand over records; returns what to await until the broker has them."""
+        """Send records; returns futures that are done when the broker has them."""
         sent, now_ms = [], int(time.time() * 1000)
         batch, count = self._producer.create_batch(), 0
-        append = batch._builder.append  # the batch's own adds as much time again
+        append = batch._builder.append  # the public method of the batch takes twice as long
         for key, value in records:
             if append(count, now_ms, key, value, _NO_HEADERS) is None:
                 sent.append(await self._send(batch, count, topic))

@@ -1,9 +1,9 @@
-"""Safe recovery order, with nothing for Faust to recover.
+"""Safe order of recovery, with nothing left for Faust to recover.
 
-The table loads its partitions itself (``table``), so Faust's recovery only conducts the rebalance.
-Its own completion resumes input partitions before it seeks and then clears the queues, which
-silently skips records (faust/tables/recovery.py:649-659 in 0.15.3); here the order is seek, resume
-flow, resume partitions: law 6.
+The table loads its partitions itself (``table``). So Faust's recovery only conducts the rebalance.
+Stock Faust resumes input partitions before it seeks, and then clears the queues. This silently
+skips records (faust/tables/recovery.py:649-659 in 0.15.3). Here the order is: seek, resume flow,
+resume partitions (law 6).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class SafeRecovery(Recovery):
-    """Conducts rebalances; changelogs are read by the table."""
+    """Conducts rebalances. The table reads the changelogs."""
 
     logger = FAUST_LOGGER
 
@@ -30,7 +30,7 @@ class SafeRecovery(Recovery):
         """Nothing to recover: the table has loaded this partition already."""
 
     def add_standby(self, table: Any, tp: TP) -> None:
-        """Nothing to follow: the table's own follower reads standby partitions."""
+        """Nothing to follow: the table's own reader follows standby partitions."""
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         consumer = self.app.consumer
@@ -38,14 +38,14 @@ class SafeRecovery(Recovery):
         self._set_recovery_ended()
         assignment = consumer.assignment()
         if self.app.consumer_generation_id != generation_id:
-            self.log.warning("another rebalance began, leaving input paused")
+            self.log.warning("another rebalance began; input stays paused until it is over")
             return
         if assignment:
-            # Inputs are still paused here: nothing can be delivered between seek and resume.
+            # Inputs are still paused here, so nothing can be delivered between seek and resume.
             await self._wait(consumer.perform_seek(), timeout=self.app.conf.broker_request_timeout)
         crashpoints.reached("open", "d")
         self.completed.set()
-        self.app.flow_control.resume()  # clears the queues, which are still empty
+        self.app.flow_control.resume()  # it clears the queues, which are still empty
         consumer.resume_partitions({tp for tp in assignment if not self._is_changelog_tp(tp)})
         consumer.resume_flow()
         await self.app._fetcher.maybe_start()

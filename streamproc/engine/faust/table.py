@@ -1,4 +1,4 @@
-"""The table: a Faust table whose partitions are loaded, held and written in bulk, by the engine."""
+"""A Faust table whose partitions the engine loads, holds and writes in bulk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamproc.engine.partitions import Partitions
 
 
 class PartitionedTable(faust.Table):
-    """Hands Faust's rebalances on to the :class:`Partitions`."""
+    """Passes Faust's rebalances on to the :class:`Partitions`."""
 
     logger = FAUST_LOGGER
     partitions_here: Partitions[Any]
@@ -28,7 +28,7 @@ class PartitionedTable(faust.Table):
         await self.partitions_here.own(actives, standbys - actives, changelog)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Nothing is left to do: partitions are whole before recovery is called complete."""
+        """Does nothing: partitions are complete before recovery is called complete."""
 
     def persisted_offset(self, tp: TP) -> int | None:
         return None

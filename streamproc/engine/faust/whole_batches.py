@@ -1,18 +1,18 @@
-"""Fetched records by the batch, without their wrapping, and none of them unreadable.
+"""Fetched records in batches, without a wrapper per record, and without unreadable batches.
 
-aiokafka steps through a fetch record by record, in Python, and builds a ``ConsumerRecord`` of
-thirteen fields for each: a quarter of a worker's time. The records its C reader yields have all
-that is used here: ``key``, ``value``, ``timestamp``, ``offset``, ``headers``. (Their topic and
-partition are the chunk's.) A consumer marked for it is given a :class:`FetchedBatch` for each batch
-of the log, as if that were a single record.
+aiokafka reads a fetch record by record, in Python, and builds a ``ConsumerRecord`` of thirteen
+fields for each. That is a quarter of a worker's time. The records of its C reader have all fields
+that we use: ``key``, ``value``, ``timestamp``, ``offset``, ``headers``. (The chunk knows topic and
+partition.) A consumer with a mark gets a :class:`FetchedBatch` for each batch of the log, as if
+that were a single record.
 
-A fetch also shows which offsets have no record. Transaction markers and aborted records lie in the
-fetch and are passed by. Offsets that are not even in the fetch are missing from the log: it was
-compacted. The mark of the consumer, :class:`ByBatch`, is told of both.
+A fetch also shows which offsets have no record. Transaction markers and aborted records are in the
+fetch and are skipped. Offsets that are not in the fetch are missing in the log: it was compacted.
+The mark of the consumer, :class:`ByBatch`, receives both.
 
-That reader gives a whole batch up at a header whose *name* is not UTF-8, for ever: a Kafka client
-may write any bytes there, and one such record would stop its partition. Such a batch is read again
-by aiokafka's reader in Python, with those bytes as backslash escapes.
+The C reader cannot read a batch with a header whose *name* is not UTF-8. But a Kafka client can
+write any bytes there, and one such record would stop its partition for ever. Such a batch is read
+again by aiokafka's reader in Python, with those bytes as backslash escapes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from streamproc.engine.cluster import FetchedBatch
 
 Passed = Callable[[Any, int, int], None]
-"""Is told a topic partition and a range of its offsets (first, next) that have no record."""
+"""Called with a topic partition and a range of its offsets (first, next) without records."""
 
 
 def _told_nobody(_place: Any, _first: int, _next: int) -> None:
@@ -36,15 +36,16 @@ def _told_nobody(_place: Any, _first: int, _next: int) -> None:
 
 
 class ByBatch:
-    """A deserializer that does nothing: it marks the consumer that wants its records so.
+    """A deserializer that does nothing. It marks a consumer that wants records in batches.
 
     Both callbacks are called in the thread of the client, while a fetch is read.
     """
 
     def __init__(self, passed: Passed = _told_nobody, missing: Passed = _told_nobody) -> None:
-        """``passed``: behind the last record of a fetch there is nothing to deliver up to there.
+        """``passed`` gets the range after the last record of a fetch in which there is nothing to
+        deliver.
 
-        ``missing``: the log itself leaves these offsets out.
+        ``missing`` gets offsets that are missing in the log.
         """
         self.passed = passed
         self.missing = missing
@@ -54,11 +55,11 @@ class ByBatch:
 
 
 by_batch = ByBatch()
-"""The mark of a consumer that does not ask which offsets have no record."""
+"""The mark of a consumer that does not need to know which offsets have no record."""
 
 
 class BatchedPartition(fetcher.PartitionRecords):
-    """A fetched partition; for a marked consumer it yields batches of records as they were read."""
+    """A fetched partition. For a marked consumer it yields batches of records as they were read."""
 
     def __init__(
         self,
@@ -86,7 +87,8 @@ class BatchedPartition(fetcher.PartitionRecords):
             self._pass_by(begin, self.next_fetch_offset)
 
     def _unread(self, _tp: Any, whole: _WholeBatch) -> FetchedBatch:
-        """The records of a batch from the asked offset on: a fetch may begin in mid-batch."""
+        """The records of a batch from the requested offset on: a fetch can begin in the middle of a
+        batch."""
         first, records = self._first, whole.records
         if records[0].offset < first:
             records = [record for record in records if record.offset >= first]
@@ -95,7 +97,7 @@ class BatchedPartition(fetcher.PartitionRecords):
 
 
 class RecordsAndBytes(MemoryRecords):
-    """The batches of one fetch, and their bytes, should they have to be read by the batch."""
+    """The batches of one fetch, and their bytes in case they must be read in another way."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -103,7 +105,7 @@ class RecordsAndBytes(MemoryRecords):
 
 
 class _Batches(_MemoryRecordsPy):
-    """The batches of a fetch; says which offsets the log leaves out."""
+    """The batches of a fetch. It reports which offsets are missing in the log."""
 
     _next_slice: Any
 
@@ -119,7 +121,8 @@ class _Batches(_MemoryRecordsPy):
     ) -> Any:
         kept = self._next_slice
         batch: Any = super().next_batch(_min_slice, _magic_offset)
-        begin = getattr(batch, "base_offset", self._at)  # batches of old formats have none
+        # Batches of old formats have no base offset.
+        begin = getattr(batch, "base_offset", self._at)
         if begin > self._at:
             self._missing(self._at, begin)
         begin, self._at = max(begin, self._at), batch.next_offset
@@ -127,12 +130,12 @@ class _Batches(_MemoryRecordsPy):
 
 
 class _Batch:
-    """A batch of the C reader that yields a single thing: all of its records."""
+    """A batch of the C reader that yields one object: all of its records."""
 
     def __init__(
         self, batch: Any, kept: memoryview, begin: int, missing: Callable[[int, int], None]
     ) -> None:
-        """``begin``: the first of its offsets that was asked for."""
+        """``begin`` is the first requested offset of the batch."""
         self._batch = batch
         self._kept = kept
         self._begin = begin
@@ -154,11 +157,11 @@ class _Batch:
             yield _WholeBatch(records)
 
     def _tell_missing(self, records: list[Any]) -> None:
-        """A compacted batch keeps its range of offsets, and only some of its records."""
+        """A compacted batch keeps its range of offsets, but only some of its records."""
         at, end = self._begin, self._batch.next_offset
         first = getattr(self._batch, "base_offset", None)
         if first is None or len(records) == end - first:
-            return  # nearly always: none of them is missing
+            return  # nearly always none is missing
         for record in records:
             if record.offset > at:
                 self._missing(at, record.offset)
@@ -168,7 +171,8 @@ class _Batch:
 
 
 class _WholeBatch:
-    """A batch's records; its offset is the last one, which is where the next fetch begins after."""
+    """The records of a batch. Its offset is the last one, because the next fetch begins after
+    it."""
 
     def __init__(self, records: list[Any]) -> None:
         self.records = records
@@ -176,7 +180,7 @@ class _WholeBatch:
 
 
 class _EscapingBatch(_DefaultRecordBatchPy):
-    """aiokafka's reader in Python, over a buffer that decodes any bytes."""
+    """aiokafka's reader in Python, on a buffer that can decode any bytes."""
 
     _buffer: Any
 
@@ -195,6 +199,6 @@ class _Escaping(bytearray):
 
 
 def read_whole_batches() -> None:
-    """From now on, for every consumer of this process marked with :func:`by_batch`; idempotent."""
+    """Switch this on for every consumer of the process that :func:`by_batch` marks; idempotent."""
     fetcher.PartitionRecords = BatchedPartition
     fetcher.MemoryRecords = RecordsAndBytes

@@ -1,1 +1,1 @@
-"""The bridge to the compiled part (``native/``): what it is given, and what it hands back."""
+"""The bridge to the compiled part (``native/``): its inputs, and its results."""

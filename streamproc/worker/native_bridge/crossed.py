@@ -1,4 +1,5 @@
-"""Usage that the compiled part applied and could not tell of: the core tells."""
+"""Usage that the compiled part has applied but whose messages it cannot make: the core makes
+them."""
 
 from __future__ import annotations
 
@@ -22,9 +23,9 @@ class NativeCrossing(NamedTuple):
     received_ms: int
     used_bytes: int
     overage_bytes: int
-    """Of these, what no bucket covered."""
+    """The part of the usage that no bucket covered."""
     buckets: list[tuple[Position, int]]
-    """Position of a bucket in which thresholds were crossed, and what was used of it before."""
+    """Positions of the buckets whose thresholds were crossed, with their used bytes before."""
 
 
 def effects_of(
@@ -36,7 +37,7 @@ def effects_of(
     offset: int,
     rules: Rulebook,
 ) -> list[Effect]:
-    """What the core says of it; ``account`` is the one afterwards."""
+    """The effects of such usage; ``account`` is the account after it."""
     cause = Cause(crossed.event_id, crossed.source, topic, partition, offset)
     now_ms = max(account.clock_ms, crossed.received_ms)
     moment = Moment(account, key.decode(), rules, now_ms, cause)

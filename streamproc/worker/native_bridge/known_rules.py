@@ -21,7 +21,7 @@ Position = Annotated[int, "usize"]
 
 
 class LevelsAre(IntEnum):
-    """What the levels of a usage rule are."""
+    """The meaning of the levels of a usage rule."""
 
     PERCENT = 0
     """Percent used."""
@@ -37,14 +37,14 @@ class Thresholds:
 
     bucket_kinds: set[str]
     buckets: set[str] | None
-    """Sources of the buckets that it is about; None: all of its kinds."""
+    """Sources of the buckets that the rule is about; None: all of its kinds."""
     levels_are: LevelsAre
     levels: list[int]
-    """One for each of ``values``."""
+    """One level for each of ``values``."""
     values: list[int]
     id: str
     name: str
-    """The id as JSON; so are the next ones: they go into messages as they are."""
+    """The id as JSON. The next fields are JSON too: they are copied into messages."""
     kind: str
     unit: str
     category: str
@@ -56,20 +56,20 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """The cycle's usage against the average of the cycles before."""
+    """Compares the cycle's usage with the average of the cycles before."""
 
     cycles: int
     thresholds: list[int]
-    """Ascending, in percent."""
+    """Thresholds, ascending, in percent."""
     min_bytes: int
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Bytes within a window that slides by parts of it."""
+    """Bytes within a window that moves in steps of one part."""
 
     key: str
-    """Under which accounts keep it."""
+    """The key of the window in accounts."""
     slot_ms: int
     slots: int
     thresholds: list[int]
@@ -77,39 +77,40 @@ class Speed:
 
 @dataclass(frozen=True)
 class Watch:
-    """The watch rules, as far as they bear on whether there is something to say."""
+    """The watch rules, as far as they decide whether there is a message."""
 
     of_overage: bool
-    """There are rules about overage, or about what it costs."""
+    """There are rules about overage, or about its cost."""
     of_uncovered: bool
     """There are rules about the first byte that costs."""
     of_nothing_left: bool
-    """There are rules about nothing being left."""
+    """There are rules about the end of all data."""
     steps: list[int]
-    """Bytes of the cycle's usage at whose every multiple a rule speaks."""
+    """Step sizes in bytes: a rule sends a message at every multiple of them in the cycle's
+    usage."""
     anomalies: list[Anomaly]
     speeds: list[Speed]
     surely_silent_ms: int | None
-    """For how long nobody is told of a silence after a use; None: nobody asks for silences."""
+    """For how long after a use no inactivity reminder can be due; None: there are no such rules."""
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """A rule that remembers what is reached, as far as that can be seen to stay reached."""
+    """A rule that remembers what is reached, if the compiled part can see that it stays reached."""
 
     valid_from_ms: int
     valid_until_ms: int
     thresholds: list[int]
     hysteresis: int
     number: Position | None
-    """Of a rule about buckets, among ``Rules.thresholds``."""
+    """For a rule about buckets: its place in ``Rules.thresholds``."""
     speed: Position | None
-    """Of a velocity rule, among ``Watch.speeds``."""
+    """For a velocity rule: its place in ``Watch.speeds``."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """All that the compiled part has to know."""
+    """Everything that the compiled part must know."""
 
     fingerprint: int
     max_event_bytes: int
@@ -118,10 +119,10 @@ class Rules:
     dedupe_horizon_ms: int
     dedupe_max_ids: Position
     only_told: bool
-    """Crossing a threshold changes no account: it has to be told, and no more."""
+    """A crossed threshold changes no account: only its message must be made."""
     thresholds: list[Thresholds]
     scopes: dict[str, Scope]
-    """By source of buckets, those that do not cover everything."""
+    """Scopes of the buckets that do not cover everything, by source."""
     special_plans: set[str]
     """Plans with tariffs or policies."""
     not_home_data: set[str]
@@ -131,7 +132,7 @@ class Rules:
 
 
 def known(rules: Rulebook) -> Rules:
-    """All that the compiled part has to know of these rules."""
+    """Everything that the compiled part must know about these rules."""
     limits = rules.limits
     speeds = [rule for rule in rules.watch_rules if rule.kind == "velocity"]
     return Rules(
@@ -141,8 +142,8 @@ def known(rules: Rulebook) -> Rules:
         limits.max_age_ms,
         limits.dedupe_horizon_ms,
         limits.dedupe_max_ids,
-        # What else these rules have may go into a message's words, or change the account. Usage
-        # that gives watch rules a reason to speak is not plain.
+        # Other parts of these rules can change the words of a message, or the account. Usage is not
+        # plain if it can give watch rules a reason for a message.
         rules.has_plain_usage
         and not (speeds or rules.wants_last_use)
         and telling_changes_nothing(rules),
@@ -165,7 +166,8 @@ _LEVELS: Final[dict[str, LevelsAre]] = {
 
 def _thresholds(rule: UsageRule) -> Thresholds:
     levels = list(rule.thresholds)
-    if rule.kind == "remaining_percent":  # so much left is the rest used, to the byte
+    # The used bytes at which so many percent are left, exact to the byte.
+    if rule.kind == "remaining_percent":
         levels = [100 - value for value in levels]
     unit = threshold_of(rule, 0)
     assert unit is not None, "usage rules have thresholds"
@@ -192,7 +194,7 @@ def _watch(rules: Rulebook, speeds: list[WatchRule]) -> Watch:
     figures = {one.figure for one in rules.watchers}
     return Watch(
         not figures.isdisjoint(("overage", "spend")),
-        # Plans with tariffs are not plain.
+        # Usage under plans with tariffs is not plain.
         any(rule.kind == "overage_started" and not rule.tariff for rule in watching),
         "left" in figures,
         [
@@ -219,7 +221,7 @@ def _watch(rules: Rulebook, speeds: list[WatchRule]) -> Watch:
 
 
 def _tracked(rules: Rulebook, speeds: list[WatchRule]) -> dict[str, Tracked]:
-    """By id the rules with a memory of which the compiled part knows."""
+    """The rules with a memory that the compiled part knows, by id."""
     numbers = {rule.id: number for number, rule in enumerate(rules.usage_rules)}
     speed_numbers = {rule.id: number for number, rule in enumerate(speeds)}
     known_rules: tuple[UsageRule | WatchRule, ...] = (*rules.usage_rules, *speeds)

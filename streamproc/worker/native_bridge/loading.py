@@ -1,8 +1,10 @@
-"""The compiled plain case of usage, if it is installed (``native/``); the core decides all else.
+"""The compiled part for plain usage, if it is installed (``native/``); the core decides all the
+rest.
 
-It applies usage that nothing special happens to, writing byte for byte what the core would write
-(tests/property holds them together), and leaves every other record to the core. Usage that crosses
-thresholds is plain under rules whose messages change no account; the core then tells of it.
+It applies usage without special effects and writes exactly the bytes that the core would
+write (tests/property compares them). It leaves every other record to the core. Usage that
+crosses thresholds is plain if the messages of the rules change no account; the core then
+makes the messages.
 """
 
 from __future__ import annotations
@@ -21,21 +23,21 @@ from streamproc.worker.settings import Native
 
 try:
     import streamproc_native
-except ImportError:  # not built here: the same results, slower
+except ImportError:  # it was not built here: the results are the same, but slower
     streamproc_native = None
 
 log = structlog.get_logger(__name__)
 
 
 class NativeMissingError(StreamprocError):
-    """The compiled part was demanded and is not installed, or is one of another release."""
+    """The compiled part was required, but it is not installed or belongs to another release."""
 
 
 def is_native(choice: Native) -> bool:
     """Whether the compiled part is used.
 
-    Raises :class:`NativeMissingError` for a vain ``on``, and for a build that was not made from
-    this core and these sources: it would write wrong states.
+    Raises :class:`NativeMissingError` if ``on`` cannot be satisfied, and for a build that was not
+    made from this core and these sources: it would write wrong states.
     """
     if choice == "off":
         return False
@@ -44,7 +46,7 @@ def is_native(choice: Native) -> bool:
             raise NativeMissingError("streamproc_native is not installed: pip install ./native")
         return False
     if getattr(streamproc_native, "INTERFACE", None) != interface():
-        # Not passed over in silence: a worker would be half as fast for no visible reason.
+        # Not ignored silently: the worker would be half as fast without a visible reason.
         raise NativeMissingError(
             "streamproc_native is of another release: pip install ./native, or --native off"
         )
@@ -55,14 +57,15 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
     """``apply(records, start, stored, changed, told, topic, partition, clock_ms)``, which returns
     ``(next, clock_ms, crossed)``.
 
-    ``told`` gets (key, reminder, audit record) of all that the compiled part tells of itself.
-    ``crossed`` is None, or the fields of a :class:`Crossed`: then the record before ``next`` is
-    applied, and has to be told of.
+    ``told`` gets (key, reminder, audit record) of all messages that the compiled part makes itself.
+    ``crossed`` is None, or the fields of a :class:`NativeCrossing`: then the record before ``next``
+    is applied, and the core must make its messages.
 
-    None if the rules have what the compiled part does not know: then the core applies everything.
+    None if the rules contain anything that the compiled part does not know: then the core
+    applies everything.
     """
     unknown = undeclared(rules)
     if unknown:
-        log.warning("the compiled part does not know these rules: usage is slower", of=unknown)
+        log.warning("the compiled part does not know these rules; usage is slower", rules=unknown)
         return None
     return streamproc_native.PlainUsage(known(rules), event_clock, MAX_RECORD_BYTES)

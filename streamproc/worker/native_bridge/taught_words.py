@@ -1,9 +1,9 @@
-"""Teaching the compiled part to tell of usage by itself: the words of texts, the offsets of zones.
+"""Teaches the compiled part to make messages itself: words of texts, offsets of zones.
 
-Texts and zones stay the core's business. What it has worked out for one message holds for others:
-on one day, of buckets with something left or of empty ones, most texts are literals and figures
-(``core/texts/flat.py``); an offset holds all through a day. The compiled part fills in
-(``native/src/telling.rs``); whatever is not of this simple kind it leaves to the core.
+Only the core knows texts and zones. But the result for one message is valid for others. On one day,
+for buckets with bytes left or for empty ones, most texts are literals and figures
+(``core/texts/flat.py``). An offset is valid for a whole day. The compiled part fills in the figures
+(``native/src/telling.rs``). It leaves any text that is not of this simple form to the core.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from streamproc.core.texts.words import BUCKET_KINDS
 
 
 class Figure(IntEnum):
-    """The placeholders that the compiled part can fill in. Any other one is left to the core."""
+    """The placeholders that the compiled part can fill in. It leaves any other one to the core."""
 
     BUCKET = 0
     USED = 1
@@ -51,14 +51,14 @@ class TaughtText:
     """A text of one rule in one locale: literals, each with the figure after it."""
 
     locale: str
-    """Of the text, as JSON."""
+    """The locale of the text, as JSON."""
     is_ucs2: bool
-    """Whether the literals need UCS-2; else they are of the plain part of GSM-7."""
+    """Whether the literals need UCS-2; otherwise they are in the plain part of GSM-7."""
     pieces: list[tuple[str, Figure | None]]
     names: dict[str, str | None]
-    """Of packs and allowances, by id, those that have names; None: not of the simple kind."""
+    """Names of packs and allowances by id, if they have names; None: the name is not simple."""
     kind_names: dict[str, str | None]
-    """Of buckets that come from neither, by their kind."""
+    """Names of other buckets, by kind."""
 
 
 class Teacher:
@@ -71,7 +71,7 @@ class Teacher:
         """Local days with a locale, and UTC days with a zone."""
 
     def teach(self, account: Account, as_of_ms: int) -> None:
-        """For all messages in the account's locale, and by its clocks of that day."""
+        """Teach everything for messages in the account's locale, and on its clocks of that day."""
         taught = self._taught
         if len(taught) > _MOST_TAUGHT:
             taught.clear()
@@ -97,7 +97,7 @@ class Teacher:
 def words_of(
     rule: UsageRule, locale: str, local_day: int, rules: Rulebook, *, is_empty: bool
 ) -> TaughtText | None:
-    """A rule's text for a locale and day, if it is of the simple kind."""
+    """A rule's text for a locale and day, if it has the simple form."""
     if rules.wording.has_binary_units:
         return None
     text = text_of(rule.id, rule.texts, REMINDER, locale, rules)
@@ -113,7 +113,7 @@ def words_of(
     named_in = name_locale(locale, text.locale)
     literals = "".join(literal for literal, _ in pieces)
     if any(char < " " or char in '"\\' or char > "\uffff" for char in literals):
-        return None  # JSON escapes them, or SMS counts them twice
+        return None  # JSON escapes these characters, or SMS counts them twice
     is_ucs2 = segments(literals)[0] == "ucs2"
     if not is_ucs2 and not all(char.isascii() and char in GSM_BASIC for char in literals):
         return None
@@ -136,7 +136,7 @@ def words_of(
 
 
 def _simple(name: str, *, is_ucs2: bool) -> str | None:
-    """A name that changes neither the encoding of its text nor what a character counts."""
+    """A name, if it changes neither the encoding of its text nor the count of its characters."""
     if any(char in '"\\' or not " " <= char <= "\uffff" for char in name):
         return None
     return name if is_ucs2 or all(char in GSM_BASIC for char in name) else None

@@ -1,9 +1,10 @@
-"""What of a rulebook the compiled part does not know: then the core applies all usage under it.
+"""The parts of a rulebook that the compiled part does not know. With them the core applies all
+usage.
 
-Listed here is what usage was checked against: every kind of rule, and every field of the structs
-that usage meets. Whatever is not listed makes usage the core's: a new kind, a kind that somebody
-brings along, a new field that is not at its default. Name it here once the compiled part does what
-the core does, or once it is sure that usage does not meet it.
+This module lists what was checked for usage: every kind of rule, and every field of the structs
+that usage meets. Anything else is left to the core: a new kind, a kind of an installed package, a
+new field that differs from its default. List it here when the compiled part does what the core
+does, or when usage certainly does not meet it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from streamproc.worker.native_bridge.joint.fields import default_of
 
 KINDS: Final = frozenset(
     (
-        # Compiled: about buckets, then about accounts.
+        # Compiled: first kinds about buckets, then kinds about accounts.
         *("usage_percent", "remaining_percent", "remaining_bytes", "used_bytes"),
         *("spend_amount", "spend_percent", "overage_started", "every_bytes", "velocity"),
         *("anomaly", "zero_balance", "inactivity"),
-        # Usage does not meet them: they speak at instants, after others, or of other events.
+        # Usage does not meet these kinds: they fire at instants, after other rules, or
+        # after other events.
         *("forecast", "resolved", "usage_corrected"),
         *("usage_summary", "cron", "once", "before_cycle_end", "cycle_end", "before_expiry"),
         *("expiry", "after_activation"),
@@ -73,7 +75,7 @@ PARTS: Final = frozenset(
         *("correction_rules", "storms", "alert_rules", "wording"),
     )
 )
-"""What a rulebook is made of."""
+"""The parts of a rulebook."""
 
 
 def undeclared(rules: Rulebook) -> list[str]:
@@ -84,7 +86,7 @@ def undeclared(rules: Rulebook) -> list[str]:
 
 
 def _undeclared_parts(rules: Rulebook) -> Iterator[str]:
-    """Those that are not at their default, or that the rulebook does not show."""
+    """Parts that differ from their default, or that the rulebook does not show."""
     for name, parameter in signature(type(rules)).parameters.items():
         if name not in PARTS and getattr(rules, name, _HIDDEN) != parameter.default:
             yield f"Rulebook.{name}"
@@ -106,7 +108,7 @@ def _met_by_usage(rules: Rulebook) -> Iterator[Struct]:
 
 
 def _undeclared_fields(part: Struct) -> Iterator[str]:
-    """Those that are not at their default. A subclass declares nothing beyond its base."""
+    """Fields that differ from their default. A subclass declares nothing beyond its base class."""
     known = next((FIELDS[base] for base in type(part).__mro__ if base in FIELDS), ())
     for field in fields(part):
         if field.name not in known and getattr(part, field.name) != default_of(field):

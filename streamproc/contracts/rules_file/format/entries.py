@@ -54,12 +54,12 @@ class LimitsEntry(Strict, frozen=True):
     dedupe_max_ids: Annotated[int, Meta(ge=100, le=65_536)] = 16_384
     hold_unknown_seconds: Seconds = 86_400
     hold_max_events: Annotated[int, Meta(ge=1, le=500)] = 100
-    """Held events lie in one state record, which must fit into a Kafka message."""
+    """Held events are in one state record, which must fit into a Kafka message."""
     history_cycles: Annotated[int, Meta(ge=1, le=24)] = 2
 
 
 class RulesFormat(Strict, frozen=True, kw_only=True):
-    """The whole file; to be read as :func:`rules_format`, which knows the kinds of rules."""
+    """The whole file. It is read as :func:`rules_format`, which knows the kinds of rules."""
 
     version: Literal[1]
     currency: Currency
@@ -77,7 +77,7 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
     topup_names: Names = {}
     rollover_names: Names = {}
     rules: Annotated[tuple[RuleEntry, ...], Meta(min_length=1)]
-    """Each an entry of its kind, see :func:`rules_format`."""
+    """Each is an entry of its kind, see :func:`rules_format`."""
     services: tuple[ServiceEntry, ...] = ()
     roaming_zones: tuple[ZoneEntry, ...] = ()
     notices: tuple[AnyNoticeEntry, ...] = ()
@@ -85,7 +85,7 @@ class RulesFormat(Strict, frozen=True, kw_only=True):
 
 
 def rules_format() -> type[RulesFormat]:
-    """The type of a file with rules of all kinds that there are now."""
+    """The type of a file with rules of all kinds that are registered now."""
     return _with_rules(tuple(kind.entry for kind in KINDS.values()))
 
 

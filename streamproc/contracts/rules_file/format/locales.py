@@ -1,4 +1,4 @@
-"""Language tags of a rules file, and words by them."""
+"""Language tags of a rules file, and words by locale."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from streamproc.core.rules.as_written import entries
 from streamproc.core.rules.fields import LOCALE_PATTERN
 
 _NO_LANGUAGES = frozenset(("mis", "mul", "und", "zxx"))
-"""Codes of what has none, or several."""
+"""Codes that mean "no language" or "several languages"."""
 
 
 def locale_problem(tag: str) -> str | None:
-    """Why nobody has this locale, with the one that was meant perhaps; None if CLDR knows it."""
+    """Why a locale does not exist, with a proposal if possible; None if CLDR knows it."""
     languages, scripts, regions = _known()
     language, *rest = tag.split("-")
     lowered = language.lower()
@@ -41,14 +41,14 @@ def _unknown(what: str, meant: list[str]) -> str:
 
 
 def _regions_now(region: str) -> list[str]:
-    """``UK`` is the United Kingdom to most people, and GB to CLDR."""
+    """The present codes of a region. Many people write ``UK``; CLDR's code is GB."""
     from babel.core import get_global
 
     return list(get_global("territory_aliases").get(region, ()))[:1]
 
 
 def _language_of(country: str, rest: list[str]) -> list[str]:
-    """The language of a country that was taken for one (``cn``, ``jp``), or of its English name."""
+    """The language that was meant, if the tag is a country (``cn``, ``jp``) or an English name."""
     from babel.core import Locale, get_global
 
     for code, name in Locale("en").languages.items():
@@ -73,11 +73,11 @@ def _known() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 
 
 def names_problems(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Names in locales that nobody has, and one allowance with several names."""
+    """Names in locales that do not exist, and allowances with different names."""
     for path, names in _all_names(data):
         for locale in names if isinstance(names, dict) else ():
             if not isinstance(locale, str) or re.search(LOCALE_PATTERN, locale) is None:
-                continue  # told with its type
+                continue  # its wrong type is reported elsewhere
             if problem := locale_problem(locale):
                 yield (*path, locale), problem
     seen: dict[Any, Any] = {}

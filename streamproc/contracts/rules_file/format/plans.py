@@ -1,4 +1,4 @@
-"""The part of a rules file about plans and packs: fields, bounds, what must hold between them."""
+"""Plans and packs of a rules file: fields, bounds, and conditions between several fields."""
 
 from __future__ import annotations
 
@@ -106,13 +106,13 @@ class PackEntry(TimeScoped, frozen=True, kw_only=True):
 
 
 def _window(text: str) -> tuple[int, int]:
-    """Minutes of the day; midnight as an end is the day's last minute's end."""
+    """Minutes of the day. Midnight as an end is the end of the day."""
     start, end = (int(clock[:2]) * 60 + int(clock[3:5]) for clock in text.split("-"))
     return start, end % DAY_MINUTES
 
 
 def plan_problems(path: Path, plan: dict[str, Any]) -> Iterator[Problem]:
-    """What is wrong between a plan's fields, as they were written."""
+    """Contradictions between a plan's fields, as the operator wrote them."""
     for index, one in entries(plan, "allowances"):
         place = (*path, "allowances", index)
         if one.get("unlimited") is True:
@@ -133,7 +133,7 @@ def plan_problems(path: Path, plan: dict[str, Any]) -> Iterator[Problem]:
 
 
 def pack_problems(path: Path, pack: dict[str, Any]) -> Iterator[Problem]:
-    """What is wrong between a pack's fields, as they were written."""
+    """Contradictions between a pack's fields, as the operator wrote them."""
     yield from _hours_problems(path, pack)
 
 

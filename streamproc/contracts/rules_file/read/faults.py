@@ -1,7 +1,7 @@
-"""Finds every fault of plain data against a msgspec type, not only the first one.
+"""Finds all faults in plain data against a msgspec type, not only the first one.
 
-``msgspec.convert`` stops at the first fault. When it fails, the data is walked field by field and
-each leaf is given to msgspec again, which stays the only judge of what is right.
+``msgspec.convert`` stops at the first fault. If it fails, this module walks the data field by field
+and lets msgspec check each leaf. So msgspec alone decides what is right.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def _walk(value: Any, kind: Any, path: Path) -> Iterator[Fault]:
 
 
 def _walk_union(value: Any, kinds: tuple[Any, ...], path: Path) -> Iterator[Fault]:
-    """A tagged struct by its tag, a struct or its short form, the one kind that may be None too."""
+    """Checks a union: a tagged struct by its tag; a struct or its short form; a type that can be
+    None."""
     structs = [one for one in kinds if isinstance(one, type) and issubclass(one, Struct)]
     plain = len(structs) == 1 and structs[0].__struct_config__.tag is None
     short = next((one for one in kinds if one is not structs[0]), None) if plain else None
@@ -128,7 +129,7 @@ def _leaf(value: Any, kind: Any, path: Path) -> Iterator[Fault]:
 
 
 def _in_words(message: str, value: Any, kind: Any) -> str:
-    """msgspec's message, as the writer of a file understands it."""
+    """The message of msgspec in words for the writer of a rules file."""
     if message.startswith("Invalid enum value"):
         return _no_choice(value, [str(choice) for choice in get_args(kind)])
     expected = _EXPECTED.match(message)

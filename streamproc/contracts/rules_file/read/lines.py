@@ -6,22 +6,23 @@ from streamproc.core.rules.as_written import Path as Path
 from streamproc.errors import StreamprocError
 
 
-class SyntaxProblem(StreamprocError, ValueError):  # reported to the operator, not raised further
-    """The text is no YAML or TOML at all; the message names file and line."""
+# It is reported to the operator, so it needs no "Error" in its name.
+class SyntaxProblem(StreamprocError, ValueError):
+    """The text is neither YAML nor TOML. The message names file and line."""
 
     def __init__(self, filename: str, line: int, problem: str) -> None:
         super().__init__(f"{filename}:{line}: {problem}")
 
 
 class Lines:
-    """Lines, from 1, by path; and what parsing already found wrong."""
+    """Lines by path, counted from 1; and the problems that parsing has found."""
 
     def __init__(self) -> None:
         self.problems: list[tuple[int, Path, str]] = []
         self._lines: dict[Path, int] = {}
 
     def put(self, path: Path, line: int) -> None:
-        """The first line given for a path stays."""
+        """Store the line of a path; the first one counts."""
         self._lines.setdefault(path, line)
 
     def of(self, path: Path) -> int:

@@ -9,7 +9,7 @@ from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem
 
 
 def decode(data: bytes, filename: str) -> str:
-    """The text of a rules file; a byte order mark is dropped.
+    """The text of a rules file, without a byte order mark.
 
     Raises :class:`SyntaxProblem` at the first byte that is not UTF-8.
     """
@@ -22,10 +22,10 @@ def decode(data: bytes, filename: str) -> str:
 
 
 def parse(text: str, filename: str) -> tuple[dict[str, Any], Lines]:
-    """The fields of a file; TOML if its name ends so, else YAML.
+    """The fields of a file: TOML if the file name ends so, else YAML.
 
-    Raises :class:`SyntaxProblem` if it is neither. What is wrong with single fields (given twice,
-    numbers that readers understand differently) is in ``Lines.problems``.
+    Raises :class:`SyntaxProblem` if it is neither. ``Lines.problems`` lists what is wrong with
+    single fields (a field given twice, a number that readers could understand differently).
     """
     parser = toml_reader.parse if filename.endswith(".toml") else yaml_reader.parse
     try:

@@ -1,7 +1,7 @@
 """TOML to plain data and lines.
 
-``tomllib`` checks and reads the text but keeps no positions, so the text, known to be valid by
-then, is walked once more for the places of its keys.
+``tomllib`` checks and reads the text but does not report positions. So this module walks the text,
+which is valid by then, a second time to find the lines of its keys.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ def parse(text: str, filename: str) -> tuple[Any, Lines]:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = _AT.search(str(error))
-        # Without a place it is the end of the document; blank lines there show nobody anything.
+        # An error without a place is at the end of the document. Blank lines there would not
+        # help a reader.
         line = int(at[1]) if at else text.rstrip().count("\n") + 1
         raise SyntaxProblem(filename, line, f"not TOML: {error}") from None
-    except ValueError as error:  # a number with thousands of digits
+    except ValueError as error:  # a number with more than 4,300 digits
         raise SyntaxProblem(filename, 1, f"not TOML: {error}") from None
     places = _Places(text)
     places.walk()
@@ -44,7 +45,7 @@ def parse(text: str, filename: str) -> tuple[Any, Lines]:
 
 
 class _Places:
-    """A walk over a valid TOML document."""
+    """Walks a valid TOML document and notes the line of each key."""
 
     def __init__(self, text: str) -> None:
         self.lines = Lines()
@@ -52,7 +53,7 @@ class _Places:
         self._at = 0
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self._tables: dict[Path, int] = {}
-        """Index of the present table of each array of tables."""
+        """Index of the present table in each array of tables."""
 
     def walk(self) -> None:
         table: Path = ()
@@ -126,7 +127,8 @@ class _Places:
         return bisect_right(self._starts, self._at)
 
     def _skip(self, pattern: re.Pattern[str]) -> int:
-        """Move behind a match at the present place, which a valid document has; returns it."""
+        """Move behind a match at the present place and return it. A valid document has such a
+        match."""
         match = pattern.match(self._text, self._at)
         if match is not None:
             self._at = match.end()

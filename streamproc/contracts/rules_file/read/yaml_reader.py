@@ -1,8 +1,9 @@
 """YAML to plain data and lines.
 
-Read as YAML 1.2 reads it, because YAML 1.1 (PyYAML's) takes ``no`` for false, ``10:00`` for 600 and
-``010`` for 8: only ``true`` and ``false`` are booleans, times and dates are text, and numbers with
-leading zeros are refused. Underscores in whole numbers (``1_000_000``) are kept from YAML 1.1.
+It is read by the rules of YAML 1.2. YAML 1.1 (which PyYAML implements) takes ``no`` for false,
+``10:00`` for 600 and ``010`` for 8. Here only ``true`` and ``false`` are booleans, times and dates
+are text, and numbers with leading zeros are refused. One rule of YAML 1.1 stays: underscores in
+whole numbers (``1_000_000``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from yaml.composer import Composer
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem
 
 MAX_FIELDS = 100_000
-"""Aliases of aliases grow exponentially; no rules file has that many fields."""
+"""Aliases of aliases can grow exponentially. A real rules file never has this many fields."""
 
 _PREFIX = "tag:yaml.org,2002:"
 _AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+")
@@ -25,7 +26,7 @@ _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-
 
 
 class _AliasNode(yaml.Node):
-    """Keeps where an alias stands; PyYAML would remember only its anchor's place."""
+    """Remembers the place of an alias. PyYAML would remember only the place of its anchor."""
 
     def __init__(self, target: yaml.Node, start_mark: Any, end_mark: Any) -> None:
         super().__init__(target.tag, target.value, start_mark, end_mark)
@@ -33,7 +34,7 @@ class _AliasNode(yaml.Node):
 
 
 class _Aliases(Composer):
-    peek_event: Any  # of the parser, which is another class
+    peek_event: Any  # an attribute of the parser, which is another class
     check_event: Any
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
@@ -59,7 +60,7 @@ for _tag, _pattern, _first in (
 if yaml.__with_libyaml__:
 
     class _FastLoader(_Aliases, yaml.CSafeLoader):
-        """The same nodes, nine times as fast: libyaml finds the events."""
+        """The same nodes, nine times as fast: libyaml produces the events."""
 
         yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
@@ -69,18 +70,19 @@ if yaml.__with_libyaml__:
 
 
 _READ_OTHERWISE = re.compile(
-    "[\t\x85\u2028\u2029\ufeff]"  # tabs within plain text, and line breaks that nobody sees
-    "|^(---|%|\\.\\.\\.)"  # where a document begins and ends
+    "[\t\x85\u2028\u2029\ufeff]"  # tabs within plain text, and line breaks that editors do not show
+    "|^(---|%|\\.\\.\\.)"  # start and end of a document
     "|[|>][-+0-9]*#"
     r"|(?<![^\s\[\]{},:-])!"  # tags
     r"|\?[\],}:]|^[^\"'\n]*\?",  # a question mark outside quotes
     re.MULTILINE,
 )
-"""Where libyaml reads otherwise than PyYAML, found with random texts: PyYAML itself reads those."""
+"""Text that libyaml reads differently from PyYAML, found with random texts. PyYAML reads such
+texts."""
 
 
 def _composed(text: str) -> yaml.Node | None:
-    """What is wrong is said in the words of PyYAML, wherever the program runs."""
+    """The root node. Errors always have the words of PyYAML, with or without libyaml."""
     if yaml.__with_libyaml__ and not _READ_OTHERWISE.search(text):
         with suppress(yaml.YAMLError):
             return yaml.compose(text, Loader=_FastLoader)
@@ -106,7 +108,7 @@ def parse(text: str, filename: str) -> tuple[Any, Lines]:
 
 
 class _Reader:
-    """Walks the composed nodes once, for data and lines alike."""
+    """Walks the composed nodes once, for data and lines."""
 
     def __init__(self, filename: str, lines: Lines) -> None:
         self._filename = filename
@@ -149,7 +151,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 self._lines.problems.append((line, path, "a field name must be a single word"))
                 continue
-            # A name is its text, whatever else it looks like: `no:` is Norwegian, not false.
+            # A key is text, whatever it looks like: `no:` is Norwegian, not false.
             inner = (*path, key.value)
             if key.value in found:
                 self._lines.problems.append((line, inner, "given twice"))
@@ -187,7 +189,7 @@ class _Reader:
     def _number(self, node: yaml.ScalarNode, path: Path, kind: str) -> int | float:
         try:
             return int(node.value) if kind == "int" else float(node.value.replace("_", ""))
-        except ValueError:  # two underscores in a row, or thousands of digits
+        except ValueError:  # two underscores in a row, or more than 4,300 digits
             self._problem(node, path, "not a number")
             return 0
 

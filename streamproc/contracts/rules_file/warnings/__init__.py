@@ -1,7 +1,7 @@
-"""Probable mistakes in a correct rules file, such as rules that never fire.
+"""Probable mistakes in a correct rules file, for example rules that never fire.
 
-A check is a function from the file to warnings, one a line in :data:`CHECKS`. Its name stands in
-every warning, so that people can look it up (docs/rules.md).
+A check is a function from the file to warnings, one line in :data:`CHECKS`. Every warning contains
+the name of its check, so that people can look it up (docs/rules.md).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CHECKS: dict[str, Check] = {
     "unknown-locale": tags.unknown_locales,
     "unknown-currency": tags.unknown_currency,
 }
-"""By name."""
+"""The checks by name."""
 
 
 def warnings_of(
@@ -57,7 +57,7 @@ def warnings_of(
 ) -> list[str]:
     """Warnings about a file without problems, as ``FILE:LINE: field: warning: ... [CHECK]``.
 
-    ``today`` tells which dates are over.
+    ``today`` decides which dates are past.
     """
     data, lines = parse(decode(content, filename), filename)
     origins = TextsDirectory(texts).merge_into(data, filename)

@@ -12,11 +12,11 @@ from streamproc.core.texts.quantities import readable_bytes
 from streamproc.core.usage.pools import MEMBER
 
 OPEN_KINDS = frozenset((TOPUP, MEMBER))
-"""Kinds of buckets whose sizes events bring: no file says how large they are."""
+"""Kinds of buckets whose sizes come with events, so the file does not say how large they are."""
 
 
 def about_no_bucket(subject: Subject) -> Warned:
-    """A rule whose ``buckets`` and ``bucket_kinds`` fit none that the file grants."""
+    """A rule whose ``buckets`` and ``bucket_kinds`` match no bucket that the file grants."""
     yield from _about_no_end(subject)
     for path, rule in subject.rules(BucketEntry):
         if _covered(subject, rule) or _is_open_alone(rule):
@@ -31,7 +31,7 @@ def about_no_bucket(subject: Subject) -> Warned:
 
 
 def _about_no_end(subject: Subject) -> Warned:
-    """The same of rules about ends."""
+    """The same for rules about ends."""
     losses = [
         (path, rule)
         for path, _, rule in subject.timed_rules(Shape.IN_CYCLE)
@@ -56,7 +56,7 @@ def _about_no_end(subject: Subject) -> Warned:
 
 
 def only_unlimited(subject: Subject) -> Warned:
-    """A rule about shares, or bytes left, where all that it can be about is unlimited."""
+    """A rule about percentages, or bytes left, that can only be about unlimited buckets."""
     for path, rule in subject.rules(BucketEntry):
         if _kind(rule).is_of_unlimited or _is_open_alone(rule):
             continue
@@ -69,7 +69,7 @@ def only_unlimited(subject: Subject) -> Warned:
 
 
 def threshold_never_reached(subject: Subject) -> Warned:
-    """Bytes left that no bucket ever had, or bytes used that none has."""
+    """A threshold of bytes left, or bytes used, that is larger than any bucket."""
     for path, rule in subject.rules(BucketEntry):
         kind, covered = _kind(rule), _covered(subject, rule)
         if not kind.unit.startswith("bytes"):
@@ -94,7 +94,7 @@ def _kind(rule: BucketEntry) -> BucketRuleKind:
 
 
 def _covered(subject: Subject, rule: BucketEntry) -> list[Size]:
-    """What the file grants that a rule is about."""
+    """The buckets of the file that a rule is about."""
     return [
         size
         for size in subject.sizes()

@@ -1,4 +1,4 @@
-"""Rules about money, overage and empty balances, under plans that have none of these."""
+"""Rules about money, overage and empty balances, with plans that have none of these."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def nothing_runs_out(subject: Subject) -> Warned:
 
 
 def costs_beside_home_data(subject: Subject) -> Warned:
-    """Texts that may say that data is used up, while usage costs that it was never for."""
+    """Texts that can say that data is used up, while other usage costs that this data never
+    covered."""
     plans = [one.id for one in subject.file.plans if costs(one) and _has_gap(one, subject)]
     if not plans:
         return
@@ -65,7 +66,7 @@ def costs_beside_home_data(subject: Subject) -> Warned:
 
 
 def _has_gap(plan: PlanEntry, subject: Subject) -> bool:
-    """Whether usage that the file names costs the plan's own price while home data are left."""
+    """Whether usage that the file names costs the plan's own price while home data is left."""
     home = [one.scope for one in plan.allowances if one.scope.is_home_data]
     scopes = [*subject.scopes(), *(one.scope for one in plan.tariffs)]
     groups = {ORDINARY_RATING_GROUP, *(g for one in scopes for g in one.rating_groups or ())}
@@ -80,7 +81,7 @@ def _has_gap(plan: PlanEntry, subject: Subject) -> bool:
 
 
 def velocity_of_several_events(subject: Subject) -> Warned:
-    """A velocity that not even the largest event reaches: probably a slip of units."""
+    """A velocity that not even the largest event reaches: probably a wrong unit."""
     largest = subject.file.limits.max_event_bytes
     for path, rule in subject.rules(VelocityEntry):
         for index, value in enumerate(rule.thresholds):

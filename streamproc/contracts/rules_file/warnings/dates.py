@@ -13,7 +13,7 @@ from streamproc.core.rules.kinds.timed import Shape
 
 LONGEST_CYCLE_HOURS = 31 * 24
 _ZONES = timedelta(days=1)
-"""What time zones may make of a day."""
+"""By how much time zones can move a day."""
 
 
 def is_over(subject: Subject) -> Warned:
@@ -28,7 +28,8 @@ def is_over(subject: Subject) -> Warned:
 
 
 def outside_validity(subject: Subject) -> Warned:
-    """A single date on which the rule is not valid, or a recurrence that has none while it is."""
+    """A single date at which the rule is not valid, or a recurrence without any time in its
+    validity."""
     yield from _recurring_outside(subject)
     for path, rule in subject.rules(OnceEntry):
         day = date.fromisoformat(rule.date)
@@ -55,7 +56,7 @@ def _recurring_outside(subject: Subject) -> Warned:
 
 
 def forecast_after_the_cycle(subject: Subject) -> Warned:
-    """A forecast that is silent for as long as a billing cycle is."""
+    """A forecast that is silent for a whole billing cycle."""
     for path, rule in subject.rules(ForecastEntry):
         if rule.silent_hours >= LONGEST_CYCLE_HOURS:
             yield (*path, "silent_hours"), "never speaks: no billing cycle is longer than 31 days"

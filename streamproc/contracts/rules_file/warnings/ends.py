@@ -16,20 +16,21 @@ from streamproc.core.rules.rulebook import TimedRule
 from streamproc.core.schedule.occurrences import coming
 from streamproc.core.state.account import ACTIVE, PACK, Account, Bucket
 
-_START_MS = 20_514 * DAY_MS  # any day
+_START_MS = 20_514 * DAY_MS  # any day serves
 _UTC = ZoneInfo("UTC")
 _HINT = "a rule of kind expiry with hours_before would"
 
 
 class Span(NamedTuple):
-    """Minutes of the day in which a pack is bought; the end is exclusive."""
+    """Minutes of the day at which a pack is bought; the end is exclusive."""
 
     start: int
     end: int
 
 
 def end_untold(subject: Subject) -> Warned:
-    """Packs of whose end a rule is silent, because it is due before they are bought."""
+    """Packs whose end a rule does not report, because the reminder is due before they are
+    bought."""
     told = _Told()
     every = [rule for _, _, rule in subject.timed_rules(Shape.AT_ENDS)]
     for path, _, rule in subject.timed_rules(Shape.AT_ENDS):
@@ -49,7 +50,7 @@ def end_untold(subject: Subject) -> Warned:
 
 
 def nothing_ends(subject: Subject) -> Warned:
-    """A rule about ends of allowances that end with the cycle, as nothing of their own."""
+    """A rule about buckets with an end of their own, for allowances that end with the cycle."""
     rolling = {one.id for one in subject.allowances() if one.rollover is not None}
     packs = {pack.id for pack in subject.file.packs}
     for path, _, rule in subject.timed_rules(Shape.AT_ENDS):
@@ -63,7 +64,7 @@ def nothing_ends(subject: Subject) -> Warned:
 
 
 def _speaks_for(other: TimedRule, rule: TimedRule) -> bool:
-    """Whether whoever gets a rule's messages gets the other's, too."""
+    """Whether everyone who gets a rule's messages gets those of the other rule too."""
     if other.policy.valid_from_ms or other.policy.valid_until_ms < NEVER_MS:
         return False
     pairs = ((other.plans, rule.plans), (other.segments, rule.segments))
@@ -71,14 +72,15 @@ def _speaks_for(other: TimedRule, rule: TimedRule) -> bool:
 
 
 def _is_about(rule: TimedRule, pack: PackEntry) -> bool:
-    """Whether a rule speaks of ends of a pack."""
+    """Whether a rule is about ends of a pack."""
     return (rule.buckets is None or pack.id in rule.buckets) and (
         rule.bucket_kinds is None or PACK in rule.bucket_kinds
     )
 
 
 class _Told:
-    """Minutes of the day at which a pack is bought of whose end a rule speaks; worked out once."""
+    """The minutes of the day at which a pack can be bought so that a rule reports its end;
+    cached."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], frozenset[int]] = {}
@@ -93,7 +95,7 @@ class _Told:
 
 
 def _told_minutes(rule: TimedRule, validity_hours: int) -> frozenset[int]:
-    """By the very function that plans a rule's reminders, for each minute of a day."""
+    """Calculated by the function that plans the reminders of a rule, for each minute of a day."""
     rule = replace(rule, buckets=None, bucket_kinds=None)
     told = []
     for minute in range(DAY_MINUTES):
@@ -108,7 +110,7 @@ def _told_minutes(rule: TimedRule, validity_hours: int) -> frozenset[int]:
 
 
 def _spans(told: frozenset[int]) -> list[Span]:
-    """Stretches of the day in which nothing is told; one over midnight is one."""
+    """Parts of the day in which no end is reported. A part that passes midnight is one part."""
     spans: list[Span] = []
     for minute in range(DAY_MINUTES):
         if minute in told:

@@ -10,7 +10,7 @@ _MOST_TOLD = 3
 
 
 def missing_name(subject: Subject) -> Warned:
-    """Ids that texts show to customers; all of a file are one warning."""
+    """Ids that texts show to customers. All ids of a file are one warning."""
     found = missing_names(rulebook_of(subject.file))
     if found:
         yield (), f"customers read ids: {_some(found)}"

@@ -1,4 +1,4 @@
-"""The input of the checks, and questions that many of them ask."""
+"""The input of the checks, and functions that several checks need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streamproc.core.rules.scope import EVERYTHING, Scope
 from streamproc.core.state.account import ALLOWANCE, PACK, ROLLOVER, UNLIMITED
 
 Warned = Iterator[tuple[Path, str]]
-"""Field and words."""
+"""Field, and the words of the warning."""
 Rule = TypeVar("Rule", bound=RuleEntry)
 
 
@@ -29,24 +29,24 @@ class Size(NamedTuple):
     source: str
     kind: str
     granted_bytes: int
-    """At most; 0 if it is unlimited."""
+    """The largest grant; 0 if it is unlimited."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A rules file, and the day on which it is looked at."""
+    """A rules file, and the day of the check."""
 
     file: RulesFormat
     today: date
 
     def rules(self, entry: type[Rule]) -> Iterator[tuple[Path, Rule]]:
-        """The rules with such an entry, with their paths."""
+        """The rules with an entry of this type, with their paths."""
         for index, rule in enumerate(self.file.rules):
             if isinstance(rule, entry):
                 yield ("rules", index), rule
 
     def timed_rules(self, shape: Shape) -> Iterator[tuple[Path, TimedEntry, TimedRule]]:
-        """The timed rules whose instants have a shape, as they are written and as they are."""
+        """The timed rules whose instants have a shape: path, entry and rule."""
         for path, entry in self.rules(TimedEntry):
             kind = TIMED_KINDS[tag_of(entry)]
             rule = kind.rule(entry, Windows())
@@ -54,23 +54,23 @@ class Subject:
                 yield path, entry, rule
 
     def rules_in_need(self, need: Need) -> Iterator[tuple[Path, RuleEntry]]:
-        """The rules that can never speak unless the file has something."""
+        """The rules that can send nothing unless the file has what ``need`` says."""
         for path, rule in self.rules(RuleEntry):
             if need in kind_of(rule).needs(rule):
                 yield path, rule
 
     def allowances(self) -> Iterator[AllowanceEntry]:
-        """Of all plans."""
+        """Allowances of all plans."""
         for plan in self.file.plans:
             yield from plan.allowances
 
     def scopes(self) -> Iterator[Scope]:
-        """Of all allowances and packs."""
+        """Scopes of all allowances and packs."""
         yield from (one.scope for one in self.allowances())
         yield from (one.scope for one in self.file.packs)
 
     def sizes(self) -> Iterator[Size]:
-        """Every bucket that plans, roll-over and packs can bring."""
+        """Every bucket that plans, roll-over and packs can grant."""
         for one in self.allowances():
             granted = one.granted_bytes or 0
             yield Size(one.id, UNLIMITED if one.unlimited else ALLOWANCE, granted)
@@ -80,7 +80,7 @@ class Subject:
             yield Size(pack.id, PACK, pack.granted_bytes)
 
     def has_overage(self) -> bool:
-        """Whether any usage can go beyond all buckets of a plan."""
+        """Whether usage can exceed all buckets of a plan."""
         return any(not is_endless(plan) for plan in self.file.plans)
 
 
@@ -103,7 +103,7 @@ def is_endless(plan: PlanEntry) -> bool:
 
 
 def costs(priced: PlanEntry | TariffEntry) -> bool:
-    """Whether overage has a price under a plan's own tariff, or another one."""
+    """Whether overage has a price under a plan's own tariff, or under another one."""
     return bool(priced.overage_price_minor) or any(
         tier.price_minor for tier in priced.overage_tiers
     )

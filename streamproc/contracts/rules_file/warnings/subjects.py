@@ -1,4 +1,4 @@
-"""Rules and notices about choices, services and places that the file does not have."""
+"""Rules and notices about choices, services and zones that the file does not have."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_SERVICES = (
 
 
 def nobody_chooses(subject: Subject) -> Warned:
-    """A summary for those who asked for one, where nobody can ask by SMS."""
+    """A summary that subscribers must ask for, in a file without a command for it."""
     if subject.file.commands is not None:
         return
     for path, rule in subject.rules(UsageSummaryEntry):
@@ -40,7 +40,7 @@ def nobody_chooses(subject: Subject) -> Warned:
 
 
 def notice_about_nothing(subject: Subject) -> Warned:
-    """A notice about services, zones or other plans, where there are none."""
+    """A notice about services, zones or other plans, in a file without any."""
     for index, notice in enumerate(subject.file.notices):
         lacking = _lacking(subject, notice)
         if lacking:

@@ -15,7 +15,7 @@ _ALSO_CALLED = {"RMB": "CNY", "NTD": "TWD", "STG": "GBP", "NIS": "ILS"}
 
 
 def unknown_locales(subject: Subject) -> Warned:
-    """Language tags that CLDR does not know; of names they are an error already."""
+    """Language tags that CLDR does not know. In names they are an error already."""
     for path, tag in _tags(subject):
         problem = locale_problem(tag)
         if problem:
@@ -23,7 +23,7 @@ def unknown_locales(subject: Subject) -> Warned:
 
 
 def unknown_currency(subject: Subject) -> Warned:
-    """A currency code that is not in ISO 4217, or of money that is gone."""
+    """A currency code that is not in ISO 4217, or that is not in use any more."""
     code = subject.file.currency
     known, used = _currencies()
     if code not in known:
@@ -35,7 +35,7 @@ def unknown_currency(subject: Subject) -> Warned:
 
 
 def _near(code: str, used: list[str]) -> list[str]:
-    """Codes like it, those first that begin alike: people get the last letter wrong."""
+    """Similar codes, those with the same beginning first: most errors are in the last letter."""
     found = get_close_matches(code, used, 20, 0.6)
     return sorted(found, key=lambda one: (one[:2] != code[:2], one[:1] != code[:1]))
 
@@ -59,7 +59,7 @@ def _tags(subject: Subject) -> Iterator[tuple[Path, str]]:
 
 @cache
 def _currencies() -> tuple[frozenset[str], list[str]]:
-    """All that ever were, and those that people pay with today."""
+    """All currencies that ever existed, and those in use today."""
     from babel.core import get_global
     from babel.numbers import list_currencies
 

@@ -1,1 +1,2 @@
-"""The joint of Python and the compiled part: described once, generated for Rust, told by a hash."""
+"""The interface between Python and the compiled part: described once, generated for Rust,
+hashed."""

@@ -1,13 +1,13 @@
-"""What the compiled part knows of the core's data: the one description of the joint.
+"""What the compiled part knows about the core's data: the one description of the interface.
 
-Names, order, types, bounds and defaults come from the core's own structs. This file says only what
-the structs cannot say: what the compiled part does with each field.
+Names, order, types, bounds and defaults come from the core's structs. This file only says what the
+structs cannot say: what the compiled part does with each field.
 
 - ``reads``: Rust code reads the field (or writes it) by its name.
 - ``carries``: Rust passes the field through. Usage neither changes it nor depends on it.
-- A field that is in neither list is *not known*. The compiled part then leaves to Python every
-  event and every account in which the field is not at its default. So a new field is correct at
-  once; name it under ``carries`` to make its events and accounts fast again.
+- A field in neither list is *not known*. The compiled part then leaves to Python every event and
+  every account in which the field differs from its default. So a new field is correct at once. Name
+  it under ``carries`` to make its events and accounts fast again.
 
 After a change run ``make generate`` and install ``./native`` again.
 """
@@ -66,12 +66,12 @@ class Known(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A struct that is packed as an array, field after field."""
+    """A struct that is packed as an array, in the order of its fields."""
 
     known: Known
     is_written: bool
-    """The compiled part writes it. Then it takes rows of the present length only: the core would
-    write shorter rows, of earlier releases, at full length."""
+    """Whether the compiled part writes it. Then it accepts only rows of the present length: the
+    core would write shorter rows, of earlier releases, at full length."""
 
 
 ROWS: Final = (
@@ -135,8 +135,8 @@ EXTRA: Final = Known(
         *("sent_ms", "cooling", "foretold"),
     ),
 )
-"""Packed as a map of what is not at its default. Own thresholds, members and meters are not known:
-usage of such an account is the core's."""
+"""Packed as a map of the fields that differ from their default. Own thresholds, members and meters
+are not known: the core applies the usage of such an account."""
 
 USAGE: Final = Known(
     UsageRecorded,
@@ -146,26 +146,27 @@ USAGE: Final = Known(
     ),
     carries=("service",),
 )
-"""The only event that the compiled part applies. Usage of a pool's member is the core's."""
+"""The only event that the compiled part applies. The core applies usage of a pool's member."""
 KEY_FIELD: Final = "subscriber"
-"""It must equal the key of a row that exists. So its form has been checked before."""
+"""It must equal the key of an existing row, so its form was checked before."""
 
 
 class Output(NamedTuple):
     """A struct that the compiled part writes as JSON.
 
-    A field of the struct that is in no list is not known: then the compiled part tells of nothing.
+    A field of the struct in none of the lists is not known: then the compiled part
+    makes no messages.
     """
 
     struct: type[Struct]
     writes: tuple[str, ...]
     """Rust code sets the field."""
     as_json: tuple[str, ...] = ()
-    """Of these, those that Rust has as JSON already: Python wrote them once per rule or text."""
+    """Those of them that Rust already has as JSON: Python wrote them once per rule or text."""
     constant: dict[str, object] = {}
-    """The same in all that the compiled part tells."""
+    """Fields with the same value in all messages of the compiled part."""
     leaves_out: tuple[str, ...] = ()
-    """Never set in what the compiled part tells."""
+    """Fields that messages of the compiled part never have."""
 
 
 OUTPUTS: Final = (
@@ -208,7 +209,7 @@ OUTPUTS: Final = (
         leaves_out=("member",),
     ),
 )
-"""Nested structs come before those that hold them."""
+"""A nested struct comes before the structs that contain it."""
 
 CONSTANTS: Final[dict[str, int | str]] = {
     "STATE_VERSION": STATE_VERSION,
@@ -234,8 +235,8 @@ VIEWS: Final[dict[str, type]] = {
     "Rules": Rules,
     "TaughtText": TaughtText,
 }
-"""What Python hands over as plain attributes, by the name of the struct in Rust."""
+"""Objects that Python passes as plain attributes, by the name of the struct in Rust."""
 ENUMS: Final[tuple[type[IntEnum], ...]] = (LevelsAre, Figure)
-"""Their numbers go to Rust."""
+"""Enums whose numbers are passed to Rust."""
 RESULT: Final = NativeCrossing
-"""What the compiled part hands back of usage that it could not tell of itself."""
+"""The result of the compiled part for usage whose messages it cannot make."""

@@ -1,4 +1,4 @@
-"""Fields of the core's structs, and whether the description speaks of them rightly."""
+"""Fields of the core's structs, and checks of the description against them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from streamproc.worker.native_bridge.joint.description import Known
 
 
 class DescriptionError(StreamprocError):
-    """The description names what is not there, or what the compiled part cannot have."""
+    """The description names a field that does not exist, or that the compiled part cannot have."""
 
 
 def check_names(struct: type[Struct], names: Iterable[str]) -> None:
-    """Raises :class:`DescriptionError` for a name that is no field, or that stands twice."""
+    """Raises :class:`DescriptionError` for a name that is not a field, or that occurs twice."""
     there = {field.name for field in fields(struct)}
     seen: set[str] = set()
     for name in names:
         if name not in there:
-            raise DescriptionError(f"the joint names {struct.__name__}.{name}, which is no field")
+            raise DescriptionError(
+                f"the joint names {struct.__name__}.{name}, which is not a field"
+            )
         if name in seen:
             raise DescriptionError(f"the joint names {struct.__name__}.{name} twice")
         seen.add(name)
@@ -38,19 +40,19 @@ def unknown_fields(known: Known) -> list[FieldInfo]:
 
 
 def default_of(field: FieldInfo) -> Any:
-    """``msgspec.NODEFAULT`` if there is none."""
+    """The default of a field; ``msgspec.NODEFAULT`` if there is none."""
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
     return field.default
 
 
 def is_optional(field: FieldInfo) -> bool:
-    """Whether it may be left out of JSON."""
+    """Whether the field can be left out of JSON."""
     return default_of(field) is UNSET
 
 
 def types_of(struct: type[Struct]) -> dict[str, Any]:
-    """By field, its type as ``msgspec.inspect`` has it: bounds and all."""
+    """The type of each field as ``msgspec.inspect`` returns it, with its bounds."""
     found = type_info(struct)
     assert isinstance(found, StructType)
     return {field.name: field.type for field in found.fields}

@@ -26,7 +26,8 @@ GRANTED_BYTES: Final = 1_000_000
 
 
 def render() -> str:
-    """Constants: an account before usage, after it, and after usage that crosses a threshold."""
+    """Rust constants: an account before usage, after it, and after usage that crosses a
+    threshold."""
     rules = _rules()
     account, _ = _after(
         None,
@@ -70,7 +71,7 @@ def _rules() -> Rulebook:
     )
     plan = Plan("basic", (Allowance("data", GRANTED_BYTES, 10),))
     rules = Rulebook((plan,), (), (rule,), (), Limits(), "en", "EUR")
-    rules.fingerprint = 1  # The fixtures do not change with a new field of some rule.
+    rules.fingerprint = 1  # so that a new field of some rule does not change the fixtures
     return rules
 
 

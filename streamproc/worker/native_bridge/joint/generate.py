@@ -1,6 +1,6 @@
-"""``make generate``: write the joint into ``native/src``.
+"""``make generate``: writes the generated files in ``native/src``.
 
-With ``--check`` nothing is written; the exit code is 1 if a file is not what it should be.
+With ``--check`` it writes nothing; the exit code is 1 if a file is stale.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FIXTURES_FILE = "fixtures_generated.rs"
 GENERATED = "_generated.rs"
 RUST_TESTS = "testing.rs"
 BEGIN_OF_TESTS = "\n#[cfg(test)]\nmod tests {\n"
-"""Tests are the last part of a file."""
+"""Tests are the last part of a Rust file."""
 SOURCES_FILE = Path(__file__).relative_to(ROOT).with_name("sources_generated.py")
 
 
@@ -39,7 +39,7 @@ def expected(root: Path, generated: dict[str, str]) -> dict[Path, str]:
 
 
 def hash_of_sources(folder: Path) -> str:
-    """Of the Rust code that is written by hand. Tests are left out: no build has them."""
+    """Hash of the hand-written Rust code. Tests are left out, because no build contains them."""
     digest = blake2b(digest_size=16)
     for path in sorted(folder.glob("*.rs")):
         if not path.name.endswith(GENERATED) and path.name != RUST_TESTS:
@@ -58,7 +58,7 @@ def _sources_module(sources: str) -> str:
 
 
 def stale(root: Path, generated: dict[str, str]) -> list[Path]:
-    """Files that are not as they should be, or should not be there."""
+    """Files with wrong content, and files that should not exist."""
     wanted = expected(root, generated)
     found = {path.relative_to(root) for path in (root / RUST).glob("*_generated.rs")}
     wrong = [
@@ -70,7 +70,7 @@ def stale(root: Path, generated: dict[str, str]) -> list[Path]:
 
 
 def write(root: Path, generated: dict[str, str]) -> list[Path]:
-    """Make the files what they should be; returns those that changed."""
+    """Write all stale files; returns the files that changed."""
     changed = stale(root, generated)
     wanted = expected(root, generated)
     for path in changed:

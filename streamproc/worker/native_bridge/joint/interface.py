@@ -1,4 +1,4 @@
-"""The interface as text and as a hash: what a build of the compiled part must agree on."""
+"""The interface as text and as a hash, which a build of the compiled part must have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamproc.worker.native_bridge.joint.sources_generated import SOURCES
 
 
 def files() -> dict[str, str]:
-    """By name in ``native/src``, what is generated for Rust, the hash apart."""
+    """The generated Rust files by name in ``native/src``, without the hash."""
     return {
         "constants_generated.rs": _constants(),
         "rows_generated.rs": rows.render(description.ROWS, description.EXTRA),
@@ -34,7 +34,7 @@ def _constants() -> str:
 
 
 def hash_of(generated: dict[str, str], sources: str) -> str:
-    """The hash of what is generated, and of the Rust code that is written by hand."""
+    """The hash of the generated files and of the hand-written Rust code."""
     digest = blake2b(sources.encode(), digest_size=16)
     for name, text in sorted(generated.items()):
         digest.update(f"\0{name}\0{text}".encode())
@@ -43,9 +43,9 @@ def hash_of(generated: dict[str, str], sources: str) -> str:
 
 @cache
 def interface() -> str:
-    """What the compiled part must have been built from to be used.
+    """The hash of the sources from which the compiled part must be built to be used.
 
-    It is worked out from the structs as they are in this process, not read from a file: a core that
-    was changed without ``make generate`` refuses the compiled part, too.
+    It is calculated from the structs in this process, not read from a file. So the compiled part is
+    also refused if the core was changed without ``make generate``.
     """
     return hash_of(files(), SOURCES)

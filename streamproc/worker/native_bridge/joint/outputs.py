@@ -1,4 +1,5 @@
-"""What the compiled part writes as JSON, field by field in the order of the core's structs."""
+"""Structs that the compiled part writes as JSON, field by field in the order of the core's
+structs."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ from streamproc.worker.native_bridge.joint.rust import HEAD, indented, quoted
 
 
 def render(outputs: tuple[Output, ...]) -> str:
-    """A Rust struct for each, with a method that writes it."""
+    """A Rust struct for each output, with a method that writes it."""
     unknown = [name for one in outputs for name in unknown_fields(one)]
     why = "".join(f"// Not known: {name}.\n" for name in unknown)
     return "\n".join(
@@ -45,14 +46,16 @@ def render(outputs: tuple[Output, ...]) -> str:
 
 
 def unknown_fields(output: Output) -> list[str]:
-    """What the compiled part could not write as the core does."""
+    """Fields that the compiled part cannot write as the core does."""
     names = (*output.writes, *output.constant, *output.leaves_out)
     check_names(output.struct, names)
     check_names(output.struct, output.as_json)
     for field in fields(output.struct):
         if field.name in output.leaves_out and not is_optional(field):
             place = f"{output.struct.__name__}.{field.name}"
-            raise DescriptionError(f"{place} is never left out by the core")
+            raise DescriptionError(
+                f"{place} is listed under leaves_out, but the core always writes it"
+            )
     there = (field.name for field in fields(output.struct))
     return [f"{output.struct.__name__}.{name}" for name in there if name not in names]
 
@@ -80,7 +83,7 @@ def _struct(output: Output) -> str:
 
 
 def _tag(output: Output) -> str:
-    """The type's own field, with quotes escaped for Rust."""
+    """The tag field of a type, with quotes escaped for Rust."""
     config = output.struct.__struct_config__
     return f'\\"{config.tag_field}\\":\\"{config.tag}\\"' if config.tag_field else ""
 
@@ -116,7 +119,7 @@ def _value(name: str, kind: Any) -> tuple[str, list[str]]:
     if isinstance(kind, StructType):
         return _nested(kind), [f"self.{name}.write(json);"]
     if isinstance(kind, ListType) and isinstance(kind.item_type, StructType):
-        # Usage of the plain case is told bucket by bucket.
+        # A message about plain usage has exactly one bucket.
         return _nested(kind.item_type), [
             'json.raw("[");',
             f"self.{name}.write(json);",

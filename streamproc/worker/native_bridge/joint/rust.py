@@ -1,4 +1,4 @@
-"""Words of Rust."""
+"""Helpers that write Rust source text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _escaped(byte: int) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string literal of text without control characters."""
+    """A string literal for text without control characters."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

@@ -1,4 +1,4 @@
-"""The fields of the usage event as the compiled parser takes them, for Rust."""
+"""The fields of the usage event as the compiled parser reads them, for Rust."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from streamproc.worker.native_bridge.joint.fields import (
 from streamproc.worker.native_bridge.joint.rust import HEAD, byte_text, camel, indented
 
 MOST_FIELDS = 64
-"""One bit of a word for each."""
+"""Each field has one bit of a word."""
 
 
 def render(known: Known, key_field: str) -> str:
-    """Names, forms and defaults of the fields that are known."""
+    """Names, forms and defaults of the known fields."""
     config = known.struct.__struct_config__
     assert isinstance(config.tag_field, str)
     assert isinstance(config.tag, str)
@@ -35,7 +35,7 @@ def render(known: Known, key_field: str) -> str:
     rows += [(name, "Carried", form_of(name, types[name])) for name in known.carries]
     numbers = {name: number for number, (name, _, _) in enumerate(rows)}
     required = {config.tag_field: True, **{one.name: one.required for one in fields(known.struct)}}
-    # A required field that is not known has a number that no field is given: it is always missing.
+    # A required field that is not known gets a number that no field has, so it is always missing.
     unknown = [one.name for one in unknown_fields(known) if one.required]
     numbers.update({name: len(rows) + place for place, name in enumerate(unknown)})
     if len(numbers) > MOST_FIELDS:
@@ -62,7 +62,7 @@ def render(known: Known, key_field: str) -> str:
 
 
 def form_of(name: str, kind: Any) -> str:
-    """How the parser takes a value of this type; raises :class:`DescriptionError` if it cannot."""
+    """How the parser reads a value of this type; raises :class:`DescriptionError` if it cannot."""
     if isinstance(kind, StrType) and kind.pattern is None:
         most = "usize::MAX" if kind.max_length is None else kind.max_length
         return f"Form::Text {{ least: {kind.min_length or 0}, most: {most} }}"
@@ -85,7 +85,7 @@ def _is_natural(kind: IntType) -> bool:
 
 
 def _defaults(known: Known) -> str:
-    """Of fields that are read and have one."""
+    """Defaults of the fields that are read and have one."""
     lines = ""
     for field in fields(known.struct):
         default = default_of(field)

@@ -1,4 +1,4 @@
-"""What Python hands to the compiled part as attributes and numbers, for Rust."""
+"""Objects that Python passes to the compiled part as attributes and numbers, for Rust."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONTAINERS: dict[Any, str] = {
 def render(
     views: Mapping[str, type], enums: tuple[type[IntEnum], ...], result: type[tuple[Any, ...]]
 ) -> str:
-    """A Rust struct for each view and enum; what they mean stands in the Python classes."""
+    """A Rust struct for each view and enum. Their meaning is explained in the Python classes."""
     names = {view: name for name, view in views.items()}
     names.update({one: one.__name__ for one in enums})
     return "\n".join(
