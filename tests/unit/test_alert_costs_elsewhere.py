@@ -71,6 +71,18 @@ def test_data_for_the_night_that_run_out_are_told_each_time(times: int) -> None:
         assert story(one.use(50, at=at + 0.02)) == []
 
 
+def test_by_day_it_is_told_where_only_the_nights_usage_of_the_kind_is_still_covered() -> None:
+    one = line(BEYOND, head=ZONED)
+    assert story(one.use(1100, at=1.5)) == TOLD
+    one.top_up(at=2 + NIGHT, pack="night")
+    one.top_up(at=2 + NIGHT, pack="film")
+    assert story(one.use(410, at=2.01 + NIGHT, rating_group=20)) == TOLD
+    one.top_up(at=2.02 + NIGHT, pack="night")
+    one.top_up(at=2.5, pack="film")
+    assert story(one.use(210, at=2.6, rating_group=20)) == TOLD
+    assert story(one.use(10, at=2.7, rating_group=20)) == []
+
+
 def test_who_never_had_data_for_the_night_was_told_of_the_night_too() -> None:
     one = line(BEYOND, head=ZONED)
     assert story(one.use(1100, at=1.5)) == TOLD

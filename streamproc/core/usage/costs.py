@@ -135,9 +135,10 @@ def _with_something(buckets: Iterable[Bucket]) -> Iterable[Bucket]:
 def _was_covered(account: Account, use: CostlyUse, known: list[CostlyUse], rules: Rulebook) -> bool:
     """Whether data for some usage only covered this usage, and is used up or over.
 
-    If that data also covered a ``known`` one, its end was reported.
+    If that data also covered a ``known`` one, which nothing else covers now, its end was reported.
     """
     tariff = tariff_called(account, use.tariff, rules)
+    known = [one for one in known if _costs(account, one, rules)]
     for bucket in (*account.buckets, *account.ended):
         scope = rules.scopes.get(bucket.source, EVERYTHING)
         if tariff is not None and is_whole(bucket.source, scope, use.tariff, tariff.scope, rules):

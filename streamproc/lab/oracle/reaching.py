@@ -165,8 +165,13 @@ def note_costly(contract: Contract, use: dict[str, Any], rules: Rulebook) -> Non
             is_told = True
             at_other_hours.append(other)
     if is_told:
-        # All that nothing covered then was told of: is it of what is used up, or over, since?
+        # All that nothing covered then was told of: is it of what is used up, or over, since? The
+        # end of a bucket is no news where another one still covers the usage that is known.
         kept = [one for one in contract.buckets if not one["over"] or one["stays"]]
+        left = [one["source"] for one in contract.live() if has_more(one)]
+        at_other_hours = [
+            one for one in at_other_hours if not any(covers_use(by, one, rules) for by in left)
+        ]
         if not any(
             covers_use(one["source"], use, rules)
             and not is_for_all(one["source"], name, tariff, rules)
