@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from functools import cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 from hypothesis import given
@@ -74,15 +75,15 @@ Sent = tuple[datetime, Any, tuple[str, ...]]
 
 
 def messages(rules: Rulebook, effects: list[Effect]) -> list[list[Sent]]:
-    """Every message to each recipient; answers are none."""
+    """Every message to each recipient in the order of delivery; answers are none."""
     found: dict[str, list[Sent]] = {}
     for one in effects:
         if not isinstance(one, Reminder) or one.rule not in rules.rules_by_id:
             continue
         to = one.recipient if isinstance(one.recipient, str) else ""
         names = tuple(bucket.id for bucket in one.buckets)
-        found.setdefault(to, []).append((one.as_of, rules.rules_by_id[one.rule], names))
-    return list(found.values())
+        found.setdefault(to, []).append((one.not_before, rules.rules_by_id[one.rule], names))
+    return [sorted(sent, key=itemgetter(0)) for sent in found.values()]
 
 
 def is_alone(rule: Any, rules: Rulebook) -> bool:
@@ -127,7 +128,7 @@ def test_law_16_a_message_waits_for_others_as_long_as_its_rule_says() -> None:
             said = (one.as_of, one.rule, one.threshold, one.buckets)
             rule = rules.rules_by_id[one.rule]
             if rule.policy.coalesce_ms and is_alone(rule, rules) and said != before:
-                waited = one.as_of - since.pop(one.rule)
+                waited = one.not_before - since.pop(one.rule)
                 assert waited >= timedelta(milliseconds=rule.policy.coalesce_ms)
             before = said
 

@@ -52,6 +52,19 @@ def test_and_again_when_a_pack_that_covered_it_is_used_up() -> None:
     assert story(one.use(1, at=2.3, roaming_zone="asia", rating_group=20)) == []
 
 
+@pytest.mark.parametrize("used_bytes", [199, 200])
+def test_what_a_pack_was_for_that_is_over_is_told_with_its_first_byte(used_bytes: int) -> None:
+    one = line(BEYOND, head=ZONED)
+    assert story(one.use(1100, at=1)) == TOLD
+    one.top_up(at=2, pack="film")
+    assert story(one.use(used_bytes, at=2.1, rating_group=20)) == []
+    assert story(one.reach(day(3.5))) == []
+    assert story(one.use(1, at=4, rating_group=20)) == TOLD
+    assert story(one.use(1, at=5, rating_group=20)) == []
+    assert story(one.use(1100, at=32)) == TOLD
+    assert story(one.use(1, at=33, rating_group=20)) == []
+
+
 def test_and_again_when_a_pack_that_covered_it_ends() -> None:
     one = line(BEYOND, head=ZONED)
     assert story(one.use(1, at=1, roaming_zone="asia", rating_group=20)) == TOLD

@@ -8,7 +8,7 @@ import pytest
 
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.state.effects import Reminder
-from streamproc.core.state.events import MemberJoined, OptedOut
+from streamproc.core.state.events import MemberJoined, OptedOut, UsageRefunded
 from tests.support.line import Line, day, decisions, reminders
 
 RULES = """
@@ -75,15 +75,77 @@ def test_nothing_is_said_twice_and_its_end_is_told_after_it() -> None:
     ]
 
 
-def test_what_is_no_cost_any_more_before_the_end_is_dropped() -> None:
-    line = line_of()
+WAITED = MORNING - 20
+"""The morning after usage of the night before."""
+
+
+def costing_at_night() -> Line:
+    line = line_of(RULES.replace("plans:\n", MORE))
     line.use(100, at=10)
-    line.use(5, at=NIGHT)
-    line.top_up(at=NIGHT + 0.01, granted_bytes=50)
+    assert decisions(line.use(5, at=WAITED - 0.4)) == ["quiet_hours"]
     line.effects = []
-    line.reach(day(MORNING))
+    return line
+
+
+MORE = """\
+plans:
+  - id: big
+    allowances: [{id: data, granted_bytes: 500}]
+    overage_price_minor: 1
+    overage_unit_bytes: 1
+"""
+ENDED = "it cost €0.05"
+
+
+def test_what_a_top_up_ends_in_the_night_is_told_as_of_then() -> None:
+    line = costing_at_night()
+    line.top_up(at=WAITED - 0.3, granted_bytes=50)
+    (said,) = [one for one in reminders(line.effects) if one.rule == "costs"]
+    assert said.text == "Jan 12 00:48: used up, it cost €0.05"
+    assert (said.not_before, said.overage_bytes) == (day(WAITED), 5)
+    line.reach(day(WAITED + 1))
+    assert [one.rule for one in reminders(line.effects)] == ["costs", "well"]
+    assert "no_longer_true" not in decisions(line.effects)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_what_another_plan_or_the_closing_ends_is_told_as_of_then(is_closed: bool) -> None:
+    line = costing_at_night()
+    if is_closed:
+        line.close(WAITED - 0.3)
+    else:
+        line.change_plan("big", WAITED - 0.3)
+    (said,) = [one for one in reminders(line.effects) if one.rule == "costs"]
+    assert (said.text[-len(ENDED) :], said.not_before) == (ENDED, day(WAITED))
+    line.reach(day(WAITED + 1))
+    assert [one.rule for one in reminders(line.effects)].count("costs") == 1
+
+
+def test_what_was_taken_back_cost_nothing_and_is_dropped() -> None:
+    line = costing_at_night()
+    line.send(UsageRefunded, WAITED - 0.3, refunded_bytes=5)
+    line.reach(day(WAITED + 1))
     assert [one.rule for one in reminders(line.effects)] == []
     assert decisions(line.effects).count("no_longer_true") == 1
+
+
+def test_an_event_that_ends_nothing_says_nothing() -> None:
+    line = costing_at_night()
+    line.top_up(at=WAITED - 0.35, pack="unknown")
+    line.change_plan("big", WAITED - 0.3, effective="next_cycle")
+    assert reminders(line.effects) == []
+    line.reach(day(WAITED))
+    assert [one.not_before for one in reminders(line.effects)] == [day(WAITED)]
+
+
+def test_a_price_of_nothing_that_a_top_up_ends_is_no_news() -> None:
+    line = line_of(RULES.replace("overage_price_minor: 1", "overage_price_minor: 0"))
+    line.use(100, at=10)
+    line.use(5, at=WAITED - 0.4)
+    line.effects = []
+    line.top_up(at=WAITED - 0.3, granted_bytes=50)
+    line.reach(day(WAITED))
+    assert [one.rule for one in reminders(line.effects)] == []
 
 
 def test_levels_of_the_cycle_that_is_over_are_no_news() -> None:

@@ -110,12 +110,12 @@ def test_an_allowance_for_some_usage_only_leaves_the_rest_to_cost_from_the_first
     assert story(line(BEYOND, head=ZONED, plan="films").use(1, at=1)) == ["beyond: €0.00 per MB"]
 
 
-def test_held_news_of_overage_are_dropped_when_data_are_covered_again() -> None:
+def test_held_news_of_overage_are_told_when_data_are_covered_again() -> None:
     quiet = 'alerts: {quiet_hours: {start: "22:00", end: "07:00"}}\n'
     one = line(quiet + BEYOND)
     assert story(one.use(1100, at=1 + 23 / 24)) == ["(quiet_hours beyond)"]
-    one.top_up(at=2, granted_bytes=200)
-    assert story(one.reach(day(3))) == ["(no_longer_true beyond)"]
+    assert story(one.top_up(at=2, granted_bytes=200)) == ["beyond: €0.10 per 10 B"]
+    assert story(one.reach(day(3))) == []
     assert story(one.use(300, at=3.5)) == ["beyond: €0.10 per 10 B"]
 
 

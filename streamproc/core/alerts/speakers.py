@@ -10,6 +10,7 @@ from typing import Final
 from streamproc.core.alerts import alarms, checks, gate, last_call
 from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.correction_rules import CORRECTED
+from streamproc.core.alerts.last_call import LastCall
 from streamproc.core.alerts.losses import Costs, Standing, edges_of_costs, edges_of_loss
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.notices import NOTICE
@@ -47,6 +48,16 @@ def look_again(moment: Moment) -> list[Effect]:
 def speak_of_costs(moment: Moment, wall_ms: int) -> list[Effect]:
     """Send held messages about costs when their cycle ends; see :mod:`last_call`."""
     return last_call.speak_of_costs(moment, wall_ms, SPEAKERS)
+
+
+def last_calls(moment: Moment) -> list[LastCall]:
+    """What is held of costs, before an event that may cover further usage."""
+    return last_call.last_calls(moment, SPEAKERS)
+
+
+def speak_of_ended_costs(moment: Moment, calls: list[LastCall]) -> list[Effect]:
+    """What of that the event has ended; see :mod:`last_call`."""
+    return last_call.speak_of_ended_costs(moment, calls)
 
 
 def after_usage(

@@ -32,6 +32,7 @@ from streamproc.core.state.moment import Moment
 from streamproc.core.usage import periods
 from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.closed_cycles import close_cycle
+from streamproc.core.usage.costs import note_used_up
 from streamproc.core.usage.rollover import roll_over
 
 MAX_BOUGHT_BYTES = 1 << 52
@@ -187,14 +188,18 @@ def close(moment: Moment) -> list[Effect]:
     return out
 
 
-def expire_buckets(account: Account, subscriber: str, at_ms: int) -> list[Effect]:
+def expire_buckets(account: Account, subscriber: str, at_ms: int, rules: Rulebook) -> list[Effect]:
     """Expire packs and top-ups whose validity ends at or before an instant."""
     over = [b for b in account.buckets if b.expires_ms <= at_ms and b.kind not in PLAN_KINDS]
     if not over:
         return []
     account.buckets = [bucket for bucket in account.buckets if bucket not in over]
     cause = Cause(due_time=from_ms(at_ms))
-    return [end_bucket(account, bucket, subscriber, at_ms, cause) for bucket in over]
+    out = [end_bucket(account, bucket, subscriber, at_ms, cause) for bucket in over]
+    for bucket in over:
+        if bucket not in account.ended:
+            note_used_up(account, bucket, rules)
+    return out
 
 
 def roll_cycle(account: Account, subscriber: str, rules: Rulebook) -> list[Effect]:

@@ -241,6 +241,8 @@ class Extra(Struct, omit_defaults=True):
 
     costly: list[CostlyUse] = []
     """Usage that has cost in this cycle although other usage may still be free."""
+    used_up: list[str] = []
+    """Sources of packs for some usage only that were used up in this cycle and have ended."""
     quota: QuotaState | None = None
     """Meters of prices, members of a pool, policy states sent; see ``core/usage``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamproc.core.alerts import speakers
 from streamproc.core.commands.answering import sms_received
 from streamproc.core.commands.preferences import set_preferences
 from streamproc.core.instants import to_ms
@@ -59,7 +60,7 @@ def account_event(moment: Moment, event: SubscriberEvent, arrival: Arrival) -> l
     if isinstance(event, ToppedUp):
         return lifecycle.top_up(account, event, arrival, rules)
     if isinstance(event, AccountClosed):
-        decided = end_contract(moment)
+        decided = [*speakers.speak_of_costs(moment, moment.now_ms), *end_contract(moment)]
         closed = lifecycle.close(moment._replace(now_ms=to_ms(event.time)))
         drop_empty_extra(account)
         return [*decided, *closed]

@@ -52,7 +52,7 @@ def do_instant(
     # Only an end can change these figures.
     is_end = due_ms >= min((account.cycle_end_ms, *(one.expires_ms for one in account.buckets)))
     figures = values_of(account, rules) if is_end and rules.watch_rules else []
-    ended = lifecycle.expire_buckets(account, subscriber, due_ms)
+    ended = lifecycle.expire_buckets(account, subscriber, due_ms, rules)
     if due_ms >= account.cycle_end_ms:
         ended += lifecycle.roll_cycle(account, subscriber, rules)
         forget_forecasts(account)

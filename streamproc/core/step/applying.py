@@ -74,6 +74,8 @@ def _change(
     before, terms, standing = balance_of(account), terms_of(account), None
     costs: Costs | None = None
     also: list[bytes] | None = None
+    is_held = account.extra is not None and bool(account.extra.waiting)
+    calls = speakers.last_calls(moment) if is_held else []
     if type(event) is UsageRefunded:
         costs = costs_of(account, rules) if account.status == ACTIVE else None
         effects, also = refund(account, event, arrival, rules)
@@ -85,6 +87,8 @@ def _change(
     else:
         standing = standing_of(account, rules) if isinstance(event, LESSENING) else None
         effects = account_event(moment, event, arrival)
+    if calls:
+        effects += speakers.speak_of_ended_costs(moment, calls)
     if account.extra is not None:
         effects += speakers.after_change(moment)
     if costs:

@@ -82,10 +82,20 @@ def example_of(tariff_id: str, source: str, rules: Rulebook) -> CostlyUse:
     return CostlyUse(tariff_id, group, zone, hours[0][0] if hours else 0)
 
 
+def note_used_up(account: Account, bucket: Bucket, rules: Rulebook) -> None:
+    """A bucket that was used up has ended, and the account keeps nothing else of it."""
+    if not rules.watched_costs or bucket.source not in rules.scopes:
+        return
+    kept = account.extra.used_up if account.extra is not None else []
+    if bucket.source not in kept and len(kept) < MOST_COSTLY:
+        extra_of(account).used_up.append(bucket.source)
+
+
 def forget_costs(account: Account) -> None:
     """A new cycle has cost nothing."""
-    if account.extra is not None and account.extra.costly:
-        account.extra.costly = []
+    extra = account.extra
+    if extra is not None and (extra.costly or extra.used_up):
+        extra.costly, extra.used_up = [], []
         drop_empty_extra(account)
 
 
@@ -139,9 +149,10 @@ def _was_covered(account: Account, use: CostlyUse, known: list[CostlyUse], rules
     """
     tariff = tariff_called(account, use.tariff, rules)
     known = [one for one in known if _costs(account, one, rules)]
-    for bucket in (*account.buckets, *account.ended):
-        scope = rules.scopes.get(bucket.source, EVERYTHING)
-        if tariff is not None and is_whole(bucket.source, scope, use.tariff, tariff.scope, rules):
+    sources = [one.source for one in (*account.buckets, *account.ended)]
+    for source in (*sources, *(account.extra.used_up if account.extra is not None else ())):
+        scope = rules.scopes.get(source, EVERYTHING)
+        if tariff is not None and is_whole(source, scope, use.tariff, tariff.scope, rules):
             continue
         if _covers(scope, use) and not any(_covers(scope, one) for one in known):
             return True

@@ -130,6 +130,8 @@ class Contract:
         """By velocity rule and its window: every usage event, its time and bytes."""
         self.costly: list[dict[str, Any]] = []
         """Usage that had cost in this cycle before its readers could know it, one of each sort."""
+        self.used_up: set[str] = set()
+        """What packs were of that are used up and over in this cycle."""
         self.foretold: dict[str, int] = {}
         """By forecast rule: how many grants there were when it spoke in this cycle."""
         self.ends = 0
@@ -235,6 +237,7 @@ class Contract:
                     # Used up and over, and no earlier cycle could use it, too: neither late usage
                     # nor a refund has to do with it any more.
                     self.buckets.remove(bucket)
+                    self.used_up.add(bucket["source"])
                 self._expire(bucket)
         self.show(now_ms)
         if at_ms >= self.end_ms:
@@ -304,6 +307,7 @@ class Contract:
         self.foretold = {}
         self.overage = 0
         self.costly = []
+        self.used_up = set()
         self.money.new_cycle()
         for member in self.members.by_name.values():
             member["used"] = 0

@@ -103,16 +103,22 @@ class SubscriberLedger:
         else:
             contract, terms = self.contract, self.contract.terms()
             costs: dict[str, int] = {}
+            last = contract.post.last_words(now_ms, self.rules)
+            if last:
+                contract.show(now_ms)
             if event["type"] == "usage.refunded":
                 costs = contract.costs(self.rules)
                 reason, also = self._refund(event, now_ms)
+                contract.post.say_last_words(last, now_ms, self.rules)
             elif event["type"] in LESSENING:
                 before = self.contract.reached_everywhere(self.rules)
                 reason = self._change(event, now_ms)
+                contract.post.say_last_words(last, now_ms, self.rules)
                 self.contract.judge(now_ms, self.rules)
                 self.contract.tell_loss(before, event.get("member", ""), now_ms, self.rules)
             else:
                 reason = self._change(event, now_ms)
+                contract.post.say_last_words(last, now_ms, self.rules)
             self.contract.judge(now_ms, self.rules)
             self.contract.tell_costs(costs, now_ms, self.rules)
             if contract is self.contract and contract.terms() != terms:
@@ -375,6 +381,7 @@ class SubscriberLedger:
                 return reason
             self.grants += 1
         elif kind == "account.closed":
+            contract.post.last_call(max(now_ms, contract.done_ms), self.rules)
             contract.at_hand().close(max(now_ms, contract.done_ms))
             contract.close(event["time"], self.rules)
         elif kind == "account.profile_changed":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle.buckets import COUNTING_DOWN, is_home_data, remaining
+from streamproc.lab.oracle.figures import ReminderKey
 from streamproc.lab.oracle.nights import end_of_night
 from streamproc.lab.oracle.speaking import (
     OF_ACCOUNT,
@@ -19,7 +20,9 @@ from streamproc.lab.oracle.speaking import (
     holds,
     is_notice,
     rule_called,
+    say,
     speak,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +76,9 @@ class Telling(NamedTuple):
     """Of the sorting out in which it was told."""
 
 
+LastWords = list[tuple[Letter, list[ReminderKey]]]
+"""Letters about costs, and what each would say to its readers."""
+
 News = tuple[Any, list[Reason]]
 """A rule, and why it speaks: each reason of another thing."""
 
@@ -120,19 +126,54 @@ class Post:
             if not holds(self.contract, rule, letter.reason, at_ms, rules):
                 continue
             self.letters.remove(letter)
-            if not self._is_wanted(rule, at_ms):
+            if self._is_wanted(rule, at_ms):
+                self._send_ahead(letter, self._keys(letter, at_ms, rules), at_ms, rules)
+
+    def last_words(self, at_ms: int, rules: Rulebook) -> LastWords:
+        """What waits of costs, as it would read now: what happens next may end them."""
+        return [
+            (letter, self._keys(letter, at_ms, rules))
+            for letter, rule in [(one, rule_called(one.rule, rules)) for one in self.letters]
+            if rule is not None
+            and rule.kind == "overage_started"
+            and holds(self.contract, rule, letter.reason, at_ms, rules)
+            and not self._left(rule)
+            and is_in_force(rule, at_ms)
+        ]
+
+    def say_last_words(self, found: LastWords, at_ms: int, rules: Rulebook) -> None:
+        """It costs no more, but it did."""
+        for letter, keys in found:
+            rule = rule_called(letter.rule, rules)
+            spent = self.contract.money.spent(self.contract.plan, rules).get(rule.tariff or "", 0)
+            if letter not in self.letters or not spent:
                 continue
-            self.number += 1
-            for to in self.readers(letter, rules):
-                free_ms = self.first_free(letter, to, at_ms, rules)
-                speak(self.contract, rule, letter.reason, to, at_ms, rules)
-                cool_ms = rule.policy.cool_down_ms
-                quiet_ms = free_ms + cool_ms if cool_ms else 0
-                self.told.append(
-                    Telling(
-                        free_ms, to, letter.rule, letter.reason.about, quiet_ms, True, self.number
-                    )
-                )
+            if not holds(self.contract, rule, letter.reason, at_ms, rules):
+                self.letters.remove(letter)
+                self._send_ahead(letter, keys, at_ms, rules)
+
+    def _keys(self, letter: Letter, at_ms: int, rules: Rulebook) -> list[ReminderKey]:
+        rule = rule_called(letter.rule, rules)
+        found = [
+            words(self.contract, rule, letter.reason, to, at_ms, rules)
+            for to in self.readers(letter, rules)
+        ]
+        return [one for one in found if one is not None]
+
+    def _send_ahead(
+        self, letter: Letter, keys: list[ReminderKey], at_ms: int, rules: Rulebook
+    ) -> None:
+        """Said now, and read when nothing forbids it any more."""
+        rule = rule_called(letter.rule, rules)
+        self.number += 1
+        for key in keys:
+            to, cool_ms = key.recipient, rule.policy.cool_down_ms
+            free_ms = self.first_free(letter, to, at_ms, rules)
+            say(self.contract, rule, key)
+            quiet_ms = free_ms + cool_ms if cool_ms else 0
+            self.told.append(
+                Telling(free_ms, to, letter.rule, letter.reason.about, quiet_ms, True, self.number)
+            )
 
     def look_again(self, at_ms: int, rules: Rulebook) -> None:
         """Zone, quiet hours, opt-outs or members are others from now on."""

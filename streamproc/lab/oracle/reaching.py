@@ -167,16 +167,16 @@ def note_costly(contract: Contract, use: dict[str, Any], rules: Rulebook) -> Non
     if is_told:
         # All that nothing covered then was told of: is it of what is used up, or over, since? The
         # end of a bucket is no news where another one still covers the usage that is known.
-        kept = [one for one in contract.buckets if not one["over"] or one["stays"]]
+        kept = [one["source"] for one in contract.buckets if not one["over"] or one["stays"]]
         left = [one["source"] for one in contract.live() if has_more(one)]
         at_other_hours = [
             one for one in at_other_hours if not any(covers_use(by, one, rules) for by in left)
         ]
         if not any(
-            covers_use(one["source"], use, rules)
-            and not is_for_all(one["source"], name, tariff, rules)
-            and not any(covers_use(one["source"], other, rules) for other in at_other_hours)
-            for one in kept
+            covers_use(one, use, rules)
+            and not is_for_all(one, name, tariff, rules)
+            and not any(covers_use(one, other, rules) for other in at_other_hours)
+            for one in (*kept, *contract.used_up)
         ):
             return
     if len(contract.costly) < MOST_COSTLY:

@@ -130,6 +130,26 @@ def speak(
     contract: Contract, rule: Any, reason: Reason, to: str, at_ms: int, rules: Rulebook
 ) -> None:
     """Say it to somebody, with figures of now."""
+    key = words(contract, rule, reason, to, at_ms, rules)
+    if key is None:
+        contract.at_hand().send(rule.id, rule.kind, at_ms, [], rules)
+    else:
+        say(contract, rule, key)
+
+
+def say(contract: Contract, rule: Any, key: ReminderKey) -> None:
+    """What was put into words is said."""
+    contract.periods.tell(contract, rule, key.as_of_ms, key.recipient)
+    outcome = contract.outcome
+    outcome.reminders[key] += 1
+    outcome.audit["fired"] += 1
+    outcome.reminders_by_kind[key.kind] += 1
+
+
+def words(
+    contract: Contract, rule: Any, reason: Reason, to: str, at_ms: int, rules: Rulebook
+) -> ReminderKey | None:
+    """The message to somebody, with figures of now; None: a notice is worded by who hears it."""
     kind, live, about = rule.kind, contract.live(), reason.about
     threshold, overage = None, contract.overage
     buckets: list[Any] = live
@@ -176,13 +196,12 @@ def speak(
             buckets += [{**one, "expired": 0} for one in over_ones]
             first = buckets[0] if buckets else None
     elif kind not in ("inactivity", "usage_corrected"):
-        contract.at_hand().send(rule.id, kind, at_ms, [], rules)
-        return
+        return None
     if kind in OF_BUCKETS:
         summed = buckets
     elif kind != "cycle_end":
         summed = of_one_kind_of_usage(buckets, first, rules)
-    key = ReminderKey(
+    return ReminderKey(
         contract.name,
         rule.id,
         kind,
@@ -194,8 +213,3 @@ def speak(
         overage,
         to,
     )
-    contract.periods.tell(contract, rule, at_ms, to)
-    outcome = contract.outcome
-    outcome.reminders[key] += 1
-    outcome.audit["fired"] += 1
-    outcome.reminders_by_kind[kind] += 1

@@ -35,6 +35,8 @@ ENDING = (
     *("usage.refunded", "account.member_left", "account.member_joined"),
 )
 """Events after which what was reached may be another thing: debts of before are let off."""
+CHARGED_ALL_THE_SAME = ("account.plan_changed", "account.closed")
+"""Of those, the ones after which what data cost is charged as before, and must have been told."""
 OF_MONEY = ("overage_started", "spend_amount", "spend_percent")
 """The price is in their messages alone."""
 
@@ -68,8 +70,8 @@ class Debt:
     since_ms: int
     due_ms: int
     """When nothing can hold it any more."""
-    use: Use | None = None
-    """That costs."""
+    is_of_costs: bool = False
+    """That data cost."""
 
     def __str__(self) -> str:
         return f"{self.rule.kind} {self.rule.id} {self.value} of {self.about or 'the account'}"
@@ -97,7 +99,8 @@ class Debts:
             if not any(self._pays(one, debt) for one in scene.messages):
                 self.open.append(debt)
         for debt in list(self.open):
-            if scene.now_ms >= debt.due_ms or self._is_free(debt, scene):
+            is_closed = (scene.event or {}).get("type") == "account.closed" and not scene.rejected
+            if scene.now_ms >= debt.due_ms or is_closed or self._is_free(debt, scene):
                 self.open.remove(debt)
                 yield debt, f"it was reached {(scene.now_ms - debt.since_ms) // 60_000} minutes ago"
 
@@ -182,7 +185,7 @@ class Debts:
             if now > was and price and price[0] and not is_told and not is_capped:
                 if use.is_within(_scopes_left(after)):
                     continue  # late usage of before something was bought: no next byte costs
-                yield self._debt(rule, "", now, after, use)
+                yield self._debt(rule, "", now, after, is_of_costs=True)
 
     def _covered_ms(self, use: Use) -> int:
         """When something was left for such usage last; -1: never in this cycle."""
@@ -190,14 +193,14 @@ class Debts:
         return next(found, -1)
 
     def _debt(
-        self, rule: Any, about: str, value: int, state: Snapshot, use: Use | None = None
+        self, rule: Any, about: str, value: int, state: Snapshot, *, is_of_costs: bool = False
     ) -> Debt:
         policy, has_nights = rule.policy, state.own_hours or self.rules.alerts.quiet_hours
         # Several buckets may wait for one cool-down, one after another.
         patience_ms = policy.cool_down_ms * 6 + policy.coalesce_ms
         if has_nights and policy.in_quiet_hours == "hold":
             patience_ms += DAY
-        return Debt(rule, about, value, state.at_ms, state.at_ms + patience_ms, use)
+        return Debt(rule, about, value, state.at_ms, state.at_ms + patience_ms, is_of_costs)
 
     def _must_tell(self, rule: Any, state: Snapshot) -> bool:
         policy = rule.policy
@@ -212,7 +215,8 @@ class Debts:
     def _let_off(self, scene: Scene) -> None:
         event = scene.event or {}
         if event.get("type") in ENDING or event.get("text", "").startswith("ALERT"):
-            self.open = []
+            is_charged = event.get("type") in CHARGED_ALL_THE_SAME
+            self.open = [one for one in self.open if is_charged and one.is_of_costs]
         for state in scene.states:
             self.had = [one for one in self.had if one[0] >= state.start_ms]
             self.had.append((state.at_ms, _scopes_left(state)))
@@ -227,9 +231,7 @@ class Debts:
         if debt.rule.kind == "zero_balance":
             return not has_something(state)
         if not debt.about:
-            # What was charged in a cycle that is over must have been told of.
-            is_over = state.start_ms > debt.since_ms
-            return is_over or debt.use is None or not debt.use.is_within(_scopes_left(state))
+            return True  # what was charged must have been told of, whatever was bought since
         bucket = state.bucket(debt.about)
         return (
             bucket is not None
