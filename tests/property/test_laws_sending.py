@@ -203,7 +203,7 @@ def test_law_16_a_night_ends_at_the_first_instant_that_is_not_quiet(
     zone, at = place
     if start == end:
         return
-    ends = from_ms(quiet_until_ms(QuietHours(start, end), to_ms(at), known_zone(zone)))
+    ends = from_ms(quiet_until_ms([QuietHours(start, end)], to_ms(at), known_zone(zone)))
     assert is_quiet(at, start, end, zone) == (ends > at)
     assert not is_quiet(ends, start, end, zone)
     if ends > at:

@@ -8,6 +8,8 @@ import pytest
 
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import HOUR_MS, to_ms
+from streamproc.core.state.effects import Audited
+from tests.property.world import World
 from tests.support.line import day
 from tests.support.timeline import HEAD
 from tests.support.truth.lives import SUBSCRIBER
@@ -58,3 +60,30 @@ def test_of_messages_as_urgent_a_cap_lets_through_what_was_reached_first() -> No
     said = [(one.rule, one.buckets[0].id) for one in scene.messages]
     assert said == [("half", "day#1"), ("tenth", "data")]
     assert [(one.rule, one.bucket_ids[0]) for one in player.expectation.reminders] == said
+
+
+FOLLOWED = """rules:
+  - {id: cost, kind: %s, category: c, texts: {en: cost}}
+  - {id: well, kind: resolved, of: [cost], category: c, texts: {en: well}}
+"""
+SPEND, BEGIN = "spend_amount, thresholds: [1], for_count: 2", "overage_started"
+
+
+@pytest.mark.parametrize(("before", "after"), [(SPEND, BEGIN), (BEGIN, SPEND)])
+def test_a_rule_of_another_kind_has_nothing_to_do_with_one_of_its_id_before(
+    before: str, after: str
+) -> None:
+    old, new = (load_rulebook(HEAD + FOLLOWED % one, "rules.yaml") for one in (before, after))
+    start_ms = to_ms(day(0))
+    world = World(old, start_ms)
+    place = {"plan": "basic", "time_zone": "UTC", "billing_anchor_day": 1}
+    world.send(_event("a", "account.activated", start_ms, **place), start_ms)
+    for hour in (1, 2, 3):
+        at_ms = start_ms + hour * HOUR_MS
+        world.send(_event(f"b{hour}", "usage.recorded", at_ms, total_bytes=700), at_ms)
+    world.change_rules(new)
+    at_ms = start_ms + 4 * HOUR_MS
+    effects = world.send(
+        _event("c", "usage.refunded", at_ms, refunded_bytes=2000), at_ms
+    )  # compared on the way
+    assert "resolved" not in [one.decision for one in effects if isinstance(one, Audited)]

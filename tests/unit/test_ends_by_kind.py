@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from streamproc.contracts.rules_file.load import RulesError, default_rulebook, load_rulebook
+from streamproc.core.instants import to_ms
+from streamproc.core.state.account import extra_of, pack, unpack
 from streamproc.core.state.events import ProfileChanged
-from tests.support.line import START, Line, day, reminders
+from streamproc.core.step.transition import advance
+from tests.support.line import START, SUBSCRIBER, Line, day, decisions, reminders
 from tests.support.timeline import HEAD
 
 RULES = """\
@@ -85,6 +88,53 @@ def test_who_was_told_in_the_evening_and_moves_is_not_told_again() -> None:
         line.send(ProfileChanged, at=3 + moved_at / 24, time_zone="Europe/London")
         line.reach(datetime(2026, 1, 10, tzinfo=UTC))
         assert len(reminders(line.effects)) == 1, zone
+
+
+@pytest.mark.parametrize(
+    ("own", "hours_before", "told"),
+    [
+        ((18, 10), 3, [17, 59]),  # both hours are quiet: before the first of them
+        ((18, 10), 12, [10, 0]),
+        ((8, 21), 3, [7, 59]),  # nothing of the day is left: the subscriber's own count
+        ((12, 12), 15, [8, 0]),  # never quiet: the rule is not told at night all the same
+        ((1, 2), 3, [19, 0]),
+    ],
+)
+def test_neither_the_rules_hours_nor_the_subscribers_own_are_disturbed(
+    own: tuple[int, int], hours_before: int, told: list[int]
+) -> None:
+    rules = NIGHT.replace("hours_before: 3", f"hours_before: {hours_before}")
+    line = Line(load_rulebook(HEAD + rules, "r.yaml"))
+    line.activate(plan="basic", zone="UTC")
+    account = line.account
+    extra_of(account).quiet_minutes = [60 * one for one in own]
+    line.state = pack(account)
+    line.top_up(at=3 + 22 / 24, pack="day")
+    line.reach(datetime(2026, 1, 10, tzinfo=UTC))
+    (said,) = reminders(line.effects)
+    assert [said.as_of.hour, said.as_of.minute] == told
+    assert "quiet_hours" not in decisions(line.effects)
+
+
+@pytest.mark.parametrize(("bought_at", "told"), [(6, []), (10, ["morning"])])
+def test_a_worker_that_comes_back_at_night_leaves_it_for_the_morning(
+    bought_at: int, told: list[str]
+) -> None:
+    rules = NIGHT.replace("hours_before: 3", "hours_before: 10")
+    line = Line(load_rulebook(HEAD + rules, "r.yaml"))
+    line.activate(plan="basic", zone="UTC")
+    line.top_up(at=3 + bought_at / 24, pack="day")
+    assert line.state is not None
+    night_ms = to_ms(day(4 + 2 / 24))  # the reminder was due at 20:59
+    account, effects = advance(
+        unpack(line.state), SUBSCRIBER, night_ms, line.rules, lateness_counts=True
+    )
+    assert (reminders(effects), decisions(effects)) == ([], ["quiet_hours"])
+    assert account is not None
+    line.state, line.effects = pack(account), []
+    line.reach(datetime(2026, 1, 10, tzinfo=UTC))
+    assert ["morning" for one in reminders(line.effects) if one.as_of == day(4 + 8 / 24)] == told
+    assert len(reminders(line.effects)) == len(told)
 
 
 def test_hours_to_be_left_out_are_checked() -> None:

@@ -6,9 +6,10 @@ from bisect import insort
 from typing import NamedTuple
 
 from streamproc.core.alerts.quiet import quiet_until_ms
-from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.rules.sending import QuietHours, Spoken
-from streamproc.core.schedule.calendar import clock_time, known_zone
+from streamproc.core.schedule.calendar import known_zone
+from streamproc.core.schedule.nights import hours_together, own_quiet_hours
 from streamproc.core.state.account import Account, Extra, drop_empty_extra, extra_of
 from streamproc.core.state.gate import RecipientMemory
 
@@ -53,23 +54,22 @@ def earliest(
                 (free_ms := sent[-cap.messages] + cap.window_ms) > delay.until_ms
             ):
                 delay = Delay("capped", free_ms)
-    hours = _quiet_hours(account, rules)
-    if hours is not None and policy.in_quiet_hours == "hold":
+    hours = _hours_without(account, rule, rules)
+    if hours:
         end_ms = quiet_until_ms(hours, delay.until_ms, known_zone(account.time_zone))
         if end_ms > delay.until_ms:
             delay = Delay("quiet_hours", end_ms)
     return delay
 
 
-def _quiet_hours(account: Account, rules: Rulebook) -> QuietHours | None:
-    """The subscriber's own quiet hours, else those of the rules file."""
-    own = account.extra.quiet_minutes if account.extra is not None else []
-    if not own:
-        return rules.alerts.quiet_hours
-    start, end = own
-    if start == end:
-        return None
-    return QuietHours(clock_time(start), clock_time(end))
+def _hours_without(account: Account, rule: Spoken, rules: Rulebook) -> tuple[QuietHours, ...]:
+    """The hours in which a rule's messages are held: the subscriber's own quiet hours, else those
+    of the rules file, and the rule's own hours."""
+    chosen: QuietHours | None = None
+    if rule.policy.in_quiet_hours == "hold":
+        has_own = account.extra is not None and bool(account.extra.quiet_minutes)
+        chosen = own_quiet_hours(account) if has_own else rules.alerts.quiet_hours
+    return hours_together(chosen, rule.not_between if isinstance(rule, TimedRule) else None)
 
 
 def _told(account: Account, to: str) -> Extra | RecipientMemory | None:

@@ -29,8 +29,8 @@ from streamproc.core.alerts.message import (
 from streamproc.core.alerts.passing import Pass
 from streamproc.core.alerts.records import cause_of_release, of_waiting, refused
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, urgency
+from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, Spoken, urgency
 from streamproc.core.state.account import Account, drop_empty_extra
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.gate import Waiting
@@ -54,6 +54,7 @@ def submit(
         moment.rules.alerts is UNRESTRICTED
         and account.extra is None
         and all(one.rule.policy is PLAIN for one in messages)
+        and (wall_ms <= now_ms or not any(_has_hours(one.rule) for one in messages))
     )
     _split(account)
     for speaker, rule, mark, cause, lower in messages:
@@ -182,6 +183,11 @@ def forget_all(moment: Moment) -> list[Effect]:
 
 def _waiting_of(account: Account) -> list[Waiting]:
     return account.extra.waiting if account.extra is not None else []
+
+
+def _has_hours(rule: Spoken) -> bool:
+    """Whether a rule has hours of its own, which a late message may fall into."""
+    return isinstance(rule, TimedRule) and rule.not_between is not None
 
 
 def _is_followed(held: Waiting, newer: Message) -> bool:

@@ -22,7 +22,7 @@ from streamproc.core.rules.rulebook import TimedRule
 from streamproc.core.rules.sending import QuietHours
 from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
 from streamproc.core.schedule.cycle_end import ending_with_cycle
-from streamproc.core.schedule.nights import night_of
+from streamproc.core.schedule.nights import Night, hours_without, night_of
 from streamproc.core.schedule.spread import sent_ms
 from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, Move
@@ -265,7 +265,7 @@ def _of_buckets(
     for bucket in account.buckets:
         if not _is_about(rule, bucket):
             continue
-        planned_in = _planned_of(rule, bucket)
+        planned_in = _planned_of(rule, account, bucket)
         planned = planned_in(tz)
         sent = planned
         # Other kinds have a separate instant for each subscriber, so there is nothing to spread.
@@ -275,30 +275,38 @@ def _of_buckets(
             yield Due(sent, rule, bucket, planned, planned)
 
 
-def _planned_of(rule: TimedRule, bucket: Bucket) -> Planned:
+def _planned_of(rule: TimedRule, account: Account, bucket: Bucket) -> Planned:
     """The function that gives the planned instant for a bucket's end, by the clocks of a zone."""
     hours_before = TIMED_KINDS[rule.kind].hours_before_end(rule)
     if hours_before is None:
         return partial(_before_expiry_ms, rule.days_before, rule.at, bucket.expires_ms)
     at_ms = bucket.expires_ms - hours_before * HOUR_MS
-    if rule.not_between is None:
+    hours = hours_without(rule, account)
+    if not hours:
         return lambda tz: at_ms
-    return partial(_by_day_ms, rule.not_between, bucket.granted_ms, bucket.expires_ms, at_ms)
+    return partial(_by_day_ms, hours, bucket.granted_ms, bucket.expires_ms, at_ms)
 
 
 def _by_day_ms(
-    hours: QuietHours, granted_ms: int, expires_ms: int, at_ms: int, tz: ZoneInfo
+    hours: tuple[QuietHours, ...], granted_ms: int, expires_ms: int, at_ms: int, tz: ZoneInfo
 ) -> int:
     """An instant before a bucket's end that does not fall into the night. It is moved to the
-    evening before; if the bucket did not exist then, to the morning after. It is not moved if that
-    is too late."""
-    night = night_of(hours, at_ms, tz)
-    if night is None:
-        return at_ms
-    evening_ms = night.start_ms - _MINUTE_MS
-    if evening_ms > granted_ms:
-        return evening_ms
-    return night.end_ms if night.end_ms < expires_ms else NEVER_MS
+    evening before; if the bucket did not exist then, to the morning after. There is none if that is
+    too late."""
+    evening_ms = at_ms
+    while evening_ms > granted_ms:
+        night = _night_of_any(hours, evening_ms, tz)
+        if night is None:
+            return evening_ms
+        evening_ms = night.start_ms - _MINUTE_MS
+    while (night := _night_of_any(hours, at_ms, tz)) is not None:
+        at_ms = night.end_ms
+    return at_ms if at_ms < expires_ms else NEVER_MS
+
+
+def _night_of_any(hours: tuple[QuietHours, ...], at_ms: int, tz: ZoneInfo) -> Night | None:
+    found = (night_of(one, at_ms, tz) for one in hours)
+    return next((one for one in found if one is not None), None)
 
 
 def _is_about(rule: TimedRule, bucket: Bucket) -> bool:

@@ -149,8 +149,9 @@ class Memory:
         rule = rule_called(one.rule, rules)
         if rule is None or not _has_memory(rule, rules) or not is_in_force(rule, at_ms):
             return None
-        has_level = rule.kind not in WITHOUT_LEVEL
-        if has_level and one.threshold not in thresholds(self.contract, rule):
+        if rule.kind in WITHOUT_LEVEL:
+            return rule if one.threshold is None else None
+        if one.threshold not in thresholds(self.contract, rule):
             return None
         return rule
 

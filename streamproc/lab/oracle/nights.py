@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from streamproc.lab.oracle.days import ONE_DAY, day_of, instant_of
 
+Hours = tuple[time, time]
+
 
 @lru_cache(maxsize=2000)
 def _nights(year: int, start: time, end: time, zone: str) -> list[tuple[int, int]]:
@@ -21,13 +23,13 @@ def _nights(year: int, start: time, end: time, zone: str) -> list[tuple[int, int
     return found
 
 
-def night_around(at_ms: int, hours: tuple[time, time], zone: str) -> tuple[int, int] | None:
+def night_around(at_ms: int, hours: Hours, zone: str) -> tuple[int, int] | None:
     """Begin and end of the first night that an instant lies in, if there is one."""
     nights = _nights(day_of(at_ms, zone).year, *hours, zone)
     return next((one for one in nights if one[0] <= at_ms < one[1]), None)
 
 
-def end_of_night(at_ms: int, hours: tuple[time, time] | None, zone: str) -> int:
+def end_of_night(at_ms: int, hours: Hours | None, zone: str) -> int:
     """When the night is over that an instant lies in; the instant itself if it lies in none.
 
     A night begins when clocks first show its start, and ends when they first show its end.
@@ -41,3 +43,12 @@ def end_of_night(at_ms: int, hours: tuple[time, time] | None, zone: str) -> int:
         if begin_ms <= at_ms < end_ms:
             at_ms = end_ms  # where the next one may begin
     return at_ms
+
+
+def day_without(several: list[Hours]) -> set[int]:
+    """Minutes of the day that lie in none of several spans."""
+    free = set(range(24 * 60))
+    for start, end in several:
+        begin, stop = start.hour * 60 + start.minute, end.hour * 60 + end.minute
+        free -= set(range(begin, stop)) if begin < stop else {*range(begin, 1440), *range(stop)}
+    return free

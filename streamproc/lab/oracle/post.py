@@ -7,13 +7,12 @@ of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle.buckets import COUNTING_DOWN, is_home_data, remaining
 from streamproc.lab.oracle.figures import ReminderKey
-from streamproc.lab.oracle.nights import end_of_night
+from streamproc.lab.oracle.nights import Hours, day_without, end_of_night
 from streamproc.lab.oracle.speaking import (
     OF_ACCOUNT,
     OF_BUCKETS,
@@ -27,8 +26,6 @@ from streamproc.lab.oracle.speaking import (
 
 if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract
-
-HOURS = tuple[time, time] | None
 
 MOST_LOWER = 20
 """Of what a letter superseded, so much is kept."""
@@ -330,8 +327,9 @@ class Post:
                 ends |= {telling.at_ms + cap.window_ms for cap in rules.alerts.caps}
                 ends.add(telling.quiet_until_ms)
         ahead = [one for one in ends if one >= at_ms]
-        hours = self._hours(rules)
-        ahead += [end_of_night(one, hours, self.contract.zone) for one in ahead]
+        rule, zone = rule_called(letter.rule, rules), self.contract.zone
+        for hours in self._hours_of(rule, rules) * 2:  # one may end where the other has begun
+            ahead += [end_of_night(one, hours, zone) for one in ahead]
         return next(one for one in sorted(ahead) if not self.forbids(letter, to, one, rules))
 
     def forbids(self, letter: Letter, to: str, at_ms: int, rules: Rulebook) -> list[str]:
@@ -354,13 +352,23 @@ class Post:
             within = [one for one in told if one.is_message and one.at_ms > begin_ms]
             if len(within) >= cap.messages and not rule.mandatory:
                 found.append("capped")
-        if rule.policy.in_quiet_hours == "hold":
-            night_ends_ms = end_of_night(at_ms, self._hours(rules), self.contract.zone)
-            if night_ends_ms > at_ms:
+        for hours in self._hours_of(rule, rules):
+            if end_of_night(at_ms, hours, self.contract.zone) > at_ms:
                 found.append("quiet_hours")
+                break
         return found
 
-    def _hours(self, rules: Rulebook) -> HOURS:
+    def _hours_of(self, rule: Any, rules: Rulebook) -> list[Hours]:
+        """All hours in which a rule is not heard; its own ones only if some of the day is left."""
+        chosen = self._hours(rules) if rule.policy.in_quiet_hours == "hold" else None
+        quiet = [] if chosen is None else [chosen]
+        of_rule = getattr(rule, "not_between", None)
+        if of_rule is None:
+            return quiet
+        both = [*quiet, (of_rule.start, of_rule.end)]
+        return both if day_without(both) else quiet
+
+    def _hours(self, rules: Rulebook) -> Hours | None:
         """The subscriber's own quiet hours, or everybody's."""
         own = self.contract.talk.own_hours
         if own is not None:

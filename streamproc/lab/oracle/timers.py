@@ -11,7 +11,7 @@ from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.lab.oracle.buckets import Bucket, remaining
 from streamproc.lab.oracle.days import MIDNIGHT, day_of, days_before, instant_of
 from streamproc.lab.oracle.looking import ending
-from streamproc.lab.oracle.nights import night_around
+from streamproc.lab.oracle.nights import day_without, night_around
 from streamproc.lab.oracle.post import News, Reason
 from streamproc.lab.oracle.schedules import (
     Local,
@@ -28,6 +28,8 @@ HOUR_MS = 3_600_000
 OF_PLANS = ("allowance", "unlimited")
 LONG_MS = 5 * 24 * HOUR_MS
 """Longer than what two zones can differ by."""
+MOST_NIGHTS = 6
+"""Of different hours, that follow on one another."""
 
 
 class Timer(NamedTuple):
@@ -118,11 +120,13 @@ def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | N
         return None
     if rule.buckets is not None and bucket["source"] not in rule.buckets:
         return None
-    planned = _before_end(bucket, rule, contract.zone)
+    planned = _before_end(contract, bucket, rule, contract.zone)
     if planned is None:
         return None
     if rule.kind == "before_expiry" or rule.not_between:
-        former = [(_before_end(bucket, rule, zone), left) for zone, left in contract.left_zones]
+        former = [
+            (_before_end(contract, bucket, rule, zone), left) for zone, left in contract.left_zones
+        ]
         if any(instant is not None and instant <= left for instant, left in former):
             return None
     sent = planned
@@ -131,7 +135,7 @@ def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | N
     return Timer(sent, planned, rule, bucket) if sent > bucket["from_ms"] else None
 
 
-def _before_end(bucket: Bucket, rule: TimedRule, zone: str) -> int | None:
+def _before_end(contract: Contract, bucket: Bucket, rule: TimedRule, zone: str) -> int | None:
     """When a rule speaks of a bucket's end in a zone; None: never."""
     ends: int = bucket["ends_ms"]
     if rule.kind == "before_expiry":
@@ -139,14 +143,19 @@ def _before_end(bucket: Bucket, rule: TimedRule, zone: str) -> int | None:
     at: int = ends - rule.hours_before * HOUR_MS
     if rule.not_between is None:
         return at
-    hours = (rule.not_between.start, rule.not_between.end)
-    night = night_around(at, hours, zone)
-    if night is None:
-        return at
-    evening = night[0] - 60_000
-    if evening > bucket["from_ms"]:
-        return evening
-    return night[1] if night[1] < ends else None
+    several = [(rule.not_between.start, rule.not_between.end)]
+    own = contract.talk.own_hours
+    if own is not None and own[0] != own[1] and rule.policy.in_quiet_hours == "hold":
+        several = [own, *several] if day_without([own, *several]) else [own]
+    early = late = at
+    for _ in range(MOST_NIGHTS):
+        for hours in several:
+            before, after = night_around(early, hours, zone), night_around(late, hours, zone)
+            early = before[0] - 60_000 if before else early
+            late = after[1] if after else late
+    if early > bucket["from_ms"]:
+        return early
+    return late if late < ends else None
 
 
 def _of_contract(contract: Contract, rule: TimedRule) -> Timer | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from streamproc.core.rules.kinds.base import RuleKind, Windows
-from streamproc.core.rules.kinds.entry import RuleEntry, spoken
+from streamproc.core.rules.kinds.entry import RuleEntry, policy_of, spoken
 from streamproc.core.rules.rule import CorrectionRule
 
 
@@ -20,7 +20,7 @@ class UsageCorrected(RuleKind):
     field_docs = {"when": "`uncrossed`: only if a threshold is no longer reached; or `always`"}
 
     def rule(self, entry: UsageCorrectedEntry, windows: Windows) -> CorrectionRule:
-        return CorrectionRule(entry.id, *spoken(entry), when=entry.when)
+        return CorrectionRule(entry.id, *spoken(entry), entry.when, policy_of(entry))
 
 
 KIND = UsageCorrected()
