@@ -36,7 +36,7 @@ from streamproc.core.state.effects import (
 from streamproc.core.state.effects import BucketFigures as Shown
 from streamproc.core.state.events import Arrival, ClockAdvanced
 from streamproc.core.step.advancing import adopt_rules
-from streamproc.core.step.next_due import forgotten_ms, next_due_ms
+from streamproc.core.step.next_due import next_due_ms
 from streamproc.core.step.transition import advance, step
 from streamproc.core.usage.tariffs import spend_by_tariff
 from streamproc.lab.oracle import (
@@ -217,7 +217,7 @@ class World:
         ledger = self._ledger(name)
         ledger.pass_time(self._ticked_ms.pop(name, 0))
         account, effects = step(self.account(name), event, arrival, self.rules)
-        self._keep(name, account, effects, self.clock_ms)
+        self._keep(name, account, effects)
         ledger.arrive(fields, self.clock_ms)
         self.compare(name)
         return list(effects)
@@ -285,9 +285,7 @@ class World:
             self.ledgers[name] = SubscriberLedger(name, self.rules, self.wanted[name])
         return self.ledgers[name]
 
-    def _keep(
-        self, name: str, account: Account | None, effects: Iterable[Effect], now_ms: int = 0
-    ) -> None:
+    def _keep(self, name: str, account: Account | None, effects: Iterable[Effect]) -> None:
         found = self.found[name]
         before = self.account(name)
         if account is None:
@@ -299,12 +297,9 @@ class World:
                 for effect in effects
                 if isinstance(effect, Audited) and effect.decision == "refunded"
             )
-            # A closed account that was forgotten in between begins anew at nothing.
-            is_new = before is None or (
-                before.status == account_row.CLOSED
-                and forgotten_ms(before, self.rules) <= now_ms
-                and state != self.states[name]
-            )
+            # A closed account that was forgotten in between begins anew at nothing, and without
+            # the closed cycle that every closed account has.
+            is_new = before is None or (before.status == account_row.CLOSED and not account.history)
             known = 0 if is_new or before is None else before.charged_bytes
             found.charged_bytes += account.charged_bytes + refunded - known
             self.states[name] = state
