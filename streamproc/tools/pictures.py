@@ -6,7 +6,7 @@ from streamproc.errors import StreamprocError
 
 
 class NoMatplotlibError(StreamprocError):
-    """The message says how to get it."""
+    """matplotlib is not installed. The message says how to install it."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -15,7 +15,7 @@ class NoMatplotlibError(StreamprocError):
 
 
 def check() -> None:
-    """Before the work begins. Raises :class:`NoMatplotlibError`."""
+    """Check it before the work begins. Raises :class:`NoMatplotlibError`."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:

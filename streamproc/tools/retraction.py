@@ -1,8 +1,8 @@
 """Takes back the usage of a bad batch: makes refunds from the log.
 
-The input topic is the memory of what came from whom. One refund per event of the batch, by its
-source and id, so that it is taken back once however often this is done; the last of each subscriber
-brings the follow-up notice.
+The input topic knows which events came from which source. Each event of the batch gets one refund,
+with its source and id. So it is taken back once, however often this is done. The last refund of
+each subscriber triggers the follow-up notice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamproc.core.usage.dedupe import digest
 from streamproc.kafka.recording import LogRecord
 
 SOURCE = "streamproc/retract"
-"""Source of the refunds; their ids are derived from what they take back."""
+"""Source of the refunds. Their ids are derived from the events that they take back."""
 
 
 class BadBatch(Struct, frozen=True):
@@ -30,15 +30,15 @@ class BadBatch(Struct, frozen=True):
     to_time: datetime
 
     def holds(self, event: UsageRecorded) -> bool:
-        """Whether an event is of the batch."""
+        """Whether an event belongs to the batch."""
         return event.source == self.source and self.from_time <= event.time < self.to_time
 
 
 class RetractionTally(Struct):
-    """What a retraction found."""
+    """Counts of a retraction."""
 
     records: int = 0
-    """Read from the log."""
+    """Records read from the log."""
     events: int = 0
     subscribers: int = 0
     refunded_bytes: int = 0
@@ -47,9 +47,10 @@ class RetractionTally(Struct):
 def refunds(
     records: Iterable[LogRecord], batch: BadBatch, tally: RetractionTally
 ) -> Iterator[UsageRefunded]:
-    """The refunds of a batch, in the order of the log but for the last one of each subscriber.
+    """The refunds of a batch, in the order of the log, except that the last one of each subscriber
+    comes at the end.
 
-    Keeps one event per subscriber concerned, and eight bytes per event of the batch.
+    Keeps one event per affected subscriber, and eight bytes per event of the batch.
     """
     seen: set[bytes] = set()
     last: dict[str, UsageRecorded] = {}
@@ -58,7 +59,7 @@ def refunds(
         try:
             event = decode_event(record.value, record.key, record.headers)
         except DecodeFailure:
-            continue  # was rejected, so nothing was charged
+            continue  # it was rejected, so nothing was charged
         if type(event) is not UsageRecorded or not batch.holds(event) or not event.used_bytes:
             continue
         key = digest(event.source, event.id)
@@ -82,7 +83,7 @@ _SAME_IN_REFUND = [
     for name in UsageRefunded.__struct_fields__
     if name in UsageRecorded.__struct_fields__ and name not in _COMMON
 ]
-"""What decides from which buckets usage was taken."""
+"""The fields that decide from which buckets usage was taken."""
 
 
 def _refund(event: UsageRecorded, *, notify: bool) -> UsageRefunded:
@@ -100,5 +101,6 @@ def _refund(event: UsageRecorded, *, notify: bool) -> UsageRefunded:
 
 
 def arrival_range_ms(batch: BadBatch, max_ahead_ms: int) -> int:
-    """From which record timestamp on a batch's records lie: an event is never much before it."""
+    """The record timestamp from which a batch's records can begin: an event is never much ahead of
+    it."""
     return to_ms(batch.from_time) - max_ahead_ms

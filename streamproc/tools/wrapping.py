@@ -1,4 +1,4 @@
-"""Breaks a text into the lines of a phone: measured in cells, by the rules of its language."""
+"""Breaks a text into lines of a phone, measured in cells, by the rules of its language."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from rich.cells import cell_len
 
 _CLOSING = r"[,。、:;)】%，：；）！？」』》.!?]"
-# What must not be broken (an amount with its unit, a word, a date), or a single character that may
-# end a line. Closing punctuation stays with what it closes.
+# Parts that must not be broken (an amount with its unit, a word, a date), or single characters
+# after which a line can end. Closing punctuation stays with the part before it.
 _UNBROKEN = re.compile(rf"[\d.]+ [kMGT]?B{_CLOSING}?|[^\s⺀-￯]+{_CLOSING}?|[^\s]{_CLOSING}?|\s+")
 
 
 def lines_of(text: str, width: int) -> list[str]:
-    """A text in lines of at most ``width`` cells; Chinese may break anywhere, figures do not."""
+    """A text in lines of at most ``width`` cells. Chinese can break anywhere, figures cannot."""
     return [line for paragraph in text.split("\n") for line in _lines(paragraph, width)]
 
 
@@ -35,7 +35,7 @@ def _lines(paragraph: str, width: int) -> list[str]:
 
 def _pieces(paragraph: str, width: int) -> Iterator[str]:
     for piece in _UNBROKEN.findall(paragraph):
-        while cell_len(piece) > width:  # longer than a line: broken after all
+        while cell_len(piece) > width:  # longer than a line, so it is broken
             cut = next(n for n in range(len(piece), 0, -1) if cell_len(piece[:n]) <= width)
             yield piece[:cut]
             piece = piece[cut:]

@@ -272,12 +272,12 @@ def test_what_is_held_back_at_the_end_is_told_with_what_counts_it(files: dict[st
         cut_off = json.loads(simulated(files, source, "--json").stdout)
         assert cut_off["messages"] == {"present": 0, "changed": 0}
         assert cut_off["notes"][-1] == (
-            "2 (present rules) and 1 (changed rules) messages are still held back when the records "
-            "end, and not counted; --advance-clock 10h counts what goes out then"
+            "2 (present rules) and 1 (changed rules) messages are still held when the records "
+            "end, and not counted; --advance-clock 10h counts the ones sent by then"
         )
         whole = json.loads(simulated(files, source, "--advance-clock", "10h", "--json").stdout)
         assert whole["messages"] == {"present": 2, "changed": 1}
-        assert not any("held back" in note for note in whole["notes"])
+        assert not any("still held" in note for note in whole["notes"])
 
 
 def test_cloudevents_are_compared_as_the_events_in_them_are(files: dict[str, Path]) -> None:

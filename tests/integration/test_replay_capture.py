@@ -205,7 +205,7 @@ def test_errors_say_what_to_do(bootstrap: str, filled: str, tmp_path: Path) -> N
         ((path, *live, "--to", "t", "--from-time", "2026-01-01T00:00:00"), "lacks a zone"),
         ((path, *live, "--to", "t", "--from-offset", "3"), "are for topics"),
         ((path, *live, "--record", path.with_suffix(".zst")), "write each SOURCE as topic:NAME"),
-        ((f"topic:{filled}", *live, "--record", path), "name it FILE.zst"),
+        ((f"topic:{filled}", *live, "--record", path), "give a name like FILE.zst"),
     ):
         said = run("replay", *arguments, code=2 if "Usage" in says else _code(says))
         assert says in said.replace("\n", " "), said

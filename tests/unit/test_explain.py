@@ -96,7 +96,7 @@ def test_the_audit_alone_tells_states_and_reasons(feed: Feed, tmp_path: Path) ->
         "before  300 MB of 10 GB used, 9.7 GB left",
         "after   8.3 GB of 10 GB used, 1.7 GB left",
         f"superseded: low at 50 of data: {WHY['superseded']} (used 8.3 GB)",
-        "fired: low at 80 of data: reminded",
+        "fired: low at 80 of data: the message was sent",
         "2026-01-02T12:00:00Z  an event  (twice, events-0@6)",
     ]
     for reason in ("duplicate", "left_category", "opted_out"):
@@ -111,7 +111,7 @@ def test_input_reminders_and_receipts_complete_the_story(feed: Feed, tmp_path: P
     said = run("explain", SUBSCRIBER, "--from", file)
     assert "3 events without a decision (300 MB used)" in said
     assert "8 GB used  (e4, events-0@4)" in said
-    assert "fired: low 80 % of data: reminded\n        message" in said
+    assert "fired: low 80 % of data: the message was sent\n        message" in said
     assert "delivered by smpp-1 2026-01-02T02:24:00Z" in said
     assert reminder.text not in said
     shown = run("explain", "-", "--from", file, "--show-numbers", given=f"{SUBSCRIBER}\n".encode())
@@ -250,7 +250,7 @@ def test_members_of_a_pool_are_shown_as_the_subscriber_is(tmp_path: Path) -> Non
     file = recording(tmp_path / "all.ndjson", [*feed.records, *outputs(feed)])
     arguments = ("explain", SUBSCRIBER, "--from", file)
     said = run(*arguments)
-    assert "fired: low 100 % of member:861*******88 (861*******88): reminded" in said
+    assert "fired: low 100 % of member:861*******88 (861*******88): the message was sent" in said
     document = run(*arguments, "--json")
     assert member not in said + document
     decisions = [one for entry in json.loads(document)["entries"] for one in entry["decisions"]]

@@ -57,8 +57,8 @@ Mon 5 Jan 2026
            +- low 50 % of data, en, 1 part (GSM-7) -+
   23:17    250 kB used                                                    line 3
            data: 400 kB -> 150 kB left of 1 MB
-           quiet hours: low 80 % of data: held back by quiet hours (until Tue
-             6 Jan 2026 07:00)
+           quiet hours: low 80 % of data: held by quiet hours (until Tue 6 Jan
+             2026 07:00)
 
 Tue 6 Jan 2026
   07:00    (time passed)
@@ -69,7 +69,7 @@ Tue 6 Jan 2026
 Sat 10 Jan 2026
   00:00    (time passed)
            data: 150 kB -> 1 MB left of 1 MB, until Tue 10 Feb 2026 00:00
-           bucket expired: data: what was left expired (granted 1 MB, used
+           bucket expired: data: the bucket has ended (granted 1 MB, used
              850 kB, expired 150 kB)
            cycle closed: the billing cycle ended (granted 1 MB, used 850 kB,
              expired 150 kB, overage 0 B)
@@ -77,7 +77,7 @@ Sat 10 Jan 2026
 At the end (Sun 11 Jan 2026 00:00): active, plan basic
            data: 1 MB left of 1 MB, until Tue 10 Feb 2026 00:00
 
-3 events of 1 subscriber, 2 SMS (2 parts), 1 held back.
+3 events of 1 subscriber, 2 SMS (2 parts), 1 held.
 Played until Sun 11 Jan 2026 00:00 (Europe/Madrid), a day after the last billing
 cycle that an event was in.
 """
@@ -143,7 +143,7 @@ def test_what_waited_for_its_activation_is_told_with_it_in_the_zone_that_it_brin
         "  06:00    activated with plan basic, at Mon 5 Jan 2026 03:00"
     )
     assert "  06:00    600 kB used" in first
-    assert "held: waits for the activation, or for its own time" in first
+    assert "held: the event waits for the activation, or for its own time" in first
     assert "data: new, 1 MB, 600 kB used, until Sat 10 Jan 2026 00:00" in rest
     assert "60% of data" in rest
 
@@ -157,9 +157,9 @@ def test_policies_prices_and_what_is_dropped_are_told(folder: Path) -> None:
         ]
     ).stdout
 
-    assert "beyond all: 0 B -> 20 kB (€1.00 in this cycle)" in shown
+    assert "overage: 0 B -> 20 kB (€1.00 in this cycle)" in shown
     assert "to the policy system: stop barred (cost cap)" in shown
-    assert "opted out: low 100 % of data: not sent: the subscriber left the" in shown
+    assert "opted out: low 100 % of data: not sent: the subscriber opted out of" in shown
     assert "superseded: low 50 %, 80 % of data: not sent: a higher" in shown
 
 
@@ -173,7 +173,7 @@ def test_texts_of_the_subscriber_and_unlimited_data_are_shown(folder: Path) -> N
     ).stdout
 
     assert "all: unlimited, 0 B -> 5 MB used" in shown
-    assert 'sent a text: "STOP"' in shown
+    assert 'sent an SMS: "STOP"' in shown
 
 
 def test_usage_of_which_nothing_follows_is_told_together(folder: Path) -> None:
@@ -382,7 +382,7 @@ def test_a_phone_shows_what_comes_and_goes(folder: Path) -> None:
 
 def test_a_life_without_messages_shows_no_phone(folder: Path) -> None:
     shown = play([activated(), used(5.5, 1000)], "--view", "phone").stdout
-    assert shown.startswith("No phone shows anything.\n\n2 events of 1 subscriber, 0 SMS")
+    assert shown.startswith("No phone received or sent an SMS.\n\n2 events of 1 subscriber, 0 SMS")
 
 
 def test_messages_are_from_the_brand_of_the_rules(folder: Path) -> None:
@@ -424,7 +424,7 @@ def test_json_has_every_moment_with_all_buckets(folder: Path) -> None:
     assert (sms["moment"], sms["parts"], sms["to"]) == (usage["moment"], 1, WHO)
     held = found[7]
     assert held["decision"] == "quiet_hours"
-    assert held["why"].startswith("held back by quiet hours (until 2026-01-06T06:00:00Z")
+    assert held["why"].startswith("held by quiet hours (until 2026-01-06T06:00:00Z")
     assert found[-1] | {"until": ""} == {
         "type": "end", "until": "", "events": 3, "left_out": 0, "bad_lines": 1, "rejected": 0,
         "sms": 2, "sms_parts": 2,

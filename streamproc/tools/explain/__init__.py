@@ -1,1 +1,2 @@
-"""What was decided about one subscriber, and why: a timeline from the topics a worker writes."""
+"""Why something was decided about one subscriber: a timeline from the topics that a worker
+writes."""

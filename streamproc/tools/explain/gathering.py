@@ -1,4 +1,4 @@
-"""Everything that topics or recordings hold about one subscriber."""
+"""Collects everything in topics or recordings about one subscriber."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Place = tuple[str, int, int]
 OUTPUTS: Final = frozenset(
     str(one.__struct_config__.tag) for one in (*get_args(Effect), Receipt, DeadLetter)
 )
-"""Types of records that are no input."""
+"""Types of records that are not input."""
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """An input record of the subscriber; ``event`` is None if the record is no event."""
+    """An input record of the subscriber; ``event`` is None if the record is not a valid event."""
 
     place: Place
     received_ms: int
@@ -45,22 +45,22 @@ class Arrived:
 
 @dataclass
 class Gathered:
-    """All of it, in the order in which it lies there."""
+    """All records of the subscriber, in the order in which they were read."""
 
     subscriber: str
     audits: list[Audited] = field(default_factory=list)
     reminders: dict[str, Reminder] = field(default_factory=dict)
-    """By id."""
+    """Reminders by id."""
     receipts: dict[str, list[Receipt]] = field(default_factory=dict)
-    """By the reminder's id; of all subscribers, for receipts do not name theirs."""
+    """Receipts of all subscribers by reminder id; receipts do not name their subscriber."""
     rejects: dict[Place, list[Rejected]] = field(default_factory=dict)
-    """Of all subscribers, for rejects do not name theirs."""
+    """Rejects of all subscribers; rejects do not name their subscriber."""
     arrived: list[Arrived] = field(default_factory=list)
     unreadable: int = 0
-    """Output records that this release cannot read."""
+    """How many output records this release cannot read."""
 
     def take(self, record: LogRecord, kind: str | None) -> None:
-        """Sort in a record by its type; those of others are left out."""
+        """Sort a record by its type. Records of other types are ignored."""
         value = record.value or b""
         mine = record.key == self.subscriber.encode()
         try:
@@ -95,7 +95,7 @@ def _arrived(record: LogRecord) -> Arrived:
 
 
 def from_files(found: Gathered, paths: Iterable[Path]) -> None:
-    """Take what recordings hold. Raises ``BadRecordingError``, FileNotFoundError."""
+    """Read recordings. Raises ``BadRecordingError``, FileNotFoundError."""
     for path in paths:
         source = FileSource(path)
         for record in placed(source.records(source.begin())):
@@ -103,10 +103,11 @@ def from_files(found: Gathered, paths: Iterable[Path]) -> None:
 
 
 def from_topic(found: Gathered, broker: Broker, topic: str) -> None:
-    """Take what a topic keyed by the subscriber holds. Raises ``TopicError``.
+    """Read a topic whose key is the subscriber. Raises ``TopicError``.
 
-    Kafka's default partitioner tells the partition. If there is nothing of the subscriber, the
-    producer of the input may have another one: then the others are read, too.
+    The partition is the one that Kafka's default partitioner gives. If it has nothing about the
+    subscriber, the producer of the input may use another partitioner; then all other partitions
+    are read, too.
     """
     key = found.subscriber.encode()
     source = TopicSource(broker, topic)
@@ -118,7 +119,7 @@ def from_topic(found: Gathered, broker: Broker, topic: str) -> None:
 
 
 def from_unkeyed_topic(found: Gathered, broker: Broker, topic: str) -> None:
-    """Take a topic that is not keyed by the subscriber: rejects, receipts. Raises ``TopicError``"""
+    """Read a topic whose key is not the subscriber: rejects, receipts. Raises ``TopicError``."""
     source = TopicSource(broker, topic)
     for record in source.records(source.begin()):
         found.take(record, event_type(record))
@@ -127,7 +128,7 @@ def from_unkeyed_topic(found: Gathered, broker: Broker, topic: str) -> None:
 def input_of(
     found: Gathered, paths: Iterable[Path], broker: Broker | None, topic: str | None
 ) -> Iterator[LogRecord]:
-    """Everybody's input in the partitions of the subscriber's: its records move the clock."""
+    """All input in the subscriber's partitions: the records of other subscribers move the clock."""
     for path in paths:
         file = FileSource(path)
         for record in placed(file.records(file.begin())):

@@ -1,4 +1,4 @@
-"""Shows a timeline to people and to programs. Masked: numbers and texts only on demand (law 21)."""
+"""Shows a timeline to people and to programs. Numbers and texts are masked by default (law 21)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from streamproc.tools.explain.timeline import Decision, TimelineEntry, iso
 from streamproc.tools.explain.words import about, balance, happened, why
 
 OF_CAP = f"{MEMBER}:"
-"""What the id of a member's cap begins with."""
+"""Start of the id of a member's cap."""
 
 Units = Mapping[str, str]
-"""Unit of a rule's thresholds, as reminders have it, by rule id."""
+"""The unit of a rule's thresholds in reminders, by rule id."""
 
 
 def units_of(rulebook: Rulebook) -> Units:
-    """Of all rules that have thresholds."""
+    """The units of all rules that have thresholds."""
     reaching: list[UsageRule | WatchRule] = [*rulebook.usage_rules, *rulebook.watch_rules]
     found = {rule.id: threshold_of(rule, 0) for rule in reaching}
     return {name: one.unit for name, one in found.items() if one is not None}
@@ -45,11 +45,11 @@ class TimelineView:
 
     @property
     def name(self) -> str:
-        """The number itself only on demand."""
+        """The subscriber; the number is only shown if ``numbers`` is set."""
         return self._subscriber if self._numbers else mask(self._subscriber)
 
     def lines(self, entries: Iterable[TimelineEntry]) -> Iterator[str]:
-        """A few lines per entry; stretches in which nothing was decided are one line."""
+        """A few lines per entry. Consecutive entries without decisions are one line."""
         for is_quiet, group in groupby(entries, key=lambda entry: entry.is_quiet):
             if is_quiet:
                 yield _quiet(list(group))
@@ -60,12 +60,12 @@ class TimelineView:
                 yield from (f"    {line}" for line in self._decisions(entry))
 
     def document(self, entries: Iterable[TimelineEntry]) -> list[dict[str, Any]]:
-        """For JSON: every entry, also those without decisions."""
+        """All entries for JSON, also those without decisions."""
         return [self._entry(entry) for entry in entries]
 
     def _heading(self, entry: TimelineEntry) -> str:
         if entry.place is None:
-            return f"{iso(entry.time_ms)}  fell due"
+            return f"{iso(entry.time_ms)}  due work"
         what = happened(entry.event) if entry.event else "an event"
         topic, partition, offset = entry.place
         late = ""
@@ -121,7 +121,7 @@ class TimelineView:
         return text if self._numbers else conceal(text, self._subscriber)
 
     def _masked(self, audit: Audited) -> Audited:
-        """The members of a pool that a record names, as the subscriber is shown."""
+        """The audit record with masked members of a pool, as the subscriber is masked."""
         if self._numbers:
             return audit
         member = audit.member if audit.member is UNSET else mask(audit.member)
@@ -193,7 +193,7 @@ def _quiet(entries: list[TimelineEntry]) -> str:
 
 
 def _bucket_lines(before: Account | None, after: Account | None) -> Iterator[str]:
-    """Buckets that changed, one a line; they are known only if states were computed."""
+    """Buckets that changed, one line each; known only if states were calculated."""
     old = {one.id: one for one in before.buckets} if before else {}
     new = {one.id: one for one in after.buckets} if after else {}
     for name in dict.fromkeys([*old, *new]):

@@ -1,4 +1,4 @@
-"""Puts facts about a subscriber into one order: entries with their state and decisions."""
+"""Puts facts about a subscriber in order: entries with their states and decisions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streamproc.tools.explain.gathering import Arrived, Gathered, Place
 
 @dataclass(frozen=True)
 class Decision:
-    """One audit record, with the reminder it speaks of and what became of that."""
+    """One audit record, with its reminder and the receipts of that reminder."""
 
     audit: Audited
     reminder: Reminder | None = None
@@ -28,32 +28,33 @@ class Decision:
 
 @dataclass
 class TimelineEntry:
-    """An input record, or an instant at which something fell due."""
+    """An input record, or an instant at which work fell due."""
 
     time_ms: int
-    """When it happened (event time), or fell due."""
+    """When the event happened (event time), or when the work fell due."""
     place: Place | None
-    """Of the input record; None for a timer."""
+    """Place of the input record; None for a timer."""
     event_id: str = ""
     event: SubscriberEvent | None = None
-    """Known if the input was given."""
+    """The event; None unless the input was given."""
     received_ms: int | None = None
     before: Balance | None = None
-    """None: not known, or the same as after."""
+    """None: unknown, or the same as after."""
     after: Balance | None = None
     decisions: list[Decision] = field(default_factory=list)
     rejects: list[Rejected] = field(default_factory=list)
     accounts: tuple[Account | None, Account | None] | None = None
-    """The whole states before and after, if they were computed."""
+    """The complete states before and after, if they were calculated."""
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing was decided."""
+        """Whether there was no decision."""
         return not self.decisions and not self.rejects
 
 
 def timeline(found: Gathered) -> list[TimelineEntry]:
-    """All entries in the order in which the worker decided, input without decisions between."""
+    """All entries in the order of the worker's decisions, with input without decisions in
+    between."""
     waiting = _Input(found)
     entries: list[TimelineEntry] = []
     for cause, group in groupby(_all_audits(found), key=lambda audit: audit.cause):
@@ -75,7 +76,7 @@ def timeline(found: Gathered) -> list[TimelineEntry]:
 def within(
     entries: Iterable[TimelineEntry], from_ms: int | None, to_ms: int | None
 ) -> list[TimelineEntry]:
-    """Those that happened in a time, its end excluded."""
+    """The entries within a period; its end is exclusive."""
     return [
         one
         for one in entries
@@ -84,7 +85,8 @@ def within(
 
 
 def _all_audits(found: Gathered) -> list[Audited]:
-    """The audit; reminders of a release that did not audit them yet are put where they belong."""
+    """The audit records. A release that wrote no record for a reminder gets one here, in its
+    place."""
     told = {one.reminder for one in found.audits if one.reminder is not UNSET}
     untold = [one for one in found.reminders.values() if one.id not in told]
     if not untold:
@@ -122,7 +124,7 @@ def _place(cause: Cause) -> Place | None:
 
 
 class _Input:
-    """The subscriber's input records, handed out once each, in their order."""
+    """The subscriber's input records. Each is returned once, in order."""
 
     def __init__(self, found: Gathered) -> None:
         self._arrived = found.arrived
@@ -133,7 +135,7 @@ class _Input:
         self._used: set[Place] = set()
 
     def up_to(self, place: Place) -> Iterator[TimelineEntry]:
-        """What arrived before a record."""
+        """The records that arrived before a given one."""
         end = self._order.get(place)
         if end is not None:
             yield from self._hand_out(end)
@@ -148,7 +150,7 @@ class _Input:
         yield from self._hand_out(len(self._arrived))
 
     def entry(self, place: Place, cause: Cause, audit: Audited) -> TimelineEntry:
-        """The entry of a record that something was decided about."""
+        """The entry of an input record that has a decision."""
         arrived = self._by_place.get(place)
         self._used.add(place)
         if arrived is not None:
@@ -176,6 +178,6 @@ class _Input:
 
 
 def iso(instant_ms: int) -> str:
-    """RFC 3339 in UTC, whole seconds unless there are parts of one."""
+    """RFC 3339 in UTC, in whole seconds unless there is a fraction."""
     when = from_ms(instant_ms).replace(tzinfo=None)
     return when.isoformat(timespec="milliseconds" if when.microsecond else "seconds") + "Z"

@@ -1,4 +1,4 @@
-"""Decisions in words. ``tests/unit/test_explain.py`` holds the list to the schema's."""
+"""Decisions in words. ``tests/unit/test_explain.py`` compares the list with the schema."""
 
 from __future__ import annotations
 
@@ -38,57 +38,57 @@ from streamproc.core.state.events import (
 from streamproc.core.texts.quantities import readable_bytes
 
 WHY: dict[str, str] = {
-    "activated": "the account began",
-    "plan_changed": "another plan at once",
-    "plan_change_scheduled": "another plan from the next cycle on",
-    "topped_up": "granted",
-    "left_category": "no more reminders of the category",
-    "joined_category": "reminders of the category again",
-    "closed": "the account ended",
-    "profile_changed": "another time zone, language or set of segments",
-    "preferences_set": "the subscriber chose about reminders",
+    "activated": "the contract began",
+    "plan_changed": "the plan changed at once",
+    "plan_change_scheduled": "the plan will change with the next cycle",
+    "topped_up": "data was granted",
+    "left_category": "the subscriber opted out of the category",
+    "joined_category": "the subscriber opted in to the category again",
+    "closed": "the contract ended",
+    "profile_changed": "the time zone, language or segments changed",
+    "preferences_set": "the subscriber chose how to be reminded",
     "cycle_closed": "the billing cycle ended",
-    "bucket_expired": "what was left expired",
-    "held": "waits for the activation, or for its own time",
-    "duplicate": "applied before, nothing was charged",
-    "dedupe_shortened": "more event ids than are kept",
-    "late_usage": "charged to what was valid then; no reminder of what is over",
-    "refunded": "usage taken back",
-    "rolled_over": "unused bytes go on into the new cycle",
-    "cost_cap_lifted": "consent to spend beyond a cost cap",
-    "cost_cap_restored": "consent to spend beyond a cost cap taken back",
-    "member_joined": "somebody draws on the pool",
-    "member_left": "somebody draws on the pool no more",
-    "unknown_member": "charged to the pool, to no member: nobody of that name joined",
-    "fired": "reminded",
+    "bucket_expired": "the bucket has ended",
+    "held": "the event waits for the activation, or for its own time",
+    "duplicate": "the event was applied before; nothing was charged",
+    "dedupe_shortened": "the oldest event ids were forgotten, because the account has too many",
+    "late_usage": "charged to the buckets of its time; no reminder about buckets that have ended",
+    "refunded": "usage was taken back",
+    "rolled_over": "unused bytes roll over into the new cycle",
+    "cost_cap_lifted": "the subscriber allowed spending beyond a cost cap",
+    "cost_cap_restored": "the subscriber no longer allows spending beyond a cost cap",
+    "member_joined": "a member uses the pool from now on, or its role or cap changed",
+    "member_left": "a member does not use the pool any more",
+    "unknown_member": "charged to the pool only: the pool has no such member",
+    "fired": "the message was sent",
     "superseded": "not sent: a higher threshold was reached at the same time, or while it waited",
-    "opted_out": "not sent: the subscriber left the category",
-    "missed": "not sent: too late to be useful",
-    "quiet_hours": "held back by quiet hours",
-    "capped": "held back by the frequency cap",
-    "cool_down": "held back by the rule's cool-down",
-    "coalescing": "waits for others to be told with it",
-    "merged": "not sent by itself: told by a more urgent one of its group",
-    "hysteresis": "not sent: reached again, but not far enough below it in between",
-    "resolved": "what was told is over",
-    "no_longer_true": "not sent: no longer true when it could have gone out",
+    "opted_out": "not sent: the subscriber opted out of the category",
+    "missed": "not sent: it is too late to be useful",
+    "quiet_hours": "held by quiet hours",
+    "capped": "held by the frequency cap",
+    "cool_down": "held by the rule's cool-down",
+    "coalescing": "waits for other messages of its group",
+    "merged": "not sent: a more urgent message of its group says it",
+    "hysteresis": "not sent: reached again, but the figure had not fallen far enough in between",
+    "resolved": "the reason of an earlier message is over",
+    "no_longer_true": "not sent: it was no longer true when it was due",
     "out_of_validity": "not sent: outside the rule's validity",
-    "asked": "asked for a second confirmation",
-    "confirmed": "confirmed",
-    "refused": "refused by the subscriber, or about something that is over",
-    "timed_out": "nobody answered in time: nothing may be charged",
-    "service_subscribed": "has the service",
-    "service_unsubscribed": "has the service no more",
+    "asked": "the subscriber was asked for a second confirmation",
+    "confirmed": "confirmed by the subscriber, or the rules need no confirmation",
+    "refused": "the subscriber refused, or the service or contract ended",
+    "timed_out": "no answer in time: nothing may be charged",
+    "service_subscribed": "the subscriber has the service now",
+    "service_unsubscribed": "the subscriber does not have the service any more",
     "service_charged": "charged as confirmed",
-    "charged_in_error": "charged without confirmation: to be given back",
-    "service_refunded": "money was given back",
-    "unsubscription_requested": "ended by a text",
-    "located": "seen by the network in a zone",
-    "location_outdated": "seen in a zone, but before what is known already",
+    "charged_in_error": "charged without confirmation: billing must give the money back",
+    "service_refunded": "billing gave money back",
+    "unsubscription_requested": "the subscriber ended the service by SMS",
+    "located": "the network saw the subscriber in a zone",
+    "location_outdated": "ignored: a later location is already known",
     "plan_advised": "a better plan was found",
-    "command": "the text was understood",
-    "unknown_text": "the text was no command",
-    "reply_limited": "done, but not answered: too many replies",
+    "command": "the SMS was understood",
+    "unknown_text": "the SMS is not a command",
+    "reply_limited": "done, but without a reply: too many replies were sent",
 }
 """A decision of a later release is shown by its own name."""
 
@@ -108,19 +108,19 @@ def about(audit: Audited, unit: str | None) -> str:
 
 
 def utc(instant_ms: int) -> str:
-    """An instant as it is shown where many zones meet."""
+    """An instant in UTC, for output about several time zones."""
     return f"{from_ms(instant_ms):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def why(audit: Audited, instant: Callable[[int], str] = utc) -> str:
-    """What was decided and its figures, for people; ``instant`` shows points in time."""
+    """A decision and its figures, for people. ``instant`` formats points in time."""
     told = WHY.get(audit.decision, audit.decision.replace("_", " "))
     figures = ", ".join(figure(name, number, instant) for name, number in audit.figures.items())
     return f"{told} ({figures})" if figures else told
 
 
 def level(value: int, unit: str | None) -> str:
-    """A threshold; its unit is known from the rules or from a reminder of the rule only."""
+    """A threshold in words. Only the rules, or a reminder of the rule, tell its unit."""
     of_unit = (kind.level_words for kind in KINDS.values() if unit and kind.unit == unit)
     shown = next(of_unit, RuleKind.level_words)
     return shown.format(value, readable_bytes(value))
@@ -150,7 +150,7 @@ def balance(one: Balance) -> str:
 
 
 def happened(event: SubscriberEvent) -> str:
-    """An event in a few words; neither numbers nor texts of subscribers (law 21)."""
+    """An event in a few words, without numbers and SMS texts of subscribers (law 21)."""
     words = _EVENTS.get(type(event))
     if words is not None:
         return words(event)
@@ -217,8 +217,8 @@ _EVENTS: dict[type[SubscriberEvent], Callable[[Any], str]] = {
     AccountActivated: lambda event: f"activated with plan {event.plan}",
     PlanChanged: lambda one: f"plan changed to {one.plan}, {one.effective.replace('_', ' ')}",
     ToppedUp: _top_up,
-    OptedOut: lambda event: f"left category {event.category}",
-    OptedIn: lambda event: f"joined category {event.category}",
+    OptedOut: lambda event: f"opted out of category {event.category}",
+    OptedIn: lambda event: f"opted in to category {event.category}",
     ProfileChanged: _profile,
     PreferencesSet: _choice,
     CostCapLifted: _consent,
@@ -234,4 +234,4 @@ _EVENTS: dict[type[SubscriberEvent], Callable[[Any], str]] = {
     ServiceRefunded: lambda one: f"billing gave money back for {one.service}",
     AccountClosed: lambda event: "contract closed",
 }
-"""Of each event, what happened."""
+"""What happened, by type of event."""

@@ -1,5 +1,5 @@
-"""Plays lives of invented subscribers under rules: events in, SMS on each phone out.
+"""Plays the lives of invented subscribers under a rules file: events in, SMS on each phone out.
 
-``reading`` takes the file, ``playing`` moves the clock and keeps what happens, ``showing`` tells it
-to people, ``document`` to programs, ``picture`` draws it. The worker itself is handed in.
+``reading`` reads the file, ``playing`` moves the clock and records what happens, ``showing`` shows
+it to people, ``document`` to programs, ``picture`` draws it. The caller passes in the worker.
 """

@@ -1,11 +1,12 @@
-"""When the events of a file arrive: each subscriber has a clock of its own.
+"""When the events of a file arrive. Each subscriber has a clock of their own.
 
-An event arrives at its own time, or late, right after an earlier line of the same subscriber. So it
-makes no difference whether a file is written in order of time or one subscriber after the other.
+An event arrives at its own time; if it is late, it arrives right after the earlier line of the
+same subscriber. So a file can be in order of time, or one subscriber after the other: the
+result is the same.
 
-A single wrong year must not carry a clock away: all that follows would be too old. So an event that
-is far ahead of most of its subscriber's lines behind it arrives with these, and is rejected as from
-the future.
+One wrong year must not move a clock far ahead, or all later events would be too old. So an event
+that is far ahead of most of the next lines of its subscriber arrives together with these, and is
+rejected because its time is in the future.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from streamproc.tools.play.reading import EventLine
 
 FAR_MS = 40 * DAY_MS
 LOOKED_AT = 20
-"""Lines of the same subscriber behind an event that tell whether its time can be."""
+"""How many later lines of the same subscriber decide whether the time of an event is possible."""
 LOOKED_THROUGH = 10_000
-"""Lines of the file among which they are looked for: more is not kept in memory."""
+"""How many lines of the file are searched for them: no more are kept in memory."""
 
 
 def arrivals(lines: Iterable[EventLine]) -> Iterator[tuple[EventLine, int]]:
-    """Each line with the instant of its arrival (ms); a subscriber's never go back."""
+    """Each line with the instant of its arrival (ms). The instants of one subscriber never go
+    back."""
     rest = iter(lines)
     ahead: deque[EventLine] = deque()
     behind: dict[str, deque[int]] = {}
@@ -51,7 +53,7 @@ def arrivals(lines: Iterable[EventLine]) -> Iterator[tuple[EventLine, int]]:
 
 
 def _possible_ms(time_ms: int, times: deque[int]) -> int:
-    """The time of an event, or that of those behind it if it cannot be right."""
+    """The time of an event; if it cannot be right, the time of the events after it."""
     near = list(islice(times, LOOKED_AT))
     if sum(one < time_ms - FAR_MS for one in near) * 2 > len(near):
         return min(near)

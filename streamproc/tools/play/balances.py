@@ -10,7 +10,7 @@ from streamproc.core.state.account import ACTIVE, CLOSED, UNLIMITED, Account
 from streamproc.core.usage.tariffs import spend_minor
 
 UNKNOWN = "unknown"
-"""As long as events wait for the activation."""
+"""The status while events wait for the activation."""
 STATES = {ACTIVE: "active", CLOSED: "closed"}
 
 
@@ -24,7 +24,7 @@ class BucketBalance:
     used_bytes: int
     remaining_bytes: int
     expires_ms: int | None
-    """None: it has no end."""
+    """None: no end."""
 
     @property
     def is_unlimited(self) -> bool:
@@ -33,7 +33,7 @@ class BucketBalance:
 
 @dataclass(frozen=True)
 class MemberBalance:
-    """Who draws on a pool, in the present cycle."""
+    """A member of a pool, in the present cycle."""
 
     member: str
     role: str
@@ -43,26 +43,26 @@ class MemberBalance:
 
 @dataclass(frozen=True)
 class Balances:
-    """All of an account that a play shows before and after."""
+    """Everything about an account that a play shows before and after."""
 
     status: str
-    """``active``, ``closed``, or ``unknown`` as long as events wait for the activation."""
+    """``active``, ``closed``, or ``unknown`` while events wait for the activation."""
     plan: str
     time_zone: str
     cycle_end_ms: int
     buckets: tuple[BucketBalance, ...]
     overage_bytes: int
     spend_minor: int
-    """Of the cycle's overage, in minor units of the currency."""
+    """Cost of the cycle's overage, in minor units of the currency."""
     members: tuple[MemberBalance, ...]
 
     def bucket(self, name: str) -> BucketBalance | None:
-        """The bucket of an id, if it is there."""
+        """The bucket with an id; None if there is none."""
         return next((one for one in self.buckets if one.id == name), None)
 
 
 def balances_of(account: Account | None, rules: Rulebook) -> Balances | None:
-    """The balances of an account; None if nothing is known of it."""
+    """The balances of an account; None if there is no account."""
     if account is None:
         return None
     quota = account.quota

@@ -29,17 +29,18 @@ ASCII = BubbleBorder(("+", "+"), ("+", "+"), "-", "|")
 
 @dataclass(frozen=True)
 class Bubble:
-    """What one message looks like."""
+    """The layout of one message."""
 
     head: str
     text: str
     foot: str
     locale: str = "en"
     is_mine: bool = False
-    """Sent by the phone, not to it."""
+    """Whether the phone sent it; otherwise the phone received it."""
 
     def lines(self, room: int, frame: BubbleBorder) -> list[Text]:
-        """In at most ``room`` cells, in the width of what it says."""
+        """The lines of the bubble, at most ``room`` cells wide, and not wider than its text
+        needs."""
         most = max(min(room, MOST_WIDTH), LEAST_WIDTH) - 4
         content = lines_of(self.text, most)
         labels = [_cut(one, max(room, LEAST_WIDTH) - 6) for one in (self.head, self.foot)]

@@ -26,7 +26,7 @@ Document = dict[str, Any]
 def documents(
     played: Played, file: EventsFile, rules: Rulebook, subscribers: set[str]
 ) -> Iterator[Document]:
-    """Bad lines of the file, then what happened in its order, then what there was in all."""
+    """Bad lines of the file, then everything that happened in order, then totals."""
     for bad in file.bad:
         yield {"type": "bad_line", "line": bad.line, "reason": bad.reason}
     units = units_of(rules)

@@ -24,24 +24,25 @@ COLOURS = ("#1769aa", "#3fa34d", "#e8a33d", "#7b4fa3", "#c8443f", "#2a9d9d", "#8
 CYCLE_COLOUR = "#c9ced6"
 _TICKS = ["%Y", "%b %Y", "%-d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
 _FIRST_TICKS = ["%Y", "%Y", "%b %Y", "%-d %b", "%H:%M", "%H:%M"]
-"""Of years, months, days, hours, minutes, seconds; and where one begins the next larger unit."""
+"""Formats for years, months, days, hours, minutes, seconds; the first of each shows the next larger
+unit."""
 
 
 @dataclass(frozen=True)
 class Sign:
-    """How one kind of happening is drawn."""
+    """How one kind of occurrence is drawn."""
 
     words: str
     shape: str
     colour: str
     is_filled: bool = True
     raised: float = 0.0
-    """Above its row, so that what happens at once can be told apart."""
+    """Height above its row, so that signs of one instant do not cover each other."""
 
 
 SMS: Final = Sign("SMS", "o", "#1769aa")
 HELD_BACK: Final = Sign("held back", "o", "#e8a33d", is_filled=False, raised=0.24)
-UNSAID: Final = Sign("dropped, or told by another", "x", "#8c96a3", raised=-0.24)
+UNSAID: Final = Sign("dropped, or covered by another", "x", "#8c96a3", raised=-0.24)
 REJECTED: Final = Sign("rejected", "X", "#c8443f")
 OUTSIDE: Final = Sign("order or policy", "D", "#7b4fa3")
 SIGNS = (SMS, HELD_BACK, UNSAID, REJECTED, OUTSIDE)
@@ -56,25 +57,25 @@ class Life:
     left: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
     """Bytes left by bucket, at each instant at which they changed."""
     signs: list[tuple[datetime, str, Sign]] = field(default_factory=list)
-    """When, in which row, what."""
+    """Instant, row and sign."""
     cycle_ends: list[datetime] = field(default_factory=list)
 
     @property
     def rows(self) -> list[str]:
-        """In the order in which they were first needed."""
+        """The rows in the order of their first use."""
         return list(dict.fromkeys(row for _, row, _ in self.signs))
 
 
 def lives(played: Played, subscribers: Sequence[str]) -> list[Life]:
-    """What is drawn of each subscriber; times are the zone's wall clock."""
+    """What is drawn of each subscriber. Times are local times of the subscriber's zone."""
     moments = played.by_subscriber()
     return [_life(one, moments[one]) for one in subscribers]
 
 
 def draw(played: Played, subscribers: Sequence[str], path: Path) -> None:
-    """Write the picture; the name's ending tells the form (.png, .svg, .pdf).
+    """Write the picture. The end of the file name decides the format (.png, .svg, .pdf).
 
-    Raises ValueError for a form that matplotlib does not write, OSError.
+    Raises ValueError for a format that matplotlib does not write, OSError.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -103,7 +104,8 @@ def draw(played: Played, subscribers: Sequence[str], path: Path) -> None:
         more = len(subscribers) - MOST_SUBSCRIBERS
         figure.suptitle(f"and {more:,} more subscribers; --subscriber chooses", fontsize=9)
     with warnings.catch_warnings():
-        # An id in a script that the font lacks is drawn as boxes; the rest is right.
+        # If the font lacks the script of an id, the id is drawn as boxes; the rest of the
+        # picture is right.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(path, dpi=120)
 
@@ -152,7 +154,7 @@ def _buckets(axes: Any, life: Life, last: datetime) -> None:
         points = life.left[name]
         times = [at for at, _ in points]
         left = [one for _, one in points]
-        if left[-1] == left[-1]:  # still there
+        if left[-1] == left[-1]:  # it still exists (NaN is not equal to itself)
             times, left = [*times, last], [*left, left[-1]]
         colour = COLOURS[number % len(COLOURS)]
         axes.plot(times, left, drawstyle="steps-post", color=colour, label=name, linewidth=1.8)
@@ -171,7 +173,7 @@ def _buckets(axes: Any, life: Life, last: datetime) -> None:
 def _rows(axes: Any, life: Life) -> None:
     from matplotlib import dates
 
-    made: Any = dates  # not typed
+    made: Any = dates  # matplotlib has no types for it
     rows = life.rows[::-1]
     places = {row: number for number, row in enumerate(rows)}
     for at, row, sign in life.signs:
@@ -212,5 +214,5 @@ def _legend(figure: Any) -> None:
 
 
 def _local(instant_ms: int, zone: str) -> datetime:
-    """On the zone's clocks, without the zone: each subscriber has an axis of its own."""
+    """Local time without its zone: each subscriber has an axis of their own."""
     return from_ms(instant_ms).astimezone(ZoneInfo(zone)).replace(tzinfo=None)

@@ -1,8 +1,8 @@
-"""Moves clocks through a file's events, and keeps what happens at each instant.
+"""Moves clocks through the events of a file, and records what happens at each instant.
 
-Each subscriber has a clock of its own. An event arrives at its own time; one that is earlier than
-those of its subscriber before it in the file arrives late, right after them. What falls due in
-between is done at its own instant.
+Each subscriber has a clock of their own. An event arrives at its own time. If it is earlier than
+the events of its subscriber before it in the file, it arrives late, right after them. Work that
+falls due in between is done at its own instant.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ Kind = TypeVar("Kind", bound=Effect)
 
 
 class Engine(Protocol):
-    """A worker in memory; what it sends goes to :meth:`Play.take`.
+    """A worker in memory. It sends its outputs to :meth:`Play.take`.
 
-    Partitions have clocks of their own, so each subscriber is played in one of its own.
+    Each partition has a clock of its own, so each subscriber gets a partition of their own.
     """
 
     def next_due_ms(self, partition: int) -> int:
-        """Nothing of a partition is due earlier."""
+        """No work of a partition is due earlier."""
 
     def reach(self, partition: int, now_ms: int) -> None:
-        """Let time pass in a partition."""
+        """Move the time of a partition."""
 
     def apply(self, record: LogRecord) -> None:
         """Apply a record in its partition."""
 
     def account(self, partition: int, key: bytes) -> Account | None:
-        """A subscriber's state; None if nothing is known."""
+        """A subscriber's state; None if there is none."""
 
 
 @dataclass
 class PlayedInstant:
-    """What happened to one subscriber at one instant: an event arrived, or something fell due."""
+    """What happened to one subscriber at one instant: an event arrived, or work fell due."""
 
     number: int
-    """From 1, in the order in which they happened."""
+    """Number from 1, in the order in which it happened."""
     time_ms: int
-    """When it arrived, or fell due."""
+    """When the event arrived, or when the work fell due."""
     subscriber: str
     line: EventLine | None
-    """The event; None for what fell due."""
+    """The event; None for due work."""
     before: Balances | None
     after: Balances | None = None
     effects: list[Effect] = field(default_factory=list)
@@ -64,18 +64,18 @@ class PlayedInstant:
         return self.line is not None and self.line.time_ms < self.time_ms
 
     later_zone: str = "UTC"
-    """The first that is known, for moments before it is."""
+    """The first known zone, for moments before it is known."""
 
     @property
     def time_zone(self) -> str:
-        """The subscriber's; UTC if it never is known."""
+        """The subscriber's zone; UTC if it never becomes known."""
         for known in (self.after, self.before):
             if known is not None and known.status != UNKNOWN:
                 return known.time_zone
         return self.later_zone
 
     def of(self, kind: type[Kind]) -> list[Kind]:
-        """The effects of a kind."""
+        """The effects of one type."""
         return [one for one in self.effects if isinstance(one, kind)]
 
 
@@ -86,12 +86,12 @@ class Played:
     moments: list[PlayedInstant]
     until_ms: int
     left_out: int
-    """Events after the end."""
+    """How many events were after the end."""
     is_default_end: bool
 
     @property
     def subscribers(self) -> list[str]:
-        """In the order of their first moment."""
+        """The subscribers in the order of their first moment."""
         return list(dict.fromkeys(one.subscriber for one in self.moments))
 
     def by_subscriber(self) -> dict[str, list[PlayedInstant]]:
@@ -103,22 +103,22 @@ class Played:
 
     @property
     def events(self) -> int:
-        """How many were played."""
+        """How many events were played."""
         return sum(one.line is not None for one in self.moments)
 
     def rejects(self) -> list[tuple[EventLine, Rejected]]:
-        """Events that were refused, with why, in the order of the file."""
+        """Events that were rejected, with the reason, in the order of the file."""
         lines = {one.line.number: one.line for one in self.moments if one.line is not None}
         found = [(lines[one.offset], one) for moment in self.moments for one in moment.of(Rejected)]
         return sorted(found, key=lambda one: one[0].number)
 
     def count(self, kind: type[Effect]) -> int:
-        """How many effects of a kind there were."""
+        """How many effects of one type there were."""
         return sum(len(one.of(kind)) for one in self.moments)
 
 
 class Play:
-    """One run. Outputs of the engine are to be given to :meth:`take` as they come."""
+    """One run. The engine passes each output to :meth:`take`."""
 
     def __init__(self, rules: Rulebook) -> None:
         self._rules = rules
@@ -129,10 +129,11 @@ class Play:
         self._pending.append(decode_effect(value))
 
     def run(self, engine: Engine, lines: Iterable[EventLine], until_ms: int | None) -> Played:
-        """Play each subscriber's lines in their order, then let time pass.
+        """Play each subscriber's lines in order, then move the time to the end.
 
-        Without ``until_ms`` it ends a day after the last billing cycle that an event was in: by
-        then summaries and ends of packs in it are told, and what quiet hours held back is out.
+        Without ``until_ms`` the play ends a day after the last billing cycle with an event.
+        By then summaries and reminders of ends in that cycle are sent, and messages held by
+        quiet hours too.
         """
         left_out = 0
         lives: dict[str, _Life] = {}
@@ -153,12 +154,12 @@ class Play:
         return Played(moments, end_ms, left_out, until_ms is None)
 
     def taken(self) -> list[Effect]:
-        """What came since it was asked last."""
+        """The effects since the last call."""
         taken, self._pending = self._pending, []
         return taken
 
     def balances(self, account: Account | None) -> Balances | None:
-        """Of a subscriber's state."""
+        """The balances of a subscriber's state."""
         return balances_of(account, self._rules)
 
     def _default_end_ms(self, lives: Iterable[_Life]) -> int:
@@ -169,13 +170,13 @@ class Play:
             if known is not None and known.status == "active" and known.cycle_end_ms < LAST_MS:
                 ends.append(known.cycle_end_ms)
             if known is not None and known.status == UNKNOWN:
-                # Events without an activation are given up then.
+                # Events without an activation are rejected then.
                 ends.append(life.now_ms + self._rules.limits.hold_unknown_ms)
         return min(max(ends) + DAY_MS, LAST_MS - 1)
 
 
 class _Life:
-    """One subscriber's events, by a clock and in a partition of its own."""
+    """One subscriber's events, with a clock and a partition of their own."""
 
     def __init__(self, play: Play, engine: Engine, subscriber: str, partition: int) -> None:
         self._play = play
@@ -183,22 +184,22 @@ class _Life:
         self._subscriber = subscriber
         self._partition = partition
         self.known: Balances | None = None
-        """Balances after the last moment."""
+        """The balances after the last moment."""
         self.moments: list[tuple[int, PlayedInstant]] = []
-        """With the clock at each."""
+        """The moments, each with the clock at that time."""
         self.now_ms = 0
 
     def event(self, line: EventLine, arrived_ms: int) -> None:
         """Let time pass until an event arrives, and apply it."""
         self.pass_time(arrived_ms)
-        # One of the year 9999 is refused: the clock does not follow it.
+        # An event of the year 9999 is rejected, and must not move the clock.
         if arrived_ms < LAST_MS:
             self.now_ms = max(self.now_ms, arrived_ms)
         self._engine.apply(line.record(arrived_ms, self._partition))
         self._add(self.now_ms, line)
 
     def pass_time(self, until_ms: int) -> None:
-        """Do what falls due up to an instant, each instant by itself."""
+        """Do the work due up to an instant, one instant after the other."""
         if until_ms >= LAST_MS:
             return
         while (due_ms := self._engine.next_due_ms(self._partition)) <= until_ms:
@@ -219,7 +220,8 @@ class _Life:
 
 
 def _in_order(lives: Iterable[_Life]) -> list[PlayedInstant]:
-    """The moments of all in order of time, numbered so; each subscriber's keep their own order."""
+    """All moments in order of time, with numbers. The order within each subscriber does not
+    change."""
     clocked = sorted((one for life in lives for one in life.moments), key=lambda one: one[0])
     moments = [moment for _, moment in clocked]
     for number, moment in enumerate(moments, 1):
@@ -228,7 +230,7 @@ def _in_order(lives: Iterable[_Life]) -> list[PlayedInstant]:
 
 
 def _look_ahead(moments: list[PlayedInstant]) -> None:
-    """Give moments before an activation the zone that it brings."""
+    """Give moments before an activation the zone of the activation."""
     zones: dict[str, str] = {}
     for moment in reversed(moments):
         if moment.after is not None and moment.after.status != UNKNOWN:
@@ -237,10 +239,10 @@ def _look_ahead(moments: list[PlayedInstant]) -> None:
 
 
 def decisions(moment: PlayedInstant) -> list[Audited]:
-    """What else was decided: what a message goes out by is told with it."""
+    """Other decisions. The decision to send a message is shown with the message."""
     return [one for one in moment.of(Audited) if one.decision != "fired"]
 
 
 def spoken_ms(reminder: Reminder) -> int:
-    """When a message goes out."""
+    """When a message is sent."""
     return to_ms(max(reminder.as_of, reminder.not_before))

@@ -1,6 +1,6 @@
-"""The events of a file, line by line, as ``streamproc send`` takes them.
+"""The events of a file, line by line, as ``streamproc send`` reads them.
 
-Subscribers stay as they are: those of a play are invented, and their numbers need not exist.
+Subscribers are not changed: those of a play are invented, so their numbers need not exist.
 """
 
 from __future__ import annotations
@@ -46,16 +46,17 @@ class EventLine:
 
     @property
     def key(self) -> bytes:
-        """The record's key."""
+        """The key of the record."""
         return self.event.subscriber.encode()
 
     @property
     def time_ms(self) -> int:
-        """When it happened."""
+        """When the event happened."""
         return to_ms(self.event.time)
 
     def record(self, arrived_ms: int, partition: int) -> LogRecord:
-        """As a log has it; ``partition`` is one of the subscriber's own, with its own clock."""
+        """The line as a record of a log. ``partition`` belongs to this subscriber alone and has its
+        own clock."""
         return LogRecord(self.key, self.value, arrived_ms, (), partition, self.number, TOPIC)
 
 
@@ -84,7 +85,8 @@ def read_events(path: Path) -> EventsFile:
 
 
 def event_lines(path: Path, bad: list[BadRecord]) -> Iterator[EventLine]:
-    """The same one after the other, for large files; what is no event goes to ``bad``."""
+    """The same one after the other, for large files. A line that is not an event goes to
+    ``bad``."""
     for record in read_records(path, _read, file_id(path)):
         if isinstance(record, BadRecord):
             bad.append(record)
@@ -93,7 +95,7 @@ def event_lines(path: Path, bad: list[BadRecord]) -> Iterator[EventLine]:
 
 
 def reads_as(event: SubscriberEvent, locale: str) -> SubscriberEvent:
-    """The event of a subscriber who reads texts in ``locale``."""
+    """The event for a subscriber who reads texts in ``locale``."""
     if isinstance(event, AccountActivated):
         return replace(event, locale=locale)
     if isinstance(event, ProfileChanged) and event.locale:
@@ -102,7 +104,7 @@ def reads_as(event: SubscriberEvent, locale: str) -> SubscriberEvent:
 
 
 def in_locale(file: EventsFile, locale: str) -> EventsFile:
-    """The same lives, of subscribers who all read texts in ``locale``."""
+    """The same lives for subscribers who all read texts in ``locale``."""
     lines = []
     for line in file.lines:
         event = reads_as(line.event, locale)
@@ -126,12 +128,12 @@ def _sorted_in(name: str, records: Iterator[Read]) -> EventsFile:
 
 def _line(record: ReadEvent) -> EventLine:
     event = decode_event(record.value, record.key)
-    assert not isinstance(event, ClockAdvanced)  # it has no subscriber: a bad record
+    assert not isinstance(event, ClockAdvanced)  # it has no subscriber, so it was a bad line
     return EventLine(record.line, event, record.value)
 
 
 def _with_events(found: EventsFile, content: BinaryIO, name: str) -> EventsFile:
-    """The file, if there is an event in it, or lines that are meant to be."""
+    """The file, if it contains an event, or a line that was meant to be one."""
     if not found.lines:
         form = form_of(content, name)
         if form != "events" or not found.bad:

@@ -43,14 +43,14 @@ from streamproc.tools.wrapping import lines_of
 
 SENDER = "STREAMPROC"
 MARGIN = 11
-"""Cells before what happened: the time of day stands there."""
+"""Cells before the description: they show the time of day."""
 COUNTED = (
-    (HELD, "held back"),
-    (TOLD_BY_ANOTHER, "told by another message"),
+    (HELD, "held"),
+    (TOLD_BY_ANOTHER, "covered by another message"),
     (DROPPED, "dropped"),
     (frozenset({"duplicate"}), "repeated"),
 )
-"""Decisions that are counted, and as what."""
+"""Decisions that are counted, and the words of the count."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class Look:
 
     width: int = 80
     is_terminal: bool = False
-    """Else without characters that draw lines."""
+    """Whether it may use characters that draw lines."""
     sender: str = ""
-    """Whom messages are from; empty: the rules' brand."""
+    """Sender of the messages; empty: the rules' brand."""
     every_event: bool = False
-    """Usage of which nothing follows is else told together."""
+    """Whether usage without effects is shown event by event; otherwise it is summed up."""
 
 
 class PlayView:
@@ -78,7 +78,7 @@ class PlayView:
         self._frame = ROUND if look.is_terminal else ASCII
 
     def timeline(self, subscribers: Iterable[str]) -> Iterator[Text]:
-        """Everything that happened, of one subscriber after the other."""
+        """Everything that happened, one subscriber after the other."""
         by_subscriber = self._played.by_subscriber()
         for subscriber in subscribers:
             moments = by_subscriber[subscriber]
@@ -88,7 +88,7 @@ class PlayView:
             yield Text()
 
     def phones(self, subscribers: Iterable[str]) -> Iterator[Text]:
-        """What each phone shows: texts to it, and from it."""
+        """What each phone shows: SMS to it, and from it."""
         wanted = set(subscribers)
         phones: dict[str, list[tuple[int, int, str, Bubble]]] = {}
         for moment in self._played.moments:
@@ -107,11 +107,11 @@ class PlayView:
         for phone, shown in phones.items():
             yield from self._phone(phone, shown)
         if not phones:
-            yield Text("No phone shows anything.")
+            yield Text("No phone received or sent an SMS.")
             yield Text()
 
     def summary(self, bad_lines: int) -> Iterator[str]:
-        """What there was in all, and how far it was played; each a sentence."""
+        """Totals, and the end of the play, as sentences."""
         played = self._played
         parts = sum(one.segments for moment in played.moments for one in moment.of(Reminder))
         told = [
@@ -160,7 +160,8 @@ class PlayView:
             yield from self._moments(group)
 
     def _grouped(self, moments: list[PlayedInstant]) -> Iterator[list[PlayedInstant]]:
-        """Stretches of usage of one day of which nothing follows; everything else by itself."""
+        """Usage of one day without effects is one group; every other moment is a group of its
+        own."""
 
         def key(moment: PlayedInstant) -> object:
             if self._look.every_event or not _is_quiet_usage(moment):
@@ -266,7 +267,7 @@ class PlayView:
         return Bubble(head, reminder.text, foot, reminder.locale)
 
     def sender(self, locale: str) -> str:
-        """Whom messages in a locale are from."""
+        """The sender of messages in a locale."""
         words = given_in(self._rules.wording, locale, self._rules.default_locale)
         return self._look.sender or words.get("brand", SENDER)
 
@@ -275,7 +276,7 @@ class PlayView:
         when = instant_in(zone)(self._played.until_ms)
         yield Text()
         if after is None or after.status == UNKNOWN:
-            yield Text(f"At the end ({when}): nothing is known of an activation.", "bold")
+            yield Text(f"At the end ({when}): no activation is known.", "bold")
             return
         yield Text(f"At the end ({when}): {after.status}, plan {after.plan}", "bold")
         for bucket in after.buckets:
@@ -288,7 +289,7 @@ class PlayView:
         if after.overage_bytes:
             price = f" ({money(after.spend_minor, self._rules.currency)})"
             beyond = readable_bytes(after.overage_bytes)
-            told = f"beyond all: {beyond}{price if after.spend_minor else ''}"
+            told = f"overage: {beyond}{price if after.spend_minor else ''}"
             yield from self._indented(told, "magenta")
 
     def _phone(self, phone: str, shown: list[tuple[int, int, str, Bubble]]) -> Iterator[Text]:
@@ -316,7 +317,7 @@ class PlayView:
 
 
 ORDERS = get_args(Order)
-"""What billing is asked or told."""
+"""Records for billing."""
 
 
 def _is_quiet_usage(moment: PlayedInstant) -> bool:

@@ -46,12 +46,12 @@ SAID_BY_THE_EVENT = frozenset(
         *("refunded", "command"),
     )
 )
-"""Decisions that repeat what the event says that they are about."""
+"""Decisions that repeat what their event says."""
 
 HELD = frozenset({"held", "quiet_hours", "capped", "cool_down", "coalescing"})
 TOLD_BY_ANOTHER = frozenset({"superseded", "merged"})
 DROPPED = frozenset({"opted_out", "missed", "hysteresis", "no_longer_true", "out_of_validity"})
-"""Decisions by what becomes of a message."""
+"""Decisions grouped by their result for a message."""
 
 ENCODINGS = {"gsm7": "GSM-7", "ucs2": "UCS-2"}
 
@@ -65,7 +65,7 @@ def day_of(instant_ms: int, zone: str) -> str:
 
 
 def clock_of(instant_ms: int, zone: str) -> str:
-    """``09:00``, with seconds where there are some."""
+    """``09:00``, with seconds unless they are 0."""
     local = from_ms(instant_ms).astimezone(ZoneInfo(zone))
     return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
 
@@ -76,9 +76,9 @@ def instant_in(zone: str) -> Clock:
 
 
 def event_words(event: SubscriberEvent) -> str:
-    """An event, with the numbers and texts of those who were made up for it."""
+    """An event in words, with numbers and SMS texts: the subscribers of a play are invented."""
     if isinstance(event, SmsReceived):
-        return f'sent a text: "{event.text}"'
+        return f'sent an SMS: "{event.text}"'
     if isinstance(event, MemberJoined | MemberLeft):
         return f"{event.member} {happened(event)}"
     if isinstance(event, UsageRecorded) and event.member is not UNSET:
@@ -89,7 +89,7 @@ def event_words(event: SubscriberEvent) -> str:
 def together(
     audits: Iterable[Audited], units: Units, clock: Clock
 ) -> Iterator[tuple[str, Audited]]:
-    """Decisions in words: what differs in the threshold alone is told at once."""
+    """Decisions in words. Decisions that differ in the threshold alone are one line."""
 
     def key(audit: Audited) -> object:
         member = audit.member or ""
@@ -116,7 +116,7 @@ def level(audit: Audited, units: Units) -> str:
 
 
 def reject_words(reject: Rejected, event: SubscriberEvent, rules: Rulebook) -> str:
-    """Why an event was refused; a name that the rules lack, with those that they have."""
+    """Why an event was rejected; for an unknown name also the names that the rules have."""
     told = f"{reject.reason}: {reject.detail}"
     if reject.reason == "unknown_plan" and isinstance(event, AccountActivated | PlanChanged):
         return f"{told}{_instead(event.plan, rules.plans)}"
@@ -133,7 +133,7 @@ def _instead(name: str, known: Collection[str]) -> str:
 
 
 def order_words(order: Order) -> str:
-    """What billing is asked or told."""
+    """A record for billing in words."""
     service = order.service
     if isinstance(order, ConfirmationDecided):
         return f"to billing: {order.about} of {service} {order.outcome.replace('_', ' ')}"
@@ -144,7 +144,7 @@ def order_words(order: Order) -> str:
 
 
 def policy_words(policy: PolicyChanged) -> str:
-    """What the policy system is told."""
+    """A record for the policy system in words."""
     speed = "" if policy.throttle_kbps is UNSET else f" to {policy.throttle_kbps} kbit/s"
     member = "" if policy.member is UNSET else f" for {policy.member}"
     return (
@@ -159,14 +159,14 @@ def money(minor: int, currency: str) -> str:
 
 
 def balance_words(one: BucketBalance) -> str:
-    """A bucket by itself: ``150 MB left of 500 MB``."""
+    """The balance of one bucket: ``150 MB left of 500 MB``."""
     if one.is_unlimited:
         return f"unlimited, {readable_bytes(one.used_bytes)} used"
     return f"{readable_bytes(one.remaining_bytes)} left of {readable_bytes(one.granted_bytes)}"
 
 
 def changed_words(before: Balances | None, after: Balances | None, clock: Clock) -> list[str]:
-    """What changed, bucket by bucket; nothing if nothing did."""
+    """What changed, bucket by bucket; empty if nothing changed."""
     told = []
     known = (before, after)
     names = dict.fromkeys(one.id for side in known if side for one in side.buckets)
@@ -184,22 +184,22 @@ def changed_words(before: Balances | None, after: Balances | None, clock: Clock)
 
 
 def beyond_words(before: Balances | None, after: Balances | None, currency: str) -> str:
-    """What went beyond all buckets, and its price; empty if that is as before."""
+    """The overage and its price; empty if it did not change."""
     was = (before.overage_bytes, before.spend_minor) if before else (0, 0)
     now = (after.overage_bytes, after.spend_minor) if after else (0, 0)
     if was == now:
         return ""
     price = f" ({money(now[1], currency)} in this cycle)" if now[1] or was[1] else ""
-    return f"beyond all: {readable_bytes(was[0])} -> {readable_bytes(now[0])}{price}"
+    return f"overage: {readable_bytes(was[0])} -> {readable_bytes(now[0])}{price}"
 
 
 def _bucket_change(was: BucketBalance | None, now: BucketBalance | None, clock: Clock) -> str:
     if now is None:
         assert was is not None
         if was.is_unlimited:
-            return "over"
+            return "ended"
         left = was.remaining_bytes
-        return f"over, {f'{readable_bytes(left)} had been left' if left else 'nothing was left'}"
+        return f"ended, {f'{readable_bytes(left)} were left' if left else 'nothing was left'}"
     if was is None:
         size = "unlimited" if now.is_unlimited else readable_bytes(now.granted_bytes)
         used = f", {readable_bytes(now.used_bytes)} used" if now.used_bytes else ""
@@ -209,7 +209,7 @@ def _bucket_change(was: BucketBalance | None, now: BucketBalance | None, clock: 
         return f"unlimited, {used}"
     has_moved = was.expires_ms != now.expires_ms
     if (was.remaining_bytes, was.granted_bytes) == (now.remaining_bytes, now.granted_bytes):
-        change = balance_words(now)  # as much as before: it has another end
+        change = balance_words(now)  # only its end differs
     else:
         change = f"{readable_bytes(was.remaining_bytes)} -> {balance_words(now)}"
     return change + (_until(now, clock) if has_moved else "")

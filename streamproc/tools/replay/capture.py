@@ -20,7 +20,7 @@ from streamproc.tools.replay.pace import Control
 from streamproc.tools.replay.sources import open_consumer, to_log_record
 
 FRAME_SECONDS = 1.0
-"""What was captured is durable in the file after this long."""
+"""After this time, captured records are safely in the file."""
 
 Start = str | int
 """``latest``, ``earliest``, or a record timestamp in ms."""
@@ -29,9 +29,9 @@ Start = str | int
 class Capture:
     """Appends the committed records of topics to a file, each once, over any number of runs.
 
-    The file itself holds the next offsets, so a capture that was killed goes on where its last
-    whole frame ends: nothing is missing and nothing is doubled, as long as the topics still have
-    what came since.
+    The file contains the next offsets. So a capture that was killed continues at the end of its
+    last complete frame. Nothing is missing or duplicated, as long as the topics still have the
+    later records.
     """
 
     def __init__(
@@ -42,9 +42,11 @@ class Capture:
         start: Start = "latest",
         transform: Callable[[LogRecord], LogRecord] | None = None,
     ) -> None:
-        """``start`` counts for a new file only. Raises :class:`TopicError`, BadRecordingError."""
+        """``start`` applies to a new file only. Raises :class:`TopicError`, BadRecordingError."""
         if path.suffix != ".zst":
-            raise BadRecordingError(f"{path}: a capture is written as zstd, name it FILE.zst")
+            raise BadRecordingError(
+                f"{path}: a capture is written as zstd; give a name like FILE.zst"
+            )
         self._transform = transform
         self._taken: list[LogRecord] = []
         self._clocks: dict[tuple[str | None, int | None], int] = {}
@@ -68,7 +70,7 @@ class Capture:
 
     @property
     def records(self) -> int:
-        """Captured by this run."""
+        """How many records this run captured."""
         return self._writer.records + len(self._taken)
 
     def run(self, control: Control, *, to_end: bool, seconds: float | None = None) -> None:
@@ -104,7 +106,8 @@ class Capture:
                 self._taken.append(to_log_record(record))
 
     def _end_frame(self) -> None:
-        """Write what was taken by time, each partition in its own order: polls bring lumps."""
+        """Write the records in order of time. Polls return several records of a partition at once,
+        so they are merged; the order within a partition does not change."""
         clocks = self._clocks
         keyed = []
         for record in self._taken:

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from streamproc.kafka.recording.lines import RecordLine
 
 SLICE_SECONDS = 0.2
-"""Paced records become visible at least this often (wall time)."""
+"""With a pace, records become visible at least this often (wall time)."""
 FLAT_SLICE_RECORDS = 100_000
-"""A transaction holds at most this many records; flat out, exactly as many."""
+"""The largest number of records in a transaction; without a pace, the exact number."""
 
 
 class Control:
-    """What a person wants of a running replay; safe to use from threads and signal handlers."""
+    """What a person asks of a running replay; safe to use from threads and signal handlers."""
 
     def __init__(self) -> None:
         self.stopping = False
@@ -28,29 +28,29 @@ class Control:
         self._changed.set()
 
     def pause(self, paused: bool | None = None) -> None:
-        """Pause or go on; without argument the other of the two."""
+        """Pause or continue; without an argument, switch between the two."""
         self.paused = (not self.paused) if paused is None else paused
         self._changed.set()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, but no longer than until something is wanted."""
+        """Sleep, but wake up when something is asked."""
         self._changed.wait(seconds)
         self._changed.clear()
 
 
 class PaceSlice(NamedTuple):
-    """Lines of one slice; ``begins``: a slice ended before them."""
+    """Lines of one slice; ``begins`` says that a slice ended before them."""
 
     begins: bool
     lines: list[RecordLine]
 
 
 class ReplayPace:
-    """Maps record timestamps to wall time: ``speed`` 1 is as recorded, None is flat out.
+    """Converts record timestamps to wall time: ``speed`` 1 is as recorded, None is as fast as
+    possible.
 
-    Slices are the units of commit, of pause and of interruption. Where they end depends on the
-    records alone, never on the clock, so that two runs of one command put the same record at the
-    same offset.
+    Slices are the units of commit, pause and interruption. Only the records decide where slices
+    end, never the clock. So two runs of one command put the same record at the same offset.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class ReplayPace:
         self._slice_ms = 0 if speed is None else max(int(SLICE_SECONDS * 1000 * speed), 1)
 
     def restart(self) -> None:
-        """After a pause: the next record is due at once."""
+        """Call it after a pause: the next record is due at once."""
         self._first_ms = None
 
     def ends_slice(self, timestamp_ms: int) -> bool:
-        """Whether a slice ends before the record of that timestamp; counts the record."""
+        """Whether a slice ends before the record with that timestamp; counts the record."""
         self._count += 1
         if self._slice_ms:
             number = timestamp_ms // self._slice_ms
@@ -88,7 +88,7 @@ class ReplayPace:
         return ended
 
     def slices(self, lines: list[RecordLine]) -> Iterator[PaceSlice]:
-        """Flat out: a block of lines cut where slices end, as :meth:`ends_slice` would."""
+        """For replays without a pace: a block of lines, cut as :meth:`ends_slice` would cut it."""
         start = 0
         while start < len(lines):
             begins = self._count >= self._slice_records
@@ -100,7 +100,7 @@ class ReplayPace:
             yield PaceSlice(begins, taken)
 
     def wait_seconds(self, timestamp_ms: int) -> float:
-        """How long until a record of that timestamp is due; at most 0 if it is."""
+        """How long until a record with that timestamp is due; 0 or less if it is due."""
         if self.speed is None:
             return 0.0
         now = self._clock()

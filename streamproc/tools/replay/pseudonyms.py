@@ -1,10 +1,11 @@
-"""Pseudonyms for subscribers: keyed, stable, of the same form, and never the same for two.
+"""Pseudonyms for subscribers: keyed, stable, of the same form, and different for any two
+subscribers.
 
-A number of digits becomes another number of as many digits, by a Feistel network whose round
-function is HMAC-SHA256 (the construction of NIST's FF1): a permutation, so that two subscribers
-never fall together, and without the key it cannot be undone or tested. The first three digits stay
-(a country code routes and is shared by millions); other ids become ``p`` and 32 hexadecimal
-digits of their HMAC.
+A number becomes another number with as many digits, by a Feistel network whose round function is
+HMAC-SHA256 (the construction of NIST's FF1). That is a permutation, so two subscribers never get
+the same pseudonym; without the key it can be neither reversed nor tested. The first three digits do
+not change (a country code is needed for routing and is shared by millions). Other ids become ``p``
+and 32 hexadecimal digits of their HMAC.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ KEPT_DIGITS = 3
 MIN_KEY_BYTES = 16
 REMEMBERED = 1_000_000
 _FIELDS = ("subscriber", "subject", "id", "source")
-"""Where a valid event holds its subscriber; ids are often made of it."""
+"""Fields of a valid event that contain its subscriber; ids are often made from it."""
 _DIGITS = re.compile(rb"(?<![0-9])[0-9]{8,15}(?![0-9])")
 
 
@@ -50,7 +51,7 @@ class Pseudonyms:
         return known
 
     def applied_to(self, record: LogRecord) -> LogRecord:
-        """The record with its key, value and headers under the pseudonym."""
+        """The record with pseudonyms in its key, value and headers."""
         key = record.key
         text = None if key is None else key.decode("utf-8", "replace")
         value = record.value
@@ -68,7 +69,8 @@ class Pseudonyms:
             decode_event(value, key, record.headers)
             event = orjson.loads(value)
         except (DecodeFailure, orjson.JSONDecodeError):
-            # Malformed: numbers may stand anywhere, so every run of digits that could be one goes.
+            # A malformed record can have numbers anywhere, so every run of digits that could be
+            # one is replaced.
             return self._scrubbed(value, text)
         self._in_event(event, text)
         if isinstance(event.get("data"), dict):  # a CloudEvent in structured mode

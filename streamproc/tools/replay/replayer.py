@@ -21,7 +21,7 @@ EVERYTHING = Selection()
 
 
 class WrongSourceError(StreamprocError, ValueError):
-    """The id belongs to another source."""
+    """The id belongs to a replay of another source."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,22 @@ class ReplayPlan:
     selection: Selection = EVERYTHING
     transform: Callable[[LogRecord], LogRecord] | None = None
     speed: float | None = None
-    """1 is the recorded pace, None flat out."""
+    """1 is the recorded pace; None is as fast as possible."""
     advance_clock_ms: int | None = None
     """After the last record, tell every partition that this much time has passed."""
     slice_records: int = FLAT_SLICE_RECORDS
-    """At most so many records a transaction."""
+    """The largest number of records in a transaction."""
     again: bool = False
-    """Begin anew even if an earlier run left a position."""
+    """Start from the beginning even if an earlier run left a position."""
 
 
 class Replay:
-    """A replay in progress. ``position`` is what the next commit will store."""
+    """A replay in progress. The next commit stores ``position``."""
 
     def __init__(
         self, source: Source, producer: ExactlyOnceProducer, plan: ReplayPlan, control: Control
     ) -> None:
-        """Takes up the position of an earlier run of the producer's name.
+        """Continues at the position of an earlier run with the producer's name.
 
         Raises :class:`WrongSourceError` if that run had another source.
         """
@@ -59,17 +59,17 @@ class Replay:
         if stored is not None and stored.source != source.identity and not plan.again:
             raise WrongSourceError(
                 f"{producer.name} was a replay of another source (or the file has changed); give "
-                "another --id, or --again to begin anew under this one"
+                "another --id, or --again to start from the beginning with this one"
             )
         self.resumed = stored is not None and not plan.again
         self.position = stored if stored is not None and self.resumed else source.begin()
         self.on_pause: Callable[[], None] = lambda: None
-        """Called when a pause begins, with everything so far committed."""
+        """Called when a pause begins. Everything so far is committed then."""
 
     def run(self, shift_ms: Callable[[], int] = lambda: 0) -> bool:
-        """Replay to the end; False if it was stopped before. Safe to kill at any instant.
+        """Replay to the end; False if it was stopped before. It can be killed at any time.
 
-        ``shift_ms`` is asked once, in the first run; later runs keep its answer.
+        ``shift_ms`` is called once, in the first run. Later runs use the same result.
         """
         position = self.position
         if position.done:
@@ -97,7 +97,7 @@ class Replay:
         return True
 
     def _is_plain(self) -> bool:
-        """Whether every record goes out at once and as it is: the case that has to be fast."""
+        """Whether every record is written at once and unchanged: this case must be fast."""
         plan = self._plan
         return (
             isinstance(self._source, FileSource)
@@ -108,7 +108,7 @@ class Replay:
         )
 
     def _run_plainly(self) -> bool:
-        """What :meth:`_run_by_record` does in this case, without a call for each step."""
+        """The same as :meth:`_run_by_record` for this case, without a call for each step."""
         assert isinstance(self._source, FileSource)
         position, pace = self.position, self._pace
         append, append_keyed = self._producer.append, self._producer.bulk.append_keyed
@@ -135,7 +135,7 @@ class Replay:
         return True
 
     def _selected(self, records: Iterator[LogRecord]) -> Iterator[LogRecord]:
-        """The records taken; those not taken are only counted."""
+        """The selected records; the others are only counted."""
         takes = self._plan.selection.test()
         if takes is None:
             yield from records
@@ -160,7 +160,8 @@ class Replay:
         producer.append(partition, out.key, out.value, out.timestamp_ms, list(out.headers))
 
     def _partition(self, record: LogRecord) -> int:
-        """By key, as every producer does; a record without one goes where it was recorded."""
+        """By key, as every producer does. A record without a key goes to the partition where it was
+        recorded."""
         bulk = self._producer.bulk
         if record.key is not None:
             return bulk.partition_for(record.key)
@@ -180,7 +181,8 @@ class Replay:
             self._producer.append(partition, None, orjson.dumps(event), at_ms, [])
 
     def _wait_until_due(self, timestamp_ms: int) -> bool:
-        """False if the run was stopped while nothing was uncommitted (a slice is never cut)."""
+        """Wait; False if the run was stopped while nothing was uncommitted (a slice is never
+        cut)."""
         while (left := self._pace.wait_seconds(timestamp_ms)) > 0:
             if self._control.stopping and not self._producer.is_open:
                 self._producer.settle()
@@ -190,7 +192,7 @@ class Replay:
         return True
 
     def _wait_while_paused(self) -> bool:
-        """False if the run was stopped."""
+        """Wait; False if the run was stopped."""
         control = self._control
         if control.paused or control.stopping:
             self._producer.settle()

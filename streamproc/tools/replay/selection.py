@@ -22,12 +22,13 @@ CE_TIME = "ce_time"
 
 @dataclass(frozen=True)
 class Selection:
-    """Records to take; empty sets take all. Times are record timestamps, ``to_ms`` excluded."""
+    """Which records to take; an empty set takes all. Times are record timestamps; ``to_ms`` is
+    exclusive."""
 
     subscribers: frozenset[bytes] = frozenset()
     types: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
-    """Of a recording that holds several."""
+    """For a recording of several topics."""
     from_ms: int | None = None
     to_ms: int | None = None
 
@@ -50,7 +51,7 @@ class Selection:
 
 
 def event_type(record: LogRecord) -> str | None:
-    """The event's type, of whatever form; None if the record has none that can be seen."""
+    """The event's type, in any form of record; None if it cannot be read."""
     for name, value in record.headers:
         if name == CE_TYPE and value is not None:
             return value.decode("utf-8", "replace").removeprefix(PREFIX).removesuffix(SUFFIX)
@@ -63,8 +64,9 @@ def event_type(record: LogRecord) -> str | None:
 def shifted(record: LogRecord, shift_ms: int) -> LogRecord:
     """The record as if everything in it had happened ``shift_ms`` later.
 
-    Record timestamp, the event's ``time`` and ``expires_time`` and CloudEvents' time move; what
-    cannot be read stays as it is, so that a malformed record remains that malformed record.
+    The record timestamp, ``time`` and ``expires_time`` of the event, and the time of
+    CloudEvents move. A value that cannot be read does not change, so a malformed record stays
+    malformed in the same way.
     """
     headers = record.headers
     if headers:
@@ -92,7 +94,7 @@ def _shifted_value(value: bytes | None, shift_ms: int) -> bytes | None:
     data = event.get("data")
     if isinstance(data, dict):  # a CloudEvent in structured mode
         changed |= _shift_fields(data, shift_ms)
-    # Untouched bytes if nothing moved: integers beyond 64 bits would not survive the round trip.
+    # If nothing moved, the bytes do not change: integers beyond 64 bits would not survive.
     return orjson.dumps(event) if changed else value
 
 
@@ -129,5 +131,5 @@ def _moved(text: str, shift_ms: int) -> str:
 
 
 def iso(instant_ms: int) -> str:
-    """For people and for clock records: RFC 3339 in UTC."""
+    """RFC 3339 in UTC, for people and for clock records."""
     return from_ms(instant_ms).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,4 +1,4 @@
-"""Where replayed records come from: a recording, or a range of a topic."""
+"""The source of a replay: a recording, or a range of a topic."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from streamproc.kafka.recording import LogRecord, RecordingReader
 from streamproc.kafka.settings import Broker
 
 BUFFERED_RECORDS = 20_000
-"""Records of one partition that may wait for the others."""
+"""How many records of one partition can wait for the others."""
 
 
 class Position(Struct):
-    """How far a replay is: everything that the next run needs to go on exactly there."""
+    """The state of a replay: everything that the next run needs to continue exactly there."""
 
     source: str
     records: int = 0
-    """Records read, taken or not."""
+    """Records read, selected or not."""
     sent: int = 0
     offsets: dict[str, int] = {}
     """Next source offset by partition (topics only)."""
@@ -43,10 +43,10 @@ class Position(Struct):
 
 
 class Source(Protocol):
-    """Records in an order that is the same each time."""
+    """Records in an order that never changes."""
 
     identity: str
-    """Tells whether it is the same source again."""
+    """Identifies the source, to check that it is the same one again."""
 
     def begin(self) -> Position:
         """The position before the first record."""
@@ -55,7 +55,7 @@ class Source(Protocol):
         """The records from ``position`` on."""
 
     def total(self) -> int | None:
-        """Records from beginning to end, if known beforehand."""
+        """Number of all records, if known in advance."""
 
     def span_ms(self) -> tuple[int, int] | None:
         """Smallest and largest record timestamp; None if there is no record."""
@@ -87,7 +87,8 @@ Range = Mapping[int, int]
 
 
 class TopicSource:
-    """A range of a topic, its partitions merged by timestamp (never against their own order)."""
+    """A range of a topic. Its partitions are merged by timestamp; the order within each does not
+    change."""
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class TopicSource:
         from_ms: int | None = None,
         to_ms: int | None = None,
     ) -> None:
-        """Offsets and times narrow the range; ends are exclusive and fixed here.
+        """Offsets and times limit the range. Ends are exclusive and are fixed here.
 
         Raises :class:`TopicError`.
         """
@@ -130,23 +131,24 @@ class TopicSource:
             consumer.close()
         self._starts: dict[str, int] = {str(one.partition): starts[one] for one in places}
         self._ends: dict[str, int] = {str(one.partition): ends[one] for one in places}
-        # What was asked for, not where it begins now: retention may move that.
+        # It names the requested range, not the present start of the topic: retention can move that.
         self.identity = f"topic {topic} {from_offsets} {to_offsets} {from_ms} {to_ms}"
 
     @property
     def partitions(self) -> list[int]:
-        """All of the topic."""
+        """All partitions of the topic."""
         return [int(number) for number in self._starts]
 
     def begin(self, only: Set[int] | None = None) -> Position:
-        """Before the first record, of these partitions ``only`` if some are given."""
+        """The position before the first record; ``only`` limits it to some partitions."""
         ends = {
             number: end for number, end in self._ends.items() if only is None or int(number) in only
         }
         return Position(self.identity, offsets=dict(self._starts), ends=ends)
 
     def total(self) -> int | None:
-        # With transactions fewer, for their markers take offsets too: an upper bound.
+        # An upper bound: with transactions there are fewer records, because markers
+        # take offsets too.
         return sum(max(end - self._starts[one], 0) for one, end in self._ends.items())
 
     def span_ms(self) -> tuple[int, int] | None:
@@ -165,7 +167,8 @@ class TopicSource:
 
 
 class _Merge:
-    """The partitions of a topic as one sequence, by running maximum of the timestamp."""
+    """The partitions of a topic as one sequence, ordered by the running maximum of the
+    timestamp."""
 
     def __init__(self, consumer: Any, topic: str, position: Position) -> None:
         self._consumer = consumer
@@ -194,7 +197,7 @@ class _Merge:
             self._offer(number, clocks, heads)
 
     def _offer(self, number: int, clocks: dict[int, int], heads: list[tuple[int, int]]) -> None:
-        """Put the partition's next record, if it has one, among the candidates."""
+        """Add the next record of a partition, if it has one, to the candidates."""
         if not self._waiting[number]:
             self._fill(number)
         if self._waiting[number]:
@@ -217,7 +220,8 @@ class _Merge:
 
 
 def placed(records: Iterable[LogRecord]) -> Iterator[LogRecord]:
-    """Records that were never in a topic get a place: partition 0 of ``recording``, numbered."""
+    """Records that were never in a topic get a place: partition 0 of ``recording``, with
+    numbers."""
     for number, record in enumerate(records):
         if record.offset is None:
             record = record._replace(topic="recording", partition=0, offset=number)
@@ -225,7 +229,7 @@ def placed(records: Iterable[LogRecord]) -> Iterator[LogRecord]:
 
 
 def open_consumer(bootstrap: Broker) -> Any:
-    """A consumer without group, of committed records. Raises :class:`TopicError`."""
+    """A consumer of committed records without a group. Raises :class:`TopicError`."""
     try:
         return kafka_consumer(
             bootstrap,
@@ -245,7 +249,7 @@ def open_consumer(bootstrap: Broker) -> Any:
 
 
 def to_log_record(record: Any) -> LogRecord:
-    """A consumed record (kafka-python's) as a log record."""
+    """A record of kafka-python as a log record."""
     return LogRecord(
         record.key,
         record.value,

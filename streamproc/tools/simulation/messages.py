@@ -16,26 +16,26 @@ _HELD: Final = re.compile(rb'"until_ms":(\d+)')
 
 
 class Sent(Struct, frozen=True, gc=False):
-    """A reminder: to whom, by what, when. Times in ms since 1970."""
+    """A reminder: recipient, rule and time. Times in ms since 1970."""
 
     id: str
     subscriber: str
     rule: str
     kind: str
     bucket: str
-    """The one that the message leads with; empty if it is about none or about all."""
+    """The bucket of the message; empty if it has none or is about all."""
     threshold: int | None
     cycle_ms: int
     """Start of the billing cycle."""
     told_ms: int
-    """From when on it may go out."""
+    """The earliest time at which it may be sent."""
     segments: int
     text_hash: int
 
 
 @dataclass
 class RunOutcome:
-    """All of one run."""
+    """The result of one run."""
 
     messages: list[Sent] = field(default_factory=list)
     rejects: Counter[str] = field(default_factory=Counter)
@@ -68,10 +68,10 @@ class RunOutcome:
         self.first_rejects.setdefault(reject.reason, place)
 
     held_until_ms: int = 0
-    """The latest instant until which a message, or an event, was held back; it may be over."""
+    """The latest instant until which a message, or an event, was held. It may be past."""
 
     def take_audit(self, value: bytes) -> None:
-        """Only what is held back is of interest: audit records are many."""
+        """Only held messages and events matter here; there are many other audit records."""
         found = _HELD.search(value)
         if found is not None:
             self.held_until_ms = max(self.held_until_ms, int(found[1]))

@@ -1,10 +1,10 @@
 """Pairs the messages of two runs.
 
-Messages of one subscriber, rule and billing cycle belong together, first those about the same
-bucket, then the rest. Within such a group the same reminder id is the same message, then the same
-threshold; what is left is paired in order of time so that the times differ as little as possible.
-A rule that only one of the runs has is taken for another rule of its kind: it may have been
-renamed.
+Only messages of one subscriber, rule and billing cycle are paired, first those about the same
+bucket, then the rest. Within such a group, equal reminder ids are the same message, then equal
+thresholds. The remaining messages are paired in order of time, so that the differences of time are
+smallest. A rule that only one run has is compared with another rule of its kind, because it may
+have been renamed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ EFFECTS: tuple[Effect, ...] = ("same", "earlier", "later", "dropped", "added")
 
 
 class Change(NamedTuple):
-    """A message of the present rules, of the changed ones, or of both; at least one is there."""
+    """A message of the present rules, of the changed rules, or of both."""
 
     present: Sent | None
     changed: Sent | None
 
     @property
     def effect(self) -> Effect:
-        """What the subscriber sees of the change of rules."""
+        """The effect of the changed rules for the subscriber."""
         if self.present is None:
             return "added"
         if self.changed is None:
@@ -38,21 +38,21 @@ class Change(NamedTuple):
 
     @property
     def shift_ms(self) -> int:
-        """How much later the message comes; 0 if it is in one run only."""
+        """How much later the message comes; 0 if only one run has it."""
         if self.present is None or self.changed is None:
             return 0
         return self.changed.told_ms - self.present.told_ms
 
     @property
     def message(self) -> Sent:
-        """The changed one if there is one."""
+        """The message of the changed rules if there is one, else that of the present rules."""
         found = self.changed or self.present
         assert found is not None
         return found
 
 
 def pair(present: Iterable[Sent], changed: Iterable[Sent], common_rules: Set[str]) -> list[Change]:
-    """Every message of both runs, each once; ``common_rules`` are those that both have."""
+    """Every message of both runs, each once; ``common_rules`` are the rules of both."""
 
     def rule_of(message: Sent) -> str:
         return message.rule if message.rule in common_rules else f"({message.kind})"
@@ -106,7 +106,7 @@ def _pair_by(
     *,
     once: bool = False,
 ) -> Split:
-    """Those that agree in something; ``once``: only if no other message has it, and it is told."""
+    """Pairs messages with equal keys; with ``once`` only if no other message has that key."""
     if once:
         for side in (mine, theirs):
             values = [key(message) for message in side]
@@ -125,7 +125,7 @@ def _pair_by(
 
 
 def _pair_by_time(mine: list[Sent], theirs: list[Sent]) -> Split:
-    """As many as possible, in order, with the smallest sum of time differences."""
+    """As many pairs as possible, in order, with the smallest sum of time differences."""
     if not mine or not theirs:
         return [], mine, theirs
     mine = sorted(mine, key=lambda message: message.told_ms)
@@ -133,7 +133,7 @@ def _pair_by_time(mine: list[Sent], theirs: list[Sent]) -> Split:
     if len(mine) > len(theirs):
         pairs, left, right = _pair_by_time(theirs, mine)
         return [(other, one) for one, other in pairs], right, left
-    # cost[i][j]: the first i of mine among the first j of theirs.
+    # cost[i][j]: cost of pairing the first i of mine with the first j of theirs.
     cost = [[0.0] * (len(theirs) + 1)]
     for i, one in enumerate(mine, 1):
         row = [float("inf")] * (len(theirs) + 1)

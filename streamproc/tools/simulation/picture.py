@@ -20,9 +20,9 @@ COLOURS = {
 
 
 def draw(report: SimulationReport, path: Path) -> None:
-    """Write the picture; the name's ending tells the form (.png, .svg, .pdf).
+    """Write the picture. The end of the file name decides the format (.png, .svg, .pdf).
 
-    Raises ValueError for a form that matplotlib does not write, OSError.
+    Raises ValueError for a format that matplotlib does not write, OSError.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -19,13 +19,13 @@ MICROS = 1_000_000
 
 @dataclass
 class RuleChange:
-    """One rule (or one that only one side has) in both runs."""
+    """One rule in both runs, or in one of them."""
 
     present: int = 0
     changed: int = 0
     effects: Counter[str] = field(default_factory=Counter)
     shifts_ms: list[int] = field(default_factory=list)
-    """Of those told earlier or later."""
+    """Time shifts of the messages that are sent earlier or later."""
 
     @property
     def median_shift_ms(self) -> int | None:
@@ -34,19 +34,19 @@ class RuleChange:
 
 @dataclass
 class SimulationReport:
-    """Everything that is shown; ``present`` comes first in every pair."""
+    """Everything that is shown. In every pair, the present rules come first."""
 
     subscribers: int
     changes: list[Change]
     outcomes: tuple[RunOutcome, RunOutcome]
     price_micros: int
-    """Of one SMS segment, in millionths of the currency."""
+    """Price of one SMS segment, in millionths of the currency."""
     currency: str
     by_rule: dict[str, RuleChange]
     by_day: dict[str, tuple[int, int]]
     """Messages by day (UTC)."""
     loads: tuple[Counter[int], Counter[int]]
-    """How many times a subscriber got so many messages on one day (UTC)."""
+    """How many times a subscriber got a given number of messages on one day (UTC)."""
 
     @property
     def messages(self) -> tuple[int, int]:
@@ -62,7 +62,7 @@ class SimulationReport:
 
     @property
     def effects(self) -> Counter[str]:
-        """Messages by what becomes of them."""
+        """Number of messages by effect of the change."""
         return Counter(change.effect for change in self.changes)
 
     @property
@@ -77,16 +77,16 @@ class SimulationReport:
 
     @property
     def affected(self) -> int:
-        """Subscribers who see any difference but wording."""
+        """Subscribers for whom anything changes except wording."""
         return len({one.message.subscriber for one in self.changes if one.effect != "same"})
 
     @property
     def max_a_day(self) -> tuple[int, int]:
-        """The most that any subscriber got on one day."""
+        """The largest number of messages to one subscriber on one day."""
         return max(self.loads[0], default=0), max(self.loads[1], default=0)
 
     def document(self, *, numbers: bool) -> dict[str, Any]:
-        """For JSON. Subscribers are masked unless ``numbers``."""
+        """The report for JSON. Subscribers are masked unless ``numbers``."""
         return {
             "subscribers": self.subscribers,
             "affected_subscribers": self.affected,
@@ -120,7 +120,7 @@ def compare(
     price_micros: int = 0,
     currency: str = "",
 ) -> SimulationReport:
-    """Hold two runs over the same input against each other."""
+    """Compare two runs on the same input."""
     changes = pair(present.messages, changed.messages, common_rules)
     by_rule: dict[str, RuleChange] = {}
     for one in changes:
@@ -174,7 +174,7 @@ def _days(messages: Iterable[Sent]) -> Counter[str]:
 
 
 def _every_day(*days: Counter[str]) -> list[str]:
-    """From the first to the last, also those without a message."""
+    """All days from the first to the last, also those without a message."""
     known = sorted(set().union(*days))
     if not known:
         return []

@@ -34,7 +34,8 @@ def print_report(report: SimulationReport, console: Console, *, show: int, numbe
 
 
 def rejects_told(outcomes: tuple[RunOutcome, RunOutcome]) -> list[str]:
-    """Input that was not applied, a sentence for each reason, with the first place of it."""
+    """Input that was not applied: a sentence for each reason, with the place of the first
+    record."""
     told = []
     for reason in sorted(outcomes[0].rejects.keys() | outcomes[1].rejects.keys()):
         counts = [one.rejects[reason] for one in outcomes]
@@ -55,7 +56,7 @@ def rejects_told(outcomes: tuple[RunOutcome, RunOutcome]) -> list[str]:
 
 
 def held_told(present: list[int], changed: list[int], clock_ms: int) -> str:
-    """That messages are still held back when the records end; each until its instant (ms)."""
+    """A sentence about messages that are still held when the records end; instants in ms."""
     counts = (
         f"{len(present):,}"
         if len(present) == len(changed)
@@ -64,8 +65,8 @@ def held_told(present: list[int], changed: list[int], clock_ms: int) -> str:
     is_one = len(present) == len(changed) == 1
     hours = -(-(max(*present, *changed, clock_ms) - clock_ms) // HOUR_MS)
     return (
-        f"{counts} {'message is' if is_one else 'messages are'} still held back when the records "
-        f"end, and not counted; --advance-clock {max(hours, 1)}h counts what goes out then"
+        f"{counts} {'message is' if is_one else 'messages are'} still held when the records "
+        f"end, and not counted; --advance-clock {max(hours, 1)}h counts the ones sent by then"
     )
 
 
@@ -146,7 +147,7 @@ def _days(report: SimulationReport) -> Table:
 
 
 def _examples(report: SimulationReport, show: int, numbers: bool) -> Iterator[str]:
-    """Who is told otherwise, in order of time."""
+    """Examples of messages that change, in order of time."""
     changed = [one for one in report.changes if one.effect != "same"]
     yield (
         f"{report.affected:,} of {report.subscribers:,} subscribers are told otherwise "

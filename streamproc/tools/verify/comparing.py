@@ -1,4 +1,4 @@
-"""What differs between two states of one subscriber, without showing the subscriber."""
+"""The differences between two states of one subscriber, without showing the subscriber."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from streamproc.core.privacy import mask
 from streamproc.core.state.account import Account, Bucket
 
 SCHEDULE = frozenset({"clock_ms", "next_due_ms", "rules_id"})
-"""Fields that depend on when timers looked under which rules, and on no event."""
+"""Fields that depend on the times at which timers ran and on the rules, not on events."""
 _OPAQUE = {"seen_ids": "event ids", "held": "held events", "seen_marks": "marks of event ids"}
-"""What is told by its size only: it may hold numbers, or says nothing to a reader."""
+"""Fields of which only the size is shown: they can contain numbers, or mean nothing to a reader."""
 _BY_ID = ("buckets", "ended")
 
 
 @dataclass
 class Difference:
-    """One subscriber whose state is not what the input makes."""
+    """A subscriber whose stored state differs from the recalculation."""
 
     subscriber: str
-    """Masked."""
+    """Masked number."""
     partition: int
     fields: list[str] = field(default_factory=list)
     """``field: in the changelog, from the input``."""
@@ -48,7 +48,7 @@ def difference(
 
 
 def differing_fields(kept: Account, rebuilt: Account) -> set[str]:
-    """Names of the fields that differ."""
+    """The names of fields that differ."""
     return {
         name for name in Account.__struct_fields__ if getattr(kept, name) != getattr(rebuilt, name)
     }

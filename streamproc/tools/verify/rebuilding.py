@@ -1,4 +1,4 @@
-"""A partition's state twice: from its changelog, and recalculated from its input."""
+"""Two states of a partition: stored in its changelog, and recalculated from its input."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ REST_OF_COMMIT_SECONDS = 2.0
 
 
 class DeletedInputError(StreamprocError):
-    """The input that the state was made from is not all there any more."""
+    """A part of the input from which the state was calculated has been deleted."""
 
 
 @dataclass
 class Kept:
-    """What a changelog holds as of one commit."""
+    """The content of a changelog at one commit."""
 
     rows: Rows[Account]
     progress: Progress = field(default_factory=Progress)
 
 
 async def read_kept(consumer: Any, changelog: str, partition: int, rows: Rows[Account]) -> Kept:
-    """The changelog up to the last whole commit: workers may be writing at this moment."""
+    """The changelog up to the last complete commit. Workers may be writing at this moment."""
     kept = Kept(rows)
     tp = TopicPartition(changelog, partition)
     consumer.assign([tp])
     end = (await consumer.end_offsets([tp]))[tp]
     position = (await consumer.beginning_offsets([tp]))[tp]
     consumer.seek(tp, position)
-    # A commit ends with its progress record; the end may lie within one that is being read.
+    # A commit ends with its progress record. The present end can lie within a commit.
     waiting: dict[bytes, bytes | None] = {}
     deadline = float("inf")
     while position < end or waiting:
         if position >= end:
             deadline = min(deadline, time.monotonic() + REST_OF_COMMIT_SECONDS)
             if time.monotonic() > deadline:
-                break  # no worker wrote these, but a worker would load them
+                break  # a worker did not write these, but would load them
         for records in (await consumer.getmany(timeout_ms=200)).values():
             for record in records:
                 if record.key != PROGRESS_KEY:
@@ -68,7 +68,7 @@ async def read_kept(consumer: Any, changelog: str, partition: int, rows: Rows[Ac
 
 
 async def check_input(consumer: Any, partition: int, progress: Progress) -> None:
-    """Whether the input is there from its beginning to the positions of the state.
+    """Check that the input is there from its beginning to the positions of the state.
 
     Raises :class:`DeletedInputError` or :class:`InputMadeAnewError`.
     """
@@ -82,7 +82,7 @@ async def check_input(consumer: Any, partition: int, progress: Progress) -> None
         if firsts[tp] > 0 and position > 0:
             raise DeletedInputError(
                 f"{tp.topic}-{partition} begins at offset {firsts[tp]}: what was before has been "
-                f"deleted (retention), so its states cannot be made anew"
+                f"deleted (retention), so its states cannot be recalculated"
             )
 
 
@@ -113,7 +113,7 @@ async def rebuild(
 ) -> tuple[Rows[Account], int]:
     """Apply the input up to the positions; returns the rows and the partition's clock.
 
-    ``seen`` is told of the records after each fetch.
+    ``seen`` is called with the number of records after each fetch.
     """
     rows: Rows[Account] = processor.new_rows()
     clock_ms = 0
@@ -131,9 +131,9 @@ async def timed_closely(
     keys: Set[bytes],
     within_ms: int,
 ) -> set[bytes]:
-    """Which of these subscribers had an event so shortly before something of theirs fell due.
+    """The subscribers with an event so shortly before due work that the order is uncertain.
 
-    Under the wall clock the timer may have come first, if the worker lagged or was down.
+    With the wall clock the timer may have run first, if the worker lagged or was down.
     """
     rows: Rows[Account] = Rows(processor)
     close: set[bytes] = set()

@@ -1,7 +1,7 @@
 """Compares the changelog with a recalculation from the input, one partition after the other.
 
-The input is applied anew up to the position that each partition's progress record names, so workers
-may go on meanwhile. Memory: twice the rows of the largest partition, one after the other.
+The input is applied again up to the position in each partition's progress record, so workers may
+continue meanwhile. It needs memory for two copies of the rows of the largest partition.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Native, WorkerSettings
 
 LATEST_TIMERS_MS = 900_000
-"""By the wall clock: how long after an instant its timers may have run (a worker was down)."""
+"""How long after an instant its timers may have run, by the wall clock (a worker was down)."""
 
 SEVERAL_TOPICS = "events in several input topics, whose order of arrival is not known"
 OTHER_RULES = "scheduled by rules that are not the ones given here"
@@ -43,17 +43,17 @@ TIMERS = "an event that arrived about when something fell due: which was first i
 
 @dataclass
 class PartitionReport:
-    """What was found out about one partition."""
+    """The result for one partition."""
 
     partition: int
     records: int = 0
-    """Input records applied."""
+    """Input records that were applied."""
     equal: int = 0
     differences: list[Difference] = field(default_factory=list)
     not_comparable: Counter[str] = field(default_factory=Counter)
-    """Subscribers whose states differ for a reason that needs no mistake, by reason."""
+    """Subscribers whose states differ for a legitimate reason, by reason."""
     obstacle: str = ""
-    """Why the partition could not be verified at all; empty if it was."""
+    """Why the partition could not be verified; empty if it was."""
 
 
 async def verify_partition(
@@ -63,10 +63,11 @@ async def verify_partition(
     now_ms: int,
     advanced: Callable[[int], None] = lambda _: None,
 ) -> PartitionReport:
-    """Compare one partition; ``advanced`` is told how many records were applied since last time.
+    """Compare one partition. ``advanced`` is called with the number of records applied since the
+    last call.
 
-    Raises aiokafka's errors, ``ProgressError`` and ``NewerStateError`` for records of a newer
-    release.
+    Raises aiokafka's errors, and ``ProgressError`` and ``NewerStateError`` for records of a
+    newer release.
     """
     consumer = committed_consumer(settings.broker)
     await consumer.start()
@@ -102,7 +103,7 @@ class _Work:
         self._wrong: dict[bytes, Difference] = {}
 
     async def run(self, advanced: Callable[[int], None]) -> None:
-        """Fill in the report."""
+        """Do the comparison and fill in the report."""
         report, settings = self.report, self._settings
         processor = self._processor(settings.native)
         kept = await read_kept(
@@ -126,7 +127,7 @@ class _Work:
         if settings.clock == "event":
             until_ms = kept.progress.clock_ms
             if clock_ms != until_ms:
-                wrong = f"the clock stands at {until_ms} ms instead of {clock_ms} ms"
+                wrong = f"the clock is at {until_ms} ms instead of {clock_ms} ms"
                 report.differences.append(Difference("(no subscriber)", report.partition, [wrong]))
         let_time_pass(processor, rebuilt, Outbox(), until_ms)
         self._compare(kept.rows, rebuilt, until_ms)
@@ -163,7 +164,7 @@ class _Work:
             self._judge(key, here, self._at(key, other, until_ms))
 
     def _at(self, key: bytes, data: bytes | None, until_ms: int) -> Account | None:
-        """A state once all that is due has been done: a commit may have come before the timers."""
+        """A state after all due work is done: a commit may have come before the timers ran."""
         if data is None:
             return None
         account: Account | None = unpack(data[DUE_BYTES:])
