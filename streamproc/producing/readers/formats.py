@@ -24,6 +24,7 @@ from streamproc.producing.events import (
     with_keys_in,
 )
 from streamproc.producing.readers.mapping import Mapping, load_mapping, parse_mapping
+from streamproc.producing.readers.radius import attribute_tables
 from streamproc.producing.readers.records import (
     BadRecord,
     LeftOut,
@@ -37,8 +38,8 @@ from streamproc.producing.readers.sessions import Sessions
 MAX_JSON_BYTES = 256 << 20
 Table = dict[Any, str]
 """Text by column name or number."""
-Tables = Iterator[tuple[int, Table | None]]
-"""Lines and their tables; None: the line cannot be read."""
+Tables = Iterator[tuple[int, Table | str | None]]
+"""Lines and their tables, or why a line cannot be read; None: as the form says."""
 
 
 class FormatError(StreamprocError, ValueError):
@@ -75,9 +76,12 @@ def open_reader(
 
 
 def _mapped(
-    name: str, tables: Callable[[BinaryIO, Mapping], Tables], unreadable: str
+    name: str, tables: Callable[[BinaryIO, Mapping], Tables], unreadable: str | None
 ) -> Callable[[ReadSettings], Reader]:
-    """A reader of tables, of which a mapping file says which column is what."""
+    """A reader of tables, of which a mapping file says which column is what.
+
+    ``unreadable`` says what a line without a table is; None: nothing that is to be sent.
+    """
 
     def opened(settings: ReadSettings) -> Reader:
         path = settings.mapping
@@ -98,20 +102,23 @@ def _mapped(
 def _read_mapped(
     tables: Callable[[BinaryIO, Mapping], Tables],
     mapping: Mapping,
-    unreadable: str,
+    unreadable: str | None,
     settings: ReadSettings,
     content: BinaryIO,
     identity: str,
 ) -> Iterator[Read]:
     settings.sessions.begin_file(identity)
+    before, again = 0, 0
     for line, columns in tables(content, mapping):
-        if columns is None:
-            yield BadRecord(line, unreadable)
+        if not isinstance(columns, dict):
+            fault = unreadable if columns is None else columns
+            yield LeftOut(line) if fault is None else BadRecord(line, fault)
             continue
+        # A record may be several events, each with an id of its own.
+        before, again = line, again + 1 if line == before else 0
+        fallback_id = f"{identity}-{line}-{again}" if again else f"{identity}-{line}"
         try:
-            found = mapping.event(
-                columns, f"{identity}-{line}", settings.sessions, settings.numbering
-            )
+            found = mapping.event(columns, fallback_id, settings.sessions, settings.numbering)
         except InvalidEventError as error:
             yield BadRecord(line, str(error))
             continue
@@ -169,7 +176,7 @@ def _cgrates_tables(content: BinaryIO, mapping: Mapping) -> Tables:
     order, but for an OriginHost that may stand before RunID: the type of record shows where.
     """
     for line, columns in _csv_tables(content, mapping):
-        row = list((columns or {}).values())
+        row = list(columns.values()) if isinstance(columns, dict) else []
         at = next((n for n, text in enumerate(row[:5]) if text in TYPES_OF_RECORD), 0)
         if at < 2 or len(row) < at + len(CGRATES_FIELDS) - 2:
             if not (line == 1 and CGRATES_NAMES & set(row)):
@@ -279,6 +286,13 @@ def form_by_name(path: Path, *, has_mapping: bool) -> str:
     return "ndjson"
 
 
+def _charging_tables(content: BinaryIO) -> Tables:
+    # asn1tools takes a tenth of a second to import.
+    from streamproc.producing.readers.charging import charging_tables
+
+    yield from charging_tables(content)
+
+
 _NO_OBJECT: Final = "is not a JSON object"
 for _form in (
     InputForm(
@@ -306,6 +320,20 @@ for _form in (
         "tmf635",
         "TM Forum TMF635 usage: an object, an array, or one a line",
         _mapped("tmf635", lambda content, _: _json_tables(content, _flat_usage), _NO_OBJECT),
+    ),
+    InputForm(
+        "radius-detail",
+        "RADIUS accounting as FreeRADIUS's detail module writes it",
+        _mapped(
+            "radius-detail",
+            lambda content, _: attribute_tables(content),
+            "is no record of attributes, or is cut off",
+        ),
+    ),
+    InputForm(
+        "3gpp-cdr",
+        "3GPP charging records in BER (TS 32.298), plain or in files of TS 32.297",
+        _mapped("3gpp-cdr", lambda content, _: _charging_tables(content), None),
     ),
 ):
     add(_form)

@@ -1,0 +1,53 @@
+"""Files of FreeRADIUS's ``detail`` module: records of accounting, one attribute a line.
+
+A record begins with a date in a line of its own; attributes are indented; a blank line ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+Attributes = dict[str, str]
+
+
+def attribute_tables(content: BinaryIO) -> Iterator[tuple[int, Attributes | None]]:
+    """Line of its date, and attributes of each record; None: it is cut off, or no record.
+
+    If an attribute occurs several times, the first counts.
+    """
+    begun, attributes, is_record = 0, Attributes(), True
+    text = b""
+    for line, text in enumerate(content, 1):
+        if not text.strip():
+            if begun:
+                yield begun, attributes if is_record and attributes else None
+            begun, attributes, is_record = 0, Attributes(), True
+            continue
+        if not begun:
+            begun = line
+        if text[:1] not in b" \t":
+            # A date: also where the blank line before it is missing.
+            if attributes:
+                yield begun, attributes if is_record else None
+                attributes, is_record = Attributes(), True
+            begun = line
+            is_record = b" = " not in text
+            continue
+        name, equals, value = text.decode(errors="replace").strip().partition(" = ")
+        if equals:
+            attributes.setdefault(name, _plain(value))
+        else:
+            is_record = False
+    if begun:
+        # The last line says that it is whole by its end alone.
+        is_whole = is_record and text.endswith(b"\n") and bool(attributes)
+        yield begun, attributes if is_whole else None
+
+
+def _plain(value: str) -> str:
+    """A value without its quotes."""
+    value = value.strip()
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    return value
