@@ -251,7 +251,7 @@ def _length(held: bytes, at: int) -> int | None:
 
 def _is_indefinite(first: bytes) -> bool:
     """Whether a record's length is told by its end alone."""
-    return b"\x80" in first[1:] and first[:1] and first[0] & 0xE0 == 0xA0
+    return b"\x80" in first[1:] and first[0] & 0xE0 == 0xA0
 
 
 def _has_header(held: bytes) -> bool:
