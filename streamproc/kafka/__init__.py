@@ -1,4 +1,5 @@
-"""Kafka beside the engine: whole record batches through kafka-python, and recordings of them."""
+"""Access to Kafka outside the engine: record batches through kafka-python, and recordings of
+them."""
 
 from streamproc.kafka.errors import BackpressureError, DeliveryError, RunFencedError, TopicError
 from streamproc.kafka.producer import BulkProducer

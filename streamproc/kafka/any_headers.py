@@ -1,9 +1,9 @@
-"""Headers of any bytes, read and written with kafka-python.
+"""Reads and writes headers of any bytes with kafka-python.
 
-kafka-python decodes header *names* strictly: a record with one that is not UTF-8 is a
-``CorruptRecordError``, at every poll anew, and its partition can never be read past it. Any Kafka
-client may write such a name, so consumers here read it as a :class:`HeaderName`. The parts reached
-into are listed in docs/replay.md and held by tests/contract/test_kafka_python_hooks.py.
+kafka-python decodes header *names* strictly. A name that is not UTF-8 is a ``CorruptRecordError``
+at every poll, so a consumer cannot get past that record. Any Kafka client can write such a name.
+Therefore consumers here read it as a :class:`HeaderName`. docs/replay.md lists the private names
+that this uses, and tests/contract/test_kafka_python_hooks.py checks them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from kafka.record.memory_records import MemoryRecords
 
 
 class HeaderName(str):
-    """A name that is not UTF-8: shows its odd bytes escaped, and encodes to what it was."""
+    """A name that is not UTF-8. It shows its odd bytes with escapes and encodes to its original
+    bytes."""
 
     raw: bytes
 
@@ -34,7 +35,7 @@ class HeaderName(str):
 def read_any_headers() -> None:
     """From now on no header stops any consumer of this process.
 
-    It changes only what would be an error.
+    It changes only cases that would be errors.
     """
     fetcher.MemoryRecords = AnyRecords
 
@@ -59,7 +60,7 @@ class _AnyBatch(DefaultRecordBatch):  # type: ignore[misc]  # untyped library
         except CorruptRecordError as error:
             if not isinstance(error.__context__, UnicodeDecodeError):
                 raise
-        # Nothing of the record counts as read yet; from here on, every name is let through.
+        # No field of the record counts as read yet. From here on, every name is accepted.
         self._buffer = _AnyNames(self._buffer)
         return super().__next__()
 
@@ -67,7 +68,7 @@ class _AnyBatch(DefaultRecordBatch):  # type: ignore[misc]  # untyped library
 
 
 class _AnyNames(bytearray):
-    """A batch's bytes, of which only header names are ever decoded."""
+    """The bytes of a batch, in which only header names are ever decoded."""
 
     def __getitem__(self, key: Any) -> Any:
         found = super().__getitem__(key)

@@ -6,7 +6,7 @@ from streamproc.errors import StreamprocError
 
 
 class TopicError(StreamprocError):
-    """The broker cannot be reached, or the topic is not as needed; the message says what to do."""
+    """The broker cannot be reached, or the topic does not fit. The message says what to do."""
 
 
 class MissingTopicError(TopicError):
@@ -14,12 +14,12 @@ class MissingTopicError(TopicError):
 
 
 class DeliveryError(StreamprocError):
-    """Records that were handed over are not in the topic."""
+    """Records that were accepted are not in the topic."""
 
 
 class BackpressureError(DeliveryError):
-    """The broker takes no more: the bounded buffer stayed full for the whole time allowed."""
+    """The broker accepts no more records: the bounded buffer stayed full for the allowed time."""
 
 
 class RunFencedError(StreamprocError):
-    """Another run with the same id took over; this one must stop."""
+    """Another run with the same id has started. This one must stop."""

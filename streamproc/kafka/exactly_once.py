@@ -1,12 +1,12 @@
-"""Writes records and the position in their source in one transaction.
+"""Writes records, and the position in their source, in one transaction.
 
-The position is stored in Kafka beside the records, as the metadata of a consumer group's committed
-offset, in the same transaction. A run that is killed leaves an open transaction: the next run with
-the same id aborts it, fences the old process, and goes on from the position of the last commit.
-So each record is in the topic once for ``read_committed`` consumers, whatever is killed when.
+The position is stored in Kafka next to the records: as the metadata of a consumer group's committed
+offset, in the same transaction. A run that is killed leaves an open transaction. The next run with
+the same id aborts it, fences the old process, and continues from the position of the last commit.
+So each record is in the topic once for ``read_committed`` consumers, whenever a process is killed.
 
-Kafka forgets the offsets of a group without members after ``offsets.retention.minutes`` (7 days
-by default): a run interrupted for longer begins anew.
+Kafka forgets the offsets of a group without members after ``offsets.retention.minutes`` (7 days by
+default). A run that was interrupted for longer starts from the beginning.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ T = TypeVar("T")
 
 
 class ExactlyOnceProducer:
-    """A :class:`BulkProducer` whose records become visible with the position they belong to.
+    """A :class:`BulkProducer` whose records become visible together with their position.
 
-    ``name`` identifies the run: one process at a time writes under it, the newest.
+    ``name`` identifies the run. One process at a time writes under it: the one that started last.
     """
 
     def __init__(self, bootstrap: Broker, topic: str, name: str, **settings: Any) -> None:
@@ -82,7 +82,7 @@ class ExactlyOnceProducer:
             ) from error
         except KafkaError as error:
             self.bulk.close()
-            raise TopicError(f"no transactions at {bootstrap}: {error}") from error
+            raise TopicError(f"transactions do not work at {bootstrap}: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +96,7 @@ class ExactlyOnceProducer:
         self.close()
 
     def position(self, kind: type[T]) -> T | None:
-        """The position of the last commit of this name; None if there is none."""
+        """The position of the last commit under this name; None if there is none."""
         admin = open_admin(self._bootstrap)
         deadline = time.monotonic() + COORDINATOR_LIMIT_SECONDS
         try:
@@ -105,7 +105,7 @@ class ExactlyOnceProducer:
                     found = admin.list_group_offsets({self.name: [self._place]})[self.name]
                     break
                 except NOT_YET:
-                    # A broker without any group makes its coordinator first.
+                    # A broker without any group must first create its coordinator.
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.2)
@@ -125,10 +125,10 @@ class ExactlyOnceProducer:
     def commit(self, position: object) -> None:
         """Make the records since the last commit visible, and the position durable with them.
 
-        The commit goes on in the background while the next records are taken; :meth:`settle`
-        waits for it. Raises, here, there or at the next records, :class:`RunFencedError` if another
-        run took over, :class:`DeliveryError` if the records could not be written: nothing of the
-        transaction is visible then.
+        The commit runs in the background while the next records are accepted; :meth:`settle` waits
+        for it. Raises, here, there or at the next records, :class:`RunFencedError` if another run
+        has started, and :class:`DeliveryError` if the records could not be written. Then nothing of
+        the transaction is visible.
         """
         encoded = msgspec.json.encode(position).decode()
         if len(encoded) > MAX_POSITION_BYTES:
@@ -142,7 +142,7 @@ class ExactlyOnceProducer:
         self._pending = self._background.submit(self._finish, encoded, self._commits)
 
     def settle(self) -> None:
-        """Return once the last commit is durable; raises as :meth:`commit` does."""
+        """Return when the last commit is durable. Raises the same errors as :meth:`commit`."""
         if self._pending is not None:
             pending, self._pending = self._pending, None
             try:
@@ -152,7 +152,8 @@ class ExactlyOnceProducer:
                 raise
 
     def close(self) -> None:
-        """Abandon what is not committed. Not aborted here: the next run of this name does that."""
+        """Abandon what is not committed. It is not aborted here: the next run with this name does
+        that."""
         abandoned = self._open or self._failed
         if self._pending is not None:
             abandoned |= self._pending.exception() is not None or self.is_open
@@ -160,7 +161,7 @@ class ExactlyOnceProducer:
         self.bulk.close(abandon=abandoned)
 
     def _begin(self) -> None:
-        """Have a transaction, before a batch is sent."""
+        """Begin a transaction, unless there is one, before a batch is sent."""
         if self._open and self._pending is None:
             return
         self.settle()
@@ -173,7 +174,7 @@ class ExactlyOnceProducer:
     def _finish(self, encoded: str, serial: int) -> None:
         kafka = self.bulk.kafka
         try:
-            # Before the position: a batch that was refused must not be left behind by it.
+            # This comes before the position, so that the position never includes a refused batch.
             self.bulk.await_sent()
             kafka.send_offsets_to_transaction(
                 {self._place: OffsetAndMetadata(serial, encoded, -1)}, self.name
@@ -182,7 +183,7 @@ class ExactlyOnceProducer:
         except (ProducerFencedError, InvalidProducerEpochError) as error:
             raise RunFencedError(
                 f"another run of {self.name} took over, or this one was stopped for more than "
-                f"{TRANSACTION_TIMEOUT_MS // 1000} s; the same command goes on where it is"
+                f"{TRANSACTION_TIMEOUT_MS // 1000} s; run the command again to continue"
             ) from error
         except DeliveryError as error:
             if isinstance(error.__cause__, (ProducerFencedError, InvalidProducerEpochError)):

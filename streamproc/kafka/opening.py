@@ -1,4 +1,4 @@
-"""A kafka-python producer that has reached its topic."""
+"""Opens a producer of kafka-python and waits until it has reached its topic."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def open_producer(topic: str, broker: Broker, **options: Any) -> Any:
         kafka = kafka_producer(broker, **options)
         kafka.partitions_for(topic)
     except KafkaError as error:
-        raise TopicError(f"no writing to {topic} at {broker}: {error}") from error
+        raise TopicError(f"cannot write to {topic} at {broker}: {error}") from error
     return kafka

@@ -1,9 +1,9 @@
-"""What was handed to kafka-python and has no outcome yet, counted here.
+"""Counts records that were handed to kafka-python and have no result yet.
 
-``KafkaProducer.flush`` waits for batches, and a batch may be done while the callbacks of its
-records still run in the sender's thread. It also gives up, with UnknownError, when a batch that it
-waits for is split. So flush only makes the library send at once; who needs the outcomes counts
-them.
+``KafkaProducer.flush`` waits for batches. But a batch can be done while the callbacks of its
+records still run in the sender's thread. flush also ends early, with UnknownError, if a batch
+is split. So flush is only used to make the library send at once, and records without a result
+are counted here.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from kafka.errors import KafkaError
 
 
 class Outstanding:
-    """Counts records from :meth:`take` to :meth:`settle`. For any number of threads.
+    """Counts records from :meth:`take` to :meth:`settle`. Any number of threads can use it.
 
-    Each record belongs to the round in which it was taken. Who wants to wait ends the round first,
-    so that the wait does not go on for records that other threads take meanwhile.
+    Each record belongs to the round in which it was taken. A thread that wants to wait ends the
+    round first, so that it does not also wait for records that other threads take meanwhile.
     """
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        """Told of each settled record. Its lock may guard what its owner counts besides."""
+        """Notified of each settled record. Its lock can also protect other counts of the owner."""
         self.count = 0
         self._round = 0
         self._of_round: dict[int, int] = {}
 
     def take(self) -> int:
-        """Count a record; returns its round, which :meth:`settle` asks for."""
+        """Count a record; returns its round, which :meth:`settle` needs."""
         with self.changed:
             self.count += 1
             self._of_round[self._round] = self._of_round.get(self._round, 0) + 1
             return self._round
 
     def settle(self, round_taken: int) -> None:
-        """A record's outcome is known, and everybody who asked was told."""
+        """The result of a record is known, and all callbacks were called."""
         with self.changed:
             self.count -= 1
             self._of_round[round_taken] -= 1
@@ -46,13 +46,14 @@ class Outstanding:
             self.changed.notify_all()
 
     def end_round(self) -> int:
-        """What is taken from now on belongs to a later round than the returned one."""
+        """End the round and return its number. Later records belong to later rounds."""
         with self.changed:
             self._round += 1
             return self._round - 1
 
     def wait(self, last_round: int, timeout_seconds: float | None = None) -> int:
-        """Return once all of the rounds so far is settled: how many are not after that time."""
+        """Wait until all rounds so far are settled; returns how many records are not after that
+        time."""
         with self.changed:
             self.changed.wait_for(lambda: not self._until(last_round), timeout_seconds)
             return self._until(last_round)
@@ -62,6 +63,7 @@ class Outstanding:
 
 
 def send_now(producer: Any, timeout_seconds: float | None = None) -> None:
-    """Have a ``KafkaProducer`` send what it holds; mostly, but not surely, returns when it has."""
+    """Make a ``KafkaProducer`` send what it holds. It usually returns when that is done, but not
+    always."""
     with suppress(KafkaError):
         producer.flush(timeout_seconds)

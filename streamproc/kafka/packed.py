@@ -1,10 +1,10 @@
-"""Record batches built outside kafka-python and sent by it.
+"""Record batches that are built outside kafka-python and sent by it.
 
-kafka-python appends record by record in Python: about 40,000 records/s. Its sender, retries,
-sequence numbers and transactions work on batches, though, and do not care who built them. So the
-batches are built by aiokafka's compiled builder (about 3 million records/s) behind the interface
-of kafka-python's ``MemoryRecordsBuilder``. The parts of kafka-python reached into here are listed
-in docs/replay.md and held by tests/contract/test_kafka_python_hooks.py.
+kafka-python appends record by record in Python: about 40,000 records/s. But its sender, retries,
+sequence numbers and transactions work on batches, whoever built them. So aiokafka's compiled
+builder (about 3 million records/s) builds the batches, behind the interface of kafka-python's
+``MemoryRecordsBuilder``. docs/replay.md lists the private names of kafka-python that this uses, and
+tests/contract/test_kafka_python_hooks.py checks them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ Headers = list[tuple[str, bytes | None]]
 
 
 class PackedRecords:
-    """The records of one batch; kafka-python's sender sees a ``MemoryRecordsBuilder``."""
+    """The records of one batch. To kafka-python's sender it looks like a
+    ``MemoryRecordsBuilder``."""
 
     __slots__ = ("_buffer", "_builder", "_count", "_plain_bytes", "_state", "any_names", "append")
 
     def __init__(
         self, codec: int, batch_bytes: int, transactional: bool, any_names: bool = False
     ) -> None:
-        """``any_names``: header names may be ``HeaderName``, which the compiled builder refuses."""
+        """``any_names``: header names can be ``HeaderName``, which the compiled builder refuses."""
         builder = _DefaultRecordBatchBuilderPy if any_names else DefaultRecordBatchBuilder
         self._builder: Any = builder(2, codec, int(transactional), -1, -1, -1, batch_bytes)
         self.any_names = any_names
@@ -44,7 +45,7 @@ class PackedRecords:
         self._state = (-1, -1, -1)
 
     def seal(self, count: int) -> None:
-        """No more records will be appended; ``count`` were."""
+        """No more records will be appended; there are ``count``."""
         self._count = count
 
     def next_offset(self) -> int:
@@ -69,7 +70,7 @@ class PackedRecords:
         self._state = (producer_id, producer_epoch, base_sequence)
 
     def close(self) -> None:
-        """Compress and add the checksum, once; the sender's thread calls it."""
+        """Compress and add the checksum, once. The sender's thread calls it."""
         if self._buffer is None:
             self._plain_bytes = self._builder.size()
             self._buffer = self._builder.build()
@@ -90,7 +91,7 @@ class PackedRecords:
 
 
 class _WholeBatch(ProducerBatch):  # type: ignore[misc]
-    """A batch that is never split: who waits for it waits for all its records."""
+    """A batch that is never split, so waiting for it means waiting for all its records."""
 
     @property
     def record_count(self) -> int:
@@ -125,7 +126,8 @@ def _report(
 
 
 def force_close(producer: Any, timeout_seconds: float = 10.0) -> None:
-    """Close at once: what is not written fails. (close(timeout=0) raises while batches wait.)"""
+    """Close at once; records that are not written fail. (close(timeout=0) raises while batches
+    wait.)"""
     producer._sender.force_close()
     producer._sender.join(timeout_seconds)
     producer.close()

@@ -1,4 +1,4 @@
-"""A producer for many records at once: batches built here, sent by kafka-python."""
+"""A producer for many records at once: this module builds batches, kafka-python sends them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _NO_HEADERS: Headers = []
 class BulkProducer:
     """Writes records to one topic, idempotent and in order per partition. For one thread.
 
-    Records collect in a batch per partition, which goes out when it is full or on
-    :meth:`release`. At most ``max_unsent_bytes`` wait for the broker: :meth:`append` blocks then,
-    and raises :class:`BackpressureError` after ``block_seconds``. The first batch that cannot be
-    written makes every later call raise :class:`DeliveryError`: nothing is dropped in silence.
-    Leaving the context waits for everything; after an exception it abandons what is not written.
+    Each partition collects records in a batch, which is sent when it is full or on :meth:`release`.
+    At most ``max_unsent_bytes`` wait for the broker. Beyond that :meth:`append` blocks, and raises
+    :class:`BackpressureError` after ``block_seconds``. After the first batch that cannot be
+    written, every call raises :class:`DeliveryError`: no record is lost silently. The end of the
+    context waits for everything; after an exception it abandons what is not written.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class BulkProducer:
         before_sending: Callable[[], None] = lambda: None,
         **settings: Any,
     ) -> None:
-        """``settings`` go to kafka-python's ``KafkaProducer``; ``before_sending`` is called before
-        each batch that goes out."""
+        """``settings`` are passed to kafka-python's ``KafkaProducer``; ``before_sending`` is called
+        before each batch is sent."""
         self.topic = topic
         self.partitions = partitions
         self.appended = 0
-        """Records taken so far."""
+        """Records accepted so far."""
         self._codec = CODECS[compression]
         self._batch_bytes = batch_bytes
         self._max_unsent_bytes = max_unsent_bytes
@@ -108,7 +108,7 @@ class BulkProducer:
         timestamp_ms: int,
         headers: Headers = _NO_HEADERS,
     ) -> None:
-        """Take a record. Raises :class:`DeliveryError`, :class:`BackpressureError`."""
+        """Accept a record. Raises :class:`DeliveryError`, :class:`BackpressureError`."""
         records = self._open[partition]
         count = self._counts[partition]
         any_names = bool(headers) and any(isinstance(name, HeaderName) for name, _ in headers)
@@ -121,13 +121,13 @@ class BulkProducer:
             count = 0
             records = PackedRecords(self._codec, self._batch_bytes, self._transactional, any_names)
             self._open[partition] = records
-            # A batch takes its first record whatever its size.
+            # A batch accepts its first record whatever its size.
             records.append(0, timestamp_ms, key, value, headers)
         self._counts[partition] = count + 1
         self.appended += 1
 
     def append_keyed(self, key: bytes, value: bytes, timestamp_ms: int) -> None:
-        """:meth:`append` to the key's partition; written out, for this has to be fast."""
+        """:meth:`append` to the key's partition; written out, because it must be fast."""
         partition = self._partition_of.get(key)
         if partition is None:
             partition = self.partition_for(key)
@@ -139,13 +139,14 @@ class BulkProducer:
         self.appended += 1
 
     def release(self) -> None:
-        """Send what has collected; does not wait."""
+        """Send the collected records; does not wait."""
         for partition, records in enumerate(self._open):
             if records is not None:
                 self._release(partition)
 
     def flush(self, timeout_seconds: float = 120.0) -> None:
-        """Return once every record taken is durable; raises :class:`DeliveryError` if not."""
+        """Return when every accepted record is durable. Raises :class:`DeliveryError` if one is
+        not."""
         self.release()
         self.await_sent(timeout_seconds)
 
@@ -154,7 +155,7 @@ class BulkProducer:
         self._await(0, timeout_seconds)
 
     def close(self, abandon: bool = False) -> None:
-        """Abandon what is not written yet (or an open transaction), and disconnect."""
+        """Abandon what is not written (or an open transaction), and disconnect."""
         self._open = [None] * self.partitions
         if abandon or self._unsent_bytes or self._failure is not None:
             force_close(self.kafka)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """What every client must be told, whichever library it comes from."""
+    """What every client needs, whichever library it is from."""
 
     bootstrap: str
-    """HOST:PORT of a broker, or of several (HOST:PORT,HOST:PORT): one that answers is enough."""
+    """HOST:PORT of a broker, or of several (HOST:PORT,HOST:PORT); one of them must answer."""
 
     def __str__(self) -> str:
-        """The addresses, as messages name the cluster."""
+        """The addresses, as messages show the cluster."""
         return self.bootstrap
 
     @property
@@ -23,9 +23,9 @@ class KafkaSettings:
 
 
 Broker = KafkaSettings | str
-"""Settings, or the HOST:PORT alone of a Kafka that asks for nothing more."""
+"""Settings, or only HOST:PORT for a Kafka without security."""
 
 
 def settings_of(broker: Broker) -> KafkaSettings:
-    """The settings that a plain address stands for; settings as they are."""
+    """The settings for a plain address; settings are returned unchanged."""
     return KafkaSettings(broker) if isinstance(broker, str) else broker

@@ -23,16 +23,16 @@ ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
 @dataclass(frozen=True)
 class TopicFacts:
-    """What a writer must know of a topic."""
+    """What a writer must know about a topic."""
 
     partitions: int
     max_message_bytes: int
     log_append_time: bool
-    """The broker overwrites record timestamps."""
+    """Whether the broker replaces record timestamps."""
 
     @property
     def batch_bytes(self) -> int:
-        """A batch size that the topic takes even if nothing of it can be compressed."""
+        """A batch size that the topic accepts even if nothing can be compressed."""
         return min(BATCH_BYTES, self.max_message_bytes * 3 // 4)
 
 
@@ -55,7 +55,8 @@ def topic_facts(
     configs: Mapping[str, str] = ANY_TIME,
     **settings: Any,
 ) -> TopicFacts:
-    """The facts of ``topic``, created first if missing and ``create_partitions`` is a number.
+    """The facts of ``topic``. It is created first if it is missing and ``create_partitions`` is a
+    number.
 
     Raises :class:`TopicError` if the broker does not answer or the topic does not exist.
     """
@@ -77,7 +78,7 @@ def topic_facts(
 
 
 def partition_count(admin: Any, topic: str) -> int:
-    """0 if there is no such topic."""
+    """The number of partitions; 0 if there is no such topic."""
     (found,) = admin.describe_topics([topic])
     return 0 if found["error_code"] else len(found["partitions"])
 
@@ -99,7 +100,7 @@ def _create(
     try:
         admin.create_topics(wanted)
     except TopicAlreadyExistsError:
-        return  # someone was faster
+        return  # another process has created it
 
 
 def _await_topic(admin: Any, topic: str) -> int:

@@ -1,4 +1,4 @@
-"""The billing side's producer: keyed by subscriber, in order, durable."""
+"""The producer of the billing side: keyed by subscriber, in order, durable."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from streamproc.kafka.settings import Broker
 
 
 class BillingProducer:
-    """Sends input records; one subscriber's records keep their order.
+    """Sends input records. The records of one subscriber keep their order.
 
-    ``settings`` go to kafka-python's ``KafkaProducer``. Leaving the context waits for everything
-    sent; a record that could not be written raises then, naming how many failed.
+    ``settings`` are passed to kafka-python's ``KafkaProducer``. The end of the context waits for
+    everything sent. If a record could not be written it raises an error that says how many failed.
     """
 
     def __init__(self, bootstrap: Broker, topic: str, **settings: Any) -> None:
@@ -55,8 +55,8 @@ class BillingProducer:
     ) -> None:
         """Queue a record; ``timestamp_ms`` is when the billing system hands it over.
 
-        ``on_written`` gets its partition and offset once it is durable, in the thread of the
-        Kafka client; records of one partition are reported in their order.
+        ``on_written`` gets partition and offset when the record is durable, in the thread of the
+        Kafka client. Records of one partition are reported in their order.
         """
         taken = self._outstanding.take()
         try:
@@ -71,7 +71,7 @@ class BillingProducer:
         self.sent += 1
 
     def flush(self) -> None:
-        """Wait until all records are durable and reported; raises RuntimeError if any is not."""
+        """Wait until all records are durable and reported. Raises RuntimeError if one is not."""
         last_round = self._outstanding.end_round()
         send_now(self._producer)
         self._outstanding.wait(last_round)

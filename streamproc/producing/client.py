@@ -28,9 +28,9 @@ from streamproc.producing.forwarder import Forwarder
 from streamproc.producing.spool import Spool
 
 RECORD_OVERHEAD_BYTES = 200
-"""What a waiting record takes beside its key and value."""
+"""Memory of a waiting record besides its key and value."""
 FORCED_SECONDS = 10.0
-"""How long close waits for the outcomes of what it gave up."""
+"""How long close waits for the results of events that it abandoned."""
 
 DEFAULTS: dict[str, Any] = {
     "acks": "all",
@@ -43,23 +43,22 @@ DEFAULTS: dict[str, Any] = {
 
 
 class UsageProducer:
-    """Sends events of billing systems to Kafka. For any number of threads.
+    """Sends events of billing systems to Kafka. Any number of threads can use it.
 
-    Each event is checked as the worker will check it, keyed by its subscriber and placed as Java
-    clients place it, so that a subscriber's events keep their order. Writing is idempotent
-    (retries do not double), acknowledged by all in-sync replicas, and compressed.
+    Each event is checked as the worker will check it. Its key is the subscriber, and its partition
+    the one that Java clients choose, so the events of a subscriber keep their order. Writing is
+    idempotent (retries do not duplicate), acknowledged by all in-sync replicas, and compressed.
 
-    Without a spool, events wait in memory, at most ``max_unsent_bytes`` of them: :meth:`send`
-    blocks when that is full, and raises NotAcceptedError after ``block_seconds``. What cannot be
-    delivered within ``delivery_seconds`` fails: its :class:`Delivery` says so, ``on_failure`` is
-    called with it, and :meth:`flush` and leaving the context raise DeliveryFailedError with all
-    failed events. Nothing is ever dropped in silence.
+    Without a spool, events wait in memory, at most ``max_unsent_bytes``. If that is full,
+    :meth:`send` blocks, and raises NotAcceptedError after ``block_seconds``. An event that cannot
+    be delivered within ``delivery_seconds`` fails: its :class:`Delivery` reports it, ``on_failure``
+    is called with it, and :meth:`flush` and the end of the context raise DeliveryFailedError with
+    all failed events. No event is lost silently.
 
-    With ``spool``, a directory, each event is written there first, and a background thread brings
-    them to Kafka in the order in which they were taken: a broker may be away for as long as
-    ``spool_bytes`` last, also while the producer is started, and the process may be killed. After
-    a crash, events whose acknowledgement was not noted yet are sent again, in order; the worker
-    recognises them by their ids.
+    With ``spool``, a directory, each event is first written there. A background thread sends the
+    events to Kafka in their order. So a broker may be away until ``spool_bytes`` are used up, also
+    while the producer starts, and the process may be killed. After a crash, events whose
+    acknowledgement was not noted are sent again, in order; the worker recognises them by their ids.
     """
 
     def __init__(
@@ -78,9 +77,10 @@ class UsageProducer:
         numbering: Numbering = ANY_NUMBERS,
         **settings: Any,
     ) -> None:
-        """``settings`` go to kafka-python's ``KafkaProducer`` (security, client id and so on).
+        """``settings`` are passed to kafka-python's ``KafkaProducer`` (security, client id and so
+        on).
 
-        Phone numbers of events are brought to the form of keys; ``numbering`` names the region of
+        Phone numbers of events are converted to the form of keys. ``numbering`` names the region of
         numbers without country code, or says that subscribers are ids.
 
         Raises TopicError if no broker answers (without spool), SpoolBusyError, SpoolDamagedError.
@@ -119,7 +119,7 @@ class UsageProducer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # After an exception events are sent all the same: they were taken.
+        # After an exception the events are still sent, because they were accepted.
         try:
             self.close()
         except DeliveryFailedError as failed:
@@ -129,11 +129,11 @@ class UsageProducer:
 
     @property
     def waiting(self) -> int:
-        """Events taken that are not in Kafka yet."""
+        """How many accepted events are not in Kafka yet."""
         return self._outstanding.count if self._forwarder is None else self._forwarder.spool.waiting
 
     def send(self, event: SubscriberEvent, timestamp_ms: int | None = None) -> Delivery:
-        """Take an event; ``timestamp_ms`` is when it was handed over (now).
+        """Accept an event; ``timestamp_ms`` is when it was handed over (default: now).
 
         Raises InvalidEventError, NotAcceptedError (SpoolFullError with a spool).
         """
@@ -161,7 +161,7 @@ class UsageProducer:
         return delivery
 
     def flush(self, timeout_seconds: float = 120.0) -> None:
-        """Return once everything taken so far is in Kafka.
+        """Return when all events accepted so far are in Kafka.
 
         Raises DeliveryFailedError with all events that failed since the last call, and TimeoutError
         if some are still waiting.
@@ -176,9 +176,10 @@ class UsageProducer:
 
     def close(self, timeout_seconds: float | None = None) -> None:
         """Flush (120 s at most) and disconnect. Raises DeliveryFailedError with all events that
-        failed since the last flush; an event that still waits then is given up and is one of them.
+        failed since the last flush. An event that still waits then is abandoned and is one of them.
 
-        With a spool, what is not in Kafka after 5 s stays in the spool for its next producer.
+        With a spool, events that are not in Kafka after 5 s stay in the spool for its
+        next producer.
         """
         if self._forwarder is not None:
             self._forwarder.close(5.0 if timeout_seconds is None else timeout_seconds)
@@ -193,13 +194,13 @@ class UsageProducer:
         left = self._outstanding.wait(self._outstanding.end_round(), FORCED_SECONDS)
         self._raise_failures(left)
         if left:
-            raise TimeoutError(f"nothing is known of {left} events; send them again")
+            raise TimeoutError(f"the result of {left} events is unknown; send them again")
 
     def _fits(self, size: int) -> bool:
         return not self._unsent_bytes or self._unsent_bytes + size <= self._max_unsent_bytes
 
     def _await_taken(self, timeout_seconds: float) -> int:
-        """Wait for all that was taken so far; returns how many events still wait."""
+        """Wait for all events accepted so far; returns how many still wait."""
         deadline = time.monotonic() + timeout_seconds
         last_round = self._outstanding.end_round()
         send_now(self._kafka, timeout_seconds)
@@ -226,7 +227,8 @@ class UsageProducer:
             if self._on_failure is not None:
                 self._on_failure(delivery)
         finally:
-            # Last: who flushes or closes returns after on_failure was told of everything.
+            # This is the last step: flush and close return only after on_failure was called for
+            # every failure.
             self._outstanding.settle(taken)
 
     def _raise_failures(self, unknown: int = 0) -> None:

@@ -11,7 +11,7 @@ from streamproc.errors import StreamprocError
 
 
 class Placed(NamedTuple):
-    """Where an event lies."""
+    """The place of an event in Kafka."""
 
     topic: str
     partition: int
@@ -19,7 +19,7 @@ class Placed(NamedTuple):
 
 
 class DeliveryFailedError(StreamprocError):
-    """Events that are not in Kafka, and why: ``failures`` has them all."""
+    """Events that are not in Kafka, with the reasons; ``failures`` contains all of them."""
 
     def __init__(self, failures: Sequence[tuple[SubscriberEvent, BaseException]]) -> None:
         self.failures = list(failures)
@@ -33,7 +33,7 @@ class DeliveryFailedError(StreamprocError):
 
 
 class NotAcceptedError(StreamprocError):
-    """The producer is full and stayed full: ``event`` was not taken; send it again later."""
+    """The producer is full and stayed full. ``event`` was not accepted; send it again later."""
 
     def __init__(self, event: SubscriberEvent, seconds: float) -> None:
         super().__init__(
@@ -44,7 +44,7 @@ class NotAcceptedError(StreamprocError):
 
 
 class Delivery:
-    """The fate of one event. Thread-safe."""
+    """The result of one event. Thread-safe."""
 
     __slots__ = ("__weakref__", "_done", "_error", "_placed", "event")
 
@@ -56,21 +56,21 @@ class Delivery:
 
     @property
     def done(self) -> bool:
-        """Whether it is known."""
+        """Whether the result is known."""
         return self._done.is_set()
 
     @property
     def error(self) -> BaseException | None:
-        """Why it failed; None while unknown and if it did not."""
+        """Why it failed; None if it did not, or if the result is unknown."""
         return self._error
 
     def wait(self, timeout_seconds: float | None = None) -> Placed:
-        """Where the event lies in Kafka, once every in-sync replica has it.
+        """Wait for the place of the event in Kafka: every in-sync replica has it then.
 
-        Raises :class:`DeliveryFailedError`, or TimeoutError if it is not known in time.
+        Raises :class:`DeliveryFailedError`, or TimeoutError if the result is not known in time.
         """
         if not self._done.wait(timeout_seconds):
-            raise TimeoutError(f"event {self.event.id}: nothing known after {timeout_seconds} s")
+            raise TimeoutError(f"event {self.event.id}: no result after {timeout_seconds} s")
         if self._error is not None:
             raise DeliveryFailedError([(self.event, self._error)]) from self._error
         assert self._placed is not None

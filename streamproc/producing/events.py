@@ -1,4 +1,4 @@
-"""Builds events, and checks them as the worker will."""
+"""Builds events, and checks them as the worker will do."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ Event = TypeVar("Event", bound=SubscriberEvent)
 ANY_NUMBERS: Final = Numbering()
 """Numbers with country code in any form, and ids."""
 NUMBER_FIELDS: Final = frozenset(("subscriber", "member"))
-"""Fields that hold a subscriber."""
+"""Fields that contain a subscriber."""
 
 
 class InvalidEventError(StreamprocError, ValueError):
-    """An event that the worker would reject; ``field`` is where, None for the whole event."""
+    """An event that the worker would reject; ``field`` is the wrong field, None for the whole
+    event."""
 
     def __init__(self, problem: str, field: str | None = None) -> None:
         super().__init__(f"{field}: {problem}" if field else problem)
@@ -56,12 +57,11 @@ def usage(
 ) -> UsageRecorded:
     """A usage event: ``total_bytes``, or both directions. Raises :class:`InvalidEventError`.
 
-    ``subscriber`` and ``member`` may be phone numbers in any form; ``numbering`` says which
+    ``subscriber`` and ``member`` can be phone numbers in any form; ``numbering`` says which
     region's numbers have no country code.
 
-    ``id`` is what a repeated event is recognised by, together with ``source``: give the id that
-    your system has for the record. Without it a random one is made, and an event that is sent
-    twice counts twice.
+    A repeated event is recognised by ``id`` and ``source``: use the id of the record in your
+    system. Without ``id`` a random one is made, and an event that is sent twice counts twice.
     """
     return build(
         UsageRecorded,
@@ -81,10 +81,10 @@ def usage(
 
 
 def build(kind: type[Event], *, numbering: Numbering = ANY_NUMBERS, **fields: Any) -> Event:
-    """An event of ``kind``, such as ``AccountActivated``; fields that are None are left out.
+    """An event of ``kind``, such as ``AccountActivated``. Fields that are None are left out.
 
-    ``id`` is made up and ``time`` is now if missing. Phone numbers are brought to the form of
-    keys. Raises :class:`InvalidEventError`.
+    Without ``id`` a random one is made; without ``time`` it is now. Phone numbers are converted to
+    the form of keys. Raises :class:`InvalidEventError`.
     """
     known = set(kind.__struct_fields__)
     for name in fields:
@@ -92,7 +92,7 @@ def build(kind: type[Event], *, numbering: Numbering = ANY_NUMBERS, **fields: An
             raise InvalidEventError(f"{kind.__name__} has no such field", name)
     given = {name: value for name, value in fields.items() if value is not None}
     given.setdefault("id", uuid4().hex)
-    # The producer is where an event meets a clock: its sender's.
+    # Only the producer gives an event its time by a clock: the clock of the sender.
     given.setdefault("time", datetime.now(UTC))  # noqa: TID251
     for name in kind.__struct_fields__[: -len(kind.__struct_defaults__) or None]:
         if name not in given:
@@ -108,7 +108,7 @@ def build(kind: type[Event], *, numbering: Numbering = ANY_NUMBERS, **fields: An
 
 
 def key_in(field: str, text: Any, numbering: Numbering) -> Any:
-    """A subscriber in the form of keys; what is no text is left to the check of the event.
+    """A subscriber in the form of keys. A value that is not text is left to the check of the event.
 
     Raises :class:`InvalidEventError`.
     """
@@ -146,7 +146,7 @@ def with_keys_in(value: bytes, numbering: Numbering) -> bytes:
 
 
 def checked(event: SubscriberEvent, kind: SubscriberKind = "any") -> tuple[bytes, bytes]:
-    """Key and value of the event's record, after the very check that the worker makes.
+    """Key and value of the event's record, after the same check that the worker makes.
 
     Raises :class:`InvalidEventError`.
     """
@@ -166,7 +166,7 @@ def checked(event: SubscriberEvent, kind: SubscriberKind = "any") -> tuple[bytes
 
 
 def checked_value(key: bytes, value: bytes, kind: SubscriberKind = "any") -> bytes:
-    """The same for an event that is JSON already."""
+    """The same for an event that is already JSON."""
     form = foreign_form(key.decode(errors="replace"), kind)
     if form is not None:
         raise InvalidEventError(form, "subscriber")

@@ -1,4 +1,4 @@
-"""Sends a spool to Kafka, in order, however often the broker is away."""
+"""Sends the events of a spool to Kafka, in order, however often the broker is away."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ from streamproc.producing.spool import Spool, SpooledRecord
 log = structlog.get_logger(__name__)
 
 WINDOW_RECORDS = 5_000
-"""Sent before all of them must be acknowledged; after a crash at most so many are sent again."""
+"""Records that are sent before all of them are acknowledged. After a crash at most this many are
+sent again."""
 LOOK_SECONDS = 0.2
-"""How long the thread waits for an event before it looks whether it is to stop."""
+"""How long the thread waits for an event before it checks whether it must stop."""
 FIRST_DELAY_SECONDS = 0.1
 LAST_DELAY_SECONDS = 5.0
 REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
-"""Errors of a record, not of the broker: trying again cannot help."""
+"""Errors of a record, not of the broker: to try again does not help."""
 
 
 class Forwarder:
-    """A thread that sends what a spool holds.
+    """A thread that sends the events of a spool.
 
-    Order holds because of one rule: after a failure nothing more goes out over that connection.
-    A window whose first failure is noticed is cut off there, and what was not acknowledged goes
-    out again, in order, over a new connection. A record that the topic refuses for what it is goes
-    to ``refused.ndjson`` in the spool's directory and is reported by flush and close.
+    One rule keeps the order: after a failure nothing more is sent over that connection. A window is
+    cut off at its first failure, and events that were not acknowledged are sent again, in order,
+    over a new connection. A record that the topic refuses is written to ``refused.ndjson`` in the
+    spool's directory; flush and close report it.
     """
 
     def __init__(self, spool: Spool, topic: str, connect: Callable[[], Any]) -> None:
@@ -50,10 +51,11 @@ class Forwarder:
         self._topic = topic
         self._connect = connect
         self._kafka: Any = None
-        # Weak: who does not keep a delivery does not ask for it, and a spool may hold millions.
+        # Weak references: a spool can hold millions of events, and a caller who needs no result
+        # keeps no delivery.
         self._deliveries: WeakValueDictionary[int, Delivery] = WeakValueDictionary()
         self._one_by_one = 0
-        """So many entries go out alone, to find the one that the topic refuses."""
+        """This many entries are sent alone, to find the one that the topic refuses."""
         self._refused: list[tuple[SubscriberEvent, BaseException]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -64,7 +66,7 @@ class Forwarder:
     def take(
         self, delivery: Delivery, timestamp_ms: int, key: bytes, value: bytes, seconds: float
     ) -> None:
-        """Put an event into the spool; its delivery is settled if this process brings it on."""
+        """Put an event into the spool. Its delivery is settled if this process sends it."""
         if self._damage is not None:
             raise self._damage
 
@@ -75,7 +77,7 @@ class Forwarder:
         self.spool.append(timestamp_ms, key, value, seconds, taken)
 
     def flush(self, timeout_seconds: float) -> None:
-        """Return once the spool is empty. Raises DeliveryFailedError, TimeoutError."""
+        """Return when the spool is empty. Raises DeliveryFailedError, TimeoutError."""
         if not self.spool.wait_until_done(self.spool.last, timeout_seconds):
             if self._damage is not None:
                 raise self._damage
@@ -86,7 +88,7 @@ class Forwarder:
         self._raise_refused()
 
     def close(self, timeout_seconds: float) -> None:
-        """Send what can be sent in time; the rest stays for the next producer of this spool."""
+        """Send what can be sent in time. The rest stays for the next producer of this spool."""
         self.spool.wait_until_done(self.spool.last, timeout_seconds)
         self._stopping.set()
         self._thread.join(15.0)
@@ -107,10 +109,14 @@ class Forwarder:
                     self._kafka = self._connect()
                 whole = self._send_window(self._kafka)
             except KafkaError as error:
-                log.warning("no broker for the spool", error=str(error), waiting=self.spool.waiting)
+                log.warning(
+                    "no broker answers; events wait in the spool",
+                    error=str(error),
+                    waiting=self.spool.waiting,
+                )
                 whole = False
-            except Exception as error:  # a damaged spool, a full disk: nothing to retry
-                log.exception("the spool cannot be sent")
+            except Exception as error:  # a damaged spool, a full disk: a retry does not help
+                log.exception("the spool cannot be sent; the events stay in it")
                 self._damage = error
                 return
             if whole:
@@ -123,7 +129,7 @@ class Forwarder:
             delay = min(delay * 2, LAST_DELAY_SECONDS)
 
     def _send_window(self, kafka: Any) -> bool:
-        """Send a window; False if a part of it must go out again over a new connection."""
+        """Send a window; False if a part of it must be sent again over a new connection."""
         window = 1 if self._one_by_one else WINDOW_RECORDS
         entries = list(islice(self.spool.read(self.spool.done), window))
         outcomes: list[tuple[Placed | None, BaseException | None]] = [(None, None)] * len(entries)
@@ -135,7 +141,8 @@ class Forwarder:
             settled.release()
 
         def bad(place: int, error: BaseException) -> None:
-            # In the sender's thread, before it sends anything else: nothing overtakes this record.
+            # This runs in the sender's thread before it sends anything else, so nothing
+            # overtakes this record.
             kafka._sender.force_close()
             outcomes[place] = (None, error)
             settled.release()
@@ -146,8 +153,10 @@ class Forwarder:
                 future = kafka.send(
                     self._topic, entry.value, entry.key, timestamp_ms=entry.timestamp_ms
                 )
-            except Exception as error:  # closed by a failure before, or no metadata in time
-                log.warning("the spool's connection is gone", error=str(error))
+            except Exception as error:  # closed by an earlier failure, or no metadata in time
+                log.warning(
+                    "the connection of the spool was lost; connecting again", error=str(error)
+                )
                 break
             future.add_callback(good, place)
             future.add_errback(bad, place)
@@ -162,10 +171,10 @@ class Forwarder:
         entries: list[SpooledRecord],
         outcomes: list[tuple[Placed | None, BaseException | None]],
     ) -> bool:
-        """Note what is done: everything up to the first entry that must go out again.
+        """Note what is done: everything up to the first entry that must be sent again.
 
-        Entries behind it that were acknowledged (other partitions) go out a second time; the
-        worker knows them by their ids.
+        Later entries that were acknowledged (in other partitions) are sent twice; the worker
+        recognises them by their ids.
         """
         done = 0
         whole = True
@@ -175,7 +184,8 @@ class Forwarder:
                 if not isinstance(error, REFUSED):
                     break
                 if len(entries) > 1:
-                    # An error of a batch is told of all its records: find out whose it is.
+                    # The error of a batch is reported for all its records, so find out which
+                    # record caused it.
                     self._one_by_one = len(entries)
                     break
                 self._set_aside(entry, error)
@@ -195,9 +205,13 @@ class Forwarder:
         line = to_line(LogRecord(entry.key, entry.value, entry.timestamp_ms))
         with (self.spool.directory / "refused.ndjson").open("ab") as file:
             file.write(line + b"\n")
-        log.error("the topic refuses an event", error=str(error), number=entry.number)
+        log.error(
+            "the topic refused an event; it is in refused.ndjson",
+            error=str(error),
+            number=entry.number,
+        )
         event = decode_event(entry.value, entry.key)
-        assert not isinstance(event, ClockAdvanced)  # none is ever taken
+        assert not isinstance(event, ClockAdvanced)  # such an event is never accepted
         self._refused.append((event, error))
 
     def _raise_refused(self) -> None:

@@ -1,8 +1,9 @@
-"""A bounded first-in-first-out queue of records on disk, safe against kill -9 and torn writes.
+"""A bounded queue of records on disk (first in, first out), safe against kill -9 and torn writes.
 
-A directory of segments. An entry is its length, a CRC-32 and a msgpack array (timestamp, key,
-value); entries are numbered from 1 on, and a segment is named by its first number. ``done`` holds
-the number of the last entry that need not be kept; segments before it are removed.
+The directory contains segments. An entry is its length, a CRC-32 and a msgpack array
+(timestamp, key, value). Entries are numbered from 1, and a segment has the number of its first
+entry as its name. ``done`` holds the number of the last entry that is not needed any more;
+segments before it are deleted.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ _decode = msgspec.msgpack.Decoder(tuple[int, bytes, bytes]).decode
 
 
 class SpoolFullError(StreamprocError):
-    """The spool reached its bound and stayed there; the event was not taken."""
+    """The spool reached its limit and stayed there. The event was not accepted."""
 
 
 class SpoolBusyError(StreamprocError):
-    """Another process has the spool."""
+    """Another process uses the spool."""
 
 
 class SpoolDamagedError(StreamprocError):
@@ -53,14 +54,14 @@ class SpooledRecord(NamedTuple):
 class Spool:
     """Thread-safe; one process at a time (the directory is locked).
 
-    What :meth:`append` took survives the end of the process at once, and that of the machine after
-    ``sync_seconds`` (0: at once, too).
+    A record that :meth:`append` accepted survives the end of the process at once. It survives the
+    end of the machine after ``sync_seconds`` (0: at once, too).
     """
 
     def __init__(
         self, directory: Path, max_bytes: int = 1 << 30, sync_seconds: float = 0.2
     ) -> None:
-        """Opens or makes it. Raises :class:`SpoolBusyError`, :class:`SpoolDamagedError`."""
+        """Opens or creates it. Raises :class:`SpoolBusyError`, :class:`SpoolDamagedError`."""
         self.directory = directory
         self._max_bytes = max_bytes
         self._sync_seconds = sync_seconds
@@ -78,19 +79,19 @@ class Spool:
         self._synced = 0.0
         self._unsynced = False
         self._segments: dict[int, int] = {}
-        """Bytes by first number."""
+        """Bytes of each segment by its first number."""
         self.done = self._read_done()
-        """The last number that need not be kept."""
+        """The last number that is not needed any more."""
         self.last = self.done
-        """The last number taken."""
+        """The last number that was accepted."""
         self._file: BinaryIO | None = None
         self._cursor = (0, -1, 0)
-        """Where reading came to: number, segment, byte."""
+        """Where reading has stopped: number, segment, byte."""
         self._recover()
 
     @property
     def waiting(self) -> int:
-        """Entries not yet done with."""
+        """How many entries are not done yet."""
         return self.last - self.done
 
     @property
@@ -105,7 +106,8 @@ class Spool:
         block_seconds: float,
         taken: Callable[[int], None] = lambda number: None,
     ) -> int:
-        """Take a record; returns its number, and tells ``taken`` before a reader can see it.
+        """Accept a record; returns its number, and passes it to ``taken`` before a reader can see
+        it.
 
         Raises :class:`SpoolFullError`.
         """
@@ -117,7 +119,7 @@ class Spool:
             if self._file is None or self._segments[first] >= SEGMENT_BYTES:
                 first = self._new_segment()
             assert self._file is not None
-            # One unbuffered write: after it a killed process has not lost the entry.
+            # One unbuffered write: after it, the entry survives if the process is killed.
             self._file.write(frame)
             self._segments[first] += len(frame)
             self.last += 1
@@ -128,12 +130,12 @@ class Spool:
             return self.last
 
     def sync(self) -> None:
-        """Make durable what was taken, if it is time to."""
+        """Make the accepted records durable, if it is time to."""
         with self._changed:
             self._sync_if_due()
 
     def read(self, after: int) -> Iterator[SpooledRecord]:
-        """The entries there are behind number ``after``, in order. For one reader at a time."""
+        """The entries after number ``after``, in order. For one reader at a time."""
         with self._changed:
             segments = sorted(self._segments.items())
         for place, (first, size) in enumerate(segments):
@@ -149,7 +151,7 @@ class Spool:
                     yield SpooledRecord(number, *entry)
 
     def finish(self, number: int) -> None:
-        """Everything up to ``number`` need not be kept."""
+        """Everything up to ``number`` is not needed any more."""
         with self._changed:
             if number <= self.done:
                 return
@@ -165,19 +167,19 @@ class Spool:
             self._changed.notify_all()
 
     def wait_for_more(self, after: int, timeout_seconds: float) -> bool:
-        """Whether there is an entry behind ``after``, waiting for one if need be."""
+        """Wait for an entry after ``after`` if there is none; returns whether there is one."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: self.last > after or self._closed, timeout_seconds
             ) and (self.last > after)
 
     def wait_until_done(self, number: int, timeout_seconds: float | None) -> bool:
-        """Whether everything up to ``number`` is done with in time."""
+        """Wait; returns whether everything up to ``number`` is done in time."""
         with self._changed:
             return self._changed.wait_for(lambda: self.done >= number, timeout_seconds)
 
     def close(self) -> None:
-        """Everything becomes durable; the directory is free for another process."""
+        """Make everything durable; another process can use the directory then."""
         with self._changed:
             self._closed = True
             if self._file is not None:
@@ -227,7 +229,7 @@ class Spool:
             return 0
 
     def _recover(self) -> None:
-        """Know the segments; cut a torn entry off the last one."""
+        """Read the list of segments; remove a torn entry at the end of the last one."""
         firsts = sorted(int(path.stem) for path in self.directory.glob("*.spool"))
         for first in firsts:
             self._segments[first] = self._path(first).stat().st_size
@@ -242,7 +244,7 @@ class Spool:
         self._segments[newest] = end
         self.last = max(number, self.done)
         if number < self.done:
-            # Entries done with were lost with the machine: their numbers are not given again.
+            # Entries that were done were lost with the machine. Their numbers are not used again.
             self._path(newest).unlink()
             del self._segments[newest]
         else:
@@ -251,7 +253,7 @@ class Spool:
     def _entries(
         self, first: int, start: int, size: int, torn_end: bool = False
     ) -> Iterator[tuple[tuple[int, bytes, bytes], int]]:
-        """Entries of a segment from byte ``start`` up to ``size``, and where each ends."""
+        """Entries of a segment from byte ``start`` up to ``size``, each with its end."""
         path = self._path(first)
         end = start
         with path.open("rb") as file:

@@ -88,9 +88,9 @@ def test_errors_of_send_say_what_to_do(bootstrap: str, topic: str, tmp_path: Pat
         ((*live, tmp_path / "none"), 1, "there is no file"),
         ((*live, tmp_path / "x.csv"), 1, "csv needs a mapping file"),
         (("send", "--broker", bootstrap, "--topic", "nowhere", *one, "--total-bytes", "1",
-          "--wait", "2s"), 1, "no writing to nowhere"),
+          "--wait", "2s"), 1, "cannot write to nowhere"),
         (("send", "--broker", "127.0.0.1:9", *one, "--total-bytes", "1", "--wait", "1s"), 1,
-         "no writing to streamproc.events at 127.0.0.1:9"),
+         "cannot write to streamproc.events at 127.0.0.1:9"),
     ):  # fmt: skip
         said = run(*arguments, code=code)
         assert says in said, said

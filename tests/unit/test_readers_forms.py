@@ -82,14 +82,14 @@ def test_csv_by_a_mapping_file(tmp_path: Path) -> None:
     assert (second.rating_group, second.roaming_zone) == (0, "eu")
     assert second.downlink_bytes == 10**9
     assert [(one.line, one.reason) for one in bad] == [
-        (5, "time: is no time of the form %Y%m%d%H%M%S"),
-        (6, "uplink_bytes: is no number"),
+        (5, "time: is not a time of the form %Y%m%d%H%M%S"),
+        (6, "uplink_bytes: is not a number"),
         (7, "subscriber: is missing"),
         (
             8,
             "downlink_bytes: unknown unit, known are B, octets, kB, MB, GB, TB, KiB, MiB, GiB, TiB",
         ),
-        (9, "rating_group: is no number"),
+        (9, "rating_group: is not a number"),
     ]
 
 

@@ -125,7 +125,7 @@ def test_a_file_of_another_kind_is_not_taken_for_a_capture(tmp_path: Path) -> No
     with RecordingWriter(path) as writer:
         writer.write_all(RECORDS)
     before = path.read_bytes()
-    with pytest.raises(BadRecordingError, match="is no capture"):
+    with pytest.raises(BadRecordingError, match="is not a capture"):
         reopen(path)
     assert path.read_bytes() == before
 

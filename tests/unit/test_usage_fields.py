@@ -56,7 +56,7 @@ def test_a_mapping_takes_every_field() -> None:
 
     assert b'"member":"8613800000001"' in event.value
     assert b'"rating_group":20' in event.value
-    with pytest.raises(InvalidEventError, match="rating_group: is no number"):
+    with pytest.raises(InvalidEventError, match="rating_group: is not a number"):
         parse_mapping(MAPPING, "m.yaml").event({**ROW, "rg": "video"}, "1")
 
 

@@ -1,8 +1,9 @@
-"""The zstd form: one frame per block of lines, and an index behind them.
+"""The zstd form: one frame per block of lines, and an index at the end.
 
-``zstd -d`` reads it like any other file: the index lies in a skippable frame, which decoders pass
-over. Its last 12 bytes are the length of the index and a mark, so that it is found from the end.
-A file without an index (the recorder was killed) is whole up to its last complete frame.
+``zstd -d`` can read it like any other file, because decoders ignore the skippable frame that
+contains the index. The last 12 bytes of that frame are the length of the index and a mark, so that
+it can be found from the end. A file without an index (the recorder was killed) is complete up to
+its last whole frame.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from msgspec import Struct
 
 SKIPPABLE_MAGIC = 0x184D2A5E
 HEADER_MAGIC = 0x184D2A5D
-"""A skippable frame at the beginning: where the capture of each partition begins."""
+"""A skippable frame at the start: it says where the capture of each partition begins."""
 MARK = b"SPRECIX1"
 _HEAD = struct.Struct("<II")
 _TAIL = struct.Struct("<I8s")
@@ -25,7 +26,7 @@ FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class Block(Struct, array_like=True, gc=False):
-    """Where a frame lies and what is in it. ``next_offsets``: by ``topic/partition``."""
+    """The place of a frame, and its content. ``next_offsets``: by ``topic/partition``."""
 
     start: int
     length: int
@@ -36,7 +37,7 @@ class Block(Struct, array_like=True, gc=False):
 
 
 class Index(Struct):
-    """All frames, in file order."""
+    """All frames in the order of the file."""
 
     frames: list[Block]
 
@@ -68,7 +69,7 @@ def read_header(path: Path) -> dict[str, int]:
 
 
 def read_index(path: Path) -> tuple[Index, int] | None:
-    """The index and where its frame begins; None if the file has none."""
+    """The index and the place of its frame; None if the file has none."""
     size = path.stat().st_size
     if size < _HEAD.size + _TAIL.size:
         return None
@@ -91,9 +92,9 @@ def read_index(path: Path) -> tuple[Index, int] | None:
 
 
 def next_frame(file: BinaryIO) -> tuple[bytes, int] | None:
-    """The content and the length of the frame at the file's position; None if it is torn.
+    """Content and length of the frame at the file's position; None if it is torn.
 
-    Raises ``zstandard.ZstdError`` if what lies there is damaged.
+    Raises ``zstandard.ZstdError`` if the data there is damaged.
     """
     start = file.tell()
     decoder = zstandard.ZstdDecompressor().decompressobj()

@@ -1,11 +1,11 @@
-"""One log record as one line of JSON.
+r"""One log record as one line of JSON.
 
-``{"key": "8613800000001", "value": "{\\"type\\":...}", "timestamp_ms": 1767225600000}``, where
-``key`` or ``value`` is missing for null, and ``key_base64`` or ``value_base64`` stands for bytes
-that are not UTF-8. ``headers``, ``topic``, ``partition`` and ``offset`` are there when the record
-came from a topic. A header is ``[name, base64]``, or ``[name, null]``; a name that is not UTF-8 is
-shown with escapes, and its bytes follow: ``[name, base64, base64 of the name]``. The value is a
-string, not an object, because malformed values must survive byte for byte.
+``{"key": "8613800000001", "value": "{\"type\":...}", "timestamp_ms": 1767225600000}``: a missing
+``key`` or ``value`` means null; ``key_base64`` or ``value_base64`` is used for bytes that are not
+UTF-8. ``headers``, ``topic``, ``partition`` and ``offset`` are present if the record came from a
+topic. A header is ``[name, base64]``, or ``[name, null]``. A name that is not UTF-8 is shown with
+escapes, followed by its bytes: ``[name, base64, base64 of the name]``. The value is a string, not
+an object, so that malformed values survive byte for byte.
 """
 
 from __future__ import annotations
@@ -23,24 +23,26 @@ from streamproc.kafka.any_headers import HeaderName
 
 
 class BadRecordingError(StreamprocError, ValueError):
-    """A file that is no recording, or a damaged one; the message names file, place and remedy."""
+    """A file that is not a recording, or a damaged one. The message names file, place and
+    remedy."""
 
 
 class LogRecord(NamedTuple):
-    """A Kafka record outside Kafka; the last four are unknown for records never in a topic."""
+    """A Kafka record outside Kafka. The last four fields are unknown for records that were never in
+    a topic."""
 
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
     headers: tuple[tuple[str, bytes | None], ...] = ()
-    """A name may be a ``HeaderName``."""
+    """A name can be a ``HeaderName``."""
     partition: int | None = None
     offset: int | None = None
     topic: str | None = None
 
 
 class HeaderItem(Struct, array_like=True, gc=False):
-    """A header as it is read from a line."""
+    """A header as it is in a line."""
 
     name: str
     value: str | None
@@ -72,13 +74,13 @@ def to_line(record: LogRecord) -> bytes:
     line.value, line.value_base64 = _text(record.value)
     line.topic, line.partition, line.offset = record.topic, record.partition, record.offset
     if record.headers:
-        # As plain tuples: few names need a third item.
+        # As plain tuples, because few names need a third item.
         line.headers = cast(Any, [_header(name, value) for name, value in record.headers])
     return _encode(line)
 
 
 def from_line(line: RecordLine) -> LogRecord:
-    """Raises :class:`BadRecordingError` if base64 is not."""
+    """The record of a line. Raises :class:`BadRecordingError` for wrong base64."""
     key, value = line.key, line.value
     headers = line.headers or ()
     try:
@@ -92,13 +94,11 @@ def from_line(line: RecordLine) -> LogRecord:
             line.topic,
         )
     except binascii.Error as error:
-        raise BadRecordingError(
-            f"wrong base64 ({error}); correct the line or take it out"
-        ) from None
+        raise BadRecordingError(f"wrong base64 ({error}); correct the line or remove it") from None
 
 
 def parse_lines(block: bytes, path: Path, before: int) -> list[RecordLine]:
-    """The lines of a block; ``before`` counts the file's lines ahead of it, for the message.
+    """The records of a block. ``before`` is the number of lines before it, for error messages.
 
     Raises :class:`BadRecordingError` naming the line.
     """
@@ -131,7 +131,7 @@ def _name(item: HeaderItem) -> str:
 
 
 def _text(data: bytes | None) -> tuple[str | None, str | None]:
-    """As text, or else as base64."""
+    """Text, or base64 if it is not UTF-8."""
     if data is None:
         return None, None
     try:

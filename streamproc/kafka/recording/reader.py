@@ -28,9 +28,9 @@ DAMAGED = "; copy the file anew from where it was recorded"
 
 
 class RecordingReader:
-    """Reads records of a file in order; what it is compressed with is seen from its first bytes.
+    """Reads records of a file in order. The first bytes of the file tell its compression.
 
-    ``index`` is there only for zstd files that this package finished. Raises
+    ``index`` exists only for zstd files that this package finished. Raises
     :class:`BadRecordingError` where the file is damaged, FileNotFoundError if it is missing.
     """
 
@@ -43,10 +43,10 @@ class RecordingReader:
         self.index: Index | None = found[0] if found else None
         self.bytes_total = path.stat().st_size
         self.bytes_read = 0
-        """How far the file itself (compressed) has been read: for progress."""
+        """How much of the (compressed) file has been read, to show progress."""
 
     def digest(self) -> str:
-        """xxh3 of the whole file, 32 hexadecimal digits: tells whether it is the same file."""
+        """xxh3 of the whole file, 32 hexadecimal digits. It identifies the file."""
         digest = xxhash.xxh3_128()
         with self.path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
@@ -54,7 +54,8 @@ class RecordingReader:
         return digest.hexdigest()
 
     def span_ms(self) -> tuple[int, int] | None:
-        """Smallest and largest timestamp; None for an empty file. Without index a whole pass."""
+        """Smallest and largest timestamp; None for an empty file. Without an index the whole file
+        is read."""
         if self.index is not None:
             frames = self.index.frames
             if not frames:
@@ -69,7 +70,7 @@ class RecordingReader:
         return None if first is None else (first, last)
 
     def records(self, skip: int = 0) -> Iterator[LogRecord]:
-        """The records after the first ``skip``, which are passed over quickly."""
+        """The records after the first ``skip``, which are skipped quickly."""
         number = skip
         for lines in self.blocks(skip):
             try:
@@ -80,7 +81,7 @@ class RecordingReader:
                 raise BadRecordingError(f"{self.path}, record {number}: {error}") from None
 
     def blocks(self, skip: int = 0) -> Iterator[list[RecordLine]]:
-        """Lines by the block, after the first ``skip`` lines."""
+        """Lines in blocks, after the first ``skip`` lines."""
         before = 0
         for block, known in self._raw_blocks(skip):
             if known is not None and before + known <= skip:
@@ -92,7 +93,7 @@ class RecordingReader:
                 yield lines[max(skip - here, 0) :]
 
     def _raw_blocks(self, skip: int) -> Iterator[tuple[bytes, int | None]]:
-        """Blocks of whole lines; the second is their number if it is known beforehand."""
+        """Blocks of complete lines, each with its number of lines if known in advance."""
         if self._zstd:
             return self._frames(skip)
         return ((block, None) for block in self._stream())
@@ -110,7 +111,7 @@ class RecordingReader:
                     file.seek(frame.start)
                     yield self._frame(file.read(frame.length)), frame.records
                 return
-            # Another program's zstd, or a recorder that was killed: lines may cross frames.
+            # A zstd file of another program, or of a killed recorder: lines can cross frames.
             rest = b""
             while head := file.read(4):
                 file.seek(-len(head), io.SEEK_CUR)
@@ -132,14 +133,14 @@ class RecordingReader:
             raise BadRecordingError(f"{self.path}: a damaged frame ({error}){DAMAGED}") from None
 
     def _parts(self, file: BinaryIO) -> Iterator[bytes]:
-        """A frame's content piece by piece; the file is left behind the frame."""
+        """The content of a frame in pieces. Afterwards the file is at the end of the frame."""
         decoder = zstandard.ZstdDecompressor().decompressobj()
         while not decoder.eof:
             chunk = file.read(1 << 18)
             if not chunk:
                 raise BadRecordingError(
                     f"{self.path}: cut off within a frame; `streamproc replay --record` to this "
-                    "file drops the torn end and goes on"
+                    "file removes the torn end and continues"
                 )
             try:
                 part = decoder.decompress(chunk)

@@ -18,14 +18,14 @@ from streamproc.kafka.recording.lines import BadRecordingError, parse_lines
 
 
 def reopen(path: Path) -> tuple[Index, dict[str, int]]:
-    """Cut the file behind its last whole frame; returns its frames, and the next offsets.
+    """Cut the file after its last complete frame; returns its frames, and the next offsets.
 
-    Offsets are by ``topic/partition``. Raises :class:`BadRecordingError` if the file is none of
-    our captures.
+    Offsets are by ``topic/partition``. Raises :class:`BadRecordingError` if the file is not a
+    capture of this program.
     """
     header = read_header(path)
     if not header:
-        raise BadRecordingError(f"{path} exists and is no capture; give another file name")
+        raise BadRecordingError(f"{path} exists and is not a capture; give another file name")
     found = read_index(path)
     if found is not None:
         index, end = found
@@ -40,7 +40,7 @@ def reopen(path: Path) -> tuple[Index, dict[str, int]]:
 
 
 def _scan(path: Path) -> tuple[Index, int]:
-    """The whole frames, and where the last of them ends."""
+    """The complete frames, and the end of the last one."""
     frames: list[Block] = []
     records = 0
     offsets: dict[str, int] = {}

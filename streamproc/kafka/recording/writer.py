@@ -19,10 +19,10 @@ ZSTD_LEVEL = 3
 
 
 class RecordingWriter:
-    """Writes records to ``path``: ``.zst`` (indexed), ``.gz``, or plain by any other name.
+    """Writes records to ``path``: ``.zst`` (indexed), ``.gz``, or plain for any other name.
 
-    With zstd each frame is complete in itself: :meth:`end_frame` makes everything so far readable,
-    and durable if ``durable``. ``index`` continues a recording that has these frames already.
+    With zstd each frame can be read alone: :meth:`end_frame` makes everything so far readable, and
+    durable if ``durable``. ``index`` continues a recording that already has these frames.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RecordingWriter:
         self._zstd = path.suffix == ".zst"
         self._file: BinaryIO
         if path.suffix == ".gz":
-            # No name and no time in the header: the same records make the same bytes.
+            # The header has no name and no time, so that the same records give the same bytes.
             self._raw = path.open("wb")
             self._file = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self._raw, mtime=0))
         else:
@@ -81,13 +81,13 @@ class RecordingWriter:
             self.write(record)
 
     def end_frame(self) -> None:
-        """Put what was written into the file."""
+        """Write the records so far into the file."""
         if not self._lines:
             return
         block = b"\n".join(self._lines) + b"\n"
         if self._zstd:
             start = self._file.tell()
-            # With content checksum, so that a damaged frame is noticed.
+            # With a checksum of the content, so that a damaged frame is detected.
             packed = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True).compress(block)
             self._file.write(packed)
             self.index.frames.append(
@@ -108,7 +108,7 @@ class RecordingWriter:
             os.fsync(self._raw.fileno())
 
     def close(self) -> None:
-        """Finish the file: the last frame, and with zstd the index."""
+        """Finish the file: write the last frame, and with zstd the index."""
         if self._raw.closed:
             return
         self.end_frame()

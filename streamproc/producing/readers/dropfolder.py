@@ -1,12 +1,12 @@
 """A drop folder: each file in it is sent exactly once.
 
-``done/`` takes files that were handed over (beside each, its bad records if it had any),
-``duplicates/`` those that were there before under whatever name, ``failed/`` those that cannot be
-read at all. ``.streamproc/done.ndjson`` remembers the files that are done.
+Files that were sent are moved to ``done/`` (with a file of bad records next to each, if it had
+any), files that were sent before, under any name, to ``duplicates/``, unreadable files to
+``failed/``. ``.streamproc/done.ndjson`` lists the files that are done.
 
-How far a file is lies in Kafka, in the same transactions as its events (``ExactlyOnceProducer``).
-Whatever is killed when: a file whose last commit was its end is only moved; one that was in the
-middle goes on behind its last committed line.
+The progress within a file is stored in Kafka, in the same transactions as its events
+(``ExactlyOnceProducer``). So the process can be killed at any time: a file whose last commit was
+its end is only moved; any other file continues after its last committed line.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ from streamproc.producing.readers.sessions import Sessions
 log = structlog.get_logger(__name__)
 
 MEMORY = ".streamproc"
-"""The folder in the folder that remembers."""
+"""The folder, within the drop folder, that stores the memory."""
 COMMIT_EVENTS = 20_000
 UNFINISHED = (".tmp", ".part", ".filepart", ".crdownload", ".swp")
-"""Names under which programs write what is not whole yet; names with a leading dot, too."""
+"""Name endings of files that are not complete yet; names with a leading dot count too."""
 
 
 class FileProgress(Struct):
-    """How far the file at hand is."""
+    """The progress of the present file."""
 
     file: str
     digest: str
     events: int = 0
-    """Handed over so far."""
+    """Events sent so far."""
     done: bool = False
 
 
 class DoneFile(Struct):
-    """A line of the memory of files."""
+    """One line of the list of done files."""
 
     digest: str
     file: str
@@ -65,20 +65,20 @@ class DoneFile(Struct):
 
 @dataclass
 class FileOutcome:
-    """What became of a file."""
+    """The result of a file."""
 
     path: Path
     events: int = 0
     bad: int = 0
     left_out: int = 0
-    """Records that the mapping does not take."""
+    """Records that the mapping excludes."""
     doubts: Doubts = field(default_factory=Doubts)
     verdict: str = "done"
     """``done``, ``duplicate`` or ``failed``."""
 
 
 class DropFolder:
-    """Hands over the files of a folder, oldest first. One process per folder and topic."""
+    """Sends the files of a folder, oldest first. One process per folder and topic."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class DropFolder:
         settle_seconds: float = 2.0,
         clock_ms: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
-        """A file is taken when it has not changed for ``settle_seconds``."""
+        """A file is ready when it has not changed for ``settle_seconds``."""
         self._folder = folder
         self._reader = reader
         self._producer = producer
@@ -104,19 +104,25 @@ class DropFolder:
         self._progress = producer.position(FileProgress)
 
     def hand_over(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[FileOutcome]:
-        """Hand over every file that is ready; gives each when it is done with."""
+        """Send every file that is ready; yields the result of each."""
         for path in self._ready():
             if stopping():
                 return
             digest = file_id(path)
             if digest in self._known and not self._is_at_hand(digest):
-                log.warning("a file that was handed over before", file=path.name)
+                log.warning(
+                    "a file with this content was sent before; it is not sent again", file=path.name
+                )
                 yield self._moved(FileOutcome(path, verdict="duplicate"), "duplicates")
                 continue
             try:
                 outcome = self._one(path, digest, stopping)
             except UnreadableFileError as error:
-                log.error("a file that cannot be read", file=path.name, problem=str(error))
+                log.error(
+                    "a file cannot be read; it is moved to failed/",
+                    file=path.name,
+                    problem=str(error),
+                )
                 (self._folder / "failed" / f"{path.name}.reason").write_text(f"{error}\n")
                 yield self._moved(FileOutcome(path, verdict="failed"), "failed")
                 continue
@@ -126,17 +132,17 @@ class DropFolder:
             yield self._moved(outcome, "done")
 
     def pending(self) -> bool:
-        """Whether files are there that are not handed over yet, ready or not."""
+        """Whether there are files that were not sent yet, ready or not."""
         return any(True for _ in self._whole())
 
     def _one(self, path: Path, digest: str, stopping: Callable[[], bool]) -> FileOutcome | None:
-        """Hand a file over, from where an earlier run came to; None if stopped within it."""
+        """Send a file, from the position of an earlier run; None if stopped in the middle."""
         progress = self._progress
         if progress is None or progress.digest != digest:
             progress = FileProgress(path.name, digest)
         elif progress.events and not progress.done:
-            log.info("going on with a file", file=path.name, events=progress.events)
-        # Read to its end before anything goes out: of a file that is cut off nothing is sent.
+            log.info("continuing within a file", file=path.name, events=progress.events)
+        # Read it to its end before anything is sent, so that nothing is sent from a truncated file.
         records = read_file(path, self._reader, digest)
         bad: list[BadRecord] = []
         outcome = FileOutcome(path)
@@ -167,7 +173,7 @@ class DropFolder:
             progress.events, progress.done = count, True
             self._send(events, progress)
             self._producer.settle()
-        # Only now, and before the file is moved: until then a restart reads it from the start.
+        # Only now, before the file is moved: until then a restart reads the file from the start.
         self._sessions.fold(digest)
         self._write_bad(path.name, bad)
         outcome.events, outcome.bad = progress.events, len(bad)
@@ -182,12 +188,12 @@ class DropFolder:
         self._progress = progress
 
     def _is_at_hand(self, digest: str) -> bool:
-        """Whether a file is remembered, but was perhaps not moved yet."""
+        """Whether a file is in the list but may not have been moved yet."""
         progress = self._progress
         return progress is not None and progress.digest == digest and progress.done
 
     def _ready(self) -> list[Path]:
-        """Whole files, oldest first."""
+        """Complete files, oldest first."""
         now = time.time()
         found = []
         for path in self._whole():
@@ -197,7 +203,7 @@ class DropFolder:
         found.sort()
         progress = self._progress
         if progress is not None and not progress.done:
-            # First what was begun: its events must not come behind a newer file's.
+            # First the file that was begun: its events must not come after those of a newer file.
             found.sort(key=lambda one: one[1] != progress.file)
         return [path for _, _, path in found]
 
@@ -224,7 +230,7 @@ class DropFolder:
             try:
                 known.add(msgspec.json.decode(line, type=DoneFile).digest)
             except msgspec.DecodeError:
-                continue  # torn by a crash; the position in Kafka still knows the file
+                continue  # a crash cut this line; the position in Kafka still identifies the file
         return known
 
     def _remember(self, digest: str, outcome: FileOutcome) -> None:
@@ -239,10 +245,10 @@ class DropFolder:
 
     def _moved(self, outcome: FileOutcome, folder: str) -> FileOutcome:
         target = self._folder / folder / outcome.path.name
-        if target.exists():  # another content under the same name
+        if target.exists():  # another file with the same name
             target = target.with_name(f"{target.name}.{self._clock_ms()}")
         outcome.path.rename(target)
-        # Moved: the same content dropped again is a duplicate from now on.
+        # It is moved. If the same content comes again from now on, it is a duplicate.
         if self._progress is not None and self._progress.done and folder == "done":
             self._progress = None
         outcome.path = target

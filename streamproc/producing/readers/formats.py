@@ -54,13 +54,13 @@ class InputForm(NamedTuple):
     """One form that is read; :data:`FORMS` has all of them."""
 
     name: str
-    """As ``streamproc send --format`` calls it."""
+    """The name in ``streamproc send --format``."""
     says: str
-    """What a file of the form holds."""
+    """The content of such a file."""
     reader: Callable[[ReadSettings], Reader]
     """The reader. Raises :class:`FormatError`, MappingError."""
     suffixes: tuple[str, ...] = ()
-    """Names of files (their ends) that are taken to be of the form, as ``.cdr``."""
+    """Endings of file names that mean this form, such as ``.cdr``."""
 
 
 def open_reader(
@@ -88,7 +88,7 @@ def _mapped(
         chosen = load_mapping(path) if path is not None else _packaged(name)
         if chosen is None:
             raise FormatError(
-                f"{name} needs a mapping file that says which column is what: give --mapping FILE "
+                f"{name} needs a mapping file that explains the columns: give --mapping FILE "
                 "(docs/producer.md shows one)"
             )
         if chosen.running_totals is not None:
@@ -128,9 +128,9 @@ def _read_mapped(
 def read_ndjson(
     content: BinaryIO, identity: str, numbering: Numbering = ANY_NUMBERS
 ) -> Iterator[Read]:
-    """Events as they go into the topic, or in CloudEvents envelopes.
+    """Events as they are in the topic, or in CloudEvents envelopes.
 
-    A missing ``id`` is made of the file and the line.
+    A missing ``id`` is derived from the file and the line.
     """
     for line, text in enumerate(content, 1):
         text = (text.removeprefix(BOM_UTF8) if line == 1 else text).strip()
@@ -172,9 +172,8 @@ TYPES_OF_RECORD = {"*data", "*voice", "*sms", "*mms", "*generic", "*monetary"}
 
 
 def _cgrates_tables(content: BinaryIO, mapping: Mapping) -> Tables:
-    """CDRs by field name. With and without a template CGRateS writes the same fields in the same
-    order, but for an OriginHost that may stand before RunID: the type of record shows where.
-    """
+    """CDRs by field name. CGRateS writes the same fields in the same order, with and without a
+    template, but OriginHost may come before RunID. The type of record shows whether it does."""
     for line, columns in _csv_tables(content, mapping):
         row = list(columns.values()) if isinstance(columns, dict) else []
         at = next((n for n, text in enumerate(row[:5]) if text in TYPES_OF_RECORD), 0)
@@ -241,7 +240,7 @@ def _flat(item: dict[str, Any], before: str = "") -> Table:
 def _flat_usage(item: dict[str, Any]) -> Table:
     """A TMF635 usage: characteristics by name, related parties as ``relatedParty.ROLE``.
 
-    Roles are written in any case, and some write the only party without list or role.
+    Roles can have any case. Some systems write a single party without list or role.
     """
     table = _flat(item)
     listed = item.get("usageCharacteristic")
@@ -265,11 +264,11 @@ def _packaged(name: str) -> Mapping | None:
 
 
 FORMS: Final[dict[str, InputForm]] = {}
-"""By name, in the order in which they are told."""
+"""The forms by name, in the order of messages."""
 
 
 def add(form: InputForm) -> None:
-    """Let files be of a form. Raises :class:`FormTakenError`."""
+    """Accept files of a form. Raises :class:`FormTakenError`."""
     if form.name in FORMS or form.name == "auto":
         raise FormTakenError(f"there is a form {form.name!r} already")
     FORMS[form.name] = form

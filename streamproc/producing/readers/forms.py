@@ -1,4 +1,4 @@
-"""Recognises a file that holds no events, and says in words what it holds."""
+"""Recognises a file without events, and says in words what it contains."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ IN_WORDS: dict[Form, str] = {
     "binary": "is not text",
     "other": "is not NDJSON",
 }
-"""What to tell of each, after the file's name."""
+"""The words for each, after the file's name."""
 HINT = "events are JSON objects, one a line (docs/play.md)"
 
 
 class NoEventsError(StreamprocError, ValueError):
-    """A file without any event; the message is one line that says what it is instead."""
+    """A file without any event. The message is one line that says what the file is instead."""
 
     def __init__(self, name: str, form: Form) -> None:
         super().__init__(f"{name} {IN_WORDS[form]}; {HINT}")
@@ -90,6 +90,6 @@ def _is_text(line: bytes) -> bool:
     try:
         line.decode()
     except UnicodeDecodeError as error:
-        # A line that was cut off may end within a character.
+        # A truncated line can end within a character.
         return error.start > len(line) - 4 and len(line) == _LOOKED_AT_BYTES
     return b"\0" not in line

@@ -1,7 +1,7 @@
 """Maps columns of a foreign record to fields of an event, by a mapping file.
 
-docs/producer.md describes the file. A record is a flat table from column to text here, whatever
-it was before (a CSV row, a JSON object, a TMF635 usage), so that one kind of mapping serves all.
+docs/producer.md describes the file. Here a record is a flat table from column to text, whatever it
+was before (a CSV row, a JSON object, a TMF635 usage). So one kind of mapping is enough for all.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ Unit = Literal["B", "octets", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"
 Column = str | Annotated[int, Meta(ge=1)]
 GIGAWORD_BYTES = 2**32
 Note = Literal["twice", "missing"]
-"""What is doubtful about a local time: it exists twice, or not at all."""
+"""Why a local time is doubtful: it exists twice, or not at all."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BYTES = Volume._fields
 _NUMBERS = frozenset(one.name for one in USAGE_FIELDS if one.sort == "number")
 
 
 class Mapped(NamedTuple):
-    """An event that a mapping made: key and value of its record."""
+    """The event of a record: key and value."""
 
     key: bytes
     value: bytes
@@ -70,7 +70,8 @@ class _Strict(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class TextField(_Strict, frozen=True):
-    """A text field: a column (or the first filled one of several), several joined, or a value."""
+    """A text field: a column (or the first filled one of several), several joined, or a
+    constant."""
 
     column: Column | list[Column] | None = None
     join: list[Column] | None = None
@@ -81,7 +82,7 @@ class TextField(_Strict, frozen=True):
     map: dict[str, str] = {}
 
     def of(self, columns: Columns[Any, str]) -> str | None:
-        """The text; None if there is none. Raises KeyError for a missing column to join."""
+        """The text; None if there is none. Raises KeyError if a column to join is missing."""
         if self.value is not None:
             return self.value
         if self.join is not None:
@@ -102,7 +103,7 @@ class Amount(_Strict, frozen=True):
     unit: Unit = "B"
     unit_column: Column | None = None
     gigawords: Column | list[Column] | None = None
-    """How often a counter of 32 bits has passed its end: each is 2^32 bytes more."""
+    """The column that counts the overflows of a 32-bit counter: each adds 2^32 bytes."""
     absent: Annotated[int, Meta(ge=0)] | None = None
     """Bytes of a record that has none of the columns."""
 
@@ -118,7 +119,7 @@ class Amount(_Strict, frozen=True):
             counted = round(Decimal((text or "0").strip()) * UNIT_BYTES[unit])
             return counted + int((words or "0").strip()) * GIGAWORD_BYTES
         except (InvalidOperation, OverflowError, ValueError):
-            raise ValueError("is no number") from None
+            raise ValueError("is not a number") from None
 
 
 class Time(_Strict, frozen=True):
@@ -127,20 +128,21 @@ class Time(_Strict, frozen=True):
     column: Column | list[Column]
     format: str = "iso"
     zone: str | None = None
-    """IANA zone of times that name none."""
+    """IANA zone of times without a zone."""
     twice: Literal["first", "second", "refuse"] = "first"
-    """Which instant is meant by a local time that exists twice: clocks were set back."""
+    """Which instant a local time means that exists twice because clocks were set back."""
     missing: Literal["take", "refuse"] = "take"
-    """A local time that clocks passed over when they were set forward; taken as if they had not."""
+    """What to do with a local time that was skipped because clocks were set forward; ``take`` reads
+    it as if they had not been."""
     delay_column: Column | None = None
-    """Seconds by which the record came late; they are taken off the time."""
+    """Column with the delay of the record in seconds; it is subtracted from the time."""
 
     def of(self, columns: Columns[Any, str]) -> datetime | None:
         """The instant. Raises ValueError."""
         return self.read(columns)[0]
 
     def read(self, columns: Columns[Any, str]) -> tuple[datetime | None, Note | None]:
-        """The instant, and what was doubtful about it. Raises ValueError."""
+        """The instant, and why it is doubtful. Raises ValueError."""
         text = _first(self.column, columns)
         if text is None:
             return None, None
@@ -163,10 +165,10 @@ class Time(_Strict, frozen=True):
                 return datetime.fromisoformat(text)
             return datetime.strptime(text, self.format)
         except (ValueError, InvalidOperation, OverflowError):
-            raise ValueError(f"is no time of the form {self.format}") from None
+            raise ValueError(f"is not a time of the form {self.format}") from None
 
     def _placed(self, local: datetime) -> tuple[datetime, Note | None]:
-        """A local time as an instant, and what is doubtful about it."""
+        """The instant of a local time, and why it is doubtful."""
         later = local.replace(fold=1)
         if local.utcoffset() == later.utcoffset():
             return local, None
@@ -187,26 +189,26 @@ class Time(_Strict, frozen=True):
         try:
             return timedelta(seconds=int(text.strip()))
         except (ValueError, OverflowError):
-            raise ValueError("has a delay that is no number of seconds") from None
+            raise ValueError("has a delay that is not a number of seconds") from None
 
 
 class Condition(_Strict, frozen=True):
-    """Rows to take: the column must be one of ``values``."""
+    """Rows to accept: the column must have one of ``values``."""
 
     column: Column
     values: Annotated[list[str], Meta(min_length=1)]
 
     def holds(self, columns: Columns[Any, str]) -> bool:
-        """Whether the record fulfils it."""
+        """Whether the record satisfies it."""
         return columns.get(self.column) in self.values
 
 
 class RunningTotals(_Strict, frozen=True):
-    """Records whose bytes are those of the session since its start, not since the last record."""
+    """Records whose bytes count from the start of the session, not from the last record."""
 
     session: Annotated[list[Column | list[Column]], Meta(min_length=1)]
-    """Columns that together name a session, each the first filled one of several; the first must
-    be there."""
+    """Columns that together identify a session. Each can be a list: its first filled column counts.
+    The first must not be empty."""
     only: list[Condition] = []
     """Records that have running totals; all conditions must hold."""
     starts: list[Condition] = []
@@ -214,7 +216,7 @@ class RunningTotals(_Strict, frozen=True):
     ends: list[Condition] = []
     """Records that end one."""
     forget_hours: Annotated[int, Meta(ge=1, le=8_784)] = 72
-    """A session is forgotten after so long without a record."""
+    """A session without a record for this long is forgotten."""
     kept_sessions: Annotated[int, Meta(ge=1)] = 1_000_000
 
 
@@ -230,7 +232,7 @@ _OF_USAGE: list[tuple[str, Any, Any]] = [
 if TYPE_CHECKING:
     Fields = Any
 else:
-    # The fields that an event of usage has, without those that the mapping itself gives.
+    # The fields of a usage event, without those that the mapping itself gives.
     Fields = defstruct("Fields", _ALWAYS + _OF_USAGE, bases=(_Strict,), frozen=True)
 
 
@@ -241,24 +243,24 @@ class Mapping(_Strict, frozen=True):
     fields: Fields
     only: list[Condition] = []
     leave_out: list[Condition] = []
-    """Rows not to take, such as those that begin a session."""
+    """Rows to ignore, such as those at the start of a session."""
     running_totals: RunningTotals | None = None
     region: str | None = None
     """Country of numbers without country code, such as CN."""
     subscribers: SubscriberKind = "any"
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
     header: bool = True
-    """Columns are named by the first line; else they have numbers from 1 on."""
+    """Whether the first line names the columns; otherwise they have numbers from 1."""
     skip_lines: Annotated[int, Meta(ge=0)] = 0
     encoding: str = "utf-8"
 
     def takes(self, columns: Columns[Any, str]) -> bool:
-        """Whether the record is one of those to send."""
+        """Whether the record must be sent."""
         wanted = all(one.holds(columns) for one in self.only)
         return wanted and not any(one.holds(columns) for one in self.leave_out)
 
     def numbering(self, given: Numbering) -> Numbering:
-        """How subscribers are read: by the mapping, else as the command was told."""
+        """How to read subscribers: by the mapping, else by the options of the command."""
         kind = given.kind if self.subscribers == "any" else self.subscribers
         return Numbering(self.region or given.region, kind)
 
@@ -269,7 +271,7 @@ class Mapping(_Strict, frozen=True):
         sessions: Sessions | None = None,
         numbering: Numbering = Numbering(),  # noqa: B008
     ) -> Mapped | None:
-        """The record's event; None if it reports nothing that has not been counted.
+        """The record's event; None if all its bytes were counted already.
 
         Raises :class:`InvalidEventError`.
         """
@@ -318,7 +320,7 @@ class Mapping(_Strict, frozen=True):
         return when, note
 
     def _volume(self, given: Columns[str, Any]) -> Volume:
-        """The bytes of a record; an absent direction is what the mapping says it is."""
+        """The bytes of a record. For a missing direction the mapping has a value."""
         found = {name: given.get(name) for name in _BYTES}
         if found["total_bytes"] is None and any(one is not None for one in found.values()):
             for name in _BYTES[:2]:
@@ -352,7 +354,7 @@ class Mapping(_Strict, frozen=True):
 
 
 def _first(column: Column | list[Column], columns: Columns[Any, str]) -> str | None:
-    """The first column that holds something."""
+    """The first column that is not empty."""
     names = column if isinstance(column, list) else [column]
     return next((columns[name] for name in names if columns.get(name)), None)
 
@@ -372,14 +374,14 @@ def _value(name: str, part: TextField | Amount, columns: Columns[Any, str]) -> A
     try:
         found = part.of(columns)
     except KeyError:
-        raise InvalidEventError("a column it is made of is missing", name) from None
+        raise InvalidEventError("a column that it needs is missing", name) from None
     except ValueError as error:
         raise InvalidEventError(str(error), name) from None
     if found is None or name not in _NUMBERS:
         return found
     text = str(found).strip()
     if not text.isdecimal():
-        raise InvalidEventError("is no number", name)
+        raise InvalidEventError("is not a number", name)
     return int(text)
 
 
@@ -393,7 +395,7 @@ def load_mapping(path: Path) -> Mapping:
 
 
 def parse_mapping(text: str, name: str) -> Mapping:
-    """Raises :class:`MappingError`; ``name`` is the file's, for the message."""
+    """Raises :class:`MappingError`; ``name`` is the file name for the message."""
     try:
         mapping = msgspec.convert(yaml.safe_load(text), Mapping)
     except yaml.MarkedYAMLError as error:

@@ -1,4 +1,4 @@
-"""The result of a reader for each record: an event, a fault, or a record that is left out."""
+"""The result of a reader for each record: an event, a fault, or an ignored record."""
 
 from __future__ import annotations
 
@@ -19,48 +19,50 @@ from streamproc.producing.readers.sessions import Sessions
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE_TAIL = b"\x2a\x4d\x18"
-"""Behind the first byte of a zstd frame without content, with which a recording may begin."""
+"""Bytes after the first byte of a zstd frame without content. A recording can begin with such a
+frame."""
 
 
 class ReadEvent(NamedTuple):
-    """An event that the worker will take; ``line`` counts from 1 (records, for JSON arrays)."""
+    """An event that the worker will accept; ``line`` counts from 1 (records, for JSON arrays)."""
 
     line: int
     key: bytes
     value: bytes
     doubt: str | None = None
-    """``twice`` or ``missing``: its local time exists twice, or not at all."""
+    """``twice`` or ``missing``: the local time exists twice, or not at all."""
 
 
 class BadRecord(NamedTuple):
-    """A record that is no event; ``reason`` never repeats values."""
+    """A record that is not an event; ``reason`` never repeats values."""
 
     line: int
     reason: str
 
 
 class LeftOut(NamedTuple):
-    """A record that the mapping does not take, such as a call among data usage, or one whose bytes
-    an earlier record of its session has reported."""
+    """A record that the mapping excludes, such as a call among data usage, or one whose bytes an
+    earlier record of its session has reported."""
 
     line: int
 
 
 Read = ReadEvent | BadRecord | LeftOut
 Reader = Callable[[BinaryIO, str], Iterator[Read]]
-"""From content (decompressed) and the id of the file; the same content gives the same events."""
+"""Reads decompressed content; it also gets the id of the file. The same content gives the same
+events."""
 
 
 @dataclass
 class ReadSettings:
-    """What a form's reader is made with."""
+    """The arguments of a form's reader."""
 
     mapping: Path | None = None
     """The mapping file, if there is one."""
     numbering: Numbering = field(default_factory=Numbering)
     """How phone numbers are read."""
     sessions: Sessions = field(default_factory=Sessions)
-    """What is known of sessions with running totals."""
+    """The memory of sessions with running totals."""
 
 
 @dataclass
@@ -68,10 +70,10 @@ class Doubts:
     """Local times of a file that exist twice or not at all."""
 
     lines: dict[str, list[int]] = field(default_factory=dict)
-    """By kind of doubt: how many, and the line of the first."""
+    """By kind of doubt: the number of lines, and the first line."""
 
     def count(self, record: ReadEvent) -> None:
-        """Look at an event."""
+        """Count an event if its time is doubtful."""
         if record.doubt is not None:
             self.lines.setdefault(record.doubt, [0, record.line])[0] += 1
 
@@ -88,15 +90,15 @@ _DOUBTS = {
 
 
 DAMAGES = (EOFError, gzip.BadGzipFile, zstandard.ZstdError)
-"""What reading a file raises that is damaged, or not whole."""
+"""Exceptions of reading a damaged or truncated file."""
 
 
 class UnreadableFileError(StreamprocError, ValueError):
-    """The file as a whole cannot be read."""
+    """The whole file cannot be read."""
 
 
 def decompressed(raw: BinaryIO) -> BinaryIO:
-    """The content of plain, gzip and zstd files, told apart by their first bytes."""
+    """The content of plain, gzip and zstd files; their first bytes tell which they are."""
     buffered = io.BufferedReader(cast(io.RawIOBase, raw), 1 << 18)
     magic = buffered.peek(4)[:4]
     if magic[:2] == GZIP_MAGIC:
@@ -109,7 +111,7 @@ def decompressed(raw: BinaryIO) -> BinaryIO:
 class _ZstdFrames(io.RawIOBase):
     """The content of zstd frames, one after the other.
 
-    The library's own reader takes a file that is cut off for one that ends there.
+    The library's own reader does not notice that a file is truncated.
     """
 
     def __init__(self, raw: io.BufferedReader[Any]) -> None:
@@ -117,7 +119,7 @@ class _ZstdFrames(io.RawIOBase):
         self._raw = raw
         self._decoder = zstandard.ZstdDecompressor().decompressobj()
         self._is_within = False
-        """A frame has begun and not ended."""
+        """A frame has begun and has not ended."""
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -130,7 +132,7 @@ class _ZstdFrames(io.RawIOBase):
             packed = self._raw.read1(1 << 17)
             if not packed:
                 if self._is_within:
-                    raise EOFError("a compressed frame is not whole")
+                    raise EOFError("a compressed frame is truncated")
                 return 0
             self._ready = memoryview(self._unpacked(packed))
         count = min(len(into), len(self._ready))
@@ -151,7 +153,7 @@ class _ZstdFrames(io.RawIOBase):
 
 
 def file_id(path: Path) -> str:
-    """xxh3 of the file's bytes, 32 hexadecimal digits: where ids of its events come from."""
+    """xxh3 of the file's bytes, 32 hexadecimal digits. Ids of its events are derived from it."""
     digest = xxhash.xxh3_128()
     with path.open("rb") as file:
         while block := file.read(1 << 22):

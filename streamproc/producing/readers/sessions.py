@@ -1,9 +1,10 @@
-"""Running totals: what each session had used at its last record, so that only the rest counts.
+"""Running totals: what each session had used at its last record, so that only the difference
+counts.
 
-RADIUS reports how much a session has used since its start, again and again. What counts is the
-difference to the session's record before. The memory of sessions is a SQLite file, or lies in
-memory for one run. A file of records is folded into it as a whole, once it is handed over:
-reading a file again, after a crash or to check it first, gives the same differences.
+RADIUS reports repeatedly how much a session has used since its start. The usage is the difference
+to the session's record before. The memory of sessions is a SQLite file, or in the process for one
+run. A file of records is added to it as a whole, after the file was sent. So a file that is read
+again, after a crash or to check it first, gives the same differences.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CREATE INDEX IF NOT EXISTS by_time ON sessions (seen_ms);
 CREATE TABLE IF NOT EXISTS folded (file TEXT NOT NULL);
 """
 _GONE: Final = None
-"""In the memory of a file at hand: the session began anew."""
+"""In the memory of the present file: the session began again."""
 
 
 class SessionsError(StreamprocError):
@@ -74,7 +75,7 @@ class _Session(NamedTuple):
 
 
 class Sessions:
-    """The memory of sessions: bounded by their number and by the time without a record."""
+    """The memory of sessions, limited by their number and by the time without a record."""
 
     def __init__(
         self, path: Path | None = None, *, kept: int = 1_000_000, forget_ms: int = 72 * 3_600_000
@@ -84,22 +85,23 @@ class Sessions:
         self.kept = kept
         self.forget_ms = forget_ms
         self.pushed_out = 0
-        """Sessions that were forgotten because there were too many."""
+        """How many sessions were forgotten because there were too many."""
         self._at_hand: dict[str, _Session | None] = {}
         self._file: str | None = None
         self._database: sqlite3.Connection | None = None
 
     def begin_file(self, file: str) -> None:
-        """Read a file from its start: what an earlier reading remembered is dropped."""
+        """Read a file from its start. What an earlier reading remembered is dropped."""
         self._at_hand = {}
         self._file = file
 
     def begin_session(self, session: str) -> None:
-        """A session starts: whatever had its name before has ended."""
+        """A session starts. An earlier session with the same name has ended."""
         self._at_hand[session] = _GONE
 
     def difference(self, session: str, volume: Volume, at_ms: int, *, ends: bool) -> Volume | None:
-        """What the session used since its record before; None if nothing, or counted already.
+        """Usage of the session since its record before; None if there is none, or if it was counted
+        already.
 
         Raises :class:`SmallerTotalError`.
         """
@@ -110,14 +112,14 @@ class Sessions:
         since = volume.since(before.volume)
         if since.is_negative():
             if at_ms < before.seen_ms or before.ended:
-                return None  # overtaken by a later record, which has these bytes too
+                return None  # a later record came first and has reported these bytes too
             raise SmallerTotalError("is less than in an earlier record of the session")
         seen_ms = max(at_ms, before.seen_ms)
         self._at_hand[session] = _Session(seen_ms, volume, ends or before.ended)
         return since if since.sum_bytes else None
 
     def fold(self, file: str) -> None:
-        """Remember what a file said, once it is handed over; twice is as once."""
+        """Remember the records of a file after it was sent. To call it twice does no harm."""
         if file != self._file or not self._at_hand:
             return
         try:
@@ -130,7 +132,7 @@ class Sessions:
         self._at_hand = {}
 
     def open_sessions(self) -> int:
-        """How many sessions have had no end yet."""
+        """How many sessions have not ended yet."""
         if self._database is None and not self._at_hand:
             return 0
         count: int = self._query("SELECT count(*) FROM sessions WHERE NOT ended")[0][0]
@@ -199,9 +201,9 @@ class Sessions:
 
 
 def volume_of(found: Columns[str, int | None]) -> Volume:
-    """Which of a record's byte counts are the bytes it reports. Raises ValueError.
+    """The bytes that a record reports, from its byte counts. Raises ValueError.
 
-    Both directions count if they are there, else the total, else the one direction that is there.
+    Both directions count if both are there, else the total, else the only direction.
     """
     uplink, downlink, total = (
         found.get(name) for name in ("uplink_bytes", "downlink_bytes", "total_bytes")
