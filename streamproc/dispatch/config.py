@@ -1,4 +1,5 @@
-"""The gateways file: YAML to lanes, retry and gateways, or every problem with file and line."""
+"""The gateways file: YAML becomes lanes, retry and gateways, or a list of all problems with
+lines."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from streamproc.dispatch.lanes import default_lanes
 
 
 class LaneFormat(Strict, frozen=True, kw_only=True):
-    """Which reminders go here; the last lane takes the rest."""
+    """Which reminders belong to the lane; the last lane gets all others."""
 
     name: Name
     kinds: tuple[Name, ...] = ()
@@ -30,7 +31,7 @@ class LaneFormat(Strict, frozen=True, kw_only=True):
 
 
 class RetryFormat(Strict, frozen=True, kw_only=True):
-    """Waits between attempts after transient errors."""
+    """How long to wait between attempts after transient errors."""
 
     max_attempts: Count = 8
     base_seconds: Seconds = 1.0
@@ -38,18 +39,18 @@ class RetryFormat(Strict, frozen=True, kw_only=True):
 
 
 class GatewaysFormat(Strict, frozen=True, kw_only=True):
-    """The whole file; to be read as :func:`gateways_format`, which knows the kinds."""
+    """The whole file. It is read as :func:`gateways_format`, which knows the kinds of gateways."""
 
     version: Literal[1]
     gateways: Annotated[tuple[GatewayEntry, ...], Meta(min_length=1)]
-    """Each an entry of its kind, see :func:`gateways_format`."""
+    """Each is an entry of its kind, see :func:`gateways_format`."""
     lanes: Annotated[tuple[LaneFormat, ...], Meta(min_length=1, max_length=8)] | None = None
     retry: RetryFormat = RetryFormat()
     patience_seconds: Seconds = 5.0
 
 
 def gateways_format() -> type[GatewaysFormat]:
-    """The type of a file with gateways of all kinds that there are now."""
+    """The type of a file with gateways of all kinds that are registered now."""
     return _with_gateways(tuple(kind.entry for kind in GATEWAYS.values()))
 
 
@@ -72,7 +73,7 @@ def _with_gateways(kinds: tuple[type[GatewayEntry], ...]) -> type[GatewaysFormat
 CONSOLE_ONLY = GatewaysFormat(
     version=1, gateways=(ConsoleEntry(name="console", messages_per_second=100_000.0, burst=1000),)
 )
-"""What is used without a file."""
+"""The configuration without a file."""
 
 
 def load_gateways(text: str, filename: str) -> GatewaysFormat:

@@ -1,8 +1,8 @@
-"""Dead letters: finding them, looking at them, and sending them again.
+"""Dead letters: finds them, shows them, and sends them again.
 
-A dead letter is named by its place, ``PARTITION-OFFSET``. Sending it again copies the reminder from
-its own place into the topic of resends; the dispatcher takes each dead letter once, however often
-it is sent again.
+A dead letter is named by its place, ``PARTITION-OFFSET``. To send it again, its reminder is
+copied into the topic of resends. The dispatcher sends each dead letter only once, however often
+it is in that topic.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def find(settings: DispatchSettings, reason: str | None = None) -> list[FoundLet
         try:
             letter = decode_dead_letter(record.value)
         except msgspec.DecodeError:
-            continue  # no dispatcher wrote it
+            continue  # a dispatcher did not write it
         place = f"{record.partition}-{record.offset}"
         if reason is None or letter.reason == reason:
             found.append(FoundLetter(place, record.partition, letter, place in resent))
@@ -59,7 +59,7 @@ def find(settings: DispatchSettings, reason: str | None = None) -> list[FoundLet
 
 
 def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
-    """The reminder that was given up, from where it lies. Raises :class:`DispatchError`."""
+    """The reminder of a dead letter, read from its topic. Raises :class:`DispatchError`."""
     place = found.letter.reminder
     try:
         reader: Any = kafka_consumer(settings.broker, isolation_level="read_committed")
@@ -81,7 +81,7 @@ def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
         return decode_reminder(records[0].value)
     except ValueError:
         raise DispatchError(
-            f"dead letter {found.place}: the record at its place is no reminder and cannot be "
+            f"dead letter {found.place}: the record at its place is not a reminder and cannot be "
             f"sent again"
         ) from None
 
@@ -89,10 +89,10 @@ def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
 def resend(
     settings: DispatchSettings, letters: list[FoundLetter], now_ms: int, valid_ms: int | None
 ) -> int:
-    """Send dead letters again; those that were are left out. Returns how many went.
+    """Send dead letters again, except those that were sent before. Returns how many were sent.
 
-    ``valid_ms`` gives each so much time from now; without, its own time must not be over. Raises
-    :class:`DispatchError` before anything is written.
+    With ``valid_ms`` each gets this much time from now. Without it, its own time must not be over.
+    Raises :class:`DispatchError` before anything is written.
     """
     ready = []
     for found in letters:

@@ -1,7 +1,7 @@
 """Which message is next: lanes, due times, and the order of one subscriber's messages.
 
-Of those that are due, a message never overtakes an earlier one of the same subscriber, except that
-it may overtake one of a less urgent lane. One that waits for a retry keeps its place.
+A due message never overtakes an earlier one of the same subscriber, except one in a less urgent
+lane. A message that waits for a retry keeps its place.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from streamproc.dispatch.model import Origin, Outgoing
 from streamproc.dispatch.urgency import is_urgent
 
 Ready = tuple[int, int, Outgoing]
-"""Rule priority (1 first), place in the log, message: a heap's order."""
+"""Rule priority (1 first), place in the log, message: the order of a heap."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Which reminders go here: those that any of the fields is about. The last lane of a list
-    takes the rest."""
+    """Which reminders belong to the lane: those that match any of the fields. The last lane of a
+    list gets all others."""
 
     name: str
     kinds: frozenset[str] = frozenset()
     mandatory: bool = False
     severities: frozenset[str] = frozenset()
     urgent: bool = False
-    """Those that are urgent by themselves, see ``urgency``."""
+    """Reminders that are urgent by themselves, see ``urgency``."""
 
     def takes(self, reminder: Reminder) -> bool:
         return (
@@ -41,12 +41,12 @@ class Lane:
 
 
 def default_lanes() -> tuple[Lane, ...]:
-    """Those of a gateways file without lanes: what is urgent, and the rest."""
+    """The lanes of a gateways file without lanes: urgent reminders, and the rest."""
     return Lane("urgent", urgent=True), Lane("bulk")
 
 
 def lane_of(reminder: Reminder, lanes: tuple[Lane, ...]) -> int:
-    """The first lane that takes the reminder, else the last: a pure function of the record."""
+    """The first lane that matches the reminder, else the last. It depends on the record alone."""
     for number, lane in enumerate(lanes[:-1]):
         if lane.takes(reminder):
             return number
@@ -54,17 +54,17 @@ def lane_of(reminder: Reminder, lanes: tuple[Lane, ...]) -> int:
 
 
 class LaneQueues:
-    """Messages that wait, by lane and subscriber. Holds every message until it is finished."""
+    """Waiting messages, by lane and subscriber. It holds every message until it is finished."""
 
     def __init__(self, lanes: int) -> None:
         self._queues: list[dict[str, deque[Outgoing]]] = [{} for _ in range(lanes)]
         self._ready: list[list[Ready]] = [[] for _ in range(lanes)]
         self._later: list[tuple[int, int, Outgoing]] = []
         self.held = [0] * lanes
-        """Messages per lane, in whatever state."""
+        """Messages per lane, in any state."""
 
     def add(self, message: Outgoing, now_ms: int) -> None:
-        """A new message: queued now, or when it falls due."""
+        """A new message: it is queued now, or when it falls due."""
         self.held[message.lane] += 1
         if message.ready_ms > now_ms:
             heappush(self._later, (message.ready_ms, message.sequence, message))
@@ -72,7 +72,7 @@ class LaneQueues:
             self._enter(message)
 
     def awake(self, now_ms: int) -> None:
-        """Let through what has fallen due."""
+        """Queue the messages that have fallen due."""
         while self._later and self._later[0][0] <= now_ms:
             message = heappop(self._later)[2]
             if message.settled:
@@ -80,35 +80,35 @@ class LaneQueues:
             if not message.queued:
                 self._enter(message)
             elif self._queues[message.lane][message.subscriber][0] is message:
-                self._push(message)  # it waited for a retry, at the head
+                self._push(message)  # it was at the head of its queue and waited for a retry
 
     def next_due_ms(self) -> int | None:
         """When :meth:`awake` will have something to do."""
         return self._later[0][0] if self._later else None
 
     def candidates(self, lane: int, now_ms: int) -> Iterator[Outgoing]:
-        """Messages that may go now, best first. Each must be taken or put back by the caller."""
+        """Messages that may be sent now, best first. The caller must take each or put it back."""
         heap = self._ready[lane]
         while heap:
             message = heappop(heap)[2]
             if message.settled or message.in_flight or message.ready_ms > now_ms:
                 continue
             if self._queues[lane][message.subscriber][0] is not message or self._must_wait(message):
-                continue  # finish() of the earlier one brings it back
+                continue  # finish() of the earlier message brings it back
             yield message
 
     def put_back(self, message: Outgoing) -> None:
-        """It could not go; it stays a candidate."""
+        """The message could not be sent; it stays a candidate."""
         self._push(message)
 
     def retry(self, message: Outgoing, ready_ms: int) -> None:
-        """It failed and keeps its place until ``ready_ms``."""
+        """The message failed and keeps its place until ``ready_ms``."""
         message.in_flight = False
         message.ready_ms = ready_ms
         heappush(self._later, (ready_ms, message.sequence, message))
 
     def finish(self, message: Outgoing) -> None:
-        """It is settled: the subscriber's next may go."""
+        """The message is settled: the subscriber's next one may be sent."""
         message.settled = True
         message.in_flight = False
         self.held[message.lane] -= 1
@@ -141,7 +141,7 @@ class LaneQueues:
         heappush(self._ready[message.lane], entry)
 
     def _must_wait(self, message: Outgoing) -> bool:
-        """Whether an earlier message of a more urgent lane is not out yet."""
+        """Whether an earlier message of a more urgent lane has not been sent yet."""
         for lane in range(message.lane):
             queue = self._queues[lane].get(message.subscriber)
             if queue and _precedes(queue[0].origin, message.origin):
@@ -150,10 +150,11 @@ class LaneQueues:
 
 
 def _comes_after(one: Outgoing, other: Outgoing) -> bool:
-    """Within a lane, read in the order of the log. What is out already is overtaken by nothing."""
+    """The order within a lane: the order of the log. A message that is being sent is never
+    overtaken."""
     return not one.in_flight and one.sequence > other.sequence
 
 
 def _precedes(one: Origin, other: Origin) -> bool:
-    """Places of one subscriber's records, which are in one partition."""
+    """Compares the places of one subscriber's records, which are in one partition."""
     return one.topic == other.topic and one.offset < other.offset

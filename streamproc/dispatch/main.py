@@ -69,10 +69,10 @@ async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:
 
 
 def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> None:
-    """Read all receipts and show what they say. Raises :class:`DispatchError`."""
+    """Read all receipts and show statistics. Raises :class:`DispatchError`."""
     tally = ReceiptTally()
     for record in records_of(settings, settings.topics.receipts):
-        with suppress(msgspec.DecodeError):  # no dispatcher wrote it
+        with suppress(msgspec.DecodeError):  # a dispatcher did not write it
             tally.add([decode_receipt(record.value)])
     if not tally.statuses:
         echo(f"no receipts in {settings.topics.receipts} yet")

@@ -1,8 +1,9 @@
 """Finds the accepted part that a delivery report is about.
 
-Some message centers answer a submit with a hexadecimal id and name the same message in decimal in
-its report, or the other way round, or with other leading zeros. So an id is looked up as it is
-first; a converted id counts only if the report's number is the message's, for ``10`` is both.
+Some message centers answer a submit with a hexadecimal id but use decimal in the report, or the
+other way round, or other leading zeros. So an id is first looked up unchanged. A converted id
+counts only if the report's number is the message's number, because ``10`` can be both
+hexadecimal and decimal.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 _TELLING_DIGITS = 8
-"""The end of a number that is the same with and without country code or plus."""
+"""The last digits of a number are the same with and without country code or plus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,13 @@ class AwaitedPart:
 
 
 def peer_hash(address: str) -> str:
-    """A number's pseudonym for comparing: the same for all ways of writing the number."""
+    """A pseudonym of a number for comparison: the same for all ways to write the number."""
     digits = "".join(char for char in address if char.isalnum())
     return blake2b(digits[-_TELLING_DIGITS:].encode(), digest_size=6).hexdigest()
 
 
 def converted(message_id: str) -> set[str]:
-    """The other ways to write an id: hexadecimal as decimal and back."""
+    """The other ways to write an id: hexadecimal as decimal and the reverse."""
     plain = _plain(message_id)
     found = set()
     if plain.isascii() and plain.isdigit():
@@ -49,13 +50,13 @@ class Outstanding:
         self._converted: dict[tuple[str, str], list[AwaitedPart]] = {}
 
     def add(self, gateway: str, message_id: str, part: AwaitedPart) -> None:
-        """``message_id`` as the gateway answered it."""
+        """``message_id`` as in the gateway's answer."""
         self._exact[gateway, _plain(message_id)] = part
         for other in converted(message_id):
             self._converted.setdefault((gateway, other), []).append(part)
 
     def remove(self, gateway: str, message_id: str, part: AwaitedPart) -> None:
-        """The part needs no report any more."""
+        """The part does not need a report any more."""
         key = gateway, _plain(message_id)
         if self._exact.get(key) == part:
             del self._exact[key]
@@ -67,7 +68,7 @@ class Outstanding:
                 self._converted.pop((gateway, other), None)
 
     def find(self, gateway: str, message_id: str, peer: str) -> AwaitedPart | None:
-        """The part a report names; ``peer`` is the hash of the report's number, or empty."""
+        """The part that a report names; ``peer`` is the hash of the report's number, or empty."""
         key = gateway, _plain(message_id)
         exact = self._exact.get(key)
         if exact is not None and (not peer or exact.peer == peer):

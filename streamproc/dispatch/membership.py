@@ -1,10 +1,10 @@
 """Polls as a member of a group, so that every rebalance is completed.
 
-kafka-python 3.0.12 forgets a join in flight: if a poll's time is over while the group's leader
-waits for its assignment, and what made it join was new metadata of the topics, the next poll finds
-nothing to do. The member has given its partitions back, gets none, and its heartbeat is off. (The
-Java client had the same fault: KAFKA-9815.) A request to rejoin, which only an ended join clears,
-makes every poll take the join up again.
+kafka-python 3.0.12 can forget a join in flight. This happens if the time of a poll ends while the
+group's leader waits for its assignment, and new metadata of the topics caused the join. The next
+poll then finds nothing to do: the member has given its partitions back, gets none, and sends no
+heartbeats. (The Java client had the same fault: KAFKA-9815.) The remedy is a request to rejoin,
+which only a completed join clears: it makes every poll continue the join.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 JOINING_POLL_MS = 300
-"""An answer that comes between two polls is lost and asked for anew: they are longer meanwhile."""
+"""An answer that comes between two polls is lost and requested again, so polls are longer during a
+join."""
 
 
 def poll_member(consumer: Any, timeout_ms: int, max_records: int | None = None) -> dict[Any, Any]:
-    """``consumer.poll`` of a consumer that subscribed; longer while its group rebalances."""
-    coordinator = consumer._coordinator  # held by tests/contract
+    """``consumer.poll`` for a consumer that has subscribed; longer while its group rebalances."""
+    coordinator = consumer._coordinator  # tests/contract checks this private name
     if coordinator.rejoining or coordinator.need_rejoin():
         coordinator.request_rejoin()
         timeout_ms = max(timeout_ms, JOINING_POLL_MS)

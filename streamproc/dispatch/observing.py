@@ -1,4 +1,4 @@
-"""Counts what dispatchers do: joins desk, journals and the metrics of dispatchers."""
+"""Counts the work of dispatchers: connects desk, journals and the metrics of dispatchers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from streamproc.metrics.dispatch import DispatchMetrics
 
 BREAKER_STATES = ("closed", "half_open", "open")
 NONE = "none"
-"""Label of what no gateway had."""
+"""Label of results without a gateway."""
 
 
 class Observer(Protocol):
-    """Told of each commit and each answer. Must not fail and must not take long."""
+    """Called at each commit and each answer. It must not fail and must be fast."""
 
     def committed(self, batch: JournalTransaction) -> None:
         """A transaction of a journal is committed."""
 
     def commit_failed(self) -> None:
-        """A transaction failed; it is tried again."""
+        """A transaction failed. It will be tried again."""
 
     def answered(self, gateway: str, outcome: Outcome, seconds: float) -> None:
-        """A gateway answered, or the time for it is over."""
+        """A gateway answered, or its time is over."""
 
 
 class DispatchObserver:
-    """To counters. :meth:`refresh` sets the gauges."""
+    """Adds to counters. :meth:`refresh` sets the gauges."""
 
     def __init__(self, metrics: DispatchMetrics) -> None:
         self._metrics = metrics
@@ -61,7 +61,7 @@ class DispatchObserver:
         self._metrics.submit_seconds.labels(gateway).observe(seconds)
 
     def refresh(self, desk: Desk, now_ms: int) -> None:
-        """Set the gauges to what is now."""
+        """Set the gauges to their present values."""
         metrics = self._metrics
         metrics.partitions.set(len(desk.ledgers))
         for line in desk.router.lines.values():
@@ -98,7 +98,7 @@ class DispatchObserver:
         metrics = self._metrics
         for gateway, count in in_flight.items():
             metrics.in_flight.labels(gateway).set(count)
-        # A gateway that the file has no more, and that a journal names, must not stay.
+        # A gateway that is not in the file any more, but in a journal, must not keep its value.
         metrics.waiting.clear()
         metrics.oldest.clear()
         for (gateway, lane), count in waiting.items():

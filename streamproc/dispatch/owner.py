@@ -1,4 +1,4 @@
-"""Owning partitions: opening them in order, committing their batches, giving them back."""
+"""Owned partitions: opens them in order, commits their batches, gives them back."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ COMMIT_RETRY_S = 0.5
 
 
 class OwnershipError(StreamprocError):
-    """The group says a partition is ours, and its journal says it is another's."""
+    """The group assigned a partition to this process, but another one owns its journal."""
 
 
 class JournalOwner:
-    """The journals of owned partitions, and a task for each that commits when something is due."""
+    """The journals of owned partitions, and for each a task that commits when there is work."""
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class JournalOwner:
         self._lost_ms: dict[int, int] = {}
         self._answered = asyncio.Event()
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Fails when this process cannot go on."""
+        """It fails when this process cannot continue."""
 
     async def open(
         self, partition: int, seek: Callable[[int], Awaitable[dict[Cursor, int]]]
     ) -> dict[int, int]:
-        """Fence, load, seek, in this order; only then records are taken.
+        """Fence, load, seek, in this order. Only then are records accepted.
 
-        Returns from where the reports topic is to be read for it.
+        Returns the positions from which the reports topic must be read for this partition.
         """
         log.info("opening a partition", partition=partition)
         names = tuple(lane.name for lane in self._desk.lanes)
@@ -86,7 +86,7 @@ class JournalOwner:
         return reports
 
     def commit_positions(self) -> None:
-        """Commit also where only positions have moved."""
+        """Commit also partitions of which only positions have moved."""
         self._forced.update(self._desk.ledgers)
         self.commit_soon()
 
@@ -102,7 +102,7 @@ class JournalOwner:
                 )
 
     async def give_back(self, partitions: list[int], limit_seconds: float) -> None:
-        """Let answers come in, write them, and forget the partitions.
+        """Wait for answers, write them, and forget the partitions.
 
         A message without an answer by then stays an intent: the next owner decides about it.
         """
@@ -123,14 +123,14 @@ class JournalOwner:
                         await self._commit_once(partition)
             self._forget(partition)
         if owned:
-            log.info("partitions given back", partitions=owned)
+            log.info("partitions given back to the group", partitions=owned)
 
     def answered(self) -> None:
         """A message was settled."""
         self._answered.set()
 
     def commit_soon(self) -> None:
-        """Something may be waiting to be written."""
+        """There may be something to write."""
         for event in self._due.values():
             event.set()
 
@@ -149,7 +149,7 @@ class JournalOwner:
                 return
 
     async def _commit_once(self, partition: int) -> bool:
-        """Commit what is there and release its messages; False if the partition is lost."""
+        """Commit what there is and release its messages; False if the partition is lost."""
         ledger = self._desk.ledgers.get(partition)
         if ledger is None:
             return False
@@ -177,13 +177,18 @@ class JournalOwner:
                 await asyncio.to_thread(journal.commit, batch)
                 return True
             except DispatcherFencedError:
-                log.warning("partition lost to another dispatcher", partition=partition)
+                log.warning(
+                    "another dispatcher took a partition over; it is not written here any more",
+                    partition=partition,
+                )
                 self._lost_ms[partition] = self._now_ms()
                 self._forget(partition)
                 return False
             except KafkaError as error:
                 self._observer.commit_failed()
-                log.warning("commit failed; again soon", partition=partition, error=str(error))
+                log.warning(
+                    "a commit failed; trying again soon", partition=partition, error=str(error)
+                )
                 await asyncio.sleep(COMMIT_RETRY_S)
 
     async def _answers(self, partitions: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""A partition's journal in Kafka: fenced, read whole, written in transactions."""
+"""A partition's journal in Kafka: fenced, read completely, written in transactions."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
 
 TRANSACTION_TIMEOUT_MS = 20_000
-"""A killed dispatcher's open transaction holds up readers no longer than that."""
+"""An open transaction of a killed dispatcher delays readers no longer than this."""
 
 FENCED = (ProducerFencedError, InvalidProducerEpochError, OutOfOrderSequenceNumberError)
 
 
 class DispatcherFencedError(StreamprocError):
-    """Another dispatcher has the partition now; nothing was written."""
+    """Another dispatcher owns the partition now. Nothing was written."""
 
 
 class PartitionJournal:
     """Blocking; one thread at a time. Order: ``open``, ``load``, ``commit``..., ``close``.
 
-    The transactional id names group and partition, so opening fences whoever had it before.
+    The transactional id names group and partition, so opening fences the former owner.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class PartitionJournal:
         self._producer.init_transactions()
 
     def load(self) -> tuple[list[tuple[str, JournalEntry]], dict[int, int]]:
-        """All entries, and from where the reports topic is still to be read."""
+        """All entries, and the positions from which the reports topic must still be read."""
         topic = TopicPartition(self._settings.topics.journal, self.partition)
         values: dict[bytes, bytes] = {}
         reader: Any = kafka_consumer(
@@ -82,7 +82,7 @@ class PartitionJournal:
             reader.assign([topic])
             reader.seek_to_beginning(topic)
             end = reader.end_offsets([topic])[topic]
-            # By position, not by the last record: markers of transactions are never delivered.
+            # Compare positions, not records: transaction markers are never delivered.
             while reader.position(topic) < end:
                 for record in reader.poll(timeout_ms=200).get(topic, []):
                     if record.value is None:
@@ -103,17 +103,17 @@ class PartitionJournal:
             ) from error
 
     def commit(self, batch: JournalTransaction) -> None:
-        """Write a batch whole or not at all.
+        """Write a batch completely or not at all.
 
-        Raises :class:`DispatcherFencedError`, or KafkaError after which the same batch may be tried
-        again.
+        Raises :class:`DispatcherFencedError`, or KafkaError after which the same batch can
+        be tried again.
         """
         try:
             self._producer.begin_transaction()
             written = self._write(batch)
             send_now(self._producer)
             for one in written:
-                one.get()  # a refused record must not be committed around
+                one.get()  # if a record was refused, the transaction must not be committed
             self._producer.commit_transaction()
         except FENCED as error:
             raise DispatcherFencedError(str(error)) from error
@@ -157,10 +157,10 @@ class PartitionJournal:
         except FENCED as error:
             raise DispatcherFencedError(str(error)) from error
         except KafkaError as error:
-            # The producer is beyond repair. Opening another would fence an owner that may have
-            # come since, so the process ends and is started anew.
+            # This producer cannot be used any more. A new one could fence an owner that has come
+            # since. Therefore the process ends and must be started again.
             raise BrokenError(f"{cause}; then {error}") from error
 
 
 class BrokenError(StreamprocError):
-    """The journal cannot be written any more by this process."""
+    """This process cannot write the journal any more."""

@@ -1,8 +1,9 @@
 """Reads reminders with one cursor for each lane, so that summaries never delay low balances.
 
-The group's consumer reads the most urgent lane and decides which partitions are ours. Each other
-lane, and the topic of resends, has a follower that reads the same partitions at its own pace.
-A follower never overtakes the most urgent cursor, so what is earlier and more urgent is known.
+The group's consumer reads the most urgent lane, and its assignment decides which partitions this
+process owns. Each other lane, and the topic of resends, has a follower that reads the same
+partitions at its own pace. A follower never overtakes the most urgent cursor, so earlier and more
+urgent messages are known.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from streamproc.kafka.clients import kafka_consumer
 POLL_MS = 50
 FOLLOWER_POLL_MS = 10
 IDLE_POLLS = 10
-"""Of a full lane's polls only each tenth is one."""
+"""If a lane is full, only every tenth poll is a real one."""
 METADATA_MAX_AGE_MS = 5_000
-"""A member that joins before it knows of a new topic is given nothing, and looks again only then:
-the client's own five minutes are too long for reminders."""
+"""A member that joins before it knows a new topic gets no partitions, and checks again only after
+this time. The client's default of five minutes is too long for reminders."""
 
 
 class Readers:
-    """Blocking; everything but the listener's callbacks runs in the one thread that owns it."""
+    """Blocking. Everything except the listener's callbacks runs in the thread that owns it."""
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class Readers:
         self._passed: dict[int, int] = {}
         self._idle_polls = 0
         self.assigned: deque[int] = deque()
-        """Partitions that the group gave us and that are not opened yet."""
+        """Partitions that the group assigned and that are not opened yet."""
         self._main = self._consumer(
             settings.group,
             partition_assignment_strategy=[RangePartitionAssignor],
@@ -60,13 +61,13 @@ class Readers:
             if lane
         }
         self._followers[0, topics.resends] = self._consumer(settings.lane_group(0, ""))
-        # The leader assigns from the metadata it has: without the topic's, nothing is assigned,
-        # and the client may not notice when they come.
+        # The leader assigns from its metadata. Without metadata of the topic it assigns nothing,
+        # and the client may not notice when the metadata arrives.
         self._main.partitions_for_topic(self._topic)
         self._main.subscribe([self._topic], listener=_Listener(self, on_revoked))
 
     def open(self, partition: int) -> dict[Cursor, int]:
-        """Begin a partition; returns from where each cursor reads."""
+        """Begin a partition; returns the position at which each cursor reads."""
         found: dict[Cursor, int] = {}
         self._open.add(partition)
         for cursor, consumer in self._all():
@@ -86,10 +87,11 @@ class Readers:
         self._open.discard(partition)
 
     def poll(self, held: list[int]) -> Iterator[tuple[Cursor, Any]]:
-        """Records of open partitions, most urgent lane first; lanes with enough held are left.
+        """Records of open partitions, most urgent lane first; lanes that hold enough messages are
+        skipped.
 
-        Nothing is ever paused: kafka-python 3.0.12 parks what it had parsed of a paused partition
-        and may never take it up again. Instead a consumer is simply not polled.
+        No partition is ever paused: kafka-python 3.0.12 keeps parsed records of a paused partition
+        and may never deliver them. Instead a consumer is simply not polled.
         """
         limit = self._settings.held_messages
         yield from self._records((0, self._topic), self._main, held[0] < limit)
@@ -99,7 +101,7 @@ class Readers:
                 yield from self._records(cursor, consumer, not cursor[0] or held[cursor[0]] < limit)
 
     def shut(self) -> None:
-        """Leave the group; the listener hears of it first."""
+        """Leave the group; the listener is called first."""
         self._main.close(autocommit=False)
         for consumer in self._followers.values():
             consumer.close(autocommit=False)
@@ -119,14 +121,15 @@ class Readers:
                 yield cursor, record
 
     def _fetched(self, cursor: Cursor, consumer: Any, has_room: bool) -> dict[Any, Any]:
-        """What to add to the records kept: nothing while there are enough of them."""
+        """Records to add to the kept ones; none while there are enough of them."""
         is_main = consumer is self._main
         waiting = any(self._kept[cursor, partition] for partition in sorted(self._open))
         found: dict[Any, Any] = {}
         if has_room and (is_main or not waiting):
             found = poll_member(consumer, POLL_MS) if is_main else consumer.poll(FOLLOWER_POLL_MS)
         elif is_main:
-            # A member of the group must be polled, or it misses rebalances: for next to nothing.
+            # A member of the group must be polled, or it misses rebalances; so poll for a
+            # very short time.
             time.sleep(POLL_MS / 1000)
             self._idle_polls += 1
             if self._idle_polls % IDLE_POLLS == 0:
@@ -137,7 +140,7 @@ class Readers:
         return cursor[0] == 0 or offset < self._passed[partition]
 
     def _assign(self, cursor: Cursor, consumer: Any) -> None:
-        """Follow exactly the open partitions, each at the position it has."""
+        """Follow exactly the open partitions, each at its position."""
         wanted = {TopicPartition(cursor[1], partition) for partition in sorted(self._open)}
         had = consumer.assignment()
         if wanted == had:

@@ -30,14 +30,14 @@ _decode = msgspec.json.Decoder(_Record).decode
 
 
 class ReportsWriter:
-    """Makes reports durable."""
+    """Writes reports durably."""
 
     def __init__(self, settings: DispatchSettings) -> None:
         self._topic = settings.topics.reports
         self._producer: Any = kafka_producer(settings.broker, acks="all", linger_ms=5)
 
     async def write(self, report: DeliveryReport) -> None:
-        """Returns when the report is durable. Raises KafkaError."""
+        """Write a report; returns when it is durable. Raises KafkaError."""
         record = _Record(
             report.gateway,
             report.message_id,
@@ -51,7 +51,7 @@ class ReportsWriter:
 
         def settle(error: BaseException | None) -> None:
             if done.done():
-                return  # nobody waits any more
+                return  # nobody waits for it any more
             if error is None:
                 done.set_result(None)
             else:
@@ -69,7 +69,7 @@ class ReportsWriter:
 
 
 class ReportsReader:
-    """Reads all reports from the end, or from where a partition's journal says. Blocking."""
+    """Reads all reports from the end, or from the position in a partition's journal. Blocking."""
 
     def __init__(self, settings: DispatchSettings) -> None:
         self._consumer: Any = kafka_consumer(
@@ -88,7 +88,7 @@ class ReportsReader:
         return {place.partition: offset for place, offset in ends.items()}
 
     def rewind(self, positions: dict[int, int]) -> None:
-        """Read again from ``positions`` where we are further: reading twice does no harm."""
+        """Read again from ``positions`` where reading is further: it does no harm to read twice."""
         for number, offset in positions.items():
             place = self._places.get(number)
             if place is not None and offset < self._consumer.position(place):
@@ -104,7 +104,7 @@ class ReportsReader:
                     one = _decode(record.value or b"")
                 except msgspec.DecodeError:
                     log.warning(
-                        "a record that is no report, left out",
+                        "a record is not a delivery report; it is ignored",
                         topic=place.topic,
                         partition=place.partition,
                         offset=record.offset,

@@ -16,7 +16,7 @@ def facts_of(message: Outgoing) -> Facts:
     """What later receipts need, so that they can be written without the reminder."""
     reminder, origin = message.reminder, message.origin
     return Facts(
-        # Of whom it is sent to: a delivery receipt comes from there.
+        # The number that the message is sent to: the delivery receipt will name it.
         mask(message.subscriber),
         peer_hash(message.subscriber),
         reminder.kind,
@@ -39,9 +39,9 @@ def receipt_of(
     error_class: str = "",
     error_code: str = "",
 ) -> Receipt:
-    """A receipt; times that would be negative (clocks differ) count as 0."""
+    """A receipt. Times that would be negative (because clocks differ) count as 0."""
     facts = entry.facts
-    assert facts is not None  # every entry of an open message has them
+    assert facts is not None  # every entry of an open message has facts
     reminder_id, _, resend = message_id.partition("~")
     return Receipt(
         reminder_id=reminder_id,
@@ -69,7 +69,7 @@ def receipt_of(
 def dead_letter_of(
     message: Outgoing, entry: JournalEntry, reason: str, detail: str, now_ms: int
 ) -> DeadLetter:
-    """The dead letter of a message that is given up."""
+    """The dead letter of a message that the dispatcher does not try to send any more."""
     reminder, origin = message.reminder, message.origin
     return DeadLetter(
         reason=reason,
@@ -87,9 +87,10 @@ def dead_letter_of(
 
 
 def unreadable(origin: Origin, error: ValueError, now_ms: int) -> DeadLetter:
-    """The dead letter of a record that is no reminder.
+    """The dead letter of a record that is not a reminder.
 
-    A validation error's path names the field; its message may quote a value, and stays here.
+    The path of a validation error names the field. Its message can quote a value, so it
+    is not included.
     """
     _, found, path = str(error).rpartition(" - at ")
     detail = f"not as the contract has it, at {path}" if found else "not a reminder at all"

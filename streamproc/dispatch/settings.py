@@ -22,13 +22,13 @@ class DispatchSettings:
     honour_expiry: bool = True
     stats_every_seconds: float = 30.0
     settle_seconds: float = 12.0
-    """How long an end or a rebalance waits for gateways' answers."""
+    """How long an end or a rebalance waits for the answers of gateways."""
     held_messages: int = 5_000
-    """Messages per lane in memory; reading pauses beyond it."""
+    """Messages per lane in memory. If there are more, reading stops until some are finished."""
     http_host: str = LOOPBACK
     http_port: int | None = None
-    """Where metrics and probes are served; None: nowhere, 0: on any free port."""
+    """Port of metrics and probes; None: none, 0: any free port."""
 
     def lane_group(self, lane: int, name: str) -> str:
-        """The consumer group in which a lane's position is committed."""
+        """The consumer group that stores the position of a lane."""
         return self.group if lane == 0 else f"{self.group}.{name}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class TokenBucket:
-    """``per_second`` submits on average, ``burst`` at once. One long message may overdraw it."""
+    """``per_second`` submits on average, ``burst`` at once. One long message may exceed the
+    balance."""
 
     def __init__(self, per_second: float, burst: int, now_ms: int) -> None:
         self.per_second = per_second
@@ -13,7 +14,8 @@ class TokenBucket:
         self._filled_ms = now_ms
 
     def take(self, cost: int, now_ms: int) -> bool:
-        """Take ``cost`` submits if the bucket is not empty; all parts of a message go together."""
+        """Take ``cost`` submits if the bucket is not empty. All parts of a message are taken
+        together."""
         self._fill(now_ms)
         if self._tokens < 1:
             return False
@@ -21,11 +23,11 @@ class TokenBucket:
         return True
 
     def ready_ms(self, now_ms: int) -> int:
-        """When the next message may go."""
+        """When the next message may be sent."""
         self._fill(now_ms)
         if self._tokens >= 1:
             return now_ms
-        # One more than the exact wait: rounding must not make the caller come too early.
+        # One more than the exact wait, so that rounding does not make the caller come too early.
         return now_ms + int((1 - self._tokens) * 1000 / self.per_second) + 1
 
     def _fill(self, now_ms: int) -> None:
@@ -35,7 +37,7 @@ class TokenBucket:
 
 
 class Shaper:
-    """A gateway's capacity: bucket, window and pauses."""
+    """The capacity of a gateway: bucket, window and pauses."""
 
     def __init__(
         self, per_second: float, burst: int, window: int, now_ms: int, max_pause_ms: int = 30_000
@@ -48,7 +50,7 @@ class Shaper:
         self.paused_until_ms = 0
 
     def take(self, cost: int, now_ms: int) -> bool:
-        """Reserve the place of one message; :meth:`release` gives it back."""
+        """Reserve a place for one message; :meth:`release` gives it back."""
         if now_ms < self.paused_until_ms or self.outstanding >= self._window:
             return False
         if not self._bucket.take(cost, now_ms):
@@ -57,26 +59,26 @@ class Shaper:
         return True
 
     def release(self) -> None:
-        """A reserved message's answer is durable, or nobody here waits for it any more."""
+        """The answer to a message is durable, or nobody here waits for it any more."""
         self.outstanding -= 1
 
     def throttled(self, now_ms: int, asked_ms: int, jitter: float) -> None:
-        """The gateway said it is too much: pause, longer each time in a row.
+        """The gateway said that the rate is too high: pause, longer each time in a row.
 
-        ``jitter`` in [0, 1) spreads dispatchers that were throttled together.
+        ``jitter`` in [0, 1) separates dispatchers that were throttled at the same time.
         """
         if now_ms < self.paused_until_ms:
-            return  # an answer to what went out before the pause
+            return  # it answers a message that was sent before the pause
         self._throttles += 1
         grown_ms = min(500 * 2 ** min(self._throttles - 1, 16), self._max_pause_ms)
         self.paused_until_ms = now_ms + max(asked_ms, int(grown_ms * (1 + jitter) / 2))
 
     def taken(self) -> None:
-        """The gateway accepts again."""
+        """The gateway accepts messages again."""
         self._throttles = 0
 
     def wake_ms(self, now_ms: int) -> int | None:
-        """When time alone gives capacity again; None while an answer must come first."""
+        """When there is capacity again without any answer; None if an answer must come first."""
         if self.outstanding >= self._window:
             return None
         return max(self.paused_until_ms, self._bucket.ready_ms(now_ms))

@@ -1,4 +1,4 @@
-"""Counts and times, for a line in the log and for ``--stats``."""
+"""Counts and times of receipts, for a log line and for ``--stats``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Times:
         self.count += 1
 
     def quantile_ms(self, share: float) -> int:
-        """The time that a ``share`` of all does not exceed; 0 without any."""
+        """The time within which a ``share`` of all messages is; 0 if there are none."""
         wanted = share * self.count
         seen = 0
         for bucket in sorted(self._counts):
@@ -34,7 +34,7 @@ class Times:
 
 
 class ReceiptTally:
-    """What receipts say, added up."""
+    """Sums over receipts."""
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()

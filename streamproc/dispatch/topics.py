@@ -40,7 +40,7 @@ def prepare_topics(settings: DispatchSettings) -> int:
             if topic.partitions is None and count != partitions:
                 raise DispatchError(
                     f"the topic {name} has {count} partitions and {topics.reminders} has "
-                    f"{partitions}; they must be equal: choose another name, or create it anew"
+                    f"{partitions}; they must be equal: choose another name, or create it again"
                 )
         _check_journal(admin, topics.journal)
         return partitions
@@ -51,9 +51,10 @@ def prepare_topics(settings: DispatchSettings) -> int:
 
 
 def _check_journal(admin: Any, topic: str) -> None:
-    """A journal that retention deletes forgets what was sent. Raises :class:`DispatchError`.
+    """If retention deletes the journal, it forgets which messages were sent. Raises
+    :class:`DispatchError`.
 
-    Where the settings may not be read, it is the operator's word.
+    If this client may not read the settings, nothing is checked.
     """
     resource = ConfigResource(ConfigResourceType.TOPIC, topic, ["cleanup.policy"])
     found = admin.describe_configs([resource], config_filter="all")

@@ -15,11 +15,11 @@ NOT_URGENT_SEVERITY: Final = "info"
 
 
 def is_urgent(reminder: Reminder) -> bool:
-    """Whether the reminder goes before those that can wait.
+    """Whether the reminder is sent before those that can wait.
 
-    Mandatory ones do, and those whose rule is more severe than ``info``. Otherwise the kind says
-    it. Of a kind that is not installed here, what an event caused is urgent, and what fell due by
-    the calendar is not.
+    Mandatory reminders are, and those whose rule is more severe than ``info``. Otherwise the kind
+    decides. For a kind that is not installed here, a reminder that an event caused is urgent, and
+    one that fell due by the calendar is not.
     """
     if reminder.mandatory or reminder.severity != NOT_URGENT_SEVERITY:
         return True

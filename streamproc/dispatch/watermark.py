@@ -1,4 +1,4 @@
-"""How far a partition is done, when records are finished in any order."""
+"""How far a partition is done if records are finished in any order."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections import deque
 
 
 class Watermark:
-    """``begin`` in offset order, ``done`` in any; ``value`` is the first unfinished offset."""
+    """``begin`` in offset order, ``done`` in any order; ``value`` is the first unfinished
+    offset."""
 
     def __init__(self, position: int = 0) -> None:
         self._open: deque[int] = deque()
         self._done: set[int] = set()
         self.position = position
-        """The offset after the last that began."""
+        """The offset after the last record that began."""
 
     def begin(self, offset: int) -> None:
-        """A record is being worked on."""
+        """The work on a record begins."""
         self._open.append(offset)
         self.position = offset + 1
 
     def skip(self, offset: int) -> None:
-        """A record that needs no work."""
+        """A record needs no work."""
         self.position = offset + 1
 
     def done(self, offset: int) -> None:
@@ -31,5 +32,5 @@ class Watermark:
 
     @property
     def value(self) -> int:
-        """What to commit: everything before it is finished."""
+        """The position to commit: everything before it is finished."""
         return self._open[0] if self._open else self.position

@@ -1,1 +1,1 @@
-"""Gateways: what sends an SMS, each behind the protocol in ``base``."""
+"""Gateways: they send messages, each behind the protocol in ``base``."""

@@ -1,4 +1,5 @@
-"""A gateway of another channel than SMS: sends the words that reminders have for it."""
+"""A gateway for a channel other than SMS: it sends the words that reminders have for that
+channel."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from streamproc.dispatch.model import Outcome, Outgoing
 
 
 class ChannelGateway:
-    """Changes the words and leaves the rest to another gateway."""
+    """Replaces the words and passes the reminder to another gateway."""
 
     def __init__(self, gateway: Gateway, channel: str) -> None:
         self._gateway = gateway
@@ -35,7 +36,7 @@ class ChannelGateway:
 
 
 def in_words_of(channel: str, reminder: Reminder) -> Reminder:
-    """The reminder with its words for a channel as its text; as it is if it has none."""
+    """The reminder with its words for a channel as its text; unchanged if it has none."""
     texts = reminder.channel_texts
     if texts is UNSET or channel not in texts:
         return reminder

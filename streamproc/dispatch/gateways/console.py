@@ -12,7 +12,7 @@ from streamproc.dispatch.model import Accepted, Outcome, Outgoing
 
 
 class ConsoleGateway:
-    """For trying out. Accepting is all it does: no reports follow."""
+    """For trials. It accepts every message and sends no delivery reports."""
 
     idempotent = False
     reports = False
@@ -33,7 +33,7 @@ class ConsoleGateway:
 
 
 class ConsoleEntry(ChannelEntry, frozen=True, kw_only=True, tag="console"):
-    """Prints to standard output."""
+    """Entry of a gateway that prints to standard output."""
 
 
 class Console(GatewayKind):

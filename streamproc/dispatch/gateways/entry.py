@@ -1,6 +1,7 @@
-"""What a kind of gateways is: its entry in the gateways file, and the gateway made of it.
+"""The interface of a kind of gateways: its entry in the gateways file, and how a gateway is made.
 
-A kind stands in one module beside its gateway, with one class here below and its only instance.
+A kind is in the module of its gateway: one class that inherits from the class below,
+and one instance.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ class GatewaysError(StreamprocError, ValueError):
 
 
 class Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """An entry without fields that nobody knows."""
+    """An entry of the gateways file. An unknown field is an error."""
 
 
 class BreakerEntry(Strict, frozen=True, kw_only=True):
-    """When a failing gateway is left alone, and for how long."""
+    """When a failing gateway gets a pause, and how long."""
 
     failures: Count = 5
     open_seconds: Seconds = 5.0
@@ -47,7 +48,7 @@ class BreakerEntry(Strict, frozen=True, kw_only=True):
 
 
 class GatewayEntry(Strict, frozen=True, kw_only=True, tag_field="kind"):
-    """Of every gateway."""
+    """Fields of every gateway."""
 
     name: GatewayName
     lanes: tuple[Name, ...] = ()
@@ -60,15 +61,15 @@ class GatewayEntry(Strict, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class ChannelEntry(GatewayEntry, frozen=True, kw_only=True):
-    """Of a gateway whose messages need not be SMS."""
+    """Fields of a gateway whose messages need not be SMS."""
 
     channel: Name | None = None
-    """Reminders that have other words for this channel go out with them."""
+    """If a reminder has other words for this channel, these are sent."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where gateways are made."""
+    """What all gateways need when they are made."""
 
     base: FilePath
     """Paths in the gateways file are relative to it."""
@@ -86,11 +87,11 @@ class GatewayKind:
         self.name = str(self.entry.__struct_config__.tag)
 
     def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-        """What is wrong between fields of an entry as it was written; types are checked already."""
+        """Contradictions between fields of an entry; types were checked before."""
         yield from ()
 
     def gateway(self, entry: Any, site: Site) -> Gateway:
-        """The gateway of an entry without problems. Raises :class:`GatewaysError`."""
+        """Make the gateway from an entry without problems. Raises :class:`GatewaysError`."""
         raise NotImplementedError
 
 
@@ -100,25 +101,25 @@ class _Named(Protocol):
 
 
 class Secret:
-    """A secret that an entry names as ``WORD_env`` or ``WORD_file``; it never stands there."""
+    """A secret that an entry names as ``WORD_env`` or ``WORD_file``. The file never contains it."""
 
     def __init__(self, word: str) -> None:
         self._word = word
 
     def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-        """One of both fields must be there."""
+        """Exactly one of the two fields must be present."""
         word = self._word
         if (f"{word}_env" in written) == (f"{word}_file" in written):
             yield (f"{word}_env",), f"give either {word}_env or {word}_file"
 
     def place(self, entry: _Named) -> str:
-        """Where the file says it is, in words."""
+        """Where the secret is, in words."""
         word = self._word
         name, file = getattr(entry, f"{word}_env"), getattr(entry, f"{word}_file")
         return f"{word}_file {file}" if name is None else f"{word}_env {name}"
 
     def of(self, entry: _Named, site: Site) -> str:
-        """The secret from where the file says it is. Raises :class:`GatewaysError`."""
+        """The secret, from the place that the file names. Raises :class:`GatewaysError`."""
         word = self._word
         name = getattr(entry, f"{word}_env")
         if name is not None:

@@ -15,9 +15,9 @@ from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, R
 
 
 class FileGateway:
-    """A line is written at once and whole, and synced, before the reminder counts as accepted.
+    """Each line is written as a whole and synced before the reminder counts as accepted.
 
-    The lines hold full numbers and texts: the file is made readable for its owner alone.
+    The lines contain full numbers and texts, so only the owner can read the file.
     """
 
     idempotent = False
@@ -28,7 +28,8 @@ class FileGateway:
         self._file: BinaryIO | None = None
 
     async def start(self, events: Events) -> None:
-        pass  # opened at the first message: a full disk is an error of that message
+        # The file is opened at the first message, so that a full disk is an error of that message.
+        pass
 
     async def send(self, message: Outgoing) -> Outcome:
         try:
@@ -52,7 +53,7 @@ class FileGateway:
         file = os.fdopen(descriptor, "r+b", buffering=0)
         end = file.seek(0, os.SEEK_END)
         if end and os.pread(descriptor, 1, end - 1) != b"\n":
-            file.write(b"\n")  # a line that a crash cut short must not swallow the next one
+            file.write(b"\n")  # a line that a crash cut off must not swallow the next one
         return file
 
     def _forget(self) -> None:
@@ -66,7 +67,7 @@ def _name(error: OSError) -> str:
 
 
 class FileEntry(ChannelEntry, frozen=True, kw_only=True, tag="file"):
-    """Appends to a file."""
+    """Entry of a gateway that appends to a file."""
 
     path: Annotated[str, Meta(min_length=1)]
 

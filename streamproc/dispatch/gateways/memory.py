@@ -9,7 +9,8 @@ from streamproc.dispatch.model import Accepted, Outcome, Outgoing
 
 
 class MemoryGateway:
-    """``sent`` holds what came, in order; ``answers`` makes the answer, by default acceptance."""
+    """``sent`` contains the messages in order; ``answers`` makes the answers, by default
+    acceptance."""
 
     def __init__(
         self,

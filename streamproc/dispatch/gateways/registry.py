@@ -1,7 +1,7 @@
-"""All kinds of gateways, by the name that the gateways file calls them.
+"""All kinds of gateways, by their name in the gateways file.
 
-Filled when it is imported, and perhaps by the command with the kinds of installed packages
-(``cli/extensions.py``): before a gateways file is read, and never after.
+It is filled when it is imported. The command adds the kinds of installed packages
+(``cli/extensions.py``) before it reads a gateways file. Nothing is added later.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from streamproc.dispatch.gateways.entry import GatewayKind
 from streamproc.errors import StreamprocError
 
 GATEWAYS: Final[dict[str, GatewayKind]] = {}
-"""In the order of messages."""
+"""The kinds in the order of error messages."""
 
 
 class GatewayTakenError(StreamprocError, ValueError):
-    """There is a kind of that name already."""
+    """Another kind has that name already."""
 
 
 def add(kind: GatewayKind) -> None:
-    """Let gateways files have a kind. Raises :class:`GatewayTakenError`."""
+    """Accept a kind in gateways files. Raises :class:`GatewayTakenError`."""
     if kind.name in GATEWAYS:
         raise GatewayTakenError(f"there is a gateway kind {kind.name!r} already")
     GATEWAYS[kind.name] = kind

@@ -1,7 +1,8 @@
 """Posts each reminder to a URL, signed as in Standard Webhooks (standardwebhooks.com).
 
-``webhook-id`` is the message's id and stays the same when it is sent again: the receiver takes an
-id once, and thereby makes sending again safe. ``webhook-signature`` has a signature by each key.
+``webhook-id`` is the message's id and does not change when the message is sent again. The
+receiver accepts each id once, so sending again is safe. ``webhook-signature`` has one
+signature for each key.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _MAX_RETRY_AFTER_S = 3_600
 
 @dataclass(frozen=True)
 class WebhookSettings:
-    """Where to, and the keys that sign."""
+    """The URL, and the keys that sign."""
 
     url: str
     keys: tuple[bytes, ...]
@@ -40,7 +41,7 @@ class WebhookSettings:
 
 
 class WebhookGateway:
-    """One POST per message; the connection is kept."""
+    """One POST per message; the connection is kept open."""
 
     idempotent = True
     reports = False
@@ -53,7 +54,8 @@ class WebhookGateway:
     async def start(self, events: Events) -> None:
         self._events = events
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds)
-        # No cookies, no redirects: a reminder goes to the configured place or nowhere.
+        # No cookies, no redirects: a reminder must not go to any other place than the
+        # configured one.
         self._client = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
     async def send(self, message: Outgoing) -> Outcome:
@@ -99,7 +101,7 @@ Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+", description="an http:// 
 
 
 class WebhookEntry(ChannelEntry, frozen=True, kw_only=True, tag="webhook"):
-    """Posts to a URL."""
+    """Entry of a gateway that posts to a URL."""
 
     url: Url
     secret_env: str | None = None

@@ -18,16 +18,17 @@ _MEND = (
 
 
 def keys_of(text: str) -> tuple[bytes, ...]:
-    """The keys of a secret. While a key is changed there are several, one a line or with spaces.
+    """The keys of a secret. While a key is being replaced there are several, on lines or with
+    spaces.
 
-    A text without a prefix is refused. Earlier versions signed with its characters, and the
-    libraries of Standard Webhooks take it as base64: most words are valid base64, so a guess could
-    make every receiver refuse every reminder. Raises ValueError, which says what to do and shows
-    nothing of the secret.
+    A text without a prefix is refused. Earlier versions used its characters as the key, but the
+    libraries of Standard Webhooks read it as base64. Most words are valid base64, so a wrong guess
+    could make every receiver refuse every reminder. Raises ValueError, which says what to do and
+    never shows the secret.
     """
     keys: dict[bytes, None] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
-        # A text may have spaces.
+        # The text after the raw prefix can contain spaces.
         for word in [line] if line.startswith(RAW) else line.split():
             keys[_key(word)] = None
     if not keys:
@@ -36,7 +37,8 @@ def keys_of(text: str) -> tuple[bytes, ...]:
 
 
 def signatures(keys: tuple[bytes, ...], message_id: str, at_ms: int, body: bytes) -> str:
-    """The value of ``webhook-signature``: a signature by each key, of which one must do."""
+    """The value of ``webhook-signature``: one signature for each key. The receiver needs one that
+    fits."""
     at, data = from_ms(at_ms), body.decode()
     return " ".join(Webhook(key).sign(message_id, at, data) for key in keys)
 
@@ -54,7 +56,7 @@ def _key(word: str) -> bytes:
 
 
 def _from_base64(text: str) -> bytes:
-    # Libraries differ in what they do with other characters: some leave them out without a word.
+    # Libraries treat other characters differently: some ignore them silently.
     if set(text) & set("-_"):
         raise ValueError(
             f"is no base64 after {STANDARD}: it has - or _ of the form for URLs; write + for each "
