@@ -6,7 +6,7 @@ from __future__ import annotations
 class StreamprocError(Exception):
     """Something that streamproc refuses or cannot do.
 
-    Its text is a sentence for whoever runs the command: what is wrong, and what can be done. The
-    command line prints it and ends with status 1; a program that embeds streamproc catches this one
-    class. Errors of Python and of libraries are never of this class.
+    The text is a sentence for the user of the command: what is wrong, and what can be done. The
+    command line prints it and ends with status 1. A program that embeds streamproc catches this one
+    class. Errors of Python and of libraries never have this class.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Letters(click.Group):
-    """Its commands' help needs no broker."""
+    """The help of its commands needs no broker."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         needed = [param for param in self.params if param.required and "--help" in args]
@@ -60,7 +60,8 @@ def dead_letters(context: click.Context, /, broker: KafkaSettings, **topics: str
 @click.option("--reason", help="Show only this reason: permanent, transient or contract_violation.")
 @click.pass_obj
 def list_letters(settings: DispatchSettings, reason: str | None) -> None:
-    """One line for each: place, time, reminder, subscriber (masked), reason, sent again or not."""
+    """One line for each: place, time, reminder, subscriber (masked), reason, and whether it was
+    sent again."""
     found = _find(settings, reason)
     for one in found:
         letter = one.letter

@@ -48,11 +48,11 @@ def demo(
         from rich.console import Console
 
         from streamproc.lab.demo import DemoSettings, run_demo
-    except KeyboardInterrupt:  # so early that run_demo does not handle it yet
+    except KeyboardInterrupt:  # too early: run_demo does not handle it yet
         sys.exit(128 + signal.SIGINT)
 
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may not know Chinese
+        sys.stdout.reconfigure(errors="replace")  # a terminal may not support Chinese
     settings = DemoSettings(
         broker=broker,
         rules=rules,

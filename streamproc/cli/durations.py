@@ -24,7 +24,9 @@ class Duration(click.ParamType):
             return value
         found = _FORM.fullmatch(value.strip())
         if not found:
-            self.fail(f"{value!r} is no duration; write for instance 90s, 1.5h or 31d", param, ctx)
+            self.fail(
+                f"{value!r} is not a duration; write for example 90s, 1.5h or 31d", param, ctx
+            )
         sign, number, unit = found.groups()
         return int(float(number) * _UNITS_MS[unit]) * (-1 if sign == "-" else 1)
 
@@ -42,7 +44,9 @@ class Instant(click.ParamType):
         try:
             instant = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time; write for instance 2026-01-05T08:00:00Z", param, ctx)
+            self.fail(
+                f"{value!r} is not a time; write for example 2026-01-05T08:00:00Z", param, ctx
+            )
         if instant.tzinfo is None:
             self.fail(f"{value!r} lacks a zone; add Z or +08:00", param, ctx)
         return to_ms(instant)

@@ -1,4 +1,4 @@
-"""``streamproc explain``: what was decided about one subscriber, and why."""
+"""``streamproc explain``: why something was decided about one subscriber."""
 
 from __future__ import annotations
 
@@ -146,12 +146,12 @@ def _gathered(
 
 
 def _told_of(found: Gathered) -> list[str]:
-    """What was read."""
+    """What was read, in words."""
     told = [f"{len(found.audits):,} audit records"]
     if found.arrived:
         told.append(f"{len(found.arrived):,} input records")
     if found.unreadable:
-        told.append(f"{found.unreadable:,} records of another release left out")
+        told.append(f"{found.unreadable:,} records of another release ignored")
     return told
 
 
@@ -162,7 +162,7 @@ def _recomputed(
     input_topic: str | None,
     rulebook: Rulebook,
 ) -> tuple[Gathered, dict[Place, tuple[Account | None, Account | None]]]:
-    """The subscriber's input through the core; the clock follows all of its partition's records."""
+    """The subscriber's input, applied by the core; all records of its partition move the clock."""
     from streamproc.kafka.recording import LogRecord
     from streamproc.tools.explain.gathering import Gathered, input_of
     from streamproc.worker.virtual import TOPICS, VirtualWorker
@@ -198,10 +198,10 @@ def _recomputed(
 
 
 def _told_of_recomputing(written: Gathered, again: Gathered, rulebook: Rulebook) -> list[str]:
-    """Whether the audit says the same."""
+    """Whether the audit topic says the same, in words."""
     told = [
-        f"recomputed from {len(again.arrived):,} input records by rules {rulebook.fingerprint:08x} "
-        "under a virtual clock, not what a worker wrote"
+        f"recalculated from {len(again.arrived):,} input records with rules "
+        f"{rulebook.fingerprint:08x} and a virtual clock; a worker did not write this"
     ]
     if written.audits:
         one = {(a.decision, a.cause, a.rule, a.threshold) for a in written.audits}

@@ -1,7 +1,7 @@
-"""What installed packages bring along: rule kinds, gateways and forms of files (docs/extending.md).
+"""Extensions in installed packages: rule kinds, gateways and forms of files (docs/extending.md).
 
-A package names what it brings in its entry points. They are loaded here, at the composition root,
-before the command reads any file of rules or gateways; the core only ever sees filled registries.
+A package names its extensions in its entry points. They are loaded here, at the composition root,
+before the command reads a file of rules or gateways. So the core only sees complete registries.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _loaded: set[str] = set()
 
 
 class ExtensionError(StreamprocError):
-    """What a package brings along cannot be used; the message names both."""
+    """An extension of a package cannot be used. The message names both."""
 
 
 def load_for(command: str) -> None:
-    """Load what a command may meet, once. Raises :class:`ExtensionError`."""
+    """Load the extensions that a command can need, once. Raises :class:`ExtensionError`."""
     if command == "send":
         load(READERS)
     if command == "dispatch":
@@ -36,7 +36,7 @@ def load_for(command: str) -> None:
 
 
 def load(group: str) -> None:
-    """Load the entry points of a group, by their names, once in a process."""
+    """Load the entry points of a group, in the order of their names, once per process."""
     if group in _loaded:
         return
     found = sorted(entry_points(group=group), key=lambda one: one.name)
@@ -46,18 +46,18 @@ def load(group: str) -> None:
 
 
 def forget() -> None:
-    """Look for entry points anew at the next command, for tests that install packages."""
+    """Look for entry points again at the next command; for tests that install packages."""
     _loaded.clear()
 
 
 def _bring(one: EntryPoint, wanted: type[Any], add: Callable[[Any], None]) -> None:
     try:
         brought = one.load()
-    except Exception as error:  # whatever the package's own code raises
+    except Exception as error:  # the package's own code can raise anything
         reason = f"cannot be loaded: {type(error).__name__}: {error}"
         raise ExtensionError(f"{_called(one)} {reason}") from error
     if not isinstance(brought, wanted):
-        raise ExtensionError(f"{_called(one)} is no {wanted.__name__}, but {brought!r}")
+        raise ExtensionError(f"{_called(one)} is not a {wanted.__name__}, but {brought!r}")
     if brought.name != one.name:
         raise ExtensionError(f"{_called(one)} calls itself {brought.name!r}")
     try:

@@ -1,4 +1,4 @@
-"""How a command fails: with a message, not with a traceback."""
+"""Commands fail with a message, not with a traceback."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from streamproc.errors import StreamprocError
 
 
 class CommandGroup(click.Group):
-    """The commands of streamproc: the one place where its errors become messages.
+    """The commands of streamproc. Only this class turns its errors into messages.
 
-    CommandGroup catch only what they can say more about, such as the file that a library names. The
-    exit status is 1, or that of an error which is a ``click.ClickException`` itself.
+    Commands catch an error only if they can say more about it, for example the file of a
+    library's error. The exit status is 1, or the status of an error that is a
+    ``click.ClickException`` itself.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except click.ClickException:

@@ -1,4 +1,4 @@
-"""Options that say how Kafka is reached: the same for every command that talks to it."""
+"""Options for the connection to Kafka, the same for every command that uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One form for all log lines, ours and the libraries', with subscribers masked (law 21)."""
+"""One form for all log lines, of this program and of libraries, with masked subscribers (law
+21)."""
 
 from __future__ import annotations
 
@@ -15,14 +16,15 @@ from streamproc.core.privacy import mask
 Format = Literal["text", "json"]
 
 _QUIET = ("faust", "mode", "aiokafka", "kafka", "asyncio")
-"""Libraries that tell every step of theirs; below --log-level debug only their warnings count."""
+"""Libraries that log every step. Only their warnings are shown, unless the level is debug."""
 
 _NUMBER = re.compile(r"(?<![\w.-])\+?[0-9]{9,15}(?![\w-])")
-"""What may be a subscriber's number in a text that somebody else wrote."""
+"""Digits in the text of a library that can be a subscriber's number."""
 
 
 def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
-    """Set structlog and logging up; returns the ``dictConfig`` that Faust's worker must use too."""
+    """Configure structlog and logging; returns the ``dictConfig`` that Faust's worker must
+    use too."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -70,7 +72,7 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
         },
         "loggers": {
             **{name: {"level": theirs} for name in _QUIET},
-            # It warns whenever a tick takes longer than its interval, which is no news under load.
+            # It warns whenever a tick takes longer than its interval, which is normal under load.
             "mode.timers": {"level": "ERROR"},
         },
         "root": {"handlers": ["stderr"], "level": ours},
@@ -80,7 +82,8 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
 
 
 def conceal(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Mask whatever looks like a subscriber's number in texts; numbers as such stay numbers."""
+    """Mask everything in texts that looks like a subscriber's number. Numeric values are not
+    changed."""
     for name, value in event.items():
         if isinstance(value, str) and name != "timestamp":
             event[name] = _NUMBER.sub(lambda found: mask(found.group()), value)

@@ -1,4 +1,4 @@
-"""``streamproc play``: what rules do with a file of events, without a broker."""
+"""``streamproc play``: the effect of rules on a file of events, without a broker."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def play(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     file = _events(events_path, options["locale"])
     _tell_bad(file)
     if not file.lines:
-        raise click.ClickException(f"{file.name}: no line of it is an event")
+        raise click.ClickException(f"{file.name}: none of its lines is an event")
     played = _played(rules, file, options["until_ms"])
     if not played.events:
         raise click.ClickException("--until is before the first event: nothing was played")
@@ -125,7 +125,7 @@ def _check_pictures() -> None:
 
 
 def _paths(files: tuple[str, ...]) -> tuple[Path | None, Path]:
-    """The rules file, if one is given, and the file of events."""
+    """The rules file, if there is one, and the file of events."""
     if len(files) > 2:
         raise click.UsageError("give RULES and EVENTS, or EVENTS alone")
     *before, events = files
@@ -203,7 +203,7 @@ def _chosen(played: Played, wanted: tuple[str, ...]) -> list[str]:
     wanted = tuple(asked_for(one, None) for one in wanted)
     for one in wanted:
         if one not in known:
-            raise click.ClickException(f"no event is of subscriber {one}")
+            raise click.ClickException(f"no event has the subscriber {one}")
     return [one for one in known if not wanted or one in wanted]
 
 
@@ -253,7 +253,7 @@ def _draw(played: Played, subscribers: list[str], path: Path) -> None:
 
 
 def _make_printable() -> None:
-    """Characters that the output cannot hold are replaced; they end no command."""
+    """Replace characters that the output cannot show, so that they do not stop the command."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")

@@ -12,7 +12,7 @@ from streamproc.cli.steering import shown_progress, steered
 
 
 def record(sources: tuple[str, ...], options: dict[str, Any]) -> int:
-    """Capture until told to stop; returns the exit code."""
+    """Capture until it is stopped; returns the exit code."""
     from streamproc.tools.replay.capture import Capture
     from streamproc.tools.replay.pace import Control
 
@@ -30,7 +30,7 @@ def record(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         broker, topics, options["record"], start, pseudonyms.applied_to if pseudonyms else None
     )
     if capture.resumed:
-        click.echo(f"going on with {options['record']}", err=True)
+        click.echo(f"continuing {options['record']}", err=True)
     control = Control()
     seconds = None if options["seconds"] is None else options["seconds"] / 1000
     with (

@@ -1,4 +1,4 @@
-"""Phone numbers on the command line: the region of national ones, and subscribers as keys."""
+"""Phone numbers on the command line: the region of national numbers, and subscribers as keys."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Region(click.ParamType):
 
 
 def asked_for(subscriber: str, region: str | None) -> str:
-    """The key that somebody asks for by a phone number in whatever form, or by an id.
+    """The key of a subscriber that the user names by a phone number in any form, or by an id.
 
-    What is no number is taken as it is: a key from outside may be anything.
+    Text that is not a number is used unchanged, because a key can be any text.
     """
     from streamproc.contracts.numbers import NumberError, Numbering, subscriber_key
 

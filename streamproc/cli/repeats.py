@@ -1,4 +1,4 @@
-"""Shortens log lines that libraries repeat many times a second while a broker is away."""
+"""Shortens log lines that libraries repeat many times a second while a broker is down."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ QUIET_SECONDS = 10.0
 
 
 class Repeats(logging.Filter):
-    """Lets the first of each sort of line pass, then one in ten seconds that counts the others.
+    """Passes the first line of each sort; then every ten seconds one that counts the others.
 
-    Lines are of one sort if logger, level and wording (before its arguments) are the same. Only
-    libraries' lines are held back.
+    Lines are of one sort if logger, level and text (without its arguments) are equal. Only lines of
+    libraries are dropped.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
         self._told: dict[tuple[str, int, str], tuple[float, int]] = {}
-        """By sort: when one passed last (monotonic), and how many were held back since."""
+        """By sort: when a line passed last (monotonic), and how many were dropped since."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.partition(".")[0] not in TALKATIVE:

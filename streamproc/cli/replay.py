@@ -236,9 +236,9 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         running = Replay(source, producer, plan, control)
         before = running.position.sent
         if running.position.done:
-            click.echo(f"replay {name} is complete already; --again does it once more", err=True)
+            click.echo(f"replay {name} is complete already; --again repeats it", err=True)
         elif running.resumed:
-            click.echo(f"replay {name} goes on after {before:,} records", err=True)
+            click.echo(f"replay {name} continues after {before:,} records", err=True)
         began = time.monotonic()
         with (
             steered(control, keys=not options["quiet"]) as running.on_pause,
@@ -252,7 +252,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         f"{running.position.sent:,} in all"
     )
     if not done:
-        click.echo(f"replay {name} stopped; the same command goes on from here", err=True)
+        click.echo(f"replay {name} stopped; the same command continues from here", err=True)
         return INTERRUPTED
     return _verified(broker, topic, options) if options["verifying"] else 0
 

@@ -1,4 +1,4 @@
-"""What the options of ``streamproc replay`` mean."""
+"""The meaning of the options of ``streamproc replay``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def selection_of(options: dict[str, Any]) -> Any:
 
 
 def pseudonyms_of(path: Path | None) -> Pseudonyms | None:
-    """The pseudonyms of a key file; a weak key ends the command."""
+    """The pseudonyms of a key file. A weak key ends the command."""
     from streamproc.tools.replay.pseudonyms import Pseudonyms
 
     if path is None:
@@ -71,7 +71,7 @@ def _offsets(texts: tuple[str, ...]) -> dict[int, int] | int | None:
     for text in texts:
         partition, colon, offset = text.rpartition(":")
         if not offset.isdecimal() or (colon and not partition.isdecimal()):
-            raise click.UsageError(f"{text!r} is no offset; write OFFSET or PARTITION:OFFSET")
+            raise click.UsageError(f"{text!r} is not an offset; write OFFSET or PARTITION:OFFSET")
         if not colon:
             return int(offset)
         found[int(partition)] = int(offset)
@@ -79,7 +79,7 @@ def _offsets(texts: tuple[str, ...]) -> dict[int, int] | int | None:
 
 
 def speed_of(text: str) -> float | None:
-    """A multiple of the recorded pace; None for flat out."""
+    """A multiple of the recorded pace; None: as fast as possible."""
     if text == "max":
         return None
     try:
@@ -92,7 +92,7 @@ def speed_of(text: str) -> float | None:
 
 
 def shift_of(text: str, source: Source, speed: float | None) -> int:
-    """By how much all times move."""
+    """By how much all times are shifted."""
     if text == "kept":
         return 0
     if text != "now":
@@ -100,13 +100,13 @@ def shift_of(text: str, source: Source, speed: float | None) -> int:
     span = source.span_ms()
     if span is None:
         return 0
-    # The last record must not lie in the future when it is written.
+    # The last record must not lie in the future at the time when it is written.
     takes_ms = 0 if speed is None else int((span[1] - span[0]) / speed)
     return int(time.time() * 1000) + takes_ms - span[1]
 
 
 def name_of(source: Source, options: dict[str, Any]) -> str:
-    """The name of a replay nobody named: the same for the same source, topic and options."""
+    """The default name of a replay: the same for the same source, topic and options."""
     parts = [source.identity, options["topic"]]
     for one in ("subscribers", "types", "topics", "from_time", "to_time", "shift", "advance_clock"):
         parts.append(repr(options[one]))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WrongRules(StreamprocError, click.ClickException):
-    """Problems as FILE:LINE: field: problem, each on a line of its own for editors and CI."""
+    """Problems as FILE:LINE: field: problem, each on a line, for editors and CI."""
 
     def show(self, file: Any = None) -> None:
         click.echo(self.message, file=file, err=True)
@@ -42,7 +42,7 @@ class RulesPath(click.Path):
 
 
 def read_rules(path: Path | None) -> Rulebook:
-    """The rulebook in ``path``, or the packaged one; a wrong file ends the command."""
+    """The rulebook in ``path``, or the packaged one. A wrong file ends the command."""
     from streamproc.contracts.rules_file.load import RulesError
     from streamproc.worker.rules import RulesFile
 

@@ -29,7 +29,7 @@ SHOWN_BAD = 20
 
 
 class FormName(click.ParamType):
-    """The name of a form of files, also of one that an installed package brings along."""
+    """The name of a form of files. Installed packages can add forms."""
 
     name = "form"
 
@@ -244,7 +244,7 @@ def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
                 if identity is None:
                     break
                 if options["sessions"] is not None:
-                    producer.flush()  # before the memory says that the bytes are sent
+                    producer.flush()  # before the memory stores that the bytes are sent
                 sessions.fold(identity)
         unended = sessions.open_sessions() if options["sessions"] is None else 0
     finally:
@@ -261,7 +261,7 @@ def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
         )
     if sessions.pushed_out:
         click.echo(
-            f"{sessions.pushed_out:,} sessions were forgotten, for there are too many "
+            f"{sessions.pushed_out:,} sessions were forgotten, because there are too many "
             "(running_totals.kept_sessions)",
             err=True,
         )
@@ -270,7 +270,7 @@ def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
 
 @dataclass
 class _Tally:
-    """What became of the records."""
+    """Counts of the results of records."""
 
     sent: int = 0
     bad: int = 0
@@ -284,7 +284,7 @@ def _send_file(
     options: dict[str, Any],
     tally: _Tally,
 ) -> str | None:
-    """Send a file's events; its identity, or None if a bad record ends the command."""
+    """Send the events of a file; returns its identity, or None if a bad record ends the command."""
     from streamproc.contracts.records.codec import decode_event
     from streamproc.core.state.events import ClockAdvanced
     from streamproc.producing.readers import BadRecord, LeftOut
@@ -323,14 +323,14 @@ def _left(producer: UsageProducer) -> str:
 
 
 def _records(path: Path, sessions: Sessions, options: dict[str, Any]) -> tuple[str, Any]:
-    """The identity of a file and its records."""
+    """The identity of a file, and its records."""
     from streamproc.producing.readers.records import file_id, read_file
 
     reader = _reader(path, sessions, options)
     if str(path) != "-":
         identity = file_id(path)
         return identity, read_file(path, reader, identity)
-    # Read whole: its id is needed before its first event.
+    # The whole file is read first, because its id is needed before its first event.
     import io
 
     import xxhash
@@ -364,7 +364,7 @@ def _watch(options: dict[str, Any]) -> int:
     sessions = Sessions(options["sessions"] or folder / MEMORY / "sessions.sqlite")
     reader = _reader(form, sessions, options)
     facts = topic_facts(options["broker"], options["topic"])
-    # The folder names the run: a second process on it takes over, it does not send besides.
+    # The folder names the run, so a second process on the folder takes over from the first.
     name = hashlib.sha256(f"{folder}\n{options['topic']}".encode()).hexdigest()[:12]
     control = Control()
     bad = 0

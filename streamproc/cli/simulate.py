@@ -1,4 +1,4 @@
-"""``streamproc simulate``: what changed rules would have done with recorded usage."""
+"""``streamproc simulate``: the effect of changed rules on recorded usage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class NothingComparedError(StreamprocError, ValueError):
-    """No subscriber is known in a run: equal or not, the result says nothing."""
+    """A run knows no subscriber. The result would mean nothing, even if both runs are equal."""
 
 
 class Price(click.ParamType):
@@ -131,7 +131,7 @@ def _print(report: SimulationReport, told: list[str], options: dict[str, Any]) -
 
     for note in told:
         click.echo(note)
-    # Not cut where the output goes to a file.
+    # Lines are not cut if the output goes to a file.
     console = Console(width=None if click.get_text_stream("stdout").isatty() else 140)
     print_report(report, console, show=options["show"], numbers=options["show_numbers"])
 
@@ -139,7 +139,7 @@ def _print(report: SimulationReport, told: list[str], options: dict[str, Any]) -
 def _simulate(
     books: tuple[Rulebook, Rulebook], source: SimulatedInput, options: dict[str, Any]
 ) -> tuple[SimulationReport, list[str]]:
-    """The report, and what else must be said."""
+    """The report, and further notes for the user."""
     from streamproc.tools.simulation.messages import RunOutcome
     from streamproc.tools.simulation.report import compare
     from streamproc.tools.simulation.table import held_told, rejects_told
@@ -194,7 +194,7 @@ def _simulate(
 
 
 def _rule_ids(book: Rulebook) -> set[str]:
-    """All that messages can be from: rules, notices, replies."""
+    """Ids of everything that sends messages: rules, notices, replies."""
     replies = book.commands.replies.values() if book.commands else ()
     return {*book.rules_by_id, *(one.id for one in (*book.notices.values(), *replies))}
 

@@ -1,4 +1,4 @@
-"""What ``streamproc simulate`` reads: a recording, a file of events, or a topic."""
+"""The input of ``streamproc simulate``: a recording, a file of events, or a topic."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ SHOWN_BAD = 20
 
 @dataclass
 class SimulatedInput:
-    """The records of a source, read once, and what of it was no event."""
+    """The records of a source, read once, and its lines that are not events."""
 
     options: dict[str, Any]
     bad: list[BadRecord] = field(default_factory=list)
-    """Lines of a file of events that are none; known when all records are read."""
+    """Lines of a file of events that are not events; complete when all records are read."""
 
     @property
     def name(self) -> str:
-        """As it was given."""
+        """The name that the user gave."""
         return str(self.options["source"])
 
     def records(self) -> Iterator[LogRecord]:
-        """All records with a place. Raises what reading raises, and ``NoEventsError``."""
+        """All records with a place. Raises the errors of reading, and ``NoEventsError``."""
         if self.name.startswith("topic:"):
             yield from self._topic(self.name.removeprefix("topic:"))
             return
@@ -54,7 +54,8 @@ class SimulatedInput:
         try:
             form = form_of_file(path)
         except UnreadableFileError:
-            form = "recording"  # one that was cut off is read as far as it is whole, or told
+            # A truncated recording is read up to its last complete frame, or reported.
+            form = "recording"
         if form == "recording":
             yield from _recorded(path)
         elif form == "events":
@@ -79,16 +80,16 @@ class SimulatedInput:
         yield from placed(source.records(source.begin()))
 
     def tell_bad(self) -> None:
-        """Name lines that are no events."""
+        """Report lines that are not events."""
         for record in self.bad[:SHOWN_BAD]:
             click.echo(f"{self.name}:{record.line}: {record.reason}", err=True)
         if len(self.bad) > SHOWN_BAD:
             more = len(self.bad) - SHOWN_BAD
-            click.echo(f"{self.name}: {more:,} more lines that are no events", err=True)
+            click.echo(f"{self.name}: {more:,} more lines that are not events", err=True)
 
 
 def _recorded(path: Path) -> Iterator[LogRecord]:
-    """A recording's records but those that a worker wrote."""
+    """The records of a recording, without those that a worker wrote."""
     from streamproc.tools.explain.gathering import OUTPUTS
     from streamproc.tools.replay.selection import event_type
     from streamproc.tools.replay.sources import FileSource, placed

@@ -22,10 +22,10 @@ LINE_EVERY_SECONDS = 5.0
 
 @contextmanager
 def steered(control: Control, keys: bool) -> Iterator[Callable[[], None]]:
-    """Signals and, on a terminal, keys act on ``control``; gives what to do when a pause begins.
+    """Signals and, on a terminal, keys control ``control``. Yields the function to call at a pause.
 
-    SIGINT and SIGTERM stop, and kill if sent again. Ctrl-Z (SIGTSTP) finishes what is open before
-    the process is suspended; SIGCONT goes on. SIGUSR1, space and p pause or go on; q stops.
+    SIGINT and SIGTERM stop, and kill if sent again. Ctrl-Z (SIGTSTP) finishes open work before the
+    process is suspended; SIGCONT continues. SIGUSR1, space and p pause or continue; q stops.
     """
     suspending = threading.Event()
 
@@ -45,7 +45,7 @@ def steered(control: Control, keys: bool) -> Iterator[Callable[[], None]]:
         if suspending.is_set():
             suspending.clear()
             os.kill(os.getpid(), signal.SIGSTOP)
-            # Here again after SIGCONT.
+            # Execution continues here after SIGCONT.
             control.pause(False)
 
     handlers = {
@@ -70,7 +70,7 @@ def _nothing() -> Iterator[None]:
 
 @contextmanager
 def _keys(control: Control) -> Iterator[None]:
-    """Single keys from the terminal, without Enter; the terminal is put back afterwards."""
+    """Single keys from the terminal, without Enter. Afterwards the terminal is as before."""
     import termios
     import tty
 
@@ -104,9 +104,10 @@ def shown_progress(
     title: str, done: Callable[[], float], total: float | None, count: Callable[[], int],
     paused: Callable[[], bool], quiet: bool,
 ) -> Iterator[None]:  # fmt: skip
-    """A bar with rate and ETA on a terminal, else a line every few seconds, on standard error.
+    """A bar with rate and remaining time on a terminal, else a line every few seconds, on standard
+    error.
 
-    ``done`` of ``total`` measures the bar; ``count`` are records.
+    ``done`` of ``total`` is the length of the bar; ``count`` returns the number of records.
     """
     if quiet:
         yield
@@ -169,7 +170,7 @@ def _lines(
 
 
 class _Meter:
-    """Rates since the last question, and since the beginning."""
+    """Rates since the last call, and since the start."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         import time

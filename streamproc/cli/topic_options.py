@@ -24,7 +24,8 @@ inputs_option = click.option(
 def topic_options(
     topics: type[WorkerTopics | DispatchTopics], *only: str
 ) -> Callable[[Command], Command]:
-    """One option for each topic (``only`` some, by field), with its usual name as the default."""
+    """One option for each topic (``only``: some of them, by field). The default is its usual
+    name."""
 
     def decorated(command: Command) -> Command:
         # click shows options in the reverse of the order in which they are added.
@@ -38,6 +39,6 @@ def topic_options(
 
 
 def taken(topics: type[Topics], options: dict[str, Any], **others: Any) -> Topics:
-    """The topics that the options name; they are taken out of ``options``."""
+    """The topics that the options name. They are removed from ``options``."""
     named = {name: options.pop(name) for name in topics.declared() if name in options}
     return topics(**named, **others)

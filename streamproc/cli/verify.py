@@ -94,7 +94,7 @@ async def _verify(
 
     reports = []
     try:
-        is_native(settings.native)  # said before anything is read
+        is_native(settings.native)  # checked before anything is read
         count = await changelog_partitions(settings)
         if not count:
             raise VerifyError(
@@ -117,7 +117,7 @@ async def _verify(
 
 
 class _Progress:
-    """A line on standard error, now and then."""
+    """A line on standard error from time to time."""
 
     def __init__(self, partition: int, count: int, quiet: bool) -> None:
         self._name = f"partition {partition} of {count}"

@@ -1,4 +1,5 @@
-"""Gives records of a recording to a worker in memory: joins ``kafka.recording`` and ``worker``."""
+"""Passes records of a recording to a worker in memory: connects ``kafka.recording`` and
+``worker``."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ CHUNK_RECORDS = 5_000
 
 
 def input_records(records: Iterable[LogRecord]) -> Iterator[InputRecord]:
-    """Records with a place as a worker would get them."""
+    """Records with a place, as a worker would get them."""
     from streamproc.worker.virtual import InputRecord
 
     for record in records:
@@ -30,6 +31,6 @@ def input_records(records: Iterable[LogRecord]) -> Iterator[InputRecord]:
 
 
 def chunks(records: Iterator[InputRecord]) -> Iterator[list[InputRecord]]:
-    """Some records at a time, by partition within each: partitions are independent."""
+    """Blocks of records, sorted by partition within each block: partitions are independent."""
     while chunk := list(islice(records, CHUNK_RECORDS)):
         yield sorted(chunk, key=lambda record: (record.partition, record.topic))

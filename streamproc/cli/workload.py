@@ -161,7 +161,7 @@ def _to_file(
 ) -> int:
     from streamproc.kafka.recording import LogRecord, RecordingWriter
 
-    # Under another name until it is whole: nobody takes half a month for a month.
+    # It has another name until it is complete, so that nobody uses half a month by mistake.
     partial = path.with_name(f".part-{path.name}")
     with RecordingWriter(partial) as writer:
         for record in records:
@@ -180,7 +180,7 @@ def _to_kafka(
 ) -> int:
     began = time.monotonic()
     for key, value, timestamp_ms in records:
-        # A record without key is placed by its length, so that runs are repeatable.
+        # A record without a key goes to a partition by its length, so that runs can be repeated.
         place = producer.partition_for(key) if key is not None else len(value or b"")
         producer.append(place % producer.partitions, key, value, timestamp_ms)
         if rate is not None and producer.appended % max(int(rate / 20), 1) == 0:

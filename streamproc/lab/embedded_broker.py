@@ -1,4 +1,4 @@
-"""A broker inside this process, for trying the program without Kafka."""
+"""A broker in this process, for trying the program without Kafka."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ class NoEmbeddedBrokerError(StreamprocError):
 
 
 class EmbeddedBroker:
-    """librdkafka's in-memory mock cluster of one broker, for demos; it is no Kafka.
+    """librdkafka's in-memory mock cluster of one broker, for demos; it is not a Kafka.
 
-    ``bootstrap`` is its ``host:port``, from __enter__ to __exit__ and on loopback only. The
-    broker lives in this process: leaving the ``with`` (or the process's end) takes it and all
-    its data away, so it must stay open for as long as any client uses it.
+    ``bootstrap`` is its ``host:port``, from __enter__ to __exit__ and on loopback only. The broker
+    lives in this process: the end of the ``with`` (or of the process) deletes it with all its data.
+    So it must stay open as long as any client uses it.
 
     Its limits:
 
-    - CreateTopics is not understood: a topic comes into being when first used, and always
-      with 4 partitions. Topic settings (compaction, retention) have no effect.
-    - A partition keeps about 5 MiB, or 100,000 batches; the oldest go first, silently.
-    - Transactions are accepted but do not isolate: read_committed readers see uncommitted and
-      aborted records too. Their markers carry no checksum: consumers that check (the defaults of
-      kafka-python and aiokafka) refuse to read on, so a worker cannot load a changelog from it.
-    - Looking up offsets by time finds nothing.
-    - The first join of a consumer group takes 3 s, each later rebalance the members' session
-      timeout less 1 s (kafka-python at times needs one right after its first join): give group
-      members a short session timeout. Partitions assigned by hand are read at once.
+    - It does not understand CreateTopics: a topic is created at its first use, always with 4
+      partitions. Topic settings (compaction, retention) have no effect.
+    - A partition keeps about 5 MiB, or 100,000 batches; the oldest are deleted silently.
+    - It accepts transactions but does not isolate them: read_committed readers see uncommitted and
+      aborted records too. Its transaction markers have no checksum. Consumers that check it (the
+      default of kafka-python and aiokafka) stop reading there, so a worker cannot load a changelog
+      from it.
+    - It finds no offsets by time.
+    - The first join of a consumer group takes 3 s. Each later rebalance takes the members' session
+      timeout minus 1 s (kafka-python sometimes needs one right after its first join). So give group
+      members a short session timeout. Partitions that are assigned by hand can be read at once.
 
-    aiokafka and confluent-kafka connect as they are. kafka-python needs kafka_python_settings
-    in every client: it opens with a newer ApiVersions request than the mock understands, whose
-    malformed refusal it cannot read, and from 2.4 on the two disagree on metadata. Consumers of
-    what transactions wrote need kafka_python_consumer_settings.
+    aiokafka and confluent-kafka can connect without special settings. kafka-python needs
+    kafka_python_settings in every client: it begins with a newer ApiVersions request than the mock
+    understands and cannot read the malformed refusal; from version 2.4 on, the two also disagree on
+    metadata. Consumers of records that transactions wrote need kafka_python_consumer_settings.
     """
 
     kafka_python_settings: ClassVar[dict[str, Any]] = {"api_version": (2, 3)}
@@ -54,7 +55,7 @@ class EmbeddedBroker:
 
     def __enter__(self) -> Self:
         """Start the broker; raises :class:`NoEmbeddedBrokerError`."""
-        # log_level: without it the library writes a notice on standard error at each start.
+        # Without log_level the library writes a notice to standard error at each start.
         cluster = Producer({"test.mock.num.brokers": 1, "log_level": 4})
         try:
             brokers = cluster.list_topics(timeout=START_LIMIT_S).brokers
@@ -62,7 +63,7 @@ class EmbeddedBroker:
             raise NoEmbeddedBrokerError(f"the embedded broker does not answer: {error}") from error
         (only,) = brokers.values()
         self.bootstrap = f"{only.host}:{only.port}"
-        # The cluster belongs to this client and ends with it: it must not be collected.
+        # The cluster belongs to this client and ends with it, so the client must be kept.
         self._cluster = cluster
         return self
 

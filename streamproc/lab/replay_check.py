@@ -22,11 +22,11 @@ def verify(
     rules: Rulebook,
     timeout_seconds: float,
 ) -> tuple[Expectation, list[str]]:
-    """The expectation for all of ``topic``, and where the outputs differ from it.
+    """The expectation for all of ``topic``, and the differences of the outputs from it.
 
-    Waits up to ``timeout_seconds`` for the worker to come to as many records of each output topic
-    as are expected. The worker must have begun with the topic's first record, with the same rules
-    and ``--clock event``. Raises ``TopicError``.
+    Waits up to ``timeout_seconds`` until the worker has written as many records to each output
+    topic as are expected. The worker must have begun with the topic's first record, with the same
+    rules and ``--clock event``. Raises ``TopicError``.
     """
     expected = expect(_records(bootstrap, topic), rules)
     deadline = time.monotonic() + timeout_seconds
@@ -35,7 +35,7 @@ def verify(
             _values(bootstrap, outputs.reminders),
             _values(bootstrap, outputs.audit),
             _values(bootstrap, outputs.rejects),
-            # What the outputs do not tell: accounts lie in the worker's own table.
+            # The outputs do not show this: accounts are in the worker's own table.
             records=expected.records,
             charged_bytes=expected.charged_bytes,
             policies=_values(bootstrap, outputs.policy),
@@ -48,7 +48,7 @@ def verify(
 
 
 def _beyond(found: Expectation, expected: Expectation) -> bool:
-    """Whether waiting cannot help: something is there that should not be."""
+    """Whether waiting is useless, because there is something that should not be there."""
     return bool(found.reminders - expected.reminders) or bool(found.rejects - expected.rejects)
 
 
@@ -70,7 +70,7 @@ def _values(bootstrap: Broker, topic: str) -> Iterator[bytes]:
     try:
         source = TopicSource(bootstrap, topic)
     except MissingTopicError:
-        return  # no worker yet
+        return  # no worker has created it yet
     for record in source.records(source.begin()):
         if record.value is not None:
             yield record.value

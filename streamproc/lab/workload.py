@@ -1,7 +1,7 @@
 """A month of usage as billing systems send it, from a seed.
 
-Records come in order of arrival with the arrival instant as record timestamp. Everything is drawn
-from ``random.Random(seed)``, so a seed and a rulebook give the same bytes on every machine.
+Records come in order of arrival; the arrival is the record timestamp. Everything is drawn from
+``random.Random(seed)``, so a seed and a rulebook give the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from streamproc.lab.workload_faults import malformed
 
 MONTH_DAYS = 31
 UNLIMITED_BYTES = 30_000_000_000
-"""What is used of an unlimited allowance in a month, on average."""
+"""Average monthly usage of an unlimited allowance."""
 ZONES = ("Asia/Shanghai", "Asia/Urumqi", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
 LOCALES = ("zh-CN", "zh-CN", "en")
 RATING_GROUPS = (10, 10, 10, 20, 30)
@@ -41,11 +41,11 @@ class WorkloadRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class WorkloadSettings:
-    """How much of what; shares are of usage records."""
+    """Amounts of each kind of record; shares are relative to usage records."""
 
     seed: int = 1
     events: int = 100_000
-    """Records in total, all kinds together."""
+    """Number of all records, all kinds together."""
     subscribers: int = 5_000
     start: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     days: int = 31
@@ -54,21 +54,21 @@ class WorkloadSettings:
     malformed_share: float = 0.003
     unknown_share: float = 0.001
     account_share: float = 0.01
-    """Top-ups, plan changes, opting out and in, closes."""
+    """Share of top-ups, plan changes, opt-outs, opt-ins, closings."""
     close_share: float = 0.02
-    """Of account records."""
+    """Share of closings among account records."""
     burst_share: float = 0.01
 
 
 def generate(settings: WorkloadSettings, rulebook: Rulebook) -> Iterator[WorkloadRecord]:
-    """Exactly ``settings.events`` records in order of arrival, beginning with activations."""
+    """Exactly ``settings.events`` records in order of arrival, activations first."""
     return _Generator(settings, rulebook).records()
 
 
 def clock_records(
     settings: WorkloadSettings, partitions: int, at_ms: int | None = None
 ) -> Iterator[tuple[int, WorkloadRecord]]:
-    """One record per partition: time passes to ``at_ms``, or to four days after the month."""
+    """One record per partition that moves time to ``at_ms``, or to four days after the month."""
     if at_ms is None:
         at_ms = to_ms(settings.start) + (settings.days + 4) * DAY_MS
     for number in range(partitions):
@@ -106,14 +106,14 @@ class _Generator:
         ]
         self._out = [False] * settings.subscribers
         self._closed: set[int] = set()
-        # Zipf-like activity: a few subscribers make most of the records.
+        # Activity as in Zipf's law: a few subscribers make most of the records.
         self._weights = list(accumulate(1 / (rank + 3) ** 0.8 for rank in range(len(self._names))))
         self._serial = 0
 
     def records(self) -> Iterator[WorkloadRecord]:
         settings, chance = self._settings, self._random
         count = settings.events
-        # The last few activate only after their first usage.
+        # The last few activations come only after the first usage.
         early = max(1, min(settings.subscribers * 99 // 100, count // 2))
         for number in range(early):
             at_ms = self._start_ms + number * HOUR_MS // early
@@ -168,13 +168,13 @@ class _Generator:
         chance, total = self._random, self._weights[-1]
         while True:
             number = bisect_right(self._weights, chance.random() * total)
-            # Of closed contracts only stragglers are heard.
+            # Closed contracts send only a few late records.
             if number not in self._closed or chance.random() < 0.02:
                 return number
 
     @staticmethod
     def _rhythm(share: float, span_ms: int) -> int:
-        """Arrival by day and night: time runs slower (more records) in the evening."""
+        """Arrival by day and night: in the evening time runs slower, so there are more records."""
         days = span_ms / DAY_MS
         phase = share * days * 6.283185307179586
         return int((share + 0.9 * sin(phase) / (days * 6.283185307179586)) * span_ms)
@@ -184,10 +184,10 @@ class _Generator:
         time_ms = now_ms - int(chance.expovariate(1 / 2000))
         if chance.random() < settings.late_share:
             time_ms = now_ms - int(chance.expovariate(1 / (6 * HOUR_MS)))
-        # Sized so that an average subscriber uses about the allowance in a month.
+        # The sizes make an average subscriber use about the allowance in a month.
         share = self._weights[number] - (self._weights[number - 1] if number else 0)
         expected = settings.events * MONTH_DAYS / settings.days * share / self._weights[-1]
-        # A plan may grant nothing.
+        # A plan can grant nothing.
         mean = max(self._allowance[number] * 1.1 / max(expected, 1.0), 1.0)
         used_bytes = int(chance.expovariate(1 / mean))
         return self._usage_of(self._names[number], time_ms, now_ms, used_bytes)

@@ -1,7 +1,7 @@
 """Pools, refunds, consents, prorated plan changes and a bad batch, within a month of usage.
 
-Made from a seed like the month itself, for any rulebook; ``contracts/rules/quota.yaml`` has all
-that they can meet.
+Generated from a seed like the month itself, for any rulebook. ``contracts/rules/quota.yaml`` has
+everything that these records can use.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from streamproc.lab.workload import WorkloadRecord, WorkloadSettings, generate
 
 POOL_SHARE = 0.3
 QUOTA_SHARE = 0.04
-"""Quota events by usage record."""
+"""Quota events per usage record."""
 REMEMBERED = 400
-"""Records of usage that a refund may be about."""
+"""How many usage records are remembered for refunds."""
 FAR_SHARE = 0.05
-"""Of usage: far away, where no pack helps."""
+"""Share of usage in far-away zones, where no pack helps."""
 BAD_SOURCE = "ocs-3"
-"""Its usage of one day is taken back at the end of that day."""
+"""Usage of this source is taken back at the end of one day."""
 BAD_DAY = 9
 ROLES = ("owner", "member", "member", "member")
 
 
 def quota_month(settings: WorkloadSettings, rulebook: Rulebook) -> Iterator[WorkloadRecord]:
-    """The month of :func:`generate`, its usage partly of pools' members, with quota events."""
+    """The month of :func:`generate` with quota events; a part of the usage belongs to members of
+    pools."""
     return _Month(settings, rulebook).records()
 
 
@@ -67,7 +68,7 @@ class _Month:
                 yield self._event(record.key, now_ms)
 
     def _touched(self, record: WorkloadRecord, key: bytes, value: bytes) -> WorkloadRecord:
-        """Usage is a member's if it is of a pool; plan changes are prorated, half of them."""
+        """Usage in a pool gets a member; half of the plan changes become prorated."""
         chance = self._random
         if b'"account.plan_changed"' in value:
             if b'"now"' in value and chance.random() < 0.5:
@@ -119,7 +120,7 @@ class _Month:
         return self._made(key, now_ms, "account.cost_cap_restored", tariff=tariff)
 
     def _refund(self, key: bytes, now_ms: int) -> WorkloadRecord:
-        """Of one event, of its own subscriber if there is one; or of some bytes."""
+        """A refund: of one event of the subscriber if there is one, else of a number of bytes."""
         chance = self._random
         own = [one for one in self._recent if one["subscriber"].encode() == key]
         if own and chance.random() < 0.7:
@@ -128,15 +129,15 @@ class _Month:
         fields: dict[str, Any] = {"refunded_bytes": wanted}
         draw = chance.random()
         if draw < 0.15:
-            # Of an event that nobody counted.
+            # Of an event that was never counted.
             fields |= {"of_source": BAD_SOURCE, "of_id": f"never-{self._serial}"}
         elif draw < 0.5:
-            # Of a cycle that is over, or of a time that nobody remembers.
+            # Of a closed cycle, or of a time that is not remembered any more.
             fields["time"] = _iso(now_ms - chance.randrange(1, 39) * DAY_MS)
         return self._made(key, now_ms, "usage.refunded", **fields)
 
     def _retraction(self, now_ms: int) -> Iterator[WorkloadRecord]:
-        """The bad batch, the last refund of each subscriber with a notice."""
+        """Refunds of the bad batch; the last one of each subscriber triggers a notice."""
         last = {event["subscriber"]: event["id"] for event in self._bad}
         for event in self._bad:
             yield self._taken_back(event, now_ms, notify=last[event["subscriber"]] == event["id"])

@@ -1,8 +1,8 @@
 """Value-added services, roaming and SMS from subscribers, as stories from a seed.
 
-A story is a few records that belong together: an order with its answer, a charge with what
-becomes of it, a list and the numbers that are picked from it, a trip. Stories overlap, so a
-subscriber may be asked two things at once, answer the wrong one, too late, or not at all.
+A story is a few records that belong together: an order with its answer, a charge with its result, a
+list and the numbers chosen from it, a trip. Stories overlap. So a subscriber can get two questions
+at once, and answer the wrong one, too late, or not at all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MINUTE_MS = 60_000
 
 
 class Said(NamedTuple):
-    """A record, and which input topic it belongs to."""
+    """A record, and its input topic."""
 
     channel: Channel
     record: WorkloadRecord
@@ -34,13 +34,13 @@ class Said(NamedTuple):
 def talk(settings: WorkloadSettings, rulebook: Rulebook, stories: int) -> Iterator[Said]:
     """The records of ``stories`` stories of the workload's subscribers, in order of arrival.
 
-    Raises ValueError if the rulebook has neither commands nor services nor zones to talk of.
+    Raises ValueError if the rulebook has no commands, services or zones for them.
     """
     return _Stories(settings, rulebook).records(stories)
 
 
 def mixed(settings: WorkloadSettings, rulebook: Rulebook, stories: int) -> Iterator[WorkloadRecord]:
-    """The month of usage with stories in between, for one topic that takes both."""
+    """The month of usage with stories in between, for one topic that has both."""
     said = (one.record for one in talk(settings, rulebook, stories))
     yield from merge(generate(settings, rulebook), said, key=lambda one: one.timestamp_ms)
 
@@ -77,7 +77,7 @@ class _Stories:
         if rulebook.services:
             kinds += [self._order, self._charge, self._charge, self._end]
         if not kinds:
-            raise ValueError("the rules have no commands, services or roaming zones to talk of")
+            raise ValueError("the rules have no commands, services or roaming zones for stories")
         self._kinds = kinds
 
     def records(self, stories: int) -> Iterator[Said]:
@@ -110,7 +110,7 @@ class _Stories:
             self._event(name, at_ms, "service.subscribed", "vas", **fields)
 
     def _charge(self, name: str, now_ms: int) -> None:
-        """Mostly right, sometimes without confirmation, too much, or twice."""
+        """Usually correct, sometimes without confirmation, too much, or twice."""
         chance = self._random
         service = chance.choice(self._services)
         amount = self._rules.services[service].price_minor
@@ -160,7 +160,7 @@ class _Stories:
 
     def _question(self, name: str, now_ms: int) -> None:
         action = self._random.choice(("overview", "balance", "data_left", "help"))
-        # Some ask again and again, until no reply comes any more.
+        # Some subscribers ask again and again, until no reply comes any more.
         for _ in range(15 if self._random.random() < 0.05 else 1):
             self._say(name, now_ms, action)
             now_ms += self._random.randrange(1, MINUTE_MS)
@@ -185,7 +185,7 @@ class _Stories:
     # Records
 
     def _answer(self, name: str, asked_ms: int) -> int | None:
-        """Maybe an answer; returns when it came if it is a yes."""
+        """Possibly an answer; returns its time if it is a yes."""
         chance = self._random
         if self._rules.commands is None or chance.random() < 0.25:
             return None
@@ -204,7 +204,7 @@ class _Stories:
             text = text.translate(_FULL_WIDTH)
         elif form < 0.3:
             text = f" {text.lower()}  "
-        # Some texts are under way for a while, past the question that they do not answer.
+        # Some SMS are delayed, so that they arrive after a question that they do not answer.
         late_ms = self._random.randrange(HOUR_MS) if self._random.random() < 0.05 else 0
         self._text(name, at_ms, text, late_ms)
 

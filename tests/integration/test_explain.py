@@ -140,7 +140,7 @@ async def test_the_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all("861********07: " in one for one in said[:4])
     assert "message " in said[1]
     assert "without a decision" in said[2]
-    assert "recomputed from" in said[3]
+    assert "recalculated from" in said[3]
     assert "cost at 0.045 CNY a segment" in said[6]
     assert (scene.directory / "difference.png").stat().st_size > 10_000
     document = json.loads((scene.directory / "difference.json").read_text())

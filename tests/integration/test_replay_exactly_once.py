@@ -87,7 +87,7 @@ def test_a_stopped_replay_goes_on_at_the_same_offsets(
     part = contents(bootstrap, stopped, PARTITIONS)
     assert 0 < sum(map(len, part.values())) < SETTINGS.events
 
-    assert "goes on after" in run(*command)
+    assert "continues after" in run(*command)
     assert contents(bootstrap, stopped, PARTITIONS) == rows
     assert offsets(bootstrap, stopped) == offsets(bootstrap, straight)
 

@@ -83,7 +83,7 @@ def test_keys_pause_go_on_and_stop(bootstrap: str, terminal: tuple[Terminal, str
     shown.press(" ")
     shown.wait_for(r"replay +\S")
     shown.press("q")
-    shown.wait_for("the same command goes on from here")
+    shown.wait_for("the same command continues from here")
 
     assert shown.process.wait(20) == 130
     assert len(contents(bootstrap, topic, 1)[0]) < EVENTS

@@ -174,7 +174,7 @@ def test_the_oracle_says_which_kind_it_does_not_know(installed: Path) -> None:
     [
         ("velocity", "mine:VELOCITY", "there is a rule kind 'velocity' already"),
         ("other", "mine:VELOCITY", "calls itself 'velocity'"),
-        ("moon", "mine:MOON", "is no RuleKind, but 'moon'"),
+        ("moon", "mine:MOON", "is not a RuleKind, but 'moon'"),
         ("gone", "mine:GONE", "cannot be loaded: AttributeError"),
         ("away", "nowhere_at_all:KIND", "cannot be loaded: ModuleNotFoundError"),
     ],

@@ -329,7 +329,7 @@ def test_a_file_of_another_form_is_one_clear_line(folder: Path, form: str, packe
         (["pack:uk", "events.ndjson"], 2, "there is no pack 'uk'"),
         (["none.yaml", "events.ndjson"], 1, "none.yaml:1: cannot be read"),
         (["rules.yaml", "events.ndjson", "--locale", "xx-YY"], 2, "there is no language 'xx'"),
-        (["rules.yaml", "events.ndjson", "--subscriber", "1"], 1, "no event is of subscriber 1"),
+        (["rules.yaml", "events.ndjson", "--subscriber", "1"], 1, "no event has the subscriber 1"),
         (["rules.yaml", "events.ndjson", "--until", "2026-01-01T00:00:00Z"], 1, "nothing was"),
         (["rules.yaml", "events.ndjson", "--until", "2026-01-01"], 2, "lacks a zone"),
     ],

@@ -1,7 +1,7 @@
-"""The demo: all parts at work on a simulated month, watched live, and compared at the end.
+"""The demo: all parts at work on a simulated month, shown live, with a comparison at the end.
 
-It starts a worker as its users do, feeds it a seeded workload, sends what comes out to a phone on
-the screen, and lets the oracle compute from the written input what had to come out.
+It starts a worker as users do, sends it a seeded workload, and shows the reminders on a phone on
+the screen. The oracle calculates the expected results from the written input.
 """
 
 from streamproc.lab.demo.run import run_demo

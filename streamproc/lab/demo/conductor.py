@@ -36,9 +36,10 @@ END_SECONDS = 20.0
 STOP_SECONDS = 8.0
 JOIN_SECONDS = 1.5
 QUIET_SECONDS = 6.0
-"""Nothing more is coming if nothing came for this long."""
+"""If nothing arrived for this long, nothing more will come."""
 
-# Of the time limit: when the month should be over, and when it is cut short on a busy machine.
+# Parts of the time limit: when the month should be over, and when it is cut short
+# on a busy machine.
 RESERVE_SECONDS = 16.0
 CUT_SECONDS = 12.0
 LEAST_MONTH_SECONDS = 5.0
@@ -51,7 +52,7 @@ class View(Protocol):
 
 
 class Interrupted(StreamprocError):
-    """A signal came; ``number`` is the signal's."""
+    """A signal was received; ``number`` is the signal's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -59,7 +60,8 @@ class Interrupted(StreamprocError):
 
 
 class DemoFailure(StreamprocError):
-    """A part died or did not do its work: the message says which; ``detail`` is of its log."""
+    """A part died or did not do its work. The message says which one; ``detail`` is the end of its
+    log."""
 
     def __init__(self, message: str, detail: str) -> None:
         super().__init__(message)
@@ -67,7 +69,7 @@ class DemoFailure(StreamprocError):
 
 
 class Conductor:
-    """All parts of one run. As a context it leaves none of them behind."""
+    """All parts of one run. The end of the context stops all of them."""
 
     def __init__(
         self,
@@ -103,7 +105,7 @@ class Conductor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The embedded broker ends with us, so nobody misses a worker that takes no leave of it.
+        # The embedded broker ends with the demo, so the worker need not leave its group in order.
         patience = 0.0 if self._site.is_embedded else STOP_SECONDS
         for part in self._parts:
             part.stopping.set()
@@ -114,7 +116,7 @@ class Conductor:
             part.join(max(ends - time.monotonic(), 0))
 
     def play(self, began: float) -> tuple[list[SummaryRow], list[str]]:
-        """Everything; ``began`` is when the time limit starts to count (``time.monotonic``).
+        """Run everything; ``began`` is when the time limit starts to count (``time.monotonic``).
 
         Returns the compared figures, and differences among single reminders, a line each. Raises
         :class:`Interrupted` or :class:`DemoFailure`.
@@ -154,7 +156,8 @@ class Conductor:
             *("--report", str(self._report)),
         ]
         if self._site.is_embedded:
-            # It may not lose its partitions: it could not load them again from this broker.
+            # The worker must not lose its partitions: it could not load them again
+            # from this broker.
             arguments += ["--embedded", "--session-timeout-seconds", "30"]
         if self.settings.rules is not None:
             arguments += ["--rules", str(self.settings.rules)]
@@ -172,9 +175,9 @@ class Conductor:
         return self.feed.is_done
 
     def _caught_up(self) -> Callable[[], bool]:
-        """Whether all that is expected is there, or nothing more seems to come.
+        """Whether everything expected has arrived, or nothing more seems to come.
 
-        What is missing then, the comparison says.
+        If something is missing then, the comparison shows it.
         """
         latest = (0, 0, 0)
         quiet_since = time.monotonic()
@@ -206,7 +209,7 @@ class Conductor:
         try:
             report = orjson.loads(self._report.read_bytes())
         except (OSError, ValueError) as error:
-            raise DemoFailure(f"the worker left no report: {error}", self.worker.tail()) from error
+            raise DemoFailure(f"the worker wrote no report: {error}", self.worker.tail()) from error
         figures = self.figures
         return Observed(
             records=figures.applied,
@@ -218,7 +221,7 @@ class Conductor:
         )
 
     def _go_through(self, phase: str, is_over: Callable[[], bool], limit: float = math.inf) -> None:
-        """Show how a phase goes until it is over."""
+        """Show the progress of a phase until it is over."""
         self._phase = phase
         began = time.monotonic()
         deadline = min(began + limit, self._ends)
@@ -234,7 +237,7 @@ class Conductor:
         self._show()
 
     def _check(self) -> None:
-        """Raise if someone wants the end, or if a part is not what it should be."""
+        """Raise if a signal was received, or if a part has failed."""
         if self._interrupts.latest is not None:
             raise Interrupted(self._interrupts.latest)
         if self.worker.exit_code is not None and not self._worker_ends:

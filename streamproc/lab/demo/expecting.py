@@ -1,8 +1,8 @@
-"""The expected results, calculated beside the run in a separate process.
+"""The expected results, calculated during the run in a separate process.
 
-It gets every record as the broker acknowledged it (partition, offset, bytes) and every reminder as
-it was read, through a pipe; the oracle consumes them as they come. Frames are four
-bytes of length (big endian) and MessagePack. Run as ``python -m``, it is that process.
+Through a pipe it gets every record as the broker acknowledged it (partition, offset, bytes) and
+every reminder as it was read. The oracle processes them at once. Frames are four bytes of length
+(big endian) and MessagePack. ``python -m`` with this module is that process.
 """
 
 from __future__ import annotations
@@ -28,28 +28,29 @@ Written = tuple[int, int, bytes | None, bytes | None, int]
 
 
 class SeenRecords(Struct, tag=True):
-    """Records written and reminders read since the last one."""
+    """Records written and reminders read since the last message."""
 
     records: list[Written]
     reminders: list[bytes]
 
 
 class ExpectationQuery(Struct, tag=True):
-    """``expected`` once all records are known, ``differences`` once all reminders are."""
+    """Asks for ``expected`` when all records are known, for ``differences`` when all
+    reminders are."""
 
     about: str
 
 
 class ExpectedFigures(Struct):
-    """What must come out."""
+    """The figures that must come out."""
 
     records: int
     charged_bytes: int
     accounts: int
     reminders: dict[str, int]
-    """By kind."""
+    """Reminders by kind."""
     rejects: dict[str, int]
-    """By reason."""
+    """Rejects by reason."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -57,14 +58,15 @@ _decode = msgspec.msgpack.Decoder(SeenRecords | ExpectationQuery).decode
 
 
 class Expecter(BackgroundThread):
-    """The near end of the pipe."""
+    """The end of the pipe in the demo's process."""
 
     def __init__(self, settings: DemoSettings, topic: str, log: Path) -> None:
         super().__init__("process that computes the expectation")
         self.outcome: ExpectedFigures | None = None
-        """After :meth:`ask_outcome`, when it is there."""
+        """Set some time after :meth:`ask_outcome`."""
         self.differences: list[str] | None = None
-        """After :meth:`ask_differences`: reminders missing or too many, a line each."""
+        """Set some time after :meth:`ask_differences`: missing or superfluous reminders, a line
+        each."""
         self._records: list[Written] = []
         self._reminders: list[bytes] = []
         self._lock = threading.Lock()
@@ -86,7 +88,7 @@ class Expecter(BackgroundThread):
         value: bytes | None,
         timestamp_ms: int,
     ) -> None:
-        """A record was written; those of one partition come in order."""
+        """A record was written. Records of one partition come in order."""
         with self._lock:
             self._records.append((partition, offset, key, value, timestamp_ms))
 
@@ -97,7 +99,7 @@ class Expecter(BackgroundThread):
 
     @property
     def backlog(self) -> int:
-        """Records that wait for the oracle."""
+        """How many records wait for the oracle."""
         return len(self._records)
 
     def ask_outcome(self) -> None:
@@ -139,16 +141,16 @@ def _write(pipe: IO[bytes], message: Struct | list[str]) -> None:
 
 
 def _read(pipe: IO[bytes]) -> bytes:
-    """A frame; raises EOFError at the end."""
+    """Read a frame; raises EOFError at the end."""
     head = pipe.read(_LENGTH_BYTES)
     data = pipe.read(int.from_bytes(head, "big")) if len(head) == _LENGTH_BYTES else b""
     if not data:
-        raise EOFError("the other end of the pipe is gone")
+        raise EOFError("the other end of the pipe was closed")
     return data
 
 
 class ReminderBalance:
-    """Reminders expected less reminders observed; a reminder that was both takes no memory."""
+    """Expected reminders minus observed ones. A reminder that is both needs no memory."""
 
     def __init__(self) -> None:
         self.outcome = Expectation()
@@ -169,12 +171,12 @@ class ReminderBalance:
 
 
 def arriving(pipe: IO[bytes], topic: str, balance: ReminderBalance) -> Iterator[PlacedRecord]:
-    """Records as they come, until the outcome is asked for."""
+    """Records as they arrive, until the outcome is requested."""
     offsets: dict[int, int] = {}
     while isinstance(message := _decode(_read(pipe)), SeenRecords):
         for partition, offset, key, value, timestamp_ms in message.records:
             if offset != offsets.get(partition, 0):
-                raise RuntimeError(f"partition {partition}: offset {offset} came out of order")
+                raise RuntimeError(f"partition {partition}: offset {offset} arrived out of order")
             offsets[partition] = offset + 1
             yield PlacedRecord(topic, partition, offset, key, value, timestamp_ms)
         balance.observe(message.reminders)
@@ -182,7 +184,7 @@ def arriving(pipe: IO[bytes], topic: str, balance: ReminderBalance) -> Iterator[
 
 
 def main(topic: str, rules: str | None = None) -> None:
-    """The far end of the pipe."""
+    """The process at the other end of the pipe."""
     from streamproc.contracts.rules_file.load import default_rulebook, load_rules
 
     pipe, answers = sys.stdin.buffer, sys.stdout.buffer

@@ -1,4 +1,4 @@
-"""The billing side: seeded usage, paced so that a month passes in seconds."""
+"""The billing side: seeded usage, paced so that a month takes seconds."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ from streamproc.producing import BillingProducer
 
 MOST_MONTHS = 1200
 MAX_LAG = 10_000
-"""No more is sent ahead of the worker, nor of the oracle: what waits must be done in the end, in
-time, and the embedded broker keeps 5 MiB per partition only."""
+"""The feed is at most this many records ahead of the worker and of the oracle: waiting records must
+be processed in time at the end, and the embedded broker keeps only 5 MiB per partition."""
 
 _PACE_SECONDS = 0.02
 
 
 def workload_of(settings: DemoSettings) -> WorkloadSettings:
-    """A month; when it is to go on, a hundred years of such months, made as they come."""
+    """A month; for an endless demo, a hundred years of such months, generated while it runs."""
     month = WorkloadSettings(
         seed=settings.seed, events=settings.events, subscribers=settings.subscribers
     )
     if not settings.keep:
         return month
-    # Few closes: else the busiest subscribers, who make most of the usage, would soon be gone.
+    # Few contracts close. Otherwise the busiest subscribers, who make most of the usage,
+    # would soon be gone.
     return replace(
         month,
         events=settings.events * MOST_MONTHS,
@@ -51,7 +52,7 @@ def workload_of(settings: DemoSettings) -> WorkloadSettings:
 
 
 class Feed(BackgroundThread):
-    """Sends the workload. ``begin`` lets the month pass; the time before opens every partition."""
+    """Sends the workload. ``begin`` starts the month; before that it opens every partition."""
 
     def __init__(
         self,
@@ -64,7 +65,8 @@ class Feed(BackgroundThread):
     ) -> None:
         super().__init__("billing producer")
         self.ending = threading.Event()
-        """Set to end well: no more usage, but time reaches the same instant everywhere."""
+        """Set for an orderly end: no more usage, but the clock reaches the same instant in all
+        partitions."""
         self._workload = workload_of(settings)
         self._rulebook = rulebook
         self._site = site
@@ -78,7 +80,7 @@ class Feed(BackgroundThread):
         self._month_seconds = settings.seconds
 
     def begin(self, month_seconds: float) -> None:
-        """Let months pass, each in this time."""
+        """Start the months; each takes this time."""
         self._month_seconds = month_seconds
         self._began = time.monotonic()
         self._begun.set()
@@ -105,7 +107,8 @@ class Feed(BackgroundThread):
             if not self._is_time_for(record):
                 self.was_cut = True
                 return
-            # A record without key is placed by its length, so that runs are repeatable.
+            # A record without a key goes to a partition by its length, so that runs
+            # can be repeated.
             place = None if record.key is not None else len(record.value or b"") % partitions
             yield place, record
 
@@ -126,7 +129,7 @@ class Feed(BackgroundThread):
                 figures.zones[event["subscriber"]] = event["time_zone"]
 
     def _is_time_for(self, record: WorkloadRecord) -> bool:
-        """Wait for a record's time, and for a worker that is behind; False to end."""
+        """Wait for a record's time, and for a worker that is behind; False if the feed must end."""
         passed_ms = record.timestamp_ms - self._figures.start_ms
         due = self._began + passed_ms / (MONTH_DAYS * DAY_MS) * self._month_seconds
         while not (self.stopping.is_set() or self.ending.is_set()):

@@ -1,4 +1,4 @@
-"""Figures of a run so far: written by its parts, read by the view."""
+"""Figures of the run so far: the parts write them, the view reads them."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from streamproc.lab.demo.phone import Phone
 
 @dataclass
 class Figures:
-    """Running totals. Each is written by one thread only; counters are read as copies."""
+    """Running totals. One thread writes each of them; readers get copies of the counters."""
 
     start_ms: int
-    """When the simulated time begins."""
+    """The start of the simulated time."""
     sent: int = 0
-    """Records handed to the producer."""
+    """Records passed to the producer."""
     simulated_ms: int = 0
-    """Arrival of the latest of them."""
+    """Arrival time of the latest of them."""
     zones: dict[str, str] = field(default_factory=dict)
-    """Time zone by subscriber, as the activations said; only the phone needs it."""
+    """Time zone by subscriber, from the activations; only the phone needs it."""
 
     applied: int = 0
-    """Records that the worker has committed, by the positions in its changelog."""
+    """Records that the worker has committed, from the positions in its changelog."""
     ready_partitions: int = 0
-    """Partitions of which the worker has committed anything."""
+    """Partitions in which the worker has committed something."""
     charged_bytes: int = 0
-    """By the changelog's rows, those deleted included."""
+    """Charged bytes, from the rows of the changelog, with deleted rows."""
     forgotten_bytes: int = 0
     """The part of them that belonged to rows deleted since."""
     rejects: Counter[str] = field(default_factory=Counter)
-    """By reason."""
+    """Rejects by reason."""
 
     reminders: Counter[str] = field(default_factory=Counter)
-    """By kind."""
+    """Reminders by kind."""
     by_day: Counter[int] = field(default_factory=Counter)
     """Reminders by simulated day, counted from the start."""
     segments: int = 0
     repeated: int = 0
-    """Reminders that came more than once."""
+    """Reminders that were read more than once."""
 
     phone: Phone = field(default_factory=Phone)
 
     @property
     def lag(self) -> int:
-        """Records sent and not yet applied."""
+        """Records sent and not applied yet."""
         return max(self.sent - self.applied, 0)
 
     def count_reminder(self, reminder: Reminder) -> None:
-        """An SMS went out."""
+        """An SMS was sent."""
         self.reminders[reminder.kind] += 1
         self.segments += reminder.segments
         self.by_day[(to_ms(reminder.not_before) - self.start_ms) // DAY_MS] += 1

@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Signals received while the context is open (main thread only)."""
+    """Signals that are received while the context is open (main thread only)."""
 
     def __init__(self) -> None:
         self._received: list[int] = []
@@ -28,11 +28,11 @@ class Interrupts:
 
     @property
     def latest(self) -> int | None:
-        """The signal to be obeyed, if any."""
+        """The latest signal that was not handled yet, if any."""
         return self._received[-1] if self._received else None
 
     def take(self, number: int) -> bool:
-        """Whether this signal is the one to be obeyed; it is regarded as obeyed then."""
+        """Whether this signal must be handled; then it counts as handled."""
         if self.latest != number:
             return False
         self._received.clear()
@@ -40,7 +40,7 @@ class Interrupts:
         return True
 
     def wait(self, seconds: float) -> None:
-        """Sleep, unless there is a signal to be obeyed."""
+        """Sleep, unless there is a signal to handle."""
         self._any.wait(seconds)
 
     def _receive(self, number: int, _: FrameType | None) -> None:

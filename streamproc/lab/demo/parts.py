@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 TAIL_LINES = 15
 
-# Should the demo be killed without a chance to clean up, Linux kills its children.
+# If the demo is killed without a chance to clean up, Linux kills its children.
 _LEASH = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -26,7 +26,7 @@ if os.getppid() == int(sys.argv[1]):
 
 
 class BackgroundThread:
-    """Work beside other work, in a thread; an exception ends it and is kept as ``failure``."""
+    """Work in a thread beside other work. An exception ends it and is stored as ``failure``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -36,7 +36,7 @@ class BackgroundThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def work(self) -> None:
-        """To be written by each part: return when done, or soon after ``stopping`` is set."""
+        """Each part implements it: return when done, or soon after ``stopping`` is set."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -44,7 +44,7 @@ class BackgroundThread:
 
     @property
     def is_done(self) -> bool:
-        """Whether the work is over, well or not."""
+        """Whether the work is over, with or without an error."""
         return self._thread.ident is not None and not self._thread.is_alive()
 
     def join(self, seconds: float) -> None:
@@ -61,10 +61,10 @@ class BackgroundThread:
 
 
 class ChildProcess:
-    """A Python process whose output goes to a file; it ends when the demo does.
+    """A Python process whose output is written to a file. It ends when the demo ends.
 
-    It gets a session of its own: Ctrl-C reaches the demo alone, which ends its children in order.
-    Start it from the main thread, for Linux takes that thread's end for the demo's.
+    It has a session of its own: Ctrl-C reaches only the demo, which ends its children in order.
+    Start it from the main thread, because Linux ends it when that thread ends.
     """
 
     def __init__(self, name: str, log: Path) -> None:
@@ -103,7 +103,7 @@ class ChildProcess:
             self.process.send_signal(signal.SIGTERM)
 
     def stop(self, seconds: float) -> None:
-        """Ask it to end, and end it if it does not in time."""
+        """Ask it to end, and kill it if it does not end in time."""
         if self.process is None:
             return
         self.ask_to_end()

@@ -1,6 +1,7 @@
-"""A subscriber's phone: an SMS, its local time, its sender.
+"""A subscriber's phone: an SMS with its local time and sender.
 
-Thousands of SMS pass in a month of half a minute. The phone shows some, at a pace for reading.
+Thousands of SMS are sent in a month of half a minute. The phone shows some of them, slowly
+enough to read.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ class ShownSms:
     """An SMS as it is shown."""
 
     to: str
-    """Masked."""
+    """Masked number."""
     chinese: bool
     when: str
-    """Local to the subscriber, in the words of the language."""
+    """The subscriber's local time, in the words of the language."""
     city: str
-    """That names the time zone."""
+    """The city that names the time zone."""
     text: str
     segments: int
 
@@ -38,24 +39,24 @@ class ShownSms:
 
 
 class Phone:
-    """Chooses what is shown: both languages in turn, and the kinds shown least so far.
+    """Chooses the SMS to show: languages alternate, and kinds shown least so far come first.
 
-    One thread offers, another picks.
+    One thread offers SMS, another picks them.
     """
 
     def __init__(self) -> None:
         self.shown: deque[ShownSms] = deque(maxlen=SHOWN)
-        """Newest last."""
+        """The newest is the last."""
         self._offers: dict[tuple[bool, str], tuple[Reminder, str]] = {}
         self._times_shown: Counter[tuple[bool, str]] = Counter()
         self._chinese_next = True
 
     def offer(self, reminder: Reminder, zone: str) -> None:
-        """Any SMS; the latest of its language and kind may be picked."""
+        """Offer an SMS. The latest of its language and kind can be picked."""
         self._offers[reminder.locale.startswith("zh"), reminder.kind] = reminder, zone
 
     def pick(self) -> ShownSms | None:
-        """Show one of those offered since the last time, if there is any."""
+        """Show one of the SMS offered since the last call, if there is any."""
         offers, self._offers = self._offers, {}
         if not offers:
             return None
@@ -68,7 +69,7 @@ class Phone:
         return message
 
     def of_language(self, chinese: bool) -> list[ShownSms]:
-        """Those shown in one language, newest last."""
+        """The SMS shown in one language; the newest is the last."""
         return [message for message in list(self.shown) if message.chinese == chinese]
 
 

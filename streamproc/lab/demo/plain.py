@@ -1,4 +1,4 @@
-"""The view without a terminal: a line from time to time."""
+"""The view without a terminal: a line every few seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE_EVERY_SECONDS = 2.0
 
 
 class PlainView:
-    """Lines of text. As a context, like the live view."""
+    """Lines of text. It is a context, as the live view is."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -34,7 +34,7 @@ class PlainView:
         pass
 
     def show(self, frame: ViewFrame) -> None:
-        """A line if one is due, and the newest SMS."""
+        """Print a line if one is due, and the newest SMS."""
         is_new_phase = frame.phase != self._phase
         if not is_new_phase and time.monotonic() - self._last < LINE_EVERY_SECONDS:
             return

@@ -28,18 +28,18 @@ REMEMBERED_IDS = 200_000
 
 
 class Reader(BackgroundThread):
-    """Polls until it is stopped, or is told to finish and then finds nothing for a while."""
+    """Polls until it is stopped, or until it is told to finish and finds nothing for a while."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.finishing = threading.Event()
-        """Set when nothing more is being written."""
+        """Set when nothing more will be written."""
 
     def open(self) -> None:
         raise NotImplementedError
 
     def poll(self) -> int:
-        """Handle what is there, waiting up to POLL_SECONDS; returns how many records it was."""
+        """Handle the records that are there, waiting up to POLL_SECONDS; returns their number."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -57,9 +57,9 @@ class Reader(BackgroundThread):
 
 
 class SmsReader(Reader):
-    """The phone on the screen: shows each reminder once, and counts those that come again.
+    """The phone on the screen: shows each reminder once, and counts repetitions.
 
-    No dispatcher: the embedded broker keeps no journal, on which a dispatcher's promise rests.
+    The demo has no dispatcher: a dispatcher needs a journal, and the embedded broker keeps none.
     """
 
     def __init__(self, site: Site, names: Names, figures: Figures, expecter: Expecter) -> None:
@@ -85,7 +85,7 @@ class SmsReader(Reader):
         self._consumer.close()
 
     def send(self, reminder: Reminder) -> None:
-        """A reminder that was not there before."""
+        """A reminder that was not read before."""
         self._expecter.reminder(encode_effect(reminder))
         self._figures.count_reminder(reminder)
 
@@ -100,7 +100,7 @@ class SmsReader(Reader):
 
 
 class StateReader(Reader):
-    """Follows rejects, and the changelog: how far the worker is and what it has charged."""
+    """Follows rejects and the changelog: how far the worker is, and what it has charged."""
 
     def __init__(self, site: Site, names: Names, figures: Figures) -> None:
         super().__init__("reader of changelog and rejects")
@@ -128,7 +128,7 @@ class StateReader(Reader):
                     self._forget(record.key)
                 else:
                     self._changed[record.key] = record.value
-        # The busiest rows change many times a second; only their latest state is decoded.
+        # The busiest rows change many times a second, so only their latest state is decoded.
         if time.monotonic() >= self._decode_at:
             self._decode()
             self._decode_at = time.monotonic() + DECODE_EVERY_SECONDS
@@ -154,7 +154,7 @@ class StateReader(Reader):
         self._charged[key] = charged_bytes
 
     def _forget(self, key: bytes) -> None:
-        """A row is deleted long after its account was closed; what was charged stays charged."""
+        """A row is deleted long after its account was closed. Its charged bytes still count."""
         row = self._changed.pop(key, None)
         if row is not None:
             self._charge(key, row)
@@ -162,7 +162,7 @@ class StateReader(Reader):
 
 
 def _consumer(site: Site, topics: list[str]) -> Any:
-    """Reads topics whole, without a group: nobody waits for an assignment."""
+    """A consumer of whole topics without a group, so that it need not wait for an assignment."""
     consumer: Any = kafka_consumer(
         site.bootstrap,
         group_id=None,

@@ -1,4 +1,4 @@
-"""A run as a function: prepares the conductor, and prints the end."""
+"""A run of the demo: prepares the conductor, and prints the end."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ EXAMPLES = 12
 
 
 def run_demo(settings: DemoSettings, rulebook: Rulebook, console: Console, began: float) -> int:
-    """Run the demo; returns the exit code: 0 all equal, 1 not, 128 + signal if interrupted.
+    """Run the demo; returns the exit code: 0 all equal, 1 not equal, 128 + signal if interrupted.
 
-    ``rulebook`` is that of ``settings.rules``; the time limit counts from ``began``
-    (``time.monotonic``). Call it from the main thread: it handles signals while it runs.
+    ``rulebook`` is the rulebook of ``settings.rules``. The time limit counts from ``began``
+    (``time.monotonic``). Call it from the main thread, because it handles signals while it runs.
     """
     directory = Path(tempfile.mkdtemp(prefix="streamproc-demo-"))
     settings = with_own_rules(settings, directory)
@@ -63,7 +63,7 @@ class _Run:
         self._began = began
         self._names = Names.fresh()
         self.needs_logs = False
-        """Whether someone will want to read them."""
+        """Whether the user will want to read the logs."""
 
     def run(self, interrupts: Interrupts) -> int:
         try:
@@ -133,7 +133,7 @@ def sum_up(
     seconds: float,
     was_cut: bool,
 ) -> int:
-    """Show the comparison and say what it means; returns the exit code."""
+    """Show the comparison and explain it; returns the exit code."""
     is_roomy = not console.is_terminal or console.height >= ROOMY_HEIGHT
     console.print(table_of(rows if is_roomy else condensed(rows)))
     console.print()
@@ -169,12 +169,13 @@ def sum_up(
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Plain words: nothing in them is markup."""
+    """Print text in which nothing is markup."""
     console.print(text, style=style, markup=False, highlight=False)
 
 
 def with_own_rules(settings: DemoSettings, directory: Path) -> DemoSettings:
-    """With a copy of the rules: whoever edits the file meanwhile would change half of the run."""
+    """Settings with a copy of the rules: an edit of the file during the run would change half of
+    the run."""
     if settings.rules is None:
         return settings
     own = directory / settings.rules.name
@@ -184,10 +185,10 @@ def with_own_rules(settings: DemoSettings, directory: Path) -> DemoSettings:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Log lines (the Kafka clients write them) go to a file, not into the view."""
+    """Write log lines (of the Kafka clients) to a file, so that they do not disturb the view."""
     handler = logging.FileHandler(path, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    # Clients that are still letting go when the file is closed have nothing to say any more.
+    # Lines of clients that are still closing when the file is closed are dropped.
     logging.getLogger("kafka").addHandler(logging.NullHandler())
     root = logging.getLogger()
     root.addHandler(handler)

@@ -31,7 +31,7 @@ _SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def fits(console: Console) -> bool:
-    """Whether the live view can be shown here; plain lines can be everywhere."""
+    """Whether the live view can be shown here. Plain lines can be shown everywhere."""
     return (
         console.is_terminal
         and not console.is_dumb_terminal
@@ -41,7 +41,7 @@ def fits(console: Console) -> bool:
 
 
 class LiveView:
-    """Redraws the whole terminal; leaves it as it was."""
+    """Redraws the whole terminal. At the end the terminal looks as before."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -55,13 +55,13 @@ class LiveView:
         self._live.stop()
 
     def show(self, frame: ViewFrame) -> None:
-        """Draw a moment, in the size that the terminal has now."""
+        """Draw a frame in the present size of the terminal."""
         size = self._console.size
         self._live.update(screen_of(frame, size.width, size.height), refresh=True)
 
 
 def screen_of(frame: ViewFrame, width: int, height: int) -> Layout:
-    """Everything that is seen at one moment."""
+    """Everything on the screen at one moment."""
     is_wide, is_tall = width >= TWO_PHONES_WIDTH, height >= TALL_HEIGHT
     figures_width = _WIDE_FIGURES_WIDTH if is_wide else _FIGURES_WIDTH
     left = Layout(size=figures_width)
@@ -152,14 +152,14 @@ def _legend() -> Panel:
 
 
 def sparkline(counts: Sequence[int]) -> str:
-    """A bar per count, the largest full."""
+    """A bar for each count; the largest has full height."""
     most = max(counts, default=0)
     steps = len(_SPARKS) - 1
     return "".join(_SPARKS[-(-count * steps // most)] if count else "▁" for count in counts)
 
 
 class _Phone:
-    """A phone with as many of the newest SMS as there is room for."""
+    """A phone with as many of the newest SMS as fit."""
 
     def __init__(self, title: str, messages: Sequence[ShownSms]) -> None:
         self._title = title

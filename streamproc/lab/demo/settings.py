@@ -10,10 +10,10 @@ from streamproc.contracts.topics import WorkerTopics
 from streamproc.kafka.settings import Broker
 
 LEAST_LIMIT_SECONDS = 56.0
-"""A run takes at most a minute, of which a busy machine spends some before and after this."""
+"""A run takes at most a minute. A busy machine needs some of it before and after this."""
 
 AROUND_SECONDS = 24.0
-"""What starting, catching up and comparing may take beside the month itself."""
+"""Time for the start, for catching up and for the comparison, in addition to the month."""
 
 
 @dataclass(frozen=True)
@@ -21,27 +21,27 @@ class DemoSettings:
     """One run of the demo."""
 
     broker: Broker | None = None
-    """A real broker; None starts the embedded one."""
+    """A real broker; None: the embedded one."""
     rules: Path | None = None
-    """Rules file, known to be right; None takes the packaged one."""
+    """A valid rules file; None: the packaged one."""
     seed: int = 1
     events: int = 60_000
     """Records of a month."""
     subscribers: int = 1_500
     seconds: float = 32.0
-    """How long a month takes to pass; less if the machine was slow to start."""
+    """How long a month takes; less if the machine was slow to start."""
     keep: bool = False
-    """Let month follow month until interrupted."""
+    """Continue with one month after the other until interrupted."""
 
     @property
     def limit_seconds(self) -> float:
-        """From the start to the summary."""
+        """Time from the start to the summary."""
         return max(LEAST_LIMIT_SECONDS, self.seconds + AROUND_SECONDS)
 
 
 @dataclass(frozen=True)
 class Names:
-    """Topics and group of one run, so that runs on one broker do not meet."""
+    """Topics and group of one run, so that runs on one broker do not disturb each other."""
 
     app_id: str
 
@@ -51,7 +51,7 @@ class Names:
 
     @property
     def worker(self) -> WorkerTopics:
-        """What the worker reads and writes."""
+        """The topics of the worker."""
         return WorkerTopics.under(f"{self.app_id}.", inputs=(self.events,))
 
     @property
@@ -60,7 +60,7 @@ class Names:
 
     @property
     def changelog(self) -> str:
-        """As the worker names the log of its accounts table."""
+        """The name that the worker gives to the changelog of its accounts table."""
         return f"{self.app_id}-accounts-changelog"
 
     @property

@@ -17,17 +17,17 @@ from streamproc.lab.demo.settings import Names
 from streamproc.lab.embedded_broker import EmbeddedBroker, NoEmbeddedBrokerError
 
 PARTITIONS = 4
-"""The embedded broker knows no other number."""
+"""The embedded broker always creates this number."""
 
 REPLICATION = 1
 
-# Usage of another year than this is neither refused nor deleted while the demo runs.
+# Usage of another year must be neither refused nor deleted while the demo runs.
 _EVENTS_CONFIGS = {**ANY_TIME, "retention.ms": "-1"}
 
 
 @dataclass(frozen=True)
 class Site:
-    """A broker and what its clients must be told."""
+    """A broker and the settings of its clients."""
 
     bootstrap: Broker
     is_embedded: bool
@@ -43,7 +43,7 @@ class Site:
 
 @contextmanager
 def open_site(broker: Broker | None, names: Names) -> Iterator[Site]:
-    """The broker with all topics made; raises ``TopicError`` if it cannot be."""
+    """The broker with all topics created. Raises ``TopicError`` if that is not possible."""
     if broker is None:
         with ExitStack() as stack:
             try:
@@ -52,7 +52,8 @@ def open_site(broker: Broker | None, names: Names) -> Iterator[Site]:
                 raise TopicError(str(error)) from error
             client = EmbeddedBroker.kafka_python_settings
             consumer = EmbeddedBroker.kafka_python_consumer_settings
-            # A fetch that finds nothing waits its whole time there, whatever comes meanwhile.
+            # A fetch that finds nothing waits its whole time there, even if records
+            # arrive meanwhile.
             consumer = {**consumer, "fetch_max_wait_ms": 50}
             site = Site(embedded.bootstrap, True, dict(client), consumer)
             _touch_topics(site, names)
@@ -63,7 +64,7 @@ def open_site(broker: Broker | None, names: Names) -> Iterator[Site]:
 
 
 def remove_topics(site: Site, names: Names) -> None:
-    """Leave a real broker as it was found."""
+    """Delete the topics, so that a real broker is as before."""
     if site.is_embedded:
         return
     with suppress(KafkaError, TopicError):
@@ -76,7 +77,7 @@ def remove_topics(site: Site, names: Names) -> None:
 
 
 def _touch_topics(site: Site, names: Names) -> None:
-    """On the embedded broker a topic comes into being when it is asked for."""
+    """The embedded broker creates a topic when a client asks for it."""
     producer = kafka_producer(site.bootstrap, **site.client)
     try:
         for topic in names.topics:
@@ -103,6 +104,6 @@ def _create_topics(broker: Broker, names: Names) -> None:
             wait_for_metadata=True,
         )
     except KafkaError as error:
-        raise TopicError(f"cannot make the demo's topics at {broker}: {error}") from error
+        raise TopicError(f"cannot create the demo's topics at {broker}: {error}") from error
     finally:
         admin.close()

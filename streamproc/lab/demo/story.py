@@ -1,4 +1,4 @@
-"""The text for the viewer, and one moment of the run."""
+"""The texts for the viewer, and one moment of the run."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SHOWN_DAYS = 31
 
 @dataclass(frozen=True)
 class ViewFrame:
-    """What a view shows at one moment."""
+    """Everything that a view shows at one moment."""
 
     place: str
     """Seed and broker."""
     phase: str
     hint: str
     share: float
-    """Of the month, 0 to 1."""
+    """Share of the month, 0 to 1."""
     simulated_ms: int
     applied: int
     events_per_second: int
@@ -47,11 +47,11 @@ class ViewFrame:
     charged_bytes: int
     rejected: int
     reminders: Mapping[str, int]
-    """By kind."""
+    """Reminders by kind."""
     by_day: Sequence[int]
     """Reminders of the latest simulated days, oldest first."""
     messages: Sequence[ShownSms]
-    """Both languages, newest last; as are the next two."""
+    """SMS in both languages, newest last; the next two fields too."""
     chinese: Sequence[ShownSms]
     english: Sequence[ShownSms]
 
@@ -59,7 +59,7 @@ class ViewFrame:
 def frame_of(
     figures: Figures, *, place: str, phase: str, hint: str, endless: bool, events_per_second: int
 ) -> ViewFrame:
-    """The present moment; ``endless`` if month follows month."""
+    """The present moment. ``endless`` means that months follow one another."""
     passed_ms = max(figures.simulated_ms - figures.start_ms, 0)
     by_day = dict(figures.by_day)
     today = max([passed_ms // DAY_MS, *by_day])

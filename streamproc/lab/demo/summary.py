@@ -17,7 +17,7 @@ _SHOWN = (
     *("before_cycle_end", "before_expiry"),
 )
 KINDS = {**{name: kinds.KINDS[name].brief for name in _SHOWN}, "activation_welcome": "welcome"}
-"""How the view calls the kinds of reminders that the demo's rules have."""
+"""Names of the kinds of reminders in the demo's rules."""
 
 _REJECTED = "rejected: "
 
@@ -37,7 +37,7 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Observed:
-    """What came out."""
+    """The actual figures."""
 
     records: int
     charged_bytes: int
@@ -76,7 +76,7 @@ def compare(expected: ExpectedFigures, observed: Observed) -> list[SummaryRow]:
 
 
 def condensed(rows: list[SummaryRow]) -> list[SummaryRow]:
-    """For a small screen: rejects that are equal in every reason become one row."""
+    """For a small screen: if the rejects of every reason are equal, they become one row."""
     rejects = [row for row in rows if row.what.startswith(_REJECTED)]
     if not rejects or not all(row.is_equal for row in rejects):
         return rows

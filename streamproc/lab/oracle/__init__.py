@@ -1,8 +1,9 @@
 """The results of a log of records, calculated a second time by a different route.
 
-Written from the laws (docs/design.md), not from the core: buckets are plain dicts, thresholds are
-compared one by one before and after, event ids lie in a dict, the calendar walks day by day, JSON
-is checked by hand. Slow and simple on purpose; of the core it reads the rulebook's data alone.
+It is written from the laws (docs/design.md), not from the core. Buckets are plain dicts,
+thresholds are compared one by one before and after, event ids are in a dict, the calendar goes
+day by day, JSON is checked by hand. It is slow and simple on purpose. From the core it only
+reads the data of the rulebook.
 """
 
 from streamproc.lab.oracle.figures import (

@@ -1,4 +1,4 @@
-"""Buckets as plain dicts: charging them, and the thresholds that charging reaches."""
+"""Buckets as plain dicts: charges them, and finds the thresholds that charging reaches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COUNTING_DOWN = ("remaining_percent", "remaining_bytes")
 
 
 Levels = dict[str, list[int]]
-"""By rule: the thresholds in force for the subscriber."""
+"""The thresholds in force for the subscriber, by rule."""
 
 
 def new_bucket(
@@ -53,17 +53,17 @@ def remaining(bucket: Bucket) -> int:
 
 
 def end_of(bucket: Bucket) -> float:
-    """Infinity if it never ends."""
+    """Infinity if it has no end."""
     return NEVER if bucket["ends_ms"] is None else float(bucket["ends_ms"])
 
 
 def in_charge_order(buckets: list[Bucket]) -> list[Bucket]:
-    """Law 8: priority, soonest expiry, oldest grant."""
+    """Law 8: smallest priority number, earliest end, oldest grant."""
     return sorted(buckets, key=lambda b: (b["priority"], end_of(b), b["from_ms"], b["id"]))
 
 
 def scope_of(source: str, rules: Rulebook) -> Scope:
-    """What a pack or an allowance of the catalogue covers."""
+    """The scope of a pack or an allowance of the catalogue."""
     for pack in rules.packs.values():
         if pack.id == source:
             return pack.scope
@@ -75,7 +75,7 @@ def scope_of(source: str, rules: Rulebook) -> Scope:
 
 
 def is_home_data(bucket: Bucket, rules: Rulebook) -> bool:
-    """Whether it covers usage without rating group and zone, at whatever time of day."""
+    """Whether it covers usage without rating group and zone, at every time of day."""
     scope = scope_of(bucket["source"], rules)
     closed = set(range(24 * 60)) if scope.hours else set()
     for start, end in scope.hours or ():
@@ -87,7 +87,7 @@ def is_home_data(bucket: Bucket, rules: Rulebook) -> bool:
 def of_one_kind_of_usage(
     buckets: list[Bucket], first: Bucket | None, rules: Rulebook
 ) -> list[Bucket]:
-    """What may be added up: home data, or what is for the same usage as ``first``."""
+    """Buckets that may be added up: home data, or buckets for the same usage as ``first``."""
     if first is None or is_home_data(first, rules):
         return [one for one in buckets if is_home_data(one, rules)]
     scope = scope_of(first["source"], rules)
@@ -95,7 +95,7 @@ def of_one_kind_of_usage(
 
 
 def covers(bucket: Bucket, event: dict[str, Any], zone: str, rules: Rulebook) -> bool:
-    """Whether a bucket is for an event's usage: group, roaming zone, and clocks in ``zone``."""
+    """Whether a bucket covers an event's usage: group, roaming zone, and local time in ``zone``."""
     scope = scope_of(bucket["source"], rules)
     if scope.rating_groups is not None and event.get("rating_group", 0) not in scope.rating_groups:
         return False
@@ -111,7 +111,7 @@ def covers(bucket: Bucket, event: dict[str, Any], zone: str, rules: Rulebook) ->
 
 
 def is_within(inner: Scope, outer: Scope) -> bool:
-    """Whether all usage of a scope is of another one, too, at whatever time of day."""
+    """Whether one scope contains another one, at every time of day."""
     for mine, others in (
         (inner.rating_groups, outer.rating_groups),
         (inner.roaming_zones, outer.roaming_zones),
@@ -122,7 +122,7 @@ def is_within(inner: Scope, outer: Scope) -> bool:
 
 
 def open_at(scope: Scope) -> set[int]:
-    """The minutes of the day that its hours hold."""
+    """The minutes of the day within its hours."""
     found: set[int] = set()
     for start, end in scope.hours or ():
         found |= set(range(start, end)) if start < end else {*range(start, 1440), *range(end)}
@@ -137,10 +137,10 @@ def charge(
     levels: Levels,
     rules: Rulebook,
 ) -> tuple[int, list[tuple[UsageRule, Bucket, int]], int]:
-    """Charge usage at its own time; buckets that are over may still have room for it.
+    """Charge usage at its own time. Buckets that have ended can still have room for it.
 
-    Returns what no bucket covers, the thresholds reached of rules and buckets, and how many ended
-    buckets took something.
+    Returns the bytes that no bucket covers, the thresholds reached with their rules and buckets,
+    and how many ended buckets took bytes.
     """
     time_ms = event["time"]
     rest = used
@@ -174,7 +174,8 @@ def charge(
 def passed_by(
     bucket: Bucket, before: int, levels: Levels, rules: Rulebook
 ) -> list[tuple[UsageRule, Bucket, int]]:
-    """All that a bucket has reached since so much was used of it, in the order of use."""
+    """Everything that a bucket has reached since ``before`` bytes were used of it, in the order of
+    use."""
     found = [
         (rule, value)
         for rule in rules.usage_rules
@@ -195,7 +196,7 @@ def passed_by(
 def levels_passed(
     rule: UsageRule, values: list[int], bucket: Bucket, before: int, after: int
 ) -> list[int]:
-    """What of a rule's thresholds a bucket reached between two levels of use, in that order."""
+    """The thresholds of a rule that a bucket reached between two levels of use, in that order."""
     if not is_about(rule, bucket):
         return []
     granted = bucket["granted"]
@@ -208,11 +209,11 @@ def levels_passed(
 
 
 def is_about(rule: UsageRule, bucket: Bucket) -> bool:
-    """Whether a rule speaks of a bucket."""
+    """Whether a rule is about a bucket."""
     if rule.buckets is not None and bucket["source"] not in rule.buckets:
         return False
     if bucket["kind"] == "unlimited" and rule.kind != "used_bytes":
-        return False  # there is no share of it, and nothing is ever left
+        return False  # an unlimited bucket has no percentage, and no bytes left
     return bucket["kind"] in rule.bucket_kinds
 
 
@@ -224,10 +225,10 @@ def take_back(
     number: int,
     rules: Rulebook,
 ) -> list[tuple[Bucket, int]]:
-    """Usage is given back by the buckets that were valid for it, the last charged first.
+    """Give usage back to the buckets that were valid for it, the last charged first.
 
-    Of packs and top-ups, that is as much as the cycle of a ``number`` took of them. Returns what
-    each gave back.
+    From packs and top-ups, at most the bytes that the cycle with this ``number`` took. Returns the
+    bytes that each bucket gave back.
     """
     given = []
     for bucket in reversed(in_charge_order(buckets)):
@@ -249,7 +250,7 @@ def take_back(
 
 
 def is_level_reached(kind: str, value: int, granted: int, used: int) -> bool:
-    """Laws 12 and 15: landing exactly on a threshold is reaching it."""
+    """Laws 12 and 15: landing exactly on a threshold means reaching it."""
     if kind == "usage_percent":
         return used * 100 >= granted * value
     if kind == "used_bytes":

@@ -1,4 +1,4 @@
-"""What subscribers choose by SMS, and which categories they leave and join again."""
+"""What subscribers choose by SMS, and the categories that they opt out of and in to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def choose(
     talk: Talk, action: str, word: str, numbers: tuple[int, ...], at_ms: int, rules: Rulebook
 ) -> str:
-    """Keep what was chosen, if a rule would do by it."""
+    """Store a choice, if a rule would use it."""
     chosen = CHOICES[action]
     lasting = [one for one in all_rules(rules) if at_ms < one.policy.valid_until_ms]
     served = [one for one in lasting if chosen.serves(one, talk)]
@@ -50,7 +50,7 @@ def _quiet_hours(talk: Talk, word: str, numbers: tuple[int, ...]) -> None:
 
 
 def _schedule(talk: Talk, word: str, numbers: tuple[int, ...]) -> None:
-    """How often, and at which minute of the day, summaries come from now on."""
+    """How often, and at which minute of the day, summaries are sent from now on."""
     talk.chosen.clear()
     if word != "default":
         talk.chosen["every"] = word
@@ -62,10 +62,10 @@ class Chosen(NamedTuple):
     """One thing that subscribers choose."""
 
     serves: Callable[[Any, Talk], bool]
-    """Whether a rule would do by it."""
+    """Whether a rule would use it."""
     keep: Callable[[Talk, str, tuple[int, ...]], None]
     is_heard: bool = True
-    """Whether it means nothing to those who left all messages that it is about."""
+    """Whether it has no effect for subscribers who opted out of all messages that it is about."""
 
 
 CHOICES = {
@@ -75,11 +75,11 @@ CHOICES = {
     ),
     "schedule": Chosen(_is_by_choice, _schedule),
 }
-"""By command."""
+"""Choices by command."""
 
 
 def set_by_event(talk: Talk, event: Mapping[str, Any]) -> None:
-    """Keep what an app chose for the subscriber, whatever the rules do by it."""
+    """Store what an app chose for the subscriber, whether a rule uses it or not."""
     for field, name in (("summary_every", "every"), ("summary_at", "at")):
         if event.get(field) == "default":
             talk.chosen.pop(name, None)
@@ -90,7 +90,7 @@ def set_by_event(talk: Talk, event: Mapping[str, Any]) -> None:
 
 
 def leave(talk: Talk, category: str) -> None:
-    """A category is left by its name: only its name brings it back."""
+    """Opt out of a category by its name: only its name opts in again."""
     talk.opted_out.add(category)
     talk.by_name.add(category)
 

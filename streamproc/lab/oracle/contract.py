@@ -1,4 +1,4 @@
-"""One contract of a subscriber, from activation to closing: cycles, buckets, what falls due."""
+"""One contract of a subscriber, from activation to closing: cycles, buckets, due work."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ PLAN_KINDS = ("allowance", "unlimited")
 
 Level = int | tuple[int, int] | None
 Reached = dict[str | int, tuple[float, set[tuple[str, Level]]]]
-"""By place: bytes left, and the rules and thresholds that are reached; of rules about overage that
-begins, the price and its unit."""
+"""By place: bytes left, and the rules and thresholds that are reached; for rules about the start of
+overage the price and its unit."""
 
 YEAR_9999_MS = 253_370_764_800_000
 
 
 class PolicyTold:
-    """What the policy system was told of a subscriber."""
+    """What the policy system has received about a subscriber."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -74,7 +74,7 @@ class PolicyTold:
 
 
 class Contract:
-    """Names, numbers and time are the subscriber's; outcomes go into ``outcome``."""
+    """Names, numbers and time belong to the subscriber; results are added to ``outcome``."""
 
     def __init__(
         self,
@@ -89,13 +89,13 @@ class Contract:
     ) -> None:
         self.name = name
         self.next_grant = next_grant
-        """Counts what changed grants; buckets are named by it."""
+        """Counts changes of grants; buckets are named by it."""
         self.grant_count = grant_count
         self.told = told
         self.money = Money()
         self.members = Members()
         self.uncrossed = False
-        """A refund un-crossed something, and no follow-up went out yet."""
+        """A refund un-crossed a threshold, and the follow-up was not sent yet."""
         self.outcome = outcome
         self.plan: str = event["plan"]
         self.next_plan: str | None = None
@@ -104,19 +104,19 @@ class Contract:
         self.since_ms: int = event["time"]
         self.closed_ms: int | None = None
         self.done_ms = done_ms
-        """What fell due up to here has been done, or is not made up for."""
+        """Work that fell due up to this instant is done, or will never be done."""
         self.history = history
         self.buckets: list[Bucket] = []
-        """All of the present cycle, also those that are over."""
+        """All buckets of the present cycle, with those that have ended."""
         self.gone: list[Bucket] = []
-        """Packs that ended in earlier cycles with something left."""
+        """Packs that ended in earlier cycles with bytes left."""
         self.number = 0
-        """Of the present cycle."""
+        """Number of the present cycle."""
         self.overage = 0
         self.opted_out: set[str] = set()
         self.segments: set[str] = set()
         self.left_zones: list[tuple[str, int]] = []
-        """Time zones of before, and until when."""
+        """Former time zones, each with its end."""
         self.look_again()
         self.start_ms, self.end_ms = cycle_around(self.since_ms, self.anchor_day, self.zone)
         self.talk = Talk(name, self.since_ms, self.zone, self.opted_out, outcome)
@@ -125,38 +125,39 @@ class Contract:
         self.periods = Periods()
         self.talk.post = self.post
         self.last_use_ms = 0
-        """Known if there are rules about inactivity."""
+        """Only known if there are inactivity rules."""
         self.use_log: dict[tuple[str, int], list[tuple[int, int]]] = {}
-        """By velocity rule and its window: every usage event, its time and bytes."""
+        """By velocity rule and its window: every usage event with its time and bytes."""
         self.costly: list[dict[str, Any]] = []
-        """Usage that had cost in this cycle before its readers could know it, one of each sort."""
+        """One example of each sort of usage that cost in this cycle before its readers could know
+        it."""
         self.used_up: set[str] = set()
-        """What packs were of that are used up and over in this cycle."""
+        """Sources of packs that were used up and have ended in this cycle."""
         self.foretold: dict[str, int] = {}
-        """By forecast rule: how many grants there were when it spoke in this cycle."""
+        """By forecast rule: the number of grants when its last reminder in this cycle was sent."""
         self.ends = 0
 
     def show(self, at_ms: int) -> None:
-        """Lets who watches the outcome see this contract as it is at an instant."""
+        """Show this contract, as it is at an instant, to watchers of the outcome."""
         if self.outcome.watch is not None:
             self.outcome.watch(self, at_ms)
 
     def terms(self) -> tuple[Any, ...]:
-        """What decides when, and to whom, a held message goes."""
+        """Everything that decides when, and to whom, a held message is sent."""
         owners = tuple((name, one["owner"]) for name, one in self.members.by_name.items())
         return self.zone, self.talk.own_hours, frozenset(self.opted_out), owners
 
     def look_again(self) -> None:
-        """Something changed: what was found ahead in the almanacs is so no more."""
+        """Something changed, so occurrences found ahead in the almanacs are not valid any more."""
         self.seen_ahead: dict[tuple[str, str, time], Timer] = {}
         self.seen_from: dict[tuple[str, str, time], int] = {}
-        """Each with the instant after which it is the next."""
+        """The next occurrence of each, with the instant after which it is the next."""
 
     def live(self) -> list[Bucket]:
         return in_charge_order([bucket for bucket in self.buckets if not bucket["over"]])
 
     def bucket_called(self, name: str) -> Bucket | None:
-        """A live bucket, or the cap of a pool's member."""
+        """A live bucket, or the cap of a member of the pool."""
         for bucket in self.live():
             if bucket["id"] == name:
                 return bucket
@@ -166,15 +167,15 @@ class Contract:
         return cap_bucket(name.removeprefix("member:"), member, self.start_ms, self.end_ms)
 
     def bought(self) -> list[Bucket]:
-        """Packs, top-ups and what rolled over, live or ended with something left."""
+        """Packs, top-ups and roll-overs: live ones, and those that ended with bytes left."""
         return [*self.gone, *(one for one in self.buckets if one["kind"] not in PLAN_KINDS)]
 
     def plans_own(self) -> list[Bucket]:
-        """The allowances of the present cycle, also those that a change of plan ended."""
+        """The allowances of the present cycle, with those that a plan change ended."""
         return [one for one in self.buckets if one["kind"] in PLAN_KINDS]
 
     def tariff_for(self, scope: Scope, rules: Rulebook) -> Tariff | None:
-        """The first tariff of the plan that is for all of a scope's usage, hours aside."""
+        """The first tariff of the plan that covers all usage of a scope; hours are ignored."""
         plan, by_day = rules.plans.get(self.plan), replace(scope, hours=None)
         for one in plan.all_tariffs if plan else ():
             if is_within(by_day, one.scope):
@@ -192,14 +193,14 @@ class Contract:
         return thresholds(self, rule)
 
     def un_cross(self, rules: Rulebook) -> None:
-        """A refund took a bucket back below a threshold."""
+        """A refund moved a bucket back below a threshold."""
         self.next_grant()
         self.uncrossed = self.uncrossed or bool(rules.correction_rules)
 
     # Time
 
     def next_moment(self, rules: Rulebook) -> float:
-        """The next instant at which something has to be done."""
+        """The next instant at which there is work."""
         moments = [float(self.end_ms)]
         moments += [end_of(bucket) for bucket in self.live()]
         moments += [timer.sent for timer in timers(self, rules, self.done_ms)]
@@ -207,15 +208,16 @@ class Contract:
         return min(*moments, *self.coming(rules))
 
     def coming(self, rules: Rulebook) -> list[float]:
-        """When something is said, or looked for, next; usage moves this."""
+        """The next instants of messages and checks. Usage can move them."""
         if self.closed_ms is not None:
             return [NEVER]
         looked = [float(at_ms) for at_ms, _ in looks(self, rules, self.done_ms)]
         return [NEVER, *self.post.moments(), *looked]
 
     def do_moment(self, at_ms: int, rules: Rulebook) -> None:
-        """Do everything of one instant: reminders first, they speak of what was until then."""
-        # The end of a pack that came late may lie behind: what is said of it is as of now.
+        """Do everything of one instant. Reminders come first: they describe the state until
+        then."""
+        # A pack that arrived late can have ended earlier. Messages about it describe the present.
         now_ms = max(at_ms, self.done_ms)
         self.show(now_ms)
         due = [timer for timer in timers(self, rules, self.done_ms) if timer.sent == at_ms]
@@ -234,8 +236,8 @@ class Contract:
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
                 if not remaining(bucket) and bucket["from_ms"] > self.start_ms:
-                    # Used up and over, and no earlier cycle could use it, too: neither late usage
-                    # nor a refund has to do with it any more.
+                    # It is used up and has ended, and no earlier cycle could use it: neither late
+                    # usage nor a refund can change it any more.
                     self.buckets.remove(bucket)
                     self.used_up.add(bucket["source"])
                 self._expire(bucket)
@@ -254,13 +256,13 @@ class Contract:
         self.done_ms = now_ms
 
     def _stands(self, rule: Any, rules: Rulebook) -> int:
-        """How many things a rule without levels speaks of now."""
+        """How many things a rule without levels is about now."""
         if rule.kind == "overage_started":
             return costs_now(self, rule.tariff or "", rules)
         return int(figure_reaches(self, rule, None, rules))
 
     def _look(self, at_ms: int, rules: Rulebook) -> None:
-        """Checks of an instant, and rules that are in force from then on."""
+        """Checks of an instant, and rules whose validity begins then."""
         edges: list[OracleEdge] = []
         news: list[News] = []
         for when, rule in looks(self, rules, self.done_ms):
@@ -293,7 +295,7 @@ class Contract:
         ]
 
     def judge(self, at_ms: int, rules: Rulebook) -> None:
-        """What is over by what happened, is told to be."""
+        """Send messages about reasons that this event has ended."""
         self.post.offer(self.memory.judge(at_ms, rules), at_ms, rules)
 
     def _roll(self, rules: Rulebook) -> None:
@@ -323,7 +325,7 @@ class Contract:
             self.outcome.audit["rolled_over"] += len(rolled)
 
     def _roll_over(self, rules: Rulebook) -> list[Bucket]:
-        """What the plan lets go on of this cycle's allowances."""
+        """The allowances of this cycle that the plan rolls over."""
         rolled = []
         plan = rules.plans.get(self.plan)
         for one in plan.allowances if plan else ():
@@ -352,13 +354,13 @@ class Contract:
         return rolled
 
     def at_hand(self) -> Talk:
-        """What was said, with the present figures before it."""
+        """The conversation, after it got the present figures."""
         self.talk.live, self.talk.overage = self.live(), self.overage
         self.talk.plan, self.talk.segments = self.plan, self.segments
         return self.talk
 
     def grant_plan(self, rules: Rulebook) -> None:
-        """The plan's allowances for the present cycle; nothing if the plan is gone."""
+        """Grant the plan's allowances for the present cycle; nothing if the plan is gone."""
         plan = rules.plans.get(self.plan)
         for one in plan.allowances if plan else ():
             self.buckets.append(
@@ -370,8 +372,8 @@ class Contract:
 
     @property
     def is_full(self) -> bool:
-        """Whether it has as many parts as a state record may: buckets, those of this cycle that
-        ended and can still take late usage, categories left, members."""
+        """Whether it has as many parts as a state record can hold: buckets, buckets of this cycle
+        that ended and can still take late usage, opted-out categories, members."""
         ended = [bucket for bucket in self.buckets if bucket["over"] and bucket["stays"]]
         counts = (self.live(), ended, self.opted_out, self.members.by_name)
         return sum(len(one) for one in counts) >= MAX_PARTS
@@ -419,13 +421,13 @@ class Contract:
     # Usage
 
     def is_present(self, time_ms: int) -> bool:
-        """Whether usage is of the present cycle of this contract."""
+        """Whether usage belongs to the present cycle of this contract."""
         return self.closed_ms is None and time_ms >= self.start_ms and time_ms >= self.since_ms
 
     def use(
         self, event: Fields, used: int, now_ms: int, rules: Rulebook, cycle: Cycle | None = None
     ) -> None:
-        """Usage of the present cycle, or late one of a closed ``cycle`` of this contract."""
+        """Usage of the present cycle, or late usage of a closed ``cycle`` of this contract."""
         time_ms = event["time"]
         reached_before = self._account_levels(rules, time_ms)
         if any(rule.kind == "inactivity" for rule in rules.check_rules):
@@ -457,7 +459,7 @@ class Contract:
         reached_now = self._account_levels(rules, 0)
         for rule in rules.watch_rules:
             if cycle is not None and rule.kind == "anomaly":
-                continue  # what was usual is another now, what was used is the same
+                continue  # the usual usage has changed, the used bytes have not
             new = [one for one in reached_now[rule.id] if one not in reached_before[rule.id]]
             if rule.kind == "overage_started":
                 new = [None] if new else []
@@ -475,8 +477,8 @@ class Contract:
         }
 
     def _account_levels(self, rules: Rulebook, time_ms: int) -> dict[str, list[int | None]]:
-        """By rule about the account: every threshold that is reached, ascending; windows slide to
-        an instant first."""
+        """By rule about the account: every threshold that is reached, ascending. Windows first move
+        to an instant."""
         found: dict[str, list[int | None]] = {}
         for rule in rules.watch_rules:
             if rule.kind == "every_bytes":
@@ -504,10 +506,10 @@ class Contract:
         is_use: bool = False,
         counts: bool = False,
     ) -> None:
-        """One message of a rule, of the most urgent threshold of each bucket."""
+        """One message per rule and bucket, about the most urgent threshold."""
         fired = self.memory.fires(edges, at_ms, rules, counts)
         news: list[News] = self.memory.judge(at_ms, rules) if is_use else []
-        # Of two that are as urgent the one that was reached first goes first.
+        # Of two equally urgent messages, the one reached first is sent first.
         for name, about in dict.fromkeys((one.rule.id, one.about) for one in fired):
             some = [one for one in fired if (one.rule.id, one.about) == (name, about)]
             self.outcome.audit["superseded"] += len(some) - 1
@@ -519,7 +521,8 @@ class Contract:
         self.post.offer([*news, *(also or ())], at_ms, rules)
 
     def reached_everywhere(self, rules: Rulebook) -> Reached:
-        """Of every bucket, cap and figure: what is left (infinity without end), what is reached."""
+        """For every bucket, cap and figure: bytes left (infinity if unlimited), and what is
+        reached."""
         found: Reached = {}
         for bucket in [*self.live(), *self._caps()]:
             left = NEVER if bucket["kind"] == "unlimited" else float(remaining(bucket))
@@ -546,7 +549,7 @@ class Contract:
         return found
 
     def tell_loss(self, before: Reached, member: str, at_ms: int, rules: Rulebook) -> None:
-        """Something is reached now because there is less, not because of use."""
+        """Something is reached now because less is left, not because of usage."""
         now = self.reached_everywhere(rules)
         levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
         edges: list[OracleEdge] = []
@@ -573,7 +576,7 @@ class Contract:
         self._tell_edges(edges, at_ms, rules, member)
 
     def costs(self, rules: Rulebook) -> dict[str, int]:
-        """By rule about overage that begins: how many sorts of usage cost now."""
+        """By rule about the start of overage: how many sorts of usage cost now."""
         if self.closed_ms is not None:
             return {}
         return {
@@ -583,7 +586,7 @@ class Contract:
         }
 
     def tell_costs(self, before: dict[str, int], at_ms: int, rules: Rulebook) -> None:
-        """A refund brought the spend below a cap: what it had stopped costs again."""
+        """A refund moved the spend below a cap, so usage costs again that the cap had stopped."""
         now = self.costs(rules)
         edges = [
             OracleEdge(rule, None, None)
@@ -601,11 +604,11 @@ class Contract:
         ]
 
     def _place(self, bucket: Bucket) -> str | int:
-        """By which a bucket is known again, also under another name."""
+        """Identifies a bucket, also after a change of its name."""
         return str(bucket["id"]) if bucket["kind"] == "member" else id(bucket)
 
     def _use_of_member(self, name: str, used: int, rules: Rulebook) -> list[OracleEdge]:
-        """The member's figure; what of its cap was reached."""
+        """The member's figure; returns what was reached of the cap."""
         member = self.members.by_name.get(name)
         if member is None:
             self.outcome.audit["unknown_member"] += 1
@@ -619,7 +622,7 @@ class Contract:
         return [OracleEdge(*one) for one in passed_by(bucket, min(before, cap), levels, rules)]
 
     def refund(self, event: Fields, now_ms: int, rules: Rulebook) -> int:
-        """Takes usage of the present cycle back; returns how much."""
+        """Take back usage of the present cycle; returns how many bytes."""
         tariff = self.money.tariff(self.plan, event, rules)
         name = tariff.id if tariff else ""
         wanted = event["refunded_bytes"]
@@ -655,7 +658,7 @@ class Contract:
         self.post.offer([(rule, [reason]) for rule in wanted], now_ms, rules)
 
     def tell_policies(self, at_ms: int, rules: Rulebook) -> None:
-        """What differs from what was told last."""
+        """Send the policy states that differ from those sent last."""
         now = (
             dict(unusual(self.plan, self.buckets, self.overage, self.money, self.members, rules))
             if self.closed_ms is None
@@ -695,7 +698,7 @@ class Contract:
             move(self, event["time_zone"], now_ms, rules)
 
     def change_plan(self, event: Fields, rules: Rulebook) -> bool:
-        """Returns whether it took effect at once."""
+        """Change the plan; returns whether that took effect at once."""
         if event.get("effective", "now") == "next_cycle" and event["time"] >= self.start_ms:
             self.next_plan = event["plan"]
             self.outcome.audit["plan_change_scheduled"] += 1
@@ -751,7 +754,7 @@ class Contract:
         return True
 
     def top_up(self, event: Fields, number: int, rules: Rulebook) -> str | None:
-        """Returns the reason of a reject, or None; ``number`` names a new bucket."""
+        """Grant data; returns the reason of a reject, or None. ``number`` names a new bucket."""
         time_ms = event["time"]
         if "pack" in event:
             pack = rules.packs.get(event["pack"])
@@ -787,7 +790,7 @@ class Contract:
         return None
 
     def _has_room(self, granted: int) -> bool:
-        """Whether what is bought stays within half of what JSON keeps exactly."""
+        """Whether bought bytes stay within half of what JSON can hold exactly."""
         bought = [b["granted"] for b in self.live() if b["kind"] not in PLAN_KINDS]
         return bool(sum(bought) + granted <= 2**52)
 

@@ -1,4 +1,4 @@
-"""The subscriber's calendar, found by walking: day by day, offset by offset."""
+"""The subscriber's calendar, found by going day by day and offset by offset."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _as_if_utc_ms(shown: datetime) -> int:
 
 @lru_cache(maxsize=100_000)
 def _day_of_hour(hour: int, zone: str) -> date | None:
-    """The date all through an hour since 1970 (UTC), or None if it changes within."""
+    """The date during an hour since 1970 (UTC), or None if it changes within the hour."""
     first, last = _clock(hour * _HOUR_MS, zone), _clock((hour + 1) * _HOUR_MS - 1, zone)
     runs_through = last - first == timedelta(milliseconds=_HOUR_MS - 1)
     return first.date() if runs_through and first.date() == last.date() else None
@@ -41,13 +41,13 @@ def day_of(instant_ms: int, zone: str) -> date:
 
 @lru_cache(maxsize=1_000_000)
 def _offset_ms(hour: int, zone: str) -> int:
-    """How far clocks are ahead of UTC at the begin of an hour since 1970 (UTC)."""
+    """How far clocks are ahead of UTC at the start of an hour since 1970 (UTC)."""
     return _as_if_utc_ms(_clock(hour * _HOUR_MS, zone)) - hour * _HOUR_MS
 
 
 @lru_cache(maxsize=100_000)
 def instant_of(day: date, at: time, zone: str) -> int:
-    """When clocks show ``at`` on ``day``: the first time; in a gap, when the gap ends."""
+    """When clocks show ``at`` on ``day``: the first time; in a gap, the end of the gap."""
     wanted = _as_if_utc_ms(datetime.combine(day, at))
     hours = range(wanted // _HOUR_MS - 36, wanted // _HOUR_MS + 36)
     offsets = {_offset_ms(hour, zone) for hour in hours}
@@ -58,7 +58,7 @@ def instant_of(day: date, at: time, zone: str) -> int:
     ]
     if meeting:
         return min(meeting)
-    # Never shown: second by second to where clocks jump over it.
+    # Never shown: search second by second for the place where clocks jump over it.
     instant = max(
         hour * _HOUR_MS for hour in hours if hour * _HOUR_MS + _offset_ms(hour, zone) < wanted
     )
@@ -68,13 +68,13 @@ def instant_of(day: date, at: time, zone: str) -> int:
 
 
 def is_anchor(day: date, anchor_day: int) -> bool:
-    """Whether cycles with this anchor begin on a day; short months begin on their last."""
+    """Whether cycles with this anchor begin on a day; in short months on the last day."""
     is_last = (day + ONE_DAY).month != day.month
     return day.day == anchor_day or (is_last and day.day < anchor_day)
 
 
 def cycle_around(instant_ms: int, anchor_day: int, zone: str) -> tuple[int, int]:
-    """Start and end of the cycle that an instant lies in."""
+    """Start and end of the cycle that contains an instant."""
     day = day_of(instant_ms, zone) + ONE_DAY
     while not (is_anchor(day, anchor_day) and instant_of(day, MIDNIGHT, zone) <= instant_ms):
         day -= ONE_DAY
@@ -94,7 +94,7 @@ def days_before(end_ms: int, rule: TimedRule, zone: str) -> int:
 
 
 def days_after(instant_ms: int, days: int, at: time, zone: str) -> int:
-    """When clocks show ``at`` so many days after (or before) the day of an instant."""
+    """When clocks show ``at``, so many days after (or before) the day of an instant."""
     day = day_of(instant_ms, zone)
     for _ in range(abs(days)):
         day += ONE_DAY if days > 0 else -ONE_DAY

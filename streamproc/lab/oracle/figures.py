@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from streamproc.lab.oracle.reading import instant_ms
 
 EXAMPLES = 5
-"""How many of each kind of difference are shown."""
+"""How many examples of each kind of difference are shown."""
 
 
 class PlacedRecord(NamedTuple):
@@ -27,7 +27,7 @@ class PlacedRecord(NamedTuple):
 
 
 class ReminderKey(NamedTuple):
-    """All of a reminder that has to be right, apart from its wording."""
+    """Everything about a reminder that must be right, except its wording."""
 
     subscriber: str
     rule: str
@@ -43,7 +43,7 @@ class ReminderKey(NamedTuple):
 
 
 class PolicyKey(NamedTuple):
-    """All of a change of policy that has to be right."""
+    """Everything about a policy record that must be right."""
 
     subscriber: str
     number: int
@@ -58,7 +58,8 @@ class PolicyKey(NamedTuple):
 
 
 class OrderKey(NamedTuple):
-    """All of an order to billing that has to be right; fields that its type lacks are empty."""
+    """Everything about an order to billing that must be right; fields that its type lacks are
+    empty."""
 
     type: str
     subscriber: str
@@ -70,7 +71,7 @@ class OrderKey(NamedTuple):
 
 
 class ShownBucket(NamedTuple):
-    """A bucket that is not over; ``expires_ms`` is None if it never ends."""
+    """A bucket that has not ended; ``expires_ms`` is None if it has no end."""
 
     id: str
     kind: str
@@ -81,7 +82,7 @@ class ShownBucket(NamedTuple):
 
 @dataclass(frozen=True)
 class AccountFigures:
-    """What is known of a subscriber in the end; cycle and figures are of the last contract."""
+    """The final state of a subscriber; cycle and figures belong to the last contract."""
 
     status: str
     """``held`` (not activated yet), ``active`` or ``closed``."""
@@ -89,44 +90,43 @@ class AccountFigures:
     cycle_start_ms: int = 0
     cycle_end_ms: int = 0
     buckets: tuple[ShownBucket, ...] = ()
-    """In the order in which they are charged."""
+    """Buckets in charge order."""
     overage_bytes: int = 0
     charged_bytes: int = 0
     history: tuple[tuple[int, ...], ...] = ()
     """Closed cycles: start and end in ms, granted, used, expired, overage, late and rolled over
-    bytes, what the overage cost, whether it was without limit."""
+    bytes, cost of the overage, whether it was unlimited."""
     spent: tuple[tuple[str, int], ...] = ()
-    """What the present cycle costs in minor units by tariff, where that is anything."""
+    """Cost of the present cycle in minor units by tariff, unless it is 0."""
     members: tuple[tuple[str, int], ...] = ()
-    """Used bytes of a pool's members in the present cycle."""
+    """Used bytes of the pool's members in the present cycle."""
 
 
 @dataclass
 class Expectation:
-    """The outcome of a run."""
+    """The results of a run."""
 
     records: int = 0
-    """All input records, whatever became of them."""
+    """All input records, whatever their result."""
     charged_bytes: int = 0
-    """Over all accounts there ever were."""
+    """Sum over all accounts that ever existed."""
     reminders: Counter[ReminderKey] = field(default_factory=Counter)
     reminders_by_kind: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
-    """By reason."""
+    """Rejects by reason."""
     audit: Counter[str] = field(default_factory=Counter)
-    """By decision."""
+    """Audit records by decision."""
     period_used: dict[tuple[str, str, int, str], int] = field(default_factory=dict)
     """By subscriber, periodic rule, instant of its message and recipient (empty: the account's own
-    number): bytes used since the one before.
-    Texts alone show them, so they are not compared."""
+    number): bytes used since the message before. Only texts show them, so they are not compared."""
     accounts: dict[str, AccountFigures] = field(default_factory=dict)
     repeated_ids: Counter[str] = field(default_factory=Counter)
-    """Reminder ids that were seen more than once; expected are none."""
+    """Reminder ids that occurred more than once; none is expected."""
     policies: Counter[PolicyKey] = field(default_factory=Counter)
     orders: Counter[OrderKey] = field(default_factory=Counter)
     watch: Callable[[Any, int], None] | None = None
-    """Is shown each contract whenever it has changed, with the instant (ms): for those who want to
-    know more of an account than its figures in the end."""
+    """Called with each contract after each change, and the instant (ms): for callers that need more
+    of an account than its final figures."""
 
 
 def reminder_key(value: bytes) -> ReminderKey:
@@ -175,7 +175,7 @@ def observed(
     policies: Iterable[bytes] = (),
     orders: Iterable[bytes] = (),
 ) -> Expectation:
-    """The outcome that output records (their values) show, to be compared with an expectation."""
+    """The results in output records (their values), for comparison with an expectation."""
     found = Expectation(records, charged_bytes, accounts=accounts or {})
     ids: Counter[str] = Counter()
     for value in reminders:
@@ -195,9 +195,10 @@ def observed(
 
 
 def differences(observed: Expectation, expected: Expectation) -> list[str]:
-    """Where two outcomes differ, a line each, no full subscriber in any; empty if nowhere.
+    """The differences between two results, a line each, without full subscriber numbers; empty if
+    none.
 
-    Accounts are compared if both sides know any.
+    Accounts are compared if both sides have any.
     """
     lines = []
     for name in ("records", "charged_bytes"):

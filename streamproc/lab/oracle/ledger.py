@@ -1,4 +1,4 @@
-"""One subscriber: every event in order of arrival, and time in between."""
+"""One subscriber: every event in order of arrival, and the work due in between."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ADDING = (
     *("account.plan_changed", "account.topped_up"),
     *("account.opted_out", "account.member_joined"),
 )
-"""What may give an account another part."""
+"""Events that can add a part to an account."""
 LESSENING = (
     *("account.plan_changed", "account.member_joined"),
     *("account.cost_cap_lifted", "account.cost_cap_restored"),
 )
-"""What may leave less than there was, or let the next byte cost."""
+"""Events that can leave less than before, or make the next byte cost."""
 TOTALS = (
     *("start", "end", "granted", "used", "expired", "overage", "late", "rolled", "spent"),
     "endless",
@@ -31,12 +31,12 @@ SETTING = (
     *("account.activated", "account.plan_changed", "account.topped_up"),
     "account.closed",
 )
-"""What is valid from, or until, its time."""
+"""Events whose time is the start or end of a validity."""
 WEEK_MS = 7 * 86_400_000
 
 
 class SubscriberLedger:
-    """Outcomes of all subscribers are counted into the one ``outcome``."""
+    """Results of all subscribers are added to the one ``outcome``."""
 
     def __init__(self, name: str, rules: Rulebook, outcome: Expectation) -> None:
         self.name = name
@@ -49,9 +49,9 @@ class SubscriberLedger:
         self.waiting: list[tuple[Fields, int]] = []
         """Events before the first activation, with their arrival."""
         self.ahead: list[tuple[Fields, int]] = []
-        """Events of a contract that came before their time, with their arrival."""
+        """Events of a contract that arrived before their time, with their arrival."""
         self.ids: OrderedDict[tuple[str, str], int] = OrderedDict()
-        """Source and id of what was counted, oldest first, with the week of its arrival."""
+        """Source and id of the counted events, oldest first, with the week of their arrival."""
         self.history: list[Cycle] = []
         self.grants = 0
         self.charged = 0
@@ -59,7 +59,7 @@ class SubscriberLedger:
         self.next_moment: float = NEVER
 
     def arrive(self, event: Fields, arrival_ms: int) -> None:
-        """An event comes in."""
+        """An event arrives."""
         self._arrive(event, arrival_ms)
         if self.contract is not None:
             self.contract.show(max(self.contract.done_ms, arrival_ms))
@@ -81,7 +81,7 @@ class SubscriberLedger:
         return self._apply(event, arrival_ms, now_ms)
 
     def _put_off(self, event: Fields, arrival_ms: int) -> None:
-        """It waits until the clock has come to its time."""
+        """Let an event wait until the clock reaches its time."""
         if (event["source"], event["id"]) in self.ids:
             self.outcome.audit["duplicate"] += 1
         elif len(self.ahead) >= self.rules.limits.hold_max_events:
@@ -132,7 +132,8 @@ class SubscriberLedger:
         return None
 
     def _refund(self, event: Fields, now_ms: int) -> tuple[str | None, tuple[str, str] | None]:
-        """Returns the reason of a reject, and what must be remembered beside the event's id."""
+        """Apply a refund. Returns the reason of a reject, and what must be remembered besides the
+        event's id."""
         contract = self.contract
         assert contract is not None
         reason, also, is_applied = self._take_back(event, now_ms, contract)
@@ -168,7 +169,7 @@ class SubscriberLedger:
         return None, also, True
 
     def pass_time(self, now_ms: int) -> None:
-        """Everything that falls due up to and including an instant, in order."""
+        """Do all work due up to and including an instant, in order."""
         while (found_ms := self._next()) <= now_ms:
             at_ms, contract = int(found_ms), self.contract
             if contract is None:
@@ -192,18 +193,19 @@ class SubscriberLedger:
         return self.contract.done_ms if self.contract is not None else 0
 
     def _next(self) -> float:
-        """The next instant at which anything is to be done."""
+        """The next instant with work."""
         if self.contract is not None:
             return min([self.next_moment, *(float(one["time"]) for one, _ in self.ahead)])
         return min((self._waits_until(*one) for one in self.waiting), default=NEVER)
 
     def _waits_until(self, event: Fields, arrival_ms: int) -> float:
-        """An activation for its own time, anything else for one."""
+        """Until when an event waits: an activation for its own time, any other for an
+        activation."""
         is_begin = event["type"] == "account.activated"
         return float(event["time"] if is_begin else arrival_ms + self.rules.limits.hold_unknown_ms)
 
     def _without_contract(self, at_ms: int) -> None:
-        """One that waits has waited long enough."""
+        """Remove events that have waited too long."""
         one = next(one for one in self.waiting if self._waits_until(*one) <= at_ms)
         self.waiting.remove(one)
         if one[0]["type"] == "account.activated":
@@ -212,7 +214,7 @@ class SubscriberLedger:
             self._reject("unknown_subscriber")
 
     def take_rules(self, rules: Rulebook, now_ms: int) -> None:
-        """Rules change at an instant: what was due until then was the old ones' business."""
+        """Rules change at an instant. Work due until then was done by the old ones."""
         self.pass_time(now_ms)
         self.rules = rules
         if self.contract is not None:
@@ -222,7 +224,7 @@ class SubscriberLedger:
             self._look_ahead()
 
     def figures(self) -> AccountFigures | None:
-        """What is known in the end; None if nothing is."""
+        """The final figures; None if there is no state."""
         contract = self.contract
         if contract is None:
             return AccountFigures("held") if self.waiting else None
@@ -261,7 +263,7 @@ class SubscriberLedger:
         self.outcome.rejects[reason] += 1
 
     def _first(self, event: Fields, now_ms: int) -> None:
-        """An event of a subscriber nobody knows."""
+        """An event of an unknown subscriber."""
         limits = self.rules.limits
         is_begin = event["type"] == "account.activated"
         if not is_begin or event["time"] > now_ms:
@@ -334,7 +336,7 @@ class SubscriberLedger:
     def _use_of_the_past(
         self, contract: Contract, event: Fields, used: int, now_ms: int
     ) -> str | None:
-        """Law 11: of the present contract, or of one that is over and tells nobody."""
+        """Law 11: usage of the present contract, or of an earlier one, which sends no message."""
         time_ms = event["time"]
         if contract.closed_ms is not None and time_ms >= contract.closed_ms:
             return "account_closed"
@@ -403,7 +405,7 @@ class SubscriberLedger:
         return None
 
     def _change_quota(self, kind: str, event: Fields, contract: Contract) -> str | None:
-        """Consent to spend more, and the members of a pool."""
+        """Consent to spend more, and members of a pool."""
         members = contract.members.by_name
         if kind.startswith("account.cost_cap"):
             plan, name = self.rules.plans.get(contract.plan), event.get("tariff", "")
@@ -433,13 +435,14 @@ class SubscriberLedger:
         return None
 
     def _remember(self, arrival_ms: int, *identities: tuple[str, str]) -> None:
-        """What one event counts as; that others had to be forgotten for it is told once."""
+        """Remember the ids of one event. If older ids are forgotten for them, that is audited
+        once."""
         lost = [self._remember_one(one, arrival_ms) for one in identities]
         if any(lost):
             self.outcome.audit["dedupe_shortened"] += 1
 
     def _remember_one(self, identity: tuple[str, str], arrival_ms: int) -> bool:
-        """Law 10; whole weeks are forgotten, when a later one begins."""
+        """Law 10. Whole weeks are forgotten when a later one begins."""
         limits, week = self.rules.limits, arrival_ms // WEEK_MS
         newest = next(reversed(self.ids.values())) if self.ids else None
         self.ids[identity] = week if newest is None else max(week, newest)

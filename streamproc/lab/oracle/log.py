@@ -1,4 +1,4 @@
-"""A whole log: its partitions' clocks, its subscribers, its outcome."""
+"""A whole log: the clocks of its partitions, its subscribers, its results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def expect(
     until_ms: int | None = None,
     outcome: Expectation | None = None,
 ) -> Expectation:
-    """The outcome of a log under the event clock.
+    """The results of a log with the event clock.
 
     Records of one partition must come in log order. The clock of a partition is the latest record
-    timestamp so far, and that is a record's arrival; in the end time passes to ``until_ms``, or
-    to where each partition's clock stands if that is later. Counts into ``outcome`` if there is
-    one, so that who feeds a long log can look at it and settle part of it meanwhile.
+    timestamp so far, which is also a record's arrival. At the end time moves to ``until_ms``, or to
+    each partition's clock if that is later. Results are added to ``outcome`` if it is given, so
+    that a caller that feeds a long log can read it meanwhile.
     """
     outcome = Expectation() if outcome is None else outcome
     clocks: dict[int, int] = {}
@@ -31,7 +31,7 @@ def expect(
         outcome.records += 1
         partition = record.partition
         if record.timestamp_ms >= YEAR_9999_MS:
-            # No clock can be set by this.
+            # Such a time must not set a clock.
             outcome.rejects["time_in_future"] += 1
             continue
         clock_ms = max(clocks.get(partition, 0), record.timestamp_ms)

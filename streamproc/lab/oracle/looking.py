@@ -1,4 +1,4 @@
-"""Checks at instants: forecasts, inactivity, rules that begin to be in force."""
+"""Checks at instants: forecasts, inactivity, rules whose validity begins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def _began_ms(contract: Contract) -> int:
 
 
 def _of_forecast(contract: Contract, some: list[Bucket], rules: Rulebook) -> list[Bucket]:
-    """Those of some buckets that are for home data; if the plan has none, for what its first is."""
+    """The buckets for home data; if the plan has none, those for the usage of its first
+    allowance."""
     own = in_charge_order([one for one in contract.live() if one["kind"] in PLAN_KINDS])
     if not own:
         return []
@@ -35,12 +36,12 @@ def _of_forecast(contract: Contract, some: list[Bucket], rules: Rulebook) -> lis
 
 
 def foreseen(contract: Contract, rules: Rulebook) -> list[Bucket]:
-    """What a forecast is about: all that home data is charged to, in the order of charging."""
+    """What a forecast is about: all buckets for home data, in charge order."""
     return in_charge_order(_of_forecast(contract, contract.live(), rules))
 
 
 def ending(contract: Contract, rule: TimedRule) -> list[Bucket]:
-    """What a rule is about of all that the cycle's end takes away."""
+    """The buckets that a rule is about and that end with the cycle."""
     kinds = rule.bucket_kinds or {"allowance", "pack", "topup", "rollover", "unlimited"}
     return [
         one
@@ -52,7 +53,7 @@ def ending(contract: Contract, rule: TimedRule) -> list[Bucket]:
 
 
 def out_ms(contract: Contract, at_ms: int, rules: Rulebook) -> Fraction | None:
-    """When nothing covers home data any more, at the rate so far; None: not in this cycle."""
+    """When home data runs out at the rate so far; None: not in this cycle."""
     live = foreseen(contract, rules)
     over = [one for one in contract.buckets if one["over"] and one["stays"]]
     every = [*live, *_of_forecast(contract, over, rules)]
@@ -63,9 +64,10 @@ def out_ms(contract: Contract, at_ms: int, rules: Rulebook) -> Fraction | None:
 def lasts_until(
     live: list[Bucket], used: int, began_ms: int, at_ms: int, cycle_end_ms: int
 ) -> Fraction | None:
-    """When buckets, in the order of charging, end at a rate of ``used`` bytes since ``began_ms``.
+    """When buckets, in charge order, run out at a rate of ``used`` bytes since ``began_ms``.
 
-    From each end of a bucket to the next, the usage of that time is taken of what is valid in it.
+    From each end of a bucket to the next, the usage of that time is taken from the buckets that
+    are valid then.
     """
     past_ms = at_ms - began_ms
     if not used or past_ms <= 0 or any(one["kind"] == "unlimited" for one in live):
@@ -88,7 +90,7 @@ def lasts_until(
 
 
 def runs_out(contract: Contract, rule: Any, at_ms: int, rules: Rulebook) -> bool:
-    """Whether home data ends before the cycle does, at the rate so far."""
+    """Whether home data runs out before the end of the cycle, at the rate so far."""
     if at_ms - _began_ms(contract) < rule.silent_ms:
         return False
     if not sum(map(remaining, foreseen(contract, rules))):
@@ -97,7 +99,7 @@ def runs_out(contract: Contract, rule: Any, at_ms: int, rules: Rulebook) -> bool
 
 
 def looks(contract: Contract, rules: Rulebook, since_ms: int) -> list[tuple[int, Any]]:
-    """The next instant of each check, and of each rule that is looked at when it begins."""
+    """The next instant of each check, and of each rule that is checked when its validity begins."""
     found: list[tuple[int, Any]] = []
     reaching: list[Any] = [*rules.usage_rules, *rules.watch_rules]
     for rule in reaching:

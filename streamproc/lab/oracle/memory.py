@@ -39,18 +39,18 @@ class Reached:
 
 
 class Memory:
-    """Within one contract."""
+    """The memory of one contract."""
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.kept: list[Reached] = []
         self.over: list[Reached] = []
-        """What is over and was told of, since that was asked for last."""
+        """Reasons that were reported and are over, since the last call of :meth:`judge`."""
 
     def fires(
         self, edges: list[OracleEdge], at_ms: int, rules: Rulebook, is_use: bool
     ) -> list[OracleEdge]:
-        """What of edges is to be told, and what was counted up to it."""
+        """The thresholds that fire, from those reached just now and those counted so far."""
         if not edges and not self.kept:
             return []
         fired = []
@@ -87,7 +87,7 @@ class Memory:
         return fired
 
     def before_use(self, time_ms: int, at_ms: int, rules: Rulebook) -> None:
-        """A window slides before what is used is counted: what was too fast may be over."""
+        """A window moves before usage is counted: a velocity that was reached may be over."""
         for one in list(self.kept):
             rule = self._rule(one, at_ms, rules)
             if rule is None or rule.kind != "velocity" or not one.is_told:
@@ -98,7 +98,8 @@ class Memory:
                 self._end(one)
 
     def judge(self, at_ms: int, rules: Rulebook) -> list[News]:
-        """Forget what is armed again; what those have to say who wait for that."""
+        """Forget thresholds that are armed again; returns the messages of rules that follow
+        them."""
         if not self.kept and not self.over:
             return []
         contract = self.contract
@@ -129,7 +130,7 @@ class Memory:
         return news
 
     def rename(self, old: str, new: str) -> None:
-        """A bucket goes on under another id."""
+        """A bucket continues under another id."""
         for one in self.kept:
             if one.about == old:
                 one.about = new
@@ -145,7 +146,7 @@ class Memory:
         return is_reached(self.contract, rule, bucket, one.threshold, rules)
 
     def _rule(self, one: Reached, at_ms: int, rules: Rulebook) -> Any:
-        """The rule of a threshold, if it still counts for the subscriber."""
+        """The rule of a threshold, if it still applies to the subscriber."""
         rule = rule_called(one.rule, rules)
         if rule is None or not _has_memory(rule, rules) or not is_in_force(rule, at_ms):
             return None
@@ -164,6 +165,6 @@ def _has_memory(rule: Any, rules: Rulebook) -> bool:
 
 
 def most_urgent(edges: list[OracleEdge]) -> OracleEdge:
-    """Of one rule: most used, or least left."""
+    """The most urgent threshold of one rule: most bytes used, or fewest left."""
     is_down = edges[0].rule.kind in COUNTING_DOWN
     return (min if is_down else max)(edges, key=lambda one: one.threshold or 0)

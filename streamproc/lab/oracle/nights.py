@@ -13,7 +13,7 @@ Hours = tuple[time, time]
 
 @lru_cache(maxsize=2000)
 def _nights(year: int, start: time, end: time, zone: str) -> list[tuple[int, int]]:
-    """Begin and end of every night that touches a year."""
+    """Start and end of every night that touches a year."""
     found = []
     day = date(year, 1, 1) - ONE_DAY
     while day.year <= year:
@@ -37,16 +37,16 @@ def end_of_night(at_ms: int, hours: Hours | None, zone: str) -> int:
     if hours is None:
         return at_ms
     nights = _nights(day_of(at_ms, zone).year, *hours, zone)
-    # None lasts for two days.
+    # No night lasts two days.
     first = max(bisect_right(nights, (at_ms, at_ms)) - 2, 0)
     for begin_ms, end_ms in nights[first : first + 5]:
         if begin_ms <= at_ms < end_ms:
-            at_ms = end_ms  # where the next one may begin
+            at_ms = end_ms  # another night can begin there
     return at_ms
 
 
 def day_without(several: list[Hours]) -> set[int]:
-    """Minutes of the day that lie in none of several spans."""
+    """Minutes of the day outside all of several spans."""
     free = set(range(24 * 60))
     for start, end in several:
         begin, stop = start.hour * 60 + start.minute, end.hour * 60 + end.minute

@@ -1,4 +1,4 @@
-"""Usage of a cycle that is over, and its refunds: where each byte would have gone in time."""
+"""Usage of a closed cycle, and its refunds: where each byte would have been charged in time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract, Cycle
 
 KEPT_PACKS = 100
-"""Packs that ended in a cycle with something left, and are remembered; the last ones."""
+"""How many packs that ended in a cycle with bytes left are remembered; the last ones are."""
 PLAN_KINDS = ("allowance", "unlimited")
 
 Displaced = tuple[int, Bucket, int]
@@ -31,8 +31,8 @@ Reaches = list[tuple[UsageRule, Bucket, int]]
 
 
 def used_of(bucket: Bucket, number: int, is_oldest: bool = False) -> int:
-    """Bytes that usage of one of a contract's cycles took; of the oldest that is remembered, and of
-    those before it."""
+    """Bytes that usage of one of a contract's cycles took. For the oldest cycle that is remembered
+    it includes all cycles before it."""
     if bucket["kind"] in PLAN_KINDS:
         return int(bucket["used"])
     by: dict[int, int] = bucket["by"]
@@ -40,7 +40,7 @@ def used_of(bucket: Bucket, number: int, is_oldest: bool = False) -> int:
 
 
 def note_use(bucket: Bucket, number: int, change: int) -> None:
-    """So many bytes more (or less) of a bucket are a cycle's."""
+    """Add bytes of a bucket to the usage of a cycle (or subtract them)."""
     bucket["by"][number] = bucket["by"].get(number, 0) + change
 
 
@@ -60,7 +60,8 @@ def charge_past(
     cycle["overage"] += _put(contract, cycle["number"], used, able, displaced)
     cycle["late"] += used
     _sum_up(cycle)
-    for number, bucket, amount in displaced:  # it grows while what is put anew displaces others
+    # The list grows while usage that is charged again displaces other usage.
+    for number, bucket, amount in displaced:
         _put_anew(contract, number, bucket, amount, displaced, rules)
     for known, bucket in before:
         if known - _reached(contract, bucket, rules):
@@ -76,7 +77,7 @@ def charge_past(
 def _put(
     contract: Contract, number: int, used: int, able: list[Bucket], displaced: list[Displaced]
 ) -> int:
-    """Usage of a cycle goes to buckets in order; returns what none of them takes."""
+    """Charge usage of a cycle to buckets in order; returns the bytes that none of them covers."""
     rest = used
     for bucket in in_charge_order(able):
         if bucket["kind"] == "unlimited":
@@ -87,7 +88,7 @@ def _put(
         roll = _roll(contract, bucket)
         if bucket["kind"] == "allowance":
             if rest and roll is not None:
-                # It gives back what rolled over; of that, what later cycles used of it last.
+                # It takes back what rolled over; from that, the usage of the latest cycles first.
                 back = min(rest, bucket["rolled"], roll["granted"])
                 _displace(roll, number, back - _free(roll), displaced)
                 _shrink(bucket, back)
@@ -107,7 +108,8 @@ def _put_anew(
     displaced: list[Displaced],
     rules: Rulebook,
 ) -> None:
-    """Displaced usage goes to what its own cycle has beside, whenever in it that was valid."""
+    """Charge displaced usage to other buckets of its own cycle, whenever in the cycle they were
+    valid."""
     cycle = _cycle(contract, number)
     start, end = (contract.start_ms, contract.end_ms) if cycle is None else _span(cycle)
     own = cycle["own"] if cycle is not None else contract.plans_own()
@@ -133,7 +135,7 @@ def _put_anew(
 
 
 def _example(scope: Scope, tariff: str) -> dict[str, Any]:
-    """Usage of a scope, as ordinary as can be."""
+    """An example of usage of a scope, as ordinary as possible."""
     groups, zones = scope.rating_groups, scope.roaming_zones
     return {
         "tariff": tariff,
@@ -144,7 +146,7 @@ def _example(scope: Scope, tariff: str) -> dict[str, Any]:
 
 
 def _displace(bucket: Bucket, number: int, most: int, displaced: list[Displaced]) -> None:
-    """Usage of cycles after one leaves a bucket, the last cycle's first."""
+    """Usage of later cycles leaves a bucket, that of the last cycle first."""
     for later in sorted((one for one in bucket["by"] if one > number), reverse=True):
         amount = min(most, bucket["by"][later])
         if amount > 0:
@@ -154,7 +156,7 @@ def _displace(bucket: Bucket, number: int, most: int, displaced: list[Displaced]
 
 
 def _fill(bucket: Bucket, number: int, most: int) -> int:
-    """Use so much of what is left or has expired (less than 0: use less); returns how much."""
+    """Use bytes that are left or have expired (less than 0: use fewer); returns how many."""
     took = min(most, _free(bucket))
     bucket["used"] += took
     if bucket["over"]:
@@ -171,7 +173,7 @@ def _free(bucket: Bucket) -> int:
 def refund_past(
     contract: Contract, cycle: Cycle, event: dict[str, Any], zone: str, rules: Rulebook
 ) -> int:
-    """Take usage of a closed cycle of a contract back; returns how much."""
+    """Take back usage of a closed cycle of a contract; returns how many bytes."""
     before = _standing(contract, rules)
     wanted = event["refunded_bytes"]
     rest = wanted - min(wanted, cycle["overage"])
@@ -192,7 +194,7 @@ def refund_past(
 
 
 def _empty(contract: Contract, cycle: Cycle, bucket: Bucket, back: int, rules: Rulebook) -> None:
-    """A cycle's usage gives so much of a bucket back: later cycles may have it."""
+    """A cycle's usage gives bytes of a bucket back; later cycles can use them."""
     number = cycle["number"]
     if bucket["kind"] == "unlimited":
         bucket["used"] -= back
@@ -208,7 +210,7 @@ def _empty(contract: Contract, cycle: Cycle, bucket: Bucket, back: int, rules: R
 
 
 def _gather(contract: Contract, number: int, bucket: Bucket, rules: Rulebook) -> None:
-    """What cycles after one used beyond a bucket that was full, comes into it, oldest first."""
+    """Usage of later cycles that went beyond a full bucket is charged to it, oldest first."""
     scope = scope_of(bucket["source"], rules)
     for later in range(number + 1, contract.number + 1):
         cycle = _cycle(contract, later)
@@ -239,7 +241,7 @@ def _gather(contract: Contract, number: int, bucket: Bucket, rules: Rulebook) ->
 
 
 def _less(bucket: Bucket, number: int, back: int) -> None:
-    """The present cycle used so much less of a bucket."""
+    """The present cycle used fewer bytes of a bucket."""
     if bucket["kind"] == "unlimited":
         bucket["used"] -= back
         bucket["granted"] -= back
@@ -270,13 +272,13 @@ def _is_for(bucket: Bucket, event: dict[str, Any], zone: str, rules: Rulebook) -
 
 
 def _roll(contract: Contract, bucket: Bucket) -> Bucket | None:
-    """What rolled over from an allowance, unless it is used up and over."""
+    """The bucket that rolled over from an allowance, unless it is used up and has ended."""
     roll: Bucket | None = bucket.get("roll")
     return roll if any(one is roll for one in contract.bought()) else None
 
 
 def _shrink(bucket: Bucket, back: int) -> None:
-    """Less of an allowance rolled over than was thought."""
+    """Fewer bytes of an allowance rolled over than assumed."""
     roll = bucket["roll"]
     bucket["rolled"] -= back
     bucket["unrolled"] = bucket.get("unrolled", 0) + back
@@ -286,7 +288,8 @@ def _shrink(bucket: Bucket, back: int) -> None:
 
 
 def _grow(contract: Contract, number: int, bucket: Bucket, back: int, rules: Rulebook) -> None:
-    """Unused again: first as what rolled over, as far as late usage had taken of that."""
+    """Bytes are unused again: first they roll over again, as far as late usage had taken them from
+    there."""
     roll = _roll(contract, bucket)
     again = min(back, bucket.get("unrolled", 0)) if roll else 0
     bucket["expired"] += back - again
@@ -311,7 +314,7 @@ def _reached(contract: Contract, bucket: Bucket, rules: Rulebook) -> set[tuple[s
 
 
 def _sum_up(cycle: Cycle) -> None:
-    """The cycle's totals, from its allowances."""
+    """Calculate the cycle's totals from its allowances."""
     for name in ("granted", "used", "expired", "rolled"):
         own = [one[name] for one in cycle["own"] if one["kind"] in PLAN_KINDS]
         cycle[name] = sum(own)

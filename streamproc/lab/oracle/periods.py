@@ -1,4 +1,4 @@
-"""What was used since a summary's last message: every charge and refund, added up again."""
+"""Usage since a summary's last message: every charge and refund, added up again."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ OF_PERIODS = ("usage_summary", "cron")
 
 
 class Periods:
-    """Of one contract."""
+    """The periods of one contract."""
 
     def __init__(self) -> None:
         self.moves: list[int] = []
-        """Bytes charged (more than 0) and taken back (less), in the order of their coming."""
+        """Bytes charged (more than 0) and taken back (less), in order of arrival."""
         self.since: dict[str, int] = {}
-        """By rule: how many moves there were when its last period began, whoever's."""
+        """By rule: how many moves there were when its last period began, for any reader."""
         self.since_of: dict[tuple[str, str], int] = {}
-        """The same by rule and reader, for those who had a chance to be told of it."""
+        """The same by rule and reader, for readers who could have got the message."""
         self.of_cycle = 0
-        """How many there were when the cycle began."""
+        """How many moves there were when the cycle began."""
 
     def begin_cycle(self, contract: Contract, rules: Rulebook) -> None:
-        """Who is not spoken to is told of the cycle at most."""
+        """A subscriber who gets no messages of a rule will hear about one cycle at most."""
         spoken = {
             rule.id
             for rule in rules_for(contract, rules)
@@ -40,7 +40,7 @@ class Periods:
                 self._forget(rule.id, keep=())
 
     def tell(self, contract: Contract, rule: Any, at_ms: int, to: str) -> None:
-        """Note what a rule's message says to somebody, and begin their next period."""
+        """Note the period of a message to a recipient, and begin their next period."""
         told = contract.name, rule.id, at_ms, to
         if rule.kind not in OF_PERIODS:
             return
@@ -52,12 +52,12 @@ class Periods:
         used = 0
         for move in self.moves[self.since_of[rule.id, to] :]:
             used = max(used + move, 0)
-        # Told twice at an instant, the second time speaks of nothing that the first one did not.
+        # If there are two messages at one instant, the second one has no usage of its own.
         contract.outcome.period_used.setdefault(told, used)
         self.since[rule.id] = self.since_of[rule.id, to] = len(self.moves)
 
     def _forget(self, rule: str, keep: tuple[str, ...]) -> None:
-        """Who does not read a rule's messages any more has no period of their own."""
+        """A recipient who does not get a rule's messages any more has no period of their own."""
         self.since_of = {
             (name, to): since
             for (name, to), since in self.since_of.items()

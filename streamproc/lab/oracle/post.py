@@ -1,7 +1,6 @@
 """Law 16 word by word: a message is sent at the first instant at which nothing forbids it.
 
-Everything that was ever told to each recipient is kept, and every condition is checked against all
-of it.
+Every message to each recipient is kept, and every condition is checked against all of them.
 """
 
 from __future__ import annotations
@@ -28,56 +27,56 @@ if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract
 
 MOST_LOWER = 20
-"""Of what a letter superseded, so much is kept."""
+"""How many superseded reasons of a letter are kept."""
 
 
 class Reason(NamedTuple):
-    """One reason to speak."""
+    """One reason for a message."""
 
     about: str
-    """A bucket's id, or what else tells it from others of its rule; empty: the account."""
+    """A bucket's id, or another name within its rule; empty: the account."""
     threshold: int | None
     noted_ms: int
     detail: Any = ""
     under: tuple[Reason, ...] = ()
-    """Of the same thing, what this one supersedes."""
+    """Reasons about the same thing that this one supersedes."""
 
 
 @dataclass(eq=False)
 class Letter:
-    """What a rule has to say about one thing."""
+    """A message of a rule about one thing."""
 
     rule: str
     reason: Reason
     lower: list[Reason]
-    """What it superseded, oldest first."""
+    """Superseded reasons, oldest first."""
     since_ms: int
     until_ms: int
     has_waited: bool = False
     readers: set[str] = field(default_factory=set)
-    """Who has it already."""
+    """Recipients who have got it already."""
 
 
 class Telling(NamedTuple):
-    """What somebody was told."""
+    """A message that a recipient got."""
 
     at_ms: int
     to: str
     rule: str
     about: str
     quiet_until_ms: int
-    """Until then that keeps the rule quiet."""
+    """Until then the rule's cool-down lasts."""
     is_message: bool
-    """Else it was told by another one, and caps do not count it."""
+    """False: another message covered it, and caps do not count it."""
     number: int
-    """Of the sorting out in which it was told."""
+    """Number of the pass in which it was sent."""
 
 
 LastWords = list[tuple[Letter, list[ReminderKey]]]
-"""Letters about costs, and what each would say to its readers."""
+"""Letters about costs, and the message of each for its recipients."""
 
 News = tuple[Any, list[Reason]]
-"""A rule, and why it speaks: each reason of another thing."""
+"""A rule, and its reasons, each about another thing."""
 
 
 class Post:
@@ -86,13 +85,13 @@ class Post:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.told: list[Telling] = []
-        """Everything that anybody was told."""
+        """Every message that any recipient got."""
         self.letters: list[Letter] = []
-        """Those that wait."""
+        """Letters that wait."""
         self.number = 0
 
     def offer(self, news: list[News], at_ms: int, rules: Rulebook) -> None:
-        """What is new at an instant."""
+        """New reasons at an instant."""
         letters = [
             Letter(rule.id, one, kept_of(rule, list(one.under), one.threshold), at_ms, at_ms)
             for rule, reasons in news
@@ -102,7 +101,8 @@ class Post:
         self._sort_out(letters, at_ms, rules)
 
     def go_on(self, at_ms: int, rules: Rulebook, newer: list[News]) -> None:
-        """What waited until an instant, unless the same rule speaks anew of the same thing."""
+        """Letters that waited until an instant, unless the same rule has a new one about the same
+        thing."""
         anew = {(rule.id, one.about) for rule, reasons in newer for one in reasons}
         free = []
         for letter in [one for one in self.letters if one.until_ms <= at_ms]:
@@ -114,8 +114,8 @@ class Post:
         self._release(free, at_ms, rules)
 
     def last_call(self, at_ms: int, rules: Rulebook) -> None:
-        """A cycle ends in which data cost, and that waits to be told: it speaks of that instant,
-        and is read as soon as it may be."""
+        """A cycle in which data cost ends while a letter about it waits: the letter describes that
+        instant, and is sent as soon as it may be."""
         for letter in list(self.letters):
             rule = rule_called(letter.rule, rules)
             if rule is None or rule.kind != "overage_started":
@@ -127,7 +127,8 @@ class Post:
                 self._send_ahead(letter, self._keys(letter, at_ms, rules), at_ms, rules)
 
     def last_words(self, at_ms: int, rules: Rulebook) -> LastWords:
-        """What waits of costs, as it would read now: what happens next may end them."""
+        """The waiting letters about costs, as they would read now: the next step may end their
+        reason."""
         return [
             (letter, self._keys(letter, at_ms, rules))
             for letter, rule in [(one, rule_called(one.rule, rules)) for one in self.letters]
@@ -139,7 +140,7 @@ class Post:
         ]
 
     def say_last_words(self, found: LastWords, at_ms: int, rules: Rulebook) -> None:
-        """It costs no more, but it did."""
+        """Send them although data does not cost any more, because it did."""
         for letter, keys in found:
             rule = rule_called(letter.rule, rules)
             spent = self.contract.money.spent(self.contract.plan, rules).get(rule.tariff or "", 0)
@@ -160,7 +161,7 @@ class Post:
     def _send_ahead(
         self, letter: Letter, keys: list[ReminderKey], at_ms: int, rules: Rulebook
     ) -> None:
-        """Said now, and read when nothing forbids it any more."""
+        """Made now, and delivered when nothing forbids it any more."""
         rule = rule_called(letter.rule, rules)
         self.number += 1
         for key in keys:
@@ -173,7 +174,7 @@ class Post:
             )
 
     def look_again(self, at_ms: int, rules: Rulebook) -> None:
-        """Zone, quiet hours, opt-outs or members are others from now on."""
+        """Zone, quiet hours, opt-outs or members have changed."""
         free = []
         for letter in list(self.letters):
             rule = rule_called(letter.rule, rules)
@@ -192,7 +193,8 @@ class Post:
         self._release(free, at_ms, rules)
 
     def take_rules(self, now_ms: int, rules: Rulebook) -> None:
-        """What waits for another instant by other rules is looked at, at the next millisecond."""
+        """Letters for which the new rules mean another instant are checked at the next
+        millisecond."""
         for letter in self.letters:
             rule = rule_called(letter.rule, rules)
             if rule is None or letter.until_ms <= now_ms:
@@ -204,7 +206,7 @@ class Post:
         return [float(one.until_ms) for one in self.letters]
 
     def waits(self, rule: str, about: str, threshold: int | None) -> bool:
-        """Whether nobody was told of a threshold yet, as that waits."""
+        """Whether no recipient got a message about a threshold yet, because it waits."""
         return any(
             one.rule == rule
             and not one.readers
@@ -216,7 +218,7 @@ class Post:
         )
 
     def rename(self, old: str, new: str) -> None:
-        """A bucket goes on under another id."""
+        """A bucket continues under another id."""
         for letter in self.letters:
             if letter.reason.about == old:
                 letter.reason = letter.reason._replace(about=new)
@@ -248,7 +250,7 @@ class Post:
         self._sort_out(true, at_ms, rules)
 
     def is_still_so(self, letter: Letter, at_ms: int, rules: Rulebook) -> bool:
-        """Lets a letter say the most that is true now; says whether it goes on."""
+        """Let a letter report the highest reason that is true now; returns whether there is one."""
         rule = rule_called(letter.rule, rules)
         reasons = [letter.reason, *letter.lower]
         so = [
@@ -268,7 +270,7 @@ class Post:
         return False
 
     def readers(self, letter: Letter, rules: Rulebook) -> list[str]:
-        """To whom a letter goes that is not theirs already."""
+        """The recipients of a letter who have not got it yet."""
         rule, reason = rule_called(letter.rule, rules), letter.reason
         if is_notice(letter.rule, rules):
             return [""]
@@ -281,7 +283,7 @@ class Post:
         return [one for one in found if one not in letter.readers]
 
     def _sort_out(self, letters: list[Letter], at_ms: int, rules: Rulebook) -> None:
-        """Everybody reads what may be read now, the most urgent first; the rest waits."""
+        """Every recipient gets what may be sent now, the most urgent first; the rest waits."""
         self.number += 1
         letters = sorted(letters, key=lambda one: urgency_of(one.rule, rules))
         joined = dict.fromkeys(self._with_its_like(one, rules) for one in letters)
@@ -291,7 +293,7 @@ class Post:
         desk.close()
 
     def _with_its_like(self, letter: Letter, rules: Rulebook) -> Letter:
-        """A new letter takes the place of one about the same that the same people wait for."""
+        """A new letter replaces one about the same thing that waits for the same recipients."""
         if letter.has_waited:
             return letter
         rule = rule_called(letter.rule, rules)
@@ -312,14 +314,14 @@ class Post:
         return min((self.first_free(letter, to, at_ms, rules) for to in readers), default=at_ms)
 
     def _why(self, letter: Letter, until_ms: int, at_ms: int, rules: Rulebook) -> str:
-        """What keeps the first one for whom a letter is free at an instant."""
+        """What delays the first recipient for whom a letter is free at an instant."""
         for to in self.readers(letter, rules):
             if self.first_free(letter, to, at_ms, rules) == until_ms:
                 return self.forbids(letter, to, until_ms - 1, rules)[0]
         raise AssertionError("somebody reads it")
 
     def first_free(self, letter: Letter, to: str, at_ms: int, rules: Rulebook) -> int:
-        """The first instant from one on at which nothing forbids a letter to somebody."""
+        """The first instant, from one on, at which nothing forbids a letter to a recipient."""
         coalesce_ms: int = rule_called(letter.rule, rules).policy.coalesce_ms
         ends = {at_ms, letter.since_ms + coalesce_ms}
         for telling in self.told:
@@ -328,21 +330,23 @@ class Post:
                 ends.add(telling.quiet_until_ms)
         ahead = [one for one in ends if one >= at_ms]
         rule, zone = rule_called(letter.rule, rules), self.contract.zone
-        for hours in self._hours_of(rule, rules) * 2:  # one may end where the other has begun
+        # One kind of hours can end where the other begins.
+        for hours in self._hours_of(rule, rules) * 2:
             ahead += [end_of_night(one, hours, zone) for one in ahead]
         return next(one for one in sorted(ahead) if not self.forbids(letter, to, one, rules))
 
     def forbids(self, letter: Letter, to: str, at_ms: int, rules: Rulebook) -> list[str]:
-        """What of all forbids a letter to somebody at an instant."""
+        """Everything that forbids a letter to a recipient at an instant."""
         rule = rule_called(letter.rule, rules)
         told = [one for one in self.told if one.to == to]
         found = []
         coalesce_ms = rule.policy.coalesce_ms
-        # Without one, not even a reason that bears a later time holds it up.
+        # Without coalescing, not even a reason with a later time delays it.
         if coalesce_ms and at_ms < letter.since_ms + coalesce_ms:
             found.append("coalescing")
         for one in told:
-            # What goes out together about different things is one telling of its rule.
+            # Letters about different things that are sent together count as one
+            # message of the rule.
             is_other = one.number != self.number or one.about == letter.reason.about
             if one.rule == letter.rule and at_ms < one.quiet_until_ms and is_other:
                 found.append("cool_down")
@@ -359,7 +363,8 @@ class Post:
         return found
 
     def _hours_of(self, rule: Any, rules: Rulebook) -> list[Hours]:
-        """All hours in which a rule is not heard; its own ones only if some of the day is left."""
+        """All hours in which a rule is silent; its own hours count only if they leave some of the
+        day."""
         chosen = self._hours(rules) if rule.policy.in_quiet_hours == "hold" else None
         quiet = [] if chosen is None else [chosen]
         of_rule = getattr(rule, "not_between", None)
@@ -369,7 +374,7 @@ class Post:
         return both if day_without(both) else quiet
 
     def _hours(self, rules: Rulebook) -> Hours | None:
-        """The subscriber's own quiet hours, or everybody's."""
+        """The subscriber's own quiet hours, or those of the rules."""
         own = self.contract.talk.own_hours
         if own is not None:
             return None if own[0] == own[1] else own
@@ -378,7 +383,7 @@ class Post:
 
 
 class _Desk:
-    """Letters of one instant, as each of their readers gets them or has to wait."""
+    """Letters of one instant, and who of their recipients gets them now or must wait."""
 
     def __init__(self, post: Post, letters: list[Letter], at_ms: int, rules: Rulebook) -> None:
         self.post = post
@@ -391,7 +396,7 @@ class _Desk:
         """Letters that waited for later, and whether they are still true."""
 
     def serve(self, to: str) -> None:
-        """All that somebody reads now."""
+        """Everything that one recipient gets now."""
         post, rules = self.post, self.rules
         mine = [one for one in self.letters if to in post.readers(one, rules)]
         while mine:
@@ -415,7 +420,7 @@ class _Desk:
         return self.post.first_free(letter, to, self.at_ms, self.rules)
 
     def _drawn_by(self, free: Letter, to: str) -> list[Letter]:
-        """What waits for later, and goes along."""
+        """Letters that wait for later and are merged with this one."""
         post, found = self.post, []
         for other in list(post.letters):
             rule = rule_called(other.rule, self.rules)
@@ -430,7 +435,7 @@ class _Desk:
         return found
 
     def _read(self, letters: list[Letter], leading: Letter, to: str) -> None:
-        """One of them is sent, and the others are told by it."""
+        """Send one of them; it covers the others."""
         post, rules = self.post, self.rules
         own = [one for one in letters if self._is_same(one, leading)]
         rule = rule_called(leading.rule, rules)
@@ -443,7 +448,7 @@ class _Desk:
         speak(post.contract, rule, leading.reason, to, self.at_ms, rules)
         for one in letters:
             cool_ms = rule_called(one.rule, rules).policy.cool_down_ms
-            # Without a cool-down, not even usage that bears a later time holds it up.
+            # Without a cool-down, not even usage with a later time delays it.
             quiet_ms = self.at_ms + cool_ms if cool_ms else 0
             about, is_sent = one.reason.about, one is leading
             post.told.append(
@@ -455,7 +460,7 @@ class _Desk:
                 self.decisions.setdefault(one, set()).add((decision, 0))
 
     def close(self) -> None:
-        """What somebody still has to read waits; everything is counted."""
+        """Keep letters for the recipients who have not got them, and count everything."""
         post = self.post
         for letter in (*self.letters, *(one for one, so in self.drawn.items() if so)):
             letter.readers |= self.served.get(letter, set())
@@ -468,7 +473,7 @@ class _Desk:
                 post.letters.append(letter)
         for letter, decisions in self.decisions.items():
             for decision, until_ms in decisions:
-                # Who waits on while others read was told so before.
+                # The delay of a recipient who must wait for others was audited before.
                 if not until_ms or not letter.has_waited or letter not in self.served:
                     post.contract.outcome.audit[decision] += 1
         for letter in self.letters:
@@ -500,8 +505,8 @@ class _Desk:
         )
 
     def _has_price_of(self, dear: Letter, empty: Letter) -> bool:
-        """Whether the first says of a bucket for ordinary usage what the second says, and a price
-        besides; then it is the one to be read."""
+        """Whether the first says what the second says about a bucket for ordinary usage, and a
+        price too. Then the first one is sent."""
         rule, buckets = rule_called(dear.rule, self.rules), self.post.contract.live()
         if rule.kind != "overage_started" or rule.tariff:
             return False
@@ -518,7 +523,7 @@ def _has_more(bucket: Any) -> bool:
 
 
 def fact_of(rule: Any) -> str:
-    """What a rule tells, apart from how strongly."""
+    """The fact that a rule reports, at any strength."""
     if rule.kind in OF_BUCKETS or rule.kind == "zero_balance":
         return "data"
     if rule.kind in ("spend_amount", "spend_percent", "overage_started"):
@@ -527,12 +532,13 @@ def fact_of(rule: Any) -> str:
 
 
 def has_levels_of(rule: Any) -> bool:
-    """Whether of its reasons about one thing the highest is told."""
+    """Whether the highest of its reasons about one thing is sent."""
     return rule.kind in OF_BUCKETS or rule.kind in OF_ACCOUNT or rule.kind == "resolved"
 
 
 def rank_of(rule: Any, reason: Reason) -> int:
-    """The highest of a rule's reasons about one thing is told; of what is over, the last."""
+    """The highest of a rule's reasons about one thing is sent; for reasons that are over, the
+    last."""
     if rule.kind == "resolved":
         return reason.noted_ms
     threshold = -1 if reason.threshold is None else reason.threshold
@@ -540,7 +546,7 @@ def rank_of(rule: Any, reason: Reason) -> int:
 
 
 def kept_of(rule: Any, reasons: list[Reason], threshold: int | None) -> list[Reason]:
-    """What is kept of reasons that one of a threshold supersedes; of each threshold the last."""
+    """The reasons to keep below one with this threshold; the last one of each threshold."""
     if not has_levels_of(rule):
         return []
     last = {one.threshold: one for one in reasons if one.threshold != threshold}

@@ -1,6 +1,6 @@
-"""Money, members and policies of one contract, computed step by step.
+"""Money, members and policies of one contract, calculated step by step.
 
-The core prices a cycle's whole overage at once; here every piece of it is priced when it comes.
+The core prices a cycle's whole overage at once. Here every piece of it is priced when it comes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Told = tuple[str, str, str, int | None]
 
 
 def price(tariff: Tariff, overage: int) -> int:
-    """The price of so many bytes, tier by tier, unit by unit begun."""
+    """The price of overage, tier by tier, for each begun unit."""
     total = 0
     starts = [tier.from_bytes for tier in tariff.tiers]
     for tier, end in zip(tariff.tiers, [*starts[1:], overage], strict=True):
@@ -27,14 +27,15 @@ def price(tariff: Tariff, overage: int) -> int:
 
 
 class Money:
-    """What the present cycle has cost, tariff by tariff."""
+    """The cost of the present cycle, tariff by tariff."""
 
     def __init__(self) -> None:
         self.bytes: dict[str, int] = {}
         self.before: dict[str, int] = {}
         """Spent when plan or cap changed last."""
         self.since: dict[str, int] = {}
-        """What overage since would have cost without cap; below nothing after refunds."""
+        """What the overage since then would have cost without a cap; can be less than 0 after
+        refunds."""
         self.consents: dict[str, str] = {}
 
     def tariff(self, plan: str, event: dict[str, Any], rules: Rulebook) -> Tariff | None:
@@ -49,7 +50,7 @@ class Money:
         return None
 
     def move(self, tariff: Tariff | None, change: int) -> None:
-        """More overage, or less."""
+        """Add overage, or subtract it."""
         name = tariff.id if tariff else ""
         before = self.bytes.get(name, 0)
         self.bytes[name] = before + change
@@ -58,7 +59,7 @@ class Money:
             self.since[name] = self.since.get(name, 0) + cost
 
     def spent(self, plan: str, rules: Rulebook) -> dict[str, int]:
-        """By tariff, where anything was used or spent."""
+        """Spent amounts by tariff, if anything was used or spent."""
         found = rules.plans.get(plan)
         caps = {one.id: one.cap_minor for one in (found.all_tariffs if found else ())}
         spent = {}
@@ -106,15 +107,15 @@ class Money:
 
 
 class Members:
-    """Who draws on a pool: ``owner``, ``cap`` and ``used`` of each."""
+    """The members of a pool: ``owner``, ``cap`` and ``used`` of each."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, dict[str, Any]] = {}
 
     def recipients(self, audience: str, member: str) -> list[str]:
-        """Whom a reminder goes to now; empty text is the pool's own number.
+        """Whom a reminder goes to now; an empty text is the pool's own number.
 
-        Who is no member, or not any more, is nobody in particular.
+        A person who is not a member, or not any more, does not count as a particular one.
         """
         if not self.by_name:
             return [""]
@@ -128,7 +129,7 @@ class Members:
 
 
 def cap_bucket(name: str, member: dict[str, Any], start_ms: int, end_ms: int) -> Bucket:
-    """A member's cap in the form of a bucket."""
+    """A member's cap as a bucket."""
     return {
         "id": f"member:{name}",
         "kind": "member",

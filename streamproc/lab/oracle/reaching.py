@@ -1,4 +1,4 @@
-"""Which thresholds a subscriber's figures have reached, for every kind of rule."""
+"""The thresholds that a subscriber's figures have reached, for every kind of rule."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract
 
 MOST_COSTLY = 50
-"""Sorts of usage that cost, of one cycle."""
+"""How many sorts of usage that cost are kept for one cycle."""
 SLIDES = 10
-"""A window of velocity moves on by a tenth of its length."""
+"""A window of velocity moves in steps of a tenth of its length."""
 
 
 class UnknownKindError(StreamprocError, LookupError):
-    """The rules have a kind that the oracle cannot judge."""
+    """The rules have a kind that the oracle does not know."""
 
 
 def thresholds(contract: Contract, rule: Any) -> list[int]:
-    """Those in force for a subscriber; a mandatory rule keeps its own."""
+    """The thresholds in force for a subscriber; a mandatory rule keeps its own."""
     own = contract.talk.own_percents
     if rule.kind != "usage_percent" or not own:
         return list(rule.thresholds)
@@ -48,7 +48,7 @@ def is_reached(
     rules: Rulebook,
     margin: int = 0,
 ) -> bool:
-    """Whether a threshold that was reached once still is; ``margin`` nearer, if any."""
+    """Whether a threshold that was reached still is; it is lowered by ``margin``, if any."""
     if hasattr(rule, "bucket_kinds"):
         if bucket is None or not bucket["used"] or not is_about(rule, bucket):
             return False
@@ -61,7 +61,7 @@ def is_reached(
 def figure_reaches(
     contract: Contract, rule: Any, threshold: int | None, rules: Rulebook, margin: int = 0
 ) -> bool:
-    """Whether an account's figure is at a threshold or beyond."""
+    """Whether a figure of the account is at a threshold or beyond."""
     reaches = FIGURES.get(rule.kind)
     if reaches is None:
         raise UnknownKindError(f"the oracle knows no rule kind {rule.kind!r}")
@@ -122,13 +122,14 @@ FIGURES: dict[str, Callable[[Contract, Any, int, Rulebook], bool]] = {
     "anomaly": _is_unusual,
     "zero_balance": _nothing_left,
 }
-"""By kind of rules about the account: whether its figure is at a level or beyond. Where a rule has
-no thresholds, the level is 0, less the margin. Whoever brings a kind along adds a line."""
+"""By kind of rules about the account: whether its figure is at a level or beyond. For a rule
+without thresholds the level is 0, minus the margin. A package with a new kind adds a line."""
 
 
 def costs_now(contract: Contract, name: str, rules: Rulebook) -> int:
-    """How many sorts of usage are charged from their next byte on, where there was overage under a
-    tariff of the plan: what its own data is for, and each other sort that has cost in the cycle."""
+    """How many sorts of usage are charged from their next byte on, if there was overage under a
+    tariff of the plan: the usage of its own data is one sort, and each other sort that has cost in
+    the cycle is one."""
     if _tariff(contract, name, rules) is None or contract.money.bytes.get(name, 0) <= 0:
         return 0
     if contract.money.is_at_cap(contract.plan, name, rules):
@@ -165,8 +166,9 @@ def note_costly(contract: Contract, use: dict[str, Any], rules: Rulebook) -> Non
             is_told = True
             at_other_hours.append(other)
     if is_told:
-        # All that nothing covered then was told of: is it of what is used up, or over, since? The
-        # end of a bucket is no news where another one still covers the usage that is known.
+        # Messages have reported all usage that nothing covered then. Is this usage of a bucket that
+        # was used up, or ended, since? The end of a bucket is nothing new if another one still
+        # covers the known usage.
         kept = [one["source"] for one in contract.buckets if not one["over"] or one["stays"]]
         left = [one["source"] for one in contract.live() if has_more(one)]
         at_other_hours = [
@@ -184,7 +186,7 @@ def note_costly(contract: Contract, use: dict[str, Any], rules: Rulebook) -> Non
 
 
 def is_spent(contract: Contract, name: str, rules: Rulebook) -> bool:
-    """Whether nothing is left of what is for all that a tariff prices."""
+    """Whether nothing is left in the buckets for all usage that a tariff prices."""
     tariff = _tariff(contract, name, rules)
     return tariff is not None and not any(
         is_for_all(one["source"], name, tariff, rules) for one in contract.live() if has_more(one)
@@ -192,7 +194,8 @@ def is_spent(contract: Contract, name: str, rules: Rulebook) -> bool:
 
 
 def is_for_all(source: str, name: str, tariff: Any, rules: Rulebook) -> bool:
-    """Whether data of a source is for all that a tariff prices; of the plan's own: home data."""
+    """Whether data of a source covers all usage that a tariff prices; for the plan's own: home
+    data."""
     if not name:
         return is_home_data({"source": source}, rules)
     scope = scope_of(source, rules)
@@ -218,7 +221,7 @@ def _tariff(contract: Contract, name: str, rules: Rulebook) -> Any:
 
 
 def of_cycle(contract: Contract) -> int:
-    """Used in the cycle: of what the plan grants, and beyond."""
+    """Usage of the cycle: of the plan's allowances, and overage."""
     own: list[int] = [
         one["used"] for one in contract.buckets if one["kind"] in ("allowance", "unlimited")
     ]
@@ -231,7 +234,7 @@ def stepped(contract: Contract, rule: Any) -> int:
 
 
 def in_window(contract: Contract, rule: Any, now_ms: int = 0) -> int:
-    """Bytes of all usage in the window that ends with the latest (or with ``now_ms``)."""
+    """Bytes of all usage in the window that ends with the latest usage (or with ``now_ms``)."""
     width_ms: int = rule.window_ms // SLIDES
     log = contract.use_log.get((rule.id, rule.window_ms), [])
     newest = max([now_ms // width_ms, *(at_ms // width_ms for at_ms, _ in log)])

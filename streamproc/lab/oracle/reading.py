@@ -25,7 +25,7 @@ _INSTANT = re.compile(
 
 
 class NotAnEventError(StreamprocError):
-    """The record is no event; the argument is the reject's reason."""
+    """The record is not an event; the argument is the reason of the reject."""
 
 
 class _Wrong(StreamprocError):
@@ -55,13 +55,14 @@ def read(
 
 
 def instant_ms(text: str) -> int:
-    """Milliseconds since 1970 of an RFC 3339 instant, finer digits cut; raises ValueError."""
+    """Milliseconds since 1970 of an RFC 3339 instant; smaller digits are cut off. Raises
+    ValueError."""
     found = _INSTANT.fullmatch(text)
     if found is None:
         raise ValueError("not an instant")
     *numbers, fraction, zone = found.groups()
     year, month, day, hour, minute, second = map(int, numbers)
-    # Digits beyond the microsecond are rounded, as everywhere in the contract.
+    # Digits below the microsecond are rounded, as everywhere in the contract.
     micros = (int((fraction or "0")[:7].ljust(7, "0")) + 5) // 10
     since = datetime(year, month, day, hour, minute, second, tzinfo=UTC) - _EPOCH
     since += timedelta(microseconds=micros)
@@ -79,12 +80,12 @@ def _no_constant(_: str) -> NoReturn:
 
 
 def _whole(digits: str) -> int | float:
-    # Far beyond every bound anyway, and Python refuses to convert thousands of digits.
+    # It is far beyond every bound, and Python refuses to convert thousands of digits.
     return int(digits) if len(digits) < 30 else float("inf")
 
 
 def _parse(value: bytes) -> Any:
-    """JSON; an object becomes the tuple of its pairs, so that repeated names stay visible."""
+    """Parse JSON. An object becomes the tuple of its pairs, so that repeated names stay visible."""
     try:
         text = value.decode("utf-8")
         parsed = json.loads(
@@ -106,9 +107,10 @@ def _object(parsed: Any) -> tuple[tuple[str, Any], ...]:
 def _unwrapped(
     value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
 ) -> tuple[tuple[str, Any], ...] | None:
-    """The plain form of a CloudEvent in either mode of the Kafka binding; None if it is none.
+    """The plain form of a CloudEvent in either mode of the Kafka binding; None if it is not a
+    CloudEvent.
 
-    Encodings that nobody asked for (other charsets, Base64 data) are beyond this reader.
+    Encodings that this project does not use (other charsets, Base64 data) are not supported here.
     """
     by_name = {name.lower(): content for name, content in headers if content is not None}
     if by_name.get("content-type", b"").lower().startswith(b"application/cloudevents"):
@@ -165,7 +167,7 @@ def _checked(kind: str, pairs: tuple[tuple[str, Any], ...]) -> Fields:
 
 
 def _consistent(kind: str, event: Fields) -> bool:
-    """What holds between fields."""
+    """Conditions between fields."""
     if kind == "usage.recorded":
         given = {"total_bytes", "uplink_bytes", "downlink_bytes"} & event.keys()
         return given in ({"total_bytes"}, {"uplink_bytes", "downlink_bytes"})

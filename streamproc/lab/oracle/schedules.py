@@ -1,4 +1,4 @@
-"""Occurrences of timed rules, found in almanacs: every day of a year, looked at one by one."""
+"""Occurrences of timed rules, found in almanacs: every day of a year is checked one by one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEVER = float("inf")
 BY_CALENDAR = ("usage_summary", "cron", "once")
 CYCLE_PARTS = ("cycle_start", "cycle_middle", "cycle_end")
 _YEARS_AHEAD = 9
-"""The 29th of February is eight years away at most."""
+"""The 29th of February is at most eight years away."""
 _WORDS = {
     name: number
     for names in (
@@ -29,7 +29,7 @@ Local = tuple[date, time]
 
 
 class Pattern(NamedTuple):
-    """What of a rule decides its days and times."""
+    """The part of a rule that decides its days and times."""
 
     kind: str
     every: str
@@ -55,8 +55,8 @@ def follows_calendar(rule: TimedRule) -> bool:
 
 @lru_cache(maxsize=4096)
 def almanac(pattern: Pattern, zone: str, year: int) -> tuple[tuple[int, ...], tuple[Local, ...]]:
-    """Instants of a pattern from the year before's last days to the next one's first, and when
-    each is by the wall; days that a zone leaves out share an instant, which is named once."""
+    """Instants of a pattern from the last days of the year before to the first of the next one, and
+    the local time of each. Days that a zone skips share an instant, which is listed once."""
     instants: list[int] = []
     locals_: list[Local] = []
     day = date(year - 1, 12, 25)
@@ -112,7 +112,7 @@ def _is_cron_day(cron: str, day: date) -> bool:
     if "#" in weekdays:
         name, _, nth = weekdays.partition("#")
         in_week = _number(name) % 7 == number % 7 and (day.day - 1) // 7 + 1 == int(nth)
-    # As cron has it: a star makes both necessary, else one of them is enough.
+    # As in cron: with a star both fields must match, otherwise one of them is enough.
     if days.startswith("*") or weekdays.startswith("*"):
         return in_month and in_week
     return in_month or in_week
@@ -139,7 +139,7 @@ def _number(word: str) -> int:
 
 
 def place_in_window(rule: TimedRule, name: str, planned: int, before: float) -> int:
-    """The instant within its rule's window that is a subscriber's; earlier than ``before``."""
+    """The instant of a subscriber within the window of the rule; earlier than ``before``."""
     begin, length = rule.spread_after_ms, rule.spread_ms
     if begin + length == 0:
         return planned
@@ -178,7 +178,7 @@ def after(rule: TimedRule, name: str, zone: str, instant: int, count: int = 1) -
 
 
 def day_in_cycle(rule: TimedRule, end_ms: int, anchor_day: int, zone: str) -> date:
-    """The day of a rule that looks at the cycle which ends then."""
+    """The day of a rule in the cycle that ends then."""
     before = rule.days_before if rule.kind == "before_cycle_end" else None
     return _day_in_cycle(rule.every, before, end_ms, anchor_day, zone)
 

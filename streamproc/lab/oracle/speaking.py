@@ -1,4 +1,4 @@
-"""Whether a reason to speak still holds, and the message then."""
+"""Whether a reason for a message still holds, and the message then."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from streamproc.lab.oracle.post import Reason
 
 OF_BUCKETS, OF_ACCOUNT, TIMED = BUCKET_KINDS, WATCH_KINDS, TIMED_KINDS
-"""Which kinds there are; what they mean is written here anew."""
+"""The known kinds; what they mean is written here a second time."""
 WITHOUT_LEVEL = ("overage_started", "zero_balance")
 OF_CYCLE = ("cycle_start", "cycle_middle", "cycle_end")
 
 
 def all_rules(rules: Rulebook) -> list[Any]:
-    """Everything that speaks."""
+    """Everything that can send messages."""
     return [
         *(*rules.usage_rules, *rules.watch_rules, *rules.check_rules, *rules.resolved_rules),
         *(*rules.timed_rules, *rules.correction_rules, *rules.notices.values()),
@@ -36,7 +36,7 @@ def all_rules(rules: Rulebook) -> list[Any]:
 
 
 def rule_called(name: str, rules: Rulebook) -> Any:
-    """None if there is none any more."""
+    """The rule with this id; None if there is none any more."""
     return next((one for one in all_rules(rules) if one.id == name), None)
 
 
@@ -45,7 +45,7 @@ def is_notice(name: str, rules: Rulebook) -> bool:
 
 
 def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rulebook) -> bool:
-    """Whether what was reason to speak is so now."""
+    """Whether the reason for a message is true now."""
     kind, noted_ms = rule.kind, reason.noted_ms
     is_of_cycle = noted_ms >= contract.start_ms
     if kind in OF_BUCKETS:
@@ -83,7 +83,7 @@ def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rule
 
 
 def _is_level_of(contract: Contract, rule: Any, threshold: int | None) -> bool:
-    """Whether a rule of this id still has a level that waits."""
+    """Whether the rule with this id still has a level that waits."""
     if rule.kind in WITHOUT_LEVEL or threshold is None:
         return rule.kind in WITHOUT_LEVEL and threshold is None
     if rule.kind == "every_bytes":
@@ -110,7 +110,7 @@ def _timed_holds(contract: Contract, rule: Any, reason: Reason, at_ms: int) -> b
 
 
 def _without_what_stays(bucket: Any, contract: Contract, rules: Rulebook) -> Any:
-    """A bucket less what the next cycle will have of it."""
+    """A bucket without the bytes that the next cycle will have of it."""
     plan = rules.plans.get(contract.plan)
     for one in plan.allowances if plan else ():
         if one.rollover and one.id == bucket["source"] and bucket["kind"] == "allowance":
@@ -120,7 +120,7 @@ def _without_what_stays(bucket: Any, contract: Contract, rules: Rulebook) -> Any
 
 
 def as_it_ended(bucket: Any, end_ms: int) -> Any:
-    """A bucket of the plan as its cycle left it; of one that a change of plan took, its use."""
+    """A bucket of the plan as its cycle left it; if a plan change ended it, its used bytes."""
     if end_of(bucket) < end_ms:
         return {**bucket, "kind": "allowance", "granted": bucket["used"], "expired": 0, "rolled": 0}
     return {**bucket, "expired": 0, "rolled": 0}
@@ -129,7 +129,7 @@ def as_it_ended(bucket: Any, end_ms: int) -> Any:
 def speak(
     contract: Contract, rule: Any, reason: Reason, to: str, at_ms: int, rules: Rulebook
 ) -> None:
-    """Say it to somebody, with figures of now."""
+    """Send the message to a recipient, with the present figures."""
     key = words(contract, rule, reason, to, at_ms, rules)
     if key is None:
         contract.at_hand().send(rule.id, rule.kind, at_ms, [], rules)
@@ -138,7 +138,7 @@ def speak(
 
 
 def say(contract: Contract, rule: Any, key: ReminderKey) -> None:
-    """What was put into words is said."""
+    """Count a message that was made before."""
     contract.periods.tell(contract, rule, key.as_of_ms, key.recipient)
     outcome = contract.outcome
     outcome.reminders[key] += 1
@@ -149,7 +149,8 @@ def say(contract: Contract, rule: Any, key: ReminderKey) -> None:
 def words(
     contract: Contract, rule: Any, reason: Reason, to: str, at_ms: int, rules: Rulebook
 ) -> ReminderKey | None:
-    """The message to somebody, with figures of now; None: a notice is worded by who hears it."""
+    """The message to a recipient, with the present figures; None for a notice that its recipient
+    cannot get."""
     kind, live, about = rule.kind, contract.live(), reason.about
     threshold, overage = None, contract.overage
     buckets: list[Any] = live
@@ -190,7 +191,7 @@ def words(
             first = buckets[0]
     elif kind in TIMED:
         if about:
-            # What is over as it was just before it ended.
+            # Buckets that have ended, as they were just before their end.
             over_ones = [one for one in contract.buckets if one["over"] and one["id"] == about]
             buckets = [one for one in live if one["id"] == about]
             buckets += [{**one, "expired": 0} for one in over_ones]

@@ -1,7 +1,7 @@
-"""Reads SMS of subscribers by hand: every way to split one into a keyword and the rest.
+"""Reads SMS of subscribers by hand: tries every way to split one into a keyword and the rest.
 
-Answers are read with their widths, case and spaces made one; everything else also without signs
-around it, accents, and what cannot be seen.
+For answers, widths, case and spaces are made equal. All other SMS are also read without signs
+around them, accents, and invisible characters.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _WORDS = {
     "quiet_hours": ("default", "off"),
     "schedule": ("default", "off", "day", "week", "month"),
 }
-"""Which words the arguments of choices may be."""
+"""The words that can be arguments of choices."""
 
 
 class Meant(NamedTuple):
-    """Action, word and numbers of a text."""
+    """Action, word and numbers of an SMS."""
 
     action: str
     word: str = ""
@@ -41,7 +41,7 @@ class Meant(NamedTuple):
 
 
 def meaning(text: str, rules: Rulebook) -> Meant | None:
-    """What a text asks for; None if it is no command."""
+    """What an SMS asks for; None if it is not a command."""
     commands = rules.commands
     assert commands is not None
     answers, others = _splits(_narrow(text), 0), _splits_behind_signs(_plain(text))
@@ -59,7 +59,7 @@ def meaning(text: str, rules: Rulebook) -> Meant | None:
 
 
 def seems_an_answer(text: str, rules: Rulebook) -> bool:
-    """Whether a text would be an answer, were signs and the like no matter."""
+    """Whether an SMS would be an answer if signs and the like were ignored."""
     assert rules.commands is not None
     others = _splits_behind_signs(_plain(text))
     return any(
@@ -75,7 +75,7 @@ def _narrow(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """What is left when nobody's accents, digits and invisible characters count."""
+    """The text without accents, foreign digits and invisible characters."""
     pictured = "".join(" " if char in _PICTURES else char for char in text)
     letters = normalize("NFKD", normalize("NFKD", pictured).casefold()).translate(_ALIKE)
     return " ".join(normalize("NFC", "".join(map(_seen, letters))).split())
@@ -99,7 +99,7 @@ def _is_word(char: str) -> bool:
 
 
 def _splits(text: str, start: int) -> defaultdict[str, list[str]]:
-    """By what stands before each place behind ``start``, without spaces: the rest."""
+    """The rest behind each place, by the text before the place without spaces."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for at in range(start, len(text) + 1):
         found[text[start:at].replace(" ", "")].append(text[at:].strip())
@@ -107,7 +107,7 @@ def _splits(text: str, start: int) -> defaultdict[str, list[str]]:
 
 
 def _splits_behind_signs(text: str) -> defaultdict[str, list[str]]:
-    """The same, from every place up to the first word on, also with the rest's signs taken off."""
+    """The same, from every place up to the first word, also without the signs around the rest."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for start in range(len(text) + 1):
         for before, rests in _splits(text, start).items():
@@ -123,7 +123,7 @@ def _without_signs(text: str) -> str:
 
 
 def _answer(action: str, rest: str) -> Meant | None:
-    """A word alone, or with one number, before which a plus may stand."""
+    """A word alone, or with one number that may have a plus before it."""
     if not rest:
         return Meant(action)
     bare = rest[1:].strip() if rest[0] == "+" else rest
@@ -175,7 +175,7 @@ def _numbers(rest: str) -> list[int] | None:
 
 
 def _percents(rest: str) -> Meant | None:
-    # A percent sign belongs to digits, with at most a space in between.
+    # A percent sign belongs to digits, with at most one space in between.
     bare = ""
     for at, char in enumerate(rest):
         if char == "%":
@@ -193,7 +193,7 @@ def _percents(rest: str) -> Meant | None:
 
 
 def _minute(text: str) -> int | None:
-    """Minutes after midnight of ``7``, ``22`` or ``22:30``."""
+    """Minutes after midnight for ``7``, ``22`` or ``22:30``."""
     hours, colon, minutes = text.partition(":")
     hour = _digits(hours, 2)
     minute = (_digits(minutes, 2) if len(minutes) == 2 else None) if colon else 0

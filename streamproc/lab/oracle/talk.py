@@ -22,7 +22,7 @@ YEAR_9999_MS = 253_370_764_800_000
 
 
 class Talk:
-    """What was said between the subscriber, billing and the network within one contract."""
+    """The conversation between subscriber, billing and network within one contract."""
 
     def __init__(
         self, name: str, since_ms: int, zone: str, opted_out: set[str], outcome: Expectation
@@ -32,14 +32,14 @@ class Talk:
         self.time_zone = zone
         self.outcome = outcome
         self.opted_out = opted_out
-        """The contract's own set."""
+        """The set of the contract itself."""
         self.by_name: set[str] = set()
-        """Categories that were left by their names."""
+        """Categories that were opted out by their names."""
         self.plan = ""
         self.segments: set[str] = set()
-        """As of the event at hand."""
+        """The segments at the time of the present event."""
         self.chosen: dict[str, str] = {}
-        """``every`` and ``at`` of summaries, where the subscriber chose them."""
+        """``every`` and ``at`` of summaries, if the subscriber chose them."""
         self.services: dict[str, dict[str, Any]] = {}
         self.questions: list[dict[str, Any]] = []
         self.numbered = 0
@@ -53,11 +53,11 @@ class Talk:
         self.live: list[Bucket] = []
         self.overage = 0
         self.own_percents: list[int] = []
-        """Thresholds of the subscriber's own choice."""
+        """Thresholds that the subscriber chose."""
         self.own_hours: tuple[time, time] | None = None
-        """Quiet hours of the subscriber's own choice; equal ones are none."""
+        """Quiet hours that the subscriber chose; equal times mean none."""
         self.post: Post
-        """The contract's own."""
+        """The post of the contract itself."""
 
     # What goes out
 
@@ -84,7 +84,8 @@ class Talk:
         self.count("fired")
 
     def tell(self, kind: str, at_ms: int, rules: Rulebook, about: Any, detail: Any = None) -> None:
-        """A notice, if there is one of its kind; ``about`` tells it from others of its kind."""
+        """A notice, if the rules have one of this kind; ``about`` distinguishes it from others of
+        its kind."""
         notice = rules.notices.get(kind)
         if notice is not None:
             self.post.offer([(notice, [Reason(repr(about), None, at_ms, detail)])], at_ms, rules)
@@ -92,7 +93,7 @@ class Talk:
     def holds(
         self, notice: Any, reason: Reason, at_ms: int, contract: Any, rules: Rulebook
     ) -> bool:
-        """Whether a notice that waits is still worth its words."""
+        """Whether a waiting notice is still true and useful."""
         match notice.kind:
             case "subscription_question" | "charge_question":
                 is_open = any(one is reason.detail for one in self.questions)
@@ -127,7 +128,7 @@ class Talk:
     # Time
 
     def moments(self, done_ms: int, contract: Any, rules: Rulebook) -> list[float]:
-        """Instants ahead at which something of this falls due."""
+        """Future instants at which this module has work."""
         found: list[float] = [float(one["deadline"]) for one in self.questions]
         found += [at for at, _ in self._charges_ahead(done_ms, rules)]
         found.append(self._advice_ahead(done_ms, contract, rules))
@@ -213,7 +214,7 @@ class Talk:
     # Billing and network
 
     def hear(self, event: Fields, arrival_ms: int, at_ms: int, rules: Rulebook) -> str | None:
-        """An event of a service or place; returns the reason of a reject."""
+        """An event about a service or place; returns the reason of a reject."""
         if event["type"] == "location.updated":
             self._seen(event, at_ms, rules)
             return None
@@ -320,7 +321,7 @@ class Talk:
     # The subscriber
 
     def text(self, event: Fields, at_ms: int, rules: Rulebook) -> str | None:
-        """A text and its reply; returns the reason of a reject."""
+        """An SMS and its reply; returns the reason of a reject."""
         if rules.commands is None:
             return "commands_off"
         meant = meaning(event["text"], rules)
@@ -412,8 +413,8 @@ def _next(event: Fields) -> int | None:
 
 
 def _price(plan: Plan, used: int, is_lucky: bool) -> int:
-    """What a cycle costs: a lucky one could use up every allowance, then only what is cheapest, and
-    was stopped at a cap; an unlucky one pays every tariff for all that is left."""
+    """The cost of a cycle. A lucky cycle used up every allowance, then only the cheapest usage, and
+    stopped at a cap. An unlucky one pays the highest price for the whole rest."""
     beyond = used
     for one in plan.allowances:
         if is_lucky or one.scope == EVERYTHING:

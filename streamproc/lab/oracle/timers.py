@@ -1,4 +1,4 @@
-"""What falls due for a contract: rules meant for it, their next instants, moves to other zones."""
+"""Due work of a contract: its rules, their next instants, moves to other zones."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 OF_PLANS = ("allowance", "unlimited")
 LONG_MS = 5 * 24 * HOUR_MS
-"""Longer than what two zones can differ by."""
+"""Longer than the largest difference of two zones."""
 MOST_NIGHTS = 6
-"""Of different hours, that follow on one another."""
+"""Nights of different hours that can follow one another."""
 
 
 class Timer(NamedTuple):
-    """A timed reminder to come; ``planned`` is its instant before storms were spread."""
+    """A future timed reminder; ``planned`` is its instant before storms were spread."""
 
     sent: int
     planned: int
@@ -42,13 +42,13 @@ class Timer(NamedTuple):
 
 
 def said_by(timer: Timer) -> News:
-    """What a timed reminder has to say."""
+    """The message of a timed reminder."""
     about = "" if timer.bucket is None else timer.bucket["id"]
     return timer.rule, [Reason(about, None, timer.sent)]
 
 
 def rules_for(contract: Contract, rules: Rulebook) -> list[TimedRule]:
-    """The timed rules meant for a subscriber, as they chose."""
+    """The timed rules for a subscriber, by their choices."""
     chosen = contract.talk.chosen
     found: list[TimedRule] = []
     summaries = 0
@@ -75,7 +75,7 @@ def rules_for(contract: Contract, rules: Rulebook) -> list[TimedRule]:
 
 
 def timers(contract: Contract, rules: Rulebook, since_ms: int) -> list[Timer]:
-    """The next one of every rule (and bucket) that is sent after an instant."""
+    """The next occurrence of every rule (and bucket) that is sent after an instant."""
     found: list[Timer] = []
     for rule in rules_for(contract, rules):
         found += _of_rule(contract, rule, since_ms)
@@ -136,7 +136,7 @@ def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | N
 
 
 def _before_end(contract: Contract, bucket: Bucket, rule: TimedRule, zone: str) -> int | None:
-    """When a rule speaks of a bucket's end in a zone; None: never."""
+    """When a rule reports a bucket's end in a zone; None: never."""
     ends: int = bucket["ends_ms"]
     if rule.kind == "before_expiry":
         return days_before(ends, rule, zone)
@@ -185,7 +185,7 @@ def _is_over(contract: Contract, local: Local) -> bool:
 
 
 def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
-    """The subscriber's clocks are another zone's from now on."""
+    """The subscriber moves to another zone."""
     put_off = [
         said_by(timer)
         for rule in _by_clocks(contract, rules)
@@ -225,7 +225,7 @@ def _by_clocks(contract: Contract, rules: Rulebook) -> list[TimedRule]:
 
 
 def _until(contract: Contract, rule: TimedRule, since_ms: int, until_ms: int) -> list[Timer]:
-    """All of a rule's timers in a span of time."""
+    """All occurrences of a rule in a span of time."""
     if not follows_calendar(rule):
         return [one for one in _of_rule(contract, rule, since_ms) if one.sent <= until_ms]
     found = []
