@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from streamproc.cli.headings import Headed
+from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.topic_options import taken, topic_options
@@ -114,8 +116,18 @@ def dispatch(
 
     configure(log_level, log_format)
     topics = taken(DispatchTopics, options)
-    settings = DispatchSettings(broker, topics, honour_expiry=not ignore_expiry, **options)
+    name = process_name(options["instance_id"])
+    settings = DispatchSettings(
+        broker, topics, name=name, honour_expiry=not ignore_expiry, **options
+    )
     if stats:
         show_statistics(settings, click.echo)
     else:
+        tell_who_starts(
+            "dispatcher",
+            name,
+            group=settings.group,
+            gateways=str(gateways or "console"),
+            pid=os.getpid(),
+        )
         run_dispatcher(settings, gateways)

@@ -6,10 +6,12 @@ from __future__ import annotations
 import logging
 import logging.config
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import structlog
 
+from streamproc.cli.expected import Expected
 from streamproc.cli.repeats import Repeats
 from streamproc.core.privacy import mask
 
@@ -20,6 +22,14 @@ _QUIET = ("faust", "mode", "aiokafka", "kafka", "asyncio")
 
 _NUMBER = re.compile(r"(?<![\w.-])\+?[0-9]{9,15}(?![\w-])")
 """Digits in the text of a library that can be a subscriber's number."""
+
+
+_facts: list[Callable[[], Mapping[str, Any]]] = []
+
+
+def on_every_line(facts: Callable[[], Mapping[str, Any]]) -> None:
+    """With ``--log-format json`` every line has these fields, too. Text lines stay short."""
+    _facts.append(facts)
 
 
 def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
@@ -42,10 +52,11 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    _facts.clear()
+    renderers: list[Any] = (
+        [_add_facts, structlog.processors.JSONRenderer()]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=40)
+        else [structlog.dev.ConsoleRenderer(colors=False, pad_event_to=40)]
     )
     ours = level.upper()
     theirs = "INFO" if ours == "DEBUG" else "WARNING"
@@ -58,16 +69,16 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
                 "foreign_pre_chain": shared,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    renderer,
+                    *renderers,
                 ],
             }
         },
-        "filters": {"repeats": {"()": Repeats}},
+        "filters": {"expected": {"()": Expected, "level": ours}, "repeats": {"()": Repeats}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
                 "formatter": "line",
-                "filters": ["repeats"],
+                "filters": ["expected", "repeats"],
             }
         },
         "loggers": {
@@ -79,6 +90,13 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
     }
     logging.config.dictConfig(config)
     return config
+
+
+def _add_facts(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    for facts in _facts:
+        for name, value in facts().items():
+            event.setdefault(name, value)
+    return event
 
 
 def conceal(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
+from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.rules import RulesPath
@@ -17,6 +19,8 @@ from streamproc.cli.topic_options import inputs_option, taken, topic_options
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.metrics.options import LOOPBACK
 from streamproc.worker.settings import WorkerSettings
+
+log = structlog.get_logger(__name__)
 
 
 @click.command()
@@ -111,16 +115,32 @@ def worker(
     from streamproc.engine.faust.ending import BoundedWorker
     from streamproc.engine.housekeeping import relax_collector
     from streamproc.worker.app import create_app
+    from streamproc.worker.native_bridge.loading import is_native
     from streamproc.worker.rules import RulesFile
     from streamproc.worker.topics import prepare_topics
 
     logging = configure(log_level, log_format)
+    name = process_name(options["instance_id"])
     settings = WorkerSettings(
         rules=rules,
+        name=name,
         topics=taken(WorkerTopics, options, inputs=tuple(inputs)),
         **options,
     )
     rules_file = RulesFile(rules)
+    native = "yes" if is_native(settings.native) else "no"
+    tell_who_starts(
+        "worker",
+        name,
+        lambda: {"native": native, "rules": rules_file.rulebook.fingerprint},
+        app_id=settings.app_id,
+        pid=os.getpid(),
+    )
+    if native == "no" and settings.native == "auto":
+        log.warning(
+            "the compiled part is not installed: usage is applied in Python, which is slower",
+            advice="pip install ./native (docs/performance.md), or --native off",
+        )
     partitions = asyncio.run(prepare_topics(settings))
     app = create_app(settings, rules_file, partitions)
     if crashpoints.VARIABLE in os.environ:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
-from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.membership import poll_member
+from streamproc.dispatch.peers import NamingAssignor
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.kafka.clients import kafka_consumer
 
@@ -50,7 +50,7 @@ class Readers:
         """Partitions that the group assigned and that are not opened yet."""
         self._main = self._consumer(
             settings.group,
-            partition_assignment_strategy=[RangePartitionAssignor],
+            partition_assignment_strategy=[NamingAssignor(settings.name)],
             group_instance_id=settings.instance_id,
             session_timeout_ms=int(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 5),

@@ -25,6 +25,8 @@ class DispatchSettings:
     """How long an end or a rebalance waits for the answers of gateways."""
     held_messages: int = 5_000
     """Messages per lane in memory. If there are more, reading stops until some are finished."""
+    name: str = "dispatcher"
+    """Name of this dispatcher in the log lines of its peers."""
     http_host: str = LOOPBACK
     http_port: int | None = None
     """Port of metrics and probes; None: none, 0: any free port."""

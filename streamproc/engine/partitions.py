@@ -15,7 +15,7 @@ import structlog
 
 from streamproc.engine.cluster import Cluster
 from streamproc.engine.housekeeping import give_memory_back
-from streamproc.engine.life import State
+from streamproc.engine.life import IN_MEMORY, State
 from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.opening import Opener
@@ -77,6 +77,14 @@ class Partitions(Generic[T]):
         async with self._lock:
             self._changelog = changelog
             self.observer.assigned()
+            before = {one.number for one in self if one.state in IN_MEMORY}
+            log.info(
+                "partitions assigned",
+                partitions=sorted(actives),
+                new=sorted(actives - before),
+                gone=sorted(before - actives),
+                standby=sorted(standbys),
+            )
             for partition in self:
                 await self._keep_or_close(partition, partition.number in actives)
             new = [self[number] for number in sorted(actives) if not _is_taken(self[number])]
@@ -96,6 +104,9 @@ class Partitions(Generic[T]):
     async def finish(self, numbers: set[int]) -> None:
         """A revocation: apply nothing more to these, and commit what was applied."""
         revoked = [self[number] for number in numbers]
+        here = sorted(one.number for one in revoked if one.state in IN_MEMORY)
+        if here:
+            log.info("partitions revoked", partitions=here)
         for partition in revoked:
             if partition.state is State.RUNNING:
                 partition.begin_finishing()

@@ -70,6 +70,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / HEARTBEATS_PER_SESSION,
         consumer_group_instance_id=settings.instance_id,
+        canonical_url=f"http://{settings.name}" if settings.name else None,  # known to its peers
     )
     processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock, settings.native)
     engine_settings = EngineSettings(

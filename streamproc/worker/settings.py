@@ -47,6 +47,8 @@ class WorkerSettings:
     http_host: str = LOOPBACK
     http_port: int | None = None
     """Port of metrics and probes; None: none, 0: any free port."""
+    name: str = ""
+    """Name of this worker in the log lines of its peers; empty: the host's name."""
     report: Path | None = None
     """File for the totals of the owned partitions (JSON), written at an orderly end."""
 

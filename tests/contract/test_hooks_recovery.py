@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.tables import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
@@ -153,3 +154,20 @@ async def test_services_log_where_our_subclasses_say(app: Any, consumer: Any) ->
     """``Service.logger`` decides; else every service step is an info line of ours."""
     for service in (consumer, consumer._thread, app.tables, app.tables.recovery):
         assert service.log.logger is logger.FAUST_LOGGER, service
+
+
+async def test_each_assignment_names_the_workers_of_the_group(app: Any) -> None:
+    """``PartitionAssignor.changelog_distribution``: of every member's ``canonical_url``."""
+    accounts = app.tables["accounts"]
+    told: list[Any] = []
+    with mock.patch.object(
+        table.log, "info", lambda _, **said: told.append((said["joined"], said["left"]))
+    ):
+        for urls in (["http://one", "http://two"], ["http://one", "http://two"], ["http://one/"]):
+            app.assignor.changelog_distribution = {url: {CHANGELOG.topic: [0]} for url in urls}
+            accounts._tell_peers()
+
+    assert told == [(["one", "two"], []), ([], ["two"])]
+    source = inspect.getsource(PartitionAssignor)
+    assert "self._member_urls[client]: self._topics_filtered(assignment.actives" in source
+    assert "return self.app.conf.canonical_url" in source

@@ -232,7 +232,7 @@ def stop_in_rebalance(life: Life, given: Parameters) -> None:
     slot = life.fleet.slots[given["slot"]]
     known = len(slot.worker.log.read_bytes())
     _join_or_leave(life, slot)
-    came(lambda: b"because it is rebalancing" in slot.worker.log.read_bytes()[known:], 10)
+    came(lambda: b"partitions revoked" in slot.worker.log.read_bytes()[known:], 10)
     time.sleep(given["after_seconds"])
     _stop(life, slot, given)
     life.mark()

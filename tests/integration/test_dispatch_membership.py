@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import pytest
 from kafka import KafkaConsumer
 
+from streamproc.dispatch import peers
 from streamproc.dispatch.membership import poll_member
+from streamproc.dispatch.peers import NamingAssignor
 from tests.support.cluster import create_topic
 
 
@@ -40,3 +43,46 @@ async def test_a_rebalance_that_outlasts_a_poll_is_ended(member: Any) -> None:
         member._coordinator._assignment_snapshot = {}
         poll_member(member, 1)
         _poll_until_assigned(member)
+
+
+async def test_every_member_learns_who_came_and_who_went(bootstrap: str) -> None:
+    topic = f"m{uuid4().hex[:8]}"
+    await create_topic(bootstrap, topic, 2)
+
+    def member(name: str) -> Any:
+        consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=topic,
+            enable_auto_commit=False,
+            partition_assignment_strategy=[NamingAssignor(name)],
+        )
+        consumer.partitions_for_topic(topic)
+        consumer.subscribe([topic])
+        return consumer
+
+    def settle(*consumers: Any) -> None:
+        deadline = time.monotonic() + 20
+        while any(
+            len(one.assignment()) != 2 // len(consumers) or one._coordinator.rejoining
+            for one in consumers
+        ):
+            assert time.monotonic() < deadline
+            for one in consumers:
+                poll_member(one, 1)
+            time.sleep(0.05)  # answers come between the polls
+
+    told: list[tuple[Any, Any]] = []
+    first, second = member("first"), member("second")
+    with mock.patch.object(peers.log, "info", lambda _, **said: told.append(_changes(said))):
+        settle(first)
+        assert told == [(["first"], [])]
+        settle(first, second)
+        assert sorted(told[1:]) == [(["first", "second"], []), (["second"], [])]
+        second.close()
+        settle(first)
+    first.close()
+    assert told[3:] == [([], ["second"])]
+
+
+def _changes(said: dict[str, Any]) -> tuple[Any, Any]:
+    return said["joined"], said["left"]

@@ -71,12 +71,19 @@ async def test_a_killed_worker_loses_and_doubles_nothing(scene: Scene) -> None:
 async def test_two_workers_share_the_partitions_and_one_is_killed(scene: Scene) -> None:
     for topic in (scene.names.events, scene.names.audit):
         await create_topic(scene.bootstrap, topic)
-    workers = [scene.worker(name, "--standbys", "1") for name in ("w1", "w2")]
+    workers = [
+        scene.worker(name, "--standbys", "1", "--instance-id", name) for name in ("w1", "w2")
+    ]
     for worker in workers:
         wait_for_words(worker, "partition opened")
     loading = asyncio.create_task(scene.load(LARGE))
     written = await grown(scene.bootstrap, scene.names.audit, 5_000)
     workers[1].kill()
     await loading
+    wait_for_words(workers[0], "left=['w2']")
     expected = await scene.finish()
+    said = workers[0].log.read_text(errors="replace")
+    assert "worker starts" in said.splitlines()[0]
+    assert "partitions revoked" in said
+    assert "is rebalancing" not in said, "that is what every rebalance begins with"
     assert written < expected.audit.total(), "the kill came too late to prove anything"

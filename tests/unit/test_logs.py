@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
+import os
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
+from aiokafka.consumer import group_coordinator
+from kafka.coordinator import base
+from kafka.net import selector
 
+from streamproc import __version__
+from streamproc.cli.expected import EXPECTED
+from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.logs import configure
 
 NUMBER = "8613800001234"
@@ -58,3 +68,87 @@ def test_a_subscriber_is_masked_wherever_it_slips_in(capsys: pytest.CaptureFixtu
     assert first["event"] == "no account 861********34"
     assert first["offset"] == 1_767_225_600_000
     assert "KeyError" in str(first["exception"])
+
+
+# The first line, and fields of every line.
+
+
+def test_the_first_line_says_who_starts_and_json_lines_repeat_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rules = {"rules": 1}
+    configure("info", "json")
+    tell_who_starts("worker", "w-1", lambda: {"native": "yes", **rules}, app_id="app")
+    rules["rules"] = 2
+    structlog.get_logger("streamproc.x").info("changed rules taken over", worker="not this")
+    logging.getLogger("elsewhere").warning("odd")
+
+    first, ours, theirs = lines(capsys)
+    assert (first["event"], first["app_id"]) == ("worker starts", "app")
+    who = {"worker": "w-1", "host": socket.gethostname(), "version": __version__, "native": "yes"}
+    assert first.items() >= {**who, "rules": 1}.items()
+    assert ours.items() >= {**who, "rules": 2, "worker": "not this"}.items(), "its own count more"
+    assert theirs.items() >= {**who, "rules": 2}.items()
+    assert "app_id" not in theirs
+
+
+def test_text_lines_stay_short(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "text")
+    tell_who_starts("dispatcher", "d-1", group="g")
+    structlog.get_logger("streamproc.x").info("input flows")
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert "dispatcher starts" in first
+    assert "dispatcher=d-1" in first
+    assert "group=g" in first
+    assert "d-1" not in second
+
+
+def test_a_process_has_its_fixed_name_or_one_of_its_own() -> None:
+    assert process_name("w-7") == "w-7"
+    assert process_name(None) == f"{socket.gethostname()}-{os.getpid()}"
+
+
+# Noise of libraries.
+
+NOISE = (
+    ("aiokafka.consumer.group_coordinator", group_coordinator, "because it is rebalancing"),
+    ("aiokafka.consumer.group_coordinator", group_coordinator, "generation id is not  current."),
+    ("kafka.coordinator.heartbeat", base, "generation id is not"),
+    ("kafka.net.selector", selector, "left RUNNING after step"),
+    ("kafka.net.selector", selector, "Task %r ran for"),
+    ("kafka.net.selector", selector, "Wakeup socket returned empty"),
+    ("kafka.net.selector", selector, "Error reading wakeup socket"),
+    ("kafka.net.selector", selector, "Selector got WRITE event without writer"),
+    ("kafka.net.selector", selector, "Selector got READ event without reader"),
+)
+
+
+@pytest.mark.parametrize(("name", "module", "words"), NOISE)
+def test_expected_lines_of_libraries_still_have_these_words(
+    name: str, module: Any, words: str
+) -> None:
+    assert words in inspect.getsource(module)
+    assert any(words in one or one == "Task " for one in EXPECTED[name])
+
+
+def test_expected_lines_are_debug_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    def speak() -> None:
+        coordinator = logging.getLogger("aiokafka.consumer.group_coordinator")
+        coordinator.warning("Heartbeat failed for group %s because it is rebalancing", "g")
+        coordinator.warning("Heartbeat failed: local member_id was not recognized;")
+        logging.getLogger("kafka.net.selector").warning("Task <T 1> ran for 0.2s (>0.1s threshold)")
+
+    configure("info", "json")
+    speak()
+    assert [line["event"] for line in lines(capsys)] == [
+        "Heartbeat failed: local member_id was not recognized;"
+    ]
+    configure("debug", "json")
+    speak()
+    found = {str(line["event"])[:24]: line["level"] for line in lines(capsys)}
+    assert found == {
+        "Heartbeat failed for gro": "debug",
+        "Heartbeat failed: local ": "warning",
+        "Task <T 1> ran for 0.2s ": "debug",
+    }

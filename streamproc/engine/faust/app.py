@@ -10,10 +10,13 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streamproc.engine.engine import Engine
+from streamproc.engine.faust.logger import FAUST_LOGGER
 
 
 class StatelessApp(faust.App):
     """A Faust app that stores nothing on disk."""
+
+    logger = FAUST_LOGGER
 
     def _create_directories(self) -> None:
         """Nothing is written to disk, so a full or read-only disk does not matter."""

@@ -55,10 +55,12 @@ class BoundedWorker(faust.Worker):
             log.info("the worker was stopped during its start", interrupted=repr(error))
 
     async def stop(self) -> None:
+        log.info("stopping: what was applied is committed first")
         timer = threading.Timer(STOP_LIMIT_SECONDS, self._end_hard)
         timer.daemon = True
         timer.start()
         await super().stop()
+        log.info("stopped")
         if self._beside is not None:
             await self._beside.close()
 

@@ -52,7 +52,7 @@ class SafeRecovery(Recovery):
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         self.app.on_rebalance_end()
-        inputs = sorted(tp.partition for tp in assignment if not self._is_changelog_tp(tp))
+        inputs = sorted({tp.partition for tp in assignment if not self._is_changelog_tp(tp)})
         log.info("input flows", partitions=inputs)
         crashpoints.reached("open", "e")
 
