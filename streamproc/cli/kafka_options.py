@@ -15,7 +15,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def kafka_options(
     says: str = "Kafka brokers; one is enough.", *, required: bool = True, flag: str = "--broker"
 ) -> Callable[[Command], Command]:
-    """``--broker``, given to the command as :class:`KafkaSettings`, or None if it is not given."""
+    """``--broker``; the command gets it as :class:`KafkaSettings`, or None if it is not given."""
     return click.option(
         flag,
         required=required,

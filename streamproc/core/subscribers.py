@@ -1,8 +1,8 @@
 """Whether a subscriber is written as its key, by its characters alone.
 
 A phone number has one form as a key: the digits of E.164, with country code and without plus. The
-same number in another form would be a second account. Numbers are read and rewritten by
-``contracts/numbers.py``. Here nothing is looked up, so the verdict is the same in every release.
+same number in another form would be a second account. ``contracts/numbers.py`` reads and converts
+numbers. This module looks nothing up, so its answer is the same in every release.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from typing import Final, Literal
 
 SubscriberKind = Literal["any", "numbers", "ids"]
-"""``any``: phone numbers or ids that cannot be taken for numbers in another form; ``numbers``:
-phone numbers alone; ``ids``: any text, whatever it looks like."""
+"""``any``: phone numbers, or ids that cannot be mistaken for numbers in another form; ``numbers``:
+only phone numbers; ``ids``: any text."""
 
 SHORTEST: Final = 7
 """Digits of the shortest phone number with its country code."""
@@ -39,7 +39,8 @@ def is_tel(text: str) -> bool:
 
 
 def damage(text: str) -> str | None:
-    """How a table program damaged a number; None if none did. The digits cannot be had back."""
+    """How a spreadsheet program damaged a number; None if it did not. The digits cannot be
+    restored."""
     if _EXPONENT.match(text):
         return "is a number in exponent form; export the column as text"
     if _FRACTION.match(text):
@@ -62,8 +63,8 @@ def is_separated(text: str) -> bool:
 def foreign_form(subscriber: str, kind: SubscriberKind = "any") -> str | None:
     """Why a subscriber is not its key, as a predicate ("is ..."); None if it is.
 
-    It never repeats the subscriber. All answers but those of ``numbers`` are about texts that
-    nothing but a phone number looks like.
+    It never repeats the subscriber. Except for ``numbers``, it answers only for texts that
+    certainly are phone numbers.
     """
     if kind == "ids" or is_key(subscriber):
         return None

@@ -14,7 +14,7 @@ from streamproc.engine.cluster import Place
 
 
 class Intake:
-    """What is known about the fetches of one partition of one input topic."""
+    """The fetches of one partition of one input topic."""
 
     def __init__(self, place: Place) -> None:
         self.place = place

@@ -24,7 +24,7 @@ class Observer(Protocol):
         """A transaction is committed; ``counts`` is what the application counted in it."""
 
     def commit_failed(self) -> None:
-        """A transaction failed. What was counted in it will be counted again."""
+        """A transaction failed. Its counts will be counted again."""
 
     def set_aside(self) -> None:
         """Work at which the application failed is skipped."""

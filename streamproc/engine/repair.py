@@ -1,10 +1,10 @@
 """Opens a partition again after its memory became unusable (law 4).
 
 A commit failed or its outcome is unknown, or the application failed within a chunk. The partition
-is closed at once. As long as this worker is a member of the group and owns the partition, it is
-opened again (which fences any other owner), and its input is rewound to the position in the
-changelog. A worker that is not a member any more does nothing: the new owner has fenced it, and the
-group will revoke the partition (law 3).
+is closed at once. If this worker is a member of the group and owns the partition, it opens it
+again, which fences any other owner. Then the input is rewound to the position in the changelog. A
+worker that is not a member any more does nothing: the new owner has fenced it, and the group will
+revoke the partition (law 3).
 """
 
 from __future__ import annotations

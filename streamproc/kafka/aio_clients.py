@@ -1,6 +1,6 @@
-"""The door to Kafka, part 2: the one place that makes aiokafka's clients.
+"""The only module that creates aiokafka's clients.
 
-The other part is ``clients.py``, for kafka-python. Faust makes its own clients; it gets the same
+``clients.py`` is the same for kafka-python. Faust creates its own clients; it gets the same
 settings from ``engine/faust/``. No client is connected before its ``start()``.
 """
 
@@ -15,7 +15,7 @@ from streamproc.kafka.settings import Broker, settings_of
 
 
 def aio_producer(broker: Broker, **options: Any) -> Any:
-    """An ``AIOKafkaProducer``. ``options`` are aiokafka's own and win over ours."""
+    """An ``AIOKafkaProducer``. ``options`` are aiokafka's own; they replace ours."""
     return AIOKafkaProducer(**{**_reaching(broker), **options})
 
 

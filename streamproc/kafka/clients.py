@@ -1,6 +1,6 @@
-"""The door to Kafka, part 1: the one place that makes kafka-python's clients.
+"""The only module that creates kafka-python's clients.
 
-The other part is ``aio_clients.py``, for aiokafka. tests/unit/test_door.py forbids clients made
+``aio_clients.py`` is the same for aiokafka. tests/unit/test_door.py forbids clients created
 elsewhere. All functions raise what the library's constructor raises.
 """
 
@@ -15,12 +15,12 @@ from streamproc.kafka.settings import Broker, settings_of
 
 
 def kafka_producer(broker: Broker, **options: Any) -> Any:
-    """A ``KafkaProducer``. ``options`` are kafka-python's own and win over ours."""
+    """A ``KafkaProducer``. ``options`` are kafka-python's own; they replace ours."""
     return KafkaProducer(**{**_reaching(broker), **options})
 
 
 def kafka_consumer(broker: Broker, *topics: str, **options: Any) -> Any:
-    """A ``KafkaConsumer``, which no header stops."""
+    """A ``KafkaConsumer`` that can read any header."""
     read_any_headers()
     return KafkaConsumer(*topics, **{**_reaching(broker), **options})
 

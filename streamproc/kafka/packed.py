@@ -1,8 +1,8 @@
 """Record batches that are built outside kafka-python and sent by it.
 
 kafka-python appends record by record in Python: about 40,000 records/s. But its sender, retries,
-sequence numbers and transactions work on batches, whoever built them. So aiokafka's compiled
-builder (about 3 million records/s) builds the batches, behind the interface of kafka-python's
+sequence numbers and transactions work on complete batches. So aiokafka's compiled builder (about 3
+million records/s) builds the batches, behind the interface of kafka-python's
 ``MemoryRecordsBuilder``. docs/replay.md lists the private names of kafka-python that this uses, and
 tests/contract/test_kafka_python_hooks.py checks them.
 """

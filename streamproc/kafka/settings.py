@@ -1,4 +1,4 @@
-"""How the clients of a process reach Kafka: one object for all of them."""
+"""How the clients of a process connect to Kafka: one object for all of them."""
 
 from __future__ import annotations
 

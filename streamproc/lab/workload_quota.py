@@ -129,10 +129,10 @@ class _Month:
         fields: dict[str, Any] = {"refunded_bytes": wanted}
         draw = chance.random()
         if draw < 0.15:
-            # Of an event that was never counted.
+            # A refund of an event that was never counted.
             fields |= {"of_source": BAD_SOURCE, "of_id": f"never-{self._serial}"}
         elif draw < 0.5:
-            # Of a closed cycle, or of a time that is not remembered any more.
+            # A refund for a closed cycle, or for a time that is not remembered any more.
             fields["time"] = _iso(now_ms - chance.randrange(1, 39) * DAY_MS)
         return self._made(key, now_ms, "usage.refunded", **fields)
 

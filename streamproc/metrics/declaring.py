@@ -10,16 +10,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 PREFIX = "streamproc_"
 UNITS = ("seconds", "bytes", "ratio", "records", "messages", "rows", "partitions", "info", "state")
-"""What a name ends with, apart from ``_total``: base units, or what is counted."""
+"""How a name ends, before ``_total``: with a base unit, or with the things that are counted."""
 PERSONAL = ("subscriber", "msisdn", "number", "member", "recipient", "id", "key", "event")
-"""No label has such a name: its values would be people, and without bound."""
+"""A label must not have such a name: its values would be people, and their number has no limit."""
 
 _NAME = re.compile(rf"{PREFIX}[a-z]+(_[a-z]+)+\Z")
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is said of one metric. ``labels``: by name, what the values are."""
+    """The declaration of one metric. ``labels`` maps names to a description of their values."""
 
     name: str
     kind: str
@@ -27,19 +27,20 @@ class Declaration:
     says: str
     labels: Mapping[str, str]
     line: str
-    """Its name in the figure line of the log; empty if it is not told there."""
+    """Its name in the figure line of the log; empty if it is not in the line."""
 
 
 class Metrics:
     """The metrics of one kind of process. A subclass declares each in its ``__init__``.
 
-    Names follow Prometheus: the prefix, the subsystem, the thing, its base unit (``_seconds``,
-    ``_bytes``) or what is counted; a counter ends in ``_total``. A label has few values that are
-    known beforehand, or are names in the operator's files. Never subscribers or ids.
+    Names follow Prometheus: the prefix, the subsystem, the thing, then its base unit
+    (``_seconds``, ``_bytes``) or the things that are counted. A counter ends in ``_total``. A
+    label has few values, which are known in advance or are names in the operator's files; never
+    subscribers or ids.
     """
 
     subsystem: str
-    """Follows the prefix in each name."""
+    """It follows the prefix in each name."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -48,7 +49,7 @@ class Metrics:
     def counter(
         self, name: str, says: str, labels: Mapping[str, str] | None = None, line: str = ""
     ) -> Counter:
-        """Declare what only grows."""
+        """Declare a figure that only grows."""
         self._declare(name, "counter", says, labels, line)
         if not name.endswith("_total"):
             raise ValueError(f"{name}: the name of a counter ends in _total")
@@ -57,7 +58,7 @@ class Metrics:
     def gauge(
         self, name: str, says: str, labels: Mapping[str, str] | None = None, line: str = ""
     ) -> Gauge:
-        """Declare what goes up and down."""
+        """Declare a figure that can grow and shrink."""
         self._declare(name, "gauge", says, labels, line)
         return Gauge(name, says, tuple(labels or ()), registry=self.registry)
 

@@ -14,7 +14,8 @@ LANE = "name of the lane"
 
 
 class DispatchMetrics(Metrics):
-    """What a dispatcher counts. What receipts say counts when they are committed."""
+    """Figures of a dispatcher. Figures about receipts are counted when the receipts are
+    committed."""
 
     subsystem = "dispatch"
 

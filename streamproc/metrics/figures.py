@@ -1,4 +1,4 @@
-"""The figure line: what the metrics of a process say of the last minute, for the log."""
+"""The figure line: a summary of the last minute in the log, from the metrics of a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE_SECONDS = 60.0
 class FigureLine:
     """Counters: the increase since the last line. Gauges: the value. Histograms: the mean in ms.
 
-    Labels are added up. What is 0 is left out, except for what no other figure explains: gauges.
+    Figures with different labels are added up. A figure of 0 is left out, except gauges.
     """
 
     def __init__(self, metrics: Metrics, refresh: Callable[[], None] = lambda: None) -> None:
@@ -57,5 +57,5 @@ def _sum(metric: Metric, sample: str) -> float:
 
 
 def _rounded(value: float) -> float:
-    """A whole number as one."""
+    """A whole number without a fraction."""
     return int(value) if value == int(value) else round(value, 3)

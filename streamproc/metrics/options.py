@@ -1,4 +1,5 @@
-"""Where metrics are served if nobody says otherwise."""
+"""The default address for metrics."""
 
 LOOPBACK = "127.0.0.1"
-"""Nobody else reads figures unless an operator decides so: they show how much traffic there is."""
+"""Only this machine can read figures unless an operator allows more: they show how much traffic
+there is."""

@@ -1,7 +1,7 @@
 """`/metrics`, `/livez` and `/readyz` of a process, on its own event loop.
 
-So the loop need not be shared with another thread, and a loop that stands still is seen: nothing
-answers then.
+So no second thread uses the loop. If the loop is blocked, the probes get no answer, which
+shows the fault.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class PortError(StreamprocError):
 class MetricsServer:
     """Serves one registry.
 
-    Port 0 is one that is free; the log names it. ``refresh`` sets gauges before each reading.
-    ``failing`` says why the process is to be started again (empty: it lives), ``unready`` why it
+    Port 0 means any free port; the log names it. ``refresh`` sets gauges before each reading.
+    ``failing`` returns why the process must be restarted (empty: it is alive), ``unready`` why it
     does not do its work yet.
     """
 
@@ -65,7 +65,7 @@ class MetricsServer:
         return bound
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         await self._runner.cleanup()
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:

@@ -11,8 +11,8 @@ OPENING_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 class WorkerMetrics(Metrics):
-    """What a worker counts. Counters grow when the work is committed, not when it is done: work
-    that is thrown away and done again counts once."""
+    """Figures of a worker. Counters grow when the work is committed, not when it is done, so work
+    that is discarded and repeated counts once."""
 
     subsystem = "worker"
 

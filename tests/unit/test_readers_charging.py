@@ -341,7 +341,7 @@ def test_damage_is_told_and_the_records_before_it_are_kept() -> None:
     )
     assert read(b"msisdn;bytes\n8613800000001;5\n")[-1].reason.startswith("is no record in BER")
     assert read(encoded("pGWRecord", pgw(recordOpeningTime=b"123456789"))) == [
-        BadRecord(1, "has a time that is none")
+        BadRecord(1, "has an impossible time")
     ]
     assert read(encoded("pGWRecord", pgw(servedMSISDN=b"\x91\xab"))) == [
         BadRecord(1, "has a number with other signs than digits")

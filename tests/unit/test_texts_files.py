@@ -114,7 +114,7 @@ def test_the_directory_speaks_for_notices_and_replies_too() -> None:
         ("polish!.yaml", "low: x", "1: the name must be a language tag, such as pl.yaml"),
         ("pl.yaml", "low: '{threshold, number}'", "1: low: {threshold} has no type 'number'"),
         ("pl.yaml", "low: '{percent, plural, two {} other {}}'",
-         "1: low: {percent, plural}: two is no plural form of pl; it has few, many, one, other"),
+         "1: low: {percent, plural}: two is not a plural form of pl; it has few, many, one, other"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_the_directory_is_told_with_file_and_line(

@@ -46,7 +46,7 @@ def test_without_that_branch_they_are_other() -> None:
 
 def test_only_bytes_are_unlimited() -> None:
     problem = template_error("{days, plural, unlimited {x} other {#}}", "en", REMINDER)
-    assert problem == "{days, plural}: unlimited is no plural form of en; it has one, other"
+    assert problem == "{days, plural}: unlimited is not a plural form of en; it has one, other"
 
 
 @pytest.mark.parametrize(

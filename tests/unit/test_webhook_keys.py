@@ -64,9 +64,9 @@ def test_keys_of_a_secret(text: str, keys: tuple[bytes, ...]) -> None:
         (f"{SECRET} key", "has no prefix"),
         ("whsec_", "has a prefix and no key"),
         ("raw:", "has a prefix and no key"),
-        ("whsec_pass!word", "is no base64 after whsec_; if the receiver takes its characters"),
-        ("whsec_a2V5c", "is no base64 after whsec_"),
-        ("whsec_-_-_", r"is no base64 after whsec_: it has - or _ .* write \+ for each -"),
+        ("whsec_pass!word", "is not base64 after whsec_; if the receiver uses its characters"),
+        ("whsec_a2V5c", "is not base64 after whsec_"),
+        ("whsec_-_-_", r"is not base64 after whsec_: it has - or _ .* write \+ for each -"),
     ],
 )
 def test_what_is_no_key_says_what_to_do(text: str, problem: str) -> None:

@@ -53,7 +53,7 @@ _INSTANT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
     r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z"
 )
-"""RFC 3339. What the decoder of events takes beside it is no time of a CloudEvent."""
+"""RFC 3339. The decoder of events also accepts other forms, which CloudEvents do not allow."""
 
 _text: Callable[[bytes | Raw], str | None] = msgspec.json.Decoder(str | None).decode
 

@@ -1,11 +1,12 @@
-"""What a value is that is no JSON, by its first bytes: a sentence for whoever wrote it."""
+"""Describes a value that is not JSON, by its first bytes: a sentence for the sender of the
+record."""
 
 from __future__ import annotations
 
 from typing import Final
 
 _REGISTRY_FRAME_BYTES: Final = 5
-"""A zero byte and the number of a schema, before the data."""
+"""A zero byte and the number of a schema come before the data."""
 _FIRST_BYTES: Final = (
     (b"\xff\xfe\x00\x00", "is UTF-32; write UTF-8"),
     (b"\x00\x00\xfe\xff", "is UTF-32; write UTF-8"),
@@ -32,7 +33,7 @@ _FRAME: Final = (
 
 
 def not_json(value: bytes) -> str:
-    """What a value is, as a predicate ("is ..."). It repeats nothing of the value."""
+    """A description of a value as a predicate ("is ..."). It repeats nothing of the value."""
     for first, says in (*_FIRST_BYTES, *_WITHOUT_MARK):
         if value.startswith(first):
             return says

@@ -26,12 +26,12 @@ from streamproc.core.usage.figures import spend_minor
 
 
 class LastCall(NamedTuple):
-    """A held message as it reads before an event, in case that it is not true after the event."""
+    """A held message as it reads before an event, in case it is not true after the event."""
 
     entry: Candidate
     to: list[str]
     said: list[Effect]
-    """To each of ``to``."""
+    """The message for each of ``to``."""
 
 
 def speak_of_costs(moment: Moment, wall_ms: int, speakers: Speakers) -> list[Effect]:

@@ -51,12 +51,12 @@ def speak_of_costs(moment: Moment, wall_ms: int) -> list[Effect]:
 
 
 def last_calls(moment: Moment) -> list[LastCall]:
-    """What is held of costs, before an event that may cover further usage."""
+    """Held messages about costs, before an event that may cover further usage."""
     return last_call.last_calls(moment, SPEAKERS)
 
 
 def speak_of_ended_costs(moment: Moment, calls: list[LastCall]) -> list[Effect]:
-    """What of that the event has ended; see :mod:`last_call`."""
+    """Send those of them that the event has made untrue; see :mod:`last_call`."""
     return last_call.speak_of_ended_costs(moment, calls)
 
 

@@ -26,8 +26,8 @@ NoticeKind = Literal[
 URGENT: Final[frozenset[NoticeKind]] = frozenset(
     {"subscription_question", "charge_question", "roaming_welcome", "command_reply"}
 )
-"""Kinds whose messages lose their use within minutes: questions with a deadline, prices abroad,
-and answers that somebody waits for."""
+"""Kinds whose messages are useless after minutes: questions with a deadline, prices abroad, and
+answers that the subscriber waits for."""
 HOME = HOME_ZONE
 """The zone of home: not a roaming zone."""
 

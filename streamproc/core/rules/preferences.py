@@ -1,9 +1,15 @@
 """The list of preferences: what subscribers may choose, and what the rules file says of each.
 
-These follow the list: the choices in the state that end with a contract, the commands and replies
-of two-way SMS, the event ``account.preferences_set``, the interface to the compiled part, and the
-table in docs. ``core/commands/preferences`` has one module for each preference, which applies the
-choice (docs/recipes/preference.md).
+These follow the list:
+
+- the choices in the state that end with a contract;
+- the commands and replies of two-way SMS;
+- the event ``account.preferences_set``;
+- the interface to the compiled part;
+- the table in docs.
+
+``core/commands/preferences`` has one module for each preference, which applies the choice
+(docs/recipes/preference.md).
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ def night_of(hours: QuietHours, at_ms: int, tz: ZoneInfo) -> Night | None:
 
 
 def own_quiet_hours(account: Account) -> QuietHours | None:
-    """The subscriber's own quiet hours; None if none were chosen, or that there shall be none."""
+    """The subscriber's own quiet hours; None if the subscriber chose none, or chose to have
+    none."""
     own = account.extra.quiet_minutes if account.extra is not None else []
     if not own or own[0] == own[1]:
         return None
@@ -54,7 +55,8 @@ def own_quiet_hours(account: Account) -> QuietHours | None:
 
 @lru_cache(maxsize=1024)
 def hours_together(chosen: QuietHours | None, of_rule: QuietHours | None) -> tuple[QuietHours, ...]:
-    """Quiet hours, and those of a rule; the former alone if both leave nothing of the day."""
+    """Quiet hours, and those of a rule; only the former if both together leave nothing of the
+    day."""
     both = tuple(one for one in (chosen, of_rule) if one is not None)
     if len(both) == 2 and len(_minutes_of(both[0]) | _minutes_of(both[1])) == DAY_MINUTES:
         return both[:1]
@@ -62,7 +64,7 @@ def hours_together(chosen: QuietHours | None, of_rule: QuietHours | None) -> tup
 
 
 def hours_without(rule: TimedRule, account: Account) -> tuple[QuietHours, ...]:
-    """Hours in which a rule does not speak of an end: its own, and the subscriber's own."""
+    """Hours in which a rule sends no reminder of an end: its own, and the subscriber's own."""
     of_rule = rule.not_between
     if of_rule is None or rule.policy.in_quiet_hours != "hold":
         return () if of_rule is None else (of_rule,)

@@ -228,7 +228,7 @@ class Formats:
         try:
             of_minute(0)
         except (KeyError, ValueError, AttributeError):
-            raise UnknownStyleError(f"{style!r} is no skeleton of {locale}") from None
+            raise UnknownStyleError(f"{style!r} is not a skeleton of {locale}") from None
 
         def shown(local_minute: int | None) -> str:
             return NEVER if local_minute is None else of_minute(local_minute)

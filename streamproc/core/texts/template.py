@@ -271,12 +271,12 @@ class _Compiler:
         for key in options:
             if key.startswith("="):
                 if re.fullmatch(r"=-?[0-9]{1,15}", key) is None:
-                    raise TextError(f"{{{name}, {form}}}: {key} is no whole number")
+                    raise TextError(f"{{{name}, {form}}}: {key} is not a whole number")
             elif key == _UNLIMITED and kind is Kind.BYTES:
                 continue
             elif key not in forms:
                 raise TextError(
-                    f"{{{name}, {form}}}: {key} is no {form} form of {locale}; "
+                    f"{{{name}, {form}}}: {key} is not a {form} form of {locale}; "
                     f"it has {', '.join(sorted(forms))}"
                 )
 

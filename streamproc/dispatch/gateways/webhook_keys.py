@@ -59,13 +59,13 @@ def _from_base64(text: str) -> bytes:
     # Libraries treat other characters differently: some ignore them silently.
     if set(text) & set("-_"):
         raise ValueError(
-            f"is no base64 after {STANDARD}: it has - or _ of the form for URLs; write + for each "
+            f"is not base64 after {STANDARD}: it has - or _ of the form for URLs; write + for each "
             "- and / for each _, here and at the receiver"
         )
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         raise ValueError(
-            f"is no base64 after {STANDARD}; if the receiver takes its characters as the key, "
+            f"is not base64 after {STANDARD}; if the receiver uses its characters as the key, "
             f"write {RAW} before the whole text"
         ) from None

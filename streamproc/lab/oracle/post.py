@@ -383,7 +383,7 @@ class Post:
 
 
 class _Desk:
-    """Letters of one instant, and who of their recipients gets them now or must wait."""
+    """Letters of one instant; decides which recipients get them now and which must wait."""
 
     def __init__(self, post: Post, letters: list[Letter], at_ms: int, rules: Rulebook) -> None:
         self.post = post

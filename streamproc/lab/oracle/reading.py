@@ -76,7 +76,7 @@ def instant_ms(text: str) -> int:
 
 
 def _no_constant(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _whole(digits: str) -> int | float:

@@ -1,9 +1,9 @@
 """Charging records of 3GPP (TS 32.298), encoded in BER: one table for each container of bytes.
 
-Records stand one after the other, or in a file of TS 32.297 with headers of its own. Only the
-fields below are read. Each SET and SEQUENCE is read as a sequence of tagged fields, any of which
-may be unknown: releases and vendors add fields, and a schema that names all of them would stop at
-the first that it does not know.
+Records follow one another directly, or are in a file of TS 32.297 with headers of its own. Only the
+fields below are read. Each SET and SEQUENCE is read as a sequence of tagged fields, and unknown
+fields are skipped: releases and vendors add fields, and a complete schema would stop at the first
+field that it does not know.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ _INTERNATIONAL: Final = 1
 
 
 class _Fault(NamedTuple):
-    """Bytes that are no record; ``reason`` says why."""
+    """Bytes that are not a record; ``reason`` says why."""
 
     reason: str
 
@@ -190,7 +190,7 @@ def _specification() -> Any:
 
 
 def charging_tables(content: BinaryIO) -> Iterator[tuple[int, Columns | str | None]]:
-    """Number of a record, and each of its containers of bytes; a text is a fault.
+    """Number of a record, and each of its containers of bytes; a text describes a fault.
 
     None: a record of another kind, or without containers.
     """
@@ -216,7 +216,7 @@ def charging_tables(content: BinaryIO) -> Iterator[tuple[int, Columns | str | No
 
 
 def _records(held: bytes) -> Iterator[bytes | _Fault]:
-    """The records of a file, each in its own bytes."""
+    """The records of a file, each as its own bytes."""
     if _has_header(held):
         yield from _framed(held)
         return
@@ -234,14 +234,14 @@ def _records(held: bytes) -> Iterator[bytes | _Fault]:
 
 
 def _length(held: bytes, at: int) -> int | None:
-    """Bytes of the record that begins there."""
+    """Length of the record that begins there, in bytes."""
     specification = _specification()
     try:
         length: int | None = specification.decode_length(held[at : at + 16])
     except (asn1tools.Error, IndexError):
         length = None
     if length is None and _is_indefinite(held[at : at + 4]):
-        # Only reading such a record says where it ends.
+        # Such a record must be read to find its end.
         try:
             length = specification.decode_with_length("Record", held[at : at + MAX_RECORD_BYTES])[1]
         except (asn1tools.Error, IndexError):
@@ -250,12 +250,12 @@ def _length(held: bytes, at: int) -> int | None:
 
 
 def _is_indefinite(first: bytes) -> bool:
-    """Whether a record's length is told by its end alone."""
+    """Whether only an end mark shows the length of a record."""
     return b"\x80" in first[1:] and first[0] & 0xE0 == 0xA0
 
 
 def _has_header(held: bytes) -> bool:
-    """Whether a file begins with the header of TS 32.297: it says how long the file is."""
+    """Whether a file begins with the header of TS 32.297, which contains the length of the file."""
     return len(held) >= _HEADER_BYTES and int.from_bytes(held[:4]) == len(held)
 
 
@@ -280,7 +280,7 @@ def _framed(held: bytes) -> Iterator[bytes | _Fault]:
 
 
 def _about_the_file(held: bytes, read: int) -> Iterator[tuple[int, str]]:
-    """What the header of a file says is missing."""
+    """Parts of the file that are missing according to its header."""
     if not _has_header(held):
         return
     expected = int.from_bytes(held[_COUNT_AT])
@@ -304,7 +304,8 @@ def _tables(record: bytes) -> list[Columns]:
         common |= _columns(_named(held.get("pDUSession", ())))
         containers = _of_function(held)
     elif "listOfServiceData" in held:
-        # The bytes by rating group; those of the bearer are the same ones.
+        # The bytes by rating group. The bytes of the bearer are the same, so they
+        # must not be added.
         containers = [_named(one) for one in held["listOfServiceData"]]
     else:
         containers = [_named(one) for one in held.get("listOfTrafficVolumes", ())]
@@ -312,7 +313,7 @@ def _tables(record: bytes) -> list[Columns]:
     for number, container in enumerate(containers, 1):
         table = _EMPTY | common | _columns(container)
         tables.append(table | {"container": str(number)})
-    # A container is also closed when nothing was used in it.
+    # A container is also closed if nothing was used in it.
     return [one for one in tables if {one[name] for name in _AMOUNTS} - {"", "0"}]
 
 
@@ -325,7 +326,7 @@ _EMPTY: Final = dict.fromkeys(
     ),
     "",
 )
-"""Columns that are always there, so that ids may be made of them."""
+"""Columns that always exist, so that ids can be made from them."""
 
 
 def _of_function(held: dict[str, Any]) -> list[dict[str, Any]]:
@@ -344,7 +345,7 @@ def _named(fields: Any) -> dict[str, Any]:
 
 
 def _columns(fields: dict[str, Any]) -> Columns:
-    """Fields that are no lists, as text."""
+    """Fields that are not lists, as text."""
     table = Columns()
     for name, value in fields.items():
         if name == "userIdentifier":
@@ -372,7 +373,7 @@ def _columns(fields: dict[str, Any]) -> Columns:
 
 
 def digits(packed: bytes) -> str:
-    """TBCD: two digits an octet, the lower half first, then F. Raises ChargingFaultError."""
+    """TBCD: two digits per octet, the lower half first, then F. Raises ChargingFaultError."""
     text = "".join(f"{one & 15:x}{one >> 4:x}" for one in packed).rstrip("f")
     if not text.isdecimal():
         raise ChargingFaultError("has a number with other signs than digits")
@@ -380,9 +381,9 @@ def digits(packed: bytes) -> str:
 
 
 def phone_number(packed: bytes) -> str:
-    """An ISDN-AddressString (TS 29.002): kind of number and digits.
+    """An ISDN-AddressString (TS 29.002): type of number and digits.
 
-    An international number gets its plus. Some systems leave the first octet out.
+    An international number gets its plus. Some systems omit the first octet.
     """
     if not packed:
         return ""
@@ -396,7 +397,7 @@ def instant(packed: bytes) -> str:
     """A TimeStamp (YYMMDDhhmmss in BCD, sign, hhmm) in ISO 8601. Raises ChargingFaultError."""
     text = packed.hex()
     if len(packed) != 9 or packed[6:7] not in (b"+", b"-"):
-        raise ChargingFaultError("has a time that is none")
+        raise ChargingFaultError("has an impossible time")
     year, month, day, hour, minute, second = (text[at : at + 2] for at in range(0, 12, 2))
     sign, offset = packed[6:7].decode(), f"{text[14:16]}:{text[16:18]}"
     return f"20{year}-{month}-{day}T{hour}:{minute}:{second}{sign}{offset}"
@@ -405,7 +406,7 @@ def instant(packed: bytes) -> str:
 def network(packed: bytes) -> str:
     """MCC and MNC of a PLMN (TS 24.008), such as ``46000``. Raises ChargingFaultError."""
     if len(packed) != 3:
-        raise ChargingFaultError("has a network that is none")
+        raise ChargingFaultError("has an impossible network code")
     nibbles = packed.hex()
     mcc, mnc = nibbles[1] + nibbles[0] + nibbles[3], nibbles[5] + nibbles[4]
     return mcc + mnc + nibbles[2].replace("f", "")

@@ -1,8 +1,11 @@
 """A drop folder: each file in it is sent exactly once.
 
-Files that were sent are moved to ``done/`` (with a file of bad records next to each, if it had
-any), files that were sent before, under any name, to ``duplicates/``, unreadable files to
-``failed/``. ``.streamproc/done.ndjson`` lists the files that are done.
+- Files that were sent are moved to ``done/``, with a file of bad records next to each, if it had
+  any.
+- Files that were sent before, under any name, are moved to ``duplicates/``.
+- Unreadable files are moved to ``failed/``.
+
+``.streamproc/done.ndjson`` lists the files that are done.
 
 The progress within a file is stored in Kafka, in the same transactions as its events
 (``ExactlyOnceProducer``). So the process can be killed at any time: a file whose last commit was

@@ -39,7 +39,8 @@ MAX_JSON_BYTES = 256 << 20
 Table = dict[Any, str]
 """Text by column name or number."""
 Tables = Iterator[tuple[int, Table | str | None]]
-"""Lines and their tables, or why a line cannot be read; None: as the form says."""
+"""Lines and their tables, or the reason why a line cannot be read; None: the form has a default
+reason."""
 
 
 class FormatError(StreamprocError, ValueError):
@@ -114,7 +115,7 @@ def _read_mapped(
             fault = unreadable if columns is None else columns
             yield LeftOut(line) if fault is None else BadRecord(line, fault)
             continue
-        # A record may be several events, each with an id of its own.
+        # One record can be several events, each with an id of its own.
         before, again = line, again + 1 if line == before else 0
         fallback_id = f"{identity}-{line}-{again}" if again else f"{identity}-{line}"
         try:
@@ -286,7 +287,7 @@ def form_by_name(path: Path, *, has_mapping: bool) -> str:
 
 
 def _charging_tables(content: BinaryIO) -> Tables:
-    # asn1tools takes a tenth of a second to import.
+    # Imported late: the import of asn1tools takes a tenth of a second.
     from streamproc.producing.readers.charging import charging_tables
 
     yield from charging_tables(content)

@@ -1,6 +1,7 @@
-"""Files of FreeRADIUS's ``detail`` module: records of accounting, one attribute a line.
+"""Files of FreeRADIUS's ``detail`` module: accounting records, one attribute per line.
 
-A record begins with a date in a line of its own; attributes are indented; a blank line ends it.
+A record begins with a line that contains a date. Attributes are indented. A blank line
+ends the record.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ Attributes = dict[str, str]
 
 
 def attribute_tables(content: BinaryIO) -> Iterator[tuple[int, Attributes | None]]:
-    """Line of its date, and attributes of each record; None: it is cut off, or no record.
+    """Line number of its date, and attributes of each record; None: it is truncated, or not a
+    record.
 
     If an attribute occurs several times, the first counts.
     """
@@ -27,7 +29,7 @@ def attribute_tables(content: BinaryIO) -> Iterator[tuple[int, Attributes | None
         if not begun:
             begun = line
         if text[:1] not in b" \t":
-            # A date: also where the blank line before it is missing.
+            # A date begins a record, also if the blank line before it is missing.
             if attributes:
                 yield begun, attributes if is_record else None
                 attributes, is_record = Attributes(), True
@@ -40,7 +42,7 @@ def attribute_tables(content: BinaryIO) -> Iterator[tuple[int, Attributes | None
         else:
             is_record = False
     if begun:
-        # The last line says that it is whole by its end alone.
+        # Only the line end of the last line shows that the record is complete.
         is_whole = is_record and text.endswith(b"\n") and bool(attributes)
         yield begun, attributes if is_whole else None
 

@@ -69,8 +69,8 @@ class RuleKind:
     """Kinds that report one fact at different strengths have the same word here. A group merges
     their messages although they are mandatory. Empty: no other kind reports this fact."""
     is_urgent: ClassVar[bool] = False
-    """Whether its messages lose their use within minutes: something was used up, costs, or is
-    barred. They go into the dispatcher's first lane (``dispatch/urgency.py``)."""
+    """Whether its messages are useless after minutes: something was used up, costs, or is barred.
+    They use the dispatcher's first lane (``dispatch/urgency.py``)."""
     called: ClassVar[str] = "this kind of rule"
     """The name of the kind in problems of a rules file."""
     can_be_over: ClassVar[bool] = False
