@@ -67,6 +67,11 @@ pub fn copy(
                 copied = reader.at;
                 is_noted = true;
             }
+            Extra::BoundaryMs => {
+                if around.usage.time_ms < reader.natural()? {
+                    return None; // late: later usage may have to move
+                }
+            }
             Extra::Carried => reader.skip()?,
         }
     }
@@ -237,6 +242,14 @@ mod tests {
         let long_ago = b"\x81\xa7used_ms\xcd\x03\xe8"; // 1000: at 4000 it may be a silence
         assert_eq!(after(long_ago, &of_uses()), None);
         assert_eq!(after(b"\x80", &of_uses()), None, "the first use");
+    }
+
+    #[test]
+    fn usage_from_before_a_purchase_is_not_plain() {
+        let bought = |at: &[u8]| [b"\x81\xabboundary_ms", at].concat();
+        let before = bought(b"\xcd\x13\x88"); // 5000, when the usage happened
+        assert_eq!(after(&before, &rules()), Some((before.clone(), true)));
+        assert_eq!(after(&bought(b"\xcd\x13\x89"), &rules()), None);
     }
 
     #[test]

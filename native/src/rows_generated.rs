@@ -81,6 +81,7 @@ pub enum Extra {
     Alarms,
     Speeds,
     UsedMs,
+    BoundaryMs,
     Carried,
 }
 
@@ -91,7 +92,8 @@ impl Extra {
             b"alarms" => Extra::Alarms,
             b"speeds" => Extra::Speeds,
             b"used_ms" => Extra::UsedMs,
-            b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves" | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges" | b"roaming_zone" | b"located_ms" | b"advised_cycle_ms" | b"listed" | b"replied_ms" | b"helped" | b"left_singly" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" => Extra::Carried,
+            b"boundary_ms" => Extra::BoundaryMs,
+            b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves" | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges" | b"roaming_zone" | b"located_ms" | b"advised_cycle_ms" | b"listed" | b"replied_ms" | b"helped" | b"left_singly" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" | b"boundaries" => Extra::Carried,
             _ => return None,
         })
     }

@@ -192,7 +192,12 @@ def test_every_feature_has_an_example() -> None:
     assert shown == {
         *("which bucket is charged", "hours of the day", "roll-over", "unlimited plans"),
         *("plan change in mid-cycle", "prices, caps and consent", "throttling and barring"),
-        *("pools", "refunds and bad batches", "late and repeated events"),
+        *(
+            "pools",
+            "refunds and bad batches",
+            "late and repeated events",
+            "late usage from before a purchase",
+        ),
         "late usage of what rolled over",
         *("who in a pool gets which message", "top-ups that share one balance", "repeated refunds"),
     }

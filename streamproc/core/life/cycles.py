@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamproc.core.state.account import Account, drop_empty_extra
 from streamproc.core.usage import tariffs
+from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.costs import forget_costs
 
 
@@ -11,6 +12,7 @@ def begin_quota_cycle(account: Account) -> None:
     """A new cycle has cost nothing. Members' figures begin again; consents for the old cycle are
     over."""
     forget_costs(account)
+    forget_boundaries(account)
     quota = account.quota
     if quota is None:
         return
@@ -23,6 +25,7 @@ def begin_quota_cycle(account: Account) -> None:
 def forget_quota(account: Account) -> None:
     """A new contract does not pay for the old one. The number of policy records continues."""
     forget_costs(account)
+    forget_boundaries(account)
     quota = account.quota
     if quota is None:
         return

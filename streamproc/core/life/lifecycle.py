@@ -30,6 +30,7 @@ from streamproc.core.state.events import (
 )
 from streamproc.core.state.moment import Moment
 from streamproc.core.usage import periods
+from streamproc.core.usage.boundaries import note_purchase
 from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.closed_cycles import close_cycle
 from streamproc.core.usage.costs import note_used_up
@@ -112,6 +113,7 @@ def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook)
         name = f"{source or kind}#{account.grants}"
         bucket = Bucket(name, kind, source, priority, now_ms, expires, granted)
         add_bucket(account, bucket)
+        note_purchase(account, bucket, arrival.received_ms)
     return [
         audited(
             "topped_up",

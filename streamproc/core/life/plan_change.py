@@ -10,6 +10,7 @@ from streamproc.core.rules.rulebook import EVERYTHING, Allowance, Plan, Rulebook
 from streamproc.core.state.account import ALLOWANCE, PLAN_KINDS, UNLIMITED, Account, Bucket
 from streamproc.core.state.effects import Effect, audited, cause_of, rejected
 from streamproc.core.state.events import Arrival, PlanChanged
+from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.tariffs import settle
 
@@ -29,6 +30,7 @@ def change_plan(
         account.next_plan = event.plan
         return [audited("plan_change_scheduled", event.subscriber, now_ms, cause)]
     settle(account, rules)
+    forget_boundaries(account)
     before = rules.plans.get(account.plan)
     account.plan = event.plan
     account.next_plan = ""

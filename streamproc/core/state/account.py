@@ -165,6 +165,15 @@ class CostlyUse(Struct, array_like=True, gc=False):
     """Minute of the subscriber's day."""
 
 
+class Boundary(Struct, array_like=True, gc=False):
+    """An instant of the present cycle at which a bucket was bought or ended; see
+    ``core/usage/boundaries.py``."""
+
+    at_ms: int
+    used: dict[str, int]
+    """By bucket id: bytes that usage from before this instant took. Zeros are left out."""
+
+
 class ConfirmedCharge(Struct, array_like=True, gc=False):
     """A charge that the subscriber confirmed: billing may make it once."""
 
@@ -243,6 +252,10 @@ class Extra(Struct, omit_defaults=True):
     """Usage that has cost in this cycle although other usage may still be free."""
     used_up: list[str] = []
     """Sources of packs for some usage only that were used up in this cycle and have ended."""
+    boundaries: list[Boundary] = []
+    """The last ones of the present cycle, in the order of time."""
+    boundary_ms: int = 0
+    """The instant of the last boundary; 0: none. Usage from before it is late."""
     quota: QuotaState | None = None
     """Meters of prices, members of a pool, policy states sent; see ``core/usage``."""
 

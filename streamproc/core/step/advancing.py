@@ -14,6 +14,7 @@ from streamproc.core.state.decisions import balance_of, explained
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.moment import moment_of_time
 from streamproc.core.step.next_due import next_due_ms, reminders_due
+from streamproc.core.usage.boundaries import note_end
 from streamproc.core.usage.figures import values_of
 from streamproc.core.usage.policies import policy_changes
 
@@ -53,6 +54,8 @@ def do_instant(
     is_end = due_ms >= min((account.cycle_end_ms, *(one.expires_ms for one in account.buckets)))
     figures = values_of(account, rules) if is_end and rules.watch_rules else []
     ended = lifecycle.expire_buckets(account, subscriber, due_ms, rules)
+    if ended:
+        note_end(account, now_ms)
     if due_ms >= account.cycle_end_ms:
         ended += lifecycle.roll_cycle(account, subscriber, rules)
         forget_forecasts(account)

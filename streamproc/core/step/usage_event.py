@@ -17,11 +17,18 @@ from streamproc.core.state.decisions import balance_before, balance_of, explaine
 from streamproc.core.state.effects import Effect, rejected
 from streamproc.core.state.events import Arrival, UsageRecorded
 from streamproc.core.state.moment import Moment, moment_of_event
-from streamproc.core.usage.charging import Crossed, charge, charge_late
-from streamproc.core.usage.closed_cycles import closed_cycle
+from streamproc.core.usage.boundaries import (
+    is_before_boundary,
+    make_room,
+    note_late,
+    used_so_far,
+)
+from streamproc.core.usage.charging import Crossed, charge, charge_late, crossings_between
+from streamproc.core.usage.closed_cycles import closed_cycle, is_live
 from streamproc.core.usage.costs import note_cost
 from streamproc.core.usage.late import charge_closed_cycle
 from streamproc.core.usage.meters import after_usage
+from streamproc.core.usage.own_thresholds import own_of
 from streamproc.core.usage.periods import leave_out
 from streamproc.core.usage.policies import policies_differ
 from streamproc.core.usage.tariffs import book_overage, tariff_of
@@ -61,6 +68,8 @@ def use(
     if cycle is not None:
         late = charge_closed_cycle(account, cycle, event, time_ms, rules)
         crossed, pushed_out_bytes = late.crossed or None, late.pushed_out_bytes
+    elif is_before_boundary(account, time_ms):
+        crossed, taken, pushed_out_bytes = _charge_before_boundary(account, event, time_ms, rules)
     elif account.ended:
         crossed, taken = charge_late(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
@@ -81,7 +90,8 @@ def use(
     now_ms = arrival.received_ms
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
     has_alarms = account.extra is not None and bool(account.extra.alarms)
-    is_usual = crossed is None and not (taken or edges or is_watched or cycle)
+    is_late = cycle is not None or bool(taken or pushed_out_bytes)
+    is_usual = crossed is None and not (edges or is_watched or is_late)
     if is_usual and (not has_alarms or are_at_rest(account, now_ms, rules)):
         return NOTHING, True
     moment = moment_of_event(account, event, arrival, rules)
@@ -104,6 +114,35 @@ def use(
     after = balance_of(account)
     before = balance_before(after, granted_before, used_before, overage_before)
     return explained(out, before, after), True
+
+
+def _charge_before_boundary(
+    account: Account, event: UsageRecorded, time_ms: int, rules: Rulebook
+) -> tuple[list[Crossed] | None, list[tuple[Bucket, int]], int]:
+    """Charge late usage of the present cycle from before a bucket was bought or ended.
+
+    Returns what :func:`charge_late` does, and how much later usage moved into other buckets.
+    """
+    used_before, overage_before = used_so_far(account), account.overage_bytes
+    group, zone = event.rating_group, event.roaming_zone
+    crossed, taken = charge_late(account, event.used_bytes, group, zone, time_ms, rules)
+    note_late(account, used_before, time_ms)
+    rest = account.overage_bytes - overage_before
+    moved = make_room(account, rest, group, zone, time_ms, rules) if rest else []
+    moved_bytes = sum(one.bucket.used_bytes - one.used_before for one in moved)
+    account.overage_bytes -= moved_bytes
+    own = own_of(account, rules)
+    found = [
+        Crossed(one.bucket, levels)
+        for one in moved
+        if is_live(account, one.bucket)
+        and (
+            levels := crossings_between(
+                rules, one.bucket, one.used_before, one.bucket.used_bytes, own
+            )
+        )
+    ]
+    return [*(crossed or ()), *found] or None, taken, moved_bytes
 
 
 def _note_cost(account: Account, event: UsageRecorded, time_ms: int, rules: Rulebook) -> None:
@@ -131,10 +170,17 @@ def _late(
         if pushed_out_bytes:
             told.figures["recharged_bytes"] = pushed_out_bytes
         return [told]
-    return [
+    out: list[Effect] = [
         moment.audited("late_usage", bucket=bucket.id, used_bytes=taken_bytes)
         for bucket, taken_bytes in taken
     ]
+    if pushed_out_bytes:
+        out.append(
+            moment.audited(
+                "late_usage", used_bytes=event.used_bytes, recharged_bytes=pushed_out_bytes
+            )
+        )
+    return out
 
 
 def _usage_of_an_earlier_contract(

@@ -22,6 +22,7 @@ from streamproc.core.state.account import (
     ClosedCycle,
 )
 from streamproc.core.state.events import UsageRecorded
+from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import Crossed, crossings_between
 from streamproc.core.usage.closed_cycles import (
     add_amount,
@@ -70,6 +71,7 @@ def charge_closed_cycle(
     Usage that no bucket covers is overage of that cycle.
     """
     before = standing(account, rules)
+    forget_boundaries(account)
     minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
     own = own_buckets(cycle)
     covering = [

@@ -22,6 +22,7 @@ from streamproc.core.state.account import (
 from streamproc.core.state.effects import Effect, audited, cause_of, rejected
 from streamproc.core.state.events import Arrival, UsageRefunded
 from streamproc.core.usage import dedupe, pools
+from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.closed_cycles import (
     closed_cycle,
     is_live,
@@ -72,6 +73,7 @@ def refund(
     if cycle is None and isinstance(event.member, str):
         pools.give_back(account, event.member, back)
     account.charged_bytes -= back
+    forget_boundaries(account)
     if time_ms < account.activated_ms:
         leave_out(account, -back)
     note_refund(account)

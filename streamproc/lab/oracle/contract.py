@@ -44,6 +44,7 @@ from streamproc.lab.oracle.reaching import (
     thresholds,
 )
 from streamproc.lab.oracle.reading import Fields
+from streamproc.lab.oracle.spans import Spans
 from streamproc.lab.oracle.speaking import WITHOUT_LEVEL
 from streamproc.lab.oracle.talk import Talk
 from streamproc.lab.oracle.timers import Timer, move, said_by, timers
@@ -131,6 +132,7 @@ class Contract:
         self.costly: list[dict[str, Any]] = []
         """One example of each sort of usage that cost in this cycle before its readers could know
         it."""
+        self.spans = Spans(self)
         self.used_up: set[str] = set()
         """Sources of packs that were used up and have ended in this cycle."""
         self.foretold: dict[str, int] = {}
@@ -233,6 +235,7 @@ class Contract:
             for rule in rules.watch_rules
             if rule.kind in WITHOUT_LEVEL
         }
+        ends = self.ends
         for bucket in self.live():
             if bucket["kind"] not in PLAN_KINDS and end_of(bucket) <= at_ms:
                 if not remaining(bucket) and bucket["from_ms"] > self.start_ms:
@@ -241,6 +244,8 @@ class Contract:
                     self.buckets.remove(bucket)
                     self.used_up.add(bucket["source"])
                 self._expire(bucket)
+        if self.ends > ends:
+            self.spans.ended(now_ms)
         self.show(now_ms)
         if at_ms >= self.end_ms:
             self._roll(rules)
@@ -310,6 +315,7 @@ class Contract:
         self.overage = 0
         self.costly = []
         self.used_up = set()
+        self.spans.forget()
         self.money.new_cycle()
         for member in self.members.by_name.values():
             member["used"] = 0
@@ -437,6 +443,15 @@ class Contract:
         if cycle is None:
             before = [(one, one["used"]) for one in self.buckets]
             rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
+            for bucket, used_before in before:
+                self.spans.note(bucket, time_ms, bucket["used"] - used_before)
+            if rest and self.spans.is_late(time_ms):
+                displaced = self.spans.displace(event, rest, rules)
+                late += bool(displaced)
+                for bucket, used_before in displaced:
+                    rest -= bucket["used"] - used_before
+                    if not bucket["over"]:
+                        reached += passed_by(bucket, used_before, levels, rules)
             self.overage += rest
             tariff = self.money.tariff(self.plan, event, rules)
             self.money.move(tariff, rest)
@@ -704,6 +719,7 @@ class Contract:
             self.outcome.audit["plan_change_scheduled"] += 1
             return False
         self.money.settle(self.plan, rules)
+        self.spans.forget()
         before = rules.plans.get(self.plan)
         whole: dict[str, int] = {
             one.id: one.granted_bytes for one in (before.allowances if before else ())
@@ -753,7 +769,7 @@ class Contract:
             self._expire(bucket)
         return True
 
-    def top_up(self, event: Fields, number: int, rules: Rulebook) -> str | None:
+    def top_up(self, event: Fields, number: int, now_ms: int, rules: Rulebook) -> str | None:
         """Grant data; returns the reason of a reject, or None. ``number`` names a new bucket."""
         time_ms = event["time"]
         if "pack" in event:
@@ -768,6 +784,7 @@ class Contract:
                     time_ms + pack.validity_ms, pack.granted_bytes,
                 )
             )  # fmt: skip
+            self.spans.bought(self.buckets[-1], now_ms)
         else:
             ends_ms: int | None = event.get("expires_time")
             if ends_ms is not None and ends_ms <= time_ms:
@@ -786,6 +803,7 @@ class Contract:
                         event["granted_bytes"],
                     )
                 )  # fmt: skip
+                self.spans.bought(self.buckets[-1], now_ms)
         self.outcome.audit["topped_up"] += 1
         return None
 

@@ -161,6 +161,7 @@ class SubscriberLedger:
                 return "cycle_forgotten", None, False
             cycle = cycles[-1]
             back = refund_past(cycle["contract"], cycle, event, contract.zone, self.rules)
+        contract.spans.forget()
         self.outcome.audit["refunded"] += 1
         self.charged -= back
         if event["time"] >= contract.since_ms:
@@ -344,6 +345,7 @@ class SubscriberLedger:
         if not cycles:
             return "before_activation" if time_ms < contract.since_ms else "cycle_forgotten"
         cycle = cycles[-1]
+        contract.spans.forget()
         if contract.closed_ms is None and time_ms >= contract.since_ms:
             contract.use(event, used, now_ms, self.rules, cycle)
         else:
@@ -378,7 +380,7 @@ class SubscriberLedger:
                 return "unknown_plan"
             contract.change_plan(event, self.rules)
         elif kind == "account.topped_up":
-            reason = contract.top_up(event, self.grants + 1, self.rules)
+            reason = contract.top_up(event, self.grants + 1, now_ms, self.rules)
             if reason is not None:
                 return reason
             self.grants += 1

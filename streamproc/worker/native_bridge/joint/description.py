@@ -126,13 +126,13 @@ ROWS: Final = (
 
 EXTRA: Final = Known(
     Extra,
-    reads=("alarms", "speeds", "used_ms"),
+    reads=("alarms", "speeds", "used_ms", "boundary_ms"),
     carries=(
         *CHOSEN_BESIDE_USAGE,
         *("segments", "moves", "services"),
         *("questions", "questions_asked", "confirmed_charges", "roaming_zone", "located_ms"),
         *("advised_cycle_ms", "listed", "replied_ms", "helped", "left_singly", "waiting"),
-        *("sent_ms", "cooling", "foretold"),
+        *("sent_ms", "cooling", "foretold", "boundaries"),
     ),
 )
 """Packed as a map of the fields that differ from their default. Own thresholds, members and meters

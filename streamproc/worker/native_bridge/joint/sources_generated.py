@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "e6ff210e5f76c5281bf2c026c15c24b5"
+SOURCES: Final = "e3a88cec0ca70a04ea15c8094cf6b59e"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
