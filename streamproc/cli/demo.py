@@ -12,6 +12,7 @@ import click
 
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.values import Count, Number
 from streamproc.kafka.settings import KafkaSettings
 
 
@@ -19,12 +20,10 @@ from streamproc.kafka.settings import KafkaSettings
 @click.option("--keep", is_flag=True, help="Continue month after month until Ctrl-C, then compare.")
 @kafka_options("Kafka brokers. Default: an embedded one.", required=False)
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
-@click.option("--seed", default=1, help="Another seed gives another month.")
-@click.option("--events", default=60_000, type=click.IntRange(100), help="Records per month.")
-@click.option("--subscribers", default=1_500, type=click.IntRange(1), help="Number of subscribers.")
-@click.option(
-    "--seconds", default=32.0, type=click.FloatRange(5), help="How long a month takes to pass."
-)
+@click.option("--seed", default=1, type=Count(), help="Another seed gives another month.")
+@click.option("--events", default=60_000, type=Count(100), help="Records per month.")
+@click.option("--subscribers", default=1_500, type=Count(1), help="Number of subscribers.")
+@click.option("--seconds", default=32.0, type=Number(5), help="How long a month takes to pass.")
 def demo(
     keep: bool,
     broker: KafkaSettings | None,

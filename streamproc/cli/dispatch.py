@@ -13,9 +13,18 @@ from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.topic_options import taken, topic_options
+from streamproc.cli.values import Count, FilePath, Name, Number
 from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.settings import KafkaSettings
 from streamproc.metrics.options import LOOPBACK
+
+
+def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: bool) -> None:
+    """The old spelling of a command of its own; it goes with the next release."""
+    if is_given:
+        raise click.UsageError(
+            "--stats is a command of its own now: streamproc receipts --broker ..."
+        )
 
 
 @click.command(
@@ -31,7 +40,7 @@ from streamproc.metrics.options import LOOPBACK
 @kafka_options()
 @click.option(
     "--gateways",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Gateways file (YAML). Without one, reminders are printed, with numbers masked.",
 )
 @click.option(
@@ -41,11 +50,13 @@ from streamproc.metrics.options import LOOPBACK
 )
 @click.option(
     "--group",
+    type=Name(),
     default="streamproc-dispatch",
     help="Dispatchers of one group share the partitions and the memory of sent reminders.",
 )
 @click.option(
     "--instance-id",
+    type=Name(),
     help=(
         "A fixed, unique name. If the process restarts within the session timeout, it "
         "gets its partitions back without a rebalance."
@@ -53,7 +64,7 @@ from streamproc.metrics.options import LOOPBACK
 )
 @click.option(
     "--session-timeout-seconds",
-    type=click.FloatRange(1),
+    type=Number(1),
     default=10.0,
     help="After this time without a heartbeat another dispatcher takes over.",
 )
@@ -63,13 +74,13 @@ from streamproc.metrics.options import LOOPBACK
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
 @click.option(
     "--stats-every-seconds",
-    type=click.FloatRange(0.1),
+    type=Number(0.1),
     default=30.0,
     help="Interval of a log line with counts and times.",
 )
 @click.option(
     "--http-port",
-    type=click.IntRange(0, 65535),
+    type=Count(0, 65535),
     help=(
         "Serve /metrics (Prometheus), /livez and /readyz on this port; 0: any free one. Default: "
         "nothing is served."
@@ -80,11 +91,11 @@ from streamproc.metrics.options import LOOPBACK
     default=LOOPBACK,
     help="Address for --http-port. Nobody is asked for a password: keep it inside.",
 )
-@click.option("--stats", is_flag=True, help="Show counts and times of all receipts, then stop.")
+@click.option("--stats", is_flag=True, hidden=True, expose_value=False, callback=_is_receipts_now)
 @topic_options(DispatchTopics)
 @click.option(
     "--replication-factor",
-    type=click.IntRange(1),
+    type=Count(1),
     default=1,
     help="For topics that do not exist yet.",
 )
@@ -92,7 +103,6 @@ def dispatch(
     broker: KafkaSettings,
     gateways: Path | None,
     ignore_expiry: bool,
-    stats: bool,
     log_level: str,
     log_format: Format,
     **options: Any,
@@ -109,9 +119,8 @@ def dispatch(
     Examples:
       streamproc dispatch --broker localhost:9092
       streamproc dispatch --broker localhost:9092 --gateways gateways.yaml
-      streamproc dispatch --broker localhost:9092 --stats
     """
-    from streamproc.dispatch.main import run_dispatcher, show_statistics
+    from streamproc.dispatch.main import run_dispatcher
     from streamproc.dispatch.settings import DispatchSettings
 
     configure(log_level, log_format)
@@ -120,14 +129,11 @@ def dispatch(
     settings = DispatchSettings(
         broker, topics, name=name, honour_expiry=not ignore_expiry, **options
     )
-    if stats:
-        show_statistics(settings, click.echo)
-    else:
-        tell_who_starts(
-            "dispatcher",
-            name,
-            group=settings.group,
-            gateways=str(gateways or "console"),
-            pid=os.getpid(),
-        )
-        run_dispatcher(settings, gateways)
+    tell_who_starts(
+        "dispatcher",
+        name,
+        group=settings.group,
+        gateways=str(gateways or "console"),
+        pid=os.getpid(),
+    )
+    run_dispatcher(settings, gateways)

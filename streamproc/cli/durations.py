@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from streamproc.core.instants import to_ms
+from streamproc.core.instants import LAST_MS, to_ms
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LONGEST_MS = 100 * 366 * 86_400_000
 _FORM = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 
 
@@ -28,7 +29,10 @@ class Duration(click.ParamType):
                 f"{value!r} is not a duration; write for example 90s, 1.5h or 31d", param, ctx
             )
         sign, number, unit = found.groups()
-        return int(float(number) * _UNITS_MS[unit]) * (-1 if sign == "-" else 1)
+        length_ms = float(number) * _UNITS_MS[unit]
+        if length_ms > LONGEST_MS:
+            self.fail(f"{value!r} is longer than a hundred years", param, ctx)
+        return int(length_ms) * (-1 if sign == "-" else 1)
 
 
 class Instant(click.ParamType):
@@ -40,7 +44,7 @@ class Instant(click.ParamType):
         if isinstance(value, int):
             return value
         if value.isdecimal():
-            return int(value)
+            return self._in_calendar(int(value), value, param, ctx)
         try:
             instant = datetime.fromisoformat(value)
         except ValueError:
@@ -49,4 +53,14 @@ class Instant(click.ParamType):
             )
         if instant.tzinfo is None:
             self.fail(f"{value!r} lacks a zone; add Z or +08:00", param, ctx)
-        return to_ms(instant)
+        try:
+            return self._in_calendar(to_ms(instant), value, param, ctx)
+        except OverflowError:  # the year 1 or 9999, in UTC
+            self.fail(f"{value!r} is beyond the calendar", param, ctx)
+
+    def _in_calendar(
+        self, at_ms: int, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if not 0 <= at_ms < LAST_MS:
+            self.fail(f"{value!r} is not between 1970 and 9998", param, ctx)
+        return at_ms

@@ -14,6 +14,7 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.regions import Region, asked_for
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import topic_options
+from streamproc.cli.values import FilePath, TopicName
 from streamproc.cli.virtual import input_records
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.kafka.settings import KafkaSettings
@@ -34,16 +35,16 @@ if TYPE_CHECKING:
 @kafka_options("Kafka brokers, to read topics.", required=False)
 @topic_options(WorkerTopics, "audit")
 @click.option(
-    "--reminders", metavar="TOPIC", help="Also show the reminder messages that were sent."
+    "--reminders", type=TopicName(), help="Also show the reminder messages that were sent."
 )
-@click.option("--receipts", metavar="TOPIC", help="Also show the result of each message.")
-@click.option("--rejects", metavar="TOPIC", help="Also show rejected input. Needs --input.")
-@click.option("--input", "input_topic", metavar="TOPIC", help="Also show the events themselves.")
+@click.option("--receipts", type=TopicName(), help="Also show the result of each message.")
+@click.option("--rejects", type=TopicName(), help="Also show rejected input. Needs --input.")
+@click.option("--input", "input_topic", type=TopicName(), help="Also show the events themselves.")
 @click.option(
     "--from",
     "files",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FilePath(exists=True, dir_okay=False),
     metavar="FILE",
     help="A recording of any of these topics. May be repeated.",
 )

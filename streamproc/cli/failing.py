@@ -25,3 +25,9 @@ class CommandGroup(click.Group):
             raise
         except StreamprocError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            # Of a file that a command was given. What says no file is a fault of ours, or is told
+            # where it happens.
+            if error.filename is None or error.strerror is None:
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from error

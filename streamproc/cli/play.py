@@ -11,6 +11,7 @@ import click
 from streamproc.cli.durations import Instant
 from streamproc.cli.regions import asked_for
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.values import FilePath
 from streamproc.cli.virtual import input_records
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class _Engine:
 )
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     metavar="FILE",
     help="Draw timelines (.png, .svg, .pdf). Needs streamproc[pictures].",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +23,7 @@ from streamproc.cli.replay_options import (
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.steering import shown_progress, steered
 from streamproc.cli.topic_options import taken, topic_options
+from streamproc.cli.values import Count, FilePath, TopicName
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.kafka.settings import KafkaSettings
 
@@ -55,14 +55,14 @@ INTERRUPTED = 130
     flag="--from-broker",
 )
 @click.option(
-    "--to", "topic", metavar="TOPIC", help="Target topic. It is created if --partitions is given."
+    "--to", "topic", type=TopicName(), help="Target topic. It is created if --partitions is given."
 )
 @click.option(
     "--partitions",
-    type=click.IntRange(1),
+    type=Count(1),
     help="Create the target topic with this number of partitions.",
 )
-@click.option("--replication-factor", default=1, help="For a topic that is created.")
+@click.option("--replication-factor", default=1, type=Count(1), help="For a topic that is created.")
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )
@@ -94,6 +94,7 @@ INTERRUPTED = 130
 @click.option(
     "--recorded-topic",
     "topics",
+    type=TopicName(),
     multiple=True,
     help="Only records that were recorded from this topic. May be repeated.",
 )
@@ -116,7 +117,7 @@ INTERRUPTED = 130
 @click.option(
     "--commit-records",
     default=100_000,
-    type=click.IntRange(1),
+    type=Count(1),
     help="Largest number of records in one transaction. They become visible together.",
 )
 @click.option(
@@ -140,7 +141,7 @@ INTERRUPTED = 130
 @topic_options(WorkerTopics)
 @click.option(
     "--record",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Record the source topics into FILE.zst instead of replaying.",
 )
 @click.option(
@@ -153,7 +154,7 @@ INTERRUPTED = 130
 @click.option("--for", "seconds", type=Duration(), help="Stop after this time.")
 @click.option(
     "--pseudonymise",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FilePath(exists=True, dir_okay=False),
     metavar="KEYFILE",
     help="Replace subscribers by pseudonyms. The key is in this file.",
 )

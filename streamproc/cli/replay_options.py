@@ -11,6 +11,7 @@ import click
 
 from streamproc.cli.durations import Duration
 from streamproc.cli.regions import asked_for
+from streamproc.cli.values import FilePath
 
 if TYPE_CHECKING:
     from streamproc.tools.replay.pseudonyms import Pseudonyms
@@ -36,13 +37,19 @@ def source_of(text: str, options: dict[str, Any]) -> Source:
         )
     if from_offsets is not None or to_offsets is not None:
         raise click.UsageError("--from-offset and --to-offset are for topics; use times")
-    return FileSource(Path(text))
+    path: Path = FilePath().convert(text, None, None)
+    return FileSource(path)
 
 
 def selection_of(options: dict[str, Any]) -> Any:
     """What the options select."""
-    from streamproc.tools.replay.selection import Selection
+    from streamproc.tools.replay.selection import TYPES, Selection
 
+    unknown = sorted(set(options["types"]) - TYPES)
+    if unknown:
+        raise click.UsageError(
+            f"--type {unknown[0]!r}: there is no such type; there are {', '.join(sorted(TYPES))}"
+        )
     return Selection(
         subscribers=frozenset(asked_for(one, None).encode() for one in options["subscribers"]),
         types=frozenset(options["types"]),

@@ -6,6 +6,7 @@ import click
 
 from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.values import TopicName
 from streamproc.contracts.topics import EVENTS
 from streamproc.core.instants import HOUR_MS, from_ms
 from streamproc.kafka.settings import KafkaSettings
@@ -15,6 +16,7 @@ from streamproc.kafka.settings import KafkaSettings
 @kafka_options()
 @click.option(
     "--topic",
+    type=TopicName(),
     default=EVENTS.default,
     help="Input topic. It is read, and the refunds are written to it.",
 )

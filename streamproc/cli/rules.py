@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamproc.cli.values import FilePath
 from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ class WrongRules(StreamprocError, click.ClickException):
         click.echo(self.message, file=file, err=True)
 
 
-class RulesPath(click.Path):
+class RulesPath(FilePath):
     """A rules file, or ``pack:NAME`` for one that comes with streamproc."""
 
     def __init__(self) -> None:
-        super().__init__(path_type=Path)
+        super().__init__(dir_okay=False)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         return "FILE|pack:NAME"

@@ -16,6 +16,7 @@ from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.regions import Region
 from streamproc.cli.steering import steered
+from streamproc.cli.values import FilePath, TopicName
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.topics import EVENTS
 
@@ -69,10 +70,11 @@ def _usage_options(command: Any) -> Any:
         "--help": "Help",
     },
 )
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("files", nargs=-1, type=FilePath(allow_dash=True))
 @kafka_options()
 @click.option(
     "--topic",
+    type=TopicName(),
     default=EVENTS.default,
     help="Target topic. It must exist (a worker creates it).",
 )
@@ -107,12 +109,12 @@ def _usage_options(command: Any) -> Any:
 )
 @click.option(
     "--mapping",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FilePath(exists=True, dir_okay=False),
     help="YAML file that maps columns to fields. Needed for csv and json.",
 )
 @click.option(
     "--sessions",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="File that remembers running totals of sessions from one run to the next. "
     "With --watch it is in the folder.",
 )
@@ -124,7 +126,7 @@ def _usage_options(command: Any) -> Any:
 )
 @click.option(
     "--watch",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=FilePath(exists=True, file_okay=False),
     help="Send every file that appears in this folder, each exactly once, until stopped.",
 )
 @click.option("--once", is_flag=True, help="Stop when no file is left.")
@@ -136,7 +138,7 @@ def _usage_options(command: Any) -> Any:
 )
 @click.option(
     "--spool",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     help="Directory in which events wait. They are sent in order when the broker is back.",
 )
 @click.option(

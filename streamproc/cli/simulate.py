@@ -14,6 +14,7 @@ from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.simulate_input import SimulatedInput
+from streamproc.cli.values import Count, FilePath
 from streamproc.cli.virtual import chunks, input_records
 from streamproc.errors import StreamprocError
 
@@ -69,10 +70,10 @@ class Price(click.ParamType):
 )
 @click.option("--price", type=Price(), default=0, help="Price of one SMS segment, such as 0.045.")
 @click.option("--currency", help="Currency of the price. Default: that of the changed rules.")
-@click.option("--show", default=10, help="How many changed messages to list.")
+@click.option("--show", default=10, type=Count(), help="How many changed messages to list.")
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     metavar="FILE",
     help="Write a picture (.png, .svg, .pdf); needs streamproc[pictures].",
 )

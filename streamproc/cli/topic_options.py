@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from streamproc.cli.values import TopicName
 from streamproc.contracts.topics import DispatchTopics, WorkerTopics, option_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -15,6 +16,7 @@ Topics = TypeVar("Topics", WorkerTopics, DispatchTopics)
 inputs_option = click.option(
     "--input",
     "inputs",
+    type=TopicName(),
     multiple=True,
     default=list(WorkerTopics().inputs),
     help="Input topic. May be repeated.",
@@ -31,7 +33,9 @@ def topic_options(
         # click shows options in the reverse of the order in which they are added.
         for name, topic in reversed(topics.declared().items()):
             if not only or name in only:
-                option = click.option(option_of(name), default=topic.default, help=topic.says)
+                option = click.option(
+                    option_of(name), type=TopicName(), default=topic.default, help=topic.says
+                )
                 command = option(command)
         return command
 

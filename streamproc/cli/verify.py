@@ -13,6 +13,7 @@ import click
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import inputs_option
+from streamproc.cli.values import Count, TopicName
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.errors import StreamprocError
 
@@ -27,7 +28,9 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 @click.command(short_help="Compare the stored states with a recalculation.")
 @kafka_options()
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
-@click.option("--app-id", default="streamproc", help="The same value as for the workers.")
+@click.option(
+    "--app-id", type=TopicName(), default="streamproc", help="The same value as for the workers."
+)
 @inputs_option
 @click.option(
     "--clock",
@@ -39,11 +42,14 @@ DIFFERENT, NOT_VERIFIED = 1, 3
     "--partition",
     "only",
     multiple=True,
-    type=int,
+    type=Count(),
     help="Verify only this partition. May be repeated. Default: all.",
 )
 @click.option(
-    "--show", default=10, help="How many differing subscribers to show for each partition."
+    "--show",
+    default=10,
+    type=Count(),
+    help="How many differing subscribers to show for each partition.",
 )
 @click.option(
     "--native",
@@ -99,6 +105,12 @@ async def _verify(
         if not count:
             raise VerifyError(
                 f"there is no topic {settings.changelog} at {settings.broker}; correct --app-id"
+            )
+        unknown = [number for number in only if number >= count]
+        if unknown:
+            raise VerifyError(
+                f"{settings.changelog} has the partitions 0 to {count - 1}; "
+                f"correct --partition {unknown[0]}"
             )
         for number in only or range(count):
             progress = _Progress(number, count, quiet)

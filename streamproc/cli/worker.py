@@ -16,6 +16,7 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.topic_options import inputs_option, taken, topic_options
+from streamproc.cli.values import Count, FilePath, Name, Number, TopicName
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.metrics.options import LOOPBACK
 from streamproc.worker.settings import WorkerSettings
@@ -28,22 +29,28 @@ log = structlog.get_logger(__name__)
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option(
     "--app-id",
+    type=TopicName(),
     default="streamproc",
     help="Prefix for the consumer group, the changelog topic and the transactional ids.",
 )
 @inputs_option
 @topic_options(WorkerTopics)
-@click.option("--partitions", default=4, help="For topics that do not exist yet.")
-@click.option("--replication-factor", default=1, help="For topics that do not exist yet.")
+@click.option("--partitions", default=4, type=Count(1), help="For topics that do not exist yet.")
+@click.option(
+    "--replication-factor", default=1, type=Count(1), help="For topics that do not exist yet."
+)
 @click.option(
     "--clock",
     type=click.Choice(["wall", "event"]),
     default="wall",
     help=("Clock of timed reminders: the wall clock, or the record timestamps (for a replay)."),
 )
-@click.option("--standbys", default=0, help="Number of warm copies of each partition.")
+@click.option(
+    "--standbys", default=0, type=Count(), help="Number of warm copies of each partition."
+)
 @click.option(
     "--instance-id",
+    type=Name(),
     help=(
         "Fixed, unique name of this worker. If it restarts within the session timeout, it "
         "gets its partitions back without a rebalance."
@@ -51,17 +58,19 @@ log = structlog.get_logger(__name__)
 )
 @click.option(
     "--session-timeout-seconds",
+    type=Number(1),
     default=10.0,
     help="After this time without a heartbeat other workers take over.",
 )
 @click.option(
     "--commit-interval-seconds",
+    type=Number(0),
     default=WorkerSettings.commit_interval_seconds,
     help="Time between commits of a partition that has input.",
 )
 @click.option(
     "--memory-limit-mb",
-    type=click.IntRange(1),
+    type=Count(1),
     help=(
         "Memory limit in MB. The worker warns at 85 % of it. Default: limit of the "
         "container, else of the machine."
@@ -70,7 +79,7 @@ log = structlog.get_logger(__name__)
 @click.option("--embedded", is_flag=True, help="The broker is the in-memory broker of the demo.")
 @click.option(
     "--datadir",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=Path(".faust-data"),
     hidden=True,
     help="Faust's; nothing is written there.",
@@ -87,7 +96,7 @@ log = structlog.get_logger(__name__)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
 @click.option(
     "--http-port",
-    type=click.IntRange(0, 65535),
+    type=Count(0, 65535),
     help=(
         "Serve /metrics (Prometheus), /livez and /readyz on this port; 0: any free one. Default: "
         "nothing is served."
@@ -100,7 +109,7 @@ log = structlog.get_logger(__name__)
 )
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Write totals as JSON to this file when the worker stops in order.",
 )
 def worker(

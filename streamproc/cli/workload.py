@@ -12,6 +12,7 @@ import click
 
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.values import Count, FilePath, Number, TopicName
 from streamproc.contracts.topics import EVENTS
 from streamproc.kafka.settings import KafkaSettings
 
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Make a seeded month of usage, to a file or to Kafka.")
+@click.option("--events", default=100_000, type=Count(1), help="Number of records, of all kinds.")
 @click.option(
-    "--events", default=100_000, type=click.IntRange(1), help="Number of records, of all kinds."
+    "--seed", default=1, type=Count(), help="The same seed and rules give the same bytes."
 )
-@click.option("--seed", default=1, help="The same seed and rules give the same bytes.")
-@click.option("--subscribers", default=5_000, type=click.IntRange(1), help="Number of subscribers.")
+@click.option("--subscribers", default=5_000, type=Count(1), help="Number of subscribers.")
 @click.option(
     "--stories",
     default=0,
-    type=click.IntRange(0),
+    type=Count(0),
     help=(
         "Number of additional stories: orders and charges of services, trips, SMS from subscribers."
     ),
@@ -45,29 +46,30 @@ if TYPE_CHECKING:
     default="2026-01-01",
     help="First day (UTC).",
 )
-@click.option("--days", default=31, type=click.IntRange(1), help="Number of days.")
+@click.option("--days", default=31, type=Count(1), help="Number of days.")
 @click.option(
     "--rules", type=RulesPath(), help="Rules file with the plans. Default: the packaged rules."
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Write a recording: FILE, FILE.gz or FILE.zst (see `streamproc replay`).",
 )
 @kafka_options("Write to Kafka instead.", required=False)
 @click.option(
-    "--topic", default=EVENTS.default, help="Target topic. It is created if it is missing."
+    "--topic",
+    type=TopicName(),
+    default=EVENTS.default,
+    help="Target topic. It is created if it is missing.",
 )
-@click.option(
-    "--partitions", default=4, type=click.IntRange(1), help="For a topic that is created."
-)
-@click.option("--replication-factor", default=1, help="For a topic that is created.")
+@click.option("--partitions", default=4, type=Count(1), help="For a topic that is created.")
+@click.option("--replication-factor", default=1, type=Count(1), help="For a topic that is created.")
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help="Highest number of records per second.",
 )
 @click.option(

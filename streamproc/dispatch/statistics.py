@@ -1,4 +1,4 @@
-"""Counts and times of receipts, for a log line and for ``--stats``."""
+"""Counts and times of receipts, for a log line and for ``streamproc receipts``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures for the log and for ``--stats``."""
+"""Figures for the log and for ``streamproc receipts``."""
 
 from __future__ import annotations
 

@@ -6,14 +6,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, get_args
 
 import orjson
 
 from streamproc.contracts.records.cloudevents import PREFIX, SUFFIX
 from streamproc.core.instants import from_ms
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.events import InputEvent
 from streamproc.kafka.recording import LogRecord
 
+TYPES: Final = frozenset(
+    str(one.__struct_config__.tag) for one in (*get_args(InputEvent), *get_args(Effect))
+)
+"""Of everything that is in topics of events, or that workers write."""
 _TYPE = re.compile(rb'"type"\s*:\s*"([^"\\]*)"')
 _TIMES = ("time", "expires_time")
 CE_TYPE = "ce_type"

@@ -1,0 +1,77 @@
+"""Types of option values: whatever is typed, a wrong value is refused with what to write."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+LONGEST_NAME_BYTES = 255
+"""Of one part of a path, on Linux."""
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
+
+
+class FilePath(click.Path):
+    """A path of a file or a directory, as ``pathlib.Path``; keywords are those of click's."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = os.fspath(value)
+        if not text:
+            self.fail("the name is empty; give the path of a file", param, ctx)
+        if "\0" in text:
+            self.fail(f"{text!r} has a zero character; give the path of a file", param, ctx)
+        if any(len(os.fsencode(one)) > LONGEST_NAME_BYTES for one in text.split(os.sep)):
+            self.fail(f"a name in it is longer than {LONGEST_NAME_BYTES} bytes", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class TopicName(click.ParamType):
+    """The name of a topic, as Kafka allows it; also the prefix of such names."""
+
+    name = "topic"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not _TOPIC.match(text) or text in (".", ".."):
+            self.fail(
+                f"{text!r} is no name of a topic; write 1 to 249 of a-z A-Z 0-9 . _ -", param, ctx
+            )
+        return text
+
+
+class Name(TopicName):
+    """The name of a group or of one of its members."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not _TOPIC.match(text) or text in (".", ".."):
+            self.fail(f"{text!r} is no name; write 1 to 249 of a-z A-Z 0-9 . _ -", param, ctx)
+        return text
+
+
+class Number(click.FloatRange):
+    """A finite number in a range. click's own ranges let ``nan`` and ``inf`` pass."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number; write for instance 1.5", param, ctx)
+        return number
+
+
+class Count(click.IntRange):
+    """A whole number in a range that 32 bits hold, as Kafka has its counts."""
+
+    def __init__(self, least: int = 0, most: int = 2**31 - 1) -> None:
+        super().__init__(least, most)
