@@ -84,7 +84,7 @@ def rules_of(terms: Terms) -> Rulebook:
         )
     return Rulebook(
         (Plan("plan", tuple(allowances), 3, 7, overage_tiers=(Tier(50, 1, 10),)),),
-        (Pack("long", 80, 365 * DAY_MS, 45),),
+        (Pack("long", 80, 365 * DAY_MS, 45), Pack("more", 80, 365 * DAY_MS, 60)),
         (
             rulebooks.usage_rule(
                 "low", "usage_percent", (40, 80, 100), (*rulebooks.KINDS, "rollover")
@@ -177,3 +177,45 @@ def test_law_26_a_refund_of_late_usage_leaves_the_account_as_if_it_had_never_bee
     good = [one for one in uses if one not in bad]
     late = life(terms, [*good, *bad], in_time=False)
     assert figures(late) == figures(life(terms, good, in_time=False))
+
+
+PURCHASES = st.lists(st.integers(4, 9), min_size=1, max_size=3)
+"""Days."""
+WITHIN = st.lists(
+    st.tuples(st.integers(1, 12), st.sampled_from([0, 0, 5, 9]), st.integers(10, 60)),
+    min_size=3,
+    max_size=10,
+)
+"""Day, days that it comes late, bytes."""
+
+
+@budget(120)
+@given(purchases=PURCHASES, uses=WITHIN)
+def test_law_11_so_is_late_usage_from_before_a_purchase_of_the_same_cycle(
+    purchases: list[int], uses: list[tuple[int, int, int]]
+) -> None:
+    """With packs that outlive the cycle. One that has ended may cover more than in time."""
+    assert bought_within(purchases, uses, in_time=False) == bought_within(
+        purchases, uses, in_time=True
+    )
+
+
+def bought_within(
+    purchases: list[int], uses: list[tuple[int, int, int]], *, in_time: bool
+) -> object:
+    world = World(rules_of(Terms(30, 1, "last", 0, (), 9)), to_ms(day(0)))
+    entries: list[tuple[float, float, dict[str, Any]]] = [
+        (0, 0, {"type": "account.activated", "plan": "plan", "time_zone": "UTC",
+                "billing_anchor_day": 1})
+    ]  # fmt: skip
+    entries += [(at, at, {"type": "account.topped_up", "pack": "more"}) for at in purchases]
+    entries += [
+        (at, at if in_time else at + late, {"type": "usage.recorded", "total_bytes": used})
+        for at, late, used in (
+            (day + n / 100, late, used) for n, (day, late, used) in enumerate(uses, 1)
+        )
+    ]
+    entries.sort(key=lambda one: one[1])
+    for number, (at, arrives, fields) in enumerate(entries):
+        send(world, f"e{number}", at, arrives, fields)
+    return figures(world)
