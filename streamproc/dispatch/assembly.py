@@ -8,7 +8,7 @@ from pathlib import Path
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.config import GatewaysFormat
-from streamproc.dispatch.gateways.base import Gateway
+from streamproc.dispatch.gateways.base import Gateway, Splitting
 from streamproc.dispatch.gateways.channel import ChannelGateway
 from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayEntry, Site
 from streamproc.dispatch.gateways.registry import GATEWAYS
@@ -45,6 +45,7 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
     names = [lane.name for lane in lanes_of(config)]
     lines = []
     for one in config.gateways:
+        gateway = gateways[one.name]
         shaper = Shaper(one.messages_per_second, one.burst, one.window, now_ms)
         limits = one.breaker
         breaker = Breaker(limits.failures, _ms(limits.open_seconds), _ms(limits.max_open_seconds))
@@ -54,8 +55,10 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
                 shaper,
                 breaker,
                 frozenset(names.index(lane) for lane in (one.lanes or names)),
-                idempotent=gateways[one.name].idempotent,
-                reports=gateways[one.name].reports,
+                idempotent=gateway.idempotent,
+                reports=gateway.reports,
+                receipts=getattr(one, "receipts", "auto"),
+                parts_of=gateway.parts_of if isinstance(gateway, Splitting) else None,
                 on_unknown=one.on_unknown,
                 on_unknown_mandatory=one.on_unknown_mandatory or one.on_unknown,
             )

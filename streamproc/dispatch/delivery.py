@@ -8,24 +8,41 @@ that match nothing yet are kept for a while.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from streamproc.contracts.records.receipts import Status
+from streamproc.dispatch.doubts import Doubts
 from streamproc.dispatch.journal import JournalEntry
 from streamproc.dispatch.ledger import Ledger
 from streamproc.dispatch.matching import AwaitedPart, Outstanding
-from streamproc.dispatch.model import DeliveryReport
+from streamproc.dispatch.model import DeliveryReport, ReceiptsOf
 from streamproc.dispatch.says import receipt_of
 
-EARLY_MS = 120_000
+EARLY_MS: Final = 120_000
 """How long a report may be ahead of the answer to its submit."""
-EARLY_LIMIT = 50_000
+EARLY_LIMIT: Final = 50_000
+LAST_PART_MS: Final = 15_000
+"""After the last part's report the others' are waited for so long, where none ever came."""
+_NOT_YET: Final = -1
 
 
 class Deliveries:
-    """Accepted messages of all partitions that wait for reports."""
+    """Messages of all partitions that wait for reports.
 
-    def __init__(self) -> None:
+    ``receipts`` says by gateway of which parts reports come. ``told`` is called when a report
+    settles a message that was to be sent again.
+    """
+
+    def __init__(
+        self,
+        receipts: Mapping[str, ReceiptsOf] | None = None,
+        told: Callable[[Ledger, str], None] = lambda ledger, message_id: None,
+    ) -> None:
+        self._receipts = receipts or {}
+        self._told = told
         self._outstanding = Outstanding()
+        self._doubts = Doubts()
         self._ledgers: dict[int, Ledger] = {}
         self._early: OrderedDict[int, tuple[DeliveryReport, tuple[int, int] | None, int]] = (
             OrderedDict()
@@ -33,6 +50,10 @@ class Deliveries:
         self._by_peer: dict[str, set[int]] = {}
         self._count = 0
         self._next: dict[int, int] = {}
+        self._every_part: set[str] = set()
+        """Gateways that were seen to report other parts than the last."""
+        self._last_part: dict[tuple[int, str], int] = {}
+        """Messages of which the last part alone is reported, and until when the rest may come."""
 
     def start(self, positions: dict[int, int]) -> None:
         """From where the reports topic is read: later positions count from here."""
@@ -42,8 +63,9 @@ class Deliveries:
         """A partition came, with messages that wait for reports."""
         self._ledgers[ledger.partition] = ledger
         for message_id, entry in ledger.open.items():
-            if entry.state == "accepted":
-                self._add(ledger, message_id, entry)
+            self._await(ledger.partition, message_id, entry)
+            if len(entry.done) > 1 and entry.reported.get(max(entry.done)) == "delivered":
+                self._last_part[ledger.partition, message_id] = _NOT_YET
 
     def unload(self, ledger: Ledger) -> None:
         """A partition went."""
@@ -55,19 +77,24 @@ class Deliveries:
         """A message is forgotten without all its reports."""
         self._remove(partition, message_id, entry)
 
-    def expect(self, ledger: Ledger, message_id: str, entry: JournalEntry) -> None:
-        """A message was accepted; its reports may be here already."""
-        self._add(ledger, message_id, entry)
+    def settled(self, partition: int, message_id: str) -> None:
+        """A message that was in doubt is settled otherwise."""
+        self._doubts.remove(partition, message_id)
+
+    def expect(self, ledger: Ledger, message_id: str, entry: JournalEntry, now_ms: int) -> None:
+        """A message was accepted, or may have been; its reports may be here already."""
+        self._await(ledger.partition, message_id, entry)
         for peer in (_peer(entry), ""):
             for key in sorted(self._by_peer.get(peer, ())):
-                if self._apply(self._early[key][0]):
+                report = self._early[key][0]
+                if self._apply(report, now_ms) or self._claim(report, now_ms):
                     self._forget(key)
 
     def report(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
         """A report was read, at a position of the reports topic."""
         if position is not None:
             self._next[position[0]] = position[1] + 1
-        if self._apply(report):
+        if self._apply(report, now_ms) or self._claim(report, now_ms):
             return
         self._count += 1
         self._early[self._count] = (report, position, now_ms)
@@ -76,12 +103,17 @@ class Deliveries:
             self._forget(next(iter(self._early)))
 
     def sweep(self, now_ms: int) -> None:
-        """Give up early reports that stayed alone."""
+        """Give up early reports that stayed alone, and waiting for parts that are not reported."""
         while self._early:
             key = next(iter(self._early))
             if now_ms - self._early[key][2] < EARLY_MS:
-                return
+                break
             self._forget(key)
+        for (partition, message_id), until_ms in list(self._last_part.items()):
+            if until_ms == _NOT_YET:
+                self._last_part[partition, message_id] = now_ms + LAST_PART_MS
+            elif now_ms >= until_ms:
+                self._end_waiting(partition, message_id, now_ms)
 
     def positions(self) -> dict[int, int]:
         """From where the reports topic must be read again after a restart."""
@@ -98,7 +130,8 @@ class Deliveries:
         if not same:
             del self._by_peer[report.peer]
 
-    def _apply(self, report: DeliveryReport) -> bool:
+    def _apply(self, report: DeliveryReport, now_ms: int) -> bool:
+        """A report of a part whose id is known."""
         part = self._outstanding.find(report.gateway, report.message_id, report.peer)
         if part is None:
             return False
@@ -108,8 +141,12 @@ class Deliveries:
             return True
         entry.reported[part.number] = report.state
         self._outstanding.remove(report.gateway, entry.done[part.number], part)
+        self._doubts.handled(report)
+        if part.number != max(entry.done):
+            self._every_part.add(report.gateway)
         states = set(entry.reported.values())
-        if states == {"delivered"} and len(entry.reported) < len(entry.done):
+        is_whole = entry.state == "accepted"
+        if states == {"delivered"} and not (is_whole and self._is_complete(part, entry, now_ms)):
             ledger.write(part.id, entry)
             return True
         # One lost part spoils the message: say so at once.
@@ -118,25 +155,93 @@ class Deliveries:
             status = "failed"
         elif "expired" in states:
             status = "expired"
-        error = "" if status == "delivered" else "undelivered"
-        code = report.code if error else ""
-        ledger.receipt(
-            receipt_of(part.id, ledger.partition, entry, status, report.received_ms, error, code)
-        )
-        self._remove(ledger.partition, part.id, entry)
-        ledger.write(part.id, JournalEntry("settled", entry.forget_ms))
+        self._settle(ledger, part.id, entry, status, report.code, report.received_ms)
         return True
 
-    def _add(self, ledger: Ledger, message_id: str, entry: JournalEntry) -> None:
-        for number, sms_id in entry.done.items():
-            if number not in entry.reported:
-                part = AwaitedPart(ledger.partition, message_id, number, _peer(entry))
-                self._outstanding.add(entry.gateway, sms_id, part)
+    def _is_complete(self, part: AwaitedPart, entry: JournalEntry, now_ms: int) -> bool:
+        """Whether no more reports are to come; all so far are good."""
+        if len(entry.reported) >= len(entry.done):
+            return True
+        mode = self._receipts.get(entry.gateway, "auto")
+        if max(entry.done) in entry.reported:
+            if mode == "last_part":
+                return True
+            if mode == "auto" and entry.gateway not in self._every_part:
+                self._last_part[part.partition, part.id] = now_ms + LAST_PART_MS
+        return False
+
+    def _end_waiting(self, partition: int, message_id: str, now_ms: int) -> None:
+        """Of a long message the last part alone was reported: so it is with this gateway."""
+        del self._last_part[partition, message_id]
+        ledger = self._ledgers.get(partition)
+        entry = None if ledger is None else ledger.open.get(message_id)
+        if ledger is None or entry is None or entry.state != "accepted":
+            return
+        if entry.gateway not in self._every_part:
+            self._settle(ledger, message_id, entry, "delivered", "", now_ms)
+
+    def _settle(
+        self,
+        ledger: Ledger,
+        message_id: str,
+        entry: JournalEntry,
+        status: Status,
+        code: str,
+        now_ms: int,
+    ) -> None:
+        error = "" if status == "delivered" else "undelivered"
+        receipt = receipt_of(
+            message_id, ledger.partition, entry, status, now_ms, error, code if error else ""
+        )
+        ledger.receipt(receipt)
+        self._remove(ledger.partition, message_id, entry)
+        ledger.write(message_id, JournalEntry("settled", entry.forget_ms))
+        self._told(ledger, message_id)
+
+    def _claim(self, report: DeliveryReport, now_ms: int) -> bool:
+        """A report of a message whose id never came: of the only one to that number in doubt."""
+        found = self._doubts.only(report)
+        if found is None:
+            return False
+        partition, message_id = found
+        ledger = self._ledgers[partition]
+        entry = ledger.open[message_id]
+        number = self._doubts.part_of(report, entry, ledger)
+        if number is None:
+            return False
+        if entry.gateway != report.gateway:
+            entry.gateway, entry.done, entry.reported = report.gateway, {}, {}
+        entry.done[number] = report.message_id
+        if entry.facts is not None and len(entry.done) == entry.facts.parts:
+            self._doubts.remove(partition, message_id)
+            entry.state = "accepted"
+            received_ms = report.received_ms
+            ledger.receipt(receipt_of(message_id, partition, entry, "accepted", received_ms))
+            self._told(ledger, message_id)
+        elif message_id in ledger.messages:
+            ledger.messages[message_id].parts[number] = report.message_id
+        part = AwaitedPart(partition, message_id, number, _peer(entry))
+        self._outstanding.add(entry.gateway, report.message_id, part)
+        ledger.write(message_id, entry)
+        return self._apply(report, now_ms)
+
+    def _await(self, partition: int, message_id: str, entry: JournalEntry) -> None:
+        if entry.state in ("accepted", "uncertain"):
+            for number, sms_id in entry.done.items():
+                if number not in entry.reported:
+                    part = AwaitedPart(partition, message_id, number, _peer(entry))
+                    self._outstanding.add(entry.gateway, sms_id, part)
+        if entry.state == "accepted":
+            self._doubts.remove(partition, message_id)
+        elif entry.state == "uncertain" or (entry.state == "retry" and entry.doubtful):
+            self._doubts.add(partition, message_id, entry)
 
     def _remove(self, partition: int, message_id: str, entry: JournalEntry) -> None:
         for number, sms_id in entry.done.items():
             part = AwaitedPart(partition, message_id, number, _peer(entry))
             self._outstanding.remove(entry.gateway, sms_id, part)
+        self._doubts.remove(partition, message_id)
+        self._last_part.pop((partition, message_id), None)
 
 
 def _peer(entry: JournalEntry) -> str:

@@ -65,7 +65,8 @@ class Desk:
         self.router = router
         self.queues = LaneQueues(len(lanes))
         self.ledgers: dict[int, Ledger] = {}
-        self.deliveries = Deliveries()
+        receipts = {name: line.receipts for name, line in router.lines.items()}
+        self.deliveries = Deliveries(receipts, self._told)
         self._backoff = backoff
         self._chance = chance
         self._honour_expiry = honour_expiry
@@ -166,6 +167,26 @@ class Desk:
         else:
             self._refused(ledger, message, outcome, now_ms)
 
+    def overdue(self, gateway: str, now_ms: int) -> None:
+        """A gateway's answer is late; it is still waited for."""
+        self.router.overdue(gateway, now_ms)
+
+    def settle_late(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
+        """The answer to a message that was called unknown: it settles the message even now."""
+        ledger = self.ledgers.get(message.origin.partition)
+        entry = None if ledger is None else ledger.open.get(message.id)
+        if ledger is None or entry is None:
+            return  # settled meanwhile, or its next owner decides
+        if entry.state == "uncertain":
+            self._settle_uncertain(ledger, message, entry, outcome, now_ms)
+        elif entry.state == "retry" and ledger.messages.get(message.id) is message:
+            message.parts.update(outcome.parts)
+            if isinstance(outcome, Accepted):
+                self._accepted(ledger, message, now_ms, attempts=0)
+                return
+            message.doubtful -= 1
+            ledger.write(message.id, self._entry(message, "retry", now_ms))
+
     def report(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
         """A report of delivery, at ``position`` (partition, offset) of the reports topic."""
         self.deliveries.report(report, position, now_ms)
@@ -205,6 +226,7 @@ class Desk:
         entry = ledger.open.get(message.id)
         if entry is not None:
             message.attempts = entry.attempts
+            message.doubtful, message.sent_ms = entry.doubtful, entry.sent_ms
             message.parts = dict(entry.done)
             message.gateway = entry.gateway
         self.queues.add(message, now_ms)
@@ -215,34 +237,82 @@ class Desk:
 
     def _intend(self, message: Outgoing, gateway: str, now_ms: int) -> None:
         message.in_flight = True
+        message.sent_ms = now_ms
         if message.gateway != gateway:
             message.parts = {}  # half of it through another network would arrive as two halves
         message.gateway = gateway
+        parts_of = self.router.lines[gateway].parts_of
+        message.split_into = None if parts_of is None else parts_of(message.reminder)
         ledger = self.ledgers[message.origin.partition]
         ledger.write(message.id, self._entry(message, "intent", now_ms))
         ledger.release(message)
 
-    def _accepted(self, ledger: Ledger, message: Outgoing, now_ms: int) -> None:
-        message.attempts += 1
+    def _settle_uncertain(
+        self, ledger: Ledger, message: Outgoing, entry: JournalEntry, outcome: Outcome, now_ms: int
+    ) -> None:
+        """A message that is not sent again, whatever the answer says."""
+        entry.done.update(outcome.parts)
+        if isinstance(outcome, Accepted):
+            self._say(ledger, message, entry, "accepted", "", "", now_ms)
+            line = self.router.lines[entry.gateway]
+            entry.state = "accepted" if line.reports and entry.done else "settled"
+        elif isinstance(outcome, Refused) and not outcome.parts:
+            entry.state = "settled"
+            self._say(ledger, message, entry, "failed", outcome.error, outcome.code, now_ms)
+            letter = dead_letter_of(message, entry, outcome.error, outcome.code, now_ms)
+            ledger.dead_letter(letter)
+        self.deliveries.drop(ledger.partition, message.id, entry)
+        ledger.write(message.id, entry)
+        if entry.state != "settled":
+            self.deliveries.expect(ledger, message.id, entry, now_ms)
+
+    def _told(self, ledger: Ledger, message_id: str) -> None:
+        """A report settled a message that was to be sent again."""
+        message = ledger.messages.pop(message_id, None)
+        if message is not None:
+            self.queues.finish(message)
+            ledger.cursors[message.lane, message.origin.topic].done(message.origin.offset)
+
+    def _accepted(self, ledger: Ledger, message: Outgoing, now_ms: int, attempts: int = 1) -> None:
+        message.attempts += attempts
         line = self.router.lines[message.gateway]
         state: State = "accepted" if line.reports and message.parts else "settled"
         entry = self._entry(message, state, now_ms)
         ledger.receipt(receipt_of(message.id, ledger.partition, entry, "accepted", now_ms))
         self._finish(ledger, message, entry)
         if entry.state == "accepted":
-            self.deliveries.expect(ledger, message.id, ledger.open[message.id])
+            self.deliveries.expect(ledger, message.id, ledger.open[message.id], now_ms)
 
     def _unknown(self, ledger: Ledger, message: Outgoing, code: str, now_ms: int) -> None:
         line = self.router.lines.get(message.gateway)
         if line is None or line.policy(message.reminder.mandatory) == "at_most_once":
-            entry = self._entry(message, "settled", now_ms)
-            self._say(ledger, message, entry, "uncertain", "unknown", code, now_ms)
-            self._finish(ledger, message, entry)
+            self._give_up_uncertain(ledger, message, code, now_ms)
             return
         message.attempts += 1
+        message.doubtful += 1
         if line.idempotent:
             message.pinned = line.name
         self._retry(ledger, message, ErrorClass.TRANSIENT, code, 0, now_ms)
+        self._hope(ledger, message, now_ms)
+
+    def _give_up_uncertain(self, ledger: Ledger, message: Outgoing, code: str, now_ms: int) -> None:
+        """Nobody knows whether a gateway took it. It stays open for what may come all the same."""
+        entry = self._entry(message, self._open_end(message), now_ms)
+        self._say(ledger, message, entry, "uncertain", "unknown", code, now_ms)
+        self._finish(ledger, message, entry)
+        self._hope(ledger, message, now_ms)
+
+    def _open_end(self, message: Outgoing) -> State:
+        """The state of a message in doubt that is sent no more."""
+        line = self.router.lines.get(message.gateway)
+        return "uncertain" if line is not None and line.reports else "settled"
+
+    def _hope(self, ledger: Ledger, message: Outgoing, now_ms: int) -> None:
+        """A report may settle a message in doubt; it may be here already."""
+        line = self.router.lines.get(message.gateway)
+        entry = ledger.open.get(message.id)
+        if entry is not None and line is not None and line.reports:
+            self.deliveries.expect(ledger, message.id, entry, now_ms)
 
     def _refused(self, ledger: Ledger, message: Outgoing, refused: Refused, now_ms: int) -> None:
         if refused.error not in (ErrorClass.UNREACHABLE, ErrorClass.THROTTLED):
@@ -276,12 +346,19 @@ class Desk:
     def _give_up(
         self, ledger: Ledger, message: Outgoing, error: ErrorClass, code: str, now_ms: int
     ) -> None:
-        entry = self._entry(message, "settled", now_ms)
-        self._say(ledger, message, entry, "failed", error, code, now_ms)
+        # Of several attempts one may have been taken without an answer.
+        status: Status = "uncertain" if message.doubtful else "failed"
+        state = self._open_end(message) if message.doubtful else "settled"
+        entry = self._entry(message, state, now_ms)
+        self._say(ledger, message, entry, status, error, code, now_ms)
         ledger.dead_letter(dead_letter_of(message, entry, error, code, now_ms))
         self._finish(ledger, message, entry)
+        self._hope(ledger, message, now_ms)
 
     def _expire(self, ledger: Ledger, message: Outgoing, now_ms: int) -> None:
+        if message.doubtful:
+            self._give_up_uncertain(ledger, message, "expired", now_ms)
+            return
         entry = self._entry(message, "settled", now_ms)
         self._say(ledger, message, entry, "expired", "", "", now_ms)
         self._finish(ledger, message, entry)
@@ -301,6 +378,8 @@ class Desk:
 
     def _finish(self, ledger: Ledger, message: Outgoing, entry: JournalEntry) -> None:
         ledger.write(message.id, entry)
+        if entry.state == "settled":
+            self.deliveries.settled(ledger.partition, message.id)
         del ledger.messages[message.id]
         self.queues.finish(message)
         ledger.cursors[message.lane, message.origin.topic].done(message.origin.offset)
@@ -313,6 +392,8 @@ class Desk:
             attempts=message.attempts,
             done=dict(message.parts),
             facts=facts_of(message),
+            doubtful=message.doubtful,
+            sent_ms=message.sent_ms,
         )
 
     def _is_expired(self, message: Outgoing, now_ms: int) -> bool:

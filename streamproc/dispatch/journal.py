@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-State = Literal["intent", "retry", "accepted", "settled"]
+State = Literal["intent", "retry", "accepted", "uncertain", "settled"]
 
 REPORTS_KEY = b"!reports"
 """Holds how far the reports topic has been read for this partition: partition -> next offset."""
@@ -35,7 +35,9 @@ class Facts(Struct, frozen=True, array_like=True, gc=False):
 
 class JournalEntry(Struct, omit_defaults=True, gc=False):
     """``intent``: about to be sent, or sent without an answer. ``retry``: certainly not taken,
-    but for ``done``. ``accepted``: reports may follow. ``settled``: nothing more will happen.
+    but for ``done`` and, if ``doubtful``, perhaps more. ``accepted``: reports may follow.
+    ``uncertain``: nobody knows, it is not sent again; a late answer or a report may settle it.
+    ``settled``: nothing more will happen.
     """
 
     state: State
@@ -48,6 +50,10 @@ class JournalEntry(Struct, omit_defaults=True, gc=False):
     reported: dict[int, str] = {}
     """Final states of parts."""
     facts: Facts | None = None
+    doubtful: int = 0
+    """Attempts of which nobody knows whether the gateway took the message."""
+    sent_ms: int = 0
+    """When it last went to a gateway."""
 
 
 _decode = msgspec.json.Decoder(JournalEntry).decode

@@ -66,9 +66,10 @@ class Ledger:
         self._committed[cursor] = position
 
     def knows(self, message_id: str) -> bool:
-        """Whether the id is settled, or was accepted and only waits for reports."""
+        """Whether the id is settled, or is sent no more and only waits for reports."""
         entry = self.open.get(message_id)
-        return message_id in self._settled or (entry is not None and entry.state == "accepted")
+        is_out = entry is not None and entry.state in ("accepted", "uncertain")
+        return message_id in self._settled or is_out
 
     def write(self, message_id: str, entry: JournalEntry) -> None:
         """Remember, and write with the next batch. A settled id needs no more than that."""

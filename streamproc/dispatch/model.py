@@ -55,6 +55,11 @@ class Outgoing:
     """The only gateway that may send it, because only that one knows a repeat as one."""
     gateway: str = ""
     in_flight: bool = False
+    doubtful: int = 0
+    """Attempts of which nobody knows whether the gateway took it."""
+    sent_ms: int = 0
+    split_into: int | None = None
+    """Parts by the rules of its gateway; None: as the reminder says."""
     queued: bool = False
     """It has fallen due and stands in its subscriber's queue."""
     settled: bool = False
@@ -67,7 +72,12 @@ class Outgoing:
     @property
     def cost(self) -> int:
         """Submits it takes: its parts that are not yet accepted."""
-        return max(self.reminder.segments - len(self.parts), 1)
+        return max(self.part_count - len(self.parts), 1)
+
+    @property
+    def part_count(self) -> int:
+        """SMS parts of the text."""
+        return self.reminder.segments if self.split_into is None else self.split_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ class Unknown:
 
 Outcome = Accepted | Refused | Unknown
 
+ReceiptsOf = Literal["auto", "every_part", "last_part"]
 ReportState = Literal["delivered", "failed", "expired", "enroute"]
 
 
@@ -110,6 +121,28 @@ class DeliveryReport:
     code: str
     received_ms: int
     peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Which part of which long text it is; ``number`` counts from 1."""
+
+    reference: int
+    total: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingText:
+    """What a subscriber wrote, or one part of it."""
+
+    gateway: str
+    subscriber: str
+    """The key of the subscriber's events."""
+    to: str
+    """The number that was written to."""
+    text: str
+    part: TextPart | None = None
 
 
 def message_of(

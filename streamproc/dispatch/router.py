@@ -6,10 +6,20 @@ longer than ``patience_ms`` (reconnecting takes a moment, and is no reason to ch
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.breaker import Breaker
-from streamproc.dispatch.model import ErrorClass, Outcome, Outgoing, Policy, Refused, Unknown
+from streamproc.dispatch.model import (
+    ErrorClass,
+    Outcome,
+    Outgoing,
+    Policy,
+    ReceiptsOf,
+    Refused,
+    Unknown,
+)
 from streamproc.dispatch.shaping import Shaper
 
 
@@ -25,6 +35,10 @@ class GatewayLine:
     """It knows a repeated message by its id, so that sending again does no harm."""
     reports: bool = False
     """It tells later what became of a message."""
+    receipts: ReceiptsOf = "auto"
+    """Of which parts of a long message reports come."""
+    parts_of: Callable[[Reminder], int] | None = None
+    """How many submits a reminder takes; None: as many as it says itself."""
     on_unknown: Policy = "at_most_once"
     on_unknown_mandatory: Policy = "at_most_once"
     down_since_ms: int | None = None
@@ -83,6 +97,10 @@ class Router:
             line.shaper.throttled(now_ms, outcome.retry_after_ms, jitter)
         else:
             line.breaker.failed(now_ms)
+
+    def overdue(self, name: str, now_ms: int) -> None:
+        """An answer is late. If many are, other gateways take over until it comes."""
+        self.lines[name].breaker.failed(now_ms)
 
     def recorded(self, name: str) -> None:
         """The answer is durable, or nobody here waits for that any more: give the place back."""

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Events, Gateway
 from streamproc.dispatch.ledger import Cursor
-from streamproc.dispatch.model import DeliveryReport, Origin, Outgoing, Unknown
+from streamproc.dispatch.model import DeliveryReport, Origin, Outcome, Outgoing, Unknown
 from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.owner import JournalOwner
 from streamproc.dispatch.readers import Readers
@@ -160,7 +160,16 @@ class Runner:
             assert self._reports_out is not None
             await self._reports_out.write(heard)
 
-        return Events(up, report, self._now_ms)
+        def overdue() -> None:
+            self.desk.overdue(name, self._now_ms())
+            self._poke.set()
+
+        def late(message: Outgoing, outcome: Outcome) -> None:
+            self.desk.settle_late(message, outcome, self._now_ms())
+            self._owner.commit_soon()
+            self._poke.set()
+
+        return Events(up, report, self._now_ms, overdue=overdue, late=late)
 
     async def _read(self) -> None:
         """Records to the desk; partitions that the group gives us are opened."""

@@ -22,7 +22,7 @@ def facts_of(message: Outgoing) -> Facts:
         reminder.kind,
         reminder.rule,
         reminder.mandatory,
-        reminder.segments,
+        message.part_count,
         to_ms(reminder.as_of),
         origin.timestamp_ms,
         origin.topic,

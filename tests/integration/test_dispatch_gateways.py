@@ -21,7 +21,6 @@ from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.console import ConsoleGateway
 from streamproc.dispatch.gateways.file import FileGateway
 from streamproc.dispatch.gateways.memory import MemoryGateway
-from streamproc.dispatch.gateways.smpp import SmppGateway, SmppSettings
 from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
 from streamproc.dispatch.model import (
     Accepted,
@@ -33,6 +32,7 @@ from streamproc.dispatch.model import (
     Unknown,
     message_of,
 )
+from streamproc.dispatch.smpp.gateway import SmppGateway, SmppSettings
 from streamproc.dispatch.smpp.session import SessionSettings
 from tests.support.desk import START_MS, reminder
 from tests.support.ports import free_port
@@ -301,11 +301,11 @@ async def test_refusals_keep_their_class(center: Center) -> None:
     assert await gateway.send(message()) == Refused(ErrorClass.THROTTLED, "ESME_RTHROTTLED")
 
 
-async def test_no_answer_in_time_is_unknown(center: Center) -> None:
+async def test_an_answer_after_the_usual_time_is_waited_for(center: Center) -> None:
     gateway = await center.open(answer_seconds=1.0)
     await center.heard.until(lambda: center.heard.ups[-1:] == [True])
 
-    assert isinstance(await gateway.send(message()), Unknown)
+    assert isinstance(await gateway.send(message()), Accepted)
 
 
 async def test_a_lost_connection_is_unknown_for_what_is_out_and_comes_back(center: Center) -> None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.kafka_jars import NEWEST_KAFKA_VERSION, OLDEST_KAFKA_VERSION
 
-Group = Literal["brokers"]
-GROUPS: dict[Group, str] = {"brokers": "Brokers"}
+Group = Literal["brokers", "smscs", "webhooks"]
+GROUPS: dict[Group, str] = {
+    "brokers": "Brokers",
+    "smscs": "Message centers",
+    "webhooks": "Webhook receivers",
+}
 """The groups in the order of the page, each with its heading."""
 
 HERE = Path(__file__).parent
@@ -40,4 +45,17 @@ def npm_version(package: str) -> str:
 OLDEST_BROKER = Part("Apache Kafka 3.9", "brokers", OLDEST_KAFKA_VERSION, "Maven")
 NEWEST_BROKER = Part("Apache Kafka, newest", "brokers", NEWEST_KAFKA_VERSION, "Maven")
 
-PARTS: tuple[Part, ...] = (OLDEST_BROKER, NEWEST_BROKER)
+NODE_SMSC = Part("smpp (Node.js)", "smscs", npm_version("smpp"), "npm")
+CH_SMSC = Part("ch-smpp", "smscs", "5.0.9", "Maven")
+JSMPP_SMSC = Part("jsmpp", "smscs", "3.0.2", "Maven")
+SMSCS = (NODE_SMSC, CH_SMSC, JSMPP_SMSC)
+PYTHON_WEBHOOKS = Part("standardwebhooks (Python)", "webhooks", version("standardwebhooks"), "PyPI")
+NODE_WEBHOOKS = Part(
+    "standardwebhooks (JavaScript)", "webhooks", npm_version("standardwebhooks"), "npm"
+)
+
+PARTS: tuple[Part, ...] = (
+    *(OLDEST_BROKER, NEWEST_BROKER),
+    *SMSCS,
+    *(PYTHON_WEBHOOKS, NODE_WEBHOOKS),
+)

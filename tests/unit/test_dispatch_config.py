@@ -16,9 +16,9 @@ from streamproc.dispatch.config import (
 )
 from streamproc.dispatch.gateways import webhook
 from streamproc.dispatch.gateways.entry import GatewaysError, Site
-from streamproc.dispatch.gateways.smpp import SmppGateway
 from streamproc.dispatch.gateways.webhook import WebhookEntry
 from streamproc.dispatch.lanes import default_lanes, lane_of
+from streamproc.dispatch.smpp.gateway import SmppGateway
 from tests.support.desk import reminder
 
 ROOT = Path(__file__).parents[2]

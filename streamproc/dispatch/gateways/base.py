@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from streamproc.dispatch.model import DeliveryReport, Outcome, Outgoing
+from streamproc.core.state.effects import Reminder
+from streamproc.dispatch.model import DeliveryReport, IncomingText, Outcome, Outgoing
+from streamproc.errors import StreamprocError
+
+
+class TextRefusedError(StreamprocError):
+    """A subscriber's text is not taken; ``is_final`` says whether to send it again is of no use."""
+
+    def __init__(self, reason: str, is_final: bool) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
+
+
+async def _nowhere(_: IncomingText) -> None:
+    raise TextRefusedError("nobody takes texts here", is_final=True)
+
+
+async def _forgotten(_: IncomingText) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -18,6 +36,15 @@ class Events:
     report: Callable[[DeliveryReport], Awaitable[None]]
     """Returns when the report is durable: only then may it be acknowledged to the outside."""
     now_ms: Callable[[], int]
+    text: Callable[[IncomingText], Awaitable[None]] = _nowhere
+    """Returns when a subscriber's text is durable: only then may it be acknowledged. Raises
+    :class:`TextRefusedError` if it must not be acknowledged at all."""
+    answered: Callable[[IncomingText], Awaitable[None]] = _forgotten
+    """The acknowledgement of a text is known to have arrived: it will not be sent again."""
+    overdue: Callable[[], None] = lambda: None
+    """A message has no answer for longer than is usual; it is still waited for."""
+    late: Callable[[Outgoing, Outcome], None] = lambda message, outcome: None
+    """The answer to a message of which ``send`` said that nobody knows."""
 
 
 class Gateway(Protocol):
@@ -39,3 +66,20 @@ class Gateway(Protocol):
 
     async def close(self) -> None:
         """End; messages without an answer get ``Unknown``."""
+
+
+@runtime_checkable
+class Splitting(Protocol):
+    """A gateway that splits texts by rules of its own."""
+
+    def parts_of(self, reminder: Reminder) -> int:
+        """How many submits a reminder takes."""
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A gateway to which subscribers write."""
+
+    @property
+    def takes_texts(self) -> bool:
+        """Whether texts may come."""

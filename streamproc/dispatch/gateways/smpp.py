@@ -1,198 +1,28 @@
-"""Sends through a message centre (SMSC) by SMPP 3.4 and receives its delivery receipts."""
+"""The entry of an SMPP gateway in the gateways file, and the gateway made of it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Annotated, Any
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-import smpp34
-import structlog
 from msgspec import Meta
 
 from streamproc.contracts.rules_file.read.lines import Path
-from streamproc.core.instants import to_ms
 from streamproc.dispatch.backoff import Backoff
-from streamproc.dispatch.gateways.base import Events
-from streamproc.dispatch.gateways.entry import GatewayEntry, GatewayKind, Seconds, Secret, Site
-from streamproc.dispatch.matching import peer_hash
-from streamproc.dispatch.model import (
-    Accepted,
-    DeliveryReport,
-    ErrorClass,
-    Outcome,
-    Outgoing,
-    Refused,
-    Unknown,
+from streamproc.dispatch.gateways.entry import (
+    GatewayEntry,
+    GatewayKind,
+    GatewaysError,
+    Seconds,
+    Secret,
+    Site,
 )
-from streamproc.dispatch.smpp import pdu
-from streamproc.dispatch.smpp.errors import class_of, name_of
-from streamproc.dispatch.smpp.receipt import parse_receipt
-from streamproc.dispatch.smpp.session import (
-    NoAnswerError,
-    NotSentError,
-    Session,
-    SessionSettings,
-)
-from streamproc.dispatch.smpp.text import SmsPart, split
-
-log = structlog.get_logger(__name__)
-
-TON_INTERNATIONAL, NPI_ISDN = 1, 1
-TON_ALPHANUMERIC = 5
-FINAL_RECEIPT = 1
-LONGEST_VALIDITY_S = 14 * 86_400
-
-
-@dataclass(frozen=True)
-class SmppSettings:
-    """A session and how messages look in it."""
-
-    session: SessionSettings
-    source: str
-    """Sender: a number, a short code, or up to 11 letters and digits."""
-    reconnect: Backoff
-
-
-class SmppGateway:
-    """Keeps one session bound; a message goes part by part, each after the other's answer."""
-
-    idempotent = False
-    reports = True
-
-    def __init__(self, name: str, settings: SmppSettings, chance: Callable[[], float]) -> None:
-        self._name = name
-        self._settings = settings
-        self._chance = chance
-        self._session: Session | None = None
-        self._events: Events | None = None
-        self._keeper: asyncio.Task[None] | None = None
-
-    async def start(self, events: Events) -> None:
-        self._events = events
-        events.up(False)
-        self._keeper = asyncio.create_task(self._keep_bound(events))
-
-    async def send(self, message: Outgoing) -> Outcome:
-        session, events = self._session, self._events
-        if session is None or events is None:
-            return Refused(ErrorClass.UNREACHABLE, "not_bound")
-        taken: dict[int, str] = {}
-        for part in split(message.reminder.text, reference_of(message.reminder.id)):
-            if part.number in message.parts:
-                continue
-            try:
-                status, message_id = await session.submit(
-                    _builder(self._settings, message, part, events.now_ms())
-                )
-            except NotSentError:
-                return Refused(ErrorClass.UNREACHABLE, "not_bound", taken)
-            except NoAnswerError as error:
-                return Unknown(str(error), taken)
-            if status != pdu.OK:
-                return Refused(class_of(status), name_of(status), taken)
-            taken[part.number] = message_id
-        return Accepted(taken)
-
-    async def close(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    async def _keep_bound(self, events: Events) -> None:
-        failures = 0
-        while True:
-            try:
-                session = await Session.open(self._settings.session, self._heard)
-            except OSError as error:
-                failures += 1
-                wait_ms = self._settings.reconnect.wait_ms(failures, self._chance())
-                log.warning(
-                    "no session with the message center",
-                    gateway=self._name,
-                    reason=str(error) or type(error).__name__,
-                    next_try_ms=wait_ms,
-                )
-                await asyncio.sleep(wait_ms / 1000)
-                continue
-            failures = 0
-            self._session = session
-            log.info("bound to the message center", gateway=self._name)
-            events.up(True)
-            await session.closed.wait()
-            self._session = None
-            events.up(False)
-            log.warning("session ended", gateway=self._name, reason=session.reason)
-
-    async def _heard(self, message: smpp34.DeliverSm) -> int:
-        events = self._events
-        assert events is not None
-        parameters = {one.tag: bytes(one.value) for one in message.tlvs}
-        receipt = parse_receipt(message.esm_class, bytes(message.short_message), parameters)
-        if receipt is None:
-            log.info("a deliver_sm that is no receipt was taken and dropped", gateway=self._name)
-            return pdu.OK
-        await events.report(
-            DeliveryReport(
-                self._name,
-                receipt.message_id,
-                receipt.state,
-                receipt.code,
-                events.now_ms(),
-                peer_hash(message.source_addr),
-            )
-        )
-        return pdu.OK
-
-
-def reference_of(reminder_id: str) -> int:
-    """The concatenation reference: the same each time a reminder is sent."""
-    return blake2b(reminder_id.encode(), digest_size=1).digest()[0]
-
-
-def validity_period(valid_ms: int) -> str:
-    """Relative time of SMPP 3.4 (7.1.1.2), in whole seconds, at least one."""
-    left = min(max(valid_ms // 1000, 1), LONGEST_VALIDITY_S)
-    days, left = divmod(left, 86_400)
-    hours, left = divmod(left, 3_600)
-    minutes, seconds = divmod(left, 60)
-    return f"0000{days:02}{hours:02}{minutes:02}{seconds:02}000R"
-
-
-def _builder(
-    settings: SmppSettings, message: Outgoing, part: SmsPart, now_ms: int
-) -> Callable[[int], bytes]:
-    source, subscriber = settings.source, message.subscriber
-    source_ton = TON_INTERNATIONAL if source.isdigit() and len(source) > 8 else 0
-    if not source.isdigit():
-        source_ton = TON_ALPHANUMERIC
-    is_number = subscriber.isdigit()
-
-    def build(sequence: int) -> bytes:
-        return bytes(
-            smpp34.SubmitSm(
-                source,
-                subscriber,
-                part.short_message,
-                source_addr_ton=source_ton,
-                source_addr_npi=0 if source_ton == TON_ALPHANUMERIC else NPI_ISDN,
-                dest_addr_ton=TON_INTERNATIONAL if is_number else 0,
-                dest_addr_npi=NPI_ISDN if is_number else 0,
-                esm_class=part.esm_class,
-                validity_period=validity_period(to_ms(message.reminder.expires_time) - now_ms),
-                registered_delivery=FINAL_RECEIPT,
-                data_coding=part.data_coding,
-                sequence_number=sequence,
-            ).encode()
-        )
-
-    return build
-
+from streamproc.dispatch.smpp.addresses import Numbering
+from streamproc.dispatch.smpp.gateway import BindMode, SmppGateway, SmppSettings
+from streamproc.dispatch.smpp.national import Language
+from streamproc.dispatch.smpp.session import SessionSettings
+from streamproc.dispatch.smpp.text import Alphabet, LongTexts, TextForm
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Sender = Annotated[
@@ -200,6 +30,11 @@ Sender = Annotated[
     Meta(pattern=r"^([0-9]{1,15}|[ -~]{1,11})\Z", description="digits, or up to 11 characters"),
 ]
 SystemId = Annotated[str, Meta(pattern=r"^[!-~]{0,15}\Z", description="up to 15 ASCII characters")]
+Octet = Annotated[int, Meta(ge=0, le=255)]
+Region = Annotated[
+    str, Meta(pattern=r"^[A-Z]{2}\Z", description="an ISO 3166 code of two letters, such as CN")
+]
+TLS_FILES = ("tls_ca_file", "tls_certificate_file", "tls_key_file")
 
 
 class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
@@ -211,10 +46,26 @@ class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
     password_env: str | None = None
     password_file: str | None = None
     system_type: Annotated[str, Meta(pattern=r"^[!-~]{0,12}\Z")] = ""
+    bind: BindMode = "transceiver"
     source: Sender
     tls: bool = False
+    tls_ca_file: str | None = None
+    tls_certificate_file: str | None = None
+    tls_key_file: str | None = None
     response_seconds: Seconds = 10.0
+    late_response_seconds: Seconds = 120.0
     enquire_link_seconds: Seconds = 30.0
+    alphabet: Alphabet = "gsm"
+    data_coding: Octet = 0
+    long_texts: LongTexts = "udh"
+    national_shift: tuple[Language, ...] = ()
+    region: Region | None = None
+    source_ton: Octet | None = None
+    source_npi: Octet | None = None
+    dest_ton: Octet | None = None
+    dest_npi: Octet | None = None
+    receipts: Literal["auto", "every_part", "last_part"] = "auto"
+    texts: Literal["take", "refuse"] = "take"
 
 
 class Smpp(GatewayKind):
@@ -223,6 +74,16 @@ class Smpp(GatewayKind):
 
     def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         yield from self.secret.problems(written)
+        for name in TLS_FILES:
+            if name in written and not written.get("tls"):
+                yield (name,), "needs tls: true"
+        if "tls_key_file" in written and "tls_certificate_file" not in written:
+            yield ("tls_key_file",), "needs tls_certificate_file"
+        alphabet, long_texts = written.get("alphabet", "gsm"), written.get("long_texts", "udh")
+        if written.get("national_shift") and (
+            alphabet != "gsm" or long_texts not in ("udh", "udh16")
+        ):
+            yield (("national_shift",), "needs alphabet: gsm and long_texts: udh or udh16")
 
     def gateway(self, entry: SmppEntry, site: Site) -> SmppGateway:
         session = SessionSettings(
@@ -231,13 +92,49 @@ class Smpp(GatewayKind):
             entry.system_id,
             self.secret.of(entry, site),
             entry.system_type,
-            entry.tls,
+            _tls(entry, site) if entry.tls else None,
             response_seconds=entry.response_seconds,
             enquire_seconds=entry.enquire_link_seconds,
+            unbind_seconds=entry.response_seconds,
         )
-        reconnect = Backoff(base_ms=1_000, max_ms=30_000)
-        settings = SmppSettings(session, entry.source, reconnect)
+        form = TextForm(entry.alphabet, entry.data_coding, entry.long_texts, entry.national_shift)
+        numbering = Numbering(
+            entry.region, entry.source_ton, entry.source_npi, entry.dest_ton, entry.dest_npi
+        )
+        settings = SmppSettings(
+            session,
+            entry.source,
+            Backoff(base_ms=1_000, max_ms=30_000),
+            entry.bind,
+            entry.late_response_seconds,
+            form,
+            numbering,
+            takes_texts=entry.texts == "take",
+        )
         return SmppGateway(entry.name, settings, site.chance)
+
+
+def _tls(entry: SmppEntry, site: Site) -> ssl.SSLContext:
+    """What the message center must prove, and what we prove. Raises :class:`GatewaysError`."""
+    named = None
+    try:
+        ca = None if entry.tls_ca_file is None else site.base / entry.tls_ca_file
+        named = "tls_ca_file"
+        context = ssl.create_default_context(cafile=ca)
+        if entry.tls_certificate_file is not None:
+            named = "tls_certificate_file"
+            key = None if entry.tls_key_file is None else site.base / entry.tls_key_file
+            # Without a password: one that is asked for would stop the start.
+            context.load_cert_chain(site.base / entry.tls_certificate_file, key, password=_nobody)
+    except (OSError, ssl.SSLError) as error:
+        file = getattr(entry, str(named))
+        reason = error.strerror or str(error)
+        raise GatewaysError(f"gateway {entry.name}: {named} {file}: {reason}") from None
+    return context
+
+
+def _nobody() -> str:
+    return ""
 
 
 KIND = Smpp()

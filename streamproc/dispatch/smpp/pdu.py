@@ -1,6 +1,7 @@
 """The few PDUs that ``smpp34`` has no Python class for: headers with strings.
 
-Everything with a message or optional parameters in it goes through the library.
+Everything with a message or optional parameters in it goes through the library, except ``data_sm``
+(``inbound``).
 """
 
 from __future__ import annotations
@@ -9,16 +10,24 @@ import struct
 from typing import Final
 
 GENERIC_NACK: Final = 0x80000000
+BIND_RECEIVER: Final = 0x00000001
+BIND_TRANSMITTER: Final = 0x00000002
 DELIVER_SM: Final = 0x00000005
-DELIVER_SM_RESP: Final = 0x80000005
 UNBIND: Final = 0x00000006
-UNBIND_RESP: Final = 0x80000006
 BIND_TRANSCEIVER: Final = 0x00000009
 ENQUIRE_LINK: Final = 0x00000015
-ENQUIRE_LINK_RESP: Final = 0x80000015
+ALERT_NOTIFICATION: Final = 0x00000102
+DATA_SM: Final = 0x00000103
+RESPONSE: Final = 0x80000000
+"""What the answer's command adds to its request's."""
+NAMES: Final = {DELIVER_SM: "a deliver_sm", DATA_SM: "a data_sm"}
 
 OK: Final = 0x00000000
 INVALID_COMMAND: Final = 0x00000003
+TRY_AGAIN: Final = 0x00000064
+"""ESME_RX_T_APPN: the application cannot take it now."""
+NEVER: Final = 0x00000065
+"""ESME_RX_P_APPN: the application cannot take it at all."""
 
 HEADER_BYTES: Final = 16
 MAX_PDU_BYTES: Final = 70_000
@@ -39,7 +48,7 @@ def header(data: bytes) -> tuple[int, int, int, int]:
 
 
 def bind_body(system_id: str, password: str, system_type: str) -> bytes:
-    """The body of ``bind_transceiver``, interface version 3.4, for all addresses."""
+    """The body of a bind, interface version 3.4, for all addresses."""
     strings = (system_id, password, system_type)
     return b"".join(one.encode("ascii") + b"\0" for one in strings) + b"\x34\x00\x00\x00"
 

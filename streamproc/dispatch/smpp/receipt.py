@@ -1,10 +1,11 @@
-"""Delivery receipts in the forms that message centres send.
+"""Delivery receipts in the forms that message centers send.
 
 SMPP 3.4 leaves their form to the vendor. The usual text is ``id:... sub:... dlvrd:... submit
 date:... done date:... stat:... err:... text:...`` (appendix B), with fields in any order and case,
-some missing, other separators, extra fields; or the facts come as optional parameters
-(``receipted_message_id``, ``message_state``, ``network_error_code``), alone or besides a text. An
-optional parameter counts more than the text.
+some missing, other separators, extra fields, or the state as a bare word; or the facts come as
+optional parameters (``receipted_message_id``, ``message_state``, ``network_error_code``), alone or
+besides a text. An optional parameter counts more than the text. They come as ``deliver_sm`` or
+``data_sm``, and not every message center marks them as receipts.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamproc.dispatch.model import ReportState
+from streamproc.dispatch.smpp.text import MESSAGE_PAYLOAD
 
 RECEIPTED_MESSAGE_ID: Final = 0x001E
 MESSAGE_STATE: Final = 0x0427
 NETWORK_ERROR_CODE: Final = 0x0423
-MESSAGE_PAYLOAD: Final = 0x0424
 
 _RECEIPT_CLASSES: Final = frozenset({0x04, 0x20})
 """``esm_class`` message types: final and intermediate delivery notifications."""
+_CLASS_BITS: Final = 0x3C
 
 _STATES: Final[Mapping[int, ReportState]] = {
     1: "enroute",
@@ -59,6 +61,14 @@ _FIELD: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMES: Final = {"stat": "stat", "status": "stat", "state": "stat", "err": "err", "error": "err"}
+_BARE_STATE: Final = re.compile(rf"(?<![\w:=])({'|'.join(_WORDS)})(?![\w:=])", re.IGNORECASE)
+_UNMARKED: Final = re.compile(r"^\W*id\s*:\s*\S+\s", re.IGNORECASE)
+_TELLING: Final = re.compile(
+    r"\b(sub|dlvrd|submit[ _]date|done[ _]date|stat|err|text)\s*:", re.IGNORECASE
+)
+TELLING_FIELDS: Final = 3
+"""An unmarked text is a receipt if it begins with an id and has so many of the usual fields: what
+a subscriber writes never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +81,13 @@ class DeliveryReceipt:
 
 
 def parse_receipt(
-    esm_class: int, short_message: bytes, parameters: Mapping[int, bytes]
+    esm_class: int, body: bytes, parameters: Mapping[int, bytes]
 ) -> DeliveryReceipt | None:
-    """The receipt in a ``deliver_sm``; None if it is none (a message from a subscriber)."""
-    if esm_class & 0x3C not in _RECEIPT_CLASSES and RECEIPTED_MESSAGE_ID not in parameters:
+    """The receipt in a message; None if it is none, or one that says nothing."""
+    body = body or parameters.get(MESSAGE_PAYLOAD, b"")
+    if not is_receipt(esm_class, body, parameters):
         return None
-    text = short_message or parameters.get(MESSAGE_PAYLOAD, b"")
-    fields = _fields(_decoded(text))
+    fields = _fields(_decoded(body))
     message_id = _c_string(parameters.get(RECEIPTED_MESSAGE_ID, b"")) or fields.get("id", "")
     state_byte = parameters.get(MESSAGE_STATE, b"")
     state = _STATES.get(state_byte[0]) if state_byte else _WORDS.get(fields.get("stat", "").upper())
@@ -90,6 +100,15 @@ def parse_receipt(
     return DeliveryReceipt(message_id, state, code[:32])
 
 
+def is_receipt(esm_class: int, body: bytes, parameters: Mapping[int, bytes]) -> bool:
+    """Whether it is a receipt, marked as one or not, rather than a text of a subscriber."""
+    if esm_class & _CLASS_BITS in _RECEIPT_CLASSES or RECEIPTED_MESSAGE_ID in parameters:
+        return True
+    text = _decoded(body)
+    told = {found.lower() for found in _TELLING.findall(text)}
+    return bool(_UNMARKED.match(text)) and len(told) >= TELLING_FIELDS
+
+
 def _fields(text: str) -> dict[str, str]:
     """The first of each field, except what follows ``text:``, where anything may stand."""
     head = re.split(r"\btext\s*[:=]", text, maxsplit=1, flags=re.IGNORECASE)
@@ -99,6 +118,9 @@ def _fields(text: str) -> dict[str, str]:
     # behind it is looked at last, and from its end.
     for name, value in [*_FIELD.findall(head[0]), *reversed(_FIELD.findall(tail))]:
         found.setdefault(_NAMES.get(name.lower(), "id"), value)
+    bare = _BARE_STATE.search(head[0])
+    if bare is not None and not re.search(r"\bstat(us|e)?\s*[:=]", head[0], re.IGNORECASE):
+        found["stat"] = bare[1]
     return found
 
 

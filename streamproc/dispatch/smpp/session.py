@@ -1,4 +1,4 @@
-"""One SMPP session: bound as transceiver, answering, keeping the link alive."""
+"""One SMPP session: bound, answering, keeping the link alive."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final, Literal
 
-import smpp34
 import structlog
 
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.errors import name_of
+from streamproc.dispatch.smpp.inbound import Inbound, UnreadableError, read
 from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
 
-Handler = Callable[["smpp34.DeliverSm"], Awaitable[int]]
-"""Takes a ``deliver_sm`` and returns its status; it is acknowledged only then."""
+Handler = Callable[[Inbound, "Session"], Awaitable[int]]
+"""Takes what a message center sends and returns its status; it is acknowledged only then."""
+Answer = asyncio.Future[tuple[int, bytes]]
+"""Status and body of a response; fails with :class:`NoAnswerError` when the session ends first."""
+Bind = Literal["transceiver", "transmitter", "receiver"]
+_BINDS: Final[dict[Bind, int]] = {
+    "transceiver": pdu.BIND_TRANSCEIVER,
+    "transmitter": pdu.BIND_TRANSMITTER,
+    "receiver": pdu.BIND_RECEIVER,
+}
+
+UNANSWERED_LIMIT: Final = 10_000
+"""Requests without an answer that a session remembers. The answers to older ones settle nothing."""
+HANDLING_LIMIT: Final = 1_000
+"""What message centers send that is being handled; more is refused for now."""
 
 
 class NotSentError(StreamprocError, ConnectionError):
@@ -42,10 +56,12 @@ class SessionSettings:
     system_id: str
     password: str
     system_type: str = ""
-    tls: bool = False
+    tls: ssl.SSLContext | None = None
     connect_seconds: float = 10.0
     response_seconds: float = 10.0
     enquire_seconds: float = 30.0
+    unbind_seconds: float = 10.0
+    """How long answers are waited for when the message center unbinds."""
 
 
 class Session:
@@ -63,25 +79,31 @@ class Session:
         self._writer = writer
         self._handler = handler
         self._sequence = 0
-        self._waiting: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
+        self._waiting: dict[int, Answer] = {}
         self._handling: set[asyncio.Task[None]] = set()
+        self._delivering = 0
+        self._done = asyncio.Event()
+        """One more is answered, by either side."""
         self._heard = asyncio.get_running_loop().time()
+        self.leaving = asyncio.Event()
+        """Nothing new may be sent: the message center unbinds, or the session is over."""
         self.closed = asyncio.Event()
         self.reason = ""
 
     @classmethod
-    async def open(cls, settings: SessionSettings, handler: Handler) -> Session:
+    async def open(
+        cls, settings: SessionSettings, handler: Handler, bind: Bind = "transceiver"
+    ) -> Session:
         """Connect and bind. Raises :class:`BindError` or OSError (TimeoutError is one)."""
-        context = ssl.create_default_context() if settings.tls else None
         async with asyncio.timeout(settings.connect_seconds):
             reader, writer = await asyncio.open_connection(
-                settings.host, settings.port, ssl=context
+                settings.host, settings.port, ssl=settings.tls
             )
         session = cls(settings, reader, writer, handler)
         session._start(session._read())
         body = pdu.bind_body(settings.system_id, settings.password, settings.system_type)
         try:
-            status, _ = await session._ask(pdu.BIND_TRANSCEIVER, body, settings.connect_seconds)
+            status, _ = await session._ask(_BINDS[bind], body, settings.connect_seconds)
         except ConnectionError as error:
             session._end("the bind was not answered")
             raise BindError("the bind was not answered") from error
@@ -91,13 +113,22 @@ class Session:
         session._start(session._keep_alive())
         return session
 
-    async def submit(self, build: Callable[[int], bytes]) -> tuple[int, str]:
-        """Send what ``build`` makes of a sequence number; returns status and message id.
+    def submit(self, build: Callable[[int], bytes]) -> Answer:
+        """Send what ``build`` makes of a sequence number; its answer comes whenever it comes.
 
-        Raises :class:`NotSentError` or :class:`NoAnswerError`, and nothing else.
+        Raises :class:`NotSentError`. The answer fails with :class:`NoAnswerError` and nothing else.
         """
-        status, body = await self._send(build, self._settings.response_seconds)
-        return status, pdu.first_string(body)
+        if self.leaving.is_set():
+            raise NotSentError(self.reason)
+        return self._send(build)
+
+    async def is_alive(self) -> bool:
+        """Whether an ``enquire_link`` is answered: then all that was written before has arrived."""
+        try:
+            await self._ask(pdu.ENQUIRE_LINK, b"", self._settings.response_seconds)
+        except ConnectionError:
+            return False
+        return True
 
     async def close(self) -> None:
         """Unbind politely and disconnect."""
@@ -110,30 +141,34 @@ class Session:
         await asyncio.gather(*self._handling, return_exceptions=True)
 
     async def _ask(self, command: int, body: bytes, limit_seconds: float) -> tuple[int, bytes]:
-        return await self._send(lambda number: pdu.encode(command, number, body), limit_seconds)
-
-    async def _send(self, build: Callable[[int], bytes], limit_seconds: float) -> tuple[int, bytes]:
+        """Raises :class:`NoAnswerError` when the time is over, or the session."""
         if self.closed.is_set():
-            raise NotSentError(self.reason)
-        self._sequence = self._sequence % 0x7FFFFFFF + 1
-        sequence = self._sequence
-        data = build(sequence)
-        answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
-        self._waiting[sequence] = answer
+            raise NoAnswerError(self.reason)
+        answer = self._send(lambda number: pdu.encode(command, number, body))
         try:
-            self._writer.write(data)
             async with asyncio.timeout(limit_seconds):
-                await self._writer.drain()
                 return await answer
         except TimeoutError:
             raise NoAnswerError(f"no answer within {limit_seconds:g} s") from None
-        except NoAnswerError:
-            raise
-        except OSError as error:
-            self._end(f"connection lost: {type(error).__name__}")
-            raise NoAnswerError(self.reason) from None
-        finally:
+
+    def _send(self, build: Callable[[int], bytes]) -> Answer:
+        sequence = self._sequence = self._sequence % 0x7FFFFFFF + 1
+        answer: Answer = asyncio.get_running_loop().create_future()
+
+        def settled(done: Answer) -> None:
             self._waiting.pop(sequence, None)
+            self._done.set()
+            if not done.cancelled():
+                done.exception()  # nobody may wait for it any more, and asyncio would complain
+
+        answer.add_done_callback(settled)
+        self._waiting[sequence] = answer
+        if len(self._waiting) > UNANSWERED_LIMIT:
+            oldest = self._waiting.pop(next(iter(self._waiting)))
+            if not oldest.done():
+                oldest.set_exception(NoAnswerError("too many submits without an answer"))
+        self._writer.write(build(sequence))
+        return answer
 
     async def _read(self) -> None:
         try:
@@ -145,53 +180,74 @@ class Session:
                     return
                 body = await self._reader.readexactly(length - pdu.HEADER_BYTES)
                 self._heard = asyncio.get_running_loop().time()
-                if self._take(command, status, sequence, head + body):
-                    return
+                self._take(command, status, sequence, head + body)
         except (asyncio.IncompleteReadError, OSError) as error:
             self._end(f"connection lost: {type(error).__name__}")
 
-    def _take(self, command: int, status: int, sequence: int, data: bytes) -> bool:
-        """Handle one PDU; True ends the session."""
-        if command & 0x80000000:
+    def _take(self, command: int, status: int, sequence: int, data: bytes) -> None:
+        """Handle one PDU."""
+        if command & pdu.RESPONSE:
             answer = self._waiting.get(sequence)
             if answer is not None and not answer.done():
                 answer.set_result((status, data[pdu.HEADER_BYTES :]))
-            return False
-        if command == pdu.DELIVER_SM:
-            self._start(self._deliver(sequence, data))
+        elif command in pdu.NAMES:
+            self._start(self._deliver(command, sequence, data))
         elif command == pdu.ENQUIRE_LINK:
-            self._writer.write(pdu.encode(pdu.ENQUIRE_LINK_RESP, sequence))
+            self._writer.write(pdu.encode(command | pdu.RESPONSE, sequence))
         elif command == pdu.UNBIND:
-            self._writer.write(pdu.encode(pdu.UNBIND_RESP, sequence))
-            self._end("the message center unbound")
-            return True
+            self._start(self._leave(sequence))
+        elif command == pdu.ALERT_NOTIFICATION:
+            log.debug("the message center says that a phone is there again")  # it has no answer
         else:
             refusal = pdu.encode(pdu.GENERIC_NACK, sequence, status=pdu.INVALID_COMMAND)
             self._writer.write(refusal)
-        return False
 
-    async def _deliver(self, sequence: int, data: bytes) -> None:
+    async def _deliver(self, command: int, sequence: int, data: bytes) -> None:
+        self._delivering += 1
         try:
-            message = smpp34.decode(data)
-            assert isinstance(message, smpp34.DeliverSm)
-            status = await self._handler(message)
-        except smpp34.SmppError as error:
-            log.warning("a deliver_sm could not be read", error=str(error))
-            status = pdu.OK  # it would not become readable by being sent again
+            if self._delivering > HANDLING_LIMIT:
+                status = pdu.TRY_AGAIN
+            else:
+                status = await self._handler(read(data), self)
+        except UnreadableError as error:
+            log.warning("refused for good, because it cannot be read", reason=str(error))
+            status = pdu.NEVER
+        finally:
+            self._delivering -= 1
+            self._done.set()
         if not self.closed.is_set():
-            self._writer.write(pdu.encode(pdu.DELIVER_SM_RESP, sequence, b"\0", status))
+            self._writer.write(pdu.encode(command | pdu.RESPONSE, sequence, b"\0", status))
+
+    async def _leave(self, sequence: int) -> None:
+        """The message center unbinds: nothing new; what is under way is waited for, then we agree.
+
+        What has no answer by then is unknown, as with a lost connection.
+        """
+        self.reason = "the message center unbinds"
+        self.leaving.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.unbind_seconds):
+                while self._waiting or self._delivering:
+                    self._done.clear()
+                    await self._done.wait()
+        if not self.closed.is_set():
+            self._writer.write(pdu.encode(pdu.UNBIND | pdu.RESPONSE, sequence))
+            with suppress(OSError):
+                await self._writer.drain()
+        self._end("the message center unbound")
 
     async def _keep_alive(self) -> None:
-        """Ask for a sign of life after silence; without an answer the session is over."""
+        """Ask for a sign of life after silence; if nothing comes, the session is over."""
         every = self._settings.enquire_seconds
+        loop = asyncio.get_running_loop()
         while not self.closed.is_set():
-            silent = asyncio.get_running_loop().time() - self._heard
+            silent = loop.time() - self._heard
             if silent < every:
                 await asyncio.sleep(every - silent)
                 continue
-            try:
-                await self._ask(pdu.ENQUIRE_LINK, b"", self._settings.response_seconds)
-            except ConnectionError:
+            asked = loop.time()
+            # A message center that answers in order, and slowly, is there all the same.
+            if not await self.is_alive() and self._heard < asked:
                 self._end("enquire_link was not answered")
 
     def _start(self, work: Awaitable[None]) -> None:
@@ -203,6 +259,7 @@ class Session:
         if self.closed.is_set():
             return
         self.reason = reason
+        self.leaving.set()
         self.closed.set()
         self._writer.close()
         for answer in self._waiting.values():

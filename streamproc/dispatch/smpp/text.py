@@ -1,46 +1,48 @@
-"""Splits a text into parts for message centres: GSM 7-bit or UCS-2, joined by a header.
+"""Splits a text into parts for message centers, in the alphabet and the form that they take.
 
-GSM-7 goes as one septet per octet (the message center packs), UCS-2 as UTF-16 big endian. A long
-message's parts begin with a user data header (3GPP TS 23.040, 9.2.3.24.1); neither an escape pair
-nor a surrogate pair is split over two parts.
+GSM 7-bit goes as one septet per octet (the message center packs), UCS-2 as UTF-16 big endian. Parts
+of a long message are joined by a user data header (3GPP TS 23.040, 9.2.3.24), by ``sar``
+parameters, or the whole text goes as ``message_payload``. Neither an escape pair nor a surrogate
+pair is split over two parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
 
-from streamproc.core.texts.segments import segments
+from streamproc.core.texts.segments import GSM_BASIC, GSM_EXTENSION
+from streamproc.dispatch.smpp.national import NUMBERS, Language, codec
 
-GSM_ALPHABET: Final = (
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-"""3GPP TS 23.038, 6.2.1: a character's place is its code."""
-GSM_EXTENSION: Final = {
-    "\f": 0x0A,
-    "^": 0x14,
-    "{": 0x28,
-    "}": 0x29,
-    "\\": 0x2F,
-    "[": 0x3C,
-    "~": 0x3D,
-    "]": 0x3E,
-    "|": 0x40,
-    "€": 0x65,
-}
-"""6.2.1.1: codes after an escape."""
+Alphabet = Literal["gsm", "latin1", "ucs2"]
+LongTexts = Literal["udh", "udh16", "sar", "payload"]
 
-_ESCAPE: Final = 0x1B
-_CODES: Final = {char: bytes((code,)) for code, char in enumerate(GSM_ALPHABET) if char != "\x1b"}
-_CODES.update({char: bytes((_ESCAPE, code)) for char, code in GSM_EXTENSION.items()})
+DEFAULT_CODING = 0x00
+UCS2_CODING = 0x08
+UDH_INDICATOR = 0x40
+SINGLE_SHIFT = 0x24
+SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER = 0x020C, 0x020E, 0x020F
+MESSAGE_PAYLOAD = 0x0424
 
-GSM_CODING: Final = 0x00
-UCS2_CODING: Final = 0x08
-UDH_INDICATOR: Final = 0x40
-_GSM_PART_OCTETS: Final = 153
-_UCS2_PART_OCTETS: Final = 134
+_SEPTETS, _OCTETS = 160, 140
+_SAR_OCTETS: Final = 7
+"""What the message center puts before a part: a header with a reference of 16 bits."""
+_GSM: Final = GSM_BASIC | GSM_EXTENSION
+_LATIN1: Final = frozenset(char for char in _GSM if ord(char) < 256)
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """How a message center wants texts."""
+
+    alphabet: Alphabet = "gsm"
+    """``gsm`` and ``latin1``: UCS-2 for what cannot be written so; ``ucs2``: always."""
+    data_coding: int = DEFAULT_CODING
+    """Of texts that are not UCS-2."""
+    long_texts: LongTexts = "udh"
+    national: tuple[Language, ...] = ()
+    """Languages whose single shift table phones and message center know; tried in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,39 +53,117 @@ class SmsPart:
     short_message: bytes
     data_coding: int
     esm_class: int
+    parameters: Mapping[int, bytes] = field(default_factory=dict)
+    """Optional parameters by tag."""
 
 
-def split(text: str, reference: int) -> list[SmsPart]:
-    """The parts of a text. ``reference`` (0 to 255) tells a phone which parts belong together.
+class _Units(NamedTuple):
+    """A text as pieces that must not be split: their bytes, and what they take of a part."""
 
-    The same text and reference give the same parts, so that a part sent again replaces itself.
+    units: list[tuple[bytes, int]]
+    coding: int
+    is_septets: bool
+    header: bytes = b""
+    """Elements that every part's header must have."""
+
+
+def split(text: str, reference: int, form: TextForm | None = None) -> list[SmsPart]:
+    """The parts of a text. ``reference`` (16 bits) tells a phone which parts belong together.
+
+    The same text, reference and form give the same parts, so that a part sent again replaces
+    itself.
     """
-    encoding, count = segments(text)
-    if encoding == "gsm7":
-        units = [_CODES[char] for char in text]
-        coding, limit = GSM_CODING, _GSM_PART_OCTETS
-    else:
-        units = [char.encode("utf-16-be", "surrogatepass") for char in text]
-        coding, limit = UCS2_CODING, _UCS2_PART_OCTETS
-    if count == 1:
-        return [SmsPart(1, b"".join(units), coding, 0)]
-    bodies = list(_chunks(units, limit))
-    return [
-        SmsPart(
-            number,
-            bytes((5, 0, 3, reference, len(bodies), number)) + body,
-            coding,
-            UDH_INDICATOR,
-        )
-        for number, body in enumerate(bodies, 1)
-    ]
+    form = form or TextForm()
+    written = _written(text, form)
+    everything = b"".join(unit for unit, _ in written.units)
+    room = _room(written, len(written.header))
+    if sum(cost for _, cost in written.units) <= room:
+        header = _with_length(written.header)
+        return [_part(1, header + everything, written.coding, bool(header))]
+    if form.long_texts == "payload":
+        payload = {MESSAGE_PAYLOAD: everything}
+        return [SmsPart(1, b"", written.coding, 0, payload)]
+    if form.long_texts == "sar":
+        return list(_by_parameters(written, reference))
+    return list(_by_headers(written, reference, form.long_texts == "udh16"))
 
 
-def _chunks(units: list[bytes], limit: int) -> Iterator[bytes]:
-    chunk = b""
-    for unit in units:
-        if len(chunk) + len(unit) > limit:
+def count_parts(text: str, form: TextForm) -> int:
+    """How many submits a text takes."""
+    return len(split(text, 0, form))
+
+
+def _written(text: str, form: TextForm) -> _Units:
+    """The text in the first alphabet of the form that has all its characters."""
+    if form.alphabet == "latin1" and _LATIN1.issuperset(text):
+        units = [(char.encode("latin-1"), 1 + (char in GSM_EXTENSION)) for char in text]
+        return _Units(units, form.data_coding, is_septets=True)
+    if form.alphabet == "gsm" and _GSM.issuperset(text):
+        return _Units(_septets(text), form.data_coding, is_septets=True)
+    if form.alphabet == "gsm" and form.long_texts in ("udh", "udh16"):
+        for language in form.national:
+            number = NUMBERS[language]
+            try:
+                units = _septets(text, number)
+            except UnicodeEncodeError:
+                continue
+            shift = bytes((SINGLE_SHIFT, 1, number))
+            return _Units(units, form.data_coding, is_septets=True, header=shift)
+    pairs = [char.encode("utf-16-be", "surrogatepass") for char in text]
+    return _Units([(unit, len(unit)) for unit in pairs], UCS2_CODING, is_septets=False)
+
+
+def _septets(text: str, language: int = 0) -> list[tuple[bytes, int]]:
+    encode = codec(single=language).encode
+    units = [encode(char)[0] for char in text]
+    return [(unit, len(unit)) for unit in units]
+
+
+def _room(written: _Units, header_octets: int) -> int:
+    """What a part holds beside a header of so many octets, which has its length before it."""
+    taken = header_octets + 1 if header_octets else 0
+    if written.is_septets:
+        return _SEPTETS - -(-taken * 8 // 7)
+    return _OCTETS - taken
+
+
+def _by_headers(written: _Units, reference: int, is_wide: bool) -> Iterator[SmsPart]:
+    reference_octets = 2 if is_wide else 1
+    element = 8 if is_wide else 0
+    octets = len(written.header) + 4 + reference_octets
+    bodies = list(_chunks(written.units, _room(written, octets)))
+    wide = reference % 0x10000 if is_wide else reference % 0x100
+    for number, body in enumerate(bodies, 1):
+        joint = bytes((element, reference_octets + 2)) + wide.to_bytes(reference_octets, "big")
+        header = _with_length(joint + bytes((len(bodies), number)) + written.header)
+        yield _part(number, header + body, written.coding, has_header=True)
+
+
+def _by_parameters(written: _Units, reference: int) -> Iterator[SmsPart]:
+    bodies = list(_chunks(written.units, _room(written, _SAR_OCTETS - 1)))
+    for number, body in enumerate(bodies, 1):
+        parameters = {
+            SAR_REFERENCE: (reference % 0x10000).to_bytes(2, "big"),
+            SAR_TOTAL: bytes((len(bodies),)),
+            SAR_NUMBER: bytes((number,)),
+        }
+        yield SmsPart(number, body, written.coding, 0, parameters)
+
+
+def _with_length(elements: bytes) -> bytes:
+    return bytes((len(elements),)) + elements if elements else b""
+
+
+def _part(number: int, body: bytes, coding: int, has_header: bool) -> SmsPart:
+    return SmsPart(number, body, coding, UDH_INDICATOR if has_header else 0)
+
+
+def _chunks(units: list[tuple[bytes, int]], room: int) -> Iterator[bytes]:
+    chunk, taken = b"", 0
+    for unit, cost in units:
+        if taken + cost > room:
             yield chunk
-            chunk = b""
+            chunk, taken = b"", 0
         chunk += unit
+        taken += cost
     yield chunk

@@ -25,6 +25,8 @@ from streamproc.dispatch.model import (
     Refused,
     message_of,
 )
+from tests.interop.conftest import Record
+from tests.interop.parts import NODE_WEBHOOKS, PYTHON_WEBHOOKS
 from tests.support.desk import START_MS, reminder
 from tests.support.npm_parts import PARTS, node_modules
 from tests.support.ports import free_port
@@ -32,6 +34,7 @@ from tests.support.ports import free_port
 OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NEW = "whsec_bmV3IGtleSBvZiAyNCBieXRlcyBvciBtb3Jl"
 OTHER = "whsec_b3RoZXIga2V5IG9mIDI0IGJ5dGVzIG9yIG1vcmU="
+FINDING = "one and several secrets, an old one, a wrong one", "verified, or refused with 401"
 REFUSED = Refused(ErrorClass.PERMANENT, "http_401")
 
 
@@ -107,16 +110,18 @@ SECRETS = pytest.mark.parametrize(
 
 @SECRETS
 async def test_the_python_library_verifies_a_message_by_any_of_its_secrets(
-    secret: str, outcome: Outcome
+    secret: str, outcome: Outcome, record_finding: Record
 ) -> None:
     async with python_receiver(OLD) as url:
         assert await posted(url, secret) == outcome
+    record_finding(PYTHON_WEBHOOKS, *FINDING)
 
 
 @SECRETS
 async def test_the_javascript_library_verifies_a_message_by_any_of_its_secrets(
-    secret: str, outcome: Outcome
+    secret: str, outcome: Outcome, record_finding: Record
 ) -> None:
     packages = await asyncio.to_thread(node_modules)
     async with javascript_receiver(packages, OLD) as url:
         assert await posted(url, secret) == outcome
+    record_finding(NODE_WEBHOOKS, *FINDING)
