@@ -55,7 +55,7 @@ COMMANDS = Topic(
     "Topic for texts that subscribers send.",
     ("sms.received",),
     "the subscriber",
-    written_by=("messaging",),
+    written_by=("messaging", "dispatcher"),
     read_by=("worker",),
 )
 REMINDERS = Topic(
@@ -210,6 +210,18 @@ class DispatchTopics(_Names):
         Topic(
             "streamproc.reports",
             "Topic in which dispatchers share delivery reports.",
+            (),
+            "its own",
+            written_by=("dispatcher",),
+            read_by=("dispatcher",),
+            partitions=1,
+        )
+    )
+    commands: str = _named_by(COMMANDS)
+    incoming_sms: str = _named_by(
+        Topic(
+            "streamproc.incoming-sms",
+            "Topic in which dispatchers share what subscribers send.",
             (),
             "its own",
             written_by=("dispatcher",),

@@ -124,7 +124,7 @@ class DeliveryReport:
 
 
 @dataclass(frozen=True, slots=True)
-class TextPart:
+class IncomingPart:
     """Which part of which long text it is; ``number`` counts from 1."""
 
     reference: int
@@ -133,7 +133,7 @@ class TextPart:
 
 
 @dataclass(frozen=True, slots=True)
-class IncomingText:
+class IncomingSms:
     """What a subscriber wrote, or one part of it."""
 
     gateway: str
@@ -142,7 +142,7 @@ class IncomingText:
     to: str
     """The number that was written to."""
     text: str
-    part: TextPart | None = None
+    part: IncomingPart | None = None
 
 
 def message_of(

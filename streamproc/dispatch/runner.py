@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from streamproc.dispatch.desk import Desk
-from streamproc.dispatch.gateways.base import Events, Gateway
+from streamproc.dispatch.gateways.base import Events, Gateway, Listening
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.model import DeliveryReport, Origin, Outcome, Outgoing, Unknown
 from streamproc.dispatch.observing import DispatchObserver
@@ -21,6 +22,7 @@ from streamproc.dispatch.owner import JournalOwner
 from streamproc.dispatch.readers import Readers
 from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
 from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.sms_log import SmsLog
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.figures import LINE_SECONDS, FigureLine
@@ -66,6 +68,7 @@ class Runner:
         self._readers: Readers | None = None
         self._reports_in: ReportsReader | None = None
         self._reports_out: ReportsWriter | None = None
+        self._incoming: SmsLog | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop``; then finish what is under way. Raises what makes going on wrong."""
@@ -78,25 +81,27 @@ class Runner:
         self.desk.deliveries.start(
             await loop.run_in_executor(self._hearing, self._reports_in.start)
         )
+        works = [self._read, self._pump, self._listen, self._tick, self._tell_figures]
+        if any(isinstance(one, Listening) and one.takes_sms for one in self._gateways.values()):
+            self._incoming = SmsLog(self.settings, self._now_ms)
+            await self._incoming.open()
+            works.append(self._incoming.follow)
         for name, gateway in self._gateways.items():
             await gateway.start(self._events(name))
         self._readers = await loop.run_in_executor(
             self._reading, Readers, self.settings, self._lane_names, self._revoked_from(loop)
         )
-        works = [
-            asyncio.create_task(work())
-            for work in (self._read, self._pump, self._listen, self._tick, self._tell_figures)
-        ]
+        tasks = [asyncio.create_task(work()) for work in works]
         stopping = asyncio.create_task(stop.wait())
         try:
-            watched: list[asyncio.Future[Any]] = [*works, stopping, self._owner.broken]
+            watched: list[asyncio.Future[Any]] = [*tasks, stopping, self._owner.broken]
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
                 ended.result()
         finally:
             self._ending = True
             stopping.cancel()
-            await self._end(works)
+            await self._end(tasks)
 
     async def _end(self, works: list[asyncio.Task[None]]) -> None:
         log.info("finishing what is under way")
@@ -114,6 +119,8 @@ class Runner:
             await loop.run_in_executor(self._hearing, self._reports_in.close)
         if self._reports_out is not None:
             await asyncio.to_thread(self._reports_out.close)
+        if self._incoming is not None:
+            await self._incoming.close()
         if self._server is not None:
             await self._server.close()
         self._reading.shutdown()
@@ -169,7 +176,10 @@ class Runner:
             self._owner.commit_soon()
             self._poke.set()
 
-        return Events(up, report, self._now_ms, overdue=overdue, late=late)
+        events = Events(up, report, self._now_ms, overdue=overdue, late=late)
+        if self._incoming is None:
+            return events
+        return replace(events, sms=self._incoming.take, answered=self._incoming.answered)
 
     async def _read(self) -> None:
         """Records to the desk; partitions that the group gives us are opened."""

@@ -17,16 +17,21 @@ from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
     ErrorClass,
+    IncomingPart,
+    IncomingSms,
     Origin,
     Outcome,
     Refused,
     ReportState,
+    Unknown,
 )
 from streamproc.dispatch.reports_log import ReportsWriter
+from streamproc.dispatch.sms_memory import Answered, Taken, heard_of
 from tests.contract.test_asyncapi import DOCUMENT, messages
 from tests.support.desk import START_MS, TOPIC, Table, line, reminder
 
-MESSAGES = {one["name"]: one for name in ("dispatchJournal", "reports") for one in messages(name)}
+OWN = ("dispatchJournal", "reports", "incomingSms")
+MESSAGES = {one["name"]: one for name in OWN for one in messages(name)}
 
 
 def accepts(name: str, document: Any) -> bool:
@@ -63,6 +68,7 @@ def written(answers: tuple[Outcome, ...], resend: str) -> list[tuple[str, bytes]
         ((Refused(ErrorClass.TRANSIENT, "x", {1: "7"}),), "retry"),
         ((Refused(ErrorClass.TRANSIENT, "x"), Accepted({1: "7"})), "accepted"),
         ((Refused(ErrorClass.PERMANENT, "x"),), "settled"),
+        ((Unknown("x"),), "uncertain"),
     ],
 )
 @pytest.mark.parametrize("resend", ["", "3-14"])
@@ -112,3 +118,15 @@ async def test_a_report_is_as_described(state: ReportState) -> None:
     assert key == b"a7"
     assert accepts("dispatch.delivery_reported", json.loads(value))
     assert not accepts("dispatch.delivery_reported", json.loads(value)[:-1])
+
+
+@pytest.mark.parametrize("part", [None, IncomingPart(7, 2, 1)])
+def test_what_is_heard_of_an_sms_is_as_described(part: IncomingPart | None) -> None:
+    sms = IncomingSms("main", "8613800000001", "10086", "退订", part)
+    heard = json.loads(encode(heard_of(sms, "me-1", START_MS)))
+
+    assert accepts("dispatch.sms_heard", heard), heard
+    assert not accepts("dispatch.sms_heard", heard[:-1])
+    assert accepts("dispatch.sms_taken", json.loads(encode(Taken("key", "key-1"))))
+    assert accepts("dispatch.sms_answered", json.loads(encode(Answered("key", 1))))
+    assert not accepts("dispatch.sms_answered", json.loads(encode(Taken("key", "key-1"))))

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from streamproc.dispatch.backoff import Backoff
-from streamproc.dispatch.gateways.base import Events, TextRefusedError
+from streamproc.dispatch.gateways.base import Events, SmsRefusedError
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
     ErrorClass,
-    IncomingText,
+    IncomingPart,
+    IncomingSms,
     Origin,
     Outcome,
     Outgoing,
     Refused,
-    TextPart,
     Unknown,
     message_of,
 )
@@ -63,28 +63,28 @@ class Bound:
     gateway: SmppGateway
     ups: list[bool] = field(default_factory=list)
     reports: list[DeliveryReport] = field(default_factory=list)
-    texts: list[IncomingText] = field(default_factory=list)
-    answered: list[IncomingText] = field(default_factory=list)
+    sms: list[IncomingSms] = field(default_factory=list)
+    answered: list[IncomingSms] = field(default_factory=list)
     late: list[Outcome] = field(default_factory=list)
-    refusal: TextRefusedError | None = None
+    refusal: SmsRefusedError | None = None
 
     def events(self) -> Events:
         async def report(heard: DeliveryReport) -> None:
             self.reports.append(heard)
 
-        async def text(heard: IncomingText) -> None:
+        async def sms(heard: IncomingSms) -> None:
             if self.refusal is not None:
                 raise self.refusal
-            self.texts.append(heard)
+            self.sms.append(heard)
 
-        async def answered(heard: IncomingText) -> None:
+        async def answered(heard: IncomingSms) -> None:
             self.answered.append(heard)
 
         return Events(
             self.ups.append,
             report,
             lambda: START_MS,
-            text,
+            sms,
             answered,
             late=lambda _, outcome: self.late.append(outcome),
         )
@@ -221,7 +221,7 @@ async def test_receipts_come_in_every_form(part: Part, record_finding: Record) -
                     assert await here.smsc.deliver(body, command, esm=esm) == 0
                     count += 1
         assert [(one.message_id, one.state) for one in here.reports] == [("1", "delivered")] * count
-        assert here.texts == []
+        assert here.sms == []
         here.smsc.obey("alert", **{"from": "8613800000001", "to": "10086"})
         assert await here.smsc.deliver(RECEIPTS["usual"], esm=4) == 0
 
@@ -243,20 +243,20 @@ async def test_a_subscriber_writes(part: Part, record_finding: Record) -> None:
         assert await deliver(b"UNSUB 1", sar="300/2/1") == 0
         await until(lambda: len(here.answered) == 6, 30)
         assert await deliver(b"\1\2", coding=4) == RX_P_APPN
-        here.refusal = TextRefusedError("no Kafka", is_final=False)
+        here.refusal = SmsRefusedError("no Kafka", is_final=False)
         assert await deliver(b"STOP") == RX_T_APPN
 
     from_him = ("main", "8613800000001", "10086")
-    assert here.texts == [
-        IncomingText(*from_him, "STOP"),
-        IncomingText(*from_him, "退订"),
-        IncomingText(*from_him, "STOP"),
-        IncomingText(*from_him, "UNS", TextPart(7, 2, 1)),
-        IncomingText(*from_him, "UB", TextPart(0x107, 2, 2)),
-        IncomingText(*from_him, "UNSUB 1", TextPart(300, 2, 1)),
+    assert here.sms == [
+        IncomingSms(*from_him, "STOP"),
+        IncomingSms(*from_him, "退订"),
+        IncomingSms(*from_him, "STOP"),
+        IncomingSms(*from_him, "UNS", IncomingPart(7, 2, 1)),
+        IncomingSms(*from_him, "UB", IncomingPart(0x107, 2, 2)),
+        IncomingSms(*from_him, "UNSUB 1", IncomingPart(300, 2, 1)),
     ]
-    assert here.answered == here.texts
-    record_finding(part, "texts of subscribers, whole and in parts (header, sar), data_sm", "taken")
+    assert here.answered == here.sms
+    record_finding(part, "SMS of subscribers, whole and in parts (header, sar), data_sm", "taken")
 
 
 @EVERY_SMSC
@@ -304,5 +304,5 @@ async def test_transmitter_and_receiver_are_two_sessions(
         assert await here.smsc.deliver(b"STOP") == 0
         modes = {one["mode"] for one in here.smsc.all("bind")}
     assert modes == {"transmitter", "receiver"}
-    assert [one.text for one in here.texts] == ["STOP"]
-    record_finding(part, "bound as transmitter and as receiver", "receipts and texts come")
+    assert [one.text for one in here.sms] == ["STOP"]
+    record_finding(part, "bound as transmitter and as receiver", "receipts and SMS come")

@@ -50,7 +50,10 @@ class DispatchScene:
         self.ignore_expiry = False
         self.names = {
             name: f"{self.app}.{name}"
-            for name in ("reminders", "resends", "journal", "receipts", "dead-letters", "reports")
+            for name in (
+                *("reminders", "resends", "journal", "receipts", "dead-letters", "reports"),
+                *("commands", "incoming-sms"),
+            )
         }
 
     def __enter__(self) -> Self:

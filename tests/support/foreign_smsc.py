@@ -12,6 +12,7 @@ Its settings: ``answer_ms=`` before a submit is answered, ``receipts=yes``. It o
 standard input, and ends with it:
 
 - ``deliver command=deliver_sm|data_sm from= to= esm= coding= hex= sar=REFERENCE/TOTAL/NUMBER``
+- ``lose from= to= hex=``: the answer to this one gets lost, and the connection with it
 - ``unbind``, ``cut`` (the connection), ``alert from= to=``
 """
 

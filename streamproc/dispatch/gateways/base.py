@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from streamproc.core.state.effects import Reminder
-from streamproc.dispatch.model import DeliveryReport, IncomingText, Outcome, Outgoing
+from streamproc.dispatch.model import DeliveryReport, IncomingSms, Outcome, Outgoing
 from streamproc.errors import StreamprocError
 
 
-class TextRefusedError(StreamprocError):
-    """A subscriber's text is not taken; ``is_final`` says whether to send it again is of no use."""
+class SmsRefusedError(StreamprocError):
+    """An SMS of a subscriber is not taken. ``is_final``: to send it again is of no use."""
 
     def __init__(self, reason: str, is_final: bool) -> None:
         super().__init__(reason)
         self.is_final = is_final
 
 
-async def _nowhere(_: IncomingText) -> None:
-    raise TextRefusedError("nobody takes texts here", is_final=True)
+async def _nowhere(_: IncomingSms) -> None:
+    raise SmsRefusedError("nobody takes SMS here", is_final=True)
 
 
-async def _forgotten(_: IncomingText) -> None:
+async def _forgotten(_: IncomingSms) -> None:
     pass
 
 
@@ -36,11 +36,11 @@ class Events:
     report: Callable[[DeliveryReport], Awaitable[None]]
     """Returns when the report is durable: only then may it be acknowledged to the outside."""
     now_ms: Callable[[], int]
-    text: Callable[[IncomingText], Awaitable[None]] = _nowhere
-    """Returns when a subscriber's text is durable: only then may it be acknowledged. Raises
-    :class:`TextRefusedError` if it must not be acknowledged at all."""
-    answered: Callable[[IncomingText], Awaitable[None]] = _forgotten
-    """The acknowledgement of a text is known to have arrived: it will not be sent again."""
+    sms: Callable[[IncomingSms], Awaitable[None]] = _nowhere
+    """Returns when an SMS of a subscriber is durable: only then may it be acknowledged. Raises
+    :class:`SmsRefusedError` if it must not be acknowledged at all."""
+    answered: Callable[[IncomingSms], Awaitable[None]] = _forgotten
+    """The acknowledgement of an SMS is known to have arrived: it will not be sent again."""
     overdue: Callable[[], None] = lambda: None
     """A message has no answer for longer than is usual; it is still waited for."""
     late: Callable[[Outgoing, Outcome], None] = lambda message, outcome: None
@@ -81,5 +81,5 @@ class Listening(Protocol):
     """A gateway to which subscribers write."""
 
     @property
-    def takes_texts(self) -> bool:
-        """Whether texts may come."""
+    def takes_sms(self) -> bool:
+        """Whether SMS may come."""

@@ -65,7 +65,7 @@ class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
     dest_ton: Octet | None = None
     dest_npi: Octet | None = None
     receipts: Literal["auto", "every_part", "last_part"] = "auto"
-    texts: Literal["take", "refuse"] = "take"
+    incoming_sms: Literal["take", "refuse"] = "take"
 
 
 class Smpp(GatewayKind):
@@ -109,7 +109,7 @@ class Smpp(GatewayKind):
             entry.late_response_seconds,
             form,
             numbering,
-            takes_texts=entry.texts == "take",
+            takes_sms=entry.incoming_sms == "take",
         )
         return SmppGateway(entry.name, settings, site.chance)
 

@@ -1,4 +1,4 @@
-"""Sends through a message center (SMSC) by SMPP 3.4; receipts and subscribers' texts come back."""
+"""Sends through a message center (SMSC) by SMPP 3.4; receipts and subscribers' SMS come back."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import structlog
 from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.backoff import Backoff
-from streamproc.dispatch.gateways.base import Events, TextRefusedError
+from streamproc.dispatch.gateways.base import Events, SmsRefusedError
 from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
     ErrorClass,
-    IncomingText,
+    IncomingPart,
+    IncomingSms,
     Outcome,
     Outgoing,
     Refused,
-    TextPart,
     Unknown,
 )
 from streamproc.dispatch.smpp import pdu
@@ -68,7 +68,7 @@ class SmppSettings:
     """How long an answer is waited for while the session lives; then the result is unknown."""
     form: TextForm = field(default_factory=TextForm)
     numbering: Numbering = field(default_factory=Numbering)
-    takes_texts: bool = True
+    takes_sms: bool = True
 
 
 class SmppGateway:
@@ -87,9 +87,9 @@ class SmppGateway:
         self._confirming: set[asyncio.Task[None]] = set()
 
     @property
-    def takes_texts(self) -> bool:
-        """Whether subscribers' texts may come."""
-        return self._settings.takes_texts and self._settings.bind != "transmitter"
+    def takes_sms(self) -> bool:
+        """Whether SMS of subscribers may come."""
+        return self._settings.takes_sms and self._settings.bind != "transmitter"
 
     def parts_of(self, reminder: Reminder) -> int:
         """How many submits a reminder takes."""
@@ -209,7 +209,7 @@ class SmppGateway:
             log.warning("session ended", gateway=self._name, bind=bind, reason=session.reason)
 
     async def _heard(self, message: Inbound, session: Session) -> int:
-        """A receipt or a text is durable before it is acknowledged."""
+        """A receipt or an SMS is durable before it is acknowledged."""
         events = self._events
         assert events is not None
         facts = message.esm_class, message.body, message.parameters
@@ -221,29 +221,29 @@ class SmppGateway:
         if is_receipt(*facts):
             log.warning("a receipt that says nothing of a message", gateway=self._name)
             return pdu.OK
-        if not self._settings.takes_texts:
-            log.warning("a subscriber's text is refused: texts is off", gateway=self._name)
+        if not self._settings.takes_sms:
+            log.warning("an SMS is refused: incoming_sms is refuse", gateway=self._name)
             return pdu.NEVER
         written = text_of(message, self._settings.form.alphabet)
         joint = written.joint
-        text = IncomingText(
+        sms = IncomingSms(
             self._name,
             self._settings.numbering.subscriber(message.source),
             message.destination.number,
             written.text,
-            TextPart(joint.reference, joint.total, joint.number) if joint else None,
+            IncomingPart(joint.reference, joint.total, joint.number) if joint else None,
         )
-        status = await self._kept(events.text(text))
+        status = await self._kept(events.sms(sms))
         if status == pdu.OK:
-            self._confirm(session, text, events)
+            self._confirm(session, sms, events)
         return status
 
     async def _kept(self, keeping: Awaitable[None]) -> int:
         """The status of what is to be made durable: only then it is acknowledged."""
         try:
             await keeping
-        except TextRefusedError as error:
-            log.warning("a subscriber's text is refused", gateway=self._name, reason=str(error))
+        except SmsRefusedError as error:
+            log.warning("an SMS of a subscriber is refused", gateway=self._name, reason=str(error))
             return pdu.NEVER if error.is_final else pdu.TRY_AGAIN
         except Exception as error:
             log.warning(
@@ -254,8 +254,8 @@ class SmppGateway:
             return pdu.TRY_AGAIN
         return pdu.OK
 
-    def _confirm(self, session: Session, text: IncomingText, events: Events) -> None:
-        """Tell when the answer to a text is known to have arrived: the same text is a new one then.
+    def _confirm(self, session: Session, sms: IncomingSms, events: Events) -> None:
+        """Tell when the answer to an SMS is known to have arrived: the same SMS is a new one then.
 
         An ``enquire_link`` that is written behind the answer and answered proves it.
         """
@@ -263,8 +263,8 @@ class SmppGateway:
         async def ask() -> None:
             await asyncio.sleep(0)  # the answer is written when the handler has returned
             if await session.is_alive():
-                with suppress(Exception):  # the same text within the hour is then one
-                    await events.answered(text)
+                with suppress(Exception):  # the same SMS within the hour is then one
+                    await events.answered(sms)
 
         task = asyncio.create_task(ask())
         self._confirming.add(task)

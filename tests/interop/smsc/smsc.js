@@ -76,6 +76,12 @@ const COMMANDS = {
     else pdu.short_message = raw;
     session[given.command](pdu, (answer) => say("answer", { status: answer.command_status }));
   },
+  lose(session, given) {
+    // The answer gets lost on its way, and the connection with it.
+    const pdu = { source_addr: given.from, destination_addr: given.to };
+    pdu.short_message = Buffer.from(given.hex, "hex");
+    session.deliver_sm(pdu, () => session.destroy());
+  },
   unbind(session) {
     session.unbind((answer) => say("unbound", { status: answer.command_status }));
   },

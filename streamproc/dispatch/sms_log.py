@@ -1,0 +1,216 @@
+"""SMS of subscribers, from gateways to the topic of commands: each once, however often it comes.
+
+Each delivery is first written to the topic of incoming SMS, which all dispatchers read, so that
+they agree what is a repeat and which part completes an SMS (``sms_memory``). The dispatcher that
+heard the SMS, or its last part, then writes the command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import structlog
+from kafka import TopicPartition
+
+from streamproc.contracts.records.codec import encode_event
+from streamproc.core.instants import from_ms
+from streamproc.core.state.events import SmsReceived
+from streamproc.dispatch.gateways.base import SmsRefusedError
+from streamproc.dispatch.model import IncomingSms
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.sms_memory import (
+    REPEAT_MS,
+    Answered,
+    Command,
+    Heard,
+    Record,
+    SmsMemory,
+    Taken,
+    decode_record,
+    heard_of,
+    key_of,
+    whole_characters,
+)
+from streamproc.kafka.clients import kafka_consumer, kafka_producer
+
+log = structlog.get_logger(__name__)
+
+LIMIT_S: Final = 5.0
+"""An SMS that cannot be written for so long is refused for now: the message center tries again."""
+LONGEST: Final = 1600
+"""Characters of an SMS; schemas/sms.received.v1.json."""
+UNDER_WAY_LIMIT: Final = 2_000
+"""SMS that Kafka has not taken yet; more are refused for now."""
+POLL_MS: Final = 100
+_SUBSCRIBER: Final = re.compile(r"[A-Za-z0-9][!-~]{2,63}")
+
+
+class SmsLog:
+    """Made and used on one event loop; Kafka's consumer has a thread of its own."""
+
+    def __init__(self, settings: DispatchSettings, now_ms: Callable[[], int]) -> None:
+        self._settings = settings
+        self._now_ms = now_ms
+        self._memory = SmsMemory()
+        # Each may wait for Kafka, and nothing else must wait for them.
+        self._reading = ThreadPoolExecutor(1, "sms-in")
+        self._sending = ThreadPoolExecutor(1, "sms-out")
+        self._me = uuid4().hex[:12]
+        self._count = 0
+        self._decisions: dict[str, asyncio.Future[Command | None]] = {}
+        self._writing: dict[str, asyncio.Task[None]] = {}
+        self._consumer: Any = None
+        self._producer: Any = None
+
+    async def open(self) -> None:
+        """Connect, and go to where the SMS of the last hour begin. Raises KafkaError."""
+        self._producer = await asyncio.to_thread(
+            kafka_producer, self._settings.broker, acks="all", linger_ms=0
+        )
+        await asyncio.get_running_loop().run_in_executor(self._reading, self._seek)
+
+    async def follow(self) -> None:
+        """Read what all dispatchers hear, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            for value in await loop.run_in_executor(self._reading, self._poll):
+                try:
+                    self._fold(decode_record(value or b""))
+                except msgspec.DecodeError:
+                    log.warning("a record that is no incoming SMS, left out")
+            lost = self._memory.sweep(self._now_ms())
+            if lost:
+                log.warning("parts of SMS were given up: the others never came", parts=lost)
+
+    async def take(self, sms: IncomingSms) -> None:
+        """Returns when the SMS is a command, or its part is kept. Raises
+        :class:`SmsRefusedError`."""
+        if not _SUBSCRIBER.fullmatch(sms.subscriber):
+            raise SmsRefusedError("its sender is no subscriber", is_final=True)
+        if len(sms.text) > LONGEST:
+            raise SmsRefusedError(f"it is longer than {LONGEST} characters", is_final=True)
+        if len(self._decisions) >= UNDER_WAY_LIMIT:
+            raise SmsRefusedError("too many wait for Kafka", is_final=False)
+        # What is under way goes on when the time is over: a repeat then finds it.
+        work = asyncio.create_task(self._take(sms))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await asyncio.shield(work)
+        except TimeoutError:
+            raise SmsRefusedError(
+                f"Kafka did not take it within {LIMIT_S:g} s", is_final=False
+            ) from None
+
+    async def answered(self, sms: IncomingSms) -> None:
+        """The answer has arrived: the same SMS is a new one from now on."""
+        heard = heard_of(sms, "", 0)
+        await self._append(Answered(key_of(heard), heard.number), sms.subscriber)
+
+    async def close(self) -> None:
+        for task in self._writing.values():
+            task.cancel()
+        await asyncio.gather(*self._writing.values(), return_exceptions=True)
+        if self._consumer is not None:
+            await asyncio.get_running_loop().run_in_executor(self._reading, self._consumer.close)
+        if self._producer is not None:
+            await asyncio.to_thread(self._producer.close, timeout=5)
+        self._reading.shutdown()
+        self._sending.shutdown(wait=False)
+
+    async def _take(self, sms: IncomingSms) -> None:
+        self._count += 1
+        nonce = f"{self._me}-{self._count}"
+        decision: asyncio.Future[Command | None] = asyncio.get_running_loop().create_future()
+        self._decisions[nonce] = decision
+        try:
+            await self._append(heard_of(sms, nonce, self._now_ms()), sms.subscriber)
+            command = await decision
+        finally:
+            del self._decisions[nonce]
+        if command is not None and not command.is_taken:
+            await self._command(sms, command)
+
+    async def _command(self, sms: IncomingSms, command: Command) -> None:
+        """Write a command, once even if it is heard again meanwhile."""
+        task = self._writing.get(command.id)
+        if task is None:
+            task = asyncio.create_task(self._write(sms, command))
+            self._writing[command.id] = task
+            task.add_done_callback(lambda _: self._writing.pop(command.id, None))
+        await asyncio.shield(task)
+
+    async def _write(self, sms: IncomingSms, command: Command) -> None:
+        whole = command.text or whole_characters(sms.text)
+        if len(whole) > LONGEST:
+            raise SmsRefusedError(f"it is longer than {LONGEST} characters", is_final=True)
+        event = SmsReceived(
+            id=command.id,
+            source=f"smpp:{sms.gateway}",
+            subscriber=sms.subscriber,
+            time=from_ms(command.time_ms),
+            text=whole,
+        )
+        await self._send(self._settings.topics.commands, sms.subscriber, encode_event(event))
+        with suppress(Exception):  # then a repeat is written again, and the worker knows its id
+            await self._append(Taken(command.key, command.id), sms.subscriber)
+
+    async def _append(self, record: Record, subscriber: str) -> None:
+        value = msgspec.json.encode(record)
+        await self._send(self._settings.topics.incoming_sms, subscriber, value)
+
+    async def _send(self, topic: str, key: str, value: bytes) -> None:
+        """Returns when the record is durable. Raises KafkaError."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: BaseException | None) -> None:
+            if done.done():
+                return  # nobody waits any more
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        send = partial(self._producer.send, topic, key=key.encode(), value=value)
+        sent = await loop.run_in_executor(self._sending, send)
+        sent.add_callback(lambda _: loop.call_soon_threadsafe(settle, None))
+        sent.add_errback(lambda error: loop.call_soon_threadsafe(settle, error))
+        await done
+
+    def _fold(self, record: Record) -> None:
+        if isinstance(record, Heard):
+            command = self._memory.hear(record)
+            decision = self._decisions.get(record.nonce)
+            if decision is not None and not decision.done():
+                decision.set_result(command)
+        elif isinstance(record, Taken):
+            self._memory.take(record)
+        else:
+            self._memory.answer(record)
+
+    def _seek(self) -> None:
+        self._consumer = kafka_consumer(
+            self._settings.broker, enable_auto_commit=False, fetch_max_wait_ms=POLL_MS
+        )
+        topic = self._settings.topics.incoming_sms
+        numbers = self._consumer.partitions_for_topic(topic) or {0}
+        places = [TopicPartition(topic, number) for number in sorted(numbers)]
+        self._consumer.assign(places)
+        since_ms = self._now_ms() - REPEAT_MS
+        found = self._consumer.offsets_for_times(dict.fromkeys(places, since_ms))
+        ends = self._consumer.end_offsets(places)
+        for place in places:
+            self._consumer.seek(place, found[place].offset if found.get(place) else ends[place])
+
+    def _poll(self) -> list[bytes | None]:
+        found = self._consumer.poll(timeout_ms=POLL_MS)
+        return [record.value for records in found.values() for record in records]

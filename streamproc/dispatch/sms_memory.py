@@ -1,0 +1,181 @@
+"""Which SMS of a subscriber is a new one: joins parts, and knows what is sent again.
+
+SMPP gives an SMS no id. A message center sends it again if our answer did not arrive, and the same
+bytes are then one SMS; a subscriber may also write the same twice. So an SMS is a repeat if an
+equal one was heard before whose answer is not known to have arrived.
+
+All dispatchers read the topic of incoming SMS in the same order and come to the same result,
+whoever hears the repeat. Nothing here has a clock: times are those of the records.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from streamproc.dispatch.model import IncomingPart, IncomingSms
+
+REPEAT_MS: Final = 3_600_000
+"""How long an SMS without a known answer may be sent again, and a part wait for the others."""
+SMS_LIMIT: Final = 50_000
+"""SMS, and parts of them, that are remembered."""
+
+
+class Heard(Struct, frozen=True, array_like=True, tag="heard"):
+    """An SMS, or one part of it, reached a dispatcher. ``nonce`` names the delivery."""
+
+    nonce: str
+    gateway: str
+    subscriber: str
+    to: str
+    text: str
+    """Of a part, UTF-16 in hexadecimal, because it may be half of a character; of a whole SMS a
+    digest is enough."""
+    time_ms: int
+    reference: int = 0
+    total: int = 1
+    number: int = 1
+
+
+class Taken(Struct, frozen=True, array_like=True, tag="taken"):
+    """The command of an SMS is written."""
+
+    key: str
+    id: str
+
+
+class Answered(Struct, frozen=True, array_like=True, tag="answered"):
+    """The answer to an SMS, or to a part, is known to have arrived."""
+
+    key: str
+    number: int
+
+
+Record = Heard | Taken | Answered
+decode_record = msgspec.json.Decoder(Record).decode
+
+
+@dataclass(frozen=True)
+class Command:
+    """A whole SMS, and whether it is written already."""
+
+    key: str
+    id: str
+    text: str
+    """Empty if the SMS had one part: whoever hears it has it."""
+    time_ms: int
+    is_taken: bool
+
+
+@dataclass
+class _Sms:
+    """What is known of one SMS."""
+
+    id: str
+    time_ms: int
+    total: int = 1
+    parts: dict[int, str] = field(default_factory=dict)
+    answered: set[int] = field(default_factory=set)
+    is_taken: bool = False
+
+    def is_repeat(self, heard: Heard) -> bool:
+        """Whether the record is a part of this SMS, for the first time or again."""
+        if heard.time_ms - self.time_ms >= REPEAT_MS or heard.number in self.answered:
+            return False
+        return self.parts.get(heard.number, heard.text) == heard.text
+
+
+class SmsMemory:
+    """The SMS of the last hour."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[str, _Sms] = OrderedDict()
+        self._count = 0
+        self.lost = 0
+        """Parts that were forgotten before the others came."""
+
+    def __len__(self) -> int:
+        """Parts that are remembered."""
+        return self._count
+
+    def hear(self, heard: Heard) -> Command | None:
+        """A record was read. Returns the whole SMS; None while parts are missing."""
+        key = key_of(heard)
+        found = self._found.get(key)
+        if found is None or not found.is_repeat(heard):
+            if found is not None:
+                self._forget(key)
+            found = _Sms(f"{key}-{heard.time_ms:x}", heard.time_ms, heard.total)
+            self._found[key] = found
+        if heard.number not in found.parts:
+            self._count += 1
+        found.parts[heard.number] = heard.text
+        while self._count > SMS_LIMIT:
+            self._forget(next(iter(self._found)))
+        if len(found.parts) < found.total:
+            return None
+        text = "" if found.total == 1 else joined(found.parts)
+        return Command(key, found.id, text, found.time_ms, found.is_taken)
+
+    def take(self, taken: Taken) -> None:
+        """Its command is written."""
+        found = self._found.get(taken.key)
+        if found is not None and found.id == taken.id:
+            found.is_taken = True
+
+    def answer(self, answered: Answered) -> None:
+        """It will not be sent again: the same SMS is a new one."""
+        found = self._found.get(answered.key)
+        if found is not None:
+            found.answered.add(answered.number)
+
+    def sweep(self, now_ms: int) -> int:
+        """Forget what is old; returns how many parts of incomplete SMS went."""
+        before = self.lost
+        while self._found:
+            key, found = next(iter(self._found.items()))
+            if now_ms - found.time_ms < REPEAT_MS:
+                break
+            self._forget(key)
+        return self.lost - before
+
+    def _forget(self, key: str) -> None:
+        found = self._found.pop(key)
+        self._count -= len(found.parts)
+        if len(found.parts) < found.total:
+            self.lost += len(found.parts)
+
+
+def heard_of(sms: IncomingSms, nonce: str, now_ms: int) -> Heard:
+    """The record of a delivery."""
+    part = sms.part or IncomingPart(0, 1, 1)
+    body = sms.text.encode("utf-16-be", "surrogatepass")
+    written = body.hex() if sms.part else blake2b(body, digest_size=12).hexdigest()
+    return Heard(
+        *(nonce, sms.gateway, sms.subscriber, sms.to, written, now_ms),
+        *(part.reference, part.total, part.number),
+    )
+
+
+def key_of(heard: Heard) -> str:
+    """What repeats of a text have in common; of a long one all parts, whatever is in them."""
+    facts = [heard.gateway, heard.subscriber, heard.to, str(heard.reference), str(heard.total)]
+    if heard.total == 1:
+        facts.append(heard.text)
+    return blake2b("\0".join(facts).encode(), digest_size=12).hexdigest()
+
+
+def joined(parts: dict[int, str]) -> str:
+    """The whole text of parts as records have them."""
+    written = "".join(parts[number] for number in sorted(parts))
+    return bytes.fromhex(written).decode("utf-16-be", "replace")
+
+
+def whole_characters(text: str) -> str:
+    """The text without halves of characters."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
