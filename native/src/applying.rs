@@ -5,7 +5,7 @@ use std::io::Write;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::{self, Applied};
-use crate::constants_generated::DUE_BYTES;
+use crate::constants_generated::{DUE_BYTES, LONGEST_KEY_BYTES, SHORTEST_KEY_BYTES};
 use crate::usage::{self, Usage};
 use crate::views_generated::Rules;
 
@@ -26,6 +26,7 @@ pub fn apply<'a>(
     let now_ms = usage.time_ms.max(received_ms);
     let due_ms = i64::from_be_bytes(before.get(..DUE_BYTES)?.try_into().ok()?);
     if usage.subscriber != key
+        || !is_plain_key(key, rules.only_numbers)
         || usage.time_ms > received_ms.checked_add(rules.max_ahead_ms)?
         || usage.time_ms < received_ms.checked_sub(rules.max_age_ms)?
         || usage.used_bytes > rules.max_event_bytes
@@ -42,6 +43,20 @@ pub fn apply<'a>(
     let account = &before[DUE_BYTES..];
     let applied = account::apply(account, &usage, received_ms, id, rules, out)?;
     Some((usage, applied))
+}
+
+/// Digits of a phone number, or an id that nobody takes for one. The core judges all others.
+fn is_plain_key(key: &[u8], only_numbers: bool) -> bool {
+    let is_number = matches!(key.first(), Some(b'1'..=b'9'))
+        && (SHORTEST_KEY_BYTES..=LONGEST_KEY_BYTES).contains(&key.len())
+        && key.iter().all(u8::is_ascii_digit);
+    let is_id = key
+        .iter()
+        .any(|&one| one.is_ascii_alphabetic() && !matches!(one, b'e' | b'E'))
+        && !key
+            .get(..4)
+            .is_some_and(|first| first.eq_ignore_ascii_case(b"tel:"));
+    is_number || (is_id && !only_numbers)
 }
 
 #[cfg(test)]
@@ -73,6 +88,27 @@ mod tests {
             after(&rules(), CROSSING_EVENT, &row).unwrap(),
             CROSSING_AFTER
         );
+    }
+
+    #[test]
+    fn a_key_that_may_be_a_number_in_another_form_is_left_to_the_core() {
+        for key in ["8613800000001", "1234567", "sub-001", "acct:77", "C-9"] {
+            assert!(is_plain_key(key.as_bytes(), false), "{key}");
+        }
+        for key in [
+            "tel:+8613800000001",
+            "TEL:86",
+            "8.6138E+12",
+            "008613800000001",
+            "86-138-0000-0001",
+            "123456",
+            "1234567890123456",
+            "",
+        ] {
+            assert!(!is_plain_key(key.as_bytes(), false), "{key}");
+        }
+        assert!(is_plain_key(b"8613800000001", true));
+        assert!(!is_plain_key(b"sub-001", true));
     }
 
     #[test]

@@ -167,6 +167,7 @@ pub struct Rules {
     pub not_home_data: HashSet<String>,
     pub watch: Watch,
     pub tracked: HashMap<String, Tracked>,
+    pub only_numbers: bool,
 }
 
 /// As `TaughtText` in taught_words.py.

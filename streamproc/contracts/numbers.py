@@ -16,8 +16,8 @@ from streamproc.core.subscribers import (
     SHORTEST,
     SubscriberKind,
     damage,
-    is_hardware_address,
     is_key,
+    is_machine_address,
     is_separated,
     is_tel,
 )
@@ -89,7 +89,7 @@ def _key(text: str, numbering: Numbering) -> str:
         raise NumberError(damaged)
     if is_tel(found) or found.startswith("+"):
         return _international(found, numbering.region)
-    if not (found.isdecimal() or is_separated(found)) or is_hardware_address(found):
+    if not (found.isdecimal() or is_separated(found)) or is_machine_address(found):
         return _id(text, numbering)
     digits = _digits(found)
     if found.isdecimal() and _is_no_number(digits):

@@ -26,6 +26,7 @@ _FRACTION: Final = re.compile(rf"[0-9]{{{SHORTEST},}}[.,]0+\Z")
 _DIALLED: Final = re.compile(rf"00[1-9][0-9]{{{SHORTEST - 1},{LONGEST - 1}}}\Z")
 _SEPARATED: Final = re.compile(r"\+?[0-9(][0-9 ().\-/\u00a0]*[0-9]\Z")
 _HARDWARE: Final = re.compile(r"(?:[0-9a-fA-F]{2}[-:]){5}[0-9a-fA-F]{2}\Z")
+_INTERNET: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}\Z")
 
 
 def is_key(text: str) -> bool:
@@ -48,14 +49,14 @@ def damage(text: str) -> str | None:
     return None
 
 
-def is_hardware_address(text: str) -> bool:
-    """Whether a text is the address of a network card, such as ``00-11-22-33-44-55``."""
-    return _HARDWARE.match(text) is not None
+def is_machine_address(text: str) -> bool:
+    """Whether a text is an address of a machine: ``00-11-22-33-44-55`` or ``192.0.2.10``."""
+    return _HARDWARE.match(text) is not None or _INTERNET.match(text) is not None
 
 
 def is_separated(text: str) -> bool:
     """Whether a text is a phone number's digits with a plus or separators between them."""
-    if text.isdecimal() or is_hardware_address(text) or not _SEPARATED.match(text):
+    if text.isdecimal() or is_machine_address(text) or not _SEPARATED.match(text):
         return False
     return SHORTEST < sum(one.isdigit() for one in text) <= LONGEST
 

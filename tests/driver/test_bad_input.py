@@ -17,6 +17,7 @@ import pytest
 
 from streamproc.contracts.records.codec import MAX_RECORD_BYTES
 from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.core.privacy import conceal
 from streamproc.core.state.effects import Rejected
 from streamproc.core.state.events import (
     AccountActivated,
@@ -121,6 +122,23 @@ CASES = {
     "bytes of thirty digits": Bad(
         "contract_violation", usage().replace(b":1000", b":" + b"9" * 30)
     ),
+    **{
+        f"subscriber {form}": Bad(
+            "subscriber_form",
+            usage(subscriber=form),
+            form.encode(),
+            event_id="bad-1",
+            detail="write phone numbers as digits",
+        )
+        for form in (
+            "tel:+8613800000001",
+            "008613800000001",
+            "86-138-0000-0001",
+            "8.6138E+12",
+            "8613800000001.0",
+        )
+    },
+    "member in another form": rejected_by_core("subscriber_form", member="86-138-0000-0001"),
     "absurd bytes": rejected_by_core("absurd_bytes", total_bytes=1_000_000_001),
     "absurd sum of directions": rejected_by_core(
         "absurd_bytes", total_bytes=..., uplink_bytes=2**53 - 1, downlink_bytes=2**53 - 1
@@ -392,3 +410,33 @@ def test_held_usage_counts_when_the_activation_comes(driver: QuotaDriver) -> Non
     driver.event(AccountActivated("a", "crm", ALICE, activated, "basic", "UTC", 1))
     assert driver.rejects() == []
     assert [one.text for one in driver.reminders()] == ["60% used"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rejected"),
+    [
+        ("any", {"tel:+8613800000009"}),
+        ("numbers", {"tel:+8613800000009", "sub-001"}),
+        ("ids", set()),
+    ],
+)
+def test_rules_say_what_subscribers_are(
+    new_driver: NewDriver, kind: str, rejected: set[str]
+) -> None:
+    lax = load_rulebook(RULES.replace("limits: {", "limits: {subscribers: ids, "), "rules.yaml")
+    told = load_rulebook(
+        RULES.replace("limits: {", f"limits: {{subscribers: {kind}, "), "rules.yaml"
+    )
+    driver = new_driver(rules=lax)
+    names = (ALICE, "sub-001", "tel:+8613800000009")
+    for name in names:  # accounts that are there already
+        driver.activate(name)
+    driver.take_rules(told)
+    driver.advance_wall_clock(MINUTE)
+
+    for name in names:
+        driver.pipe(name.encode(), usage(subscriber=name, id=f"u-{name}"))
+
+    rejects = driver.rejects()
+    assert {one.reason for one in rejects} <= {"subscriber_form"}
+    assert {one.event_id for one in rejects} == {f"u-{conceal(one, one)}" for one in rejected}

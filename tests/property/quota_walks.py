@@ -78,8 +78,8 @@ USAGE_RULES = (
 MEMBERS = ("861380000011", "861380000012", "kid-tablet")
 
 
-def rulebook(**limits: int) -> Rulebook:
-    known = {
+def rulebook(**limits: Any) -> Rulebook:
+    known: dict[str, Any] = {
         "max_event_bytes": 100_000,
         "max_age_ms": 40 * DAY_MS,
         "dedupe_horizon_ms": 75 * DAY_MS,

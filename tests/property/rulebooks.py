@@ -119,10 +119,10 @@ def make(
     packs: tuple[Pack, ...] = PACKS,
     usage_rules: tuple[UsageRule, ...] = DEFAULT_USAGE_RULES,
     timed_rules: tuple[TimedRule, ...] = DEFAULT_TIMED_RULES,
-    **limits: int,
+    **limits: Any,
 ) -> Rulebook:
     """A rulebook with limits that are soon reached."""
-    known = {
+    known: dict[str, Any] = {
         "max_event_bytes": 100_000,
         "max_age_ms": 40 * DAY_MS,
         "dedupe_horizon_ms": 75 * DAY_MS,

@@ -13,8 +13,8 @@ from streamproc.contracts.numbers import NumberError, Numbering, subscriber_key
 from streamproc.contracts.records.codec import DecodeFailure, decode_event
 from streamproc.core.instants import to_ms
 from streamproc.core.state.events import ClockAdvanced
-from streamproc.core.subscribers import foreign_form
-from streamproc.lab.oracle.reading import NotAnEventError, read
+from streamproc.core.subscribers import SubscriberKind, foreign_form
+from streamproc.lab.oracle.reading import NotAnEventError, read, spells_a_number
 from tests.property.budget import budget
 
 KEY = b"861380000001"
@@ -205,3 +205,16 @@ def test_a_key_is_its_own_key_and_never_of_a_foreign_form(text: str, region: str
         return
     assert subscriber_key(key, Numbering(region)) == key
     assert foreign_form(key.strip()) is None
+
+
+@budget(400)
+@given(
+    st.text("0123456789+-. ()/,eEtel:ab", max_size=20),
+    st.sampled_from(["any", "numbers", "ids"]),
+)
+def test_core_and_oracle_know_the_same_numbers_in_another_form(
+    text: str, kind: SubscriberKind
+) -> None:
+    if not text or not text[0].isalnum():
+        return  # the contract refuses it before
+    assert (foreign_form(text, kind) is not None) == spells_a_number(text, kind), text

@@ -49,7 +49,7 @@ def rulebook(
     packs: tuple[Pack, ...] = (Pack("extra", GB, 7 * DAY_MS, 10),),
     usage_rules: tuple[UsageRule, ...] = (LOW,),
     timed_rules: tuple[TimedRule, ...] = (),
-    **limits: int,
+    **limits: Any,
 ) -> Rulebook:
     """A rulebook of which a test states only what it is about."""
     return Rulebook(plans, packs, usage_rules, timed_rules, Limits(**limits), "en", "EUR")

@@ -87,7 +87,7 @@ def test_what_is_no_number_that_can_be_told_is_refused(text: str, says: str) -> 
     [
         *("sub-001", "acct:77-4410", "460001234567890", "1001", "C-9", "a1B2"),
         *("00-11-22-33-44-55", "89860012345678901234", "861380", "8E12", "user@example.org"),
-        "10.0.0.1",
+        *("10.0.0.1", "192.168.10.15"),
     ],
 )
 @pytest.mark.parametrize("numbering", [Numbering(), CHINA])

@@ -334,4 +334,5 @@ def _limits(limits: LimitsEntry) -> Limits:
         limits.hold_unknown_seconds * 1000,
         limits.hold_max_events,
         limits.history_cycles,
+        limits.subscribers,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from streamproc.core.instants import DAY_MS
+from streamproc.core.subscribers import SubscriberKind
 
 
 class Limits(Struct, frozen=True, gc=False):
@@ -18,3 +19,4 @@ class Limits(Struct, frozen=True, gc=False):
     hold_unknown_ms: int = DAY_MS
     hold_max_events: int = 100
     history_cycles: int = 2
+    subscribers: SubscriberKind = "any"

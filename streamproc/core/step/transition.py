@@ -11,6 +11,8 @@ it waits for its time (:func:`_hold`) and is applied then.
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import ACTIVE, HELD, Account, Held
@@ -29,11 +31,16 @@ from streamproc.core.step.account_events import activate
 from streamproc.core.step.advancing import adopt_rules, do_instant, reschedule
 from streamproc.core.step.applying import apply_event
 from streamproc.core.step.next_due import forgotten_ms, let_go_ms, next_due_ms
+from streamproc.core.subscribers import SubscriberKind, foreign_form
 from streamproc.core.usage import dedupe
 from streamproc.core.usage.policies import policy_changes
 
 Step = tuple[Account | None, "list[Effect] | tuple[Effect, ...]"]
 
+_KEYS = (
+    "write phone numbers as digits with country code, or set limits.subscribers to ids in the "
+    "rules file"
+)
 _SETTING = (AccountActivated, PlanChanged, ToppedUp, AccountClosed)
 """Events whose time is the start or the end of a validity."""
 
@@ -47,6 +54,9 @@ def step(
     the order in which they happened.
     """
     limits = rules.limits
+    form = _foreign_form(event, limits.subscribers)
+    if form is not None:
+        return account, [rejected("subscriber_form", form, event, arrival)]
     received_ms = arrival.received_ms
     time_ms = to_ms(event.time)
     if time_ms > received_ms + limits.max_ahead_ms:
@@ -77,6 +87,16 @@ def step(
         return account, effects
     out.extend(effects)
     return account, out
+
+
+def _foreign_form(event: SubscriberEvent, kind: SubscriberKind) -> str | None:
+    """Why the subscriber or the member of an event is not written as a key; None if they are."""
+    form = foreign_form(event.subscriber, kind)
+    if form is not None:
+        return f"the subscriber {form}; {_KEYS}"
+    member = getattr(event, "member", UNSET)
+    form = foreign_form(member, kind) if isinstance(member, str) else None
+    return None if form is None else f"the member {form}; {_KEYS}"
 
 
 def advance(

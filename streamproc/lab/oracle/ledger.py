@@ -11,7 +11,7 @@ from streamproc.lab.oracle.buckets import NEVER
 from streamproc.lab.oracle.contract import Contract, Cycle, PolicyTold
 from streamproc.lab.oracle.figures import AccountFigures, Expectation, ShownBucket
 from streamproc.lab.oracle.past import charge_past, refund_past
-from streamproc.lab.oracle.reading import Fields
+from streamproc.lab.oracle.reading import Fields, spells_a_number
 
 ADDING = (
     *("account.plan_changed", "account.topped_up"),
@@ -66,6 +66,11 @@ class SubscriberLedger:
 
     def _arrive(self, event: Fields, arrival_ms: int) -> None:
         limits, time_ms = self.rules.limits, event["time"]
+        if any(
+            spells_a_number(event.get(name, ""), limits.subscribers)
+            for name in ("subscriber", "member")
+        ):
+            return self._reject("subscriber_form")
         if time_ms > arrival_ms + limits.max_ahead_ms:
             return self._reject("time_in_future")
         if time_ms < arrival_ms - limits.max_age_ms:

@@ -360,3 +360,57 @@ _EVENTS: dict[str, tuple[_Checks, _Checks]] = {
     ),
 }
 """Required and optional fields of each event."""
+
+
+_DIGITS = frozenset("0123456789")
+
+
+def spells_a_number(subscriber: str, kind: str) -> bool:
+    """Whether a subscriber is a phone number that is not written as its key.
+
+    ``kind`` is that of the limits in the rules file.
+    """
+    if kind == "ids" or not subscriber:
+        return False
+    if set(subscriber) <= _DIGITS:
+        if subscriber[0] != "0" and 7 <= len(subscriber) <= 15:
+            return False
+        dialled = subscriber[:2] == "00" and subscriber[2:3] not in ("", "0")
+        return kind == "numbers" or (dialled and 7 <= len(subscriber) - 2 <= 15)
+    lower = subscriber.lower()
+    if kind == "numbers" or lower[:4] == "tel:":
+        return True
+    return _is_spreadsheets(lower) or _is_grouped(subscriber)
+
+
+def _is_spreadsheets(text: str) -> bool:
+    """A number such as 8.6E+12 or 8600000.0."""
+    mantissa, exponent_sign, exponent = text.partition("e")
+    whole, point, part = mantissa.partition(".")
+    if exponent_sign and _all_digits(whole) and (not point or _all_digits(part)):
+        signed = exponent[:1] == "+" and _all_digits(exponent[1:])
+        return signed or (point == "." and _all_digits(exponent))
+    whole, point, part = text.replace(",", ".").partition(".")
+    return bool(point) and len(whole) >= 7 and _all_digits(whole) and set(part) == {"0"}
+
+
+def _is_grouped(text: str) -> bool:
+    """Eight to fifteen digits with signs between them, which are no address of a machine."""
+    pairs = text.replace(":", "-").split("-")
+    if len(pairs) == 6 and all(len(one) == 2 for one in pairs):
+        return False
+    parts = text.split(".")
+    if len(parts) == 4 and all(1 <= len(one) <= 3 and _all_digits(one) for one in parts):
+        return False
+    digits = [one for one in text if one in _DIGITS]
+    between = set(text) - _DIGITS
+    return (
+        between <= set(" ().-/\u00a0")
+        and (text[0] in _DIGITS or text[0] == "(")
+        and text[-1] in _DIGITS
+        and 8 <= len(digits) <= 15
+    )
+
+
+def _all_digits(text: str) -> bool:
+    return text != "" and set(text) <= _DIGITS

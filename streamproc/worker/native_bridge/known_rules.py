@@ -129,6 +129,8 @@ class Rules:
     """Sources of buckets that do not cover ordinary usage."""
     watch: Watch
     tracked: dict[str, Tracked]
+    only_numbers: bool
+    """Subscribers are phone numbers: all others are the core's."""
 
 
 def known(rules: Rulebook) -> Rules:
@@ -153,6 +155,7 @@ def known(rules: Rulebook) -> Rules:
         set(rules.not_home_data),
         _watch(rules, speeds),
         _tracked(rules, speeds),
+        limits.subscribers == "numbers",
     )
 
 

@@ -52,6 +52,7 @@ FIELDS: Final[dict[type[Struct], tuple[str, ...]]] = {
     Limits: (
         *("max_event_bytes", "max_ahead_ms", "max_age_ms", "dedupe_horizon_ms"),
         *("dedupe_max_ids", "hold_unknown_ms", "hold_max_events", "history_cycles"),
+        "subscribers",
     ),
     AlertPolicy: ("quiet_hours", "caps"),
     Policy: (

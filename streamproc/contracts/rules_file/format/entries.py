@@ -28,6 +28,7 @@ from streamproc.core.rules.fields import (
 )
 from streamproc.core.rules.kinds import KINDS
 from streamproc.core.rules.kinds.entry import RuleEntry
+from streamproc.core.subscribers import SubscriberKind
 
 
 class StormsEntry(Strict, frozen=True):
@@ -56,6 +57,7 @@ class LimitsEntry(Strict, frozen=True):
     hold_max_events: Annotated[int, Meta(ge=1, le=500)] = 100
     """Held events are in one state record, which must fit into a Kafka message."""
     history_cycles: Annotated[int, Meta(ge=1, le=24)] = 2
+    subscribers: SubscriberKind = "any"
 
 
 class RulesFormat(Strict, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ from streamproc.core.state.effects import (
 )
 from streamproc.core.state.events import UsageRecorded
 from streamproc.core.state.gate import Alarm
+from streamproc.core.subscribers import LONGEST, SHORTEST
 from streamproc.core.usage.dedupe import ID_BYTES, SEGMENT_MS
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.worker.native_bridge.crossed import NativeCrossing
@@ -217,6 +218,8 @@ CONSTANTS: Final[dict[str, int | str]] = {
     "ALLOWANCE": ALLOWANCE,
     "UNLIMITED": UNLIMITED,
     "DUE_BYTES": DUE_BYTES,
+    "LONGEST_KEY_BYTES": LONGEST,
+    "SHORTEST_KEY_BYTES": SHORTEST,
     "ID_BYTES": ID_BYTES,
     "SEGMENT_MS": SEGMENT_MS,
     "DAY_MS": DAY_MS,
