@@ -46,6 +46,7 @@ IN_WORDS: dict[str, Any] = {
     "narrow": "narrow",
     "decimal": "decimal",
     "hold": "hold",
+    "any": "any",
     "device_user": "device_user",
 }
 
