@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
 from streamproc.contracts.rules_file.packs import pack_path
 from streamproc.core.state.effects import Reminder
 from tests.support.talking import Talking, replies, texts
@@ -30,8 +30,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                     MB (ohne MwSt.). Um Kosten zu vermeiden, schalten Sie Datenroaming in den
                     Einstellungen aus.
 2026-01-22 09:00  use 199 MB in us
-                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (22.1., 09:00). Preis:
-                    0,20 € je MB (ohne MwSt.).
+                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
+                    (22.1., 09:00).
 2026-01-22 10:00  use 1 MB in us
                   limit-near: Datenroaming: Sie haben 40,00 € Ihres Limits von 50,00 € (ohne MwSt.)
                     verbraucht. Am Limit endet das Datenroaming, außer Sie stimmen weiteren Kosten
@@ -45,8 +45,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-22 23:31  use 4 MB in us
 2026-01-23 08:00  consent roaming
                   (cost_cap_lifted)
-                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (23.1., 08:00). Preis:
-                    0,20 € je MB (ohne MwSt.).
+                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
+                    (23.1., 08:00).
                   policy roaming-stop restored
 2026-01-23 09:00  use 100 MB in us
 2026-01-24 08:00  restore roaming
@@ -67,13 +67,13 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   policy roaming-stop barred
 2026-02-16 09:00  consent roaming until revoked
                   (cost_cap_lifted)
-                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (16.2., 09:00). Preis:
-                    0,20 € je MB (ohne MwSt.).
+                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
+                    (16.2., 09:00).
                   policy roaming-stop restored
 2026-02-16 10:00  use 1 GB in us
 2026-03-15 10:00  use 400 MB in us
-                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (15.3., 10:00). Preis:
-                    0,20 € je MB (ohne MwSt.).
+                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
+                    (15.3., 10:00).
 2026-03-20 10:00  restore roaming
                   (cost_cap_restored)
                   (merged limit-near 80)
@@ -85,8 +85,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
      04-15 00:00  policy roaming-stop restored
 2026-04-16 10:00  use 210 MB in us
                   (opted_out limit-near 80)
-                  roaming-begins: Sie nutzen Datenroaming ohne Reisepaket (16.4., 10:00). Preis:
-                    0,20 € je MB (ohne MwSt.).
+                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
+                    (16.4., 10:00).
 2026-04-16 11:00  use 40 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
                     ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
@@ -105,8 +105,8 @@ def test_eu_roaming_back_under_the_limit_below_eighty_percent() -> None:
 2026-05-01 01:00  consent roaming until revoked
                   (cost_cap_lifted)
 2026-05-02 10:00  use 190 MB in ch
-                  roaming-begins: Vous utilisez des données en itinérance sans forfait voyage
-                    (02/05, 10:00). Prix : 0,20 € par Mo (hors TVA).
+                  roaming-begins: Les données en itinérance sans forfait voyage coûtent maintenant
+                    0,20 € par Mo, hors TVA (02/05, 10:00).
 2026-05-02 11:00  restore roaming
                   (cost_cap_restored)
 2026-05-02 12:00  use 10 MB in ch
@@ -117,8 +117,8 @@ def test_eu_roaming_back_under_the_limit_below_eighty_percent() -> None:
                   limit-near: Itinérance : vous avez utilisé 40,00 € de votre limite de 50,00 €
                     (hors TVA). Une fois la limite atteinte, les données sont coupées sauf accord de
                     votre part.
-                  roaming-begins: Vous utilisez des données en itinérance sans forfait voyage
-                    (02/06, 12:00). Prix : 0,20 € par Mo (hors TVA).
+                  roaming-begins: Les données en itinérance sans forfait voyage coûtent maintenant
+                    0,20 € par Mo, hors TVA (02/06, 12:00).
 """,
     )
 
@@ -159,8 +159,8 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                   abroad: Welcome to Mexico. Without a travel pack data costs $2.00 per MB; to avoid
                     charges turn off data roaming. Reply STOP ABROAD to end alerts.
 2026-03-20 09:00  use 10 MB in mexico
-                  data-costs-abroad: You're using data abroad that no travel pack covers (Mar 20,
-                    9:00 AM): it costs $2.00 per MB. Free alert. Reply STOP ABROAD to end.
+                  data-costs-abroad: Data abroad without a travel pack now costs $2.00 per MB (Mar
+                    20, 9:00 AM). Free alert. Reply STOP ABROAD to end.
 2026-03-25 09:00  sms START usage
                   started: You get usage alerts again.
 2026-04-10 10:00  use 4 GB
@@ -298,8 +298,8 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
                     0,50 $ par Mo, suspendue à 100,00 $ par cycle, sauf accord du titulaire du
                     compte. Pour ne plus recevoir ces avis : STOP ITINERANCE
 2026-07-04 09:00  use 199 MB in us
-                  roaming-begins: Vous utilisez à l'étranger des données sans forfait voyage (4
-                    juill., 09 h 00). Prix : 0,50 $ par Mo.
+                  roaming-begins: Les données à l'étranger sans forfait voyage coûtent maintenant
+                    0,50 $ par Mo (4 juill., 09 h 00).
 2026-07-04 10:00  use 1 MB in us
                   roaming-limit: Itinérance de données suspendue : les frais ont atteint 100,00 $
                     pour ce cycle. Pour continuer à 0,50 $ par Mo, le titulaire du compte doit
@@ -327,3 +327,37 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
                   policy roaming-stop barred
 """,
     )
+
+
+def test_us_a_price_abroad_is_true_of_a_reader_who_is_at_home() -> None:
+    """A top-up covers everything. When it is used up at home, data abroad costs again, too."""
+    lives(
+        "us",
+        """
+2026-01-05 09:00  activate flex-5gb America/New_York en
+2026-01-06 09:00  use 1 MB in mexico
+                  data-costs-abroad: Data abroad without a travel pack now costs $2.00 per MB (Jan
+                    6, 9:00 AM). Free alert. Reply STOP ABROAD to end.
+2026-01-07 09:00  top-up 1 GB
+2026-01-08 09:00  use 6 GB
+                  (superseded approaching 75)
+                  (merged approaching 90)
+                  exceeding: You've used all the data of your plan (Jan 8, 9:00 AM). Once no data is
+                    left, more costs $15.00 per GB. Free alert. Reply STOP USAGE to end.
+                  data-costs-abroad: Data abroad without a travel pack now costs $2.00 per MB (Jan
+                    8, 9:00 AM). Free alert. Reply STOP ABROAD to end.
+""",
+    )
+
+
+USING = ("You're using", "You are using", "Sie nutzen", "Vous utilisez", "Usa datos", "Korzystasz")
+
+
+@pytest.mark.parametrize("pack", ["us", "canada", "eu-roaming"])
+def test_no_price_claims_that_its_reader_uses_data_now(pack: str) -> None:
+    rules = packaged_rulebook(f"packs/{pack}.yaml").watch_rules
+    texts_of = [
+        text for rule in rules if rule.kind == "overage_started" for text in rule.texts.values()
+    ]
+    assert len(texts_of) >= 2
+    assert not [text for text in texts_of for claim in USING if claim in text]
