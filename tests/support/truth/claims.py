@@ -114,12 +114,13 @@ CLAIMS = (
         {
             "en": r"now costs?|[Ff]rom now on|More of it(}})? costs|[Ii]t costs",
             "zh": r"此后[按依]|此後依|现按|現按",
-            "pl": r"Za (nie|dalsze) zapłacisz|dalsze}} zapłacisz|(Dane|Dalsze)(}})? kosztują",
+            "pl": r"Za (nie|dalsze) zapłacisz|dalsze}} zapłacisz|"
+            r"(Dane|Dalsze)(}})? kosztują|kosztują teraz",
             "ru": r"Дальше плата|Плата —",
             "ar": r"من الآن",
-            "de": r"(Es|Weiteres)(}})? kostet",
-            "fr": r"Au-delà|Tarif :",
-            "es": r"Ahora cuestan|: cuestan",
+            "de": r"(Es|Weiteres)(}})? kostet|kostet jetzt",
+            "fr": r"Au-delà|Tarif :|coûtent maintenant",
+            "es": r"Ahora cuestan|: cuestan|cuestan ahora",
             "hi": r": दर|अब कोई पैक नहीं",
         },
         _costs_now,
