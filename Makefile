@@ -7,7 +7,7 @@ JOBS ?= 4
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: stress nightly interop help setup lock hooks generate kinds map tables docs publish demo test check unit brokerless broker perf clean
+.PHONY: stress nightly interop help setup lock hooks generate map tables docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -41,14 +41,12 @@ hooks: setup  ## run the checks of .pre-commit-config.yaml before each commit
 generate: $(VENV)/.ready  ## write the joint to the compiled part anew into native/src (native/README.md)
 	$(BIN)/python -m streamproc.worker.native_bridge.joint.generate
 
-kinds: setup  ## write what pages and schemas say of all kinds of rules, from the kinds
-	$(BIN)/python -m tests.support.kind_tables
-
 map: setup  ## write docs/map.md from the docstrings of the modules
 	$(BIN)/python -m tests.support.module_map
 
-tables: setup  ## write the tables in docs that follow registries (topics and others)
+tables: setup  ## write the tables of docs and schemas that follow registries: topics, kinds of rules, metrics
 	$(BIN)/python -m tests.support.generated_tables
+	$(BIN)/python -m tests.support.kind_tables
 
 # The theme's note about its successor is no matter of a build.
 docs: setup  ## build the documentation site into build/site; needs no network

@@ -1,6 +1,6 @@
 """Writes what pages and schemas say of all kinds of rules, from the kinds themselves.
 
-``make kinds`` runs it. ``tests/unit/test_kind_tables.py`` says when a page is stale.
+``make tables`` runs it. ``tests/unit/test_kind_tables.py`` says when a page is stale.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def lanes_table() -> str:
 
 def with_part(page: str, name: str, part: str) -> str:
     """A page with what stands between two marks in it replaced."""
-    begin, end = f"<!-- {name}: written by `make kinds` -->\n", f"\n<!-- end of {name} -->"
+    begin, end = f"<!-- {name}: written by `make tables` -->\n", f"\n<!-- end of {name} -->"
     before, rest = page.split(begin, 1)
     _, after = rest.split(end, 1)
     return f"{before}{begin}{part}{end}{after}"

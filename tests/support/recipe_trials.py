@@ -25,7 +25,11 @@ _COPIED = (
     "pyproject.toml",
     "README.md",
 )
-_MADE_ANEW = ("tests.support.generated_tables", "tests.contract.evolution")
+_MADE_ANEW = (
+    "tests.support.generated_tables",
+    "tests.support.kind_tables",
+    "tests.contract.evolution",
+)
 """Commands that a recipe ends with."""
 
 

@@ -23,8 +23,8 @@ from tests.support.timeline import HEAD
 
 
 @pytest.mark.parametrize("path", kind_tables.pages(), ids=lambda path: path.name)
-def test_a_page_is_as_make_kinds_writes_it(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == kind_tables.pages()[path], "stale: run make kinds"
+def test_a_page_is_as_make_tables_writes_it(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == kind_tables.pages()[path], "stale: run make tables"
 
 
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.name)
@@ -89,7 +89,7 @@ def test_a_rule_of_a_kind_is_sent_as_its_entry_says(kind: RuleKind) -> None:
 
 
 def test_a_stale_page_would_be_seen() -> None:
-    page = "a\n<!-- kinds: written by `make kinds` -->\nold\n<!-- end of kinds -->\nb\n"
+    page = "a\n<!-- kinds: written by `make tables` -->\nold\n<!-- end of kinds -->\nb\n"
     assert "old" not in kind_tables.with_part(page, "kinds", "new")
 
 

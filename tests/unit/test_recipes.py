@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -13,11 +14,13 @@ import pytest
 
 from streamproc import cli
 from streamproc.cli import main
+from streamproc.core.rules import kinds
 from streamproc.core.texts import words
 from streamproc.dispatch import gateways
 from streamproc.dispatch.gateways.entry import GatewayKind
 from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.producing.readers import FORMS
+from tests.support.everything import everything
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "recipes"
@@ -53,7 +56,7 @@ def test_every_test_that_a_recipe_names_exists(name: str) -> None:
     assert [one for one in tests if not (ROOT / one).exists()] == []
 
 
-@pytest.mark.parametrize("name", [one for one in RECIPES if one != "rule-kind"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_has_as_many_places_as_it_says(name: str) -> None:
     told = NUMBERS.search(page(name))
 
@@ -74,7 +77,37 @@ def test_contributing_links_every_recipe() -> None:
     assert sorted(re.findall(r"\(docs/recipes/([\w-]+)\.md\)", text)) == RECIPES
 
 
-# What the recipes of commands, gateways, forms and languages say is held here.
+# What the recipes of rule kinds, commands, gateways, forms and languages say is held here.
+
+
+def test_every_module_of_a_rule_kind_is_in_the_list() -> None:
+    for found in pkgutil.iter_modules(kinds.__path__):
+        module = importlib.import_module(f"{kinds.__name__}.{found.name}")
+        made = [one for one in vars(module).values() if isinstance(one, kinds.RuleKind)]
+        assert [one.name for one in made if one not in kinds.BUILT_IN] == [], found.name
+
+
+def test_every_rule_kind_is_known_to_the_oracle() -> None:
+    known = {
+        node.value
+        for path in (ROOT / "streamproc" / "lab" / "oracle").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    }
+
+    assert [one.name for one in kinds.BUILT_IN if one.name not in known] == []
+
+
+def test_every_rule_kind_has_an_example() -> None:
+    examples = set(re.findall(r"\bkind: ([a-z_]+)", DOCS))
+
+    assert [one.name for one in kinds.BUILT_IN if one.name not in examples] == []
+
+
+def test_the_large_workload_meets_every_rule_kind() -> None:
+    met = {rule.kind for rule in everything().speaking()}
+
+    assert [one.name for one in kinds.BUILT_IN if one.name not in met] == []
 
 
 def test_every_module_of_a_command_is_a_command() -> None:
@@ -110,6 +143,17 @@ def test_every_form_of_files_is_told(name: str) -> None:
     rows = (ROOT / "docs" / "producer.md").read_text(encoding="utf-8").splitlines()
 
     assert any(row.startswith("|") and f"`{name}`" in row.split("|")[1] for row in rows)
+
+
+def test_only_one_function_re_arms() -> None:
+    core = ROOT / "streamproc" / "core"
+    setting = [
+        path.relative_to(core).as_posix()
+        for path in sorted(core.rglob("*.py"))
+        if re.search(r"\.arming\s*=[^=]", path.read_text(encoding="utf-8"))
+    ]
+
+    assert setting == ["usage/arming.py"]
 
 
 def test_every_packaged_language_has_all_packaged_texts_and_words() -> None:

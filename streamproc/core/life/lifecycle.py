@@ -105,7 +105,7 @@ def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook)
     same = None if pack else _top_up_until(account, expires)
     if same is not None:
         bucket = same
-        regrant(bucket, bucket.granted_bytes + granted, account.grants)
+        regrant(bucket, bucket.granted_bytes + granted, account)
     else:
         kind, source, priority = (
             (PACK, pack.id, pack.priority) if pack else (TOPUP, "", TOPUP_PRIORITY)

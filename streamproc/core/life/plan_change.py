@@ -10,6 +10,7 @@ from streamproc.core.rules.rulebook import EVERYTHING, Allowance, Plan, Rulebook
 from streamproc.core.state.account import ALLOWANCE, PLAN_KINDS, UNLIMITED, Account, Bucket
 from streamproc.core.state.effects import Effect, audited, cause_of, rejected
 from streamproc.core.state.events import Arrival, PlanChanged
+from streamproc.core.usage.arming import arm
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.tariffs import settle
@@ -97,9 +98,9 @@ def _inherit(account: Account, heir: Bucket, allowance: Allowance, granted_bytes
     if allowance.unlimited:
         heir.granted_bytes = heir.used_bytes
     else:
-        regrant(heir, granted_bytes, account.grants)
+        regrant(heir, granted_bytes, account)
     if was_unlimited != allowance.unlimited:
-        heir.arming = account.grants
+        arm(heir, account)
     add_bucket(account, heir)
 
 

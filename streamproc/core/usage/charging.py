@@ -10,6 +10,7 @@ from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.rulebook import Crossing, OwnThresholds, Rulebook
 from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.state.account import UNLIMITED, Account, Bucket
+from streamproc.core.usage.arming import arm
 from streamproc.core.usage.own_thresholds import own_of
 
 
@@ -131,13 +132,13 @@ def add_bucket(account: Account, bucket: Bucket) -> None:
     insort(account.buckets, bucket, key=Bucket.charge_order)
 
 
-def regrant(bucket: Bucket, granted_bytes: int, arming: int) -> None:
+def regrant(bucket: Bucket, granted_bytes: int, account: Account) -> None:
     """Change a bucket's grant. Used bytes stay used, so nothing becomes overage.
 
     Thresholds are levels of used bytes. A larger grant moves them above the used bytes, which
-    re-arms exactly those. ``arming`` gives their next reminders new ids (law 13).
+    re-arms exactly those (law 13). The caller counts the change in ``account.grants``.
     """
     granted_bytes = max(granted_bytes, bucket.used_bytes)
     if granted_bytes != bucket.granted_bytes:
         bucket.granted_bytes = granted_bytes
-        bucket.arming = arming
+        arm(bucket, account)

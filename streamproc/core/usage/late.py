@@ -22,6 +22,7 @@ from streamproc.core.state.account import (
     ClosedCycle,
 )
 from streamproc.core.state.events import UsageRecorded
+from streamproc.core.usage.arming import arm
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import Crossed, crossings_between
 from streamproc.core.usage.closed_cycles import (
@@ -236,7 +237,7 @@ def arm_again(account: Account, before: Standing, rules: Rulebook) -> bool:
     found = [one for one, known in before if known - _reached(account, one, rules)]
     for bucket in found:
         account.grants += 1
-        bucket.arming = account.grants
+        arm(bucket, account)
     return bool(found)
 
 
