@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to im
 gc.set_threshold(10_000, 10, 10)
 
 _SKIP_REASON = "--no-broker was given"
-_FOREIGN_PARTS = "foreign parts from npm"
-"""How tests/support/npm_parts.py begins the reason of a skip."""
+_FOREIGN_PARTS = "foreign parts cannot be had"
+"""How tests/support/npm_parts.py and go_parts.py begin the reason of a skip."""
 _SKIPPED = pytest.StashKey[int]()
 _HOST: pytest.StashKey[BrokerHost] = pytest.StashKey()
 _HOST_PORT = "broker_host_port"

@@ -13,3 +13,4 @@ pub const SEGMENT_MS: i64 = 604800000;
 pub const DAY_MS: i64 = 86400000;
 pub const DAY_MINUTES: i64 = 1440;
 pub const NEVER_MS: i64 = 9007199254740992;
+pub const ORIGIN_HEADER: &[u8] = b"streamproc-origin";

@@ -17,6 +17,7 @@ mod extra;
 mod form;
 mod json;
 mod msgpack;
+mod place;
 #[cfg(feature = "python")]
 mod python;
 mod row;

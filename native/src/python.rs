@@ -5,11 +5,12 @@ use std::sync::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::applying::apply;
-use crate::constants_generated::DUE_BYTES;
+use crate::constants_generated::{DUE_BYTES, ORIGIN_HEADER};
 use crate::interface_generated::INTERFACE;
+use crate::place::partition_of;
 use crate::telling;
 use crate::views_generated::{NativeCrossing, Rules, TaughtText};
 
@@ -18,18 +19,23 @@ struct PlainUsage {
     rules: Rules,
     event_clock: bool,
     max_record_bytes: usize,
+    partitions: i64,
     taught: Mutex<telling::Taught>,
 }
 
 #[pymethods]
 impl PlainUsage {
-    /// `rules` has the attributes of `Rules` in views_generated.rs.
+    /// `rules` has the attributes of `Rules` in views_generated.rs. `partitions` is how many an
+    /// input topic has: a record that lies elsewhere than its key belongs is not plain. 0 if that
+    /// is not known: then every place is right.
     #[new]
-    fn new(rules: Rules, event_clock: bool, max_record_bytes: usize) -> Self {
+    #[pyo3(signature = (rules, event_clock, max_record_bytes, partitions=0))]
+    fn new(rules: Rules, event_clock: bool, max_record_bytes: usize, partitions: i64) -> Self {
         PlainUsage {
             rules,
             event_clock,
             max_record_bytes,
+            partitions,
             taught: Mutex::default(),
         }
     }
@@ -89,7 +95,8 @@ impl PlainUsage {
             };
             if timestamp < 0
                 || value.as_bytes().len() > self.max_record_bytes
-                || record.getattr(intern!(py, "headers"))?.is_truthy()?
+                || !is_plain(&record.getattr(intern!(py, "headers"))?)?
+                || self.is_elsewhere(key.as_bytes(), partition)
             {
                 return Ok((index, clock_ms, None));
             }
@@ -150,10 +157,26 @@ impl PlainUsage {
 }
 
 impl PlainUsage {
+    fn is_elsewhere(&self, key: &[u8], partition: i64) -> bool {
+        self.partitions > 0 && partition_of(key, self.partitions) != partition
+    }
+
     fn taught(&self) -> PyResult<std::sync::MutexGuard<'_, telling::Taught>> {
         let poisoned = |_| PyRuntimeError::new_err("an earlier call failed");
         self.taught.lock().map_err(poisoned)
     }
+}
+
+/// Whether headers say nothing of the event: there are none, or the one of a forwarded record.
+fn is_plain(headers: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if !headers.is_truthy()? {
+        return Ok(true);
+    }
+    if headers.len()? > 1 {
+        return Ok(false);
+    }
+    let name = headers.get_item(0)?.get_item(0)?;
+    Ok(name.cast::<PyString>()?.to_str()?.as_bytes() == ORIGIN_HEADER)
 }
 
 #[pymodule]

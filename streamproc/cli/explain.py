@@ -20,9 +20,10 @@ from streamproc.contracts.topics import WorkerTopics
 from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
+    from streamproc.contracts.records.origin import Place
     from streamproc.core.rules.rulebook import Rulebook
     from streamproc.core.state.account import Account
-    from streamproc.tools.explain.gathering import Gathered, Place
+    from streamproc.tools.explain.gathering import Gathered
 
 
 @click.command(short_help="Show what was decided about a subscriber, and why.")
@@ -39,7 +40,13 @@ if TYPE_CHECKING:
 )
 @click.option("--receipts", type=TopicName(), help="Also show the result of each message.")
 @click.option("--rejects", type=TopicName(), help="Also show rejected input. Needs --input.")
-@click.option("--input", "input_topic", type=TopicName(), help="Also show the events themselves.")
+@click.option(
+    "--input",
+    "inputs",
+    type=TopicName(),
+    multiple=True,
+    help="Also show the events themselves. May be repeated.",
+)
 @click.option(
     "--from",
     "files",
@@ -94,7 +101,7 @@ def explain(
     told = _told_of(found)
     if options["recompute"]:
         written = found
-        found, states = _recomputed(found, files, broker, options["input_topic"], rulebook)
+        found, states = _recomputed(found, files, broker, options["inputs"], rulebook)
         told = _told_of_recomputing(written, found, rulebook)
     entries = timeline(found)
     for entry in entries:
@@ -124,22 +131,24 @@ def _gathered(
     from streamproc.tools.explain.gathering import (
         Gathered,
         from_files,
+        from_inputs,
         from_topic,
         from_unkeyed_topic,
     )
 
     if broker is None and not files:
         raise click.UsageError("give --broker HOST:PORT or --from FILE")
-    if options["rejects"] and not options["input_topic"]:
+    if options["rejects"] and not options["inputs"]:
         raise click.UsageError("--rejects needs --input: rejects do not say whose they are")
-    if options["recompute"] and not (options["input_topic"] or files):
+    if options["recompute"] and not (options["inputs"] or files):
         raise click.UsageError("--recompute needs the events: --input TOPIC or --from FILE")
     found = Gathered(subscriber)
     from_files(found, files)
     if broker is not None:
-        for topic in (options["audit"], options["reminders"], options["input_topic"]):
+        for topic in (options["audit"], options["reminders"]):
             if topic:
                 from_topic(found, broker, topic)
+        from_inputs(found, broker, options["inputs"])
         for topic in (options["rejects"], options["receipts"]):
             if topic:
                 from_unkeyed_topic(found, broker, topic)
@@ -148,19 +157,21 @@ def _gathered(
 
 def _told_of(found: Gathered) -> list[str]:
     """What was read, in words."""
+    from streamproc.tools.explain.gathering import misplaced
+
     told = [f"{len(found.audits):,} audit records"]
     if found.arrived:
         told.append(f"{len(found.arrived):,} input records")
     if found.unreadable:
         told.append(f"{found.unreadable:,} records of another release ignored")
-    return told
+    return [*told, *misplaced(found)]
 
 
 def _recomputed(
     found: Gathered,
     files: tuple[Path, ...],
     broker: KafkaSettings | None,
-    input_topic: str | None,
+    inputs: tuple[str, ...],
     rulebook: Rulebook,
 ) -> tuple[Gathered, dict[Place, tuple[Account | None, Account | None]]]:
     """The subscriber's input, applied by the core; all records of its partition move the clock."""
@@ -179,14 +190,17 @@ def _recomputed(
         if topic in kinds:
             again.take(LogRecord(key, value, 0), kinds[topic])
 
-    worker = VirtualWorker(rulebook, emit, "off")
+    # A recording does not say how many partitions its topic had.
+    partitions = 0 if files else found.partitions
+    worker = VirtualWorker(rulebook, emit, "off", partitions)
     mine = found.subscriber.encode()
+    places = {one.place for one in found.arrived}
     clocks: dict[int, int] = {}
     states = {}
-    for record in input_records(input_of(found, files, broker, input_topic)):
+    for record in input_records(input_of(found, files, broker, inputs)):
         clock_ms = max(clocks.get(record.partition, 0), record.timestamp)
         clocks[record.partition] = clock_ms
-        if record.key != mine:
+        if record.key != mine or (record.topic, record.partition, record.offset) not in places:
             continue
         worker.reach(record.partition, clock_ms)
         before = worker.account(record.partition, mine)

@@ -85,6 +85,12 @@ class Price(click.ParamType):
 @click.option(
     "--json", "as_json", is_flag=True, help="Write JSON with every changed message, for programs."
 )
+@click.option(
+    "--wrong-partition",
+    type=click.Choice(["refuse", "forward"]),
+    default="refuse",
+    help="The same value as for the workers. Source topics only.",
+)
 @click.option("--native", type=click.Choice(["auto", "on", "off"]), default="auto", hidden=True)
 def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -> None:
     """Apply the present rules and NEW rules to recorded usage, and compare the results.
@@ -146,6 +152,8 @@ def _simulate(
     from streamproc.tools.simulation.table import held_told, rejects_told
     from streamproc.worker.virtual import TOPICS, VirtualWorker
 
+    partitions = source.partitions()
+
     def worker_of(rulebook: Rulebook, outcome: RunOutcome) -> VirtualWorker:
         def emit(topic: str, _: bytes | None, value: bytes) -> None:
             if topic == TOPICS.reminders:
@@ -155,7 +163,9 @@ def _simulate(
             elif topic == TOPICS.audit:
                 outcome.take_audit(value)
 
-        return VirtualWorker(rulebook, emit, options["native"])
+        return VirtualWorker(
+            rulebook, emit, options["native"], partitions, options["wrong_partition"]
+        )
 
     outcomes: tuple[RunOutcome, RunOutcome] = (RunOutcome(), RunOutcome())
     workers = [worker_of(*pair) for pair in zip(books, outcomes, strict=True)]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from streamproc.kafka.recording import LogRecord
     from streamproc.producing.readers import BadRecord
+    from streamproc.tools.replay.sources import TopicSource
 
 SHOWN_BAD = 20
 
@@ -66,18 +67,30 @@ class SimulatedInput:
         else:
             raise NoEventsError(str(path), form)
 
+    def partitions(self) -> int:
+        """How many partitions the topic has; 0 for a file, which does not say so."""
+        if self.name.startswith("topic:"):
+            return len(self._source(self.name.removeprefix("topic:")).partitions)
+        is_topic = self.options["broker"] is not None and not Path(self.name).exists()
+        return len(self._source(self.name).partitions) if is_topic else 0
+
     def _topic(self, topic: str) -> Iterator[LogRecord]:
-        from streamproc.tools.replay.sources import TopicSource, placed
+        from streamproc.tools.replay.sources import placed
+
+        source = self._source(topic)
+        yield from placed(source.records(source.begin()))
+
+    def _source(self, topic: str) -> TopicSource:
+        from streamproc.tools.replay.sources import TopicSource
 
         if self.options["broker"] is None:
             raise click.UsageError(f"--from {self.name}: give --broker HOST:PORT")
-        source = TopicSource(
+        return TopicSource(
             self.options["broker"],
             topic,
             from_ms=self.options["from_time"],
             to_ms=self.options["to_time"],
         )
-        yield from placed(source.records(source.begin()))
 
     def tell_bad(self) -> None:
         """Report lines that are not events."""

@@ -12,9 +12,10 @@ import click
 
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
-from streamproc.cli.topic_options import inputs_option
+from streamproc.cli.topic_options import inputs_option, taken, topic_options
 from streamproc.cli.values import Count, TopicName
 from streamproc.contracts.topics import WorkerTopics
+from streamproc.core.privacy import mask
 from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
     "--app-id", type=TopicName(), default="streamproc", help="The same value as for the workers."
 )
 @inputs_option
+@topic_options(WorkerTopics, "forwarded")
 @click.option(
     "--clock",
     type=click.Choice(["wall", "event"]),
@@ -70,8 +72,8 @@ def verify(
 
     It only reads, and workers may continue: each partition is compared at its last commit. It needs
     memory for two copies of the largest partition, and the input from its beginning: input that
-    retention has deleted cannot be verified. Exit status: 0 all equal, 1 something differs, 3
-    nothing differs but not everything could be verified.
+    retention has deleted cannot be verified. Exit status: 0 all equal, 1 something differs or an
+    account is in a wrong partition, 3 nothing differs but not everything could be verified.
 
     With --clock wall, two kinds of subscribers are reported separately: those whose state depends
     on the order of an event and a timer, and those last scheduled under different rules.
@@ -79,8 +81,9 @@ def verify(
     from streamproc.worker.settings import WorkerSettings
 
     rulebook = read_rules(rules)
-    settings = WorkerSettings(topics=WorkerTopics(tuple(inputs)), **options)
-    sys.exit(_conclude(asyncio.run(_verify(settings, rulebook, only, show, quiet))))
+    topics = taken(WorkerTopics, options, inputs=tuple(inputs))
+    settings = WorkerSettings(topics=topics, **options)
+    sys.exit(_conclude(*asyncio.run(_verify(settings, rulebook, only, show, quiet))))
 
 
 class VerifyError(StreamprocError, click.ClickException):
@@ -91,10 +94,11 @@ class VerifyError(StreamprocError, click.ClickException):
 
 async def _verify(
     settings: WorkerSettings, rules: Rulebook, only: tuple[int, ...], show: int, quiet: bool
-) -> list[PartitionReport]:
+) -> tuple[list[PartitionReport], int]:
+    """What was found of each partition, and how many subscribers have two accounts."""
     from aiokafka.errors import KafkaError
 
-    from streamproc.tools.verify.verify import verify_partition
+    from streamproc.tools.verify.verify import verify_partition, with_two_accounts
     from streamproc.worker.native_bridge.loading import is_native
     from streamproc.worker.topics import changelog_partitions
 
@@ -115,17 +119,21 @@ async def _verify(
         for number in only or range(count):
             progress = _Progress(number, count, quiet)
             now_ms = int(time.time() * 1000)
-            report = await verify_partition(settings, rules, number, now_ms, progress.advanced)
+            report = await verify_partition(
+                settings, rules, number, now_ms, progress.advanced, count
+            )
             progress.end()
             _tell(report, show)
             reports.append(report)
+        doubled = await with_two_accounts(settings, reports)
     except VerifyError:
         raise
     except StreamprocError as error:
         raise VerifyError(str(error)) from error
     except (KafkaError, OSError, TimeoutError) as error:
         raise VerifyError(f"{type(error).__name__}: {error}") from error
-    return reports
+    _tell_misplaced(reports, doubled, show)
+    return reports, len(doubled)
 
 
 class _Progress:
@@ -159,13 +167,33 @@ def _tell(report: PartitionReport, show: int) -> None:
     )
     for reason, count in sorted(report.not_comparable.items()):
         click.echo(f"  {count:,} not comparable: {reason}")
+    if report.elsewhere:
+        click.echo(
+            f"  {report.elsewhere:,} records are in a wrong partition: refused, or forwarded "
+            "(docs/contracts.md)"
+        )
     for one in report.differences[:show]:
         click.echo(f"  {one}")
     if len(report.differences) > show:
         click.echo(f"  and {len(report.differences) - show:,} more")
 
 
-def _conclude(reports: list[PartitionReport]) -> int:
+def _tell_misplaced(reports: list[PartitionReport], doubled: set[bytes], show: int) -> None:
+    """Name accounts that are in a wrong partition, those of two accounts first."""
+    found = sorted(
+        (key not in doubled, report.partition, key, right)
+        for report in reports
+        for key, right in report.misplaced.items()
+    )
+    for is_single, partition, key, right in found[:show]:
+        name = mask(key.decode(errors="replace"))
+        there = "" if is_single else ", where the subscriber has another account"
+        click.echo(f"  {name} is in partition {partition} and belongs in {right}{there}")
+    if len(found) > show:
+        click.echo(f"  and {len(found) - show:,} more")
+
+
+def _conclude(reports: list[PartitionReport], doubled: int) -> int:
     equal = sum(report.equal for report in reports)
     different = sum(len(report.differences) for report in reports)
     open_ones = sum(report.not_comparable.total() for report in reports)
@@ -174,6 +202,12 @@ def _conclude(reports: list[PartitionReport]) -> int:
         f"{equal:,} subscribers equal, {different:,} different, {open_ones:,} not comparable; "
         f"{obstacles} of {len(reports)} partitions not verified"
     )
-    if different:
+    misplaced = sum(len(report.misplaced) for report in reports)
+    if misplaced:
+        click.echo(
+            f"{misplaced:,} accounts are in a wrong partition, {doubled:,} of them beside another "
+            "account of the same subscriber (docs/operations.md)"
+        )
+    if different or misplaced:
         return DIFFERENT
     return NOT_VERIFIED if open_ones or obstacles else 0

@@ -46,6 +46,15 @@ log = structlog.get_logger(__name__)
     help=("Clock of timed reminders: the wall clock, or the record timestamps (for a replay)."),
 )
 @click.option(
+    "--wrong-partition",
+    type=click.Choice(["refuse", "forward"]),
+    default="refuse",
+    help=(
+        "A record that is not in the partition of its key (murmur2): refuse it, or take it over "
+        "to the right partition through --forwarded."
+    ),
+)
+@click.option(
     "--standbys", default=0, type=Count(), help="Number of warm copies of each partition."
 )
 @click.option(

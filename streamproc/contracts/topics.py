@@ -148,6 +148,22 @@ class WorkerTopics(_Names):
         )
     )
 
+    forwarded: str = _named_by(
+        Topic(
+            "streamproc.forwarded",
+            "Topic for input that is taken over from a wrong partition.",
+            (*EVENTS.records, *COMMANDS.records),
+            "the subscriber",
+            written_by=("worker",),
+            read_by=("worker",),
+        )
+    )
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The names of all that a worker reads: the inputs, and what workers forward."""
+        return (*self.inputs, self.forwarded)
+
     def arguments(self) -> list[str]:
         """The arguments of ``streamproc worker`` for these names."""
         inputs = [word for name in self.inputs for word in ("--input", name)]

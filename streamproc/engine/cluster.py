@@ -7,13 +7,22 @@ memory. So the life of a partition can be read and tested without any of the thr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 Records = Iterable[tuple[bytes | None, bytes | None]]
 """Keys and values; a value of None deletes the key."""
 
 Errors = tuple[type[BaseException], ...]
+
+
+class Copy(NamedTuple):
+    """A record that goes to another partition as it is."""
+
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Place(NamedTuple):
@@ -69,6 +78,11 @@ class Producer(Protocol):
 
     async def append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
         """Send records; returns futures that are done when the broker has them."""
+
+    async def append_copies(
+        self, place: Place, copies: Iterable[Copy]
+    ) -> list[asyncio.Future[Any]]:
+        """The same for records that go to a partition of their own, with time and headers."""
 
     async def commit(self) -> None:
         """Make the whole transaction visible."""

@@ -25,7 +25,7 @@ from streamproc.engine.changelog import (
 )
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Records
-from streamproc.engine.observer import UNOBSERVED, Counts, Observer
+from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.processor import Outbox, Processor
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
@@ -53,6 +53,7 @@ class OpenPartition(Generic[T]):
     ) -> None:
         """``begins`` is the first existing offset of each input topic, as far as it is known."""
         self.number = number
+        rows.partition = number
         self.rows = rows
         self.progress = progress
         self.outbox = Outbox()
@@ -121,7 +122,8 @@ class OpenPartition(Generic[T]):
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to commit."""
-        return self._moved or self.rows.is_changed or bool(self.outbox.topics)
+        outbox = self.outbox
+        return self._moved or self.rows.is_changed or bool(outbox.topics or outbox.copies)
 
     @property
     def commit_failure(self) -> BaseException | None:
@@ -187,34 +189,34 @@ class OpenPartition(Generic[T]):
             found = "the last of these records is another one now"
             raise InputMadeAnewError(topic, self.number, position, found)
 
-    def _take(self) -> tuple[list[Any], dict[str, Records], Counts, list[Callable[[], Any]]]:
+    def _take(self) -> tuple[list[Any], Outbox, list[Callable[[], Any]]]:
         """Step 1: take everything that the commit covers. Later changes belong to the next
         commit."""
         changes: list[Any] = self.rows.take_changes()
         changes.append((PROGRESS_KEY, encode_progress(self.progress)))
-        outputs: dict[str, Records] = dict(self.outbox.topics)
-        acks, counts = self._acks, self.outbox.counts
-        self.outbox = Outbox()
+        outbox, self.outbox = self.outbox, Outbox()
+        acks = self._acks
         self._acks = []
         self._moved = False
         self.applied_records = 0
         crashpoints.reached("commit", "1")
-        return changes, outputs, counts, acks
+        return changes, outbox, acks
 
     async def _run(
         self,
         changes: Records,
-        outputs: dict[str, Records],
-        counts: Counts,
+        outbox: Outbox,
         acks: list[Callable[[], Any]],
     ) -> None:
         began = time.perf_counter()
         try:
-            await self._writer.commit(self._changelog, changes, outputs)  # steps 2-6
+            await self._writer.commit(  # steps 2-6
+                self._changelog, changes, outbox.topics, outbox.copies
+            )
         except Exception:
             self._observer.commit_failed()
             raise
-        self._observer.committed(time.perf_counter() - began, counts)
+        self._observer.committed(time.perf_counter() - began, outbox.counts)
         for ack in acks:  # 7 Acknowledge to Faust, which commits group offsets in passing.
             ack()
         crashpoints.reached("commit", "7")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Protocol, TypeVar
 
+from streamproc.engine.cluster import Copy, Place
 from streamproc.engine.rows import RowCodec, Rows
 from streamproc.errors import StreamprocError
 
@@ -16,6 +17,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self.topics: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
+        self.copies: dict[Place, list[Copy]] = {}
+        """Records for other partitions than the input's, by where they go."""
         self.counts: Counter[tuple[str, ...]] = Counter()
         """Any figures that the application counts. An observer gets them when they are
         committed."""
@@ -26,6 +29,10 @@ class Outbox:
         if records is None:
             records = self.topics[topic] = []
         records.append((key, value))
+
+    def put_copy(self, topic: str, partition: int, copy: Copy) -> None:
+        """Send a record with the next commit to a partition of its own."""
+        self.copies.setdefault(Place(topic, partition), []).append(copy)
 
 
 class PoisonError(StreamprocError):

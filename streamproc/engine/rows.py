@@ -48,6 +48,8 @@ class Rows(Generic[T]):
 
     def __init__(self, codec: RowCodec[T], eager: bool = False) -> None:
         self.codec = codec
+        self.partition: int | None = None
+        """Whose rows these are; None while nobody has said so."""
         self.stored: dict[bytes, bytes] = {}
         self.live: dict[bytes, T | None] = {}
         """Rows that changed and are not packed yet; always empty with ``eager``."""

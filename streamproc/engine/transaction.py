@@ -7,7 +7,7 @@ aborts its open transaction. The steps of a commit have the numbers of engine/RE
 1. take what the commit covers;
 2. begin a transaction;
 3. append changed rows to the changelog, and the progress record as the last one;
-4. append reminders, audit and rejects;
+4. append reminders, audit, rejects, and records that belong in other partitions;
 5. wait until the broker has every batch;
 6. commit;
 7. acknowledge the covered chunks.
@@ -16,11 +16,14 @@ aborts its open transaction. The steps of a commit have the numbers of engine/RE
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from streamproc.engine import crashpoints
-from streamproc.engine.cluster import Producer, Records
+from streamproc.engine.cluster import Copy, Place, Producer, Records
 
 COMMIT_LIMIT_SECONDS = 30.0
+NO_COPIES: Mapping[Place, Iterable[Copy]] = MappingProxyType({})
 
 
 class PartitionWriter:
@@ -41,7 +44,13 @@ class PartitionWriter:
         owner."""
         await self._producer.close()
 
-    async def commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
+    async def commit(
+        self,
+        changelog: str,
+        changes: Records,
+        outputs: Mapping[str, Records],
+        copies: Mapping[Place, Iterable[Copy]] = NO_COPIES,
+    ) -> None:
         """Write everything or nothing. Returns when a ``read_committed`` reader can see it.
 
         Raises :class:`TakenOverError`, :class:`ForbiddenError`, TimeoutError after
@@ -51,14 +60,20 @@ class PartitionWriter:
         """
         try:
             async with asyncio.timeout(COMMIT_LIMIT_SECONDS):
-                await self._commit(changelog, changes, outputs)
+                await self._commit(changelog, changes, outputs, copies)
         except Exception as error:
             meaning = self._producer.meaning_of(error)
             if meaning is None:
                 raise
             raise meaning from error
 
-    async def _commit(self, changelog: str, changes: Records, outputs: dict[str, Records]) -> None:
+    async def _commit(
+        self,
+        changelog: str,
+        changes: Records,
+        outputs: Mapping[str, Records],
+        copies: Mapping[Place, Iterable[Copy]],
+    ) -> None:
         producer = self._producer
         # 2 Begin.
         await producer.begin()
@@ -66,9 +81,11 @@ class PartitionWriter:
         # 3 Changed rows, and the progress record after them.
         sent = await producer.append(changelog, changes)
         crashpoints.reached("commit", "3")
-        # 4 Reminders, audit, rejects.
+        # 4 Reminders, audit, rejects; records that belong in other partitions.
         for topic, records in outputs.items():
             sent += await producer.append(topic, records)
+        for place, moved in copies.items():
+            sent += await producer.append_copies(place, moved)
         crashpoints.reached("commit", "4")
         # 5 Wait: the library would commit even if the broker has refused a batch.
         await asyncio.gather(*sent)

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from kafka import TopicPartition
-from kafka.partitioner import murmur2
 
 from streamproc.kafka.any_headers import HeaderName
 from streamproc.kafka.errors import BackpressureError, DeliveryError
@@ -17,6 +16,7 @@ from streamproc.kafka.opening import open_producer
 from streamproc.kafka.packed import CODECS, Headers, PackedRecords, force_close, hand_over
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import BATCH_BYTES
+from streamproc.partitioner import partition_of
 
 MAX_UNSENT_BYTES = 64 << 20
 REMEMBERED_KEYS = 1_000_000
@@ -97,7 +97,7 @@ class BulkProducer:
         if number is None:
             if len(self._partition_of) >= REMEMBERED_KEYS:
                 self._partition_of.clear()
-            number = self._partition_of[key] = (murmur2(key) & 0x7FFFFFFF) % self.partitions
+            number = self._partition_of[key] = partition_of(key, self.partitions)
         return number
 
     def append(

@@ -28,7 +28,8 @@ def verify(
     topic as are expected. The worker must have begun with the topic's first record, with the same
     rules and ``--clock event``. Raises ``TopicError``.
     """
-    expected = expect(_records(bootstrap, topic), rules)
+    source = TopicSource(bootstrap, topic)
+    expected = expect(_records(source), rules, partitions=len(source.partitions))
     deadline = time.monotonic() + timeout_seconds
     while True:
         found = observed(
@@ -52,11 +53,10 @@ def _beyond(found: Expectation, expected: Expectation) -> bool:
     return bool(found.reminders - expected.reminders) or bool(found.rejects - expected.rejects)
 
 
-def _records(bootstrap: Broker, topic: str) -> Iterator[PlacedRecord]:
-    source = TopicSource(bootstrap, topic)
+def _records(source: TopicSource) -> Iterator[PlacedRecord]:
     for record in source.records(source.begin()):
         yield PlacedRecord(
-            topic,
+            source.topic,
             record.partition or 0,
             record.offset or 0,
             record.key,

@@ -21,7 +21,10 @@ class WorkerMetrics(Metrics):
         self.events = self.counter(
             "streamproc_worker_events_total",
             "Input records, by their result when they were read.",
-            {"outcome": "`applied`, `held` (waits for its time), `duplicate` or `rejected`"},
+            {
+                "outcome": "`applied`, `held` (waits for its time), `duplicate`, `forwarded` (to "
+                "its right partition, where it counts again) or `rejected`"
+            },
             line="events",
         )
         self.rejects = self.counter(

@@ -24,6 +24,7 @@ from streamproc.metrics.worker import WorkerMetrics
 from streamproc.worker.health import WorkerHealth
 from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch
 from streamproc.worker.observing import WorkerObserver
+from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.report import write_report
 from streamproc.worker.rules import RulesFile
@@ -72,11 +73,17 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         consumer_group_instance_id=settings.instance_id,
         canonical_url=f"http://{settings.name}" if settings.name else None,  # known to its peers
     )
-    processor = QuotaProcessor(rules.rulebook, settings.topics, settings.clock, settings.native)
+    processor = QuotaProcessor(
+        rules.rulebook,
+        settings.topics,
+        settings.clock,
+        settings.native,
+        Placement(partitions, settings.wrong_partition, settings.topics.forwarded),
+    )
     engine_settings = EngineSettings(
         broker=settings.broker,
         app_id=settings.app_id,
-        input_topics=settings.topics.inputs,
+        input_topics=settings.topics.read,
         commit_interval_seconds=settings.commit_interval_seconds,
     )
     metrics = WorkerMetrics(CollectorRegistry())

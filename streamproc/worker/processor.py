@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,12 +16,12 @@ from msgspec import UNSET, UnsetType
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import LAST_MS, from_ms
-from streamproc.core.privacy import mask
+from streamproc.core.privacy import conceal, mask
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state import account as account_row
 from streamproc.core.state.account import Account
-from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
-from streamproc.core.state.events import Arrival, ClockAdvanced
+from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder, rejected
+from streamproc.core.state.events import Arrival, ClockAdvanced, SubscriberEvent
 from streamproc.core.step.advancing import adopt_rules
 from streamproc.core.step.next_due import turn_of
 from streamproc.core.step.transition import advance, step
@@ -31,6 +32,7 @@ from streamproc.worker.native_bridge.loading import is_native, plain_usage
 from streamproc.worker.native_bridge.taught_words import Teacher
 from streamproc.worker.outlets import outlets
 from streamproc.worker.pacing import StormPace
+from streamproc.worker.placement import Placement
 from streamproc.worker.settings import Clock, Native
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,7 @@ SWEEP_ROWS_PER_TICK = 100
 input must be processed, so it must not take long."""
 
 APPLIED = "applied"
+FORWARDED = "forwarded"
 OTHER_OUTCOMES = frozenset({"held", "duplicate"})
 """Decisions that are the result of an input record; rejects are results too."""
 
@@ -52,11 +55,20 @@ class QuotaProcessor:
     """The engine's ``Processor`` for subscribers' accounts."""
 
     def __init__(
-        self, rules: Rulebook, topics: WorkerTopics, clock: Clock, native: Native = "auto"
+        self,
+        rules: Rulebook,
+        topics: WorkerTopics,
+        clock: Clock,
+        native: Native = "auto",
+        placement: Placement | None = None,
     ) -> None:
+        """``placement``: None where nobody knows how many partitions there are."""
         self.counts: Counter[str] = Counter()
-        """Counts since the start: ``events``, and the records of each output topic by its field of
-        :class:`WorkerTopics`."""
+        """Counts since the start: ``events``, the records of each output topic by its field of
+        :class:`WorkerTopics`, and ``wrong_partition``: records that were rejected or forwarded
+        because of their partition."""
+        self._placement = placement or Placement()
+        self._forwarded = topics.forwarded
         self.is_native = is_native(native)
         """Whether the compiled part is used."""
         self._outlets = outlets(topics)
@@ -66,9 +78,7 @@ class QuotaProcessor:
         that time was not late, as far as anyone can know."""
         self._aside_records: set[tuple[str, int, int]] = set()
         self._aside_keys: set[bytes] = set()
-        self._sweeps: WeakKeyDictionary[Rows[Account], tuple[int, int, Iterator[bytes]]] = (
-            WeakKeyDictionary()
-        )
+        self._sweeps: WeakKeyDictionary[Rows[Account], _Sweep] = WeakKeyDictionary()
         self._paces: WeakKeyDictionary[Rows[Account], StormPace] = WeakKeyDictionary()
         self.take_rules(rules)
 
@@ -78,7 +88,11 @@ class QuotaProcessor:
         allowances = (one.id for plan in rules.plans.values() for one in plan.allowances)
         self._sources = {*rules.packs, *allowances}
         self._told: set[str] = set()
-        self._plain = plain_usage(rules, event_clock=self._event_clock) if self.is_native else None
+        self._plain = (
+            plain_usage(rules, event_clock=self._event_clock, partitions=self._placement.partitions)
+            if self.is_native
+            else None
+        )
         self._teacher = Teacher(self._plain, rules)
 
     def new_rows(self) -> Rows[Account]:
@@ -182,6 +196,10 @@ class QuotaProcessor:
             return clock_ms
         if isinstance(event, ClockAdvanced):
             return clock_ms
+        right = self._placement.elsewhere(key, partition)
+        if right is not None:
+            self._take_misplaced(event, record, arrival, right, outbox)
+            return clock_ms
         try:
             account = rows.get(key)
         except msgspec.DecodeError:
@@ -204,6 +222,25 @@ class QuotaProcessor:
                 pace.spend(sum(_is_timed(effect) for effect in effects))
         return clock_ms
 
+    def _take_misplaced(
+        self, event: SubscriberEvent, record: Any, arrival: Arrival, right: int, outbox: Outbox
+    ) -> None:
+        """Forward or refuse a record whose subscriber's state lies in another partition."""
+        self.counts["wrong_partition"] += 1
+        copy = self._placement.copy_of(record, arrival)
+        source = conceal(event.source, event.subscriber)
+        self._placement.warn(source, arrival, right, is_forwarded=copy is not None)
+        if copy is None:
+            detail = self._placement.detail(arrival, right)
+            reject = rejected("wrong_partition", detail, event, arrival)
+            self._emit(outbox, None, (reject,))
+            _count_outcome(outbox, (reject,), arrival.offset)
+            return
+        self.counts["forwarded"] += 1
+        outbox.put_copy(self._forwarded, right, copy)
+        outbox.counts["events", APPLIED] -= 1
+        outbox.counts["events", FORWARDED] += 1
+
     def tick(
         self, rows: Rows[Account], outbox: Outbox, clock_ms: int, now_ms: int, limit: int
     ) -> None:
@@ -216,7 +253,7 @@ class QuotaProcessor:
             return
         for key in rows.pop_due(now_ms, limit):
             account = _readable(rows, key)
-            if account is None or key in self._aside_keys:
+            if account is None or key in self._aside_keys or self._is_misplaced(rows, key):
                 continue
             if pace is None:
                 self._advance(rows, outbox, key, account, now_ms)
@@ -287,20 +324,37 @@ class QuotaProcessor:
         tick."""
         fingerprint = self.rules.fingerprint
         found = self._sweeps.get(rows)
-        if found is None or found[0] != fingerprint:
-            found = fingerprint, now_ms, iter(list(rows.stored))
+        if found is None or found.fingerprint != fingerprint:
+            found = _Sweep(fingerprint, now_ms, iter(list(rows.stored)))
             self._sweeps[rows] = found
-        _, since_ms, keys = found
-        for key in islice(keys, SWEEP_ROWS_PER_TICK):
+        if found.is_over:
+            return
+        keys = list(islice(found.keys, SWEEP_ROWS_PER_TICK))
+        if len(keys) < SWEEP_ROWS_PER_TICK:
+            found.is_over = True
+        for key in keys:
+            if self._is_misplaced(rows, key):
+                found.misplaced += 1
+                continue
             account = _readable(rows, key)
             if account is None:
                 continue
             self._tell_what_rules_lack(account)
             if account.rules_id != fingerprint:
                 due_before = account.next_due_ms
-                adopt_rules(account, key.decode(), since_ms, self.rules)
+                adopt_rules(account, key.decode(), found.since_ms, self.rules)
                 if account.next_due_ms != due_before:
                     rows.put(key, account)
+        if found.is_over and found.misplaced:
+            self._placement.log_accounts(rows.partition, found.misplaced)
+
+    def _is_misplaced(self, rows: Rows[Account], key: bytes) -> bool:
+        """Whether a row lies in another partition than its key belongs in.
+
+        An earlier release took it there. Nothing of it may be told: the account may exist in its
+        own partition, too, and both would make reminders of the same ids.
+        """
+        return self._placement.elsewhere(key, rows.partition) is not None
 
     def _tell_what_rules_lack(self, account: Account) -> None:
         """Log once per name: the account has a plan or pack that the rules file lacks
@@ -397,6 +451,18 @@ def _count_outcome(outbox: Outbox, effects: list[Effect] | tuple[Effect, ...], o
             outbox.counts["events", APPLIED] -= 1
             outbox.counts["events", outcome] += 1
             return
+
+
+@dataclass
+class _Sweep:
+    """How far the look at a partition's rows after a change of rules is."""
+
+    fingerprint: int
+    since_ms: int
+    keys: Iterator[bytes]
+    misplaced: int = 0
+    """Rows that belong in other partitions."""
+    is_over: bool = False
 
 
 def _is_timed(effect: Effect) -> bool:

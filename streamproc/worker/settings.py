@@ -14,6 +14,7 @@ from streamproc.metrics.options import LOOPBACK
 TABLE = "accounts"
 Clock = Literal["wall", "event"]
 Native = Literal["auto", "on", "off"]
+WrongPartition = Literal["refuse", "forward"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class WorkerSettings:
     replication_factor: int = 1
     clock: Clock = "wall"
     """Clock of timed reminders: the wall clock, or the timestamps of records (replay)."""
+    wrong_partition: WrongPartition = "refuse"
+    """What to do with a record that is not in the partition of its key (docs/contracts.md)."""
     standbys: int = 0
     instance_id: str | None = None
     """Static group membership: a restarted worker gets its partitions back at once."""

@@ -81,7 +81,7 @@ async def _check_settings(admin: Any, topics: list[str], settings: WorkerSetting
         if problem is not None:
             raise TopicsError(problem)
     if settings.clock == "wall":
-        tell_senders_clocks(senders_clocks(settings.topics.inputs, configs))
+        tell_senders_clocks(senders_clocks(settings.topics.read, configs))
     replicas = {
         topic["topic"]: min(len(one["replicas"]) for one in topic["partitions"])
         for topic in await admin.describe_topics(topics)
@@ -155,7 +155,7 @@ def _configs(name: str, settings: WorkerSettings) -> dict[str, str]:
     says: a sender whose clock runs ahead must not make timed reminders go out early. A replay
     brings its own time in the records.
     """
-    if name in settings.topics.inputs and settings.clock == "wall":
+    if name in settings.topics.read and settings.clock == "wall":
         return {"message.timestamp.type": "LogAppendTime"}
     return {}
 

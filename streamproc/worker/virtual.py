@@ -18,8 +18,9 @@ from streamproc.core.state.account import HELD, Account
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.applying import apply_records, let_time_pass
+from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Native
+from streamproc.worker.settings import Native, WrongPartition
 
 TOPICS = WorkerTopics.under("", inputs=())
 """These names distinguish the outputs."""
@@ -43,9 +44,23 @@ class InputRecord(NamedTuple):
 class VirtualWorker:
     """Owns every partition that records come from; outputs are passed to ``emit`` in order."""
 
-    def __init__(self, rules: Rulebook, emit: Emit, native: Native = "auto") -> None:
-        self._processor = QuotaProcessor(rules, TOPICS, "event", native)
+    def __init__(
+        self,
+        rules: Rulebook,
+        emit: Emit,
+        native: Native = "auto",
+        partitions: int = 0,
+        wrong_partition: WrongPartition = "refuse",
+    ) -> None:
+        """``partitions`` is how many the input topics have, 0 if nobody knows.
+
+        If it is known, records in another partition than that of their key are refused, or applied
+        in the right one at once.
+        """
+        placement = Placement(partitions, wrong_partition, TOPICS.forwarded, logs=False)
+        self._processor = QuotaProcessor(rules, TOPICS, "event", native, placement)
         self._outbox = _Outlet(emit)
+        self._forwarded = 0
         self._rows: dict[int, Rows[Account]] = {}
         self._clocks: dict[int, int] = {}
 
@@ -85,17 +100,25 @@ class VirtualWorker:
         """Apply records, those of one partition in order of their offsets, and do the work that is
         due."""
         for (topic, partition), found in groupby(records, key=attrgetter("topic", "partition")):
-            rows = self._rows_of(partition)
-            self._clocks[partition] = apply_records(
-                self._processor,
-                topic,
-                partition,
-                list(found),
-                rows,
-                self._outbox,
-                self._clocks.get(partition, 0),
-            )
-            let_time_pass(self._processor, rows, self._outbox, self._clocks[partition])
+            self._apply(topic, partition, list(found))
+            self._apply_forwarded()
+
+    def _apply(self, topic: str, partition: int, records: list[InputRecord]) -> None:
+        rows, clock_ms = self._rows_of(partition), self._clocks.get(partition, 0)
+        self._clocks[partition] = apply_records(
+            self._processor, topic, partition, records, rows, self._outbox, clock_ms
+        )
+        let_time_pass(self._processor, rows, self._outbox, self._clocks[partition])
+
+    def _apply_forwarded(self) -> None:
+        copies, self._outbox.copies = self._outbox.copies, {}
+        for (topic, partition), moved in copies.items():
+            records = [
+                InputRecord(topic, partition, offset, *copy[:3], tuple(copy.headers))
+                for offset, copy in enumerate(moved, self._forwarded)
+            ]
+            self._forwarded += len(records)
+            self._apply(topic, partition, records)
 
     def reach(self, partition: int, now_ms: int) -> None:
         """Move the time of a partition, as another subscriber's record would; never backwards."""
@@ -127,6 +150,7 @@ class VirtualWorker:
         rows = self._rows.get(partition)
         if rows is None:
             rows = self._processor.new_rows()
+            rows.partition = partition
             self._rows[partition] = rows
         return rows
 

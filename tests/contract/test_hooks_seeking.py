@@ -17,6 +17,7 @@ from streamproc.engine.faust import consumer as delivery
 from streamproc.engine.faust.consumer import BatchConsumer
 from streamproc.engine.faust.consumer_thread import BatchConsumerThread
 from streamproc.engine.open_partition import OpenPartition
+from streamproc.engine.rows import Rows
 from tests.contract.conftest import CHANGELOG, INPUT, Record
 
 
@@ -76,7 +77,9 @@ def reading(consumer: Any, app: Any) -> Any:
     progress = Progress(positions={INPUT.topic: 8}, marks={INPUT.topic: 1})
     app.engine.partitions[0].begin_opening()
     app.engine.partitions[0].take_over(
-        OpenPartition(0, nothing, progress, nothing, nothing, CHANGELOG.topic, app.engine.settings)
+        OpenPartition(
+            0, Rows(nothing), progress, nothing, nothing, CHANGELOG.topic, app.engine.settings
+        )
     )
 
     async def fetch(asked: int, offsets: range, then: int | None) -> list[int]:

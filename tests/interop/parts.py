@@ -12,10 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.support.kafka_jars import NEWEST_KAFKA_VERSION, OLDEST_KAFKA_VERSION
+from tests.support.go_parts import module_version
+from tests.support.kafka_jars import KAFKA_VERSION, NEWEST_KAFKA_VERSION, OLDEST_KAFKA_VERSION
 
-Group = Literal["brokers", "smscs", "webhooks"]
+Group = Literal["producers", "brokers", "smscs", "webhooks"]
 GROUPS: dict[Group, str] = {
+    "producers": "Producers",
     "brokers": "Brokers",
     "smscs": "Message centers",
     "webhooks": "Webhook receivers",
@@ -42,6 +44,20 @@ def npm_version(package: str) -> str:
     return version
 
 
+JAVA = Part("Java kafka-clients", "producers", KAFKA_VERSION, "Maven")
+LIBRDKAFKA = Part("librdkafka (confluent-kafka)", "producers", version("confluent-kafka"), "PyPI")
+SARAMA = Part("sarama", "producers", module_version("github.com/IBM/sarama"), "Go")
+FRANZ = Part("franz-go", "producers", module_version("github.com/twmb/franz-go"), "Go")
+KAFKA_GO = Part("kafka-go", "producers", module_version("github.com/segmentio/kafka-go"), "Go")
+KAFKAJS = Part("kafkajs", "producers", npm_version("kafkajs"), "npm")
+KAFKAJS_1 = Part("kafkajs 1", "producers", npm_version("kafkajs-1"), "npm")
+KAFKA_PYTHON = Part("kafka-python", "producers", version("kafka-python"), "PyPI")
+AIOKAFKA = Part("aiokafka", "producers", version("aiokafka"), "PyPI")
+PRODUCERS = (
+    *(JAVA, LIBRDKAFKA, SARAMA, FRANZ, KAFKA_GO),
+    *(KAFKAJS, KAFKAJS_1, KAFKA_PYTHON, AIOKAFKA),
+)
+
 OLDEST_BROKER = Part("Apache Kafka 3.9", "brokers", OLDEST_KAFKA_VERSION, "Maven")
 NEWEST_BROKER = Part("Apache Kafka, newest", "brokers", NEWEST_KAFKA_VERSION, "Maven")
 
@@ -55,6 +71,7 @@ NODE_WEBHOOKS = Part(
 )
 
 PARTS: tuple[Part, ...] = (
+    *PRODUCERS,
     *(OLDEST_BROKER, NEWEST_BROKER),
     *SMSCS,
     *(PYTHON_WEBHOOKS, NODE_WEBHOOKS),

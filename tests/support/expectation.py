@@ -19,6 +19,7 @@ from streamproc.core.state.account import Account
 from streamproc.engine.changelog import PROGRESS_KEY
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
+from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.virtual import InputRecord
 from tests.support.cluster import Names, Record, WorkerProcess
@@ -65,10 +66,14 @@ def expect(
     events_topic: str,
     rules: Rulebook | None = None,
     final_clock_ms: int | None = None,
+    partitions: int = 0,
 ) -> Result:
-    """Apply every record once, in order, by partition; then let time reach the final clock."""
+    """Apply every record once, in order, by partition; then let time reach the final clock.
+
+    With ``partitions``, records in another partition than that of their key are refused.
+    """
     entries = ((events_topic, *one) for one in placed)
-    return expect_of_topics(entries, (events_topic,), rules, final_clock_ms)
+    return expect_of_topics(entries, (events_topic,), rules, final_clock_ms, partitions)
 
 
 def expect_of_topics(
@@ -76,10 +81,12 @@ def expect_of_topics(
     inputs: tuple[str, ...],
     rules: Rulebook | None = None,
     final_clock_ms: int | None = None,
+    partitions: int = 0,
 ) -> Result:
     """The same for records (topic, partition, offset, record) of several topics."""
     topics = WorkerTopics.under("", inputs=inputs)
-    processor = QuotaProcessor(rules or default_rulebook(), topics, "event")
+    placement = Placement(partitions, logs=False)
+    processor = QuotaProcessor(rules or default_rulebook(), topics, "event", placement=placement)
     outbox = Outbox()
     rows: dict[int, Rows[Account]] = {}
     clocks: dict[int, int] = {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
-from streamproc.engine.cluster import Errors, Records
+from streamproc.engine.cluster import Copy, Errors, Place, Records
 from tests.support.memory_log import MemoryConsumer, MemoryLog, Transaction
 
 
@@ -34,6 +35,12 @@ class MemoryProducer:
             self._cluster.log.append(
                 topic, self._partition, key, value, 0, transaction=self._transaction
             )
+        return []
+
+    async def append_copies(
+        self, place: Place, copies: Iterable[Copy]
+    ) -> list[asyncio.Future[Any]]:
+        self._cluster.log.append_copies(place, copies, self._transaction)
         return []
 
     async def commit(self) -> None:

@@ -8,14 +8,15 @@ delivered; aborted records take offsets, too. Readers stop at the first open tra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamproc.engine import crashpoints
-from streamproc.engine.cluster import FetchedBatch, Place
+from streamproc.engine.cluster import Copy, FetchedBatch, Place
 from streamproc.engine.errors import TakenOverError
 from streamproc.engine.faust.producer import BATCH_BYTES
+from streamproc.engine.transaction import NO_COPIES
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -74,6 +75,12 @@ class MemoryLog:
         if transaction is not None:
             transaction.touched[topic, partition] = None
         return record
+
+    def append_copies(
+        self, place: Place, copies: Iterable[Copy], transaction: Transaction | None
+    ) -> None:
+        for key, value, at_ms, headers in copies:
+            self.append(*place, key, value, at_ms, headers, transaction)
 
     def skip(self, topic: str, partition: int) -> None:
         """An offset that never holds anything for a reader."""
@@ -231,6 +238,7 @@ class MemoryWriter:
         changelog: str,
         changes: Iterable[tuple[bytes | None, bytes | None]],
         outputs: dict[str, Iterable[tuple[bytes | None, bytes | None]]],
+        copies: Mapping[Place, Iterable[Copy]] = NO_COPIES,
     ) -> None:
         """Write everything or nothing; the steps are those of engine/README.md."""
         transaction = self._log.begin(self._id, self._epoch)
@@ -239,6 +247,8 @@ class MemoryWriter:
         await self._step("3")
         for topic, records in outputs.items():
             self._append(topic, records, transaction)
+        for place, moved in copies.items():
+            self._log.append_copies(place, moved, transaction)
         await self._step("4")
         await self._step("5")
         self._log.commit(self._id, self._epoch)

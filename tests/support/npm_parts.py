@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 PARTS = Path(__file__).parents[1] / "interop"
-LEFT_OUT = "foreign parts from npm"
+LEFT_OUT = "foreign parts cannot be had"
 """How the reason of a skip begins: tests/conftest.py looks for it at the end of the run."""
 NPM_LIMIT_S = 120.0
 
 
 class PartsUnavailable(RuntimeError):
-    """The packages cannot be had here; the message says what is missing."""
+    """Foreign parts cannot be had here; the message says what is missing."""
 
 
 def node_modules() -> Path:
@@ -37,9 +37,9 @@ def node_modules() -> Path:
         pytest.skip(f"{LEFT_OUT}: {error}")
 
 
-def is_duty(environment: Mapping[str, str], node: str | None) -> bool:
-    """Whether tests with these parts must run."""
-    return bool(environment.get("CI")) and node is not None
+def is_duty(environment: Mapping[str, str], program: str | None) -> bool:
+    """Whether tests must run with parts that need a program, which is at this path."""
+    return bool(environment.get("CI")) and program is not None
 
 
 @functools.cache

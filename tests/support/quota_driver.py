@@ -22,8 +22,9 @@ from streamproc.core.state.effects import Audited, Rejected, Reminder
 from streamproc.core.state.events import AccountActivated, SubscriberEvent, ToppedUp, UsageRecorded
 from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.rows import DUE_BYTES
+from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.settings import Clock, Native
+from streamproc.worker.settings import Clock, Native, WrongPartition
 from tests.support.driver import TopologyDriver
 from tests.support.memory_log import LogRecord, MemoryLog
 
@@ -61,21 +62,28 @@ class QuotaDriver(TopologyDriver[Account]):
         now_ms: int = to_ms(START),
         inputs: Sequence[str] = ("events",),
         observer: Observer = UNOBSERVED,
+        wrong_partition: WrongPartition = "refuse",
         **settings: int,
     ) -> None:
         self.topics = WorkerTopics.under("", inputs=tuple(inputs))
         self.rules = rules
         self._clock: Clock = clock
         self._native: Native = native
+        self._wrong_partition: WrongPartition = wrong_partition
+        self._partitions = log.partitions if log else partitions
         super().__init__(
-            lambda: QuotaProcessor(self.rules, self.topics, self._clock, self._native),
-            inputs=inputs,
+            self._processor_of,
+            inputs=self.topics.read,
             partitions=partitions,
             log=log,
             now_ms=now_ms,
             observer=observer,
             **settings,
         )
+
+    def _processor_of(self) -> QuotaProcessor:
+        placement = Placement(self._partitions, self._wrong_partition, self.topics.forwarded)
+        return QuotaProcessor(self.rules, self.topics, self._clock, self._native, placement)
 
     @property
     def counts(self) -> Counter[str]:

@@ -60,7 +60,7 @@ class Writer:
         self.error: BaseException | None = None
         self.is_closed = False
 
-    async def commit(self, changelog: str, changes: Any, outputs: Any) -> None:
+    async def commit(self, changelog: str, changes: Any, outputs: Any, *_: Any) -> None:
         await self.go.wait()
         if self.error is not None:
             raise self.error

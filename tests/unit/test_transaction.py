@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streamproc.engine import crashpoints
+from streamproc.engine.cluster import Place
 from streamproc.engine.errors import TakenOverError
 from streamproc.engine.transaction import PartitionWriter
 from tests.support.waiting import let_run
@@ -33,6 +34,9 @@ class Producer:
         self.answers.append(answer)
         return [answer]
 
+    async def append_copies(self, place: Any, copies: Any) -> list[asyncio.Future[Any]]:
+        return await self.append(f"{place.topic}-{place.partition}", copies)
+
     async def commit(self) -> None:
         self.told.append("commit")
 
@@ -50,12 +54,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_steps_happen_in_the_order_of_their_numbers(told: list[str]) -> None:
     producer = Producer(told)
     committing = asyncio.create_task(
-        PartitionWriter(producer).commit("changelog", [], {"out": [], "audit": []})
+        PartitionWriter(producer).commit(
+            "changelog", [], {"out": [], "audit": []}, {Place("forwarded", 3): []}
+        )
     )
     await let_run()
     until_the_answers = [
         *("begin", "commit 2", "append to changelog", "commit 3"),
-        *("append to out", "append to audit", "commit 4"),
+        *("append to out", "append to audit", "append to forwarded-3", "commit 4"),
     ]
     assert told == until_the_answers, "it waits for the broker"
     for answer in producer.answers:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
-from streamproc.engine.cluster import Records
+from streamproc.engine.cluster import Copy, Place, Records
 from streamproc.engine.errors import ForbiddenError, TakenOverError
 from streamproc.engine.faust.advice import FORBIDDEN
 from streamproc.kafka.aio_clients import aio_producer
@@ -100,30 +101,43 @@ class TransactionalProducer:
 
     async def append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
         """Send records; returns futures that are done when the broker has them."""
-        sent, now_ms = [], int(time.time() * 1000)
+        now_ms = int(time.time() * 1000)
+        copies = ((key, value, now_ms, _NO_HEADERS) for key, value in records)
+        return await self._append(Place(topic, self.partition), copies)
+
+    async def append_copies(
+        self, place: Place, copies: Iterable[Copy]
+    ) -> list[asyncio.Future[Any]]:
+        """The same for records that bring their partition, time and headers."""
+        return await self._append(place, copies)
+
+    async def _append(self, place: Place, copies: Iterable[_Copy]) -> list[asyncio.Future[Any]]:
+        sent = []
         batch, count = self._producer.create_batch(), 0
         append = batch._builder.append  # the public method of the batch takes twice as long
-        for key, value in records:
-            if append(count, now_ms, key, value, _NO_HEADERS) is None:
-                sent.append(await self._send(batch, count, topic))
+        for key, value, timestamp_ms, headers in copies:
+            if append(count, timestamp_ms, key, value, headers) is None:
+                sent.append(await self._send(batch, count, place))
                 batch, count = self._producer.create_batch(), 0
                 append = batch._builder.append
-                if append(count, now_ms, key, value, _NO_HEADERS) is None:
-                    raise ValueError(f"a record for {topic} exceeds {BATCH_BYTES} bytes")
+                if append(count, timestamp_ms, key, value, headers) is None:
+                    raise ValueError(f"a record for {place.topic} exceeds {BATCH_BYTES} bytes")
             count += 1
         if count:
-            sent.append(await self._send(batch, count, topic))
+            sent.append(await self._send(batch, count, place))
         return sent
 
-    async def _send(self, batch: Any, count: int, topic: str) -> asyncio.Future[Any]:
+    async def _send(self, batch: Any, count: int, place: Place) -> asyncio.Future[Any]:
         batch._relative_offset = count
         sent: asyncio.Future[Any] = await self._producer.send_batch(
-            batch, topic, partition=self.partition
+            batch, place.topic, partition=place.partition
         )
         return sent
 
 
-_NO_HEADERS: list[tuple[str, bytes]] = []
+_Headers = Sequence[tuple[str, bytes | None]]
+_Copy = tuple[bytes | None, bytes | None, int, _Headers]
+_NO_HEADERS: _Headers = []
 
 
 def _tasks_of(sender: Any) -> list[asyncio.Task[Any]]:

@@ -16,6 +16,7 @@ def expect(
     rules: Rulebook,
     until_ms: int | None = None,
     outcome: Expectation | None = None,
+    partitions: int = 0,
 ) -> Expectation:
     """The results of a log with the event clock.
 
@@ -23,6 +24,9 @@ def expect(
     timestamp so far, which is also a record's arrival. At the end time moves to ``until_ms``, or to
     each partition's clock if that is later. Results are added to ``outcome`` if it is given, so
     that a caller that feeds a long log can read it meanwhile.
+
+    ``partitions`` is their number in the topic; 0: not known. If it is known, records in another
+    partition than that of their key are refused.
     """
     outcome = Expectation() if outcome is None else outcome
     clocks: dict[int, int] = {}
@@ -46,6 +50,9 @@ def expect(
         place = (partition, event["subscriber"])
         ledger = ledgers.get(place)
         if ledger is None:
+            if partitions and partition != _partition_of(event["subscriber"], partitions):
+                outcome.rejects["wrong_partition"] += 1
+                continue
             ledger = ledgers[place] = SubscriberLedger(event["subscriber"], rules, outcome)
         ledger.arrive(event, clock_ms)
     for (partition, name), ledger in ledgers.items():
@@ -54,3 +61,10 @@ def expect(
         if figures is not None:
             outcome.accounts[name] = figures
     return outcome
+
+
+def _partition_of(subscriber: str, partitions: int) -> int:
+    """As a client of Kafka chooses it: kafka-python, which is not what workers ask."""
+    from kafka.partitioner import murmur2  # takes long to import
+
+    return (int(murmur2(subscriber.encode())) & 0x7FFFFFFF) % partitions

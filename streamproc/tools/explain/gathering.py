@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, get_args
 
 import msgspec
-from kafka.partitioner import murmur2
 
 from streamproc.contracts.records.codec import (
     DecodeFailure,
@@ -17,16 +18,15 @@ from streamproc.contracts.records.codec import (
     decode_reject,
     decode_reminder,
 )
+from streamproc.contracts.records.origin import Place, origin_of
 from streamproc.contracts.records.receipts import DeadLetter, Receipt, decode_receipt
 from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent
 from streamproc.kafka.recording import LogRecord
 from streamproc.kafka.settings import Broker
+from streamproc.partitioner import partition_of
 from streamproc.tools.replay.selection import event_type
 from streamproc.tools.replay.sources import FileSource, TopicSource, placed
-
-Place = tuple[str, int, int]
-"""Topic, partition and offset of an input record."""
 
 OUTPUTS: Final = frozenset(
     str(one.__struct_config__.tag) for one in (*get_args(Effect), Receipt, DeadLetter)
@@ -41,6 +41,8 @@ class Arrived:
     place: Place
     received_ms: int
     event: SubscriberEvent | None
+    origin: Place | None = None
+    """Where a forwarded record was forwarded from."""
 
 
 @dataclass
@@ -58,6 +60,10 @@ class Gathered:
     arrived: list[Arrived] = field(default_factory=list)
     unreadable: int = 0
     """How many output records this release cannot read."""
+    lying: dict[str, Counter[int]] = field(default_factory=dict)
+    """How many records under the subscriber's key each partition of a topic has."""
+    partitions: int = 0
+    """How many partitions the topics have; 0 if no topic was read."""
 
     def take(self, record: LogRecord, kind: str | None) -> None:
         """Sort a record by its type. Records of other types are ignored."""
@@ -91,7 +97,7 @@ def _arrived(record: LogRecord) -> Arrived:
     except DecodeFailure:
         event = None
     known = None if isinstance(event, ClockAdvanced) else event
-    return Arrived(place, record.timestamp_ms, known)
+    return Arrived(place, record.timestamp_ms, known, origin_of(record.headers))
 
 
 def from_files(found: Gathered, paths: Iterable[Path]) -> None:
@@ -103,19 +109,49 @@ def from_files(found: Gathered, paths: Iterable[Path]) -> None:
 
 
 def from_topic(found: Gathered, broker: Broker, topic: str) -> None:
-    """Read a topic whose key is the subscriber. Raises ``TopicError``.
+    """Read all partitions of a topic whose key is the subscriber. Raises ``TopicError``.
 
-    The partition is the one that Kafka's default partitioner gives. If it has nothing about the
-    subscriber, the producer of the input may use another partitioner; then all other partitions
-    are read, too.
+    Producers with other partitioners than Kafka's default may have written into any of them.
     """
     key = found.subscriber.encode()
     source = TopicSource(broker, topic)
-    count = len(source.partitions)
-    home = (murmur2(key) & 0x7FFFFFFF) % count
-    if not _take_keyed(found, source.records(source.begin(only={home})), key):
-        others = set(source.partitions) - {home}
-        _take_keyed(found, source.records(source.begin(only=others)), key)
+    found.partitions = len(source.partitions)
+    lying = found.lying.setdefault(topic, Counter())
+    for record in source.records(source.begin()):
+        if record.key == key:
+            found.take(record, event_type(record))
+            lying[record.partition or 0] += 1
+
+
+def from_inputs(found: Gathered, broker: Broker, topics: Sequence[str]) -> None:
+    """Take the input that lies in these topics, in order of arrival. Raises ``TopicError``.
+
+    A record that was forwarded counts once: where it was applied.
+    """
+    for topic in topics:
+        from_topic(found, broker, topic)
+    forwarded = {one.origin for one in found.arrived}
+    found.arrived = [one for one in found.arrived if one.place not in forwarded]
+    if len(topics) > 1:
+        found.arrived.sort(key=lambda one: one.received_ms)
+
+
+def misplaced(found: Gathered) -> list[str]:
+    """What is to be said of records outside the partition in which the key belongs."""
+    if not found.partitions:
+        return []
+    home = partition_of(found.subscriber.encode(), found.partitions)
+    told = []
+    for topic, lying in found.lying.items():
+        others = {number: count for number, count in sorted(lying.items()) if number != home}
+        if others:
+            where = ", ".join(f"partition {number}: {count:,}" for number, count in others.items())
+            told.append(
+                f"{topic} has records of this key in wrong partitions ({where}; it belongs in "
+                f"{home} of {found.partitions}): their producer's partitioner is not murmur2 "
+                "(docs/contracts.md)"
+            )
+    return told
 
 
 def from_unkeyed_topic(found: Gathered, broker: Broker, topic: str) -> None:
@@ -126,7 +162,7 @@ def from_unkeyed_topic(found: Gathered, broker: Broker, topic: str) -> None:
 
 
 def input_of(
-    found: Gathered, paths: Iterable[Path], broker: Broker | None, topic: str | None
+    found: Gathered, paths: Iterable[Path], broker: Broker | None, topics: Sequence[str]
 ) -> Iterator[LogRecord]:
     """All input in the subscriber's partitions: the records of other subscribers move the clock."""
     for path in paths:
@@ -134,16 +170,11 @@ def input_of(
         for record in placed(file.records(file.begin())):
             if event_type(record) not in OUTPUTS:
                 yield record
-    if broker is not None and topic is not None:
-        source = TopicSource(broker, topic)
-        numbers = {one.place[1] for one in found.arrived if one.place[0] == topic}
-        yield from source.records(source.begin(only=numbers))
-
-
-def _take_keyed(found: Gathered, records: Iterator[LogRecord], key: bytes) -> int:
-    count = 0
-    for record in records:
-        if record.key == key:
-            found.take(record, event_type(record))
-            count += 1
-    return count
+    if broker is not None and topics:
+        # A timer of the one topic's partition follows the clock of all.
+        numbers = {one.place[1] for one in found.arrived if one.place[0] in topics}
+        sources = [TopicSource(broker, topic) for topic in topics]
+        yield from heapq.merge(
+            *(placed(one.records(one.begin(only=numbers))) for one in sources),
+            key=lambda record: record.timestamp_ms,
+        )

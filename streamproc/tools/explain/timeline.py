@@ -8,13 +8,14 @@ from itertools import groupby
 
 from msgspec import UNSET
 
+from streamproc.contracts.records.origin import Place
 from streamproc.contracts.records.receipts import Receipt
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.state.account import Account
 from streamproc.core.state.decisions import fired
 from streamproc.core.state.effects import Audited, Balance, Cause, Rejected, Reminder
 from streamproc.core.state.events import SubscriberEvent
-from streamproc.tools.explain.gathering import Arrived, Gathered, Place
+from streamproc.tools.explain.gathering import Arrived, Gathered
 
 
 @dataclass(frozen=True)

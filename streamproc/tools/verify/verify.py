@@ -7,7 +7,7 @@ continue meanwhile. It needs memory for two copies of the rows of the largest pa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ from streamproc.tools.verify.rebuilding import (
     timed_closely,
 )
 from streamproc.worker.applying import let_time_pass
+from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Native, WorkerSettings
 
@@ -52,6 +53,10 @@ class PartitionReport:
     differences: list[Difference] = field(default_factory=list)
     not_comparable: Counter[str] = field(default_factory=Counter)
     """Subscribers whose states differ for a legitimate reason, by reason."""
+    misplaced: dict[bytes, int] = field(default_factory=dict)
+    """Accounts that are in this partition but belong in another one, with its number."""
+    elsewhere: int = 0
+    """Input records that are not in the partition of their key: rejected, or forwarded."""
     obstacle: str = ""
     """Why the partition could not be verified; empty if it was."""
 
@@ -62,9 +67,12 @@ async def verify_partition(
     partition: int,
     now_ms: int,
     advanced: Callable[[int], None] = lambda _: None,
+    partitions: int = 0,
 ) -> PartitionReport:
     """Compare one partition. ``advanced`` is called with the number of records applied since the
     last call.
+
+    ``partitions`` is their number; 0: not known. Then the place of records is not checked.
 
     Raises aiokafka's errors, and ``ProgressError`` and ``NewerStateError`` for records of a
     newer release.
@@ -72,7 +80,7 @@ async def verify_partition(
     consumer = committed_consumer(settings.broker)
     await consumer.start()
     try:
-        work = _Work(settings, rules, partition, now_ms, consumer)
+        work = _Work(settings, rules, partition, now_ms, consumer, partitions)
         try:
             await work.run(advanced)
         except (DeletedInputError, InputMadeAnewError) as error:
@@ -80,6 +88,32 @@ async def verify_partition(
         return work.report
     finally:
         await consumer.stop()
+
+
+async def with_two_accounts(
+    settings: WorkerSettings, reports: Iterable[PartitionReport]
+) -> set[bytes]:
+    """Which of the misplaced accounts exist in their right partition, too.
+
+    Raises aiokafka's errors.
+    """
+    wanted: dict[int, set[bytes]] = {}
+    for report in reports:
+        for key, right in report.misplaced.items():
+            wanted.setdefault(right, set()).add(key)
+    found: set[bytes] = set()
+    if not wanted:
+        return found
+    consumer = committed_consumer(settings.broker)
+    await consumer.start()
+    try:
+        for right, keys in wanted.items():
+            rows: Rows[Account] = Rows(QuotaProcessor)
+            await read_kept(consumer, settings.changelog, right, rows)
+            found |= keys & rows.stored.keys()
+    finally:
+        await consumer.stop()
+    return found
 
 
 class _Work:
@@ -92,7 +126,9 @@ class _Work:
         partition: int,
         now_ms: int,
         consumer: Any,
+        partitions: int,
     ) -> None:
+        self._placement = Placement(partitions, logs=False)
         self.report = PartitionReport(partition)
         self._settings = settings
         self._rules = rules
@@ -100,6 +136,7 @@ class _Work:
         self._consumer = consumer
         self._topic_of: dict[bytes, str] = {}
         self._in_several: set[bytes] = set()
+        self._has_several = False
         self._wrong: dict[bytes, Difference] = {}
 
     async def run(self, advanced: Callable[[int], None]) -> None:
@@ -111,18 +148,22 @@ class _Work:
         )
         if not kept.progress.positions:
             return
-        several = len(kept.progress.positions) > 1
+        forwarded = settings.topics.forwarded
+        self._has_several = several = len(kept.progress.positions) > 1
 
         def seen(topic: str, records: list[Any]) -> None:
             report.records += len(records)
             advanced(len(records))
-            if several:
+            if topic == forwarded:
+                self._in_several.update(record.key for record in records)
+            elif several:
                 self._note_topics(topic, records)
 
         await check_input(self._consumer, report.partition, kept.progress)
         rebuilt, clock_ms = await rebuild(
             self._consumer, report.partition, kept.progress, processor, seen
         )
+        report.elsewhere = processor.counts["wrong_partition"]
         until_ms = self._now_ms
         if settings.clock == "event":
             until_ms = kept.progress.clock_ms
@@ -137,7 +178,9 @@ class _Work:
 
     def _processor(self, native: Native) -> QuotaProcessor:
         settings = self._settings
-        processor = QuotaProcessor(self._rules, settings.topics, settings.clock, native)
+        processor = QuotaProcessor(
+            self._rules, settings.topics, settings.clock, native, self._placement
+        )
         processor.lateness_counts = False
         return processor
 
@@ -151,6 +194,10 @@ class _Work:
         report = self.report
         for key in sorted(kept.stored.keys() | rebuilt.stored.keys()):
             data, other = kept.stored.get(key), rebuilt.stored.get(key)
+            right = self._placement.elsewhere(key, report.partition)
+            if right is not None:
+                report.misplaced[key] = right
+                continue
             if data == other:
                 report.equal += 1
                 continue
@@ -176,12 +223,20 @@ class _Work:
         found = difference(key, self.report.partition, kept, rebuilt)
         if found is None:
             self.report.equal += 1
-        elif key in self._in_several:
+        elif key in self._in_several or self._is_of_other_order(kept, rebuilt):
             self.report.not_comparable[SEVERAL_TOPICS] += 1
         elif _is_of_other_rules(kept, rebuilt):
             self.report.not_comparable[OTHER_RULES] += 1
         else:
             self._wrong[key] = found
+
+    def _is_of_other_order(self, kept: Account | None, rebuilt: Account | None) -> bool:
+        """Under the event clock, records of each input topic move the clock of all subscribers."""
+        if not self._has_several or self._settings.clock != "event":
+            return False
+        if kept is None or rebuilt is None:
+            return False
+        return differing_fields(kept, rebuilt) <= SCHEDULE
 
     async def _excuse_timers(self, progress: Progress) -> None:
         close = await timed_closely(

@@ -53,13 +53,16 @@ def is_native(choice: Native) -> bool:
     return True
 
 
-def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
+def plain_usage(rules: Rulebook, *, event_clock: bool, partitions: int = 0) -> Any:
     """``apply(records, start, stored, changed, told, topic, partition, clock_ms)``, which returns
     ``(next, clock_ms, crossed)``.
 
     ``told`` gets (key, reminder, audit record) of all messages that the compiled part makes itself.
     ``crossed`` is None, or the fields of a :class:`NativeCrossing`: then the record before ``next``
     is applied, and the core must make its messages.
+
+    ``partitions`` is the number of partitions of the input topics. 0: not known; then the place of
+    records is not checked.
 
     None if the rules contain anything that the compiled part does not know: then the core
     applies everything.
@@ -68,4 +71,4 @@ def plain_usage(rules: Rulebook, *, event_clock: bool) -> Any:
     if unknown:
         log.warning("the compiled part does not know these rules; usage is slower", rules=unknown)
         return None
-    return streamproc_native.PlainUsage(known(rules), event_clock, MAX_RECORD_BYTES)
+    return streamproc_native.PlainUsage(known(rules), event_clock, MAX_RECORD_BYTES, partitions)

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from streamproc.contracts.records.origin import ORIGIN_HEADER
 from streamproc.core.instants import DAY_MINUTES, DAY_MS, NEVER_MS
 from streamproc.core.rules.preferences import CHOSEN_BESIDE_USAGE
 from streamproc.core.rules.scope import Scope
@@ -225,6 +226,7 @@ CONSTANTS: Final[dict[str, int | str]] = {
     "DAY_MS": DAY_MS,
     "DAY_MINUTES": DAY_MINUTES,
     "NEVER_MS": NEVER_MS,
+    "ORIGIN_HEADER": ORIGIN_HEADER,
 }
 """Values of the core that Rust code uses by the same name."""
 

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "a8e8631a01b4d65caf3e12b91550dca0"
+SOURCES: Final = "4894770782da36362c7fb52d295e8f3d"
 """Hash of the Rust code in ``native/src`` that is written by hand."""

@@ -1,0 +1,25 @@
+"""The header of a forwarded record: where its producer had written it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+ORIGIN_HEADER = "streamproc-origin"
+
+Place = tuple[str, int, int]
+"""Topic, partition, offset."""
+
+
+def origin_header(topic: str, partition: int, offset: int) -> tuple[str, bytes]:
+    """The header that names this place."""
+    return ORIGIN_HEADER, f"{topic}/{partition}/{offset}".encode()
+
+
+def origin_of(headers: Iterable[tuple[str, bytes | None]]) -> Place | None:
+    """The place that a record was forwarded from; None if it was not."""
+    for name, content in headers:
+        if name == ORIGIN_HEADER and content is not None:
+            topic, *numbers = content.decode(errors="replace").rsplit("/", 2)
+            if len(numbers) == 2 and all(one.isdecimal() for one in numbers):
+                return topic, int(numbers[0]), int(numbers[1])
+    return None
