@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from streamproc.contracts import numbers
+from streamproc.contracts.numbers import NumberError, smpp_address, subscriber_key
 from streamproc.dispatch.smpp.inbound import Address, UnreadableError
-
-TON_UNKNOWN, TON_INTERNATIONAL, TON_ALPHANUMERIC = 0, 1, 5
-NPI_UNKNOWN, NPI_ISDN = 0, 1
-_SHORTEST_WITH_COUNTRY: Final = 9
 
 
 @dataclass(frozen=True)
@@ -25,26 +22,28 @@ class Numbering:
 
     def source(self, sender: str) -> Address:
         """The address of the sender: a number, a short code, or a name."""
-        return _with(_address(sender), self.source_ton, self.source_npi)
+        return _with(_address(sender, self.region), self.source_ton, self.source_npi)
 
     def destination(self, subscriber: str) -> Address:
         """The address of a subscriber."""
-        return _with(_address(subscriber), self.dest_ton, self.dest_npi)
+        return _with(_address(subscriber, self.region), self.dest_ton, self.dest_npi)
 
     def subscriber(self, address: Address) -> str:
         """The key of the subscriber who wrote. Raises :class:`UnreadableError`."""
         number = address.number.removeprefix("+")
         if not number:
             raise UnreadableError("it names no sender")
-        return number
+        if address.ton == numbers.TON_INTERNATIONAL:
+            return number
+        try:
+            return subscriber_key(address.number, numbers.Numbering(self.region))
+        except NumberError:
+            return number  # the worker rejects the text of a subscriber it does not know
 
 
-def _address(text: str) -> Address:
-    digits = text.removeprefix("+")
-    if not digits.isdigit():
-        return Address(text, TON_ALPHANUMERIC, NPI_UNKNOWN)
-    is_international = len(digits) >= _SHORTEST_WITH_COUNTRY
-    return Address(digits, TON_INTERNATIONAL if is_international else TON_UNKNOWN, NPI_ISDN)
+def _address(text: str, region: str | None) -> Address:
+    found = smpp_address(text, region)
+    return Address(found.digits, found.ton, found.npi)
 
 
 def _with(found: Address, ton: int | None, npi: int | None) -> Address:
