@@ -222,6 +222,25 @@ CASES = [
         file(rule("kind: overage_started").replace("en: x", "en: '{remaining}'"), AT_HOME),
     ),
     Case(
+        "cap-untold",
+        file(rule("kind: overage_started"), PLANS + "    cost_cap_minor: 500\n"),
+        "under plan basic one event may reach the cost cap, and then this rule is silent",
+        file(rule("kind: overage_started"),
+             rule("kind: spend_percent, thresholds: [100]").replace("id: r,", "id: s,"),
+             PLANS + "    cost_cap_minor: 500\n"),
+    ),
+    Case(
+        "cap-untold",
+        file(rule("kind: overage_started, tariff: eu"),
+             PLANS + "    tariffs: [{id: eu, roaming_zones: [eu], overage_price_minor: 2, "
+             "cost_cap_minor: 9}]\n"),
+        "tell what was spent by a spend_percent rule, too",
+        file(rule("kind: overage_started, tariff: eu"),
+             rule("kind: spend_amount, thresholds: [5]").replace("id: r,", "id: s,"),
+             PLANS + "    tariffs: [{id: eu, roaming_zones: [eu], overage_price_minor: 2, "
+             "cost_cap_minor: 9}]\n"),
+    ),
+    Case(
         "never-empty",
         file(rule("kind: zero_balance"), ENDLESS),
         "never speaks: no allowance of any plan has a limit",

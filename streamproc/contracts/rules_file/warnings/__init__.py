@@ -37,6 +37,7 @@ CHECKS: dict[str, Check] = {
     "no-cost": costs.nothing_costs,
     "no-overage": costs.nothing_goes_beyond,
     "cost-beside": costs.costs_beside_home_data,
+    "cap-untold": costs.cap_untold,
     "never-empty": costs.nothing_runs_out,
     "large-velocity": costs.velocity_of_several_events,
     "date-over": dates.is_over,

@@ -7,6 +7,8 @@ from streamproc.contracts.rules_file.warnings.subject import Subject, Warned, co
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import plain_texts
 from streamproc.core.rules.kinds.overage_started import OverageStartedEntry
+from streamproc.core.rules.kinds.spend_amount import SpendAmountEntry
+from streamproc.core.rules.kinds.spend_percent import SpendPercentEntry
 from streamproc.core.rules.kinds.velocity import VelocityEntry
 from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP
 from streamproc.core.texts.quantities import readable_bytes
@@ -63,6 +65,27 @@ def costs_beside_home_data(subject: Subject) -> Warned:
                     f"under plan {plans[0]} usage may cost that its data do not cover, while they "
                     "are left: say so by a branch of {remaining}, or give that usage a tariff",
                 )
+
+
+def cap_untold(subject: Subject) -> Warned:
+    """Rules about overage under a cost cap, where no rule reports what was spent up to the cap."""
+    own = [one.id for one in subject.file.plans if one.cost_cap_minor is not None and costs(one)]
+    capped = [
+        (one.id, plan.id)
+        for plan in subject.file.plans
+        for one in plan.tariffs
+        if one.cost_cap_minor is not None and costs(one)
+    ]
+    amounts = {rule.tariff for _, rule in subject.rules(SpendAmountEntry)}
+    shares = {rule.tariff for _, rule in subject.rules(SpendPercentEntry)}
+    for path, rule in subject.rules(OverageStartedEntry):
+        plans = [plan for tariff, plan in capped if tariff == rule.tariff] if rule.tariff else own
+        if plans and rule.tariff not in shares and not amounts & {None, rule.tariff}:
+            yield (
+                path,
+                f"under plan {plans[0]} one event may reach the cost cap, and then this rule is "
+                "silent: tell what was spent by a spend_percent rule, too",
+            )
 
 
 def _has_gap(plan: PlanEntry, subject: Subject) -> bool:
