@@ -30,8 +30,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                     MB (ohne MwSt.). Um Kosten zu vermeiden, schalten Sie Datenroaming in den
                     Einstellungen aus.
 2026-01-22 09:00  use 199 MB in us
-                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
-                    (22.1., 09:00).
+                  roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
+                    ohne MwSt. (22.1., 09:00).
 2026-01-22 10:00  use 1 MB in us
                   limit-near: Datenroaming: Sie haben 40,00 € Ihres Limits von 50,00 € (ohne MwSt.)
                     verbraucht. Am Limit endet das Datenroaming, außer Sie stimmen weiteren Kosten
@@ -45,8 +45,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-22 23:31  use 4 MB in us
 2026-01-23 08:00  consent roaming
                   (cost_cap_lifted)
-                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
-                    (23.1., 08:00).
+                  roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
+                    ohne MwSt. (23.1., 08:00).
                   policy roaming-stop restored
 2026-01-23 09:00  use 100 MB in us
 2026-01-24 08:00  restore roaming
@@ -67,13 +67,13 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   policy roaming-stop barred
 2026-02-16 09:00  consent roaming until revoked
                   (cost_cap_lifted)
-                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
-                    (16.2., 09:00).
+                  roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
+                    ohne MwSt. (16.2., 09:00).
                   policy roaming-stop restored
 2026-02-16 10:00  use 1 GB in us
 2026-03-15 10:00  use 400 MB in us
-                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
-                    (15.3., 10:00).
+                  roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
+                    ohne MwSt. (15.3., 10:00).
 2026-03-20 10:00  restore roaming
                   (cost_cap_restored)
                   (merged limit-near 80)
@@ -85,8 +85,8 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
      04-15 00:00  policy roaming-stop restored
 2026-04-16 10:00  use 210 MB in us
                   (opted_out limit-near 80)
-                  roaming-begins: Datenroaming ohne Reisepaket kostet jetzt 0,20 € je MB, ohne MwSt.
-                    (16.4., 10:00).
+                  roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
+                    ohne MwSt. (16.4., 10:00).
 2026-04-16 11:00  use 40 MB in us
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
                     ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
@@ -105,7 +105,7 @@ def test_eu_roaming_back_under_the_limit_below_eighty_percent() -> None:
 2026-05-01 01:00  consent roaming until revoked
                   (cost_cap_lifted)
 2026-05-02 10:00  use 190 MB in ch
-                  roaming-begins: Les données en itinérance sans forfait voyage coûtent maintenant
+                  roaming-begins: Hors UE et sans forfait voyage, les données coûtent maintenant
                     0,20 € par Mo, hors TVA (02/05, 10:00).
 2026-05-02 11:00  restore roaming
                   (cost_cap_restored)
@@ -117,7 +117,7 @@ def test_eu_roaming_back_under_the_limit_below_eighty_percent() -> None:
                   limit-near: Itinérance : vous avez utilisé 40,00 € de votre limite de 50,00 €
                     (hors TVA). Une fois la limite atteinte, les données sont coupées sauf accord de
                     votre part.
-                  roaming-begins: Les données en itinérance sans forfait voyage coûtent maintenant
+                  roaming-begins: Hors UE et sans forfait voyage, les données coûtent maintenant
                     0,20 € par Mo, hors TVA (02/06, 12:00).
 """,
     )

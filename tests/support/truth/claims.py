@@ -118,7 +118,7 @@ CLAIMS = (
             r"(Dane|Dalsze)(}})? kosztują|kosztują teraz",
             "ru": r"Дальше плата|Плата —",
             "ar": r"من الآن",
-            "de": r"(Es|Weiteres)(}})? kostet|kostet jetzt",
+            "de": r"(Es|Weiteres)(}})? kostet|kosten jetzt",
             "fr": r"Au-delà|Tarif :|coûtent maintenant",
             "es": r"Ahora cuestan|: cuestan|cuestan ahora",
             "hi": r": दर|अब कोई पैक नहीं",
