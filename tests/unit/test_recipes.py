@@ -21,6 +21,8 @@ from streamproc.dispatch.gateways.entry import GatewayKind
 from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.producing.readers import FORMS
 from tests.support.everything import everything
+from tests.support.truth.figures import SCRIPTS
+from tests.support.truth.probes import ALL_LOCALES, LOCALES
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "recipes"
@@ -179,3 +181,11 @@ def test_every_packaged_language_has_all_packaged_texts_and_words() -> None:
                 continue  # words for some languages alone, of which CLDR has another one
             known = inner.keys() | {one for one in languages if one.partition("-")[0] in inner}
             assert languages <= known, name
+
+
+def test_the_reader_of_the_tests_reads_every_packaged_language() -> None:
+    rules = Path(str(resources.files("streamproc.contracts"))) / "rules"
+    packaged = {path.stem for path in rules.glob("*.texts/*.yaml")} | {"en"}
+
+    assert packaged == set(LOCALES)
+    assert {one.partition("-")[0] for one in ALL_LOCALES} <= SCRIPTS.keys()
