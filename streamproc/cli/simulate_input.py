@@ -47,8 +47,8 @@ class SimulatedInput:
             yield from self._topic(self.name)
 
     def _file(self, path: Path) -> Iterator[LogRecord]:
-        from streamproc.producing.readers.forms import NoEventsError, form_of_file
         from streamproc.producing.readers.records import UnreadableFileError
+        from streamproc.producing.readers.without_events import NoEventsError, form_of_file
         from streamproc.tools.play.arriving import arrivals
         from streamproc.tools.play.reading import event_lines
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from streamproc.core.rules.fields import Count
 from streamproc.core.rules.kinds import RuleKind, add, registry
-from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
 from streamproc.core.rules.watch import WatchRule

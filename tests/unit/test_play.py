@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
 from streamproc.cli import main
-from streamproc.producing.readers.forms import IN_WORDS
+from streamproc.producing.readers.without_events import IN_WORDS
 from tests.support.envelopes import enveloped
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from streamproc.core.state.events import (
     SmsReceived,
     UsageRefunded,
 )
-from streamproc.core.state.gate import Mark, Waiting
+from streamproc.core.state.messages import Mark, Waiting
 from streamproc.core.state.moment import moment_of_time
 from tests.support.line import Line, day
 from tests.support.timeline import HEAD, line

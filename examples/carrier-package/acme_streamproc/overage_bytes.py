@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from streamproc.core.rules.fields import Count
-from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind

@@ -22,7 +22,7 @@ from streamproc.core.rules.sending import Spoken, urgency
 from streamproc.core.rules.watch import ResolvedRule, WatchRule
 from streamproc.core.state.account import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.gate import Alarm, Mark
+from streamproc.core.state.messages import Alarm, Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.figures import AccountFigures, is_figure_at
@@ -157,7 +157,7 @@ def end_slowed(moment: Moment, before: list[int]) -> list[Alarm]:
         return []
     speeds = {
         sharing[0].id: value
-        for (_, kind, sharing), value in zip(rules.watchers, before, strict=True)
+        for (_, kind, sharing), value in zip(rules.shared_figures, before, strict=True)
         if kind.slides
     }
     ended = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamproc.core.rules.sending import Audience, Spoken
 from streamproc.core.state.account import Account
-from streamproc.core.state.gate import Mark
+from streamproc.core.state.messages import Mark
 from streamproc.core.usage.pools import member_of_cap
 
 

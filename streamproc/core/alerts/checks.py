@@ -23,7 +23,7 @@ from streamproc.core.rules.watch import CheckRule, WatchRule
 from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
 from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.gate import Mark
+from streamproc.core.state.messages import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind
 from streamproc.core.usage.charging import crossings_between
@@ -132,7 +132,7 @@ def _checks(account: Account, rules: Rulebook) -> Iterator[tuple[CheckRule, int]
 
 
 class AccountLook:
-    """What kinds of checks ask about an account (``rules.kinds.asking.Look``), for one rule."""
+    """``Look`` of ``rules/kinds/account_view.py``, for one rule."""
 
     __slots__ = ("_account", "_rule", "_rules", "_tz")
 

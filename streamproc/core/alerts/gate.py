@@ -33,7 +33,7 @@ from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, Spoken, urgency
 from streamproc.core.state.account import Account, drop_empty_extra
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.gate import Waiting
+from streamproc.core.state.messages import Waiting
 from streamproc.core.state.moment import Moment
 
 

@@ -9,7 +9,7 @@ from streamproc.core.alerts.records import cause_of_release, of_waiting, refused
 from streamproc.core.rules.sending import PLAIN, Spoken
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.gate import Mark, Waiting
+from streamproc.core.state.messages import Mark, Waiting
 from streamproc.core.state.moment import Moment
 
 MOST_LOWER: Final = 20

@@ -9,7 +9,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Cause, Effect
-from streamproc.core.state.gate import Mark, Waiting
+from streamproc.core.state.messages import Mark, Waiting
 from streamproc.core.state.moment import Moment
 
 

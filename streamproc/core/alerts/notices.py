@@ -22,7 +22,7 @@ from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.schedule.notice_times import before_charge_ms
 from streamproc.core.state.account import PLAN_KINDS, Account, Subscription
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.gate import Mark
+from streamproc.core.state.messages import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.composing import (
     locale_in,

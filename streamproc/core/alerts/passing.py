@@ -18,7 +18,7 @@ from streamproc.core.alerts.sameness import are_told_together, is_same_telling
 from streamproc.core.rules.sending import Spoken, urgency
 from streamproc.core.state.account import extra_of
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.gate import Mark
+from streamproc.core.state.messages import Mark
 from streamproc.core.state.moment import Moment
 
 _SAY: Final = "say"

@@ -8,13 +8,13 @@ from streamproc.core.alerts.alarms import Reached, is_reached
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Speaker, rule_of
 from streamproc.core.rules.kinds import WATCH_KINDS
-from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.gate import Mark
+from streamproc.core.state.messages import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.figures import AccountFigures, slide, speed_up, values_in, values_of
@@ -22,7 +22,7 @@ from streamproc.core.usage.own_thresholds import thresholds_of
 from streamproc.core.usage.tariffs import is_free
 
 Values = list[int]
-"""The figures of watch rules (``Rulebook.watchers``), in their order."""
+"""The figures of watch rules (``Rulebook.shared_figures``), in their order."""
 NO_THRESHOLD: Final = (-1,)
 """In place of thresholds for rules without thresholds: there is one thing to reach."""
 
@@ -35,7 +35,7 @@ def values_before(account: Account, time_ms: int, rules: Rulebook) -> Values:
     """
     if rules.watches_cost_alone and is_free(account):
         return rules.figures_without_cost
-    for _, kind, sharing in rules.watchers:
+    for _, kind, sharing in rules.shared_figures:
         if kind.slides:
             slide(account, sharing[0], time_ms)
     return values_of(account, rules)
@@ -47,8 +47,8 @@ def edges_of_usage(
     """The thresholds that usage has reached, ascending by rule."""
     if rules.watches_cost_alone and is_free(account):
         return []
-    watchers = rules.watchers
-    for _, kind, sharing in watchers:
+    shared = rules.shared_figures
+    for _, kind, sharing in shared:
         if kind.slides:
             speed_up(account, sharing[0], time_ms, used_bytes)
     edges: list[Reached] = []
@@ -56,7 +56,7 @@ def edges_of_usage(
     after = values_in(figures, rules)
     if after == before:
         return edges
-    for (_, _, sharing), value, now in zip(watchers, before, after, strict=True):
+    for (_, _, sharing), value, now in zip(shared, before, after, strict=True):
         if now > value:
             for rule in sharing:
                 edges += _edges(account, rule, value, now, figures, rules)
@@ -70,7 +70,7 @@ def edges_of_expiry(account: Account, before: Values, rules: Rulebook) -> list[R
     edges: list[Reached] = []
     figures = AccountFigures(account, rules)
     after = values_in(figures, rules)
-    for (_, _, sharing), value, now in zip(rules.watchers, before, after, strict=True):
+    for (_, _, sharing), value, now in zip(rules.shared_figures, before, after, strict=True):
         for rule in sharing:
             if WATCH_KINDS[rule.kind].is_reached_by_ends:
                 edges += _edges(account, rule, value, now, figures, rules)

@@ -28,6 +28,7 @@ from streamproc.core.rules.rule import UsageRule as UsageRule
 from streamproc.core.rules.scope import EVERYTHING as EVERYTHING
 from streamproc.core.rules.scope import Scope as Scope
 from streamproc.core.rules.sending import UNRESTRICTED, AlertPolicy
+from streamproc.core.rules.shared_figures import shared_figures_of
 from streamproc.core.rules.watch import (
     NO_ALERT_RULES,
     AlertRules,
@@ -35,7 +36,6 @@ from streamproc.core.rules.watch import (
     ResolvedRule,
     WatchRule,
 )
-from streamproc.core.rules.watchers import watchers_of
 from streamproc.core.rules.wording import NO_WORDING, Wording
 
 
@@ -183,9 +183,9 @@ class Rulebook:
         self.notices: dict[str, Notice] = {one.kind: one for one in notices}
         self.commands = commands
         self.watch_rules = alert_rules.watch
-        self.watchers = watchers_of(alert_rules.watch)
-        self.watches_cost_alone = all(one.kind.is_of_cost for one in self.watchers)
-        self.figures_without_cost = [0] * len(self.watchers)
+        self.shared_figures = shared_figures_of(alert_rules.watch)
+        self.watches_cost_alone = all(one.kind.is_of_cost for one in self.shared_figures)
+        self.figures_without_cost = [0] * len(self.shared_figures)
         """The figures of watch rules as long as the cycle has cost nothing, if all of them are
         about cost."""
         self.check_rules = alert_rules.checks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from streamproc.core.rules.kinds import WATCH_KINDS
-from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.watch import VELOCITY_SLOTS, WatchRule
 from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, extra_of
@@ -104,7 +104,7 @@ def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -
 
 
 class AccountFigures:
-    """What kinds of rules ask about an account (``rules.kinds.asking.Figures``), as it is now."""
+    """``Figures`` of ``rules/kinds/account_view.py``: of an account as it is now."""
 
     __slots__ = ("_account", "_rules", "_sums")
 
@@ -150,13 +150,13 @@ class AccountFigures:
 
 
 def values_of(account: Account, rules: Rulebook) -> list[int]:
-    """The figure of each of ``rules.watchers`` now."""
+    """The figure of each of ``rules.shared_figures`` now."""
     return values_in(AccountFigures(account, rules), rules)
 
 
 def values_in(figures: Figures, rules: Rulebook) -> list[int]:
     """The same, from figures that were calculated already."""
-    return [kind.value(sharing[0], figures) for _, kind, sharing in rules.watchers]
+    return [kind.value(sharing[0], figures) for _, kind, sharing in rules.shared_figures]
 
 
 def cap_minor(account: Account, rule: WatchRule, rules: Rulebook) -> int | None:

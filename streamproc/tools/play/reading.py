@@ -27,9 +27,9 @@ from streamproc.core.state.events import (
 )
 from streamproc.kafka.recording import LogRecord
 from streamproc.producing.readers.formats import read_ndjson
-from streamproc.producing.readers.forms import NoEventsError, form_of
 from streamproc.producing.readers.records import BadRecord, Read, ReadEvent, decompressed, file_id
 from streamproc.producing.readers.records import read_file as read_records
+from streamproc.producing.readers.without_events import NoEventsError, form_of
 
 _read = partial(read_ndjson, numbering=Numbering(kind="ids"))
 TOPIC = "events"

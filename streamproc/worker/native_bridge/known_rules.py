@@ -194,7 +194,7 @@ def _thresholds(rule: UsageRule) -> Thresholds:
 
 def _watch(rules: Rulebook, speeds: list[WatchRule]) -> Watch:
     watching = rules.watch_rules
-    figures = {one.figure for one in rules.watchers}
+    figures = {one.figure for one in rules.shared_figures}
     return Watch(
         not figures.isdisjoint(("overage", "spend")),
         # Usage under plans with tariffs is not plain.

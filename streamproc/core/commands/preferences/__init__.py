@@ -16,10 +16,10 @@ from streamproc.core.state.account import Account, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect, audited, cause_of
 from streamproc.core.state.events import Arrival, PreferencesSet
 
-PREFERENCES: Final[dict[str, Choosing]] = {
+CHOOSINGS: Final[dict[str, Choosing]] = {
     one.action: one for one in (Thresholds(), QuietHours(), Summaries())
 }
-"""Preferences by the command that sets them."""
+"""How each preference is chosen, by the command that sets it."""
 
 
 def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -> list[Effect]:
@@ -43,5 +43,5 @@ def _named(event: PreferencesSet) -> Iterator[tuple[Choosing, str, Any]]:
         value = getattr(event, field)
         if value is not UNSET:
             yield next(
-                (one, field, value) for one in PREFERENCES.values() if field in one.declared.event
+                (one, field, value) for one in CHOOSINGS.values() if field in one.declared.event
             )

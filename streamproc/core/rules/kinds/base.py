@@ -2,7 +2,7 @@
 
 A kind is one module here with one class and one instance. The families (``bucket``, ``watch``,
 ``timed``, ``check``) add the methods that their kinds must have. Kinds read the account through the
-protocols in ``asking``, which higher layers implement.
+protocols in ``account_view``, which higher layers implement.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import time
 from typing import Any, ClassVar
 
-from streamproc.core.rules.kinds.asking import Look
+from streamproc.core.rules.kinds.account_view import Look
 from streamproc.core.rules.kinds.base import RuleKind, Windows
 from streamproc.core.rules.kinds.entry import CheckEntry, policy_of, spoken
 from streamproc.core.rules.watch import CheckRule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from streamproc.core.rules.fields import Count
-from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import RuleEntry
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.rules.kinds.asking import Look
+from streamproc.core.rules.kinds.account_view import Look
 from streamproc.core.rules.kinds.check import CheckRuleKind
 from streamproc.core.rules.kinds.entry import CheckEntry
 from streamproc.core.rules.recurring import ONE_DAY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
 from streamproc.core.rules.watch import WatchRule
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Windows
 from streamproc.core.rules.kinds.entry import RuleEntry, policy_of, spoken
 from streamproc.core.rules.kinds.reaching import ReachingRuleKind

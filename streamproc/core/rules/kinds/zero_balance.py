@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.core.rules.kinds.asking import Figures
+from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.watch import FigureName, WithoutThresholds

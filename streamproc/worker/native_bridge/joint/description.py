@@ -42,7 +42,7 @@ from streamproc.core.state.effects import (
     Threshold,
 )
 from streamproc.core.state.events import UsageRecorded
-from streamproc.core.state.gate import Alarm
+from streamproc.core.state.messages import Alarm
 from streamproc.core.subscribers import LONGEST, SHORTEST
 from streamproc.core.usage.dedupe import ID_BYTES, SEGMENT_MS
 from streamproc.engine.rows import DUE_BYTES

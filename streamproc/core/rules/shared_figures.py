@@ -9,7 +9,7 @@ from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
 from streamproc.core.rules.watch import WatchRule
 
 
-class Watcher(NamedTuple):
+class SharedFigure(NamedTuple):
     """A figure, and the rules that compare it with their thresholds."""
 
     figure: str
@@ -18,12 +18,12 @@ class Watcher(NamedTuple):
     rules: tuple[WatchRule, ...]
 
 
-def watchers_of(rules: tuple[WatchRule, ...]) -> tuple[Watcher, ...]:
+def shared_figures_of(rules: tuple[WatchRule, ...]) -> tuple[SharedFigure, ...]:
     """The rules by figure, in the order of the first of each."""
     found: dict[FigureName, list[WatchRule]] = {}
     for rule in rules:
         found.setdefault(WATCH_KINDS[rule.kind].figure(rule), []).append(rule)
     return tuple(
-        Watcher(figure, WATCH_KINDS[some[0].kind], tuple(some))
+        SharedFigure(figure, WATCH_KINDS[some[0].kind], tuple(some))
         for (figure, _), some in found.items()
     )
