@@ -17,7 +17,9 @@ from streamproc.core.state.events import (
     ToppedUp,
     UsageRecorded,
 )
-from streamproc.kafka.errors import TopicError
+from streamproc.kafka.errors import KafkaSettingsError, ReachError, TopicError
+from streamproc.kafka.fields import kafka_settings
+from streamproc.kafka.settings import KafkaSettings
 from streamproc.producing import (
     Delivery,
     DeliveryFailedError,
@@ -37,6 +39,8 @@ __all__ = [
     "Delivery",
     "DeliveryFailedError",
     "InvalidEventError",
+    "KafkaSettings",
+    "KafkaSettingsError",
     "NotAcceptedError",
     "Numbering",
     "OptedIn",
@@ -45,6 +49,7 @@ __all__ = [
     "PlanChanged",
     "PreferencesSet",
     "ProfileChanged",
+    "ReachError",
     "SpoolBusyError",
     "SpoolDamagedError",
     "SpoolFullError",
@@ -53,5 +58,6 @@ __all__ = [
     "UsageProducer",
     "UsageRecorded",
     "build",
+    "kafka_settings",
     "usage",
 ]

@@ -18,7 +18,7 @@ from streamproc.kafka.settings import KafkaSettings
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Continue month after month until Ctrl-C, then compare.")
-@kafka_options("Kafka brokers. Default: an embedded one.", required=False)
+@kafka_options("Kafka brokers. Default: an embedded one.", required=False, on_request=True)
 @click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
 @click.option("--seed", default=1, type=Count(), help="Another seed gives another month.")
 @click.option("--events", default=60_000, type=Count(100), help="Records per month.")

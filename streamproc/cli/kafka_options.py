@@ -1,25 +1,171 @@
-"""Options for the connection to Kafka, the same for every command that uses it."""
+"""Options for the connection to Kafka, the same for every command that uses it.
+
+They are made from ``kafka/fields.py``. Most are hidden in a command's ``--help``, because they are
+many and rarely typed. ``--kafka-help`` of a command lists them.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from streamproc.kafka.settings import KafkaSettings
+from streamproc.kafka.fields import FIELDS, Field, secrets_in, settings_from
+from streamproc.kafka.properties import read_properties
+from streamproc.kafka.secret import Secret
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+BROKER_VARIABLE = "STREAMPROC_BROKER"
+PROPERTIES_VARIABLE = "STREAMPROC_KAFKA_PROPERTIES"
+
 
 def kafka_options(
-    says: str = "Kafka brokers; one is enough.", *, required: bool = True, flag: str = "--broker"
+    says: str = "Kafka brokers; one is enough.",
+    *,
+    required: bool = True,
+    on_request: bool = False,
+    others: dict[str, str] | None = None,
 ) -> Callable[[Command], Command]:
-    """``--broker``; the command gets it as :class:`KafkaSettings`, or None if it is not given."""
+    """``--broker``; the command gets it as :class:`KafkaSettings`, or None if it is not given.
+
+    ``on_request``: only the option itself counts, for commands that write test data where they
+    are told. ``others`` are more options like it, with their help: brokers of another cluster that
+    is reached in the same way.
+    """
+    flags = {"--broker": says, **(others or {})}
+
+    def decorated(command: Command) -> Command:
+        @wraps(command)
+        def with_settings(*args: Any, **kwargs: Any) -> Any:
+            return command(*args, **_with_settings(kwargs, tuple(flags)))
+
+        # click shows options in the reverse of the order in which they are added.
+        brokers = [_broker(flag, text, required, on_request) for flag, text in flags.items()]
+        for option in reversed([*brokers, _PROPERTIES, _HELP, *map(_option, FIELDS)]):
+            option(with_settings)
+        return with_settings  # type: ignore[return-value]
+
+    return decorated
+
+
+def _with_settings(kwargs: dict[str, Any], flags: tuple[str, ...]) -> dict[str, Any]:
+    """Options of the connection become settings, one object for each of ``flags``."""
+    path: Path | None = kwargs.pop("kafka_properties")
+    values = {} if path is None else read_properties(path)[1]
+    values |= secrets_in(os.environ)
+    for field in FIELDS:
+        given = kwargs.pop(_parameter(field.option))
+        if given not in (None, ""):
+            values[field.name] = Secret(path=given) if field.kind == "secret" else given
+    for flag in flags:
+        address = kwargs[_parameter(flag)]
+        kwargs[_parameter(flag)] = settings_from(address, values) if address else None
+    return kwargs
+
+
+class _BrokerOption(click.Option):
+    """An option whose default may stand in ``client.properties``."""
+
+    on_request = False
+
+    def get_default(self, ctx: click.Context, call: bool = True) -> Any:
+        """The addresses in the file that ``--kafka-properties`` names."""
+        path = ctx.params.get("kafka_properties")
+        if not isinstance(path, Path) or self.on_request or self.name != "broker":
+            return super().get_default(ctx, call)
+        return read_properties(path)[0] if call else None
+
+
+class _OnRequestOption(_BrokerOption):
+    on_request = True
+
+
+def _broker(flag: str, says: str, required: bool, on_request: bool) -> Any:
     return click.option(
         flag,
+        cls=_OnRequestOption if on_request else _BrokerOption,
         required=required,
         metavar="HOST:PORT[,...]",
         help=says,
-        callback=lambda _context, _option, given: given and KafkaSettings(given),
+        envvar=BROKER_VARIABLE if flag == "--broker" and not on_request else None,
+        allow_from_autoenv=not on_request,
     )
+
+
+def _option(field: Field) -> Any:
+    flags = field.option
+    kind: click.ParamType = click.STRING
+    if field.kind in ("path", "secret"):
+        kind = click.Path(path_type=Path)
+    elif field.kind == "switch":
+        flags += f"/--no-{field.option[2:]}"
+        kind = click.BOOL
+    elif field.choices:
+        kind = click.Choice(field.choices, case_sensitive=False)
+    ending = "_FILE" if field.kind == "secret" else ""
+    return click.option(
+        flags,
+        type=kind,
+        default=None,
+        hidden=True,
+        help=field.says,
+        envvar=field.variable + ending,
+    )
+
+
+def _show_help(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    formatter = context.make_formatter()
+    formatter.write_text(
+        "How to reach a Kafka with TLS or a login. Options win over variables of the environment, "
+        "these over --kafka-properties. A secret is never an option: it is in a file or in a "
+        "variable."
+    )
+    rows = [(f"{field.option} {_metavar(field)}", _described(field)) for field in FIELDS]
+    with formatter.section("Options"):
+        formatter.write_dl(rows)
+    click.echo(formatter.getvalue().rstrip("\n"))
+    context.exit()
+
+
+def _metavar(field: Field) -> str:
+    if field.kind in ("path", "secret"):
+        return "FILE"
+    if field.kind == "switch":
+        return f"/ --no-{field.option[2:]}"
+    return f"[{'|'.join(field.choices)}]" if field.choices else "TEXT"
+
+
+def _described(field: Field) -> str:
+    variables = field.variable
+    if field.kind == "secret":
+        variables = f"{variables}_FILE, or the secret itself in ${variables}"
+    keys = f" Properties: {', '.join(field.properties)}." if field.properties else ""
+    return f"{field.says} Variable: ${variables}.{keys}"
+
+
+def _parameter(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+_PROPERTIES = click.option(
+    "--kafka-properties",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    envvar=PROPERTIES_VARIABLE,
+    help="A client.properties of Java's clients or librdkafka, for TLS and login.",
+)
+_HELP = click.option(
+    "--kafka-help",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_help,
+    help="Show the options of TLS and login, and exit.",
+)

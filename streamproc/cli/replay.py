@@ -48,11 +48,10 @@ INTERRUPTED = 130
     },
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@kafka_options("Kafka brokers of the target.", required=False)
 @kafka_options(
-    "Kafka brokers of the source topic, if it is in another cluster.",
+    "Kafka brokers of the target.",
     required=False,
-    flag="--from-broker",
+    others={"--from-broker": "Kafka brokers of the source topic, if it is in another cluster."},
 )
 @click.option(
     "--to", "topic", type=TopicName(), help="Target topic. It is created if --partitions is given."

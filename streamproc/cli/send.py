@@ -159,6 +159,8 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
     """
     from kafka.errors import KafkaError
 
+    from streamproc.kafka.rights import said
+
     one = options["event"] is not None or options["subscriber"] is not None
     if sum((one, bool(files), options["watch"] is not None)) != 1:
         raise click.UsageError("give one of: FILES, --watch DIR, --event JSON, --subscriber ...")
@@ -172,7 +174,7 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
     except FileNotFoundError as error:
         raise click.ClickException(f"there is no file {error.filename}") from error
     except (KafkaError, TimeoutError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(said(error)) from error
     raise SystemExit(code)
 
 

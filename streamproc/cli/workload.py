@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     type=FilePath(dir_okay=False),
     help="Write a recording: FILE, FILE.gz or FILE.zst (see `streamproc replay`).",
 )
-@kafka_options("Write to Kafka instead.", required=False)
+@kafka_options("Write to Kafka instead.", required=False, on_request=True)
 @click.option(
     "--topic",
     type=TopicName(),

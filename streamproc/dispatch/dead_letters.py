@@ -24,6 +24,7 @@ from streamproc.dispatch.runner import RESEND_HEADER
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
+from streamproc.kafka.rights import said
 
 READ_LIMIT_MS = 10_000
 
@@ -71,7 +72,7 @@ def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
         finally:
             reader.close()
     except KafkaError as error:
-        raise DispatchError(f"{place.topic} at {settings.broker}: {error}") from error
+        raise DispatchError(f"{place.topic} at {settings.broker}: {said(error)}") from error
     if not records or records[0].offset != place.offset:
         raise DispatchError(
             f"dead letter {found.place}: its reminder is not at offset {place.offset} of partition "
@@ -127,8 +128,8 @@ def resend(
             future.get(timeout=30)
     except KafkaError as error:
         raise DispatchError(
-            f"not all could be written to {settings.topics.resends}: {error}; run it again, those "
-            f"that were written are not sent twice"
+            f"not all could be written to {settings.topics.resends}: {said(error)}; run it again, "
+            f"those that were written are not sent twice"
         ) from error
     finally:
         producer.close()

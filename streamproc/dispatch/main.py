@@ -26,6 +26,7 @@ from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.dispatch.topics import DispatchError, prepare_topics
+from streamproc.kafka.rights import said
 
 
 def now_ms() -> int:
@@ -57,7 +58,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
     except (BrokenError, OwnershipError) as error:
         raise DispatchError(f"{error}; stopped, start it again") from error
     except KafkaError as error:
-        raise DispatchError(f"Kafka at {settings.broker}: {error}; start it again") from error
+        raise DispatchError(f"Kafka at {settings.broker}: {said(error)}; start it again") from error
 
 
 async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:

@@ -10,6 +10,9 @@ from kafka.errors import KafkaError
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
 from streamproc.kafka.clients import kafka_consumer
+from streamproc.kafka.probe import why_no_answer
+from streamproc.kafka.rights import hidden_topic, said
+from streamproc.kafka.topics import is_hidden
 
 
 def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False) -> list[Any]:
@@ -23,11 +26,12 @@ def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False)
             bootstrap_timeout_ms=5_000,
         )
     except KafkaError as error:
-        problem = f"no Kafka broker answers at {settings.broker}; start it or correct --broker"
-        raise DispatchError(problem) from error
+        raise DispatchError(why_no_answer(settings.broker, error)) from error
     try:
         numbers = reader.partitions_for_topic(topic)
         if not numbers:
+            if is_hidden(settings.broker, topic):
+                raise DispatchError(hidden_topic(settings.broker, topic))
             if missing_ok:
                 return []
             raise DispatchError(
@@ -44,6 +48,6 @@ def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False)
                 found.extend(record for record in records if record.value is not None)
         return sorted(found, key=lambda record: (record.partition, record.offset))
     except KafkaError as error:
-        raise DispatchError(f"{topic} at {settings.broker}: {error}") from error
+        raise DispatchError(f"{topic} at {settings.broker}: {said(error)}") from error
     finally:
         reader.close()

@@ -10,6 +10,9 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_admin
+from streamproc.kafka.probe import why_no_answer
+from streamproc.kafka.rights import TOPIC_AUTHORIZATION_FAILED, hidden_topic, said
+from streamproc.kafka.settings import Broker
 
 
 class DispatchError(StreamprocError):
@@ -22,11 +25,9 @@ def prepare_topics(settings: DispatchSettings) -> int:
     try:
         admin: Any = kafka_admin(settings.broker, bootstrap_timeout_ms=5_000)
     except KafkaError as error:
-        raise DispatchError(
-            f"no Kafka broker answers at {settings.broker}; start it or correct --broker"
-        ) from error
+        raise DispatchError(why_no_answer(settings.broker, error)) from error
     try:
-        partitions = _count(admin, topics.reminders)
+        partitions = _count(admin, settings.broker, topics.reminders)
         if not partitions:
             raise DispatchError(
                 f"there is no topic {topics.reminders} at {settings.broker}: start a worker first "
@@ -36,7 +37,9 @@ def prepare_topics(settings: DispatchSettings) -> int:
             name = topics.by_field()[field]
             wanted = topic.partitions or partitions
             configs = dict(topic.configs)
-            count = _count(admin, name) or _create(admin, settings, name, wanted, configs)
+            count = _count(admin, settings.broker, name) or _create(
+                admin, settings, name, wanted, configs
+            )
             if topic.partitions is None and count != partitions:
                 raise DispatchError(
                     f"the topic {name} has {count} partitions and {topics.reminders} has "
@@ -45,7 +48,7 @@ def prepare_topics(settings: DispatchSettings) -> int:
         _check_journal(admin, topics.journal)
         return partitions
     except KafkaError as error:
-        raise DispatchError(f"topics at {settings.broker}: {error}") from error
+        raise DispatchError(f"topics at {settings.broker}: {said(error)}") from error
     finally:
         admin.close()
 
@@ -66,8 +69,10 @@ def _check_journal(admin: Any, topic: str) -> None:
         )
 
 
-def _count(admin: Any, topic: str) -> int:
+def _count(admin: Any, broker: Broker, topic: str) -> int:
     (found,) = admin.describe_topics([topic])
+    if found["error_code"] == TOPIC_AUTHORIZATION_FAILED:
+        raise DispatchError(hidden_topic(broker, topic))
     return 0 if found["error_code"] else len(found["partitions"])
 
 
@@ -82,5 +87,5 @@ def _create(
     try:
         admin.create_topics({topic: wanted})
     except TopicAlreadyExistsError:
-        return _count(admin, topic)  # another dispatcher starts at the same time
+        return _count(admin, settings.broker, topic)  # another dispatcher starts at the same time
     return partitions

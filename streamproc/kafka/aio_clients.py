@@ -6,28 +6,56 @@ settings from ``engine/faust/``. No client is connected before its ``start()``.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 
-from streamproc.kafka.settings import Broker, settings_of
+from streamproc.kafka.probe import refuse_unreachable
+from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
+from streamproc.kafka.tokens import TokenSource
 
 
 def aio_producer(broker: Broker, **options: Any) -> Any:
     """An ``AIOKafkaProducer``. ``options`` are aiokafka's own; they replace ours."""
-    return AIOKafkaProducer(**{**_reaching(broker), **options})
+    return AIOKafkaProducer(**{**aio_options(broker), **options})
 
 
 def aio_consumer(broker: Broker, *topics: str, **options: Any) -> Any:
     """An ``AIOKafkaConsumer``."""
-    return AIOKafkaConsumer(*topics, **{**_reaching(broker), **options})
+    return AIOKafkaConsumer(*topics, **{**aio_options(broker), **options})
 
 
 def aio_admin(broker: Broker, **options: Any) -> Any:
     """An ``AIOKafkaAdminClient``."""
-    return AIOKafkaAdminClient(**{**_reaching(broker), **options})
+    return AIOKafkaAdminClient(**{**aio_options(broker), **options})
 
 
-def _reaching(broker: Broker) -> dict[str, Any]:
-    return {"bootstrap_servers": list(settings_of(broker).addresses)}
+def aio_options(broker: Broker) -> dict[str, Any]:
+    """What every client of aiokafka is told.
+
+    Raises :class:`KafkaSettingsError`, and :class:`ReachError` if the brokers refuse this client.
+    """
+    refuse_unreachable(broker)
+    settings = settings_of(broker)
+    return {"bootstrap_servers": list(settings.addresses), **connection_options(settings)}
+
+
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
+    """What one connection of aiokafka is told."""
+    options = settings.client_options()
+    if settings.login is not None and settings.login.tokens is not None:
+        options["sasl_oauth_token_provider"] = _Tokens(settings.login.tokens)
+    return options
+
+
+class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # untyped library
+    """Asked at each connection."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+
+    async def token(self) -> str:
+        return await asyncio.to_thread(self._source.token)

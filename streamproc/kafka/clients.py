@@ -1,7 +1,8 @@
 """The only module that creates kafka-python's clients.
 
 ``aio_clients.py`` is the same for aiokafka. tests/unit/test_door.py forbids clients created
-elsewhere. All functions raise what the library's constructor raises.
+elsewhere. All functions raise what the library's constructor raises, KafkaSettingsError, and
+ReachError if the brokers refuse a client with these settings.
 """
 
 from __future__ import annotations
@@ -9,26 +10,48 @@ from __future__ import annotations
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from streamproc.kafka.any_headers import read_any_headers
+from streamproc.kafka.probe import refuse_unreachable, told_by_us
 from streamproc.kafka.settings import Broker, settings_of
+from streamproc.kafka.tokens import TokenSource
 
 
 def kafka_producer(broker: Broker, **options: Any) -> Any:
     """A ``KafkaProducer``. ``options`` are kafka-python's own; they replace ours."""
-    return KafkaProducer(**{**_reaching(broker), **options})
+    with told_by_us("kafka"):
+        return KafkaProducer(**{**_reaching(broker), **options})
 
 
 def kafka_consumer(broker: Broker, *topics: str, **options: Any) -> Any:
     """A ``KafkaConsumer`` that can read any header."""
     read_any_headers()
-    return KafkaConsumer(*topics, **{**_reaching(broker), **options})
+    with told_by_us("kafka"):
+        return KafkaConsumer(*topics, **{**_reaching(broker), **options})
 
 
 def kafka_admin(broker: Broker, **options: Any) -> Any:
     """A ``KafkaAdminClient``."""
-    return KafkaAdminClient(**{**_reaching(broker), **options})
+    with told_by_us("kafka"):
+        return KafkaAdminClient(**{**_reaching(broker), **options})
 
 
 def _reaching(broker: Broker) -> dict[str, Any]:
-    return {"bootstrap_servers": list(settings_of(broker).addresses)}
+    refuse_unreachable(broker)
+    settings = settings_of(broker)
+    options = {"bootstrap_servers": list(settings.addresses), **settings.client_options()}
+    if settings.login is not None and settings.login.tokens is not None:
+        options["sasl_oauth_token_provider"] = _Tokens(settings.login.tokens)
+    return options
+
+
+class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # untyped library
+    """Asked at each connection, in the client's thread."""
+
+    def __init__(self, source: TokenSource) -> None:
+        super().__init__()
+        self._source = source
+
+    def token(self) -> str:
+        return self._source.token()

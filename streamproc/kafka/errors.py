@@ -23,3 +23,15 @@ class BackpressureError(DeliveryError):
 
 class RunFencedError(StreamprocError):
     """Another run with the same id has started. This one must stop."""
+
+
+class KafkaSettingsError(StreamprocError):
+    """What was said about how to reach Kafka cannot be meant; the message names the setting."""
+
+
+class TokenError(StreamprocError):
+    """There is no token to log in with."""
+
+
+class ReachError(StreamprocError):
+    """A broker answers, but not to a client with these settings; the message names the setting."""

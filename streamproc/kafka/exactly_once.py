@@ -32,6 +32,7 @@ from kafka.structs import OffsetAndMetadata
 from streamproc.kafka.errors import DeliveryError, RunFencedError, TopicError
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.producer import BulkProducer
+from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import open_admin
 
@@ -82,7 +83,7 @@ class ExactlyOnceProducer:
             ) from error
         except KafkaError as error:
             self.bulk.close()
-            raise TopicError(f"transactions do not work at {bootstrap}: {error}") from error
+            raise TopicError(f"transactions do not work at {bootstrap}: {said(error)}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -190,5 +191,5 @@ class ExactlyOnceProducer:
                 raise RunFencedError(f"another run of {self.name} took over") from error
             raise
         except KafkaError as error:
-            raise DeliveryError(f"the transaction failed: {error}") from error
+            raise DeliveryError(f"the transaction failed: {said(error)}") from error
         self._open = False

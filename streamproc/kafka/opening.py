@@ -8,7 +8,10 @@ from kafka.errors import KafkaError
 
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.probe import is_reachable, why_no_answer
+from streamproc.kafka.rights import hidden_topic, said
 from streamproc.kafka.settings import Broker
+from streamproc.kafka.topics import is_hidden
 
 
 def open_producer(topic: str, broker: Broker, **options: Any) -> Any:
@@ -17,5 +20,14 @@ def open_producer(topic: str, broker: Broker, **options: Any) -> Any:
         kafka = kafka_producer(broker, **options)
         kafka.partitions_for(topic)
     except KafkaError as error:
-        raise TopicError(f"cannot write to {topic} at {broker}: {error}") from error
+        raise TopicError(_why_not(topic, broker, error)) from error
     return kafka
+
+
+def _why_not(topic: str, broker: Broker, error: KafkaError) -> str:
+    """What the library gives up with is a time-out, whatever happened."""
+    if not is_reachable(broker):
+        return f"cannot write to {topic} at {broker}: {why_no_answer(broker, error)}"
+    if is_hidden(broker, topic):
+        return hidden_topic(broker, topic)
+    return f"cannot write to {topic} at {broker}: {said(error)}"

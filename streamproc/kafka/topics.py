@@ -12,6 +12,8 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.probe import why_no_answer
+from streamproc.kafka.rights import TOPIC_AUTHORIZATION_FAILED, hidden_topic, said
 from streamproc.kafka.settings import Broker
 
 BATCH_BYTES = 800_000
@@ -41,9 +43,7 @@ def open_admin(bootstrap: Broker, **settings: Any) -> Any:
     try:
         return kafka_admin(bootstrap, **{"bootstrap_timeout_ms": 5_000, **settings})
     except KafkaError as error:
-        raise TopicError(
-            f"no Kafka broker answers at {bootstrap}; start it or correct the address"
-        ) from error
+        raise TopicError(why_no_answer(bootstrap, error)) from error
 
 
 def topic_facts(
@@ -62,24 +62,29 @@ def topic_facts(
     """
     admin = open_admin(bootstrap, **settings)
     try:
-        count = partition_count(admin, topic)
+        count = partition_count(admin, topic, bootstrap)
         if not count and create_partitions is not None:
             _create(admin, topic, create_partitions, replication_factor, configs)
-            count = _await_topic(admin, topic)
+            count = _await_topic(admin, topic, bootstrap)
         if not count:
             raise TopicError(
                 f"there is no topic {topic} at {bootstrap}; create it or correct the name"
             )
         return _facts(admin, topic, count)
     except KafkaError as error:
-        raise TopicError(f"topic {topic} at {bootstrap}: {error}") from error
+        raise TopicError(f"topic {topic} at {bootstrap}: {said(error)}") from error
     finally:
         admin.close()
 
 
-def partition_count(admin: Any, topic: str) -> int:
-    """The number of partitions; 0 if there is no such topic."""
+def partition_count(admin: Any, topic: str, broker: Broker) -> int:
+    """The number of partitions; 0 if there is no such topic.
+
+    Raises :class:`TopicError` if this client's user may not see it.
+    """
     (found,) = admin.describe_topics([topic])
+    if found["error_code"] == TOPIC_AUTHORIZATION_FAILED:
+        raise TopicError(hidden_topic(broker, topic))
     return 0 if found["error_code"] else len(found["partitions"])
 
 
@@ -103,10 +108,23 @@ def _create(
         return  # another process has created it
 
 
-def _await_topic(admin: Any, topic: str) -> int:
+def is_hidden(broker: Broker, topic: str) -> bool:
+    """Whether a topic that seems to be missing is one that this client's user may not see."""
+    try:
+        admin = open_admin(broker)
+        try:
+            (found,) = admin.describe_topics([topic])
+        finally:
+            admin.close()
+    except (KafkaError, TopicError):
+        return False
+    return bool(found["error_code"] == TOPIC_AUTHORIZATION_FAILED)
+
+
+def _await_topic(admin: Any, topic: str, broker: Broker) -> int:
     deadline = time.monotonic() + NEW_TOPIC_LIMIT_SECONDS
     while time.monotonic() < deadline:
-        count = partition_count(admin, topic)
+        count = partition_count(admin, topic, broker)
         if count:
             return count
         time.sleep(0.05)

@@ -18,6 +18,7 @@ from kafka.errors import (
 
 from streamproc.contracts.records.codec import decode_event
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent
+from streamproc.kafka.errors import ReachError, TokenError
 from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.recording.lines import LogRecord, to_line
@@ -108,7 +109,7 @@ class Forwarder:
                 if self._kafka is None:
                     self._kafka = self._connect()
                 whole = self._send_window(self._kafka)
-            except KafkaError as error:
+            except (KafkaError, ReachError, TokenError) as error:
                 log.warning(
                     "no broker answers; events wait in the spool",
                     error=str(error),

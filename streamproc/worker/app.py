@@ -13,6 +13,7 @@ from streamproc.engine.engine import Engine
 from streamproc.engine.faust.app import StatelessApp, attach
 from streamproc.engine.faust.brokers import Brokers
 from streamproc.engine.faust.consumer import ALIAS, register
+from streamproc.engine.faust.credentials import security_settings
 from streamproc.engine.faust.recovery import SafeTableManager
 from streamproc.engine.faust.table import PartitionedTable
 from streamproc.engine.settings import EngineSettings
@@ -51,6 +52,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     app = StatelessApp(
         settings.app_id,
         broker=[f"{ALIAS}://{address}" for address in settings_of(settings.broker).addresses],
+        **security_settings(settings.broker),
         autodiscover=False,
         store="memory://",
         datadir=str(settings.datadir),

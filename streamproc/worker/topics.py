@@ -17,6 +17,7 @@ from aiokafka.errors import (
 from streamproc.engine.errors import PERMISSIONS
 from streamproc.errors import StreamprocError
 from streamproc.kafka.aio_clients import aio_admin
+from streamproc.kafka.probe import told_by_us, why_no_answer
 from streamproc.worker.safety import (
     doubts,
     policy_problem,
@@ -42,13 +43,11 @@ async def prepare_topics(settings: WorkerSettings) -> int:
     """
     admin: Any = aio_admin(settings.broker, request_timeout_ms=10_000)
     try:
-        await admin.start()
+        with told_by_us("aiokafka"):
+            await admin.start()
         return await _prepare(admin, settings)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise TopicsError(
-            f"no Kafka broker answers at {settings.broker}; start it or correct --broker "
-            f"({error!r})"
-        ) from error
+        raise TopicsError(await asyncio.to_thread(why_no_answer, settings.broker, error)) from error
     finally:
         await admin.close()
 
@@ -167,10 +166,11 @@ async def changelog_partitions(settings: WorkerSettings) -> int:
     """
     admin: Any = aio_admin(settings.broker, request_timeout_ms=10_000)
     try:
-        await admin.start()
+        with told_by_us("aiokafka"):
+            await admin.start()
         counts = await _partition_counts(admin, [settings.changelog])
         return counts.get(settings.changelog, 0)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise TopicsError(f"no Kafka broker answers at {settings.broker} ({error!r})") from error
+        raise TopicsError(await asyncio.to_thread(why_no_answer, settings.broker, error)) from error
     finally:
         await admin.close()

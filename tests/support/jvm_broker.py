@@ -172,6 +172,10 @@ class JvmBroker:
             "log.dirs": str(data),
         }
 
+    def _format_options(self) -> tuple[str, ...]:
+        """More options of Kafka's storage tool, such as users that exist from the start on."""
+        return ()
+
     def _formatted(self) -> Path:
         """A new directory with settings and formatted storage."""
         directory = Path(tempfile.mkdtemp(prefix="streamproc-kafka-"))
@@ -182,7 +186,7 @@ class JvmBroker:
             # At its default level the tool prints every setting, which would bury an error.
             quick = ("-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
             command = self._java(*quick, "kafka.tools.StorageTool", "format", *self._quorum_options)
-            command += ["-t", self.cluster_id, "-c", str(settings)]
+            command += ["-t", self.cluster_id, "-c", str(settings), *self._format_options()]
             done = subprocess.run(command, capture_output=True, text=True, timeout=START_LIMIT_S)
             if done.returncode != 0:
                 said = (done.stdout + done.stderr)[-3000:]

@@ -15,6 +15,8 @@ import orjson
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.errors import StreamprocError
+from streamproc.kafka.fields import environment_of
+from streamproc.kafka.settings import settings_of
 from streamproc.lab.demo.expecting import ExpectedFigures, Expecter
 from streamproc.lab.demo.feed import Feed, workload_of
 from streamproc.lab.demo.figures import Figures
@@ -143,7 +145,8 @@ class Conductor:
         return compare(expected, self._observed()), differences
 
     def _start(self) -> None:
-        self.worker.start(self._worker_arguments())
+        variables = dict(environment_of(settings_of(self._site.bootstrap)))
+        self.worker.start(self._worker_arguments(), variables=variables)
         for part in self._parts:
             part.start()
 

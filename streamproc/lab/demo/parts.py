@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +73,21 @@ class ChildProcess:
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, arguments: Sequence[str], *, piped: bool = False) -> None:
-        """Run ``python`` with arguments; ``piped`` keeps its standard input and output."""
+    def start(
+        self,
+        arguments: Sequence[str],
+        *,
+        piped: bool = False,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Run ``python`` with arguments; ``piped`` keeps its standard input and output.
+
+        ``variables`` are added to the environment, of which it gets no other of ours.
+        """
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")
         }
+        environment.update(variables)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _LEASH, str(os.getpid()), sys.executable, *arguments],

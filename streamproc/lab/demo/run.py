@@ -15,7 +15,6 @@ from rich.console import Console
 
 from streamproc.core.instants import from_ms
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.kafka import TopicError
 from streamproc.lab.demo.conductor import Conductor, DemoFailure, Interrupted
 from streamproc.lab.demo.figures import Figures
 from streamproc.lab.demo.interrupts import Interrupts
@@ -66,16 +65,12 @@ class _Run:
         """Whether the user will want to read the logs."""
 
     def run(self, interrupts: Interrupts) -> int:
-        try:
-            with open_site(self._settings.broker, self._names) as site:
-                code = self._on(site, interrupts)
-                if code == FAILURE:
-                    self._leave_traces(site)
-                else:
-                    remove_topics(site, self._names)
-        except TopicError as error:
-            self._say(str(error), "bold red")
-            return FAILURE
+        with open_site(self._settings.broker, self._names) as site:
+            code = self._on(site, interrupts)
+            if code == FAILURE:
+                self._leave_traces(site)
+            else:
+                remove_topics(site, self._names)
         return code
 
     def _on(self, site: Site, interrupts: Interrupts) -> int:

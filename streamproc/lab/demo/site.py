@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 
 from streamproc.kafka import TopicError
 from streamproc.kafka.clients import kafka_producer
+from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import ANY_TIME, open_admin
 from streamproc.lab.demo.settings import Names
@@ -104,6 +105,6 @@ def _create_topics(broker: Broker, names: Names) -> None:
             wait_for_metadata=True,
         )
     except KafkaError as error:
-        raise TopicError(f"cannot create the demo's topics at {broker}: {error}") from error
+        raise TopicError(f"cannot create the demo's topics at {broker}: {said(error)}") from error
     finally:
         admin.close()

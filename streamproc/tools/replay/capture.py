@@ -15,7 +15,9 @@ from streamproc.kafka.recording import BadRecordingError, LogRecord, RecordingWr
 from streamproc.kafka.recording.frames import encode_header
 from streamproc.kafka.recording.recovery import reopen
 from streamproc.kafka.recording.writer import FRAME_RECORDS
+from streamproc.kafka.rights import hidden_topic, said
 from streamproc.kafka.settings import Broker
+from streamproc.kafka.topics import is_hidden
 from streamproc.tools.replay.pace import Control
 from streamproc.tools.replay.sources import open_consumer, to_log_record
 
@@ -126,8 +128,10 @@ class Capture:
             try:
                 numbers = self._consumer.partitions_for_topic(topic)
             except KafkaError as error:
-                raise TopicError(f"topic {topic} at {bootstrap}: {error}") from error
+                raise TopicError(f"topic {topic} at {bootstrap}: {said(error)}") from error
             if not numbers:
+                if is_hidden(bootstrap, topic):
+                    raise TopicError(hidden_topic(bootstrap, topic))
                 raise TopicError(
                     f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
                 )

@@ -14,8 +14,11 @@ from msgspec import Struct
 
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.errors import MissingTopicError, TopicError
+from streamproc.kafka.probe import why_no_answer
 from streamproc.kafka.recording import LogRecord, RecordingReader
+from streamproc.kafka.rights import hidden_topic, said
 from streamproc.kafka.settings import Broker
+from streamproc.kafka.topics import is_hidden
 
 BUFFERED_RECORDS = 20_000
 """How many records of one partition can wait for the others."""
@@ -110,6 +113,8 @@ class TopicSource:
         try:
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
+                if is_hidden(bootstrap, topic):
+                    raise TopicError(hidden_topic(bootstrap, topic))
                 raise MissingTopicError(
                     f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
                 )
@@ -126,7 +131,7 @@ class TopicSource:
                 starts[place] = max(low, first[place])
                 ends[place] = min(_bound(to_offsets, place.partition, ends[place]), last[place])
         except KafkaError as error:
-            raise TopicError(f"topic {topic} at {bootstrap}: {error}") from error
+            raise TopicError(f"topic {topic} at {bootstrap}: {said(error)}") from error
         finally:
             consumer.close()
         self._starts: dict[str, int] = {str(one.partition): starts[one] for one in places}
@@ -243,9 +248,7 @@ def open_consumer(bootstrap: Broker) -> Any:
             bootstrap_timeout_ms=10_000,
         )
     except KafkaError as error:
-        raise TopicError(
-            f"no Kafka broker answers at {bootstrap}; start it or correct the address"
-        ) from error
+        raise TopicError(why_no_answer(bootstrap, error)) from error
 
 
 def to_log_record(record: Any) -> LogRecord:

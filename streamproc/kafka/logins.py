@@ -1,0 +1,168 @@
+"""The ways to log in to Kafka (SASL). A new way goes here: docs/recipes/login-method.md."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamproc.kafka.errors import KafkaSettingsError
+from streamproc.kafka.secret import Secret
+from streamproc.kafka.tokens import (
+    ClientCredentials,
+    FileTokens,
+    MskTokens,
+    OAuthClient,
+    TokenSource,
+)
+
+Values = Mapping[str, Any]
+"""What was set, by the names of ``fields.py``."""
+
+
+class Login(ABC):
+    """How a client logs in."""
+
+    mechanism: str
+    """SASL's name of it, on the wire."""
+    mends: str
+    """Which settings to look at if the broker refuses the login."""
+    tokens: TokenSource | None = None
+    """For OAUTHBEARER; each library has its own form of asking for one."""
+
+    @abstractmethod
+    def who(self) -> str:
+        """Who logs in, for messages."""
+
+    def options(self) -> dict[str, Any]:
+        """What kafka-python and aiokafka take: they have the same names. ``tokens`` come later."""
+        return {}
+
+
+@dataclass(frozen=True)
+class PasswordLogin(Login):
+    """PLAIN and SCRAM."""
+
+    mechanism: str
+    username: str
+    password: Secret
+    mends = "--kafka-sasl-username or --kafka-sasl-password-file"
+
+    def who(self) -> str:
+        """The user."""
+        return f"user {self.username}"
+
+    def options(self) -> dict[str, Any]:
+        """The password as it is now: a client keeps it for its life."""
+        return {
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password.reveal(),
+        }
+
+
+@dataclass(frozen=True)
+class TokenLogin(Login):
+    """OAUTHBEARER, whoever gives the token."""
+
+    tokens: TokenSource
+    mechanism: str = "OAUTHBEARER"
+
+    @property
+    def mends(self) -> str:  # type: ignore[override]  # it depends on the source
+        """The settings of the source."""
+        return self.tokens.mends
+
+    def who(self) -> str:
+        """Whom a token is for stands in it; it is not read here."""
+        return "the token"
+
+
+@dataclass(frozen=True)
+class KerberosLogin(Login):
+    """GSSAPI. The ticket or keytab is found by Kerberos itself (KRB5_CLIENT_KTNAME, kinit)."""
+
+    service: str
+    mechanism: str = field(default="GSSAPI", init=False)
+    mends = "--kafka-kerberos-service, the keytab (KRB5_CLIENT_KTNAME) or the ticket (kinit)"
+
+    def who(self) -> str:
+        """The ticket's owner, whom only Kerberos knows."""
+        return "the Kerberos ticket"
+
+    def options(self) -> dict[str, Any]:
+        """The first part of the brokers' principals."""
+        return {"sasl_kerberos_service_name": self.service}
+
+
+def password_login(mechanism: str) -> Callable[[Values], Login]:
+    """A login by user and password."""
+
+    def build(values: Values) -> Login:
+        username = _needed(values, mechanism, "sasl-username", "--kafka-sasl-username")
+        password = _needed(values, mechanism, "sasl-password", "--kafka-sasl-password-file")
+        return PasswordLogin(mechanism, username, password)
+
+    return build
+
+
+def token_login(values: Values) -> Login:
+    """A token from a file, or from an authorisation server."""
+    path: Path | None = values.get("oauth-token-file")
+    url: str | None = values.get("oauth-token-url")
+    if (path is None) == (url is None):
+        raise KafkaSettingsError(
+            "--kafka-sasl-mechanism OAUTHBEARER needs either --kafka-oauth-token-url or "
+            "--kafka-oauth-token-file"
+        )
+    if path is not None:
+        return TokenLogin(FileTokens(path))
+    assert url is not None
+    client = OAuthClient(
+        url,
+        _needed(values, "OAUTHBEARER", "oauth-client-id", "--kafka-oauth-client-id"),
+        _needed(values, "OAUTHBEARER", "oauth-client-secret", "--kafka-oauth-client-secret-file"),
+        values.get("oauth-scope") or "",
+        values.get("oauth-ca"),
+    )
+    return TokenLogin(ClientCredentials(client))
+
+
+def kerberos_login(values: Values) -> Login:
+    """A Kerberos ticket."""
+    if importlib.util.find_spec("gssapi") is None:
+        raise KafkaSettingsError(
+            "--kafka-sasl-mechanism GSSAPI needs an extra: pip install 'streamproc[kerberos]'"
+        )
+    return KerberosLogin(values.get("kerberos-service") or "kafka")
+
+
+def msk_login(values: Values) -> Login:
+    """Amazon MSK by IAM: on the wire a token, which is signed here."""
+    region = values.get("aws-region") or os.environ.get("AWS_REGION")
+    if not region:
+        raise KafkaSettingsError(
+            "--kafka-sasl-mechanism AWS_MSK_IAM needs --kafka-aws-region (or AWS_REGION)"
+        )
+    return TokenLogin(MskTokens(region))
+
+
+LOGINS: dict[str, Callable[[Values], Login]] = {
+    "PLAIN": password_login("PLAIN"),
+    "SCRAM-SHA-256": password_login("SCRAM-SHA-256"),
+    "SCRAM-SHA-512": password_login("SCRAM-SHA-512"),
+    "OAUTHBEARER": token_login,
+    "GSSAPI": kerberos_login,
+    "AWS_MSK_IAM": msk_login,
+}
+"""By what ``--kafka-sasl-mechanism`` names. Each raises :class:`KafkaSettingsError`."""
+
+
+def _needed(values: Values, mechanism: str, name: str, option: str) -> Any:
+    found = values.get(name)
+    if not found:
+        raise KafkaSettingsError(f"--kafka-sasl-mechanism {mechanism} needs {option}")
+    return found

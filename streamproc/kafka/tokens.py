@@ -1,0 +1,181 @@
+"""Tokens for SASL OAUTHBEARER: from a file, from an authorisation server, from Amazon."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, time
+
+from streamproc.kafka.errors import KafkaSettingsError, TokenError
+from streamproc.kafka.secret import Secret, read_private
+
+REFRESH_AT = 0.8
+"""The part of its life after which a token is replaced."""
+DEFAULT_LIFE_SECONDS = 300.0
+"""Of a token whose server does not say how long it is good."""
+REQUEST_SECONDS = 10.0
+MAX_ANSWER_BYTES = 1 << 20
+
+
+class TokenSource(ABC):
+    """Gives a token that is good now. For any number of threads."""
+
+    mends = ""
+    """Which settings to look at if the broker refuses the token."""
+
+    @abstractmethod
+    def token(self) -> str:
+        """Raises :class:`TokenError`. May block for ``REQUEST_SECONDS``."""
+
+
+@dataclass(frozen=True)
+class FileTokens(TokenSource):
+    """A file that something else keeps up to date, such as a Kubernetes service account's."""
+
+    path: Path
+    mends = "--kafka-oauth-token-file"
+
+    def token(self) -> str:
+        """What the file holds now."""
+        try:
+            found = read_private(self.path).strip()
+        except KafkaSettingsError as error:
+            raise TokenError(str(error)) from error
+        if not found:
+            raise TokenError(f"{self.path} (--kafka-oauth-token-file) is empty")
+        return found
+
+
+class RenewedTokens(TokenSource):
+    """Keeps a token, and takes a new one before the old one ends."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._token = ""
+        self._renew_at = self._ends_at = 0.0
+
+    def token(self) -> str:
+        """The kept token; a new one, if its time has come."""
+        with self._lock:
+            now = monotonic()
+            if now >= self._renew_at:
+                try:
+                    self._token, life_seconds = self.fetch()
+                    self._renew_at = now + life_seconds * REFRESH_AT
+                    self._ends_at = now + life_seconds
+                except TokenError:
+                    # What is still good serves until it ends.
+                    if now >= self._ends_at:
+                        raise
+            return self._token
+
+    @abstractmethod
+    def fetch(self) -> tuple[str, float]:
+        """A new token, and for how many seconds it is good. Raises :class:`TokenError`."""
+
+
+@dataclass(frozen=True)
+class OAuthClient:
+    """Who asks an authorisation server, and where (OAuth 2.0 client credentials)."""
+
+    url: str
+    client_id: str
+    client_secret: Secret
+    scope: str = ""
+    ca: Path | None = None
+    """Authorities of the server's certificate; None trusts those of the operating system."""
+
+
+class ClientCredentials(RenewedTokens):
+    """Tokens for a client of an authorisation server."""
+
+    mends = "--kafka-oauth-client-id and --kafka-oauth-scope"
+
+    def __init__(self, client: OAuthClient) -> None:
+        super().__init__()
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"ClientCredentials({self._client!r})"
+
+    def fetch(self) -> tuple[str, float]:
+        """Ask the server."""
+        client = self._client
+        form = {"grant_type": "client_credentials"}
+        if client.scope:
+            form["scope"] = client.scope
+        # RFC 6749, section 2.3.1: both parts are form-encoded first.
+        pair = f"{_encoded(client.client_id)}:{_encoded(client.client_secret.reveal())}"
+        request = urllib.request.Request(
+            client.url,
+            urllib.parse.urlencode(form).encode(),
+            {
+                "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
+                "Accept": "application/json",
+            },
+        )
+        context = ssl.create_default_context(cafile=client.ca)
+        try:
+            with urllib.request.urlopen(request, timeout=REQUEST_SECONDS, context=context) as got:
+                answer = json.loads(got.read(MAX_ANSWER_BYTES))
+            token, life = answer["access_token"], answer.get("expires_in", DEFAULT_LIFE_SECONDS)
+            if not isinstance(token, str):
+                raise TypeError("access_token is not a text")
+            return token, float(life)
+        except urllib.error.HTTPError as error:
+            raise TokenError(
+                f"{client.url} (--kafka-oauth-token-url) gives no token to the client "
+                f"{client.client_id}: {error.code} {_reason(error)}; correct "
+                f"--kafka-oauth-client-id or --kafka-oauth-client-secret-file"
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TokenError(
+                f"no token from {client.url} (--kafka-oauth-token-url): {error}"
+            ) from error
+
+
+class MskTokens(RenewedTokens):
+    """Tokens that Amazon MSK takes from an IAM identity; who it is, the AWS SDK finds out."""
+
+    mends = "--kafka-aws-region and the rights of the IAM identity"
+
+    def __init__(self, region: str) -> None:
+        super().__init__()
+        self._region = region
+        try:
+            from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+        except ImportError as error:
+            raise KafkaSettingsError(
+                "--kafka-sasl-mechanism AWS_MSK_IAM needs an extra: pip install 'streamproc[msk]'"
+            ) from error
+        self._provider = MSKAuthTokenProvider
+
+    def fetch(self) -> tuple[str, float]:
+        """Sign one; nothing is sent."""
+        try:
+            token, expires_ms = self._provider.generate_auth_token(self._region)
+        except Exception as error:  # whatever the SDK has for missing identities
+            raise TokenError(f"no AWS identity to sign a Kafka token with: {error}") from error
+        return token, expires_ms / 1000 - time()
+
+
+def _encoded(value: str) -> str:
+    return urllib.parse.quote_plus(value)
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """What the server says of a refusal (RFC 6749, section 5.2)."""
+    try:
+        answer = json.loads(error.read(MAX_ANSWER_BYTES))
+        said = answer.get("error_description") or answer["error"]
+        return str(said)[:200].replace("\n", " ")
+    except (OSError, ValueError, KeyError, AttributeError):
+        return str(error.reason)

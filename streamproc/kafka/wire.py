@@ -1,0 +1,64 @@
+"""The two questions of Kafka's protocol that need no login, asked over a plain socket."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+API_VERSIONS, SASL_HANDSHAKE = 18, 17
+MAX_ANSWER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """What a broker says of logins."""
+
+    error_code: int
+    mechanisms: tuple[str, ...]
+
+
+def api_keys(connection: socket.socket) -> set[int]:
+    """What can be asked of the broker. Raises OSError, ValueError if it is no Kafka."""
+    answer = _ask(connection, API_VERSIONS, 0, b"")
+    error, count = struct.unpack_from(">hi", answer)
+    if error or not 0 <= count <= 1000:
+        raise ValueError("not an answer of Kafka")
+    return {struct.unpack_from(">h", answer, 6 + 6 * number)[0] for number in range(count)}
+
+
+def sasl_handshake(connection: socket.socket, mechanism: str) -> Handshake:
+    """Propose a login: whether the broker takes it, and which ones it takes."""
+    answer = _ask(connection, SASL_HANDSHAKE, 1, _text(mechanism))
+    error, count = struct.unpack_from(">hi", answer)
+    at, mechanisms = 6, []
+    for _ in range(count):
+        (size,) = struct.unpack_from(">h", answer, at)
+        mechanisms.append(answer[at + 2 : at + 2 + size].decode())
+        at += 2 + size
+    return Handshake(error, tuple(mechanisms))
+
+
+def _ask(connection: socket.socket, key: int, version: int, body: bytes) -> bytes:
+    """The answer's body. A broker that closes the connection raises EOFError."""
+    request = struct.pack(">hhi", key, version, 1) + _text("streamproc") + body
+    connection.sendall(struct.pack(">i", len(request)) + request)
+    (size,) = struct.unpack(">i", _exactly(connection, 4))
+    if not 4 <= size <= MAX_ANSWER_BYTES:
+        raise ValueError("not an answer of Kafka")
+    return _exactly(connection, size)[4:]
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        more = connection.recv(size - len(found))
+        if not more:
+            raise EOFError("the connection was closed")
+        found += more
+    return found
+
+
+def _text(value: str) -> bytes:
+    encoded = value.encode()
+    return struct.pack(">h", len(encoded)) + encoded

@@ -1,0 +1,116 @@
+"""What the three libraries take of TLS and logins is what the door gives them."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, conn
+from aiokafka.admin import AIOKafkaAdminClient
+from faust.auth import GSSAPICredentials
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.net.sasl import SASL_MECHANISMS
+from kafka.net.sasl.oauth import SaslMechanismOAuth
+
+from streamproc.engine.faust.credentials import security_settings
+from streamproc.kafka import aio_clients, clients, probe
+from streamproc.kafka.fields import kafka_settings
+from streamproc.kafka.logins import LOGINS
+from streamproc.kafka.settings import KafkaSettings
+from tests.support.certificates import Authority, secret_file
+
+
+@pytest.fixture(autouse=True)
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is there to be asked."""
+    for module in (aio_clients, clients):
+        monkeypatch.setattr(module, "refuse_unreachable", lambda _: None)
+
+
+@pytest.fixture
+def all_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, KafkaSettings]:
+    """For each way to be secured, settings."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    ca = secret_file(tmp_path / "ca.pem", Authority().certificate)
+    token = secret_file(tmp_path / "token", "a token")
+    found = {"TLS": kafka_settings("b:1", tls_ca=ca, client_id="c")}
+    for mechanism in LOGINS.keys() - {"AWS_MSK_IAM"}:  # on the wire it is OAUTHBEARER
+        more: dict[str, Any] = {"sasl_mechanism": mechanism}
+        if mechanism == "OAUTHBEARER":
+            more["oauth_token_file"] = token
+        elif mechanism != "GSSAPI":
+            more |= {"sasl_username": "u", "sasl_password": "p"}
+        found[mechanism] = kafka_settings("b:1", tls_ca=ca, client_id="c", **more)
+        plain = {"security_protocol": "SASL_PLAINTEXT", **more}
+        found[f"{mechanism} without TLS"] = kafka_settings("b:1", client_id="c", **plain)
+    return found
+
+
+def test_every_client_takes_every_option(all_settings: dict[str, KafkaSettings]) -> None:
+    names = {name for one in all_settings.values() for name in aio_clients.aio_options(one)}
+    for client in (AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient):
+        assert names <= inspect.signature(client).parameters.keys()
+    for client in (KafkaConsumer, KafkaProducer, KafkaAdminClient):
+        assert names <= client.DEFAULT_CONFIG.keys()
+    assert names - {"bootstrap_servers"} <= inspect.signature(conn.create_conn).parameters.keys()
+
+
+def test_both_libraries_know_every_login(all_settings: dict[str, KafkaSettings]) -> None:
+    mechanisms = {one.login.mechanism for one in all_settings.values() if one.login is not None}
+    assert mechanisms <= SASL_MECHANISMS.keys()
+    source = inspect.getsource(conn.AIOKafkaConnection)
+    assert all(f'"{one}"' in source for one in mechanisms)
+
+
+def test_faust_gives_its_own_clients_the_same(all_settings: dict[str, KafkaSettings]) -> None:
+    for name, settings in all_settings.items():
+        asked = aio_clients.aio_options(settings)
+        faust = security_settings(settings)
+        assert faust.pop("broker_client_id") == "c"
+        credentials = faust.pop("broker_credentials")
+        assert not faust
+        got = credentials_to_aiokafka_auth(credentials)
+        wanted = {key: asked[key] for key in asked.keys() & got.keys()}
+        tokens = got.get("sasl_oauth_token_provider")
+        assert type(wanted.get("sasl_oauth_token_provider")) is type(tokens), name
+        for one in (wanted, got):
+            one.pop("sasl_oauth_token_provider", None)
+            if one.get("ssl_context", 0) is None:
+                one.pop("ssl_context")
+        if isinstance(credentials, GSSAPICredentials):
+            assert got.pop("sasl_kerberos_domain_name") is None
+        assert got == wanted, name
+        assert asked.keys() - {"bootstrap_servers", "client_id"} <= {
+            *got,
+            "sasl_oauth_token_provider",
+        }, name
+
+
+def test_a_faust_app_without_security_is_told_nothing() -> None:
+    assert security_settings("b:1") == {}
+
+
+async def test_each_library_asks_for_a_token_in_its_own_form(
+    all_settings: dict[str, KafkaSettings],
+) -> None:
+    settings = all_settings["OAUTHBEARER"]
+    aio = aio_clients.connection_options(settings)["sasl_oauth_token_provider"]
+    assert await aio.token() == "a token"
+    python = clients._reaching(settings)["sasl_oauth_token_provider"]
+    login = SaslMechanismOAuth(sasl_oauth_token_provider=python)
+    assert login.auth_bytes() == b"n,,\x01auth=Bearer a token\x01\x01"
+
+
+def test_the_libraries_log_again_when_the_last_thread_has_connected() -> None:
+    import logging
+
+    logger = logging.getLogger("kafka")
+    before = logger.level
+    with probe.told_by_us("kafka"):
+        with probe.told_by_us("kafka"):
+            assert logger.level == logging.CRITICAL
+        assert logger.level == logging.CRITICAL
+    assert logger.level == before

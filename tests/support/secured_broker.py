@@ -1,0 +1,95 @@
+"""A Kafka broker with TLS and logins, and with rights: nobody may do what no rule allows.
+
+Listeners on loopback: ``bootstrap`` without any security (its user may do everything; tests look
+with it), ``tls``, ``mutual`` (clients must have a certificate of the broker's authority) and
+``sasl`` (TLS, then PLAIN, SCRAM or OAUTHBEARER), ``sasl_plain`` (a login without TLS).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.certificates import Authority, Issued
+from tests.support.jvm_broker import JvmBroker
+from tests.support.ports import free_port
+
+USER = "app"
+PASSWORD = 'app\'s "secret" =1'
+"""With signs that need care in files."""
+POOR_USER, POOR_PASSWORD = "poor", "poor-secret"
+"""May log in, and nothing else."""
+CLIENT_NAME = "client.example"
+"""Whom the client's certificate is of."""
+
+_MODULES = "org.apache.kafka.common.security"
+
+
+class SecuredBroker(JvmBroker):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.authority = Authority()
+        self._ports: dict[str, int] = {}
+        for name in ("TLS", "MUTUAL", "LOGIN", "OPENLOGIN"):
+            self._ports[name] = free_port()
+        self.tls, self.mutual, self.sasl, self.sasl_plain = (
+            f"localhost:{port}" for port in self._ports.values()
+        )
+
+    def client(self) -> Issued:
+        """A certificate that the broker takes, for a user who may do everything."""
+        return self.authority.issue(CLIENT_NAME)
+
+    def _settings(self, data: Path) -> dict[str, str]:
+        store = data.parent / "broker.pem"
+        trusted = data.parent / "trusted.pem"
+        own = self.authority.issue("broker", "localhost")
+        store.write_bytes(own.key + own.certificate + self.authority.certificate)
+        trusted.write_bytes(self.authority.certificate)
+        plain = super()._settings(data)
+        added = ",".join(f"{name}://localhost:{port}" for name, port in self._ports.items())
+        users = f'user_{USER}="{_quoted(PASSWORD)}" user_{POOR_USER}="{POOR_PASSWORD}"'
+        logins = {
+            "plain.sasl.jaas.config": f"{_MODULES}.plain.PlainLoginModule required {users};",
+            "scram-sha-256.sasl.jaas.config": f"{_MODULES}.scram.ScramLoginModule required;",
+            "scram-sha-512.sasl.jaas.config": f"{_MODULES}.scram.ScramLoginModule required;",
+            "oauthbearer.sasl.jaas.config": (
+                f"{_MODULES}.oauthbearer.OAuthBearerLoginModule required "
+                'unsecuredLoginStringClaim_sub="broker";'
+            ),
+            # A client must log in anew within this time: with a new token, if it has one.
+            "oauthbearer.connections.max.reauth.ms": "3000",
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+        }
+        return plain | {
+            "listeners": f"{plain['listeners']},{added}",
+            "advertised.listeners": f"{plain['advertised.listeners']},{added}",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": (
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MUTUAL:SSL,LOGIN:SASL_SSL,"
+                "OPENLOGIN:SASL_PLAINTEXT"
+            ),
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(store),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(trusted),
+            "listener.name.mutual.ssl.client.auth": "required",
+            **{f"listener.name.login.{key}": value for key, value in logins.items()},
+            **{f"listener.name.openlogin.{key}": value for key, value in logins.items()},
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:ANONYMOUS;User:{USER};User:CN={CLIENT_NAME}",
+        }
+
+    def _format_options(self) -> tuple[str, ...]:
+        options: list[str] = []
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            for user, password in ((USER, PASSWORD), (POOR_USER, POOR_PASSWORD)):
+                credentials = f"{mechanism}=[name={user},password={password}]"
+                options += ["--add-scram", credentials]
+        return tuple(options)
+
+
+def _quoted(value: str) -> str:
+    """Within double quotes of a JAAS line, within a line of Java's properties."""
+    return value.replace("\\", "\\\\\\\\").replace('"', '\\\\"')
