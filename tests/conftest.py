@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to import
     from tests.support.broker import RunningBroker
+    from tests.support.secured_broker import SecuredAddresses
     from tests.support.shared_broker import BrokerHost
 
 # What collecting the tests makes stays to the end: looking through it at every 700th new object
@@ -63,7 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # The tests start some hundred processes, each of which would compile all of streamproc anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line(
-        "markers", "broker: needs a Kafka broker (set on users of the fixtures broker, bootstrap)"
+        "markers",
+        "broker: needs a Kafka broker (set on users of the fixtures broker, bootstrap, secured)",
     )
     if config.getoption("no_broker") and os.environ.get("CI"):
         raise pytest.UsageError("--no-broker is refused when CI is set: CI runs every test")
@@ -94,7 +96,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         # fixturenames has those that the test's own fixtures ask for, too.
         names = getattr(item, "fixturenames", ())
-        if {"broker", "bootstrap"}.intersection(names):
+        if {"broker", "bootstrap", "secured"}.intersection(names):
             item.add_marker(pytest.mark.broker)
         if config.getoption("no_broker") and item.get_closest_marker("broker"):
             item.add_marker(pytest.mark.skip(reason=_SKIP_REASON))
@@ -168,6 +170,22 @@ def broker(request: pytest.FixtureRequest) -> Iterator[RunningBroker]:
         return
     with open_broker(request.config.getoption("broker")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def secured(request: pytest.FixtureRequest) -> Iterator[SecuredAddresses]:
+    """The session's broker with TLS, logins and rights (tests/support/secured_broker.py)."""
+    if request.config.getoption("no_broker"):
+        pytest.skip(_SKIP_REASON)
+    from tests.support.secured_broker import SecuredBroker
+    from tests.support.shared_broker import ask_for_secured_broker
+
+    of_worker: dict[str, Any] | None = getattr(request.config, "workerinput", None)
+    if of_worker is not None:
+        yield ask_for_secured_broker(of_worker[_HOST_PORT])
+        return
+    with SecuredBroker() as running:
+        yield running.addresses
 
 
 @pytest.fixture(scope="session")

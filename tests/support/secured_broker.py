@@ -7,6 +7,7 @@ with it), ``tls``, ``mutual`` (clients must have a certificate of the broker's a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.certificates import Authority, Issued
@@ -24,22 +25,39 @@ CLIENT_NAME = "client.example"
 _MODULES = "org.apache.kafka.common.security"
 
 
+@dataclass(frozen=True)
+class SecuredAddresses:
+    """What its clients must know; the module names the listeners."""
+
+    bootstrap: str
+    tls: str
+    mutual: str
+    sasl: str
+    sasl_plain: str
+    authority: bytes
+    """The certificate of the authority that signed the broker's, as PEM."""
+    client: Issued
+    """A certificate that the broker takes, for a user who may do everything."""
+
+
 class SecuredBroker(JvmBroker):
     """See the module."""
+
+    start_limit_s = 120.0  # it starts beside tests that are running
 
     def __init__(self) -> None:
         super().__init__()
         self.authority = Authority()
-        self._ports: dict[str, int] = {}
-        for name in ("TLS", "MUTUAL", "LOGIN", "OPENLOGIN"):
-            self._ports[name] = free_port()
-        self.tls, self.mutual, self.sasl, self.sasl_plain = (
-            f"localhost:{port}" for port in self._ports.values()
+        self._ports = {name: free_port() for name in ("TLS", "MUTUAL", "LOGIN", "OPENLOGIN")}
+        self.addresses = SecuredAddresses(
+            self.bootstrap,
+            tls=f"localhost:{self._ports['TLS']}",
+            mutual=f"localhost:{self._ports['MUTUAL']}",
+            sasl=f"localhost:{self._ports['LOGIN']}",
+            sasl_plain=f"localhost:{self._ports['OPENLOGIN']}",
+            authority=self.authority.certificate,
+            client=self.authority.issue(CLIENT_NAME),
         )
-
-    def client(self) -> Issued:
-        """A certificate that the broker takes, for a user who may do everything."""
-        return self.authority.issue(CLIENT_NAME)
 
     def _settings(self, data: Path) -> dict[str, str]:
         store = data.parent / "broker.pem"

@@ -1,9 +1,9 @@
-"""One broker for tests that run in several processes (pytest-xdist).
+"""Brokers for tests that run in several processes (pytest-xdist): one plain, one secured.
 
-The process that distributes the tests owns the broker. It opens the broker when the first test
-process asks for it, so a run without broker tests starts none, and closes it when all tests are
-done. A test process asks over a local connection. It gets the address, or the reason why there is
-no broker.
+The process that distributes the tests owns the brokers. It opens each when the first test process
+asks for it, so a run without broker tests starts none, and closes them when all tests are done. A
+test process asks over a local connection. It gets the address, or the reason why there is no
+broker.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from multiprocessing.connection import Client, Listener
 
 from tests.support.broker import BrokerAddress, BrokerUnavailable, open_broker
 from tests.support.jvm_broker import BrokerStartError
+from tests.support.secured_broker import SecuredAddresses, SecuredBroker
 
 _HOST = "127.0.0.1"
+_PLAIN, _SECURED, _END = "plain", "secured", ""
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,11 @@ class Answer:
 
     bootstrap: str = ""
     problem: str = ""
+    secured: SecuredAddresses | None = None
 
 
 class BrokerHost:
-    """Opens one broker on demand and tells its address to whoever asks."""
+    """Opens a broker on demand and tells its address to whoever asks."""
 
     def __init__(self, choice: str) -> None:
         """``choice`` as for :func:`tests.support.broker.open_broker`. Opens no broker yet."""
@@ -45,22 +48,26 @@ class BrokerHost:
     def close(self) -> None:
         """Answer nobody any more, and close the broker if there is one."""
         with Client((_HOST, self.port)) as connection:
-            connection.send(False)
+            connection.send(_END)
         self._thread.join()
         self._listener.close()
         self._stack.close()
 
     def _serve(self) -> None:
-        answer: Answer | None = None
+        answers: dict[str, Answer] = {}
         while True:
             with self._listener.accept() as connection:
-                if not connection.recv():
+                asked: str = connection.recv()
+                if asked == _END:
                     return
-                answer = answer or self._open()
-                connection.send(answer)
+                if asked not in answers:
+                    answers[asked] = self._open(asked)
+                connection.send(answers[asked])
 
-    def _open(self) -> Answer:
+    def _open(self, asked: str) -> Answer:
         try:
+            if asked == _SECURED:
+                return Answer(secured=self._stack.enter_context(SecuredBroker()).addresses)
             return Answer(self._stack.enter_context(open_broker(self._choice)).bootstrap)
         except (BrokerUnavailable, BrokerStartError) as error:
             return Answer(problem=str(error))
@@ -71,9 +78,20 @@ def ask_for_broker(port: int) -> BrokerAddress:
 
     Raises BrokerUnavailable with the host's reason if it has none.
     """
+    return BrokerAddress(_ask(port, _PLAIN).bootstrap)
+
+
+def ask_for_secured_broker(port: int) -> SecuredAddresses:
+    """As :func:`ask_for_broker`, for the broker with TLS, logins and rights."""
+    found = _ask(port, _SECURED).secured
+    assert found is not None
+    return found
+
+
+def _ask(port: int, which: str) -> Answer:
     with Client((_HOST, port)) as connection:
-        connection.send(True)
+        connection.send(which)
         answer: Answer = connection.recv()
     if answer.problem:
         raise BrokerUnavailable(answer.problem)
-    return BrokerAddress(answer.bootstrap)
+    return answer
