@@ -13,6 +13,7 @@ from streamproc.cli.extensions import load_for
 from streamproc.cli.failing import CommandGroup
 from streamproc.cli.play import play
 from streamproc.cli.receipts import receipts
+from streamproc.cli.record import record
 from streamproc.cli.replay import replay
 from streamproc.cli.retract import retract
 from streamproc.cli.rules import rules
@@ -41,6 +42,7 @@ main.add_command(dispatch)
 main.add_command(explain)
 main.add_command(play)
 main.add_command(receipts)
+main.add_command(record)
 main.add_command(replay)
 main.add_command(retract)
 main.add_command(rules)

@@ -11,7 +11,6 @@ import click
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
-from streamproc.cli.recording import record as record_topics
 from streamproc.cli.replay_options import (
     name_of,
     pseudonyms_of,
@@ -34,16 +33,23 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
+def _is_record_now(context: click.Context, option: click.Parameter, given: str | None) -> None:
+    """The old spelling of a command of its own; it goes with the next release."""
+    if given is not None:
+        raise click.UsageError(
+            "--record is a command of its own now: streamproc record TOPIC --broker ... --out FILE"
+        )
+
+
 @click.command(
     cls=Headed,
-    short_help="Write recorded records to a topic again; record topics.",
+    short_help="Write recorded records to a topic again.",
     headings={
         "--broker": "Source and target",
         "--speed": "Pace and times",
         "--subscriber": "Which records",
         "--commit-records": "Resume and repeat",
         "--verify": "Check the result",
-        "--record": "Recording",
         "--dry-run": "Other",
     },
 )
@@ -138,19 +144,7 @@ INTERRUPTED = 130
     "--rules", type=RulesPath(), help="The worker's rules file. Default: the packaged rules."
 )
 @topic_options(WorkerTopics)
-@click.option(
-    "--record",
-    type=FilePath(dir_okay=False),
-    help="Record the source topics into FILE.zst instead of replaying.",
-)
-@click.option(
-    "--start",
-    default="latest",
-    metavar="latest|earliest|TIME",
-    help="Where a new recording begins.",
-)
-@click.option("--to-end", is_flag=True, help="Stop at the present end of the topics.")
-@click.option("--for", "seconds", type=Duration(), help="Stop after this time.")
+@click.option("--record", hidden=True, expose_value=False, callback=_is_record_now, is_eager=True)
 @click.option(
     "--pseudonymise",
     type=FilePath(exists=True, dir_okay=False),
@@ -171,16 +165,11 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
       streamproc replay month.ndjson.zst --broker localhost:9092 --to again --partitions 4
       streamproc replay topic:live --from-time 2026-01-05T00:00:00Z \\
           --broker localhost:9092 --to test --partitions 4 --speed 60 --time now
-      streamproc replay topic:live --broker localhost:9092 --record live.ndjson.zst \\
-          --pseudonymise secret.key
     """
     from kafka.errors import KafkaError
 
     try:
-        if options["record"] is not None:
-            code = record_topics(sources, options)
-        else:
-            code = _replay(sources, options)
+        code = _replay(sources, options)
     except FileNotFoundError as error:
         raise click.ClickException(f"there is no file {error.filename}") from error
     except KafkaError as error:
@@ -195,7 +184,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     from streamproc.tools.replay.replayer import Replay, ReplayPlan
 
     if len(sources) > 1:
-        raise click.UsageError("one SOURCE at a time; several are for --record only")
+        raise click.UsageError("one SOURCE at a time")
     pseudonyms = pseudonyms_of(options["pseudonymise"])
     source = source_of(sources[0], options)
     plan = ReplayPlan(

@@ -36,6 +36,7 @@ VALID: dict[tuple[str, ...], list[str]] = {
     ("explain",): BROKER,
     ("play",): [],
     ("receipts",): BROKER,
+    ("record",): [*BROKER, "--out", "out.zst"],
     ("replay",): [*BROKER, "--to", "x"],
     ("retract",): [
         *(*BROKER, "--source", "s"),
@@ -57,6 +58,7 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("dead-letters", "resend"): ["0:1"],
     ("explain",): ["8613800000001"],
     ("play",): ["rules.yaml", EVENTS],
+    ("record",): ["live"],
     ("replay",): ["recording.ndjson"],
     ("rules", "check"): ["rules.yaml"],
     ("rules", "pack"): ["china"],
@@ -254,6 +256,7 @@ def test_names_of_topics_are_held_to_kafkas_rule() -> None:
         (["dispatch", "--group", "ü"], "'ü' is no name"),
         (["replay", "recording.ndjson", "--to", "x", "--type", "usage"], "usage.recorded"),
         (["send", EVENTS, "--settle", "9999999d"], "longer than a hundred years"),
+        (["replay", "x", "--record", "y.zst"], "streamproc record TOPIC --broker"),
         (["dispatch", "--stats"], "streamproc receipts --broker"),
         (["explain", "1", "--from-time", "0001-01-01T00:00:00Z"], "is not between 1970 and"),
     ],

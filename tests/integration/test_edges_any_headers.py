@@ -69,7 +69,7 @@ def filled(bootstrap: str) -> str:
 
 def test_they_survive_a_capture_and_its_replay(bootstrap: str, filled: str, tmp_path: Path) -> None:
     recording, copy = tmp_path / "live.ndjson.zst", new_topic(bootstrap)
-    run("replay", f"topic:{filled}", "--broker", bootstrap, "--record", recording,
+    run("record", filled, "--broker", bootstrap, "--out", recording,
         "--start", "earliest", "--to-end", "--quiet")  # fmt: skip
     run("replay", recording, "--broker", bootstrap, "--to", copy, "--quiet")
 

@@ -32,7 +32,7 @@ def blocks(page: str, language: str) -> list[str]:
 def renamed(text: str, suffix: str) -> str:
     """The text with this run's topics, since the tests share a broker."""
     for name in TOPICS:
-        text = re.sub(rf"((?:--topic|--to|--reminders|--audit|--rejects) |topic:){name}\b",
+        text = re.sub(rf"((?:--topic|--to|--reminders|--audit|--rejects) |record |topic:){name}\b",
                       rf"\g<1>{name}-{suffix}", text)  # fmt: skip
     return text
 

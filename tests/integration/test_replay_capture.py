@@ -45,7 +45,7 @@ def test_a_captured_topic_replays_into_the_same_topic(
     bootstrap: str, filled: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "live.ndjson.zst"
-    run("replay", f"topic:{filled}", "--broker", bootstrap, "--record", path,
+    run("record", filled, "--broker", bootstrap, "--out", path,
         "--start", "earliest", "--to-end", "--quiet")  # fmt: skip
     copy = new_topic(bootstrap)
     run("replay", path, "--broker", bootstrap, "--to", copy, "--quiet")
@@ -53,7 +53,7 @@ def test_a_captured_topic_replays_into_the_same_topic(
     assert contents(bootstrap, copy, PARTITIONS) == contents(bootstrap, filled, PARTITIONS)
     # To the file's end there is nothing more: what is captured once is not captured again.
     assert "0 records to" in run(
-        "replay", f"topic:{filled}", "--broker", bootstrap, "--record", path, "--to-end", "--quiet"
+        "record", filled, "--broker", bootstrap, "--out", path, "--to-end", "--quiet"
     )
 
 
@@ -61,7 +61,7 @@ def test_a_capture_killed_again_and_again_has_every_record_once(
     bootstrap: str, tmp_path: Path
 ) -> None:
     topic, path = new_topic(bootstrap), tmp_path / "live.ndjson.zst"
-    command = ("replay", f"topic:{topic}", "--broker", bootstrap, "--record", path, "--quiet")
+    command = ("record", topic, "--broker", bootstrap, "--out", path, "--quiet")
     ended = threading.Event()
 
     def produce() -> None:
@@ -112,7 +112,7 @@ def test_a_capture_killed_again_and_again_has_every_record_once(
 def test_pseudonymised_captures_hold_no_number(bootstrap: str, filled: str, tmp_path: Path) -> None:
     key, path = tmp_path / "secret", tmp_path / "live.ndjson.zst"
     key.write_text("correct horse battery staple\n")
-    run("replay", f"topic:{filled}", "--broker", bootstrap, "--record", path, "--to-end",
+    run("record", filled, "--broker", bootstrap, "--out", path, "--to-end",
         "--start", "earliest", "--pseudonymise", key, "--quiet")  # fmt: skip
     original = {one.key for one in read(bootstrap, filled, PARTITIONS) if one.key}
     hidden = {one.key for one in RecordingReader(path).records() if one.key}
@@ -121,7 +121,7 @@ def test_pseudonymised_captures_hold_no_number(bootstrap: str, filled: str, tmp_
     assert len(hidden & original) < len(original) // 20
     assert all(one.startswith(b"861") and len(one) == 13 for one in hidden)
     key.write_text("short")
-    said = run("replay", f"topic:{filled}", "--broker", bootstrap, "--record", tmp_path / "x.zst",
+    said = run("record", filled, "--broker", bootstrap, "--out", tmp_path / "x.zst",
                "--pseudonymise", key, code=1)  # fmt: skip
     assert "at least 16 are needed; make one with" in said
 
@@ -204,15 +204,16 @@ def test_errors_say_what_to_do(bootstrap: str, filled: str, tmp_path: Path) -> N
         ((path, *live, "--to", "t", "--speed", "fast"), "write max, or a number"),
         ((path, *live, "--to", "t", "--from-time", "2026-01-01T00:00:00"), "lacks a zone"),
         ((path, *live, "--to", "t", "--from-offset", "3"), "are for topics"),
-        ((path, *live, "--record", path.with_suffix(".zst")), "write each SOURCE as topic:NAME"),
-        ((f"topic:{filled}", *live, "--record", path), "give a name like FILE.zst"),
+        ((path, *live, "--record", "x.zst"), "streamproc record TOPIC --broker"),
     ):
         said = run("replay", *arguments, code=2 if "Usage" in says else _code(says))
         assert says in said.replace("\n", " "), said
+    said = run("record", filled, *live, "--out", path, code=1)
+    assert "give a name like FILE.zst" in said
 
 
 def _code(says: str) -> int:
-    usage = ("give --broker", "write max", "lacks a zone", "are for topics", "write each SOURCE")
+    usage = ("give --broker", "write max", "lacks a zone", "are for topics", "streamproc record")
     return 2 if says.startswith(usage) else 1
 
 

@@ -139,7 +139,7 @@ class RecordingReader:
             chunk = file.read(1 << 18)
             if not chunk:
                 raise BadRecordingError(
-                    f"{self.path}: cut off within a frame; `streamproc replay --record` to this "
+                    f"{self.path}: cut off within a frame; `streamproc record` to this "
                     "file removes the torn end and continues"
                 )
             try:

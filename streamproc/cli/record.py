@@ -1,0 +1,90 @@
+"""``streamproc record``: records live topics into a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.replay_options import pseudonyms_of
+from streamproc.cli.steering import shown_progress, steered
+from streamproc.cli.values import FilePath, TopicName
+from streamproc.kafka.settings import KafkaSettings
+
+
+class Start(Instant):
+    """``latest``, ``earliest``, or an instant in ms."""
+
+    name = "latest|earliest|time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value in ("latest", "earliest") else super().convert(value, param, ctx)
+
+
+@click.command(short_help="Record topics into a file.")
+@click.argument("topics", nargs=-1, required=True, type=TopicName(), metavar="TOPIC...")
+@kafka_options()
+@click.option(
+    "--out",
+    type=FilePath(dir_okay=False),
+    required=True,
+    metavar="FILE.zst",
+    help="The recording. If it is there already, it is continued.",
+)
+@click.option("--start", type=Start(), default="latest", help="Where a new recording begins.")
+@click.option("--to-end", is_flag=True, help="Stop at the present end of the topics.")
+@click.option("--for", "duration_ms", type=Duration(), help="Stop after this time.")
+@click.option(
+    "--pseudonymise",
+    type=FilePath(exists=True, dir_okay=False),
+    metavar="KEYFILE",
+    help="Replace subscribers by pseudonyms. The key is in this file.",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def record(
+    topics: tuple[str, ...],
+    broker: KafkaSettings,
+    out: Path,
+    start: str | int,
+    to_end: bool,
+    duration_ms: int | None,
+    pseudonymise: Path | None,
+    quiet: bool,
+) -> None:
+    """Record TOPICs into a file, for `streamproc replay` and `streamproc simulate`.
+
+    It stops on Ctrl-C, after --for, or at the present end with --to-end. If it is killed, the same
+    command continues after the last whole frame.
+
+    \b
+    Examples:
+      streamproc record live --broker localhost:9092 --out live.ndjson.zst
+      streamproc record live --broker localhost:9092 --out hidden.ndjson.zst \\
+          --start earliest --to-end --pseudonymise secret.key
+    """
+    from kafka.errors import KafkaError
+
+    from streamproc.tools.replay.capture import Capture
+    from streamproc.tools.replay.pace import Control
+
+    pseudonyms = pseudonyms_of(pseudonymise)
+    control = Control()
+    seconds = None if duration_ms is None else duration_ms / 1000
+    try:
+        transform = pseudonyms.applied_to if pseudonyms else None
+        capture = Capture(broker, list(topics), out, start, transform)
+        if capture.resumed:
+            click.echo(f"continuing {out}", err=True)
+        with (
+            steered(control, keys=False),
+            shown_progress(
+                "recording", lambda: 0, None, lambda: capture.records, lambda: False, quiet
+            ),
+        ):
+            capture.run(control, to_end=to_end, seconds=seconds)
+    except KafkaError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{capture.records:,} records to {out}")
