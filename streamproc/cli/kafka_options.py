@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from streamproc.cli.values import Addresses, FilePath
 from streamproc.kafka.fields import FIELDS, Field, secrets_in, settings_from
 from streamproc.kafka.properties import read_properties
 from streamproc.kafka.secret import Secret
@@ -89,6 +90,7 @@ def _broker(flag: str, says: str, required: bool, on_request: bool) -> Any:
     return click.option(
         flag,
         cls=_OnRequestOption if on_request else _BrokerOption,
+        type=Addresses(),
         required=required,
         metavar="HOST:PORT[,...]",
         help=says,
@@ -101,7 +103,7 @@ def _option(field: Field) -> Any:
     flags = field.option
     kind: click.ParamType = click.STRING
     if field.kind in ("path", "secret"):
-        kind = click.Path(path_type=Path)
+        kind = FilePath()
     elif field.kind == "switch":
         flags += f"/--no-{field.option[2:]}"
         kind = click.BOOL
@@ -156,7 +158,7 @@ def _parameter(flag: str) -> str:
 
 _PROPERTIES = click.option(
     "--kafka-properties",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     is_eager=True,
     envvar=PROPERTIES_VARIABLE,
     help="A client.properties of Java's clients or librdkafka, for TLS and login.",

@@ -12,6 +12,9 @@ import click
 
 LONGEST_NAME_BYTES = 255
 """Of one part of a path, on Linux."""
+KAFKA_PORT = 9092
+"""Both libraries take it where an address has no port."""
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?\Z")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
 
 
@@ -30,6 +33,24 @@ class FilePath(click.Path):
         if any(len(os.fsencode(one)) > LONGEST_NAME_BYTES for one in text.split(os.sep)):
             self.fail(f"a name in it is longer than {LONGEST_NAME_BYTES} bytes", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Addresses(click.ParamType):
+    """HOST:PORT of one or more brokers, separated by commas; the port may be left out."""
+
+    name = "addresses"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        for one in text.split(","):
+            found = _ADDRESS.match(one.strip())
+            if not found or not 0 < int(found[1] or KAFKA_PORT) < 65_536:
+                self.fail(
+                    f"{text!r} is no address of a broker; write HOST:PORT, or several with commas",
+                    param,
+                    ctx,
+                )
+        return text
 
 
 class TopicName(click.ParamType):

@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from kafka.errors import KafkaConnectionError
 
 from streamproc.cli import main
-from streamproc.cli.values import Count, FilePath, Number, TopicName
+from streamproc.cli.values import Addresses, Count, FilePath, Number, TopicName
 from streamproc.lab import demo as demo_package
 
 BROKER = ["--broker", "127.0.0.1:1"]
@@ -91,7 +91,9 @@ LEAVES = dict(_leaves())
 def _parameters() -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
     for path, command in LEAVES.items():
         for one in command.params:
-            if not getattr(one, "is_flag", False) and not getattr(one, "hidden", False):
+            # The hidden ones of the connection are the same in every command.
+            is_hidden = getattr(one, "hidden", False) and path != ("verify",)
+            if not getattr(one, "is_flag", False) and not is_hidden:
                 yield path, one
 
 
@@ -208,6 +210,7 @@ def test_numbers_have_bounds() -> None:
 REFUSED: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Number | Count, ("nan", "-1", "inf", "", "1e400")),
     (TopicName, ("", "a b", "ü", "..", "x" * 250)),
+    (Addresses, ("", " ", "a:b:c", ":9092", "h:0", "h:99999", "h:9092,", "u ser:1", "h:٣")),
     (FilePath, ("", "a\0b", "x" * 300)),
 )
 """By type of option: what is none of them, whichever the option."""
@@ -253,6 +256,7 @@ def test_names_of_topics_are_held_to_kafkas_rule() -> None:
         (["worker", "--commit-interval-seconds", "nan"], "'nan' is no number"),
         (["worker", "--app-id", "my app"], "'my app' is no name of a topic"),
         (["worker", "--rules", "."], "'.' is a directory"),
+        (["worker", "--broker", "a:b:c"], "write HOST:PORT, or several"),
         (["dispatch", "--group", "ü"], "'ü' is no name"),
         (["replay", "recording.ndjson", "--to", "x", "--type", "usage"], "usage.recorded"),
         (["send", EVENTS, "--settle", "9999999d"], "longer than a hundred years"),
@@ -262,7 +266,8 @@ def test_names_of_topics_are_held_to_kafkas_rule() -> None:
     ],
 )
 def test_the_line_says_what_to_write(words: list[str], said: str) -> None:
-    result = CliRunner().invoke(main, [*words, *BROKER])
+    broker = [] if "--broker" in words else BROKER
+    result = CliRunner().invoke(main, [*words, *broker])
 
     assert result.exit_code == 2, result.output
     assert said in result.stderr.splitlines()[-1]
