@@ -92,7 +92,7 @@ class _Month:
     def _joinings(self, key: bytes, now_ms: int) -> Iterator[WorkloadRecord]:
         chance = self._random
         number = key.decode()
-        members = [f"{number}-{one}" for one in range(chance.randrange(1, 5))]
+        members = [f"{number}{one}" for one in range(chance.randrange(1, 5))]
         self._members[key] = members
         for name, role in zip(members, ROLES, strict=False):
             fields: dict[str, Any] = {"member": name, "role": role}

@@ -316,5 +316,5 @@ def test_no_reject_of_the_core_repeats_a_value() -> None:
 def test_a_reader_takes_its_own_records_only() -> None:
     audit = (EXAMPLES / "audit.recorded.v1" / "valid" / "duplicate.json").read_bytes()
 
-    with pytest.raises(ValueError, match="no reminder"):
+    with pytest.raises(ValueError, match="not a reminder"):
         decode_reminder(audit)
