@@ -78,6 +78,7 @@ class OpenPartition(Generic[T]):
         position = self.progress.positions.get(chunk.topic, 0)
         records = chunk.records
         if records[0].offset < position:
+            # After a rewind the client delivers records again that the rows already contain.
             known = [record for record in records if record.offset < position]
             self._recognise(chunk.topic, known[-1], position)
             records = records[len(known) :]
@@ -94,6 +95,7 @@ class OpenPartition(Generic[T]):
             self.progress.marks[chunk.topic] = mark_of(records[-1])
             self.applied_records += len(records)
             self._moved = True
+        # Without new records, too: Faust waits for the acknowledgement of every chunk.
         self._acks.append(ack)
 
     def start_offset(self, topic: str) -> int | None:
@@ -159,6 +161,7 @@ class OpenPartition(Generic[T]):
         """
         if self._commit is not None:
             await self._commit
+        # The commit in flight does not cover the latest records, so another one follows.
         while self.is_dirty or self._is_committing:
             await self._commit_under_way()
 
@@ -179,6 +182,7 @@ class OpenPartition(Generic[T]):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
+        # An error does not matter here: an open transaction is aborted later in any case.
         with contextlib.suppress(Exception):
             await self._writer.close()
 

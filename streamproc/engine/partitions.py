@@ -90,6 +90,7 @@ class Partitions(Generic[T]):
             new = [self[number] for number in sorted(actives) if not _is_taken(self[number])]
             await asyncio.gather(*(self._open_patiently(partition) for partition in new))
             if new:
+                # Loading frees much memory that the C library would otherwise keep.
                 give_memory_back()
             await self._standbys.follow(changelog, [self[number] for number in sorted(standbys)])
             self.has_assignment = True
@@ -107,6 +108,7 @@ class Partitions(Generic[T]):
         here = sorted(one.number for one in revoked if one.state in IN_MEMORY)
         if here:
             log.info("partitions revoked", partitions=here)
+        # Before any wait, so that no partition applies more input meanwhile.
         for partition in revoked:
             if partition.state is State.RUNNING:
                 partition.begin_finishing()
@@ -114,6 +116,7 @@ class Partitions(Generic[T]):
         finishing = [one for one in revoked if one.state is State.FINISHING]
         results = await asyncio.gather(*(one.finish() for one in finishing), return_exceptions=True)
         for partition, result in zip(finishing, results, strict=True):
+            # The end of the worker may have closed it meanwhile.
             if isinstance(result, BaseException) and partition.state is State.FINISHING:
                 # Its memory is unusable now (law 4). The next owner loads it again.
                 log.error(
@@ -127,6 +130,7 @@ class Partitions(Generic[T]):
     async def close(self) -> None:
         """Close everything."""
         async with self._lock:
+            # An opening must not be stopped in the middle: it could still fence the next owner.
             for partition in self:
                 if partition.state not in (State.STANDBY, State.OPENING):
                     await partition.close()
@@ -147,8 +151,10 @@ class Partitions(Generic[T]):
         The wait is necessary: an opening that ends after the revocation would fence the new owner.
         """
         await _close_broken(revoked)
+        # Openings hold the lock, so this waits for them.
         async with self._lock:
             pass
+        # An opening that failed meanwhile has made its partition broken.
         await _close_broken(revoked)
         for partition in revoked:
             if partition.state is State.READY:

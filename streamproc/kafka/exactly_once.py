@@ -115,6 +115,7 @@ class ExactlyOnceProducer:
         entry = found.get(self._place)
         if entry is None or entry.offset < 0 or not entry.metadata:
             return None
+        # The offset field counts the commits; the position itself is in the metadata.
         self._commits = entry.offset
         return msgspec.json.decode(entry.metadata, type=kind)
 
@@ -165,6 +166,7 @@ class ExactlyOnceProducer:
         """Begin a transaction, unless there is one, before a batch is sent."""
         if self._open and self._pending is None:
             return
+        # Only one transaction can be open, so the last commit must be complete.
         self.settle()
         try:
             self.bulk.kafka.begin_transaction()

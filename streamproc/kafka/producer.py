@@ -95,6 +95,7 @@ class BulkProducer:
         """The partition of a key, as Java clients choose it."""
         number = self._partition_of.get(key)
         if number is None:
+            # The cache has a limit, because keys are subscribers.
             if len(self._partition_of) >= REMEMBERED_KEYS:
                 self._partition_of.clear()
             number = self._partition_of[key] = partition_of(key, self.partitions)
@@ -112,6 +113,7 @@ class BulkProducer:
         records = self._open[partition]
         count = self._counts[partition]
         any_names = bool(headers) and any(isinstance(name, HeaderName) for name, _ in headers)
+        # The compiled builder refuses such names, so the batch must be of the other kind.
         if records is not None and any_names and not records.any_names:
             self._release(partition)
             records = None
@@ -167,6 +169,7 @@ class BulkProducer:
         assert records is not None
         self._open[partition] = None
         size = records.size_in_bytes()
+        # It waits until there is room for this batch, which limits the memory.
         self._await(self._max_unsent_bytes - size, self._block_seconds)
         self._before_sending()
         records.seal(self._counts[partition])

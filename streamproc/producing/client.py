@@ -148,6 +148,7 @@ class UsageProducer:
         with self._changed:
             if not self._changed.wait_for(lambda: self._fits(size), self._block_seconds):
                 raise NotAcceptedError(event, self._block_seconds)
+            # Counted before ``send``, because its callbacks can run before it returns.
             self._unsent_bytes += size
             taken = self._outstanding.take()
         try:
@@ -187,6 +188,8 @@ class UsageProducer:
         try:
             self._await_taken(120.0 if timeout_seconds is None else timeout_seconds)
         finally:
+            # Waiting any longer would exceed the time of the caller. A forced close makes all
+            # other records fail.
             if self._outstanding.count:
                 force_close(self._kafka)
             else:
@@ -197,6 +200,7 @@ class UsageProducer:
             raise TimeoutError(f"the result of {left} events is unknown; send them again")
 
     def _fits(self, size: int) -> bool:
+        # A single event that is larger than the limit is accepted if nothing else waits.
         return not self._unsent_bytes or self._unsent_bytes + size <= self._max_unsent_bytes
 
     def _await_taken(self, timeout_seconds: float) -> int:

@@ -71,6 +71,7 @@ class Forwarder:
         if self._damage is not None:
             raise self._damage
 
+        # Before the sender can see the entry, or its result could come first.
         def taken(number: int) -> None:
             with self._lock:
                 self._deliveries[number] = delivery
@@ -123,6 +124,8 @@ class Forwarder:
             if whole:
                 delay = FIRST_DELAY_SECONDS
                 continue
+            # After a failure nothing more may be sent over this connection: later events would
+            # overtake the failed ones.
             if self._kafka is not None:
                 force_close(self._kafka)
                 self._kafka = None
@@ -131,6 +134,8 @@ class Forwarder:
 
     def _send_window(self, kafka: Any) -> bool:
         """Send a window; False if a part of it must be sent again over a new connection."""
+        # After a refused batch its entries are sent one by one, to find the one that the
+        # topic refuses.
         window = 1 if self._one_by_one else WINDOW_RECORDS
         entries = list(islice(self.spool.read(self.spool.done), window))
         outcomes: list[tuple[Placed | None, BaseException | None]] = [(None, None)] * len(entries)
@@ -182,6 +187,7 @@ class Forwarder:
         for entry, (placed, error) in zip(entries, outcomes, strict=True):
             if placed is None:
                 whole = False
+                # Entries behind the failed one are sent again in the next window.
                 if not isinstance(error, REFUSED):
                     break
                 if len(entries) > 1:

@@ -136,12 +136,17 @@ class Spool:
 
     def read(self, after: int) -> Iterator[SpooledRecord]:
         """The entries after number ``after``, in order. For one reader at a time."""
+        # A copy: reading is slow and must not block writers.
         with self._changed:
             segments = sorted(self._segments.items())
         for place, (first, size) in enumerate(segments):
+            # All entries of this segment are done, because the next segment begins at or before
+            # the wanted entry.
             if place + 1 < len(segments) and segments[place + 1][0] <= after + 1:
                 continue
             number, start = first - 1, 0
+            # Continue where the last call stopped, so that each call does not read the segment
+            # from its start.
             if self._cursor[1] == first and self._cursor[0] <= after:
                 number, _, start = self._cursor
             for entry, end in self._entries(first, start, size):
@@ -156,11 +161,13 @@ class Spool:
             if number <= self.done:
                 return
             self.done = number
+            # Written to another file and renamed, so that a crash leaves the old or the new number.
             temporary = self.directory / "done.new"
             temporary.write_text(str(number))
             temporary.replace(self.directory / "done")
             firsts = sorted(self._segments)
             for first, following in pairwise(firsts):
+                # The last segment is never deleted, because it is still written.
                 if following <= number + 1:
                     self._path(first).unlink()
                     del self._segments[first]
@@ -214,6 +221,7 @@ class Spool:
         first = self.last + 1
         self._file = self._path(first).open("ab", buffering=0)
         self._segments[first] = self._path(first).stat().st_size
+        # Without this, a crash of the machine could lose the name of the new file.
         directory = os.open(self.directory, os.O_RDONLY)
         os.fsync(directory)
         os.close(directory)
@@ -236,6 +244,7 @@ class Spool:
         if not firsts:
             return
         newest = firsts[-1]
+        # Only the last segment can be torn: the others were synced before the next one began.
         end, number = 0, newest - 1
         for _, entry_end in self._entries(newest, 0, self._segments[newest], torn_end=True):
             end, number = entry_end, number + 1
@@ -262,6 +271,7 @@ class Spool:
                 head = file.read(_HEAD.size)
                 if len(head) == _HEAD.size:
                     length, crc = _HEAD.unpack(head)
+                    # A damaged length must not make it read gigabytes.
                     payload = file.read(length) if length < MAX_ENTRY_BYTES else b""
                     if len(payload) == length and zlib.crc32(payload) == crc:
                         end += _HEAD.size + length

@@ -172,6 +172,7 @@ class QuotaProcessor:
         outbox: Outbox,
         clock_ms: int,
     ) -> int:
+        # A timestamp of -1 means that the record has none.
         received_ms = max(record.timestamp, 0)
         if received_ms >= LAST_MS:
             # For example nanoseconds. Such a time would stop the worker, or its clock for ever.
@@ -210,6 +211,7 @@ class QuotaProcessor:
             after, effects = step(account, event, arrival, self.rules)
         except Exception as error:
             raise PoisonError((topic, partition, record.offset)) from error
+        # Nothing is stored for a subscriber who is unknown before and after the event.
         if after is not None or account is not None:
             rows.put(key, after)
         if effects:
@@ -340,6 +342,7 @@ class QuotaProcessor:
             if account is None:
                 continue
             self._tell_what_rules_lack(account)
+            # Only rows that were scheduled with other rules are calculated again.
             if account.rules_id != fingerprint:
                 due_before = account.next_due_ms
                 adopt_rules(account, key.decode(), found.since_ms, self.rules)

@@ -1,7 +1,8 @@
-"""Pages, READMEs and help texts avoid words that a non-native reader must decode.
+"""Pages, help texts and the prose in code avoid words that a non-native reader must decode.
 
-The list has the idioms that were found hard to read, each with a plain word. Design decisions, laws
-and lessons are read by everybody, so they are held to it, too.
+The lists have the idioms and constructions that were found hard to read, each with a plain form.
+Design decisions, laws and lessons are read by everybody, so they are held to it, too. In code they
+apply to comments, docstrings, log lines and messages of errors.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
+from tests.support.prose import prose_of, sentences
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -37,6 +39,59 @@ HARD = {
     r"whoever": "a person who, a worker that",
     r"comes? true": "is right",
 }
+
+HARD_IN_CODE = {
+    **HARD,
+    r"(where|there|here)(of|by|upon)|whence|thence|therein|wherein": "of it, by it; a new sentence",
+    r"(is|are|was|were|be|been|not|never) told(?! to)": "is reported, gets the message",
+    r"(speaks?|spoke|spoken) of": "is about, reports",
+    r"in vain": "without effect",
+    r"dearest": "most expensive",
+    r"work(s|ed)? out": "calculate",
+    r"(un)?said of": "is about",
+    r"told apart": "distinguished",
+    r"no more(?= ?[.;:,)]|$)": "not any more",
+    r"(?<!there )(is|are|was|were) no (?!longer|more|less|other|such|\d)\w+": "is not a ...",
+    r"that what|(?<!half )of what (is|was|were|has|had|nothing|nobody)": "name the thing",
+    r"(?:what|who) of": "which part of, which of",
+    r"(exists?|holds?|counts?|draws?|has|have) \w* ?no more": "not any more",
+}
+"""Hard words and constructions by pattern, each with what to write."""
+INVERTED = {
+    r"(What|Who) (is|was|are|were|has|had|nothing|nobody) [^?]*, (is|are|was|has)\b": "noun first",
+    r"Not [a-z]+ (is|are|was|were|has|have|does|do|can) (it|they|the)\b": "subject first",
+    r"(Nor|Neither) (is|are|do|does|has|have|can|will|was)\b": "and ... not",
+    r"Of (a|an|the|its|each|all|those|some|what|this|these) [^.]*\.?$": "a noun before 'of'",
+    r"[^.]*, for (it|they|its|there|nobody|nothing) \w+s\b": "because",
+}
+"""Constructions at the start of a sentence or fragment."""
+LONGEST_SENTENCE_WORDS = 30
+REWRITTEN_NOW = ("streamproc/dispatch/", "worker/topics.py", "worker/safety.py")
+"""Sources that other changes replace at the moment."""
+SOURCES = [
+    path
+    for path in sorted((ROOT / "streamproc").rglob("*.py"))
+    if not any(one in path.as_posix() for one in REWRITTEN_NOW)
+]
+ALLOWED = (
+    "a running partition that has input must make progress",  # "is no reason" is a fixed phrase
+)
+"""Beginnings of paragraphs that keep a pattern, with the reason."""
+
+
+def hard_prose(text: str) -> Iterator[str]:
+    """What is hard in a paragraph of code's prose, each with a plain form."""
+    if text.lower().startswith(ALLOWED):
+        return
+    for hard, plain in HARD_IN_CODE.items():
+        for found in re.finditer(rf"(?<!\")\b(?:{hard})(?!\w)(?!\")", text, re.IGNORECASE):
+            yield f"{found[0]!r}, write: {plain}"
+    for sentence in sentences(text):
+        for start, plain in INVERTED.items():
+            if re.match(start, sentence):
+                yield f"{sentence[:60]!r}, write: {plain}"
+        if len(sentence.split()) > LONGEST_SENTENCE_WORDS:
+            yield f"{sentence[:60]!r} has {len(sentence.split())} words: make it two sentences"
 
 
 def hard_words(text: str) -> Iterator[str]:
@@ -81,6 +136,65 @@ def test_a_text_is_never_an_sms_of_a_subscriber(page: Path) -> None:
     assert (
         re.findall(r"(?i)\btexts? (?:of|from) (?:a )?subscribers?\b|subscriber's text", text) == []
     )
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in SOURCES}), ids=lambda one: str(one.relative_to(ROOT))
+)
+def test_prose_in_code_is_in_plain_english(folder: Path) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{prose.line}: {problem}"
+        for path in SOURCES
+        if path.parent == folder
+        for prose in prose_of(path)
+        for problem in hard_prose(prose.text)
+    ]
+
+    assert found == []
+
+
+def test_all_prose_of_a_source_is_read(tmp_path: Path) -> None:
+    source = tmp_path / "some.py"
+    source.write_text(
+        '''"""First."""
+
+LIMIT = 3  # a limit
+"""Second,
+over two lines."""
+
+
+def give() -> None:
+    """Third.
+
+    - An item.
+    """
+    # A comment
+    # of two lines.
+    log.warning("it failed", error=1)
+    raise ValueError(f"the limit is {LIMIT}, not more")
+'''
+    )
+
+    assert sorted(prose.text for prose in prose_of(source)) == [
+        "- An item.",
+        "A comment of two lines.",
+        "First.",
+        "Second, over two lines.",
+        "Third.",
+        "a limit",
+        "it failed",
+        "the limit is X, not more",
+    ]
+
+
+def test_hard_prose_is_found() -> None:
+    assert list(hard_prose("A record that is no event is told elsewhere.")) == [
+        "'is told', write: is reported, gets the message",
+        "'is no event', write: is not a ...",
+    ]
+    assert list(hard_prose("Of the account.")) == ["'Of the account.', write: a noun before 'of'"]
+    assert len(list(hard_prose("What is held, is due then. Nor is it lost."))) == 2
+    assert len(list(hard_prose("word " * 31))) == 1
 
 
 def test_a_hard_word_is_found() -> None:

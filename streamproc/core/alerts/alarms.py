@@ -61,6 +61,7 @@ def is_reached(
     if bucket.kind == UNLIMITED and not kind.is_of_unlimited:
         return False  # an unlimited bucket has no percentage used
     level = kind.used_level(kind.shifted(threshold, margin), bucket.granted_bytes)
+    # Zero used bytes never reach a threshold, not even one of 0.
     return bucket.used_bytes >= max(level, 1)
 
 
@@ -128,6 +129,7 @@ def note(
         if not _is_tracked(rule, now_ms, rules):
             continue
         known = _find(alarms, rule.id, edge.bucket_id, edge.threshold)
+        # The event that reaches the threshold is the first of ``for_count``.
         if known is None:
             is_told = rule.policy.for_count == 1
             alarms = extra_of(account).alarms
@@ -135,6 +137,7 @@ def note(
             if is_told:
                 fired.append(edge)
             continue
+        # It was sent and is reached again without having fallen far enough: hysteresis.
         if known.is_told and not any(_is_of(one, known) for one in counted):
             if rule.kind in WATCH_KINDS and WATCH_KINDS[rule.kind].tells_price:
                 fired.append(edge)  # other usage costs now as well
@@ -190,6 +193,7 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
         bucket = bucket_of(account, alarm.bucket)
         if rule is None or (alarm.bucket and bucket is None):
             continue  # the subscriber cannot use this bucket any more
+        # An alarm that was not sent yet has no hysteresis: it simply stops counting.
         margin = rule.policy.hysteresis if alarm.is_told else 0
         if is_reached(account, rule, bucket, alarm.threshold, rules, margin):
             kept.append(alarm)
@@ -204,6 +208,7 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
         member = member_of_cap(bucket_id) or UNSET
         out.append(of_level(moment, "resolved", name, bucket_id, threshold, member))
         mark = Mark(now_ms, bucket_id, threshold, now_ms, name)
+        # The end is reported only if its reason was reported, and if it is not reached again.
         if not _is_waiting(account, alarm) and _is_over(account, mark, rules):
             marks.setdefault(name, []).append(mark)
     drop_empty_extra(account)

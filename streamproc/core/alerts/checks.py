@@ -113,6 +113,7 @@ def runs_out_ms(account: Account, at_ms: int, rules: Rulebook) -> int:
     past_ms = at_ms - _since_ms(account)
     # Instants count from now and are multiplied by ``used``. So all of them are whole numbers.
     now = 0
+    # Bucket by bucket, in charge order: each lasts until its bytes are used or until its own end.
     for bucket in buckets:
         end = (bucket.expires_ms - at_ms) * used
         if end > now:

@@ -59,12 +59,15 @@ class Pass:
         joined = [self._joined(one) for one in sorted(entries, key=_urgency)]
         # Several new messages can have replaced the same waiting one.
         self.entries = list({id(one.waiting): one for one in joined}.values())
+        # Each recipient has caps and cool-downs of their own, so each is decided separately.
         everybody: dict[str, list[Candidate]] = {}
         for entry in self.entries:
             for to in recipients_left(entry, self.account):
                 everybody.setdefault(to, []).append(entry)
         for to, own in everybody.items():
             self._tell(to, own)
+        # After all recipients, so that messages of one rule about different buckets do not
+        # delay one another.
         for to, rule in self.cooling:
             note_cooling(self.account, to, rule, self.moment.now_ms)
         for entry in self.entries:
@@ -84,6 +87,8 @@ class Pass:
         for held in self.account.extra.waiting:
             if (held.speaker, held.rule, held.mark.bucket) != (speaker.name, rule.id, mark.bucket):
                 continue
+            # Only a message with the same recipients that none of them has got is replaced.
+            # Otherwise a recipient could lose one of the two messages.
             if held.told or speaker.recipients(self.account, rule, held.mark) != to:
                 continue
             cause = waiting.cause
@@ -105,9 +110,13 @@ class Pass:
                 self._plan(first, _Outcome(*delay), to)
                 pending = pending[1:]
                 continue
+            # First all messages that this one can stand for, then the most urgent of them. The most
+            # urgent one need not be the free one: its own delay does not matter if another message
+            # about the same thing may be sent.
             near = [one for one in pending if one is free or self._is_near(one, free)]
             near += self._waiting_near(to, free)
             leader = min(near, key=_urgency)
+            # "About the same thing" is not transitive, so compare with the leader again.
             told = [one for one in near if one is leader or self._is_near(one, leader)]
             self._say(to, leader, told)
             pending = [one for one in pending if not any(one is other for other in told)]
@@ -162,6 +171,8 @@ class Pass:
         have no order, the latest."""
         order = leader.speaker.order or _latest
         same = [one for one in told if one is leader or is_same_telling(one, leader)]
+        # A rule can have several marks at once. Only its highest may be sent, even if another
+        # entry was first.
         leader = max(same, key=lambda one: order(one.rule, one.waiting.mark))
         for one in told:
             if one is not leader:
@@ -191,6 +202,7 @@ class Pass:
         delays = [
             until_ms for number, (_, until_ms) in self.plan if number == id(waiting) and until_ms
         ]
+        # The earliest delay of any recipient: the message is looked at again then.
         if delays:
             waiting.until_ms = min(delays)
         extra = extra_of(account)

@@ -42,6 +42,7 @@ def charge(
         granted, before = bucket.granted_bytes, bucket.used_bytes
         # ``remaining_bytes`` is written out here: this is the innermost loop of the program.
         remaining = granted - before - bucket.expired_bytes - bucket.rolled_over_bytes
+        # An unlimited bucket never has bytes left: its grant grows with its usage.
         if remaining <= 0:
             if bucket.kind != UNLIMITED:
                 continue
@@ -50,6 +51,7 @@ def charge(
             continue
         scope = scopes.get(bucket.source)
         if scope is not None:
+            # The local time is calculated only if some scope needs it, because it is slow.
             if minute < 0 and scope.hours is not None:
                 minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
             if not scope.covers(rating_group, roaming_zone, minute):
@@ -58,6 +60,8 @@ def charge(
         bucket.used_bytes = after = before + take
         if not granted:
             bucket.granted_bytes = after  # unlimited: the bytes used count as its grant
+        # An unlimited bucket is looked up with a grant of 0. So all of them share their levels,
+        # although their grants grow.
         levels, crossings = rules.levels(bucket.kind, bucket.source, granted, own)
         low = bisect_right(levels, before)
         if low < len(levels) and levels[low] <= after:
@@ -111,6 +115,8 @@ def charge_late(
         return charge(account, used_bytes, rating_group, roaming_zone, time_ms, rules), []
     before = [bucket.used_bytes for bucket in valid]
     live = account.buckets
+    # For this charge, the expired bytes of the ended buckets can be used again. Afterwards the rest
+    # expires once more.
     for bucket in valid:
         bucket.expired_bytes = 0
     account.buckets = sorted([*live, *valid], key=Bucket.charge_order)
@@ -138,6 +144,7 @@ def regrant(bucket: Bucket, granted_bytes: int, account: Account) -> None:
     Thresholds are levels of used bytes. A larger grant moves them above the used bytes, which
     re-arms exactly those (law 13). The caller counts the change in ``account.grants``.
     """
+    # A grant below the used bytes would make used bytes overage.
     granted_bytes = max(granted_bytes, bucket.used_bytes)
     if granted_bytes != bucket.granted_bytes:
         bucket.granted_bytes = granted_bytes

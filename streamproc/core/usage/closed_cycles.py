@@ -31,6 +31,7 @@ def close_cycle(account: Account, end_ms: int, rules: Rulebook) -> ClosedCycle:
     """Add the totals of the present cycle to the history. Its allowances have expired."""
     over = [b for b in (*account.ended, *account.buckets) if b.kind in PLAN_KINDS]
     packs = [b for b in account.ended if b.kind not in PLAN_KINDS][-MAX_ENDED_KEPT:]
+    # A contract can begin in the middle of a billing cycle.
     start_ms = max(account.cycle_start_ms, account.activated_ms)
     closed = ClosedCycle(
         start_ms,
@@ -43,6 +44,7 @@ def close_cycle(account: Account, end_ms: int, rules: Rulebook) -> ClosedCycle:
         spend_minor=spend_minor(account, rules),
         is_unlimited=any(b.kind == UNLIMITED and b.source not in rules.scopes for b in over),
     )
+    # Most accounts have one allowance. The totals describe it, so their history stays small.
     if len(over) == 1 and not packs and _is_told_by_totals(over[0], closed):
         closed.source, closed.priority = over[0].source, over[0].priority
     else:
@@ -106,6 +108,8 @@ def used_in_cycle(account: Account, bucket: Bucket, cycle: ClosedCycle | None = 
         return bucket.used_bytes
     if cycle is not None and not any(bucket is one for one in cycle.buckets):
         return cycle.beside.get(bucket.id, 0)
+    # The account stores only the total of a bucket, and what each closed cycle took. The present
+    # cycle has the difference.
     others = (one.beside.get(bucket.id, 0) for one in account.history if one is not cycle)
     return max(bucket.used_bytes - sum(others), 0)
 
@@ -123,6 +127,7 @@ def outliving(account: Account, cycle: ClosedCycle) -> list[Bucket]:
     They belong to the same contract. Cycles of one contract follow one another without a gap. The
     cycles of the next contract can overlap them (its activation can be earlier than the closing).
     """
+    # Search both ways for neighbours without a gap: these cycles belong to one contract.
     every = account.history
     first = last = _place(account, cycle)
     while first and every[first - 1].end_ms == every[first].start_ms:

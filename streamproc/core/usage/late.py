@@ -71,6 +71,8 @@ def charge_closed_cycle(
 
     Usage that no bucket covers is overage of that cycle.
     """
+    # Usage that is pushed out can move any live bucket up or down. So all thresholds are compared
+    # at the end, not after each step.
     before = standing(account, rules)
     forget_boundaries(account)
     minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
@@ -88,6 +90,8 @@ def charge_closed_cycle(
     cycle.late_bytes += event.used_bytes
     keep_own(cycle, own)
     pushed_out_bytes = 0
+    # Usage that is charged again can push out usage of a still later cycle. The list becomes empty
+    # because each step moves to a later cycle or to overage.
     while pushed:
         one = pushed.pop(0)
         pushed_out_bytes += one.amount_bytes
@@ -101,6 +105,8 @@ def _charge_anew(account: Account, one: _Pushed, pushed: list[_Pushed], rules: R
     cycle = one.cycle
     own = [*account.buckets, *account.ended] if cycle is None else own_buckets(cycle)
     every = own if cycle is None else [*own, *outliving(account, cycle)]
+    # Only the cycle of this usage is known, not its time in the cycle. A bucket that was valid at
+    # any time in the cycle is accepted.
     start_ms, end_ms = (
         (account.cycle_start_ms, account.cycle_end_ms)
         if cycle is None
@@ -139,6 +145,7 @@ def _charge(
     for bucket in sorted(covering, key=Bucket.charge_order):
         if not rest:
             break
+        # It covers any amount, so nothing can be pushed out of it.
         if bucket.kind == UNLIMITED:
             bucket.granted_bytes += rest
             bucket.used_bytes += rest
@@ -160,8 +167,11 @@ def _take_of_allowance(
     """Take bytes of an allowance: first those left or expired, then those that rolled over
     from it."""
     unused = bucket.granted_bytes - bucket.used_bytes - bucket.rolled_over_bytes
+    # Bytes that rolled over left the allowance, so they are not unused here.
     took = min(most_bytes, unused)
     _use(account, bucket, took)
+    # Usage that is charged again in the present cycle does not take bytes back from a roll-over:
+    # nothing has rolled over from this cycle yet.
     if cycle is None or took == most_bytes:
         return took
     for roll in rolled_from(account, cycle, bucket) if bucket.rolled_over_bytes else ():
@@ -170,6 +180,8 @@ def _take_of_allowance(
             continue
         _push_out(account, cycle, roll, back, pushed)
         roll.granted_bytes -= back
+        # An ended bucket keeps granted = used + remaining + expired (law 9), so its expired bytes
+        # shrink as well.
         if not is_live(account, roll):
             roll.expired_bytes -= back
         add_amount(cycle.unrolled, roll.id, back)
@@ -194,6 +206,7 @@ def _take(
         unused = bucket.granted_bytes - bucket.used_bytes
     took = min(most_bytes, unused)
     _use(account, bucket, took)
+    # A bucket of the cycle itself is not noted: its own used bytes are the record.
     if took and cycle is not None and not any(bucket is one for one in cycle.buckets):
         add_amount(cycle.beside, bucket.id, took)
     return took
@@ -213,6 +226,7 @@ def _push_out(
     pushed: list[_Pushed],
 ) -> None:
     """Free bytes of a bucket, if possible: usage of the latest cycle is pushed out first."""
+    # In the order of time the latest usage came last, so it would have found the bucket used up.
     for later in reversed(cycles_after(account, cycle)):
         more = needed_bytes - (bucket.granted_bytes - bucket.used_bytes)
         if more <= 0:
@@ -234,6 +248,8 @@ def standing(account: Account, rules: Rulebook) -> Standing:
 def arm_again(account: Account, before: Standing, rules: Rulebook) -> bool:
     """Arm thresholds that are un-crossed, so that they fire again under another id. Returns if any
     are."""
+    # Usage can also fall below a threshold, when it is pushed out. That arms the
+    # threshold (law 13).
     found = [one for one, known in before if known - _reached(account, one, rules)]
     for bucket in found:
         account.grants += 1

@@ -50,6 +50,8 @@ def refund(
         if not dedupe.is_seen(account, dedupe.digest(event.of_source, event.of_id)):
             detail = "the event to take back was not counted, or its id is no longer kept"
             return [rejected("not_counted", detail, event, arrival)], None
+        # The digest of the original event with a prefix. So the memory of event ids also knows
+        # which events were taken back, without a second memory.
         key = dedupe.digest(_TAKEN_BACK + event.of_source, event.of_id)
         if dedupe.is_seen(account, key):
             return [audited("duplicate", event.subscriber, arrival.received_ms, cause)], None
@@ -65,11 +67,13 @@ def refund(
         from_overage = min(event.refunded_bytes, cycle.overage_bytes)
         cycle.overage_bytes -= from_overage
     else:
+        # The present cycle knows its overage per tariff, a closed cycle only in total.
         group, zone = event.rating_group, event.roaming_zone
         from_overage = take_back_overage(account, event.refunded_bytes, group, zone, rules)
     back = from_overage + _give_back(
         account, cycle, event, event.refunded_bytes - from_overage, rules
     )
+    # Members' figures are about the present cycle only.
     if cycle is None and isinstance(event.member, str):
         pools.give_back(account, event.member, back)
     account.charged_bytes -= back
@@ -125,6 +129,8 @@ def _give_back(
             _unuse(account, bucket, take)
     if cycle is not None:
         keep_own(cycle, own)
+    # The follow-up is sent with the last refund of the batch, so the account must remember
+    # the un-crossing.
     if arm_again(account, before, rules) and rules.correction_rules:
         quota_of(account).uncrossed = True
     return most_bytes - rest

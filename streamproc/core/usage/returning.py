@@ -39,6 +39,7 @@ def unuse(
         bucket.expired_bytes += back_bytes
     if bucket.kind == ALLOWANCE:
         _roll_again(account, cycle, bucket, back_bytes, rules)
+    # If the bucket had bytes left before, no later usage had to go elsewhere.
     elif was_used_up:
         _fetch(account, cycle, bucket, rules)
 
@@ -73,6 +74,8 @@ def _fetch(account: Account, cycle: ClosedCycle, bucket: Bucket, rules: Rulebook
         if later is None:
             if is_live(account, bucket):
                 _fetch_from_present(account, bucket, scope, rules)
+        # The bucket must have been valid until the end of that cycle: the time of the
+        # usage is not known.
         elif later.end_ms <= bucket.expires_ms:
             _fetch_from_closed(account, later, bucket, scope, rules)
 
@@ -99,6 +102,8 @@ def _fetch_from_closed(
     account: Account, later: ClosedCycle, bucket: Bucket, scope: Scope, rules: Rulebook
 ) -> None:
     own = own_buckets(later)
+    # Overage of a closed cycle has no sort of usage any more. Only a bucket for all usage
+    # certainly covers it.
     if scope.contains_whole(EVERYTHING):
         back = min(later.overage_bytes, bucket.granted_bytes - bucket.used_bytes)
         later.overage_bytes -= back
@@ -123,6 +128,7 @@ def _charged_after(
     room = bucket.granted_bytes - bucket.used_bytes
     found = []
     for one in sorted(every, key=Bucket.charge_order, reverse=True):
+        # Buckets are charged in this order, so all further ones come before this bucket.
         if one.charge_order() <= bucket.charge_order() or not room:
             break
         if scope.contains_whole(rules.scopes.get(one.source, EVERYTHING)):

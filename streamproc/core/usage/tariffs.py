@@ -37,6 +37,7 @@ def price_minor(tariff: Tariff, overage_bytes: int) -> int:
         part = min(overage_bytes, end) - tier.from_bytes
         if part <= 0:
             break
+        # Rounded up: a begun unit costs as much as a whole one.
         total += -(-part // tier.unit_bytes) * tier.price_minor
     return total
 
@@ -155,6 +156,7 @@ def settle(account: Account, rules: Rulebook) -> None:
     """Store the cost of the cycle so far, before plan or cap change."""
     quota = account.quota
     known = quota.meters if quota else {}
+    # All tariffs are settled, because a plan change affects all of them.
     for spend in spend_by_tariff(account, rules):
         # A meter that refunds reduced to zero bytes had been settled at a higher cost.
         if spend.overage_bytes or spend.spend_minor or spend.tariff in known:
@@ -202,8 +204,11 @@ def _spend(account: Account, tariff: Tariff) -> Spend:
         meter = quota.meters.get(tariff.id, _NO_METER)
         cap = None if tariff.id in quota.lifted_caps else tariff.cap_minor
     used = overage_under(account, tariff.id)
+    # Only overage since the last settlement has the present price.
     more = price_minor(tariff, used) - price_minor(tariff, meter.settled_bytes)
     if cap is not None:
+        # What was settled counts against the cap, so that a change of the plan does not open
+        # the cap again.
         more = min(more, max(cap - meter.settled_minor, 0))
     # Refunds are priced by the plan in force. They never return more than was spent.
     return Spend(tariff.id, used, max(meter.settled_minor + more, 0), cap)

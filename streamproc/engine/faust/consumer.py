@@ -77,6 +77,7 @@ class BatchConsumer(driver.Consumer):
             error = self._thread.refusal()
             if error is not None:
                 await self.crash(_refused(error))
+                # The client only stores the error, so it is asked at intervals.
                 return
 
     @Service.task
@@ -102,10 +103,13 @@ class BatchConsumer(driver.Consumer):
         try:
             firsts = await self.earliest_offsets(*holes)
         except KafkaError:
+            # Keep the holes for the next check.
             for tp, ranges in holes.items():
                 self._intake(tp).holes[:0] = ranges
             raise
         for tp, ranges in holes.items():
+            # Transaction markers leave holes, too. Only offsets before the first existing one
+            # are lost records.
             lost = sum(max(min(firsts[tp], end) - begin, 0) for begin, end in ranges)
             if lost:
                 tell_deleted_input(tp.topic, tp.partition, lost)
@@ -203,6 +207,7 @@ class BatchConsumer(driver.Consumer):
         """Does nothing: chunks are acknowledged in order, so there are no gaps."""
 
     def _new_offset(self, tp: TP) -> int | None:
+        # Chunks are acknowledged in order, so the highest offset covers all of them.
         acked = self._acked.get(tp)
         if not acked:
             return None
@@ -272,6 +277,7 @@ class BatchConsumer(driver.Consumer):
             await asyncio.wait_for(self.force_commit(), GROUP_OFFSETS_SECONDS)
         except (Exception, asyncio.CancelledError) as error:
             task = asyncio.current_task()
+            # A cancellation of this task itself must have its effect.
             if task is not None and task.cancelling():
                 raise
             log.warning(
