@@ -38,7 +38,7 @@ lock:  ## resolve the dependencies of pyproject.toml anew into requirements.lock
 hooks: setup  ## run the checks of .pre-commit-config.yaml before each commit
 	$(BIN)/pre-commit install
 
-generate: $(VENV)/.ready  ## write the joint to the compiled part anew into native/src (native/README.md)
+generate: $(VENV)/.ready  ## write the interface to the compiled part into native/src (native/README.md)
 	$(BIN)/python -m streamproc.worker.native_bridge.joint.generate
 
 map: setup  ## write docs/map.md from the docstrings of the modules

@@ -1,14 +1,16 @@
-//! One usage event applied to one packed account, in the plain case only.
+//! Applies one usage event to one packed account, if the usage is plain.
 //!
-//! Plain is: an active account of the present rules, usage of the present cycle that is neither
-//! late, absurd nor a repeat, meets no bucket that has ended since, is unlimited or is for some
-//! hours only, and no plan with tariffs or policies. Then exactly these fields change: used bytes of
-//! buckets, overage, charged bytes, the remembered ids and their counts, and of the rarely used
-//! state what `extra` knows of. Everything else is copied as it stands. `None`: not plain, nothing
-//! was changed.
+//! The account must be active, scheduled with the present rules, and have a plan without tariffs or
+//! policies. The usage must belong to the present cycle. It must not be late, too large or a
+//! repeat. It must not meet a bucket that has ended since, that is unlimited, or that is limited to
+//! some hours.
 //!
-//! A threshold that is crossed makes usage plain only under rules whose messages change no account,
-//! and in accounts without rarely used state: then the core has to tell of it (`Applied::crossed`).
+//! Then only these fields change: used bytes of buckets, overage, charged bytes, the remembered ids
+//! and their counts, and the rarely used state that `extra` knows. All other bytes are copied.
+//! `None` means: not plain, nothing was changed.
+//!
+//! A crossed threshold is plain only under rules whose messages change no account, and in accounts
+//! without rarely used state. Then the core must make the message (`Applied::crossed`).
 
 use crate::bucket::read_bucket;
 use crate::constants_generated::{ACTIVE, STATE_VERSION};
@@ -24,16 +26,17 @@ use crate::watching::Figures;
 // `dedupe` reads both as neighbours.
 const _: () = assert!(at::SEEN_MARKS == at::SEEN_IDS + 1);
 
-/// What became of the usage that was applied.
+/// The result of usage that was applied.
 pub struct Applied {
-    /// What figures are as of: when it came in, or what the account's clock says if that is later.
+    /// The instant of the figures: the arrival of the event, or the account's clock if that is
+    /// later.
     pub as_of_ms: i64,
     pub overage_bytes: i64,
-    /// Buckets, by position, in which thresholds were crossed, and what was used of each before.
+    /// Positions of the buckets whose thresholds were crossed, with their used bytes before.
     pub crossed: Vec<(usize, i64)>,
 }
 
-/// The packed account after the event, appended to `out`.
+/// The packed account after the event is appended to `out`.
 pub fn apply(
     account: &[u8],
     usage: &Usage<'_>,
@@ -114,7 +117,7 @@ pub fn apply(
     for _ in 0..reader.array()? {
         let ended = read_bucket(&mut reader)?;
         if ended.is_valid(usage.time_ms) {
-            return None; // it would have been charged
+            return None; // late usage could be charged to it
         }
         if ended.is_of_plan() {
             figures.add_used(ended.used, 0)?;
@@ -124,7 +127,7 @@ pub fn apply(
         return None;
     }
     if rules.watch.of_uncovered && figures.has_overage() && !rules.is_for_home_data(usage)? {
-        return None; // it may be told of by itself
+        return None; // a rule may report this usage separately
     }
     row.to(&mut reader, at::EXTRA)?;
     out.extend_from_slice(&account[copied..reader.at]);
@@ -163,7 +166,7 @@ fn natural(
 
 struct Charged {
     rest: i64,
-    /// What was used before, if that crossed a threshold.
+    /// The used bytes before, if the usage crossed a threshold.
     crossed_from: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! One record applied to one row.
+//! Applies one record to one row.
 
 use std::io::Write;
 
@@ -9,10 +9,10 @@ use crate::constants_generated::{DUE_BYTES, LONGEST_KEY_BYTES, SHORTEST_KEY_BYTE
 use crate::usage::{self, Usage};
 use crate::views_generated::Rules;
 
-/// Apply the usage in a record's value to a row (its due instant and the packed account), of which
-/// the new one is appended to `out`. None: not plain.
+/// Apply the usage in a record to a row (its due instant and the packed account); the new row is
+/// appended to `out`. None: not plain.
 ///
-/// `name` is space to work in.
+/// `name` is a buffer that is reused.
 pub fn apply<'a>(
     rules: &Rules,
     value: &'a [u8],
@@ -232,7 +232,7 @@ mod tests {
         }
         let longer = [BEFORE, b"\x00"].concat();
         assert!(after(&rules(), PLAIN_EVENT, &longer).is_none());
-        // No byte of a row, whatever it holds, may make this panic.
+        // No byte of a row may make this code panic.
         for at in 0..BEFORE.len() {
             for byte in [
                 0x00, 0x7f, 0x80, 0x9f, 0xc0, 0xc4, 0xcf, 0xd9, 0xdc, 0xdf, 0xff,

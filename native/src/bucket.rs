@@ -1,4 +1,4 @@
-//! One bucket of an account, as it is packed.
+//! One bucket of a packed account.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ pub struct Bucket<'a> {
     pub expires_ms: i64,
     pub granted: i64,
     pub used: i64,
-    /// Where `used` stands in the packed account.
+    /// Position of the used bytes in the packed account.
     pub used_at: Range<usize>,
     pub arming: i64,
     expired: i64,
@@ -28,7 +28,7 @@ impl Bucket<'_> {
         self.kind == UNLIMITED
     }
 
-    /// Whether a plan grants it anew in each cycle.
+    /// Whether a plan grants it in each new cycle.
     pub fn is_of_plan(&self) -> bool {
         self.kind == ALLOWANCE || self.is_unlimited()
     }

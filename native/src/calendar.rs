@@ -1,8 +1,8 @@
-//! Instants as the core reads and shows them: RFC 3339 in UTC, and minutes of a local clock.
+//! Instants as the core reads and writes them: RFC 3339 in UTC, and minutes of a local clock.
 
 use crate::constants_generated::{DAY_MINUTES, DAY_MS};
 
-/// Year, month and day of a day counted from 1970-01-01.
+/// Year, month and day for a number of days since 1970-01-01.
 fn date(day: i64) -> (i64, i64, i64) {
     let shifted = day + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -19,7 +19,7 @@ fn date(day: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// Two digits and more, with leading zeros.
+/// Write at least `width` digits, with leading zeros.
 fn digits(out: &mut Vec<u8>, value: i64, width: u32) {
     for place in (0..width).rev() {
         out.push(b'0' + (value / 10_i64.pow(place) % 10) as u8);
@@ -35,7 +35,7 @@ fn write_date(out: &mut Vec<u8>, day: i64) {
     digits(out, day, 2);
 }
 
-/// `"2026-01-05T08:00:00.123000Z"`, the fraction only if there is one.
+/// Write `"2026-01-05T08:00:00.123000Z"`, with a fraction only if it is not 0.
 pub fn write_instant(out: &mut Vec<u8>, instant_ms: i64) {
     let (day, of_day) = (instant_ms.div_euclid(DAY_MS), instant_ms.rem_euclid(DAY_MS));
     out.push(b'"');
@@ -54,7 +54,7 @@ pub fn write_instant(out: &mut Vec<u8>, instant_ms: i64) {
     out.extend_from_slice(b"Z\"");
 }
 
-/// `2026-01-05 16:00` of a clock that shows so many minutes since its 1970-01-01T00:00.
+/// Write `2026-01-05 16:00` for a number of minutes since 1970-01-01T00:00 on the same clock.
 pub fn write_minute(out: &mut Vec<u8>, minute: i64) {
     write_date(out, minute.div_euclid(DAY_MINUTES));
     let of_day = minute.rem_euclid(DAY_MINUTES);
@@ -91,7 +91,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(era * 146_097 + day_of_era - 719_468)
 }
 
-/// `2026-01-05T11:22:33.123Z`, with none to three digits of a second, in UTC only.
+/// Read `2026-01-05T11:22:33.123Z`, with at most three digits after the second, in UTC only.
 pub fn read_instant(text: &[u8]) -> Option<i64> {
     if text.len() < 20 || text[4] != b'-' || text[7] != b'-' || text[10] != b'T' {
         return None;
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_read_again_on_every_day_of_the_calendar() {
-        // From 1970 to 2090: 29 February of 2000, and no other exception.
+        // From 1970 to 2090: the only special year is 2000, which has a 29 February.
         for day in 0..44_195 {
             let instant_ms = day * DAY_MS + (day * 7_919_333) % DAY_MS / 1000 * 1000;
             let text = shown(instant_ms);

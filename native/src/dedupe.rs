@@ -1,4 +1,4 @@
-//! Remembering an event's id, as `streamproc.core.usage.dedupe` does.
+//! Remembers the id of an event, as `streamproc.core.usage.dedupe` does.
 
 use crate::constants_generated::{ID_BYTES, SEGMENT_MS};
 use crate::msgpack::{write_array_head, write_binary_head, write_natural, Reader};
@@ -6,10 +6,10 @@ use crate::views_generated::Rules;
 
 pub type Id = [u8; ID_BYTES];
 
-/// Read the counts of remembered ids by segment, and write ids and counts with one id more. They
+/// Read the counts of remembered ids by segment, and write ids and counts with one more id. They
 /// are neighbours in an account.
 ///
-/// None if the id is a repeat, or if it has no room.
+/// None if the id is a repeat, or if there is no room for it.
 pub fn remember(
     seen: &[u8],
     reader: &mut Reader<'_>,
@@ -60,7 +60,7 @@ pub fn remember(
     )
 }
 
-/// The same where the id is the first of its segment: then segments before the horizon end.
+/// The same if the id is the first of its segment: then segments before the horizon are removed.
 fn begin_segment(
     marks: &[u8],
     seen: &[u8],
@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    /// The ids, each of one byte eight times, and the counts by segment after a new id.
+    /// The ids (each is one byte repeated eight times) and the counts by segment, after a new id.
     fn after(ids: &[u8], marks: &[i64], received_ms: i64) -> Option<(Vec<u8>, Vec<i64>)> {
         let seen: Vec<u8> = ids.iter().flat_map(|id| [*id; ID_BYTES]).collect();
         let (marks, mut out) = (packed(marks), Vec::new());

@@ -1,7 +1,7 @@
-//! The rarely used state of an account, where usage touches no more of it than windows of
-//! velocity rules and the time of the last use.
+//! The rarely used state of an account, if usage changes only windows of velocity rules and the
+//! time of the last use.
 //!
-//! Which fields there are is generated: one that this release does not know is not plain.
+//! The list of fields is generated. A field that this release does not know is not plain.
 
 use crate::bucket::{read_bucket, Bucket};
 use crate::msgpack::{write_natural, Reader, NIL};
@@ -11,19 +11,19 @@ use crate::speed::{speed_up, Sped};
 use crate::usage::Usage;
 use crate::views_generated::{Rules, Tracked};
 
-/// What of the account bears on its rarely used state.
+/// The parts of the account that the rarely used state depends on.
 pub struct Around<'a> {
     pub usage: &'a Usage<'a>,
     pub received_ms: i64,
     pub activated_ms: i64,
-    /// Everything due up to here has been done.
+    /// All work due up to this instant is done.
     pub clock_ms: i64,
-    /// Where the live buckets stand in `out`, as they are after the usage.
+    /// Position of the live buckets in `out`, as they are after the usage.
     pub buckets_at: usize,
 }
 
-/// Read the rarely used state and append it to `out` as it is after the usage, of which watch
-/// rules, alarms and silences have nothing to say. Returns whether there is any.
+/// Read the rarely used state and append it to `out` as it is after the usage. Watch rules, alarms
+/// and inactivity rules must have no message then. Returns whether there is such state.
 pub fn copy(
     reader: &mut Reader<'_>,
     around: &Around<'_>,
@@ -61,7 +61,7 @@ pub fn copy(
                 let used_ms = reader.natural()?;
                 let since_ms = used_ms.max(around.activated_ms).checked_add(silent_ms)?;
                 if around.clock_ms >= since_ms {
-                    return None; // silences may be told of earlier than it is due
+                    return None; // an inactivity reminder may be due earlier than the account
                 }
                 write_natural(out, used_ms.max(around.usage.time_ms));
                 copied = reader.at;
@@ -89,7 +89,7 @@ pub fn copy(
     Some(true)
 }
 
-/// The windows of velocity rules, in the order in which they stand.
+/// The windows of velocity rules, in their order.
 fn speeds(
     reader: &mut Reader<'_>,
     usage: &Usage<'_>,
@@ -117,7 +117,7 @@ fn speeds(
     Some(())
 }
 
-/// An alarm that was told of, and whose threshold is still reached. None: not surely.
+/// An alarm that was sent and whose threshold is still reached. None: not certain.
 fn is_at_rest(
     reader: &mut Reader<'_>,
     around: &Around<'_>,
@@ -181,7 +181,7 @@ mod tests {
         rating_group: 0,
         roaming_zone: b"home",
     };
-    /// One bucket `b` of 1000 bytes, of which 900 are used.
+    /// One bucket `b` of 1000 bytes, 900 of them used.
     const BUCKETS: &[u8] =
         b"\x91\x9b\xa1b\xa9allowance\xa4data\x0a\x00\xcd\xff\xff\xcd\x03\xe8\xcd\x03\x84\x00\x00\x00";
 
@@ -239,7 +239,7 @@ mod tests {
         let noted = b"\x81\xa7used_ms\xcd\x13\x88"; // 5000
         assert_eq!(after(state, &rules()), Some((state.to_vec(), true)));
         assert_eq!(after(state, &of_uses()), Some((noted.to_vec(), true)));
-        let long_ago = b"\x81\xa7used_ms\xcd\x03\xe8"; // 1000: at 4000 it may be a silence
+        let long_ago = b"\x81\xa7used_ms\xcd\x03\xe8"; // 1000: at 4000 an inactivity rule may fire
         assert_eq!(after(long_ago, &of_uses()), None);
         assert_eq!(after(b"\x80", &of_uses()), None, "the first use");
     }

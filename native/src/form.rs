@@ -1,17 +1,17 @@
-//! Reading the values of a JSON object, in narrow forms only.
+//! Reads the values of a JSON object, in narrow forms only.
 //!
-//! Whatever is unusual (escapes, other types, other number forms) is `None`: the caller then takes
-//! the long way through Python, which accepts or rejects it by the contract. So this may be narrow,
-//! but must never accept what the contract rejects.
+//! Anything unusual (escapes, other types, other number forms) is `None`. Then Python reads the
+//! record and accepts or rejects it by the contract. So this code may be narrow, but must never
+//! accept what the contract rejects.
 
 use crate::calendar::read_instant;
 
-/// What values a field takes.
+/// The values that a field accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Form {
-    /// A string of so many characters.
+    /// A string with a number of characters in these bounds.
     Text { least: usize, most: usize },
-    /// A string that equals the record's key, which somebody else compares.
+    /// A string that must equal the record's key; the caller compares it.
     Key,
     /// A whole number.
     Natural { least: i64, most: i64 },
@@ -114,7 +114,7 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// A value of a form.
+    /// Read a value of a form.
     #[inline(always)]
     pub fn value(&mut self, form: Form) -> Option<Value<'a>> {
         Some(match form {

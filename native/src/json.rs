@@ -1,4 +1,4 @@
-//! JSON in the making.
+//! Builds JSON text.
 
 use crate::calendar::write_instant;
 
@@ -15,12 +15,12 @@ impl Default for Json {
 }
 
 impl Json {
-    /// Text that is JSON already.
+    /// Append text that is already JSON.
     pub fn raw(&mut self, json: &str) {
         self.out.extend_from_slice(json.as_bytes());
     }
 
-    /// Text that needs no escapes.
+    /// Append text that needs no escapes.
     pub fn text(&mut self, text: &str) {
         self.out.push(b'"');
         self.raw(text);

@@ -1,5 +1,5 @@
-//! Reading and writing the few MessagePack forms of a state record, always the shortest form, as
-//! the Python side writes them.
+//! Reads and writes the few MessagePack forms of a state record. It always writes the shortest
+//! form, as the Python side does.
 
 pub const NIL: u8 = 0xc0;
 
@@ -87,8 +87,8 @@ impl<'a> Reader<'a> {
         self.count(0x80, 0xde)
     }
 
-    /// A count within a tag of the `short` form, or after a `long` one of two or (the next) four
-    /// bytes.
+    /// A count within a tag of the `short` form, or after a `long` tag in two bytes, or after the
+    /// next tag in four bytes.
     fn count(&mut self, short: u8, long: u8) -> Option<usize> {
         let tag = self.byte()?;
         if tag & 0xf0 == short {
@@ -110,8 +110,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Pass over one value: nothing, a truth, a number, a text, an instant, or an array or map of
-    /// such.
+    /// Skip one value: nil, a boolean, a number, a text, an instant, or an array or map of such
+    /// values.
     pub fn skip(&mut self) -> Option<()> {
         match *self.data.get(self.at)? {
             NIL | 0xc2 | 0xc3 => self.at += 1,
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
                     self.skip()?;
                 }
             }
-            // Instants are of 4, 8 or 12 bytes, after their type.
+            // Instants have 4, 8 or 12 bytes, after their type.
             0xd6 => {
                 self.bytes(1 + 1 + 4)?;
             }

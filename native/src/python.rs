@@ -1,4 +1,4 @@
-//! What Python sees of this: the class `PlainUsage` and the hash `INTERFACE`.
+//! What Python uses: the class `PlainUsage` and the hash `INTERFACE`.
 
 use std::sync::Mutex;
 
@@ -40,8 +40,8 @@ impl PlainUsage {
         }
     }
 
-    /// From now on tell of rule number `rule` in these words, where an account has this locale.
-    /// That is on one local day, and where something is left of the bucket, or nothing.
+    /// From now on make messages of rule number `rule` with these words, for accounts with this
+    /// locale. They are valid for one local day, for buckets with bytes left or for empty ones.
     fn learn_words(
         &self,
         rule: usize,
@@ -55,18 +55,20 @@ impl PlainUsage {
         Ok(())
     }
 
-    /// From now on show this day's instants by clocks that are so far ahead.
+    /// From now on show instants of this UTC day with this offset of the zone.
     fn learn_offset(&self, zone: &str, utc_day: i64, offset_ms: i64) -> PyResult<()> {
         self.taught()?
             .learn_offset(zone.as_bytes(), utc_day, offset_ms);
         Ok(())
     }
 
-    /// Apply `records[start:]` to `stored` (key to due instant and packed account) while they are
-    /// plain; changed rows go into `changed`, too, and (key, reminder, audit record) of what is
-    /// told into `told`. Returns the index of the first record that was not applied, the
-    /// partition's clock, and None or what `NativeCrossing` says of the record before that one, which is
-    /// to be told of.
+    /// Apply `records[start:]` to `stored` (key to due instant and packed account) as long as they
+    /// are plain. Changed rows are also put into `changed`. Messages are put into `told` as (key,
+    /// reminder, audit record).
+    ///
+    /// Returns the index of the first record that was not applied, the partition's clock, and None
+    /// or the fields of a `NativeCrossing`: then Python must make the messages of the record before
+    /// that index.
     #[allow(clippy::too_many_arguments)] // what a processor has, each a thing of its own
     fn apply<'py>(
         &self,
@@ -138,7 +140,7 @@ impl PlainUsage {
             if let Some((reminder, audit)) = said {
                 told.append((key, PyBytes::new(py, &reminder), PyBytes::new(py, &audit)))?;
             } else {
-                // The parser lets ASCII through only.
+                // The parser accepts ASCII only.
                 let crossed = NativeCrossing {
                     event_id: std::str::from_utf8(usage.id).unwrap_or_default(),
                     source: std::str::from_utf8(usage.source).unwrap_or_default(),

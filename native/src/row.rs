@@ -1,20 +1,20 @@
-//! Walking over the fields of a row that is packed as an array.
+//! Reads the fields of a row that is packed as an array.
 //!
-//! Fields are found by the positions that `rows_generated.rs` names. What lies between is passed
-//! over; a field that this code does not know must be at its default, or the row is not plain.
+//! Fields are found by the positions in `rows_generated.rs`; fields between them are skipped. A
+//! field that this code does not know must be at its default, otherwise the row is not plain.
 
 use crate::msgpack::Reader;
 
 /// The fields of a packed struct.
 pub struct Layout {
     pub fields: usize,
-    /// Earlier releases wrote fewer fields, but at least so many.
+    /// Earlier releases wrote fewer fields, but at least this many.
     pub least: usize,
-    /// Fields that are not known: their positions, and what they hold by default.
+    /// Positions of fields that are not known, with their default values.
     pub only_default: &'static [(usize, &'static [u8])],
 }
 
-/// How far a reader has come in a row.
+/// The position of a reader in a row.
 pub struct Row {
     layout: &'static Layout,
     /// The position of the next field.
@@ -34,8 +34,8 @@ impl Row {
         })
     }
 
-    /// Pass over what comes before a field, which has to be read next. Fields can be read in the
-    /// order of the row only.
+    /// Skip the fields before this one, which must be read next. Fields can only be read in the
+    /// order of the row.
     #[inline(always)]
     pub fn to(&mut self, reader: &mut Reader<'_>, field: usize) -> Option<()> {
         debug_assert!(
@@ -50,7 +50,7 @@ impl Row {
         Some(())
     }
 
-    /// Pass over the fields that are left.
+    /// Skip the remaining fields.
     #[inline(always)]
     pub fn end(mut self, reader: &mut Reader<'_>) -> Option<()> {
         self.pass(reader, self.fields)
@@ -85,7 +85,7 @@ mod tests {
         only_default: &[(1, b"\x00"), (3, b"\x90")],
     };
 
-    /// What is read of field 2, if the whole row is plain.
+    /// The value of field 2, if the whole row is plain.
     fn read(data: &[u8]) -> Option<i64> {
         let mut reader = Reader::new(data);
         let mut row = Row::begin(&mut reader, &LAYOUT)?;

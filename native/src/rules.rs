@@ -1,4 +1,4 @@
-//! What of the rulebook the plain case needs: questions to what Python has handed over.
+//! The part of the rulebook that plain usage needs, as Python passed it.
 
 use std::collections::HashSet;
 
@@ -8,12 +8,13 @@ use crate::views_generated::{LevelsAre, Rules, Thresholds, Tracked};
 use crate::watching::is_crossed;
 
 impl Thresholds {
-    /// Whether its thresholds are in percent, used or remaining.
+    /// Whether its thresholds are percentages, used or remaining.
     pub fn is_percent(&self) -> bool {
         self.levels_are == LevelsAre::Percent
     }
 
-    /// Used bytes at which a level of a bucket of this size is reached. None beyond i64.
+    /// Used bytes at which a level of a bucket of this size is reached. None if the number exceeds
+    /// i64.
     fn used_bytes(&self, level: i64, granted: i64) -> Option<i64> {
         match self.levels_are {
             LevelsAre::Percent => Some(granted.checked_mul(level)?.checked_add(99)? / 100),
@@ -22,8 +23,8 @@ impl Thresholds {
         }
     }
 
-    /// Whether the threshold at a place is reached in a bucket, or would be if it were `margin`
-    /// nearer.
+    /// Whether the threshold at a place is reached in a bucket, or would be reached if it were
+    /// `margin` lower.
     pub fn holds(&self, place: usize, margin: i64, bucket: &Bucket<'_>) -> Option<bool> {
         if !self.is_about(bucket.kind, bucket.source) {
             return Some(false);
@@ -56,7 +57,7 @@ impl Tracked {
 }
 
 impl Rules {
-    /// Whether usage under a plan moves more than buckets.
+    /// Whether usage under a plan changes more than buckets.
     pub fn is_special(&self, plan: &[u8]) -> bool {
         !self.special_plans.is_empty()
             && std::str::from_utf8(plan).map_or(true, |plan| self.special_plans.contains(plan))
@@ -80,7 +81,7 @@ impl Rules {
         };
         let zone = match &scope.roaming_zones {
             None => true,
-            // The parser lets ASCII through only.
+            // The parser accepts ASCII only.
             Some(zones) => std::str::from_utf8(usage.roaming_zone).is_ok_and(|z| zones.contains(z)),
         };
         Some(group && zone)
@@ -96,8 +97,8 @@ impl Rules {
         )
     }
 
-    /// Whether usage is covered by all home data, and by nothing else that can be bought. None if
-    /// that depends on the time of day.
+    /// Whether all home data covers the usage, and no other pack or allowance does. None if that
+    /// depends on the time of day.
     pub fn is_for_home_data(&self, usage: &Usage<'_>) -> Option<bool> {
         for source in self.scopes.keys() {
             if self.covers(source.as_bytes(), usage)? != self.is_ordinary(source.as_bytes())? {
@@ -107,8 +108,8 @@ impl Rules {
         Some(true)
     }
 
-    /// Whether usage of a bucket up to `after` reaches one of its thresholds.
-    /// None where the arithmetic would not fit.
+    /// Whether usage of a bucket up to `after` reaches one of its thresholds. None if a number
+    /// would overflow.
     pub fn crosses(&self, bucket: &Bucket<'_>, after: i64) -> Option<bool> {
         for rule in &self.thresholds {
             if !rule.is_about(bucket.kind, bucket.source) {
@@ -123,8 +124,8 @@ impl Rules {
         Some(false)
     }
 
-    /// The rule, with its number, and the threshold that a bucket reached since `before` was used
-    /// of it. None if it is not one alone.
+    /// The rule, with its number, and the threshold that a bucket reached since `before` bytes were
+    /// used. None unless there is exactly one.
     pub fn only_crossing(
         &self,
         bucket: &Bucket<'_>,

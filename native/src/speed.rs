@@ -11,7 +11,7 @@ pub struct Sped {
     pub after: i64,
 }
 
-/// Read a window and write it with usage counted into its part.
+/// Read a window, add usage to its part, and write it.
 pub fn speed_up(
     reader: &mut Reader<'_>,
     speed: &Speed,

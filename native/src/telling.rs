@@ -1,10 +1,10 @@
-//! What the core says of usage that crossed one threshold: the reminder, and the audit record that
-//! it was fired, as the same JSON.
+//! The messages of usage that crossed one threshold: the reminder and its audit record `fired`,
+//! with the same JSON as the core.
 //!
-//! Texts and zones are Python's business: a text is told here once Python has taught its words, an
-//! instant is shown once Python has taught the zone's offset of its day. Until then, and for all
-//! that is unusual (several thresholds, opted out categories, other characters than plain ASCII
-//! where a rulebook's names go), it is `None`: then Python tells.
+//! Only Python knows texts and zones. It teaches the words of a text, and the offset of a zone for
+//! a day; only then are they used here. Until then, and for everything unusual, the result is
+//! `None`: then Python makes the message. Unusual are several thresholds, opted-out categories, and
+//! names with characters other than plain ASCII.
 
 use std::collections::HashMap;
 
@@ -27,16 +27,16 @@ use crate::words::{plain, About};
 
 const MINUTE_MS: i64 = 60_000;
 const MOST_TAUGHT: usize = 65_536;
-/// Of which words are kept for a locale.
+/// For how many days words are kept per locale.
 const MOST_DAYS: usize = 800;
 
-/// What Python has taught.
+/// The words and offsets that Python has taught.
 #[derive(Default)]
 pub struct Taught {
-    /// By the account's locale and its local day: two of each rule, for buckets with something left
-    /// and for empty ones.
+    /// By the account's locale and its local day: two texts of each rule, for buckets with bytes
+    /// left and for empty ones.
     words: HashMap<Vec<u8>, HashMap<i64, Vec<Option<TaughtText>>>>,
-    /// Milliseconds that clocks of a zone are ahead all through a UTC day.
+    /// Offset of a zone during a UTC day, in milliseconds.
     offsets: HashMap<Vec<u8>, HashMap<i64, i64>>,
 }
 
@@ -95,19 +95,19 @@ impl Taught {
     }
 }
 
-/// Where words stand among those of a day.
+/// The position of a rule's words among those of a day.
 fn place_of(rule: usize, is_empty: bool) -> usize {
     2 * rule + usize::from(is_empty)
 }
 
-/// The input record that usage came with.
+/// The input record of the usage.
 pub struct Origin<'a> {
     pub topic: &'a str,
     pub partition: i64,
     pub offset: i64,
 }
 
-/// What is read of the packed account after the usage.
+/// The fields that are read from the packed account after the usage.
 struct Standing<'a> {
     zone: &'a [u8],
     locale: &'a [u8],
@@ -119,7 +119,7 @@ struct Standing<'a> {
 }
 
 impl<'a> Standing<'a> {
-    /// None if the account has opted out of something.
+    /// None if the account has opted out of any category.
     fn read(account: &'a [u8], position: usize) -> Option<Self> {
         let mut reader = Reader::new(account);
         let mut row = Row::begin(&mut reader, &ACCOUNT)?;
@@ -165,7 +165,7 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// The reminder and its audit record; `account` is the packed one after the usage.
+/// The reminder and its audit record; `account` is the packed account after the usage.
 pub fn tell(
     account: &[u8],
     usage: &Usage<'_>,
@@ -286,7 +286,7 @@ fn written(write: impl FnOnce(&mut Json)) -> Vec<u8> {
     json.out
 }
 
-/// The same in every run; see `record_id` of `streamproc.core.state.effects`.
+/// The same id in every run; see `record_id` of `streamproc.core.state.effects`.
 fn reminder_id(
     subscriber: &str,
     rule: &str,

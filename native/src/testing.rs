@@ -1,4 +1,4 @@
-//! What unit tests share.
+//! Helpers of the unit tests.
 
 use crate::fixtures_generated::FINGERPRINT;
 use crate::msgpack::{write_array_head, write_natural};
@@ -6,7 +6,7 @@ use crate::views_generated::{LevelsAre, Rules, Thresholds};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The rules of the fixtures: one about 80 % of an allowance or a top-up.
+/// The rules of the fixtures: one rule at 80 % of an allowance or a top-up.
 pub fn rules() -> Rules {
     Rules {
         fingerprint: FINGERPRINT,

@@ -1,7 +1,7 @@
-//! The one event of the plain case: `usage.recorded` in its usual JSON form.
+//! The only plain event: `usage.recorded` in its usual JSON form.
 //!
-//! Which fields there are and what values they take is generated (`usage_generated.rs`). Unknown
-//! and repeated fields are `None`: the caller then takes the long way through Python.
+//! The list of its fields and their values is generated (`usage_generated.rs`). Unknown and
+//! repeated fields are `None`: then Python reads the record.
 
 use crate::form::{Cursor, Value};
 use crate::usage_generated::{field, Field, DEFAULT_RATING_GROUP, DEFAULT_ROAMING_ZONE, REQUIRED};
@@ -50,7 +50,7 @@ pub fn parse(data: &[u8]) -> Option<Usage<'_>> {
             (Field::TotalBytes, Value::Number(value)) => total = Some(value),
             (Field::UplinkBytes, Value::Number(value)) => up = Some(value),
             (Field::DownlinkBytes, Value::Number(value)) => down = Some(value),
-            _ => return None, // the contract has another type than this code
+            _ => return None, // the contract has a type that this code does not know
         }
         match cursor.take()? {
             b',' => {}
@@ -76,7 +76,7 @@ mod tests {
     const GOOD: &str = r#"{"type":"usage.recorded","id":"u1","source":"ocs",
         "subscriber":"8613800000001","time":"2026-01-05T08:00:01Z","total_bytes":1000}"#;
 
-    /// The event with another field behind it.
+    /// The event with another field at its end.
     fn with(more: &str) -> String {
         GOOD.replace('}', &format!(",{more}}}"))
     }

@@ -1,7 +1,7 @@
-//! Figures of a whole account, and whether usage has brought one to a threshold of a watch rule.
+//! Figures of a whole account, and whether usage has moved one to a threshold of a watch rule.
 //!
-//! Nothing is told here: where a rule might have something to say, the usage is not plain, and the
-//! core decides. So it is enough to be sure where there is nothing to say.
+//! This code makes no messages. If a rule might have one, the usage is not plain, and the core
+//! decides. So it is enough to recognise usage that certainly causes none.
 
 use crate::msgpack::Reader;
 use crate::row::Row;
@@ -9,7 +9,7 @@ use crate::rows_generated::{closed_cycle, CLOSED_CYCLE};
 use crate::views_generated::{Anomaly, Speed, Watch};
 
 impl Speed {
-    /// Whether a threshold was reached between two figures.
+    /// Whether a threshold lies between two values of a figure.
     pub fn is_reached(&self, before: i64, after: i64) -> bool {
         self.thresholds
             .iter()
@@ -17,7 +17,7 @@ impl Speed {
     }
 }
 
-/// What of an account watch rules compare, before and after usage.
+/// The figures that watch rules compare, before and after usage.
 #[derive(Default)]
 pub struct Figures {
     left_before: i64,
@@ -26,13 +26,13 @@ pub struct Figures {
     used_after: i64,
     overage_before: i64,
     overage: i64,
-    /// Of buckets that cover ordinary usage.
+    /// Bytes left in buckets that cover ordinary usage.
     ordinary_before: i64,
     ordinary_after: i64,
 }
 
 impl Figures {
-    /// A bucket that can be charged: what was left of it, what was used, and what is taken now.
+    /// Add a bucket that can be charged: its bytes left, its used bytes, and the bytes taken now.
     pub fn add_live(
         &mut self,
         left: i64,
@@ -53,7 +53,7 @@ impl Figures {
         Some(())
     }
 
-    /// A part of the cycle's usage, with what is added to it now.
+    /// Add a part of the cycle's usage, with the bytes added to it now.
     pub fn add_used(&mut self, used: i64, more: i64) -> Option<()> {
         self.used_before = self.used_before.checked_add(used)?;
         self.used_after = self.used_after.checked_add(used.checked_add(more)?)?;
@@ -66,7 +66,7 @@ impl Figures {
         self.add_used(overage, more)
     }
 
-    /// Whether some of the usage is beyond all buckets.
+    /// Whether a part of the usage is overage.
     pub fn has_overage(&self) -> bool {
         self.overage > 0
     }
@@ -79,8 +79,8 @@ impl Figures {
 }
 
 impl Watch {
-    /// Whether there is surely nothing to say, speeds apart. `history` are an account's closed
-    /// cycles, packed. None where it does not look as expected.
+    /// Whether there is certainly no message; velocities are checked elsewhere. `history` are an
+    /// account's closed cycles, packed. None if it has an unexpected form.
     pub fn is_silent(&self, figures: &Figures, history: &[u8], activated_ms: i64) -> Option<bool> {
         let (before, after) = (figures.used_before, figures.used_after);
         let is_emptied = figures.left_before > 0 && figures.left_after <= 0;
@@ -130,7 +130,7 @@ impl Anomaly {
     }
 }
 
-/// Usage of the last `cycles` cycles together; 0 if they are not known, or not whole.
+/// Usage of the last `cycles` cycles together; 0 if a cycle is unknown or incomplete.
 fn usual_bytes(history: &[u8], cycles: i64, activated_ms: i64) -> Option<i64> {
     let mut reader = Reader::new(history);
     let known = i64::try_from(reader.array()?).ok()?;
@@ -157,7 +157,7 @@ fn usual_bytes(history: &[u8], cycles: i64, activated_ms: i64) -> Option<i64> {
     Some(usual)
 }
 
-/// Whether a figure has come to a level, which is never one that holds from the start.
+/// Whether a figure has reached a level. A level that holds from the start is never reached.
 pub fn is_crossed(level: i64, before: i64, after: i64) -> bool {
     level > 0 && before < level && level <= after
 }
@@ -169,7 +169,7 @@ mod tests {
 
     const NONE: &[u8] = b"\x90";
 
-    /// Figures of one bucket of a plan: what was left and used, and what is taken and goes beyond.
+    /// Figures of one bucket of a plan: bytes left and used before, bytes taken, and overage.
     fn figures(left: i64, used: i64, take: i64, overage: i64, beyond: i64) -> Figures {
         let mut found = Figures::default();
         found.add_live(left, used, take, true, true).unwrap();
@@ -270,7 +270,8 @@ mod tests {
             }],
             ..Watch::default()
         };
-        // Begin, end, granted, used, expired, overage: 100 and 300 bytes were used, 200 usually.
+        // Start, end, granted, used, expired, overage: 100 and 300 bytes were used, so 200 are
+        // usual.
         let cycles = [packed(&[5, 6, 0, 90, 0, 10]), packed(&[6, 7, 0, 300, 0, 0])].concat();
         let history = [b"\x92", &cycles[..]].concat();
         let silent = |watch: Watch, used, since| {

@@ -1,4 +1,4 @@
-//! A text that Python has taught, filled in with a bucket's figures.
+//! Fills a text that Python has taught with the figures of a bucket.
 
 use crate::calendar::write_minute;
 use crate::constants_generated::DAY_MINUTES;
@@ -12,7 +12,7 @@ pub struct About<'a> {
     pub granted: i64,
     pub used: i64,
     pub remaining: i64,
-    /// Of the account.
+    /// Overage of the account.
     pub overage: i64,
 }
 
@@ -61,7 +61,7 @@ impl TaughtText {
         String::from_utf8(out).ok()
     }
 
-    /// What a bucket is called; its id if it has no name.
+    /// The name of a bucket; its id if it has no name.
     fn name<'a>(&'a self, about: &About<'a>) -> Option<&'a str> {
         match self.kind_names.get(about.kind) {
             Some(name) => name.as_deref(),
@@ -72,7 +72,7 @@ impl TaughtText {
         }
     }
 
-    /// SMS encoding and number of parts; literals hold neither escapes nor surrogate pairs.
+    /// SMS encoding and number of parts. Literals contain neither escapes nor surrogate pairs.
     pub fn segments(&self, text: &str) -> (&'static str, i64) {
         let (encoding, alone, joined) = if self.is_ucs2 {
             ("ucs2", 70, 67)
@@ -89,7 +89,7 @@ impl TaughtText {
     }
 }
 
-/// Text that is the same in JSON and, in a message, of the plain part of GSM-7.
+/// Text that is the same in JSON, and that is in the plain part of GSM-7.
 pub fn plain(text: &[u8]) -> Option<&str> {
     let is_plain = text
         .iter()
@@ -101,7 +101,7 @@ pub fn plain(text: &[u8]) -> Option<&str> {
     }
 }
 
-/// Bytes in decimal units, cut to two digits: `1.25 GB`, as English and Chinese write them.
+/// Write bytes in decimal units, cut off after two digits: `1.25 GB`, as in English and Chinese.
 fn write_bytes(out: &mut Vec<u8>, count: i64) -> Option<()> {
     let (hundredths, unit) = match count {
         ..=0 => (0, "MB"),

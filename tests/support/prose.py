@@ -79,8 +79,12 @@ def _strings(source: str) -> Iterator[tuple[int, str]]:
 
 
 def _says(called: ast.expr) -> bool:
-    words = ast.unparse(called)
-    return words.startswith(("log.", "self.log.", "click.echo")) or words == "print"
+    """Whether a call logs (``log.info``, ``self.log.info``) or prints (``click.echo``)."""
+    if not isinstance(called, ast.Attribute):
+        return isinstance(called, ast.Name) and called.id == "print"
+    of = called.value
+    name = of.id if isinstance(of, ast.Name) else getattr(of, "attr", "")
+    return name == "log" or (name, called.attr) == ("click", "echo")
 
 
 def _texts_in(call: ast.Call) -> Iterator[tuple[int, str]]:

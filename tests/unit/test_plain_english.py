@@ -70,7 +70,9 @@ REWRITTEN_NOW = ("streamproc/dispatch/", "worker/topics.py", "worker/safety.py")
 """Sources that other changes replace at the moment."""
 SOURCES = [
     path
-    for path in sorted((ROOT / "streamproc").rglob("*.py"))
+    for path in sorted(
+        [*(ROOT / "streamproc").rglob("*.py"), *(ROOT / "native" / "src").glob("*.rs")]
+    )
     if not any(one in path.as_posix() for one in REWRITTEN_NOW)
 ]
 ALLOWED = (
@@ -78,16 +80,20 @@ ALLOWED = (
 )
 """Beginnings of paragraphs that keep a pattern, with the reason."""
 
+ANY_HARD = re.compile(rf"\b(?:{'|'.join(HARD_IN_CODE)})", re.IGNORECASE)
+ANY_INVERTED = re.compile("|".join(INVERTED))
+"""Searched first, because hardly any paragraph has one of them."""
+
 
 def hard_prose(text: str) -> Iterator[str]:
     """What is hard in a paragraph of code's prose, each with a plain form."""
     if text.lower().startswith(ALLOWED):
         return
-    for hard, plain in HARD_IN_CODE.items():
+    for hard, plain in HARD_IN_CODE.items() if ANY_HARD.search(text) else ():
         for found in re.finditer(rf"(?<!\")\b(?:{hard})(?!\w)(?!\")", text, re.IGNORECASE):
             yield f"{found[0]!r}, write: {plain}"
     for sentence in sentences(text):
-        for start, plain in INVERTED.items():
+        for start, plain in INVERTED.items() if ANY_INVERTED.match(sentence) else ():
             if re.match(start, sentence):
                 yield f"{sentence[:60]!r}, write: {plain}"
         if len(sentence.split()) > LONGEST_SENTENCE_WORDS:

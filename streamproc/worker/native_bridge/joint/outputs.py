@@ -36,9 +36,9 @@ def render(outputs: tuple[Output, ...]) -> str:
     why = "".join(f"// Not known: {name}.\n" for name in unknown)
     return "\n".join(
         [
-            f"{HEAD}//! What is told, as JSON.\n",
+            f"{HEAD}//! The messages of plain usage, as JSON.\n",
             "use crate::json::Json;\n",
-            "/// Whether every field of what is told is known. If not, the core tells.\n"
+            "/// Whether every field of a message is known. If not, the core makes the message.\n"
             f"{why}pub const TELLS: bool = {'false' if unknown else 'true'};\n",
             *(_struct(one) for one in outputs),
         ]
