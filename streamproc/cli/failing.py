@@ -26,8 +26,8 @@ class CommandGroup(click.Group):
         except StreamprocError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
-            # Of a file that a command was given. What says no file is a fault of ours, or is told
-            # where it happens.
+            # The error is about a file that the user gave. An error without a file name is a bug of
+            # streamproc, or its place reports it.
             if error.filename is None or error.strerror is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error

@@ -34,6 +34,7 @@ class DueQueue:
     def push(self, due_ms: int, key: bytes) -> None:
         """Add a key whose row is due at ``due_ms``."""
         number = due_ms >> SPAN_BITS
+        # Its bucket is opened already, so the entry goes straight to the exact instants.
         if number <= self._opened:
             heappush(self._near, (due_ms, key))
             return
@@ -58,6 +59,7 @@ class DueQueue:
         while limit and self._reaches(now_ms):
             due_ms, key = heappop(self._near)
             self.dropped.add(key)
+            # The row may have another due instant by now; then a newer entry exists.
             if self._due_of(key) == due_ms:
                 limit -= 1
                 yield key
@@ -84,6 +86,7 @@ class DueQueue:
         self._opened = number
         due_of = self._due_of
         found = [(due_of(key), key) for key in self._buckets.pop(number)]
+        # A row that moved out of this bucket has a newer entry, or gets one when it is stored.
         exact = [one for one in found if one[0] >> SPAN_BITS == number]
         if len(exact) < len(found):
             self.dropped.update(key for due_ms, key in found if due_ms >> SPAN_BITS != number)

@@ -51,6 +51,7 @@ class Intake:
 
     def note_passed(self, first: int, following: int) -> None:
         """The last offsets of a fetch have no record to deliver."""
+        # Adjacent ranges become one, so that the list stays short.
         if self._passed and self._passed[-1][1] == first:
             first, _ = self._passed.pop()
         self._passed.append((first, following))
@@ -72,9 +73,12 @@ class Intake:
         state does not contain.
         """
         expected = self.asked
+        # Offsets without records are not missing input.
         if expected is not None and asked_offset > expected:
             expected = self._after_passed(expected)
         if expected is not None and asked_offset > expected:
+            # The first time may be an error of the client, so fetch again. If it begins at the same
+            # place the second time, the records before it do not exist.
             if self._doubted != asked_offset and start is not None:
                 self._doubted = asked_offset
                 return False

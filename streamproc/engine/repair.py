@@ -62,6 +62,7 @@ class Repairs(Generic[T]):
             why=repr(why),
             advice=self._partitions.cluster.advice(why),
         )
+        # An earlier repair of the same partition works on memory that does not exist any more.
         if partition.repair is not None:
             partition.repair.cancel()
         pause_seconds = _pause_before(partition)
@@ -83,8 +84,10 @@ class Repairs(Generic[T]):
         source: Input,
         pause_seconds: float,
     ) -> None:
+        # Paused first, so that no chunk arrives while there is no memory.
         source.pause(partition.number)
         await opened.close()
+        # A missing permission does not come back by trying again.
         if isinstance(why, ForbiddenError):
             await self._crash(why)
             return
@@ -92,6 +95,8 @@ class Repairs(Generic[T]):
         pause_seconds = FIRST_PAUSE_SECONDS
         while partition.state is State.BROKEN:
             try:
+                # A worker outside its group must not open the partition: that would fence
+                # the new owner.
                 if await source.is_member():
                     fresh = await self._partitions.reopen(partition)
                     if fresh is not None:

@@ -112,6 +112,8 @@ class Rows(Generic[T]):
             before = stored.get(key)
             stored[key] = data = due + pack(row)
             changes.append((key, data))
+            # If the due instant is the same and its entry is still in the queue, no second entry is
+            # needed. An account is stored many times between two due instants.
             if before is None or not before.startswith(due) or key in dropped:
                 dropped.discard(key)
                 queue.push(due_ms, key)
@@ -135,6 +137,7 @@ class Rows(Generic[T]):
             {
                 number: keys
                 for one, keys in found.items()
+                # Rows that are never due need no entry.
                 if (number := int.from_bytes(one, "big", signed=True)) < NEVER_DUE >> SPAN_BITS
             }
         )
@@ -154,6 +157,7 @@ class Rows(Generic[T]):
 
     def _due_ms(self, key: bytes) -> int:
         """The present due instant of a row, without decoding it; NEVER_DUE if there is no row."""
+        # A changed row that is not packed yet has its instant only in the object.
         row = self.live.get(key, MISSING)
         if row is MISSING:
             data = self.stored.get(key)

@@ -1,4 +1,4 @@
-"""Which Kafka broker the tests use: one that runs already, one in Docker, or a JVM process."""
+"""The Kafka broker of the tests: one that runs already, one in Docker, or a JVM process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RunningBroker(Protocol):
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """A broker that somebody else runs, or that runs in a container."""
+    """A broker that somebody else started, or that runs in a container."""
 
     bootstrap: str
 
@@ -45,7 +45,8 @@ def open_broker(choice: str = "auto") -> Iterator[RunningBroker]:
     """
     address = os.environ.get(ADDRESS_VARIABLE, "") if choice == "auto" else ""
     if address:
-        # An address that was asked for and is dead is an error: no other broker stands in.
+        # If an address was requested and does not answer, that is an error: no other
+        # broker replaces it.
         yield _existing(address, f"${ADDRESS_VARIABLE}")
     elif choice == "docker":
         with _in_docker() as broker:
@@ -80,7 +81,7 @@ def _docker_or_jvm() -> Iterator[RunningBroker]:
 
 
 def _existing(address: str, source: str) -> BrokerAddress:
-    """The broker at ``address``, once something accepts a connection there."""
+    """The broker at ``address``, after a connection was accepted there."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise BrokerUnavailable(f"{source} {address!r} is none of auto, docker, jvm, host:port")
@@ -96,7 +97,7 @@ def _in_docker() -> Iterator[BrokerAddress]:
     reason = _engine_problem()
     if reason is not None:
         raise BrokerUnavailable(reason)
-    # Imported late: it costs time, and it reads the engine's settings at import.
+    # Imported late: it takes time, and it reads the engine's settings at import.
     from tests.support.docker_broker import ApacheKafkaContainer
 
     container = ApacheKafkaContainer()
@@ -112,7 +113,7 @@ def _in_docker() -> Iterator[BrokerAddress]:
 
 
 def _engine_problem() -> str | None:
-    """None if a container engine answers within ENGINE_PROBE_LIMIT_S, else why not."""
+    """None if a container engine answers within ENGINE_PROBE_LIMIT_S, else the reason."""
     problem = [f"no container engine answered within {ENGINE_PROBE_LIMIT_S:g} s"]
 
     def probe() -> None:
@@ -122,12 +123,12 @@ def _engine_problem() -> str | None:
             client = docker.from_env(timeout=ENGINE_PROBE_LIMIT_S)
             client.ping()
             client.close()
-        except Exception as error:  # any failure only means that Docker is no choice here
+        except Exception as error:  # any failure only means that Docker cannot be used here
             problem[:] = [f"no container engine answers ({error})"]
         else:
             problem.clear()
 
-    # In a thread, for the client's own limit does not cover name look-ups or SSH.
+    # In a thread, because the client's own limit does not include name lookups and SSH.
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(ENGINE_PROBE_LIMIT_S)

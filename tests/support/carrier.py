@@ -1,4 +1,4 @@
-"""The example package of a carrier, installed as pip would install it, without pip."""
+"""The example package of a carrier, installed without pip, as pip would install it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ GROUPS = (extensions.RULE_KINDS, extensions.GATEWAYS, extensions.READERS)
 
 
 def install_into(folder: Path) -> None:
-    """What a wheel of the package holds: its modules, and its name and entry points beside them."""
+    """The content of a wheel of the package: its modules, and next to them its name and entry
+    points."""
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (module,) = (path.parent for path in PACKAGE.glob("*/__init__.py"))
     shutil.copytree(module, folder / module.name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -43,7 +44,7 @@ def describe(folder: Path, name: str, version: str, points: dict[str, dict[str, 
 
 @contextmanager
 def used(folder: Path) -> Iterator[None]:
-    """Let this process use what packages in a folder bring along, and forget it afterwards."""
+    """Let this process use the extensions of packages in a folder, and forget them afterwards."""
     before = list(kinds.KINDS), list(gateways.GATEWAYS), list(formats.FORMS), set(sys.modules)
     sys.path.insert(0, str(folder))
     try:

@@ -1,4 +1,4 @@
-"""The check of a rulebook's texts, made once in a process: it takes a tenth of a second."""
+"""The check of a rulebook's texts, made once per process because it takes a tenth of a second."""
 
 from __future__ import annotations
 

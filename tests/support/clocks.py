@@ -1,4 +1,5 @@
-"""What clocks of a zone show, and how far they have been: by the zone database alone."""
+"""What clocks of a zone show, and the latest time that they have shown, from the zone database
+alone."""
 
 from __future__ import annotations
 
@@ -22,12 +23,12 @@ ZONES = (
     *("America/Caracas", "Asia/Pyongyang", "Europe/Volgograd", "Europe/Istanbul"),  # for good
     "Pacific/Apia",  # a day is skipped
 )
-"""Whose clocks are set in every odd way."""
+"""Zones whose clocks are set in every unusual way."""
 
 
 @lru_cache(maxsize=1000)
 def changes(zone: str, first_year: int = 2006, last_year: int = 2032) -> tuple[datetime, ...]:
-    """Every instant at which clocks are set, to the second."""
+    """Every instant at which clocks are set, exact to the second."""
     tz = ZoneInfo(zone)
     found = []
     at = datetime(first_year, 1, 1, tzinfo=UTC)
@@ -49,7 +50,8 @@ def shown(at: datetime, zone: str) -> datetime:
 
 
 def furthest(at: datetime, zone: str) -> datetime:
-    """The latest that clocks have shown until an instant: where they are set back, it stays."""
+    """The latest time that clocks have shown until an instant. It does not go back when clocks are
+    set back."""
     before = [
         shown(one - timedelta(milliseconds=1), zone)
         for one in changes(zone)
@@ -59,6 +61,6 @@ def furthest(at: datetime, zone: str) -> datetime:
 
 
 def is_quiet(at: datetime, start: time, end: time, zone: str) -> bool:
-    """Whether the furthest that clocks have shown is within quiet hours."""
+    """Whether the latest time that clocks have shown is within quiet hours."""
     clock = furthest(at, zone).time()
     return start <= clock < end if start < end else clock >= start or clock < end

@@ -1,4 +1,4 @@
-"""Real workers as processes, and what a consumer of their topics sees."""
+"""Real workers as processes, and what a consumer of their topics reads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Names:
 
     @property
     def worker(self) -> WorkerTopics:
-        """What a worker reads and writes."""
+        """The topics of a worker."""
         return WorkerTopics.under(f"{self.app_id}.", inputs=(self.events,))
 
 
@@ -74,7 +74,7 @@ class WorkerProcess:
         return self
 
     def kill(self) -> None:
-        """SIGKILL: no chance to finish anything."""
+        """SIGKILL: the worker cannot finish anything."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
@@ -139,7 +139,8 @@ async def produce(
     try:
         for record in records:
             key, value, timestamp_ms = record
-            # A record without key is placed by its length, so that runs are repeatable.
+            # A record without a key goes to a partition by its length, so that runs
+            # can be repeated.
             place = len(value or b"") % PARTITIONS
             partition = place if key is None else choose(key, partitions, partitions)
             batch = batches.get(partition)
@@ -197,7 +198,7 @@ async def wait_until_consumed(
             try:
                 found = await admin.list_consumer_group_offsets(names.app_id)
             except GroupCoordinatorNotAvailableError:
-                found = {}  # a broker without any group makes its coordinator first
+                found = {}  # a broker without any group must first create its coordinator
             at = {tp: found[tp].offset if tp in found else 0 for tp in tps}
             if all(at[tp] >= ends[tp] for tp in tps):
                 return
@@ -213,7 +214,7 @@ async def wait_until_consumed(
 
 
 async def grown(bootstrap: str, topic: str, by: int, timeout_seconds: float = 60) -> int:
-    """Wait until a topic has grown by so many offsets, committed or not; returns how many it has.
+    """Wait until a topic has grown by this many offsets, committed or not; returns its size.
 
     The topic must exist.
     """

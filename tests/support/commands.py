@@ -1,4 +1,4 @@
-"""The command line as processes that can be killed, and what a topic holds afterwards."""
+"""Commands as processes that can be killed, and the content of a topic afterwards."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
 
 
 def run(*arguments: str | Path, code: int = 0, given: bytes | None = None) -> str:
-    """Run it in this process, to its end; returns what it said (on both streams).
+    """Run a command in this process to its end; returns its output (both streams).
 
-    ``given`` is its standard input. Fails if it ends otherwise than with ``code``.
+    ``given`` is its standard input. Fails if it ends with another code than ``code``.
     """
     texts = [str(one) for one in arguments]
     result = CliRunner().invoke(main, texts, input=given, catch_exceptions=False)
@@ -40,10 +40,10 @@ def run(*arguments: str | Path, code: int = 0, given: bytes | None = None) -> st
 def kill_at_random(
     arguments: Sequence[str | Path], bootstrap: str, topic: str, records: int, seed: int
 ) -> int:
-    """SIGKILL a command that writes ``records`` to a topic, at random points of its way there.
+    """SIGKILL a command that writes ``records`` to a topic, at random points.
 
-    Each run is killed when the topic (with what is not committed yet) has grown to a random size,
-    then it is let finish. Returns how many runs were killed on the way.
+    Each run is killed when the topic (with uncommitted records) has grown to a random size. The
+    last run ends by itself. Returns how many runs were killed.
     """
     chance = random.Random(seed)
     hit = 0
@@ -55,7 +55,7 @@ def kill_at_random(
             process = start(*arguments)
             while process.poll() is None:
                 if sum(consumer.end_offsets(places).values()) > share * records:
-                    time.sleep(chance.uniform(0, 0.05))  # it is killed at any instant
+                    time.sleep(chance.uniform(0, 0.05))  # it can be killed at any instant
                     process.kill()
                     hit += 1
                     break
@@ -68,7 +68,7 @@ def kill_at_random(
 
 
 def wait_for_growth(bootstrap: str, topic: str, records: int) -> None:
-    """Return once a topic holds more than so many records, committed or not."""
+    """Return when a topic has more than this many records, committed or not."""
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, metrics_enabled=False)
     try:
         places = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic)]

@@ -1,4 +1,4 @@
-"""What happens to commits on purpose: they wait, or fail, after a numbered step."""
+"""Faults of commits on purpose: they wait, or fail, after a numbered step."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from streamproc.engine import crashpoints
 
 
 class SimulatedCrashError(BaseException):
-    """The process died here; no code of the worker may catch it."""
+    """The process died here. No code of the worker may catch it."""
 
 
 class CommitFaults:
-    """The plan, and the hook for :class:`~tests.support.memory_log.MemoryWriter`."""
+    """The planned faults, and the hook for :class:`~tests.support.memory_log.MemoryWriter`."""
 
     def __init__(self) -> None:
         self._failures: list[tuple[int | None, str, BaseException]] = []
@@ -49,7 +49,7 @@ class CommitFaults:
 
 @contextlib.contextmanager
 def crashing_at(stage: str, step: str, count: int) -> Iterator[None]:
-    """Raise :class:`SimulatedCrashError` the ``count``-th time that a step is reached."""
+    """Raise :class:`SimulatedCrashError` when a step is reached the ``count``-th time."""
 
     def strike(_: object) -> None:
         raise SimulatedCrashError(f"{stage}:{step}")

@@ -1,4 +1,4 @@
-"""What a ``read_committed`` consumer sees of topics: all of it, or as it comes."""
+"""The records of topics that a ``read_committed`` consumer gets: all of them, or as they arrive."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Committed:
 
     def __init__(self, bootstrap: str, *topics: str, partitions: int = PARTITIONS) -> None:
         self.records: list[Any] = []
-        """aiokafka's, of each partition in order; what was read so far."""
+        """Records of aiokafka, of each partition in order, as far as they were read."""
         self.counts: Counter[str] = Counter()
-        """How many of them each topic has."""
+        """How many of them are from each topic."""
         self._bootstrap = bootstrap
         self._tps = [TopicPartition(topic, n) for topic in topics for n in range(partitions)]
         self._consumer: Any = AIOKafkaConsumer(
@@ -37,7 +37,7 @@ class Committed:
         await self._consumer.start()
         self._consumer.assign(self._tps)
         for tp in self._tps:
-            # Not seek_to_beginning: it races with the reset that assign() begins.
+            # Not seek_to_beginning: it races with the reset that assign() starts.
             self._consumer.seek(tp, 0)
         return self
 
@@ -45,7 +45,7 @@ class Committed:
         await self._consumer.stop()
 
     async def more(self) -> list[Any]:
-        """What has come since, maybe nothing; waits a little for it."""
+        """The records that arrived since, maybe none; waits a little for them."""
         found = (await self._consumer.getmany(timeout_ms=200)).values()
         new = [record for records in found for record in records]
         self.records += new
@@ -61,9 +61,9 @@ class Committed:
         return self.records
 
     async def _settled_ends(self) -> dict[TopicPartition, int]:
-        """Where committed records end, once no transaction is open (at most SETTLE_SECONDS).
+        """The ends of committed records, when no transaction is open (at most SETTLE_SECONDS).
 
-        A producer is told of its commit before every partition has the marker.
+        A producer is informed of its commit before every partition has the marker.
         """
         everything: Any = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, group_id=None)
         await everything.start()
@@ -80,6 +80,6 @@ class Committed:
 
 
 async def read_committed(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> list[Any]:
-    """Every record a ``read_committed`` consumer sees, to the present end."""
+    """Every record for a ``read_committed`` consumer, to the present end."""
     async with Committed(bootstrap, topic, partitions=partitions) as log:
         return await log.to_end()

@@ -30,7 +30,7 @@ def reminder(
     kind: str = "usage_percent",
     **fields: Any,
 ) -> Reminder:
-    """A reminder of which a test states only what it is about."""
+    """A reminder. A test states only the fields that it is about."""
     start = from_ms(START_MS)
     values: dict[str, Any] = {
         "id": f"{number:032x}",
@@ -61,14 +61,14 @@ def reminder(
 
 
 def line(name: str = "main", **fields: Any) -> GatewayLine:
-    """A gateway that takes all it is given, unless told otherwise."""
+    """A gateway that accepts everything, unless the test says otherwise."""
     shaper = fields.pop("shaper", None) or Shaper(1000.0, 1000, 1000, START_MS)
     values: dict[str, Any] = {"lanes": frozenset({0, 1}), "breaker": Breaker()}
     return GatewayLine(name, shaper, **{**values, **fields})
 
 
 class Table:
-    """A desk, its journal and its clock. ``sent`` is what left, in order."""
+    """A desk, its journal and its clock. ``sent`` contains the sent messages in order."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Table:
         self.restart()
 
     def restart(self) -> None:
-        """As after kill -9: only what was committed is left."""
+        """As after kill -9: only committed data is left."""
         for one in self.lines:
             one.shaper.outstanding = 0
         self.router = Router(list(self.lines))
@@ -113,7 +113,7 @@ class Table:
         self.read()
 
     def read(self) -> None:
-        """Bring every lane's cursor to the log's end."""
+        """Move every lane's cursor to the end of the log."""
         for lane in range(len(self.lanes)):
             position = self.desk.ledgers[0].cursors[lane, TOPIC].position
             for offset in range(position, len(self.log)):
@@ -121,7 +121,7 @@ class Table:
                 self.desk.offer(lane, origin, self.log[offset][0], self.now_ms)
 
     def commit(self) -> list[Outgoing]:
-        """Commit what is to be written; returns the messages that may be sent now."""
+        """Commit the pending writes; returns the messages that may be sent now."""
         batch = self.desk.take_batch(0, force=True)
         if batch is None:
             return []
@@ -139,7 +139,7 @@ class Table:
         return batch.release
 
     def step(self, wait_ms: int = 0) -> list[Outgoing]:
-        """Let time pass, take and commit; returns the messages that left."""
+        """Let time pass, take and commit; returns the messages that were sent."""
         self.now_ms += wait_ms
         self.desk.sweep(self.now_ms)
         self.desk.take(self.now_ms)
@@ -150,7 +150,7 @@ class Table:
         self.commit()
 
     def run(self, outcome: Outcome | None = None, wait_ms: int = 0) -> list[Outgoing]:
-        """Send until nothing more goes; every message gets the same answer."""
+        """Send until nothing more can be sent. Every message gets the same answer."""
         gone: list[Outgoing] = []
         while left := self.step(wait_ms):
             gone.extend(left)
@@ -168,5 +168,5 @@ def numbers(messages: list[Outgoing]) -> list[int]:
 
 
 def plain(value: Any) -> Any:
-    """A struct as JSON has it."""
+    """A struct in the form of JSON."""
     return msgspec.to_builtins(value)

@@ -1,4 +1,4 @@
-"""Dispatchers as processes on a real broker, and what their topics hold."""
+"""Dispatchers as processes on a real broker, and the content of their topics."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.waiting import until
 
 PARTITIONS = 2
 HEAD = "version: 1\ngateways:\n"
-"""How every gateways file begins."""
+"""The beginning of every gateways file."""
 
 
 class DispatchScene:
@@ -72,12 +72,13 @@ class DispatchScene:
         await create_topic(self.bootstrap, self.names["reminders"], partitions)
 
     def options(self) -> list[str]:
-        """Broker and topics, as every command takes them."""
+        """Broker and topics in the form of options."""
         topics = [part for name, topic in self.names.items() for part in (f"--{name}", topic)]
         return ["--broker", self.bootstrap, "--group", self.app, *topics]
 
     def start(self, name: str = "one") -> subprocess.Popen[bytes]:
-        """A dispatcher with static membership: killed and started again it goes on at once."""
+        """A dispatcher with static membership: if it is killed and started again, it continues at
+        once."""
         words = ["dispatch", *self.options(), "--gateways", str(self.gateways)]
         words += ["--instance-id", name, "--session-timeout-seconds", "6"]
         words += ["--ignore-expiry"] if self.ignore_expiry else []
@@ -85,7 +86,7 @@ class DispatchScene:
         return self.run([*words, "--stats-every-seconds", "2"], name)
 
     def run(self, words: list[str], name: str = "one") -> subprocess.Popen[bytes]:
-        """``streamproc WORDS``; what it says goes to a log."""
+        """``streamproc WORDS``; its output goes to a log."""
         log = self.directory / f"{name}.log"
         self._logged[name] = len(log.read_text()) if log.exists() else 0
         command = [sys.executable, "-m", "streamproc", *words]
@@ -93,7 +94,7 @@ class DispatchScene:
         return self.spawn(command, log, secrets)
 
     async def ready(self, name: str = "one") -> None:
-        """Wait until the dispatcher that was started last under this name reads a partition."""
+        """Wait until the last dispatcher that was started with this name reads a partition."""
         log = self.directory / f"{name}.log"
         await self.until(lambda: "partition opened" in log.read_text()[self._logged[name] :])
 
@@ -108,7 +109,7 @@ class DispatchScene:
         return process
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGTERM; fails if it does not end well."""
+        """SIGTERM; fails if the process does not end with success."""
         process.send_signal(signal.SIGTERM)
         assert process.wait(25) == 0, self.logs()
 
@@ -160,7 +161,7 @@ class DispatchScene:
         return found
 
     async def delivered(self, count: int, limit_seconds: float = 30) -> None:
-        """Wait until so many receipts say so."""
+        """Wait until this many receipts say "delivered"."""
         deadline = time.monotonic() + limit_seconds
         seen = 0
         async with self._following("receipts") as log:
@@ -172,13 +173,13 @@ class DispatchScene:
         return Committed(self.bootstrap, self.names[name], partitions=self.partitions)
 
     async def until(self, condition: Callable[[], Any], limit_seconds: float = 30) -> None:
-        """Wait for something that a plain function can see."""
+        """Wait until a plain function returns true."""
         await until(condition, limit_seconds, self.logs)
 
     async def until_more(
         self, count: Callable[[], int], than: int, limit_seconds: float = 30
     ) -> None:
-        """Wait until a number that grows is greater than this."""
+        """Wait until a growing number is greater than this."""
         await until(
             lambda: count() > than, limit_seconds, lambda: f"{count()} of {than}\n{self.logs()}"
         )
@@ -189,7 +190,8 @@ def _receipt(record: Any) -> Receipt:
 
 
 def due(number: int, subscriber: int, **fields: Any) -> Reminder:
-    """A reminder of now; its text names it, so that a message center's log can be read."""
+    """A reminder of now. Its text contains its number, so that a message center's log can be
+    read."""
     now = from_ms(time.time_ns() // 1_000_000)
     values: dict[str, Any] = {
         "text": f"#{number} 80% used",

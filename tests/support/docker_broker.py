@@ -1,4 +1,4 @@
-"""The Apache Kafka image as a testcontainer, set up like the JVM broker."""
+"""The Apache Kafka image as a testcontainer, with the settings of the JVM broker."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ KAFKA_IMAGE = "apache/kafka:4.1.0"
 
 
 class ApacheKafkaContainer(KafkaContainer):  # type: ignore[misc] # it has no types
-    """One KRaft node. The base class knows only Confluent's image, whose scripts are others."""
+    """One KRaft node. The base class knows only Confluent's image, which has other scripts."""
 
     def __init__(self) -> None:
         super().__init__(KAFKA_IMAGE, wait_strategy_check_string=r".*Kafka Server started.*")
 
     def configure(self) -> None:
-        """Replace the base class's environment by this image's."""
+        """Replace the environment of the base class by that of this image."""
         settings = TEST_SETTINGS | {
             "process.roles": "broker,controller",
             "node.id": "1",
@@ -31,7 +31,7 @@ class ApacheKafkaContainer(KafkaContainer):  # type: ignore[misc] # it has no ty
         }
 
     def tc_start(self) -> None:
-        """Let the waiting container start Kafka, now that its mapped port is known."""
+        """Let the waiting container start Kafka, when its mapped port is known."""
         outside = f"{self.listener_name}://{self.get_bootstrap_server()}"
         script = (
             "#!/bin/sh\n"
@@ -41,6 +41,6 @@ class ApacheKafkaContainer(KafkaContainer):  # type: ignore[misc] # it has no ty
         self.create_file(script.encode(), self.TC_START_SCRIPT)
 
     def start(self, timeout: int = int(START_LIMIT_S)) -> ApacheKafkaContainer:
-        """Start and wait up to ``timeout`` seconds for the broker's own word that it runs."""
+        """Start, and wait up to ``timeout`` seconds until the broker reports that it runs."""
         super().start(timeout)
         return self

@@ -1,9 +1,9 @@
-"""Runs a topology with no broker: bytes in, bytes out, time moved by the test alone.
+"""Runs a topology without a broker: bytes in, bytes out; only the test moves time.
 
-The processor, rows, partitions, outboxes and the commit protocol are the engine's own; only Kafka
-is replaced, by :class:`~tests.support.memory_log.MemoryLog`. What the engine does with Faust around
-them (deliver chunks, tick, load a partition again after a failure) the driver does step by step,
-when it is told to::
+The processor, rows, partitions, outboxes and the commit protocol are the engine's own. Only Kafka
+is replaced, by :class:`~tests.support.memory_log.MemoryLog`. The engine's work with Faust around
+them (deliver chunks, tick, load a partition again after a failure) is done step by step, when the
+test calls for it::
 
     with TopologyDriver(lambda: MyProcessor(...), inputs=["events"]) as driver:
         driver.pipe(b"key", b"value")
@@ -25,19 +25,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 PATIENCE = 20
-"""Failures in a row after which a commit is given up."""
+"""After this many failures in a row a commit is abandoned."""
 
 
 class TopologyDriver(MemoryWorker[T]):
-    """One worker that owns every partition, and the log it works on.
+    """One worker that owns every partition, and its log.
 
-    ``new_processor`` makes the application's part anew for each start, ``now_ms`` is the wall
-    clock. Input goes to the partition that Kafka's default partitioner chooses for its key. A
-    ``log`` of another driver makes this one its successor.
+    ``new_processor`` creates the application's part at each start; ``now_ms`` is the wall clock.
+    Input goes to the partition that Kafka's default partitioner chooses for its key. With the
+    ``log`` of another driver, this one is its successor.
     """
 
     def stop(self) -> None:
-        """A graceful end: what was applied is committed."""
+        """An orderly end: everything applied is committed."""
         self.commit()
         self.crash()
 
@@ -66,7 +66,7 @@ class TopologyDriver(MemoryWorker[T]):
         )
 
     def partition_of(self, key: bytes | None) -> int:
-        """Where a producer puts a key; 0 for none."""
+        """The partition that a producer chooses for a key; 0 without a key."""
         numbers = list(range(self.log.partitions))
         return 0 if key is None else self._choose(key, numbers, numbers)
 
@@ -78,7 +78,7 @@ class TopologyDriver(MemoryWorker[T]):
         return record
 
     def process(self, records: int | None = None) -> None:
-        """Apply input that was not applied yet, at most so many records of each partition."""
+        """Apply input that was not applied yet, at most this many records of each partition."""
         for number in range(self.log.partitions):
             for topic in self.settings.input_topics:
                 start = self._fetch[topic, number]
@@ -93,9 +93,9 @@ class TopologyDriver(MemoryWorker[T]):
     # Time.
 
     def advance_wall_clock(self, by_ms: int, step_ms: int | None = None) -> None:
-        """Let time pass, in one leap or in steps, and do what falls due; commit after each step.
+        """Let time pass, in one leap or in steps, and do the due work; commit after each step.
 
-        One leap is what a worker sees that was down, or could not be reached, all the time.
+        A worker that was down, or could not be reached, sees one leap.
         """
         end_ms = self.now_ms + by_ms
         while self.now_ms < end_ms:
@@ -106,7 +106,8 @@ class TopologyDriver(MemoryWorker[T]):
                 self.commit()
 
     def tick(self) -> bool:
-        """One call of the worker's timer for each partition; whether it changed anything."""
+        """One call of the worker's timer for each partition; returns whether it changed
+        anything."""
         changed = False
         for number in list(self.partitions):
             try:
@@ -133,7 +134,7 @@ class TopologyDriver(MemoryWorker[T]):
                 raise AssertionError(f"partition {number} cannot be committed") from failure
 
     def begin_commits(self) -> None:
-        """Start commits as the engine does, beside further processing."""
+        """Start commits as the engine does, while processing continues."""
 
         async def begin() -> None:
             for partition in self.partitions.values():
@@ -147,7 +148,7 @@ class TopologyDriver(MemoryWorker[T]):
         self._faults.hold_at(step)
 
     def release_commits(self) -> None:
-        """Let them go on, and wait for their end."""
+        """Let the held commits continue, and wait for their end."""
         self._faults.release()
 
         async def settle() -> None:
@@ -157,7 +158,8 @@ class TopologyDriver(MemoryWorker[T]):
         self._run(settle())
 
     def fail_commit_at(self, step: str, error: BaseException, partition: int | None = None) -> None:
-        """The next commit (of a partition) fails after a step; after 6 it is committed anyway."""
+        """The next commit (of a partition) fails after a step; after step 6 it is committed
+        anyway."""
         self._faults.fail_at(step, error, partition)
 
     # Output.
@@ -185,7 +187,7 @@ class TopologyDriver(MemoryWorker[T]):
         return found
 
     def committed(self) -> dict[bytes, bytes]:
-        """Every row as the changelog has it."""
+        """Every row in the changelog."""
         found = {record.key: record.value for record in self.output(self.changelog)}
         return {
             key: value

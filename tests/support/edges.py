@@ -1,4 +1,4 @@
-"""A worker that is expected to refuse: run it, read what it says."""
+"""A worker that is expected to refuse: run it, and read its output."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from tests.support.waiting import wait_until
 def refusal(
     bootstrap: str, names: Names, directory: Path, *options: str, limit_seconds: float = 60
 ) -> str:
-    """What a worker said that ended by itself; AssertionError if it goes on or ends well."""
+    """The output of a worker that ended with an error; AssertionError if it runs on or ends with
+    success."""
     worker = WorkerProcess(bootstrap, names, directory, "refusing", *options).start()
     return ending(worker, limit_seconds)
 
 
 def ending(worker: WorkerProcess, limit_seconds: float = 60) -> str:
-    """What a running worker said until it ended by itself, with an error."""
+    """The output of a running worker until it ended with an error."""
     assert worker.process is not None
     try:
         code = worker.process.wait(limit_seconds)
@@ -32,7 +33,7 @@ def ending(worker: WorkerProcess, limit_seconds: float = 60) -> str:
 
 
 def wait_for_words(worker: WorkerProcess, words: str, limit_seconds: float = 60) -> None:
-    """Return once the worker's log has the words; it must be alive."""
+    """Return when the worker's log contains the words; the worker must still run."""
 
     def are_there() -> bool:
         assert worker.is_alive, worker.tail()

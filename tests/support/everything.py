@@ -1,4 +1,4 @@
-"""Rules with every feature at once: the packaged showcase over the plans and packs of quota."""
+"""Rules with every feature at once: the packaged showcase with the plans and packs of quota."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ MORE: list[dict[str, Any]] = [
     {"id": "pack-over", "kind": "expiry"},
     {"id": "a-word-later", "kind": "after_activation", "hours_after": 20},
 ]
-"""What neither file has."""
+"""Entries that neither file has."""
 OF_BUCKETS = ("usage_percent", "remaining_bytes", "used_bytes")
 
 
 @cache
 def everything() -> Rulebook:
-    """The showcase, with plans, packs and rules of quota.yaml and every schedule beside its own.
+    """The showcase, with plans, packs and rules of quota.yaml and every schedule.
 
-    Caps are lower: they must be reached by few subscribers in two months.
+    Caps are lower, so that few subscribers reach them within two months.
     """
     return load_rulebook(everything_text(), "everything.yaml")
 
@@ -54,10 +54,10 @@ def every_kind() -> Rulebook:
 
 
 def mostly_unused_text(basic_text: str) -> str:
-    """A rules file with all that its subscribers do not meet of :func:`everything` beside it.
+    """A rules file with everything of :func:`everything` that its subscribers do not use.
 
-    That is plans that nobody has, packs, and those rules that can be for such plans or for their
-    buckets alone. What is for everybody stays out, and so do quiet hours and caps.
+    These are plans that nobody has, packs, and rules that can be limited to such plans or their
+    buckets. Rules for everybody are left out, and so are quiet hours and caps.
     """
     basic, full = yaml.safe_load(basic_text), _everything()
     had = {one["id"] for name in ("plans", "packs", "rules") for one in basic[name]}
@@ -75,12 +75,12 @@ def mostly_unused_text(basic_text: str) -> str:
 
 
 def all_for_everybody_text(basic_text: str) -> str:
-    """:func:`everything`, with the plans, packs and rules of a rules file beside its own."""
+    """:func:`everything`, with the plans, packs and rules of a rules file in addition."""
     return yaml.safe_dump(_joined(_everything(), yaml.safe_load(basic_text)), sort_keys=False)
 
 
 def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The first file, with the plans, packs and rules of the second that it does not have."""
+    """The first file, with plans, packs and rules of the second that it does not have."""
     joined = dict(first)
     for name in ("plans", "packs", "rules"):
         known = {one["id"] for one in first[name]}

@@ -1,7 +1,7 @@
-"""What a run must end in: the core applied to the records in one process, in log order.
+"""The expected end of a run: the core applied to the records in one process, in log order.
 
-The core itself is held against a naive oracle by tests/property; this second route adds the order
-of the log and compares whole bytes: every state, every reminder, every reject.
+tests/property compares the core with a naive oracle. This second route adds the order of the log
+and compares whole bytes: every state, every reminder, every reject.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Result:
 
     states: dict[bytes, bytes] = field(default_factory=dict)
     outputs: dict[str, Counter[bytes]] = field(default_factory=_no_outputs)
-    """By field of :class:`WorkerTopics`."""
+    """Output records by the field of :class:`WorkerTopics`."""
 
     @property
     def reminders(self) -> Counter[bytes]:
@@ -113,7 +113,7 @@ def _count(outbox: Outbox, topic: str) -> Counter[bytes]:
 
 
 async def observe(bootstrap: str, names: Names) -> Result:
-    """What the topics hold for a ``read_committed`` consumer."""
+    """The content of the topics for a ``read_committed`` consumer."""
     result = Result()
     counts = {topic: result.outputs[name] for name, topic in names.worker.by_field().items()}
     async with Committed(bootstrap, names.changelog, *counts) as log:
@@ -136,7 +136,7 @@ async def wait_for_records(
     workers: Sequence[WorkerProcess],
     timeout_seconds: float = 60,
 ) -> None:
-    """Wait until a topic holds at least ``count`` records; the comparison comes afterwards."""
+    """Wait until a topic has at least ``count`` records. The comparison comes afterwards."""
     deadline = time.monotonic() + timeout_seconds
     async with Committed(bootstrap, topic) as log:
         while len(log.records) < count:

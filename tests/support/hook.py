@@ -1,4 +1,4 @@
-"""A webhook's receiver on loopback that takes each ``webhook-id`` once, as the docs ask of it."""
+"""A webhook's receiver on loopback that accepts each ``webhook-id`` once, as the docs require."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tests.support.ports import free_port
 
 
 class HookReceiver:
-    """Counts the posts of each id; answers after ``answer_seconds``: time to be killed in."""
+    """Counts the posts of each id. It answers after ``answer_seconds``, so that tests can kill the
+    sender."""
 
     def __init__(self, answer_seconds: float = 0.05) -> None:
         port = free_port()
@@ -24,7 +25,7 @@ class HookReceiver:
         self._taken: list[tuple[str, str]] = []
 
     def messages(self) -> list[tuple[str, str]]:
-        """Number and text of what was taken, in order."""
+        """Number and text of the accepted messages, in order."""
         return list(self._taken)
 
     async def __aenter__(self) -> Self:

@@ -1,9 +1,9 @@
-"""A real Apache Kafka broker as a JVM process of this machine: no container engine needed.
+"""A real Apache Kafka broker as a JVM process of this machine; it needs no container engine.
 
-Maven brings the jars once into the user's cache; each broker is one KRaft node (broker and
+Maven fetches the jars once into the user's cache. Each broker is one KRaft node (broker and
 controller in one process) on two loopback ports, with its data in a directory of its own.
 
-By hand: ``python -m tests.support.jvm_broker --port 9092`` runs one until interrupted.
+By hand: ``python -m tests.support.jvm_broker --port 9092`` runs one until it is interrupted.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ TEST_SETTINGS: dict[str, str] = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # A killed broker's lease must run out before it may register anew: 9 s by default.
+    # The lease of a killed broker must end before it can register again: by default after 9 s.
     "broker.session.timeout.ms": "4000",
     "broker.heartbeat.interval.ms": "500",
-    # A topic that the code forgot to make must fail here as it would in production.
+    # A topic that the code forgot to create must fail here as it would in production.
     "auto.create.topics.enable": "false",
-    # A test that compacts a topic must not wait for the cleaner's next look: 15 s by default.
+    # A test that compacts a topic must not wait for the cleaner, which by default runs every 15 s.
     "log.cleaner.backoff.ms": "500",
-    # Events carry old times: with a limit, retention would delete what a test just wrote.
+    # Events have old times. With a limit, retention would delete what a test has just written.
     "log.retention.ms": "-1",
     "log.retention.bytes": "-1",
 }
 
 
 class BrokerStartError(RuntimeError):
-    """The broker was started but did not come to answer; the message ends with its log's tail."""
+    """The broker was started but did not answer. The message ends with the end of its log."""
 
 
 class JvmBroker:
@@ -78,7 +78,8 @@ class JvmBroker:
     _quorum_options: tuple[str, ...] = ("--standalone",)
 
     def __init__(self, port: int | None = None, version: str = KAFKA_VERSION) -> None:
-        """``port``: the clients' port, or None for a free one. Does nothing else yet."""
+        """``port``: the port for clients, or None for a free one. The constructor starts
+        nothing."""
         self.version = version
         self.port = free_port() if port is None else port
         self.controller_port = free_port(other_than=self.port)
@@ -108,7 +109,7 @@ class JvmBroker:
             return
         if self.directory is None:
             self.directory = self._formatted()
-            # Without this an interrupted test run would leave the JVM behind.
+            # Without this, an interrupted test run would leave the JVM running.
             atexit.register(self.close)
         self.process = self._spawn(self.directory)
         try:
@@ -118,7 +119,7 @@ class JvmBroker:
             raise
 
     def stop(self) -> None:
-        """End the process in order (SIGTERM, SIGKILL after STOP_LIMIT_S); the data stays."""
+        """End the process in order (SIGTERM, SIGKILL after STOP_LIMIT_S); the data is kept."""
         if self.process is None:
             return
         self.process.terminate()
@@ -129,7 +130,7 @@ class JvmBroker:
             self.kill()
 
     def kill(self) -> None:
-        """End the process as a crash would (SIGKILL); the data stays."""
+        """End the process as a crash would (SIGKILL); the data is kept."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -155,7 +156,8 @@ class JvmBroker:
             return ""
         said = path.read_text(errors="replace").splitlines()
         cut = max(len(said) - lines, 0)
-        # A broker that fails shuts down at length: the cause is often above the tail.
+        # A broker that fails takes long to shut down, so the cause is often above the
+        # end of the log.
         errors = [line for line in said[:cut] if "] ERROR " in line or "Exception: " in line]
         return "\n".join(errors[-10:] + said[cut:])
 
@@ -183,7 +185,7 @@ class JvmBroker:
             settings = directory / "server.properties"
             values = self._settings(directory / "data")
             settings.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
-            # At its default level the tool prints every setting, which would bury an error.
+            # At its default level the tool prints every setting, which would hide an error.
             quick = ("-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
             command = self._java(*quick, "kafka.tools.StorageTool", "format", *self._quorum_options)
             command += ["-t", self.cluster_id, "-c", str(settings), *self._format_options()]
@@ -201,7 +203,8 @@ class JvmBroker:
             "-Xms256m", "-Xmx1g", "kafka.Kafka", str(directory / "server.properties")
         )
         with (directory / "broker.log").open("ab") as log:
-            # A session of its own: Ctrl-C is for the tests, which then stop the broker in order.
+            # It has a session of its own: Ctrl-C reaches only the tests, which then stop the
+            # broker in order.
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -219,7 +222,7 @@ class JvmBroker:
                 raise BrokerStartError(
                     f"the Kafka broker ended at its start (exit {code}):\n{self.log_tail()}"
                 )
-            # Not librdkafka's: in a client that ends as soon as it has an answer it may crash.
+            # Not librdkafka's client: a client that ends as soon as it has an answer can crash.
             with contextlib.suppress(KafkaError, OSError):
                 # kafka-python would log every refusal.
                 socket.create_connection(("127.0.0.1", self.port), 1.0).close()
@@ -241,8 +244,8 @@ class JvmBroker:
 
 
 def new_cluster_id() -> str:
-    """As ``kafka-storage random-uuid`` makes them."""
-    # Kafka's tools take a value that begins with a dash for an option, hence the "s".
+    """An id as ``kafka-storage random-uuid`` makes them."""
+    # Kafka's tools read a value that begins with a dash as an option. Therefore it begins with "s".
     return "s" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
@@ -251,7 +254,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run a throw-away Kafka broker on loopback.")
     parser.add_argument("--port", type=int, help="the clients' port; a free one if not given")
     port: int | None = parser.parse_args().port
-    # Both signals raise KeyboardInterrupt, so that the broker is closed whichever comes.
+    # Both signals raise KeyboardInterrupt, so the broker is closed in both cases.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with JvmBroker(port) as broker:

@@ -1,4 +1,4 @@
-"""Kafka's jars and the Java that runs them: found once, kept in the user's cache."""
+"""Kafka's jars, and the Java that runs them: found once, and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _POM = """\
 
 
 class BrokerUnavailable(RuntimeError):
-    """No broker can be had here; the message says what is missing."""
+    """A broker cannot run here; the message says what is missing."""
 
 
 @functools.cache
@@ -71,7 +71,7 @@ def find_java() -> str:
 
 
 def cache_directory(version: str = KAFKA_VERSION) -> Path:
-    """Where the jars of a version are kept; it may not exist yet."""
+    """The directory of the jars of a version; it may not exist yet."""
     base = os.environ.get("XDG_CACHE_HOME")
     return Path(base or Path.home() / ".cache") / "streamproc" / f"kafka-{version}"
 
@@ -92,13 +92,13 @@ def _is_complete(home: Path, version: str) -> bool:
 
 
 def _fetch(home: Path, version: str) -> None:
-    """Have Maven copy the jars into ``home``, which appears whole or not at all."""
+    """Let Maven copy the jars into ``home``, which is created complete or not at all."""
     what = f"Kafka {version}'s jars are not in {home}"
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerUnavailable(f"{what}, and fetching them needs Maven: no 'mvn' on the PATH")
     home.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its final place, for a rename works only within one file system.
+    # Next to its final place, because a rename works only within one file system.
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}.") as scratch:
         pom, jars = Path(scratch, "pom.xml"), Path(scratch, "jars")
         pom.write_text(_POM.format(kafka=version, slf4j=SLF4J_VERSION))
@@ -116,6 +116,6 @@ def _fetch(home: Path, version: str) -> None:
         try:
             jars.rename(home)
         except OSError:
-            # Another process was first: its jars are as good. Otherwise it is a real error.
+            # Another process was faster, and its jars are as good. Otherwise it is a real error.
             if not _is_complete(home, version):
                 raise

@@ -1,4 +1,4 @@
-"""Writes what pages and schemas say of all kinds of rules, from the kinds themselves.
+"""Writes what pages and schemas say about all kinds of rules, from the kinds themselves.
 
 ``make tables`` runs it. ``tests/unit/test_kind_tables.py`` says when a page is stale.
 """
@@ -24,27 +24,27 @@ README = ROOT / "schemas" / "README.md"
 SCHEMA = ROOT / "schemas" / "reminder.requested.v1.json"
 
 SHARED: Final = {"at": "`HH:MM`"}
-"""What fields mean in whatever kind has them."""
+"""Meaning of fields that is the same for every kind."""
 _OF_FAMILIES: Final = frozenset(
     field.encode_name
     for entry in (RuleEntry, ReachingEntry, BucketEntry, TimedEntry)
     for field in msgspec.structs.fields(entry)
-    # Rules about ends have these two as well, and mean others by them.
+    # Rules about ends have these two as well, but with another meaning.
     if field.encode_name not in ("buckets", "bucket_kinds")
 ) | {"thresholds"}
-"""Fields that the page describes by hand, for all kinds of a family together."""
+"""Fields that the page describes by hand, for all kinds of a family."""
 _NOTHING: Final = {"buckets": "all", "bucket_kinds": "all"}
 
 
 def kinds_table() -> str:
-    """All kinds: when each reminds, and by what thresholds."""
+    """All kinds, with the time of their reminders and their thresholds."""
     rows = ["| Kind | Sent when | Thresholds |", "|---|---|---|"]
     rows += [f"| `{kind.name}` | {kind.says} | {kind.thresholds_are or '-'} |" for kind in BUILT_IN]
     return "\n".join(rows)
 
 
 def fields_table() -> str:
-    """Fields that few kinds have, with what each of them means by it."""
+    """Fields that few kinds have, with their meaning for each kind."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for kind in BUILT_IN:
         for name, default, meaning in _fields_of(kind):
@@ -74,7 +74,7 @@ def _default(name: str, default: Any) -> str:
 
 
 def placeholders_list() -> str:
-    """Placeholders of some kinds only."""
+    """Placeholders of some kinds."""
     some: dict[str, list[str]] = {}
     for kind in BUILT_IN:
         for name in kind.placeholders:
@@ -85,7 +85,7 @@ def placeholders_list() -> str:
 
 
 def reminders_table() -> str:
-    """The kinds of reminders that are rules; those of notices stand below."""
+    """The kinds of reminders of rules; the page lists those of notices below."""
     rows = ["| Kind of rule | Sent when |", "|---|---|"]
     return "\n".join([*rows, *(f"| `{kind.name}` | {kind.says} |" for kind in BUILT_IN)])
 
@@ -128,7 +128,7 @@ def with_terms(schema: str, field: str, terms: list[str]) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Every file that says something of all kinds, as it has to be."""
+    """Every file that says something about all kinds, with its up-to-date content."""
     rules = RULES.read_text(encoding="utf-8")
     parts = {
         "kinds": kinds_table(),

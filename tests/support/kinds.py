@@ -1,4 +1,4 @@
-"""A rule kind that only a test brings along, as a carrier's package would."""
+"""A rule kind that only a test adds, as a carrier's package would."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FullMoonEntry(ReachingEntry, frozen=True, tag="full_moon", kw_only=True):
 
 
 class FullMoon(WatchRuleKind):
-    """It counts what the cycle's overage and usage are together."""
+    """Its figure is the sum of the cycle's overage and usage."""
 
     entry = FullMoonEntry
     says = "so much is used and beyond"
@@ -38,7 +38,7 @@ class FullMoon(WatchRuleKind):
 
 @contextmanager
 def brought_along(kind: RuleKind) -> Iterator[RuleKind]:
-    """Rules files and rulebooks may have a kind, for as long as this lasts."""
+    """Rules files and rulebooks can use a kind, within this context."""
     add(kind)
     try:
         yield kind

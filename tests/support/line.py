@@ -51,7 +51,7 @@ def rulebook(
     timed_rules: tuple[TimedRule, ...] = (),
     **limits: Any,
 ) -> Rulebook:
-    """A rulebook of which a test states only what it is about."""
+    """A rulebook. A test states only the parts that it is about."""
     return Rulebook(plans, packs, usage_rules, timed_rules, Limits(**limits), "en", "EUR")
 
 
@@ -61,7 +61,7 @@ def day(days: float) -> datetime:
 
 
 class Line:
-    """Feeds events; the state goes through its packed form every time."""
+    """Feeds events. The state goes through its packed form every time."""
 
     def __init__(self, rules: Rulebook | None = None) -> None:
         self.rules = rules or rulebook()
@@ -78,7 +78,7 @@ class Line:
         return next(bucket for bucket in self.account.buckets if bucket.id == name)
 
     def feed(self, event: SubscriberEvent, arrives: datetime | None = None) -> list[Effect]:
-        """Apply an event that arrives when it happens, unless told otherwise."""
+        """Apply an event. It arrives when it happens, unless the test says otherwise."""
         arrival = Arrival(to_ms(arrives or event.time), "events", 0, self.count)
         before = unpack(self.state) if self.state is not None else None
         account, effects = step(before, event, arrival, self.rules)
@@ -155,7 +155,8 @@ def thresholds(effects: list[Effect]) -> list[tuple[str, int]]:
 
 
 def decisions(effects: list[Effect]) -> list[str]:
-    """All but ``fired``, which stands behind every reminder (tests/property/test_explained.py)."""
+    """All decisions except ``fired``, which follows every reminder
+    (tests/property/test_explained.py)."""
     found = [one.decision for one in effects if isinstance(one, Audited)]
     return [decision for decision in found if decision != "fired"]
 

@@ -1,4 +1,4 @@
-"""The engine's brokers over a log in memory, which can be silent, slow or broken."""
+"""The engine's brokers on a log in memory, which can be silent, slow or broken."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MemoryProducer:
 
 
 class MemoryCluster:
-    """Every call succeeds at once, unless it is told otherwise."""
+    """Every call succeeds at once, unless the test says otherwise."""
 
     transient: Errors = (OSError, TimeoutError)
     forbidden: Errors = (PermissionError,)

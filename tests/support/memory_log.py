@@ -1,8 +1,8 @@
-"""Kafka's log in memory: partitions, transactions, fencing, as far as the engine relies on them.
+"""Kafka's log in memory: partitions, transactions, fencing, as far as the engine needs them.
 
-A transaction's records take their offsets when they are appended and are seen by a reader of
-committed records when it has ended, followed by a marker that takes an offset and is never
-delivered; aborted records take offsets, too. Readers stop at the first open transaction.
+The records of a transaction get their offsets when they are appended. A reader of committed records
+gets them when the transaction has ended. After them comes a marker that has an offset and is never
+delivered. Aborted records have offsets, too. Readers stop at the first open transaction.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A record as consumers hand it on; the timestamp is in ms."""
+    """A record as consumers get it; the timestamp is in ms."""
 
     topic: str
     partition: int
@@ -46,12 +46,12 @@ class Transaction:
 @dataclass(slots=True)
 class _Entry:
     record: LogRecord | None
-    """None: a marker, or an offset that holds nothing any more."""
+    """None: a marker, or an offset that is empty now."""
     transaction: Transaction | None = None
 
 
 class MemoryLog:
-    """Topics with the same number of partitions; they exist from their first record on."""
+    """Topics with the same number of partitions. A topic exists from its first record on."""
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
@@ -83,11 +83,11 @@ class MemoryLog:
             self.append(*place, key, value, at_ms, headers, transaction)
 
     def skip(self, topic: str, partition: int) -> None:
-        """An offset that never holds anything for a reader."""
+        """An offset without a record for readers."""
         self._of(topic, partition).append(_Entry(None))
 
     def compact(self, topic: str) -> None:
-        """Keep the last committed record of each key only, and no tombstone."""
+        """Keep only the last committed record of each key, and no tombstone."""
         for (name, partition), entries in self._entries.items():
             if name == topic:
                 last = {one.key: one.offset for one in self.read(topic, partition)}
@@ -107,7 +107,7 @@ class MemoryLog:
     def read_from(
         self, topic: str, partition: int, start: int, limit: int
     ) -> tuple[list[LogRecord], int]:
-        """At most ``limit`` committed records from an offset on, and the offset to go on from."""
+        """At most ``limit`` committed records from an offset on, and the next offset."""
         found: list[LogRecord] = []
         entries = self._of(topic, partition)
         position, end = start, self.stable_end(topic, partition)
@@ -121,7 +121,8 @@ class MemoryLog:
         return found, position
 
     def stable_end(self, topic: str, partition: int) -> int:
-        """Where a reader of committed records stops: the end, or the first open transaction."""
+        """Where a reader of committed records stops: at the end, or at the first open
+        transaction."""
         entries = self._of(topic, partition)
         if any((topic, partition) in one.touched for one in self._open.values()):
             for offset, entry in enumerate(entries):
@@ -170,7 +171,7 @@ class MemoryLog:
 
 
 class MemoryConsumer:
-    """What ``read_to_end`` needs of a consumer of committed records."""
+    """The part of a consumer of committed records that ``read_to_end`` needs."""
 
     def __init__(self, log: MemoryLog, records_per_poll: int = 500) -> None:
         self._log = log
@@ -193,7 +194,7 @@ class MemoryConsumer:
         return {tp: self._log.stable_end(tp.topic, tp.partition) for tp in tps}
 
     async def stop(self) -> None:
-        """Let go."""
+        """Close the connections."""
 
     async def getmany(self, timeout_ms: int = 0) -> dict[Place, list[FetchedBatch]]:
         await asyncio.sleep(0)
@@ -208,7 +209,7 @@ class MemoryConsumer:
 
 
 Pause = Callable[[int, str], Awaitable[None]]
-"""Called with partition and numbered step; may wait or raise."""
+"""Called with partition and numbered step; it can wait or raise."""
 
 
 class MemoryWriter:
@@ -230,7 +231,7 @@ class MemoryWriter:
         self._epoch = self._log.open_producer(self._id)
 
     async def close(self) -> None:
-        """Let go; an open transaction is left to be aborted by the next owner."""
+        """Close. The next owner aborts an open transaction."""
         self.is_closed = True
 
     async def commit(

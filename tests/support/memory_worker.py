@@ -1,7 +1,7 @@
 """A worker on a log in memory: the engine's own partitions, loaded and fed step by step.
 
-What the engine does with Faust around them (deliver chunks, load a partition again after a failure)
-is done here when it is told to.
+The engine's work with Faust around them (deliver chunks, load a partition again after a failure) is
+done when the test calls for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 class MemoryWorker(Generic[T]):
-    """Owns every partition of a log. Its arguments are those of the driver."""
+    """Owns every partition of a log. The arguments are those of the driver."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class MemoryWorker(Generic[T]):
         self.group_offsets: dict[tuple[str, int], int] = {}
         """Next offset by (topic, partition), as acknowledged after commits."""
         self.repairs: list[tuple[int, BaseException]] = []
-        """Partitions that were loaded again, and why."""
+        """Partitions that were loaded again, with the reasons."""
         self.partitions: dict[int, OpenPartition[T]] = {}
         self.settings = EngineSettings(
             broker="",
@@ -77,21 +77,21 @@ class MemoryWorker(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """Free what the driver holds; nothing is committed."""
+        """Free the driver's resources; nothing is committed."""
         self.crash()
         self._runner.close()
 
     # The worker's life.
 
     def start(self) -> None:
-        """A new process: everything it knows it reads from the log."""
+        """A new process: it reads everything it knows from the log."""
         self.processor = self._new_processor()
         self._aside.clear()
         for number in range(self.log.partitions):
             self._run(self._open(number))
 
     def crash(self) -> None:
-        """Whatever is in memory is gone; a transaction under way stays open in the log."""
+        """The memory is gone. A transaction in progress stays open in the log."""
         self.partitions.clear()
         self._faults.clear()
         self._run(_cancel_others())
@@ -103,7 +103,7 @@ class MemoryWorker(Generic[T]):
 
     @contextlib.contextmanager
     def crash_at(self, stage: str, step: str, count: int = 1) -> Iterator[None]:
-        """The worker dies the ``count``-th time that it reaches a step (``engine/crashpoints``).
+        """The worker dies when it reaches a step the ``count``-th time (``engine/crashpoints``).
 
         It is an error if it does not reach it within the block.
         """
@@ -117,7 +117,7 @@ class MemoryWorker(Generic[T]):
             raise AssertionError(f"{stage}:{step} was not reached")
 
     def reload(self, number: int) -> None:
-        """Law 4: throw a partition's memory away and load it from the changelog."""
+        """Law 4: discard a partition's memory and load it from the changelog."""
         self._run(self.partitions.pop(number).close())
         self._run(self._open(number))
 
@@ -147,13 +147,13 @@ class MemoryWorker(Generic[T]):
 
     def _set_aside(self, number: int, error: PoisonError) -> None:
         if (error.record, error.key) in self._aside:
-            raise error  # set aside, and there again
+            raise error  # it was skipped, but it failed again
         self._aside.add((error.record, error.key))
         self.processor.set_aside(error)
         self._repair(number, error)
 
     def _repair(self, number: int, why: BaseException) -> None:
-        """Load a partition again and apply again what was in memory."""
+        """Load a partition again, and apply again what was in memory."""
         self.repairs.append((number, why))
         reached = {topic: self._fetch[topic, number] for topic in self.settings.input_topics}
         self.reload(number)
@@ -189,7 +189,7 @@ class MemoryWorker(Generic[T]):
 
 
 async def _cancel_others() -> None:
-    """The process is dead: what it was waiting for never happens."""
+    """The process is dead: the events that it waited for never come."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

@@ -1,4 +1,4 @@
-"""What a process serves with ``--http-port 0``: its log says where."""
+"""The pages that a process serves with ``--http-port 0``; its log contains the port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 
 def url_in(log: Path) -> str:
-    """Where the process serves that was started last with this log; without a path."""
+    """The address of the last process that was started with this log; without a path."""
     found = re.findall(r"(http://[\d.]+:\d+)/metrics", log.read_text(errors="replace"))
     return found[-1] if found else ""
 

@@ -1,4 +1,4 @@
-"""Foreign parts from npm: the packages of tests/interop, pinned there, kept in the user's cache."""
+"""Packages from npm for tests/interop, pinned there, and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class PartsUnavailable(RuntimeError):
 
 
 def node_modules() -> Path:
-    """The packages, installed exactly as the lock file has them.
+    """The packages, installed exactly as in the lock file.
 
-    Where there is no Node.js, or no registry, the test is skipped, and the end of the run says so.
-    With CI set and Node.js there, what is missing is an error.
+    Without Node.js, or without a registry, the test is skipped, and the end of the run reports it.
+    With CI set and Node.js installed, a missing package is an error.
     """
     try:
         return _installed()
@@ -56,12 +56,12 @@ def _installed() -> Path:
 
 
 def _install(home: Path) -> None:
-    """Have npm fill ``home``, which appears whole or not at all."""
+    """Let npm fill ``home``, which is created complete or not at all."""
     npm = shutil.which("npm")
     if npm is None:
         raise PartsUnavailable(f"{home} is missing, and no 'npm' is on the PATH")
     home.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its final place, for a rename works only within one file system.
+    # Next to its final place, because a rename works only within one file system.
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}.") as scratch:
         for file in ("package.json", "package-lock.json"):
             shutil.copy(PARTS / file, scratch)
@@ -77,6 +77,7 @@ def _install(home: Path) -> None:
         try:
             Path(scratch, "node_modules").rename(home)
         except OSError:
-            # Another process was first: its packages are as good. Otherwise it is a real error.
+            # Another process was faster, and its packages are as good. Otherwise it
+            # is a real error.
             if not home.is_dir():
                 raise

@@ -1,4 +1,4 @@
-"""What a run left behind, against the naive oracle."""
+"""Compares the results of a run with the naive oracle."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.support.expectation import Result
 
 
 def assert_agrees(result: Result, expectation: Expectation, rules: Rulebook | None = None) -> None:
-    """Every account, reminder, reject and audit decision as the oracle has it."""
+    """Check that every account, reminder, reject and audit decision is as in the oracle."""
     book = rules or default_rulebook()
     accounts = {key.decode(): unpack(data[DUE_BYTES:]) for key, data in result.states.items()}
     found = observed(
         result.reminders.elements(),
         result.audit.elements(),
         result.rejects.elements(),
-        records=expectation.records,  # what of the input was applied, the accounts show
+        records=expectation.records,  # the accounts show how much of the input was applied
         charged_bytes=sum(account.charged_bytes for account in accounts.values()),
         policies=result.policy.elements(),
         accounts={name: figures_of(account, book) for name, account in accounts.items()},

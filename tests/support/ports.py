@@ -9,10 +9,10 @@ import socket
 def free_port(*, other_than: int | None = None) -> int:
     """A loopback TCP port that nothing listens on now. Raises OSError if there is none.
 
-    It lies below the range from which Linux gives ports to outgoing connections: one of those
-    could otherwise sit on a server's port while the server restarts.
+    It is below the range from which Linux takes ports for outgoing connections. Otherwise such a
+    connection could occupy a server's port while the server restarts.
     """
-    # Not the tests' seeded generator: two runs of one seed would take the same ports.
+    # Not the seeded generator of the tests: two runs with one seed would take the same ports.
     for port in random.SystemRandom().sample(range(20_000, 32_000), 200):
         with socket.socket() as probe:
             try:

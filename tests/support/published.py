@@ -1,9 +1,9 @@
-"""The readers on records that others published: ``python -m tests.support.published FILE...``
+"""Tries the readers on published records: ``python -m tests.support.published FILE...``
 
-Some records are published under licences that let nobody copy them into a project like this one,
-so they are read where they lie. FILE is any text that holds CGRateS CDRs in quotes, as
-ees/filecsv_it_test.go of a checkout of CGRateS (AGPL) does. Each row that is data of the default
-run must become an event with the row's account and usage; no other may, and none may be refused.
+Some records are published under licences that do not allow a copy in this project. So they are read
+where they are. FILE is any text with CGRateS CDRs in quotes, such as ees/filecsv_it_test.go in a
+checkout of CGRateS (AGPL). Each row that is data of the default run must become an event with the
+row's account and usage. No other row may become one, and none may be refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROW = re.compile(r'"((?:[^",\n]*,){13,}[^",\n]*)"')
 DATA = re.compile(
     r"\*default,\*data,[^,]*,[^,]*,[^,]*,[^,]*,([^,]+),[^,]*,[^,]*,[^,]*,[^,]*,(\d+),"
 )
-"""Account and usage, by their places behind the run."""
+"""Account and usage, by their places after the run."""
 
 
 def rows_of(text: str) -> list[str]:
@@ -31,7 +31,7 @@ def rows_of(text: str) -> list[str]:
 
 
 def check(path: Path) -> str:
-    """What was read; raises AssertionError where the reader differs."""
+    """A summary; raises AssertionError if the reader differs."""
     rows = rows_of(path.read_text(encoding="utf-8"))
     expected = [found.groups() for row in rows for found in DATA.finditer(row)]
     read = list(open_reader("cgrates-csv")(io.BytesIO("\n".join(rows).encode()), "published"))

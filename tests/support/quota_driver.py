@@ -38,17 +38,17 @@ DAY = 24 * HOUR
 
 @dataclass(frozen=True)
 class Everything:
-    """What a run left behind, in bytes: rows by key, output records by topic and partition."""
+    """The results of a run, in bytes: rows by key, output records by topic and partition."""
 
     rows: dict[bytes, bytes]
     outputs: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]]
 
 
 class QuotaDriver(TopologyDriver[Account]):
-    """The driver with the words of the field.
+    """The driver with methods for quota events.
 
-    ``clock`` and ``native`` as the worker's options; :meth:`take_rules` changes the rules of the
-    running worker, and of those started later.
+    ``clock`` and ``native`` are the worker's options. :meth:`take_rules` changes the rules of the
+    running worker, and of workers started later.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class QuotaDriver(TopologyDriver[Account]):
 
     @property
     def counts(self) -> Counter[str]:
-        """What the present processor has counted since its start."""
+        """The counts of the present processor since its start."""
         assert isinstance(self.processor, QuotaProcessor)
         return self.processor.counts
 
@@ -146,12 +146,12 @@ class QuotaDriver(TopologyDriver[Account]):
         return [decode_reject(_value(record)) for record in self.output(self.topics.rejects)]
 
     def decisions(self) -> list[str]:
-        """All but ``fired``, which stands behind every reminder."""
+        """All decisions except ``fired``, which follows every reminder."""
         found = [one.decision for one in self.audits()]
         return [decision for decision in found if decision != "fired"]
 
     def everything(self) -> Everything:
-        """To be compared with another run's."""
+        """All results, for comparison with another run."""
         outputs = {
             (topic, number): [(one.key, one.value) for one in self.log.read(topic, number)]
             for topic in self.topics.outputs

@@ -1,7 +1,7 @@
-"""The changes of four recipes, to be made in a copy of the project.
+"""The changes of four recipes, made in a copy of the project.
 
 Each edit belongs to one place of its recipe. ``tests/contract/test_recipes_tried.py`` makes all of
-them, and all but one.
+them, and then all but one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Edit:
     new: str
 
     def make(self, root: Path) -> None:
-        """Raises ``ValueError`` if the place is not there once."""
+        """Make the change. Raises ``ValueError`` unless the place exists exactly once."""
         path = root / self.file
         if not self.old:
             path.write_text(self.new, encoding="utf-8")
@@ -59,15 +59,15 @@ class Trial:
 
     recipe: str
     edits: dict[str, tuple[Edit, ...]]
-    """By the place in the recipe. The first is what the change begins with."""
+    """By the place in the recipe. The first one is the start of the change."""
     tests: tuple[str, ...]
-    """Those that hold the places."""
+    """The tests that check the places."""
     does: str
     """A program that fails if the change does not work."""
 
 
 def copy_of_the_project(to: Path) -> Path:
-    """A copy in which everything may be changed."""
+    """A copy of the project that can be changed."""
     for name in _COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -88,9 +88,9 @@ def make(trial: Trial, root: Path, but: str = "") -> None:
 
 
 def run(root: Path, words: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """Python in the copy."""
+    """Run Python in the copy."""
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
-    # What pytest says to its workers is not meant for this one.
+    # Variables that pytest sets for its workers must not reach the inner run.
     environment = {
         name: value for name, value in environment.items() if not name.startswith("PYTEST_")
     }
@@ -101,7 +101,7 @@ def run(root: Path, words: Iterable[str]) -> subprocess.CompletedProcess[str]:
 
 
 def run_tests(trial: Trial, root: Path) -> subprocess.CompletedProcess[str]:
-    """The tests that hold the recipe's places, in the copy."""
+    """Run the tests of the recipe's places, in the copy."""
     options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     return run(root, ["-m", "pytest", *options, *trial.tests])
 

@@ -1,4 +1,4 @@
-"""Rules files for tests: one that is right in each format, and what is wrong with others."""
+"""Rules files for tests: a correct one in each format, and the problems of wrong ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamproc.contracts.rules_file.read.lines import Lines, Path
 from streamproc.core.rules.kinds import BUILT_IN
 
 KINDS = ", ".join(one.name for one in BUILT_IN)
-"""The kinds of rules, as problems list them."""
+"""The kinds of rules as problems list them."""
 
 YAML = """\
 version: 1
@@ -83,7 +83,7 @@ def numbered(text: str) -> str:
 
 
 def misplaced(data: Any, lines: Lines, path: Path = ()) -> list[tuple[Path, int, int]]:
-    """Where the number in the data is not the line that is told for its place."""
+    """Places where the number in the data is not the reported line."""
     if isinstance(data, dict):
         return [one for key in data for one in misplaced(data[key], lines, (*path, key))]
     if isinstance(data, list):

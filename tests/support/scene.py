@@ -1,4 +1,4 @@
-"""One app on a broker, from its input to the comparison of everything it put out."""
+"""One app on a broker, from its input to the comparison of all its output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Scene:
         self.settings = WorkloadSettings()
         self.final_ms = 0
         self.pages: dict[str, dict[str, Counter[tuple[str, ...]]]] = {}
-        """Metrics of workers that serve them, by name, read before they are stopped."""
+        """Metrics of workers that serve them, by name, read before the workers are stopped."""
 
     def worker(self, name: str, *options: str) -> WorkerProcess:
         worker = WorkerProcess(self.bootstrap, self.names, self.directory, name, *options)

@@ -23,7 +23,7 @@ _PLAIN, _SECURED, _END = "plain", "secured", ""
 
 @dataclass(frozen=True)
 class Answer:
-    """What a test process gets: the broker's address, or else why there is none."""
+    """What a test process gets: the broker's address, or the reason why there is none."""
 
     bootstrap: str = ""
     problem: str = ""
@@ -42,11 +42,11 @@ class BrokerHost:
         self.port: int = self._listener.address[1]
 
     def start(self) -> None:
-        """Answer from now on, in a thread of its own."""
+        """Answer from now on, in a separate thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Answer nobody any more, and close the broker if there is one."""
+        """Stop answering, and close the broker if there is one."""
         with Client((_HOST, self.port)) as connection:
             connection.send(_END)
         self._thread.join()
@@ -74,7 +74,7 @@ class BrokerHost:
 
 
 def ask_for_broker(port: int) -> BrokerAddress:
-    """The address of the broker that the :class:`BrokerHost` on ``port`` has.
+    """The address of the broker of the :class:`BrokerHost` on ``port``.
 
     Raises BrokerUnavailable with the host's reason if it has none.
     """

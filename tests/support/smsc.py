@@ -1,7 +1,7 @@
 """A message center (SMSC) on loopback, as a process: ``python -m tests.support.smsc --port N``.
 
-How it behaves is set on the command line; what it was given it appends
-to a log (NDJSON), from which tests learn what arrived.
+The command line sets its behaviour. It appends everything that it receives to a log (NDJSON),
+which tests read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from tests.support.waiting import wait_until
 
 @dataclass
 class Behaviour:
-    """What the message center does; the defaults are a good one's."""
+    """The behaviour of the message center. The defaults are those of a good one."""
 
     password: str = "secret"
     answer_seconds: float = 0.0
@@ -52,7 +52,7 @@ class Behaviour:
     fail_share: float = 0.0
     fail_prefix: str = ""
     mute_share: float = 0.0
-    """Submits that are taken without an answer, whereupon the connection is cut."""
+    """Submits that are accepted without an answer; then the connection is cut."""
     mute_enquire: bool = False
     receipts: str = "text"
     """``text``, ``shuffled``, ``tlv``, ``both``, ``none``, ``early`` (before the answer)."""
@@ -129,7 +129,7 @@ class Smsc:
         return good
 
     def _leave(self, writer: asyncio.StreamWriter) -> None:
-        """A session ended: what it did not acknowledge goes to another, or waits for one."""
+        """A session ended. Its unacknowledged receipts go to another one, or wait for one."""
         if writer in self._bound:
             self._bound.remove(writer)
         for sequence, (to, body) in self._unacknowledged.items():
@@ -138,7 +138,7 @@ class Smsc:
         self._deliver_unacknowledged()
 
     def _deliver_unacknowledged(self) -> None:
-        """Receipts to any session of the account, as message centers do."""
+        """Receipts go to any session of the account, as with real message centers."""
         for sequence, (to, body) in list(self._unacknowledged.items()):
             if to is None and self._bound:
                 chosen = self._chance.choice(self._bound)
@@ -167,7 +167,7 @@ class Smsc:
             self._receipt(one, number)
         self._put(writer, SUBMIT_SM | RESPONSE, OK, sequence, answered.encode() + b"\0")
         if one.registered & 1 and not early and behaviour.receipts != "none":
-            # A phone is reached some time later.
+            # The phone gets the message some time later.
             await asyncio.sleep(self._chance.uniform(0, behaviour.receipt_seconds))
             self._receipt(one, number)
 
@@ -222,7 +222,7 @@ class Smsc:
 
 
 class SmscProcess:
-    """The simulator as a process of its own: started, killed and started again by tests."""
+    """The simulator as a process of its own, which tests can start, kill and start again."""
 
     def __init__(self, directory: Path, **behaviour: Any) -> None:
         self.port = free_port()
@@ -238,7 +238,7 @@ class SmscProcess:
         self.kill()
 
     def start(self, **behaviour: Any) -> None:
-        """Returns when it listens. ``behaviour`` replaces what was given before."""
+        """Returns when it listens. ``behaviour`` replaces the former one."""
         self._behaviour.update(behaviour)
         before = sum(1 for _ in self.events("listening"))
         command = [sys.executable, "-m", "tests.support.smsc", "--port", str(self.port)]
@@ -259,7 +259,7 @@ class SmscProcess:
             self._process = None
 
     def events(self, *kinds: str) -> Iterator[dict[str, Any]]:
-        """What it noted, in order."""
+        """The entries of its log, in order."""
         if not self.log.exists():
             return
         for line in self.log.read_text(encoding="utf-8").splitlines():
@@ -269,7 +269,8 @@ class SmscProcess:
                     yield event
 
     def messages(self) -> list[tuple[str, str]]:
-        """Destination and whole text of accepted messages; parts are joined as a phone does."""
+        """Destination and whole text of accepted messages; parts are joined as a phone joins
+        them."""
         whole: list[tuple[str, str]] = []
         parts: dict[tuple[str, int], dict[int, str]] = {}
         for event in self.events("accepted"):

@@ -1,6 +1,7 @@
 """SMPP 3.4 on the wire, as the simulated message center writes and reads it.
 
-Written from the specification and not with the library under test: they must not share a mistake.
+It is written from the specification, without the library under test, so that both cannot
+share a mistake.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ GSM_EXTENDED = dict(zip(b"\x0a\x14\x28\x29\x2f\x3c\x3d\x3e\x40\x65", "\f^{}\\[~]
 
 @dataclass
 class Submit:
-    """One ``submit_sm``, with what of it counts."""
+    """The fields of a ``submit_sm`` that matter."""
 
     source: str
     destination: str

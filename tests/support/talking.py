@@ -1,4 +1,4 @@
-"""A line whose rules have services, zones, notices and commands, fed by hand."""
+"""A line with services, zones, notices and commands in its rules, fed by hand."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def talking_rules(*changes: tuple[str, str]) -> Rulebook:
 
 
 class Talking(Line):
-    """Days count from the start of January; a text arrives when it is sent."""
+    """Days count from the start of January. An SMS arrives when it is sent."""
 
     def __init__(self, rules: Rulebook | None = None) -> None:
         super().__init__(rules or talking_rules())
@@ -188,7 +188,7 @@ def texts(effects: list[Effect]) -> list[str]:
 
 
 def replies(effects: list[Effect]) -> list[str]:
-    """Which replies there are."""
+    """The names of the replies."""
     return [one.rule for one in effects if isinstance(one, Reminder) and _is_reply(one)]
 
 
@@ -211,5 +211,5 @@ def ended(effects: list[Effect]) -> list[str]:
 
 
 def refunds(effects: list[Effect]) -> list[tuple[str, int]]:
-    """Services and what is to be given back."""
+    """Services and amounts that must be paid back."""
     return [(one.service, one.amount_minor) for one in effects if isinstance(one, RefundRequested)]

@@ -1,4 +1,4 @@
-"""A rules file and what happens to one subscriber under it, told as a timeline."""
+"""A rules file, and the life of one subscriber under it, written as a timeline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUIET = (
     *("activated", "topped_up", "plan_changed", "cycle_closed", "bucket_expired", "late_usage"),
     *("left_category", "joined_category", "fired", "member_joined", "located", "command"),
 )
-"""Decisions that are no business of the alert rules, or that repeat what else is told."""
+"""Decisions that alert rules do not cause, or that repeat other lines."""
 
 HEAD = """\
 version: 1
@@ -45,19 +45,19 @@ packs:
 
 
 def line(rules: str, head: str = HEAD, zone: str = "UTC", plan: str = "basic") -> Line:
-    """An active subscriber under a file of ``head`` and ``rules``."""
+    """An active subscriber with the rules of ``head`` and ``rules``."""
     one = Line(load_rulebook(head + rules, "rules.yaml"))
     one.activate(zone=zone, plan=plan)
     return one
 
 
 def story(effects: list[Effect]) -> list[str]:
-    """What was sent, with its text, and what else was decided, in order."""
+    """The sent messages with their texts, and other decisions, in order."""
     return [words for _, words in _told(effects)]
 
 
 def _told(effects: list[Effect]) -> list[tuple[datetime, str]]:
-    """Of each effect that is worth a line, when it was and what."""
+    """For each effect that is worth a line: time and words."""
     told = []
     for one in effects:
         if isinstance(one, Reminder):
@@ -105,7 +105,7 @@ def act(one: Line, when: datetime, command: str) -> list[Effect]:
 
 
 def _event(words: list[str]) -> tuple[type[SubscriberEvent], dict[str, Any]]:
-    """The rarer events, and their fields."""
+    """The less usual events, and their fields."""
     match words:
         case ["activate", plan, zone, locale, *rest]:
             anchor = int(rest[1]) if rest else 1
@@ -127,11 +127,11 @@ def _event(words: list[str]) -> tuple[type[SubscriberEvent], dict[str, Any]]:
 
 
 def played(rules: str, timeline: str, head: str, plan: str) -> tuple[str, str]:
-    """A timeline as it is written, and as it comes true.
+    """A timeline as it is written, and as it happens.
 
-    Its lines are instants (UTC) with an action, each followed by what it leads to, indented: the
-    reminders (``rule: text``), changes of policy and, in brackets, other decisions. The account
-    begins with 2026.
+    Its lines are instants (UTC) with an action. Under each are its results, indented:
+    reminders (``rule: text``), policy changes and, in brackets, other decisions. The
+    account begins with 2026.
     """
     one = Line(load_rulebook(head + rules, "rules.yaml"))
     one.activate(plan=plan)
@@ -143,9 +143,9 @@ def played(rules: str, timeline: str, head: str, plan: str) -> tuple[str, str]:
 
 
 def lived(rules: Rulebook, timeline: str) -> tuple[str, str]:
-    """The same for a life that begins with its activation, by the subscriber's own clocks.
+    """The same for a life that begins with its activation, in the subscriber's local time.
 
-    What does not happen at its line's instant has day and time before it; long texts are wrapped.
+    An effect at another instant than its line's has day and time before it; long texts are wrapped.
     """
     one = Line(rules)
     lines = []
@@ -172,7 +172,7 @@ def lived_under(pack: str, timeline: str) -> tuple[str, str]:
 
 
 def _actions(timeline: str, zone: str) -> list[tuple[str, datetime, str]]:
-    """Each line that says what happens: as it is written, its instant, and what."""
+    """The lines with actions: as written, their instant, and the action."""
     found = []
     for text in timeline.strip("\n").split("\n"):
         parts = _LINE.fullmatch(text)

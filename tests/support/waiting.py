@@ -1,7 +1,7 @@
-"""Waiting for what must come: a condition and a limit, in place of a guess how long it takes.
+"""Waits for a condition with a limit, instead of guessing how long something takes.
 
-A fixed ``sleep`` elsewhere in the tests says in a comment why there is nothing to wait for: time
-itself is what is tested, or something must *not* come (``tests/unit/test_waiting.py``).
+A fixed ``sleep`` in the tests has a comment that says why there is no condition to wait for: the
+test is about time, or something must *not* happen (``tests/unit/test_waiting.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EVERY_SECONDS = 0.05
 
 
 def came(condition: Callable[[], object], limit_seconds: float = LIMIT_SECONDS) -> bool:
-    """Whether the condition is true before the limit."""
+    """Whether the condition becomes true before the limit."""
     deadline = time.monotonic() + limit_seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -31,8 +31,8 @@ def wait_until(
     limit_seconds: float = LIMIT_SECONDS,
     seen: Callable[[], object] | None = None,
 ) -> T:
-    """The first true value of the condition. Fails with what was ``seen`` last: by default, the
-    condition's own value."""
+    """The first true value of the condition. It fails with the last value of ``seen``; by default,
+    of the condition."""
     deadline = time.monotonic() + limit_seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, _late(limit_seconds, seen() if seen else found)
@@ -54,7 +54,7 @@ async def until(
 
 
 async def let_run() -> None:
-    """Other tasks go on until each waits for something; that takes some turns of the loop."""
+    """Let other tasks run until each of them waits; that takes some turns of the loop."""
     await asyncio.sleep(0.02)
 
 

@@ -99,9 +99,9 @@ Entry = tuple[int, str, bytes]
 def events(
     count: int, seed: int, quiet: tuple[tuple[int, int], ...] = (), first: int = 0
 ) -> Iterator[Entry]:
-    """The year's events of so many subscribers in order of arrival; none in ``quiet`` spans.
+    """The year's events of this many subscribers in order of arrival; none in ``quiet`` spans.
 
-    ``first`` is the number of the first of them.
+    ``first`` is the number of the first subscriber.
     """
     chance = random.Random(seed)
     found: list[Entry] = []

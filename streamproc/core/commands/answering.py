@@ -83,6 +83,7 @@ class _Conversation:
         self.told.audit("unknown_text", "help")
         if is_nearly_an_answer and self.extra.questions:
             self.reply("unclear_answer", {})
+        # Help once, and not again: two programs could answer each other for ever.
         elif not self.extra.helped:
             self.extra.helped = self.reply(*self.help(None))
 
@@ -181,6 +182,7 @@ class _Conversation:
             return "started", {"category": self._named(command.word)}
         back = self.account.opted_out[self.extra.left_singly :]
         del self.account.opted_out[self.extra.left_singly :]
+        # The audit names the categories that are really back, not all of them.
         for category in back:
             self._audit_category("joined_category", category)
         known = self.told.rules.categories
@@ -217,6 +219,7 @@ class _Conversation:
             self.list_services()
             return ("services" if self.extra.listed else "no_services"), {}
         listed = self.extra.listed
+        # A number of an older list could mean another service now, so only the last list counts.
         chosen = [listed[number - 1] for number in command.numbers if 1 <= number <= len(listed)]
         ended = [one for name in chosen if (one := subscription_of(self.account, name))]
         if not ended:

@@ -203,6 +203,8 @@ class Rulebook:
         """The categories that subscribers can opt out of."""
         content = [plans, packs, usage_rules, timed_rules, limits, default_locale, alerts]
         content += [services, zones, notices, commands, currency, correction_rules, alert_rules]
+        # Rules files without these words keep the fingerprint that they had before the
+        # words existed.
         if wording != NO_WORDING:
             content.append(wording)
         self.fingerprint = crc32(msgspec.json.encode(content, order="sorted"))

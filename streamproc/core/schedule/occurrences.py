@@ -58,17 +58,21 @@ def soonest_ms(
         at_ms = _after_activation_ms(rule, account)
         return at_ms if at_ms > after_ms else NEVER_MS
     if shape is Shape.AFTER_CYCLE:
+        # Its instant is the start of this cycle. If the whole window after it is past,
+        # nothing is due.
         if account.cycle_start_ms + window_ms < after_ms:
             return NEVER_MS
     elif shape is Shape.IN_CYCLE:
         at_ms = _in_cycle_ms(rule, account, tz)[1]
         if at_ms >= before_ms:
             return at_ms
+        # Before its window has passed, the reminder may still have to be sent.
         if at_ms + window_ms <= after_ms or not _has_cause(rule, account):
             return NEVER_MS
         if is_plain:
             return at_ms
     elif shape is Shape.CALENDAR:
+        # An occurrence that was planned earlier may still be sent within its window.
         found = _next(TIMED_KINDS[rule.kind].recurrence(rule), after_ms - window_ms, tz)
         if found is None:
             return NEVER_MS
@@ -143,6 +147,7 @@ def _in_calendar(
     current = next(series, None)
     while current is not None:
         day, at, planned = current
+        # Without a window the following occurrence does not matter, so it is not calculated twice.
         following = next(series, None) if window_ms else None
         # Sent before the next occurrence is planned, so that their order is kept.
         sent = sent_ms(rule, subscriber, planned, following[2] if following else NEVER_MS)
@@ -188,6 +193,7 @@ def _of_utc_day(recurrence: Recurrence, utc_day: int, tz: ZoneInfo) -> tuple[Occ
     found: list[Occurrence] = []
     for day, at in TIMED_KINDS[recurrence.kind].local_times(recurrence, local_date(start_ms, tz)):
         planned = local_instant_ms(day, at, tz)
+        # In a gap two local times have one instant. It counts once.
         if planned > last_ms:
             found.append((day, at, planned))
             last_ms = planned
@@ -247,6 +253,8 @@ def _after_cycle(
 ) -> Iterator[Due]:
     """About the cycle before the present one. It must belong to the present contract."""
     start_ms = account.cycle_start_ms
+    # Without a closed cycle that ends now, the contract began with this cycle: there is
+    # nothing to report.
     if not account.history or account.history[-1].end_ms != start_ms:
         return
     planned = start_ms + 1
@@ -271,6 +279,7 @@ def _of_buckets(
         # Other kinds have a separate instant for each subscriber, so there is nothing to spread.
         if rule.kind == "before_expiry":
             sent = sent_ms(rule, subscriber, planned, bucket.expires_ms)
+        # A bucket that was granted after its own reminder was due gets none.
         if sent > max(after_ms, bucket.granted_ms) and not _came_before_move(account, planned_in):
             yield Due(sent, rule, bucket, planned, planned)
 
@@ -294,11 +303,13 @@ def _by_day_ms(
     evening before; if the bucket did not exist then, to the morning after. There is none if that is
     too late."""
     evening_ms = at_ms
+    # Backwards from the instant to an evening at which the bucket already existed.
     while evening_ms > granted_ms:
         night = _night_of_any(hours, evening_ms, tz)
         if night is None:
             return evening_ms
         evening_ms = night.start_ms - _MINUTE_MS
+    # There was no such evening: forwards to the first morning.
     while (night := _night_of_any(hours, at_ms, tz)) is not None:
         at_ms = night.end_ms
     return at_ms if at_ms < expires_ms else NEVER_MS

@@ -59,6 +59,8 @@ def step(
         return account, [rejected("subscriber_form", form, event, arrival)]
     received_ms = arrival.received_ms
     time_ms = to_ms(event.time)
+    # The bounds are checked before anything is stored, so that a wrong year cannot
+    # stay in the state.
     if time_ms > received_ms + limits.max_ahead_ms:
         detail = f"event time is {time_ms - received_ms} ms after its arrival"
         return account, [rejected("time_in_future", detail, event, arrival)]
@@ -68,6 +70,7 @@ def step(
 
     out: list[Effect] = []
     if account is not None:
+        # Other rules can make other work due before this event, so they are adopted first.
         if account.rules_id != rules.fingerprint:
             adopt_rules(account, event.subscriber, received_ms, rules)
         if received_ms >= account.next_due_ms:
@@ -83,6 +86,7 @@ def step(
         out.append(_hold_known(account, event, arrival, received_ms, rules))
         return account, out
     effects = apply_event(account, event, arrival, received_ms, rules)
+    # The common case is an event without due work before it. It needs no second list.
     if not out:
         return account, effects
     out.extend(effects)
@@ -122,8 +126,11 @@ def advance(
             current = _let_go(current, subscriber, due_ms, rules, out)
             continue
         if current.status == ACTIVE:
+            # Between two records no time is lost, so nothing is late.
             wall_ms = now_ms if lateness_counts else due_ms
             out.extend(do_instant(current, subscriber, due_ms, wall_ms, rules))
+        # A closed account stays until no duplicate can arrive any more. Events for its next
+        # contract stay longer.
         elif due_ms >= forgotten_ms(current, rules):
             current = _of_held(current.held, subscriber, rules)
             continue
@@ -153,6 +160,7 @@ def _hold_known(
         detail = f"already {most} events of this subscriber wait for their time"
         return rejected("time_in_future", detail, event, arrival)
     time_ms = to_ms(event.time)
+    # With its real arrival: the memory of ids uses it when the event is applied.
     account.held.append(Held(event, _at(arrival, received_ms)))
     account.next_due_ms = min(account.next_due_ms, time_ms)
     return audited("held", event.subscriber, now_ms, cause, until_ms=time_ms)
@@ -169,6 +177,7 @@ def _apply_ready(
         return
     account.held = [one for one in account.held if to_ms(one.event.time) > due_ms]
     for event, arrival in ((one.event, one.arrival) for one in ready):
+        # A clock that is already further never goes back.
         present_ms = max(due_ms, account.clock_ms)
         out.extend(apply_event(account, event, _at(arrival, present_ms), due_ms, rules))
     reschedule(account, subscriber, rules)
@@ -182,6 +191,7 @@ def _let_go(
     for held in account.held:
         if let_go_ms(held, rules) > due_ms:
             continue
+        # Removed one by one, because an activation takes the rest with it.
         account.held = [one for one in account.held if one is not held]
         event = held.event
         if isinstance(event, AccountActivated):
@@ -251,6 +261,7 @@ def _begin(
     dedupe.remember(fresh, key, now_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids)
     reschedule(fresh, event.subscriber, rules)
     current: Account | None = fresh
+    # The held events arrived before, so they are applied in their order of arrival.
     for one in held:
         current, released = step(current, one.event, one.arrival, rules)
         out.extend(released)

@@ -155,6 +155,8 @@ class _Compiler:
             name: self._formats.name(word) if EVERYWHERE[name] is Kind.NAME else word
             for name, word in given.items()
         }
+        # Branches that are never taken are checked as well, so that an error in them is
+        # reported at once.
         filler = Filler(
             self._known,
             shown,
@@ -169,7 +171,7 @@ class _Compiler:
 
     def _node(self, node: dict[str, Any], number: Part | None) -> Part:
         if node.get("hash"):
-            assert number is not None  # the parser takes  # the parser treats # as text elsewhere
+            assert number is not None  # the parser treats "#" as text elsewhere
             return number
         name: str = node["name"]
         kind = self._kind(name)
@@ -220,6 +222,7 @@ class _Compiler:
             never = parts.get("never", other)
             midnight = parts.get("midnight")
             if midnight is None:
+                # Without a branch for midnight the local time does not matter.
                 return lambda figures: (never if get(figures) is None else other)(figures)
 
             def of_end(figures: Any) -> str:
@@ -254,6 +257,7 @@ class _Compiler:
         choose = known.ordinal_form if form == "selectordinal" else known.plural_form
 
         def chosen(figures: Any) -> str:
+            # A figure without a value counts as 0, because every text must be renderable.
             value = get(figures) or 0
             part = exact.get(value)
             if part is None and kind is Kind.BYTES and value >= ENDLESS:
@@ -343,6 +347,7 @@ def _if_any(get: Callable[[Any], Any], show: Callable[[Any], str]) -> Part:
 def _filled(pieces: list[str | Part]) -> Part:
     """One function for a sequence of literals and parts; the usual lengths are written out for
     speed."""
+    # One format string is much faster than joining the parts.
     frame = "".join(one.replace("%", "%%") if isinstance(one, str) else "%s" for one in pieces)
     parts = [one for one in pieces if not isinstance(one, str)]
     if not parts:

@@ -1,10 +1,10 @@
-"""Late usage of the present cycle, and what was bought since it happened (law 11).
+"""Late usage of the present cycle, and buckets that were bought after it (law 11).
 
 If an allowance was used after a top-up was bought, the top-up could have taken that usage. Late
-usage from before the purchase needs the allowance; the top-up did not exist yet. So the late usage
-takes the place of later usage in the allowance, and that moves into the top-up. How much was used
-of each bucket between two purchases is known from the boundaries: each notes what had been used of
-every bucket when a bucket was bought or ended.
+usage from before the purchase needs the allowance, because the top-up did not exist yet. So the
+late usage replaces later usage in the allowance, and that later usage moves into the top-up.
+Boundaries show how much was used of each bucket between two purchases: each boundary notes the used
+bytes of every bucket when a bucket was bought or ended.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from streamproc.core.state.account import (
 from streamproc.core.usage.closed_cycles import is_live
 
 MOST_BOUNDARIES: Final = 8
-"""Of one cycle; the last ones are kept."""
+"""Boundaries per cycle; the last ones are kept."""
 MOST_BUCKETS: Final = 16
 """An account with more buckets keeps no boundaries."""
 _DEPTH: Final = 2
-"""Usage moves into a bucket, and from there other usage into another one; not further."""
+"""Usage moves into a bucket, and from there other usage into another one, but not further."""
 
 
 class Moved(NamedTuple):
@@ -44,8 +44,8 @@ class Moved(NamedTuple):
 def note_purchase(account: Account, bought: Bucket, at_ms: int) -> None:
     """A bucket was bought.
 
-    There is nothing to note if no usage of this cycle can be older, or if no other bucket has
-    anything left: then no later usage can move into the new one.
+    Nothing is noted if no usage of this cycle can be older, or if no other bucket has bytes left:
+    then no later usage can move into the new bucket.
     """
     if bought.granted_ms <= max(account.cycle_start_ms, account.activated_ms):
         return
@@ -73,12 +73,12 @@ def is_before_boundary(account: Account, time_ms: int) -> bool:
 
 
 def used_so_far(account: Account) -> list[tuple[Bucket, int]]:
-    """What is used of each bucket, to be handed to :func:`note_late`."""
+    """The used bytes of each bucket, to be passed to :func:`note_late`."""
     return [(one, one.used_bytes) for one in _every(account)]
 
 
 def note_late(account: Account, before: list[tuple[Bucket, int]], time_ms: int) -> None:
-    """Usage of an instant was charged: later boundaries had so much more used before them."""
+    """Usage of an instant was charged: at later boundaries more bytes were used."""
     for bucket, used_bytes in before:
         if bucket.used_bytes > used_bytes:
             _shift(_later(account, time_ms), bucket, bucket.used_bytes - used_bytes)
@@ -92,10 +92,10 @@ def make_room(
     time_ms: int,
     rules: Rulebook,
 ) -> list[Moved]:
-    """Let late usage that nothing covered take the place of later usage.
+    """Let late usage that nothing covered replace later usage.
 
-    Returns the buckets into which later usage moved. Their used bytes have grown together by what
-    is covered now.
+    Returns the buckets into which later usage moved. The sum of their new used bytes is the late
+    usage that is covered now.
     """
     minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
     before = used_so_far(account)
@@ -127,7 +127,7 @@ class _Moves:
         self.every = sorted(_every(account), key=Bucket.charge_order)
         self.boundaries = account.extra.boundaries if account.extra is not None else []
         self.receiving: Bucket | None = None
-        """What becomes free in it is for the late usage."""
+        """Bytes that become free in it are for the late usage."""
 
     def free(self, bucket: Bucket, most_bytes: int, first: int, depth: int) -> int:
         """Move usage of a bucket elsewhere, from the last interval back to the ``first`` one."""
@@ -190,8 +190,8 @@ def _note(account: Account, at_ms: int) -> None:
 
 
 def _every(account: Account) -> list[Bucket]:
-    """Buckets that can take part. An allowance that another plan ended is used no more, and a new
-    one may have its id."""
+    """Buckets that can take part. An allowance that another plan ended is not used any more, and a
+    new one can have its id."""
     return [*account.buckets, *(one for one in account.ended if one.kind not in PLAN_KINDS)]
 
 

@@ -1,6 +1,7 @@
-"""Usage of the present cycle, by the spans between purchases and ends of what was bought.
+"""Usage of the present cycle, by the spans between purchases and ends of buckets.
 
-Late usage takes what it would have had in time, if later usage can go to what was bought since.
+Late usage gets the bytes that it would have had in time, if later usage can move to
+buckets bought since.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ CHAIN = 2
 
 
 class Spans:
-    """Of one contract. Each bucket has its bytes by number of a span (``spans``)."""
+    """The spans of one contract. Each bucket has its bytes by number of a span (``spans``)."""
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.begins: dict[int, int] = {}
-        """By number of a span, in the order of time: when it began."""
+        """The start of each span by its number, in the order of time."""
         self.count = 0
         self.receiving: Bucket | None = None
         """Room in it is for the late usage alone."""
@@ -53,7 +54,7 @@ class Spans:
             self._begin(at_ms)
 
     def _every(self) -> list[Bucket]:
-        """All but the allowances that another plan has ended."""
+        """All buckets except the allowances that another plan has ended."""
         every = self.contract.buckets
         return in_charge_order(
             [one for one in every if not one["over"] or one["kind"] not in OF_PLANS]
@@ -69,7 +70,7 @@ class Spans:
             del self.begins[min(self.begins)]
 
     def note(self, bucket: Bucket, time_ms: int, amount: int) -> None:
-        """Usage of an instant took so much of a bucket."""
+        """Usage of an instant took ``amount`` bytes of a bucket."""
         begun = [number for number, at_ms in self.begins.items() if at_ms <= time_ms]
         if begun:
             self._add(bucket, max(begun), amount)
@@ -80,7 +81,8 @@ class Spans:
     def displace(
         self, event: dict[str, Any], rest: int, rules: Rulebook
     ) -> list[tuple[Bucket, int]]:
-        """Room for late usage; returns the buckets that have more used now, and how much before."""
+        """Make room for late usage; returns the buckets with more used bytes now, and their used
+        bytes before."""
         before = [(one, one["used"]) for one in self._every()]
         later = [number for number, at_ms in self.begins.items() if at_ms > event["time"]]
         for bucket in self._every():

@@ -206,6 +206,8 @@ class _Merge:
         if not self._waiting[number]:
             self._fill(number)
         if self._waiting[number]:
+            # A partition never goes back in time: its later records must not overtake
+            # its earlier ones.
             clocks[number] = max(clocks[number], self._waiting[number][0].timestamp_ms)
             heappush(heads, (clocks[number], number))
 
@@ -213,6 +215,8 @@ class _Merge:
         """Poll until the partition has a record or is read to its end."""
         place = self._places[number]
         while not self._waiting[number] and self._consumer.position(place) < self._ends[number]:
+            # Other partitions are paused when they have enough records, so that memory
+            # stays bounded.
             for other, queue in self._waiting.items():
                 if len(queue) < BUFFERED_RECORDS or other == number:
                     self._consumer.resume(self._places[other])
@@ -241,6 +245,7 @@ def open_consumer(bootstrap: Broker) -> Any:
             group_id=None,
             enable_auto_commit=False,
             isolation_level="read_committed",
+            # An offset that does not exist any more must be an error, not a silent jump.
             auto_offset_reset="none",
             max_partition_fetch_bytes=4 << 20,
             max_poll_records=10_000,

@@ -88,6 +88,7 @@ def _pair_groups(
     left: list[Sent] = []
     right: list[Sent] = []
     for mine, theirs in groups.values():
+        # From the surest sign that two messages are the same one to the weakest.
         found, mine, theirs = _pair_by(mine, theirs, lambda message: message.id)
         pairs += found
         found, mine, theirs = _pair_by(mine, theirs, lambda message: message.threshold, once=True)
@@ -130,6 +131,7 @@ def _pair_by_time(mine: list[Sent], theirs: list[Sent]) -> Split:
         return [], mine, theirs
     mine = sorted(mine, key=lambda message: message.told_ms)
     theirs = sorted(theirs, key=lambda message: message.told_ms)
+    # The smaller side is paired completely, which makes the table below simple.
     if len(mine) > len(theirs):
         pairs, left, right = _pair_by_time(theirs, mine)
         return [(other, one) for one, other in pairs], right, left
@@ -139,6 +141,7 @@ def _pair_by_time(mine: list[Sent], theirs: list[Sent]) -> Split:
         row = [float("inf")] * (len(theirs) + 1)
         for j in range(i, len(theirs) + 1):
             apart = abs(one.told_ms - theirs[j - 1].told_ms)
+            # Either the j-th of theirs stays without a pair, or it is the pair of the i-th of mine.
             row[j] = min(row[j - 1], cost[i - 1][j - 1] + apart)
         cost.append(row)
     pairs = []

@@ -1,4 +1,4 @@
-"""What the oracle knows of an account at an instant, copied while it is so."""
+"""What the oracle knows about an account at an instant, copied at that instant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLAN_KINDS = ("allowance", UNLIMITED)
 
 @dataclass
 class Snapshot:
-    """An account as of ``at_ms``; buckets are dicts as the oracle has them (``buckets``)."""
+    """An account at ``at_ms``; buckets are dicts as in the oracle (``buckets``)."""
 
     at_ms: int
     rules: Rulebook
@@ -29,14 +29,14 @@ class Snapshot:
     end_ms: int
     since_ms: int
     live: list[Bucket]
-    """In the order in which they are charged; ``used_in_cycle`` are bytes of this cycle."""
+    """In charge order; ``used_in_cycle`` are bytes of this cycle."""
     over: list[Bucket]
-    """Those that ended within the present cycle."""
+    """Buckets that ended within the present cycle."""
     overage_bytes: int
     overage_by_tariff: dict[str, int]
     spent_minor: dict[str, int]
     cap_minor: dict[str, int | None]
-    """By tariff of the plan: the cap that is in force."""
+    """The cap in force, by tariff of the plan."""
     members: dict[str, dict[str, Any]]
     history: list[dict[str, int]]
     services: dict[str, dict[str, Any]]
@@ -49,16 +49,17 @@ class Snapshot:
     opted_out: frozenset[str]
     closed: bool
     contract: Contract
-    """It goes on: only what a copy does not hold may be asked of it."""
+    """The live contract, which changes later: ask it only for data that the copy lacks."""
     charged_bytes: int = 0
-    """All usage of all contracts, less what was refunded."""
+    """All usage of all contracts, minus refunds."""
 
     @classmethod
     def of(cls, contract: Contract, at_ms: int, rules: Rulebook) -> Snapshot:
         talk, money = contract.talk, contract.money
         plan = rules.plans.get(contract.plan)
         tariffs = plan.all_tariffs if plan else ()
-        # An allowance that a plan took away and another brought back are two of one id.
+        # An allowance that one plan change took away and another brought back is two
+        # buckets with one id.
         copies = [
             {**one, "used_in_cycle": used_of(one, contract.number)} for one in contract.buckets
         ]
@@ -103,7 +104,8 @@ class Snapshot:
         return [one for one in self.live if self.is_home_data(one)]
 
     def bucket(self, name: str) -> Bucket | None:
-        """By id: a live one, one that ended in this cycle as it was just before, or a cap."""
+        """A bucket by id: a live one, one that ended in this cycle as it was just before its end,
+        or a cap."""
         if name.startswith("member:"):
             member = self.members.get(name.removeprefix("member:"))
             if member is None or member["cap"] is None:
@@ -118,7 +120,8 @@ class Snapshot:
         return None
 
     def next_price(self, tariff: str) -> tuple[int, int] | None:
-        """What the next begun unit of overage under a tariff costs (minor units), and its bytes."""
+        """The price of the next begun unit of overage under a tariff (minor units), and the unit's
+        bytes."""
         plan = self.rules.plans.get(self.plan)
         used = self.overage_by_tariff.get(tariff, 0)
         for one in plan.all_tariffs if plan else ():
@@ -136,7 +139,7 @@ class Snapshot:
         return ""
 
     def tariff_beyond(self, source: str) -> str:
-        """The tariff that covers what a bucket covered."""
+        """The tariff for the usage that a bucket covered."""
         scope = scope_of(source, self.rules)
         plan = self.rules.plans.get(self.plan)
         for one in plan.all_tariffs if plan else ():
@@ -149,7 +152,7 @@ class Snapshot:
         return ""
 
     def covering(self, scope: Scope) -> list[Bucket]:
-        """Live buckets that cover all that a scope covers, and have something left."""
+        """Live buckets that cover the whole scope and have bytes left."""
         return [
             one
             for one in self.live
@@ -175,7 +178,7 @@ def is_ordinary(scope: Scope) -> bool:
 
 
 def contains(scope: Scope, other: Scope) -> bool:
-    """Whether a scope covers all that another one covers."""
+    """Whether a scope covers everything that another one covers."""
     if scope == EVERYTHING:
         return True
     if scope.hours is not None and scope.hours != other.hours:

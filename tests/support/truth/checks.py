@@ -1,4 +1,4 @@
-"""A message held to the account: every figure of its text and of its record."""
+"""Compares a message with the account: every figure of its text and of its record."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ from tests.support.truth.shown import (
 
 
 class Finding(NamedTuple):
-    """Something that is not true."""
+    """A statement that is not true."""
 
     kind: str
-    """What of a message: a placeholder, ``recipient``, ``threshold`` ..."""
+    """The part of the message: a placeholder, ``recipient``, ``threshold`` ..."""
     rule: str
-    """Kind of the rule that said it."""
+    """Kind of the rule that made it."""
     said: str
     told: str
-    """What is so."""
+    """What is true."""
     text: str = ""
     where: str = ""
 
@@ -60,21 +60,22 @@ class Finding(NamedTuple):
 
 @dataclass
 class Reader:
-    """Reads all that one subscriber, or its members, are told."""
+    """Reads all messages to one subscriber, or to its members."""
 
     rules: Rulebook
     player: Player
     where: str = ""
-    """By what it can be had again."""
+    """How to get the case again."""
     has_words: bool = False
-    """The texts are the packaged ones: their words are read, too."""
+    """The texts are the packaged ones, so their words are checked too."""
     messages: int = 0
     checks: int = 0
     findings: list[Finding] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     said: set[tuple[object, ...]] = field(default_factory=set)
-    """Notices that say what is so, once each: two charges may read the same, two welcomes not."""
+    """Notices that are allowed once each: two charges can have the same text, two welcomes
+    cannot."""
     periods: Periods = field(default_factory=Periods)
     debts: Debts = field(init=False)
 
@@ -112,7 +113,8 @@ class Reader:
         self.periods.reach(ahead, float("inf"), event_ms)
 
     def of_message(self, message: Reminder, scene: Scene) -> list[Finding]:
-        """What is not true of a message in any state of the account at its instant."""
+        """False statements of a message, compared with every state of the account at its
+        instant."""
         rule = rule_of(message, self.rules)
         if message.id in self.ids:
             return [Finding("id", message.kind, message.id, "was used before")]
@@ -146,7 +148,7 @@ class Reader:
             yield from self.of_words(facts)
 
     def of_words(self, facts: Facts) -> Iterator[Finding]:
-        """What the packaged words claim."""
+        """The claims of the packaged words."""
         message = facts.message
         for claim in claims_of(message.text, message.locale, message.kind):
             self.checks += 1
@@ -220,7 +222,7 @@ class Reader:
         if message.not_before < message.as_of or message.expires_time <= message.not_before:
             yield wrong("not_before", message.not_before, message.as_of)
         end_ms = _announced_ms(facts)
-        # What happens at the very instant is told all the same.
+        # A message at exactly the instant of the event is still sent.
         if end_ms is not None and facts.as_of_ms < end_ms < to_ms(message.expires_time):
             yield wrong("expires_time", message.expires_time, f"over at {end_ms}")
 
@@ -345,7 +347,7 @@ class Reader:
         return known[name](facts)
 
     def _are_shown(self, facts: Facts, shown: Shown, known: Vocabulary) -> bool:
-        """Whether a text shows one figure, or several one right after another."""
+        """Whether a text shows one figure, or several figures without anything in between."""
         if not shown.more:
             return self._is_shown(facts, shown, known[shown.name])
         rest = shown.more[0]._replace(more=shown.more[1:])
@@ -391,8 +393,8 @@ def channels_of(message: Reminder, rules: Rulebook) -> dict[str, str]:
 
 
 def _announced_ms(facts: Facts) -> float | None:
-    """When what a message announces has happened, or cannot be answered any more: nobody is to read
-    it later. The last one, if it may be one of several."""
+    """When the announced event of a message has happened, or its question cannot be answered any
+    more: nobody may read the message later. The last instant, if there may be several."""
     rule, state = facts.rule, facts.state
     if rule.kind == "before_cycle_end":
         return state.end_ms
@@ -414,7 +416,7 @@ def can_read(reader: str, locale: str) -> bool:
 
 
 def is_misunderstood(scene: Scene, rules: Rulebook) -> bool:
-    """Whether a text that is a keyword, but for signs around it, got the help of unknown ones."""
+    """Whether a text that is a keyword with signs around it got the reply for unknown ones."""
     text = (scene.event or {}).get("text")
     if text is None or rules.commands is None:
         return False
@@ -448,7 +450,7 @@ def _is_branch(taken: Taken, value: Any, kind: Kind, tag: str) -> bool:
 
 
 def _is_some_names(text: str, value: list[Any], form: str, tag: str) -> bool:
-    """Each of the names may be in one of two languages."""
+    """Each name can be in one of two languages."""
     if not value:
         return is_names(text, [], form, tag)
     languages = max(len(one) if isinstance(one, list) else 1 for one in value)
@@ -500,11 +502,11 @@ _LISTS: dict[str, _Says] = {
         )
     },
 }
-"""Placeholders of replies whose value is a text that the product composes."""
+"""Placeholders of replies whose value is a text composed by the product."""
 
 
 def replies_given(facts: Facts, scene: Scene) -> Iterator[Any]:
-    """Confirmed and refused name a question that was answered, so that it is gone by now."""
+    """Replies "confirmed" and "refused" name a question that was answered, so it is gone by now."""
     if facts.message.rule not in ("confirmed", "refused"):
         yield {}
         return
@@ -524,7 +526,7 @@ def vocabulary_of(message: Reminder) -> Vocabulary:
 
 
 def rule_of(message: Reminder, rules: Rulebook) -> Any:
-    """The rule, notice or reply that a message is of."""
+    """The rule, notice or reply of a message."""
     if message.kind == "command_reply":
         assert rules.commands is not None
         return rules.commands.replies[message.rule]

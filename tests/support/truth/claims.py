@@ -1,4 +1,4 @@
-"""What the words of the packaged texts claim, in each of their languages, and when that is so."""
+"""The claims of the words in packaged texts, in each language, and when they are true."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ OF_DATA = (*OF_BUCKET, *OF_END, "usage_summary", "before_cycle_end", "overage_st
 
 
 class Claim(NamedTuple):
-    """Words that are true only if something is so."""
+    """Words that are true only under a condition."""
 
     name: str
     kinds: tuple[str, ...]
-    """Of rules: the same words may mean something else in others."""
+    """Kinds of rules: the same words can mean something else in others."""
     words: dict[str, str]
     """By language: a regular expression."""
     is_so: Callable[[Facts], bool]
@@ -30,13 +30,14 @@ class Claim(NamedTuple):
 
 
 def _is_used_up(facts: Facts) -> bool:
-    """Nothing is left of something that there was: who never had data has used up none."""
+    """Nothing is left of a bucket that existed. A subscriber who never had data has used up
+    none."""
     is_of_account = facts.rule.kind in ("usage_summary", "usage_corrected", "before_cycle_end")
     return _is_nothing_left(facts) and (not is_of_account or facts.sums.granted > 0)
 
 
 def _is_nothing_left(facts: Facts) -> bool:
-    """Nothing is left of what is named: a bucket, the home data, or what a tariff follows."""
+    """Nothing is left of the named thing: a bucket, the home data, or the data of a tariff."""
     if facts.rule.kind == "overage_started":
         return not facts.state.covering(_scope_beyond(facts))
     if facts.rule.kind in (*OF_BUCKET, *OF_END):
@@ -46,7 +47,7 @@ def _is_nothing_left(facts: Facts) -> bool:
 
 
 def _scope_beyond(facts: Facts) -> Scope:
-    """What an overage rule speaks of: the usage of its tariff, ordinary usage at home else."""
+    """The usage that an overage rule is about: that of its tariff, else ordinary usage at home."""
     tariff = getattr(facts.rule, "tariff", None) or ""
     plan = facts.rules.plans.get(facts.state.plan)
     if tariff and plan is not None:
@@ -55,14 +56,14 @@ def _scope_beyond(facts: Facts) -> Scope:
 
 
 def _costs_now(facts: Facts) -> bool:
-    """The next byte is covered by nothing, and has a price."""
+    """No bucket covers the next byte, and it has a price."""
     tariff = getattr(facts.rule, "tariff", None) or ""
     price = facts.state.next_price(tariff)
     return not facts.state.covering(_scope_beyond(facts)) and bool(price and price[0])
 
 
 def _costs_after(facts: Facts) -> bool:
-    """Nothing else covers what the bucket covers, and the next byte has a price."""
+    """No other bucket covers the same usage, and the next byte has a price."""
     subject = facts.subject
     if subject is None:
         return False
@@ -151,5 +152,5 @@ CLAIMS = (
 
 
 def claims_of(text: str, locale: str, kind: str) -> list[Claim]:
-    """What the words of a text, or of a template, claim."""
+    """The claims in the words of a text, or of a template."""
     return [one for one in CLAIMS if one.is_made_by(text, locale, kind)]

@@ -1,7 +1,9 @@
-"""What must be told: thresholds that were reached and still are, and the first byte that costs.
+"""Messages that must be sent: thresholds that were reached and still are, and the first byte that
+costs.
 
-A debt is made by an event, out of the account before and after it. A message pays it; what makes it
-untrue ends it. One that is still true when everything that can hold a message is long over is lost.
+An event makes a debt, from the account before and after it. A message pays the debt; an event
+that makes it untrue ends it. A debt that is still true long after everything that can hold a
+message is lost.
 """
 
 from __future__ import annotations
@@ -29,20 +31,20 @@ from tests.support.truth.play import Scene
 from tests.support.truth.shown import local_clock
 
 AHEAD_MS = 5 * 60_000
-"""So far may an event be ahead of the clock that decides."""
+"""How far an event may be ahead of the clock that decides."""
 ENDING = (
     *("account.plan_changed", "account.closed", "account.activated", "account.preferences_set"),
     *("usage.refunded", "account.member_left", "account.member_joined"),
 )
-"""Events after which what was reached may be another thing: debts of before are let off."""
+"""Events that change the meaning of reached thresholds: earlier debts are cancelled."""
 CHARGED_ALL_THE_SAME = ("account.plan_changed", "account.closed")
-"""Of those, the ones after which what data cost is charged as before, and must have been told."""
+"""Those of them after which the cost is still charged, so it must have been reported."""
 OF_MONEY = ("overage_started", "spend_amount", "spend_percent")
-"""The price is in their messages alone."""
+"""Only messages of these kinds contain the price."""
 
 
 class Use(NamedTuple):
-    """Usage, as far as it matters what covers it."""
+    """The fields of usage that decide which bucket covers it."""
 
     rating_group: int
     roaming_zone: str
@@ -61,37 +63,37 @@ class Use(NamedTuple):
 
 @dataclass
 class Debt:
-    """Something that a rule must tell."""
+    """A message that a rule must send."""
 
     rule: Any
     about: str
-    """A bucket's id; empty: that data costs."""
+    """A bucket's id; empty: data costs."""
     value: int
     since_ms: int
     due_ms: int
     """When nothing can hold it any more."""
     is_of_costs: bool = False
-    """That data cost."""
+    """It is about data that cost."""
 
     def __str__(self) -> str:
         return f"{self.rule.kind} {self.rule.id} {self.value} of {self.about or 'the account'}"
 
 
 class Debts:
-    """All of one subscriber."""
+    """All debts of one subscriber."""
 
     def __init__(self, rules: Rulebook) -> None:
         self.rules = rules
         self.open: list[Debt] = []
         self.has_caps = bool(rules.alerts.caps)
         self.left: set[str] = set()
-        """Categories that were opted out of once."""
+        """Categories that were ever opted out."""
         self.told_cost_ms: dict[str, int] = {}
         self.had: list[tuple[int, list[Scope]]] = []
-        """What something was left for, whenever the account changed in this cycle."""
+        """Scopes with bytes left, at each change of the account in this cycle."""
 
     def read(self, scene: Scene) -> Iterator[tuple[Debt, str]]:
-        """Debts that are lost as of a scene, and since when they were due."""
+        """Debts that are lost at a scene, and since when they were due."""
         self._let_off(scene)
         for message in scene.messages:
             self._pay(message)
@@ -105,7 +107,7 @@ class Debts:
                 yield debt, f"it was reached {(scene.now_ms - debt.since_ms) // 60_000} minutes ago"
 
     def _made(self, scene: Scene) -> Iterator[Debt]:
-        """What an event makes necessary to tell."""
+        """The debts that an event makes."""
         if scene.event is None or scene.rejected or len(scene.states) < 2:
             return
         before, after = scene.states[-2], scene.states[-1]
@@ -119,7 +121,7 @@ class Debts:
             yield from self._emptied(before, after)
 
     def _is_free(self, debt: Debt, scene: Scene) -> bool:
-        """Whether nothing but quiet hours could hold it, and it is not night."""
+        """Whether only quiet hours could hold it, and it is not night."""
         policy = debt.rule.policy
         if policy.cool_down_ms or policy.coalesce_ms or policy.group or not scene.states:
             return False
@@ -143,7 +145,7 @@ class Debts:
                         yield self._debt(rule, bucket["id"], levels[-1], after)
 
     def _shrunk(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
-        """A smaller plan: what is reached now and was not before."""
+        """After a smaller plan: what is reached now and was not before."""
         for bucket in after.live:
             earlier = before.bucket(bucket["id"])
             if earlier is None or earlier["granted"] <= bucket["granted"] or not bucket["used"]:
@@ -178,17 +180,17 @@ class Debts:
             was = before.overage_by_tariff.get(tariff, 0)
             now = after.overage_by_tariff.get(tariff, 0)
             price = before.next_price(tariff)
-            # What was covered since it was told of is another matter again.
+            # Usage that was covered after its report is a new case.
             since_ms = max(after.start_ms, self._covered_ms(use))
             is_told = self.told_cost_ms.get(rule.id, -1) >= since_ms
             is_capped = after.cap_minor.get(tariff) is not None
             if now > was and price and price[0] and not is_told and not is_capped:
                 if use.is_within(_scopes_left(after)):
-                    continue  # late usage of before something was bought: no next byte costs
+                    continue  # late usage from before a purchase: the next byte does not cost
                 yield self._debt(rule, "", now, after, is_of_costs=True)
 
     def _covered_ms(self, use: Use) -> int:
-        """When something was left for such usage last; -1: never in this cycle."""
+        """When bytes for such usage were left last; -1: never in this cycle."""
         found = (at_ms for at_ms, scopes in reversed(self.had) if use.is_within(scopes))
         return next(found, -1)
 
@@ -196,7 +198,7 @@ class Debts:
         self, rule: Any, about: str, value: int, state: Snapshot, *, is_of_costs: bool = False
     ) -> Debt:
         policy, has_nights = rule.policy, state.own_hours or self.rules.alerts.quiet_hours
-        # Several buckets may wait for one cool-down, one after another.
+        # Several buckets can wait for one cool-down, one after another.
         patience_ms = policy.cool_down_ms * 6 + policy.coalesce_ms
         if has_nights and policy.in_quiet_hours == "hold":
             patience_ms += DAY
@@ -231,7 +233,7 @@ class Debts:
         if debt.rule.kind == "zero_balance":
             return not has_something(state)
         if not debt.about:
-            return True  # what was charged must have been told of, whatever was bought since
+            return True  # a charge must have been reported, whatever was bought since
         bucket = state.bucket(debt.about)
         return (
             bucket is not None
@@ -261,7 +263,7 @@ class Debts:
         left = {one.id: one.remaining_bytes for one in message.buckets}
         if debt.about not in left:
             return False
-        if rule.kind not in OF_BUCKET:  # it speaks of all: that they are used up
+        if rule.kind not in OF_BUCKET:  # it reports that all buckets are used up
             return not left[debt.about] and rule.kind in ("zero_balance", "overage_started")
         if rule.id != debt.rule.id or message.threshold is None:
             return True
@@ -271,35 +273,35 @@ class Debts:
 
 
 def _is_of_group(said: Any, rule: Any) -> bool:
-    """Whether what a rule has to say may have been merged into what another one said."""
+    """Whether the message of a rule may have been merged into another one."""
     return bool(rule.policy.group) and said.policy.group == rule.policy.group
 
 
 def _tells_cost(said: Any, rule: Any) -> bool:
-    """Whether another rule of a group may tell that data cost: each of the group is enough, but
-    what is demanded is told by what is of money."""
+    """Whether another rule of a group may report that data cost. Each rule of the group is enough,
+    but a mandatory report must come from a rule about money."""
     return said.kind in OF_MONEY or not rule.mandatory
 
 
 def _scopes_left(state: Snapshot) -> list[Scope]:
-    """What something is left for."""
+    """The scopes with bytes left."""
     return [
         state.scope(one) for one in state.live if one["kind"] == UNLIMITED or remaining(one) > 0
     ]
 
 
 def has_span(policy: Policy) -> bool:
-    """Whether a rule is in force for some time only."""
+    """Whether a rule has a limited validity."""
     return policy.valid_from_ms > 0 or policy.valid_until_ms < NEVER_MS
 
 
 def has_something(state: Snapshot) -> bool:
-    """Whether anything is left in any bucket."""
+    """Whether bytes are left in any bucket."""
     return any(one["kind"] == UNLIMITED or remaining(one) for one in state.live)
 
 
 def is_night(state: Snapshot, at_ms: int) -> bool:
-    """Whether an instant lies in the quiet hours: the subscriber's own, or everybody's."""
+    """Whether an instant is within quiet hours: the subscriber's own, or everybody's."""
     hours = state.rules.alerts.quiet_hours
     if state.own_hours is not None:
         start, end = state.own_hours
@@ -315,7 +317,7 @@ def is_night(state: Snapshot, at_ms: int) -> bool:
 
 
 def levels_of(rule: Any, state: Snapshot) -> list[int]:
-    """The thresholds in force; the own ones take the place of those that are not mandatory."""
+    """The thresholds in force. Own ones replace those that are not mandatory."""
     if rule.kind != "usage_percent" or not state.own_percents:
         return list(rule.thresholds)
     own = set(state.own_percents)

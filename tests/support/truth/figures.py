@@ -1,6 +1,6 @@
 """What each figure of a message must be, by the account of the oracle.
 
-Every placeholder of every vocabulary has a line here; a new one without is an error.
+Every placeholder of every vocabulary has a line here; a new one without a line is an error.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ DAY = timedelta(days=1)
 
 
 class NoSuchFigure(KeyError):
-    """A placeholder that nobody here knows the truth about."""
+    """A placeholder whose true value is not known here."""
 
 
 @dataclass
 class Sums:
-    """Bytes of some buckets together."""
+    """Sums over some buckets."""
 
     granted: float
     used: float
@@ -47,7 +47,7 @@ class Sums:
 
     @property
     def percent(self) -> int | None:
-        """Used of the granted; None where that is nothing that could be said."""
+        """Percentage used; None if there is no percentage."""
         if self.granted == ENDLESS or not self.granted:
             return None
         return int(self.used * 100 // self.granted)
@@ -55,18 +55,18 @@ class Sums:
 
 @dataclass
 class Facts:
-    """A message, what it is about, and the account at its instant."""
+    """A message, its subject, and the account at its instant."""
 
     message: Reminder
     rule: Any
     state: Snapshot
     locales: tuple[str, ...]
-    """Of the subscriber and of the text: names may be in either."""
+    """Locales of the subscriber and of the text; names can be in either."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """Values that an event gave."""
     is_of_account: bool = False
-    """A resolved message whose rule follows rules about buckets and about accounts is read as one
-    about the account."""
+    """Whether to read a resolved message as one about the account: its rule follows rules about
+    buckets and about accounts."""
 
     @property
     def rules(self) -> Rulebook:
@@ -78,7 +78,7 @@ class Facts:
 
     @property
     def subject(self) -> Bucket | None:
-        """The one bucket that it is about, if it is about one."""
+        """The one bucket that it is about, if there is exactly one."""
         rule, found = self.rule, self.message.buckets
         is_one = rule.kind in (*OF_BUCKET, *OF_END) or (
             rule.kind == "resolved" and self.resolves_bucket
@@ -87,14 +87,14 @@ class Facts:
 
     @property
     def resolves_bucket(self) -> bool:
-        """Whether a resolved message is about a bucket: by the rule that it is the end of."""
+        """Whether a resolved message is about a bucket: the rule that it ends decides."""
         usage = {one.id for one in self.rules.usage_rules}
         is_possible = bool(self.rule.of & usage) and len(self.message.buckets) == 1
         return is_possible and not self.is_of_account
 
     @property
     def buckets(self) -> list[Bucket]:
-        """Those that the figures of the text are of."""
+        """The buckets of the text's figures."""
         subject = self.subject
         if subject is not None:
             return [subject]
@@ -118,7 +118,8 @@ class Facts:
 
     @property
     def lost(self) -> list[Bucket]:
-        """What the cycle's end takes away of what the rule is about: not what rolls over."""
+        """What the cycle's end removes from the rule's buckets, without the bytes that roll
+        over."""
         plan = self.rules.plans.get(self.state.plan)
         rolling = {
             one.id: one.rollover.max_bytes
@@ -138,14 +139,15 @@ class Facts:
         return found
 
     def bucket(self, name: str) -> Bucket | None:
-        """By id, as the message speaks of it."""
+        """A bucket by id, as the message shows it."""
         if self.rule.kind == "before_cycle_end":
             return next((one for one in self.lost if one["id"] == name), None)
         return self.state.bucket(name)
 
     @property
     def names(self) -> list[list[str]]:
-        """What each bucket may be called; of a whole account the same name is said once."""
+        """The possible names of each bucket. In a text about the whole account a name occurs
+        once."""
         found = [self.names_of(one) for one in self.buckets]
         if self.subject is not None:
             return found
@@ -153,9 +155,8 @@ class Facts:
 
     @property
     def of_last_cycle(self) -> list[Bucket]:
-        """Its allowances, as they were before what was left expired; those that the plan did not
-        have any more, last: no bytes were left of them then.
-        """
+        """The allowances of the last cycle before their rest expired. Those that the plan had lost
+        come last: no bytes were left in them then."""
         kept: Any = self.over["own"]
         end = {"expired": 0, "rolled": 0, "ends_ms": self.state.end_ms}
         gone = [one for one in kept if end_of(one) < self.over["end"]]
@@ -193,7 +194,7 @@ class Facts:
 
     @property
     def ends_ms(self) -> float:
-        """The end that ``{expires}`` names."""
+        """The end that ``{expires}`` shows."""
         subject = self.subject
         if subject is not None:
             return end_of(subject)
@@ -204,12 +205,12 @@ class Facts:
         return self.over["end"] if self.rule.kind == "cycle_end" else self.state.end_ms
 
     def names_of(self, bucket: Bucket) -> list[str]:
-        """What a bucket may be called."""
+        """The possible names of a bucket."""
         return names_of(bucket, self.rules, self.locales)
 
 
 def _runs_out(facts: Facts) -> Any:
-    """When all that home data is charged to ends, each until its own end, at the cycle's rate."""
+    """When all buckets for home data run out, each until its own end, at the rate of the cycle."""
     state = facts.state
     if not facts.message.runs_out_time:
         return local_clock(None, state.zone)
@@ -228,7 +229,7 @@ def _runs_out(facts: Facts) -> Any:
 
 
 def names_of(bucket: Bucket, rules: Rulebook, locales: tuple[str, ...]) -> list[str]:
-    """What a bucket may be called: its names in these locales, else its id or kind."""
+    """The possible names of a bucket: its names in these locales, else its id or kind."""
     source, kind = bucket["source"], bucket["kind"]
     if kind in BUCKET_KINDS:
         given = {**BUCKET_KINDS[kind], **(rules.wording.topup_names if kind == "topup" else {})}
@@ -254,21 +255,21 @@ def item_called(source: str, rules: Rulebook) -> Any:
 
 
 def named(given: Mapping[str, str], locales: tuple[str, ...], rules: Rulebook) -> list[str]:
-    """Names that fit one of the locales best; empty if there are none at all.
+    """Names that fit one of the locales best; empty if there are none.
 
-    The last is that of the text: names in characters that it does not use are none of it.
+    The last locale is the text's: names in characters that it does not use do not fit.
     """
     fitting = [one for one in locales if not are_mixed(one, locales[-1])]
     return [given[_nearest(given, locale, rules.default_locale)] for locale in fitting if given]
 
 
 def are_mixed(one: str, other: str) -> bool:
-    """Whether one is written in simplified characters, and the other in traditional ones."""
+    """Whether one is in simplified characters and the other in traditional ones."""
     return {locale_of(one).script, locale_of(other).script} == {"Hans", "Hant"}
 
 
 def _nearest(given: Mapping[str, str], locale: str, default: str) -> str:
-    """The same locale, else the same language, script before country; else what can be read."""
+    """The same locale, else the same language, script before country; else one that can be read."""
     script = locale_of(locale).script
 
     def distance(one: str) -> tuple[int, ...]:
@@ -297,7 +298,7 @@ SCRIPTS = {
     "hi": "Deva",
     "zh": "Hans",
 }
-"""Of languages whose tags leave it out."""
+"""The script of languages whose tags omit it."""
 
 Value = Any
 """Bytes (a number or ENDLESS), minor units, a count, a local time, a date, names or a word."""
@@ -308,16 +309,16 @@ def _local(facts: Facts, instant_ms: float | None) -> Value:
 
 
 def last_day(facts: Facts, end_ms: float) -> date | None:
-    """The last whole day before an end."""
+    """The last complete day before an end."""
     clock = local_clock(end_ms, facts.state.zone)
     if clock is None:
         return None
-    # A day that ends a minute before the end is whole, one that the end lies in is not.
+    # A day that ends a minute before the end is complete; the day that contains the end is not.
     return clock.date() - DAY
 
 
 def _days(facts: Facts) -> int | None:
-    """Until the end that is named, by the calendar."""
+    """Days until the end that is shown, by the calendar."""
     if facts.rule.kind not in ("before_cycle_end", "before_expiry"):
         return None
     end, now = _local(facts, facts.ends_ms), _local(facts, facts.as_of_ms)
@@ -374,7 +375,7 @@ EVERYWHERE: dict[str, Callable[[Facts], Value]] = {
     "brand": lambda facts: named(facts.rules.wording.brand, facts.locales, facts.rules),
     "care": lambda facts: named(facts.rules.wording.care, facts.locales, facts.rules),
 }
-"""What every text may say."""
+"""Placeholders of every text."""
 
 REMINDER: dict[str, Callable[[Facts], Value]] = {
     **EVERYWHERE,
@@ -409,4 +410,4 @@ REMINDER: dict[str, Callable[[Facts], Value]] = {
     ),
     "runs_out": _runs_out,
 }
-"""Of the texts of rules."""
+"""Placeholders of the texts of rules."""

@@ -1,4 +1,4 @@
-"""Lives: what one subscriber, its members, billing and the network do, made from a seed."""
+"""Lives: events of one subscriber, its members, billing and the network, made from a seed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Entry = tuple[int, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Habits:
-    """How a life goes; what of the rules it can name."""
+    """The parameters of a life, and the names of the rules that it can use."""
 
     plans: tuple[str, ...]
     packs: tuple[str, ...]
@@ -36,7 +36,7 @@ class Habits:
     categories: tuple[str, ...] = CATEGORIES
     locales: tuple[str, ...] = ALL_LOCALES
     unit_bytes: int = 1
-    """Of usage: lives under packaged rules use megabytes."""
+    """Unit of usage: lives under packaged rules use megabytes."""
     most_units: int = 250
 
     @classmethod
@@ -133,7 +133,8 @@ class _Life:
         return found
 
     def burst(self) -> Iterator[Entry]:
-        """Many small ones: several buckets and members reach something while all waits."""
+        """Many small events: several buckets and members reach thresholds while all messages
+        wait."""
         for _ in range(self.chance.randrange(3, 12)):
             self.now_ms += self.chance.randrange(20 * MINUTE)
             yield self.usage()
@@ -288,7 +289,7 @@ _SHARES = (
     (0.02, _Life.consent),
     (0.01, _Life.close),
 )
-"""How often what happens; the rest is usage."""
+"""Shares of the kinds of events; the rest is usage."""
 
 
 def life(seed: int, count: int, habits: Habits) -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""Two messages of one event that a customer would rather have as one."""
+"""Two messages of one event that a customer would prefer as one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ GRAVITY = ("info", "warning", "critical")
 
 
 def needless(scene: Scene, rules: Rulebook) -> Iterator[tuple[Reminder, Reminder]]:
-    """What says that all home data is used up and what more costs, and beside it what says no more
-    than that some of it is; both of one group, and the first the more urgent."""
+    """Pairs of a message that all home data is used up and what more costs, and another one that
+    only says that some of it is used up. Both are of one group, and the first is more urgent."""
     for dear, other in permutations(scene.messages, 2):
         rule, part = rules.rules_by_id.get(dear.rule), rules.rules_by_id.get(other.rule)
         if not isinstance(rule, WatchRule) or not isinstance(part, UsageRule):

@@ -1,4 +1,4 @@
-"""What was used since a rule's last message, counted from what the oracle charged."""
+"""Usage since a rule's last message, counted from the charges of the oracle."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from tests.support.truth.figures import Facts
 from tests.support.truth.play import Scene
 
 _Reader = tuple[str, str]
-"""A rule and a recipient, who is empty for the account's own number."""
+"""A rule and a recipient; an empty recipient is the account's own number."""
 
 
 @dataclass
 class Periods:
-    """The bytes charged at the begins of all periods of one subscriber."""
+    """The bytes charged at the start of all periods of one subscriber."""
 
     contract_ms: int = -1
     of_contract: int = 0
     of_cycles: dict[int, int] = field(default_factory=dict)
-    """By the begin of each cycle (ms)."""
+    """By the start of each cycle (ms)."""
     of_rules: dict[_Reader, int] = field(default_factory=dict)
     of_all: dict[str, list[int]] = field(default_factory=dict)
-    """By rule: at every message of it, to whomever."""
+    """By rule: at each of its messages, to any recipient."""
     charged: int = 0
     _told_ms: dict[_Reader, int] = field(default_factory=dict)
     _before: dict[_Reader, list[int]] = field(default_factory=dict)
 
     def reach(self, states: list[Snapshot], until_ms: float, event_ms: int | None = None) -> None:
-        """Takes states up to an instant: contracts and cycles that begin, refunds.
+        """Process states up to an instant: contracts and cycles that begin, refunds.
 
-        ``event_ms`` is when the event happened that is the cause of the last state.
+        ``event_ms`` is the time of the event that caused the last state.
         """
         while states and states[0].at_ms <= until_ms:
             state = states.pop(0)
@@ -46,7 +46,7 @@ class Periods:
             if event_ms is not None and event_ms < state.since_ms and not states:
                 self._shift(state.charged_bytes - self.charged)
             self.charged = state.charged_bytes
-            # Nothing begins with less than nothing: a refund takes back what was told already.
+            # No period begins below 0: a refund takes back what was reported already.
             self.of_contract = min(self.of_contract, self.charged)
             self._change_bases(lambda base: min(base, self.charged))
             for rule, bases in self.of_all.items():
@@ -57,7 +57,7 @@ class Periods:
         self.of_cycles = {start: changed(base) for start, base in self.of_cycles.items()}
 
     def _shift(self, change: int) -> None:
-        """Usage of an earlier contract is of no period of this one."""
+        """Usage of an earlier contract belongs to no period of this one."""
         self.of_contract += change
         self._change_bases(lambda base: base + change)
         for reader, bases in self._before.items():
@@ -79,7 +79,8 @@ class Periods:
                     del self.of_rules[other]
 
     def _bases(self, reader: _Reader, at_ms: int) -> list[int]:
-        """Who was not told yet, or has come again, may have joined after any message to others."""
+        """A recipient without a message, or one who came back, may have joined after any message to
+        others."""
         if reader in self.of_rules:
             return [self.of_rules[reader]]
         bases = [self.of_contract, *self.of_all.get(reader[0], ())]
@@ -89,8 +90,8 @@ class Periods:
         return bases
 
     def used(self, facts: Facts) -> list[float]:
-        """What a message may say: since the last one; or since the cycle began, if the rule did
-        not speak to the subscriber for a while."""
+        """What a message may show: usage since the last one; or since the cycle began, if the rule
+        sent nothing to the subscriber for a while."""
         charged = facts.state.charged_bytes
         reader = facts.rule.id, facts.message.recipient or ""
         is_told_now = self._told_ms.get(reader) == facts.as_of_ms
@@ -100,7 +101,7 @@ class Periods:
 
 
 def _readers(state: Snapshot, audience: Audience) -> list[str]:
-    """Whom a message about the whole account is for."""
+    """The recipients of a message about the whole account."""
     owners = [name for name, one in state.members.items() if one["owner"]] or [""]
     others = [name for name, one in state.members.items() if not one["owner"]] or owners
     return {

@@ -1,4 +1,4 @@
-"""A life happens: to the core, which speaks, and to the oracle, which keeps the account."""
+"""Plays a life: the core makes the messages, and the oracle keeps the account."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _INSTANTS = ("time", "expires_time", "next_charge_time")
 
 @dataclass
 class Scene:
-    """What one event, or time alone, led to."""
+    """The results of one event, or of time alone."""
 
     event: dict[str, Any] | None
     now_ms: int
     states: list[Snapshot]
-    """The account whenever it changed or something fell due, in order; the first is from before."""
+    """The account at each change and each due instant, in order; the first is from before."""
     messages: list[Reminder]
     audits: list[Audited] = field(default_factory=list)
     rejected: str = ""
 
     def states_at(self, at_ms: int) -> list[Snapshot]:
-        """Those of an instant; else the last before it."""
+        """The states at an instant; else the last one before it."""
         found = [one for one in self.states if one.at_ms == at_ms]
         before = [one for one in self.states if one.at_ms < at_ms]
         return found or before[-1:] or self.states[:1]
@@ -53,7 +53,7 @@ class Player:
         self.account: Account | None = None
         self.locale = ""
         self.locale_before = ""
-        """Until the present scene."""
+        """The locale before the present scene."""
         self.expectation = Expectation(watch=self._watch)
         self.ledger = SubscriberLedger(name, rules, self.expectation)
         self.offset = 0
@@ -98,7 +98,7 @@ class Player:
 
 
 def played(rules: Rulebook, entries: Iterable[Entry], after_ms: int = 0) -> Iterator[Scene]:
-    """All scenes of a life; in the end so much time passes."""
+    """All scenes of a life; at the end this much time passes."""
     player = Player(rules)
     now_ms = 0
     for arrival_ms, event in entries:

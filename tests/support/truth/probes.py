@@ -1,4 +1,4 @@
-"""Texts that carry every placeholder in a form that can be read back, in every locale."""
+"""Texts with every placeholder in a form that can be read back, in every locale."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.texts.template import template_error
 
 LOCALES = ("en", "zh-CN", "zh-TW", "pl", "ru", "ar")
-"""Of the packaged rules; the packs have some of these and some of the others."""
+"""Locales of the packaged rules; the packs have some of these and some others."""
 ALL_LOCALES = (*LOCALES, "de", "fr", "fr-CA", "es-US", "hi", "en-AU")
 BRAND = {"en": "Airy", "zh-CN": "清风移动", "ar": "نسيم"}
 CARE = {"en": "1011", "ru": "*1011#"}
 _GIVEN = Given({"brand": BRAND, "care": CARE, "default_locale": "en"})
 WORDS = ("none", "word_default", "word_off", "word_day", "word_week", "word_month")
-"""Replies that are words inside of others."""
+"""Replies that are words inside others."""
 
 
 @cache
 def knows_unlimited() -> bool:
-    """Whether a plural form can be chosen by a quantity without limit."""
+    """Whether a plural form can depend on an unlimited quantity."""
     text = "{used, plural, unlimited {a} other {b}}"
     return template_error(text, "en", {"used": Kind.BYTES}) is None
 
@@ -54,7 +54,7 @@ def _carried(name: str, kind: Kind, is_long: bool) -> str:
 
 
 def vocabulary(owner: str, name: str) -> Vocabulary:
-    """Of the texts of rules, of a kind of notices, or of a reply."""
+    """The placeholders of the texts of rules, of a kind of notices, or of a reply."""
     known: dict[str, Mapping[Any, Vocabulary]] = {
         "rule": {name: _of_rule(name)},
         "notice": PLACEHOLDERS,
@@ -64,7 +64,7 @@ def vocabulary(owner: str, name: str) -> Vocabulary:
 
 
 def _of_rule(kind: str) -> Vocabulary:
-    """What has a meaning in a kind of rules."""
+    """The placeholders with a meaning for a kind of rules."""
     return {name: one for name, one in REMINDER.items() if _is_known(name, kind)}
 
 

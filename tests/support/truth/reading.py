@@ -1,7 +1,8 @@
-"""A rendered text read back by its template: which placeholder showed what, which branch was taken.
+"""Reads a rendered text back by its template: which placeholder showed what, and which branch was
+taken.
 
-The grammar of templates is read here anew (``string.Formatter`` and pyicumessageformat), not
-through the product's compiler.
+The grammar of templates is read with ``string.Formatter`` and pyicumessageformat, not with the
+product's compiler.
 """
 
 from __future__ import annotations
@@ -22,27 +23,27 @@ class Shown(NamedTuple):
 
     name: str
     form: str
-    """``number``, ``date``, ``time``, ``list`` ...; empty: as it is."""
+    """``number``, ``date``, ``time``, ``list`` ...; empty: no type."""
     style: str
     text: str
     more: tuple[Shown, ...] = ()
-    """Those that follow without anything in between: ``text`` shows all of them."""
+    """Placeholders that follow without anything in between: ``text`` shows all of them."""
 
 
 class Taken(NamedTuple):
-    """A branch that a text took: of a plural or a select."""
+    """A branch that a text took, of a plural or a select."""
 
     name: str
     form: str
     key: str
-    """Or several, with spaces between, if their words are the same."""
+    """Several keys, with spaces between, if their words are the same."""
     keys: tuple[str, ...]
-    """All that there were."""
+    """All keys."""
 
 
 @dataclass
 class Reading:
-    """What a text says."""
+    """The content of a text."""
 
     shown: list[Shown] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
@@ -51,11 +52,11 @@ class Reading:
 
 
 class Unreadable(ValueError):
-    """A text that its own template cannot have made."""
+    """A text that its own template cannot have produced."""
 
 
 class _Reverse:
-    """A regular expression that matches whatever a template can show."""
+    """A regular expression that matches everything that a template can show."""
 
     def __init__(self, source: str) -> None:
         self._groups: list[Shown | Taken | str] = []
@@ -135,5 +136,5 @@ def _reverse(source: str) -> _Reverse:
 
 
 def read(source: str, text: str) -> Reading:
-    """What ``text`` says, given the template that it was made of. Raises :class:`Unreadable`."""
+    """The content of ``text``, given its template. Raises :class:`Unreadable`."""
     return _reverse(source).read(text)

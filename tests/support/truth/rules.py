@@ -1,4 +1,4 @@
-"""Rules to live under: made from a seed, as the data of a rules file, in small numbers."""
+"""Generates rules from a seed, as the data of a rules file, with small numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 HOUR = 3600
 UNIT = 1_000_000
-"""All sizes are counted in megabytes: texts show those exactly, and nothing below one."""
+"""All sizes are in megabytes, because texts show those exactly."""
 _SIZES = ("granted_bytes", "max_bytes", "after_bytes", "from_bytes", "step_bytes", "min_bytes")
 _PRICE_UNITS = ("overage_unit_bytes", "unit_bytes")
 _OF_BYTES = ("remaining_bytes", "used_bytes", "velocity")
@@ -23,7 +23,7 @@ _KINDS_OF = {
 _CHOOSING = (*_LEVELS, *_KINDS_OF)
 _SCHEDULED = (*_KINDS_OF, "usage_summary", "cron", "once", "cycle_end", "after_activation")
 _AT_ONCE = ("subscription_question", "charge_question", "roaming_welcome")
-"""Kinds of notices that pass quiet hours unless they are told to wait."""
+"""Kinds of notices that are sent in quiet hours unless the rules say otherwise."""
 ROAMING = ["eu", "asia"]
 
 PLANS: list[dict[str, Any]] = [
@@ -100,7 +100,7 @@ NOTICES: list[dict[str, Any]] = [
 
 
 def rules_data(seed: int) -> dict[str, Any]:
-    """A whole rules file; its texts are still to be put in."""
+    """A complete rules file, without its texts."""
     found: dict[str, Any] = _small_rules(seed)
     _narrow(random.Random(f"more rules {seed}"), found)
     for rule in found["rules"]:
@@ -112,7 +112,7 @@ def rules_data(seed: int) -> dict[str, Any]:
 
 
 def _in_bytes(value: Any) -> Any:
-    """The same with bytes for megabytes."""
+    """The same with bytes instead of megabytes."""
     if isinstance(value, list):
         return [_in_bytes(one) for one in value]
     if not isinstance(value, dict):
@@ -157,7 +157,7 @@ def _small_rules(seed: int) -> dict[str, Any]:
 
 
 def _narrow(chance: random.Random, data: dict[str, Any]) -> None:
-    """Rules about some buckets, tariffs, plans and times alone; notices that wait for the day."""
+    """Limit rules to some buckets, tariffs, plans and times; let notices wait for the day."""
     for rule in data["rules"]:
         kind = rule["kind"]
         if kind in _CHOOSING and chance.random() < 0.3:
@@ -202,7 +202,7 @@ def _alerts(chance: random.Random) -> dict[str, Any]:
 
 
 def _spoken(chance: random.Random) -> dict[str, Any]:
-    """Category, urgency and what may hold it."""
+    """Category, urgency, and settings that can hold the message."""
     found: dict[str, Any] = {
         "category": chance.choice(("balance", "balance", "summary", "law")),
         "mandatory": chance.random() < 0.3,

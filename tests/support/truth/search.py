@@ -1,4 +1,5 @@
-"""Many lives from one number: which rules, which texts, who lives under them, what was not true."""
+"""Many lives from one number, which decides rules, texts and subscribers; collects false
+statements."""
 
 from __future__ import annotations
 
@@ -22,28 +23,28 @@ from tests.support.truth.probes import ALL_LOCALES, loaded, with_probes
 from tests.support.truth.rules import UNIT, rules_data
 
 LIVES = 6
-"""Under each rulebook."""
+"""Lives per rulebook."""
 EVENTS = 150
 PACKAGED = ("default.yaml", "quota.yaml", *(f"packs/{name}.yaml" for name in pack_names()))
 AFTER_MS = 3 * DAY
-"""So long after a life's last event everything that waited must have been told."""
+"""This long after a life's last event, every waiting message must have been sent."""
 
 
 @dataclass
 class Report:
-    """What was read, and what of it is not true."""
+    """Counts of messages, and false statements."""
 
     messages: int = 0
     checks: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     """Messages by kind."""
     false: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Findings by kind of rule and what of it."""
+    """Findings by kind of rule and part of the message."""
     findings: list[Finding] = field(default_factory=list)
-    """The first of them."""
+    """The first findings."""
 
     def add(self, other: Report, most: int = 3) -> None:
-        """``most``: so many examples of a kind are kept."""
+        """``most``: how many examples of a kind are kept."""
         self.messages += other.messages
         self.checks += other.checks
         self.kinds += other.kinds
@@ -57,18 +58,19 @@ class Report:
 
 @dataclass(frozen=True)
 class Place:
-    """Rules that lives go on under."""
+    """Rules, and the lives under them."""
 
     name: str
     rules: Rulebook
     habits: Habits
     is_packaged: bool = False
-    """Its texts are the packaged ones, whose words are read, too."""
+    """Its texts are the packaged ones, so their words are checked too."""
 
 
 @lru_cache(maxsize=2)
 def place_of(number: int) -> Place:
-    """Of four numbers one is packaged rules with probes, one packaged rules in their own words."""
+    """One of four numbers means packaged rules with probes, one packaged rules with their own
+    words."""
     kind, which = number % 4, PACKAGED[number // 4 % len(PACKAGED)]
     if kind in (2, 3):
         is_richer = number // 4 // len(PACKAGED) % 2 == 1
@@ -80,7 +82,7 @@ def place_of(number: int) -> Place:
 
 @lru_cache(maxsize=64)
 def packaged_place(name: str, has_probes: bool, is_richer: bool = False) -> Place:
-    """``is_richer``: as an operator may go on from it, with roll-over and data for films."""
+    """``is_richer``: with additions that an operator could make: roll-over, and data for films."""
     data = packaged_data(name)
     if is_richer:
         _enrich(data)
@@ -112,7 +114,7 @@ def packaged_data(name: str) -> dict[str, Any]:
 
 
 def unit_of(data: Mapping[str, Any]) -> int:
-    """Of usage, so that plans are used up within some dozen events."""
+    """A unit of usage with which plans are used up within some dozen events."""
     sizes: list[int] = [
         one["granted_bytes"]
         for plan in data["plans"]
@@ -123,7 +125,7 @@ def unit_of(data: Mapping[str, Any]) -> int:
 
 
 def lived(place: Place, seed: int, events: int = EVENTS) -> Report:
-    """One life, read."""
+    """One life, checked."""
     player = Player(place.rules)
     reader = Reader(place.rules, player, f"{place.name}, life {seed}:", place.is_packaged)
     report = Report()
@@ -146,7 +148,7 @@ def lived(place: Place, seed: int, events: int = EVENTS) -> Report:
 
 
 def _differences(told: Counter[ReminderKey], player: Player, where: str) -> list[Finding]:
-    """Messages that only one of core and oracle tells."""
+    """Messages that only the core or only the oracle makes."""
     expected = player.expectation.reminders
     return [
         Finding(what, key.kind, str(key), "told by both", where=where)

@@ -1,4 +1,4 @@
-"""Figures as people read them, in every locale: what a shown figure can stand for."""
+"""Figures as people read them, in every locale: the values that a shown figure can mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent, get_currency_precision
 
 ENDLESS = float("inf")
-"""Bytes without limit."""
+"""Bytes without a limit."""
 
 _ENDLESS_WORDS = (
     *("unlimited", "不限量", "unbegrenzt", "ilimitado", "illimité", "illimitato", "onbeperkt"),
@@ -38,7 +38,7 @@ _EPOCH = datetime(1970, 1, 1)
 
 @lru_cache(maxsize=65_536)
 def plain(text: str) -> str:
-    """Without direction marks, and with plain spaces."""
+    """The text without direction marks, and with ordinary spaces."""
     return text.translate(_PLAIN).strip()
 
 
@@ -53,7 +53,8 @@ def locale_of(tag: str) -> Locale:
 
 
 def is_bytes(text: str, value: float | None) -> bool:
-    """Whether a text shows so many bytes: cut, never rounded up, to two digits of a unit."""
+    """Whether a text shows this number of bytes: cut off, never rounded up, to two digits of a
+    unit."""
     shown = plain(text)
     if value is None:
         return shown in ("", "-")
@@ -79,7 +80,7 @@ def is_bytes(text: str, value: float | None) -> bool:
 
 
 def is_money(text: str, minor: int | None, currency: str) -> bool:
-    """Whether a text shows an amount of minor units; of which currency is not looked at."""
+    """Whether a text shows an amount in minor units; the currency is not checked."""
     shown = plain(text)
     if minor is None:
         return shown in ("", "-")
@@ -121,7 +122,7 @@ def is_clock(text: str, value: datetime | None, form: str, style: str, tag: str)
     if value is None:
         return shown in ("", "-")
     wanted = _clock(value, form, style, tag)
-    # The full stop of an abbreviation may be that of its sentence, too.
+    # The full stop of an abbreviation can also be the stop of its sentence.
     return shown == wanted or f"{shown}." == wanted
 
 
@@ -146,7 +147,7 @@ def is_date(text: str, value: date | None, style: str, form: str, tag: str) -> b
 
 
 def is_names(text: str, names: list[str], form: str, tag: str) -> bool:
-    """Whether a text enumerates these names, plainly or as the language does."""
+    """Whether a text lists these names, plainly or as the language does."""
     shown = plain(text)
     if not names:
         return shown in ("", "-")

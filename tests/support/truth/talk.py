@@ -39,7 +39,7 @@ EVENTS = {
 
 
 def given_by(facts: Facts, events: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Every set of values that a notice or a reply may be made of."""
+    """Every set of values from which a notice or a reply can be made."""
     state, kind = facts.state, facts.rule.kind
     if kind in ("subscription_question", "charge_question"):
         about = kind.removesuffix("_question")
@@ -56,7 +56,7 @@ def given_by(facts: Facts, events: list[dict[str, Any]]) -> Iterator[Mapping[str
             if not one["ending"] and one["next"] is not None:
                 clock, now = _local(facts, one["next"]), _local(facts, facts.as_of_ms)
                 if (clock.date() - now.date()).days > facts.rule.days:
-                    continue  # it is too soon to speak of that charge
+                    continue  # too early for a notice of that charge
                 yield {
                     "service": service_names(facts, name),
                     "price": one["price"],
@@ -149,7 +149,7 @@ def _advice(facts: Facts) -> Iterator[dict[str, Any]]:
 
 
 def commands_of(facts: Facts) -> Commands:
-    """The commands that subscribers may send; asked for by texts of rules files that have some."""
+    """The commands of subscribers; only texts of rules files with commands need them."""
     assert facts.rules.commands is not None, facts.message
     return facts.rules.commands
 
@@ -170,14 +170,14 @@ NOTICE: dict[str, Callable[[Facts], Value]] = {
     "cost": lambda facts: sum(facts.state.spent_minor.values()),
     "unsubscribe": lambda facts: list(commands_of(facts).keywords["unsubscribe"]),
 }
-"""Of notices and replies, beside what an event gave."""
+"""Placeholders of notices and replies, in addition to the values of an event."""
 
 
 # Lists that the product composes.
 
 
 def says_buckets(facts: Facts, text: str, tag: str) -> bool:
-    """Whether a list names every live bucket with what is left of it, and its end."""
+    """Whether a list names every live bucket with its bytes left and its end."""
     shown, at = plain(text), 0
     live = facts.listed
     for bucket in live:
@@ -204,7 +204,7 @@ def says_buckets(facts: Facts, text: str, tag: str) -> bool:
 
 
 def _named_day(item: str, clock: Any) -> bool:
-    """An end at midnight may be named by the last day before it."""
+    """An end at midnight can be shown as the day before it."""
     last = clock - timedelta(minutes=1)
     return f"{clock:%H:%M}" == "00:00" and str(last.day) in item
 
@@ -215,7 +215,7 @@ def _next_item(rest: str) -> int:
 
 
 def _prefix(rest: str, value: float) -> str | None:
-    """The shortest beginning of a text that shows so many bytes, whole words only."""
+    """The shortest beginning of a text that shows this many bytes, in whole words."""
     for end in range(len(rest), 0, -1):
         if end < len(rest) and rest[end].isalpha() and rest[end - 1].isalpha():
             continue
@@ -225,9 +225,9 @@ def _prefix(rest: str, value: float) -> str | None:
 
 
 def says_services(facts: Facts, text: str, tag: str) -> bool:
-    """Whether every service of the numbered list is there with its price, and no other.
+    """Whether the numbered list has every service with its price, and no other.
 
-    What was just unsubscribed is named without prices.
+    Services that were just unsubscribed have no price.
     """
     if facts.rule.id == "unsubscribed":
         ending = [name for name, one in facts.state.services.items() if one["ending"]]
@@ -270,7 +270,7 @@ def _says_items(facts: Facts, shown: str, items: list[tuple[int, str, int]]) -> 
             return False
         at = found.end()
         rest = shown[at : at + _next_item(shown[at:])]
-        # An Arabic or Chinese list may separate otherwise: then the first amount counts.
+        # An Arabic or Chinese list can have other separators; then the first amount counts.
         amount = re.search(r"[\d.,]*\d", rest)
         if amount is None or not is_money(amount[0], minor, facts.rules.currency):
             return False
@@ -287,12 +287,12 @@ IS_EMPTY: dict[str, Callable[[Facts], bool]] = {
     ),
     "questions": lambda facts: not facts.state.questions,
 }
-"""Whether there is anything to list."""
+"""Whether the list is empty."""
 
 
 def says_thresholds(facts: Facts, text: str, tag: str) -> bool:
-    """Whether these are the percentages that usage reminders come at: the subscriber's own, and
-    those of mandatory rules, but none of a category that was left."""
+    """Whether these are the percentages of usage reminders: the subscriber's own, and those of
+    mandatory rules, without rules of an opted-out category."""
     own = facts.state.own_percents
     wanted: set[int] = set()
     for one in facts.rules.usage_rules:
@@ -302,7 +302,7 @@ def says_thresholds(facts: Facts, text: str, tag: str) -> bool:
 
 
 def says_schedule(facts: Facts, text: str, tag: str) -> bool:
-    """Whether these are the times of day at which summaries come, if any does."""
+    """Whether these are the times of day of summaries, if there are any."""
     state, wanted, has_chosen = facts.state, set(), False
     every = state.chosen.get("every")
     for one in facts.rules.timed_rules:
@@ -323,19 +323,19 @@ def says_schedule(facts: Facts, text: str, tag: str) -> bool:
 
 
 def says_categories(facts: Facts, text: str, tag: str) -> bool:
-    """Whether only categories that were left are named, and one at least."""
+    """Whether only opted-out categories are named, and at least one."""
     left = [one for one in facts.rules.categories if one in facts.state.opted_out]
     words = [(word, one) for one in facts.rules.categories for word in category_names(facts, one)]
     rest, named_here = plain(text), set()
     for word, one in sorted(words, key=lambda pair: -len(pair[0])):
-        if word in rest:  # a name may be part of a longer one
+        if word in rest:  # a name can be part of a longer one
             named_here.add(one)
             rest = rest.replace(word, "")
     return bool(named_here) and named_here <= set(left)
 
 
 def says_start(facts: Facts, text: str, tag: str) -> bool:
-    """Whether a text that is to be sent means: start a category that was left; or all."""
+    """Whether the SMS in the text means: opt in to an opted-out category; or to all."""
     shown = plain(text)
     words = [one for one in commands_of(facts).keywords["start"] if shown.startswith(one)]
     if facts.rule.id == "stopped_all":
@@ -346,7 +346,7 @@ def says_start(facts: Facts, text: str, tag: str) -> bool:
 
 
 def says_commands(facts: Facts, text: str, tag: str) -> bool:
-    """Whether help names no keyword of a choice that no rule serves."""
+    """Whether help shows no keyword of a choice that no rule uses."""
     lacks = []
     if not any(one.kind == "usage_percent" for one in facts.rules.usage_rules):
         lacks.append("thresholds")
@@ -373,7 +373,7 @@ def _comes(facts: Facts, rule: Any) -> bool:
 
 
 def says_quiet_hours(facts: Facts, text: str, tag: str) -> bool:
-    """Whether these are the quiet hours in force; an old text may say that they are the rules'."""
+    """Whether these are the quiet hours in force; an old text can say that they are the rules'."""
     own = facts.state.own_hours
     hours = facts.rules.alerts.quiet_hours
     if own is not None:
