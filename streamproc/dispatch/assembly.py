@@ -18,7 +18,7 @@ from streamproc.dispatch.shaping import Shaper
 
 
 def lanes_of(config: GatewaysFormat) -> tuple[Lane, ...]:
-    """Most urgent first."""
+    """The lanes, most urgent first."""
     if config.lanes is None:
         return default_lanes()
     return tuple(
@@ -41,7 +41,7 @@ def gateways_of(
 
 
 def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int) -> Router:
-    """The gateways as the desk sees them, in the file's order."""
+    """The gateways in the form that the desk uses, in the order of the file."""
     names = [lane.name for lane in lanes_of(config)]
     lines = []
     for one in config.gateways:

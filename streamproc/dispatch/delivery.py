@@ -1,8 +1,8 @@
 """Matches delivery reports with their messages and writes receipts.
 
-A report may come before the answer to its submit, after a restart, or to another dispatcher than
-the one that sent the message. All reports go through one topic that every dispatcher reads; those
-that match nothing yet are kept for a while.
+A report can come before the answer to its submit, after a restart, or to another dispatcher than
+the one that sent the message. So all reports are written to one topic that every dispatcher reads.
+Reports without a matching message are kept for a while.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from streamproc.dispatch.model import DeliveryReport, ReceiptsOf
 from streamproc.dispatch.says import receipt_of
 
 EARLY_MS: Final = 120_000
-"""How long a report may be ahead of the answer to its submit."""
+"""How long a report can come before the answer to its submit."""
 EARLY_LIMIT: Final = 50_000
 LAST_PART_MS: Final = 15_000
-"""After the last part's report the others' are waited for so long, where none ever came."""
+"""After the last part's report, how long to wait for reports of the other parts if the gateway
+never sent one."""
 _NOT_YET: Final = -1
 
 
 class Deliveries:
     """Messages of all partitions that wait for reports.
 
-    ``receipts`` says by gateway of which parts reports come. ``told`` is called when a report
+    ``receipts`` says for each gateway which parts get reports. ``told`` is called when a report
     settles a message that was to be sent again.
     """
 
@@ -51,16 +52,18 @@ class Deliveries:
         self._count = 0
         self._next: dict[int, int] = {}
         self._every_part: set[str] = set()
-        """Gateways that were seen to report other parts than the last."""
+        """Gateways that have sent reports of other parts than the last."""
         self._last_part: dict[tuple[int, str], int] = {}
-        """Messages of which the last part alone is reported, and until when the rest may come."""
+        """Messages whose only report is that of the last part, and until when reports of the others
+        can come."""
 
     def start(self, positions: dict[int, int]) -> None:
-        """From where the reports topic is read: later positions count from here."""
+        """Set the positions at which reading of the reports topic starts: later positions count
+        from here."""
         self._next.update(positions)
 
     def load(self, ledger: Ledger) -> None:
-        """A partition came, with messages that wait for reports."""
+        """A partition was opened, with messages that wait for reports."""
         self._ledgers[ledger.partition] = ledger
         for message_id, entry in ledger.open.items():
             self._await(ledger.partition, message_id, entry)
@@ -68,21 +71,21 @@ class Deliveries:
                 self._last_part[ledger.partition, message_id] = _NOT_YET
 
     def unload(self, ledger: Ledger) -> None:
-        """A partition went."""
+        """A partition was closed."""
         self._ledgers.pop(ledger.partition, None)
         for message_id, entry in ledger.open.items():
             self._remove(ledger.partition, message_id, entry)
 
     def drop(self, partition: int, message_id: str, entry: JournalEntry) -> None:
-        """A message is forgotten without all its reports."""
+        """A message is forgotten although some of its reports did not come."""
         self._remove(partition, message_id, entry)
 
     def settled(self, partition: int, message_id: str) -> None:
-        """A message that was in doubt is settled otherwise."""
+        """A message in doubt was settled by something else."""
         self._doubts.remove(partition, message_id)
 
     def expect(self, ledger: Ledger, message_id: str, entry: JournalEntry, now_ms: int) -> None:
-        """A message was accepted, or may have been; its reports may be here already."""
+        """A message was accepted, or may have been. Its reports may have come already."""
         self._await(ledger.partition, message_id, entry)
         for peer in (_peer(entry), ""):
             for key in sorted(self._by_peer.get(peer, ())):
@@ -103,7 +106,8 @@ class Deliveries:
             self._forget(next(iter(self._early)))
 
     def sweep(self, now_ms: int) -> None:
-        """Give up early reports that stayed alone, and waiting for parts that are not reported."""
+        """Drop early reports whose message never came, and stop waiting for parts without a
+        report."""
         while self._early:
             key = next(iter(self._early))
             if now_ms - self._early[key][2] < EARLY_MS:
@@ -116,7 +120,7 @@ class Deliveries:
                 self._end_waiting(partition, message_id, now_ms)
 
     def positions(self) -> dict[int, int]:
-        """From where the reports topic must be read again after a restart."""
+        """The positions at which the reports topic must be read again after a restart."""
         found = dict(self._next)
         for _, position, _ in self._early.values():
             if position is not None and position[1] < found.get(position[0], position[1] + 1):
@@ -131,7 +135,7 @@ class Deliveries:
             del self._by_peer[report.peer]
 
     def _apply(self, report: DeliveryReport, now_ms: int) -> bool:
-        """A report of a part whose id is known."""
+        """Apply a report of a part whose id is known."""
         part = self._outstanding.find(report.gateway, report.message_id, report.peer)
         if part is None:
             return False
@@ -149,7 +153,7 @@ class Deliveries:
         if states == {"delivered"} and not (is_whole and self._is_complete(part, entry, now_ms)):
             ledger.write(part.id, entry)
             return True
-        # One lost part spoils the message: say so at once.
+        # One lost part spoils the whole message, so the failure is reported at once.
         status: Status = "delivered"
         if "failed" in states:
             status = "failed"
@@ -159,7 +163,7 @@ class Deliveries:
         return True
 
     def _is_complete(self, part: AwaitedPart, entry: JournalEntry, now_ms: int) -> bool:
-        """Whether no more reports are to come; all so far are good."""
+        """Whether no more reports will come; all reports so far are good."""
         if len(entry.reported) >= len(entry.done):
             return True
         mode = self._receipts.get(entry.gateway, "auto")
@@ -171,7 +175,8 @@ class Deliveries:
         return False
 
     def _end_waiting(self, partition: int, message_id: str, now_ms: int) -> None:
-        """Of a long message the last part alone was reported: so it is with this gateway."""
+        """Only the last part of a long message got a report, so this gateway reports only last
+        parts."""
         del self._last_part[partition, message_id]
         ledger = self._ledgers.get(partition)
         entry = None if ledger is None else ledger.open.get(message_id)
@@ -199,7 +204,7 @@ class Deliveries:
         self._told(ledger, message_id)
 
     def _claim(self, report: DeliveryReport, now_ms: int) -> bool:
-        """A report of a message whose id never came: of the only one to that number in doubt."""
+        """A report whose message id is unknown settles the only message in doubt to that number."""
         found = self._doubts.only(report)
         if found is None:
             return False

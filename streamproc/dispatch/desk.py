@@ -1,14 +1,14 @@
 """The decisions of the dispatcher, without a clock, Kafka or a network.
 
-The order that the promise rests on:
+The guarantee needs this order:
 
 1. ``take`` chooses messages and writes an *intent* for each into its partition's batch.
 2. The batch is committed (journal, receipts, positions in one transaction).
 3. ``committed`` releases the messages, and only then are they sent.
-4. ``settle`` takes the gateway's answer and writes it into the next batch.
-5. When that is committed, ``recorded`` gives the message's place in the window back.
+4. ``settle`` gets the gateway's answer and writes it into the next batch.
+5. When that is committed, ``recorded`` frees the message's place in the window.
 
-A process that dies between 3 and 5 leaves an intent without an answer: the next owner of the
+A process that dies between 3 and 5 leaves an intent without an answer. The next owner of the
 partition finds it and follows the gateway's policy. There are at most ``window`` of them.
 """
 
@@ -44,13 +44,13 @@ FORGET_MS = 86_400_000
 
 
 UNSENT_WAIT_MS = 200
-"""After a refusal that is not about the message: its gateway pauses or is passed over."""
+"""The wait after a refusal that is not about the message: its gateway pauses or is skipped."""
 
 
 class Desk:
-    """All partitions this process owns, and the queues and gateways they share.
+    """All partitions of this process, with the queues and gateways that they share.
 
-    ``chance`` gives numbers in [0, 1). ``honour_expiry`` is off for replays of the past.
+    ``chance`` returns numbers in [0, 1). ``honour_expiry`` is off for replays of the past.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Desk:
         self._sequence = 0
 
     def open(self, partition: int, entries: Iterable[tuple[str, JournalEntry]]) -> Ledger:
-        """Own a partition, with what its journal says."""
+        """Open a partition with the entries of its journal."""
         ledger = Ledger(partition, entries)
         self.ledgers[partition] = ledger
         self.deliveries.load(ledger)
         return ledger
 
     def close(self, partition: int) -> None:
-        """Forget a partition; what was not written is not known to anyone."""
+        """Close a partition. What was not written is lost."""
         ledger = self.ledgers.pop(partition, None)
         if ledger is None:
             return
@@ -97,7 +97,7 @@ class Desk:
         mark = ledger.cursors[cursor_lane, origin.topic]
         try:
             reminder = decode_reminder(value or b"")
-        except ValueError as error:  # of msgspec
+        except ValueError as error:  # raised by msgspec
             mark.skip(origin.offset)
             if cursor_lane == 0:
                 ledger.dead_letter(unreadable(origin, error, now_ms))
@@ -114,7 +114,7 @@ class Desk:
         self._accept(ledger, message, reminder, now_ms)
 
     def take(self, now_ms: int) -> None:
-        """Choose what goes now, most urgent lane first, and write the intents."""
+        """Choose the messages to send now, most urgent lane first, and write their intents."""
         self.queues.awake(now_ms)
         for lane in range(len(self.lanes)):
             aside = []
@@ -136,7 +136,7 @@ class Desk:
                 self.queues.put_back(message)
 
     def take_batch(self, partition: int, force: bool = False) -> JournalTransaction | None:
-        """What is to be committed for a partition now."""
+        """The writes to commit for a partition now."""
         return self.ledgers[partition].take_batch(self.deliveries.positions(), force)
 
     def recorded(self, batch: JournalTransaction) -> None:
@@ -145,17 +145,17 @@ class Desk:
             self.router.recorded(gateway)
 
     def abandon(self, batch: JournalTransaction) -> None:
-        """A batch is not going to be committed by this process, nor its messages sent."""
+        """This process will neither commit a batch nor send its messages."""
         self.recorded(batch)
         for message in batch.release:
             self.router.dropped(message.gateway)
 
     def settle(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
-        """The gateway's answer, or its absence."""
+        """The gateway's answer, or the fact that none came."""
         self.router.answered(message.gateway, outcome, now_ms, self._chance())
         ledger = self.ledgers.get(message.origin.partition)
         if ledger is None or ledger.messages.get(message.id) is not message:
-            # The partition is gone: its next owner decides by the intent.
+            # The partition is gone: its next owner decides, because it finds the intent.
             self.router.recorded(message.gateway)
             return
         ledger.answered(message.gateway)
@@ -168,15 +168,15 @@ class Desk:
             self._refused(ledger, message, outcome, now_ms)
 
     def overdue(self, gateway: str, now_ms: int) -> None:
-        """A gateway's answer is late; it is still waited for."""
+        """A gateway's answer is late. The dispatcher still waits for it."""
         self.router.overdue(gateway, now_ms)
 
     def settle_late(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
-        """The answer to a message that was called unknown: it settles the message even now."""
+        """The answer to a message that counted as unknown. It settles the message even now."""
         ledger = self.ledgers.get(message.origin.partition)
         entry = None if ledger is None else ledger.open.get(message.id)
         if ledger is None or entry is None:
-            return  # settled meanwhile, or its next owner decides
+            return  # it was settled meanwhile, or its next owner decides
         if entry.state == "uncertain":
             self._settle_uncertain(ledger, message, entry, outcome, now_ms)
         elif entry.state == "retry" and ledger.messages.get(message.id) is message:
@@ -188,11 +188,11 @@ class Desk:
             ledger.write(message.id, self._entry(message, "retry", now_ms))
 
     def report(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
-        """A report of delivery, at ``position`` (partition, offset) of the reports topic."""
+        """A delivery report, at ``position`` (partition, offset) of the reports topic."""
         self.deliveries.report(report, position, now_ms)
 
     def sweep(self, now_ms: int) -> None:
-        """Expire what waits too long, forget what is old. Call about once a second."""
+        """Expire messages that wait too long, and forget old ids. Call it about once a second."""
         for ledger in self.ledgers.values():
             for message in list(ledger.messages.values()):
                 if not message.in_flight and self._is_expired(message, now_ms):
@@ -202,21 +202,22 @@ class Desk:
         self.deliveries.sweep(now_ms)
 
     def in_flight(self, partition: int) -> int:
-        """Messages with a gateway, or about to be."""
+        """Messages that a gateway has, or will have next."""
         return sum(message.in_flight for message in self.ledgers[partition].messages.values())
 
     def wake_ms(self, now_ms: int) -> int | None:
-        """When :meth:`take` is worth calling again if nothing else happens."""
+        """When to call :meth:`take` again if nothing else happens."""
         times = [self.queues.next_due_ms(), self.router.wake_ms(now_ms)]
         return min((time for time in times if time is not None), default=None)
 
     def _was_passed(
         self, ledger: Ledger, lane: int, origin: Origin, reminder: Reminder, now_ms: int
     ) -> bool:
-        """Whether the cursor of the reminder's lane began behind it, so that it never comes there.
+        """Whether the cursor of the reminder's lane started after the reminder, so it would never
+        reach it.
 
-        That is so of reminders that another lane had when the lanes were changed. The journal says
-        which of them are done, until it forgets them.
+        This happens if the reminder belonged to another lane before the lanes were changed. The
+        journal knows which of these reminders are done, until it forgets them.
         """
         is_remembered = now_ms < to_ms(reminder.expires_time) + FORGET_MS
         return is_remembered and origin.offset < ledger.began.get((lane, origin.topic), 0)
@@ -239,7 +240,7 @@ class Desk:
         message.in_flight = True
         message.sent_ms = now_ms
         if message.gateway != gateway:
-            message.parts = {}  # half of it through another network would arrive as two halves
+            message.parts = {}  # half of it through another network would arrive as two messages
         message.gateway = gateway
         parts_of = self.router.lines[gateway].parts_of
         message.split_into = None if parts_of is None else parts_of(message.reminder)
@@ -250,7 +251,7 @@ class Desk:
     def _settle_uncertain(
         self, ledger: Ledger, message: Outgoing, entry: JournalEntry, outcome: Outcome, now_ms: int
     ) -> None:
-        """A message that is not sent again, whatever the answer says."""
+        """Settle a message that is not sent again, whatever the answer says."""
         entry.done.update(outcome.parts)
         if isinstance(outcome, Accepted):
             self._say(ledger, message, entry, "accepted", "", "", now_ms)
@@ -296,19 +297,20 @@ class Desk:
         self._hope(ledger, message, now_ms)
 
     def _give_up_uncertain(self, ledger: Ledger, message: Outgoing, code: str, now_ms: int) -> None:
-        """Nobody knows whether a gateway took it. It stays open for what may come all the same."""
+        """It is unknown whether a gateway accepted the message. It stays open, because an answer
+        may still come."""
         entry = self._entry(message, self._open_end(message), now_ms)
         self._say(ledger, message, entry, "uncertain", "unknown", code, now_ms)
         self._finish(ledger, message, entry)
         self._hope(ledger, message, now_ms)
 
     def _open_end(self, message: Outgoing) -> State:
-        """The state of a message in doubt that is sent no more."""
+        """The state of a message in doubt that is not sent any more."""
         line = self.router.lines.get(message.gateway)
         return "uncertain" if line is not None and line.reports else "settled"
 
     def _hope(self, ledger: Ledger, message: Outgoing, now_ms: int) -> None:
-        """A report may settle a message in doubt; it may be here already."""
+        """A report can settle a message in doubt; it may have come already."""
         line = self.router.lines.get(message.gateway)
         entry = ledger.open.get(message.id)
         if entry is not None and line is not None and line.reports:
@@ -346,7 +348,7 @@ class Desk:
     def _give_up(
         self, ledger: Ledger, message: Outgoing, error: ErrorClass, code: str, now_ms: int
     ) -> None:
-        # Of several attempts one may have been taken without an answer.
+        # One of several attempts may have been accepted without an answer.
         status: Status = "uncertain" if message.doubtful else "failed"
         state = self._open_end(message) if message.doubtful else "settled"
         entry = self._entry(message, state, now_ms)

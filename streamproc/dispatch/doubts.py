@@ -1,9 +1,9 @@
-"""Messages that a gateway may have taken without an answer, and which report is about which.
+"""Messages that a gateway may have accepted without an answer, and the reports about them.
 
-The gateway's id of such a message never came, so its report names an id that nobody knows. It
-settles the message if that is the only one in doubt to the report's number, nothing else is under
-way there, and the report came after the message had gone. An account that others send through, too,
-could mislead this: then give the dispatcher an account of its own.
+The gateway's id of such a message never came, so its report names an unknown id. The report settles
+the message under three conditions. The message is the only one in doubt to the report's number. No
+other message to that number is in progress. The report came after the message was sent. Other
+senders with the same account could mislead this; then give the dispatcher an account of its own.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import DeliveryReport
 
 CLOCK_SKEW_MS: Final = 5_000
-"""A report may have been received by another dispatcher, by its clock."""
+"""Another dispatcher can have received the report, with another clock."""
 HANDLED_LIMIT: Final = 50_000
-"""Ids of settled parts that are remembered, because a message center may report them again."""
+"""Remembered ids of settled parts, because a message center may report them again."""
 
 Place = tuple[int, str]
 """Partition and message id."""
 
 
 class Doubts:
-    """By gateway and recipient."""
+    """Messages in doubt by gateway and recipient."""
 
     def __init__(self) -> None:
         self._by_peer: dict[tuple[str, str], dict[Place, None]] = {}
@@ -34,7 +34,7 @@ class Doubts:
         self._handled: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def add(self, partition: int, message_id: str, entry: JournalEntry) -> None:
-        """Nobody knows whether the entry's gateway took it."""
+        """It is unknown whether the entry's gateway accepted the message."""
         place = partition, message_id
         if entry.facts is None or place in self._peers:
             return
@@ -43,7 +43,7 @@ class Doubts:
         self._by_peer.setdefault(key, {})[place] = None
 
     def remove(self, partition: int, message_id: str) -> None:
-        """It is in doubt no more."""
+        """The message is not in doubt any more."""
         key = self._peers.pop((partition, message_id), None)
         if key is not None:
             del self._by_peer[key][partition, message_id]
@@ -51,13 +51,13 @@ class Doubts:
                 del self._by_peer[key]
 
     def handled(self, report: DeliveryReport) -> None:
-        """A part whose id was known is reported: the same report may come once more."""
+        """A part with a known id was reported. The same report may come once more."""
         self._handled[report.gateway, report.message_id] = None
         if len(self._handled) > HANDLED_LIMIT:
             self._handled.popitem(last=False)
 
     def only(self, report: DeliveryReport) -> Place | None:
-        """The message in doubt that the report may be about, if there is one and no other."""
+        """The message in doubt that the report can be about, if there is exactly one."""
         if not report.peer or (report.gateway, report.message_id) in self._handled:
             return None
         found = self._by_peer.get((report.gateway, report.peer), {})

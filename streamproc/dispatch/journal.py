@@ -1,8 +1,8 @@
-"""The journal: what is known of each reminder, in a compacted topic beside the reminders.
+"""The journal: the state of each reminder, in a compacted topic next to the reminders.
 
-Partition p of the journal belongs to partition p of the reminders, so the memory of what was sent
-moves with the partition. Key: the message's id; value: a :class:`JournalEntry`, the last one
-counts.
+Partition p of the journal belongs to partition p of the reminders, so the memory of sent
+messages moves with the partition. Key: the message's id; value: a :class:`JournalEntry`. The
+last one counts.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from msgspec import Struct
 State = Literal["intent", "retry", "accepted", "uncertain", "settled"]
 
 REPORTS_KEY = b"!reports"
-"""Holds how far the reports topic has been read for this partition: partition -> next offset."""
+"""Contains how far the reports topic has been read for this partition: partition -> next offset."""
 
 
 class Facts(Struct, frozen=True, array_like=True, gc=False):
-    """What a later receipt needs of the reminder, without its text or full number."""
+    """The data of the reminder that a later receipt needs, without its text or full number."""
 
     subscriber: str
     peer: str
@@ -34,15 +34,19 @@ class Facts(Struct, frozen=True, array_like=True, gc=False):
 
 
 class JournalEntry(Struct, omit_defaults=True, gc=False):
-    """``intent``: about to be sent, or sent without an answer. ``retry``: certainly not taken,
-    but for ``done`` and, if ``doubtful``, perhaps more. ``accepted``: reports may follow.
-    ``uncertain``: nobody knows, it is not sent again; a late answer or a report may settle it.
-    ``settled``: nothing more will happen.
+    """The state of a message.
+
+    - ``intent``: about to be sent, or sent without an answer.
+    - ``retry``: certainly not accepted, except the parts in ``done`` and, if ``doubtful``, perhaps
+      more.
+    - ``accepted``: reports may follow.
+    - ``uncertain``: unknown, and not sent again; a late answer or a report can settle it.
+    - ``settled``: nothing more will happen.
     """
 
     state: State
     forget_ms: int
-    """When the id may be forgotten: a repeat that comes later is expired anyway."""
+    """When the id may be forgotten: a later repetition is expired anyway."""
     gateway: str = ""
     attempts: int = 0
     done: dict[int, str] = {}
@@ -51,9 +55,9 @@ class JournalEntry(Struct, omit_defaults=True, gc=False):
     """Final states of parts."""
     facts: Facts | None = None
     doubtful: int = 0
-    """Attempts of which nobody knows whether the gateway took the message."""
+    """Attempts for which it is unknown whether the gateway accepted the message."""
     sent_ms: int = 0
-    """When it last went to a gateway."""
+    """When it was last sent to a gateway."""
 
 
 _decode = msgspec.json.Decoder(JournalEntry).decode
@@ -62,10 +66,10 @@ encode = msgspec.json.Encoder().encode
 
 
 def decode_entry(value: bytes) -> JournalEntry:
-    """Raises ``msgspec.DecodeError`` for a value that no dispatcher wrote."""
+    """Raises ``msgspec.DecodeError`` for a value that was not written by a dispatcher."""
     return _decode(value)
 
 
 def decode_positions(value: bytes) -> dict[int, int]:
-    """Value of :data:`REPORTS_KEY`."""
+    """The value of :data:`REPORTS_KEY`."""
     return _decode_positions(value)

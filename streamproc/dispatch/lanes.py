@@ -91,6 +91,8 @@ class LaneQueues:
         heap = self._ready[lane]
         while heap:
             message = heappop(heap)[2]
+            # The heap can hold outdated entries: messages that were settled, or that wait for a
+            # retry. They are dropped here, which is cheaper than to search the heap at each change.
             if message.settled or message.in_flight or message.ready_ms > now_ms:
                 continue
             if self._queues[lane][message.subscriber][0] is not message or self._must_wait(message):
@@ -121,6 +123,7 @@ class LaneQueues:
             del self._queues[message.lane][message.subscriber]
         elif was_head:
             self._push(queue[0])
+        # Messages of less urgent lanes may have waited for this one.
         for lane in range(message.lane + 1, len(self._queues)):
             blocked = self._queues[lane].get(message.subscriber)
             if blocked:
@@ -129,6 +132,8 @@ class LaneQueues:
     def _enter(self, message: Outgoing) -> None:
         queue = self._queues[message.lane].setdefault(message.subscriber, deque())
         place = len(queue)
+        # A message that falls due late, for example after a retry, still takes its place in the
+        # order of the log.
         while place and _comes_after(queue[place - 1], message):
             place -= 1
         queue.insert(place, message)

@@ -1,4 +1,4 @@
-"""What one partition remembers, and what must be written next."""
+"""The memory of one partition, and the writes that are due next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamproc.dispatch.model import Outgoing
 from streamproc.dispatch.watermark import Watermark
 
 FORGET_STEP_MS = 900_000
-"""Ids are forgotten in lots of a quarter of an hour: a clock for each would cost memory."""
+"""Ids are forgotten in groups of a quarter of an hour: a timer for each would need memory."""
 
 Cursor = tuple[int, str]
 """Lane and topic: each lane reads the reminders at its own pace."""
@@ -19,17 +19,17 @@ Cursor = tuple[int, str]
 
 @dataclass
 class JournalTransaction:
-    """What goes into one transaction, and which messages may be sent once it is committed."""
+    """The content of one transaction, and the messages that may be sent after its commit."""
 
     entries: dict[str, bytes | None] = field(default_factory=dict)
-    """Journal values by message id; None forgets."""
+    """Journal values by message id; None deletes."""
     receipts: list[Receipt] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[Cursor, int] = field(default_factory=dict)
     reports: dict[int, int] = field(default_factory=dict)
     release: list[Outgoing] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
-    """Gateways whose answers are in it, one for each."""
+    """Gateways whose answers it contains, one entry for each answer."""
 
     @property
     def empty(self) -> bool:
@@ -37,7 +37,7 @@ class JournalTransaction:
 
 
 class Ledger:
-    """The memory of one partition: ids, what is open, how far each cursor is done."""
+    """The memory of one partition: ids, open entries, and the position of each cursor."""
 
     def __init__(self, partition: int, entries: Iterable[tuple[str, JournalEntry]]) -> None:
         self.partition = partition
@@ -47,7 +47,7 @@ class Ledger:
         self.began: dict[Cursor, int] = {}
         """Where each cursor started in this process."""
         self.messages: dict[str, Outgoing] = {}
-        """Messages this process works on."""
+        """The messages that this process works on."""
         self.closing = False
         self._settled: dict[str, int] = {}
         self._forget: dict[int, list[str]] = {}
@@ -66,17 +66,19 @@ class Ledger:
         self._committed[cursor] = position
 
     def knows(self, message_id: str) -> bool:
-        """Whether the id is settled, or is sent no more and only waits for reports."""
+        """Whether the id is settled, or is not sent any more and only waits for reports."""
         entry = self.open.get(message_id)
         is_out = entry is not None and entry.state in ("accepted", "uncertain")
         return message_id in self._settled or is_out
 
     def write(self, message_id: str, entry: JournalEntry) -> None:
-        """Remember, and write with the next batch. A settled id needs no more than that."""
+        """Remember an entry, and write it with the next batch. For a settled id nothing more is
+        kept."""
         if entry.state == "settled":
             entry = JournalEntry("settled", entry.forget_ms)
         self._keep(message_id, entry)
-        self._batch.entries[message_id] = encode(entry)  # now: the entry may change later
+        # Encoded now, because the entry may change later.
+        self._batch.entries[message_id] = encode(entry)
 
     def receipt(self, receipt: Receipt) -> None:
         self._batch.receipts.append(receipt)
@@ -85,16 +87,16 @@ class Ledger:
         self._batch.dead_letters.append(letter)
 
     def release(self, message: Outgoing) -> None:
-        """Send the message once what was written is durable."""
+        """Send the message when the last write is durable."""
         self._batch.release.append(message)
 
     def answered(self, gateway: str) -> None:
-        """What was written last is a gateway's answer."""
+        """The last write is a gateway's answer."""
         self._batch.answered.append(gateway)
 
     @property
     def untaken(self) -> JournalTransaction:
-        """What was written since the last batch was taken."""
+        """The writes since the last batch was taken."""
         return self._batch
 
     def sweep(self, now_ms: int) -> list[tuple[str, JournalEntry]]:
@@ -103,12 +105,12 @@ class Ledger:
         for step in sorted(step for step in self._forget if step * FORGET_STEP_MS <= now_ms):
             for message_id in self._forget.pop(step):
                 if message_id in self.messages:
-                    self._schedule(message_id, now_ms)  # still being worked on
+                    self._schedule(message_id, now_ms)  # the message is still in progress
                     continue
                 entry = self.open.get(message_id)
                 forget_ms = entry.forget_ms if entry else self._settled.get(message_id)
                 if forget_ms is None or forget_ms // FORGET_STEP_MS >= step:
-                    continue  # forgotten already, or a later lot has it
+                    continue  # it is forgotten already, or a later group contains it
                 if entry:
                     dropped.append((message_id, self.open.pop(message_id)))
                 self._settled.pop(message_id, None)
@@ -116,7 +118,8 @@ class Ledger:
         return dropped
 
     def take_batch(self, reports: dict[int, int], force: bool = False) -> JournalTransaction | None:
-        """All that is to be written; None if nothing is. ``force``: positions alone suffice."""
+        """Everything that must be written; None if there is nothing. ``force``: positions alone are
+        enough."""
         positions = {
             cursor: mark.value
             for cursor, mark in self.cursors.items()

@@ -11,11 +11,11 @@ from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 
 Policy = Literal["at_most_once", "at_least_once"]
-"""What happens to a message of which nobody knows whether the gateway took it."""
+"""What to do with a message if it is unknown whether the gateway accepted it."""
 
 
 class ErrorClass(StrEnum):
-    """Why a gateway refused: it decides what happens next."""
+    """The class of a refusal. It decides what happens next."""
 
     TRANSIENT = "transient"
     """Try again later."""
@@ -24,12 +24,12 @@ class ErrorClass(StrEnum):
     PERMANENT = "permanent"
     """Never try again: a dead letter."""
     UNREACHABLE = "unreachable"
-    """No connection, nothing was sent. Costs no attempt."""
+    """No connection, nothing was sent. It does not count as an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a reminder lies in Kafka; ``timestamp_ms`` is when the worker wrote it."""
+    """The place of a reminder in Kafka; ``timestamp_ms`` is when the worker wrote it."""
 
     topic: str
     partition: int
@@ -39,7 +39,8 @@ class Origin:
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """A reminder on its way out. ``id`` is the reminder's, or ``<reminder id>~<dead letter>``."""
+    """A reminder that is being sent. ``id`` is the reminder's, or ``<reminder id>~<dead
+    letter>``."""
 
     id: str
     reminder: Reminder
@@ -50,18 +51,18 @@ class Outgoing:
     expires_ms: int
     attempts: int = 0
     parts: dict[int, str] = field(default_factory=dict)
-    """Outgoing ids of the parts (from 1) that a gateway has already accepted."""
+    """Ids of the parts (numbered from 1) that a gateway has already accepted."""
     pinned: str | None = None
-    """The only gateway that may send it, because only that one knows a repeat as one."""
+    """The only gateway that may send it, because only that one recognises a repetition."""
     gateway: str = ""
     in_flight: bool = False
     doubtful: int = 0
-    """Attempts of which nobody knows whether the gateway took it."""
+    """Attempts for which it is unknown whether the gateway accepted it."""
     sent_ms: int = 0
     split_into: int | None = None
-    """Parts by the rules of its gateway; None: as the reminder says."""
+    """Number of parts by the rules of its gateway; None: as the reminder says."""
     queued: bool = False
-    """It has fallen due and stands in its subscriber's queue."""
+    """It has fallen due and is in its subscriber's queue."""
     settled: bool = False
 
     @property
@@ -71,7 +72,7 @@ class Outgoing:
 
     @property
     def cost(self) -> int:
-        """Submits it takes: its parts that are not yet accepted."""
+        """The number of submits that it needs: its parts that are not accepted yet."""
         return max(self.part_count - len(self.parts), 1)
 
     @property
@@ -82,14 +83,15 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The gateway has the message. ``parts`` maps part numbers to ids that reports will name."""
+    """The gateway has the message. ``parts`` maps part numbers to the ids that reports will
+    contain."""
 
     parts: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The gateway certainly has not taken it, except for ``parts``."""
+    """The gateway certainly has not accepted it, except ``parts``."""
 
     error: ErrorClass
     code: str
@@ -99,7 +101,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Something was sent and no answer came: it may or may not have been taken."""
+    """Something was sent and no answer came: it may or may not have been accepted."""
 
     code: str
     parts: Mapping[int, str] = field(default_factory=dict)
@@ -113,7 +115,7 @@ ReportState = Literal["delivered", "failed", "expired", "enroute"]
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """A gateway's word on what became of an accepted part. ``peer`` is a hash of the number."""
+    """A gateway's report about an accepted part. ``peer`` is a hash of the number."""
 
     gateway: str
     message_id: str
@@ -125,7 +127,7 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True)
 class IncomingPart:
-    """Which part of which long text it is; ``number`` counts from 1."""
+    """The place of a part in a long text; ``number`` counts from 1."""
 
     reference: int
     total: int
@@ -134,13 +136,13 @@ class IncomingPart:
 
 @dataclass(frozen=True, slots=True)
 class IncomingSms:
-    """What a subscriber wrote, or one part of it."""
+    """An SMS that a subscriber wrote, or one part of it."""
 
     gateway: str
     subscriber: str
     """The key of the subscriber's events."""
     to: str
-    """The number that was written to."""
+    """The number that the subscriber wrote to."""
     text: str
     part: IncomingPart | None = None
 
@@ -148,7 +150,7 @@ class IncomingSms:
 def message_of(
     reminder: Reminder, origin: Origin, lane: int, sequence: int, resend: str = ""
 ) -> Outgoing:
-    """A fresh message; ``resend`` names the dead letter that is sent again."""
+    """A new message; ``resend`` names the dead letter that is sent again."""
     return Outgoing(
         id=f"{reminder.id}~{resend}" if resend else reminder.id,
         reminder=reminder,

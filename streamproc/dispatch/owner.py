@@ -71,6 +71,7 @@ class JournalOwner:
         log.info("opening a partition", partition=partition)
         names = tuple(lane.name for lane in self._desk.lanes)
         journal = PartitionJournal(self._settings, names, partition)
+        # In a thread, because these calls block for seconds.
         await asyncio.to_thread(journal.open)
         entries, reports = await asyncio.to_thread(journal.load)
         positions = await seek(partition)
@@ -108,6 +109,7 @@ class JournalOwner:
         """
         owned = [partition for partition in partitions if partition in self._desk.ledgers]
         for partition in owned:
+            # From now on no message of these partitions is started.
             self._desk.ledgers[partition].closing = True
         self.commit_soon()
         with suppress(TimeoutError):
@@ -116,6 +118,7 @@ class JournalOwner:
         for partition in owned:
             if partition not in self._desk.ledgers:
                 continue
+            # The committer may be in the middle of a commit.
             async with self._locks[partition]:
                 self._forced.add(partition)
                 with suppress(TimeoutError):
@@ -154,6 +157,7 @@ class JournalOwner:
         if ledger is None:
             return False
         force = partition in self._forced
+        # Cleared before the commit: a demand that comes during the commit must lead to another one.
         self._forced.discard(partition)
         batch = self._desk.take_batch(partition, force)
         if batch is None:
@@ -203,8 +207,10 @@ class JournalOwner:
         self._due.pop(partition, None)
         self._locks.pop(partition, None)
         committer = self._committers.pop(partition, None)
+        # The committer calls this function itself when it is fenced. It must not cancel itself.
         if committer is not None and committer is not asyncio.current_task():
             committer.cancel()
         journal = self._journals.pop(partition, None)
         if journal is not None:
+            # Not awaited: the close can take seconds if the broker is down.
             asyncio.get_running_loop().run_in_executor(None, journal.close)

@@ -144,6 +144,7 @@ class PartitionJournal:
             group = self._settings.lane_group(lane, self._lane_names[lane])
             place = TopicPartition(topic, self.partition)
             by_group.setdefault(group, {})[place] = OffsetAndMetadata(offset, "", -1)
+        # The positions are in the same transaction as the entries, so a crash cannot separate them.
         for group, offsets in by_group.items():
             self._producer.send_offsets_to_transaction(offsets, group)
         return sent

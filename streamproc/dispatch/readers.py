@@ -74,6 +74,7 @@ class Readers:
             place = TopicPartition(cursor[1], partition)
             if consumer is not self._main:
                 self._assign(cursor, consumer)
+            # Retention can have deleted records before the committed position.
             offset = consumer.committed(place)
             begin = consumer.beginning_offsets([place])[place]
             found[cursor] = max(offset or 0, begin)
@@ -114,6 +115,7 @@ class Readers:
                 self._kept[cursor, place.partition].extend(records)
         for partition in sorted(self._open):
             kept = self._kept[cursor, partition]
+            # A follower must not overtake the most urgent cursor (see the docstring of the module).
             while has_room and kept and self._may_pass(cursor, partition, kept[0].offset):
                 record = kept.popleft()
                 if cursor == (0, self._topic):
@@ -145,6 +147,7 @@ class Readers:
         had = consumer.assignment()
         if wanted == had:
             return
+        # ``assign`` forgets positions, so they are set again.
         positions = {place: consumer.position(place) for place in wanted & had}
         consumer.assign(sorted(wanted))
         for place, offset in positions.items():

@@ -1,7 +1,7 @@
 """Chooses the gateway of a message: the first of the list that works.
 
-A gateway is passed over while its breaker is open, or once it has been without a connection for
-longer than ``patience_ms`` (reconnecting takes a moment, and is no reason to change over).
+A gateway is skipped while its breaker is open. It is also skipped after more than ``patience_ms``
+without a connection; a short interruption does not matter.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from streamproc.dispatch.shaping import Shaper
 
 @dataclass(eq=False)
 class GatewayLine:
-    """A gateway as the desk sees it."""
+    """The state of a gateway, as the desk needs it."""
 
     name: str
     shaper: Shaper
     breaker: Breaker
     lanes: frozenset[int]
     idempotent: bool = False
-    """It knows a repeated message by its id, so that sending again does no harm."""
+    """It recognises a repeated message by its id, so sending again does no harm."""
     reports: bool = False
-    """It tells later what became of a message."""
+    """It reports later whether a message was delivered."""
     receipts: ReceiptsOf = "auto"
-    """Of which parts of a long message reports come."""
+    """Which parts of a long message get reports."""
     parts_of: Callable[[Reminder], int] | None = None
-    """How many submits a reminder takes; None: as many as it says itself."""
+    """How many submits a reminder needs; None: as many parts as it says."""
     on_unknown: Policy = "at_most_once"
     on_unknown_mandatory: Policy = "at_most_once"
     down_since_ms: int | None = None
 
     def policy(self, mandatory: bool) -> Policy:
-        """What to do with a message of which nobody knows whether it was taken."""
+        """What to do with a message if it is unknown whether it was accepted."""
         if self.idempotent:
             return "at_least_once"
         return self.on_unknown_mandatory if mandatory else self.on_unknown
 
 
 class Router:
-    """The gateways in order of preference, and their answers' effect on them."""
+    """The gateways in order of preference, and what their answers mean for them."""
 
     def __init__(self, lines: list[GatewayLine], patience_ms: int = 5_000) -> None:
         self.lines = {line.name: line for line in lines}
@@ -85,7 +85,7 @@ class Router:
         return None
 
     def answered(self, name: str, outcome: Outcome, now_ms: int, jitter: float) -> None:
-        """Learn from the answer. The message keeps its place until that is ``recorded``."""
+        """Learn from the answer. The message keeps its place until the answer is ``recorded``."""
         line = self.lines[name]
         if isinstance(outcome, Unknown):
             line.breaker.failed(now_ms)
@@ -99,20 +99,20 @@ class Router:
             line.breaker.failed(now_ms)
 
     def overdue(self, name: str, now_ms: int) -> None:
-        """An answer is late. If many are, other gateways take over until it comes."""
+        """An answer is late. If many are late, other gateways are used until one comes."""
         self.lines[name].breaker.failed(now_ms)
 
     def recorded(self, name: str) -> None:
-        """The answer is durable, or nobody here waits for that any more: give the place back."""
+        """The answer is durable, or this process does not wait for it any more: free the place."""
         self.lines[name].shaper.release()
 
     def dropped(self, name: str) -> None:
-        """A place that was reserved is not used."""
+        """A reserved place is not used."""
         self.recorded(name)
         self.lines[name].breaker.unsettled()
 
     def wake_ms(self, now_ms: int) -> int | None:
-        """When time alone may let another message through."""
+        """When more messages may be sent even without an answer."""
         times = []
         for line in self.lines.values():
             until = line.shaper.wake_ms(now_ms)

@@ -1,4 +1,4 @@
-"""The dispatcher at work: joins desk, Kafka and gateways on one event loop."""
+"""The dispatcher at work: connects desk, Kafka and gateways on one event loop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHORTEST_NAP_S = 0.01
 
 
 class Runner:
-    """Runs until told to stop. Everything but blocking calls happens on the event loop."""
+    """Runs until told to stop. Everything but blocking calls runs on the event loop."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Runner:
         )
         self._sending: set[asyncio.Task[None]] = set()
         self._ending = False
-        # Kafka consumers are not for several threads: each has one of its own.
+        # Kafka consumers must not be shared by threads, so each has a thread of its own.
         self._reading = ThreadPoolExecutor(1, "reminders")
         self._hearing = ThreadPoolExecutor(1, "reports")
         self._readers: Readers | None = None
@@ -71,7 +71,8 @@ class Runner:
         self._incoming: SmsLog | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop``; then finish what is under way. Raises what makes going on wrong."""
+        """Work until ``stop``; then finish the messages in progress. Raises errors after which it
+        must not continue."""
         loop = asyncio.get_running_loop()
         if self.settings.http_port is not None:
             self._server = self._new_server(self.settings.http_port)
@@ -104,7 +105,7 @@ class Runner:
             await self._end(tasks)
 
     async def _end(self, works: list[asyncio.Task[None]]) -> None:
-        log.info("finishing what is under way")
+        log.info("finishing the messages in progress")
         await self._owner.give_back(list(self.desk.ledgers), self.settings.settle_seconds)
         for task in works:
             task.cancel()
@@ -128,8 +129,8 @@ class Runner:
         log.info("stopped", **self.tally.line())
 
     def _new_server(self, port: int) -> MetricsServer:
-        # A loop that stands still does not answer, and a part that breaks ends the process: what
-        # answers lives.
+        # If the loop is blocked, it does not answer. If a part fails, the process ends. So an
+        # answer shows that it is alive.
         return MetricsServer(
             self.settings.http_host,
             port,
@@ -182,7 +183,7 @@ class Runner:
         return replace(events, sms=self._incoming.take, answered=self._incoming.answered)
 
     async def _read(self) -> None:
-        """Records to the desk; partitions that the group gives us are opened."""
+        """Pass records to the desk, and open partitions that the group assigns."""
         loop = asyncio.get_running_loop()
         readers = self._readers
         assert readers is not None
@@ -204,7 +205,7 @@ class Runner:
 
     def _offer(self, cursor: Cursor, record: Any) -> None:
         if record.partition not in self.desk.ledgers:
-            return  # it left us while the record was on its way
+            return  # the group revoked it while the record was on its way
         resend = ""
         for name, value in record.headers or ():
             if name == RESEND_HEADER and value:
@@ -213,7 +214,7 @@ class Runner:
         self.desk.offer(cursor[0], origin, record.value, self._now_ms(), resend)
 
     async def _pump(self) -> None:
-        """Take what may go, whenever something changed or time allows more."""
+        """Take messages that may be sent, whenever something changed or time allows more."""
         while True:
             self._poke.clear()
             now_ms = self._now_ms()
@@ -226,7 +227,7 @@ class Runner:
                     await self._poke.wait()
 
     async def _listen(self) -> None:
-        """Reports of delivery to the desk."""
+        """Pass delivery reports to the desk."""
         loop = asyncio.get_running_loop()
         assert self._reports_in is not None
         while True:
@@ -237,7 +238,8 @@ class Runner:
                 self._owner.commit_soon()
 
     async def _tick(self) -> None:
-        """Once a second: expiry, positions, a partition that is nobody's; now and then figures."""
+        """Once a second: expiry, positions, a partition that was lost; from time to time
+        figures."""
         seconds = 0.0
         while True:
             await asyncio.sleep(1.0)
@@ -258,8 +260,10 @@ class Runner:
         began = time.perf_counter()
         try:
             outcome = await self._gateways[message.gateway].send(message)
-        except Exception as error:  # a gateway's bug must not stop the others
-            log.exception("a gateway raised", gateway=message.gateway, id=message.id)
+        except Exception as error:  # a bug in one gateway must not stop the others
+            log.exception(
+                "a gateway failed with an exception", gateway=message.gateway, id=message.id
+            )
             outcome = Unknown(f"gateway_bug_{type(error).__name__}")
         self._observer.answered(message.gateway, outcome, time.perf_counter() - began)
         self.desk.settle(message, outcome, self._now_ms())
@@ -267,7 +271,7 @@ class Runner:
         self._poke.set()
 
     def _revoked_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[list[int]], None]:
-        """The listener's callback: runs in Kafka's thread, and heartbeats wait for it."""
+        """The listener's callback. It runs in Kafka's thread, and heartbeats wait for it."""
         limit = min(self.settings.settle_seconds, self.settings.session_timeout_seconds * 0.5)
 
         def revoked(partitions: list[int]) -> None:

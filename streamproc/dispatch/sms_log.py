@@ -1,8 +1,8 @@
-"""SMS of subscribers, from gateways to the topic of commands: each once, however often it comes.
+"""SMS of subscribers, from gateways to the topic of commands: each once, however often it arrives.
 
-Each delivery is first written to the topic of incoming SMS, which all dispatchers read, so that
-they agree what is a repeat and which part completes an SMS (``sms_memory``). The dispatcher that
-heard the SMS, or its last part, then writes the command.
+Each delivery is first written to the topic of incoming SMS, which all dispatchers read. So they
+agree which SMS is a repetition, and which part completes an SMS (``sms_memory``). The dispatcher
+that received the SMS, or its last part, then writes the command.
 """
 
 from __future__ import annotations
@@ -44,23 +44,24 @@ from streamproc.kafka.clients import kafka_consumer, kafka_producer
 log = structlog.get_logger(__name__)
 
 LIMIT_S: Final = 5.0
-"""An SMS that cannot be written for so long is refused for now: the message center tries again."""
+"""An SMS that cannot be written within this time is refused for now; the message center tries
+again."""
 LONGEST: Final = 1600
-"""Characters of an SMS; schemas/sms.received.v1.json."""
+"""The longest SMS in characters; see schemas/sms.received.v1.json."""
 UNDER_WAY_LIMIT: Final = 2_000
-"""SMS that Kafka has not taken yet; more are refused for now."""
+"""SMS that Kafka has not accepted yet; more are refused for now."""
 POLL_MS: Final = 100
 _SUBSCRIBER: Final = re.compile(r"[A-Za-z0-9][!-~]{2,63}")
 
 
 class SmsLog:
-    """Made and used on one event loop; Kafka's consumer has a thread of its own."""
+    """Made and used on one event loop. Kafka's consumer has a thread of its own."""
 
     def __init__(self, settings: DispatchSettings, now_ms: Callable[[], int]) -> None:
         self._settings = settings
         self._now_ms = now_ms
         self._memory = SmsMemory()
-        # Each may wait for Kafka, and nothing else must wait for them.
+        # Each task can wait for Kafka, and nothing else may wait for these tasks.
         self._reading = ThreadPoolExecutor(1, "sms-in")
         self._sending = ThreadPoolExecutor(1, "sms-out")
         self._me = uuid4().hex[:12]
@@ -71,35 +72,37 @@ class SmsLog:
         self._producer: Any = None
 
     async def open(self) -> None:
-        """Connect, and go to where the SMS of the last hour begin. Raises KafkaError."""
+        """Connect, and go to the start of the SMS of the last hour. Raises KafkaError."""
         self._producer = await asyncio.to_thread(
             kafka_producer, self._settings.broker, acks="all", linger_ms=0
         )
         await asyncio.get_running_loop().run_in_executor(self._reading, self._seek)
 
     async def follow(self) -> None:
-        """Read what all dispatchers hear, until cancelled."""
+        """Read the records of all dispatchers, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             for value in await loop.run_in_executor(self._reading, self._poll):
                 try:
                     self._fold(decode_record(value or b""))
                 except msgspec.DecodeError:
-                    log.warning("a record that is no incoming SMS, left out")
+                    log.warning("a record is not an incoming SMS; it is ignored")
             lost = self._memory.sweep(self._now_ms())
             if lost:
-                log.warning("parts of SMS were given up: the others never came", parts=lost)
+                log.warning(
+                    "parts of SMS were dropped, because the other parts never came", parts=lost
+                )
 
     async def take(self, sms: IncomingSms) -> None:
-        """Returns when the SMS is a command, or its part is kept. Raises
+        """Returns when the SMS is a command, or when its part is stored. Raises
         :class:`SmsRefusedError`."""
         if not _SUBSCRIBER.fullmatch(sms.subscriber):
-            raise SmsRefusedError("its sender is no subscriber", is_final=True)
+            raise SmsRefusedError("its sender is not a subscriber", is_final=True)
         if len(sms.text) > LONGEST:
             raise SmsRefusedError(f"it is longer than {LONGEST} characters", is_final=True)
         if len(self._decisions) >= UNDER_WAY_LIMIT:
             raise SmsRefusedError("too many wait for Kafka", is_final=False)
-        # What is under way goes on when the time is over: a repeat then finds it.
+        # The write continues after the limit: a repetition then finds it.
         work = asyncio.create_task(self._take(sms))
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
@@ -140,7 +143,7 @@ class SmsLog:
             await self._command(sms, command)
 
     async def _command(self, sms: IncomingSms, command: Command) -> None:
-        """Write a command, once even if it is heard again meanwhile."""
+        """Write a command, once even if the SMS arrives again meanwhile."""
         task = self._writing.get(command.id)
         if task is None:
             task = asyncio.create_task(self._write(sms, command))
@@ -160,7 +163,7 @@ class SmsLog:
             text=whole,
         )
         await self._send(self._settings.topics.commands, sms.subscriber, encode_event(event))
-        with suppress(Exception):  # then a repeat is written again, and the worker knows its id
+        with suppress(Exception):  # then a repetition is written again, and the worker knows its id
             await self._append(Taken(command.key, command.id), sms.subscriber)
 
     async def _append(self, record: Record, subscriber: str) -> None:
@@ -168,13 +171,13 @@ class SmsLog:
         await self._send(self._settings.topics.incoming_sms, subscriber, value)
 
     async def _send(self, topic: str, key: str, value: bytes) -> None:
-        """Returns when the record is durable. Raises KafkaError."""
+        """Write a record; returns when it is durable. Raises KafkaError."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 
         def settle(error: BaseException | None) -> None:
             if done.done():
-                return  # nobody waits any more
+                return  # nobody waits for it any more
             if error is None:
                 done.set_result(None)
             else:

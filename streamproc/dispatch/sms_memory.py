@@ -1,11 +1,11 @@
-"""Which SMS of a subscriber is a new one: joins parts, and knows what is sent again.
+"""Which SMS of a subscriber is a new one: joins parts, and recognises repetitions.
 
-SMPP gives an SMS no id. A message center sends it again if our answer did not arrive, and the same
-bytes are then one SMS; a subscriber may also write the same twice. So an SMS is a repeat if an
-equal one was heard before whose answer is not known to have arrived.
+SMPP gives an SMS no id. A message center sends it again if our answer did not arrive, and then the
+same bytes are one SMS. But a subscriber can also write the same text twice. So an SMS is a
+repetition if an equal one came before and the answer to that one has not certainly arrived.
 
-All dispatchers read the topic of incoming SMS in the same order and come to the same result,
-whoever hears the repeat. Nothing here has a clock: times are those of the records.
+All dispatchers read the topic of incoming SMS in the same order, so they come to the same result.
+Nothing here has a clock: times are those of the records.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from msgspec import Struct
 from streamproc.dispatch.model import IncomingPart, IncomingSms
 
 REPEAT_MS: Final = 3_600_000
-"""How long an SMS without a known answer may be sent again, and a part wait for the others."""
+"""How long an SMS without a certain answer can be sent again, and a part waits for the others."""
 SMS_LIMIT: Final = 50_000
-"""SMS, and parts of them, that are remembered."""
+"""SMS, and parts of SMS, that are remembered."""
 
 
 class Heard(Struct, frozen=True, array_like=True, tag="heard"):
-    """An SMS, or one part of it, reached a dispatcher. ``nonce`` names the delivery."""
+    """An SMS, or one part of it, reached a dispatcher. ``nonce`` identifies the delivery."""
 
     nonce: str
     gateway: str
     subscriber: str
     to: str
     text: str
-    """Of a part, UTF-16 in hexadecimal, because it may be half of a character; of a whole SMS a
-    digest is enough."""
+    """For a part: UTF-16 in hexadecimal, because it can contain half of a character. For a whole
+    SMS a digest is enough."""
     time_ms: int
     reference: int = 0
     total: int = 1
@@ -43,14 +43,14 @@ class Heard(Struct, frozen=True, array_like=True, tag="heard"):
 
 
 class Taken(Struct, frozen=True, array_like=True, tag="taken"):
-    """The command of an SMS is written."""
+    """The command of an SMS was written."""
 
     key: str
     id: str
 
 
 class Answered(Struct, frozen=True, array_like=True, tag="answered"):
-    """The answer to an SMS, or to a part, is known to have arrived."""
+    """The answer to an SMS, or to a part, has certainly arrived."""
 
     key: str
     number: int
@@ -62,19 +62,19 @@ decode_record = msgspec.json.Decoder(Record).decode
 
 @dataclass(frozen=True)
 class Command:
-    """A whole SMS, and whether it is written already."""
+    """A whole SMS, and whether its command was written already."""
 
     key: str
     id: str
     text: str
-    """Empty if the SMS had one part: whoever hears it has it."""
+    """Empty if the SMS had one part: the dispatcher that received it has the text."""
     time_ms: int
     is_taken: bool
 
 
 @dataclass
 class _Sms:
-    """What is known of one SMS."""
+    """Everything known about one SMS."""
 
     id: str
     time_ms: int
@@ -100,7 +100,7 @@ class SmsMemory:
         """Parts that were forgotten before the others came."""
 
     def __len__(self) -> int:
-        """Parts that are remembered."""
+        """The number of remembered parts."""
         return self._count
 
     def hear(self, heard: Heard) -> Command | None:
@@ -123,7 +123,7 @@ class SmsMemory:
         return Command(key, found.id, text, found.time_ms, found.is_taken)
 
     def take(self, taken: Taken) -> None:
-        """Its command is written."""
+        """The command of an SMS was written."""
         found = self._found.get(taken.key)
         if found is not None and found.id == taken.id:
             found.is_taken = True
@@ -135,7 +135,7 @@ class SmsMemory:
             found.answered.add(answered.number)
 
     def sweep(self, now_ms: int) -> int:
-        """Forget what is old; returns how many parts of incomplete SMS went."""
+        """Forget old SMS; returns how many parts of incomplete SMS were forgotten."""
         before = self.lost
         while self._found:
             key, found = next(iter(self._found.items()))
@@ -163,7 +163,7 @@ def heard_of(sms: IncomingSms, nonce: str, now_ms: int) -> Heard:
 
 
 def key_of(heard: Heard) -> str:
-    """What repeats of a text have in common; of a long one all parts, whatever is in them."""
+    """The key that repetitions of a text have in common; for a long text, all its parts have it."""
     facts = [heard.gateway, heard.subscriber, heard.to, str(heard.reference), str(heard.total)]
     if heard.total == 1:
         facts.append(heard.text)
@@ -171,7 +171,7 @@ def key_of(heard: Heard) -> str:
 
 
 def joined(parts: dict[int, str]) -> str:
-    """The whole text of parts as records have them."""
+    """The whole text, from parts as records have them."""
     written = "".join(parts[number] for number in sorted(parts))
     return bytes.fromhex(written).decode("utf-16-be", "replace")
 

@@ -1,4 +1,4 @@
-"""Whether the settings of topics fulfil the conditions of docs/guarantees.md."""
+"""Checks whether the settings of topics satisfy the conditions of docs/guarantees.md."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def policy_problem(changelog: str, policy: str) -> str | None:
 
 
 def doubts(topic: str, replicas: int, configs: dict[str, str]) -> list[str]:
-    """What of a topic's settings does not survive the loss of a broker."""
+    """Settings of a topic with which the loss of a broker loses records."""
     found = []
     if replicas < 2:
         found.append(f"{topic} has one replica")
@@ -42,22 +42,22 @@ def doubts(topic: str, replicas: int, configs: dict[str, str]) -> list[str]:
 
 
 def tell_doubts(found: list[str]) -> None:
-    """Loudly, but going on: a test cluster may be like that."""
+    """Log a warning and continue: a test cluster can be like that."""
     if found:
         log.warning(
-            "losing a broker may lose or double events and reminders (docs/guarantees.md)",
+            "the loss of a broker can lose or duplicate events and reminders (docs/guarantees.md)",
             because="; ".join(found),
         )
 
 
 def senders_clocks(inputs: Iterable[str], configs: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The input topics whose records bring their senders' time instead of the broker's."""
+    """The input topics whose records have their senders' time instead of the broker's."""
     kept = "message.timestamp.type"
     return [topic for topic in inputs if configs.get(topic, {}).get(kept) == "CreateTime"]
 
 
 def tell_senders_clocks(topics: list[str]) -> None:
-    """Loudly, but going on: the senders' clocks may be right."""
+    """Log a warning and continue: the senders' clocks can be right."""
     if topics:
         log.warning(
             "under --clock wall an event arrives by its sender's clock here: one that runs ahead "
@@ -68,7 +68,7 @@ def tell_senders_clocks(topics: list[str]) -> None:
 
 
 async def topic_configs(admin: Any, topics: list[str]) -> dict[str, dict[str, str]]:
-    """The settings that matter, by topic; topics that may not be asked about are left out."""
+    """The settings that matter, by topic, without topics that this client may not read."""
     wanted = [
         ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(_NAMES)) for topic in topics
     ]

@@ -36,10 +36,10 @@ class TopicsError(StreamprocError):
 
 
 async def prepare_topics(settings: WorkerSettings) -> int:
-    """Create missing topics; returns the number of partitions all of them have.
+    """Create missing topics; returns the number of partitions that all of them have.
 
-    Raises :class:`TopicsError` if they differ: a subscriber's input, state and output must lie in
-    partitions of the same number.
+    Raises :class:`TopicsError` if they differ: a subscriber's input, state and output must be in
+    partitions with the same number.
     """
     admin: Any = aio_admin(settings.broker, request_timeout_ms=10_000)
     try:
@@ -61,7 +61,7 @@ async def _prepare(admin: Any, settings: WorkerSettings) -> int:
     missing = [name for name in names if name not in counts]
     if missing:
         await _create(admin, missing, partitions, settings)
-        # Looked at again: another worker may have made them otherwise.
+        # Checked again, because another worker may have created them with another number.
         deadline = time.monotonic() + NEW_TOPICS_SECONDS
         while not set(names) <= counts.keys() and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
@@ -72,7 +72,8 @@ async def _prepare(admin: Any, settings: WorkerSettings) -> int:
 
 
 async def _check_settings(admin: Any, topics: list[str], settings: WorkerSettings) -> None:
-    """Refuse a changelog that would be deleted, warn of what does not survive a lost broker."""
+    """Refuse a changelog that would be deleted; warn about settings that can lose records with a
+    broker."""
     changelog = settings.changelog
     configs = await topic_configs(admin, topics)
     if changelog in configs:
@@ -96,13 +97,14 @@ async def _check_settings(admin: Any, topics: list[str], settings: WorkerSetting
 
 
 def _the_one_count(counts: dict[str, int]) -> int | None:
-    """What all topics that exist have; None if none exists; raises :class:`TopicsError`."""
+    """The number of partitions of all existing topics; None if none exists; raises
+    :class:`TopicsError`."""
     known = set(counts.values())
     if len(known) > 1:
         listed = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
         raise TopicsError(
             f"these topics must have the same number of partitions, but have {listed}. "
-            f"Create them anew with one number; adding partitions later moves subscribers"
+            f"Create them again with one number; adding partitions later moves subscribers"
         )
     return known.pop() if known else None
 
@@ -160,9 +162,9 @@ def _configs(name: str, settings: WorkerSettings) -> dict[str, str]:
 
 
 async def changelog_partitions(settings: WorkerSettings) -> int:
-    """How many partitions the table's changelog has; 0 if there is none. For tools.
+    """The number of partitions of the table's changelog; 0 if there is none. For tools.
 
-    Raises :class:`TopicsError` if the broker does not answer or does not let us see it.
+    Raises :class:`TopicsError` if the broker does not answer or does not allow the question.
     """
     admin: Any = aio_admin(settings.broker, request_timeout_ms=10_000)
     try:

@@ -129,6 +129,7 @@ def removed(old: Rulebook, new: Rulebook) -> list[str]:
     A plan that is gone grants nothing from the next cycle on. A pack or allowance that is gone has
     no scope any more, so its buckets would cover all usage.
     """
+    # An allowance of another plan counts too: buckets find their scope by its id.
     kept = {one.id for plan in new.plans.values() for one in plan.allowances}
     allowances = {one.id: None for plan in old.plans.values() for one in plan.allowances}
     return [
@@ -228,6 +229,8 @@ class _Check:
         found = given if isinstance(given, dict) else {}
         horizon = found.get("dedupe_horizon_days", known.dedupe_horizon_days)
         age = found.get("max_age_days", known.max_age_days)
+        # An event can be as old as a cycle plus ``max_age_days``. Its duplicate must still be
+        # recognised then.
         if type(horizon) is int and type(age) is int and horizon < LONGEST_CYCLE_DAYS + age:
             self._add(
                 ("limits", "dedupe_horizon_days"),
@@ -245,6 +248,7 @@ class _Check:
                     self._add((*path, "texts", locale, *place), wrong or "must not be empty")
         values = items(rule, "thresholds")
         for index, value in enumerate(values):
+            # ``in`` on a slice: values can be of any type here, also unhashable ones.
             if value in values[:index]:
                 self._add((*path, "thresholds", index), f"{value} is given twice")
 

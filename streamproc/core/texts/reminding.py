@@ -121,6 +121,7 @@ def worded(
     encoding, parts = segments(text)
     as_of = from_ms(now_ms)
     expires = as_of + _lifetime(rule.ttl_ms)
+    # The text is wrong after this instant, so the message must not be delivered later.
     if now_ms < about.until_ms < NEVER_MS:
         expires = min(expires, from_ms(about.until_ms))
     granted_bytes, used_bytes, remaining_bytes = totals(summed)
@@ -237,6 +238,7 @@ class _Figures:
         rules = self._rules
         written = formats_under(self._locale, rules)
         listed = each_bucket(self._listed, self._account, self._now_ms, written, rules)
+        # An empty list would leave a gap in the sentence.
         return written.clauses(listed) or NEVER
 
     @property

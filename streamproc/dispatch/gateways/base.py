@@ -12,7 +12,7 @@ from streamproc.errors import StreamprocError
 
 
 class SmsRefusedError(StreamprocError):
-    """An SMS of a subscriber is not taken. ``is_final``: to send it again is of no use."""
+    """An SMS of a subscriber is not accepted. ``is_final``: it is useless to send it again."""
 
     def __init__(self, reason: str, is_final: bool) -> None:
         super().__init__(reason)
@@ -20,7 +20,7 @@ class SmsRefusedError(StreamprocError):
 
 
 async def _nowhere(_: IncomingSms) -> None:
-    raise SmsRefusedError("nobody takes SMS here", is_final=True)
+    raise SmsRefusedError("this dispatcher accepts no SMS", is_final=True)
 
 
 async def _forgotten(_: IncomingSms) -> None:
@@ -29,57 +29,57 @@ async def _forgotten(_: IncomingSms) -> None:
 
 @dataclass(frozen=True)
 class Events:
-    """How a gateway speaks up without being asked."""
+    """Callbacks for what a gateway reports by itself."""
 
     up: Callable[[bool], None]
-    """The connection is there (True) or gone; a gateway without one never calls it."""
+    """The connection is up (True) or down. A gateway without a connection never calls it."""
     report: Callable[[DeliveryReport], Awaitable[None]]
-    """Returns when the report is durable: only then may it be acknowledged to the outside."""
+    """Returns when the report is durable. Only then may the gateway acknowledge it."""
     now_ms: Callable[[], int]
     sms: Callable[[IncomingSms], Awaitable[None]] = _nowhere
-    """Returns when an SMS of a subscriber is durable: only then may it be acknowledged. Raises
-    :class:`SmsRefusedError` if it must not be acknowledged at all."""
+    """Returns when an SMS of a subscriber is durable. Only then may the gateway acknowledge it.
+    Raises :class:`SmsRefusedError` if it must not be acknowledged at all."""
     answered: Callable[[IncomingSms], Awaitable[None]] = _forgotten
-    """The acknowledgement of an SMS is known to have arrived: it will not be sent again."""
+    """The acknowledgement of an SMS has certainly arrived, so the SMS will not be sent again."""
     overdue: Callable[[], None] = lambda: None
-    """A message has no answer for longer than is usual; it is still waited for."""
+    """The answer to a message is later than usual. The gateway still waits for it."""
     late: Callable[[Outgoing, Outcome], None] = lambda message, outcome: None
-    """The answer to a message of which ``send`` said that nobody knows."""
+    """The answer to a message for which ``send`` had returned ``Unknown``."""
 
 
 class Gateway(Protocol):
     """Sends messages, several at a time.
 
-    ``send`` answers with an :class:`Outcome` and raises nothing: ``Refused`` only if the message
-    was certainly not taken, ``Unknown`` whenever it may have been.
+    ``send`` returns an :class:`Outcome` and never raises: ``Refused`` only if the message was
+    certainly not accepted, ``Unknown`` whenever it may have been.
     """
 
     idempotent: bool
-    """A message sent again under the same id has no further effect."""
+    """Whether a message that is sent again under the same id has no further effect."""
     reports: bool
-    """Reports of delivery follow."""
+    """Whether delivery reports follow."""
 
     async def start(self, events: Events) -> None:
-        """Begin; returns at once, also when the connection takes longer or fails."""
+        """Begin. Returns at once, also if the connection takes longer or fails."""
 
     async def send(self, message: Outgoing) -> Outcome: ...
 
     async def close(self) -> None:
-        """End; messages without an answer get ``Unknown``."""
+        """End. Messages without an answer get ``Unknown``."""
 
 
 @runtime_checkable
 class Splitting(Protocol):
-    """A gateway that splits texts by rules of its own."""
+    """A gateway that splits texts by its own rules."""
 
     def parts_of(self, reminder: Reminder) -> int:
-        """How many submits a reminder takes."""
+        """How many submits a reminder needs."""
 
 
 @runtime_checkable
 class Listening(Protocol):
-    """A gateway to which subscribers write."""
+    """A gateway that can receive SMS of subscribers."""
 
     @property
     def takes_sms(self) -> bool:
-        """Whether SMS may come."""
+        """Whether SMS can come."""

@@ -38,7 +38,7 @@ TLS_FILES = ("tls_ca_file", "tls_certificate_file", "tls_key_file")
 
 
 class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
-    """Submits to a message center."""
+    """Entry of a gateway that submits to a message center."""
 
     host: Annotated[str, Meta(min_length=1, max_length=255)]
     port: Port = 2775
@@ -115,7 +115,7 @@ class Smpp(GatewayKind):
 
 
 def _tls(entry: SmppEntry, site: Site) -> ssl.SSLContext:
-    """What the message center must prove, and what we prove. Raises :class:`GatewaysError`."""
+    """The certificates that both sides must show. Raises :class:`GatewaysError`."""
     named = None
     try:
         ca = None if entry.tls_ca_file is None else site.base / entry.tls_ca_file
@@ -124,7 +124,7 @@ def _tls(entry: SmppEntry, site: Site) -> ssl.SSLContext:
         if entry.tls_certificate_file is not None:
             named = "tls_certificate_file"
             key = None if entry.tls_key_file is None else site.base / entry.tls_key_file
-            # Without a password: one that is asked for would stop the start.
+            # Without a password: a prompt for one would stop the start.
             context.load_cert_chain(site.base / entry.tls_certificate_file, key, password=_nobody)
     except (OSError, ssl.SSLError) as error:
         file = getattr(entry, str(named))

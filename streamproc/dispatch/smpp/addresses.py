@@ -1,4 +1,4 @@
-"""Numbers as SMPP addresses them: the type (TON) and plan (NPI) follow the number's form."""
+"""Numbers in the form of SMPP: the type (TON) and plan (NPI) follow from the number's form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamproc.dispatch.smpp.inbound import Address, UnreadableError
 
 @dataclass(frozen=True)
 class Numbering:
-    """What a message center is told of numbers; None: what follows from the number's form."""
+    """How a message center wants numbers; None: as follows from the number's form."""
 
     region: str | None = None
     """The country of numbers without country code."""

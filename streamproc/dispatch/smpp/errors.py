@@ -1,4 +1,4 @@
-"""SMPP 3.4 command status (5.1.3) to what happens next."""
+"""The meaning of SMPP 3.4 command status (5.1.3) for the next step."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NAMES: Final = {
 
 _THROTTLED: Final = frozenset({0x14, 0x58})
 _TRANSIENT: Final = frozenset({0x04, 0x05, 0x08, 0x0D, 0x45, 0x64, 0xFE, 0xFF})
-"""Faults of the message center or of the session. A vendor's own codes are of this kind too."""
+"""Faults of the message center or of the session. A vendor's own codes belong to this class too."""
 
 
 def name_of(status: int) -> str:
@@ -57,7 +57,8 @@ def name_of(status: int) -> str:
 
 
 def class_of(status: int) -> ErrorClass:
-    """What a refusal with this status means. What is unknown is tried again, not thrown away."""
+    """The class of a refusal with this status. An unknown status is transient, so that no message
+    is lost."""
     if status in _THROTTLED:
         return ErrorClass.THROTTLED
     if status in _TRANSIENT or status not in NAMES:

@@ -57,7 +57,7 @@ _SESSIONS: dict[BindMode, tuple[Bind, ...]] = {
 
 @dataclass(frozen=True)
 class SmppSettings:
-    """Sessions, and how messages look in them."""
+    """Sessions, and the form of their messages."""
 
     session: SessionSettings
     source: str
@@ -65,14 +65,15 @@ class SmppSettings:
     reconnect: Backoff
     bind: BindMode = "transceiver"
     late_seconds: float = 120.0
-    """How long an answer is waited for while the session lives; then the result is unknown."""
+    """How long to wait for an answer while the session is alive; then the result is unknown."""
     form: TextForm = field(default_factory=TextForm)
     numbering: Numbering = field(default_factory=Numbering)
     takes_sms: bool = True
 
 
 class SmppGateway:
-    """Keeps its sessions bound; a message goes part by part, each after the other's answer."""
+    """Keeps its sessions bound. A message is sent part by part, each after the answer to the one
+    before."""
 
     idempotent = False
     reports = True
@@ -88,11 +89,11 @@ class SmppGateway:
 
     @property
     def takes_sms(self) -> bool:
-        """Whether SMS of subscribers may come."""
+        """Whether SMS of subscribers can come."""
         return self._settings.takes_sms and self._settings.bind != "transmitter"
 
     def parts_of(self, reminder: Reminder) -> int:
-        """How many submits a reminder takes."""
+        """How many submits a reminder needs."""
         return count_parts(reminder.text, self._settings.form)
 
     async def start(self, events: Events) -> None:
@@ -146,8 +147,8 @@ class SmppGateway:
         return reference_of(message.reminder.id, 1 if is_narrow else 2)
 
     async def _answer_to(self, answer: Answer, events: Events) -> tuple[int, bytes]:
-        """The answer, however late. Raises :class:`NoAnswerError` when the session ends first, and
-        TimeoutError when it is too late to wait on."""
+        """The answer, also if it is late. Raises :class:`NoAnswerError` if the session ends first,
+        and TimeoutError if it is too late to wait any longer."""
         soon = self._settings.session.response_seconds
         done, _ = await asyncio.wait({answer}, timeout=soon)
         if not done:
@@ -159,13 +160,13 @@ class SmppGateway:
         return await answer
 
     def _settle_late(self, answer: Answer, message: Outgoing, number: int, rest: int) -> None:
-        """Let an answer settle the message even now, for as long as the session lives."""
+        """Let an answer settle the message even now, as long as the session is alive."""
         events = self._events
         assert events is not None
 
         def come(done: Answer) -> None:
             if done.cancelled() or done.exception() is not None:
-                return  # the session ended: it stays unknown
+                return  # the session ended, so the result stays unknown
             status, body = done.result()
             if status != pdu.OK:
                 events.late(message, Refused(class_of(status), name_of(status)))
@@ -188,7 +189,7 @@ class SmppGateway:
                 failures += 1
                 wait_ms = self._settings.reconnect.wait_ms(failures, self._chance())
                 log.warning(
-                    "no session with the message center",
+                    "no session with the message center; trying again",
                     gateway=self._name,
                     bind=bind,
                     reason=str(error) or type(error).__name__,
@@ -206,10 +207,15 @@ class SmppGateway:
                 events.up(False)
             await session.closed.wait()
             del self._sessions[bind]
-            log.warning("session ended", gateway=self._name, bind=bind, reason=session.reason)
+            log.warning(
+                "the session ended; connecting again",
+                gateway=self._name,
+                bind=bind,
+                reason=session.reason,
+            )
 
     async def _heard(self, message: Inbound, session: Session) -> int:
-        """A receipt or an SMS is durable before it is acknowledged."""
+        """Store a receipt or an SMS; it is acknowledged only when it is durable."""
         events = self._events
         assert events is not None
         facts = message.esm_class, message.body, message.parameters
@@ -219,10 +225,10 @@ class SmppGateway:
             known = (receipt.message_id, receipt.state, receipt.code, events.now_ms(), peer)
             return await self._kept(events.report(DeliveryReport(self._name, *known)))
         if is_receipt(*facts):
-            log.warning("a receipt that says nothing of a message", gateway=self._name)
+            log.warning("a receipt names no message; it is ignored", gateway=self._name)
             return pdu.OK
         if not self._settings.takes_sms:
-            log.warning("an SMS is refused: incoming_sms is refuse", gateway=self._name)
+            log.warning("an SMS was refused, because incoming_sms is refuse", gateway=self._name)
             return pdu.NEVER
         written = text_of(message, self._settings.form.alphabet)
         joint = written.joint
@@ -239,15 +245,15 @@ class SmppGateway:
         return status
 
     async def _kept(self, keeping: Awaitable[None]) -> int:
-        """The status of what is to be made durable: only then it is acknowledged."""
+        """Store something, and return the status: it is acknowledged only when it is durable."""
         try:
             await keeping
         except SmsRefusedError as error:
-            log.warning("an SMS of a subscriber is refused", gateway=self._name, reason=str(error))
+            log.warning("an SMS of a subscriber was refused", gateway=self._name, reason=str(error))
             return pdu.NEVER if error.is_final else pdu.TRY_AGAIN
         except Exception as error:
             log.warning(
-                "not acknowledged: the message center is to send it again",
+                "an SMS or receipt was not acknowledged, so that the message center sends it again",
                 gateway=self._name,
                 reason=str(error) or type(error).__name__,
             )
@@ -255,15 +261,17 @@ class SmppGateway:
         return pdu.OK
 
     def _confirm(self, session: Session, sms: IncomingSms, events: Events) -> None:
-        """Tell when the answer to an SMS is known to have arrived: the same SMS is a new one then.
+        """Report when the answer to an SMS has certainly arrived: the same SMS is a new one from
+        then on.
 
-        An ``enquire_link`` that is written behind the answer and answered proves it.
+        An ``enquire_link`` that is written after the answer, and that is answered, proves it.
         """
 
         async def ask() -> None:
-            await asyncio.sleep(0)  # the answer is written when the handler has returned
+            await asyncio.sleep(0)  # the answer is written after the handler has returned
             if await session.is_alive():
-                with suppress(Exception):  # the same SMS within the hour is then one
+                # Then the same SMS within the hour counts as a repetition.
+                with suppress(Exception):
                     await events.answered(sms)
 
         task = asyncio.create_task(ask())
@@ -272,7 +280,7 @@ class SmppGateway:
 
 
 def reference_of(reminder_id: str, octets: int = 1) -> int:
-    """The concatenation reference: the same each time a reminder is sent."""
+    """The concatenation reference: the same each time that a reminder is sent."""
     return int.from_bytes(blake2b(reminder_id.encode(), digest_size=octets).digest(), "big")
 
 

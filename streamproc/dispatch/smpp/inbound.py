@@ -1,6 +1,6 @@
-"""What message centers send by themselves: ``deliver_sm`` and ``data_sm`` in one form.
+"""Requests of message centers: ``deliver_sm`` and ``data_sm`` in one form.
 
-``smpp34`` reads ``deliver_sm``; it has no class for ``data_sm``, whose text is always an optional
+``smpp34`` reads ``deliver_sm``. It has no class for ``data_sm``, whose text is always an optional
 parameter (``message_payload``).
 """
 
@@ -28,7 +28,7 @@ from streamproc.errors import StreamprocError
 
 LOCKING_SHIFT: Final = 0x25
 _JOINTS: Final = {0x00: 1, 0x08: 2}
-"""Header elements that join parts, with the octets of their reference."""
+"""Header elements that join parts, with the size of their reference in octets."""
 _CODINGS: Final = {
     0x01: "ascii",
     0x03: "latin-1",
@@ -38,11 +38,11 @@ _CODINGS: Final = {
     0x0A: "iso2022_jp",
     0x0E: "euc_kr",
 }
-"""Data codings with characters of their own (SMPP 3.4, 5.2.19)."""
+"""Data codings with an alphabet of their own (SMPP 3.4, 5.2.19)."""
 
 
 class UnreadableError(StreamprocError, ValueError):
-    """It would not become readable by being sent again."""
+    """It cannot be read, and sending it again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """Which part of which long message it is; ``number`` counts from 1."""
+    """The place of a part in a long message; ``number`` counts from 1."""
 
     reference: int
     total: int
@@ -72,7 +72,7 @@ class Inbound:
     esm_class: int
     data_coding: int
     body: bytes
-    """The message as it came, a user data header included."""
+    """The message as it arrived, with its user data header."""
     parameters: Mapping[int, bytes]
 
 
@@ -81,7 +81,7 @@ class Written:
     """The characters of one part."""
 
     text: str
-    """A surrogate whose other half is in another part stands alone."""
+    """If the other half of a surrogate pair is in another part, the text contains half a pair."""
     joint: Joint | None
 
 
@@ -95,9 +95,9 @@ def read(data: bytes) -> Inbound:
 
 
 def text_of(message: Inbound, alphabet: Alphabet) -> Written:
-    """What a subscriber wrote. Raises :class:`UnreadableError`.
+    """The text of a subscriber. Raises :class:`UnreadableError`.
 
-    ``alphabet`` says what data coding 0, the message center's own, means.
+    ``alphabet`` is the meaning of data coding 0, the message center's own.
     """
     body, elements = message.body, dict[int, bytes]()
     if message.esm_class & UDH_INDICATOR and body:
@@ -112,7 +112,7 @@ def text_of(message: Inbound, alphabet: Alphabet) -> Written:
 def _deliver(data: bytes) -> Inbound:
     message = smpp34.decode(data)
     if not isinstance(message, smpp34.DeliverSm):
-        raise UnreadableError("no deliver_sm")
+        raise UnreadableError("it is not a deliver_sm")
     parameters = {one.tag: bytes(one.value) for one in message.tlvs}
     return Inbound(
         Address(message.source_addr, message.source_addr_ton, message.source_addr_npi),
@@ -125,7 +125,7 @@ def _deliver(data: bytes) -> Inbound:
 
 
 def _data(body: bytes) -> Inbound:
-    """4.7.1: service type, addresses, four numbers, parameters."""
+    """The fields of 4.7.1: service type, addresses, four numbers, parameters."""
     _, rest = _string(body)
     source, rest = _address(rest)
     destination, rest = _address(rest)
@@ -153,7 +153,7 @@ def _address(data: bytes) -> tuple[Address, bytes]:
 
 
 def _without_header(body: bytes) -> tuple[bytes, dict[int, bytes]]:
-    """The octets behind the user data header, and its elements."""
+    """The octets after the user data header, and the elements of the header."""
     end = body[0] + 1
     if end > len(body):
         raise UnreadableError("its user data header is cut short")
@@ -169,7 +169,7 @@ def _without_header(body: bytes) -> tuple[bytes, dict[int, bytes]]:
 
 
 def _joint(elements: Mapping[int, bytes], parameters: Mapping[int, bytes]) -> Joint | None:
-    """How the part is joined; None if the message has one part."""
+    """How the part is joined to others; None if the message has one part."""
     found = None
     for tag, octets in _JOINTS.items():
         value = elements.get(tag, b"")
@@ -199,16 +199,16 @@ def _characters(body: bytes, coding: int, alphabet: Alphabet, locking: int, sing
             return body.decode(kind)
     except (UnicodeDecodeError, LookupError) as error:
         raise UnreadableError(f"its text is not of data coding {coding}: {error}") from None
-    raise UnreadableError(f"data coding {coding} is no text")
+    raise UnreadableError(f"data coding {coding} is not text")
 
 
 def _kind(coding: int) -> str:
-    """``default``, ``ucs2``, a codec of Python, or nothing for what is no text."""
+    """``default``, ``ucs2``, a codec of Python, or empty if it is not text."""
     if coding in _CODINGS:
         return _CODINGS[coding]
     if coding in (0x00, 0x08):
         return "ucs2" if coding else "default"
-    # Above: as the network codes it (3GPP TS 23.038, 4).
+    # Other values: as the network codes them (3GPP TS 23.038, 4).
     if coding & 0xF0 == 0xF0:
         return "" if coding & 0x04 else "default"
     if coding & 0xC0 == 0xC0:
@@ -219,7 +219,7 @@ def _kind(coding: int) -> str:
 
 
 def _known_escapes(body: bytes, single: int) -> bytes:
-    """Behind an escape that its table does not know stands a usual character (6.2.1.1)."""
+    """After an escape that the table does not know comes an ordinary character (6.2.1.1)."""
     table = codec(single=single)
     out, place = bytearray(), 0
     while place < len(body):

@@ -1,7 +1,7 @@
 """National language tables of the GSM alphabet (3GPP TS 23.038, annex A), for ``gsm0338``.
 
-The library takes any tables, but brings only the Spanish one along. The tests compare these with
-another implementation's (npm ``smpp``).
+The library accepts any tables, but contains only the Spanish one. The tests compare these tables
+with those of another implementation (npm ``smpp``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gsm0338.charset import BASIC_CHARACTER_SET, BASIC_CHARACTER_SET_EXTENSION
 
 Language = Literal["turkish", "spanish", "portuguese"]
 NUMBERS: Final[Mapping[Language, int]] = {"turkish": 1, "spanish": 2, "portuguese": 3}
-"""National language identifiers, as a user data header names them."""
+"""National language identifiers in a user data header."""
 
 
 def _names(characters: Mapping[int, str]) -> dict[int, str]:
@@ -38,7 +38,7 @@ _SINGLE: Final[Mapping[int, Mapping[int, str]]] = {
         **_names({0x69: "í", 0x6F: "ó", 0x75: "ú", 0x7B: "ã", 0x7C: "õ", 0x7F: "â"}),
     },
 }
-"""Characters behind an escape."""
+"""Characters after an escape."""
 _LOCKING: Final[Mapping[int, Mapping[int, str]]] = {
     0: BASIC_CHARACTER_SET,
     1: {
@@ -55,7 +55,7 @@ _LOCKING: Final[Mapping[int, Mapping[int, str]]] = {
         **_names({0x7C: "õ", 0x7D: "`"}),
     },
 }
-"""Characters without one; Spanish has no table of its own."""
+"""Characters without an escape; Spanish has no table of its own."""
 
 
 @cache

@@ -1,6 +1,6 @@
 """The few PDUs that ``smpp34`` has no Python class for: headers with strings.
 
-Everything with a message or optional parameters in it goes through the library, except ``data_sm``
+The library handles everything with a message or optional parameters, except ``data_sm``
 (``inbound``).
 """
 
@@ -19,15 +19,15 @@ ENQUIRE_LINK: Final = 0x00000015
 ALERT_NOTIFICATION: Final = 0x00000102
 DATA_SM: Final = 0x00000103
 RESPONSE: Final = 0x80000000
-"""What the answer's command adds to its request's."""
+"""The command of an answer is the request's plus this number."""
 NAMES: Final = {DELIVER_SM: "a deliver_sm", DATA_SM: "a data_sm"}
 
 OK: Final = 0x00000000
 INVALID_COMMAND: Final = 0x00000003
 TRY_AGAIN: Final = 0x00000064
-"""ESME_RX_T_APPN: the application cannot take it now."""
+"""ESME_RX_T_APPN: the application cannot accept it now."""
 NEVER: Final = 0x00000065
-"""ESME_RX_P_APPN: the application cannot take it at all."""
+"""ESME_RX_P_APPN: the application cannot accept it at all."""
 
 HEADER_BYTES: Final = 16
 MAX_PDU_BYTES: Final = 70_000
@@ -54,5 +54,5 @@ def bind_body(system_id: str, password: str, system_type: str) -> bytes:
 
 
 def first_string(body: bytes) -> str:
-    """The C string a body begins with (``message_id``, ``system_id``)."""
+    """The C string at the start of a body (``message_id``, ``system_id``)."""
     return body.split(b"\0", 1)[0].decode("latin-1")

@@ -1,11 +1,12 @@
 """Delivery receipts in the forms that message centers send.
 
 SMPP 3.4 leaves their form to the vendor. The usual text is ``id:... sub:... dlvrd:... submit
-date:... done date:... stat:... err:... text:...`` (appendix B), with fields in any order and case,
-some missing, other separators, extra fields, or the state as a bare word; or the facts come as
-optional parameters (``receipted_message_id``, ``message_state``, ``network_error_code``), alone or
-besides a text. An optional parameter counts more than the text. They come as ``deliver_sm`` or
-``data_sm``, and not every message center marks them as receipts.
+date:... done date:... stat:... err:... text:...`` (appendix B). Fields can have any order and
+case, some can be missing, there can be other separators and extra fields, and the state can be
+a bare word. Or the facts are in optional parameters (``receipted_message_id``,
+``message_state``, ``network_error_code``), with or without a text. An optional parameter takes
+precedence over the text. Receipts come as ``deliver_sm`` or ``data_sm``, and not every message
+center marks them as receipts.
 """
 
 from __future__ import annotations
@@ -67,13 +68,13 @@ _TELLING: Final = re.compile(
     r"\b(sub|dlvrd|submit[ _]date|done[ _]date|stat|err|text)\s*:", re.IGNORECASE
 )
 TELLING_FIELDS: Final = 3
-"""An unmarked text is a receipt if it begins with an id and has so many of the usual fields: what
-a subscriber writes never does."""
+"""An unmarked text is a receipt if it begins with an id and has this many of the usual fields: no
+subscriber writes such a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipt:
-    """What a message center says of a part it accepted."""
+    """The report of a message center about a part that it accepted."""
 
     message_id: str
     state: ReportState
@@ -83,7 +84,7 @@ class DeliveryReceipt:
 def parse_receipt(
     esm_class: int, body: bytes, parameters: Mapping[int, bytes]
 ) -> DeliveryReceipt | None:
-    """The receipt in a message; None if it is none, or one that says nothing."""
+    """The receipt in a message; None if there is none, or if it contains no facts."""
     body = body or parameters.get(MESSAGE_PAYLOAD, b"")
     if not is_receipt(esm_class, body, parameters):
         return None
@@ -101,7 +102,7 @@ def parse_receipt(
 
 
 def is_receipt(esm_class: int, body: bytes, parameters: Mapping[int, bytes]) -> bool:
-    """Whether it is a receipt, marked as one or not, rather than a text of a subscriber."""
+    """Whether it is a receipt, marked or not, and not a text of a subscriber."""
     if esm_class & _CLASS_BITS in _RECEIPT_CLASSES or RECEIPTED_MESSAGE_ID in parameters:
         return True
     text = _decoded(body)
@@ -110,12 +111,12 @@ def is_receipt(esm_class: int, body: bytes, parameters: Mapping[int, bytes]) -> 
 
 
 def _fields(text: str) -> dict[str, str]:
-    """The first of each field, except what follows ``text:``, where anything may stand."""
+    """The first value of each field, except after ``text:``, where anything can follow."""
     head = re.split(r"\btext\s*[:=]", text, maxsplit=1, flags=re.IGNORECASE)
     tail = head[1] if len(head) > 1 else ""
     found: dict[str, str] = {}
-    # Fields may stand behind the text, of which 20 characters may look like fields: so what is
-    # behind it is looked at last, and from its end.
+    # Fields can come after the text, and its 20 characters can look like fields. So the part after
+    # it is searched last, and from its end.
     for name, value in [*_FIELD.findall(head[0]), *reversed(_FIELD.findall(tail))]:
         found.setdefault(_NAMES.get(name.lower(), "id"), value)
     bare = _BARE_STATE.search(head[0])

@@ -19,9 +19,9 @@ from streamproc.errors import StreamprocError
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Inbound, "Session"], Awaitable[int]]
-"""Takes what a message center sends and returns its status; it is acknowledged only then."""
+"""Handles a request of a message center and returns its status. It is acknowledged only then."""
 Answer = asyncio.Future[tuple[int, bytes]]
-"""Status and body of a response; fails with :class:`NoAnswerError` when the session ends first."""
+"""Status and body of a response. It fails with :class:`NoAnswerError` if the session ends first."""
 Bind = Literal["transceiver", "transmitter", "receiver"]
 _BINDS: Final[dict[Bind, int]] = {
     "transceiver": pdu.BIND_TRANSCEIVER,
@@ -30,9 +30,9 @@ _BINDS: Final[dict[Bind, int]] = {
 }
 
 UNANSWERED_LIMIT: Final = 10_000
-"""Requests without an answer that a session remembers. The answers to older ones settle nothing."""
+"""Requests without an answer that a session remembers. Answers to older ones settle nothing."""
 HANDLING_LIMIT: Final = 1_000
-"""What message centers send that is being handled; more is refused for now."""
+"""Requests of message centers in progress. More are refused for now."""
 
 
 class NotSentError(StreamprocError, ConnectionError):
@@ -40,16 +40,16 @@ class NotSentError(StreamprocError, ConnectionError):
 
 
 class NoAnswerError(StreamprocError, ConnectionError):
-    """The PDU was written, at least in part, and no answer came."""
+    """The PDU was written, at least a part of it, and no answer came."""
 
 
 class BindError(StreamprocError, ConnectionError):
-    """The message center does not let us in; the message says why."""
+    """The message center refused the bind; the message says why."""
 
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """Where and as whom; times in seconds."""
+    """Address, account and times of a session; times in seconds."""
 
     host: str
     port: int
@@ -61,11 +61,11 @@ class SessionSettings:
     response_seconds: float = 10.0
     enquire_seconds: float = 30.0
     unbind_seconds: float = 10.0
-    """How long answers are waited for when the message center unbinds."""
+    """How long to wait for answers when the message center unbinds."""
 
 
 class Session:
-    """Made by :meth:`open`; ends once, then another must be opened."""
+    """Made by :meth:`open`. It ends once; then another one must be opened."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Session:
         self._handling: set[asyncio.Task[None]] = set()
         self._delivering = 0
         self._done = asyncio.Event()
-        """One more is answered, by either side."""
+        """Set when one more request is answered, by either side."""
         self._heard = asyncio.get_running_loop().time()
         self.leaving = asyncio.Event()
         """Nothing new may be sent: the message center unbinds, or the session is over."""
@@ -114,16 +114,17 @@ class Session:
         return session
 
     def submit(self, build: Callable[[int], bytes]) -> Answer:
-        """Send what ``build`` makes of a sequence number; its answer comes whenever it comes.
+        """Send the PDU that ``build`` makes for a sequence number; returns the future of its
+        answer.
 
-        Raises :class:`NotSentError`. The answer fails with :class:`NoAnswerError` and nothing else.
+        Raises :class:`NotSentError`. The future fails only with :class:`NoAnswerError`.
         """
         if self.leaving.is_set():
             raise NotSentError(self.reason)
         return self._send(build)
 
     async def is_alive(self) -> bool:
-        """Whether an ``enquire_link`` is answered: then all that was written before has arrived."""
+        """Whether an ``enquire_link`` is answered: then everything written before has arrived."""
         try:
             await self._ask(pdu.ENQUIRE_LINK, b"", self._settings.response_seconds)
         except ConnectionError:
@@ -133,7 +134,7 @@ class Session:
     async def close(self) -> None:
         """Unbind politely and disconnect."""
         if not self.closed.is_set():
-            with suppress(ConnectionError):  # we go anyway
+            with suppress(ConnectionError):  # the session ends anyway
                 await self._ask(pdu.UNBIND, b"", 1.0)
             self._end("unbound")
         for task in self._handling:
@@ -141,7 +142,8 @@ class Session:
         await asyncio.gather(*self._handling, return_exceptions=True)
 
     async def _ask(self, command: int, body: bytes, limit_seconds: float) -> tuple[int, bytes]:
-        """Raises :class:`NoAnswerError` when the time is over, or the session."""
+        """Send a request and wait. Raises :class:`NoAnswerError` if the time or the session is
+        over."""
         if self.closed.is_set():
             raise NoAnswerError(self.reason)
         answer = self._send(lambda number: pdu.encode(command, number, body))
@@ -197,7 +199,8 @@ class Session:
         elif command == pdu.UNBIND:
             self._start(self._leave(sequence))
         elif command == pdu.ALERT_NOTIFICATION:
-            log.debug("the message center says that a phone is there again")  # it has no answer
+            # This request has no answer.
+            log.debug("the message center reports that a phone is available again")
         else:
             refusal = pdu.encode(pdu.GENERIC_NACK, sequence, status=pdu.INVALID_COMMAND)
             self._writer.write(refusal)
@@ -210,7 +213,10 @@ class Session:
             else:
                 status = await self._handler(read(data), self)
         except UnreadableError as error:
-            log.warning("refused for good, because it cannot be read", reason=str(error))
+            log.warning(
+                "a request of the message center was refused, because it cannot be read",
+                reason=str(error),
+            )
             status = pdu.NEVER
         finally:
             self._delivering -= 1
@@ -219,9 +225,9 @@ class Session:
             self._writer.write(pdu.encode(command | pdu.RESPONSE, sequence, b"\0", status))
 
     async def _leave(self, sequence: int) -> None:
-        """The message center unbinds: nothing new; what is under way is waited for, then we agree.
+        """The message center unbinds: send nothing new, wait for messages in progress, then agree.
 
-        What has no answer by then is unknown, as with a lost connection.
+        A message without an answer by then is unknown, as after a lost connection.
         """
         self.reason = "the message center unbinds"
         self.leaving.set()
@@ -237,7 +243,7 @@ class Session:
         self._end("the message center unbound")
 
     async def _keep_alive(self) -> None:
-        """Ask for a sign of life after silence; if nothing comes, the session is over."""
+        """Send an ``enquire_link`` after silence. If nothing comes, the session is over."""
         every = self._settings.enquire_seconds
         loop = asyncio.get_running_loop()
         while not self.closed.is_set():
@@ -246,7 +252,7 @@ class Session:
                 await asyncio.sleep(every - silent)
                 continue
             asked = loop.time()
-            # A message center that answers in order, and slowly, is there all the same.
+            # A message center that answers slowly and in order is alive.
             if not await self.is_alive() and self._heard < asked:
                 self._end("enquire_link was not answered")
 

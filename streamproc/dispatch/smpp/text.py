@@ -1,8 +1,8 @@
-"""Splits a text into parts for message centers, in the alphabet and the form that they take.
+"""Splits a text into parts for message centers, in the alphabet and form that they accept.
 
-GSM 7-bit goes as one septet per octet (the message center packs), UCS-2 as UTF-16 big endian. Parts
-of a long message are joined by a user data header (3GPP TS 23.040, 9.2.3.24), by ``sar``
-parameters, or the whole text goes as ``message_payload``. Neither an escape pair nor a surrogate
+GSM 7-bit is sent as one septet per octet (the message center packs it), UCS-2 as UTF-16 big endian.
+Parts of a long message are joined by a user data header (3GPP TS 23.040, 9.2.3.24), or by ``sar``
+parameters, or the whole text is sent as ``message_payload``. Neither an escape pair nor a surrogate
 pair is split over two parts.
 """
 
@@ -27,7 +27,7 @@ MESSAGE_PAYLOAD = 0x0424
 
 _SEPTETS, _OCTETS = 160, 140
 _SAR_OCTETS: Final = 7
-"""What the message center puts before a part: a header with a reference of 16 bits."""
+"""The message center adds this header to each part, with a reference of 16 bits."""
 _GSM: Final = GSM_BASIC | GSM_EXTENSION
 _LATIN1: Final = frozenset(char for char in _GSM if ord(char) < 256)
 
@@ -37,12 +37,13 @@ class TextForm:
     """How a message center wants texts."""
 
     alphabet: Alphabet = "gsm"
-    """``gsm`` and ``latin1``: UCS-2 for what cannot be written so; ``ucs2``: always."""
+    """``gsm`` and ``latin1``: UCS-2 for texts that do not fit; ``ucs2``: always."""
     data_coding: int = DEFAULT_CODING
-    """Of texts that are not UCS-2."""
+    """Data coding of texts that are not UCS-2."""
     long_texts: LongTexts = "udh"
     national: tuple[Language, ...] = ()
-    """Languages whose single shift table phones and message center know; tried in this order."""
+    """Languages whose single shift table phones and message center know; they are tried in this
+    order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +59,20 @@ class SmsPart:
 
 
 class _Units(NamedTuple):
-    """A text as pieces that must not be split: their bytes, and what they take of a part."""
+    """A text in pieces that must not be split: their bytes, and the space that each needs."""
 
     units: list[tuple[bytes, int]]
     coding: int
     is_septets: bool
     header: bytes = b""
-    """Elements that every part's header must have."""
+    """Elements that the header of every part must have."""
 
 
 def split(text: str, reference: int, form: TextForm | None = None) -> list[SmsPart]:
-    """The parts of a text. ``reference`` (16 bits) tells a phone which parts belong together.
+    """The parts of a text. ``reference`` (16 bits) shows a phone which parts belong together.
 
-    The same text, reference and form give the same parts, so that a part sent again replaces
-    itself.
+    The same text, reference and form give the same parts, so a part that is sent again
+    replaces itself.
     """
     form = form or TextForm()
     written = _written(text, form)
@@ -89,7 +90,7 @@ def split(text: str, reference: int, form: TextForm | None = None) -> list[SmsPa
 
 
 def count_parts(text: str, form: TextForm) -> int:
-    """How many submits a text takes."""
+    """How many submits a text needs."""
     return len(split(text, 0, form))
 
 
@@ -120,7 +121,7 @@ def _septets(text: str, language: int = 0) -> list[tuple[bytes, int]]:
 
 
 def _room(written: _Units, header_octets: int) -> int:
-    """What a part holds beside a header of so many octets, which has its length before it."""
+    """The space in a part besides a header of this many octets, which has its length before it."""
     taken = header_octets + 1 if header_octets else 0
     if written.is_septets:
         return _SEPTETS - -(-taken * 8 // 7)

@@ -395,7 +395,7 @@ def _is_spreadsheets(text: str) -> bool:
 
 
 def _is_grouped(text: str) -> bool:
-    """Eight to fifteen digits with signs between them, which are no address of a machine."""
+    """Eight to fifteen digits with signs between them, except addresses of machines."""
     pairs = text.replace(":", "-").split("-")
     if len(pairs) == 6 and all(len(one) == 2 for one in pairs):
         return False

@@ -83,6 +83,7 @@ texts."""
 
 def _composed(text: str) -> yaml.Node | None:
     """The root node. Errors always have the words of PyYAML, with or without libyaml."""
+    # If libyaml finds an error, the text is read again by PyYAML, for its better message.
     if yaml.__with_libyaml__ and not _READ_OTHERWISE.search(text):
         with suppress(yaml.YAMLError):
             return yaml.compose(text, Loader=_FastLoader)
@@ -124,6 +125,7 @@ class _Reader:
             raise SyntaxProblem(self._filename, line, f"more than {MAX_FIELDS} fields")
         if isinstance(node, _AliasNode):
             node = node.target
+        # An alias of a node that contains it would never end.
         if any(node is one for one in self._open):
             raise SyntaxProblem(self._filename, line, "an alias within its own anchor")
         if isinstance(node, yaml.ScalarNode):
