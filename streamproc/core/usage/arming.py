@@ -1,4 +1,4 @@
-"""The one place where thresholds re-arm: what they are about gets a new number."""
+"""The only module that re-arms thresholds: it gives their bucket or cap a new number."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from streamproc.core.state.quota import Member
 
 
 def arm(one: Bucket | Member, account: Account) -> None:
-    """The next reminders about a bucket, or a member's cap, have new ids (law 13).
+    """Give the next reminders about a bucket, or a member's cap, new ids (law 13).
 
-    Whoever calls this has counted its change in ``account.grants``: that number is the new arming.
+    The caller must have counted its change in ``account.grants``: that number is the new arming.
     """
     one.arming = account.grants
