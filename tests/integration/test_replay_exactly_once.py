@@ -83,7 +83,7 @@ def test_a_stopped_replay_goes_on_at_the_same_offsets(
     said, _ = process.communicate(timeout=20)
 
     assert process.returncode == 130, said.decode()
-    assert "the same command goes on" in said.decode()
+    assert "the same command continues" in said.decode()
     part = contents(bootstrap, stopped, PARTITIONS)
     assert 0 < sum(map(len, part.values())) < SETTINGS.events
 
