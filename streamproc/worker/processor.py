@@ -62,7 +62,7 @@ class QuotaProcessor:
         native: Native = "auto",
         placement: Placement | None = None,
     ) -> None:
-        """``placement``: None where nobody knows how many partitions there are."""
+        """``placement`` is None if the number of partitions is unknown."""
         self.counts: Counter[str] = Counter()
         """Counts since the start: ``events``, the records of each output topic by its field of
         :class:`WorkerTopics`, and ``wrong_partition``: records that were rejected or forwarded
@@ -227,7 +227,7 @@ class QuotaProcessor:
     def _take_misplaced(
         self, event: SubscriberEvent, record: Any, arrival: Arrival, right: int, outbox: Outbox
     ) -> None:
-        """Forward or refuse a record whose subscriber's state lies in another partition."""
+        """Forward or refuse a record whose subscriber's state is in another partition."""
         self.counts["wrong_partition"] += 1
         copy = self._placement.copy_of(record, arrival)
         source = conceal(event.source, event.subscriber)
@@ -352,10 +352,10 @@ class QuotaProcessor:
             self._placement.log_accounts(rows.partition, found.misplaced)
 
     def _is_misplaced(self, rows: Rows[Account], key: bytes) -> bool:
-        """Whether a row lies in another partition than its key belongs in.
+        """Whether a row is in another partition than its key belongs to.
 
-        An earlier release took it there. Nothing of it may be told: the account may exist in its
-        own partition, too, and both would make reminders of the same ids.
+        An earlier release put it there. It must not make messages: the account can exist in its own
+        partition too, and both would make reminders with the same ids.
         """
         return self._placement.elsewhere(key, rows.partition) is not None
 
@@ -458,13 +458,13 @@ def _count_outcome(outbox: Outbox, effects: list[Effect] | tuple[Effect, ...], o
 
 @dataclass
 class _Sweep:
-    """How far the look at a partition's rows after a change of rules is."""
+    """The progress of a sweep through a partition's rows after a change of rules."""
 
     fingerprint: int
     since_ms: int
     keys: Iterator[bytes]
     misplaced: int = 0
-    """Rows that belong in other partitions."""
+    """Rows that belong to other partitions."""
     is_over: bool = False
 
 

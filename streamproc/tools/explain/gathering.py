@@ -61,9 +61,9 @@ class Gathered:
     unreadable: int = 0
     """How many output records this release cannot read."""
     lying: dict[str, Counter[int]] = field(default_factory=dict)
-    """How many records under the subscriber's key each partition of a topic has."""
+    """How many records with the subscriber's key each partition of a topic has."""
     partitions: int = 0
-    """How many partitions the topics have; 0 if no topic was read."""
+    """The number of partitions of the topics; 0 if no topic was read."""
 
     def take(self, record: LogRecord, kind: str | None) -> None:
         """Sort a record by its type. Records of other types are ignored."""
@@ -111,7 +111,7 @@ def from_files(found: Gathered, paths: Iterable[Path]) -> None:
 def from_topic(found: Gathered, broker: Broker, topic: str) -> None:
     """Read all partitions of a topic whose key is the subscriber. Raises ``TopicError``.
 
-    Producers with other partitioners than Kafka's default may have written into any of them.
+    Producers with other partitioners than Kafka's default can have written to any of them.
     """
     key = found.subscriber.encode()
     source = TopicSource(broker, topic)
@@ -124,10 +124,7 @@ def from_topic(found: Gathered, broker: Broker, topic: str) -> None:
 
 
 def from_inputs(found: Gathered, broker: Broker, topics: Sequence[str]) -> None:
-    """Take the input that lies in these topics, in order of arrival. Raises ``TopicError``.
-
-    A record that was forwarded counts once: where it was applied.
-    """
+    """Read the input of these topics, in order of arrival. Raises ``TopicError``."""
     for topic in topics:
         from_topic(found, broker, topic)
     forwarded = {one.origin for one in found.arrived}
@@ -137,7 +134,7 @@ def from_inputs(found: Gathered, broker: Broker, topics: Sequence[str]) -> None:
 
 
 def misplaced(found: Gathered) -> list[str]:
-    """What is to be said of records outside the partition in which the key belongs."""
+    """Sentences about records outside the partition to which their key belongs."""
     if not found.partitions:
         return []
     home = partition_of(found.subscriber.encode(), found.partitions)
@@ -171,7 +168,8 @@ def input_of(
             if event_type(record) not in OUTPUTS:
                 yield record
     if broker is not None and topics:
-        # A timer of the one topic's partition follows the clock of all.
+        # The timers of a partition follow the latest record of all topics, so all
+        # topics are needed.
         numbers = {one.place[1] for one in found.arrived if one.place[0] in topics}
         sources = [TopicSource(broker, topic) for topic in topics]
         yield from heapq.merge(

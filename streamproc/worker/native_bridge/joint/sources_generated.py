@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "4894770782da36362c7fb52d295e8f3d"
+SOURCES: Final = "b517a4fe60d3bfe7ab91f47a8b550870"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
