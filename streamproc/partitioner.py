@@ -1,8 +1,8 @@
 """The partition of a key: murmur2, as Kafka's Java client chooses it.
 
-Producers, workers and tools all ask here. The compiled part has the same in
-``native/src/place.rs``; ``tests/unit/test_partitioner.py`` holds both against the libraries. These
-have it too, but take twice the time for each key, and half a second to be imported.
+Producers, workers and tools use this module. The compiled part has the same in
+``native/src/place.rs``; ``tests/unit/test_partitioner.py`` compares both with the libraries. The
+libraries need twice the time for each key, and half a second for their import.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from struct import Struct
 
 _SEED, _MULTIPLIER, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 _WORDS = tuple(Struct(f"<{count}I").unpack_from for count in range(65))
-"""Readers of so many words; a key has at most 64 characters (schemas/common.v1.json)."""
+"""Readers of this many words; a key has at most 64 characters (schemas/common.v1.json)."""
 
 
 def murmur2(data: bytes) -> int:
-    """The hash as an unsigned number of 32 bits; Java shows it with a sign."""
+    """The hash as an unsigned number of 32 bits. Java shows it with a sign."""
     length = len(data)
     count = length >> 2
     words = _WORDS[count] if count < len(_WORDS) else Struct(f"<{count}I").unpack_from
@@ -31,5 +31,5 @@ def murmur2(data: bytes) -> int:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Where records of a key belong in a topic of so many partitions (at least 1)."""
+    """The partition of a key in a topic with this many partitions (at least 1)."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

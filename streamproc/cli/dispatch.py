@@ -20,7 +20,7 @@ from streamproc.metrics.options import LOOPBACK
 
 
 def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: bool) -> None:
-    """The old spelling of a command of its own; it goes with the next release."""
+    """The old spelling of ``streamproc receipts``. The next release removes it."""
     if is_given:
         raise click.UsageError(
             "--stats is a command of its own now: streamproc receipts --broker ..."

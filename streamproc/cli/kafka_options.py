@@ -32,11 +32,11 @@ def kafka_options(
     on_request: bool = False,
     others: dict[str, str] | None = None,
 ) -> Callable[[Command], Command]:
-    """``--broker``; the command gets it as :class:`KafkaSettings`, or None if it is not given.
+    """``--broker``. The command gets it as :class:`KafkaSettings`, or None if it is not given.
 
-    ``on_request``: only the option itself counts, for commands that write test data where they
-    are told. ``others`` are more options like it, with their help: brokers of another cluster that
-    is reached in the same way.
+    With ``on_request`` only the option itself counts, not the environment and not a properties
+    file: such commands write test data, and only to the address that the user types. ``others`` are more options of this kind, with their
+    help. They name brokers of another cluster that has the same settings.
     """
     flags = {"--broker": says, **(others or {})}
 
@@ -55,7 +55,7 @@ def kafka_options(
 
 
 def _with_settings(kwargs: dict[str, Any], flags: tuple[str, ...]) -> dict[str, Any]:
-    """Options of the connection become settings, one object for each of ``flags``."""
+    """Turn the connection's options into settings, one object for each of ``flags``."""
     path: Path | None = kwargs.pop("kafka_properties")
     values = {} if path is None else read_properties(path)[1]
     values |= secrets_in(os.environ)

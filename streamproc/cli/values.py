@@ -1,4 +1,4 @@
-"""Types of option values: whatever is typed, a wrong value is refused with what to write."""
+"""Types of option values. They refuse any wrong value and say what to write."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Name(TopicName):
 
 
 class Number(click.FloatRange):
-    """A finite number in a range. click's own ranges let ``nan`` and ``inf`` pass."""
+    """A finite number in a range. click's own ranges accept ``nan`` and ``inf``."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -92,7 +92,7 @@ class Number(click.FloatRange):
 
 
 class Count(click.IntRange):
-    """A whole number in a range that 32 bits hold, as Kafka has its counts."""
+    """A whole number in a range of 32 bits, because Kafka's counts have 32 bits."""
 
     def __init__(self, least: int = 0, most: int = 2**31 - 1) -> None:
         super().__init__(least, most)

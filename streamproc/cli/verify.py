@@ -95,7 +95,7 @@ class VerifyError(StreamprocError, click.ClickException):
 async def _verify(
     settings: WorkerSettings, rules: Rulebook, only: tuple[int, ...], show: int, quiet: bool
 ) -> tuple[list[PartitionReport], int]:
-    """What was found of each partition, and how many subscribers have two accounts."""
+    """The reports of all partitions, and the number of subscribers with two accounts."""
     from aiokafka.errors import KafkaError
 
     from streamproc.tools.verify.verify import verify_partition, with_two_accounts
@@ -179,7 +179,7 @@ def _tell(report: PartitionReport, show: int) -> None:
 
 
 def _tell_misplaced(reports: list[PartitionReport], doubled: set[bytes], show: int) -> None:
-    """Name accounts that are in a wrong partition, those of two accounts first."""
+    """List the accounts that are in a wrong partition; subscribers with two accounts come first."""
     found = sorted(
         (key not in doubled, report.partition, key, right)
         for report in reports

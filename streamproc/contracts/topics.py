@@ -161,7 +161,8 @@ class WorkerTopics(_Names):
 
     @property
     def read(self) -> tuple[str, ...]:
-        """The names of all that a worker reads: the inputs, and what workers forward."""
+        """The names of all topics that a worker reads: the inputs, and the records that workers
+        forward."""
         return (*self.inputs, self.forwarded)
 
     def arguments(self) -> list[str]:

@@ -17,7 +17,7 @@ Errors = tuple[type[BaseException], ...]
 
 
 class Copy(NamedTuple):
-    """A record that goes to another partition as it is."""
+    """A record that goes to another partition without changes."""
 
     key: bytes | None
     value: bytes | None
@@ -82,7 +82,7 @@ class Producer(Protocol):
     async def append_copies(
         self, place: Place, copies: Iterable[Copy]
     ) -> list[asyncio.Future[Any]]:
-        """The same for records that go to a partition of their own, with time and headers."""
+        """The same for records that have a partition, time and headers of their own."""
 
     async def commit(self) -> None:
         """Make the whole transaction visible."""

@@ -18,7 +18,7 @@ class Outbox:
     def __init__(self) -> None:
         self.topics: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
         self.copies: dict[Place, list[Copy]] = {}
-        """Records for other partitions than the input's, by where they go."""
+        """Records for other partitions than the input's, by destination."""
         self.counts: Counter[tuple[str, ...]] = Counter()
         """Any figures that the application counts. An observer gets them when they are
         committed."""
@@ -31,7 +31,7 @@ class Outbox:
         records.append((key, value))
 
     def put_copy(self, topic: str, partition: int, copy: Copy) -> None:
-        """Send a record with the next commit to a partition of its own."""
+        """Send a record to a partition of its own with the next commit."""
         self.copies.setdefault(Place(topic, partition), []).append(copy)
 
 

@@ -49,7 +49,7 @@ class Rows(Generic[T]):
     def __init__(self, codec: RowCodec[T], eager: bool = False) -> None:
         self.codec = codec
         self.partition: int | None = None
-        """Whose rows these are; None while nobody has said so."""
+        """The partition of these rows; None until it is set."""
         self.stored: dict[bytes, bytes] = {}
         self.live: dict[bytes, T | None] = {}
         """Rows that changed and are not packed yet; always empty with ``eager``."""

@@ -19,7 +19,8 @@ from streamproc.kafka.tokens import TokenSource
 
 
 def aio_producer(broker: Broker, **options: Any) -> Any:
-    """An ``AIOKafkaProducer``. ``options`` are aiokafka's own; they replace ours."""
+    """An ``AIOKafkaProducer``. ``options`` are aiokafka's own; they replace the settings of this
+    module."""
     return AIOKafkaProducer(**{**aio_options(broker), **options})
 
 
@@ -34,7 +35,7 @@ def aio_admin(broker: Broker, **options: Any) -> Any:
 
 
 def aio_options(broker: Broker) -> dict[str, Any]:
-    """What every client of aiokafka is told.
+    """The options of every client of aiokafka.
 
     Raises :class:`KafkaSettingsError`, and :class:`ReachError` if the brokers refuse this client.
     """
@@ -44,7 +45,7 @@ def aio_options(broker: Broker) -> dict[str, Any]:
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
-    """What one connection of aiokafka is told."""
+    """The options of one connection of aiokafka."""
     options = settings.client_options()
     if settings.login is not None and settings.login.tokens is not None:
         options["sasl_oauth_token_provider"] = _Tokens(settings.login.tokens)
@@ -52,7 +53,7 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # untyped library
-    """Asked at each connection."""
+    """aiokafka asks it for a token at each connection."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source

@@ -19,7 +19,8 @@ from streamproc.kafka.tokens import TokenSource
 
 
 def kafka_producer(broker: Broker, **options: Any) -> Any:
-    """A ``KafkaProducer``. ``options`` are kafka-python's own; they replace ours."""
+    """A ``KafkaProducer``. ``options`` are kafka-python's own; they replace the settings of this
+    module."""
     with told_by_us("kafka"):
         return KafkaProducer(**{**_reaching(broker), **options})
 
@@ -47,7 +48,7 @@ def _reaching(broker: Broker) -> dict[str, Any]:
 
 
 class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # untyped library
-    """Asked at each connection, in the client's thread."""
+    """kafka-python asks it for a token at each connection, in the client's thread."""
 
     def __init__(self, source: TokenSource) -> None:
         super().__init__()

@@ -26,11 +26,12 @@ class RunFencedError(StreamprocError):
 
 
 class KafkaSettingsError(StreamprocError):
-    """What was said about how to reach Kafka cannot be meant; the message names the setting."""
+    """A setting of the connection to Kafka is wrong or contradicts another. The message names
+    it."""
 
 
 class TokenError(StreamprocError):
-    """There is no token to log in with."""
+    """There is no token for the login."""
 
 
 class ReachError(StreamprocError):

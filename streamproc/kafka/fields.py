@@ -1,4 +1,5 @@
-"""Every setting of the way to Kafka, once: options, environment and properties come from here."""
+"""Every setting of the connection to Kafka, once. The options, the variables of the environment and
+the keys of properties files are made from this table."""
 
 from __future__ import annotations
 
@@ -18,18 +19,19 @@ PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 @dataclass(frozen=True)
 class Field:
-    """One setting. ``name`` is its option without ``--kafka-``, and its variable's ending."""
+    """One setting. ``name`` is its option without ``--kafka-``, and the end of its variable's
+    name."""
 
     name: str
     says: str
     kind: Literal["text", "path", "switch", "secret"] = "text"
     properties: tuple[str, ...] = ()
-    """Its keys in ``client.properties``, Java's first."""
+    """Its keys in ``client.properties``; Java's key comes first."""
     choices: tuple[str, ...] = ()
 
     @property
     def option(self) -> str:
-        """The option; of a secret, the one that names its file."""
+        """The option. The option of a secret names the file that holds it."""
         return f"--kafka-{self.name}-file" if self.kind == "secret" else f"--kafka-{self.name}"
 
     @property
@@ -84,7 +86,8 @@ _LOGIN = ("sasl-username", "sasl-password", "oauth-token-url", "oauth-token-file
 
 
 def kafka_settings(bootstrap: str, **values: Any) -> KafkaSettings:
-    """Settings by the fields' names, with ``_`` for ``-``; secrets as texts or :class:`Secret`.
+    """Make settings from the fields' names, with ``_`` for ``-``. Secrets are texts or
+    :class:`Secret`.
 
     ``kafka_settings("b:9093", tls_ca=Path("ca.pem"), sasl_mechanism="PLAIN", ...)``. Raises
     :class:`KafkaSettingsError`.
@@ -99,7 +102,8 @@ def kafka_settings(bootstrap: str, **values: Any) -> KafkaSettings:
 
 
 def settings_from(bootstrap: str, values: Values) -> KafkaSettings:
-    """Check what was set, by the fields' names, and read what has to be read now."""
+    """Check the values, which have the fields' names, and read all files that are needed at the
+    start."""
     protocol = _protocol(values)
     encrypts, logs_in = protocol.endswith("SSL"), protocol.startswith("SASL_")
     if not encrypts:
@@ -133,12 +137,13 @@ def settings_from(bootstrap: str, values: Values) -> KafkaSettings:
         login=LOGINS[mechanism](values) if logs_in and mechanism else None,
         given=dict(values),
     )
-    settings.client_options()  # files that cannot be read are told now
+    # A file that cannot be read is an error now, not at the first connection.
+    settings.client_options()
     return settings
 
 
 def environment_of(settings: KafkaSettings) -> Iterator[tuple[str, str]]:
-    """The variables that give another process of ours the same settings."""
+    """The variables that give the same settings to another process of streamproc."""
     for name, value in settings.given.items():
         field = BY_NAME[name]
         if isinstance(value, Secret) and value.path is not None:
@@ -150,7 +155,7 @@ def environment_of(settings: KafkaSettings) -> Iterator[tuple[str, str]]:
 
 
 def secrets_in(environment: Mapping[str, str] = os.environ) -> dict[str, Secret]:
-    """The secrets that the environment itself holds; those in files come as options."""
+    """The secrets that variables hold. Secrets in files come as options."""
     return {
         field.name: Secret(environment[field.variable])
         for field in FIELDS
@@ -173,7 +178,7 @@ def _protocol(values: Values) -> str:
 
 
 def _refuse(values: Values, names: tuple[str, ...], protocol: str, better: str) -> None:
-    """Settings without effect: what looks secured must be secured."""
+    """Refuse settings without effect. A user who sets one of them expects a secured connection."""
     idle = [BY_NAME[name].option for name in names if values.get(name)]
     if idle:
         hint = f"; set --kafka-security-protocol {better}" if better else ""

@@ -14,12 +14,12 @@ from streamproc.kafka.secret import Secret
 _JKS = b"\xfe\xed\xfe\xed"
 _JCEKS = b"\xce\xce\xce\xce"
 _SEQUENCE = b"\x30"
-"""How DER begins, and with it PKCS #12; text does not."""
+"""The first byte of DER, and therefore of PKCS #12. A text never begins with it."""
 
 
 @dataclass(frozen=True)
 class KeyStore:
-    """What a store holds, as PEM."""
+    """The content of a store, as PEM."""
 
     authorities: str
     own: bytes = field(repr=False)
@@ -27,9 +27,10 @@ class KeyStore:
 
 
 def is_key_store(path: Path) -> bool:
-    """Whether it is no PEM file. Its name does not count: Java calls PKCS #12 ``.jks``, too.
+    """Whether a file is a key store and not PEM. Its name does not count: Java calls PKCS #12
+    ``.jks``, too.
 
-    Raises OSError, and :class:`KafkaSettingsError` for Java's own old form.
+    Raises OSError, and :class:`KafkaSettingsError` for the old form of Java's own.
     """
     with path.open("rb") as file:
         begin = file.read(4)
@@ -42,7 +43,7 @@ def is_key_store(path: Path) -> bool:
 
 
 def read_key_store(path: Path, password: Secret | None, option: str) -> KeyStore:
-    """Raises :class:`KafkaSettingsError`; ``option`` is how messages name the file."""
+    """Read a store. Raises :class:`KafkaSettingsError`; messages call the file ``option``."""
     try:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.serialization import pkcs12
@@ -72,7 +73,7 @@ def read_key_store(path: Path, password: Secret | None, option: str) -> KeyStore
 
 @contextmanager
 def pem_file(content: bytes) -> Iterator[str]:
-    """A name under which OpenSSL reads ``content``, which lies in memory only."""
+    """A file name under which OpenSSL reads ``content``. The content is in memory only."""
     descriptor = os.memfd_create("key", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, content)

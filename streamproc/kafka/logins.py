@@ -1,4 +1,4 @@
-"""The ways to log in to Kafka (SASL). A new way goes here: docs/recipes/login-method.md."""
+"""The ways to log in to Kafka (SASL). Add a new way here: docs/recipes/login-method.md."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from streamproc.kafka.tokens import (
 )
 
 Values = Mapping[str, Any]
-"""What was set, by the names of ``fields.py``."""
+"""The values that the user set, by the names of ``fields.py``."""
 
 
 class Login(ABC):
     """How a client logs in."""
 
     mechanism: str
-    """SASL's name of it, on the wire."""
+    """SASL's name of the login, as brokers know it."""
     mends: str
-    """Which settings to look at if the broker refuses the login."""
+    """The settings to look at if the broker refuses the login."""
     tokens: TokenSource | None = None
-    """For OAUTHBEARER; each library has its own form of asking for one."""
+    """For OAUTHBEARER. Each library has its own form in which it asks for a token."""
 
     @abstractmethod
     def who(self) -> str:
-        """Who logs in, for messages."""
+        """The user who logs in, for messages."""
 
     def options(self) -> dict[str, Any]:
-        """What kafka-python and aiokafka take: they have the same names. ``tokens`` come later."""
+        """The options of kafka-python and aiokafka, which have the same names. ``tokens`` come
+        later."""
         return {}
 
 
@@ -57,7 +58,7 @@ class PasswordLogin(Login):
         return f"user {self.username}"
 
     def options(self) -> dict[str, Any]:
-        """The password as it is now: a client keeps it for its life."""
+        """The password of this moment. A client keeps it for its whole life."""
         return {
             "sasl_plain_username": self.username,
             "sasl_plain_password": self.password.reveal(),
@@ -66,31 +67,31 @@ class PasswordLogin(Login):
 
 @dataclass(frozen=True)
 class TokenLogin(Login):
-    """OAUTHBEARER, whoever gives the token."""
+    """OAUTHBEARER, with any source of tokens."""
 
     tokens: TokenSource
     mechanism: str = "OAUTHBEARER"
 
     @property
     def mends(self) -> str:  # type: ignore[override]  # it depends on the source
-        """The settings of the source."""
+        """The settings of the source of tokens."""
         return self.tokens.mends
 
     def who(self) -> str:
-        """Whom a token is for stands in it; it is not read here."""
+        """The user's name is inside the token, which is not read here."""
         return "the token"
 
 
 @dataclass(frozen=True)
 class KerberosLogin(Login):
-    """GSSAPI. The ticket or keytab is found by Kerberos itself (KRB5_CLIENT_KTNAME, kinit)."""
+    """GSSAPI. Kerberos itself finds the ticket or keytab (KRB5_CLIENT_KTNAME, kinit)."""
 
     service: str
     mechanism: str = field(default="GSSAPI", init=False)
     mends = "--kafka-kerberos-service, the keytab (KRB5_CLIENT_KTNAME) or the ticket (kinit)"
 
     def who(self) -> str:
-        """The ticket's owner, whom only Kerberos knows."""
+        """The ticket's owner. Only Kerberos knows the name."""
         return "the Kerberos ticket"
 
     def options(self) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def kerberos_login(values: Values) -> Login:
 
 
 def msk_login(values: Values) -> Login:
-    """Amazon MSK by IAM: on the wire a token, which is signed here."""
+    """Amazon MSK by IAM. Brokers get a token, which is signed here."""
     region = values.get("aws-region") or os.environ.get("AWS_REGION")
     if not region:
         raise KafkaSettingsError(
@@ -158,7 +159,8 @@ LOGINS: dict[str, Callable[[Values], Login]] = {
     "GSSAPI": kerberos_login,
     "AWS_MSK_IAM": msk_login,
 }
-"""By what ``--kafka-sasl-mechanism`` names. Each raises :class:`KafkaSettingsError`."""
+"""The logins by the name that ``--kafka-sasl-mechanism`` takes. Each raises
+:class:`KafkaSettingsError`."""
 
 
 def _needed(values: Values, mechanism: str, name: str, option: str) -> Any:

@@ -15,7 +15,8 @@ from streamproc.kafka.topics import is_hidden
 
 
 def open_producer(topic: str, broker: Broker, **options: Any) -> Any:
-    """Raises :class:`TopicError` if no broker answers or the topic cannot be written."""
+    """Open a producer. Raises :class:`TopicError` if no broker answers or the topic cannot be
+    written."""
     try:
         kafka = kafka_producer(broker, **options)
         kafka.partitions_for(topic)
@@ -25,7 +26,8 @@ def open_producer(topic: str, broker: Broker, **options: Any) -> Any:
 
 
 def _why_not(topic: str, broker: Broker, error: KafkaError) -> str:
-    """What the library gives up with is a time-out, whatever happened."""
+    """The reason why the producer could not be opened. The library reports a time-out for every
+    reason."""
     if not is_reachable(broker):
         return f"cannot write to {topic} at {broker}: {why_no_answer(broker, error)}"
     if is_hidden(broker, topic):

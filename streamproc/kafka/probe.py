@@ -1,9 +1,9 @@
-"""Finds out why Kafka cannot be reached, in words.
+"""Finds out why Kafka cannot be reached, and says it in words.
 
-The libraries try again and again, and their last error says that nobody answers, whatever
-happened. So the door asks the brokers itself: once before the first client of a process, for what
-does not change by waiting (:func:`refuse_unreachable`), and when a client has failed
-(:func:`why_no_answer`).
+The libraries try again and again. Their last error says that no broker answers, for every reason.
+So this module asks the brokers itself. :func:`refuse_unreachable` asks once before the first client
+of a process, and finds problems that waiting cannot solve. :func:`why_no_answer` asks after a
+client has failed.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Finding:
 
     text: str
     is_refusal: bool = True
-    """Somebody answers, and it will not change by waiting."""
+    """A broker answers, and waiting does not change its answer."""
 
 
 def refuse_unreachable(broker: Broker) -> None:
     """Raise :class:`ReachError` if brokers answer, but not to a client with these settings.
 
-    Brokers that do not answer at all are left to the client, which may wait for them. Once there
-    was no refusal, nothing is asked any more. Blocks for some milliseconds, and for
+    Brokers that do not answer at all cause no error, because the client may wait for them. After a
+    check without refusal, nothing is asked again. Blocks for some milliseconds, and for
     ``CONNECT_SECONDS`` if packets get lost.
     """
     settings = settings_of(broker)
@@ -67,10 +67,12 @@ def refuse_unreachable(broker: Broker) -> None:
 
 @contextmanager
 def told_by_us(library: str) -> Iterator[None]:
-    """Keep a library from logging each attempt to connect: the one error at the end says why."""
+    """Keep a library from logging each attempt to connect. The one error at the end gives the
+    reason."""
     logger = logging.getLogger(library)
     with _quiet_lock:
-        # Several threads may be in here; the first takes the level away, the last gives it back.
+        # Several threads may use a library at once: the first saves its log level, and the
+        # last restores it.
         _quiet[library] += 1
         if _quiet[library] == 1:
             _levels[library] = logger.level
@@ -90,7 +92,7 @@ def is_reachable(broker: Broker) -> bool:
 
 
 def why_no_answer(broker: Broker, error: BaseException) -> str:
-    """One line for a client that could not be opened, or could not do what it is for."""
+    """One line about a client that could not be opened or could not do its work."""
     finding = _look(settings_of(broker))
     if finding is not None and finding.is_refusal:
         return finding.text
@@ -102,7 +104,7 @@ def why_no_answer(broker: Broker, error: BaseException) -> str:
 
 
 def _look(settings: KafkaSettings) -> Finding | None:
-    """None as soon as one of the brokers can be used; else the most telling finding."""
+    """None as soon as one of the brokers can be used; else the finding that explains most."""
     findings = []
     for address in settings.addresses:
         host, _, port = address.rpartition(":")
@@ -140,7 +142,8 @@ def _look_at(settings: KafkaSettings, host: str, port: int, address: str) -> Fin
 def _converse(
     settings: KafkaSettings, connection: socket.socket, host: str, port: int, address: str
 ) -> Finding | None:
-    """Over an open connection: is it Kafka, and does it take the login?"""
+    """Check over an open connection whether the other side is Kafka, and whether it takes the
+    login."""
     login = settings.login
     try:
         if SASL_HANDSHAKE not in api_keys(connection):
@@ -181,7 +184,7 @@ def _converse(
 
 
 def _log_in(settings: KafkaSettings, host: str, port: int, address: str) -> Finding | None:
-    """Log in as a client does, with aiokafka: the clients of both libraries take the same."""
+    """Log in with aiokafka, as a client does. kafka-python uses the same logins."""
     from aiokafka.conn import create_conn
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -196,14 +199,14 @@ def _log_in(settings: KafkaSettings, host: str, port: int, address: str) -> Find
     login = settings.login
     assert login is not None
     try:
-        # In a thread of its own: the caller may be in an event loop.
+        # The login gets its own thread, because the caller may be inside an event loop.
         with ThreadPoolExecutor(1, "probe") as pool:
             pool.submit(asyncio.run, connect()).result()
     except StreamprocError as error:
         return Finding(str(error))
     except (TimeoutError, KafkaConnectionError, OSError) as error:
         return Finding(_short(error), False)
-    except Exception as error:  # a refusal, or what a library of Kerberos raises
+    except Exception as error:  # a refusal, or any error of a Kerberos library
         said = _clean(str(error.args[0] if isinstance(error, KafkaError) and error.args else error))
         return Finding(
             f"{address} refuses the login of {login.who()} ({login.mechanism}): {said}; correct "
@@ -229,7 +232,7 @@ def _distrusted(error: ssl.SSLCertVerificationError, address: str) -> str:
 def _no_tls(
     settings: KafkaSettings, host: str, port: int, address: str, error: Exception
 ) -> Finding:
-    """The handshake failed: no TLS there, or the broker does not want this client."""
+    """The TLS handshake failed: the broker does not speak TLS there, or it refuses this client."""
     if _is_alert(error):
         return _refused_certificate(settings, address, error)
     with suppress(ValueError, *_CLOSED):
@@ -245,7 +248,7 @@ def _no_tls(
 
 
 def _refused_certificate(settings: KafkaSettings, address: str, error: Exception) -> Finding:
-    """TLS 1.3 tells the client of this after the handshake only."""
+    """The refusal of a certificate. TLS 1.3 reports it to the client only after the handshake."""
     if not _is_alert(error):
         return Finding(f"TLS with {address} broke off: {_short(error)}", False)
     if settings.tls is not None and settings.tls.cert is None:
@@ -261,7 +264,8 @@ def _refused_certificate(settings: KafkaSettings, address: str, error: Exception
 def _speaks_tls(host: str, port: int) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # only asked whether it is TLS; nothing is said over it
+    # It only finds out whether the broker speaks TLS; nothing is sent.
+    context.verify_mode = ssl.CERT_NONE
     try:
         with socket.create_connection((host, port), CONNECT_SECONDS) as plain:
             plain.settimeout(ANSWER_SECONDS)
@@ -272,7 +276,7 @@ def _speaks_tls(host: str, port: int) -> bool:
 
 
 def _is_alert(error: Exception) -> bool:
-    """The other side said what it does not like: it speaks TLS."""
+    """Whether the other side sent a TLS alert. If it did, it speaks TLS."""
     return isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
 
 
@@ -289,5 +293,5 @@ def _short(error: BaseException) -> str:
 
 
 def _clean(text: str) -> str:
-    """On one line, without what a terminal might take for a command."""
+    """The text on one line, without characters that control a terminal."""
     return re.sub(r"[^\x20-\x7e]+", " ", text).strip().rstrip(".")

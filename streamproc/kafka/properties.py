@@ -1,4 +1,4 @@
-"""``client.properties`` of Java's clients and of librdkafka, as they are."""
+"""Reads ``client.properties`` files as Java's clients and librdkafka have them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _WITHOUT_EFFECT = re.compile(
     | security\.providers""",
     re.VERBOSE,
 )
-"""Security keys that may be left out here: what they say is found out, or is done otherwise."""
+"""Security keys that have no effect here: streamproc finds their values out or works in another
+way."""
 _OF_SECURITY = ("ssl.", "sasl.", "security.", "https.", "enable.ssl.", "enable.sasl.")
 _MODULES = {
     "PlainLoginModule": {"username": "sasl-username", "password": "sasl-password"},
@@ -40,15 +41,15 @@ _MODULES = {
     "Krb5LoginModule": {"serviceName": "kerberos-service"},
     "IAMLoginModule": {},
 }
-"""By login module: which of its options is which setting."""
+"""The settings that the options of a login module mean, by module."""
 _OPTION = re.compile(r"""([\w.]+)\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s;]+)""", re.DOTALL)
 
 
 def read_properties(path: Path) -> tuple[str | None, dict[str, Any]]:
     """The addresses, and the values by the names of ``fields.py``.
 
-    Keys that are not about the way to Kafka are passed over: the file may be a whole producer's.
-    Raises :class:`KafkaSettingsError` for a key of security that is not understood here.
+    Keys that do not concern the connection to Kafka are skipped, because the file may be that of a
+    whole producer. Raises :class:`KafkaSettingsError` for a security key that is unknown here.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -78,7 +79,7 @@ def _values(path: Path, found: Mapping[str, str]) -> dict[str, Any]:
             values["oauth-token-file"] = Path(re.sub("^file:(//)?", "", text))
         elif key in _KEYS:
             field = _KEYS[key]
-            # Of two keys for one setting, the first named in the table counts.
+            # Two keys may mean one setting. The key that comes first in the table wins.
             if field.name not in values or key == field.properties[0]:
                 values[field.name] = _value(field.kind, text)
         elif key.startswith(_OF_SECURITY) and not _WITHOUT_EFFECT.fullmatch(key):
@@ -89,7 +90,7 @@ def _values(path: Path, found: Mapping[str, str]) -> dict[str, Any]:
 def _value(kind: str, text: str) -> Any:
     text = text.strip()
     if kind == "switch":
-        # Java turns the check off by an empty value, librdkafka by "none".
+        # Java turns the check off with an empty value, librdkafka with "none".
         return text.lower() not in ("", "none", "false")
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""What a broker does not allow (ACLs), in words: which right on what is missing."""
+"""Explains in words which right (ACL) is missing, and on which object, when a broker refuses."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _REQUEST = re.compile(r".*?Request '(\w+)Request\(")
 _REFUSED_NAME = re.compile(r"name='([^']*)',[^()]*?error_code=29")
 _TOLD = re.compile(r"error_message='([^']*?)\.?'")
 
-#: Both libraries have these errors, kafka-python's names end with Error. Their first argument is
-#: what they are about, or a set of it.
+# Both libraries have these errors; kafka-python's names end with Error. The first argument of an
+# error names its object, or a set of objects.
 _KINDS = {
     "TopicAuthorizationFailed": ("the topic", "Describe, and Read or Write,"),
     "GroupAuthorizationFailed": ("the group", "Describe and Read"),
@@ -24,12 +24,12 @@ _KINDS = {
 
 
 def said(error: BaseException) -> str:
-    """An error for people: of a missing right, what is missing; else its own text."""
+    """The text of an error for users. For a missing right, it names the right."""
     return missing_right(error) or _short(str(error)) or type(error).__name__
 
 
 def missing_right(error: BaseException) -> str | None:
-    """What a broker does not allow, and what to allow; None for any other error."""
+    """The action that the broker refuses and the right to grant; None for any other error."""
     kind = _KINDS.get(type(error).__name__.removesuffix("Error"))
     if kind is None:
         return None
@@ -48,7 +48,7 @@ def missing_right(error: BaseException) -> str | None:
 
 
 def _short(text: str) -> str:
-    """kafka-python's admin client quotes the whole request and the whole answer."""
+    """A short text. kafka-python's admin client quotes the whole request and the whole answer."""
     request = _REQUEST.match(text)
     if request is None:
         return text
@@ -57,7 +57,7 @@ def _short(text: str) -> str:
 
 
 def hidden_topic(broker: Broker, topic: str) -> str:
-    """The message for a topic that may be there but is not shown."""
+    """The message for a topic that may exist but is hidden from this user."""
     return (
         f"the broker does not let this client's user see the topic {topic} at {broker}; allow it "
         f"Describe, and Read or Write, on that topic"

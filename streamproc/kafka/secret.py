@@ -17,7 +17,7 @@ class Secret:
 
     value: str = ""
     path: Path | None = None
-    """Read anew at each :meth:`reveal`, so that a changed file is taken over."""
+    """The file is read again at each :meth:`reveal`, so that a changed file has effect."""
 
     def __repr__(self) -> str:
         return MASK
@@ -26,7 +26,7 @@ class Secret:
         """The secret itself. Raises :class:`KafkaSettingsError` as :func:`read_private` does."""
         if self.path is None:
             return self.value
-        # Most editors end a file with a line break, which belongs to no password.
+        # Most editors end a file with a line break. It is not part of the password.
         found = read_private(self.path).rstrip("\r\n")
         if not found:
             raise KafkaSettingsError(f"{self.path} is empty; it must hold a secret")
@@ -49,7 +49,7 @@ def read_private(path: Path) -> str:
 
 
 def refuse_if_public(path: Path) -> None:
-    """Raise :class:`KafkaSettingsError` for a file with a secret that everybody may read."""
+    """Raise :class:`KafkaSettingsError` if everybody may read a file that holds a secret."""
     try:
         mode = path.stat().st_mode
     except OSError as error:

@@ -13,19 +13,19 @@ from streamproc.kafka.tls import RotatingContext, TlsSettings
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """What every client needs, whichever library it is from.
+    """The settings that every client needs, of both libraries.
 
-    ``repr`` and ``str`` show no secret. ``fields.py`` makes them of what users set.
+    ``repr`` and ``str`` show no secret. ``fields.py`` makes the settings from the user's values.
     """
 
     bootstrap: str
-    """HOST:PORT of a broker, or of several (HOST:PORT,HOST:PORT): one of them must answer."""
+    """HOST:PORT of a broker, or of several (HOST:PORT,HOST:PORT). One of them must answer."""
     client_id: str | None = None
-    """None leaves each library its own."""
+    """With None, each library uses its own default."""
     tls: TlsSettings | None = None
     login: Login | None = None
     given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What the user set, by the names of ``fields.py``; for processes that we start."""
+    """The user's values, by the names of ``fields.py``, for processes that this process starts."""
 
     def __str__(self) -> str:
         """The addresses, as messages show the cluster."""
@@ -33,22 +33,22 @@ class KafkaSettings:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Each HOST:PORT."""
+        """Each HOST:PORT of ``bootstrap``."""
         return tuple(one.strip() for one in self.bootstrap.split(",") if one.strip())
 
     @property
     def security_protocol(self) -> str:
-        """Kafka's name of what the settings say."""
+        """Kafka's name of the security protocol of these settings."""
         encryption = "PLAINTEXT" if self.tls is None else "SSL"
         return encryption if self.login is None else f"SASL_{encryption}"
 
     @cached_property
     def ssl_context(self) -> RotatingContext | None:
-        """One for all clients, so that a changed file is read once."""
+        """One context for all clients, so that a changed file is read only once."""
         return None if self.tls is None else RotatingContext(self.tls)
 
     def client_options(self) -> dict[str, Any]:
-        """What kafka-python and aiokafka take alike, beside the addresses.
+        """The options that kafka-python and aiokafka share, without the addresses.
 
         Raises :class:`KafkaSettingsError` for files that cannot be read.
         """

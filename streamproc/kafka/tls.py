@@ -22,28 +22,29 @@ _PRIVATE = b"PRIVATE KEY-----"
 
 @dataclass(frozen=True)
 class TlsSettings:
-    """Whom a client trusts, and how it shows who it is. Files are PEM or PKCS #12."""
+    """The authorities that a client trusts, and the certificate that it shows. Files are PEM or
+    PKCS #12."""
 
     ca: Path | None = None
-    """Certificates of the authorities; None trusts those of the operating system."""
+    """Certificates of the authorities. With None, a client trusts those of the operating system."""
     ca_password: Secret | None = None
-    """Of a PKCS #12 trust store."""
+    """The password of a PKCS #12 trust store."""
     cert: Path | None = None
     """The client's certificate and its chain; it may hold the key, too."""
     key: Path | None = None
     key_password: Secret | None = None
-    """Of the key, or of a PKCS #12 key store."""
+    """The password of the key, or of a PKCS #12 key store."""
     check_hostname: bool = True
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All of them."""
+        """All files of these settings."""
         passwords = (self.ca_password, self.key_password)
         kept = [one.path for one in passwords if one is not None]
         return tuple(one for one in (self.ca, self.cert, self.key, *kept) if one is not None)
 
     def load(self) -> ssl.SSLContext:
-        """A context from the files as they are now. Raises :class:`KafkaSettingsError`."""
+        """Make a context from the present files. Raises :class:`KafkaSettingsError`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = self.check_hostname
@@ -87,7 +88,8 @@ class TlsSettings:
             raise unreadable(wrong, error) from error
 
     def _key_password(self) -> str:
-        """Asked for an encrypted key only. Without it OpenSSL would ask on the terminal."""
+        """The password of the key. OpenSSL asks for it only if the key is encrypted; without a
+        password it would ask on the terminal."""
         if self.key_password is None:
             raise KafkaSettingsError(
                 f"the key in {self.key or self.cert} is encrypted; give its password with "
@@ -115,10 +117,10 @@ def _is_encrypted(path: Path) -> bool:
 
 
 class RotatingContext(ssl.SSLContext):
-    """Makes each new connection with the files as they are then.
+    """Makes each new connection with the files of that moment.
 
-    A connection lasts as long as it did before. A file that is half written, or wrong, changes
-    nothing: it is logged, and connections are made with what was valid before.
+    Connections that are open stay open when a file changes. If a file is half written or wrong, a
+    warning is logged, and new connections use the last valid certificates.
     """
 
     _settings: TlsSettings
@@ -127,7 +129,8 @@ class RotatingContext(ssl.SSLContext):
     _context: ssl.SSLContext
 
     def __new__(cls, settings: TlsSettings) -> Self:
-        """Raises :class:`KafkaSettingsError` if the files are not good to begin with."""
+        """Make the context. Raises :class:`KafkaSettingsError` if the files are not valid at the
+        start."""
         self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         self._settings = settings
         self._lock = threading.Lock()
@@ -136,32 +139,33 @@ class RotatingContext(ssl.SSLContext):
         return self
 
     def __init__(self, settings: TlsSettings) -> None:
-        """Nothing is left to do: ``SSLContext`` is made by ``__new__``."""
+        """Do nothing: ``__new__`` makes ``SSLContext``."""
 
     def current(self) -> ssl.SSLContext:
-        """The context for a connection that is made now."""
+        """The context for a connection that starts now."""
         with self._lock:
             seen = _stamps(self._settings.files)
             if seen != self._seen:
                 self._seen = seen
                 try:
                     self._context = self._settings.load()
-                    log.info("certificates of Kafka's clients are loaded anew")
+                    log.info("Kafka's clients use changed certificates for new connections")
                 except StreamprocError as error:
                     log.warning("the former certificates stay in use", error=str(error))
             return self._context
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        """kafka-python's way to a connection."""
+        """kafka-python starts a connection with this method."""
         return self.current().wrap_socket(*args, **kwargs)
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """asyncio's way, which is aiokafka's."""
+        """asyncio, and so aiokafka, starts a connection with this method."""
         return self.current().wrap_bio(*args, **kwargs)
 
 
 def _stamps(paths: tuple[Path, ...]) -> tuple[tuple[int, int, int] | None, ...]:
-    """What changes with a file. A Kubernetes secret is a link: what it leads to counts."""
+    """Values that change when a file changes. A Kubernetes secret is a link, so the file behind the
+    link counts."""
     stamps: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:

@@ -18,33 +18,34 @@ from streamproc.kafka.errors import KafkaSettingsError, TokenError
 from streamproc.kafka.secret import Secret, read_private
 
 REFRESH_AT = 0.8
-"""The part of its life after which a token is replaced."""
+"""A token is replaced after this part of its life."""
 DEFAULT_LIFE_SECONDS = 300.0
-"""Of a token whose server does not say how long it is good."""
+"""The life of a token if the server does not say how long it is good."""
 REQUEST_SECONDS = 10.0
 MAX_ANSWER_BYTES = 1 << 20
 
 
 class TokenSource(ABC):
-    """Gives a token that is good now. For any number of threads."""
+    """Gives a token that is good now. Any number of threads may use it."""
 
     mends = ""
-    """Which settings to look at if the broker refuses the token."""
+    """The settings to look at if the broker refuses the token."""
 
     @abstractmethod
     def token(self) -> str:
-        """Raises :class:`TokenError`. May block for ``REQUEST_SECONDS``."""
+        """A token. Raises :class:`TokenError`. May block for ``REQUEST_SECONDS``."""
 
 
 @dataclass(frozen=True)
 class FileTokens(TokenSource):
-    """A file that something else keeps up to date, such as a Kubernetes service account's."""
+    """A file that another program keeps up to date, such as the token of a Kubernetes service
+    account."""
 
     path: Path
     mends = "--kafka-oauth-token-file"
 
     def token(self) -> str:
-        """What the file holds now."""
+        """The present content of the file."""
         try:
             found = read_private(self.path).strip()
         except KafkaSettingsError as error:
@@ -55,7 +56,7 @@ class FileTokens(TokenSource):
 
 
 class RenewedTokens(TokenSource):
-    """Keeps a token, and takes a new one before the old one ends."""
+    """Keeps a token, and gets a new one before the old one ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -63,7 +64,7 @@ class RenewedTokens(TokenSource):
         self._renew_at = self._ends_at = 0.0
 
     def token(self) -> str:
-        """The kept token; a new one, if its time has come."""
+        """The kept token, or a new one if the kept one is old."""
         with self._lock:
             now = monotonic()
             if now >= self._renew_at:
@@ -72,26 +73,29 @@ class RenewedTokens(TokenSource):
                     self._renew_at = now + life_seconds * REFRESH_AT
                     self._ends_at = now + life_seconds
                 except TokenError:
-                    # What is still good serves until it ends.
+                    # If there is no new token, the old one serves until it ends.
                     if now >= self._ends_at:
                         raise
             return self._token
 
     @abstractmethod
     def fetch(self) -> tuple[str, float]:
-        """A new token, and for how many seconds it is good. Raises :class:`TokenError`."""
+        """A new token, and the number of seconds for which it is good. Raises
+        :class:`TokenError`."""
 
 
 @dataclass(frozen=True)
 class OAuthClient:
-    """Who asks an authorisation server, and where (OAuth 2.0 client credentials)."""
+    """The client that asks an authorisation server, and the server's address (OAuth 2.0 client
+    credentials)."""
 
     url: str
     client_id: str
     client_secret: Secret
     scope: str = ""
     ca: Path | None = None
-    """Authorities of the server's certificate; None trusts those of the operating system."""
+    """Authorities of the server's certificate. With None, those of the operating system are
+    trusted."""
 
 
 class ClientCredentials(RenewedTokens):
@@ -143,7 +147,7 @@ class ClientCredentials(RenewedTokens):
 
 
 class MskTokens(RenewedTokens):
-    """Tokens that Amazon MSK takes from an IAM identity; who it is, the AWS SDK finds out."""
+    """Tokens that Amazon MSK takes from an IAM identity. The AWS SDK finds the identity."""
 
     mends = "--kafka-aws-region and the rights of the IAM identity"
 
@@ -159,10 +163,10 @@ class MskTokens(RenewedTokens):
         self._provider = MSKAuthTokenProvider
 
     def fetch(self) -> tuple[str, float]:
-        """Sign one; nothing is sent."""
+        """Sign a token. Nothing is sent."""
         try:
             token, expires_ms = self._provider.generate_auth_token(self._region)
-        except Exception as error:  # whatever the SDK has for missing identities
+        except Exception as error:  # the SDK has many errors for a missing identity
             raise TokenError(f"no AWS identity to sign a Kafka token with: {error}") from error
         return token, expires_ms / 1000 - time()
 
@@ -172,7 +176,7 @@ def _encoded(value: str) -> str:
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    """What the server says of a refusal (RFC 6749, section 5.2)."""
+    """The server's reason for a refusal (RFC 6749, section 5.2)."""
     try:
         answer = json.loads(error.read(MAX_ANSWER_BYTES))
         said = answer.get("error_description") or answer["error"]

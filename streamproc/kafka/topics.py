@@ -19,7 +19,8 @@ from streamproc.kafka.settings import Broker
 BATCH_BYTES = 800_000
 NEW_TOPIC_LIMIT_SECONDS = 10.0
 
-#: Topics for replays carry any time: a future one is refused by default from an hour on.
+# Replays write records with past and future times. By default a broker refuses a time that is more
+# than an hour in the future.
 ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
 
@@ -39,7 +40,7 @@ class TopicFacts:
 
 
 def open_admin(bootstrap: Broker, **settings: Any) -> Any:
-    """Raises :class:`TopicError` if no broker answers."""
+    """Open an admin client. Raises :class:`TopicError` if no broker answers."""
     try:
         return kafka_admin(bootstrap, **{"bootstrap_timeout_ms": 5_000, **settings})
     except KafkaError as error:
@@ -109,7 +110,7 @@ def _create(
 
 
 def is_hidden(broker: Broker, topic: str) -> bool:
-    """Whether a topic that seems to be missing is one that this client's user may not see."""
+    """Whether a topic exists but this client's user may not see it."""
     try:
         admin = open_admin(broker)
         try:

@@ -1,4 +1,4 @@
-"""The two questions of Kafka's protocol that need no login, asked over a plain socket."""
+"""The two requests of Kafka's protocol that need no login, sent over a plain socket."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ MAX_ANSWER_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Handshake:
-    """What a broker says of logins."""
+    """A broker's answer about logins."""
 
     error_code: int
     mechanisms: tuple[str, ...]
 
 
 def api_keys(connection: socket.socket) -> set[int]:
-    """What can be asked of the broker. Raises OSError, ValueError if it is no Kafka."""
+    """The requests that the broker knows. Raises OSError, or ValueError if the other side is not a
+    Kafka broker."""
     answer = _ask(connection, API_VERSIONS, 0, b"")
     error, count = struct.unpack_from(">hi", answer)
     if error or not 0 <= count <= 1000:
@@ -28,7 +29,7 @@ def api_keys(connection: socket.socket) -> set[int]:
 
 
 def sasl_handshake(connection: socket.socket, mechanism: str) -> Handshake:
-    """Propose a login: whether the broker takes it, and which ones it takes."""
+    """Propose a login. The answer says whether the broker takes it, and which logins it takes."""
     answer = _ask(connection, SASL_HANDSHAKE, 1, _text(mechanism))
     error, count = struct.unpack_from(">hi", answer)
     at, mechanisms = 6, []
@@ -40,7 +41,8 @@ def sasl_handshake(connection: socket.socket, mechanism: str) -> Handshake:
 
 
 def _ask(connection: socket.socket, key: int, version: int, body: bytes) -> bytes:
-    """The answer's body. A broker that closes the connection raises EOFError."""
+    """Send one request and return the answer's body. Raises EOFError if the broker closes the
+    connection."""
     request = struct.pack(">hhi", key, version, 1) + _text("streamproc") + body
     connection.sendall(struct.pack(">i", len(request)) + request)
     (size,) = struct.unpack(">i", _exactly(connection, 4))

@@ -52,10 +52,10 @@ class VirtualWorker:
         partitions: int = 0,
         wrong_partition: WrongPartition = "refuse",
     ) -> None:
-        """``partitions`` is how many the input topics have, 0 if nobody knows.
+        """``partitions`` is the number of partitions of the input topics; 0 if it is unknown.
 
         If it is known, records in another partition than that of their key are refused, or applied
-        in the right one at once.
+        at once in the right one.
         """
         placement = Placement(partitions, wrong_partition, TOPICS.forwarded, logs=False)
         self._processor = QuotaProcessor(rules, TOPICS, "event", native, placement)

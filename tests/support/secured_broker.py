@@ -1,8 +1,8 @@
-"""A Kafka broker with TLS and logins, and with rights: nobody may do what no rule allows.
+"""A Kafka broker with TLS, logins and rights: users may do only what a rule allows.
 
-Listeners on loopback: ``bootstrap`` without any security (its user may do everything; tests look
-with it), ``tls``, ``mutual`` (clients must have a certificate of the broker's authority) and
-``sasl`` (TLS, then PLAIN, SCRAM or OAUTHBEARER), ``sasl_plain`` (a login without TLS).
+Listeners on loopback: ``bootstrap`` has no security, and its user may do everything; tests look
+with it. ``tls`` has TLS, and ``mutual`` also needs a certificate of the broker's authority.
+``sasl`` has TLS and then PLAIN, SCRAM or OAUTHBEARER. ``sasl_plain`` has a login without TLS.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from tests.support.ports import free_port
 
 USER = "app"
 PASSWORD = 'app\'s "secret" =1'
-"""With signs that need care in files."""
+"""It has characters that need care in files."""
 POOR_USER, POOR_PASSWORD = "poor", "poor-secret"
-"""May log in, and nothing else."""
+"""A user who may log in, and nothing else."""
 CLIENT_NAME = "client.example"
-"""Whom the client's certificate is of."""
+"""The owner's name in the client's certificate."""
 
 _MODULES = "org.apache.kafka.common.security"
 
 
 @dataclass(frozen=True)
 class SecuredAddresses:
-    """What its clients must know; the module names the listeners."""
+    """The addresses and certificates that clients need. The module explains the listeners."""
 
     bootstrap: str
     tls: str
@@ -76,7 +76,7 @@ class SecuredBroker(JvmBroker):
                 f"{_MODULES}.oauthbearer.OAuthBearerLoginModule required "
                 'unsecuredLoginStringClaim_sub="broker";'
             ),
-            # A client must log in anew within this time: with a new token, if it has one.
+            # A client must log in again within this time: with a new token, if it has one.
             "oauthbearer.connections.max.reauth.ms": "3000",
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
         }

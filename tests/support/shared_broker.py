@@ -31,7 +31,7 @@ class Answer:
 
 
 class BrokerHost:
-    """Opens a broker on demand and tells its address to whoever asks."""
+    """Opens a broker on demand and gives its address to the processes that ask."""
 
     def __init__(self, choice: str) -> None:
         """``choice`` as for :func:`tests.support.broker.open_broker`. Opens no broker yet."""

@@ -1,4 +1,4 @@
-"""The header of a forwarded record: where its producer had written it."""
+"""The header of a forwarded record: the place to which its producer had written it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def origin_header(topic: str, partition: int, offset: int) -> tuple[str, bytes]:
 
 
 def origin_of(headers: Iterable[tuple[str, bytes | None]]) -> Place | None:
-    """The place that a record was forwarded from; None if it was not."""
+    """The place from which a record was forwarded; None if it was not."""
     for name, content in headers:
         if name == ORIGIN_HEADER and content is not None:
             topic, *numbers = content.decode(errors="replace").rsplit("/", 2)

@@ -1,4 +1,5 @@
-"""What Faust's own clients are told of TLS and logins: the same as all others."""
+"""The settings of TLS and logins for Faust's own clients. They are the same as for all other
+clients."""
 
 from __future__ import annotations
 
@@ -11,9 +12,10 @@ from streamproc.kafka.settings import Broker
 
 
 def security_settings(broker: Broker) -> dict[str, Any]:
-    """The settings of a Faust app; empty for a Kafka that asks for nothing.
+    """The settings of a Faust app. They are empty for a Kafka without security.
 
-    Faust has a class for each form of credentials; which one is told by what aiokafka is to get.
+    Faust has one class for each form of credentials. The options of aiokafka decide which
+    class is used.
     """
     options = aio_options(broker)
     settings: dict[str, Any] = {}

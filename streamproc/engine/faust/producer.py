@@ -108,7 +108,7 @@ class TransactionalProducer:
     async def append_copies(
         self, place: Place, copies: Iterable[Copy]
     ) -> list[asyncio.Future[Any]]:
-        """The same for records that bring their partition, time and headers."""
+        """The same for records that have a partition, time and headers of their own."""
         return await self._append(place, copies)
 
     async def _append(self, place: Place, copies: Iterable[_Copy]) -> list[asyncio.Future[Any]]:

@@ -64,7 +64,8 @@ def expect(
 
 
 def _partition_of(subscriber: str, partitions: int) -> int:
-    """As a client of Kafka chooses it: kafka-python, which is not what workers ask."""
+    """The partition that a Kafka client chooses. It uses kafka-python, other code than the
+    workers."""
     from kafka.partitioner import murmur2  # takes long to import
 
     return (int(murmur2(subscriber.encode())) & 0x7FFFFFFF) % partitions

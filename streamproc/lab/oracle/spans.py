@@ -45,7 +45,7 @@ class Spans:
     def bought(self, bucket: Bucket, at_ms: int) -> None:
         contract = self.contract
         if bucket["from_ms"] <= max(contract.start_ms, contract.since_ms):
-            return  # none of the cycle's usage is older
+            return  # no usage of the cycle is older
         if any(remaining(one) > 0 for one in self.contract.live() if one is not bucket):
             self._begin(at_ms)
 
@@ -127,7 +127,7 @@ class Spans:
         return freed
 
     def _is_throughout(self, bucket: Bucket, number: int) -> bool:
-        """Whether a bucket was valid for all of a span."""
+        """Whether a bucket was valid during a whole span."""
         if bucket["kind"] == "unlimited" or bucket["from_ms"] > self.begins[number]:
             return False
         ends = [at_ms for one, at_ms in self.begins.items() if one > number]

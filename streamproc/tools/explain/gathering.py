@@ -42,7 +42,7 @@ class Arrived:
     received_ms: int
     event: SubscriberEvent | None
     origin: Place | None = None
-    """Where a forwarded record was forwarded from."""
+    """The place from which a forwarded record came."""
 
 
 @dataclass

@@ -19,7 +19,7 @@ from streamproc.kafka.recording import LogRecord
 TYPES: Final = frozenset(
     str(one.__struct_config__.tag) for one in (*get_args(InputEvent), *get_args(Effect))
 )
-"""Of everything that is in topics of events, or that workers write."""
+"""Types of all records in topics of events, and of all records that workers write."""
 _TYPE = re.compile(rb'"type"\s*:\s*"([^"\\]*)"')
 _TIMES = ("time", "expires_time")
 CE_TYPE = "ce_type"

@@ -130,7 +130,7 @@ class Rules:
     watch: Watch
     tracked: dict[str, Tracked]
     only_numbers: bool
-    """Subscribers are phone numbers: all others are the core's."""
+    """Subscribers are phone numbers; the core processes all others."""
 
 
 def known(rules: Rulebook) -> Rules:
