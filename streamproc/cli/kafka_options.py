@@ -35,8 +35,9 @@ def kafka_options(
     """``--broker``. The command gets it as :class:`KafkaSettings`, or None if it is not given.
 
     With ``on_request`` only the option itself counts, not the environment and not a properties
-    file: such commands write test data, and only to the address that the user types. ``others`` are more options of this kind, with their
-    help. They name brokers of another cluster that has the same settings.
+    file: such commands write test data, and only to the address that the user types. ``others``
+    are more options of this kind, with their help. They name brokers of another cluster that has
+    the same settings.
     """
     flags = {"--broker": says, **(others or {})}
 
