@@ -25,8 +25,8 @@ from perf.compare_task import CLIENT, PARTITIONS, create_topics, delete_topics
 from perf.live import Background, load
 from perf.machine import describe
 from perf.scale import STABLE_LIMIT_SECONDS, await_stable, typical_rows, write_state
+from streamproc.contracts.topics import TABLE
 from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
-from streamproc.worker.settings import TABLE
 from tests.support.broker import open_broker
 
 SESSION_SECONDS = 6.0

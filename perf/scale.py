@@ -48,12 +48,11 @@ from perf.country import Cluster, cluster
 from perf.machine import describe
 from perf.plot import draw_scale
 from perf.progress import end_of
-from streamproc.contracts.topics import WorkerTopics
+from streamproc.contracts.topics import TABLE, WorkerTopics
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.rules import RulesFile
-from streamproc.worker.settings import TABLE
 from streamproc.worker.virtual import InputRecord
 from tests.support.broker import open_broker
 

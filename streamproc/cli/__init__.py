@@ -20,6 +20,7 @@ from streamproc.cli.rules import rules
 from streamproc.cli.send import send
 from streamproc.cli.simulate import simulate
 from streamproc.cli.texts import texts
+from streamproc.cli.topics import topics
 from streamproc.cli.verify import verify
 from streamproc.cli.worker import worker
 from streamproc.cli.workload import workload
@@ -49,6 +50,7 @@ main.add_command(rules)
 main.add_command(send)
 main.add_command(simulate)
 main.add_command(texts)
+main.add_command(topics)
 main.add_command(verify)
 main.add_command(worker)
 main.add_command(workload)

@@ -12,7 +12,12 @@ from streamproc.cli.headings import Headed
 from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
-from streamproc.cli.topic_options import taken, topic_options
+from streamproc.cli.topic_options import (
+    create_topics_option,
+    making_options,
+    taken,
+    topic_options,
+)
 from streamproc.cli.values import Count, FilePath, Name, Number
 from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.settings import KafkaSettings
@@ -93,12 +98,8 @@ def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: 
 )
 @click.option("--stats", is_flag=True, hidden=True, expose_value=False, callback=_is_receipts_now)
 @topic_options(DispatchTopics)
-@click.option(
-    "--replication-factor",
-    type=Count(1),
-    default=1,
-    help="For topics that do not exist yet.",
-)
+@create_topics_option
+@making_options
 def dispatch(
     broker: KafkaSettings,
     gateways: Path | None,
@@ -125,6 +126,7 @@ def dispatch(
 
     configure(log_level, log_format)
     topics = taken(DispatchTopics, options)
+    options["retention_ms"] = dict(options.pop("retention"))
     name = process_name(options["instance_id"])
     settings = DispatchSettings(
         broker, topics, name=name, honour_expiry=not ignore_expiry, **options

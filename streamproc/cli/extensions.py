@@ -16,7 +16,9 @@ RULE_KINDS: Final = "streamproc.rule_kinds"
 GATEWAYS: Final = "streamproc.gateways"
 READERS: Final = "streamproc.readers"
 
-_READ_NO_RULES: Final = frozenset(("dead-letters", "receipts", "record", "retract", "send"))
+_READ_NO_RULES: Final = frozenset(
+    ("dead-letters", "receipts", "record", "retract", "send", "topics")
+)
 _loaded: set[str] = set()
 """Groups that this process has loaded."""
 

@@ -23,7 +23,7 @@ from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.steering import shown_progress, steered
 from streamproc.cli.topic_options import taken, topic_options
 from streamproc.cli.values import Count, FilePath, TopicName
-from streamproc.contracts.topics import WorkerTopics
+from streamproc.contracts.topics import PARTITIONS, WorkerTopics
 from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -60,12 +60,17 @@ def _is_record_now(context: click.Context, option: click.Parameter, given: str |
     others={"--from-broker": "Kafka brokers of the source topic, if it is in another cluster."},
 )
 @click.option(
-    "--to", "topic", type=TopicName(), help="Target topic. It is created if --partitions is given."
+    "--to",
+    "topic",
+    type=TopicName(),
+    help="Target topic. It must exist, or give --create-topics.",
 )
+@click.option("--create-topics", is_flag=True, help="Create the target topic if it is missing.")
 @click.option(
     "--partitions",
     type=Count(1),
-    help="Create the target topic with this number of partitions.",
+    default=PARTITIONS,
+    help="Number of partitions of a topic that is created.",
 )
 @click.option("--replication-factor", default=1, type=Count(1), help="For a topic that is created.")
 @click.option(
@@ -162,9 +167,9 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
 
     \b
     Examples:
-      streamproc replay month.ndjson.zst --broker localhost:9092 --to again --partitions 4
+      streamproc replay month.ndjson.zst --broker localhost:9092 --to again --create-topics
       streamproc replay topic:live --from-time 2026-01-05T00:00:00Z \\
-          --broker localhost:9092 --to test --partitions 4 --speed 60 --time now
+          --broker localhost:9092 --to test --create-topics --speed 60 --time now
     """
     from kafka.errors import KafkaError
 
@@ -203,7 +208,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     facts = topic_facts(
         broker,
         topic,
-        create_partitions=options["partitions"],
+        create_partitions=options["partitions"] if options["create_topics"] else None,
         replication_factor=options["replication_factor"],
     )
     if facts.log_append_time:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -357,6 +358,7 @@ def _reader(path: Path, sessions: Sessions, options: dict[str, Any]) -> Reader:
 
 def _watch(options: dict[str, Any]) -> int:
     from streamproc.kafka.exactly_once import ExactlyOnceProducer
+    from streamproc.kafka.topic_watch import TopicWatch
     from streamproc.kafka.topics import topic_facts
     from streamproc.producing.readers.dropfolder import MEMORY, DropFolder
     from streamproc.producing.readers.sessions import Sessions
@@ -372,7 +374,9 @@ def _watch(options: dict[str, Any]) -> int:
     name = hashlib.sha256(f"{folder}\n{options['topic']}".encode()).hexdigest()[:12]
     control = Control()
     bad = 0
+    watch = TopicWatch(options["broker"], {options["topic"]: facts.partitions})
     with (
+        closing(watch),
         steered(control, keys=False),
         ExactlyOnceProducer(
             options["broker"],
@@ -387,6 +391,7 @@ def _watch(options: dict[str, Any]) -> int:
             folder, reader, producer, sessions, settle_seconds=options["settle"] / 1000
         )
         while not control.stopping:
+            watch.look_now_and_then()
             before = time.monotonic()
             for outcome in watched.hand_over(lambda: control.stopping):
                 bad += outcome.bad + (outcome.verdict == "failed")

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from streamproc.cli.values import TopicName
+from streamproc.cli.durations import Duration
+from streamproc.cli.values import Count, TopicName
+from streamproc.contracts.topic_settings import roles_with_retention
 from streamproc.contracts.topics import DispatchTopics, WorkerTopics, option_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,6 +42,67 @@ def topic_options(
         return command
 
     return decorated
+
+
+class Retention(click.ParamType):
+    """A topic by the name of its option, and for how long it keeps records."""
+
+    name = "retention"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if not isinstance(value, str):
+            role, kept_ms = value
+            return str(role), int(kept_ms)
+        name, equals, duration = value.partition("=")
+        role = name.replace("-", "_")
+        role = "inputs" if role == "input" else role
+        roles = list(roles_with_retention())
+        if not equals or role not in roles:
+            names = ", ".join(one.replace("_", "-") for one in roles)
+            self.fail(f"{value!r}: write for instance audit=90d; topics: {names}", param, ctx)
+        kept_ms = -1 if duration == "forever" else Duration().convert(duration, param, ctx)
+        return role, kept_ms
+
+
+def making_options(command: Command) -> Command:
+    """How topics are made that do not exist: the same options wherever any are made."""
+    for option in (
+        click.option(
+            "--retention",
+            type=Retention(),
+            multiple=True,
+            metavar="TOPIC=DURATION",
+            help=(
+                "How long a new topic keeps records, such as inputs=180d or audit=forever. May be "
+                "repeated. Default: docs/operations.md."
+            ),
+        ),
+        click.option(
+            "--replication-factor",
+            "--replication",
+            type=Count(1),
+            default=1,
+            help="Number of replicas of a new topic.",
+        ),
+        click.option(
+            "--partitions",
+            type=Count(1),
+            help=(
+                "Number of partitions of new topics. Default: that of the topics that exist, or 4."
+            ),
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+create_topics_option = click.option(
+    "--create-topics",
+    is_flag=True,
+    help="Make topics that do not exist. Otherwise a missing topic is an error.",
+)
 
 
 def taken(topics: type[Topics], options: dict[str, Any], **others: Any) -> Topics:

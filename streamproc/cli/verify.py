@@ -105,7 +105,7 @@ async def _verify(
     reports = []
     try:
         is_native(settings.native)  # checked before anything is read
-        count = await changelog_partitions(settings)
+        count = await asyncio.to_thread(changelog_partitions, settings)
         if not count:
             raise VerifyError(
                 f"there is no topic {settings.changelog} at {settings.broker}; correct --app-id"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -15,7 +14,13 @@ from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.rules import RulesPath
-from streamproc.cli.topic_options import inputs_option, taken, topic_options
+from streamproc.cli.topic_options import (
+    create_topics_option,
+    inputs_option,
+    making_options,
+    taken,
+    topic_options,
+)
 from streamproc.cli.values import Count, FilePath, Name, Number, TopicName
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.metrics.options import LOOPBACK
@@ -35,9 +40,15 @@ log = structlog.get_logger(__name__)
 )
 @inputs_option
 @topic_options(WorkerTopics)
-@click.option("--partitions", default=4, type=Count(1), help="For topics that do not exist yet.")
+@create_topics_option
+@making_options
 @click.option(
-    "--replication-factor", default=1, type=Count(1), help="For topics that do not exist yet."
+    "--start-empty",
+    is_flag=True,
+    help=(
+        "Start with an empty state although output topics hold records: every message that follows "
+        "from the input is written again."
+    ),
 )
 @click.option(
     "--clock",
@@ -133,6 +144,7 @@ def worker(
     from streamproc.engine.faust.ending import BoundedWorker
     from streamproc.engine.housekeeping import relax_collector
     from streamproc.worker.app import create_app
+    from streamproc.worker.guarding import TopicGuard
     from streamproc.worker.native_bridge.loading import is_native
     from streamproc.worker.rules import RulesFile
     from streamproc.worker.topics import prepare_topics
@@ -143,6 +155,7 @@ def worker(
         rules=rules,
         name=name,
         topics=taken(WorkerTopics, options, inputs=tuple(inputs)),
+        retention_ms=dict(options.pop("retention")),
         **options,
     )
     rules_file = RulesFile(rules)
@@ -159,13 +172,13 @@ def worker(
             "the compiled part is not installed: usage is applied in Python, which is slower",
             advice="pip install ./native (docs/performance.md), or --native off",
         )
-    partitions = asyncio.run(prepare_topics(settings))
-    app = create_app(settings, rules_file, partitions)
+    topics = prepare_topics(settings)
+    app = create_app(settings, rules_file, topics[settings.changelog])
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
     runner = BoundedWorker(
         app,
-        beside=app.metrics_server,
+        beside=[TopicGuard(app, settings, topics), *app.beside],
         loglevel=log_level,
         logging_config=logging,
         redirect_stdouts=False,

@@ -60,8 +60,9 @@ if TYPE_CHECKING:
     "--topic",
     type=TopicName(),
     default=EVENTS.default,
-    help="Target topic. It is created if it is missing.",
+    help="Target topic. It must exist, or give --create-topics.",
 )
+@click.option("--create-topics", is_flag=True, help="Create the target topic if it is missing.")
 @click.option("--partitions", default=4, type=Count(1), help="For a topic that is created.")
 @click.option("--replication-factor", default=1, type=Count(1), help="For a topic that is created.")
 @click.option(
@@ -92,6 +93,7 @@ def workload(
     out: Path | None,
     broker: KafkaSettings | None,
     topic: str,
+    create_topics: bool,
     partitions: int,
     replication_factor: int,
     compression: str,
@@ -143,7 +145,10 @@ def workload(
         assert broker is not None
         place = f"{topic} at {broker}"
         facts = topic_facts(
-            broker, topic, create_partitions=partitions, replication_factor=replication_factor
+            broker,
+            topic,
+            create_partitions=partitions if create_topics else None,
+            replication_factor=replication_factor,
         )
         clocks = clock_records(settings, facts.partitions if advance_clock else 0)
         with BulkProducer(

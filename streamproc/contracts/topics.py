@@ -8,7 +8,7 @@ created before a start, tables in docs, and the tests of ``schemas/asyncapi.yaml
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
@@ -16,7 +16,22 @@ Part = Literal["billing", "messaging", "worker", "dispatcher", "policy system", 
 """Who writes or reads a topic."""
 Key = Literal["the subscriber", "the reminder", "none", "its own"]
 
+PARTITIONS = 4
+"""Of topics that are made, unless an option says otherwise."""
+
 COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long a topic that is made here keeps its records, unless an option says otherwise."""
+
+    days: int | None
+    """None: for ever, the last record of each key (the topic is compacted)."""
+    why: str
+    """For what so long."""
+    bytes_per_event: float = 0.0
+    """What is written to it for each usage event under the packaged rules, before compression."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +49,24 @@ class Topic:
     read_by: tuple[Part, ...]
     partitions: int | None = None
     """None: as many as the input, because records with equal partition numbers belong together."""
+    retention: Retention = Retention(30, "readers that are down")
     configs: Mapping[str, str] = field(default_factory=dict)
-    """Settings of the topic that differ from the broker's defaults."""
+    """Settings of the topic, beside its retention, that differ from the broker's defaults."""
 
     def carries(self, record: str) -> bool:
         """Whether it contains records of this type."""
         return any(fnmatchcase(record, pattern) for pattern in self.records)
 
+
+TABLE = "accounts"
+"""The one table of a worker."""
+
+INPUT_RETENTION = Retention(
+    90,
+    "the dedupe horizon (75 days): `verify`, `retract`, `explain --recompute` and a new start from "
+    "the input see nothing older",
+    bytes_per_event=190,
+)
 
 EVENTS = Topic(
     "streamproc.events",
@@ -49,6 +75,7 @@ EVENTS = Topic(
     "the subscriber",
     written_by=("billing",),
     read_by=("worker",),
+    retention=INPUT_RETENTION,
 )
 COMMANDS = Topic(
     "streamproc.commands",
@@ -57,6 +84,7 @@ COMMANDS = Topic(
     "the subscriber",
     written_by=("messaging", "dispatcher"),
     read_by=("worker",),
+    retention=replace(INPUT_RETENTION, bytes_per_event=1),
 )
 REMINDERS = Topic(
     "streamproc.reminders",
@@ -65,7 +93,28 @@ REMINDERS = Topic(
     "the subscriber",
     written_by=("worker",),
     read_by=("dispatcher",),
+    retention=Retention(
+        30,
+        "dispatchers that are down; dead letters, which are sent again from here; `explain`",
+        bytes_per_event=85,
+    ),
 )
+CHANGELOG = Topic(
+    "streamproc-accounts-changelog",
+    "Topic that stores the states; its name begins with --app-id.",
+    (),
+    "the subscriber",
+    written_by=("worker",),
+    read_by=("worker",),
+    retention=Retention(None, "the states"),
+    configs={"cleanup.policy": "compact"},
+)
+"""No option names it, and no contract: it is the worker's own."""
+
+
+def changelog_of(app_id: str) -> str:
+    """The name of an application's changelog; Faust makes it of its own table's name."""
+    return f"{app_id}-{TABLE}-changelog"
 
 
 def option_of(name: str) -> str:
@@ -115,6 +164,7 @@ class WorkerTopics(_Names):
             "the subscriber",
             written_by=("worker",),
             read_by=("operator",),
+            retention=Retention(90, "`explain`", bytes_per_event=75),
         )
     )
     rejects: str = _named_by(
@@ -125,6 +175,7 @@ class WorkerTopics(_Names):
             "none",
             written_by=("worker",),
             read_by=("operator",),
+            retention=Retention(30, "bad input that is mended and sent again", bytes_per_event=2),
         )
     )
     orders: str = _named_by(
@@ -135,6 +186,7 @@ class WorkerTopics(_Names):
             "the subscriber",
             written_by=("worker",),
             read_by=("billing",),
+            retention=Retention(30, "a billing system that is down", bytes_per_event=1),
         )
     )
     policy: str = _named_by(
@@ -145,6 +197,7 @@ class WorkerTopics(_Names):
             "the subscriber",
             written_by=("worker",),
             read_by=("policy system",),
+            retention=Retention(30, "a policy system that is down", bytes_per_event=1),
         )
     )
 
@@ -156,6 +209,7 @@ class WorkerTopics(_Names):
             "the subscriber",
             written_by=("worker",),
             read_by=("worker",),
+            retention=replace(INPUT_RETENTION, bytes_per_event=0),
         )
     )
 
@@ -190,6 +244,7 @@ class DispatchTopics(_Names):
             "the subscriber",
             written_by=("operator",),
             read_by=("dispatcher",),
+            retention=Retention(30, "dispatchers that are down"),
         )
     )
     journal: str = _named_by(
@@ -200,6 +255,7 @@ class DispatchTopics(_Names):
             "its own",
             written_by=("dispatcher",),
             read_by=("dispatcher",),
+            retention=Retention(None, "what was sent"),
             configs=COMPACTED,
         )
     )
@@ -211,6 +267,7 @@ class DispatchTopics(_Names):
             "the reminder",
             written_by=("dispatcher",),
             read_by=("messaging",),
+            retention=Retention(90, "`explain`, statistics", bytes_per_event=70),
         )
     )
     dead_letters: str = _named_by(
@@ -221,6 +278,7 @@ class DispatchTopics(_Names):
             "the reminder",
             written_by=("dispatcher",),
             read_by=("operator",),
+            retention=Retention(30, "an operator who sends them again", bytes_per_event=1),
         )
     )
     reports: str = _named_by(
@@ -231,6 +289,7 @@ class DispatchTopics(_Names):
             "its own",
             written_by=("dispatcher",),
             read_by=("dispatcher",),
+            retention=Retention(7, "a dispatcher that was down reads on here", bytes_per_event=20),
             partitions=1,
         )
     )
@@ -247,6 +306,14 @@ class DispatchTopics(_Names):
         )
     )
 
+
+ROLES: Mapping[str, Topic] = {
+    "inputs": EVENTS,
+    "changelog": CHANGELOG,
+    **WorkerTopics.declared(),
+    **DispatchTopics.declared(),
+}
+"""Every topic by the name that options and tables of settings have for it."""
 
 TOPICS: tuple[Topic, ...] = tuple(
     {

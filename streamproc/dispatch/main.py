@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from kafka.errors import KafkaError
+from kafka.errors import InvalidSessionTimeoutError, KafkaError
 
 from streamproc.contracts.records.receipts import decode_receipt
 from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
@@ -25,8 +25,10 @@ from streamproc.dispatch.reading import records_of
 from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
-from streamproc.dispatch.topics import DispatchError, prepare_topics
+from streamproc.dispatch.topics import DispatchError, prepare_topics, watch_of
+from streamproc.kafka.errors import TopicError
 from streamproc.kafka.rights import said
+from streamproc.provision.planning import TopicsError
 
 
 def now_ms() -> int:
@@ -45,7 +47,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         config = load_gateways(text, str(file))
     chance = random.SystemRandom().random
     gateways = gateways_of(config, file.parent if file else Path(), chance)
-    prepare_topics(settings)
+    partitions = prepare_topics(settings)
     desk = Desk(
         lanes_of(config),
         router_of(config, gateways, now_ms()),
@@ -54,9 +56,18 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         settings.honour_expiry,
     )
     try:
-        asyncio.run(_until_signal(Runner, settings, desk, gateways, now_ms))
+        watch = watch_of(settings, partitions)
+        asyncio.run(_until_signal(Runner, settings, desk, gateways, now_ms, watch))
+    except (TopicError, TopicsError) as error:
+        raise DispatchError(f"stopped: {error}") from error
     except (BrokenError, OwnershipError) as error:
         raise DispatchError(f"{error}; stopped, start it again") from error
+    except InvalidSessionTimeoutError as error:
+        raise DispatchError(
+            f"the broker refuses --session-timeout-seconds {settings.session_timeout_seconds:g}: "
+            f"it must lie between the broker's group.min.session.timeout.ms and "
+            f"group.max.session.timeout.ms (6 s and 1800 s by default)"
+        ) from error
     except KafkaError as error:
         raise DispatchError(f"Kafka at {settings.broker}: {said(error)}; start it again") from error
 

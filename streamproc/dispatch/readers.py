@@ -15,6 +15,7 @@ from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
 
+from streamproc.dispatch.gaps import Gaps
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.membership import poll_member
 from streamproc.dispatch.peers import NamingAssignor
@@ -46,6 +47,7 @@ class Readers:
         self._kept: dict[tuple[Cursor, int], deque[Any]] = {}
         self._passed: dict[int, int] = {}
         self._idle_polls = 0
+        self._gaps = Gaps()
         self.assigned: deque[int] = deque()
         """Partitions that the group assigned and that are not opened yet."""
         self._main = self._consumer(
@@ -78,6 +80,7 @@ class Readers:
             offset = consumer.committed(place)
             begin = consumer.beginning_offsets([place])[place]
             found[cursor] = max(offset or 0, begin)
+            self._gaps.begin(cursor, partition, offset, found[cursor])
             consumer.seek(place, found[cursor])
             self._kept[cursor, partition] = deque()
         self._passed[partition] = found[0, self._topic]
@@ -100,6 +103,7 @@ class Readers:
             self._assign(cursor, consumer)
             if consumer.assignment():
                 yield from self._records(cursor, consumer, not cursor[0] or held[cursor[0]] < limit)
+        self._gaps.tell(self._main.beginning_offsets)
 
     def shut(self) -> None:
         """Leave the group; the listener is called first."""
@@ -112,6 +116,7 @@ class Readers:
     ) -> Iterator[tuple[Cursor, Any]]:
         for place, records in self._fetched(cursor, consumer, has_room).items():
             if place.partition in self._open:
+                self._gaps.read(cursor, place.partition, records)
                 self._kept[cursor, place.partition].extend(records)
         for partition in sorted(self._open):
             kept = self._kept[cursor, partition]

@@ -93,6 +93,13 @@ class ReportsReader:
             place = self._places.get(number)
             if place is not None and offset < self._consumer.position(place):
                 begin = self._consumer.beginning_offsets([place])[place]
+                if offset < begin:
+                    log.critical(
+                        "reports were deleted before they were read: raise the topic's retention",
+                        topic=place.topic,
+                        partition=number,
+                        lost_records=begin - offset,
+                    )
                 self._consumer.seek(place, max(offset, begin))
 
     def poll(self) -> list[tuple[DeliveryReport, tuple[int, int]]]:

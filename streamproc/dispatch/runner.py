@@ -24,6 +24,7 @@ from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.sms_log import SmsLog
 from streamproc.dispatch.statistics import ReceiptTally
+from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.figures import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
@@ -45,8 +46,10 @@ class Runner:
         desk: Desk,
         gateways: dict[str, Gateway],
         now_ms: Callable[[], int],
+        watch: TopicWatch,
     ) -> None:
         self.settings = settings
+        self._watch = watch
         self.desk = desk
         self.tally = ReceiptTally()
         self.metrics = DispatchMetrics(CollectorRegistry())
@@ -93,6 +96,7 @@ class Runner:
             self._reading, Readers, self.settings, self._lane_names, self._revoked_from(loop)
         )
         tasks = [asyncio.create_task(work()) for work in works]
+        tasks.append(asyncio.create_task(keep_watching(self._watch)))
         stopping = asyncio.create_task(stop.wait())
         try:
             watched: list[asyncio.Future[Any]] = [*tasks, stopping, self._owner.broken]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from streamproc.contracts.topics import DispatchTopics
@@ -18,7 +19,13 @@ class DispatchSettings:
     group: str = "streamproc-dispatch"
     instance_id: str | None = None
     session_timeout_seconds: float = 10.0
+    create_topics: bool = False
+    """Make topics that do not exist; otherwise the dispatcher does not start."""
+    partitions: int | None = None
+    """For topics that are made; None: as many as the others have, else four."""
     replication_factor: int = 1
+    retention_ms: Mapping[str, int] = field(default_factory=dict)
+    """For topics that are made, by role, where it is not the usual one."""
     honour_expiry: bool = True
     stats_every_seconds: float = 30.0
     settle_seconds: float = 12.0

@@ -34,6 +34,8 @@ class Progress(Struct, gc=False):
     """Latest record timestamp applied."""
     marks: dict[str, int] = {}
     """Fingerprint of the record before each position (:func:`mark_of`), by input topic."""
+    partitions: int = 0
+    """How many partitions the topics had; 0 in a record that was written before this was noted."""
 
 
 class ProgressError(StreamprocError):
@@ -48,6 +50,17 @@ class InputMadeAnewError(ProgressError):
             f"the state of {topic}-{partition} contains input to offset {position}, but {found}: "
             f"the topic was deleted and created again. Restore the topic, or start with another "
             f"--app-id (or delete the changelog) to begin from an empty state"
+        )
+
+
+class PartitionsMovedError(ProgressError):
+    """The state was made when the topics had another number of partitions."""
+
+    def __init__(self, changelog: str, partition: int, before: int, now: int) -> None:
+        super().__init__(
+            f"the state in {changelog}-{partition} was made when the topics had {before} "
+            f"partitions, and they have {now} now: keys have moved between partitions, and most "
+            f"states would not be found. docs/operations.md#partitions-were-added says how to go on"
         )
 
 

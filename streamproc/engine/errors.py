@@ -23,6 +23,14 @@ class ForbiddenError(StreamprocError):
         super().__init__(f"not allowed by the broker ({name}: {_about(error)}); {PERMISSIONS}")
 
 
+class GroupError(StreamprocError):
+    """This worker cannot be a member of its group. Waiting does not help."""
+
+    def __init__(self, error: BaseException, advice: str) -> None:
+        name = type(error).__name__.removesuffix("Error")
+        super().__init__(f"cannot be a member of the group ({name}: {error}); {advice}")
+
+
 def _about(error: BaseException) -> str:
     """The subject of a refusal: topics, group or transactional id."""
     about = error.args[0] if error.args else ""

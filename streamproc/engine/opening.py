@@ -10,6 +10,7 @@ import structlog
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import (
     InputMadeAnewError,
+    PartitionsMovedError,
     Progress,
     read_to_end,
     tell_deleted_input,
@@ -62,6 +63,7 @@ class Opener(Generic[T]):
                     reader, changelog, partition.number, start, copy.rows, copy.progress
                 )
                 crashpoints.reached("open", "b")
+                self._check_partitions(changelog, partition.number, progress)
                 begins = await self._check_positions(reader, partition.number, progress)
             finally:
                 await reader.stop()
@@ -94,6 +96,13 @@ class Opener(Generic[T]):
             begins,
             self._observer,
         )
+
+    def _check_partitions(self, changelog: str, number: int, progress: Progress) -> None:
+        """All topics may have been given more partitions while no worker ran."""
+        now = self._settings.partitions
+        if now and progress.partitions and progress.partitions != now:
+            raise PartitionsMovedError(changelog, number, progress.partitions, now)
+        progress.partitions = now
 
     async def _check_positions(
         self, reader: LogReader, number: int, progress: Progress

@@ -15,6 +15,9 @@ class EngineSettings:
     app_id: str
     input_topics: tuple[str, ...]
     commit_interval_seconds: float = 0.1
+    partitions: int = 0
+    """How many partitions each topic has: a state made with another number is refused. 0: not
+    known."""
     chunk_records: int = 1000
     """Records applied in one step. At about 10 µs per record, the event loop stays responsive."""
     max_uncommitted_records: int = 50_000

@@ -10,12 +10,25 @@ import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import client as aiokafka_client
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.metadata import MetadataRequest
 
 from streamproc.kafka.probe import refuse_unreachable
 from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
 from streamproc.kafka.tokens import TokenSource
+
+
+class AskOnly(MetadataRequest):  # type: ignore[misc]  # untyped library
+    """aiokafka lets every question about a topic make that topic, and has no option against it."""
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, allow_auto_topic_creation=False)
+
+
+# For the whole process, Faust's clients included: none of them is to make a topic.
+aiokafka_client.MetadataRequest = AskOnly
 
 
 def aio_producer(broker: Broker, **options: Any) -> Any:

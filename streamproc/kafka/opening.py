@@ -7,16 +7,17 @@ from typing import Any
 from kafka.errors import KafkaError
 
 from streamproc.kafka.clients import kafka_producer
-from streamproc.kafka.errors import TopicError
+from streamproc.kafka.errors import MissingTopicError, TopicError
 from streamproc.kafka.probe import is_reachable, why_no_answer
 from streamproc.kafka.rights import hidden_topic, said
 from streamproc.kafka.settings import Broker
-from streamproc.kafka.topics import is_hidden
+from streamproc.kafka.topics import is_hidden, open_admin, partition_count
 
 
 def open_producer(topic: str, broker: Broker, **options: Any) -> Any:
     """Open a producer. Raises :class:`TopicError` if no broker answers or the topic cannot be
     written."""
+    _look_for(topic, broker, options)
     try:
         kafka = kafka_producer(broker, **options)
         kafka.partitions_for(topic)
@@ -33,3 +34,19 @@ def _why_not(topic: str, broker: Broker, error: KafkaError) -> str:
     if is_hidden(broker, topic):
         return hidden_topic(broker, topic)
     return f"cannot write to {topic} at {broker}: {said(error)}"
+
+
+def _look_for(topic: str, broker: Broker, options: dict[str, Any]) -> None:
+    """The producer would wait for a topic that does not exist, and not say what it waits for."""
+    names = ("bootstrap_timeout_ms", "api_version")
+    admin = open_admin(broker, **{name: options[name] for name in names if name in options})
+    try:
+        if not partition_count(admin, topic, broker):
+            raise MissingTopicError(
+                f"there is no topic {topic} at {broker}; correct the name, or create it with "
+                f"`streamproc topics create`"
+            )
+    except KafkaError as error:
+        raise TopicError(f"cannot write to {topic} at {broker}: {said(error)}") from error
+    finally:
+        admin.close()

@@ -72,7 +72,6 @@ class BulkProducer:
             "transactional_id": transactional_id,
             "max_request_size": 8 << 20,
             "metrics_enabled": False,
-            "allow_auto_create_topics": False,
         }
         self.kafka = open_producer(topic, bootstrap, **{**defaults, **settings})
 

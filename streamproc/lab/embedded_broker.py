@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -66,6 +67,18 @@ class EmbeddedBroker:
         # The cluster belongs to this client and ends with it, so the client must be kept.
         self._cluster = cluster
         return self
+
+    def make_topics(self, topics: Iterable[str]) -> None:
+        """Let topics come into being: the clients of this package ask for none that is not there.
+
+        Raises :class:`NoEmbeddedBrokerError`.
+        """
+        assert self._cluster is not None
+        try:
+            for topic in topics:
+                self._cluster.list_topics(topic, timeout=START_LIMIT_S)
+        except KafkaException as error:
+            raise NoEmbeddedBrokerError(f"the embedded broker makes no topic: {error}") from error
 
     def __exit__(
         self,

@@ -13,6 +13,7 @@ from streamproc.contracts.numbers import Numbering
 from streamproc.contracts.topics import EVENTS
 from streamproc.core.state.events import SubscriberEvent
 from streamproc.kafka.clients import kafka_producer
+from streamproc.kafka.fixed_partitions import FixedPartitions
 from streamproc.kafka.opening import open_producer
 from streamproc.kafka.outstanding import Outstanding, send_now
 from streamproc.kafka.packed import force_close
@@ -37,7 +38,6 @@ DEFAULTS: dict[str, Any] = {
     "enable_idempotence": True,
     "linger_ms": 20,
     "batch_size": 131_072,
-    "allow_auto_create_topics": False,
     "metrics_enabled": False,
 }
 
@@ -109,6 +109,7 @@ class UsageProducer:
             self._forwarder = Forwarder(held, topic, partial(kafka_producer, bootstrap, **config))
             return
         self._kafka = open_producer(topic, bootstrap, **config)
+        self._partitions = FixedPartitions(self._kafka, topic)
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +136,8 @@ class UsageProducer:
     def send(self, event: SubscriberEvent, timestamp_ms: int | None = None) -> Delivery:
         """Accept an event; ``timestamp_ms`` is when it was handed over (default: now).
 
-        Raises InvalidEventError, NotAcceptedError (SpoolFullError with a spool).
+        Raises InvalidEventError, NotAcceptedError (SpoolFullError with a spool), and
+        PartitionsChangedError once partitions were added to the topic: nothing more is sent then.
         """
         event = with_keys(event, self._numbering)
         key, value = checked(event, self._numbering.kind)
@@ -152,6 +154,7 @@ class UsageProducer:
             self._unsent_bytes += size
             taken = self._outstanding.take()
         try:
+            self._partitions.check(self._kafka)
             future = self._kafka.send(self.topic, value, key, timestamp_ms=at_ms)
         except BaseException:
             self._free(size)

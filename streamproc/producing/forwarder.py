@@ -19,9 +19,11 @@ from kafka.errors import (
 from streamproc.contracts.records.codec import decode_event
 from streamproc.core.state.events import ClockAdvanced, SubscriberEvent
 from streamproc.kafka.errors import ReachError, TokenError
+from streamproc.kafka.fixed_partitions import FixedPartitions
 from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.recording.lines import LogRecord, to_line
+from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.producing.delivery import Delivery, DeliveryFailedError, Placed
 from streamproc.producing.spool import Spool, SpooledRecord
 
@@ -52,6 +54,7 @@ class Forwarder:
         self._topic = topic
         self._connect = connect
         self._kafka: Any = None
+        self._partitions: FixedPartitions | None = None
         # Weak references: a spool can hold millions of events, and a caller who needs no result
         # keeps no delivery.
         self._deliveries: WeakValueDictionary[int, Delivery] = WeakValueDictionary()
@@ -109,7 +112,14 @@ class Forwarder:
             try:
                 if self._kafka is None:
                     self._kafka = self._connect()
+                if self._partitions is None:
+                    self._partitions = FixedPartitions(self._kafka, self._topic)
+                self._partitions.check(self._kafka)
                 whole = self._send_window(self._kafka)
+            except PartitionsChangedError as error:
+                log.critical("nothing more is sent", why=str(error), waiting=self.spool.waiting)
+                self._damage = error
+                return
             except (KafkaError, ReachError, TokenError) as error:
                 log.warning(
                     "no broker answers; events wait in the spool",

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from streamproc.contracts.topics import TABLE
 from streamproc.core.state.account import Account
 from streamproc.engine.engine import Engine
 from streamproc.engine.faust.app import StatelessApp, attach
@@ -29,7 +30,7 @@ from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.report import write_report
 from streamproc.worker.rules import RulesFile
-from streamproc.worker.settings import TABLE, WorkerSettings
+from streamproc.worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         web_enabled=False,
         topic_partitions=partitions,
         topic_replication_factor=settings.replication_factor,
-        topic_allow_declare=not settings.embedded,
+        topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=settings.standbys,
         TableManager=SafeTableManager,
@@ -87,6 +88,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         app_id=settings.app_id,
         input_topics=settings.topics.read,
         commit_interval_seconds=settings.commit_interval_seconds,
+        partitions=partitions,
     )
     metrics = WorkerMetrics(CollectorRegistry())
     register_process(metrics.registry)
@@ -121,16 +123,18 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     async def tell_figures() -> None:
         log.info("figures of the last minute", **figures.take())
 
-    app.metrics_server = None
+    app.beside = []
     if settings.http_port is not None:
         health = WorkerHealth(engine)
-        app.metrics_server = MetricsServer(
-            settings.http_host,
-            settings.http_port,
-            metrics.registry,
-            refresh,
-            lambda: health.failing(time.monotonic()),
-            health.unready,
+        app.beside.append(
+            MetricsServer(
+                settings.http_host,
+                settings.http_port,
+                metrics.registry,
+                refresh,
+                lambda: health.failing(time.monotonic()),
+                health.unready,
+            )
         )
 
     watch = MemoryWatch(settings.memory_limit_mb)

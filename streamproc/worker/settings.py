@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from streamproc.contracts.topics import WorkerTopics
+from streamproc.contracts.topics import WorkerTopics, changelog_of
 from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.settings import Broker
 from streamproc.metrics.options import LOOPBACK
 
-TABLE = "accounts"
 Clock = Literal["wall", "event"]
 Native = Literal["auto", "on", "off"]
 WrongPartition = Literal["refuse", "forward"]
@@ -26,9 +26,15 @@ class WorkerSettings:
     rules: Path | None = None
     """Rules file; None: the packaged one."""
     topics: WorkerTopics = field(default_factory=WorkerTopics)
-    partitions: int = 4
-    """Number of partitions for topics that do not exist yet."""
+    create_topics: bool = False
+    """Make topics that do not exist; otherwise the worker does not start."""
+    partitions: int | None = None
+    """For topics that are made; None: as many as the others have, else four."""
     replication_factor: int = 1
+    retention_ms: Mapping[str, int] = field(default_factory=dict)
+    """For topics that are made, by role, where it is not the usual one."""
+    start_empty: bool = False
+    """Start with an empty state although outputs hold records."""
     clock: Clock = "wall"
     """Clock of timed reminders: the wall clock, or the timestamps of records (replay)."""
     wrong_partition: WrongPartition = "refuse"
@@ -57,5 +63,5 @@ class WorkerSettings:
 
     @property
     def changelog(self) -> str:
-        """The topic that stores the table."""
-        return f"{self.app_id}-{TABLE}-changelog"
+        """The topic that holds the table."""
+        return changelog_of(self.app_id)

@@ -12,16 +12,17 @@ import yaml
 from jsonschema import Draft7Validator
 
 from streamproc.contracts.records.cloudevents import PREFIX, SUFFIX
-from streamproc.contracts.topics import EVENTS, TOPICS
+from streamproc.contracts.topic_settings import configs_of
+from streamproc.contracts.topics import COMMANDS, EVENTS, PARTITIONS, ROLES, TOPICS
 from streamproc.core.state.events import EventId, Source
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.worker.settings import WorkerSettings
-from streamproc.worker.topics import _configs
 from tests.contract.contract import COMMON, DATA, INPUTS, SCHEMAS, TYPES, schema, validator
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"))
 SETTINGS = WorkerSettings(broker="127.0.0.1:9092")
 DISPATCH = DispatchSettings(broker="127.0.0.1:9092")
+ROLE_OF = {id(topic): role for role, topic in ROLES.items()} | {id(COMMANDS): "inputs"}
 CHANNELS = {
     # dead-letters is deadLetters there
     re.sub(r"-(.)", lambda found: found[1].upper(), one.default.removeprefix("streamproc.")): one
@@ -123,11 +124,12 @@ def test_a_channel_is_made_as_the_program_makes_it(name: str) -> None:
     configured = dict(binding.get("topicConfiguration", {}))
 
     assert binding["topic"] == channel["address"]
-    assert binding["partitions"] == (topic.partitions or SETTINGS.partitions)
+    assert binding["partitions"] == (topic.partitions or PARTITIONS)
     assert binding["replicas"] == SETTINGS.replication_factor == DISPATCH.replication_factor
-    made = topic.configs.get("cleanup.policy", "delete")  # the broker's default
-    assert configured.pop("cleanup.policy", ["delete"]) == [made]
-    assert configured == _configs(channel["address"], SETTINGS)
+    made = configs_of(ROLE_OF[id(topic)], SETTINGS.clock, {})
+    made.pop("min.cleanable.dirty.ratio", None)
+    configured["cleanup.policy"] = ",".join(configured["cleanup.policy"])
+    assert {key: str(value) for key, value in configured.items()} == made
 
 
 @pytest.mark.parametrize("name", CHANNELS)

@@ -48,6 +48,8 @@ VALID: dict[tuple[str, ...], list[str]] = {
     ("simulate",): ["--rules", "pack:china", "--from", EVENTS],
     ("texts", "preview"): [],
     ("texts", "lint"): [],
+    ("topics", "create"): BROKER,
+    ("topics", "plan"): BROKER,
     ("verify",): BROKER,
     ("worker",): BROKER,
     ("workload",): ["--events", "10", "--out", "out.ndjson"],

@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from kafka import TopicPartition
 
 from streamproc.contracts.records.codec import encode_effect
+from streamproc.kafka.topics import open_admin
 from tests.support.cluster import create_topic
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due, smpp_gateway
 from tests.support.hook import HookReceiver
@@ -79,7 +81,9 @@ async def test_the_commands_of_the_page_work_and_dead_letters_are_sent_again_onc
         for command in _commands("dispatcher.md"):
             words = [scene.bootstrap if word == "localhost:9092" else word for word in command]
             words = [str(scene.gateways) if word == "gateways.yaml" else word for word in words]
-            if words[0] == "dead-letters":
+            if words[0] == "topics":
+                _run([*words, "--for", "dispatcher", *scene.topic_options()])
+            elif words[0] == "dead-letters":
                 topics = ["--dead-letters", names["dead-letters"], "--resends", names["resends"]]
                 words[1:1] = topics
                 said[shlex.join(command[3:])] = _run(words)
@@ -135,7 +139,7 @@ def _run(words: list[str]) -> str:
 async def test_without_a_gateways_file_reminders_are_printed_masked(scene: DispatchScene) -> None:
     await scene.prepare(HEAD)
     await scene.put([due(1, 1)])
-    process = scene.run(["dispatch", *scene.options()])
+    process = scene.run(["dispatch", *scene.options(), "--create-topics"])
     await scene.settled(1)
     scene.stop(process)
 
@@ -193,7 +197,7 @@ def test_a_dispatcher_that_cannot_start_says_what_to_do(scene: DispatchScene) ->
     command = [sys.executable, "-m", "streamproc", "dispatch"]
     for words, message in (
         (["--broker", f"127.0.0.1:{port}"], "no Kafka broker answers at"),
-        (["--broker", scene.bootstrap, "--reminders", "none"], "start a worker first"),
+        (["--broker", scene.bootstrap, "--reminders", "none"], "the topics none, "),
         (["--broker", scene.bootstrap, "--gateways", "no.yaml"], "No such file"),
     ):
         done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
@@ -234,6 +238,27 @@ async def test_foreign_records_in_the_dispatchers_topics_stop_nothing_but_in_the
     assert "holds a record that no dispatcher of this release wrote" in scene.logs()
 
 
+async def test_messages_that_retention_deleted_while_it_was_down_are_told(
+    scene: DispatchScene,
+) -> None:
+    await scene.prepare(f"{HEAD}  - {{name: archive, kind: file, path: out.ndjson}}\n", 1)
+    await scene.put([due(1, 1), due(2, 2)])
+    process = scene.start()
+    await scene.settled(2)
+    scene.stop(process)
+    await scene.put(due(number, number) for number in range(3, 9))
+    admin = open_admin(scene.bootstrap)
+    try:
+        admin.delete_records({TopicPartition(scene.names["reminders"], 0): 6})
+    finally:
+        admin.close()
+    process = scene.start()
+    await scene.settled(4)
+    scene.stop(process)
+    assert "messages were deleted before they were read" in scene.logs()
+    assert "lost_records=4" in scene.logs()
+
+
 def test_a_journal_that_retention_deletes_is_refused(scene: DispatchScene) -> None:
     for name in ("reminders", "journal"):
         asyncio.run(create_topic(scene.bootstrap, scene.names[name], PARTITIONS))
@@ -242,4 +267,13 @@ def test_a_journal_that_retention_deletes_is_refused(scene: DispatchScene) -> No
 
     assert done.returncode == 1
     assert f"{scene.names['journal']} has cleanup.policy=delete" in done.stderr
-    assert "set cleanup.policy=compact, or name another journal" in done.stderr
+    assert "--add-config cleanup.policy=compact" in done.stderr
+
+
+def test_a_session_timeout_that_the_broker_refuses(scene: DispatchScene) -> None:
+    command = [sys.executable, "-m", "streamproc", "dispatch", *scene.options(), "--create-topics"]
+    command += ["--session-timeout-seconds", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 1
+    assert "refuses --session-timeout-seconds 5" in done.stderr.splitlines()[-1]

@@ -64,6 +64,15 @@ def test_no_broker_at_the_start(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+def test_a_session_timeout_that_the_broker_refuses(bootstrap: str, tmp_path: Path) -> None:
+    names = Names(f"c{uuid4().hex[:8]}")
+    said = refusal(bootstrap, names, tmp_path, "--session-timeout-seconds", "5")
+    last = said.splitlines()[-1]
+    assert "the worker has ended" in last
+    assert "--session-timeout-seconds must lie between" in last
+    assert "group.min.session.timeout.ms" in last
+
+
 def test_one_of_several_brokers_will_do(bootstrap: str, tmp_path: Path) -> None:
     scene = Scene(f"127.0.0.1:{free_port()},{bootstrap}", tmp_path)
     worker = scene.worker("w1")
@@ -108,7 +117,7 @@ async def test_a_changelog_that_retention_would_delete(bootstrap: str, tmp_path:
     names = Names(f"c{uuid4().hex[:8]}")
     await create_topic(bootstrap, names.changelog)
     said = refusal(bootstrap, names, tmp_path)
-    assert f"the changelog {names.changelog} has cleanup.policy=delete" in said
+    assert f"{names.changelog} has cleanup.policy=delete, which loses states" in said
     assert "--add-config cleanup.policy=compact" in said
     assert "Traceback" not in said
 

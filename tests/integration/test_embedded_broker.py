@@ -20,6 +20,7 @@ VALUES = {b"one", b"two", b"three"}
 def embedded() -> Iterator[str]:
     """The address of an embedded broker whose topic ``t`` holds VALUES."""
     with EmbeddedBroker() as broker:
+        broker.make_topics(["t"])
         producer = KafkaProducer(
             bootstrap_servers=broker.bootstrap, **EmbeddedBroker.kafka_python_settings
         )

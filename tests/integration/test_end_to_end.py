@@ -135,7 +135,14 @@ async def play(
         replay = scene.run(
             [
                 *("replay", str(recording), "--broker", bootstrap, "--to", names.events),
-                *("--partitions", str(PARTITIONS), "--quiet", "--advance-clock", "4d"),
+                *(
+                    "--create-topics",
+                    "--partitions",
+                    str(PARTITIONS),
+                    "--quiet",
+                    "--advance-clock",
+                    "4d",
+                ),
             ],
             "replay",
         )

@@ -45,7 +45,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rows]:
 def arguments(bootstrap: str, path: Path, topic: str, *more: str) -> list[str | Path]:
     return [
         *("replay", path, "--broker", bootstrap, "--to", topic),
-        *("--partitions", str(PARTITIONS), "--quiet", *more),
+        *("--create-topics", "--partitions", str(PARTITIONS), "--quiet", *more),
     ]
 
 

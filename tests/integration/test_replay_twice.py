@@ -28,7 +28,8 @@ def test_two_clusters_make_the_same_reminders(bootstrap: str, second: str, tmp_p
     reminders = []
     for number, broker in enumerate((bootstrap, second)):
         run("replay", recording, "--broker", broker, "--to", names.events, "--quiet",
-            "--partitions", str(PARTITIONS), "--advance-clock", "4d")  # fmt: skip
+            "--create-topics", "--partitions", str(PARTITIONS),
+            "--advance-clock", "4d")  # fmt: skip
         worker = WorkerProcess(broker, names, tmp_path, f"worker-{number}").start()
         # Its topics are made by the worker; what is not there yet counts as empty.
         try:

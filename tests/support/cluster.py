@@ -43,6 +43,14 @@ class Names:
         return WorkerTopics.under(f"{self.app_id}.", inputs=(self.events,))
 
 
+# Workers whose clock a test has set write old times: with a limit, retention would delete them.
+KEPT = [
+    word
+    for role in WorkerTopics.declared()
+    for word in ("--retention", f"{role.replace('_', '-')}=forever")
+]
+
+
 class WorkerProcess:
     """``streamproc worker`` in a process of its own."""
 
@@ -54,7 +62,7 @@ class WorkerProcess:
         self.command = [
             *(sys.executable, "-m", "streamproc", "worker", "--broker", bootstrap),
             *("--app-id", names.app_id, *names.worker.arguments()),
-            *("--datadir", str(directory / f"{name}-data")),
+            *("--create-topics", *KEPT, "--datadir", str(directory / f"{name}-data")),
             *("--clock", "event", "--session-timeout-seconds", "6"),
             *options,
         ]

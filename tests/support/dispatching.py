@@ -72,9 +72,12 @@ class DispatchScene:
         await create_topic(self.bootstrap, self.names["reminders"], partitions)
 
     def options(self) -> list[str]:
-        """Broker and topics in the form of options."""
-        topics = [part for name, topic in self.names.items() for part in (f"--{name}", topic)]
-        return ["--broker", self.bootstrap, "--group", self.app, *topics]
+        """Broker and topics, as every command takes them."""
+        return ["--broker", self.bootstrap, "--group", self.app, *self.topic_options()]
+
+    def topic_options(self) -> list[str]:
+        """The names of the topics."""
+        return [part for name, topic in self.names.items() for part in (f"--{name}", topic)]
 
     def start(self, name: str = "one") -> subprocess.Popen[bytes]:
         """A dispatcher with static membership: if it is killed and started again, it continues at
@@ -82,7 +85,7 @@ class DispatchScene:
         words = ["dispatch", *self.options(), "--gateways", str(self.gateways)]
         words += ["--instance-id", name, "--session-timeout-seconds", "6"]
         words += ["--ignore-expiry"] if self.ignore_expiry else []
-        words += ["--http-port", "0"]
+        words += ["--http-port", "0", "--create-topics"]
         return self.run([*words, "--stats-every-seconds", "2"], name)
 
     def run(self, words: list[str], name: str = "one") -> subprocess.Popen[bytes]:

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.rules_file.conversation import default_commands
-from streamproc.contracts.topics import TOPICS
+from streamproc.contracts.topic_settings import DEMANDS
+from streamproc.contracts.topics import ROLES, TOPICS
 from streamproc.core.rules.commands import ACTIONS
 from streamproc.core.rules.preferences import PREFERENCES
 from streamproc.metrics.declaring import Metrics
@@ -38,6 +39,45 @@ def topics() -> Rows:
             one.key,
             ", ".join(one.written_by),
             ", ".join(one.read_by),
+        )
+
+
+EVENTS_A_DAY = 10_000_000
+
+
+def retention() -> Rows:
+    """How long each topic that is made here keeps its records, why, and what that takes."""
+    yield "Topic", "`--retention`", "Kept", "For", "Bytes a day"
+    for role, one in ROLES.items():
+        kept = one.retention
+        is_kept = kept.days is None
+        name = f"`{one.default}`"
+        yield (
+            name if role != "inputs" else "each `--input`",
+            "" if is_kept else f"`{role.replace('_', '-')}=`",
+            "for ever (compacted)" if is_kept else f"{kept.days} days",
+            kept.why,
+            "one record for each key" if is_kept else _bytes(kept.bytes_per_event * EVENTS_A_DAY),
+        )
+
+
+def _bytes(count: float) -> str:
+    if not count:
+        return "few"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def topic_settings() -> Rows:
+    """What a wrong setting of a topic loses, and what happens at the start then."""
+    yield "Topics", "Setting", "Wrong", "What it loses", "At the start"
+    for one in DEMANDS:
+        clock = f" (with `--clock {one.clock}`)" if one.clock else ""
+        yield (
+            ", ".join(role.replace("_", "-") for role in one.roles),
+            f"`{one.setting}`",
+            one.bad + clock,
+            one.loses,
+            "refused" if one.then == "refuse" else "logged as `critical`",
         )
 
 
@@ -93,6 +133,8 @@ def metrics_of(home: type[Metrics]) -> Rows:
 TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/contracts.md", "usage"): usage,
     ("schemas/README.md", "topics"): topics,
+    ("docs/operations.md", "retention"): retention,
+    ("docs/operations.md", "topic settings"): topic_settings,
     ("docs/two-way-sms.md", "commands"): commands,
     ("docs/two-way-sms.md", "preferences"): preferences,
     ("docs/metrics.md", "worker"): partial(metrics_of, WorkerMetrics),

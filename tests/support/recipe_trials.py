@@ -191,7 +191,14 @@ _CHANNEL = """  refunds:
     messages:
       refundRequested: {$ref: '#/components/messages/refundRequested'}
     bindings:
-      kafka: {topic: streamproc.refunds, partitions: 4, replicas: 1, bindingVersion: 0.5.0}
+      kafka:
+        topic: streamproc.refunds
+        partitions: 4
+        replicas: 1
+        topicConfiguration:
+          cleanup.policy: [delete]
+          retention.ms: 2592000000
+        bindingVersion: 0.5.0
   policy:
     address: streamproc.policy
 """

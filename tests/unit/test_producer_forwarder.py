@@ -15,6 +15,7 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeToo
 from kafka.future import Future
 
 from streamproc.core.state.events import UsageRecorded
+from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.producing import forwarder as forwarder_module
 from streamproc.producing.delivery import Delivery, DeliveryFailedError
 from streamproc.producing.events import checked, usage
@@ -36,6 +37,11 @@ class FakeKafka:
         self._waiting: list[tuple[Future, bytes]] = []
         self._closed = False
         self._sender = SimpleNamespace(force_close=self._force_close, join=lambda timeout: None)
+
+    partitions = 4
+
+    def partitions_for(self, topic: str) -> set[int]:
+        return set(range(self.partitions))
 
     def send(self, topic: str, value: bytes, key: bytes, timestamp_ms: int) -> Future:
         future = Future()
@@ -103,6 +109,24 @@ def test_nothing_overtakes_an_event_that_failed(tmp_path: Path) -> None:
     assert first == {str(who): list(range(100)) for who in range(3)}
     assert all(one.wait(0) for one in deliveries)
     assert +left == Counter()
+
+
+def test_partitions_that_are_added_end_the_sending(tmp_path: Path) -> None:
+    """Also if the client that learns of them is another one than at first."""
+    log: list[tuple[str, int]] = []
+    before, after = FakeKafka(log, lambda _: None), FakeKafka(log, lambda _: None)
+    after.partitions = 6
+    clients = iter([before, after])
+    forwarder, _ = forward(tmp_path, lambda: next(clients), 1, 3)
+    forwarder.flush(10)
+    before.partitions = 6
+    forwarder.take(Delivery(event(0, 3)), 1, *checked(event(0, 3)), 1.0)
+    with pytest.raises(PartitionsChangedError, match="the topic t had 4 partitions"):
+        forwarder.flush(1)
+    with pytest.raises(PartitionsChangedError):
+        forwarder.take(Delivery(event(0, 4)), 1, *checked(event(0, 4)), 1.0)
+    forwarder.close(0)
+    assert log == [("0", 0), ("0", 1), ("0", 2)], "the fourth stays in the spool"
 
 
 def test_no_connection_is_tried_again(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from streamproc.core.state.events import UsageRecorded
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.partition_journal import PartitionJournal
 from streamproc.dispatch.settings import DispatchSettings
+from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.producing import BillingProducer, billing, client
 from streamproc.producing.client import UsageProducer
 from streamproc.producing.delivery import Delivery, DeliveryFailedError
@@ -43,9 +44,10 @@ class LateKafka:
         self._sender = SimpleNamespace(force_close=self._force_close, join=lambda timeout: None)
         self.flush_error: Exception | None = None
         self.told = 0
+        self.partitions = 1
 
     def partitions_for(self, topic: str) -> set[int]:
-        return {0}
+        return set(range(self.partitions))
 
     def send(self, topic: str, *_: object, **__: object) -> Future:
         future = Future()
@@ -273,3 +275,14 @@ def test_a_split_batch_of_the_journal_is_committed_once_all_its_records_are_know
     assert begun == "begin_transaction after 0"
     assert ended == "commit_transaction after 3" if error is None else ended.startswith("abort")
     kafka.close()
+
+
+def test_nothing_is_sent_once_partitions_were_added(opened: Callable[..., UsageProducer]) -> None:
+    kafka = LateKafka(place)
+    producer = opened(kafka)
+    producer.send(event(1))
+    kafka.partitions = 2
+    with pytest.raises(PartitionsChangedError, match="the topic t had 1 partitions"):
+        producer.send(event(2))
+    producer.close()
+    assert (kafka.told, producer.waiting) == (1, 0)

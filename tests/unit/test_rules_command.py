@@ -55,7 +55,7 @@ def test_a_file_is_held_against_the_one_it_replaces(runner: CliRunner, tmp_path:
 def test_a_worker_with_a_wrong_file_starts_nothing(
     runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def prepare(*_: object) -> int:
+    def prepare(*_: object) -> int:
         pytest.fail("the broker was asked before the rules were read")
 
     monkeypatch.setattr("streamproc.worker.topics.prepare_topics", prepare)

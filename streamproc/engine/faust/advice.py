@@ -5,6 +5,9 @@ from __future__ import annotations
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
+    InconsistentGroupProtocolError,
+    InvalidGroupIdError,
+    InvalidSessionTimeoutError,
     InvalidTimestampError,
     InvalidTransactionTimeout,
     KafkaError,
@@ -27,11 +30,24 @@ FORBIDDEN = (
     TransactionalIdAuthorizationFailed,
 )
 
+NO_MEMBER = (InconsistentGroupProtocolError, InvalidGroupIdError, InvalidSessionTimeoutError)
+"""Refusals of a group whose causes are options."""
+
 TRANSIENT = (KafkaError, OSError, TimeoutError)
 """Errors that can disappear without action: the broker is down, slow, or elects a leader."""
 
 _ADVICE: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (FORBIDDEN, PERMISSIONS),
+    (
+        (InvalidSessionTimeoutError,),
+        "--session-timeout-seconds must lie between the broker's group.min.session.timeout.ms and "
+        "group.max.session.timeout.ms (6 s and 1800 s by default)",
+    ),
+    (
+        (InconsistentGroupProtocolError,),
+        "the group has members of another kind: another program uses this --app-id",
+    ),
+    ((InvalidGroupIdError,), "--app-id is no name that a group may have"),
     (
         (MessageSizeTooLargeError, RecordListTooLargeError),
         "raise max.message.bytes of changelog and output topics to 1 MiB at least",

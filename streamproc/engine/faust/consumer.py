@@ -22,12 +22,13 @@ from mode import Service
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import tell_compacted_input, tell_deleted_input
 from streamproc.engine.engine import Engine
-from streamproc.engine.errors import ForbiddenError
-from streamproc.engine.faust.advice import FORBIDDEN
+from streamproc.engine.errors import ForbiddenError, GroupError
+from streamproc.engine.faust.advice import FORBIDDEN, advice
 from streamproc.engine.faust.consumer_thread import BatchConsumerThread
 from streamproc.engine.faust.logger import FAUST_LOGGER
 from streamproc.engine.faust.whole_batches import read_whole_batches
 from streamproc.engine.intake import Intake
+from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
 
@@ -285,8 +286,9 @@ class BatchConsumer(driver.Consumer):
             )
 
 
-def _refused(error: BaseException) -> ForbiddenError:
-    refusal = ForbiddenError(error)
+def _refused(error: BaseException) -> StreamprocError:
+    is_forbidden = isinstance(error, FORBIDDEN)
+    refusal = ForbiddenError(error) if is_forbidden else GroupError(error, advice(error))
     log.critical("the worker stops because the broker refused it", why=str(refusal))
     return refusal
 

@@ -10,7 +10,7 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streamproc.engine.faust.advice import FORBIDDEN
+from streamproc.engine.faust.advice import FORBIDDEN, NO_MEMBER
 from streamproc.engine.faust.logger import FAUST_LOGGER
 from streamproc.engine.faust.whole_batches import ByBatch
 
@@ -137,7 +137,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return end
 
     def refusal(self) -> BaseException | None:
-        """The permission that the broker refused to the group member, if any."""
+        """Why this member cannot be one, if it cannot: after that, aiokafka tries no more until
+        somebody who fetches has heard of it."""
         coordinator = self._consumer and self._consumer._coordinator
         error: BaseException | None = coordinator and coordinator._pending_exception
-        return error if isinstance(error, FORBIDDEN) else None
+        return error if isinstance(error, (*FORBIDDEN, *NO_MEMBER)) else None

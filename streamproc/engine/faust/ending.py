@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from typing import Any, NoReturn, Protocol
 
 import faust
@@ -32,9 +33,9 @@ class BoundedWorker(faust.Worker):
     what was not committed.
     """
 
-    def __init__(self, app: Any, *, beside: Beside | None = None, **options: Any) -> None:
+    def __init__(self, app: Any, *, beside: Iterable[Beside] = (), **options: Any) -> None:
         super().__init__(app, **options)
-        self._beside = beside
+        self._beside = tuple(beside)
 
     def execute_from_commandline(self) -> NoReturn:
         try:
@@ -45,8 +46,8 @@ class BoundedWorker(faust.Worker):
 
     async def start(self) -> None:
         """A start that was interrupted by a stop is not a failure."""
-        if self._beside is not None:
-            await self._beside.start()
+        for one in self._beside:
+            await one.start()
         try:
             await super().start()
         except Exception as error:
@@ -61,8 +62,8 @@ class BoundedWorker(faust.Worker):
         timer.start()
         await super().stop()
         log.info("stopped")
-        if self._beside is not None:
-            await self._beside.close()
+        for one in self._beside:
+            await one.close()
 
     def _say_why(self) -> None:
         """Log the reason once more: operators read the last lines, and many lines follow a

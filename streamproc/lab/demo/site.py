@@ -10,20 +10,17 @@ from typing import Any
 from kafka.errors import KafkaError
 
 from streamproc.kafka import TopicError
-from streamproc.kafka.clients import kafka_producer
-from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
-from streamproc.kafka.topics import ANY_TIME, open_admin
+from streamproc.kafka.topics import open_admin
 from streamproc.lab.demo.settings import Names
 from streamproc.lab.embedded_broker import EmbeddedBroker, NoEmbeddedBrokerError
+from streamproc.provision.planning import Making, TopicsError, make_missing, of_worker, plan_topics
+from streamproc.provision.starting import admin_of
 
 PARTITIONS = 4
 """The embedded broker always creates this number."""
 
 REPLICATION = 1
-
-# Usage of another year must be neither refused nor deleted while the demo runs.
-_EVENTS_CONFIGS = {**ANY_TIME, "retention.ms": "-1"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ def open_site(broker: Broker | None, names: Names) -> Iterator[Site]:
         with ExitStack() as stack:
             try:
                 embedded = stack.enter_context(EmbeddedBroker())
+                embedded.make_topics(names.topics)
             except NoEmbeddedBrokerError as error:
                 raise TopicError(str(error)) from error
             client = EmbeddedBroker.kafka_python_settings
@@ -57,7 +55,6 @@ def open_site(broker: Broker | None, names: Names) -> Iterator[Site]:
             # arrive meanwhile.
             consumer = {**consumer, "fetch_max_wait_ms": 50}
             site = Site(embedded.bootstrap, True, dict(client), consumer)
-            _touch_topics(site, names)
             yield site
     else:
         _create_topics(broker, names)
@@ -77,34 +74,11 @@ def remove_topics(site: Site, names: Names) -> None:
             admin.close()
 
 
-def _touch_topics(site: Site, names: Names) -> None:
-    """The embedded broker creates a topic when a client asks for it."""
-    producer = kafka_producer(site.bootstrap, **site.client)
-    try:
-        for topic in names.topics:
-            producer.partitions_for(topic)
-    finally:
-        producer.close()
-
-
 def _create_topics(broker: Broker, names: Names) -> None:
-    configs: dict[str, dict[str, str]] = {topic: {} for topic in names.topics}
-    configs[names.events] = _EVENTS_CONFIGS
-    configs[names.changelog] = {"cleanup.policy": "compact"}
-    admin = open_admin(broker)
+    """The topics of this run alone: names that nobody types, and that nobody can mistype."""
+    making = Making(PARTITIONS, REPLICATION, clock="event")
     try:
-        admin.create_topics(
-            {
-                topic: {
-                    "num_partitions": PARTITIONS,
-                    "replication_factor": REPLICATION,
-                    "configs": config,
-                }
-                for topic, config in configs.items()
-            },
-            wait_for_metadata=True,
-        )
-    except KafkaError as error:
-        raise TopicError(f"cannot create the demo's topics at {broker}: {said(error)}") from error
-    finally:
-        admin.close()
+        with admin_of(broker) as admin:
+            make_missing(admin, plan_topics(admin, of_worker(names.worker, names.app_id), making))
+    except TopicsError as error:
+        raise TopicError(f"cannot make the demo's topics: {error}") from error

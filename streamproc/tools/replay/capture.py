@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -17,6 +18,7 @@ from streamproc.kafka.recording.recovery import reopen
 from streamproc.kafka.recording.writer import FRAME_RECORDS
 from streamproc.kafka.rights import hidden_topic, said
 from streamproc.kafka.settings import Broker
+from streamproc.kafka.topic_watch import TopicWatch
 from streamproc.kafka.topics import is_hidden
 from streamproc.tools.replay.pace import Control
 from streamproc.tools.replay.sources import open_consumer, to_log_record
@@ -66,6 +68,9 @@ class Capture:
         else:
             offsets = self._starts(places, start)
             self._writer = RecordingWriter(path, durable=True, header=encode_header(offsets))
+        counts = Counter(place.topic for place in places)
+        # Partitions that are added would be missing in the recording.
+        self._watch = TopicWatch(bootstrap, counts)
         self._consumer.assign(places)
         for place in places:
             self._consumer.seek(place, offsets[_name(place)])
@@ -88,6 +93,7 @@ class Capture:
                 if now >= frame_due or len(self._taken) >= FRAME_RECORDS:
                     self._end_frame()
                     frame_due = now + FRAME_SECONDS
+                self._watch.look_now_and_then()
                 if ends and all(self._consumer.position(one) >= ends[one] for one in places):
                     break
                 if deadline is not None and now >= deadline:
@@ -101,6 +107,7 @@ class Capture:
             self._end_frame()
             self._writer.close()
             self._consumer.close()
+            self._watch.close()
 
     def _take(self) -> None:
         for found in self._consumer.poll(timeout_ms=200).values():

@@ -1,0 +1,131 @@
+"""Looks at topics while a program works with them: partitions that were added, a silent broker.
+
+A client uses partitions that are added to its topics without a message: producers spread keys over
+all of them, and a program that reads partitions by number reads none of the new ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from kafka.errors import KafkaError
+
+from streamproc.kafka.clients import kafka_admin
+from streamproc.kafka.errors import ReachError, TokenError, TopicError
+from streamproc.kafka.settings import Broker
+from streamproc.kafka.topics import HiddenTopicError, find_topics
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 2.0
+ANSWER_MS = 4_000
+"""How long a look waits for the broker. With the pause before it, silence is logged within
+ten seconds."""
+SILENCE_SECONDS = 5.0
+"""A broker that restarts needs no message at once."""
+REPEAT_SECONDS = 60.0
+FURTHER_SECONDS = 30.0
+
+
+class PartitionsChangedError(TopicError):
+    """A topic has another number of partitions than at the start."""
+
+    def __init__(self, topic: str, before: int, now: int) -> None:
+        super().__init__(
+            f"the topic {topic} had {before} partitions when this program started, and has {now} "
+            f"now: keys have moved between partitions, so states and the order of events would go "
+            f"wrong. Stop the producers; docs/operations.md#partitions-were-added says how to go on"
+        )
+
+
+class TopicWatch:
+    """One look after the other, from any one thread at a time. No look waits long."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        partitions: Mapping[str, int],
+        further: Callable[[Any], None] | None = None,
+    ) -> None:
+        """``partitions``: what each topic had at the start.
+
+        ``further``: asked with the admin client now and then; it may raise what ends the program.
+        """
+        self._broker = broker
+        self._partitions = dict(partitions)
+        self._further = further
+        self._admin: Any = None
+        self._answered = time.monotonic()
+        self._further_at = time.monotonic()
+        self._told = float("-inf")
+        self._looked = time.monotonic()
+
+    def look_now_and_then(self) -> None:
+        """:meth:`look`, if the last one was long enough ago: for loops that turn faster."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self.look()
+
+    def look(self) -> None:
+        """Raises :class:`PartitionsChangedError`, and what ``further`` raises.
+
+        A broker that does not answer is logged, and raises nothing.
+        """
+        self._looked = time.monotonic()
+        try:
+            if self._admin is None:
+                self._admin = kafka_admin(
+                    self._broker, bootstrap_timeout_ms=ANSWER_MS, request_timeout_ms=ANSWER_MS
+                )
+            found = find_topics(self._admin, self._partitions)
+            if self._further is not None and time.monotonic() - self._further_at > FURTHER_SECONDS:
+                self._further_at = time.monotonic()
+                self._further(self._admin)
+        except HiddenTopicError:
+            return  # permissions were taken away: the user of the topic reports it
+        except (KafkaError, ReachError, TokenError, OSError, TimeoutError) as error:
+            self.close()
+            self._tell_silence(error)
+            return
+        self._tell_answer()
+        for topic, before in self._partitions.items():
+            if topic in found and found[topic].partitions != before:
+                raise PartitionsChangedError(topic, before, found[topic].partitions)
+
+    def close(self) -> None:
+        """Let go of the connection; the next look makes another one."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.close()
+
+    def _tell_silence(self, error: BaseException) -> None:
+        now = time.monotonic()
+        silent = now - self._answered
+        if silent >= SILENCE_SECONDS and now - self._told >= REPEAT_SECONDS:
+            self._told = now
+            log.warning(
+                "the broker does not answer, waiting for it",
+                broker=str(self._broker),
+                seconds=round(silent),
+                error=repr(error),
+            )
+
+    def _tell_answer(self) -> None:
+        now = time.monotonic()
+        if self._told > self._answered:
+            log.info("the broker answers again", seconds=round(now - self._answered))
+            self._told = float("-inf")
+        self._answered = now
+
+
+async def keep_watching(watch: TopicWatch) -> None:
+    """Look until there is an error, which is raised, or until the task is cancelled."""
+    try:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.to_thread(watch.look)
+    finally:
+        watch.close()

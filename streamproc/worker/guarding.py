@@ -1,0 +1,52 @@
+"""Ends a worker whose topics change while it runs, and reports a silent broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from streamproc.kafka.topic_watch import TopicWatch, keep_watching
+from streamproc.provision.planning import Making, of_worker, plan_topics
+from streamproc.provision.starting import refuse
+from streamproc.worker.settings import WorkerSettings
+
+log = structlog.get_logger(__name__)
+
+
+class TopicGuard:
+    """Runs beside the app, from before its start: a worker that waits for its group is guarded."""
+
+    def __init__(self, app: Any, settings: WorkerSettings, partitions: Mapping[str, int]) -> None:
+        """``partitions``: what ``prepare_topics`` found."""
+        self._app = app
+        self._settings = settings
+        self._watch = TopicWatch(settings.broker, partitions, self._check_settings)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Look from now on."""
+        if not self._settings.embedded:  # nobody adds partitions there
+            self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        try:
+            await keep_watching(self._watch)
+        except Exception as error:
+            log.critical("the worker stops", why=str(error))
+            await self._app.crash(error)
+
+    def _check_settings(self, admin: Any) -> None:
+        """What is refused at a start is refused later, too: it loses records from now on."""
+        wanted = of_worker(self._settings.topics, self._settings.app_id)
+        refuse(plan_topics(admin, wanted, Making(clock=self._settings.clock)))

@@ -1,0 +1,174 @@
+"""Topics that change under running programs, and a broker that falls silent under them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from streamproc.kafka.topic_watch import SILENCE_SECONDS
+from streamproc.kafka.topics import end_offsets, open_admin, topic_facts
+from tests.support.cluster import PARTITIONS, create_topic, produce_to_partitions
+from tests.support.dispatching import HEAD, DispatchScene
+from tests.support.edges import ending, wait_for_words
+from tests.support.jvm_broker import JvmBroker
+from tests.support.scene import Scene
+from tests.support.waiting import wait_until
+
+NOTICED_SECONDS = 15.0
+"""A look each two seconds, and an ending in order; on a machine that is busy."""
+
+
+ARCHIVE = HEAD + "  - {kind: file, name: archive, path: out.ndjson}\n"
+
+
+@pytest.fixture
+def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(bootstrap, tmp_path)
+    yield scene
+    for worker in scene.workers:
+        worker.kill()
+
+
+def add_partitions(bootstrap: str, *topics: str, count: int = PARTITIONS + 2) -> None:
+    admin = open_admin(bootstrap)
+    try:
+        admin.create_partitions(dict.fromkeys(topics, count))
+    finally:
+        admin.close()
+
+
+async def test_partitions_added_to_a_live_topic_stop_every_worker(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    """Input, output and state, each of an application of its own; two workers have the input."""
+    scenes = {topic: Scene(bootstrap, tmp_path) for topic in ("events", "reminders", "changelog")}
+    workers = {topic: [one.worker(topic)] for topic, one in scenes.items()}
+    workers["events"].append(scenes["events"].worker("another"))
+    try:
+        for worker in chain.from_iterable(workers.values()):
+            wait_for_words(worker, "input flows")
+        names = {topic: getattr(one.names, topic) for topic, one in scenes.items()}
+        add_partitions(bootstrap, *names.values())
+        began = time.monotonic()
+        for topic, name in names.items():
+            for worker in workers[topic]:
+                said = ending(worker, NOTICED_SECONDS + 15)
+                assert f"the topic {name} had 4 partitions when this program started" in said
+                last = said.splitlines()[-1]
+                assert "the worker has ended" in last
+                assert "docs/operations.md#partitions-were-added" in last
+                told = next(line for line in said.splitlines() if "the worker stops" in line)
+                assert f"the topic {name}" in told
+        assert time.monotonic() - began < NOTICED_SECONDS
+    finally:
+        for worker in chain.from_iterable(workers.values()):
+            worker.kill()
+
+
+async def test_partitions_added_to_all_topics_while_no_worker_runs_are_noticed(
+    scene: Scene,
+) -> None:
+    await create_topic(scene.bootstrap, scene.names.events)
+    worker = scene.worker("w1")
+    wait_for_words(worker, "input flows")
+    records = [(number, (b"k", b"{}", 1_767_225_600_000)) for number in range(PARTITIONS)]
+    await produce_to_partitions(scene.bootstrap, scene.names.events, records)
+    admin = open_admin(scene.bootstrap)
+    try:
+        await asyncio.to_thread(
+            wait_until, lambda: _ends(admin, scene.names.changelog) >= 2 * PARTITIONS
+        )
+    finally:
+        admin.close()
+    assert worker.stop() == 0
+    names = scene.names
+    add_partitions(scene.bootstrap, names.events, *names.worker.outputs, names.changelog)
+    said = ending(scene.worker("w2"))
+    assert "was made when the topics had 4 partitions, and they have 6 now" in said
+
+
+def _ends(admin: object, topic: str) -> int:
+    return sum(end_offsets(admin, {topic: PARTITIONS})[topic])
+
+
+async def test_partitions_added_to_reminders_stop_the_dispatcher(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    with DispatchScene(bootstrap, tmp_path) as scene:
+        await scene.prepare(ARCHIVE)
+        process = scene.start()
+        await scene.ready()
+        add_partitions(bootstrap, scene.names["reminders"], count=scene.partitions + 1)
+        assert await asyncio.to_thread(process.wait, NOTICED_SECONDS + 15) == 1, scene.logs()
+        last = (tmp_path / "one.log").read_text().splitlines()[-1]
+        assert f"the topic {scene.names['reminders']} had 2 partitions" in last
+        assert "docs/operations.md#partitions-were-added" in last
+
+
+def test_partitions_added_to_a_topic_end_what_follows_it(bootstrap: str, tmp_path: Path) -> None:
+    """A recording, and a drop folder that is watched."""
+    topic = f"t{uuid4().hex[:8]}"
+    topic_facts(bootstrap, topic, create_partitions=2)
+    (tmp_path / "drop").mkdir()
+    out = tmp_path / "live.ndjson.zst"
+    commands = (
+        ["record", topic, "--broker", bootstrap, "--out", str(out)],
+        ["send", "--broker", bootstrap, "--topic", topic, "--watch", str(tmp_path / "drop")],
+    )
+    streamproc = [sys.executable, "-m", "streamproc"]
+    running = [
+        subprocess.Popen([*streamproc, *words], stderr=subprocess.PIPE, text=True)
+        for words in commands
+    ]
+    try:
+        for path in (out, tmp_path / "drop" / "done"):  # both know their partitions then
+            wait_until(path.exists)
+        add_partitions(bootstrap, topic, count=3)
+        for process in running:
+            _, said = process.communicate(timeout=NOTICED_SECONDS)
+            assert process.returncode == 1
+            assert f"the topic {topic} had 2 partitions when this program started" in said
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.timeout(240)
+async def test_a_silent_broker_is_told_of_within_ten_seconds_by_every_part(
+    tmp_path: Path,
+) -> None:
+    with JvmBroker() as broker, DispatchScene(broker.bootstrap, tmp_path) as dispatching:
+        scene = Scene(broker.bootstrap, tmp_path)
+        worker = scene.worker("w1")
+        try:
+            wait_for_words(worker, "input flows")
+            await dispatching.prepare(ARCHIVE)
+            dispatching.start()
+            await dispatching.ready()
+            assert broker.process is not None
+            os.kill(broker.process.pid, signal.SIGSTOP)
+            began = time.monotonic()
+            words = "the broker does not answer, waiting for it"
+            try:
+                for log in (worker.log, tmp_path / "one.log"):
+                    await asyncio.to_thread(
+                        wait_until, lambda log=log: words in log.read_text(), 15
+                    )
+                silent = time.monotonic() - began
+            finally:
+                os.kill(broker.process.pid, signal.SIGCONT)
+            assert SILENCE_SECONDS <= silent + 2 < 12
+            wait_for_words(worker, "the broker answers again")
+        finally:
+            worker.kill()

@@ -1,0 +1,139 @@
+"""Which settings of topics are refused, which are told, and with what topics are made."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamproc.contracts.topic_settings import (
+    DAY_MS,
+    DEMANDS,
+    SETTINGS,
+    Clock,
+    configs_of,
+    doubts,
+    faults,
+)
+from streamproc.contracts.topics import ROLES, TOPICS
+
+SAFE = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
+
+
+def test_three_replicas_of_which_two_are_in_sync_are_not_doubted() -> None:
+    assert doubts("t", 3, SAFE) == []
+
+
+@pytest.mark.parametrize(
+    ("replicas", "change", "word"),
+    [
+        (1, {}, "one replica"),
+        (3, {"min.insync.replicas": "1"}, "min.insync.replicas"),
+        (3, {"unclean.leader.election.enable": "true"}, "unclean"),
+    ],
+)
+def test_what_a_lost_broker_takes_along_is_told(
+    replicas: int, change: dict[str, str], word: str
+) -> None:
+    (doubt,) = doubts("t", replicas, SAFE | change)
+    assert word in doubt
+
+
+def judged(role: str, clock: Clock = "wall", **configs: str) -> dict[str, str]:
+    """What becomes of a topic with these settings, by setting."""
+    named = {name.replace("_", "."): value for name, value in configs.items()}
+    return {one.demand.setting: one.demand.then for one in faults(role, "t", named, clock)}
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete", "delete,compact"])
+@pytest.mark.parametrize("role", ["inputs", "reminders", "resends", "rejects", "orders", "policy"])
+def test_topics_whose_records_all_count_must_not_be_compacted(role: str, policy: str) -> None:
+    assert judged(role, cleanup_policy=policy) == {"cleanup.policy": "refuse"}
+    assert judged(role, cleanup_policy="delete") == {}
+
+
+@pytest.mark.parametrize("policy", ["delete", "compact,delete", "delete,compact"])
+@pytest.mark.parametrize("role", ["changelog", "journal"])
+def test_states_and_what_was_sent_must_not_be_deleted(role: str, policy: str) -> None:
+    assert judged(role, cleanup_policy=policy) == {"cleanup.policy": "refuse"}
+    assert judged(role, cleanup_policy="compact") == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "days", "expected"),
+    [
+        ("inputs", 74, "warn"),
+        ("inputs", 75, None),
+        ("reminders", 6, "warn"),
+        ("reminders", 7, None),
+        ("audit", 34, "warn"),
+        ("receipts", 1, "warn"),
+        ("inputs", -1, None),
+    ],
+)
+def test_a_retention_that_loses_something_is_told(
+    role: str, days: int, expected: str | None
+) -> None:
+    kept = str(days * DAY_MS) if days > 0 else "-1"
+    assert judged(role, retention_ms=kept).get("retention.ms") == expected
+
+
+def test_recorded_events_need_a_topic_that_keeps_them_for_ever() -> None:
+    kept = str(90 * DAY_MS)
+    assert judged("inputs", "event", retention_ms=kept) == {"retention.ms": "warn"}
+    assert judged("inputs", "event", retention_ms="-1") == {}
+
+
+def test_the_senders_clocks_are_told_under_the_wall_clock_alone() -> None:
+    kept = "message_timestamp_type"
+    assert judged("inputs", "wall", **{kept: "CreateTime"}) == {"message.timestamp.type": "warn"}
+    assert judged("inputs", "event", **{kept: "CreateTime"}) == {}
+    assert judged("inputs", "wall", **{kept: "LogAppendTime"}) == {}
+
+
+def test_retention_of_a_compacted_topic_does_not_matter() -> None:
+    assert judged("inputs", cleanup_policy="compact", retention_ms="1") == {
+        "cleanup.policy": "refuse"
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("clock", ["wall", "event"])
+def test_what_is_made_here_loses_nothing(role: str, clock: Clock) -> None:
+    configs = {"cleanup.policy": "delete", **configs_of(role, clock, {})}
+    assert faults(role, "t", configs, clock) == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_topic_is_made_with_a_policy_of_its_own(role: str) -> None:
+    configs = configs_of(role, "wall", {})
+    assert configs["cleanup.policy"] in ("delete", "compact")
+    assert ("retention.ms" in configs) == (configs["cleanup.policy"] == "delete")
+
+
+def test_an_option_changes_the_retention() -> None:
+    assert configs_of("audit", "wall", {"audit": -1})["retention.ms"] == "-1"
+    assert configs_of("audit", "wall", {"inputs": 1})["retention.ms"] == str(90 * DAY_MS)
+
+
+@pytest.mark.parametrize("one", DEMANDS, ids=lambda one: f"{one.roles[0]} {one.setting}")
+def test_what_mends_a_setting_is_right(one: object) -> None:
+    assert one in DEMANDS
+    demand = next(found for found in DEMANDS if found is one)
+    assert not demand.is_bad(demand.mend)
+    assert set(demand.roles) <= set(ROLES)
+    assert demand.setting in SETTINGS
+
+
+def test_every_topic_has_a_policy_that_is_demanded() -> None:
+    demanded = {role for one in DEMANDS if one.setting == "cleanup.policy" for role in one.roles}
+    assert demanded == set(ROLES)
+    assert {one.default for one in TOPICS} <= {
+        *(one.default for one in ROLES.values()),
+        "streamproc.commands",
+    }
+
+
+def test_a_fault_is_one_line_that_says_how_to_mend_it() -> None:
+    (fault,) = faults("inputs", "usage", {"cleanup.policy": "compact"})
+    assert str(fault).startswith("usage has cleanup.policy=compact, which loses all events")
+    assert "--entity-name usage --add-config cleanup.policy=delete" in str(fault)
+    assert "\n" not in str(fault)
