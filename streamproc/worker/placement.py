@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 WARN_SECONDS = 3_600.0
 WARNED_SOURCES = 1_000
 """Maximum number of sources with a warning of their own; all others share one."""
+REMEMBERED_KEYS = 65_536
 MAX_FORWARDED_BYTES = 900_000
 """Maximum size of key, value and headers of a forwarded record; Kafka's default is 1 MiB."""
 MEND = (
@@ -64,13 +65,19 @@ class Placement:
         self._forwarded = forwarded
         self._now = now
         self._logs = logs
+        self._right: dict[bytes, int] = {}
+        """Partitions of keys that were seen: the hash takes longer than to look one up."""
         self._warned: dict[str, _Warned] = {}
 
     def elsewhere(self, key: bytes, partition: int | None) -> int | None:
         """The partition of the key, if it is not ``partition``; else None."""
         if not self.partitions or partition is None:
             return None
-        right = partition_of(key, self.partitions)
+        right = self._right.get(key)
+        if right is None:
+            if len(self._right) >= REMEMBERED_KEYS:
+                self._right.clear()
+            right = self._right[key] = partition_of(key, self.partitions)
         return None if right == partition else right
 
     def copy_of(self, record: Any, arrival: Arrival) -> Copy | None:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from streamproc.contracts.records.origin import origin_header, origin_of
 from streamproc.core.state.events import Arrival
+from streamproc.partitioner import partition_of
 from streamproc.worker import placement
 from streamproc.worker.placement import MAX_FORWARDED_BYTES, WARN_SECONDS, Placement
 from streamproc.worker.virtual import InputRecord
@@ -67,6 +68,14 @@ def test_a_place_is_right_or_names_the_right_one() -> None:
     assert [placed.elsewhere(KEY, number) for number in range(4)] == [2, 2, None, 2]
     assert Placement().elsewhere(KEY, 1) is None, "nobody knows how many partitions there are"
     assert placed.elsewhere(KEY, None) is None, "nor in which one it lies"
+
+
+def test_forgetting_keys_changes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "REMEMBERED_KEYS", 3)
+    placed = Placement(4)
+    keys = [f"86138{number:08}".encode() for number in range(20)]
+    for _ in range(2):
+        assert [placed.elsewhere(key, -1) for key in keys] == [partition_of(key, 4) for key in keys]
 
 
 def record(value: bytes, **more: Any) -> InputRecord:
