@@ -92,6 +92,7 @@ def explain(
     from streamproc.tools.explain.showing import TimelineView, units_of
     from streamproc.tools.explain.timeline import timeline, within
 
+    # A command line is visible to all users of the machine; standard input is not.
     if subscriber == "-":
         subscriber = sys.stdin.readline().strip()
     subscriber = asked_for(subscriber, options["region"])

@@ -97,6 +97,7 @@ def play(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     streamproc play rules.yaml events.ndjson --locale ar --picture lives.png
     """
     rules_path, events_path = _paths(files)
+    # A missing library is reported before the play, which may take long.
     if options["picture"] is not None:
         _check_pictures()
     rules = read_rules(rules_path)
@@ -235,6 +236,7 @@ def _print(
     shown = PlayView(played, rules, Look(width, is_terminal, options["sender"], options["every"]))
     view = shown.timeline if options["view"] == "timeline" else shown.phones
     for line in view(subscribers):
+        # A pipe or a file gets plain lines, without colours.
         if is_terminal:
             console.print(line, soft_wrap=True, highlight=False)
         else:

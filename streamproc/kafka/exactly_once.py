@@ -62,6 +62,7 @@ class ExactlyOnceProducer:
         self._commits = 0
         self._committed = 0
         self._pending: Future[None] | None = None
+        # One thread, so that commits keep their order.
         self._background = ThreadPoolExecutor(1, "commit")
         self.bulk = BulkProducer(
             bootstrap,

@@ -156,11 +156,11 @@ def _converse(
     except (ValueError, *_CLOSED):
         if settings.tls is None and _speaks_tls(host, port):
             return Finding(
-                f"{address} expects TLS, and this client speaks without; set "
+                f"{address} expects TLS, and this client does not use it; set "
                 f"--kafka-security-protocol {'SASL_SSL' if login else 'SSL'}, and --kafka-tls-ca "
-                f"if the authority of its certificate is none of the operating system's"
+                f"if the operating system does not know the authority of its certificate"
             )
-        return Finding("it is no Kafka, or it closed the connection", False)
+        return Finding("it is not Kafka, or it closed the connection", False)
     offered = ", ".join(answer.mechanisms)
     if login is None:
         if answer.error_code == UNSUPPORTED_MECHANISM and answer.mechanisms:

@@ -33,8 +33,12 @@ def apply_records(
             if error.record is None:
                 raise
             processor.set_aside(error)
+            # The records before the failed one are applied already. The failed one is read again
+            # and skipped, because it is set aside.
             failed_at = error.record[2]
             done = [record for record in records if record.offset < failed_at]
+            # The call ended with an error and returned no clock, so the clock is computed
+            # from the records.
             clock_ms = max([clock_ms, *(one.timestamp for one in done if one.timestamp < LAST_MS)])
             records = records[len(done) :]
             continue

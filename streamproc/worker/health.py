@@ -30,10 +30,12 @@ class WorkerHealth:
         stuck = []
         for partition in self._engine.partitions:
             if partition.state is not State.RUNNING or partition.opened is None:
+                # A partition that runs again gets the full time again.
                 self._moved.pop(partition.number, None)
                 continue
             position = sum(partition.opened.progress.positions.values())
             before, since = self._moved.get(partition.number, (-1, now))
+            # Without input, a partition may wait for any time.
             if position != before or not self._has_input(partition):
                 since = now
             self._moved[partition.number] = position, since

@@ -103,6 +103,7 @@ class Placement:
             return
         now = self._now()
         warned = self._warned.get(source)
+        # A wrong producer may write any number of source names, so the table is bounded.
         if warned is None and len(self._warned) >= WARNED_SOURCES:
             self._forget(now)
             if len(self._warned) >= WARNED_SOURCES:

@@ -78,6 +78,7 @@ class QuotaProcessor:
         that time was not late, as far as anyone can know."""
         self._aside_records: set[tuple[str, int, int]] = set()
         self._aside_keys: set[bytes] = set()
+        # The rows are weak keys: when a partition closes, its entries here go with its rows.
         self._sweeps: WeakKeyDictionary[Rows[Account], _Sweep] = WeakKeyDictionary()
         self._paces: WeakKeyDictionary[Rows[Account], StormPace] = WeakKeyDictionary()
         self.take_rules(rules)
@@ -120,6 +121,7 @@ class QuotaProcessor:
         self.counts["events"] += len(records)
         outbox.counts["events", APPLIED] += len(records)
         plain = self._plain
+        # The compiled part does not know which records are set aside.
         if plain is None or self._aside_records:
             for record in records:
                 clock_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
@@ -130,6 +132,7 @@ class QuotaProcessor:
             at, clock_ms, crossed = plain.apply(
                 records, at, rows.stored, rows.changed, told, topic, partition, clock_ms
             )
+            # These messages belong to records before the crossing one, so they come first.
             if told:
                 self._emit_told(outbox, told)
                 told.clear()
@@ -140,6 +143,8 @@ class QuotaProcessor:
                 continue
             if at == count:
                 return clock_ms
+            # The compiled part stops at a record that it does not know, and the core
+            # applies that record.
             clock_ms = self._apply_one(topic, partition, records[at], rows, outbox, clock_ms)
             at += 1
 
@@ -240,6 +245,7 @@ class QuotaProcessor:
             return
         self.counts["forwarded"] += 1
         outbox.put_copy(self._forwarded, right, copy)
+        # ``apply()`` has counted all its records as applied, also this one.
         outbox.counts["events", APPLIED] -= 1
         outbox.counts["events", FORWARDED] += 1
 

@@ -59,6 +59,8 @@ class RulesFile:
         if self.path is None:
             return None
         before, self._seen = self._seen, self._look()
+        # A file that just changed may be half written. It counts when two looks find
+        # the same content.
         if not _same(self._seen, before) or _same(self._seen, self._judged):
             return None
         self._judged = self._seen

@@ -74,6 +74,7 @@ def read_index(path: Path) -> tuple[Index, int] | None:
     if size < _HEAD.size + _TAIL.size:
         return None
     with path.open("rb") as file:
+        # The index is at the end of the file, and the last bytes have its length.
         file.seek(size - _TAIL.size)
         length, mark = _TAIL.unpack(file.read(_TAIL.size))
         start = size - _TAIL.size - length - _HEAD.size

@@ -102,6 +102,8 @@ def parse_lines(block: bytes, path: Path, before: int) -> list[RecordLine]:
 
     Raises :class:`BadRecordingError` naming the line.
     """
+    # A whole block is decoded at once, because that is fast. If it fails, the loop below
+    # finds the bad line.
     try:
         return _decoder.decode_lines(block)
     except (msgspec.DecodeError, UnicodeDecodeError):

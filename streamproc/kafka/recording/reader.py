@@ -148,6 +148,7 @@ class RecordingReader:
                 raise BadRecordingError(
                     f"{self.path}: a damaged frame ({error}){DAMAGED}"
                 ) from None
+            # The decoder may have taken bytes of the next frame, so the file goes back to them.
             if decoder.eof:
                 file.seek(-len(decoder.unused_data), io.SEEK_CUR)
             self.bytes_read = file.tell()
@@ -169,6 +170,7 @@ class RecordingReader:
                 self.bytes_read = raw.tell()
                 if not part:
                     break
+                # A block ends at the end of a line. The rest is the beginning of the next block.
                 block, _, rest = (rest + part).rpartition(b"\n")
                 if block:
                     yield block + b"\n"

@@ -31,6 +31,7 @@ def reopen(path: Path) -> tuple[Index, dict[str, int]]:
         index, end = found
     else:
         index, end = _scan(path)
+    # An index is cut off, too. It is written again when the capture ends.
     with path.open("r+b") as file:
         file.truncate(end)
     offsets = dict(header)
@@ -45,6 +46,7 @@ def _scan(path: Path) -> tuple[Index, int]:
     records = 0
     offsets: dict[str, int] = {}
     with path.open("rb") as file:
+        # The first frame is the header, which has no records.
         head = file.read(8)
         file.seek(int.from_bytes(head[4:], "little"), 1)
         while True:

@@ -61,6 +61,7 @@ def timeline(found: Gathered) -> list[TimelineEntry]:
     for cause, group in groupby(_all_audits(found), key=lambda audit: audit.cause):
         audits = list(group)
         place = _place(cause)
+        # A decision without a record is the work of a timer.
         if place is None:
             due_ms = to_ms(cause.due_time) if cause.due_time is not UNSET else 0
             entries.extend(waiting.received_before(due_ms))

@@ -41,6 +41,7 @@ class Bubble:
     def lines(self, room: int, frame: BubbleBorder) -> list[Text]:
         """The lines of the bubble, at most ``room`` cells wide, and not wider than its text
         needs."""
+        # The frame takes four cells of a line, and six cells of a line with a label.
         most = max(min(room, MOST_WIDTH), LEAST_WIDTH) - 4
         content = lines_of(self.text, most)
         labels = [_cut(one, max(room, LEAST_WIDTH) - 6) for one in (self.head, self.foot)]

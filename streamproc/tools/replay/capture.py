@@ -62,10 +62,12 @@ class Capture:
             missing = {_name(place) for place in places} - offsets.keys()
             if missing:
                 raise BadRecordingError(
-                    f"{path} was begun without {', '.join(sorted(missing))}; give another file"
+                    f"{path} was started without {', '.join(sorted(missing))}; give another file"
                 )
             self._writer = RecordingWriter(path, durable=True, index=index)
         else:
+            # The header keeps the offsets of the start: a capture that is killed before its first
+            # whole frame continues there.
             offsets = self._starts(places, start)
             self._writer = RecordingWriter(path, durable=True, header=encode_header(offsets))
         counts = Counter(place.topic for place in places)
@@ -83,6 +85,7 @@ class Capture:
     def run(self, control: Control, *, to_end: bool, seconds: float | None = None) -> None:
         """Capture until stopped, or to the present end, or for a time."""
         places = list(self._consumer.assignment())
+        # The end is fixed here. A topic that grows has no end that a capture reaches.
         ends = self._consumer.end_offsets(places) if to_end else None
         deadline = None if seconds is None else time.monotonic() + seconds
         frame_due = time.monotonic() + FRAME_SECONDS

@@ -56,6 +56,7 @@ class Replay:
         self._control = control
         self._pace = ReplayPace(plan.speed, plan.slice_records)
         stored = producer.position(Position)
+        # A position is a place in one source. In another source it is the place of other records.
         if stored is not None and stored.source != source.identity and not plan.again:
             raise WrongSourceError(
                 f"{producer.name} was a replay of another source (or the file has changed); give "
@@ -111,11 +112,14 @@ class Replay:
         """The same as :meth:`_run_by_record` for this case, without a call for each step."""
         assert isinstance(self._source, FileSource)
         position, pace = self.position, self._pace
+        # Local names, because the inner loop runs once per record and look-ups cost time.
         append, append_keyed = self._producer.append, self._producer.bulk.append_keyed
         last_ms = position.last_ms
         for lines in self._source.reader.blocks(position.records):
             for part in pace.slices(lines):
                 if part.begins:
+                    # The records before a pause are committed, so that a stop during the pause
+                    # loses nothing.
                     self._producer.commit(position)
                     if not self._wait_while_paused():
                         return False

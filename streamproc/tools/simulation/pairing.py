@@ -108,6 +108,7 @@ def _pair_by(
     once: bool = False,
 ) -> Split:
     """Pairs messages with equal keys; with ``once`` only if no other message has that key."""
+    # If two messages share a key, each could be the partner, so no pair is certain.
     if once:
         for side in (mine, theirs):
             values = [key(message) for message in side]

@@ -24,6 +24,7 @@ def draw(report: SimulationReport, path: Path) -> None:
 
     Raises ValueError for a format that matplotlib does not write, OSError.
     """
+    # matplotlib needs long for its import, and is installed only with an extra.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -142,9 +142,11 @@ async def timed_closely(
         for record in records:
             if record.key not in keys:
                 continue
+            # The state before the record has the due time that the worker's timer knew.
             account = rows.get(record.key)
             if account and 0 < account.next_due_ms - record.timestamp <= within_ms:
                 close.add(record.key)
+            # The messages of the outbox are not used: only the state counts here.
             clock_ms = apply_records(
                 processor, topic, partition, [record], rows, Outbox(), clock_ms
             )

@@ -107,6 +107,7 @@ async def with_two_accounts(
     consumer = committed_consumer(settings.broker)
     await consumer.start()
     try:
+        # Only partitions that can hold a second account are read.
         for right, keys in wanted.items():
             rows: Rows[Account] = Rows(QuotaProcessor)
             await read_kept(consumer, settings.changelog, right, rows)
