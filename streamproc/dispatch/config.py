@@ -86,6 +86,7 @@ def load_gateways(text: str, filename: str) -> GatewaysFormat:
         raise GatewaysError(f"{filename}:1: must be a mapping with the fields version, gateways")
     problems = [*lines.problems, *_problems(data, lines)]
     if problems:
+        # One problem is enough for each place in the file.
         seen: dict[Path, tuple[int, Path, str]] = {}
         for found in problems:
             seen.setdefault(found[1], found)

@@ -95,6 +95,7 @@ def resend(
     With ``valid_ms`` each gets this much time from now. Without it, its own time must not be over.
     Raises :class:`DispatchError` before anything is written.
     """
+    # All are read and checked before the first is sent, so that an error leaves nothing half done.
     ready = []
     for found in letters:
         if found.resent:

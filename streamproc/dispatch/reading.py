@@ -41,6 +41,7 @@ def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False)
         places = [TopicPartition(topic, number) for number in sorted(numbers)]
         reader.assign(places)
         reader.seek_to_beginning(*places)
+        # The end is fixed here, because new records may come all the time.
         ends = reader.end_offsets(places)
         found: list[Any] = []
         while any(reader.position(place) < ends[place] for place in places):

@@ -75,9 +75,13 @@ class Router:
             if not line.breaker.allows(now_ms):
                 continue
             if line.down_since_ms is not None:
+                # The message waits during a short failure. Only a longer one sends it to another
+                # gateway.
                 if now_ms - line.down_since_ms < self._patience_ms:
                     return None
                 continue
+            # The message waits for a busy gateway: the next gateway is for failures, not for
+            # more speed.
             if not line.shaper.take(message.cost, now_ms):
                 return None
             line.breaker.started()

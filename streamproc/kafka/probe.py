@@ -109,7 +109,7 @@ def _look(settings: KafkaSettings) -> Finding | None:
     for address in settings.addresses:
         host, _, port = address.rpartition(":")
         if not port.isdigit() or not host:
-            findings.append(Finding(f"{address} is no HOST:PORT", False))
+            findings.append(Finding(f"{address} is not HOST:PORT", False))
             continue
         found = _look_at(settings, host.strip("[]"), int(port), address)
         if found is None:

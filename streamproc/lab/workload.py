@@ -154,11 +154,13 @@ class _Generator:
         if at < settings.unknown_share:
             if late_activations and chance.random() < 0.5:
                 return self._activation(late_activations.pop(), now_ms)
+            # A number that is never activated: its usage must be rejected.
             stranger = f"86199{chance.randrange(1000):08d}"
             return self._usage_of(stranger, now_ms, now_ms, 1_000_000)
         at -= settings.unknown_share
         if at < settings.account_share:
             return self._account_event(now_ms)
+        # Usage before the subscriber's activation, which comes later: it must be rejected.
         if draw > 0.5 and late_activations and chance.random() < 0.01:
             number = late_activations[-1]
             return self._usage(number, now_ms)

@@ -50,6 +50,7 @@ def submit(
     entries: list[Candidate] = []
     if len(messages) > 1:
         messages = sorted(messages, key=lambda one: urgency(one.rule))
+    # The usual case: no rule can delay, merge or drop a message, so each is sent at once.
     is_simple = (
         moment.rules.alerts is UNRESTRICTED
         and account.extra is None

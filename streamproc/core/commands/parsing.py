@@ -39,6 +39,7 @@ class Grammar:
                 for action, keywords in commands.keywords.items()
                 for keyword in keywords
             ),
+            # The longest keyword is tried first, because a short one may be the beginning of it.
             key=lambda one: (-len(one[0]), one),
         )
         self.answers = [

@@ -181,6 +181,7 @@ def close(moment: Moment) -> list[Effect]:
     over, account.buckets = account.buckets, []
     out: list[Effect] = []
     for bucket in over:
+        # A bucket must not end before its grant.
         bucket.expires_ms = max(bucket.granted_ms, min(bucket.expires_ms, at_ms))
         out.append(end_bucket(account, bucket, subscriber, at_ms, cause))
     out += gate.forget_all(moment)

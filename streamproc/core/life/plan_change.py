@@ -30,6 +30,7 @@ def change_plan(
     if event.effective == "next_cycle" and now_ms >= account.cycle_start_ms:
         account.next_plan = event.plan
         return [audited("plan_change_scheduled", event.subscriber, now_ms, cause)]
+    # Overage before this instant costs what the old plan says.
     settle(account, rules)
     forget_boundaries(account)
     before = rules.plans.get(account.plan)

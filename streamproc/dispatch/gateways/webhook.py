@@ -70,13 +70,16 @@ class WebhookGateway:
             "webhook-signature": signatures(self._settings.keys, message.id, second * 1000, body),
         }
         try:
+            # A redirect would send the message to an address that the gateways file does not name.
             async with self._client.post(
                 self._settings.url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return _outcome(response.status, response.headers.get("retry-after", ""))
         except aiohttp.ClientConnectorError as error:
+            # There was no connection, so nothing was sent.
             return Refused(ErrorClass.UNREACHABLE, type(error).__name__)
         except (aiohttp.ClientError, TimeoutError) as error:
+            # The request may have arrived.
             return Unknown(type(error).__name__)
 
     async def close(self) -> None:

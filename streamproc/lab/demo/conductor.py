@@ -128,6 +128,7 @@ class Conductor:
             self._ends = began + settings.limit_seconds
         self._start()
         self._go_through("starting the worker", self._is_ready, START_SECONDS)
+        # The rest of the time limit is for catching up, comparing and the end.
         left = self._ends - time.monotonic() - RESERVE_SECONDS
         self.feed.begin(max(min(settings.seconds, left), LEAST_MONTH_SECONDS))
         self._go_through("usage is coming in", self._is_month_over)
@@ -135,6 +136,8 @@ class Conductor:
         self._go_through("catching up", self._caught_up(), CATCH_UP_SECONDS)
         self._end_worker()
         for reader in (self.sms, self.state):
+            # The worker has ended, so the topics grow no more and the readers can stop
+            # at their ends.
             reader.finishing.set()
         self._go_through("comparing", lambda: self.sms.is_done and self.state.is_done, END_SECONDS)
         self.expecter.ask_differences()
@@ -256,6 +259,7 @@ class Conductor:
         now = time.monotonic()
         applied = self._applied
         applied.append((now, self.figures.applied))
+        # The rate is that of the last seconds, not the mean since the start.
         while now - applied[0][0] > RATE_OVER_SECONDS:
             applied.popleft()
         seconds = now - applied[0][0]

@@ -84,12 +84,14 @@ class ChildProcess:
 
         ``variables`` are added to the environment, of which it gets no other of ours.
         """
+        # A user's settings of streamproc must not change the demo's processes.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")
         }
         environment.update(variables)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
+                # The leash ends the child if the demo is killed and cannot end it.
                 [sys.executable, "-c", _LEASH, str(os.getpid()), sys.executable, *arguments],
                 env=environment,
                 start_new_session=True,

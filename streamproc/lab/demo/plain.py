@@ -51,6 +51,7 @@ class PlainView:
             f"{readable_bytes(frame.charged_bytes)} charged  "
             f"{sum(frame.reminders.values()):,} reminders"
         )
+        # An SMS is printed once, although the same frame may be shown again.
         if frame.messages and frame.messages[-1] is not self._sms:
             self._sms = sms = frame.messages[-1]
             self._print(f"     SMS {SENDER} to {sms.to}, {sms.when} {sms.city}, {sms.parts}:")

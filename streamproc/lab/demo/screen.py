@@ -171,6 +171,7 @@ class _Phone:
         lines: list[Text] = []
         for number, message in enumerate(reversed(self._messages)):
             bubble = _bubble(message, width - 4, is_new=number == 0)
+            # The newest SMS is at the bottom; older ones that have no room are left out.
             if len(bubble) + len(lines) + 1 > room:
                 break
             lines = [*bubble, Text(), *lines]

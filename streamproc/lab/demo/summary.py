@@ -54,6 +54,7 @@ def compare(expected: ExpectedFigures, observed: Observed) -> list[SummaryRow]:
         SummaryRow("bytes charged", expected.charged_bytes, observed.charged_bytes),
         SummaryRow("subscribers", expected.accounts, observed.accounts),
     ]
+    # A rules file of the user may have kinds of reminders without a name here.
     unnamed = (expected.reminders.keys() | observed.reminders.keys()) - KINDS.keys()
     rows += [
         SummaryRow(

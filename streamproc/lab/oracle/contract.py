@@ -305,11 +305,13 @@ class Contract:
 
     def _roll(self, rules: Rulebook) -> None:
         rolled = self._roll_over(rules)
+        # Packs keep their own end; only the plan's buckets end with the cycle.
         for bucket in self.live():
             if bucket["kind"] in PLAN_KINDS:
                 self._expire(bucket)
         self._remember_cycle(self.end_ms, rules)
         self.outcome.audit["cycle_closed"] += 1
+        # After the expiry these are packs that continue in the next cycle.
         self.buckets = self.live()
         self.foretold = {}
         self.overage = 0
@@ -417,6 +419,7 @@ class Contract:
             "own": own,
         }
         self.history.append(cycle)
+        # The most recent packs are kept, in the order in which they ended.
         packs = [one for one in self.buckets if one["over"] and one["kind"] not in PLAN_KINDS]
         packs.sort(key=lambda one: int(one["over_number"]))
         self.gone += packs[-KEPT_PACKS:]
@@ -642,6 +645,7 @@ class Contract:
         name = tariff.id if tariff else ""
         wanted = event["refunded_bytes"]
         from_overage = min(wanted, self.money.bytes.get(name, 0))
+        # Overage is given back first: it is what the subscriber would pay for.
         self.overage -= from_overage
         self.money.move(tariff, -from_overage)
         given = take_back(self.buckets, event, wanted - from_overage, self.zone, self.number, rules)

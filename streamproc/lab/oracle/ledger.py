@@ -79,6 +79,8 @@ class SubscriberLedger:
         if self.contract is None:
             return self._first(event, arrival_ms)
         now_ms = max(arrival_ms, self.contract.done_ms)
+        # The event's time is ahead of the clock. The event waits if something else happens before
+        # that time, and some kinds always wait.
         if time_ms > now_ms:
             until = min([self._next_of_contract(), *(one["time"] for one, _ in self.ahead)])
             if time_ms >= until or event["type"] in SETTING:
@@ -108,6 +110,8 @@ class SubscriberLedger:
         else:
             contract, terms = self.contract, self.contract.terms()
             costs: dict[str, int] = {}
+            # The event may end the cost that a waiting message reports. The message is sent all the
+            # same, because the data did cost.
             last = contract.post.last_words(now_ms, self.rules)
             if last:
                 contract.show(now_ms)
@@ -126,6 +130,7 @@ class SubscriberLedger:
                 contract.post.say_last_words(last, now_ms, self.rules)
             self.contract.judge(now_ms, self.rules)
             self.contract.tell_costs(costs, now_ms, self.rules)
+            # An event that changes the terms can change the times of messages that wait.
             if contract is self.contract and contract.terms() != terms:
                 contract.post.look_again(now_ms, self.rules)
             self.contract.tell_policies(now_ms, self.rules)

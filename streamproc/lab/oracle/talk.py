@@ -192,6 +192,8 @@ class Talk:
         if contract.plan not in rules.plans:
             return None
         used = whole[len(whole) - notice.cycles :]
+        # The present plan gets its lowest possible cost, and all others their highest, so that the
+        # advice is never wrong.
         present = [_price(rules.plans[contract.plan], one, True) for one in used]
         costs = {}
         for plan in rules.plans.values():
@@ -283,6 +285,7 @@ class Talk:
         if has is not None and "next_charge_time" in event:
             has["next"] = _next(event)
         request = (event.get("request_id"), event["source"])
+        # One consent allows one charge, up to its amount.
         fitting = [one for one in self.allowed if one[:2] == (request, name)][:1]
         fitting = [one for one in fitting if one[2] >= amount]
         if fitting:
@@ -333,6 +336,7 @@ class Talk:
                 self.helped = self._reply("help", at_ms, rules)
             return None
         self.helped = False
+        # After a command the help text may be sent again.
         self.count("command")
         before = list(self.listed)
         if not self._reply(self._do(meant, event, at_ms, rules), at_ms, rules):

@@ -127,6 +127,7 @@ def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | N
         former = [
             (_before_end(contract, bucket, rule, zone), left) for zone, left in contract.left_zones
         ]
+        # In a former time zone the message was due before the zone changed, so it was sent then.
         if any(instant is not None and instant <= left for instant, left in former):
             return None
     sent = planned
