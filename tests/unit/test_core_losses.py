@@ -70,6 +70,29 @@ def test_a_downgrade_to_less_than_was_used_is_told_as_used_up_and_barred() -> No
     assert told(line, "small", at=4) == []
 
 
+def test_who_paid_for_more_and_is_barred_by_another_plan_is_told_again_that_nothing_is_left() -> (
+    None
+):
+    line = line_of("dear")
+    assert sorted(thresholds(line.use(105, at=1))) == [("left", 0), ("nothing", 0), ("used", 100)]
+    effects = line.change_plan("small", at=2)
+    assert sorted(thresholds(effects)) == [("left", 0), ("nothing", 0), ("used", 100)]
+    assert {one.state for one in effects if isinstance(one, PolicyChanged)} == {"barred"}
+    ids = [one.id for one in reminders(line.effects)]
+    assert len(ids) == len(set(ids)) == 6
+    assert told(line, "small", at=3) == []
+    assert told(line, "dear", at=4) == []
+    assert len(told(line, "small", at=5)) == 3
+
+
+def test_of_packs_that_are_used_up_nothing_is_told_again_then() -> None:
+    line = line_of("dear")
+    line.top_up(at=0.5, pack="month")
+    line.use(160, at=1)
+    effects = line.change_plan("small", at=2)
+    assert {one.buckets[0].id for one in reminders(effects) if one.rule == "used"} == {"data"}
+
+
 def test_what_was_reached_before_the_change_is_not_told_again() -> None:
     line = line_of("large")
     assert thresholds(line.use(150, at=1)) == [("used", 50)]

@@ -3,8 +3,9 @@
 Examples: a smaller plan, a lower cap of a pool's member, a cost cap that is in force again. Used
 bytes stay used, and can be at or above a threshold after the change. That costs money or stops the
 data. Therefore a message is sent at once, as for usage that reaches the same thresholds. A change
-that leaves the same or more sends nothing (law 13). If data costs already, a changed price is
-reported.
+that leaves the same or more sends nothing (law 13), with two exceptions. If data costs already, a
+changed price is reported. If nothing was left, but more could be used until the new plan bars the
+data, it is reported again that nothing is left.
 
 A refund leaves more, but it sends one message too: if a cost cap had stopped the data, and the
 refund moves the spend below the cap, the next byte costs again.
@@ -22,10 +23,12 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import UNLIMITED, Account, Bucket
 from streamproc.core.state.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
+from streamproc.core.usage.arming import arm
 from streamproc.core.usage.charging import crossings_between
 from streamproc.core.usage.costs import costing
 from streamproc.core.usage.figures import ENDLESS_BYTES
 from streamproc.core.usage.own_thresholds import own_of
+from streamproc.core.usage.policies import bars_of, is_emptied
 from streamproc.core.usage.pools import cap_bucket
 from streamproc.core.usage.tariffs import next_tier
 
@@ -54,6 +57,8 @@ class Standing(NamedTuple):
     """By the id of the bucket that stands for a member's cap."""
     figures: list[_Figure]
     costs: Costs
+    is_barred: bool
+    """Because nothing is left."""
 
 
 def standing_of(account: Account, rules: Rulebook) -> Standing:
@@ -63,14 +68,19 @@ def standing_of(account: Account, rules: Rulebook) -> Standing:
         {bucket.id: _stand(account, bucket, rules) for bucket in _caps(account)},
         _figures(account, rules),
         costs_of(account, rules),
+        bool(bars_of(account, rules)),
     )
 
 
 def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[Reached]:
     """What is reached now and was not before, where fewer bytes are left than before; ascending."""
     edges: list[Reached] = []
+    bars = [] if before.is_barred else bars_of(account, rules)
     for bucket in account.buckets:
         was = next((one for one in before.buckets if one.bucket is bucket), None)
+        if was is not None and not was.remaining_bytes and is_emptied(bucket, bars, rules):
+            arm(bucket, account)  # it is a new message, not a copy of an earlier one
+            was = _Stand(bucket, ENDLESS_BYTES, set())
         if was is not None:
             edges += _edges(account, bucket, was, rules)
     for bucket in _caps(account):
@@ -80,7 +90,8 @@ def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[R
     costs = costs_of(account, rules)
     for figure in _figures(account, rules):
         rule, threshold, _ = figure
-        if figure not in before.figures or costs.get(rule.id, 0) > before.costs.get(rule.id, 0):
+        is_new = figure not in before.figures or (bars and rule.kind == "zero_balance")
+        if is_new or costs.get(rule.id, 0) > before.costs.get(rule.id, 0):
             edges.append(Reached(rule, None, threshold, threshold))
     return edges
 

@@ -17,6 +17,7 @@ from streamproc.core.rules.plan_terms import PolicyCounter
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook, Scope
 from streamproc.core.state.account import (
     ACTIVE,
+    ALLOWANCE,
     PLAN_KINDS,
     UNLIMITED,
     Account,
@@ -43,6 +44,26 @@ def policies_differ(account: Account, rules: Rulebook) -> bool:
     if policies is None:
         return bool(told)
     return dict(_active(account, policies, rules)) != told
+
+
+def bars_of(account: Account, rules: Rulebook) -> list[PolicyCounter]:
+    """The counters that bar data now because nothing is left."""
+    return [
+        policy
+        for policy in rules.policies.get(account.plan, ())
+        if policy.when == "nothing_left"
+        and policy.state == "barred"
+        and _is_active(account, policy, rules)
+    ]
+
+
+def is_emptied(bucket: Bucket, bars: list[PolicyCounter], rules: Rulebook) -> bool:
+    """Whether a bucket is an allowance with nothing left that one of these counters is about."""
+    return (
+        bucket.kind == ALLOWANCE
+        and not bucket.remaining_bytes
+        and any(_is_about(bucket, policy.scope, rules, exactly=False) for policy in bars)
+    )
 
 
 def policy_changes(moment: Moment) -> list[Effect]:

@@ -566,16 +566,33 @@ class Contract:
         found[""] = (NEVER, figures)
         return found
 
-    def tell_loss(self, before: Reached, member: str, at_ms: int, rules: Rulebook) -> None:
+    def bars(self, rules: Rulebook) -> list[Any]:
+        """Policies of the plan that bar data now because nothing is left."""
+        now = dict(unusual(self.plan, self.buckets, self.overage, self.money, self.members, rules))
+        plan = rules.plans.get(self.plan)
+        return [
+            one
+            for one in (plan.policies if plan else ())
+            if now.get((one.id, ""), ("", "", None))[:2] == ("barred", "nothing_left")
+        ]
+
+    def tell_loss(
+        self, before: Reached, bars: list[Any], member: str, at_ms: int, rules: Rulebook
+    ) -> None:
         """Something is reached now because less is left, not because of usage."""
         now = self.reached_everywhere(rules)
         levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
         edges: list[OracleEdge] = []
+        barred = [] if bars else self.bars(rules)
         for bucket in [*self.live(), *self._caps()]:
             place = self._place(bucket)
             if place not in before and bucket["kind"] != "member":
                 continue
             left, reached = before.get(place, (NEVER, set()))
+            if not left and bucket["kind"] == "allowance" and now[place][0] == 0:
+                scope = scope_of(bucket["source"], rules)
+                if any(scope in (Scope(), one.scope) for one in barred):
+                    left, reached = NEVER, set()
             if now[place][0] < left:
                 edges += [
                     OracleEdge(rule, bucket, value)
@@ -587,6 +604,8 @@ class Contract:
             known: list[int | None] = [*thresholds(self, rule)] or [None]
             for one in known:
                 is_new = (rule.id, one) in new
+                if barred and rule.kind == "zero_balance":
+                    is_new = figure_reaches(self, rule, one, rules)
                 if rule.kind == "overage_started":
                     is_new = any(name == rule.id for name, _ in new)
                 if is_new:

@@ -121,10 +121,11 @@ class SubscriberLedger:
                 contract.post.say_last_words(last, now_ms, self.rules)
             elif event["type"] in LESSENING:
                 before = self.contract.reached_everywhere(self.rules)
+                bars = self.contract.bars(self.rules)
                 reason = self._change(event, now_ms)
                 contract.post.say_last_words(last, now_ms, self.rules)
                 self.contract.judge(now_ms, self.rules)
-                self.contract.tell_loss(before, event.get("member", ""), now_ms, self.rules)
+                self.contract.tell_loss(before, bars, event.get("member", ""), now_ms, self.rules)
             else:
                 reason = self._change(event, now_ms)
                 contract.post.say_last_words(last, now_ms, self.rules)
