@@ -117,6 +117,10 @@ class Intake:
         """Whether all known input is applied, if it is applied up to this offset."""
         return self.is_read_out and position >= (self._next or 0)
 
+    def has_fetched_beyond(self, position: int) -> bool:
+        """Whether records from this offset on are fetched, and wait in this process."""
+        return self._next is not None and self._next > position
+
     def take_holes(self) -> list[tuple[int, int]]:
         """The holes since the last call."""
         holes, self.holes = self.holes, []

@@ -58,5 +58,8 @@ class WorkerHealth:
         return f"partitions that do not flow: {waiting}" if waiting else ""
 
     def _has_input(self, partition: Any) -> bool:
-        topics = self._engine.settings.input_topics
-        return any(self._engine.lag_records(partition, topic) for topic in topics)
+        """Whether fetched records wait. Input that a broker does not deliver does not count."""
+        return any(
+            partition.intake(topic).has_fetched_beyond(partition.next_offset(topic))
+            for topic in self._engine.settings.input_topics
+        )

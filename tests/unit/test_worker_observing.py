@@ -61,6 +61,13 @@ class Scene:
         chunk = Chunk(Place("in", number), [record], intake.epoch, follows=record.offset)
         await self.engine.on_chunk(SimpleNamespace(value=chunk, ack=lambda: None))
 
+    def fetch(self, number: int) -> None:
+        """A record is fetched and waits to be applied."""
+        intake = self.engine.partitions[number].intake("in")
+        end = self.cluster.log.end("in", number)
+        record = SimpleNamespace(offset=end, timestamp=1000, timestamp_type=0, checksum=None)
+        intake.chunks([record], 1)
+
     def values(self, name: str) -> dict[tuple[str, ...], float]:
         """The samples of a metric by their labels, after a refresh."""
         rules = SimpleNamespace(fingerprint=7)
@@ -154,12 +161,13 @@ async def test_a_worker_without_partitions_is_ready(scene: Scene) -> None:
     assert WorkerHealth(scene.engine).unready() == ""
 
 
-async def test_a_partition_with_input_that_stands_still_is_no_life(scene: Scene) -> None:
+async def test_a_partition_with_fetched_input_that_stands_still_is_no_life(scene: Scene) -> None:
     health = WorkerHealth(scene.engine)
     await scene.run(0, 1)
-    scene.ends = {0: 5, 1: 0}
+    scene.fetch(0)
     assert health.failing(0.0) == ""
     await scene.deliver(0)
+    scene.fetch(0)
     assert health.failing(STANDSTILL_SECONDS - 1) == ""
     assert health.failing(2 * STANDSTILL_SECONDS - 2) == "", "it moved at the last look"
 
@@ -169,10 +177,23 @@ async def test_a_partition_with_input_that_stands_still_is_no_life(scene: Scene)
     assert health.failing(3 * STANDSTILL_SECONDS) == ""
 
 
-async def test_a_partition_that_is_loaded_again_is_no_reason_to_start_anew(scene: Scene) -> None:
+async def test_input_that_a_broker_does_not_deliver_is_no_reason_to_start_anew(
+    scene: Scene,
+) -> None:
     health = WorkerHealth(scene.engine)
     await scene.run(0)
     scene.ends = {0: 5}
+    await scene.deliver(0)
+
+    assert scene.values("lag_records")["in", "0"] == 4
+    assert health.failing(0.0) == ""
+    assert health.failing(2 * STANDSTILL_SECONDS) == ""
+
+
+async def test_a_partition_that_is_loaded_again_is_no_reason_to_start_anew(scene: Scene) -> None:
+    health = WorkerHealth(scene.engine)
+    await scene.run(0)
+    scene.fetch(0)
     assert health.failing(0.0) == ""
     scene.engine.partitions[0].break_off()
 
