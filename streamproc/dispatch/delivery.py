@@ -8,12 +8,12 @@ Reports without a matching message are kept for a while.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from streamproc.contracts.records.receipts import Status
 from streamproc.dispatch.doubts import Doubts
-from streamproc.dispatch.journal import JournalEntry
+from streamproc.dispatch.journal import JournalEntry, read_key
 from streamproc.dispatch.ledger import Ledger
 from streamproc.dispatch.matching import AwaitedPart, Outstanding
 from streamproc.dispatch.model import DeliveryReport, ReceiptsOf
@@ -31,17 +31,11 @@ _NOT_YET: Final = -1
 class Deliveries:
     """Messages of all partitions that wait for reports.
 
-    ``receipts`` says for each gateway which parts get reports. ``told`` is called when a report
-    settles a message that was to be sent again.
+    ``receipts`` says by gateway of which parts reports come.
     """
 
-    def __init__(
-        self,
-        receipts: Mapping[str, ReceiptsOf] | None = None,
-        told: Callable[[Ledger, str], None] = lambda ledger, message_id: None,
-    ) -> None:
+    def __init__(self, receipts: Mapping[str, ReceiptsOf] | None = None) -> None:
         self._receipts = receipts or {}
-        self._told = told
         self._outstanding = Outstanding()
         self._doubts = Doubts()
         self._ledgers: dict[int, Ledger] = {}
@@ -89,15 +83,15 @@ class Deliveries:
         self._await(ledger.partition, message_id, entry)
         for peer in (_peer(entry), ""):
             for key in sorted(self._by_peer.get(peer, ())):
-                report = self._early[key][0]
-                if self._apply(report, now_ms) or self._claim(report, now_ms):
+                report, position, _ = self._early[key]
+                if self._apply(report, now_ms) or self._claim(report, position, now_ms):
                     self._forget(key)
 
     def report(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
         """A report was read, at a position of the reports topic."""
         if position is not None:
             self._next[position[0]] = position[1] + 1
-        if self._apply(report, now_ms) or self._claim(report, now_ms):
+        if self._apply(report, now_ms) or self._claim(report, position, now_ms):
             return
         self._count += 1
         self._early[self._count] = (report, position, now_ms)
@@ -120,12 +114,13 @@ class Deliveries:
                 self._end_waiting(partition, message_id, now_ms)
 
     def positions(self) -> dict[int, int]:
-        """The positions at which the reports topic must be read again after a restart."""
+        """From where the reports topic must be read again after a restart, and, by
+        :func:`read_key`, up to where it was read."""
         found = dict(self._next)
         for _, position, _ in self._early.values():
             if position is not None and position[1] < found.get(position[0], position[1] + 1):
                 found[position[0]] = position[1]
-        return found
+        return found | {read_key(number): offset for number, offset in self._next.items()}
 
     def _forget(self, key: int) -> None:
         report = self._early.pop(key)[0]
@@ -201,15 +196,16 @@ class Deliveries:
         ledger.receipt(receipt)
         self._remove(ledger.partition, message_id, entry)
         ledger.write(message_id, JournalEntry("settled", entry.forget_ms))
-        self._told(ledger, message_id)
 
-    def _claim(self, report: DeliveryReport, now_ms: int) -> bool:
-        """A report whose message id is unknown settles the only message in doubt to that number."""
-        found = self._doubts.only(report)
+    def _claim(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> bool:
+        """A report of a message whose id never came: of the only one to that number in doubt."""
+        found = self._doubts.only(report, now_ms)
         if found is None:
             return False
         partition, message_id = found
         ledger = self._ledgers[partition]
+        if position is not None and position[1] < ledger.reports_read.get(position[0], 0):
+            return False  # read before a restart: it was about something else then
         entry = ledger.open[message_id]
         number = self._doubts.part_of(report, entry, ledger)
         if number is None:
@@ -222,9 +218,6 @@ class Deliveries:
             entry.state = "accepted"
             received_ms = report.received_ms
             ledger.receipt(receipt_of(message_id, partition, entry, "accepted", received_ms))
-            self._told(ledger, message_id)
-        elif message_id in ledger.messages:
-            ledger.messages[message_id].parts[number] = report.message_id
         part = AwaitedPart(partition, message_id, number, _peer(entry))
         self._outstanding.add(entry.gateway, report.message_id, part)
         ledger.write(message_id, entry)
@@ -238,7 +231,9 @@ class Deliveries:
                     self._outstanding.add(entry.gateway, sms_id, part)
         if entry.state == "accepted":
             self._doubts.remove(partition, message_id)
-        elif entry.state == "uncertain" or (entry.state == "retry" and entry.doubtful):
+            if entry.doubtful:
+                self._doubts.orphaned(entry)
+        elif entry.state == "uncertain":
             self._doubts.add(partition, message_id, entry)
 
     def _remove(self, partition: int, message_id: str, entry: JournalEntry) -> None:

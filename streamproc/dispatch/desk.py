@@ -66,7 +66,7 @@ class Desk:
         self.queues = LaneQueues(len(lanes))
         self.ledgers: dict[int, Ledger] = {}
         receipts = {name: line.receipts for name, line in router.lines.items()}
-        self.deliveries = Deliveries(receipts, self._told)
+        self.deliveries = Deliveries(receipts)
         self._backoff = backoff
         self._chance = chance
         self._honour_expiry = honour_expiry
@@ -266,13 +266,6 @@ class Desk:
         ledger.write(message.id, entry)
         if entry.state != "settled":
             self.deliveries.expect(ledger, message.id, entry, now_ms)
-
-    def _told(self, ledger: Ledger, message_id: str) -> None:
-        """A report settled a message that was to be sent again."""
-        message = ledger.messages.pop(message_id, None)
-        if message is not None:
-            self.queues.finish(message)
-            ledger.cursors[message.lane, message.origin.topic].done(message.origin.offset)
 
     def _accepted(self, ledger: Ledger, message: Outgoing, now_ms: int, attempts: int = 1) -> None:
         message.attempts += attempts

@@ -16,10 +16,13 @@ from streamproc.dispatch.ledger import Ledger
 from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import DeliveryReport
 
-CLOCK_SKEW_MS: Final = 5_000
-"""Another dispatcher can have received the report, with another clock."""
+CLOCK_SKEW_MS: Final = 1_000
+"""A report may have been received by another dispatcher, by its clock."""
 HANDLED_LIMIT: Final = 50_000
 """Remembered ids of settled parts, because a message center may report them again."""
+
+ORPHANS_LIMIT: Final = 10_000
+"""Numbers to which a copy without an answer went beside one with an answer."""
 
 Place = tuple[int, str]
 """Partition and message id."""
@@ -32,6 +35,7 @@ class Doubts:
         self._by_peer: dict[tuple[str, str], dict[Place, None]] = {}
         self._peers: dict[Place, tuple[str, str]] = {}
         self._handled: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._orphans: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def add(self, partition: int, message_id: str, entry: JournalEntry) -> None:
         """It is unknown whether the entry's gateway accepted the message."""
@@ -56,9 +60,18 @@ class Doubts:
         if len(self._handled) > HANDLED_LIMIT:
             self._handled.popitem(last=False)
 
-    def only(self, report: DeliveryReport) -> Place | None:
-        """The message in doubt that the report can be about, if there is exactly one."""
+    def orphaned(self, entry: JournalEntry) -> None:
+        """A later copy was accepted: the earlier one may be reported until it is forgotten."""
+        if entry.facts is not None:
+            self._orphans[entry.gateway, entry.facts.peer] = entry.forget_ms
+            if len(self._orphans) > ORPHANS_LIMIT:
+                self._orphans.popitem(last=False)
+
+    def only(self, report: DeliveryReport, now_ms: int) -> Place | None:
+        """The message in doubt that the report may be about, if there is one and no other."""
         if not report.peer or (report.gateway, report.message_id) in self._handled:
+            return None
+        if now_ms < self._orphans.get((report.gateway, report.peer), 0):
             return None
         found = self._by_peer.get((report.gateway, report.peer), {})
         return next(iter(found)) if len(found) == 1 else None

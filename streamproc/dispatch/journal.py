@@ -15,7 +15,8 @@ from msgspec import Struct
 State = Literal["intent", "retry", "accepted", "uncertain", "settled"]
 
 REPORTS_KEY = b"!reports"
-"""Contains how far the reports topic has been read for this partition: partition -> next offset."""
+"""Holds from where the reports topic is to be read again for this partition, by its partition, and
+by :func:`read_key` how far it was read."""
 
 
 class Facts(Struct, frozen=True, array_like=True, gc=False):
@@ -73,3 +74,13 @@ def decode_entry(value: bytes) -> JournalEntry:
 def decode_positions(value: bytes) -> dict[int, int]:
     """The value of :data:`REPORTS_KEY`."""
     return _decode_positions(value)
+
+
+def read_key(partition: int) -> int:
+    """What stands for the end of what was read, in the value of :data:`REPORTS_KEY`."""
+    return -1 - partition
+
+
+def read_positions(positions: dict[int, int]) -> dict[int, int]:
+    """Of the value of :data:`REPORTS_KEY`: up to where, by partition, the reports were read."""
+    return {read_key(key): offset for key, offset in positions.items() if key < 0}

@@ -46,6 +46,8 @@ class Ledger:
         self.cursors: dict[Cursor, Watermark] = {}
         self.began: dict[Cursor, int] = {}
         """Where each cursor started in this process."""
+        self.reports_read: dict[int, int] = {}
+        """Up to where, by partition, the reports were read for this partition before."""
         self.messages: dict[str, Outgoing] = {}
         """The messages that this process works on."""
         self.closing = False

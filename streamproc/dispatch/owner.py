@@ -10,6 +10,7 @@ import structlog
 from kafka.errors import KafkaError
 
 from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.journal import read_positions
 from streamproc.dispatch.ledger import Cursor, JournalTransaction
 from streamproc.dispatch.model import Outgoing
 from streamproc.dispatch.observing import Observer
@@ -76,6 +77,7 @@ class JournalOwner:
         entries, reports = await asyncio.to_thread(journal.load)
         positions = await seek(partition)
         ledger = self._desk.open(partition, entries)
+        ledger.reports_read = read_positions(reports)
         for cursor, position in positions.items():
             ledger.begin(cursor, position)
         self._journals[partition] = journal

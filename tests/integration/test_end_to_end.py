@@ -56,8 +56,12 @@ class Run:
         for one in receipts:
             self.first.setdefault(one.reminder_id, one)
         assert self.first.keys() == self.times.keys(), "each reminder has a receipt"
-        told = [one for one in receipts if one.status in ("accepted", "uncertain")]
-        assert len(told) == len(due), "and one only"
+        told = Counter((one.reminder_id, one.status) for one in receipts)
+        assert max(told.values()) == 1, "each status is told once"
+        for reminder_id, receipt in self.first.items():
+            assert receipt.status in ("accepted", "uncertain")
+            # What a report of the phone settled did arrive.
+            assert (reminder_id, "accepted") not in told or self.times[reminder_id]
 
     def arrived(self, how_often: int) -> set[str]:
         return {one for one, times in self.times.items() if times == how_often}

@@ -14,7 +14,7 @@ from streamproc.core.state.effects import Cause, Reminder
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.desk import Desk
-from streamproc.dispatch.journal import JournalEntry, decode_entry
+from streamproc.dispatch.journal import JournalEntry, decode_entry, read_positions
 from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.model import Accepted, Origin, Outcome, Outgoing
 from streamproc.dispatch.router import GatewayLine, Router
@@ -100,8 +100,9 @@ class Table:
         entries: list[tuple[str, JournalEntry]] = [
             (key, decode_entry(value)) for key, value in self.journal.items()
         ]
-        self.desk.deliveries.start(self.reports or {0: 0})
+        self.desk.deliveries.start({0: self.reports.get(0, 0)})
         ledger = self.desk.open(0, entries)
+        ledger.reports_read = read_positions(self.reports)
         for number in range(len(self.lanes)):
             ledger.begin((number, TOPIC), self.positions.get((number, TOPIC), 0))
         ledger.begin((0, "resends"), 0)

@@ -10,6 +10,7 @@ import pytest
 from streamproc.core.instants import from_ms
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
+from streamproc.dispatch.journal import read_key
 from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import Accepted, DeliveryReport, ErrorClass, Refused, Unknown
@@ -455,7 +456,7 @@ def test_a_delivery_report_makes_a_receipt_with_the_time_from_the_event() -> Non
     assert table.statuses() == [(1, "accepted"), (1, "delivered")]
     assert table.receipts[1].event_to_status_ms == 5_000
     assert table.receipts[0].event_to_status_ms == 40
-    assert table.reports == {0: 5}
+    assert table.reports == {0: 5, read_key(0): 5}
 
 
 def test_a_report_may_come_before_the_answer_to_its_submit() -> None:
@@ -463,7 +464,10 @@ def test_a_report_may_come_before_the_answer_to_its_submit() -> None:
     table.put(reminder(1))
     (message,) = table.step()
     table.desk.report(_report("77"), (0, 4), table.now_ms)
-    assert table.desk.deliveries.positions() == {0: 4}  # to be read again after a crash
+    assert table.desk.deliveries.positions() == {
+        0: 4,
+        read_key(0): 5,
+    }  # to be read again after a crash
     table.answer(message, Accepted({1: "77"}))
 
     assert table.statuses() == [(1, "accepted"), (1, "delivered")]

@@ -38,10 +38,11 @@ def heard(
     state: ReportState = "delivered",
     to: str = "8613800000001",
     received_ms: int | None = None,
+    position: tuple[int, int] | None = None,
 ) -> None:
     at_ms = table.now_ms if received_ms is None else received_ms
     report = DeliveryReport("main", message_id, state, "000", at_ms, peer_hash(to))
-    table.desk.report(report, None, table.now_ms)
+    table.desk.report(report, position, table.now_ms)
     table.commit()
 
 
@@ -150,16 +151,46 @@ def test_a_report_settles_what_was_uncertain_after_a_crash() -> None:
     assert len(table.sent) == 1
 
 
-def test_a_report_stops_what_was_to_be_sent_again() -> None:
+def test_a_report_of_an_unknown_id_does_not_stop_what_is_to_be_sent_again() -> None:
+    """It may be about something else, and at least once means that a copy more is better."""
     table = table_with("at_least_once")
-    table.put(reminder(1), reminder(2))
+    table.put(reminder(1))
     table.answer(table.step()[0], SILENCE)
     heard(table, "77")
     table.run(wait_ms=5_000)
 
-    assert numbers(table.sent) == [1, 2]
-    assert table.statuses() == [(1, "accepted"), (1, "delivered"), (2, "accepted")]
-    assert table.positions[0, TOPIC] == 2
+    assert numbers(table.sent) == [1, 1]
+    assert table.statuses() == [(1, "accepted")]
+
+
+def test_a_report_of_an_earlier_copy_settles_no_other_message() -> None:
+    table = table_with("at_least_once")
+    table.put(reminder(1))
+    table.answer(table.step()[0], SILENCE)
+    table.answer(table.step(2_000)[0], Accepted({1: "78"}))
+    table.lines[0].on_unknown = "at_most_once"
+    table.put(reminder(2))
+    table.answer(table.step()[0], SILENCE)
+    heard(table, "77")
+    heard(table, "78")
+
+    assert table.statuses() == [(1, "accepted"), (2, "uncertain"), (1, "delivered")]
+
+
+def test_a_report_that_was_read_before_a_restart_settles_nothing_new() -> None:
+    table = table_with()
+    table.put(reminder(1), reminder(2))
+    table.answer(table.step()[0], Accepted({1: "77"}))
+    (second,) = table.step()
+    heard(table, "77", position=(0, 4))
+    table.restart()  # the second is uncertain now
+    table.run()
+    heard(table, "77", position=(0, 4))
+    assert table.statuses() == [(1, "accepted"), (1, "delivered"), (2, "uncertain")]
+    heard(table, "79", position=(0, 5))
+
+    assert table.statuses()[3:] == [(2, "accepted"), (2, "delivered")]
+    assert second.id == f"{2:032x}"
 
 
 @pytest.mark.parametrize("restarts", [False, True])

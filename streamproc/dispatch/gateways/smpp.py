@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from streamproc.contracts.numbers import UnknownRegionError, check_region
 from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.gateways.entry import (
@@ -18,7 +19,7 @@ from streamproc.dispatch.gateways.entry import (
     Secret,
     Site,
 )
-from streamproc.dispatch.smpp.addresses import Numbering
+from streamproc.dispatch.smpp.addresses import Addressing
 from streamproc.dispatch.smpp.gateway import BindMode, SmppGateway, SmppSettings
 from streamproc.dispatch.smpp.national import Language
 from streamproc.dispatch.smpp.session import SessionSettings
@@ -31,9 +32,6 @@ Sender = Annotated[
 ]
 SystemId = Annotated[str, Meta(pattern=r"^[!-~]{0,15}\Z", description="up to 15 ASCII characters")]
 Octet = Annotated[int, Meta(ge=0, le=255)]
-Region = Annotated[
-    str, Meta(pattern=r"^[A-Z]{2}\Z", description="an ISO 3166 code of two letters, such as CN")
-]
 TLS_FILES = ("tls_ca_file", "tls_certificate_file", "tls_key_file")
 
 
@@ -59,7 +57,7 @@ class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
     data_coding: Octet = 0
     long_texts: LongTexts = "udh"
     national_shift: tuple[Language, ...] = ()
-    region: Region | None = None
+    region: str | None = None
     source_ton: Octet | None = None
     source_npi: Octet | None = None
     dest_ton: Octet | None = None
@@ -79,6 +77,12 @@ class Smpp(GatewayKind):
                 yield (name,), "needs tls: true"
         if "tls_key_file" in written and "tls_certificate_file" not in written:
             yield ("tls_key_file",), "needs tls_certificate_file"
+        region = written.get("region")
+        if isinstance(region, str):
+            try:
+                check_region(region)
+            except UnknownRegionError as error:
+                yield ("region",), str(error)
         alphabet, long_texts = written.get("alphabet", "gsm"), written.get("long_texts", "udh")
         if written.get("national_shift") and (
             alphabet != "gsm" or long_texts not in ("udh", "udh16")
@@ -98,8 +102,12 @@ class Smpp(GatewayKind):
             unbind_seconds=entry.response_seconds,
         )
         form = TextForm(entry.alphabet, entry.data_coding, entry.long_texts, entry.national_shift)
-        numbering = Numbering(
-            entry.region, entry.source_ton, entry.source_npi, entry.dest_ton, entry.dest_npi
+        addressing = Addressing(
+            entry.region and check_region(entry.region),
+            entry.source_ton,
+            entry.source_npi,
+            entry.dest_ton,
+            entry.dest_npi,
         )
         settings = SmppSettings(
             session,
@@ -108,7 +116,7 @@ class Smpp(GatewayKind):
             entry.bind,
             entry.late_response_seconds,
             form,
-            numbering,
+            addressing,
             takes_sms=entry.incoming_sms == "take",
         )
         return SmppGateway(entry.name, settings, site.chance)

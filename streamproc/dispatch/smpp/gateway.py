@@ -29,7 +29,7 @@ from streamproc.dispatch.model import (
     Unknown,
 )
 from streamproc.dispatch.smpp import pdu
-from streamproc.dispatch.smpp.addresses import Numbering
+from streamproc.dispatch.smpp.addresses import Addressing
 from streamproc.dispatch.smpp.errors import class_of, name_of
 from streamproc.dispatch.smpp.inbound import Inbound, text_of
 from streamproc.dispatch.smpp.receipt import is_receipt, parse_receipt
@@ -67,7 +67,7 @@ class SmppSettings:
     late_seconds: float = 120.0
     """How long to wait for an answer while the session is alive; then the result is unknown."""
     form: TextForm = field(default_factory=TextForm)
-    numbering: Numbering = field(default_factory=Numbering)
+    addressing: Addressing = field(default_factory=Addressing)
     takes_sms: bool = True
 
 
@@ -221,7 +221,7 @@ class SmppGateway:
         facts = message.esm_class, message.body, message.parameters
         receipt = parse_receipt(*facts)
         if receipt is not None:
-            peer = peer_hash(message.source.number)
+            peer = peer_hash(message.source.digits)
             known = (receipt.message_id, receipt.state, receipt.code, events.now_ms(), peer)
             return await self._kept(events.report(DeliveryReport(self._name, *known)))
         if is_receipt(*facts):
@@ -234,8 +234,8 @@ class SmppGateway:
         joint = written.joint
         sms = IncomingSms(
             self._name,
-            self._settings.numbering.subscriber(message.source),
-            message.destination.number,
+            self._settings.addressing.subscriber(message.source),
+            message.destination.digits,
             written.text,
             IncomingPart(joint.reference, joint.total, joint.number) if joint else None,
         )
@@ -296,14 +296,14 @@ def validity_period(valid_ms: int) -> str:
 def _builder(
     settings: SmppSettings, message: Outgoing, part: SmsPart, now_ms: int
 ) -> Callable[[int], bytes]:
-    source = settings.numbering.source(settings.source)
-    destination = settings.numbering.destination(message.subscriber)
+    source = settings.addressing.source(settings.source)
+    destination = settings.addressing.destination(message.subscriber)
 
     def build(sequence: int) -> bytes:
         return bytes(
             smpp34.SubmitSm(
-                source.number,
-                destination.number,
+                source.digits,
+                destination.digits,
                 part.short_message,
                 source_addr_ton=source.ton,
                 source_addr_npi=source.npi,

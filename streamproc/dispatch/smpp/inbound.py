@@ -13,6 +13,7 @@ from typing import Final
 
 import smpp34
 
+from streamproc.contracts.numbers import Address
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.national import codec
 from streamproc.dispatch.smpp.text import (
@@ -43,15 +44,6 @@ _CODINGS: Final = {
 
 class UnreadableError(StreamprocError, ValueError):
     """It cannot be read, and sending it again would not help."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A number as a message center writes it, with its type (TON) and plan (NPI)."""
-
-    number: str
-    ton: int
-    npi: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +107,8 @@ def _deliver(data: bytes) -> Inbound:
         raise UnreadableError("it is not a deliver_sm")
     parameters = {one.tag: bytes(one.value) for one in message.tlvs}
     return Inbound(
-        Address(message.source_addr, message.source_addr_ton, message.source_addr_npi),
-        Address(message.destination_addr, message.dest_addr_ton, message.dest_addr_npi),
+        Address(message.source_addr_ton, message.source_addr_npi, message.source_addr),
+        Address(message.dest_addr_ton, message.dest_addr_npi, message.destination_addr),
         message.esm_class,
         message.data_coding,
         bytes(message.short_message) or parameters.get(MESSAGE_PAYLOAD, b""),
@@ -149,7 +141,7 @@ def _string(data: bytes) -> tuple[str, bytes]:
 
 def _address(data: bytes) -> tuple[Address, bytes]:
     number, rest = _string(data[2:])
-    return Address(number, data[0], data[1]), rest
+    return Address(data[0], data[1], number), rest
 
 
 def _without_header(body: bytes) -> tuple[bytes, dict[int, bytes]]:
