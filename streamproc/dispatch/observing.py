@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from streamproc import __version__
 from streamproc.core.instants import to_ms
 from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.gateways.base import SmsRefusedError
+from streamproc.dispatch.health import DispatchHealth
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.model import Accepted, Outcome, Refused
 from streamproc.metrics.dispatch import DispatchMetrics
@@ -33,8 +37,15 @@ class Observer(Protocol):
 class DispatchObserver:
     """Adds to counters. :meth:`refresh` sets the gauges."""
 
-    def __init__(self, metrics: DispatchMetrics) -> None:
+    def __init__(
+        self,
+        metrics: DispatchMetrics,
+        now_ms: Callable[[], int] = lambda: 0,
+        stall_seconds: float = 60.0,
+    ) -> None:
         self._metrics = metrics
+        self._now_ms = now_ms
+        self.health = DispatchHealth(self, int(stall_seconds * 1000))
         self._openings: Counter[str] = Counter()
         metrics.build.info({"version": __version__})
 
@@ -49,6 +60,7 @@ class DispatchObserver:
                 metrics.since_reminder.labels(receipt.status).observe(since_reminder_s)
         for letter in batch.dead_letters:
             metrics.dead_letters.labels(letter.reason).inc()
+        self.health.committed(batch)
 
     def commit_failed(self) -> None:
         self._metrics.commits_failed.inc()
@@ -59,6 +71,32 @@ class DispatchObserver:
             answer = outcome.error.value
         self._metrics.submits.labels(gateway, answer).inc()
         self._metrics.submit_seconds.labels(gateway).observe(seconds)
+        self.health.answered(gateway, outcome, self._now_ms())
+
+    def connection_lost(self, gateway: str) -> None:
+        self._metrics.connections_lost.labels(gateway).inc()
+
+    def stalled(self, is_stalled: bool) -> None:
+        self._metrics.stalled.set(int(is_stalled))
+        if is_stalled:
+            self._metrics.stalls.inc()
+
+    def overdue(self, gateway: str) -> None:
+        """A submit has no answer for longer than usual."""
+        self._metrics.overdue.labels(gateway).inc()
+
+    @contextmanager
+    def incoming(self, gateway: str) -> Iterator[None]:
+        """Around what takes an SMS of a subscriber."""
+        answer = "later"
+        try:
+            yield
+            answer = "taken"
+        except SmsRefusedError as error:
+            answer = "refused" if error.is_final else "later"
+            raise
+        finally:
+            self._metrics.incoming_sms.labels(gateway, answer).inc()
 
     def refresh(self, desk: Desk, now_ms: int) -> None:
         """Set the gauges to their present values."""

@@ -16,7 +16,14 @@ from prometheus_client import CollectorRegistry
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Events, Gateway, Listening
 from streamproc.dispatch.ledger import Cursor
-from streamproc.dispatch.model import DeliveryReport, Origin, Outcome, Outgoing, Unknown
+from streamproc.dispatch.model import (
+    DeliveryReport,
+    IncomingSms,
+    Origin,
+    Outcome,
+    Outgoing,
+    Unknown,
+)
 from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.owner import JournalOwner
 from streamproc.dispatch.readers import Readers
@@ -54,7 +61,7 @@ class Runner:
         self.tally = ReceiptTally()
         self.metrics = DispatchMetrics(CollectorRegistry())
         register_process(self.metrics.registry)
-        self._observer = DispatchObserver(self.metrics)
+        self._observer = DispatchObserver(self.metrics, now_ms, settings.stall_seconds)
         self._server: MetricsServer | None = None
         self._gateways = gateways
         self._now_ms = now_ms
@@ -173,6 +180,7 @@ class Runner:
             await self._reports_out.write(heard)
 
         def overdue() -> None:
+            self._observer.overdue(name)
             self.desk.overdue(name, self._now_ms())
             self._poke.set()
 
@@ -184,7 +192,13 @@ class Runner:
         events = Events(up, report, self._now_ms, overdue=overdue, late=late)
         if self._incoming is None:
             return events
-        return replace(events, sms=self._incoming.take, answered=self._incoming.answered)
+        incoming = self._incoming
+
+        async def sms(heard: IncomingSms) -> None:
+            with self._observer.incoming(name):
+                await incoming.take(heard)
+
+        return replace(events, sms=sms, answered=incoming.answered)
 
     async def _read(self) -> None:
         """Pass records to the desk, and open partitions that the group assigns."""
@@ -248,6 +262,7 @@ class Runner:
         while True:
             await asyncio.sleep(1.0)
             self.desk.sweep(self._now_ms())
+            self._observer.health.check(self.desk, self._now_ms())
             self._owner.commit_positions()
             self._owner.check_lost()
             seconds += 1.0

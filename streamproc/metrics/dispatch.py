@@ -98,6 +98,36 @@ class DispatchMetrics(Metrics):
             "1 if the gateway has its connection, 0 if it lost it.",
             {"gateway": GATEWAY},
         )
+        self.connections_lost = self.counter(
+            "streamproc_dispatch_connections_lost_total",
+            "How often a gateway was without connection, the start included.",
+            {"gateway": GATEWAY},
+            line="connections_lost",
+        )
+        self.overdue = self.counter(
+            "streamproc_dispatch_overdue_submits_total",
+            "Submits without an answer within `response_seconds`; they are still waited for.",
+            {"gateway": GATEWAY},
+            line="overdue_submits",
+        )
+        self.incoming_sms = self.counter(
+            "streamproc_dispatch_incoming_sms_total",
+            "SMS of subscribers, and parts of them, by our answer.",
+            {
+                "gateway": GATEWAY,
+                "answer": "`taken`, `later` (the message center is to try again) or `refused`",
+            },
+            line="incoming_sms",
+        )
+        self.stalls = self.counter(
+            "streamproc_dispatch_stalls_total",
+            "How often nothing was sent for a while though messages were due.",
+            line="stalls",
+        )
+        self.stalled = self.gauge(
+            "streamproc_dispatch_stalled_state",
+            "1 while nothing is sent though messages are due, else 0.",
+        )
         self.commits_failed = self.counter(
             "streamproc_dispatch_transactions_failed_total",
             "Transactions of a journal that failed and were tried again.",

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import smpp34
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.gateways.base import Events
@@ -335,9 +336,13 @@ async def test_a_link_that_answers_is_kept(center: Center) -> None:
 
 
 async def test_a_wrong_password_is_tried_again_and_sends_nothing(center: Center) -> None:
-    gateway = await center.open(password="wrong")
-    await until(lambda: len(center.events("bind")) >= 2)
+    with capture_logs() as logs:
+        gateway = await center.open(password="wrong")
+        await until(lambda: len(center.events("bind")) >= 3)
 
+    told = [one["log_level"] for one in logs if one["event"].startswith("no session")]
+    assert told[:2] == ["warning", "debug"]
+    assert "warning" not in told[1:]
     assert True not in center.heard.ups
     outcome = await gateway.send(message())
     assert outcome == Refused(ErrorClass.UNREACHABLE, "not_bound")

@@ -471,7 +471,7 @@ def test_a_report_may_come_before_the_answer_to_its_submit() -> None:
     table.answer(message, Accepted({1: "77"}))
 
     assert table.statuses() == [(1, "accepted"), (1, "delivered")]
-    assert table.desk.deliveries.positions() == {0: 5}
+    assert table.desk.deliveries.positions() == {0: 5, read_key(0): 5}
 
 
 def test_a_report_after_a_restart_finds_its_message() -> None:

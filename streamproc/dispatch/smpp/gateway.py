@@ -188,8 +188,9 @@ class SmppGateway:
             except OSError as error:
                 failures += 1
                 wait_ms = self._settings.reconnect.wait_ms(failures, self._chance())
-                log.warning(
-                    "no session with the message center; trying again",
+                tell = log.warning if failures == 1 else log.debug
+                tell(
+                    "no session with the message center",
                     gateway=self._name,
                     bind=bind,
                     reason=str(error) or type(error).__name__,
