@@ -37,7 +37,7 @@ class HealthCounts(Protocol):
 
 
 class DispatchHealth:
-    """Told of answers and commits; :meth:`check` says what has changed.
+    """Hears answers and commits; :meth:`check` logs what has changed.
 
     ``stall_ms``: how long messages may be due while none is sent.
     """

@@ -77,10 +77,10 @@ def decode_positions(value: bytes) -> dict[int, int]:
 
 
 def read_key(partition: int) -> int:
-    """What stands for the end of what was read, in the value of :data:`REPORTS_KEY`."""
+    """The key of the end of the read reports, in the value of :data:`REPORTS_KEY`."""
     return -1 - partition
 
 
 def read_positions(positions: dict[int, int]) -> dict[int, int]:
-    """Of the value of :data:`REPORTS_KEY`: up to where, by partition, the reports were read."""
+    """Up to where, by partition, the reports were read: a part of :data:`REPORTS_KEY`'s value."""
     return {read_key(key): offset for key, offset in positions.items() if key < 0}

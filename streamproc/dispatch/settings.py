@@ -31,7 +31,7 @@ class DispatchSettings:
     settle_seconds: float = 12.0
     """How long an end or a rebalance waits for the answers of gateways."""
     stall_seconds: float = 60.0
-    """Nothing sent for so long though messages are due is told in the log."""
+    """If nothing is sent for so long though messages are due, the log says so."""
     held_messages: int = 5_000
     """Messages per lane in memory. If there are more, reading stops until some are finished."""
     name: str = "dispatcher"

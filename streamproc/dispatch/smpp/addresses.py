@@ -17,7 +17,7 @@ from streamproc.dispatch.smpp.inbound import UnreadableError
 
 @dataclass(frozen=True)
 class Addressing:
-    """What a message center is told of numbers; None: what follows from the number's form."""
+    """How numbers are addressed to a message center; None: by the number's form."""
 
     region: str | None = None
     """The country of numbers without country code."""
