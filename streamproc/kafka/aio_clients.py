@@ -13,8 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import client as aiokafka_client
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from streamproc.kafka.errors import TokenError
 from streamproc.kafka.probe import refuse_unreachable
 from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
 from streamproc.kafka.tokens import TokenSource
@@ -72,4 +74,9 @@ class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # untyped library
         self._source = source
 
     async def token(self) -> str:
-        return await asyncio.to_thread(self._source.token)
+        try:
+            return await asyncio.to_thread(self._source.token)
+        except TokenError as error:
+            # aiokafka tries again after its own errors only. Any other would end the task that
+            # connects, and with it the worker, while an authorisation server is away.
+            raise KafkaConnectionError(str(error)) from error

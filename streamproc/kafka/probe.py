@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from streamproc.errors import StreamprocError
-from streamproc.kafka.errors import ReachError
+from streamproc.kafka.errors import ReachError, TokenError
 from streamproc.kafka.rights import missing_right, said
 from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
 from streamproc.kafka.wire import SASL_HANDSHAKE, api_keys, sasl_handshake
@@ -205,6 +205,8 @@ def _log_in(settings: KafkaSettings, host: str, port: int, address: str) -> Find
     except StreamprocError as error:
         return Finding(str(error))
     except (TimeoutError, KafkaConnectionError, OSError) as error:
+        if isinstance(error.__cause__, TokenError):
+            return Finding(str(error.__cause__))
         return Finding(_short(error), False)
     except Exception as error:  # a refusal, or any error of a Kerberos library
         said = _clean(str(error.args[0] if isinstance(error, KafkaError) and error.args else error))

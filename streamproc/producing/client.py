@@ -77,8 +77,8 @@ class UsageProducer:
         numbering: Numbering = ANY_NUMBERS,
         **settings: Any,
     ) -> None:
-        """``settings`` are passed to kafka-python's ``KafkaProducer`` (security, client id and so
-        on).
+        """``bootstrap`` is an address, or settings with TLS and login (``kafka_settings``).
+        ``settings`` are passed to kafka-python's ``KafkaProducer``.
 
         Phone numbers of events are converted to the form of keys. ``numbering`` names the region of
         numbers without country code, or says that subscribers are ids.

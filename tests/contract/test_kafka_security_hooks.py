@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, conn
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
 from faust.auth import GSSAPICredentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -102,6 +104,19 @@ async def test_each_library_asks_for_a_token_in_its_own_form(
     python = clients._reaching(settings)["sasl_oauth_token_provider"]
     login = SaslMechanismOAuth(sasl_oauth_token_provider=python)
     assert login.auth_bytes() == b"n,,\x01auth=Bearer a token\x01\x01"
+
+
+async def test_aiokafka_tries_again_when_there_is_no_token(
+    all_settings: dict[str, KafkaSettings], tmp_path: Path
+) -> None:
+    """Any other error than aiokafka's own would end the task of the worker that connects."""
+    settings = all_settings["OAUTHBEARER"]
+    (tmp_path / "token").unlink()
+    tokens = aio_clients.connection_options(settings)["sasl_oauth_token_provider"]
+    with pytest.raises(KafkaConnectionError, match="cannot read"):
+        await tokens.token()
+    source = inspect.getsource(AIOKafkaClient._get_conn)
+    assert "except (OSError, asyncio.TimeoutError, KafkaError)" in source
 
 
 def test_the_libraries_log_again_when_the_last_thread_has_connected() -> None:

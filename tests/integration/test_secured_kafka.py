@@ -29,6 +29,7 @@ from tests.support.secured_broker import (
 )
 from tests.support.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
 PARTITIONS = 4
 LIMIT_SECONDS = 120.0
 EVENTS = "streamproc.events"
@@ -181,6 +182,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "demo": ("--seconds", "5"),
     "dispatch": (),
     "explain": (SUBSCRIBER,),
+    "receipts": (),
+    "record": ("streamproc.events", "--out", "out.ndjson.zst", "--to-end"),
     "replay": ("topic:streamproc.events", "--to", "other", "--partitions", "1"),
     "retract": (
         *("--source", "s", "--from-time", "2026-01-01T00:00Z"),
@@ -198,7 +201,7 @@ def refusal(command: str, way: list[str]) -> str:
     """The one line of a command that cannot get in, without its first word."""
     more = COMMANDS[command]
     if command == "simulate":
-        more = (*more, "--rules", "examples/first/rules.yaml")
+        more = (*more, "--rules", str(ROOT / "examples" / "first" / "rules.yaml"))
     arguments = [command, *way, *more]
     with (
         patch("streamproc.cli.worker.configure"),
@@ -212,6 +215,15 @@ def refusal(command: str, way: list[str]) -> str:
     assert said.startswith("Error: "), result.output
     assert said.count("\n") == 1, result.output
     return said
+
+
+def test_no_command_that_talks_to_kafka_is_left_out() -> None:
+    with_broker = {
+        name
+        for name, command in main.commands.items()
+        if any("--broker" in param.opts for param in command.params)
+    }
+    assert with_broker == COMMANDS.keys()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

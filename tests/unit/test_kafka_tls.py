@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -120,6 +121,20 @@ def test_files_that_change_are_taken_over_by_the_next_connection(
         server.renew(authority)
         with pytest.raises(ssl.SSLCertVerificationError):
             connect(context, server)
+
+
+async def test_so_are_they_by_asyncio(tmp_path: Path, authority: Authority) -> None:
+    """aiokafka's connections: the handshake is asyncio's."""
+    ca = secret_file(tmp_path / "ca.pem", authority.certificate)
+    first, second = authority.issue("first"), authority.issue("second")
+    own = secret_file(tmp_path / "own.pem", first.key + first.certificate)
+    context = RotatingContext(TlsSettings(ca=ca, cert=own))
+    with serving(tmp_path, authority, wants_client=True) as server:
+        for issued, name in ((first, b"first"), (second, b"second")):
+            put(own, issued.key + issued.certificate)
+            reader, writer = await asyncio.open_connection("localhost", server.port, ssl=context)
+            assert await reader.read(100) == name
+            writer.close()
 
 
 def test_a_link_to_other_files_is_a_change(tmp_path: Path, authority: Authority) -> None:
