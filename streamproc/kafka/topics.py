@@ -68,7 +68,10 @@ class HiddenTopicError(TopicError):
     """The broker does not let this user see topics."""
 
     def __init__(self, topics: Sequence[str]) -> None:
-        super().__init__(f"the broker does not let this user see {', '.join(topics)}")
+        super().__init__(
+            f"the broker does not let this client's user see {', '.join(sorted(topics))}; allow it "
+            f"Describe, and Read or Write, on them"
+        )
         self.topics = topics
 
 
