@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.gateways.base import Events, SmsRefusedError
+from streamproc.dispatch.gateways.entry import GatewaysError, Site
+from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
@@ -30,6 +34,7 @@ from streamproc.dispatch.smpp.session import SessionSettings
 from streamproc.dispatch.smpp.text import TextForm
 from tests.interop.conftest import Record
 from tests.interop.parts import CH_SMSC, JSMPP_SMSC, NODE_SMSC, SMSCS, Part
+from tests.support.certificates import Authority
 from tests.support.desk import START_MS, reminder
 from tests.support.foreign_smsc import ForeignSmsc, foreign_smsc, text_in
 from tests.support.maven_parts import java_program
@@ -306,3 +311,60 @@ async def test_transmitter_and_receiver_are_two_sessions(
     assert modes == {"transmitter", "receiver"}
     assert [one.text for one in here.sms] == ["STOP"]
     record_finding(part, "bound as transmitter and as receiver", "receipts and SMS come")
+
+
+def gateway_over_tls(directory: Path, port: int, **files: Any) -> SmppGateway:
+    """A gateway as the gateways file describes it."""
+    entry = SmppEntry(
+        name="main",
+        host="localhost",
+        port=port,
+        system_id="me",
+        password_env="SECRET",
+        source="10086",
+        tls=True,
+        **files,
+    )
+    return KIND.gateway(entry, Site(directory, _half, {"SECRET": "secret"}))
+
+
+async def tried(made: Bound, is_good: bool) -> None:
+    """Start the gateway and wait until it is bound, or has failed once."""
+    with capture_logs() as logs:
+        await made.gateway.start(made.events())
+        await until(lambda: True in made.ups if is_good else logs, 30)
+        await made.gateway.close()
+
+
+async def test_over_tls_both_sides_prove_who_they_are(
+    tmp_path: Path, record_finding: Record
+) -> None:
+    ours, others = Authority(), Authority("others")
+    for name, issued in (
+        ("smsc", ours.issue("smsc", "localhost")),
+        ("us", ours.issue("us")),
+        ("stranger", others.issue("us")),
+    ):
+        (tmp_path / f"{name}.pem").write_bytes(issued.certificate)
+        (tmp_path / f"{name}.key").write_bytes(issued.key)
+    (tmp_path / "ca.pem").write_bytes(ours.certificate)
+    (tmp_path / "others.pem").write_bytes(others.certificate)
+    command, environment = await asyncio.to_thread(program, NODE_SMSC)
+    files = {"key": tmp_path / "smsc.key", "cert": tmp_path / "smsc.pem", "ca": tmp_path / "ca.pem"}
+    us = {"tls_certificate_file": "us.pem", "tls_key_file": "us.key"}
+    stranger = {"tls_certificate_file": "stranger.pem", "tls_key_file": "stranger.key"}
+    async with foreign_smsc(command, environment, **files) as smsc:
+        for given, is_good in (
+            ({"tls_ca_file": "ca.pem", **us}, True),
+            ({"tls_ca_file": "ca.pem", **stranger}, False),
+            ({"tls_ca_file": "ca.pem"}, False),
+            ({"tls_ca_file": "others.pem", **us}, False),
+            (us, False),
+        ):
+            gateway = gateway_over_tls(tmp_path, smsc.port, **given)
+            made = Bound(smsc, gateway)
+            await tried(made, is_good)
+            assert (True in made.ups) is is_good, given
+    with pytest.raises(GatewaysError, match=r"tls_certificate_file no\.pem: No such file"):
+        gateway_over_tls(tmp_path, 1, tls_certificate_file="no.pem")
+    record_finding(NODE_SMSC, "TLS with a private authority and our own certificate", "bound")

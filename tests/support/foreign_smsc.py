@@ -8,7 +8,8 @@ happens, an event and its facts as ``name=value``:
   reads it (``text=``, UTF-8 in hexadecimal) or the octets behind the header (``body=``)
 - ``answer status=`` to what it sent; ``unbound status=``; ``nack``
 
-Its settings: ``answer_ms=`` before a submit is answered, ``receipts=yes``. It obeys lines on its
+Its settings: ``answer_ms=`` before a submit is answered, ``receipts=yes``, and for the Node.js one
+``key= cert= ca=``, the files of TLS. It obeys lines on its
 standard input, and ends with it:
 
 - ``deliver command=deliver_sm|data_sm from= to= esm= coding= hex= sar=REFERENCE/TOTAL/NUMBER``

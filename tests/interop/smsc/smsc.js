@@ -1,6 +1,7 @@
 // A message center with npm `smpp`, for tests/interop/test_smsc.py. It speaks as
 // tests/support/foreign_smsc.py describes: words on standard input and output.
 "use strict";
+const fs = require("node:fs");
 const readline = require("node:readline");
 const smpp = require("smpp");
 
@@ -115,7 +116,10 @@ function serve(session) {
   });
 }
 
-const server = smpp.createServer(serve);
+// With TLS only who has a certificate of the authority gets in.
+const read = (name) => settings[name] && fs.readFileSync(settings[name]);
+const tls = { key: read("key"), cert: read("cert"), ca: read("ca"), requestCert: true };
+const server = smpp.createServer(settings.key ? tls : {}, serve);
 server.listen(0, "127.0.0.1", () => say("listening", { port: server.address().port }));
 readline.createInterface({ input: process.stdin }).on("line", (line) => {
   const [name, ...rest] = line.split(" ");
