@@ -29,8 +29,9 @@ class Expiry(TimedRuleKind):
     field_docs = {
         "hours_before": "this long before the end",
         "not_between": '`{start: "22:00", end: "08:00"}`, with `hours_before`: what would come in '
-        "these hours of the subscriber's day comes a minute before them or, if that is before the "
-        "purchase, when they are over; never after the end "
+        "these hours of the subscriber's day, or in the subscriber's own quiet hours, comes a "
+        "minute before them or, if that is before the purchase, when they are over; never after "
+        "the end "
         "([schedules.md](schedules.md#ends-and-beginnings))",
         **OF_ENDS,
     }
