@@ -168,8 +168,8 @@ def test_the_whole_chain_gets_in_by_every_login(
     run("verify", *access.certificate(), "--clock", "event", "--quiet")
     said = run("explain", "8613800000001", *access.java_properties())
     assert "audit records" in said
-    again = ("topic:streamproc.events", "--to", "again", "--partitions", "2", "--quiet")
-    run("replay", *again, *access.certificate())
+    again = ("topic:streamproc.events", "--to", "again", "--create-topics", "--partitions", "2")
+    run("replay", *again, "--quiet", *access.certificate())
     assert count(secured.bootstrap, "again") >= 601
     run("dead-letters", *access.login("SCRAM-SHA-512"), "list")
     span = ("--source", "nobody", "--from-time", "2026-01-01T00:00Z", "--dry-run")
