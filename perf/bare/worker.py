@@ -26,6 +26,7 @@ from streamproc.engine.housekeeping import relax_collector
 from streamproc.worker.app import create_app
 from streamproc.worker.rules import RulesFile
 from streamproc.worker.settings import WorkerSettings
+from streamproc.worker.topics import prepare_topics
 
 RULES = Path(__file__).with_name("common.yaml")
 GROUP_OFFSETS_SECONDS = 0.05
@@ -49,7 +50,10 @@ def main() -> None:
         session_timeout_seconds=float(options.get("session", "30")),
         standbys=int(options.get("standbys", "0")),
         datadir=Path(directory),
+        create_topics=True,
+        start_empty=True,
     )
+    prepare_topics(settings)
     rules = RulesFile(settings.rules)
     if "timed" in options:
         rules.rulebook = _with_timed_rules(rules.rulebook, options["timed"])
