@@ -24,7 +24,10 @@ _TEL: Final = re.compile(r"tel:", re.IGNORECASE)
 _EXPONENT: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE]\+[0-9]+\Z|[0-9]+\.[0-9]+[eE][0-9]+\Z")
 _FRACTION: Final = re.compile(rf"[0-9]{{{SHORTEST},}}[.,]0+\Z")
 _DIALLED: Final = re.compile(rf"00[1-9][0-9]{{{SHORTEST - 1},{LONGEST - 1}}}\Z")
-_SEPARATED: Final = re.compile(r"\+?[0-9(][0-9 ().\-/\u00a0]*[0-9]\Z")
+_SEPARATED: Final = re.compile(
+    r"\+?\(?[0-9]{1,5}[ ().\-/\u00a0][0-9 ().\-/\u00a0]*(?<![0-9])[0-9]{2,}\Z"
+)
+"""Country or area code first. ``8613800000001-2`` is an id that was made of a number."""
 _HARDWARE: Final = re.compile(r"(?:[0-9a-fA-F]{2}[-:]){5}[0-9a-fA-F]{2}\Z")
 _INTERNET: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}\Z")
 

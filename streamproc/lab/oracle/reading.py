@@ -403,13 +403,11 @@ def _is_grouped(text: str) -> bool:
     if len(parts) == 4 and all(1 <= len(one) <= 3 and _all_digits(one) for one in parts):
         return False
     digits = [one for one in text if one in _DIGITS]
-    between = set(text) - _DIGITS
-    return (
-        between <= set(" ().-/\u00a0")
-        and (text[0] in _DIGITS or text[0] == "(")
-        and text[-1] in _DIGITS
-        and 8 <= len(digits) <= 15
-    )
+    if not set(text) - _DIGITS <= set(" ().-/\u00a0") or not 8 <= len(digits) <= 15:
+        return False
+    groups = "".join(one if one in _DIGITS else " " for one in text.removeprefix("("))
+    first, *_, last = groups.split(" ")
+    return 1 <= len(first) <= 5 and len(last) >= 2
 
 
 def _all_digits(text: str) -> bool:
