@@ -88,6 +88,10 @@ class CountUsage:
     def tick(self, rows: Rows[int], outbox: Outbox, clock_ms: int, now_ms: int, limit: int) -> None:
         """Nothing falls due in this task."""
 
+    @property
+    def epoch(self) -> int:
+        return 1
+
     def set_aside(self, poison: PoisonError) -> None:
         """The input of the task is all well-formed."""
         raise poison

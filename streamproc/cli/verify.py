@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.regions import asked_for
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import inputs_option, taken, topic_options
-from streamproc.cli.values import Count, TopicName
+from streamproc.cli.values import Count, Number, TopicName
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.privacy import mask
 from streamproc.errors import StreamprocError
@@ -48,6 +50,25 @@ DIFFERENT, NOT_VERIFIED = 1, 3
     help="Verify only this partition. May be repeated. Default: all.",
 )
 @click.option(
+    "--subscriber",
+    "subscribers",
+    multiple=True,
+    help="Verify only this subscriber. May be repeated. Only the partitions that they belong in "
+    "are read.",
+)
+@click.option(
+    "--share",
+    type=Number(0.0, 1.0, min_open=True),
+    default=1.0,
+    help="Verify only this share of the subscribers, such as 0.01; each time the same ones.",
+)
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory that keeps the recalculated states: the next run goes on from there.",
+)
+@click.option(
     "--show",
     default=10,
     type=Count(),
@@ -64,6 +85,9 @@ def verify(
     inputs: tuple[str, ...],
     rules: Path | None,
     only: tuple[int, ...],
+    subscribers: tuple[str, ...],
+    share: float,
+    checkpoints: Path | None,
     show: int,
     quiet: bool,
     **options: Any,
@@ -75,15 +99,21 @@ def verify(
     retention has deleted cannot be verified. Exit status: 0 all equal, 1 something differs or an
     account is in a wrong partition, 3 nothing differs but not everything could be verified.
 
-    With --clock wall, two kinds of subscribers are reported separately: those whose state depends
-    on the order of an event and a timer, and those last scheduled under different rules.
+    Some subscribers that differ are reported separately as not comparable: those of partitions
+    that were calculated under other rules, and with --clock wall those whose state depends on the
+    order of an event and a timer.
+
+    For a sample (--share, --subscriber) it needs memory for these subscribers alone. With a
+    directory for checkpoints it reads the whole input once; later runs read what has come since.
     """
     from streamproc.worker.settings import WorkerSettings
 
     rulebook = read_rules(rules)
     topics = taken(WorkerTopics, options, inputs=tuple(inputs))
     settings = WorkerSettings(topics=topics, **options)
-    sys.exit(_conclude(*asyncio.run(_verify(settings, rulebook, only, show, quiet))))
+    keys = frozenset(asked_for(one, None).encode() for one in subscribers)
+    task = _Task(settings, rulebook, only, keys, share, checkpoints, show, quiet)
+    sys.exit(_conclude(*asyncio.run(_verify(task))))
 
 
 class VerifyError(StreamprocError, click.ClickException):
@@ -92,16 +122,38 @@ class VerifyError(StreamprocError, click.ClickException):
     exit_code = NOT_VERIFIED
 
 
-async def _verify(
-    settings: WorkerSettings, rules: Rulebook, only: tuple[int, ...], show: int, quiet: bool
-) -> tuple[list[PartitionReport], int]:
+@dataclass(frozen=True)
+class _Task:
+    """What is to be compared, and how it is shown."""
+
+    settings: WorkerSettings
+    rules: Rulebook
+    only: tuple[int, ...]
+    subscribers: frozenset[bytes]
+    share: float
+    checkpoints: Path | None
+    show: int
+    quiet: bool
+
+    def partitions(self, count: int) -> list[int]:
+        """The partitions to read."""
+        from streamproc.partitioner import partition_of
+
+        if self.only or not self.subscribers:
+            return list(self.only or range(count))
+        return sorted({partition_of(key, count) for key in self.subscribers})
+
+
+async def _verify(task: _Task) -> tuple[list[PartitionReport], int]:
     """The reports of all partitions, and the number of subscribers with two accounts."""
     from aiokafka.errors import KafkaError
 
+    from streamproc.tools.verify.sample import Sample
     from streamproc.tools.verify.verify import verify_partition, with_two_accounts
     from streamproc.worker.native_bridge.loading import is_native
     from streamproc.worker.topics import changelog_partitions
 
+    settings, sample = task.settings, Sample(task.subscribers, task.share)
     reports = []
     try:
         is_native(settings.native)  # checked before anything is read
@@ -110,20 +162,27 @@ async def _verify(
             raise VerifyError(
                 f"there is no topic {settings.changelog} at {settings.broker}; correct --app-id"
             )
-        unknown = [number for number in only if number >= count]
+        unknown = [number for number in task.only if number >= count]
         if unknown:
             raise VerifyError(
                 f"{settings.changelog} has the partitions 0 to {count - 1}; "
                 f"correct --partition {unknown[0]}"
             )
-        for number in only or range(count):
-            progress = _Progress(number, count, quiet)
+        for number in task.partitions(count):
+            progress = _Progress(number, count, task.quiet)
             now_ms = int(time.time() * 1000)
             report = await verify_partition(
-                settings, rules, number, now_ms, progress.advanced, count
+                settings,
+                task.rules,
+                number,
+                now_ms,
+                progress.advanced,
+                count,
+                sample,
+                task.checkpoints,
             )
             progress.end()
-            _tell(report, show)
+            _tell(report, task.show)
             reports.append(report)
         doubled = await with_two_accounts(settings, reports)
     except VerifyError:
@@ -132,7 +191,7 @@ async def _verify(
         raise VerifyError(str(error)) from error
     except (KafkaError, OSError, TimeoutError) as error:
         raise VerifyError(f"{type(error).__name__}: {error}") from error
-    _tell_misplaced(reports, doubled, show)
+    _tell_misplaced(reports, doubled, task.show)
     return reports, len(doubled)
 
 
@@ -165,6 +224,8 @@ def _tell(report: PartitionReport, show: int) -> None:
         f"partition {report.partition}: {report.records:,} records, {report.equal:,} subscribers "
         f"equal, {len(report.differences):,} differ"
     )
+    if report.begun_anew:
+        click.echo(f"  the checkpoint was not used: {report.begun_anew}")
     for reason, count in sorted(report.not_comparable.items()):
         click.echo(f"  {count:,} not comparable: {reason}")
     if report.elsewhere:

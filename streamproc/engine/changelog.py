@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from streamproc.engine.cluster import FetchedBatch, LogReader, Place
 from streamproc.engine.rows import Rows
@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 PROGRESS_KEY = b"\0progress"
 PROGRESS_VERSION = 1
+UNKNOWN_EPOCH = -1
+KEPT_EPOCHS = 16
 
 
 class Progress(Struct, gc=False):
@@ -36,6 +38,18 @@ class Progress(Struct, gc=False):
     """Fingerprint of the record before each position (:func:`mark_of`), by input topic."""
     partitions: int = 0
     """How many partitions the topics had; 0 in a record that was written before this was noted."""
+    epochs: list[int] | UnsetType = UNSET
+    """Under what the application calculated the rows (:attr:`Processor.epoch`), in order and
+    without repeats; :data:`UNKNOWN_EPOCH` for what was not noted."""
+
+    def note(self, epoch: int) -> None:
+        """The rows are calculated under this from now on."""
+        if self.epochs is UNSET:
+            self.epochs = [UNKNOWN_EPOCH] if self.positions else []
+        if not self.epochs or self.epochs[-1] != epoch:
+            self.epochs.append(epoch)
+        if len(self.epochs) > KEPT_EPOCHS:
+            self.epochs = [UNKNOWN_EPOCH, *self.epochs[2:]]
 
 
 class ProgressError(StreamprocError):

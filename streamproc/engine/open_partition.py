@@ -75,6 +75,7 @@ class OpenPartition(Generic[T]):
 
         Raises :class:`InputMadeAnewError` if the rows were calculated from another input topic.
         """
+        self.progress.note(self._processor.epoch)
         position = self.progress.positions.get(chunk.topic, 0)
         records = chunk.records
         if records[0].offset < position:
@@ -196,6 +197,7 @@ class OpenPartition(Generic[T]):
     def _take(self) -> tuple[list[Any], Outbox, list[Callable[[], Any]]]:
         """Step 1: take everything that the commit covers. Later changes belong to the next
         commit."""
+        self.progress.note(self._processor.epoch)
         changes: list[Any] = self.rows.take_changes()
         changes.append((PROGRESS_KEY, encode_progress(self.progress)))
         outbox, self.outbox = self.outbox, Outbox()

@@ -54,6 +54,10 @@ class PoisonError(StreamprocError):
 class Processor(RowCodec[T], Protocol[T]):
     """The application's work on records. It is pure except for ``rows`` and ``outbox``."""
 
+    @property
+    def epoch(self) -> int:
+        """Changes with what the results depend on beside the input, such as rules; above zero."""
+
     def new_rows(self) -> Rows[T]:
         """Empty rows of a partition, in the form that the application needs."""
 

@@ -320,6 +320,11 @@ class QuotaProcessor:
         self._emit(outbox, key, effects)
         return after, sum(type(effect) is Reminder for effect in effects)
 
+    @property
+    def epoch(self) -> int:
+        """The rules in force."""
+        return self.rules.fingerprint
+
     def set_aside(self, poison: PoisonError) -> None:
         """Reject this record, or skip this row's due work, when it comes again."""
         if poison.record is not None:

@@ -197,6 +197,9 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "progress-v1-partitions": lambda: encode_progress(
         Progress(1, {"streamproc.events": 18234}, 1_767_601_800_000, partitions=12)
     ),
+    "progress-v1-epochs": lambda: encode_progress(
+        Progress(1, {"streamproc.events": 18234}, 1_767_601_800_000, epochs=[-1, 4_007_842_309])
+    ),
     "event-v1-usage": lambda: _example("usage.recorded.v1", "all_fields"),
     "event-v1-activated": lambda: _example("account.activated.v1", "with_locale"),
     "event-v1-plan-changed": lambda: _example("account.plan_changed.v1", "next_cycle"),

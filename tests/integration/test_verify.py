@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streamproc.core.instants import from_ms
 from streamproc.core.privacy import mask
 from streamproc.core.state.account import pack, unpack
 from streamproc.engine.changelog import PROGRESS_KEY
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.lab.workload import WorkloadSettings
-from tests.support.cluster import produce_to_partitions
+from streamproc.partitioner import partition_of
+from tests.support.cluster import PARTITIONS, produce_to_partitions, wait_until_consumed
 from tests.support.committed import read_committed
 from tests.support.edges import wait_for_words
 from tests.support.scene import Scene
+from tests.unit.test_readers_forms import usage_line
 
 MONTH = WorkloadSettings(seed=5, events=12_000, subscribers=600)
 
@@ -108,3 +113,63 @@ async def test_another_app_id_is_told(scene: Scene) -> None:
     assert code == 3
     assert f"there is no topic {scene.names.changelog}" in said
     assert "Traceback" not in said
+
+
+def records_read(said: str) -> int:
+    """How many records of the input were applied, in all partitions."""
+    return sum(int(one.replace(",", "")) for one in re.findall(r": ([0-9,]+) records,", said))
+
+
+def equal(said: str) -> int:
+    """How many subscribers are equal, by the last line."""
+    (found,) = re.findall(r"^([0-9,]+) subscribers equal, 0 different", said, re.MULTILINE)
+    return int(found.replace(",", ""))
+
+
+async def test_samples_checkpoints_and_changed_rules(scene: Scene, tmp_path: Path) -> None:
+    month = WorkloadSettings(seed=6, events=3_000, subscribers=200)
+    await scene.load(month)
+    worker = scene.worker("w1")
+    await wait_until_consumed(scene.bootstrap, scene.names, [worker])
+    assert worker.stop() == 0, worker.tail()
+
+    code, everybody = verify(scene)
+    assert code == 0, everybody
+    code, some = verify(scene, "--share", "0.3")
+    assert code == 0, some
+    assert 20 < equal(some) < 120 < equal(everybody)
+    assert records_read(some) == records_read(everybody)
+    key = next(record[0] for _, _, record in scene.placed if record[0])
+    code, one = verify(scene, "--subscriber", f"+{key.decode()}")
+    assert code == 0, one
+    assert equal(one) == 1
+    assert records_read(one) < records_read(everybody)
+
+    memory = ("--checkpoint", str(tmp_path / "checkpoints"))
+    code, first = verify(scene, *memory)
+    assert (code, records_read(first)) == (0, records_read(everybody))
+    code, second = verify(scene, *memory)
+    assert (code, records_read(second)) == (0, 0)
+    assert equal(second) == equal(everybody)
+    code, other = verify(scene, *memory, "--share", "0.3")
+    assert code == 0
+    assert "the checkpoint was not used: it is of other rules, topics or subscribers" in other
+    code, first = verify(scene, *memory)
+
+    # One word of a text is another one, and one event comes.
+    rules = tmp_path / "rules.yaml"
+    text = files("streamproc.contracts.rules").joinpath("default.yaml").read_text("utf-8")
+    rules.write_text(text.replace("Data alert", "Usage alert"), "utf-8")
+    worker = scene.worker("w2", "--rules", str(rules))
+    later_ms = max(record[2] for _, _, record in scene.placed) + 60_000
+    usage = usage_line("after").strip().encode().replace(b"8613800000001", key)
+    usage = usage.replace(b"2026-01-05T00:00:00Z", from_ms(later_ms).isoformat().encode())
+    event = (partition_of(key, PARTITIONS), (key, usage, later_ms))
+    await produce_to_partitions(scene.bootstrap, scene.names.events, [event])
+    await wait_until_consumed(scene.bootstrap, scene.names, [worker])
+    assert worker.stop() == 0, worker.tail()
+
+    for given in (("--rules", str(rules)), ()):
+        code, said = verify(scene, *given)
+        assert code in (0, 3), said
+        assert ", 0 different" in said

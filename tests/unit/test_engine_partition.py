@@ -47,6 +47,10 @@ class Copying:
     def tick(self, rows: Any, outbox: Any, clock_ms: int, now_ms: int, limit: int) -> None:
         outbox.put("ticks", None, f"{clock_ms} {now_ms} {limit}".encode())
 
+    @property
+    def epoch(self) -> int:
+        return 1
+
     def set_aside(self, poison: object) -> None: ...
 
 

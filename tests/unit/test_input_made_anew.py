@@ -29,6 +29,7 @@ class Noting:
 
     pack = staticmethod(bytes)
     unpack = staticmethod(bytes)
+    epoch = 1
 
     def __init__(self) -> None:
         self.offsets: list[int] = []

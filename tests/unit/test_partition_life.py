@@ -137,6 +137,10 @@ class Copying:
 
     def tick(self, rows: Any, outbox: Any, clock_ms: int, now_ms: int, limit: int) -> None: ...
 
+    @property
+    def epoch(self) -> int:
+        return 1
+
     def set_aside(self, poison: object) -> None: ...
 
 

@@ -86,7 +86,7 @@ class SlowWriter:
 
 
 def changed_partition(writer: Any) -> OpenPartition[Any]:
-    processor: Any = mock.Mock()
+    processor: Any = mock.Mock(epoch=1)
     settings = EngineSettings(broker="", app_id="app", input_topics=("in",))
     partition = OpenPartition(0, Rows(processor), Progress(), writer, processor, "log", settings)
     partition.outbox.put("out", b"k", b"v")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import TopicPartition
 
+from streamproc.core.instants import LAST_MS
 from streamproc.core.state.account import Account
 from streamproc.engine.changelog import (
     PROGRESS_KEY,
@@ -20,10 +21,13 @@ from streamproc.engine.changelog import (
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.errors import StreamprocError
+from streamproc.tools.verify.checkpoint import Checkpoint
+from streamproc.tools.verify.sample import Sample
 from streamproc.worker.applying import apply_records
 from streamproc.worker.processor import QuotaProcessor
 
 REST_OF_COMMIT_SECONDS = 2.0
+EVERYBODY = Sample()
 
 
 class DeletedInputError(StreamprocError):
@@ -38,7 +42,9 @@ class Kept:
     progress: Progress = field(default_factory=Progress)
 
 
-async def read_kept(consumer: Any, changelog: str, partition: int, rows: Rows[Account]) -> Kept:
+async def read_kept(
+    consumer: Any, changelog: str, partition: int, rows: Rows[Account], sample: Sample = EVERYBODY
+) -> Kept:
     """The changelog up to the last complete commit. Workers may be writing at this moment."""
     kept = Kept(rows)
     tp = TopicPartition(changelog, partition)
@@ -57,7 +63,8 @@ async def read_kept(consumer: Any, changelog: str, partition: int, rows: Rows[Ac
         for records in (await consumer.getmany(timeout_ms=200)).values():
             for record in records:
                 if record.key != PROGRESS_KEY:
-                    waiting[record.key] = record.value
+                    if sample.takes(record.key):
+                        waiting[record.key] = record.value
                     continue
                 kept.progress = decode_progress(record.value)
                 rows.load(waiting)
@@ -67,8 +74,10 @@ async def read_kept(consumer: Any, changelog: str, partition: int, rows: Rows[Ac
     return kept
 
 
-async def check_input(consumer: Any, partition: int, progress: Progress) -> None:
-    """Check that the input is there from its beginning to the positions of the state.
+async def check_input(
+    consumer: Any, partition: int, progress: Progress, starts: Mapping[str, int]
+) -> None:
+    """Check that the input is there from ``starts`` to the positions of the state.
 
     Raises :class:`DeletedInputError` or :class:`InputMadeAnewError`.
     """
@@ -79,7 +88,7 @@ async def check_input(consumer: Any, partition: int, progress: Progress) -> None
         position = progress.positions[tp.topic]
         if position > ends[tp]:
             raise InputMadeAnewError(tp.topic, partition, position, f"it ends at {ends[tp]}")
-        if firsts[tp] > 0 and position > 0:
+        if firsts[tp] > starts.get(tp.topic, 0) and position > 0:
             raise DeletedInputError(
                 f"{tp.topic}-{partition} begins at offset {firsts[tp]}: what was before has been "
                 f"deleted (retention), so its states cannot be recalculated"
@@ -87,19 +96,28 @@ async def check_input(consumer: Any, partition: int, progress: Progress) -> None
 
 
 async def read_input(
-    consumer: Any, partition: int, progress: Progress
+    consumer: Any, partition: int, progress: Progress, begin: Checkpoint
 ) -> AsyncIterator[tuple[str, list[Any]]]:
-    """The input up to the positions, as (topic, records), one topic after the other."""
+    """The input from a checkpoint to the positions, as (topic, records), one topic after the other.
+
+    Raises :class:`InputMadeAnewError`.
+    """
     for topic, position in sorted(progress.positions.items()):
+        start = begin.positions.get(topic, 0)
+        if start >= position:
+            continue  # aiokafka may hang at the end if it is stopped right after an assignment
         tp = TopicPartition(topic, partition)
         consumer.assign([tp])
-        consumer.seek(tp, 0)
-        at = 0
+        # From the record before it: it tells whether the topic is still the same.
+        at = max(start - 1, 0)
+        consumer.seek(tp, at)
         while at < position:
             for fetched in (await consumer.getmany(timeout_ms=200)).values():
-                records = [record for record in fetched if record.offset < position]
+                if start and fetched and fetched[0].offset < start:
+                    _check_mark(topic, partition, start, fetched[0], begin.marks)
+                records = [one for one in fetched if start <= one.offset < position]
                 if records:
-                    _check_mark(topic, partition, position, records[-1], progress)
+                    _check_mark(topic, partition, position, records[-1], progress.marks)
                     yield topic, records
             at = await consumer.position(tp)
 
@@ -109,18 +127,49 @@ async def rebuild(
     partition: int,
     progress: Progress,
     processor: QuotaProcessor,
+    begin: Checkpoint,
+    sample: Sample,
     seen: Callable[[str, list[Any]], None],
-) -> tuple[Rows[Account], int]:
-    """Apply the input up to the positions; returns the rows and the partition's clock.
+) -> tuple[Rows[Account], Checkpoint]:
+    """Apply the input from a checkpoint up to the positions; returns the rows and their place.
 
-    ``seen`` is called with the number of records after each fetch.
+    ``seen`` is called with the records after each fetch. The checkpoint has no rows yet.
     """
     rows: Rows[Account] = processor.new_rows()
-    clock_ms = 0
-    async for topic, records in read_input(consumer, partition, progress):
-        clock_ms = apply_records(processor, topic, partition, records, rows, Outbox(), clock_ms)
+    rows.load(dict(begin.rows))
+    rows.rebuild_due()
+    at = Checkpoint(begin.made_for, positions={**begin.positions}, marks={**begin.marks})
+    at.clock_ms = begin.clock_ms
+    async for topic, records in read_input(consumer, partition, progress, begin):
+        at.clock_ms = _apply(processor, topic, partition, records, rows, at.clock_ms, sample)
+        at.positions[topic] = records[-1].offset + 1
+        at.marks[topic] = mark_of(records[-1])
         seen(topic, records)
-    return rows, clock_ms
+    # What lies between the last record and the position are markers of transactions.
+    at.positions |= progress.positions
+    return rows, at
+
+
+def _apply(
+    processor: QuotaProcessor,
+    topic: str,
+    partition: int,
+    records: list[Any],
+    rows: Rows[Account],
+    clock_ms: int,
+    sample: Sample,
+) -> int:
+    """Apply the records of the sample; all others move only the partition's clock."""
+    if sample.is_all:
+        return apply_records(processor, topic, partition, records, rows, Outbox(), clock_ms)
+    for record in records:
+        if sample.takes(record.key):
+            clock_ms = apply_records(
+                processor, topic, partition, [record], rows, Outbox(), clock_ms
+            )
+        elif record.timestamp < LAST_MS:
+            clock_ms = max(clock_ms, record.timestamp)
+    return clock_ms
 
 
 async def timed_closely(
@@ -130,15 +179,18 @@ async def timed_closely(
     processor: QuotaProcessor,
     keys: Set[bytes],
     within_ms: int,
+    begin: Checkpoint,
 ) -> set[bytes]:
     """The subscribers with an event so shortly before due work that the order is uncertain.
 
     With the wall clock the timer may have run first, if the worker lagged or was down.
     """
     rows: Rows[Account] = Rows(processor)
-    close: set[bytes] = set()
-    clock_ms = 0
-    async for topic, records in read_input(consumer, partition, progress):
+    rows.load({key: row for key, row in begin.rows.items() if key in keys})
+    rows.rebuild_due()
+    close = set(keys) & set(begin.excused)
+    clock_ms = begin.clock_ms
+    async for topic, records in read_input(consumer, partition, progress, begin):
         for record in records:
             if record.key not in keys:
                 continue
@@ -153,8 +205,10 @@ async def timed_closely(
     return close
 
 
-def _check_mark(topic: str, partition: int, position: int, last: Any, progress: Progress) -> None:
-    mark = progress.marks.get(topic)
+def _check_mark(
+    topic: str, partition: int, position: int, last: Any, marks: Mapping[str, int]
+) -> None:
+    mark = marks.get(topic)
     if last.offset == position - 1 and mark is not None and mark != mark_of(last):
         found = "the last of these records is another one now"
         raise InputMadeAnewError(topic, partition, position, found)

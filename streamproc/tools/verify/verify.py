@@ -1,7 +1,8 @@
 """Compares the changelog with a recalculation from the input, one partition after the other.
 
 The input is applied again up to the position in each partition's progress record, so workers may
-continue meanwhile. It needs memory for two copies of the rows of the largest partition.
+continue meanwhile. It needs memory for two copies of the rows of the largest partition, or of the
+sample's rows. A checkpoint keeps the recalculated rows for the next comparison.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from streamproc.core.privacy import mask
 from streamproc.core.rules.rulebook import Rulebook
@@ -21,14 +24,18 @@ from streamproc.engine.changelog import InputMadeAnewError, Progress
 from streamproc.engine.faust.log_reader import committed_consumer
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
+from streamproc.tools.verify.checkpoint import Checkpoint, load, made_for, path_of, save
 from streamproc.tools.verify.comparing import SCHEDULE, Difference, difference, differing_fields
 from streamproc.tools.verify.rebuilding import (
+    EVERYBODY,
     DeletedInputError,
+    Kept,
     check_input,
     read_kept,
     rebuild,
     timed_closely,
 )
+from streamproc.tools.verify.sample import Sample
 from streamproc.worker.applying import let_time_pass
 from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
@@ -38,7 +45,7 @@ LATEST_TIMERS_MS = 900_000
 """How long after an instant its timers may have run, by the wall clock (a worker was down)."""
 
 SEVERAL_TOPICS = "events in several input topics, whose order of arrival is not known"
-OTHER_RULES = "scheduled by rules that are not the ones given here"
+OTHER_RULES = "the rules have changed since the first record, or are not the ones given here"
 TIMERS = "an event that arrived about when something fell due: which was first is not known"
 
 
@@ -59,6 +66,8 @@ class PartitionReport:
     """Input records that are not in the partition of their key: rejected, or forwarded."""
     obstacle: str = ""
     """Why the partition could not be verified; empty if it was."""
+    begun_anew: str = ""
+    """Why the checkpoint was of no use; empty if it was, or if there is none."""
 
 
 async def verify_partition(
@@ -68,19 +77,24 @@ async def verify_partition(
     now_ms: int,
     advanced: Callable[[int], None] = lambda _: None,
     partitions: int = 0,
+    sample: Sample = EVERYBODY,
+    checkpoints: Path | None = None,
 ) -> PartitionReport:
     """Compare one partition. ``advanced`` is called with the number of records applied since the
     last call.
 
     ``partitions`` is their number; 0: not known. Then the place of records is not checked.
+    ``checkpoints`` is the folder of checkpoints; None: there are none.
 
-    Raises aiokafka's errors, and ``ProgressError`` and ``NewerStateError`` for records of a
-    newer release.
+    Raises aiokafka's errors, CheckpointError, and ``ProgressError`` and ``NewerStateError`` for
+    records of a newer release.
     """
     consumer = committed_consumer(settings.broker)
     await consumer.start()
     try:
-        work = _Work(settings, rules, partition, now_ms, consumer, partitions)
+        work = _Work(settings, rules, partition, now_ms, consumer, partitions, sample)
+        if checkpoints is not None:
+            work.checkpoint_path = path_of(checkpoints, settings.app_id, partition)
         try:
             await work.run(advanced)
         except (DeletedInputError, InputMadeAnewError) as error:
@@ -128,7 +142,12 @@ class _Work:
         now_ms: int,
         consumer: Any,
         partitions: int,
+        sample: Sample,
     ) -> None:
+        self._sample = sample
+        self.checkpoint_path: Path | None = None
+        self._begin = Checkpoint(made_for(rules.fingerprint, settings.clock, (), sample))
+        self._has_other_rules = False
         self._placement = Placement(partitions, logs=False)
         self.report = PartitionReport(partition)
         self._settings = settings
@@ -145,37 +164,73 @@ class _Work:
         report, settings = self.report, self._settings
         processor = self._processor(settings.native)
         kept = await read_kept(
-            self._consumer, settings.changelog, report.partition, Rows(processor)
+            self._consumer, settings.changelog, report.partition, Rows(processor), self._sample
         )
         if not kept.progress.positions:
             return
-        forwarded = settings.topics.forwarded
-        self._has_several = several = len(kept.progress.positions) > 1
+        self._has_several = len(kept.progress.positions) > 1
+        self._has_other_rules = self._were_others(kept)
+        self._load_checkpoint(kept.progress)
 
-        def seen(topic: str, records: list[Any]) -> None:
-            report.records += len(records)
-            advanced(len(records))
-            if topic == forwarded:
-                self._in_several.update(record.key for record in records)
-            elif several:
-                self._note_topics(topic, records)
-
-        await check_input(self._consumer, report.partition, kept.progress)
-        rebuilt, clock_ms = await rebuild(
-            self._consumer, report.partition, kept.progress, processor, seen
+        await check_input(self._consumer, report.partition, kept.progress, self._begin.positions)
+        rebuilt, place = await rebuild(
+            self._consumer,
+            report.partition,
+            kept.progress,
+            processor,
+            self._begin,
+            self._sample,
+            lambda topic, records: self._saw(topic, records, advanced),
         )
         report.elsewhere = processor.counts["wrong_partition"]
+        place.rows = dict(rebuilt.stored) if self.checkpoint_path is not None else {}
         until_ms = self._now_ms
         if settings.clock == "event":
             until_ms = kept.progress.clock_ms
-            if clock_ms != until_ms:
-                wrong = f"the clock is at {until_ms} ms instead of {clock_ms} ms"
+            if place.clock_ms != until_ms:
+                wrong = f"the clock is at {until_ms} ms instead of {place.clock_ms} ms"
                 report.differences.append(Difference("(no subscriber)", report.partition, [wrong]))
         let_time_pass(processor, rebuilt, Outbox(), until_ms)
         self._compare(kept.rows, rebuilt, until_ms)
         if self._wrong and settings.clock == "wall":
-            await self._excuse_timers(kept.progress)
+            await self._excuse_timers(kept.progress, place)
         report.differences += self._wrong.values()
+        self._save_checkpoint(place)
+
+    def _were_others(self, kept: Kept) -> bool:
+        """Whether rows were calculated under other rules, or under ones that nobody noted."""
+        epochs, fingerprint = kept.progress.epochs, self._rules.fingerprint
+        if epochs is not UNSET:
+            return set(epochs) != {fingerprint}
+        # Written by an earlier release. The rows say under which rules they were scheduled.
+        return any(_rules_id(data) != fingerprint for data in kept.rows.stored.values())
+
+    def _load_checkpoint(self, progress: Progress) -> None:
+        wanted = made_for(
+            self._rules.fingerprint, self._settings.clock, tuple(progress.positions), self._sample
+        )
+        self._begin = Checkpoint(wanted)
+        if self.checkpoint_path is not None:
+            self._begin, why = load(self.checkpoint_path, wanted, progress)
+            self.report.begun_anew = why
+        self._topic_of = dict(self._begin.topic_of)
+        self._in_several = set(self._begin.in_several)
+
+    def _save_checkpoint(self, place: Checkpoint) -> None:
+        if self.checkpoint_path is None:
+            return
+        place.topic_of, place.in_several = self._topic_of, sorted(self._in_several)
+        place.excused = sorted({*place.excused, *self._begin.excused})
+        save(self.checkpoint_path, place)
+
+    def _saw(self, topic: str, records: list[Any], advanced: Callable[[int], None]) -> None:
+        self.report.records += len(records)
+        advanced(len(records))
+        taken = [one for one in records if self._sample.takes(one.key)]
+        if topic == self._settings.topics.forwarded:
+            self._in_several.update(record.key for record in taken)
+        elif self._has_several:
+            self._note_topics(topic, taken)
 
     def _processor(self, native: Native) -> QuotaProcessor:
         settings = self._settings
@@ -226,7 +281,7 @@ class _Work:
             self.report.equal += 1
         elif key in self._in_several or self._is_of_other_order(kept, rebuilt):
             self.report.not_comparable[SEVERAL_TOPICS] += 1
-        elif _is_of_other_rules(kept, rebuilt):
+        elif self._has_other_rules or _is_of_other_rules(kept, rebuilt):
             self.report.not_comparable[OTHER_RULES] += 1
         else:
             self._wrong[key] = found
@@ -239,7 +294,7 @@ class _Work:
             return False
         return differing_fields(kept, rebuilt) <= SCHEDULE
 
-    async def _excuse_timers(self, progress: Progress) -> None:
+    async def _excuse_timers(self, progress: Progress, place: Checkpoint) -> None:
         close = await timed_closely(
             self._consumer,
             self.report.partition,
@@ -247,10 +302,21 @@ class _Work:
             self._processor("off"),
             self._wrong.keys(),
             LATEST_TIMERS_MS,
+            self._begin,
         )
+        place.excused = sorted(close)
         for key in close:
             del self._wrong[key]
             self.report.not_comparable[TIMERS] += 1
+
+
+def _rules_id(data: bytes) -> int | None:
+    """The rules under which a row was scheduled; None if it cannot be read."""
+    try:
+        account = unpack(data[DUE_BYTES:])
+    except msgspec.DecodeError:
+        return None
+    return account.rules_id
 
 
 def _is_of_other_rules(kept: Account | None, rebuilt: Account | None) -> bool:

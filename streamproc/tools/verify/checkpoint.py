@@ -1,0 +1,90 @@
+"""Checkpoints: a recalculation goes on where an earlier one ended, also after years of input.
+
+A checkpoint is a file for each partition: the recalculated states at one place of the input. It
+counts only for the same rules, clock, topics and sample; otherwise the recalculation begins anew.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import zstandard
+from msgspec import Struct
+
+from streamproc.engine.changelog import Progress
+from streamproc.errors import StreamprocError
+from streamproc.tools.verify.sample import Sample
+
+VERSION: Final = 1
+
+
+class CheckpointError(StreamprocError):
+    """A checkpoint cannot be read or written."""
+
+
+class Checkpoint(Struct):
+    """Recalculated states of a partition, and the place up to which they contain the input."""
+
+    made_for: str
+    """What they depend on beside the input (:func:`made_for`)."""
+    version: int = VERSION
+    positions: dict[str, int] = {}
+    marks: dict[str, int] = {}
+    """Fingerprint of the record before each position, by topic."""
+    clock_ms: int = 0
+    rows: dict[bytes, bytes] = {}
+    topic_of: dict[bytes, str] = {}
+    """With several input topics: the first topic of each subscriber."""
+    in_several: list[bytes] = []
+    excused: list[bytes] = []
+    """Subscribers of whom it was not known whether an event or a timer was first."""
+
+
+def made_for(fingerprint: int, clock: str, topics: tuple[str, ...], sample: Sample) -> str:
+    """What recalculated states depend on beside the input."""
+    some = b",".join(sorted(sample.subscribers)).decode(errors="replace")
+    return f"{fingerprint} {clock} {','.join(sorted(topics))} {sample.share} {some}"
+
+
+def path_of(folder: Path, app_id: str, partition: int) -> Path:
+    """The file of a partition."""
+    return folder / f"{app_id}-{partition}.checkpoint"
+
+
+def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:
+    """The checkpoint to go on from, and why it is not the one in the file (empty if it is).
+
+    Raises :class:`CheckpointError` for a file that is no checkpoint.
+    """
+    fresh = Checkpoint(wanted)
+    if not path.exists():
+        return fresh, ""
+    try:
+        found = msgspec.msgpack.decode(
+            zstandard.ZstdDecompressor().decompress(path.read_bytes()), type=Checkpoint
+        )
+    except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as error:
+        raise CheckpointError(f"{path}: is no checkpoint ({error}); delete it") from error
+    if found.version != VERSION or found.made_for != wanted:
+        return fresh, "it is of other rules, topics or subscribers, or of another release"
+    if any(at > progress.positions.get(topic, 0) for topic, at in found.positions.items()):
+        return fresh, "it is ahead of the state"
+    return found, ""
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write it in place of the one before. Raises :class:`CheckpointError`."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    packed = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(checkpoint))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(packed)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written ({error})") from error
