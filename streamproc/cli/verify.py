@@ -66,7 +66,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
     "--checkpoint",
     "checkpoints",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory that keeps the recalculated states: the next run goes on from there.",
+    help="Directory that keeps the recalculated states: the next run continues from there.",
 )
 @click.option(
     "--show",

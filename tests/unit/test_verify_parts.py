@@ -74,5 +74,5 @@ def test_a_checkpoint_counts_for_what_it_was_made_for(tmp_path: Path) -> None:
     found, why = load(path, wanted, Progress(positions={"in": 9}))
     assert (found.rows, why) == ({}, "it is ahead of the state")
     path.write_bytes(b"nonsense")
-    with pytest.raises(CheckpointError, match="is no checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
         load(path, wanted, now)

@@ -1,7 +1,7 @@
-"""Checkpoints: a recalculation goes on where an earlier one ended, also after years of input.
+"""Checkpoints: a recalculation continues where an earlier one ended, also after years of input.
 
 A checkpoint is a file for each partition: the recalculated states at one place of the input. It
-counts only for the same rules, clock, topics and sample; otherwise the recalculation begins anew.
+counts only for the same rules, clock, topics and sample; otherwise the recalculation begins again.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def path_of(folder: Path, app_id: str, partition: int) -> Path:
 
 
 def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:
-    """The checkpoint to go on from, and why it is not the one in the file (empty if it is).
+    """The checkpoint from which to continue, and why it is not the one in the file (empty if it is).
 
-    Raises :class:`CheckpointError` for a file that is no checkpoint.
+    Raises :class:`CheckpointError` for a file that is not a checkpoint.
     """
     fresh = Checkpoint(wanted)
     if not path.exists():
@@ -67,7 +67,7 @@ def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:
             zstandard.ZstdDecompressor().decompress(path.read_bytes()), type=Checkpoint
         )
     except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as error:
-        raise CheckpointError(f"{path}: is no checkpoint ({error}); delete it") from error
+        raise CheckpointError(f"{path}: is not a checkpoint ({error}); delete it") from error
     if found.version != VERSION or found.made_for != wanted:
         return fresh, "it is of other rules, topics or subscribers, or of another release"
     if any(at > progress.positions.get(topic, 0) for topic, at in found.positions.items()):
