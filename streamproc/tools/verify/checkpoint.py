@@ -55,7 +55,7 @@ def path_of(folder: Path, app_id: str, partition: int) -> Path:
 
 
 def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:
-    """The checkpoint from which to continue, and why it is not the one in the file (empty if it is).
+    """The checkpoint to use, and why it is not the one in the file (empty if it is).
 
     Raises :class:`CheckpointError` for a file that is not a checkpoint.
     """
