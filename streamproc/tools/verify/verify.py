@@ -166,6 +166,10 @@ class _Work:
         kept = await read_kept(
             self._consumer, settings.changelog, report.partition, Rows(processor), self._sample
         )
+        for key in kept.rows.stored:
+            right = self._placement.elsewhere(key, report.partition)
+            if right is not None:
+                report.misplaced[key] = right
         if not kept.progress.positions:
             return
         self._has_several = len(kept.progress.positions) > 1
@@ -250,9 +254,7 @@ class _Work:
         report = self.report
         for key in sorted(kept.stored.keys() | rebuilt.stored.keys()):
             data, other = kept.stored.get(key), rebuilt.stored.get(key)
-            right = self._placement.elsewhere(key, report.partition)
-            if right is not None:
-                report.misplaced[key] = right
+            if key in report.misplaced:
                 continue
             if data == other:
                 report.equal += 1
