@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from streamproc.contracts.records.codec import decode_event
 from streamproc.core.state.events import SmsReceived
 from tests.interop.conftest import Record
 from tests.interop.parts import NODE_SMSC
-from tests.interop.test_smsc import program
+from tests.interop.test_smsc import RX_T_APPN, program
 from tests.support.committed import read_committed
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, smpp_gateway
 from tests.support.foreign_smsc import ForeignSmsc, foreign_smsc
@@ -53,6 +54,15 @@ async def lost(smsc: ForeignSmsc, body: bytes, **facts: int) -> None:
     await smsc.said("closed", closed + 1)
 
 
+async def sent(smsc: ForeignSmsc, body: bytes, **facts: Any) -> int:
+    """Send an SMS, again while it is refused for now, as on a busy machine."""
+    for _ in range(20):
+        status = await smsc.deliver(body, **facts)
+        if status != RX_T_APPN:
+            return status
+    raise AssertionError("Kafka never took it")
+
+
 async def test_each_sms_is_one_command_whoever_dies(
     scene: DispatchScene, record_finding: Record
 ) -> None:
@@ -61,26 +71,25 @@ async def test_each_sms_is_one_command_whoever_dies(
         await scene.prepare(HEAD + smpp_gateway(smsc.port))
         process = scene.start()
         await smsc.said("bind")
-        assert await smsc.deliver(b"STOP") == 0
+        assert await sent(smsc, b"STOP") == 0
         assert [one.text for one in await commands(scene)] == ["STOP"]
 
         await lost(smsc, b"BALANCE")
         await smsc.said("bind", 2)
-        assert await smsc.deliver(b"BALANCE") == 0
+        assert await sent(smsc, b"BALANCE") == 0
         await confirmed(scene, 2)
-        assert await smsc.deliver(b"BALANCE") == 0  # he wants to know it again
-        assert await smsc.deliver(b"\5\0\3\7\2\1UNS", esm=0x40) == 0
+        assert await sent(smsc, b"BALANCE") == 0  # he wants to know it again
+        assert await sent(smsc, b"\5\0\3\7\2\1UNS", esm=0x40) == 0
         await lost(smsc, b"ALERT 50")
         process.kill()
         process.wait()
-        # Whether it had bound again before that or not.
-        await until(lambda: len(smsc.all("closed")) == len(smsc.all("bind")), 30)
 
         process = scene.start("two")
-        await smsc.said("bind", len(smsc.all("closed")) + 1)
-        assert await smsc.deliver(b"ALERT 50") == 0
-        assert await smsc.deliver(b"\5\0\3\7\2\2UB 1", esm=0x40) == 0
-        assert await smsc.deliver(b"\1", coding=4) == 0x65
+        own_log = scene.directory / "two.log"
+        await until(lambda: "bound to the message center" in own_log.read_text(), 60)
+        assert await sent(smsc, b"ALERT 50") == 0
+        assert await sent(smsc, b"\5\0\3\7\2\2UB 1", esm=0x40) == 0
+        assert await sent(smsc, b"\1", coding=4) == 0x65
         found = Counter(one.text for one in await commands(scene))
         scene.stop(process)
 
