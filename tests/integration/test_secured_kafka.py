@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import click
 import pytest
 from click.testing import CliRunner
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -128,7 +129,8 @@ def test_the_whole_chain_gets_in_by_every_login(
 ) -> None:
     """Two workers share the partitions, each with its own way in: the engine's clients, too."""
     month = ("--events", "600", "--subscribers", "20", "--partitions", str(PARTITIONS))
-    run("workload", *access.login("PLAIN"), *month, "--advance-clock")
+    run("workload", *access.login("PLAIN"), *month, "--advance-clock", "--create-topics")
+    run("topics", "create", *access.login("SCRAM-SHA-512"), "--clock", "event")
 
     ways = (access.java_properties(), access.certificate())
     for number, way in enumerate(ways):
@@ -191,6 +193,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "send": ("--subscriber", SUBSCRIBER, "--total-bytes", "1"),
     "simulate": ("--from", "topic:streamproc.events"),
+    "topics create": (),
+    "topics plan": (),
     "verify": (),
     "worker": (),
     "workload": ("--events", "10"),
@@ -202,7 +206,7 @@ def refusal(command: str, way: list[str]) -> str:
     more = COMMANDS[command]
     if command == "simulate":
         more = (*more, "--rules", str(ROOT / "examples" / "first" / "rules.yaml"))
-    arguments = [command, *way, *more]
+    arguments = [*command.split(), *way, *more]
     with (
         patch("streamproc.cli.worker.configure"),
         patch("streamproc.cli.dispatch.configure"),
@@ -218,9 +222,13 @@ def refusal(command: str, way: list[str]) -> str:
 
 
 def test_no_command_that_talks_to_kafka_is_left_out() -> None:
+    commands = dict(main.commands)
+    for name, command in main.commands.items():
+        if isinstance(command, click.Group):
+            commands |= {f"{name} {inner}": one for inner, one in command.commands.items()}
     with_broker = {
         name
-        for name, command in main.commands.items()
+        for name, command in commands.items()
         if any("--broker" in param.opts for param in command.params)
     }
     assert with_broker == COMMANDS.keys()
