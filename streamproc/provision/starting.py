@@ -85,7 +85,7 @@ def tell(plan: Plan) -> None:
     doubts = plan.doubts()
     if doubts:
         log.warning(
-            "losing a broker may lose or double events and reminders (docs/guarantees.md)",
+            "the loss of a broker can lose or duplicate events and reminders (docs/guarantees.md)",
             because="; ".join(doubts),
         )
 

@@ -197,7 +197,7 @@ def test_a_dispatcher_that_cannot_start_says_what_to_do(scene: DispatchScene) ->
     command = [sys.executable, "-m", "streamproc", "dispatch"]
     for words, message in (
         (["--broker", f"127.0.0.1:{port}"], "no Kafka broker answers at"),
-        (["--broker", scene.bootstrap, "--reminders", "none"], "the topics none, "),
+        (["--broker", scene.bootstrap, "--reminders", "none"], "--reminders none (or start with"),
         (["--broker", scene.bootstrap, "--gateways", "no.yaml"], "No such file"),
     ):
         done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
