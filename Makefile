@@ -47,6 +47,7 @@ map: setup  ## write docs/map.md from the docstrings of the modules
 tables: setup  ## write the tables of docs and schemas that follow registries: topics, kinds of rules, metrics
 	$(BIN)/python -m tests.support.generated_tables
 	$(BIN)/python -m tests.support.kind_tables
+	$(BIN)/python -m tests.support.kafka_settings_table
 
 # The theme's note about its successor is no matter of a build.
 docs: setup  ## build the documentation site into build/site; needs no network

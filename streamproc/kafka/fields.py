@@ -82,7 +82,11 @@ FIELDS: tuple[Field, ...] = (
 )  # fmt: skip
 BY_NAME = {field.name: field for field in FIELDS}
 _TLS = ("tls-ca", "tls-ca-password", "tls-cert", "tls-key", "tls-key-password")
-_LOGIN = ("sasl-username", "sasl-password", "oauth-token-url", "oauth-token-file")
+_LOGIN = tuple(
+    field.name
+    for field in FIELDS
+    if field.name.startswith(("sasl-", "oauth-", "kerberos-", "aws-"))
+)
 
 
 def kafka_settings(bootstrap: str, **values: Any) -> KafkaSettings:
@@ -109,7 +113,7 @@ def settings_from(bootstrap: str, values: Values) -> KafkaSettings:
     if not encrypts:
         _refuse(values, _TLS, protocol, "SASL_SSL" if logs_in else "SSL")
     if not logs_in:
-        _refuse(values, ("sasl-mechanism", *_LOGIN), protocol, "SASL_SSL" if encrypts else "")
+        _refuse(values, _LOGIN, protocol, "SASL_SSL" if encrypts else "")
     mechanism = values.get("sasl-mechanism")
     if logs_in and not mechanism:
         raise KafkaSettingsError(

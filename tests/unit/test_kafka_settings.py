@@ -155,6 +155,14 @@ def test_properties_with_a_secret_that_everybody_may_read_are_refused(tmp_path: 
             "--kafka-security-protocol SSL",
         ),
         (
+            {"security_protocol": "SSL", "oauth_scope": "s"},
+            "--kafka-oauth-scope would have no effect with the security protocol SSL",
+        ),
+        (
+            {"kerberos_service": "k"},
+            "--kafka-kerberos-service would have no effect with the security protocol PLAINTEXT",
+        ),
+        (
             {"security_protocol": "SSL", "sasl_username": "u"},
             "--kafka-sasl-username would have no effect with the security protocol SSL; set "
             "--kafka-security-protocol SASL_SSL",

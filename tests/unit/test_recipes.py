@@ -15,11 +15,13 @@ import pytest
 from streamproc import cli
 from streamproc.cli import main
 from streamproc.core.rules import kinds
+from streamproc.core.rules.kinds.timed import TimedRuleKind
 from streamproc.core.texts import words
 from streamproc.dispatch import gateways
 from streamproc.dispatch.gateways.entry import GatewayKind
 from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.producing.readers import FORMS
+from tests.property.rulebooks import TIMED_KINDS
 from tests.support.everything import everything
 from tests.support.truth.figures import SCRIPTS
 from tests.support.truth.probes import ALL_LOCALES, LOCALES
@@ -112,6 +114,14 @@ def test_the_large_workload_meets_every_rule_kind() -> None:
     assert [one.name for one in kinds.BUILT_IN if one.name not in met] == []
 
 
+def test_the_random_rules_have_every_rule_kind() -> None:
+    words = (ROOT / "tests/support/truth/rules.py").read_text(encoding="utf-8")
+    timed = {one.name for one in kinds.BUILT_IN if isinstance(one, TimedRuleKind)}
+
+    assert [one.name for one in kinds.BUILT_IN if f'"{one.name}"' not in words] == []
+    assert timed == set(TIMED_KINDS)
+
+
 def test_every_module_of_a_command_is_a_command() -> None:
     for found in pkgutil.iter_modules(cli.__path__):
         module = importlib.import_module(f"{cli.__name__}.{found.name}")
@@ -156,6 +166,18 @@ def test_only_one_function_re_arms() -> None:
     ]
 
     assert setting == ["usage/arming.py"]
+
+
+def test_the_recipe_of_re_arming_names_all_callers() -> None:
+    core = ROOT / "streamproc" / "core"
+    calling = {
+        path.relative_to(ROOT / "streamproc").as_posix()
+        for path in core.rglob("*.py")
+        if re.search(r"(?<!def )\barm\(", path.read_text(encoding="utf-8"))
+    }
+    told = re.findall(r"^\|.*`(core/[\w/]+\.py)` \|$", page("re-arm"), re.M)
+
+    assert set(told) == calling
 
 
 def test_every_packaged_language_has_all_packaged_texts_and_words() -> None:
