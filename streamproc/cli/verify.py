@@ -15,7 +15,7 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.regions import asked_for
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import inputs_option, taken, topic_options
-from streamproc.cli.values import Count, Number, TopicName
+from streamproc.cli.values import Count, FilePath, Number, TopicName
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.privacy import mask
 from streamproc.errors import StreamprocError
@@ -65,7 +65,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 @click.option(
     "--checkpoint",
     "checkpoints",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     help="Directory that keeps the recalculated states: the next run continues from there.",
 )
 @click.option(

@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-from kafka import KafkaProducer
-
 from streamproc.lab.embedded_broker import EmbeddedBroker
 from tests.support.cluster import Names
 from tests.support.waiting import wait_until
@@ -27,12 +25,7 @@ def test_a_worker_whose_broker_is_gone_ends_on_sigterm(tmp_path: Path) -> None:
     ]
     log = (tmp_path / "worker.log").open("wb")
     with EmbeddedBroker() as broker:
-        producer = KafkaProducer(
-            bootstrap_servers=broker.bootstrap, **EmbeddedBroker.kafka_python_settings
-        )
-        for topic in (names.events, *names.worker.outputs, names.changelog):
-            producer.partitions_for(topic)
-        producer.close()
+        broker.make_topics((*names.worker.inputs, *names.worker.outputs, names.changelog))
         worker = subprocess.Popen([*command, "--broker", broker.bootstrap], stdout=log, stderr=log)
         _wait_for(tmp_path / "worker.log", "input flows")
     time.sleep(1)  # into the midst of its work
