@@ -186,6 +186,8 @@ def _formatted(number: Any) -> str:
     return str(format_number(number, PhoneNumberFormat.E164)).removeprefix("+")
 
 
+# The sender is the same for all messages, and a subscriber the same for all parts of one.
+@lru_cache(maxsize=_KEPT_NUMBERS)
 def smpp_address(text: str, region: str | None = None) -> Address:
     """A number or a sender's name in the form of SMPP addresses.
 

@@ -133,6 +133,8 @@ class DispatchHealth:
     def _check_stall(self, desk: Desk, now_ms: int) -> None:
         if self._sent_ms is None:
             self._sent_ms = now_ms
+        if self._stalled_ms is None and now_ms - self._sent_ms < self._stall_ms:
+            return  # it sends: not worth a look at every message
         due, oldest_ms = _due(desk, now_ms)
         silent_ms = now_ms - max(self._sent_ms, oldest_ms)
         is_stalled = bool(due) and silent_ms >= self._stall_ms

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from streamproc.core.texts.segments import GSM_BASIC, GSM_EXTENSION
@@ -115,9 +116,14 @@ def _written(text: str, form: TextForm) -> _Units:
 
 
 def _septets(text: str, language: int = 0) -> list[tuple[bytes, int]]:
-    encode = codec(single=language).encode
-    units = [encode(char)[0] for char in text]
-    return [(unit, len(unit)) for unit in units]
+    return [_septet(char, language) for char in text]
+
+
+# Few different characters occur, and the codec works on each of every text.
+@lru_cache(maxsize=4096)
+def _septet(char: str, language: int) -> tuple[bytes, int]:
+    unit = codec(single=language).encode(char)[0]
+    return unit, len(unit)
 
 
 def _room(written: _Units, header_octets: int) -> int:
