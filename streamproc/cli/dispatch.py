@@ -12,16 +12,16 @@ from streamproc.cli.headings import Headed
 from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
+from streamproc.cli.process_options import http_options, log_options
 from streamproc.cli.topic_options import (
     create_topics_option,
     making_options,
     taken,
     topic_options,
 )
-from streamproc.cli.values import Count, FilePath, Name, Number
+from streamproc.cli.values import FilePath, Name, Number
 from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.settings import KafkaSettings
-from streamproc.metrics.options import LOOPBACK
 
 
 def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: bool) -> None:
@@ -73,29 +73,14 @@ def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: 
     default=10.0,
     help="After this time without a heartbeat another dispatcher takes over.",
 )
-@click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
-)
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
+@log_options
 @click.option(
     "--stats-every-seconds",
     type=Number(0.1),
     default=30.0,
     help="Interval of a log line with counts and times.",
 )
-@click.option(
-    "--http-port",
-    type=Count(0, 65535),
-    help=(
-        "Serve /metrics (Prometheus), /livez and /readyz on this port; 0: any free one. Default: "
-        "nothing is served."
-    ),
-)
-@click.option(
-    "--http-host",
-    default=LOOPBACK,
-    help="Address for --http-port. Nobody is asked for a password: keep it inside.",
-)
+@http_options
 @click.option("--stats", is_flag=True, hidden=True, expose_value=False, callback=_is_receipts_now)
 @topic_options(DispatchTopics)
 @create_topics_option

@@ -13,6 +13,7 @@ import structlog
 from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
+from streamproc.cli.process_options import http_options, log_options
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.topic_options import (
     create_topics_option,
@@ -23,7 +24,6 @@ from streamproc.cli.topic_options import (
 )
 from streamproc.cli.values import Count, FilePath, Name, Number, TopicName
 from streamproc.contracts.topics import WorkerTopics
-from streamproc.metrics.options import LOOPBACK
 from streamproc.worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
@@ -110,23 +110,8 @@ log = structlog.get_logger(__name__)
     default="auto",
     help="Use the compiled (Rust) code for simple usage events. Results do not change.",
 )
-@click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
-)
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
-@click.option(
-    "--http-port",
-    type=Count(0, 65535),
-    help=(
-        "Serve /metrics (Prometheus), /livez and /readyz on this port; 0: any free one. Default: "
-        "nothing is served."
-    ),
-)
-@click.option(
-    "--http-host",
-    default=LOOPBACK,
-    help="Address for --http-port. Nobody is asked for a password: keep it inside.",
-)
+@log_options
+@http_options
 @click.option(
     "--report",
     type=FilePath(),

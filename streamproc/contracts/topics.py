@@ -145,6 +145,12 @@ class _Names:
         """The names by field, in order."""
         return {name: getattr(self, name) for name in self.declared()}
 
+    def renamed(self) -> list[str]:
+        """The options of commands for the names that are not the usual ones."""
+        usual = type(self)().by_field()
+        named = [(one, name) for one, name in self.by_field().items() if name != usual[one]]
+        return [word for one, name in named for word in (option_of(one), name)]
+
 
 @dataclass(frozen=True)
 class WorkerTopics(_Names):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from msgspec import Struct
 from streamproc.dispatch.model import DeliveryReport, ReportState
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
+from streamproc.kafka.durable import durable
 
 log = structlog.get_logger(__name__)
 
@@ -46,23 +46,10 @@ class ReportsWriter:
             report.received_ms,
             report.peer,
         )
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def settle(error: BaseException | None) -> None:
-            if done.done():
-                return  # nobody waits for it any more
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
-
         sent = self._producer.send(
             self._topic, key=report.message_id.encode(), value=msgspec.json.encode(record)
         )
-        sent.add_callback(lambda _: loop.call_soon_threadsafe(settle, None))
-        sent.add_errback(lambda error: loop.call_soon_threadsafe(settle, error))
-        await done
+        await durable(sent)
 
     def close(self) -> None:
         self._producer.close(timeout=5)

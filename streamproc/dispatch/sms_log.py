@@ -40,6 +40,7 @@ from streamproc.dispatch.sms_memory import (
     whole_characters,
 )
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
+from streamproc.kafka.durable import durable
 
 log = structlog.get_logger(__name__)
 
@@ -172,22 +173,9 @@ class SmsLog:
 
     async def _send(self, topic: str, key: str, value: bytes) -> None:
         """Write a record; returns when it is durable. Raises KafkaError."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def settle(error: BaseException | None) -> None:
-            if done.done():
-                return  # nobody waits for it any more
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
-
         send = partial(self._producer.send, topic, key=key.encode(), value=value)
-        sent = await loop.run_in_executor(self._sending, send)
-        sent.add_callback(lambda _: loop.call_soon_threadsafe(settle, None))
-        sent.add_errback(lambda error: loop.call_soon_threadsafe(settle, error))
-        await done
+        sent = await asyncio.get_running_loop().run_in_executor(self._sending, send)
+        await durable(sent)
 
     def _fold(self, record: Record) -> None:
         if isinstance(record, Heard):

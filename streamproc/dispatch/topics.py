@@ -43,9 +43,4 @@ def watch_of(settings: DispatchSettings, partitions: dict[str, int]) -> TopicWat
 
 def _options(settings: DispatchSettings) -> str:
     """The options of ``streamproc topics create`` that make what this dispatcher needs."""
-    usual, named = type(settings.topics)().by_field(), settings.topics.by_field()
-    return "".join(
-        f" --{role.replace('_', '-')} {named[role]}"
-        for role, name in usual.items()
-        if named[role] != name
-    )
+    return "".join(f" {word}" for word in settings.topics.renamed())

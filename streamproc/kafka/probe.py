@@ -188,7 +188,7 @@ def _log_in(settings: KafkaSettings, host: str, port: int, address: str) -> Find
     from aiokafka.conn import create_conn
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
-    from streamproc.kafka.aio_clients import connection_options
+    from streamproc.kafka.aio_connection import connection_options
 
     async def connect() -> None:
         timeout_ms = int(ANSWER_SECONDS * 1000)

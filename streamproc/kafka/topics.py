@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -223,14 +224,13 @@ def _create(
 def is_hidden(broker: Broker, topic: str) -> bool:
     """Whether a topic exists but this client's user may not see it."""
     try:
-        admin = open_admin(broker)
-        try:
-            (found,) = admin.describe_topics([topic])
-        finally:
-            admin.close()
+        with closing(open_admin(broker)) as admin:
+            find_topics(admin, [topic])
+    except HiddenTopicError:
+        return True
     except (KafkaError, TopicError):
-        return False
-    return bool(found["error_code"] == TOPIC_AUTHORIZATION_FAILED)
+        pass
+    return False
 
 
 def _await_topic(admin: Any, topic: str, broker: Broker) -> int:
@@ -244,13 +244,8 @@ def _await_topic(admin: Any, topic: str, broker: Broker) -> int:
 
 
 def _facts(admin: Any, topic: str, partitions: int) -> TopicFacts:
-    described = admin.describe_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, topic, None)], config_filter="all"
-    )
-    values: dict[str, str] = {}
-    for resources in described.values():
-        for name, entry in resources.get(topic, {}).items():
-            values[name] = entry["value"]
+    wanted = ("max.message.bytes", "message.timestamp.type")
+    values = topic_configs(admin, [topic], wanted).get(topic, {})
     return TopicFacts(
         partitions=partitions,
         max_message_bytes=int(values.get("max.message.bytes") or 1_048_588),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from streamproc.contracts.topics import PARTITIONS
@@ -76,22 +75,14 @@ def _check_state(admin: Any, plan: Plan, settings: WorkerSettings) -> None:
 def _options(settings: WorkerSettings) -> str:
     """The options of ``streamproc topics create`` that make what this worker needs."""
     usual = WorkerSettings(settings.broker)
-    named = settings.topics.by_field()
-    pairs: Iterable[tuple[str, str]] = [
-        *([("app-id", settings.app_id)] if settings.app_id != usual.app_id else []),
-        *([("clock", settings.clock)] if settings.clock != usual.clock else []),
-        *(
-            [("input", name) for name in settings.topics.inputs]
-            if settings.topics.inputs != usual.topics.inputs
-            else []
-        ),
-        *(
-            (role.replace("_", "-"), named[role])
-            for role, name in usual.topics.by_field().items()
-            if named[role] != name
-        ),
-    ]
-    return "".join(f" --{option} {value}" for option, value in pairs)
+    words = []
+    if settings.app_id != usual.app_id:
+        words += ["--app-id", settings.app_id]
+    if settings.clock != usual.clock:
+        words += ["--clock", settings.clock]
+    if settings.topics.inputs != usual.topics.inputs:
+        words += [word for name in settings.topics.inputs for word in ("--input", name)]
+    return "".join(f" {word}" for word in [*words, *settings.topics.renamed()])
 
 
 def changelog_partitions(settings: WorkerSettings) -> int:

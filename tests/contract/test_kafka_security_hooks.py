@@ -19,6 +19,7 @@ from kafka.net.sasl.oauth import SaslMechanismOAuth
 
 from streamproc.engine.faust.credentials import security_settings
 from streamproc.kafka import aio_clients, clients, probe
+from streamproc.kafka.aio_connection import connection_options
 from streamproc.kafka.fields import kafka_settings
 from streamproc.kafka.logins import LOGINS
 from streamproc.kafka.settings import KafkaSettings
@@ -99,7 +100,7 @@ async def test_each_library_asks_for_a_token_in_its_own_form(
     all_settings: dict[str, KafkaSettings],
 ) -> None:
     settings = all_settings["OAUTHBEARER"]
-    aio = aio_clients.connection_options(settings)["sasl_oauth_token_provider"]
+    aio = connection_options(settings)["sasl_oauth_token_provider"]
     assert await aio.token() == "a token"
     python = clients._reaching(settings)["sasl_oauth_token_provider"]
     login = SaslMechanismOAuth(sasl_oauth_token_provider=python)
@@ -112,7 +113,7 @@ async def test_aiokafka_tries_again_when_there_is_no_token(
     """Any other error than aiokafka's own would end the task of the worker that connects."""
     settings = all_settings["OAUTHBEARER"]
     (tmp_path / "token").unlink()
-    tokens = aio_clients.connection_options(settings)["sasl_oauth_token_provider"]
+    tokens = connection_options(settings)["sasl_oauth_token_provider"]
     with pytest.raises(KafkaConnectionError, match="cannot read"):
         await tokens.token()
     source = inspect.getsource(AIOKafkaClient._get_conn)

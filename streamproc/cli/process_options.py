@@ -1,0 +1,41 @@
+"""Options of long-running processes: their log, and the port of their metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from streamproc.cli.values import Count
+from streamproc.metrics.options import LOOPBACK
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def log_options(command: Command) -> Command:
+    """``--log-level`` and ``--log-format``, which ``logs.configure`` takes."""
+    # click shows options in the reverse of the order in which they are added.
+    command = click.option("--log-format", type=click.Choice(["text", "json"]), default="text")(
+        command
+    )
+    return click.option(
+        "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
+    )(command)
+
+
+def http_options(command: Command) -> Command:
+    """``--http-port`` and ``--http-host``."""
+    command = click.option(
+        "--http-host",
+        default=LOOPBACK,
+        help="Address for --http-port. Nobody is asked for a password: keep it inside.",
+    )(command)
+    return click.option(
+        "--http-port",
+        type=Count(0, 65535),
+        help=(
+            "Serve /metrics (Prometheus), /livez and /readyz on this port; 0: any free one. "
+            "Default: nothing is served."
+        ),
+    )(command)

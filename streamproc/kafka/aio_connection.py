@@ -1,0 +1,36 @@
+"""The options of one connection of aiokafka. Its clients and the probe use them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaConnectionError
+
+from streamproc.kafka.errors import TokenError
+from streamproc.kafka.settings import KafkaSettings
+from streamproc.kafka.tokens import TokenSource
+
+
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
+    """The options of one connection of aiokafka."""
+    options = settings.client_options()
+    if settings.login is not None and settings.login.tokens is not None:
+        options["sasl_oauth_token_provider"] = _Tokens(settings.login.tokens)
+    return options
+
+
+class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # untyped library
+    """aiokafka asks it for a token at each connection."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+
+    async def token(self) -> str:
+        try:
+            return await asyncio.to_thread(self._source.token)
+        except TokenError as error:
+            # aiokafka tries again after its own errors only. Any other would end the task that
+            # connects, and with it the worker, while an authorisation server is away.
+            raise KafkaConnectionError(str(error)) from error
