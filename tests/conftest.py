@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to import
+    from pathlib import Path
+
     from tests.support.broker import RunningBroker
+    from tests.support.scene import Scene
     from tests.support.secured_broker import SecuredAddresses
     from tests.support.shared_broker import BrokerHost
 
@@ -192,3 +195,15 @@ def secured(request: pytest.FixtureRequest) -> Iterator[SecuredAddresses]:
 def bootstrap(broker: RunningBroker) -> str:
     """The session broker's ``host:port``. Tests share it: give topics and groups unique names."""
     return broker.bootstrap
+
+
+@pytest.fixture
+def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
+    """An app of its own on the session's broker; its workers end with the test."""
+    from tests.support.scene import Scene
+
+    scene = Scene(bootstrap, tmp_path)
+    yield scene
+    for worker in scene.workers:
+        if worker.is_alive:
+            worker.kill()

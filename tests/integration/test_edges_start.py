@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -33,15 +32,6 @@ from tests.support.ports import free_port
 from tests.support.scene import Scene
 
 MONTH = WorkloadSettings(seed=6, events=6_000, subscribers=300)
-
-
-@pytest.fixture
-def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(bootstrap, tmp_path)
-    yield scene
-    for worker in scene.workers:
-        if worker.is_alive:
-            worker.kill()
 
 
 async def worked(scene: Scene) -> dict[bytes, Any]:

@@ -6,12 +6,10 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
-import pytest
 
 from streamproc.core.instants import to_ms
 from streamproc.core.state.account import pack, unpack
@@ -115,15 +113,6 @@ class Night:
             offset = self._offsets.get(partition, 0)
             self._offsets[partition] = offset + 1
             self.placed.append((partition, offset, record))
-
-
-@pytest.fixture
-def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(bootstrap, tmp_path)
-    yield scene
-    for worker in scene.workers:
-        if worker.is_alive:
-            worker.kill()
 
 
 async def test_usage_that_waited_while_the_cycle_ended_still_belongs_to_it(scene: Scene) -> None:

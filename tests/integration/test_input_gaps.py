@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
@@ -25,14 +22,6 @@ from tests.support.scene import Scene
 NOW_MS = 1_767_225_600_000
 REJECTED = b"{}"
 """A record that leaves a mark of its own: a reject."""
-
-
-@pytest.fixture
-def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(bootstrap, tmp_path)
-    yield scene
-    for worker in scene.workers:
-        worker.kill()
 
 
 async def abort_transactions(scene: Scene, count: int) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from uuid import uuid4
@@ -28,14 +27,6 @@ LIMIT_SECONDS = 60.0
 
 
 ARCHIVE = HEAD + "  - {kind: file, name: archive, path: out.ndjson}\n"
-
-
-@pytest.fixture
-def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(bootstrap, tmp_path)
-    yield scene
-    for worker in scene.workers:
-        worker.kill()
 
 
 def add_partitions(bootstrap: str, *topics: str, count: int = PARTITIONS + 2) -> None:

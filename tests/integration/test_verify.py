@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -27,15 +25,6 @@ from tests.support.scene import Scene
 from tests.unit.test_readers_forms import usage_line
 
 MONTH = WorkloadSettings(seed=5, events=12_000, subscribers=600)
-
-
-@pytest.fixture
-def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(bootstrap, tmp_path)
-    yield scene
-    for worker in scene.workers:
-        if worker.is_alive:
-            worker.kill()
 
 
 def verify(scene: Scene, *options: str) -> tuple[int, str]:

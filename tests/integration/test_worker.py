@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,15 +14,6 @@ from tests.support.scene import Scene
 
 SMALL = WorkloadSettings(seed=7, events=30_000, subscribers=1_500)
 LARGE = WorkloadSettings(seed=11, events=120_000, subscribers=6_000)
-
-
-@pytest.fixture
-def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(bootstrap, tmp_path)
-    yield scene
-    for worker in scene.workers:
-        if worker.is_alive:
-            worker.kill()
 
 
 @pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])

@@ -8,11 +8,7 @@ import sys
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from streamproc.contracts.records.codec import decode_reject, encode_event
 from streamproc.core.instants import from_ms
@@ -37,15 +33,6 @@ START_MS = 1_767_600_000_000
 SUBSCRIBERS = [f"86138{number:08}" for number in range(60)]
 USES = 11
 CRASHES = ("commit:3:2", "commit:4:1", "commit:5:3", "commit:6:2")
-
-
-@pytest.fixture
-def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(bootstrap, tmp_path)
-    yield scene
-    for worker in scene.workers:
-        if worker.is_alive:
-            worker.kill()
 
 
 def crc32_place(key: bytes) -> int:

@@ -11,11 +11,9 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-import pytest
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 from kafka import KafkaProducer
@@ -177,15 +175,6 @@ TRIALS = [
         for documented in ((False, True) if client.setting else (False,))
     )
 ]
-
-
-@pytest.fixture
-def scene(bootstrap: str, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(bootstrap, tmp_path)
-    yield scene
-    for worker in scene.workers:
-        if worker.is_alive:
-            worker.kill()
 
 
 async def activate_all(scene: Scene) -> None:

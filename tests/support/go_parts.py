@@ -7,13 +7,12 @@ import functools
 import hashlib
 import os
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.support.npm_parts import LEFT_OUT, PARTS, PartsUnavailable, is_duty
+from tests.support.npm_parts import LEFT_OUT, PARTS, is_duty
+from tests.support.parts_cache import PartsUnavailable, appearing, cached, run
 
 SOURCES = PARTS / "programs" / "go"
 GO_LIMIT_S = 280.0
@@ -46,29 +45,12 @@ def _built() -> Path:
     digest = hashlib.sha256()
     for file in sorted(SOURCES.iterdir()):
         digest.update(file.read_bytes())
-    base = os.environ.get("XDG_CACHE_HOME")
-    cache = Path(base or Path.home() / ".cache") / "streamproc"
-    program = cache / f"go-{digest.hexdigest()[:16]}"
+    program = cached(f"go-{digest.hexdigest()[:16]}")
     if not program.is_file():
         go = shutil.which("go")
         if go is None:
             raise PartsUnavailable(f"{program} is missing, and no 'go' is on the PATH")
-        cache.mkdir(parents=True, exist_ok=True)
-        _build(go, program)
+        with appearing(program, "program") as scratch:
+            command = [go, "build", "-mod=readonly", "-o", str(scratch / "program"), "."]
+            run("go", command, SOURCES, GO_LIMIT_S)
     return program
-
-
-def _build(go: str, program: Path) -> None:
-    """Have Go make ``program``, which appears whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=program.parent, prefix=f"{program.name}.") as scratch:
-        made = Path(scratch, "program")
-        command = [go, "build", "-mod=readonly", "-o", str(made), "."]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=GO_LIMIT_S, cwd=SOURCES
-            )
-        except subprocess.TimeoutExpired as error:
-            raise PartsUnavailable(f"go took over {GO_LIMIT_S:g} s") from error
-        if done.returncode != 0:
-            raise PartsUnavailable(f"go could not build it:\n{done.stderr.strip()[-1500:]}")
-        made.rename(program)

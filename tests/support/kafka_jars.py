@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
+
+from tests.support.parts_cache import PartsUnavailable, appearing, cached, run
 
 KAFKA_VERSION = "4.1.2"
 OLDEST_KAFKA_VERSION = "3.9.2"
@@ -72,8 +74,7 @@ def find_java() -> str:
 
 def cache_directory(version: str = KAFKA_VERSION) -> Path:
     """The directory of the jars of a version; it may not exist yet."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return Path(base or Path.home() / ".cache") / "streamproc" / f"kafka-{version}"
+    return cached(f"kafka-{version}")
 
 
 def kafka_classpath(version: str = KAFKA_VERSION) -> str:
@@ -94,28 +95,29 @@ def _is_complete(home: Path, version: str) -> bool:
 def _fetch(home: Path, version: str) -> None:
     """Let Maven copy the jars into ``home``, which is created complete or not at all."""
     what = f"Kafka {version}'s jars are not in {home}"
+    try:
+        fetch_jars(
+            home,
+            _POM.format(kafka=version, slf4j=SLF4J_VERSION),
+            lambda jars: _is_complete(jars, version),
+        )
+    except PartsUnavailable as error:
+        raise BrokerUnavailable(f"{what}; {error}") from error
+
+
+def fetch_jars(home: Path, pom: str, is_complete: Callable[[Path], bool] = Path.exists) -> None:
+    """Let Maven copy the jars of a project's dependencies into ``home``.
+
+    It is created complete or not at all. Raises PartsUnavailable.
+    """
     maven = shutil.which("mvn")
     if maven is None:
-        raise BrokerUnavailable(f"{what}, and fetching them needs Maven: no 'mvn' on the PATH")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    # Next to its final place, because a rename works only within one file system.
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}.") as scratch:
-        pom, jars = Path(scratch, "pom.xml"), Path(scratch, "jars")
-        pom.write_text(_POM.format(kafka=version, slf4j=SLF4J_VERSION))
-        command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
+        raise PartsUnavailable("fetching them needs Maven: no 'mvn' on the PATH")
+    with appearing(home, "jars", is_complete) as scratch:
+        file, jars = scratch / "pom.xml", scratch / "jars"
+        file.write_text(pom)
+        command = [maven, "-q", "-B", "-f", str(file), "dependency:copy-dependencies"]
         command += [f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=MAVEN_LIMIT_S, cwd=scratch
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BrokerUnavailable(f"{what}; Maven took over {MAVEN_LIMIT_S:g} s") from error
-        if done.returncode != 0 or not _is_complete(jars, version):
-            said = (done.stdout + done.stderr).strip()[-1500:]
-            raise BrokerUnavailable(f"{what}; Maven could not bring them:\n{said}")
-        try:
-            jars.rename(home)
-        except OSError:
-            # Another process was faster, and its jars are as good. Otherwise it is a real error.
-            if not _is_complete(home, version):
-                raise
+        run("Maven", command, scratch, MAVEN_LIMIT_S)
+        if not is_complete(jars):
+            raise PartsUnavailable(f"Maven brought only some of them to {home}")

@@ -6,21 +6,17 @@ import functools
 import hashlib
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.support.parts_cache import PartsUnavailable, appearing, cached, run
+
 PARTS = Path(__file__).parents[1] / "interop"
 LEFT_OUT = "foreign parts cannot be had"
 """How the reason of a skip begins: tests/conftest.py looks for it at the end of the run."""
 NPM_LIMIT_S = 120.0
-
-
-class PartsUnavailable(RuntimeError):
-    """Foreign parts cannot be had here; the message says what is missing."""
 
 
 def node_modules() -> Path:
@@ -48,8 +44,7 @@ def _installed() -> Path:
         raise PartsUnavailable("no 'node' on the PATH")
     lock = PARTS / "package-lock.json"
     name = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
-    base = os.environ.get("XDG_CACHE_HOME")
-    home = Path(base or Path.home() / ".cache") / "streamproc" / f"npm-{name}"
+    home = cached(f"npm-{name}")
     if not home.is_dir():
         _install(home)
     return home
@@ -60,24 +55,8 @@ def _install(home: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise PartsUnavailable(f"{home} is missing, and no 'npm' is on the PATH")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    # Next to its final place, because a rename works only within one file system.
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}.") as scratch:
+    with appearing(home, "node_modules") as scratch:
         for file in ("package.json", "package-lock.json"):
             shutil.copy(PARTS / file, scratch)
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=NPM_LIMIT_S, cwd=scratch
-            )
-        except subprocess.TimeoutExpired as error:
-            raise PartsUnavailable(f"npm took over {NPM_LIMIT_S:g} s") from error
-        if done.returncode != 0:
-            raise PartsUnavailable(f"npm could not bring them:\n{done.stderr.strip()[-1500:]}")
-        try:
-            Path(scratch, "node_modules").rename(home)
-        except OSError:
-            # Another process was faster, and its packages are as good. Otherwise it
-            # is a real error.
-            if not home.is_dir():
-                raise
+        run("npm", command, scratch, NPM_LIMIT_S)

@@ -11,7 +11,8 @@ import pytest
 
 from tests import conftest
 from tests.support import npm_parts
-from tests.support.npm_parts import LEFT_OUT, PARTS, PartsUnavailable, node_modules
+from tests.support.npm_parts import LEFT_OUT, PARTS, node_modules
+from tests.support.parts_cache import PartsUnavailable
 
 
 @pytest.fixture

@@ -10,10 +10,6 @@ import com.cloudhopper.smpp.transcoder.*;
 import com.cloudhopper.smpp.tlv.Tlv;
 import com.cloudhopper.smpp.type.*;
 import com.cloudhopper.smpp.util.DeliveryReceipt;
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.net.ServerSocket;
-import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -26,42 +22,16 @@ public class ChSmsc {
   static final ScheduledExecutorService POOL = Executors.newScheduledThreadPool(4);
   static Map<String, String> settings;
 
-  static Map<String, String> words(String line) {
-    Map<String, String> found = new HashMap<>();
-    for (String word : line.trim().split(" +")) {
-      String[] pair = word.split("=", 2);
-      if (pair.length == 2) found.put(pair[0], pair[1]);
-    }
-    return found;
-  }
-
-  static synchronized void say(String line) {
-    System.out.println(line);
-    System.out.flush();
-  }
-
-  static String hex(byte[] data) {
-    return HexFormat.of().formatHex(data);
-  }
-
   public static void main(String[] arguments) throws Exception {
-    settings = words(String.join(" ", arguments));
-    int port;
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
+    settings = Line.words(String.join(" ", arguments));
+    int port = Line.freePort();
     SmppServerConfiguration configuration = new SmppServerConfiguration();
     configuration.setPort(port);
     configuration.setNonBlockingSocketsEnabled(true);
     configuration.setDefaultWindowSize(100);
     new DefaultSmppServer(configuration, new Handler(), Executors.newCachedThreadPool()).start();
-    say("listening port=" + port);
-    BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
-    for (String line = in.readLine(); line != null; line = in.readLine()) {
-      String command = line;
-      POOL.submit(() -> obey(command));
-    }
-    System.exit(0);
+    Line.say("listening port=" + port);
+    Line.obey(command -> POOL.submit(() -> obey(command)));
   }
 
   static class Handler implements SmppServerHandler {
@@ -71,11 +41,11 @@ public class ChSmsc {
       session.serverReady(new Receiver(session));
       SESSIONS.add(session);
       String mode = session.getBindType().name().toLowerCase();
-      say("bind mode=" + mode);
+      Line.say("bind mode=" + mode);
     }
 
     public void sessionDestroyed(Long id, SmppServerSession session) {
-      if (SESSIONS.remove(session)) say("closed");
+      if (SESSIONS.remove(session)) Line.say("closed");
       session.destroy();
     }
   }
@@ -87,15 +57,15 @@ public class ChSmsc {
 
   static void obey(String line) {
     String name = line.split(" ")[0];
-    Map<String, String> given = words(line);
+    Map<String, String> given = Line.words(line);
     try {
       SmppServerSession session = receiver();
       switch (name) {
         case "deliver" -> {
-          say("answer status=" + ask(session, request(given)).getCommandStatus());
+          Line.say("answer status=" + ask(session, request(given)).getCommandStatus());
         }
         case "unbind" -> {
-          say("unbound status=" + ask(session, new Unbind()).getCommandStatus());
+          Line.say("unbound status=" + ask(session, new Unbind()).getCommandStatus());
           session.destroy();
         }
         case "cut" -> session.destroy();
@@ -177,13 +147,13 @@ public class ChSmsc {
         error.printStackTrace();
       }
       Address from = pdu.getSourceAddress(), to = pdu.getDestAddress();
-      say("submit id=" + id + " to=" + to.getAddress() + " from=" + from.getAddress()
+      Line.say("submit id=" + id + " to=" + to.getAddress() + " from=" + from.getAddress()
           + " ton=" + from.getTon() + "/" + to.getTon() + " npi=" + from.getNpi() + "/" + to.getNpi()
           + " coding=" + (pdu.getDataCoding() & 0xFF) + " esm=" + (pdu.getEsmClass() & 0xFF)
           + " registered=" + pdu.getRegisteredDelivery()
-          + " udh=" + hex(java.util.Arrays.copyOf(body, header)) + " sar=" + sar
-          + " body=" + hex(java.util.Arrays.copyOfRange(body, header, body.length))
-          + " text=" + hex(text(java.util.Arrays.copyOfRange(body, header, body.length), pdu.getDataCoding())));
+          + " udh=" + Line.hex(java.util.Arrays.copyOf(body, header)) + " sar=" + sar
+          + " body=" + Line.hex(java.util.Arrays.copyOfRange(body, header, body.length))
+          + " text=" + Line.hex(text(java.util.Arrays.copyOfRange(body, header, body.length), pdu.getDataCoding())));
       SubmitSmResp answer = pdu.createResponse();
       answer.setMessageId(id);
       long wait = Long.parseLong(settings.getOrDefault("answer_ms", "0"));

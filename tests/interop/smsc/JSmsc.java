@@ -1,8 +1,5 @@
 // A message center with jsmpp, for tests/interop/test_smsc.py. It speaks as
 // tests/support/foreign_smsc.py describes: words on standard input and output.
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -27,39 +24,13 @@ public class JSmsc {
   static final ExecutorService POOL = Executors.newCachedThreadPool();
   static Map<String, String> settings;
 
-  static Map<String, String> words(String line) {
-    Map<String, String> found = new HashMap<>();
-    for (String word : line.trim().split(" +")) {
-      String[] pair = word.split("=", 2);
-      if (pair.length == 2) found.put(pair[0], pair[1]);
-    }
-    return found;
-  }
-
-  static synchronized void say(String line) {
-    System.out.println(line);
-    System.out.flush();
-  }
-
-  static String hex(byte[] data) {
-    return HexFormat.of().formatHex(data);
-  }
-
   public static void main(String[] arguments) throws Exception {
-    settings = words(String.join(" ", arguments));
-    int port;
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
+    settings = Line.words(String.join(" ", arguments));
+    int port = Line.freePort();
     SMPPServerSessionListener listener = new SMPPServerSessionListener(port);
     POOL.submit(() -> accept(listener));
-    say("listening port=" + port);
-    BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
-    for (String line = in.readLine(); line != null; line = in.readLine()) {
-      String command = line;
-      POOL.submit(() -> obey(command));
-    }
-    System.exit(0);
+    Line.say("listening port=" + port);
+    Line.obey(command -> POOL.submit(() -> obey(command)));
   }
 
   static void accept(SMPPServerSessionListener listener) {
@@ -69,7 +40,7 @@ public class JSmsc {
         session.setTransactionTimer(30000); // two seconds are little on a busy machine
         session.setMessageReceiverListener(new Receiver());
         session.addSessionStateListener((state, old, source) -> {
-          if (state == SessionState.CLOSED && SESSIONS.remove((SMPPServerSession) source)) say("closed");
+          if (state == SessionState.CLOSED && SESSIONS.remove((SMPPServerSession) source)) Line.say("closed");
         });
         POOL.submit(() -> bind(session));
       } catch (Exception error) {
@@ -87,7 +58,7 @@ public class JSmsc {
       MODES.put(session, request.getBindType());
       request.accept("jsmpp", InterfaceVersion.IF_34);
       SESSIONS.add(session);
-      say("bind mode=" + mode);
+      Line.say("bind mode=" + mode);
     } catch (Exception error) {
       error.printStackTrace();
     }
@@ -100,14 +71,14 @@ public class JSmsc {
 
   static void obey(String line) {
     String name = line.split(" ")[0];
-    Map<String, String> given = words(line);
+    Map<String, String> given = Line.words(line);
     try {
       SMPPServerSession session = receiver();
       switch (name) {
         case "deliver" -> deliver(session, given);
         case "unbind" -> {
           session.unbindAndClose();
-          say("unbound status=0");
+          Line.say("unbound status=0");
         }
         case "cut" -> session.close();
         case "alert" -> session.alertNotification(
@@ -143,9 +114,9 @@ public class JSmsc {
             TypeOfNumber.UNKNOWN, NumberingPlanIndicator.ISDN, given.get("to"), esm, (byte) 0, (byte) 0,
             new RegisteredDelivery(0), coding, body, extra);
       }
-      say("answer status=0");
+      Line.say("answer status=0");
     } catch (NegativeResponseException refused) {
-      say("answer status=" + refused.getCommandStatus());
+      Line.say("answer status=" + refused.getCommandStatus());
     }
   }
 
@@ -161,13 +132,13 @@ public class JSmsc {
       OptionalParameter.Sar_total_segments total = pdu.getOptionalParameter(OptionalParameter.Sar_total_segments.class);
       OptionalParameter.Sar_segment_seqnum number = pdu.getOptionalParameter(OptionalParameter.Sar_segment_seqnum.class);
       String sar = reference == null ? "" : (reference.getValue() & 0xFFFF) + "/" + total.getValue() + "/" + number.getValue();
-      say("submit id=" + id + " to=" + pdu.getDestAddress() + " from=" + pdu.getSourceAddr()
+      Line.say("submit id=" + id + " to=" + pdu.getDestAddress() + " from=" + pdu.getSourceAddr()
           + " ton=" + pdu.getSourceAddrTon() + "/" + pdu.getDestAddrTon()
           + " npi=" + pdu.getSourceAddrNpi() + "/" + pdu.getDestAddrNpi()
           + " coding=" + (pdu.getDataCoding() & 0xFF) + " esm=" + (pdu.getEsmClass() & 0xFF)
           + " registered=" + pdu.getRegisteredDelivery()
-          + " udh=" + hex(java.util.Arrays.copyOf(body, header)) + " sar=" + sar
-          + " body=" + hex(java.util.Arrays.copyOfRange(body, header, body.length)));
+          + " udh=" + Line.hex(java.util.Arrays.copyOf(body, header)) + " sar=" + sar
+          + " body=" + Line.hex(java.util.Arrays.copyOfRange(body, header, body.length)));
       try {
         Thread.sleep(Long.parseLong(settings.getOrDefault("answer_ms", "0")));
         if (settings.getOrDefault("receipts", "no").equals("yes") && pdu.getRegisteredDelivery() != 0) {
