@@ -8,10 +8,11 @@ import pytest
 import smpp34
 
 from streamproc.contracts.numbers import Address
+from streamproc.dispatch.model import IncomingPart
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp import text as sms
 from streamproc.dispatch.smpp.addresses import Addressing
-from streamproc.dispatch.smpp.inbound import Inbound, Joint, UnreadableError, read, text_of
+from streamproc.dispatch.smpp.inbound import Inbound, UnreadableError, read, text_of
 from streamproc.dispatch.smpp.receipt import is_receipt, parse_receipt
 from streamproc.dispatch.smpp.text import Alphabet, TextForm, split
 from tests.support.smsc_wire import tlv
@@ -75,15 +76,15 @@ def test_what_cannot_be_read_is_refused_for_good(body: bytes, coding: int, esm: 
 @pytest.mark.parametrize(
     ("message", "joint"),
     [
-        (inbound(b"\x05\x00\x03\x07\x02\x01x", esm=0x40), Joint(7, 2, 1)),
-        (inbound(b"\x06\x08\x04\x01\x07\x02\x02x", esm=0x40), Joint(0x107, 2, 2)),
+        (inbound(b"\x05\x00\x03\x07\x02\x01x", esm=0x40), IncomingPart(7, 2, 1)),
+        (inbound(b"\x06\x08\x04\x01\x07\x02\x02x", esm=0x40), IncomingPart(0x107, 2, 2)),
         (inbound(b"\x05\x00\x03\x07\x01\x01x", esm=0x40), None),
-        (inbound(b"x", reference=b"\1\7", total=b"\2", number=b"\1"), Joint(0x107, 2, 1)),
+        (inbound(b"x", reference=b"\1\7", total=b"\2", number=b"\1"), IncomingPart(0x107, 2, 1)),
         (inbound(b"x", reference=b"\1\7"), None),
         (inbound(b"\x06\x05\x04\x00\x01\x00\x02x", esm=0x40), None),
     ],
 )
-def test_parts_know_where_they_belong(message: Inbound, joint: Joint | None) -> None:
+def test_parts_know_where_they_belong(message: Inbound, joint: IncomingPart | None) -> None:
     read = text_of(message, "gsm")
     assert (read.text, read.joint) == ("x", joint)
 

@@ -21,7 +21,6 @@ from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
     ErrorClass,
-    IncomingPart,
     IncomingSms,
     Outcome,
     Outgoing,
@@ -232,13 +231,12 @@ class SmppGateway:
             log.warning("an SMS was refused, because incoming_sms is refuse", gateway=self._name)
             return pdu.NEVER
         written = text_of(message, self._settings.form.alphabet)
-        joint = written.joint
         sms = IncomingSms(
             self._name,
             self._settings.addressing.subscriber(message.source),
             message.destination.digits,
             written.text,
-            IncomingPart(joint.reference, joint.total, joint.number) if joint else None,
+            written.joint,
         )
         status = await self._kept(events.sms(sms))
         if status == pdu.OK:

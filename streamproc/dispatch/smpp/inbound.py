@@ -14,6 +14,7 @@ from typing import Final
 import smpp34
 
 from streamproc.contracts.numbers import Address
+from streamproc.dispatch.model import IncomingPart
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.national import codec
 from streamproc.dispatch.smpp.text import (
@@ -47,15 +48,6 @@ class UnreadableError(StreamprocError, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
-    """The place of a part in a long message; ``number`` counts from 1."""
-
-    reference: int
-    total: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
 class Inbound:
     """A ``deliver_sm`` or ``data_sm``."""
 
@@ -74,7 +66,7 @@ class Written:
 
     text: str
     """If the other half of a surrogate pair is in another part, the text contains half a pair."""
-    joint: Joint | None
+    joint: IncomingPart | None
 
 
 def read(data: bytes) -> Inbound:
@@ -160,17 +152,17 @@ def _without_header(body: bytes) -> tuple[bytes, dict[int, bytes]]:
     return body[end:], elements
 
 
-def _joint(elements: Mapping[int, bytes], parameters: Mapping[int, bytes]) -> Joint | None:
+def _joint(elements: Mapping[int, bytes], parameters: Mapping[int, bytes]) -> IncomingPart | None:
     """How the part is joined to others; None if the message has one part."""
     found = None
     for tag, octets in _JOINTS.items():
         value = elements.get(tag, b"")
         if len(value) == octets + 2:
-            found = Joint(int.from_bytes(value[:octets], "big"), value[-2], value[-1])
+            found = IncomingPart(int.from_bytes(value[:octets], "big"), value[-2], value[-1])
     sar = [parameters.get(tag, b"") for tag in (SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER)]
     if found is None and all(sar):
         reference, total, number = (int.from_bytes(one, "big") for one in sar)
-        found = Joint(reference, total, number)
+        found = IncomingPart(reference, total, number)
     if found is None or found.total < 2:
         return None
     if not 1 <= found.number <= found.total:
