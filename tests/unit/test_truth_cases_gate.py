@@ -176,6 +176,26 @@ def test_what_is_over_is_told_bucket_by_bucket() -> None:
     ]
 
 
+GONE = "id: gone, kind: zero_balance, group: g, severity: critical, coalesce_seconds: 3600"
+
+
+@pytest.mark.parametrize("for_count", [1, 2])
+def test_one_message_stands_for_all_that_is_about_the_same_thing(for_count: int) -> None:
+    """Two buckets have nothing in common, but "nothing is left" is about both of them.
+
+    With ``for_count: 2`` it waits already when the two others come.
+    """
+    low = f"id: low, kind: usage_percent, thresholds: [100], group: g, for_count: {for_count}"
+    one = line(rules(GONE, low))
+    one.top_up(at=1, pack="day")
+    effects = one.use(1300, at=1.1) + one.use(10, at=1.11)
+    sent = [effect for effect in effects if isinstance(effect, Reminder)]
+    assert [effect.rule for effect in sent] == ["gone"]
+    assert ("merged", "data", 100, "") in dropped(effects)
+    assert ("merged", "day#1", 100, "") in dropped(effects)
+    assert told(one.reach(day(3))) == []
+
+
 # A held message that is true no more
 
 

@@ -113,10 +113,12 @@ class Pass:
             # First all messages that this one can stand for, then the most urgent of them. The most
             # urgent one need not be the free one: its own delay does not matter if another message
             # about the same thing may be sent.
-            near = [one for one in pending if one is free or self._is_near(one, free)]
-            near += self._waiting_near(to, free)
-            leader = min(near, key=_urgency)
-            # "About the same thing" is not transitive, so compare with the leader again.
+            near = [*pending, *self._waiting_near(to, free)]
+            leader = min(
+                (one for one in near if one is free or self._is_near(one, free)), key=_urgency
+            )
+            # "About the same thing" is not transitive, so compare with the leader again: it also
+            # stands for messages that are not about the same thing as the free one.
             told = [one for one in near if one is leader or self._is_near(one, leader)]
             self._say(to, leader, told)
             pending = [one for one in pending if not any(one is other for other in told)]
@@ -150,7 +152,8 @@ class Pass:
         now = {id(one.waiting) for one in self.entries}
         found = []
         for waiting in self.account.extra.waiting.copy():
-            if id(waiting) in now:
+            # A message can be near several free ones, but the recipient gets it once.
+            if id(waiting) in now or to in self.told.get(id(waiting), ()):
                 continue
             entry = entry_of(waiting, self.rules, self.speakers)
             if entry is None or not self._is_near(entry, free):

@@ -409,9 +409,9 @@ class _Desk:
                 self.decisions.setdefault(first, set()).add((why, until_ms))
                 mine.remove(first)
                 continue
-            near = [one for one in mine if one is free[0] or self._alike(one, free[0])]
-            near += self._drawn_by(free[0], to)
-            leading = min(near, key=lambda one: urgency_of(one.rule, rules))
+            near = mine + self._drawn_by(free[0], to)
+            like_free = [one for one in near if one is free[0] or self._alike(one, free[0])]
+            leading = min(like_free, key=lambda one: urgency_of(one.rule, rules))
             read = [one for one in near if one is leading or self._alike(one, leading)]
             self._read(read, leading, to)
             mine = [one for one in mine if one not in read]
@@ -426,7 +426,7 @@ class _Desk:
             rule = rule_called(other.rule, self.rules)
             if other in self.letters or rule is None or not self._alike(other, free):
                 continue
-            if to not in post.readers(other, self.rules):
+            if to not in post.readers(other, self.rules) or to in self.served.get(other, ()):
                 continue
             if other not in self.drawn:
                 self.drawn[other] = post.is_still_so(other, self.at_ms, self.rules)
