@@ -9,7 +9,8 @@ import click
 
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.kafka_options import kafka_options
-from streamproc.cli.replay_options import pseudonyms_of
+from streamproc.cli.replay_options import pseudonymiser_of
+from streamproc.cli.rules import RulesPath
 from streamproc.cli.steering import shown_progress, steered
 from streamproc.cli.values import FilePath, TopicName
 from streamproc.kafka.settings import KafkaSettings
@@ -41,7 +42,12 @@ class Start(Instant):
     "--pseudonymise",
     type=FilePath(exists=True, dir_okay=False),
     metavar="KEYFILE",
-    help="Replace subscribers by pseudonyms. The key is in this file.",
+    help="Replace numbers, ids and texts of people. The key is in this file.",
+)
+@click.option(
+    "--rules",
+    type=RulesPath(),
+    help="With --pseudonymise: whose commands in SMS stay. Default: the packaged rules.",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def record(
@@ -52,6 +58,7 @@ def record(
     to_end: bool,
     duration_ms: int | None,
     pseudonymise: Path | None,
+    rules: Path | None,
     quiet: bool,
 ) -> None:
     """Record TOPICs into a file, for `streamproc replay` and `streamproc simulate`.
@@ -70,11 +77,11 @@ def record(
     from streamproc.tools.replay.capture import Capture
     from streamproc.tools.replay.pace import Control
 
-    pseudonyms = pseudonyms_of(pseudonymise)
+    hiding = pseudonymiser_of(pseudonymise, rules)
     control = Control()
     seconds = None if duration_ms is None else duration_ms / 1000
     try:
-        transform = pseudonyms.applied_to if pseudonyms else None
+        transform = hiding.applied_to if hiding else None
         capture = Capture(broker, list(topics), out, start, transform)
         if capture.resumed:
             click.echo(f"continuing {out}", err=True)
@@ -88,3 +95,6 @@ def record(
     except KafkaError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{capture.records:,} records to {out}")
+    if hiding is not None and hiding.withheld:
+        told = f"{hiding.withheld:,} values were left out: they are no records of the contract"
+        click.echo(told, err=True)

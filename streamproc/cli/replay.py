@@ -13,7 +13,7 @@ from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.replay_options import (
     name_of,
-    pseudonyms_of,
+    pseudonymiser_of,
     selection_of,
     shift_of,
     source_of,
@@ -154,7 +154,7 @@ def _is_record_now(context: click.Context, option: click.Parameter, given: str |
     "--pseudonymise",
     type=FilePath(exists=True, dir_okay=False),
     metavar="KEYFILE",
-    help="Replace subscribers by pseudonyms. The key is in this file.",
+    help="Replace numbers, ids and texts of people. The key is in this file.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be written.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -190,11 +190,11 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
 
     if len(sources) > 1:
         raise click.UsageError("one SOURCE at a time")
-    pseudonyms = pseudonyms_of(options["pseudonymise"])
+    hiding = pseudonymiser_of(options["pseudonymise"], options["rules"])
     source = source_of(sources[0], options)
     plan = ReplayPlan(
         selection=selection_of(options),
-        transform=pseudonyms.applied_to if pseudonyms else None,
+        transform=hiding.applied_to if hiding else None,
         speed=speed_of(options["speed"]),
         advance_clock_ms=options["advance_clock"],
         slice_records=options["commit_records"],

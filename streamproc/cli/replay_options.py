@@ -11,10 +11,11 @@ import click
 
 from streamproc.cli.durations import Duration
 from streamproc.cli.regions import asked_for
+from streamproc.cli.rules import read_rules
 from streamproc.cli.values import FilePath
 
 if TYPE_CHECKING:
-    from streamproc.tools.replay.pseudonyms import Pseudonyms
+    from streamproc.tools.replay.pseudonymising import Pseudonymiser
     from streamproc.tools.replay.sources import Source
 
 
@@ -59,14 +60,16 @@ def selection_of(options: dict[str, Any]) -> Any:
     )
 
 
-def pseudonyms_of(path: Path | None) -> Pseudonyms | None:
-    """The pseudonyms of a key file. A weak key ends the command."""
-    from streamproc.tools.replay.pseudonyms import Pseudonyms
+def pseudonymiser_of(path: Path | None, rules: Path | None) -> Pseudonymiser | None:
+    """What hides people with the key of a file. A weak or public key ends the command."""
+    from streamproc.kafka.secret import read_private
+    from streamproc.tools.replay.pseudonymising import Pseudonymiser
 
     if path is None:
         return None
+    key = read_private(path).strip().encode()
     try:
-        return Pseudonyms(path.read_bytes().strip())
+        return Pseudonymiser(key, read_rules(rules))
     except ValueError as error:
         raise click.ClickException(f"{path}: {error}") from error
 

@@ -111,6 +111,7 @@ def test_a_capture_killed_again_and_again_has_every_record_once(
 
 def test_pseudonymised_captures_hold_no_number(bootstrap: str, filled: str, tmp_path: Path) -> None:
     key, path = tmp_path / "secret", tmp_path / "live.ndjson.zst"
+    key.touch(0o600)
     key.write_text("correct horse battery staple\n")
     run("record", filled, "--broker", bootstrap, "--out", path, "--to-end",
         "--start", "earliest", "--pseudonymise", key, "--quiet")  # fmt: skip
@@ -124,6 +125,10 @@ def test_pseudonymised_captures_hold_no_number(bootstrap: str, filled: str, tmp_
     said = run("record", filled, "--broker", bootstrap, "--out", tmp_path / "x.zst",
                "--pseudonymise", key, code=1)  # fmt: skip
     assert "at least 16 are needed; make one with" in said
+    key.chmod(0o644)
+    said = run("record", filled, "--broker", bootstrap, "--out", tmp_path / "x.zst",
+               "--pseudonymise", key, code=1)  # fmt: skip
+    assert "everybody on this machine may read" in said
 
 
 def test_ranges_by_offset_and_time_and_filters(bootstrap: str, filled: str) -> None:

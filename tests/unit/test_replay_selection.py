@@ -11,6 +11,7 @@ from streamproc.core.state.events import InputEvent
 from streamproc.kafka.recording import LogRecord
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.tools.replay.pace import ReplayPace
+from streamproc.tools.replay.pseudonymising import Pseudonymiser
 from streamproc.tools.replay.pseudonyms import Pseudonyms
 from streamproc.tools.replay.selection import Selection, event_type, shifted
 
@@ -87,15 +88,16 @@ def test_what_cannot_be_moved_stays_byte_for_byte(value: bytes | None) -> None:
 
 def test_no_subscriber_is_left_anywhere_in_a_month() -> None:
     settings = WorkloadSettings(seed=9, events=4_000, subscribers=400, malformed_share=0.1)
-    pseudonyms = Pseudonyms(KEY)
-    records = [LogRecord(*one) for one in generate(settings, default_rulebook())]
+    rules = default_rulebook()
+    hiding = Pseudonymiser(KEY, rules)
+    records = [LogRecord(*one) for one in generate(settings, rules)]
     for record in [*records, RECORD, BINARY]:
-        hidden = pseudonyms.applied_to(record)
+        hidden = hiding.applied_to(record)
         parts = [hidden.key, hidden.value, *(value for _, value in hidden.headers)]
         blob = b"|".join(one or b"" for one in parts)
         if record.key:
             assert record.key not in blob
-            assert hidden.key == pseudonyms.of(record.key.decode()).encode()
+            assert hidden.key == hiding.pseudonyms.of(record.key.decode()).encode()
         outcome(hidden, record)
 
 

@@ -1,5 +1,4 @@
-"""Pseudonyms for subscribers: keyed, stable, of the same form, and different for any two
-subscribers.
+"""Pseudonyms for subscribers and ids: keyed, stable, and different for any two of them.
 
 A number becomes another number with as many digits, by a Feistel network whose round function is
 HMAC-SHA256 (the construction of NIST's FF1). That is a permutation, so two subscribers never get
@@ -12,21 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
-from typing import Any
 
-import orjson
-
-from streamproc.contracts.records.codec import DecodeFailure, decode_event
-from streamproc.kafka.recording import LogRecord
+from streamproc.core.subscribers import foreign_form
 
 ROUNDS = 10
 KEPT_DIGITS = 3
 MIN_KEY_BYTES = 16
 REMEMBERED = 1_000_000
-_FIELDS = ("subscriber", "subject", "id", "source")
-"""Fields of a valid event that contain its subscriber; ids are often made from it."""
-_DIGITS = re.compile(rb"(?<![0-9])[0-9]{8,15}(?![0-9])")
+_TO_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+"""Hexadecimal digits as letters: what is made so has no digit that could be one of a number."""
 
 
 class Pseudonyms:
@@ -36,13 +29,13 @@ class Pseudonyms:
         if len(key) < MIN_KEY_BYTES:
             raise ValueError(
                 f"the pseudonym key has {len(key)} bytes, at least {MIN_KEY_BYTES} are needed; "
-                "make one with: head -c 32 /dev/urandom | base64 > FILE"
+                "make one with: (umask 077; head -c 32 /dev/urandom | base64 > FILE)"
             )
         self._key = key
         self._known: dict[str, str] = {}
 
     def of(self, subscriber: str) -> str:
-        """The pseudonym."""
+        """The pseudonym of a subscriber."""
         known = self._known.get(subscriber)
         if known is None:
             if len(self._known) >= REMEMBERED:
@@ -50,51 +43,29 @@ class Pseudonyms:
             known = self._known[subscriber] = self._make(subscriber)
         return known
 
-    def applied_to(self, record: LogRecord) -> LogRecord:
-        """The record with pseudonyms in its key, value and headers."""
-        key = record.key
-        text = None if key is None else key.decode("utf-8", "replace")
-        value = record.value
-        if value:
-            value = self._in_value(value, key, record)
-        return record._replace(
-            key=None if text is None else self.of(text).encode(),
-            value=value,
-            headers=tuple((n, v and self._scrubbed(v, text)) for n, v in record.headers),
-        )
+    def of_id(self, text: str) -> str:
+        """The pseudonym of an id: 32 letters, the same wherever the id is."""
+        return self._digest("id", text).translate(_TO_LETTERS)
 
-    def _in_value(self, value: bytes, key: bytes | None, record: LogRecord) -> bytes:
-        text = None if key is None else key.decode("utf-8", "replace")
-        try:
-            decode_event(value, key, record.headers)
-            event = orjson.loads(value)
-        except (DecodeFailure, orjson.JSONDecodeError):
-            # A malformed record can have numbers anywhere, so every run of digits that could be
-            # one is replaced.
-            return self._scrubbed(value, text)
-        self._in_event(event, text)
-        if isinstance(event.get("data"), dict):  # a CloudEvent in structured mode
-            self._in_event(event["data"], text)
-        return orjson.dumps(event)
-
-    def _in_event(self, event: dict[str, Any], subscriber: str | None) -> None:
-        for name in _FIELDS:
-            held = event.get(name)
-            if subscriber and isinstance(held, str):
-                event[name] = held.replace(subscriber, self.of(subscriber))
-
-    def _scrubbed(self, data: bytes, subscriber: str | None) -> bytes:
-        if subscriber and not subscriber.isdecimal():
-            data = data.replace(subscriber.encode(), self.of(subscriber).encode())
-        return _DIGITS.sub(lambda found: self.of(found[0].decode()).encode(), data)
+    def of_hash(self, text: str, digits: int = 32) -> str:
+        """The pseudonym of an id that is a hash: as many (up to 32) hexadecimal digits."""
+        return self._digest("hash", text)[:digits]
 
     def _make(self, subscriber: str) -> str:
-        if not (subscriber.isascii() and subscriber.isdecimal()) or len(subscriber) < 5:
-            digest = hmac.new(self._key, subscriber.encode(), hashlib.sha256).hexdigest()
-            return f"p{digest[:32]}"
-        kept = min(KEPT_DIGITS, len(subscriber) - 4)
-        head, tail = subscriber[:kept], subscriber[kept:]
-        return head + self._permuted(head, tail)
+        if subscriber.isascii() and subscriber.isdecimal() and len(subscriber) >= 5:
+            kept = min(KEPT_DIGITS, len(subscriber) - 4)
+            head, tail = subscriber[:kept], subscriber[kept:]
+            return head + self._permuted(head, tail)
+        if foreign_form(subscriber) is not None:
+            # An event of such a subscriber is rejected, and must be with the pseudonym, too.
+            return f"tel:{self.of_id(subscriber)}"
+        return f"p{self._digest('', subscriber)}"
+
+    def _digest(self, use: str, text: str) -> str:
+        # Subscribers have no prefix, so that earlier recordings with the same key fit.
+        data = f"{use}\0{text}" if use else text
+        whole = hmac.new(self._key, data.encode("utf-8", "surrogateescape"), hashlib.sha256)
+        return whole.hexdigest()[:32]
 
     def _permuted(self, head: str, tail: str) -> str:
         middle = len(tail) // 2
