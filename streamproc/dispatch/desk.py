@@ -22,7 +22,7 @@ from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.delivery import Deliveries
-from streamproc.dispatch.journal import JournalEntry, State
+from streamproc.dispatch.journal import UNREADABLE, JournalEntry, State
 from streamproc.dispatch.lanes import Lane, LaneQueues, lane_of
 from streamproc.dispatch.ledger import JournalTransaction, Ledger
 from streamproc.dispatch.model import (
@@ -97,7 +97,7 @@ class Desk:
         mark = ledger.cursors[cursor_lane, origin.topic]
         try:
             reminder = decode_reminder(value or b"")
-        except ValueError as error:  # raised by msgspec
+        except UNREADABLE as error:
             mark.skip(origin.offset)
             if cursor_lane == 0:
                 ledger.dead_letter(unreadable(origin, error, now_ms))

@@ -7,16 +7,34 @@ last one counts.
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.dispatch.matching import bounded_id
 
 State = Literal["intent", "retry", "accepted", "uncertain", "settled"]
 
 REPORTS_KEY = b"!reports"
 """Holds from where the reports topic is to be read again for this partition, by its partition, and
 by :func:`read_key` how far it was read."""
+FORGET_UNREAD_MS: Final = 60 * DAY_MS
+"""How long after its record the id of an unreadable entry is remembered: reminders live shorter."""
+_ID: Final = re.compile(rb"[0-9a-f]{32}(~[0-9]{1,10}-[0-9]{1,19})?")
+"""A reminder's id, and the place of the dead letter if it is sent again."""
+
+_FIRST_MS: Final = to_ms(datetime.min.replace(tzinfo=UTC))
+_LAST_MS: Final = to_ms(datetime.max.replace(tzinfo=UTC))
+Moment = Annotated[int, Meta(ge=_FIRST_MS, le=_LAST_MS)]
+"""Milliseconds that a datetime can have."""
+Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+Part = Annotated[int, Meta(ge=1, le=255)]
 
 
 class Facts(Struct, frozen=True, array_like=True, gc=False):
@@ -27,11 +45,11 @@ class Facts(Struct, frozen=True, array_like=True, gc=False):
     kind: str
     rule: str
     mandatory: bool
-    parts: int
-    as_of_ms: int
-    requested_ms: int
+    parts: Part
+    as_of_ms: Moment
+    requested_ms: Moment
     topic: str
-    offset: int
+    offset: Count
 
 
 class JournalEntry(Struct, omit_defaults=True, gc=False):
@@ -46,34 +64,76 @@ class JournalEntry(Struct, omit_defaults=True, gc=False):
     """
 
     state: State
-    forget_ms: int
+    forget_ms: Count
     """When the id may be forgotten: a later repetition is expired anyway."""
     gateway: str = ""
-    attempts: int = 0
-    done: dict[int, str] = {}
+    attempts: Count = 0
+    done: dict[Part, str] = {}
     """Message ids of accepted parts."""
-    reported: dict[int, str] = {}
+    reported: dict[Part, str] = {}
     """Final states of parts."""
     facts: Facts | None = None
-    doubtful: int = 0
+    doubtful: Count = 0
     """Attempts for which it is unknown whether the gateway accepted the message."""
-    sent_ms: int = 0
+    sent_ms: Count = 0
     """When it was last sent to a gateway."""
 
 
 _decode = msgspec.json.Decoder(JournalEntry).decode
 _decode_positions = msgspec.json.Decoder(dict[int, int]).decode
 encode = msgspec.json.Encoder().encode
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError)
+"""What a decoder of JSON raises."""
+
+
+@dataclass
+class JournalContent:
+    """What the records of a partition's journal say."""
+
+    entries: list[tuple[str, JournalEntry]] = field(default_factory=list)
+    positions: dict[int, int] = field(default_factory=dict)
+    """The value of :data:`REPORTS_KEY`."""
+    unread: list[str] = field(default_factory=list)
+    """Ids whose entry cannot be read. They count as intents of an unknown gateway."""
+    ignored: int = 0
+    """Records that are about no message."""
+
+
+def read_journal(records: Mapping[bytes | None, tuple[bytes, int]]) -> JournalContent:
+    """The last value and time in ms of each key. Nothing in a journal keeps a dispatcher from
+    starting: an entry that it cannot read is kept as one about which nothing is known."""
+    content = JournalContent()
+    for key, (value, time_ms) in records.items():
+        if key == REPORTS_KEY:
+            try:
+                content.positions = _decode_positions(value)
+            except UNREADABLE:
+                content.ignored += 1
+        elif key is None or not _ID.fullmatch(key):
+            content.ignored += 1
+        else:
+            content.entries.append((key.decode(), _entry(key.decode(), value, time_ms, content)))
+    return content
+
+
+def _entry(message_id: str, value: bytes, time_ms: int, content: JournalContent) -> JournalEntry:
+    try:
+        entry = decode_entry(value)
+    except UNREADABLE:
+        content.unread.append(message_id)
+        forget_ms = min(max(time_ms, 0), _LAST_MS) + FORGET_UNREAD_MS
+        return JournalEntry("intent", forget_ms)
+    # Earlier releases kept the ids of message centers whatever they were.
+    entry.done = {part: bounded_id(sms_id) for part, sms_id in entry.done.items()}
+    return entry
 
 
 def decode_entry(value: bytes) -> JournalEntry:
-    """Raises ``msgspec.DecodeError`` for a value that was not written by a dispatcher."""
-    return _decode(value)
-
-
-def decode_positions(value: bytes) -> dict[int, int]:
-    """The value of :data:`REPORTS_KEY`."""
-    return _decode_positions(value)
+    """Raises :data:`UNREADABLE` for a value that was not written by a dispatcher."""
+    entry = _decode(value)
+    if entry.state in ("accepted", "uncertain") and entry.facts is None:
+        raise msgspec.ValidationError("an open entry has no facts")
+    return entry
 
 
 def read_key(partition: int) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.dispatch.topics import DispatchError, prepare_topics, watch_of
+from streamproc.hard_end import HardEnd
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.rights import said
 from streamproc.provision.planning import TopicsError
@@ -75,9 +77,19 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
 async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    hard_end = HardEnd("dispatcher")
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # Also if the loop is blocked, such as by a file system that does not answer.
+        hard_end.begin()
+        loop.call_soon_threadsafe(stop.set)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await make(*parts).run(stop)
+        signal.signal(number, end)
+    try:
+        await make(*parts).run(stop)
+    finally:
+        hard_end.begin()  # an end after an error can wait for Kafka, too
 
 
 def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> None:

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Final
 
+ID_LIMIT: Final = 64
+"""Characters of a message id. SMPP 3.4 has 65 octets for it, with the final zero (5.2.23)."""
 _TELLING_DIGITS = 8
 """The last digits of a number are the same with and without country code or plus."""
 
@@ -31,10 +34,23 @@ def peer_hash(address: str) -> str:
     return blake2b(digits[-_TELLING_DIGITS:].encode(), digest_size=6).hexdigest()
 
 
+def bounded_id(message_id: str) -> str:
+    """The id as this program keeps it: an id that the standard does not allow becomes a digest.
+
+    So whatever a message center sends, an id needs little space, and its report still finds it.
+    """
+    if len(message_id) <= ID_LIMIT and message_id.isprintable():
+        return message_id
+    written = _plain(message_id).encode("utf-8", "surrogatepass")
+    return f"digest-{blake2b(written, digest_size=16).hexdigest()}"
+
+
 def converted(message_id: str) -> set[str]:
     """The other ways to write an id: hexadecimal as decimal and the reverse."""
     plain = _plain(message_id)
-    found = set()
+    found: set[str] = set()
+    if len(plain) > ID_LIMIT:
+        return found
     if plain.isascii() and plain.isdigit():
         found.add(f"{int(plain):X}")
     if len(plain) <= 32 and plain and all(char in "0123456789ABCDEF" for char in plain):

@@ -9,23 +9,26 @@ from contextlib import suppress
 import structlog
 from kafka.errors import KafkaError
 
+from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.journal import read_positions
 from streamproc.dispatch.ledger import Cursor, JournalTransaction
 from streamproc.dispatch.model import Outgoing
 from streamproc.dispatch.observing import Observer
 from streamproc.dispatch.partition_journal import (
-    BrokenError,
     DispatcherFencedError,
     PartitionJournal,
 )
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.errors import StreamprocError
+from streamproc.supervision import in_background, start_task, tell
 
 log = structlog.get_logger(__name__)
 
-COMMIT_RETRY_S = 0.5
+COMMIT_RETRY = Backoff(base_ms=500, max_ms=5_000)
+LAST_COMMIT_S = 3.0
+"""How long the last commits wait for Kafka after the answers of gateways."""
 
 
 class OwnershipError(StreamprocError):
@@ -74,19 +77,20 @@ class JournalOwner:
         journal = PartitionJournal(self._settings, names, partition)
         # In a thread, because these calls block for seconds.
         await asyncio.to_thread(journal.open)
-        entries, reports = await asyncio.to_thread(journal.load)
+        content = await asyncio.to_thread(journal.load)
         positions = await seek(partition)
-        ledger = self._desk.open(partition, entries)
-        ledger.reports_read = read_positions(reports)
+        ledger = self._desk.open(partition, content.entries)
+        ledger.reports_read = read_positions(content.positions)
         for cursor, position in positions.items():
             ledger.begin(cursor, position)
         self._journals[partition] = journal
         self._locks[partition] = asyncio.Lock()
         self._due[partition] = asyncio.Event()
         self._lost_ms.pop(partition, None)
-        self._committers[partition] = asyncio.create_task(self._commit_when_due(partition))
-        log.info("partition opened", partition=partition, remembered=len(entries))
-        return reports
+        work = self._commit_when_due(partition)
+        self._committers[partition] = start_task(work, "commits", self.fail)
+        log.info("partition opened", partition=partition, remembered=len(content.entries))
+        return content.positions
 
     def commit_positions(self) -> None:
         """Commit also partitions of which only positions have moved."""
@@ -117,15 +121,14 @@ class JournalOwner:
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_seconds):
                 await self._answers(owned)
-        for partition in owned:
-            if partition not in self._desk.ledgers:
-                continue
-            # The committer may be in the middle of a commit.
-            async with self._locks[partition]:
-                self._forced.add(partition)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(limit_seconds):
-                        await self._commit_once(partition)
+        still = [partition for partition in owned if partition in self._desk.ledgers]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_COMMIT_S):
+                last = map(self._commit_last, still)
+                for error in await asyncio.gather(*last, return_exceptions=True):
+                    if error is not None:
+                        tell("last commit", error)
+        for partition in still:
             self._forget(partition)
         if owned:
             log.info("partitions given back to the group", partitions=owned)
@@ -139,19 +142,22 @@ class JournalOwner:
         for event in self._due.values():
             event.set()
 
+    async def _commit_last(self, partition: int) -> None:
+        # The committer may be in the middle of a commit, which may never succeed.
+        async with self._locks[partition]:
+            if partition not in self._journals:
+                return  # it was fenced meanwhile
+            self._forced.add(partition)
+            await self._commit_once(partition)
+
     async def _commit_when_due(self, partition: int) -> None:
         lock, due = self._locks[partition], self._due[partition]
         while True:
             await due.wait()
             due.clear()
-            try:
-                async with lock:
-                    if not await self._commit_once(partition):
-                        return
-            except BrokenError as error:
-                if not self.broken.done():
-                    self.broken.set_exception(error)
-                return
+            async with lock:
+                if not await self._commit_once(partition):
+                    return
 
     async def _commit_once(self, partition: int) -> bool:
         """Commit what there is and release its messages; False if the partition is lost."""
@@ -164,9 +170,14 @@ class JournalOwner:
         batch = self._desk.take_batch(partition, force)
         if batch is None:
             return True
-        if not await self._commit(partition, batch):
-            self._desk.abandon(batch)
-            self._wake()
+        is_written = False
+        try:
+            is_written = await self._commit(partition, batch)
+        finally:
+            if not is_written:  # also if the time for it is over
+                self._desk.abandon(batch)
+                self._wake()
+        if not is_written:
             return False
         self._desk.recorded(batch)
         self._wake()
@@ -178,6 +189,7 @@ class JournalOwner:
 
     async def _commit(self, partition: int, batch: JournalTransaction) -> bool:
         journal = self._journals[partition]
+        failures = 0
         while True:
             try:
                 await asyncio.to_thread(journal.commit, batch)
@@ -192,10 +204,21 @@ class JournalOwner:
                 return False
             except KafkaError as error:
                 self._observer.commit_failed()
+                failures += 1
+                pause_ms = COMMIT_RETRY.wait_ms(failures, 0.5)
                 log.warning(
-                    "a commit failed; trying again soon", partition=partition, error=str(error)
+                    "a commit failed; trying again soon",
+                    partition=partition,
+                    error=str(error),
+                    failures=failures,
+                    pause_ms=pause_ms,
                 )
-                await asyncio.sleep(COMMIT_RETRY_S)
+                await asyncio.sleep(pause_ms / 1000)
+
+    def fail(self, error: BaseException) -> None:
+        """This process cannot continue."""
+        if not self.broken.done():
+            self.broken.set_exception(error)
 
     async def _answers(self, partitions: list[int]) -> None:
         ledgers = self._desk.ledgers
@@ -215,4 +238,4 @@ class JournalOwner:
         journal = self._journals.pop(partition, None)
         if journal is not None:
             # Not awaited: the close can take seconds if the broker is down.
-            asyncio.get_running_loop().run_in_executor(None, journal.close)
+            in_background(journal.close, "close of a journal")

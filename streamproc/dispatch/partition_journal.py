@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+import structlog
 from kafka import TopicPartition
 from kafka.errors import (
     InvalidProducerEpochError,
@@ -17,21 +17,24 @@ from kafka.structs import OffsetAndMetadata
 from streamproc.contracts.records.receipts import encode_receipt
 from streamproc.dispatch.journal import (
     REPORTS_KEY,
-    JournalEntry,
-    decode_entry,
-    decode_positions,
+    JournalContent,
     encode,
+    read_journal,
 )
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.settings import DispatchSettings
-from streamproc.dispatch.topics import DispatchError
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
 
+log = structlog.get_logger(__name__)
+
 TRANSACTION_TIMEOUT_MS = 20_000
 """An open transaction of a killed dispatcher delays readers no longer than this."""
+
+TOLD_IDS = 5
+"""Ids that a log line names."""
 
 FENCED = (ProducerFencedError, InvalidProducerEpochError, OutOfOrderSequenceNumberError)
 
@@ -67,10 +70,10 @@ class PartitionJournal:
         stay_fenced(self._producer)
         self._producer.init_transactions()
 
-    def load(self) -> tuple[list[tuple[str, JournalEntry]], dict[int, int]]:
+    def load(self) -> JournalContent:
         """All entries, and the positions from which the reports topic must still be read."""
         topic = TopicPartition(self._settings.topics.journal, self.partition)
-        values: dict[bytes, bytes] = {}
+        values: dict[bytes | None, tuple[bytes, int]] = {}
         reader: Any = kafka_consumer(
             self._settings.broker,
             isolation_level="read_committed",
@@ -88,19 +91,21 @@ class PartitionJournal:
                     if record.value is None:
                         values.pop(record.key, None)
                     else:
-                        values[record.key] = record.value
+                        values[record.key] = record.value, record.timestamp
         finally:
             reader.close()
-        reports = values.pop(REPORTS_KEY, None)
-        try:
-            entries = [(key.decode(), decode_entry(value)) for key, value in values.items()]
-            return entries, decode_positions(reports) if reports else {}
-        except (AttributeError, UnicodeDecodeError, msgspec.DecodeError) as error:
-            raise DispatchError(
-                f"partition {self.partition} of the journal {topic.topic} holds a record that no "
-                f"dispatcher of this release wrote; name another topic with --journal (what is on "
-                f"its way may then be sent twice), or start the newer release again"
-            ) from error
+        content = read_journal(values)
+        if content.unread or content.ignored:
+            log.error(
+                "the journal holds records that no dispatcher of this release wrote: messages "
+                "whose entry cannot be read are not sent again, their receipts say uncertain",
+                topic=topic.topic,
+                partition=self.partition,
+                unread=len(content.unread),
+                ids=content.unread[:TOLD_IDS],
+                ignored=content.ignored,
+            )
+        return content
 
     def commit(self, batch: JournalTransaction) -> None:
         """Write a batch completely or not at all.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 from kafka import TopicPartition
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from streamproc.dispatch.journal import UNREADABLE, Moment
+from streamproc.dispatch.matching import bounded_id
 from streamproc.dispatch.model import DeliveryReport, ReportState
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
@@ -18,15 +20,25 @@ log = structlog.get_logger(__name__)
 
 
 class _Record(Struct, frozen=True, array_like=True):
-    gateway: str
+    gateway: Annotated[str, Meta(max_length=64)]
     message_id: str
     state: ReportState
-    code: str
-    received_ms: int
-    peer: str
+    code: Annotated[str, Meta(max_length=64)]
+    received_ms: Moment
+    peer: Annotated[str, Meta(max_length=64)]
 
 
 _decode = msgspec.json.Decoder(_Record).decode
+
+
+def decode_report(value: bytes | None) -> DeliveryReport | None:
+    """The report in a record; None if no dispatcher wrote it."""
+    try:
+        one = _decode(value or b"")
+    except UNREADABLE:
+        return None
+    facts = one.state, one.code, one.received_ms, one.peer
+    return DeliveryReport(one.gateway, bounded_id(one.message_id), *facts)
 
 
 class ReportsWriter:
@@ -94,9 +106,8 @@ class ReportsReader:
         found = []
         for place, records in self._consumer.poll(timeout_ms=100).items():
             for record in records:
-                try:
-                    one = _decode(record.value or b"")
-                except msgspec.DecodeError:
+                report = decode_report(record.value)
+                if report is None:
                     log.warning(
                         "a record is not a delivery report; it is ignored",
                         topic=place.topic,
@@ -104,9 +115,6 @@ class ReportsReader:
                         offset=record.offset,
                     )
                     continue
-                report = DeliveryReport(
-                    one.gateway, one.message_id, one.state, one.code, one.received_ms, one.peer
-                )
                 found.append((report, (place.partition, record.offset)))
         return found
 

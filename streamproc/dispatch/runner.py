@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from streamproc.core.instants import LAST_MS
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Events, Gateway, Listening
 from streamproc.dispatch.ledger import Cursor
@@ -36,12 +38,17 @@ from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.figures import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.metrics.serving import MetricsServer
+from streamproc.supervision import on_loop, one_thread, start_task, tell
 
 log = structlog.get_logger(__name__)
 
 RESEND_HEADER = "resend"
+PLACE = re.compile(rb"[0-9]{1,10}-[0-9]{1,19}")
+"""Partition and offset of a dead letter."""
 LONGEST_NAP_S = 0.5
 SHORTEST_NAP_S = 0.01
+CLOSE_S = 2.0
+"""How long the end waits for connections to close."""
 
 
 class Runner:
@@ -73,8 +80,8 @@ class Runner:
         self._sending: set[asyncio.Task[None]] = set()
         self._ending = False
         # Kafka consumers must not be shared by threads, so each has a thread of its own.
-        self._reading = ThreadPoolExecutor(1, "reminders")
-        self._hearing = ThreadPoolExecutor(1, "reports")
+        self._reading = one_thread("reminders")
+        self._hearing = one_thread("reports")
         self._readers: Readers | None = None
         self._reports_in: ReportsReader | None = None
         self._reports_out: ReportsWriter | None = None
@@ -83,6 +90,24 @@ class Runner:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop``; then finish the messages in progress. Raises errors after which it
         must not continue."""
+        stopping = start_task(stop.wait(), "stop")
+        works: list[asyncio.Task[None]] = []
+        try:
+            # Kafka may be away during the start, too.
+            opening = start_task(self._open(), "start")
+            await _first_of(opening, stopping)
+            if opening.done():
+                works = [start_task(work, "dispatcher") for work in opening.result()]
+                await _first_of(*works, stopping, self._owner.broken)
+            else:
+                opening.cancel()
+        finally:
+            self._ending = True
+            stopping.cancel()
+            await self._end(works)
+
+    async def _open(self) -> list[Coroutine[Any, Any, None]]:
+        """Open everything; returns what then works until it is cancelled."""
         loop = asyncio.get_running_loop()
         if self.settings.http_port is not None:
             self._server = self._new_server(self.settings.http_port)
@@ -102,18 +127,7 @@ class Runner:
         self._readers = await loop.run_in_executor(
             self._reading, Readers, self.settings, self._lane_names, self._revoked_from(loop)
         )
-        tasks = [asyncio.create_task(work()) for work in works]
-        tasks.append(asyncio.create_task(keep_watching(self._watch)))
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            watched: list[asyncio.Future[Any]] = [*tasks, stopping, self._owner.broken]
-            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            for ended in done:
-                ended.result()
-        finally:
-            self._ending = True
-            stopping.cancel()
-            await self._end(tasks)
+        return [*(work() for work in works), keep_watching(self._watch)]
 
     async def _end(self, works: list[asyncio.Task[None]]) -> None:
         log.info("finishing the messages in progress")
@@ -121,23 +135,41 @@ class Runner:
         for task in works:
             task.cancel()
         await asyncio.gather(*works, return_exceptions=True)
-        loop = asyncio.get_running_loop()
-        if self._readers is not None:
-            await loop.run_in_executor(self._reading, self._readers.shut)
-        for gateway in self._gateways.values():
-            await gateway.close()
-        await asyncio.gather(*self._sending, return_exceptions=True)
-        if self._reports_in is not None:
-            await loop.run_in_executor(self._hearing, self._reports_in.close)
-        if self._reports_out is not None:
-            await asyncio.to_thread(self._reports_out.close)
-        if self._incoming is not None:
-            await self._incoming.close()
-        if self._server is not None:
-            await self._server.close()
-        self._reading.shutdown()
-        self._hearing.shutdown()
+        # Each part can wait for Kafka or for a gateway. None may hold up the others.
+        closings = [start_task(one, "close") for one in self._closings()]
+        done, late = await asyncio.wait(closings, timeout=CLOSE_S)
+        for task in late:
+            task.cancel()
+        for task in done:
+            error = task.exception()
+            if error is not None:
+                tell("close", error)
+        self._reading.shutdown(wait=False)
+        self._hearing.shutdown(wait=False)
         log.info("stopped", **self.tally.line())
+
+    def _closings(self) -> Iterator[Coroutine[Any, Any, None]]:
+        loop = asyncio.get_running_loop()
+
+        async def in_thread(pool: Executor | None, close: Callable[[], None]) -> None:
+            await loop.run_in_executor(pool, close)
+
+        if self._readers is not None:
+            yield in_thread(self._reading, self._readers.shut)
+        for gateway in self._gateways.values():
+            yield gateway.close()
+        if self._reports_in is not None:
+            yield in_thread(self._hearing, self._reports_in.close)
+        if self._reports_out is not None:
+            yield in_thread(None, self._reports_out.close)
+        if self._incoming is not None:
+            yield self._incoming.close()
+        if self._server is not None:
+            yield self._server.close()
+        yield self._sends_end()
+
+    async def _sends_end(self) -> None:
+        await asyncio.gather(*self._sending, return_exceptions=True)
 
     def _new_server(self, port: int) -> MetricsServer:
         # If the loop is blocked, it does not answer. If a part fails, the process ends. So an
@@ -226,9 +258,11 @@ class Runner:
             return  # the group revoked it while the record was on its way
         resend = ""
         for name, value in record.headers or ():
-            if name == RESEND_HEADER and value:
-                resend = value.decode("ascii", "replace")
-        origin = Origin(record.topic, record.partition, record.offset, record.timestamp)
+            if name == RESEND_HEADER and value and PLACE.fullmatch(value):
+                resend = value.decode("ascii")
+        # Any producer can write any time.
+        written_ms = min(max(record.timestamp, 0), LAST_MS)
+        origin = Origin(record.topic, record.partition, record.offset, written_ms)
         self.desk.offer(cursor[0], origin, record.value, self._now_ms(), resend)
 
     async def _pump(self) -> None:
@@ -271,7 +305,7 @@ class Runner:
                 log.info("receipts so far", **self.tally.line())
 
     def _launch(self, message: Outgoing) -> None:
-        task = asyncio.create_task(self._send(message))
+        task = start_task(self._send(message), "a message", self._owner.fail)
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
@@ -294,10 +328,15 @@ class Runner:
         limit = min(self.settings.settle_seconds, self.settings.session_timeout_seconds * 0.5)
 
         def revoked(partitions: list[int]) -> None:
-            done: Future[None] = asyncio.run_coroutine_threadsafe(
-                self._owner.give_back(partitions, limit), loop
-            )
+            done = on_loop(self._owner.give_back(partitions, limit), loop)
             with suppress(TimeoutError):
                 done.result(limit + 5)
 
         return revoked
+
+
+async def _first_of(*works: asyncio.Future[Any]) -> None:
+    """Wait until one has ended. Raises its error."""
+    done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+    for ended in done:
+        ended.result()

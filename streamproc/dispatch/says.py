@@ -86,7 +86,7 @@ def dead_letter_of(
     )
 
 
-def unreadable(origin: Origin, error: ValueError, now_ms: int) -> DeadLetter:
+def unreadable(origin: Origin, error: Exception, now_ms: int) -> DeadLetter:
     """The dead letter of a record that is not a reminder.
 
     The path of a validation error names the field. Its message can quote a value, so it
@@ -94,6 +94,8 @@ def unreadable(origin: Origin, error: ValueError, now_ms: int) -> DeadLetter:
     """
     _, found, path = str(error).rpartition(" - at ")
     detail = f"not as the contract has it, at {path}" if found else "not a reminder at all"
+    if isinstance(error, RecursionError):
+        detail = "it is nested too deeply"
     return DeadLetter(
         reason="contract_violation",
         detail=detail[:200],

@@ -27,6 +27,7 @@ from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.model import IncomingSms
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.sms_memory import (
+    LONGEST,
     REPEAT_MS,
     Answered,
     Command,
@@ -47,8 +48,6 @@ log = structlog.get_logger(__name__)
 LIMIT_S: Final = 5.0
 """An SMS that cannot be written within this time is refused for now; the message center tries
 again."""
-LONGEST: Final = 1600
-"""The longest SMS in characters; see schemas/sms.received.v1.json."""
 UNDER_WAY_LIMIT: Final = 2_000
 """SMS that Kafka has not accepted yet; more are refused for now."""
 POLL_MS: Final = 100
@@ -84,10 +83,11 @@ class SmsLog:
         loop = asyncio.get_running_loop()
         while True:
             for value in await loop.run_in_executor(self._reading, self._poll):
-                try:
-                    self._fold(decode_record(value or b""))
-                except msgspec.DecodeError:
+                record = decode_record(value)
+                if record is None:
                     log.warning("a record is not an incoming SMS; it is ignored")
+                else:
+                    self._fold(record)
             lost = self._memory.sweep(self._now_ms())
             if lost:
                 log.warning(

@@ -11,53 +11,69 @@ Nothing here has a clock: times are those of the records.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from streamproc.dispatch.journal import UNREADABLE, Moment
 from streamproc.dispatch.model import IncomingPart, IncomingSms
 
 REPEAT_MS: Final = 3_600_000
 """How long an SMS without a certain answer can be sent again, and a part waits for the others."""
 SMS_LIMIT: Final = 50_000
 """SMS, and parts of SMS, that are remembered."""
+LONGEST: Final = 1600
+"""The longest SMS in characters, and so its longest part; see schemas/sms.received.v1.json."""
+
+Word = Annotated[str, Meta(max_length=256)]
+Written = Annotated[str, Meta(pattern=r"^([0-9a-f]{4}){0,1600}\Z")]
+Octet = Annotated[int, Meta(ge=0, le=255)]
 
 
 class Heard(Struct, frozen=True, array_like=True, tag="heard"):
     """An SMS, or one part of it, reached a dispatcher. ``nonce`` identifies the delivery."""
 
-    nonce: str
-    gateway: str
-    subscriber: str
-    to: str
-    text: str
+    nonce: Word
+    gateway: Word
+    subscriber: Word
+    to: Word
+    text: Written
     """For a part: UTF-16 in hexadecimal, because it can contain half of a character. For a whole
     SMS a digest is enough."""
-    time_ms: int
-    reference: int = 0
-    total: int = 1
-    number: int = 1
+    time_ms: Moment
+    reference: Annotated[int, Meta(ge=0, le=0xFFFF)] = 0
+    total: Octet = 1
+    number: Octet = 1
 
 
 class Taken(Struct, frozen=True, array_like=True, tag="taken"):
     """The command of an SMS was written."""
 
-    key: str
-    id: str
+    key: Word
+    id: Word
 
 
 class Answered(Struct, frozen=True, array_like=True, tag="answered"):
     """The answer to an SMS, or to a part, has certainly arrived."""
 
-    key: str
-    number: int
+    key: Word
+    number: Octet
 
 
 Record = Heard | Taken | Answered
-decode_record = msgspec.json.Decoder(Record).decode
+_decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
+
+
+def decode_record(value: bytes | None) -> Record | None:
+    """A record of the topic; None if no dispatcher wrote it."""
+    try:
+        return _decode(value or b"")
+    except UNREADABLE:
+        return None
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,14 @@ import faust
 import pytest
 from structlog.testing import capture_logs
 
-from streamproc.engine.faust import ending
+from streamproc import hard_end
 from streamproc.engine.faust.ending import BoundedWorker
 
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Faust's part and the timer are not there."""
+    """Faust's part is not there."""
     monkeypatch.setattr(faust.Worker, "stop", mock.AsyncMock())
-    monkeypatch.setattr(threading, "Timer", mock.Mock())
     return BoundedWorker(faust.App("ending"), loglevel="info", quiet=True)
 
 
@@ -35,11 +34,14 @@ async def test_a_start_that_is_broken_off_by_a_signal_is_no_failure(
     await worker.start()
 
 
-async def test_stopping_is_bounded_however_it_began(worker: Any) -> None:
+async def test_stopping_is_bounded_however_it_began(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(hard_end, "STOP_LIMIT_SECONDS", 0.01)
+    monkeypatch.setattr(os, "_exit", lambda code: ended.set())
     await worker.stop()
-    timer: Any = threading.Timer
-    timer.assert_called_once_with(ending.STOP_LIMIT_SECONDS, worker._end_hard)
-    timer.return_value.start.assert_called_once_with()
+    assert ended.wait(5.0)
 
 
 def test_the_last_words_are_why(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +69,7 @@ def test_an_ending_that_takes_too_long_says_why_too(
     monkeypatch.setattr(os, "_exit", codes.append)
     worker.crash_reason = ValueError("")
     with capture_logs() as logs:
-        worker._end_hard()
-    assert codes == [ending.STOPPED_HARD]
+        worker._hard_end._end()
+    assert codes == [hard_end.ENDED_HARD]
     assert [one["event"] for one in logs][1:] == ["the worker has ended"]
     assert logs[1]["why"] == "ValueError('')"

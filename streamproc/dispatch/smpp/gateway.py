@@ -125,7 +125,7 @@ class SmppGateway:
                 return Unknown(f"no answer within {self._settings.late_seconds:g} s", taken)
             if status != pdu.OK:
                 return Refused(class_of(status), name_of(status), taken)
-            taken[part.number] = pdu.first_string(body)
+            taken[part.number] = pdu.message_id(body)
         return Accepted(taken)
 
     async def close(self) -> None:
@@ -170,7 +170,7 @@ class SmppGateway:
             if status != pdu.OK:
                 events.late(message, Refused(class_of(status), name_of(status)))
                 return
-            taken = {number: pdu.first_string(body)}
+            taken = {number: pdu.message_id(body)}
             if rest:
                 events.late(message, Refused(ErrorClass.UNREACHABLE, "rest_not_sent", taken))
             else:

@@ -29,6 +29,9 @@ from streamproc.dispatch.smpp.text import (
 from streamproc.errors import StreamprocError
 
 LOCKING_SHIFT: Final = 0x25
+ADDRESS_LIMITS: Final = {pdu.DELIVER_SM: 20, pdu.DATA_SM: 64}
+"""Characters of an address by command (SMPP 3.4, 4.6.1 and 4.7.1), without the final zero."""
+_SAR_SIZES: Final = {SAR_REFERENCE: 2, SAR_TOTAL: 1, SAR_NUMBER: 1}
 _JOINTS: Final = {0x00: 1, 0x08: 2}
 """Header elements that join parts, with the size of their reference in octets."""
 _CODINGS: Final = {
@@ -73,9 +76,13 @@ def read(data: bytes) -> Inbound:
     """A whole PDU. Raises :class:`UnreadableError`."""
     command = pdu.header(data[: pdu.HEADER_BYTES])[1]
     try:
-        return _deliver(data) if command == pdu.DELIVER_SM else _data(data[pdu.HEADER_BYTES :])
+        found = _deliver(data) if command == pdu.DELIVER_SM else _data(data[pdu.HEADER_BYTES :])
     except (smpp34.SmppError, ValueError, IndexError, struct.error) as error:
         raise UnreadableError(f"{pdu.NAMES[command]} could not be read: {error}") from None
+    limit = ADDRESS_LIMITS[command]
+    if max(len(found.source.digits), len(found.destination.digits)) > limit:
+        raise UnreadableError(f"an address of {pdu.NAMES[command]} has more than {limit} octets")
+    return found
 
 
 def text_of(message: Inbound, alphabet: Alphabet) -> Written:
@@ -159,8 +166,8 @@ def _joint(elements: Mapping[int, bytes], parameters: Mapping[int, bytes]) -> In
         value = elements.get(tag, b"")
         if len(value) == octets + 2:
             found = IncomingPart(int.from_bytes(value[:octets], "big"), value[-2], value[-1])
-    sar = [parameters.get(tag, b"") for tag in (SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER)]
-    if found is None and all(sar):
+    sar = [parameters.get(tag, b"") for tag in _SAR_SIZES]
+    if found is None and [len(one) for one in sar] == list(_SAR_SIZES.values()):
         reference, total, number = (int.from_bytes(one, "big") for one in sar)
         found = IncomingPart(reference, total, number)
     if found is None or found.total < 2:

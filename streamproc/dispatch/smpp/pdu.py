@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from streamproc.dispatch.matching import bounded_id
+
 GENERIC_NACK: Final = 0x80000000
 BIND_RECEIVER: Final = 0x00000001
 BIND_TRANSMITTER: Final = 0x00000002
@@ -53,6 +55,6 @@ def bind_body(system_id: str, password: str, system_type: str) -> bytes:
     return b"".join(one.encode("ascii") + b"\0" for one in strings) + b"\x34\x00\x00\x00"
 
 
-def first_string(body: bytes) -> str:
-    """The C string at the start of a body (``message_id``, ``system_id``)."""
-    return body.split(b"\0", 1)[0].decode("latin-1")
+def message_id(body: bytes) -> str:
+    """The id at the start of the answer to a submit."""
+    return bounded_id(body.split(b"\0", 1)[0].decode("latin-1"))

@@ -16,12 +16,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from streamproc.dispatch.matching import bounded_id
 from streamproc.dispatch.model import ReportState
 from streamproc.dispatch.smpp.text import MESSAGE_PAYLOAD
 
 RECEIPTED_MESSAGE_ID: Final = 0x001E
 MESSAGE_STATE: Final = 0x0427
 NETWORK_ERROR_CODE: Final = 0x0423
+CODE_LIMIT: Final = 32
+"""Characters of an error code; ``err`` of SMPP 3.4 has three."""
+TEXT_LIMIT: Final = 4_096
+"""Octets of a receipt in which facts are looked for. The usual text has 170."""
 
 _RECEIPT_CLASSES: Final = frozenset({0x04, 0x20})
 """``esm_class`` message types: final and intermediate delivery notifications."""
@@ -98,7 +103,7 @@ def parse_receipt(
     code = fields.get("err", "")
     if len(network) == 3:
         code = f"{chr(network[0])}:{int.from_bytes(network[1:], 'big')}"
-    return DeliveryReceipt(message_id, state, code[:32])
+    return DeliveryReceipt(bounded_id(message_id), state, code[:CODE_LIMIT])
 
 
 def is_receipt(esm_class: int, body: bytes, parameters: Mapping[int, bytes]) -> bool:
@@ -126,6 +131,7 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _decoded(text: bytes) -> str:
+    text = text[:TEXT_LIMIT]
     if len(text) > 1 and text[0] == 0 and text[2:3] in (b"\0", b""):
         return text.decode("utf-16-be", "replace")
     return text.decode("latin-1")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable
 from typing import Any, NoReturn, Protocol
 
 import faust
 import structlog
 
-log = structlog.get_logger(__name__)
+from streamproc.hard_end import HardEnd
 
-STOP_LIMIT_SECONDS = 15.0
-"""Longer than an orderly stop takes: the last commit can wait for a slow broker."""
-STOPPED_HARD = 70
+log = structlog.get_logger(__name__)
 
 
 class Beside(Protocol):
@@ -26,7 +23,7 @@ class Beside(Protocol):
 
 
 class BoundedWorker(faust.Worker):
-    """Faust's worker. Its stop takes at most ``STOP_LIMIT_SECONDS``, and it logs why it ended.
+    """Faust's worker. Its stop is bounded (``hard_end``), and it logs why it ended.
 
     If the broker is gone, aiokafka's consumer thread can fail while it stops, and Faust
     waits for it for ever. A hard end is then safe: the next owner of a partition aborts
@@ -36,6 +33,7 @@ class BoundedWorker(faust.Worker):
     def __init__(self, app: Any, *, beside: Iterable[Beside] = (), **options: Any) -> None:
         super().__init__(app, **options)
         self._beside = tuple(beside)
+        self._hard_end = HardEnd("worker", self._say_why)
 
     def execute_from_commandline(self) -> NoReturn:
         try:
@@ -57,9 +55,7 @@ class BoundedWorker(faust.Worker):
 
     async def stop(self) -> None:
         log.info("stopping: what was applied is committed first")
-        timer = threading.Timer(STOP_LIMIT_SECONDS, self._end_hard)
-        timer.daemon = True
-        timer.start()
+        self._hard_end.begin()
         await super().stop()
         log.info("stopped")
         for one in self._beside:
@@ -71,11 +67,3 @@ class BoundedWorker(faust.Worker):
         if self.crash_reason is not None:
             why = self.crash_reason
             log.critical("the worker has ended", why=str(why) or repr(why))
-
-    def _end_hard(self) -> None:
-        log.critical(
-            "the stop took too long, so the worker ends at once; nothing committed is lost",
-            limit_seconds=STOP_LIMIT_SECONDS,
-        )
-        self._say_why()
-        os._exit(STOPPED_HARD)

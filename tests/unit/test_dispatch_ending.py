@@ -1,0 +1,155 @@
+"""A dispatcher that is told to stop ends in time, whatever Kafka and its gateways do."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from unittest import mock
+
+import pytest
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+
+from streamproc.dispatch import owner as owner_module
+from streamproc.dispatch import runner as runner_module
+from streamproc.dispatch.journal import JournalContent
+from streamproc.dispatch.ledger import JournalTransaction
+from streamproc.dispatch.owner import JournalOwner
+from streamproc.dispatch.runner import Runner
+from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.statistics import ReceiptTally
+from tests.support.desk import TOPIC, Table, reminder
+from tests.support.waiting import until
+
+LIMIT_SECONDS = 0.05
+
+
+class Journal:
+    """The journal of a partition, whose commits do what a test says."""
+
+    free = threading.Event()
+    error: BaseException | None = None
+    commits = 0
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def open(self) -> None:
+        pass
+
+    def load(self) -> JournalContent:
+        return JournalContent()
+
+    def commit(self, batch: JournalTransaction) -> None:
+        type(self).commits += 1
+        if self.error is not None:
+            raise self.error
+        self.free.wait()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def owned(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[JournalOwner, Table]]:
+    monkeypatch.setattr(owner_module, "PartitionJournal", Journal)
+    monkeypatch.setattr(owner_module, "LAST_COMMIT_S", LIMIT_SECONDS)
+    monkeypatch.setattr(Journal, "error", None)
+    monkeypatch.setattr(Journal, "commits", 0)
+    Journal.free.clear()
+    table = Table()
+    table.desk.close(0)
+    settings: Any = DispatchSettings(mock.Mock())
+    owner = JournalOwner(
+        settings, table.desk, ReceiptTally(), mock.Mock(), mock.Mock(), mock.Mock(), lambda: 0
+    )
+
+    async def seek(partition: int) -> dict[tuple[int, str], int]:
+        return {(0, TOPIC): 0, (1, TOPIC): 0}
+
+    await owner.open(0, seek)
+    yield owner, table
+    Journal.free.set()
+
+
+def one_to_send(table: Table) -> None:
+    table.put(reminder(1))
+    table.desk.take(table.now_ms)
+
+
+@pytest.mark.parametrize("error", [MessageSizeTooLargeError(), KafkaTimeoutError(), None])
+async def test_a_commit_that_never_succeeds_does_not_hold_up_the_end(
+    owned: tuple[JournalOwner, Table], monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    owner, table = owned
+    monkeypatch.setattr(Journal, "error", error)
+    one_to_send(table)
+    owner.commit_soon()
+    await until(lambda: Journal.commits)
+    async with asyncio.timeout(2.0):
+        await owner.give_back([0], LIMIT_SECONDS)
+
+    assert table.desk.ledgers == {}
+    await until(lambda: table.lines[0].shaper.outstanding == 0)  # no place in the window is lost
+
+
+async def test_an_error_of_a_commit_that_nobody_expects_ends_the_process(
+    owned: tuple[JournalOwner, Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, table = owned
+    monkeypatch.setattr(Journal, "error", ValueError("a record that cannot be written"))
+    one_to_send(table)
+    owner.commit_soon()
+
+    with pytest.raises(ValueError, match="cannot be written"):
+        await asyncio.wait_for(owner.broken, 5.0)
+
+
+async def test_a_stop_during_the_start_is_heard_and_no_gateway_holds_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kafka does not answer yet, and one gateway's end takes for ever."""
+    waiting, free = threading.Event(), threading.Event()
+
+    def never(*_: Any) -> None:
+        waiting.set()
+        free.wait()
+
+    monkeypatch.setattr(runner_module, "ReportsWriter", never)
+    monkeypatch.setattr(runner_module, "CLOSE_S", LIMIT_SECONDS)
+    gateway = mock.Mock(close=asyncio.Event().wait)
+    runner = Runner(
+        DispatchSettings(mock.Mock()), Table().desk, {"main": gateway}, lambda: 0, mock.Mock()
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(runner.run(stop))
+    await until(waiting.is_set)
+    stop.set()
+    async with asyncio.timeout(2.0):
+        await running
+    free.set()
+
+
+BLOCKED = """
+import sys, time
+from streamproc import hard_end
+from streamproc.supervision import one_thread
+hard_end.STOP_LIMIT_SECONDS = 0.1
+hard_end.LAST_WORDS_SECONDS = 0.1
+end = hard_end.HardEnd("program", lambda: time.sleep(60))  # a full pipe
+one_thread("blocked").submit(time.sleep, 60)  # the interpreter waits for it when it ends
+end.begin()
+end.begin()
+"""
+
+
+def test_an_end_that_blocks_is_cut_off_also_when_nobody_reads_the_log() -> None:
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", BLOCKED], check=False, timeout=30)
+
+    assert done.returncode == 70
+    assert time.monotonic() - began < 10

@@ -1,0 +1,175 @@
+"""What the dispatcher keeps of peers that send anything, and of journals that hold anything."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+import pytest
+
+from streamproc.contracts.records.receipts import encode_receipt
+from streamproc.dispatch.journal import REPORTS_KEY, Facts, JournalEntry, encode, read_journal
+from streamproc.dispatch.matching import ID_LIMIT, Outstanding, bounded_id, peer_hash
+from streamproc.dispatch.model import Accepted, DeliveryReport, Origin
+from streamproc.dispatch.reports_log import decode_report
+from streamproc.dispatch.smpp import pdu
+from streamproc.dispatch.smpp.inbound import UnreadableError, read, text_of
+from streamproc.dispatch.smpp.receipt import parse_receipt
+from streamproc.dispatch.sms_memory import decode_record
+from tests.support.desk import START_MS, TOPIC, Table, line, reminder
+
+ID = "0" * 31 + "1"
+NEST = b"[" * 100_000
+DEEP = b'{"type":"reminder.requested","more":' + NEST
+LONG = ("9" * 5_000, "x" * 69_000, "\x01" * 60_000, "7" * (ID_LIMIT + 1), "é\n" * 40)
+
+
+@pytest.mark.parametrize("message_id", LONG)
+def test_an_id_of_any_length_needs_little_space_and_its_report_finds_it(message_id: str) -> None:
+    answered = pdu.message_id(message_id.encode("latin-1") + b"\0")
+    facts = {0x1E: message_id.encode("latin-1") + b"\0", 0x427: b"\2"}
+    receipt = parse_receipt(0x04, b"", facts)
+    assert receipt is not None
+    table = Table(line(reports=True))
+    table.put(reminder(1))
+    (message,) = table.step()
+    table.answer(message, Accepted({1: answered}))
+    peer = peer_hash("8613800000001")
+    report = DeliveryReport("main", receipt.message_id, receipt.state, "", START_MS, peer)
+    table.restart()
+    table.desk.report(report, None, table.now_ms)
+    table.commit()
+
+    assert table.statuses() == [(1, "accepted"), (1, "delivered")]
+    assert all(len(encode_receipt(one)) < 1_000 for one in table.receipts)
+
+
+def test_an_id_within_the_standard_stays_as_it_is() -> None:
+    assert bounded_id("7" * ID_LIMIT) == "7" * ID_LIMIT
+    assert pdu.message_id(b"A1-b2\0rest") == "A1-b2"
+
+
+def test_ids_that_differ_only_in_their_end_are_kept_apart() -> None:
+    assert bounded_id("9" * 5_000 + "1") != bounded_id("9" * 5_000 + "2")
+
+
+def test_what_waits_for_reports_takes_any_id() -> None:
+    Outstanding().find("main", "9" * 5_000, "")
+
+
+def entry(**fields: Any) -> JournalEntry:
+    facts = Facts("86*1", "ab", "cron", "low", False, 1, START_MS, START_MS, TOPIC, 3)
+    return JournalEntry("accepted", START_MS, "main", 1, {1: "77"}, {}, facts, **fields)
+
+
+def test_ids_that_earlier_releases_kept_whole_do_not_stop_a_start() -> None:
+    written = encode(msgspec.structs.replace(entry(), done={1: "9" * 5_000}))
+    table = Table(line(reports=True))
+    table.journal = {ID: written}
+    table.restart()
+
+    ((_, kept),) = read_journal({ID.encode(): (written, START_MS)}).entries
+    assert len(kept.done[1]) <= ID_LIMIT
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"id",
+        b"\xff\xfe",
+        DEEP,
+        b"null",
+        b'{"state":"later","forget_ms":1}',
+        b'{"state":"settled","forget_ms":' + b"9" * 5_000 + b"}",
+        b'{"state":"accepted","forget_ms":1,"gateway":"main","done":{"1":"7"}}',
+        encode(msgspec.structs.replace(entry(), done={0: "7"})),
+        encode(entry()).replace(str(START_MS).encode(), b"9" * 16),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_uncertain_and_not_sent(value: bytes) -> None:
+    content = read_journal({ID.encode(): (value, START_MS)})
+    assert content.unread == [ID]
+    table = Table(line(reports=True, on_unknown="at_least_once"))
+    table.journal = {key: encode(one) for key, one in content.entries}
+    table.restart()
+    table.put(reminder(1), reminder(2, "8613800000002"))
+    sent = table.step()
+
+    assert [one.id for one in sent] == [f"{2:032x}"]
+    assert table.statuses() == [(1, "uncertain")]
+
+
+def test_records_about_no_message_are_counted_and_ignored() -> None:
+    content = read_journal(
+        {
+            None: (b"{}", 0),
+            b"nonsense": (encode(entry()), 0),
+            b"\xff" * 32: (encode(entry()), 0),
+            b"0" * 900_000: (encode(entry()), 0),
+            REPORTS_KEY: (DEEP, 0),
+        }
+    )
+
+    assert (content.entries, content.positions, content.ignored) == ([], {}, 5)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'["main","7","delivered","",1,"",' + NEST,
+        b"\xff",
+        b'["main","7","delivered","",' + b"9" * 16 + b',""]',
+        b'["main","7","delivered","",' + b"9" * 5_000 + b',""]',
+        b'["main","7","delivered","' + b"x" * 900_000 + b'",1,""]',
+    ],
+)
+def test_a_report_that_no_dispatcher_wrote_is_ignored(value: bytes) -> None:
+    assert decode_report(value) is None
+    assert decode_record(value) is None
+
+
+@pytest.mark.parametrize(
+    "text", [b"00", b"zzzz", b"0041" * 1_601], ids=["half a character", "no digits", "too long"]
+)
+def test_a_part_of_an_sms_that_no_dispatcher_wrote_is_ignored(text: bytes) -> None:
+    assert decode_record(b'["heard","n","main","86138","10086","%s",%d]' % (text, START_MS)) is None
+
+
+def test_a_report_whose_id_is_long_is_kept_short() -> None:
+    found = decode_report(b'["main","' + b"9" * 5_000 + b'","delivered","",1,""]')
+
+    assert found is not None
+    assert len(found.message_id) <= ID_LIMIT
+
+
+def delivered(source: bytes, to: bytes, sar: bytes = b"") -> bytes:
+    """A ``data_sm`` of a subscriber."""
+    text = struct.pack(">HH", 0x424, 2) + b"hi"
+    body = b"\0\1\1" + source + b"\0\1\1" + to + b"\0\0\0\0" + text + sar
+    return pdu.encode(pdu.DATA_SM, 1, body)
+
+
+@pytest.mark.parametrize(("source", "to"), [(b"1" * 65, b"2"), (b"1", b"2" * 60_000)])
+def test_addresses_are_as_long_as_the_standard_allows(source: bytes, to: bytes) -> None:
+    with pytest.raises(UnreadableError, match="more than 64 octets"):
+        read(delivered(source, to))
+
+
+def test_numbers_of_parts_are_as_long_as_the_standard_allows() -> None:
+    """A reference of 5,000 octets would be a number that no record can hold."""
+    sar = b"".join(
+        struct.pack(">HH", tag, size) + b"\1" * size
+        for tag, size in ((0x20C, 5_000), (0x20E, 1), (0x20F, 1))
+    )
+    found = read(delivered(b"86138", b"10086", sar))
+
+    assert text_of(found, "gsm").joint is None
+
+
+def test_a_record_that_is_nested_too_deeply_is_a_dead_letter() -> None:
+    table = Table()
+    table.desk.offer(0, Origin(TOPIC, 0, 0, START_MS), DEEP, table.now_ms)
+    table.commit()
+
+    assert [one.detail for one in table.dead_letters] == ["it is nested too deeply"]
