@@ -29,7 +29,7 @@ class ExtensionError(StreamprocError):
 
 def load_for(command: str) -> None:
     """Load the extensions that a command can need, once. Raises :class:`ExtensionError`."""
-    if command == "send":
+    if command in ("send", "play", "simulate"):
         load(READERS)
     if command == "dispatch":
         load(GATEWAYS)

@@ -1,4 +1,4 @@
-"""``streamproc play``: the effect of rules on a file of events, without a broker."""
+"""``streamproc play``: the effect of rules on files of events, without a broker."""
 
 from __future__ import annotations
 
@@ -9,23 +9,30 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Instant
+from streamproc.cli.file_options import (
+    SHOWN_BAD,
+    file_options,
+    left_out_told,
+    reading_of,
+    tell_others,
+)
 from streamproc.cli.regions import asked_for
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.values import FilePath
 from streamproc.cli.virtual import input_records
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamproc.core.rules.rulebook import Rulebook
     from streamproc.core.state.account import Account
     from streamproc.kafka.recording import LogRecord
     from streamproc.tools.play.playing import Played
-    from streamproc.tools.play.reading import EventsFile
+    from streamproc.tools.play.reading import BadLine, EventFiles, EventLine
     from streamproc.worker.virtual import VirtualWorker
 
 PLAIN_WIDTH, LEAST_WIDTH, MOST_WIDTH = 80, 40, 110
-SHOWN_BAD = 20
 _RULES_SUFFIXES = frozenset({".yaml", ".yml", ".toml"})
-_EVENTS_SUFFIXES = frozenset({".ndjson", ".jsonl"})
 
 
 class _Engine:
@@ -48,7 +55,7 @@ class _Engine:
 
 
 @click.command(short_help="Show what rules do with a file of events.")
-@click.argument("files", nargs=-1, required=True, metavar="[RULES] EVENTS")
+@click.argument("files", nargs=-1, required=True, metavar="[RULES] EVENTS...")
 @click.option(
     "--until",
     "until_ms",
@@ -84,40 +91,46 @@ class _Engine:
     metavar="FILE",
     help="Draw timelines (.png, .svg, .pdf). Needs streamproc[pictures].",
 )
+@file_options(
+    sessions="File in which `streamproc send` remembers running totals; it is only read.",
+    bad="Invalid record: `skip` plays the other records, `stop` plays nothing after it.",
+)
 def play(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Play EVENTS under RULES: every SMS, every held or dropped message and why, and balances.
 
-    EVENTS is NDJSON as `streamproc send` takes it; - is standard input. RULES is a rules file or
+    EVENTS are files as `streamproc send` takes them; - is standard input. RULES is a rules file or
     pack:NAME; without it the packaged rules are used. An event arrives at its own time. It needs no
-    broker and stores nothing. Returns 1 if a line is not an event or an event was rejected.
+    broker and stores nothing. Returns 1 if a record is not an event or an event was rejected.
 
     \b
     streamproc play rules.yaml events.ndjson
     streamproc play pack:us events.ndjson --view phone
     streamproc play rules.yaml events.ndjson --locale ar --picture lives.png
+    streamproc play rules.yaml activations.ndjson usage.csv --mapping columns.yaml
     """
-    rules_path, events_path = _paths(files)
+    rules_path, events_paths = _paths(files)
     # A missing library is reported before the play, which may take long.
     if options["picture"] is not None:
         _check_pictures()
     rules = read_rules(rules_path)
-    file = _events(events_path, options["locale"])
-    _tell_bad(file)
-    if not file.lines:
-        raise click.ClickException(f"{file.name}: none of its lines is an event")
-    played = _played(rules, file, options["until_ms"])
+    read, lines = _events(events_paths, options)
+    if not lines:
+        raise click.ClickException(
+            f"{read.name}: none of its records is an event{left_out_told(read.left_out)}"
+        )
+    played = _played(rules, lines, options["until_ms"])
     if not played.events:
         raise click.ClickException("--until is before the first event: nothing was played")
     subscribers = _chosen(played, options["subscribers"])
-    _tell_rejected(played, file, rules)
+    _tell_rejected(played, rules)
     _make_printable()
     if as_json:
-        _print_json(played, file, rules, subscribers)
+        _print_json(played, read.bad, rules, subscribers)
     else:
-        _print(played, file, rules, subscribers, options)
+        _print(played, read, rules, subscribers, options)
     if options["picture"] is not None:
         _draw(played, subscribers, options["picture"])
-    raise SystemExit(1 if file.bad or played.rejects() else 0)
+    raise SystemExit(1 if read.bad or played.rejects() else 0)
 
 
 def _check_pictures() -> None:
@@ -126,41 +139,44 @@ def _check_pictures() -> None:
     check()
 
 
-def _paths(files: tuple[str, ...]) -> tuple[Path | None, Path]:
-    """The rules file, if there is one, and the file of events."""
-    if len(files) > 2:
-        raise click.UsageError("give RULES and EVENTS, or EVENTS alone")
-    *before, events = files
-    if len(files) == 2 and _is_turned_round(before[0], events):
-        raise click.UsageError(f"RULES come first: streamproc play {events} {before[0]}")
-    if len(files) == 1 and (events.startswith("pack:") or _has(events, _RULES_SUFFIXES)):
-        raise click.UsageError(f"EVENTS are missing: streamproc play {events} events.ndjson")
-    rules = RulesPath().convert(before[0], None, None) if before else None
-    path = Path(events)
-    if events != "-" and not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        raise click.ClickException(f"{events} {what}; give a file of events")
-    return rules, path
+def _paths(files: tuple[str, ...]) -> tuple[Path | None, list[Path]]:
+    """The rules file, if there is one, and the files of events."""
+    first, *others = files
+    if _is_rules(first) or (others and first != "-" and not Path(first).suffix):
+        if not others:
+            raise click.UsageError(f"EVENTS are missing: streamproc play {first} events.ndjson")
+        rules = RulesPath().convert(first, None, None)
+    else:
+        rules, others = None, [first, *others]
+    for events in others:
+        if _is_rules(events) and rules is not None:
+            raise click.UsageError("give one file of RULES")
+        if _is_rules(events):
+            moved = " ".join(one for one in others if one != events)
+            raise click.UsageError(f"RULES come first: streamproc play {events} {moved}")
+        if events != "-" and not Path(events).is_file():
+            what = "is a folder" if Path(events).is_dir() else "is not there"
+            raise click.ClickException(f"{events} {what}; give a file of events")
+    return rules, [FilePath(allow_dash=True).convert(one, None, None) for one in others]
 
 
-def _is_turned_round(first: str, second: str) -> bool:
-    return _has(second, _RULES_SUFFIXES) and (first == "-" or _has(first, _EVENTS_SUFFIXES))
+def _is_rules(name: str) -> bool:
+    return name.startswith("pack:") or Path(name).suffix.lower() in _RULES_SUFFIXES
 
 
-def _has(name: str, suffixes: frozenset[str]) -> bool:
-    return Path(name).suffix.lower() in suffixes
+def _events(paths: list[Path], options: dict[str, Any]) -> tuple[EventFiles, list[EventLine]]:
+    """The files, read to their end, and their lines."""
+    from streamproc.producing.readers.files import InputFile
+    from streamproc.producing.readers.sessions import Sessions
+    from streamproc.tools.play.reading import EventFiles, in_locale
 
-
-def _events(path: Path, locale: str | None) -> EventsFile:
-    from streamproc.tools.play.reading import in_locale, read_events
-
-    try:
-        file = read_events(path)
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror or error}") from error
-    if locale is None:
-        return file
-    return in_locale(file, _known_locale(locale))
+    sessions = Sessions() if options["sessions"] is None else Sessions.copy_of(options["sessions"])
+    locale = None if options["locale"] is None else _known_locale(options["locale"])
+    reading = reading_of(options, sessions)
+    read = EventFiles([InputFile(one) for one in paths], reading, options["on_bad"] == "stop")
+    lines = list(read.lines())
+    tell_others(read, sessions)
+    return read, lines if locale is None else [in_locale(one, locale) for one in lines]
 
 
 def _known_locale(tag: str) -> str:
@@ -172,31 +188,24 @@ def _known_locale(tag: str) -> str:
     return tag
 
 
-def _tell_bad(file: EventsFile) -> None:
-    for record in file.bad[:SHOWN_BAD]:
-        click.echo(f"{file.name}:{record.line}: {record.reason}", err=True)
-    if len(file.bad) > SHOWN_BAD:
-        click.echo(f"{file.name}: {len(file.bad) - SHOWN_BAD:,} more bad lines", err=True)
-
-
-def _tell_rejected(played: Played, file: EventsFile, rules: Rulebook) -> None:
+def _tell_rejected(played: Played, rules: Rulebook) -> None:
     from streamproc.tools.play.words import reject_words
 
     rejects = played.rejects()
     for line, reject in rejects[:SHOWN_BAD]:
         told = reject_words(reject, line.event, rules)
-        click.echo(f"{file.name}:{line.number}: rejected: {told}", err=True)
+        click.echo(f"{line.file}:{line.number}: rejected: {told}", err=True)
     if len(rejects) > SHOWN_BAD:
-        click.echo(f"{file.name}: {len(rejects) - SHOWN_BAD:,} more rejected events", err=True)
+        click.echo(f"{len(rejects) - SHOWN_BAD:,} more rejected events", err=True)
 
 
-def _played(rules: Rulebook, file: EventsFile, until_ms: int | None) -> Played:
+def _played(rules: Rulebook, lines: list[EventLine], until_ms: int | None) -> Played:
     from streamproc.tools.play.playing import Play
     from streamproc.worker.virtual import VirtualWorker
 
     run = Play(rules)
     worker = VirtualWorker(rules, lambda _topic, _key, value: run.take(value), "off")
-    return run.run(_Engine(worker), file.lines, until_ms)
+    return run.run(_Engine(worker), lines, until_ms)
 
 
 def _chosen(played: Played, wanted: tuple[str, ...]) -> list[str]:
@@ -209,18 +218,20 @@ def _chosen(played: Played, wanted: tuple[str, ...]) -> list[str]:
     return [one for one in known if not wanted or one in wanted]
 
 
-def _print_json(played: Played, file: EventsFile, rules: Rulebook, subscribers: list[str]) -> None:
+def _print_json(
+    played: Played, bad: Sequence[BadLine], rules: Rulebook, subscribers: list[str]
+) -> None:
     import msgspec
 
     from streamproc.tools.play.document import documents
 
-    for one in documents(played, file, rules, set(subscribers)):
+    for one in documents(played, bad, rules, set(subscribers)):
         click.echo(msgspec.json.encode(one).decode())
 
 
 def _print(
     played: Played,
-    file: EventsFile,
+    read: EventFiles,
     rules: Rulebook,
     subscribers: list[str],
     options: dict[str, Any],
@@ -241,7 +252,7 @@ def _print(
             console.print(line, soft_wrap=True, highlight=False)
         else:
             click.echo(line.plain)
-    for sentence in shown.summary(len(file.bad)):
+    for sentence in shown.summary(len(read.bad), read.left_out):
         for told in lines_of(sentence, width):
             click.echo(told)
 

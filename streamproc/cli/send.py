@@ -6,47 +6,30 @@ import hashlib
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.file_options import (
+    BadRecords,
+    file_options,
+    left_out_told,
+    numbering_of,
+    reading_of,
+    tell_pushed_out,
+)
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
-from streamproc.cli.regions import Region
 from streamproc.cli.steering import steered
 from streamproc.cli.values import FilePath, TopicName
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.topics import EVENTS
 
 if TYPE_CHECKING:
-    from streamproc.contracts.numbers import Numbering
     from streamproc.producer import UsageProducer
-    from streamproc.producing.readers import Reader
-    from streamproc.producing.readers.sessions import Sessions
-
-SHOWN_BAD = 20
-
-
-class FormName(click.ParamType):
-    """The name of a form of files. Installed packages can add forms."""
-
-    name = "form"
-
-    def get_metavar(self, *args: Any, **more: Any) -> str:
-        return f"[{'|'.join(self._known())}]"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value not in self._known():
-            self.fail(f"{value!r} is none of {', '.join(self._known())}", param, ctx)
-        return value
-
-    def _known(self) -> list[str]:
-        from streamproc.producing.readers import FORMS
-
-        return ["auto", *FORMS]
+    from streamproc.producing.readers.files import FileEvents, InputFile
 
 
 def _usage_options(command: Any) -> Any:
@@ -90,40 +73,12 @@ def _usage_options(command: Any) -> Any:
 )
 @click.option("--source", default="streamproc-send", help="The system that made the id.")
 @click.option("--time", "at_ms", type=Instant(), help="Time of the usage. Default: now.")
-@click.option(
-    "--region",
-    type=Region(),
-    help="Country of phone numbers without country code, such as CN. Default: they are refused.",
-)
-@click.option(
-    "--subscribers",
-    type=click.Choice(["any", "numbers", "ids"]),
-    default="any",
-    help="`numbers`: refuse text that is not a phone number. `ids`: accept any text unchanged.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=FormName(),
-    default="auto",
-    help="Format of the files. `auto` chooses by their names (see docs/producer.md).",
-)
-@click.option(
-    "--mapping",
-    type=FilePath(exists=True, dir_okay=False),
-    help="YAML file that maps columns to fields. Needed for csv and json.",
-)
-@click.option(
-    "--sessions",
-    type=FilePath(dir_okay=False),
-    help="File that remembers running totals of sessions from one run to the next. "
-    "With --watch it is in the folder.",
-)
-@click.option(
-    "--on-bad",
-    type=click.Choice(["skip", "stop"]),
-    default="skip",
-    help="Invalid record: `skip` sends the other records, `stop` sends nothing after it.",
+@file_options(
+    sessions=(
+        "File that remembers running totals of sessions from one run to the next. With --watch it "
+        "is in the folder."
+    ),
+    bad="Invalid record: `skip` sends the other records, `stop` sends nothing after it.",
 )
 @click.option(
     "--watch",
@@ -193,14 +148,8 @@ def _producer(options: dict[str, Any]) -> UsageProducer:
         block_seconds=max(seconds, 2.0),
         bootstrap_timeout_ms=int(max(seconds, 2.0) * 1000) if options["spool"] is None else 2_000,
         max_block_ms=int(max(min(seconds, 10.0), 2.0) * 1000),
-        numbering=_numbering(options),
+        numbering=numbering_of(options),
     )
-
-
-def _numbering(options: dict[str, Any]) -> Numbering:
-    from streamproc.contracts.numbers import Numbering
-
-    return Numbering(options["region"], options["subscribers"])
 
 
 def _send_one(options: dict[str, Any]) -> int:
@@ -210,7 +159,7 @@ def _send_one(options: dict[str, Any]) -> int:
     from streamproc.producer import InvalidEventError, usage
     from streamproc.producing.events import checked_value, subscriber_of, unwrapped, with_keys_in
 
-    text, numbering = options["event"], _numbering(options)
+    text, numbering = options["event"], numbering_of(options)
     if text is not None:
         value = unwrapped(sys.stdin.buffer.read() if text == "-" else text.encode())
         value = with_keys_in(value, numbering)
@@ -238,25 +187,28 @@ def _send_one(options: dict[str, Any]) -> int:
 
 
 def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
+    from streamproc.producing.readers.files import FileEvents, InputFile
     from streamproc.producing.readers.sessions import Sessions
 
-    tally = _Tally()
-    sessions = Sessions(options["sessions"])
+    sessions, tell_bad = Sessions(options["sessions"]), BadRecords()
+    found = FileEvents(reading_of(options, sessions), tell_bad, options["on_bad"] == "stop")
+    sent = 0
     try:
         with _producer(options) as producer:
-            for path in files:
-                identity = _send_file(path, producer, sessions, options, tally)
-                if identity is None:
+            for file in map(InputFile, files):
+                sent += _send_file(file, producer, found)
+                if found.is_stopped:
                     break
                 if options["sessions"] is not None:
                     producer.flush()  # before the memory stores that the bytes are sent
-                sessions.fold(identity)
+                sessions.fold(file.identity)
         unended = sessions.open_sessions() if options["sessions"] is None else 0
     finally:
         sessions.close()
+    tell_bad.tell_rest()
     click.echo(
-        f"{tally.sent:,} events to {options['topic']}, {tally.bad:,} bad records"
-        f"{_not_taken(tally.left_out)}; {_left(producer)}"
+        f"{sent:,} events to {options['topic']}, {found.bad:,} bad records"
+        f"{left_out_told(found.left_out)}; {_left(producer)}"
     )
     if unended:
         click.echo(
@@ -264,96 +216,30 @@ def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
             "all that they used again",
             err=True,
         )
-    if sessions.pushed_out:
-        click.echo(
-            f"{sessions.pushed_out:,} sessions were forgotten, because there are too many "
-            "(running_totals.kept_sessions)",
-            err=True,
-        )
-    return 1 if tally.bad else 0
+    tell_pushed_out(sessions)
+    return 1 if found.bad else 0
 
 
-@dataclass
-class _Tally:
-    """Counts of the results of records."""
-
-    sent: int = 0
-    bad: int = 0
-    left_out: int = 0
-
-
-def _send_file(
-    path: Path,
-    producer: UsageProducer,
-    sessions: Sessions,
-    options: dict[str, Any],
-    tally: _Tally,
-) -> str | None:
-    """Send the events of a file; returns its identity, or None if a bad record ends the command."""
+def _send_file(file: InputFile, producer: UsageProducer, found: FileEvents) -> int:
+    """Send the events of a file; returns their number."""
     from streamproc.contracts.records.codec import decode_event
     from streamproc.core.state.events import ClockAdvanced
-    from streamproc.producing.readers import BadRecord, LeftOut
     from streamproc.producing.readers.records import Doubts
 
-    identity, records = _records(path, sessions, options)
-    doubts = Doubts()
-    for record in records:
-        if isinstance(record, BadRecord):
-            tally.bad += 1
-            if tally.bad <= SHOWN_BAD:
-                click.echo(f"{path}:{record.line}: {record.reason}", err=True)
-            if options["on_bad"] == "stop":
-                return None
-            continue
-        if isinstance(record, LeftOut):
-            tally.left_out += 1
-            continue
-        doubts.count(record)
+    doubts, sent = Doubts(), 0
+    for record in found.of(file, doubts):
         event = decode_event(record.value, record.key)
         assert not isinstance(event, ClockAdvanced)
         producer.send(event)
-        tally.sent += 1
+        sent += 1
     for said in doubts.told():
-        click.echo(f"{path}: {said}", err=True)
-    return identity
-
-
-def _not_taken(left_out: int) -> str:
-    return f", {left_out:,} left out by the mapping" if left_out else ""
+        click.echo(f"{file.name}: {said}", err=True)
+    return sent
 
 
 def _left(producer: UsageProducer) -> str:
     waiting = producer.waiting
     return f"{waiting:,} wait in the spool for the broker" if waiting else "all are in Kafka"
-
-
-def _records(path: Path, sessions: Sessions, options: dict[str, Any]) -> tuple[str, Any]:
-    """The identity of a file, and its records."""
-    from streamproc.producing.readers.records import file_id, read_file
-
-    reader = _reader(path, sessions, options)
-    if str(path) != "-":
-        identity = file_id(path)
-        return identity, read_file(path, reader, identity)
-    # The whole file is read first, because its id is needed before its first event.
-    import io
-
-    import xxhash
-
-    from streamproc.producing.readers.records import decompressed
-
-    content = sys.stdin.buffer.read()
-    identity = xxhash.xxh3_128_hexdigest(content)
-    return identity, reader(decompressed(io.BytesIO(content)), identity)
-
-
-def _reader(path: Path, sessions: Sessions, options: dict[str, Any]) -> Reader:
-    from streamproc.producing.readers import form_by_name, open_reader
-
-    form, mapping = options["form"], options["mapping"]
-    if form == "auto":
-        form = form_by_name(path, has_mapping=mapping is not None)
-    return open_reader(form, mapping, _numbering(options), sessions)
 
 
 def _watch(options: dict[str, Any]) -> int:
@@ -365,10 +251,10 @@ def _watch(options: dict[str, Any]) -> int:
     from streamproc.tools.replay.pace import Control
 
     folder: Path = options["watch"].resolve()
-    form = Path("x.csv" if options["form"] == "auto" and options["mapping"] else "x.ndjson")
     (folder / MEMORY).mkdir(parents=True, exist_ok=True)
     sessions = Sessions(options["sessions"] or folder / MEMORY / "sessions.sqlite")
-    reader = _reader(form, sessions, options)
+    reading = reading_of(options, sessions)
+    reading.check()
     facts = topic_facts(options["broker"], options["topic"])
     # The folder names the run, so a second process on the folder takes over from the first.
     name = hashlib.sha256(f"{folder}\n{options['topic']}".encode()).hexdigest()[:12]
@@ -387,9 +273,7 @@ def _watch(options: dict[str, Any]) -> int:
             compression=options["compression"],
         ) as producer,
     ):
-        watched = DropFolder(
-            folder, reader, producer, sessions, settle_seconds=options["settle"] / 1000
-        )
+        watched = DropFolder(folder, reading, producer, settle_seconds=options["settle"] / 1000)
         while not control.stopping:
             watch.look_now_and_then()
             before = time.monotonic()
@@ -397,7 +281,7 @@ def _watch(options: dict[str, Any]) -> int:
                 bad += outcome.bad + (outcome.verdict == "failed")
                 click.echo(
                     f"{outcome.path.name}: {outcome.verdict}, {outcome.events:,} events, "
-                    f"{outcome.bad:,} bad records{_not_taken(outcome.left_out)}"
+                    f"{outcome.bad:,} bad records{left_out_told(outcome.left_out)}"
                 )
                 for said in outcome.doubts.told():
                     click.echo(f"{outcome.path.name}: {said}", err=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.durations import Duration, Instant
+from streamproc.cli.file_options import file_options
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.simulate_input import SimulatedInput
@@ -51,13 +52,18 @@ class Price(click.ParamType):
 @click.option("--present", type=RulesPath(), help="The present rules. Default: the packaged rules.")
 @click.option(
     "--from",
-    "source",
+    "sources",
     required=True,
+    multiple=True,
     metavar="FILE|topic:NAME",
     help=(
-        "Usage with the activations of its subscribers: a recording, a file of events (as "
-        "for send and play), or a topic."
+        "Usage with the activations of its subscribers: a recording, a topic, or files of events "
+        "as `send` and `play` take them (may be repeated; the largest last)."
     ),
+)
+@file_options(
+    sessions="File in which `streamproc send` remembers running totals; it is only read.",
+    bad="Invalid record of a file: `skip` compares the others, `stop` nothing after it.",
 )
 @kafka_options("Kafka brokers, to read a topic.", required=False)
 @click.option("--from-time", type=Instant(), help="Source topic: start at this record timestamp.")
@@ -97,11 +103,13 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
 
     Each rules file is applied from the first record on. Time is taken from the records, so a month
     takes seconds. It only reads: no topic, group or state changes, nothing is sent. Returns 1 if
-    nothing could be compared, or if a line of a file of events is not an event.
+    nothing could be compared, or if a record of a file is not an event.
 
     \b
     streamproc simulate --rules new.yaml --present rules.yaml --from month.ndjson.zst
     streamproc simulate --rules new.yaml --present rules.yaml --from events.ndjson
+    streamproc simulate --rules new.yaml --from activations.ndjson \\
+        --from usage.csv --mapping columns.yaml
     streamproc simulate --rules new.yaml --from topic:streamproc.events --broker B \\
         --price 0.045 --picture difference.png
     """
@@ -119,7 +127,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
             draw(report, options["picture"])
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    source.tell_bad()
+    source.tell_others()
     gone = removed(*books)
     if gone:
         told.append(f"the changed rules lack {', '.join(gone)}, which subscribers may have")
@@ -180,9 +188,9 @@ def _simulate(
         last_ms = max(last_ms, *times)
     for worker in workers:
         worker.finish(advance_ms=options["advance_clock"])
-    rejected = rejects_told(outcomes)
+    rejected = rejects_told(outcomes, source.place)
     if not all(one.has_contracts for one in workers):
-        source.tell_bad()
+        source.tell_others()
         why = "; ".join(rejected) or "no record is of a subscriber whose activation is among them"
         raise NothingComparedError(
             f"{source.name}: nothing could be compared: {why if records else 'no event is in it'}"

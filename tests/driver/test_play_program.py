@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.producing.readers.files import FileReading, InputFile
 from streamproc.tools.play.playing import Play, Played
-from streamproc.tools.play.reading import read_events
+from streamproc.tools.play.reading import EventFiles
 from tests.unit.test_play import ROOT, RULES, WHO, activated, play, used
 
 
@@ -70,7 +71,8 @@ def _played() -> Played:
     rules = load_rulebook(RULES, "rules.yaml")
     run = Play(rules)
     worker = VirtualWorker(rules, lambda _topic, _key, value: run.take(value), "off")
-    return run.run(_Engine(worker), read_events(Path("events.ndjson")).lines, None)
+    files = EventFiles([InputFile(Path("events.ndjson"))], FileReading())
+    return run.run(_Engine(worker), files.lines(), None)
 
 
 def test_a_kind_of_picture_that_there_is_not_is_told(folder: Path) -> None:

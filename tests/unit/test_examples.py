@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ def is_played(path: Path) -> bool:
     )
 
 
+def is_on_a_page(path: Path) -> bool:
+    """Whether tests/unit/test_play_docs.py plays it, because docs/play.md does."""
+    page = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```", page, re.M | re.S)
+    return f" {path.relative_to(ROOT)}" in "".join(blocks)
+
+
 def has_its_own_test(folder: Path) -> bool:
     """Whether it is a package that a test installs or imports, by its path."""
     named = f'"examples" / "{folder.name}"'
@@ -37,7 +45,11 @@ def has_its_own_test(folder: Path) -> bool:
 def test_a_file_is_used_by_a_test(name: str) -> None:
     path = EXAMPLES / name
 
-    assert is_played(path) or has_its_own_test(EXAMPLES / path.relative_to(EXAMPLES).parts[0])
+    assert (
+        is_played(path)
+        or is_on_a_page(path)
+        or has_its_own_test(EXAMPLES / path.relative_to(EXAMPLES).parts[0])
+    )
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -23,8 +23,9 @@ from streamproc.producing.readers import (
     ReadEvent,
     open_reader,
 )
+from streamproc.producing.readers.files import InputFile
 from streamproc.producing.readers.mapping import parse_mapping
-from streamproc.producing.readers.records import Doubts, UnreadableFileError, file_id, read_file
+from streamproc.producing.readers.records import Doubts, UnreadableFileError
 from tests.support.envelopes import enveloped
 
 MAPPING = """
@@ -90,6 +91,20 @@ def test_csv_by_a_mapping_file(tmp_path: Path) -> None:
             "downlink_bytes: unknown unit, known are B, octets, kB, MB, GB, TB, KiB, MiB, GiB, TiB",
         ),
         (9, "rating_group: is not a number"),
+    ]
+
+
+def test_a_row_that_cannot_be_a_row_is_one_bad_record(tmp_path: Path) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text(MAPPING)
+    names, first, second, *_ = CSV.splitlines()
+    endless = first.replace("s1", "x" * 200_000)
+
+    good, bad = read("csv", "\n".join([names, first, endless, second]).encode(), path)
+
+    assert len(good) == 2
+    assert [(one.line, one.reason) for one in bad] == [
+        (3, "is no row of CSV: field larger than field limit (131072)")
     ]
 
 
@@ -232,7 +247,7 @@ def test_files_are_read_plain_and_compressed_and_broken_ones_said_to_be(tmp_path
     for name, data in (("p", content), ("g.gz", gzip.compress(content)), ("z.zst", frames)):
         path = tmp_path / name
         path.write_bytes(data)
-        assert sum(1 for _ in read_file(path, reader, file_id(path))) == 5_000
+        assert sum(1 for _ in InputFile(path).read(reader)) == 5_000
     for name, data in (
         ("cut.gz", gzip.compress(content)[:-20]),
         ("cut.zst", frames[:-20]),
@@ -242,7 +257,7 @@ def test_files_are_read_plain_and_compressed_and_broken_ones_said_to_be(tmp_path
         path = tmp_path / name
         path.write_bytes(data)
         with pytest.raises(UnreadableFileError, match="damaged or cut off"):
-            list(read_file(path, reader, "x"))
+            list(InputFile(path).read(reader))
 
 
 def test_a_form_without_mapping_says_so() -> None:

@@ -84,6 +84,10 @@ def test_what_is_no_recording_names_file_line_and_form(tmp_path: Path) -> None:
     path.write_bytes(to_line(RECORDS[0]) + b"\n{\n")
     with pytest.raises(BadRecordingError, match=r"r\.ndjson, line 2: not a log record"):
         list(RecordingReader(path).records())
+    # An event read as a record would be one without key, value and time.
+    path.write_bytes(b'{"type":"usage.recorded","subscriber":"34600000001"}\n')
+    with pytest.raises(BadRecordingError, match=r"line 1: not a log record.*streamproc send takes"):
+        list(RecordingReader(path).records())
     path.write_bytes(gzip.compress(b"{}\n" * 9999)[:-9])
     with pytest.raises(BadRecordingError, match="damaged gzip"):
         list(RecordingReader(path).records())

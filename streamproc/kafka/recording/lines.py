@@ -49,7 +49,7 @@ class HeaderItem(Struct, array_like=True, gc=False):
     name_base64: str | None = None
 
 
-class RecordLine(Struct, omit_defaults=True, gc=False):
+class RecordLine(Struct, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """The JSON object of a line."""
 
     key: str | None = None
@@ -115,7 +115,8 @@ def parse_lines(block: bytes, path: Path, before: int) -> list[RecordLine]:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRecordingError(
                 f"{path}, line {number}: not a log record ({error}); each line must be an object "
-                f'like {{"key": "...", "value": "...", "timestamp_ms": 0}}'
+                f'like {{"key": "...", "value": "...", "timestamp_ms": 0}} (streamproc send takes '
+                "files of events)"
             ) from None
     raise BadRecordingError(f"{path}: lines after {before} cannot be read")
 

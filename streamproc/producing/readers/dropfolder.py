@@ -25,17 +25,15 @@ import structlog
 from msgspec import Struct
 
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
+from streamproc.producing.readers.files import FileReading, InputFile
+from streamproc.producing.readers.formats import FormatError
 from streamproc.producing.readers.records import (
     BadRecord,
     Doubts,
     LeftOut,
-    Reader,
     ReadEvent,
     UnreadableFileError,
-    file_id,
-    read_file,
 )
-from streamproc.producing.readers.sessions import Sessions
 
 log = structlog.get_logger(__name__)
 
@@ -86,18 +84,16 @@ class DropFolder:
     def __init__(
         self,
         folder: Path,
-        reader: Reader,
+        reading: FileReading,
         producer: ExactlyOnceProducer,
-        sessions: Sessions,
         *,
         settle_seconds: float = 2.0,
         clock_ms: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
         """A file is ready when it has not changed for ``settle_seconds``."""
         self._folder = folder
-        self._reader = reader
+        self._reading = reading
         self._producer = producer
-        self._sessions = sessions
         self._settle_seconds = settle_seconds
         self._clock_ms = clock_ms
         self._memory = folder / MEMORY / "done.ndjson"
@@ -111,7 +107,8 @@ class DropFolder:
         for path in self._ready():
             if stopping():
                 return
-            digest = file_id(path)
+            file = InputFile(path)
+            digest = file.identity
             if digest in self._known and not self._is_at_hand(digest):
                 log.warning(
                     "a file with this content was sent before; it is not sent again", file=path.name
@@ -119,8 +116,8 @@ class DropFolder:
                 yield self._moved(FileOutcome(path, verdict="duplicate"), "duplicates")
                 continue
             try:
-                outcome = self._one(path, digest, stopping)
-            except UnreadableFileError as error:
+                outcome = self._one(file, stopping)
+            except (UnreadableFileError, FormatError) as error:
                 log.error(
                     "a file cannot be read; it is moved to failed/",
                     file=path.name,
@@ -138,18 +135,18 @@ class DropFolder:
         """Whether there are files that were not sent yet, ready or not."""
         return any(True for _ in self._whole())
 
-    def _one(self, path: Path, digest: str, stopping: Callable[[], bool]) -> FileOutcome | None:
+    def _one(self, file: InputFile, stopping: Callable[[], bool]) -> FileOutcome | None:
         """Send a file, from the position of an earlier run; None if stopped in the middle."""
-        progress = self._progress
+        path, digest, progress = file.path, file.identity, self._progress
         if progress is None or progress.digest != digest:
             progress = FileProgress(path.name, digest)
         elif progress.events and not progress.done:
             log.info("continuing within a file", file=path.name, events=progress.events)
         # Read it to its end before anything is sent, so that nothing is sent from a truncated file.
-        records = read_file(path, self._reader, digest)
+        reader = self._reading.reader(file)
         bad: list[BadRecord] = []
         outcome = FileOutcome(path)
-        for record in records:
+        for record in file.read(reader):
             if isinstance(record, BadRecord):
                 bad.append(record)
             elif isinstance(record, LeftOut):
@@ -158,7 +155,7 @@ class DropFolder:
                 outcome.doubts.count(record)
         before, count = progress.events, 0
         events: list[ReadEvent] = []
-        for record in read_file(path, self._reader, digest):
+        for record in file.read(reader):
             if not isinstance(record, ReadEvent):
                 continue
             count += 1
@@ -177,7 +174,7 @@ class DropFolder:
             self._send(events, progress)
             self._producer.settle()
         # Only now, before the file is moved: until then a restart reads the file from the start.
-        self._sessions.fold(digest)
+        self._reading.sessions.fold(digest)
         self._write_bad(path.name, bad)
         outcome.events, outcome.bad = progress.events, len(bad)
         return outcome

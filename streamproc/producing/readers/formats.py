@@ -154,7 +154,14 @@ def _csv_tables(content: BinaryIO, mapping: Mapping) -> Tables:
         text.readline()
     rows = csv.reader(text, delimiter=mapping.delimiter)
     names: list[Any] | None = None
-    for row in rows:
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            yield rows.line_num + mapping.skip_lines, f"is no row of CSV: {error}"
+            continue
+        if row is None:
+            return
         if not row:
             continue
         line = rows.line_num + mapping.skip_lines

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import xxhash
 import zstandard
 
 from streamproc.contracts.numbers import Numbering
@@ -150,25 +149,3 @@ class _ZstdFrames(io.RawIOBase):
                 packed = self._decoder.unused_data
                 self._decoder = zstandard.ZstdDecompressor().decompressobj()
         return b"".join(parts)
-
-
-def file_id(path: Path) -> str:
-    """xxh3 of the file's bytes, 32 hexadecimal digits. Ids of its events are derived from it."""
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def read_file(path: Path, reader: Reader, identity: str) -> Iterator[Read]:
-    """All records of a file. Raises :class:`UnreadableFileError`, OSError."""
-    with path.open("rb") as raw:
-        try:
-            yield from reader(decompressed(raw), identity)
-        except DAMAGES as error:
-            raise UnreadableFileError(f"{path}: damaged or cut off ({error})") from error
-        except UnicodeDecodeError as error:
-            raise UnreadableFileError(
-                f"{path}: not {error.encoding}; name its encoding in the mapping file"
-            ) from None

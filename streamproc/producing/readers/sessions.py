@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping as Columns
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -89,6 +90,22 @@ class Sessions:
         self._at_hand: dict[str, _Session | None] = {}
         self._file: str | None = None
         self._database: sqlite3.Connection | None = None
+
+    @classmethod
+    def copy_of(cls, path: Path) -> Sessions:
+        """The memory in a file, for commands that only read it: the file never changes.
+
+        Raises :class:`SessionsError`.
+        """
+        copy = cls()
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+                copy._database = sqlite3.connect(":memory:")
+                file.backup(copy._database)
+                copy._database.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise SessionsError(f"the memory of sessions {path} cannot be read: {error}") from error
+        return copy
 
     def begin_file(self, file: str) -> None:
         """Read a file from its start. What an earlier reading remembered is dropped."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 import msgspec
 
+from streamproc.contracts.records.cloudevents import PREFIX, SUFFIX
+from streamproc.core.state.events import SubscriberEvent
 from streamproc.errors import StreamprocError
-from streamproc.producing.readers.records import DAMAGES, UnreadableFileError, decompressed
 
 Form = Literal[
     "empty", "events", "recording", "objects", "array", "rules", "table", "binary", "other"
 ]  # fmt: skip
+_EVENT_TYPES = frozenset(str(one.__struct_config__.tag) for one in get_args(SubscriberEvent))
 _LOOKED_AT_BYTES = 1 << 20
 _RECORD_FIELDS = frozenset({"timestamp_ms", "value", "value_base64", "key", "key_base64"})
 _RULES_SUFFIXES = frozenset({".yaml", ".yml", ".toml"})
@@ -24,10 +26,11 @@ IN_WORDS: dict[Form, str] = {
     "events": "holds no event that can be read",
     "recording": "is a recording of log records, which streamproc replay and simulate read",
     "objects": "holds JSON objects without a type, so no events",
-    "array": "is a JSON array; write one event a line, without brackets and commas",
+    "array": "is a JSON array; write one event a line, without brackets and commas, or give "
+    "--format",
     "rules": "is a rules file, not events",
-    "table": "looks like CSV; streamproc send --mapping reads it",
-    "binary": "is not text",
+    "table": "looks like CSV; give --mapping FILE, which explains its columns (docs/producer.md)",
+    "binary": "is not text; give --format if it has a form of its own (docs/producer.md)",
     "other": "is not NDJSON",
 }
 """The words for each, after the file's name."""
@@ -42,22 +45,19 @@ class NoEventsError(StreamprocError, ValueError):
         self.form = form
 
 
-def form_of_file(path: Path) -> Form:
-    """The form of a file (plain, gzip or zstd). Raises ``UnreadableFileError``, OSError."""
-    with path.open("rb") as raw:
-        try:
-            return form_of(decompressed(raw), path.name)
-        except DAMAGES as error:
-            raise UnreadableFileError(f"{path}: damaged or cut off ({error})") from error
+def is_event(content: BinaryIO) -> bool:
+    """Whether decompressed content begins with an event of the contract, plain or enveloped."""
+    first = _first_line(content)
+    try:
+        held = msgspec.json.decode(first, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return str(held.get("type")).removeprefix(PREFIX).removesuffix(SUFFIX) in _EVENT_TYPES
 
 
 def form_of(content: BinaryIO, name: str) -> Form:
     """The form of decompressed content, by its first line that is not blank and by its name."""
-    first = b""
-    for line in content:
-        first = line[:_LOOKED_AT_BYTES].removeprefix(BOM_UTF8).strip()
-        if first:
-            break
+    first = _first_line(content)
     if not first:
         return "empty"
     if not _is_text(first):
@@ -72,6 +72,14 @@ def form_of(content: BinaryIO, name: str) -> Form:
         separator in first for separator in _SEPARATORS
     )
     return "table" if is_table else "other"
+
+
+def _first_line(content: BinaryIO) -> bytes:
+    for line in content:
+        first = line[:_LOOKED_AT_BYTES].removeprefix(BOM_UTF8).strip()
+        if first:
+            return first
+    return b""
 
 
 def _form_of_object(first: bytes) -> Form:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,31 +17,36 @@ from streamproc.tools.explain.showing import Units, units_of
 from streamproc.tools.explain.words import why
 from streamproc.tools.play.balances import Balances
 from streamproc.tools.play.playing import Played, PlayedInstant, spoken_ms
-from streamproc.tools.play.reading import EventsFile
+from streamproc.tools.play.reading import BadLine, EventLine
 from streamproc.tools.play.words import event_words
 
 Document = dict[str, Any]
 
 
 def documents(
-    played: Played, file: EventsFile, rules: Rulebook, subscribers: set[str]
+    played: Played, bad_lines: Sequence[BadLine], rules: Rulebook, subscribers: set[str]
 ) -> Iterator[Document]:
-    """Bad lines of the file, then everything that happened in order, then totals."""
-    for bad in file.bad:
-        yield {"type": "bad_line", "line": bad.line, "reason": bad.reason}
+    """Bad lines of the files, then everything that happened in order, then totals."""
+    for bad in bad_lines:
+        yield {"type": "bad_line", "file": bad.file, "line": bad.line, "reason": bad.reason}
     units = units_of(rules)
+    lines = played.lines()
     for moment in played.moments:
         if moment.subscriber in subscribers:
             yield _moment(moment)
             for effect in moment.effects:
-                found = _effect(effect, moment, units)
+                found = (
+                    _reject(effect, lines[effect.offset])
+                    if isinstance(effect, Rejected)
+                    else _effect(effect, moment, units)
+                )
                 yield {"type": found["type"], "moment": moment.number, **found}
     yield {
         "type": "end",
         "until": _local(played.until_ms, "UTC"),
         "events": played.events,
         "left_out": played.left_out,
-        "bad_lines": len(file.bad),
+        "bad_lines": len(bad_lines),
         "rejected": played.count(Rejected),
         "sms": played.count(Reminder),
         "sms_parts": sum(one.segments for moment in played.moments for one in moment.of(Reminder)),
@@ -59,6 +64,7 @@ def _moment(moment: PlayedInstant) -> Document:
     }
     if line is not None:
         found |= {
+            "file": line.file,
             "line": line.number,
             "words": event_words(line.event),
             "late": moment.is_late,
@@ -67,16 +73,19 @@ def _moment(moment: PlayedInstant) -> Document:
     return found | {"before": _balances(moment.before), "after": _balances(moment.after)}
 
 
+def _reject(reject: Rejected, line: EventLine) -> Document:
+    return {
+        "type": "reject",
+        "file": line.file,
+        "line": line.number,
+        "reason": reject.reason,
+        "detail": reject.detail,
+    }
+
+
 def _effect(effect: Effect, moment: PlayedInstant, units: Units) -> Document:
     if isinstance(effect, Reminder):
         return _sms(effect, moment.time_zone)
-    if isinstance(effect, Rejected):
-        return {
-            "type": "reject",
-            "line": effect.offset,
-            "reason": effect.reason,
-            "detail": effect.detail,
-        }
     if not isinstance(effect, Audited):
         kind = "policy" if isinstance(effect, PolicyChanged) else "order"
         return {"type": kind, "record": msgspec.to_builtins(effect)}

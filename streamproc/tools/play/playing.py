@@ -1,7 +1,7 @@
-"""Moves clocks through the events of a file, and records what happens at each instant.
+"""Moves clocks through the events of files, and records what happens at each instant.
 
 Each subscriber has a clock of their own. An event arrives at its own time. If it is earlier than
-the events of its subscriber before it in the file, it arrives late, right after them. Work that
+the events of its subscriber before it in its file, it arrives late, right after them. Work that
 falls due in between is done at its own instant.
 """
 
@@ -106,11 +106,15 @@ class Played:
         """How many events were played."""
         return sum(one.line is not None for one in self.moments)
 
+    def lines(self) -> dict[int, EventLine]:
+        """The lines by their place."""
+        return {one.line.place: one.line for one in self.moments if one.line is not None}
+
     def rejects(self) -> list[tuple[EventLine, Rejected]]:
-        """Events that were rejected, with the reason, in the order of the file."""
-        lines = {one.line.number: one.line for one in self.moments if one.line is not None}
+        """Events that were rejected, with the reason, in the order of the files."""
+        lines = self.lines()
         found = [(lines[one.offset], one) for moment in self.moments for one in moment.of(Rejected)]
-        return sorted(found, key=lambda one: one[0].number)
+        return sorted(found, key=lambda one: one[0].place)
 
     def count(self, kind: type[Effect]) -> int:
         """How many effects of one type there were."""

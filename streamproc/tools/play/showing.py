@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import get_args
 
 from msgspec import UNSET
@@ -20,6 +21,7 @@ from streamproc.tools.explain.words import about
 from streamproc.tools.play.balances import UNKNOWN, Balances
 from streamproc.tools.play.bubbles import ASCII, ROUND, Bubble
 from streamproc.tools.play.playing import Played, PlayedInstant, decisions, spoken_ms
+from streamproc.tools.play.reading import EventLine
 from streamproc.tools.play.words import (
     DROPPED,
     ENCODINGS,
@@ -74,7 +76,8 @@ class PlayView:
         self._rules = rules
         self._look = look
         self._units: Units = units_of(rules)
-        self._rejected = {line.number: line for line, _ in played.rejects()}
+        self._lines = played.lines()
+        self._is_one_file = len({line.file for line in self._lines.values()}) < 2
         self._frame = ROUND if look.is_terminal else ASCII
 
     def timeline(self, subscribers: Iterable[str]) -> Iterator[Text]:
@@ -110,7 +113,7 @@ class PlayView:
             yield Text("No phone received or sent an SMS.")
             yield Text()
 
-    def summary(self, bad_lines: int) -> Iterator[str]:
+    def summary(self, bad_lines: int, left_out: int = 0) -> Iterator[str]:
         """Totals, and the end of the play, as sentences."""
         played = self._played
         parts = sum(one.segments for moment in played.moments for one in moment.of(Reminder))
@@ -137,6 +140,8 @@ class PlayView:
         yield f"{until}."
         if played.left_out:
             yield f"Left out, because they are later: {_count(played.left_out, 'event')}."
+        if left_out:
+            yield f"Left out by the mapping: {_count(left_out, 'record')}."
         if bad_lines:
             yield f"Bad lines: {bad_lines:,}; the rest was played."
 
@@ -199,7 +204,12 @@ class PlayView:
         return told
 
     def _source(self, moment: PlayedInstant) -> str:
-        return f"line {moment.line.number}" if moment.line else ""
+        return self._named(moment.line) if moment.line else ""
+
+    def _named(self, line: EventLine) -> str:
+        return (
+            f"line {line.number}" if self._is_one_file else f"{Path(line.file).name}:{line.number}"
+        )
 
     def _titled(self, clock: str, title: str, source: str) -> Iterator[Text]:
         room = self._look.width - MARGIN - len(source) - 2
@@ -237,8 +247,9 @@ class PlayView:
             yield from self._indented(told, _style(audit))
 
     def _reject(self, reject: Rejected, moment: PlayedInstant) -> Iterator[Text]:
-        line = self._rejected[reject.offset]
-        named = "" if moment.line is line else f" (line {line.number})"
+        line = self._lines[reject.offset]
+        is_here = moment.line is not None and moment.line.place == line.place
+        named = "" if is_here else f" ({self._named(line)})"
         told = reject_words(reject, line.event, self._rules)
         yield from self._indented(f"REJECTED{named}: {told}", "bold red")
 

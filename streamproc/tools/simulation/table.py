@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.table import Table
 
 from streamproc.core.instants import DAY_MS, HOUR_MS
 from streamproc.core.privacy import mask
-from streamproc.tools.play.reading import TOPIC as EVENTS_TOPIC
 from streamproc.tools.simulation.messages import RunOutcome
 from streamproc.tools.simulation.pairing import EFFECTS, Change
 from streamproc.tools.simulation.report import MICROS, SimulationReport
@@ -33,16 +32,17 @@ def print_report(report: SimulationReport, console: Console, *, show: int, numbe
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def rejects_told(outcomes: tuple[RunOutcome, RunOutcome]) -> list[str]:
+def rejects_told(
+    outcomes: tuple[RunOutcome, RunOutcome], place: Callable[[str, int, int], str]
+) -> list[str]:
     """Input that was not applied: a sentence for each reason, with the place of the first
-    record."""
+    record. ``place`` names a record by its topic, partition and offset."""
     told = []
     for reason in sorted(outcomes[0].rejects.keys() | outcomes[1].rejects.keys()):
         counts = [one.rejects[reason] for one in outcomes]
-        topic, partition, offset = next(
-            one.first_rejects[reason] for one in outcomes if reason in one.first_rejects
+        where = place(
+            *next(one.first_rejects[reason] for one in outcomes if reason in one.first_rejects)
         )
-        where = f"line {offset}" if topic == EVENTS_TOPIC else f"{topic}-{partition}@{offset}"
         if counts[0] == counts[1]:
             by = "both rules"
         elif 0 in counts:
