@@ -56,12 +56,16 @@ def test_files_are_moved_remembered_and_their_bad_records_kept(
     (tmp_path / "b.ndjson.gz").write_bytes(gzip.compress("\n".join([*mixed, "oops"]).encode()))
     (tmp_path / "cut.ndjson.gz").write_bytes(gzip.compress("\n".join(good * 9).encode())[:-9])
     (tmp_path / "growing.tmp").write_text("\n".join(usage_lines(3, 5)))
+    (tmp_path / "table.csv").write_text("msisdn,bytes\n8613800000001,1\n")
 
     said = run(*arguments(bootstrap, topic, tmp_path), code=1)
 
     assert "a.ndjson: done, 30 events, 0 bad" in said
     assert "b.ndjson.gz: done, 10 events, 1 bad" in said
     assert "cut.ndjson.gz: failed" in said
+    assert "table.csv: failed" in said
+    reason = (tmp_path / "failed" / "table.csv.reason").read_text()
+    assert reason.startswith("csv needs a mapping file")
     expected = Counter([f"1-{n}" for n in range(30)] + [f"2-{n}" for n in range(10)])
     assert ids(bootstrap, topic) == expected
     assert sorted(one.name for one in (tmp_path / "done").iterdir()) == [
