@@ -34,6 +34,7 @@ from streamproc.dispatch.model import (
     Outgoing,
     Refused,
     Unknown,
+    UnsendableError,
     message_of,
 )
 from streamproc.dispatch.router import Router
@@ -243,8 +244,13 @@ class Desk:
             message.parts = {}  # half of it through another network would arrive as two messages
         message.gateway = gateway
         parts_of = self.router.lines[gateway].parts_of
-        message.split_into = None if parts_of is None else parts_of(message.reminder)
         ledger = self.ledgers[message.origin.partition]
+        try:
+            message.split_into = None if parts_of is None else parts_of(message.reminder)
+        except UnsendableError as error:
+            self.router.dropped(gateway)
+            self._give_up(ledger, message, ErrorClass.PERMANENT, error.code, now_ms)
+            return
         ledger.write(message.id, self._entry(message, "intent", now_ms))
         ledger.release(message)
 

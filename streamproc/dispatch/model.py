@@ -9,9 +9,18 @@ from typing import Literal
 
 from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
+from streamproc.errors import StreamprocError
 
 Policy = Literal["at_most_once", "at_least_once"]
 """What to do with a message if it is unknown whether the gateway accepted it."""
+
+
+class UnsendableError(StreamprocError, ValueError):
+    """A gateway of this kind can never send the message. ``code``: why, in a word."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class ErrorClass(StrEnum):

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from streamproc.contracts.records.receipts import encode_receipt
+from streamproc.core.state.effects import Reminder
+from streamproc.dispatch.gateways.entry import GatewaysError, Site
+from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.journal import REPORTS_KEY, Facts, JournalEntry, encode, read_journal
 from streamproc.dispatch.matching import ID_LIMIT, Outstanding, bounded_id, peer_hash
-from streamproc.dispatch.model import Accepted, DeliveryReport, Origin
+from streamproc.dispatch.model import Accepted, DeliveryReport, Origin, UnsendableError
 from streamproc.dispatch.reports_log import decode_report
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.inbound import UnreadableError, read, text_of
 from streamproc.dispatch.smpp.receipt import parse_receipt
+from streamproc.dispatch.smpp.text import LongTexts, TextForm, count_parts
 from streamproc.dispatch.sms_memory import decode_record
+from streamproc.dispatch.telling import Sparing
 from tests.support.desk import START_MS, TOPIC, Table, line, reminder
 
 ID = "0" * 31 + "1"
@@ -165,6 +172,52 @@ def test_numbers_of_parts_are_as_long_as_the_standard_allows() -> None:
     found = read(delivered(b"86138", b"10086", sar))
 
     assert text_of(found, "gsm").joint is None
+
+
+def test_a_text_of_more_parts_than_an_sms_can_have_is_a_dead_letter_and_the_next_one_goes() -> None:
+    def parts_of(one: Reminder) -> int:
+        return count_parts(one.text, TextForm())
+
+    table = Table(line(parts_of=parts_of))
+    long = "x" * 153 * 255
+    texts = long, long + "x", "x" * 900_000, "ok"
+    table.put(
+        *(reminder(number, f"8613800{number:06}", text=text) for number, text in enumerate(texts))
+    )
+    sent = table.step()
+
+    assert [one.reminder.text for one in sent] == [long, "ok"]
+    assert [(one.reason, one.detail) for one in table.dead_letters] == [
+        ("permanent", "too_long")
+    ] * 2
+    assert table.lines[0].shaper.outstanding == 2
+
+
+@pytest.mark.parametrize("form", ["udh", "udh16", "sar", "payload"])
+def test_no_form_of_long_texts_takes_more_than_the_standard(form: LongTexts) -> None:
+    with pytest.raises(UnsendableError):
+        count_parts("流" * 40_000, TextForm(long_texts=form))
+
+
+def test_what_peers_send_all_day_is_a_line_a_minute() -> None:
+    seconds = [0.0]
+    tell = Sparing(clock=lambda: seconds[0], gateway="main")
+    with capture_logs() as logs:
+        for _ in range(1_000):
+            tell.warn("nonsense", reason="x")
+        tell.warn("other nonsense")
+        seconds[0] = 61.0
+        tell.warn("nonsense", reason="y")
+
+    assert [one["event"] for one in logs] == ["nonsense", "other nonsense", "nonsense"]
+    assert logs[2]["not_told_before"] == 999
+
+
+@pytest.mark.parametrize("password", ["pässwort", "two\nlines", "x" * 65, "\0"])
+def test_a_password_that_smpp_cannot_carry_is_refused_at_the_start(password: str) -> None:
+    entry = SmppEntry(name="main", host="a", system_id="s", source="1", password_env="P")
+    with pytest.raises(GatewaysError, match="gateway main: password_env P must be one line"):
+        KIND.gateway(entry, Site(Path(), lambda: 0.5, {"P": password}))
 
 
 def test_a_record_that_is_nested_too_deeply_is_a_dead_letter() -> None:

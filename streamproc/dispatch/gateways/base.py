@@ -73,7 +73,7 @@ class Splitting(Protocol):
     """A gateway that splits texts by its own rules."""
 
     def parts_of(self, reminder: Reminder) -> int:
-        """How many submits a reminder needs."""
+        """How many submits a reminder needs. Raises ``UnsendableError``."""
 
 
 @runtime_checkable

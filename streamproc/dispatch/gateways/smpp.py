@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -31,6 +32,9 @@ Sender = Annotated[
     Meta(pattern=r"^([0-9]{1,15}|[ -~]{1,11})\Z", description="digits, or up to 11 characters"),
 ]
 SystemId = Annotated[str, Meta(pattern=r"^[!-~]{0,15}\Z", description="up to 15 ASCII characters")]
+LONGEST_PASSWORD = 64
+"""SMPP 3.4 has 8. Many message centers take more."""
+_PASSWORD = re.compile(f"[ -~]{{0,{LONGEST_PASSWORD}}}")
 Octet = Annotated[int, Meta(ge=0, le=255)]
 TLS_FILES = ("tls_ca_file", "tls_certificate_file", "tls_key_file")
 
@@ -90,11 +94,17 @@ class Smpp(GatewayKind):
             yield (("national_shift",), "needs alphabet: gsm and long_texts: udh or udh16")
 
     def gateway(self, entry: SmppEntry, site: Site) -> SmppGateway:
+        password = self.secret.of(entry, site)
+        if not _PASSWORD.fullmatch(password):
+            raise GatewaysError(
+                f"gateway {entry.name}: {self.secret.place(entry)} must be one line of visible "
+                f"ASCII characters, at most {LONGEST_PASSWORD}: SMPP knows no others"
+            )
         session = SessionSettings(
             entry.host,
             entry.port,
             entry.system_id,
-            self.secret.of(entry, site),
+            password,
             entry.system_type,
             _tls(entry, site) if entry.tls else None,
             response_seconds=entry.response_seconds,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
@@ -26,11 +25,13 @@ from streamproc.dispatch.model import (
     Outgoing,
     Refused,
     Unknown,
+    UnsendableError,
 )
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.addresses import Addressing
+from streamproc.dispatch.smpp.confirming import Confirming
 from streamproc.dispatch.smpp.errors import class_of, name_of
-from streamproc.dispatch.smpp.inbound import Inbound, text_of
+from streamproc.dispatch.smpp.inbound import ADDRESS_LIMITS, Inbound, text_of
 from streamproc.dispatch.smpp.receipt import is_receipt, parse_receipt
 from streamproc.dispatch.smpp.session import (
     Answer,
@@ -41,11 +42,15 @@ from streamproc.dispatch.smpp.session import (
     SessionSettings,
 )
 from streamproc.dispatch.smpp.text import SmsPart, TextForm, count_parts, split
+from streamproc.dispatch.telling import Sparing
+from streamproc.supervision import start_task
 
 log = structlog.get_logger(__name__)
 
 FINAL_RECEIPT = 1
 LONGEST_VALIDITY_S = 14 * 86_400
+LASTING_SECONDS = 10.0
+"""A session that ended sooner counts as a failure to connect."""
 BindMode = Literal["transceiver", "transmitter_receiver", "transmitter"]
 _SESSIONS: dict[BindMode, tuple[Bind, ...]] = {
     "transceiver": ("transceiver",),
@@ -84,7 +89,8 @@ class SmppGateway:
         self._sessions: dict[Bind, Session] = {}
         self._events: Events | None = None
         self._keepers: list[asyncio.Task[None]] = []
-        self._confirming: set[asyncio.Task[None]] = set()
+        self._confirming: dict[Session, Confirming] = {}
+        self._tell = Sparing(gateway=name)
 
     @property
     def takes_sms(self) -> bool:
@@ -99,14 +105,18 @@ class SmppGateway:
         self._events = events
         events.up(False)
         for bind in _SESSIONS[self._settings.bind]:
-            self._keepers.append(asyncio.create_task(self._keep_bound(bind, events)))
+            work = self._keep_bound(bind, events)
+            self._keepers.append(start_task(work, f"sessions of {self._name}", lambda _: None))
 
     async def send(self, message: Outgoing) -> Outcome:
         session, events = self._sessions.get(self._sender), self._events
         if session is None or events is None:
             return Refused(ErrorClass.UNREACHABLE, "not_bound")
         taken: dict[int, str] = {}
-        parts = split(message.reminder.text, self._reference(message), self._settings.form)
+        try:
+            parts = split(message.reminder.text, self._reference(message), self._settings.form)
+        except UnsendableError as error:
+            return Refused(ErrorClass.PERMANENT, error.code)
         for part in parts:
             if part.number in message.parts:
                 continue
@@ -115,6 +125,8 @@ class SmppGateway:
                 answer = session.submit(_builder(self._settings, message, part, now_ms))
             except NotSentError:
                 return Refused(ErrorClass.UNREACHABLE, "not_bound", taken)
+            except (smpp34.SmppError, ValueError, OverflowError):
+                return Refused(ErrorClass.PERMANENT, "cannot_be_written", taken)
             try:
                 status, body = await self._answer_to(answer, events)
             except NoAnswerError as error:
@@ -129,11 +141,11 @@ class SmppGateway:
         return Accepted(taken)
 
     async def close(self) -> None:
-        for task in (*self._keepers, *self._confirming):
+        for task in self._keepers:
             task.cancel()
-        await asyncio.gather(*self._keepers, *self._confirming, return_exceptions=True)
-        for session in self._sessions.values():
-            await session.close()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        ends: list[Confirming | Session] = [*self._confirming.values(), *self._sessions.values()]
+        await asyncio.gather(*(one.close() for one in ends))
         self._sessions.clear()
 
     @property
@@ -179,40 +191,41 @@ class SmppGateway:
         answer.add_done_callback(come)
 
     async def _keep_bound(self, bind: Bind, events: Events) -> None:
-        failures = 0
-        is_sender = bind == self._sender
+        """One session after the other, for ever: whatever goes wrong, the gateway comes back."""
+        failures, clock = 0, asyncio.get_running_loop().time
         while True:
+            began, event = clock(), "the session ended; connecting again"
             try:
-                session = await Session.open(self._settings.session, self._heard, bind)
-            except OSError as error:
+                reason = await self._one_session(bind, events)
+                # A message center that ends each session soon is not asked at full speed.
+                failures = 0 if clock() - began >= LASTING_SECONDS else failures + 1
+            except Exception as error:
+                event = "no session with the message center"
+                reason = str(error) or type(error).__name__
                 failures += 1
-                wait_ms = self._settings.reconnect.wait_ms(failures, self._chance())
-                tell = log.warning if failures == 1 else log.debug
-                tell(
-                    "no session with the message center",
-                    gateway=self._name,
-                    bind=bind,
-                    reason=str(error) or type(error).__name__,
-                    next_try_ms=wait_ms,
-                )
-                await asyncio.sleep(wait_ms / 1000)
-                continue
-            failures = 0
-            self._sessions[bind] = session
+            wait_ms = self._settings.reconnect.wait_ms(failures, self._chance()) if failures else 0
+            tell = log.warning if failures <= 1 else log.debug
+            tell(event, gateway=self._name, bind=bind, reason=reason, next_try_ms=wait_ms)
+            await asyncio.sleep(wait_ms / 1000)
+
+    async def _one_session(self, bind: Bind, events: Events) -> str:
+        """Open a session; returns why it ended. Raises OSError if there was none."""
+        session = await Session.open(self._settings.session, self._heard, bind)
+        confirming = Confirming(session, events.answered)
+        self._sessions[bind], self._confirming[session] = session, confirming
+        try:
             log.info("bound to the message center", gateway=self._name, bind=bind)
-            if is_sender:
+            if bind == self._sender:
                 events.up(True)
             await session.leaving.wait()
-            if is_sender:
+            if bind == self._sender:
                 events.up(False)
             await session.closed.wait()
-            del self._sessions[bind]
-            log.warning(
-                "the session ended; connecting again",
-                gateway=self._name,
-                bind=bind,
-                reason=session.reason,
-            )
+        finally:
+            if session.closed.is_set():
+                del self._sessions[bind], self._confirming[session]
+                await confirming.close()
+        return session.reason
 
     async def _heard(self, message: Inbound, session: Session) -> int:
         """Store a receipt or an SMS; it is acknowledged only when it is durable."""
@@ -225,10 +238,10 @@ class SmppGateway:
             known = (receipt.message_id, receipt.state, receipt.code, events.now_ms(), peer)
             return await self._kept(events.report(DeliveryReport(self._name, *known)))
         if is_receipt(*facts):
-            log.warning("a receipt names no message; it is ignored", gateway=self._name)
+            self._tell.warn("a receipt names no message; it is ignored")
             return pdu.OK
         if not self._settings.takes_sms:
-            log.warning("an SMS was refused, because incoming_sms is refuse", gateway=self._name)
+            self._tell.warn("an SMS was refused, because incoming_sms is refuse")
             return pdu.NEVER
         written = text_of(message, self._settings.form.alphabet)
         sms = IncomingSms(
@@ -240,7 +253,9 @@ class SmppGateway:
         )
         status = await self._kept(events.sms(sms))
         if status == pdu.OK:
-            self._confirm(session, sms, events)
+            confirming = self._confirming.get(session)
+            if confirming is not None:
+                confirming.add(sms)
         return status
 
     async def _kept(self, keeping: Awaitable[None]) -> int:
@@ -248,34 +263,15 @@ class SmppGateway:
         try:
             await keeping
         except SmsRefusedError as error:
-            log.warning("an SMS of a subscriber was refused", gateway=self._name, reason=str(error))
+            self._tell.warn("an SMS of a subscriber was refused", reason=str(error))
             return pdu.NEVER if error.is_final else pdu.TRY_AGAIN
         except Exception as error:
-            log.warning(
+            self._tell.warn(
                 "an SMS or receipt was not acknowledged, so that the message center sends it again",
-                gateway=self._name,
                 reason=str(error) or type(error).__name__,
             )
             return pdu.TRY_AGAIN
         return pdu.OK
-
-    def _confirm(self, session: Session, sms: IncomingSms, events: Events) -> None:
-        """Report when the answer to an SMS has certainly arrived: the same SMS is a new one from
-        then on.
-
-        An ``enquire_link`` that is written after the answer, and that is answered, proves it.
-        """
-
-        async def ask() -> None:
-            await asyncio.sleep(0)  # the answer is written after the handler has returned
-            if await session.is_alive():
-                # Then the same SMS within the hour counts as a repetition.
-                with suppress(Exception):
-                    await events.answered(sms)
-
-        task = asyncio.create_task(ask())
-        self._confirming.add(task)
-        task.add_done_callback(self._confirming.discard)
 
 
 def reference_of(reminder_id: str, octets: int = 1) -> int:
@@ -297,6 +293,8 @@ def _builder(
 ) -> Callable[[int], bytes]:
     source = settings.addressing.source(settings.source)
     destination = settings.addressing.destination(message.subscriber)
+    if len(destination.digits) > ADDRESS_LIMITS[pdu.DELIVER_SM]:
+        raise ValueError("the address is longer than SMPP allows")
 
     def build(sequence: int) -> bytes:
         return bytes(

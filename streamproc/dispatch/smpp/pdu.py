@@ -14,6 +14,7 @@ from streamproc.dispatch.matching import bounded_id
 GENERIC_NACK: Final = 0x80000000
 BIND_RECEIVER: Final = 0x00000001
 BIND_TRANSMITTER: Final = 0x00000002
+SUBMIT_SM: Final = 0x00000004
 DELIVER_SM: Final = 0x00000005
 UNBIND: Final = 0x00000006
 BIND_TRANSCEIVER: Final = 0x00000009
@@ -26,6 +27,7 @@ NAMES: Final = {DELIVER_SM: "a deliver_sm", DATA_SM: "a data_sm"}
 
 OK: Final = 0x00000000
 INVALID_COMMAND: Final = 0x00000003
+UNKNOWN_ERROR: Final = 0x000000FF
 TRY_AGAIN: Final = 0x00000064
 """ESME_RX_T_APPN: the application cannot accept it now."""
 NEVER: Final = 0x00000065

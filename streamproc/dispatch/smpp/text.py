@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from streamproc.core.texts.segments import GSM_BASIC, GSM_EXTENSION
+from streamproc.dispatch.model import UnsendableError
 from streamproc.dispatch.smpp.national import NUMBERS, Language, codec
 
 Alphabet = Literal["gsm", "latin1", "ucs2"]
@@ -26,6 +27,8 @@ SINGLE_SHIFT = 0x24
 SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER = 0x020C, 0x020E, 0x020F
 MESSAGE_PAYLOAD = 0x0424
 
+MOST_PARTS: Final = 255
+LONGEST_PAYLOAD: Final = 0xFFFF
 _SEPTETS, _OCTETS = 160, 140
 _SAR_OCTETS: Final = 7
 """The message center adds this header to each part, with a reference of 16 bits."""
@@ -73,9 +76,11 @@ def split(text: str, reference: int, form: TextForm | None = None) -> list[SmsPa
     """The parts of a text. ``reference`` (16 bits) shows a phone which parts belong together.
 
     The same text, reference and form give the same parts, so a part that is sent again
-    replaces itself.
+    replaces itself. Raises :class:`UnsendableError`.
     """
     form = form or TextForm()
+    if len(text) > MOST_PARTS * _SEPTETS:
+        raise UnsendableError("too_long")
     written = _written(text, form)
     everything = b"".join(unit for unit, _ in written.units)
     room = _room(written, len(written.header))
@@ -83,6 +88,8 @@ def split(text: str, reference: int, form: TextForm | None = None) -> list[SmsPa
         header = _with_length(written.header)
         return [_part(1, header + everything, written.coding, bool(header))]
     if form.long_texts == "payload":
+        if len(everything) > LONGEST_PAYLOAD:
+            raise UnsendableError("too_long")
         payload = {MESSAGE_PAYLOAD: everything}
         return [SmsPart(1, b"", written.coding, 0, payload)]
     if form.long_texts == "sar":
@@ -138,7 +145,7 @@ def _by_headers(written: _Units, reference: int, is_wide: bool) -> Iterator[SmsP
     reference_octets = 2 if is_wide else 1
     element = 8 if is_wide else 0
     octets = len(written.header) + 4 + reference_octets
-    bodies = list(_chunks(written.units, _room(written, octets)))
+    bodies = _bodies(written.units, _room(written, octets))
     wide = reference % 0x10000 if is_wide else reference % 0x100
     for number, body in enumerate(bodies, 1):
         joint = bytes((element, reference_octets + 2)) + wide.to_bytes(reference_octets, "big")
@@ -147,7 +154,7 @@ def _by_headers(written: _Units, reference: int, is_wide: bool) -> Iterator[SmsP
 
 
 def _by_parameters(written: _Units, reference: int) -> Iterator[SmsPart]:
-    bodies = list(_chunks(written.units, _room(written, _SAR_OCTETS - 1)))
+    bodies = _bodies(written.units, _room(written, _SAR_OCTETS - 1))
     for number, body in enumerate(bodies, 1):
         parameters = {
             SAR_REFERENCE: (reference % 0x10000).to_bytes(2, "big"),
@@ -163,6 +170,13 @@ def _with_length(elements: bytes) -> bytes:
 
 def _part(number: int, body: bytes, coding: int, has_header: bool) -> SmsPart:
     return SmsPart(number, body, coding, UDH_INDICATOR if has_header else 0)
+
+
+def _bodies(units: list[tuple[bytes, int]], room: int) -> list[bytes]:
+    bodies = list(_chunks(units, room))
+    if len(bodies) > MOST_PARTS:
+        raise UnsendableError("too_long")
+    return bodies
 
 
 def _chunks(units: list[tuple[bytes, int]], room: int) -> Iterator[bytes]:
