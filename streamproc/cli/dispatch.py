@@ -80,6 +80,12 @@ def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: 
     default=30.0,
     help="Interval of a log line with counts and times.",
 )
+@click.option(
+    "--stall-seconds",
+    type=Number(1),
+    default=60.0,
+    help="Report it if nothing is sent for so long though messages are due.",
+)
 @http_options
 @click.option("--stats", is_flag=True, hidden=True, expose_value=False, callback=_is_receipts_now)
 @topic_options(DispatchTopics)

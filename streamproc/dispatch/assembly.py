@@ -55,6 +55,7 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
                 shaper,
                 breaker,
                 frozenset(names.index(lane) for lane in (one.lanes or names)),
+                kind=_kind(one),
                 idempotent=gateway.idempotent,
                 reports=gateway.reports,
                 receipts=getattr(one, "receipts", "auto"),
@@ -66,8 +67,12 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
     return Router(lines, _ms(config.patience_seconds))
 
 
+def _kind(one: GatewayEntry) -> str:
+    return str(one.__struct_config__.tag)
+
+
 def _gateway(one: GatewayEntry, site: Site) -> Gateway:
-    made = GATEWAYS[str(one.__struct_config__.tag)].gateway(one, site)
+    made = GATEWAYS[_kind(one)].gateway(one, site)
     channel = one.channel if isinstance(one, ChannelEntry) else None
     return made if channel is None else ChannelGateway(made, channel)
 

@@ -154,6 +154,8 @@ class IncomingSms:
     """The number that the subscriber wrote to."""
     text: str
     part: IncomingPart | None = None
+    identity: str = ""
+    """What the message center calls it, the same in each repetition; empty if it says nothing."""
 
 
 def message_of(

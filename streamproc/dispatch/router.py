@@ -31,6 +31,8 @@ class GatewayLine:
     shaper: Shaper
     breaker: Breaker
     lanes: frozenset[int]
+    kind: str = "gateway"
+    """The kind in the gateways file: what SMS of subscribers name as their source."""
     idempotent: bool = False
     """It recognises a repeated message by its id, so sending again does no harm."""
     reports: bool = False

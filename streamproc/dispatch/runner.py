@@ -119,7 +119,8 @@ class Runner:
         )
         works = [self._read, self._pump, self._listen, self._tick, self._tell_figures]
         if any(isinstance(one, Listening) and one.takes_sms for one in self._gateways.values()):
-            self._incoming = SmsLog(self.settings, self._now_ms)
+            kinds = {name: line.kind for name, line in self.desk.router.lines.items()}
+            self._incoming = SmsLog(self.settings, self._now_ms, kinds)
             await self._incoming.open()
             works.append(self._incoming.follow)
         for name, gateway in self._gateways.items():
@@ -230,7 +231,7 @@ class Runner:
             with self._observer.incoming(name):
                 await incoming.take(heard)
 
-        return replace(events, sms=sms, answered=incoming.answered)
+        return replace(events, sms=sms, answered=incoming.answered, doubted=incoming.doubted)
 
     async def _read(self) -> None:
         """Pass records to the desk, and open partitions that the group assigns."""

@@ -2,14 +2,15 @@
 
 Each delivery is first written to the topic of incoming SMS, which all dispatchers read. So they
 agree which SMS is a repetition, and which part completes an SMS (``sms_memory``). The dispatcher
-that received the SMS, or its last part, then writes the command.
+that received the SMS, or its last part, then writes the command. It also writes that the answer is
+sent next, and afterwards whether the answer has arrived. So a death at any point leaves a trace.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -30,7 +31,9 @@ from streamproc.dispatch.sms_memory import (
     LONGEST,
     REPEAT_MS,
     Answered,
+    Answering,
     Command,
+    Doubted,
     Heard,
     Record,
     SmsMemory,
@@ -57,9 +60,14 @@ _SUBSCRIBER: Final = re.compile(r"[A-Za-z0-9][!-~]{2,63}")
 class SmsLog:
     """Made and used on one event loop. Kafka's consumer has a thread of its own."""
 
-    def __init__(self, settings: DispatchSettings, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: DispatchSettings, now_ms: Callable[[], int], kinds: Mapping[str, str]
+    ) -> None:
+        """``kinds``: the kind of each gateway, by its name."""
         self._settings = settings
         self._now_ms = now_ms
+        self._kinds = kinds
+        self._correcting: set[asyncio.Task[None]] = set()
         self._memory = SmsMemory()
         # Each task can wait for Kafka, and nothing else may wait for these tasks.
         self._reading = ThreadPoolExecutor(1, "sms-in")
@@ -74,7 +82,12 @@ class SmsLog:
     async def open(self) -> None:
         """Connect, and go to the start of the SMS of the last hour. Raises KafkaError."""
         self._producer = await asyncio.to_thread(
-            kafka_producer, self._settings.broker, acks="all", linger_ms=0
+            kafka_producer,
+            self._settings.broker,
+            acks="all",
+            linger_ms=0,
+            # Records about one answer must keep their order, also when one is sent again.
+            enable_idempotence=True,
         )
         await asyncio.get_running_loop().run_in_executor(self._reading, self._seek)
 
@@ -95,8 +108,8 @@ class SmsLog:
                 )
 
     async def take(self, sms: IncomingSms) -> None:
-        """Returns when the SMS is a command, or when its part is stored. Raises
-        :class:`SmsRefusedError`."""
+        """Returns when the SMS is a command, or when its part is stored: it is answered next.
+        Afterwards call :meth:`answered` or :meth:`doubted`. Raises :class:`SmsRefusedError`."""
         if not _SUBSCRIBER.fullmatch(sms.subscriber):
             raise SmsRefusedError("its sender is not a subscriber", is_final=True)
         if len(sms.text) > LONGEST:
@@ -106,23 +119,42 @@ class SmsLog:
         # The write continues after the limit: a repetition then finds it.
         work = asyncio.create_task(self._take(sms))
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        heard = heard_of(sms, "", 0)
+        is_answering = False
         try:
             async with asyncio.timeout(LIMIT_S):
                 await asyncio.shield(work)
-        except TimeoutError:
-            raise SmsRefusedError(
-                f"Kafka did not take it within {LIMIT_S:g} s", is_final=False
-            ) from None
+                is_answering = True
+                answering = Answering(key_of(heard), heard.number, self._now_ms())
+                await self._append(answering, sms.subscriber)
+        except BaseException as error:
+            if is_answering:
+                # It is not accepted now, although the record about its answer may be written yet.
+                correcting = start_task(self._correct(sms), "correcting an SMS", lambda _: None)
+                self._correcting.add(correcting)
+                correcting.add_done_callback(self._correcting.discard)
+            if isinstance(error, TimeoutError):
+                why = f"Kafka did not take it within {LIMIT_S:g} s"
+                raise SmsRefusedError(why, is_final=False) from None
+            raise
 
     async def answered(self, sms: IncomingSms) -> None:
         """The answer has arrived: the same SMS is a new one from now on."""
         heard = heard_of(sms, "", 0)
         await self._append(Answered(key_of(heard), heard.number), sms.subscriber)
 
+    async def doubted(self, sms: IncomingSms) -> None:
+        """The answer may be lost: the same SMS is a repetition within the hour."""
+        heard = heard_of(sms, "", 0)
+        await self._append(Doubted(key_of(heard), heard.number), sms.subscriber)
+
     async def close(self) -> None:
-        for task in self._writing.values():
+        if self._correcting:
+            await asyncio.wait(self._correcting, timeout=LIMIT_S)
+        unfinished = [*self._writing.values(), *self._correcting]
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*self._writing.values(), return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)
         if self._consumer is not None:
             await asyncio.get_running_loop().run_in_executor(self._reading, self._consumer.close)
         if self._producer is not None:
@@ -158,7 +190,7 @@ class SmsLog:
             raise SmsRefusedError(f"it is longer than {LONGEST} characters", is_final=True)
         event = SmsReceived(
             id=command.id,
-            source=f"smpp:{sms.gateway}",
+            source=f"{self._kinds.get(sms.gateway, 'gateway')}:{sms.gateway}",
             subscriber=sms.subscriber,
             time=from_ms(command.time_ms),
             text=whole,
@@ -166,6 +198,10 @@ class SmsLog:
         await self._send(self._settings.topics.commands, sms.subscriber, encode_event(event))
         with suppress(Exception):  # then a repetition is written again, and the worker knows its id
             await self._append(Taken(command.key, command.id), sms.subscriber)
+
+    async def _correct(self, sms: IncomingSms) -> None:
+        with suppress(Exception):  # Kafka does not take the other record either
+            await self.doubted(sms)
 
     async def _append(self, record: Record, subscriber: str) -> None:
         value = msgspec.json.encode(record)

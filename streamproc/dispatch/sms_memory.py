@@ -1,8 +1,15 @@
 """Which SMS of a subscriber is a new one: joins parts, and recognises repetitions.
 
 SMPP gives an SMS no id. A message center sends it again if our answer did not arrive, and then the
-same bytes are one SMS. But a subscriber can also write the same text twice. So an SMS is a
-repetition if an equal one came before and the answer to that one has not certainly arrived.
+same bytes are one SMS. But a subscriber can also write the same text twice. So the records tell
+how far the answer to an SMS has come. An equal SMS is a repetition:
+
+- if no answer was sent yet, or the answer may be lost (:class:`Doubted`): within ``REPEAT_MS``
+- if the answer was about to be sent (:class:`Answering`): within ``CONFIRM_MS``. Later the
+  dispatcher has died: a living one would have written the result.
+- if the answer has arrived (:class:`Answered`): never
+
+Some message centers name each SMS in an optional parameter. Then that name decides.
 
 All dispatchers read the topic of incoming SMS in the same order, so they come to the same result.
 Nothing here has a clock: times are those of the records.
@@ -24,6 +31,8 @@ from streamproc.dispatch.model import IncomingPart, IncomingSms
 
 REPEAT_MS: Final = 3_600_000
 """How long an SMS without a certain answer can be sent again, and a part waits for the others."""
+CONFIRM_MS: Final = 60_000
+"""A living dispatcher writes within this time whether its answer has arrived."""
 SMS_LIMIT: Final = 50_000
 """SMS, and parts of SMS, that are remembered."""
 LONGEST: Final = 1600
@@ -48,6 +57,8 @@ class Heard(Struct, frozen=True, array_like=True, tag="heard"):
     reference: Annotated[int, Meta(ge=0, le=0xFFFF)] = 0
     total: Octet = 1
     number: Octet = 1
+    identity: Word = ""
+    """A digest of the message center's own name of the SMS or part; empty if there is none."""
 
 
 class Taken(Struct, frozen=True, array_like=True, tag="taken"):
@@ -57,6 +68,14 @@ class Taken(Struct, frozen=True, array_like=True, tag="taken"):
     id: Word
 
 
+class Answering(Struct, frozen=True, array_like=True, tag="answering"):
+    """The command is written, or the part is kept, and the answer is sent next."""
+
+    key: Word
+    number: Octet
+    time_ms: Moment
+
+
 class Answered(Struct, frozen=True, array_like=True, tag="answered"):
     """The answer to an SMS, or to a part, has certainly arrived."""
 
@@ -64,7 +83,14 @@ class Answered(Struct, frozen=True, array_like=True, tag="answered"):
     number: Octet
 
 
-Record = Heard | Taken | Answered
+class Doubted(Struct, frozen=True, array_like=True, tag="doubted"):
+    """The answer to an SMS, or to a part, may be lost: the session ended."""
+
+    key: Word
+    number: Octet
+
+
+Record = Heard | Taken | Answering | Answered | Doubted
 _decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
 
 
@@ -96,14 +122,31 @@ class _Sms:
     time_ms: int
     total: int = 1
     parts: dict[int, str] = field(default_factory=dict)
+    identities: dict[int, str] = field(default_factory=dict)
+    answering: dict[int, int] = field(default_factory=dict)
+    """When the answer to a part was about to be sent, if nothing is known of it since."""
     answered: set[int] = field(default_factory=set)
     is_taken: bool = False
 
     def is_repeat(self, heard: Heard) -> bool:
         """Whether the record is a part of this SMS, for the first time or again."""
-        if heard.time_ms - self.time_ms >= REPEAT_MS or heard.number in self.answered:
+        number = heard.number
+        if heard.time_ms - self.time_ms >= REPEAT_MS:
             return False
-        return self.parts.get(heard.number, heard.text) == heard.text
+        if self.parts.get(number, heard.text) != heard.text:
+            return False
+        if heard.identity:
+            return self.identities.get(number, heard.identity) == heard.identity
+        if number in self.answered:
+            return False
+        answering_ms = self.answering.get(number)
+        return answering_ms is None or heard.time_ms - answering_ms < CONFIRM_MS
+
+    def hear(self, heard: Heard) -> None:
+        """Keep a part. If it was kept before, the answer to that one was lost."""
+        self.parts[heard.number] = heard.text
+        self.identities[heard.number] = heard.identity
+        self.answering.pop(heard.number, None)
 
 
 class SmsMemory:
@@ -130,7 +173,7 @@ class SmsMemory:
             self._found[key] = found
         if heard.number not in found.parts:
             self._count += 1
-        found.parts[heard.number] = heard.text
+        found.hear(heard)
         while self._count > SMS_LIMIT:
             self._forget(next(iter(self._found)))
         if len(found.parts) < found.total:
@@ -144,11 +187,17 @@ class SmsMemory:
         if found is not None and found.id == taken.id:
             found.is_taken = True
 
-    def answer(self, answered: Answered) -> None:
-        """It will not be sent again: the same SMS is a new one."""
-        found = self._found.get(answered.key)
-        if found is not None:
-            found.answered.add(answered.number)
+    def answer(self, told: Answering | Answered | Doubted) -> None:
+        """How far the answer to an SMS has come."""
+        found = self._found.get(told.key)
+        if found is None:
+            return
+        if isinstance(told, Answering):
+            found.answering[told.number] = told.time_ms
+        elif isinstance(told, Answered):
+            found.answered.add(told.number)
+        else:
+            found.answering.pop(told.number, None)
 
     def sweep(self, now_ms: int) -> int:
         """Forget old SMS; returns how many parts of incomplete SMS were forgotten."""
@@ -175,6 +224,7 @@ def heard_of(sms: IncomingSms, nonce: str, now_ms: int) -> Heard:
     return Heard(
         *(nonce, sms.gateway, sms.subscriber, sms.to, written, now_ms),
         *(part.reference, part.total, part.number),
+        blake2b(sms.identity.encode(), digest_size=12).hexdigest() if sms.identity else "",
     )
 
 
@@ -182,7 +232,7 @@ def key_of(heard: Heard) -> str:
     """The key that repetitions of a text have in common; for a long text, all its parts have it."""
     facts = [heard.gateway, heard.subscriber, heard.to, str(heard.reference), str(heard.total)]
     if heard.total == 1:
-        facts.append(heard.text)
+        facts += [heard.text, heard.identity]
     return blake2b("\0".join(facts).encode(), digest_size=12).hexdigest()
 
 

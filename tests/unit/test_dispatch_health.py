@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from streamproc.cli import main
 from streamproc.core.instants import from_ms
 from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.health import QUIET_MS
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Refused
 from streamproc.dispatch.observing import DispatchObserver
+from streamproc.dispatch.settings import DispatchSettings
 from streamproc.metrics.dispatch import DispatchMetrics
 from tests.support.desk import Table, line, reminder
 
@@ -143,3 +146,15 @@ def test_a_slow_gateway_and_an_idle_one_are_no_stall() -> None:
         watched.seconds(STALL_MS // 1000 - 2)
         watched.answer(message, Accepted() if number % 2 else WRONG)
     assert "nothing is sent though messages are due" not in watched.events()
+
+
+def test_the_time_until_a_stall_is_told_is_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[DispatchSettings] = []
+    monkeypatch.setattr(
+        "streamproc.dispatch.main.run_dispatcher", lambda settings, _: given.append(settings)
+    )
+    words = ["dispatch", "--broker", "nowhere:1"]
+    for more in (["--stall-seconds", "7.5"], []):
+        done = CliRunner().invoke(main, [*words, *more])
+        assert done.exit_code == 0, done.output
+    assert [one.stall_seconds for one in given] == [7.5, DispatchSettings("").stall_seconds]

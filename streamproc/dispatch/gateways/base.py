@@ -41,6 +41,9 @@ class Events:
     Raises :class:`SmsRefusedError` if it must not be acknowledged at all."""
     answered: Callable[[IncomingSms], Awaitable[None]] = _forgotten
     """The acknowledgement of an SMS has certainly arrived, so the SMS will not be sent again."""
+    doubted: Callable[[IncomingSms], Awaitable[None]] = _forgotten
+    """The acknowledgement of an SMS may be lost, so the SMS may be sent again. After ``sms`` one of
+    the two must be called: a dispatcher that calls neither counts as one that died."""
     overdue: Callable[[], None] = lambda: None
     """The answer to a message is later than usual. The gateway still waits for it."""
     late: Callable[[Outgoing, Outcome], None] = lambda message, outcome: None

@@ -68,6 +68,7 @@ class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
     dest_npi: Octet | None = None
     receipts: Literal["auto", "every_part", "last_part"] = "auto"
     incoming_sms: Literal["take", "refuse"] = "take"
+    sms_id_parameter: Annotated[int, Meta(ge=1, le=0xFFFF)] | None = None
 
 
 class Smpp(GatewayKind):
@@ -128,6 +129,7 @@ class Smpp(GatewayKind):
             form,
             addressing,
             takes_sms=entry.incoming_sms == "take",
+            identity_parameter=entry.sms_id_parameter,
         )
         return SmppGateway(entry.name, settings, site.chance)
 

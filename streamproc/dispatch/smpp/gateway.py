@@ -73,6 +73,8 @@ class SmppSettings:
     form: TextForm = field(default_factory=TextForm)
     addressing: Addressing = field(default_factory=Addressing)
     takes_sms: bool = True
+    identity_parameter: int | None = None
+    """The optional parameter in which the message center names each SMS of a subscriber."""
 
 
 class SmppGateway:
@@ -90,6 +92,7 @@ class SmppGateway:
         self._events: Events | None = None
         self._keepers: list[asyncio.Task[None]] = []
         self._confirming: dict[Session, Confirming] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._tell = Sparing(gateway=name)
 
     @property
@@ -145,7 +148,7 @@ class SmppGateway:
             task.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         ends: list[Confirming | Session] = [*self._confirming.values(), *self._sessions.values()]
-        await asyncio.gather(*(one.close() for one in ends))
+        await asyncio.gather(*(one.close() for one in ends), *self._ending)
         self._sessions.clear()
 
     @property
@@ -211,7 +214,7 @@ class SmppGateway:
     async def _one_session(self, bind: Bind, events: Events) -> str:
         """Open a session; returns why it ended. Raises OSError if there was none."""
         session = await Session.open(self._settings.session, self._heard, bind)
-        confirming = Confirming(session, events.answered)
+        confirming = Confirming(session, events.answered, events.doubted)
         self._sessions[bind], self._confirming[session] = session, confirming
         try:
             log.info("bound to the message center", gateway=self._name, bind=bind)
@@ -224,7 +227,10 @@ class SmppGateway:
         finally:
             if session.closed.is_set():
                 del self._sessions[bind], self._confirming[session]
-                await confirming.close()
+                # It writes which answers may be lost, and the next session does not wait for that.
+                ending = start_task(confirming.close(), "confirming SMS", lambda _: None)
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
         return session.reason
 
     async def _heard(self, message: Inbound, session: Session) -> int:
@@ -250,6 +256,7 @@ class SmppGateway:
             message.destination.digits,
             written.text,
             written.joint,
+            self._identity(message),
         )
         status = await self._kept(events.sms(sms))
         if status == pdu.OK:
@@ -257,6 +264,10 @@ class SmppGateway:
             if confirming is not None:
                 confirming.add(sms)
         return status
+
+    def _identity(self, message: Inbound) -> str:
+        tag = self._settings.identity_parameter
+        return "" if tag is None else message.parameters.get(tag, b"").hex()
 
     async def _kept(self, keeping: Awaitable[None]) -> int:
         """Store something, and return the status: it is acknowledged only when it is durable."""
