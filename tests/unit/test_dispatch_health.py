@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -154,7 +155,7 @@ def test_the_time_until_a_stall_is_told_is_an_option(monkeypatch: pytest.MonkeyP
         "streamproc.dispatch.main.run_dispatcher", lambda settings, _: given.append(settings)
     )
     # It would configure the log of the whole process.
-    monkeypatch.setattr("streamproc.cli.dispatch.configure", lambda *_: None)
+    monkeypatch.setattr(sys.modules["streamproc.cli.dispatch"], "configure", lambda *_: None)
     words = ["dispatch", "--broker", "nowhere:1"]
     for more in (["--stall-seconds", "7.5"], []):
         done = CliRunner().invoke(main, [*words, *more])
