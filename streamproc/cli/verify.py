@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
     "--app-id", type=TopicName(), default="streamproc", help="The same value as for the workers."
 )
 @inputs_option
-@topic_options(WorkerTopics, "forwarded")
+@topic_options(WorkerTopics, "forwarded", "reminders")
 @click.option(
     "--clock",
     type=click.Choice(["wall", "event"]),
@@ -69,6 +69,13 @@ DIFFERENT, NOT_VERIFIED = 1, 3
     help="Directory that keeps the recalculated states: the next run continues from there.",
 )
 @click.option(
+    "--checkpoint-every-seconds",
+    type=Number(0.01),
+    default=60.0,
+    help="How often to write into that directory within a partition, so that a run that was killed "
+    "continues there.",
+)
+@click.option(
     "--show",
     default=10,
     type=Count(),
@@ -88,6 +95,7 @@ def verify(
     subscribers: tuple[str, ...],
     share: float,
     checkpoints: Path | None,
+    checkpoint_every_seconds: float,
     show: int,
     quiet: bool,
     **options: Any,
@@ -97,14 +105,17 @@ def verify(
     It only reads, and workers may continue: each partition is compared at its last commit. It needs
     memory for two copies of the largest partition, and the input from its beginning: input that
     retention has deleted cannot be verified. Exit status: 0 all equal, 1 something differs or an
-    account is in a wrong partition, 3 nothing differs but not everything could be verified.
+    account is in a wrong partition, 3 nothing differs but not everything could be verified, or a
+    topic loses records: input or reminders are missing in the middle of it (compaction), or its
+    cleanup.policy will remove some.
 
     Some subscribers that differ are reported separately as not comparable: those of partitions
     that were calculated under other rules, and with --clock wall those whose state depends on the
     order of an event and a timer.
 
     For a sample (--share, --subscriber) it needs memory for these subscribers alone. With a
-    directory for checkpoints it reads the whole input once; later runs read what has come since.
+    directory for checkpoints it reads the whole input once; later runs read what has come since. A
+    run that was killed in the middle of a partition continues there.
     """
     from streamproc.worker.settings import WorkerSettings
 
@@ -112,8 +123,11 @@ def verify(
     topics = taken(WorkerTopics, options, inputs=tuple(inputs))
     settings = WorkerSettings(topics=topics, **options)
     keys = frozenset(asked_for(one, None).encode() for one in subscribers)
-    task = _Task(settings, rulebook, only, keys, share, checkpoints, show, quiet)
-    sys.exit(_conclude(*asyncio.run(_verify(task))))
+    task = _Task(
+        *(settings, rulebook, only, keys, share, checkpoints),
+        *(checkpoint_every_seconds, show, quiet),
+    )
+    sys.exit(_conclude(asyncio.run(_verify(task))))
 
 
 class VerifyError(StreamprocError, click.ClickException):
@@ -132,6 +146,7 @@ class _Task:
     subscribers: frozenset[bytes]
     share: float
     checkpoints: Path | None
+    checkpoint_every_seconds: float
     show: int
     quiet: bool
 
@@ -144,55 +159,95 @@ class _Task:
         return sorted({partition_of(key, count) for key in self.subscribers})
 
 
-async def _verify(task: _Task) -> tuple[list[PartitionReport], int]:
-    """The reports of all partitions, and the number of subscribers with two accounts."""
+@dataclass
+class _Result:
+    """What was found in all partitions."""
+
+    reports: list[PartitionReport] = field(default_factory=list)
+    doubled: set[bytes] = field(default_factory=set)
+    """Subscribers with two accounts."""
+    losing: int = 0
+    """Topics that lose records by their settings, and partitions that have lost some."""
+
+
+async def _verify(task: _Task) -> _Result:
     from aiokafka.errors import KafkaError
 
-    from streamproc.tools.verify.sample import Sample
-    from streamproc.tools.verify.verify import verify_partition, with_two_accounts
-    from streamproc.worker.native_bridge.loading import is_native
-    from streamproc.worker.topics import changelog_partitions
+    from streamproc.tools.verify.verify import with_two_accounts
 
-    settings, sample = task.settings, Sample(task.subscribers, task.share)
-    reports = []
+    settings, result = task.settings, _Result()
     try:
-        is_native(settings.native)  # checked before anything is read
-        count = await asyncio.to_thread(changelog_partitions, settings)
-        if not count:
-            raise VerifyError(
-                f"there is no topic {settings.changelog} at {settings.broker}; correct --app-id"
-            )
-        unknown = [number for number in task.only if number >= count]
-        if unknown:
-            raise VerifyError(
-                f"{settings.changelog} has the partitions 0 to {count - 1}; "
-                f"correct --partition {unknown[0]}"
-            )
+        count = await asyncio.to_thread(_partitions, task)
+        reminders = await _tell_losing_settings(settings, result)
         for number in task.partitions(count):
-            progress = _Progress(number, count, task.quiet)
-            now_ms = int(time.time() * 1000)
-            report = await verify_partition(
-                settings,
-                task.rules,
-                number,
-                now_ms,
-                progress.advanced,
-                count,
-                sample,
-                task.checkpoints,
-            )
-            progress.end()
-            _tell(report, task.show)
-            reports.append(report)
-        doubled = await with_two_accounts(settings, reports)
+            await _verify_partition(task, number, count, reminders, result)
+        result.doubled = await with_two_accounts(settings, result.reports)
     except VerifyError:
         raise
     except StreamprocError as error:
         raise VerifyError(str(error)) from error
     except (KafkaError, OSError, TimeoutError) as error:
         raise VerifyError(f"{type(error).__name__}: {error}") from error
-    _tell_misplaced(reports, doubled, task.show)
-    return reports, len(doubled)
+    _tell_misplaced(result.reports, result.doubled, task.show)
+    return result
+
+
+def _partitions(task: _Task) -> int:
+    """The number of partitions, after everything that is known before they are read is checked."""
+    from streamproc.worker.native_bridge.loading import is_native
+    from streamproc.worker.topics import changelog_partitions
+
+    settings = task.settings
+    is_native(settings.native)
+    count = changelog_partitions(settings)
+    if not count:
+        raise VerifyError(
+            f"there is no topic {settings.changelog} at {settings.broker}; correct --app-id"
+        )
+    unknown = [number for number in task.only if number >= count]
+    if unknown:
+        raise VerifyError(
+            f"{settings.changelog} has the partitions 0 to {count - 1}; "
+            f"correct --partition {unknown[0]}"
+        )
+    return count
+
+
+async def _tell_losing_settings(settings: WorkerSettings, result: _Result) -> int:
+    """Returns the number of partitions of reminders."""
+    from streamproc.tools.verify.losses import look_at_topics
+
+    looked = await asyncio.to_thread(look_at_topics, settings)
+    for fault in looked.losing:
+        click.echo(f"critical: {fault}")
+        result.losing += 1
+    return looked.reminders
+
+
+async def _verify_partition(
+    task: _Task, number: int, count: int, reminders: int, result: _Result
+) -> None:
+    from streamproc.tools.verify.losses import in_words
+    from streamproc.tools.verify.sample import Sample
+    from streamproc.tools.verify.verify import missing_reminders, verify_partition
+
+    sample = Sample(task.subscribers, task.share)
+    progress = _Progress(number, count, task.quiet)
+    report = await verify_partition(
+        *(task.settings, task.rules, number, int(time.time() * 1000), progress.advanced),
+        *(count, sample, task.checkpoints, task.checkpoint_every_seconds),
+    )
+    lost = await missing_reminders(task.settings, number) if number < reminders else None
+    report.missing |= lost or {}
+    progress.end()
+    _tell(report, task.show)
+    if lost is None and not result.reports:
+        topic = task.settings.topics.reminders
+        click.echo(f"{topic}: not looked at; it does not exist, or this user may not read it")
+    for topic, missing in sorted(report.missing.items()):
+        click.echo(f"  critical: {in_words(topic, missing)}")
+    result.losing += bool(report.missing)
+    result.reports.append(report)
 
 
 class _Progress:
@@ -224,6 +279,8 @@ def _tell(report: PartitionReport, show: int) -> None:
         f"partition {report.partition}: {report.records:,} records, {report.equal:,} subscribers "
         f"equal, {len(report.differences):,} differ"
     )
+    if report.continued_at:
+        click.echo(f"  continued an interrupted run after {report.continued_at:,} records")
     if report.begun_anew:
         click.echo(f"  the checkpoint was not used: {report.begun_anew}")
     for reason, count in sorted(report.not_comparable.items()):
@@ -254,7 +311,8 @@ def _tell_misplaced(reports: list[PartitionReport], doubled: set[bytes], show: i
         click.echo(f"  and {len(found) - show:,} more")
 
 
-def _conclude(reports: list[PartitionReport], doubled: int) -> int:
+def _conclude(result: _Result) -> int:
+    reports, doubled = result.reports, len(result.doubled)
     equal = sum(report.equal for report in reports)
     different = sum(len(report.differences) for report in reports)
     open_ones = sum(report.not_comparable.total() for report in reports)
@@ -269,6 +327,8 @@ def _conclude(reports: list[PartitionReport], doubled: int) -> int:
             f"{misplaced:,} accounts are in a wrong partition, {doubled:,} of them beside another "
             "account of the same subscriber (docs/operations.md)"
         )
+    if result.losing:
+        click.echo(f"{result.losing:,} critical: records were lost or will be (see above)")
     if different or misplaced:
         return DIFFERENT
-    return NOT_VERIFIED if open_ones or obstacles else 0
+    return NOT_VERIFIED if open_ones or obstacles or result.losing else 0

@@ -15,6 +15,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from tests.integration.test_verify import verify
 from tests.support.cluster import create_topic, produce_to_partitions, wait_until_consumed
 from tests.support.edges import wait_for_words
 from tests.support.scene import Scene
@@ -70,12 +71,12 @@ async def set_topic(scene: Scene, topic: str, **settings: str) -> None:
         future.result(30)
 
 
-async def offsets_of(scene: Scene, partition: int) -> list[int]:
+async def offsets_of(scene: Scene, partition: int, topic: str = "") -> list[int]:
     """The offsets that the log still has."""
     consumer: Any = AIOKafkaConsumer(bootstrap_servers=scene.bootstrap, group_id=None)
     await consumer.start()
     try:
-        tp = TopicPartition(scene.names.events, partition)
+        tp = TopicPartition(topic or scene.names.events, partition)
         consumer.assign([tp])
         consumer.seek(tp, 0)
         end = (await consumer.end_offsets([tp]))[tp]
@@ -96,24 +97,27 @@ async def test_what_compaction_removed_before_it_was_read_is_told(scene: Scene) 
     await produce_to_partitions(scene.bootstrap, scene.names.events, [record])
     await wait_until_consumed(scene.bootstrap, scene.names, [worker])
     worker.pause()
-    await produce_to_partitions(scene.bootstrap, scene.names.events, [record] * 50)
-    await set_topic(
-        scene,
-        scene.names.events,
-        cleanup_policy="compact",
-        segment_ms="1",
-        min_cleanable_dirty_ratio="0",
-    )
+    topics = scene.names.events, scene.names.reminders
+    for topic in topics:
+        await produce_to_partitions(scene.bootstrap, topic, [record] * 50)
+        await set_topic(
+            scene,
+            topic,
+            cleanup_policy="compact",
+            segment_ms="1",
+            min_cleanable_dirty_ratio="0",
+        )
     later_ms = NOW_MS
     deadline = asyncio.get_running_loop().time() + 60
-    while len(left := await offsets_of(scene, 2)) > 20:
+    while max([len(await offsets_of(scene, 2, topic)) for topic in topics]) > 20:
         assert asyncio.get_running_loop().time() < deadline, "not compacted"
         # A segment ends when a record comes that is so much later than its first one.
         later_ms += 60_000
         filler = (2, (b"same", REJECTED, later_ms))
-        await produce_to_partitions(scene.bootstrap, scene.names.events, [filler])
+        for topic in topics:
+            await produce_to_partitions(scene.bootstrap, topic, [filler])
         await asyncio.sleep(0.5)  # and looks again
-    end = left[-1] + 1
+    end = (await offsets_of(scene, 2))[-1] + 1
     worker.resume()
     wait_for_words(worker, "the topic is or was compacted")
     found = re.search(r"lost_records=(\d+)", worker.log.read_text())
@@ -121,3 +125,14 @@ async def test_what_compaction_removed_before_it_was_read_is_told(scene: Scene) 
     read = [offset for offset in await offsets_of(scene, 2) if 1 <= offset < end]
     assert int(found[1]) >= (end - 1) - len(read) - 20
     assert int(found[1]) <= end
+
+    # The topic of reminders has a right setting again, and they are missing all the same.
+    await set_topic(scene, scene.names.reminders, cleanup_policy="delete")
+    await wait_until_consumed(scene.bootstrap, scene.names, [worker])
+    code, told = verify(scene)
+    assert code == 3, told
+    assert f"critical: {scene.names.events} has cleanup.policy=compact" in told
+    for topic in topics:
+        assert re.search(rf"critical: \d+ records of {topic} are missing from offset \d+ on", told)
+    assert f"{scene.names.reminders} has cleanup.policy" not in told
+    assert "2 critical: records were lost or will be" in told

@@ -13,7 +13,9 @@ from streamproc.engine.changelog import (
     decode_progress,
     encode_progress,
 )
+from streamproc.engine.cluster import Place
 from streamproc.tools.verify.checkpoint import Checkpoint, CheckpointError, load, made_for, save
+from streamproc.tools.verify.losses import Missing, MissingOffsets, in_words
 from streamproc.tools.verify.sample import Sample
 
 
@@ -76,3 +78,20 @@ def test_a_checkpoint_counts_for_what_it_was_made_for(tmp_path: Path) -> None:
     path.write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="is not a checkpoint"):
         load(path, wanted, now)
+
+
+def test_each_missing_offset_of_a_span_is_counted_once() -> None:
+    place = Place("in", 0)
+    missing = MissingOffsets()
+    missing.watch("in", 5, 20)
+    tell = missing.mark.missing
+    tell(Place("other", 0), 0, 100)
+    for span in ((0, 4), (3, 7), (10, 12), (6, 12), (18, 30), (10, 12)):
+        tell(place, *span)
+    assert missing.found == {"in": Missing(2 + 2 + 2, 5, 20)}
+
+    later = MissingOffsets({"in": Missing(3, 5, 12)})
+    later.watch("in", 10, 20)  # the last records before the checkpoint were missing, too
+    later.mark.missing(place, 10, 14)
+    assert later.found == {"in": Missing(5, 5, 14)}
+    assert "5 records of in are missing from offset 5 on" in in_words("in", later.found["in"])

@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from streamproc.engine.cluster import FetchedBatch, Place
-from streamproc.engine.faust.whole_batches import by_batch, read_whole_batches
+from streamproc.engine.faust.whole_batches import ByBatch, by_batch, read_whole_batches
 from streamproc.kafka.aio_clients import aio_consumer
 from streamproc.kafka.settings import Broker
 
@@ -28,11 +28,12 @@ def committed_consumer(broker: Broker, **settings: Any) -> Any:
 
 
 class BatchReader:
-    """A reader of changelogs on such a consumer: it reads in batches."""
+    """A reader on such a consumer: it reads in batches."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, mark: ByBatch = by_batch) -> None:
+        """``mark`` is told which offsets have no record."""
         read_whole_batches()
-        self._consumer = committed_consumer(broker, key_deserializer=by_batch)
+        self._consumer = committed_consumer(broker, key_deserializer=mark)
 
     async def start(self) -> None:
         """Connect to the brokers."""

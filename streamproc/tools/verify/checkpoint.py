@@ -2,6 +2,10 @@
 
 A checkpoint is a file for each partition: the recalculated states at one place of the input. It
 counts only for the same rules, clock, topics and sample; otherwise the recalculation begins again.
+
+While a partition is recalculated, a second file is written now and then. A run that was killed
+continues there. The first file stays until the comparison, because the order of events and timers
+is judged from the last place that was compared.
 """
 
 from __future__ import annotations
@@ -16,9 +20,11 @@ from msgspec import Struct
 
 from streamproc.engine.changelog import Progress
 from streamproc.errors import StreamprocError
+from streamproc.tools.verify.losses import Missing
 from streamproc.tools.verify.sample import Sample
 
-VERSION: Final = 1
+VERSION: Final = 2
+EVERY_SECONDS: Final = 60.0
 
 
 class CheckpointError(StreamprocError):
@@ -41,6 +47,14 @@ class Checkpoint(Struct):
     in_several: list[bytes] = []
     excused: list[bytes] = []
     """Subscribers of whom it was not known whether an event or a timer was first."""
+    missing: dict[str, Missing] = {}
+    """What the input before the place has lost, by topic."""
+    begun_at: dict[str, int] = {}
+    """Of an unfinished recalculation: where it began. The checkpoint of that place is needed."""
+    records: int = 0
+    """Of an unfinished recalculation: how many records it has applied."""
+    elsewhere: int = 0
+    """Of these, the records outside the partition of their key."""
 
 
 def made_for(fingerprint: int, clock: str, topics: tuple[str, ...], sample: Sample) -> str:
@@ -52,6 +66,28 @@ def made_for(fingerprint: int, clock: str, topics: tuple[str, ...], sample: Samp
 def path_of(folder: Path, app_id: str, partition: int) -> Path:
     """The file of a partition."""
     return folder / f"{app_id}-{partition}.checkpoint"
+
+
+def unfinished_path_of(path: Path) -> Path:
+    """The file of a recalculation that is not finished yet."""
+    return path.with_suffix(".unfinished")
+
+
+def load_unfinished(path: Path, begin: Checkpoint, progress: Progress) -> Checkpoint | None:
+    """The place at which a recalculation from ``begin`` was interrupted; None if there is none.
+
+    Raises :class:`CheckpointError` for a file that is not a checkpoint.
+    """
+    found, why_not = load(unfinished_path_of(path), begin.made_for, progress)
+    if why_not or not found.positions or found.begun_at != begin.positions:
+        return None
+    return found
+
+
+def finish(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint of a partition that was compared. Raises :class:`CheckpointError`."""
+    save(path, checkpoint)
+    unfinished_path_of(path).unlink(missing_ok=True)
 
 
 def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import TopicPartition
-
 from streamproc.core.instants import LAST_MS
 from streamproc.core.state.account import Account
 from streamproc.engine.changelog import (
@@ -18,6 +16,7 @@ from streamproc.engine.changelog import (
     decode_progress,
     mark_of,
 )
+from streamproc.engine.cluster import LogReader, Place
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.errors import StreamprocError
@@ -27,6 +26,7 @@ from streamproc.worker.applying import apply_records
 from streamproc.worker.processor import QuotaProcessor
 
 REST_OF_COMMIT_SECONDS = 2.0
+PATIENCE_MS = 200
 EVERYBODY = Sample()
 
 
@@ -43,15 +43,19 @@ class Kept:
 
 
 async def read_kept(
-    consumer: Any, changelog: str, partition: int, rows: Rows[Account], sample: Sample = EVERYBODY
+    reader: LogReader,
+    changelog: str,
+    partition: int,
+    rows: Rows[Account],
+    sample: Sample = EVERYBODY,
 ) -> Kept:
     """The changelog up to the last complete commit. Workers may be writing at this moment."""
     kept = Kept(rows)
-    tp = TopicPartition(changelog, partition)
-    consumer.assign([tp])
-    end = (await consumer.end_offsets([tp]))[tp]
-    position = (await consumer.beginning_offsets([tp]))[tp]
-    consumer.seek(tp, position)
+    place = Place(changelog, partition)
+    reader.assign([place])
+    end = (await reader.end_offsets([place]))[place]
+    position = (await reader.beginning_offsets([place]))[place]
+    reader.seek(place, position)
     # A commit ends with its progress record. The present end can lie within a commit.
     waiting: dict[bytes, bytes | None] = {}
     deadline = float("inf")
@@ -60,43 +64,42 @@ async def read_kept(
             deadline = min(deadline, time.monotonic() + REST_OF_COMMIT_SECONDS)
             if time.monotonic() > deadline:
                 break  # a worker did not write these, but would load them
-        for records in (await consumer.getmany(timeout_ms=200)).values():
-            for record in records:
-                if record.key != PROGRESS_KEY:
-                    if sample.takes(record.key):
-                        waiting[record.key] = record.value
-                    continue
-                kept.progress = decode_progress(record.value)
-                rows.load(waiting)
-                waiting.clear()
-        position = await consumer.position(tp)
+        for record in await _fetch(reader):
+            if record.key != PROGRESS_KEY:
+                if sample.takes(record.key):
+                    waiting[record.key] = record.value
+                continue
+            kept.progress = decode_progress(record.value)
+            rows.load(waiting)
+            waiting.clear()
+        position = await reader.position(place)
     rows.load(waiting)
     return kept
 
 
 async def check_input(
-    consumer: Any, partition: int, progress: Progress, starts: Mapping[str, int]
+    reader: LogReader, partition: int, progress: Progress, starts: Mapping[str, int]
 ) -> None:
     """Check that the input is there from ``starts`` to the positions of the state.
 
     Raises :class:`DeletedInputError` or :class:`InputMadeAnewError`.
     """
-    tps = [TopicPartition(topic, partition) for topic in progress.positions]
-    firsts = await consumer.beginning_offsets(tps)
-    ends = await consumer.end_offsets(tps)
-    for tp in tps:
-        position = progress.positions[tp.topic]
-        if position > ends[tp]:
-            raise InputMadeAnewError(tp.topic, partition, position, f"it ends at {ends[tp]}")
-        if firsts[tp] > starts.get(tp.topic, 0) and position > 0:
+    places = [Place(topic, partition) for topic in progress.positions]
+    firsts = await reader.beginning_offsets(places)
+    ends = await reader.end_offsets(places)
+    for place in places:
+        topic, position = place.topic, progress.positions[place.topic]
+        if position > ends[place]:
+            raise InputMadeAnewError(topic, partition, position, f"it ends at {ends[place]}")
+        if firsts[place] > starts.get(topic, 0) and position > 0:
             raise DeletedInputError(
-                f"{tp.topic}-{partition} begins at offset {firsts[tp]}: what was before has been "
+                f"{topic}-{partition} begins at offset {firsts[place]}: what was before has been "
                 f"deleted (retention), so its states cannot be recalculated"
             )
 
 
 async def read_input(
-    consumer: Any, partition: int, progress: Progress, begin: Checkpoint
+    reader: LogReader, partition: int, progress: Progress, begin: Checkpoint
 ) -> AsyncIterator[tuple[str, list[Any]]]:
     """The input from a checkpoint to the positions, as (topic, records), one topic after the other.
 
@@ -106,45 +109,52 @@ async def read_input(
         start = begin.positions.get(topic, 0)
         if start >= position:
             continue  # aiokafka may hang at the end if it is stopped right after an assignment
-        tp = TopicPartition(topic, partition)
-        consumer.assign([tp])
+        place = Place(topic, partition)
+        reader.assign([place])
         # From the record before it: it tells whether the topic is still the same.
         at = max(start - 1, 0)
-        consumer.seek(tp, at)
+        reader.seek(place, at)
         while at < position:
-            for fetched in (await consumer.getmany(timeout_ms=200)).values():
-                if start and fetched and fetched[0].offset < start:
-                    _check_mark(topic, partition, start, fetched[0], begin.marks)
-                records = [one for one in fetched if start <= one.offset < position]
-                if records:
-                    _check_mark(topic, partition, position, records[-1], progress.marks)
-                    yield topic, records
-            at = await consumer.position(tp)
+            fetched = await _fetch(reader)
+            if start and fetched and fetched[0].offset < start:
+                _check_mark(topic, partition, start, fetched[0], begin.marks)
+            records = [one for one in fetched if start <= one.offset < position]
+            if records:
+                _check_mark(topic, partition, position, records[-1], progress.marks)
+                yield topic, records
+            at = await reader.position(place)
+
+
+async def _fetch(reader: LogReader) -> list[Any]:
+    """The records of the next fetch; possibly none."""
+    fetched = await reader.getmany(timeout_ms=PATIENCE_MS)
+    return [record for batches in fetched.values() for one in batches for record in one.records]
 
 
 async def rebuild(
-    consumer: Any,
+    reader: LogReader,
     partition: int,
     progress: Progress,
     processor: QuotaProcessor,
     begin: Checkpoint,
     sample: Sample,
-    seen: Callable[[str, list[Any]], None],
+    seen: Callable[[str, list[Any], Checkpoint, Rows[Account]], None],
 ) -> tuple[Rows[Account], Checkpoint]:
     """Apply the input from a checkpoint up to the positions; returns the rows and their place.
 
-    ``seen`` is called with the records after each fetch. The checkpoint has no rows yet.
+    ``seen`` is called after each fetch, with its records and the place and rows after them. The
+    checkpoint has no rows yet.
     """
     rows: Rows[Account] = processor.new_rows()
     rows.load(dict(begin.rows))
     rows.rebuild_due()
     at = Checkpoint(begin.made_for, positions={**begin.positions}, marks={**begin.marks})
     at.clock_ms = begin.clock_ms
-    async for topic, records in read_input(consumer, partition, progress, begin):
+    async for topic, records in read_input(reader, partition, progress, begin):
         at.clock_ms = _apply(processor, topic, partition, records, rows, at.clock_ms, sample)
         at.positions[topic] = records[-1].offset + 1
         at.marks[topic] = mark_of(records[-1])
-        seen(topic, records)
+        seen(topic, records, at, rows)
     # What lies between the last record and the position are markers of transactions.
     at.positions |= progress.positions
     return rows, at
@@ -173,7 +183,7 @@ def _apply(
 
 
 async def timed_closely(
-    consumer: Any,
+    reader: LogReader,
     partition: int,
     progress: Progress,
     processor: QuotaProcessor,
@@ -190,7 +200,7 @@ async def timed_closely(
     rows.rebuild_due()
     close = set(keys) & set(begin.excused)
     clock_ms = begin.clock_ms
-    async for topic, records in read_input(consumer, partition, progress, begin):
+    async for topic, records in read_input(reader, partition, progress, begin):
         for record in records:
             if record.key not in keys:
                 continue

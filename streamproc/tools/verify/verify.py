@@ -2,18 +2,21 @@
 
 The input is applied again up to the position in each partition's progress record, so workers may
 continue meanwhile. It needs memory for two copies of the rows of the largest partition, or of the
-sample's rows. A checkpoint keeps the recalculated rows for the next comparison.
+sample's rows. A checkpoint keeps the recalculated rows for the next comparison, and an unfinished
+one keeps them for a run that was killed.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from aiokafka.errors import TopicAuthorizationFailedError
 from msgspec import UNSET
 
 from streamproc.core.privacy import mask
@@ -21,11 +24,23 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, unpack
 from streamproc.core.step.transition import advance
 from streamproc.engine.changelog import InputMadeAnewError, Progress
-from streamproc.engine.faust.log_reader import committed_consumer
+from streamproc.engine.cluster import LogReader, Place
+from streamproc.engine.faust.log_reader import BatchReader
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
-from streamproc.tools.verify.checkpoint import Checkpoint, load, made_for, path_of, save
+from streamproc.tools.verify.checkpoint import (
+    EVERY_SECONDS,
+    Checkpoint,
+    finish,
+    load,
+    load_unfinished,
+    made_for,
+    path_of,
+    save,
+    unfinished_path_of,
+)
 from streamproc.tools.verify.comparing import SCHEDULE, Difference, difference, differing_fields
+from streamproc.tools.verify.losses import Missing, MissingOffsets, read_through
 from streamproc.tools.verify.rebuilding import (
     EVERYBODY,
     DeletedInputError,
@@ -46,6 +61,9 @@ LATEST_TIMERS_MS = 900_000
 
 SEVERAL_TOPICS = "events in several input topics, whose order of arrival is not known"
 OTHER_RULES = "the rules have changed since the first record, or are not the ones given here"
+LOST_INPUT = "the input is not whole, and nobody knows whose events are missing"
+LARGEST_SHARE: Final = 0.1
+"""Unfinished checkpoints take at most this share of the time."""
 TIMERS = "an event that arrived about when something fell due: which was first is not known"
 
 
@@ -64,6 +82,10 @@ class PartitionReport:
     """Accounts that are in this partition but belong in another one, with its number."""
     elsewhere: int = 0
     """Input records that are not in the partition of their key: rejected, or forwarded."""
+    missing: dict[str, Missing] = field(default_factory=dict)
+    """What topics have lost in the middle of this partition, by topic."""
+    continued_at: int = 0
+    """Records that a run had applied that was interrupted; ``records`` contains them."""
     obstacle: str = ""
     """Why the partition could not be verified; empty if it was."""
     begun_anew: str = ""
@@ -79,29 +101,52 @@ async def verify_partition(
     partitions: int = 0,
     sample: Sample = EVERYBODY,
     checkpoints: Path | None = None,
+    every_seconds: float = EVERY_SECONDS,
 ) -> PartitionReport:
     """Compare one partition. ``advanced`` is called with the number of records applied since the
     last call.
 
     ``partitions`` is their number; 0: not known. Then the place of records is not checked.
-    ``checkpoints`` is the folder of checkpoints; None: there are none.
+    ``checkpoints`` is the folder of checkpoints; None: there are none. Unfinished ones are written
+    every ``every_seconds``, or less often if writing takes long.
 
     Raises aiokafka's errors, CheckpointError, and ``ProgressError`` and ``NewerStateError`` for
     records of a newer release.
     """
-    consumer = committed_consumer(settings.broker)
-    await consumer.start()
+    missing = MissingOffsets()
+    reader = BatchReader(settings.broker, missing.mark)
+    await reader.start()
     try:
-        work = _Work(settings, rules, partition, now_ms, consumer, partitions, sample)
+        work = _Work(settings, rules, partition, now_ms, reader, partitions, sample, missing)
+        work.every_seconds = every_seconds
         if checkpoints is not None:
             work.checkpoint_path = path_of(checkpoints, settings.app_id, partition)
         try:
             await work.run(advanced)
         except (DeletedInputError, InputMadeAnewError) as error:
             work.report.obstacle = str(error)
+        work.report.missing = missing.found
         return work.report
     finally:
-        await consumer.stop()
+        await reader.stop()
+
+
+async def missing_reminders(settings: WorkerSettings, partition: int) -> dict[str, Missing] | None:
+    """What the topic of reminders has lost in the middle of a partition, by topic; None if this
+    client may not read it. The topic must have the partition.
+
+    Raises aiokafka's errors.
+    """
+    missing = MissingOffsets()
+    reader = BatchReader(settings.broker, missing.mark)
+    await reader.start()
+    try:
+        await read_through(reader, Place(settings.topics.reminders, partition), missing)
+    except TopicAuthorizationFailedError:
+        return None
+    finally:
+        await reader.stop()
+    return missing.found
 
 
 async def with_two_accounts(
@@ -118,16 +163,16 @@ async def with_two_accounts(
     found: set[bytes] = set()
     if not wanted:
         return found
-    consumer = committed_consumer(settings.broker)
-    await consumer.start()
+    reader = BatchReader(settings.broker)
+    await reader.start()
     try:
         # Only partitions that can hold a second account are read.
         for right, keys in wanted.items():
             rows: Rows[Account] = Rows(QuotaProcessor)
-            await read_kept(consumer, settings.changelog, right, rows)
+            await read_kept(reader, settings.changelog, right, rows)
             found |= keys & rows.stored.keys()
     finally:
-        await consumer.stop()
+        await reader.stop()
     return found
 
 
@@ -140,12 +185,16 @@ class _Work:
         rules: Rulebook,
         partition: int,
         now_ms: int,
-        consumer: Any,
+        reader: LogReader,
         partitions: int,
         sample: Sample,
+        missing: MissingOffsets,
     ) -> None:
         self._sample = sample
         self.checkpoint_path: Path | None = None
+        self.every_seconds = EVERY_SECONDS
+        self._missing = missing
+        self._due = time.monotonic()
         self._begin = Checkpoint(made_for(rules.fingerprint, settings.clock, (), sample))
         self._has_other_rules = False
         self._placement = Placement(partitions, logs=False)
@@ -153,7 +202,7 @@ class _Work:
         self._settings = settings
         self._rules = rules
         self._now_ms = now_ms
-        self._consumer = consumer
+        self._reader = reader
         self._topic_of: dict[bytes, str] = {}
         self._in_several: set[bytes] = set()
         self._has_several = False
@@ -164,7 +213,7 @@ class _Work:
         report, settings = self.report, self._settings
         processor = self._processor(settings.native)
         kept = await read_kept(
-            self._consumer, settings.changelog, report.partition, Rows(processor), self._sample
+            self._reader, settings.changelog, report.partition, Rows(processor), self._sample
         )
         for key in kept.rows.stored:
             right = self._placement.elsewhere(key, report.partition)
@@ -174,24 +223,25 @@ class _Work:
             return
         self._has_several = len(kept.progress.positions) > 1
         self._has_other_rules = self._were_others(kept)
-        self._load_checkpoint(kept.progress)
+        start = self._load_checkpoint(kept.progress)
+        await check_input(self._reader, report.partition, kept.progress, start.positions)
+        self._watch_for_losses(kept.progress, start)
+        self._due = time.monotonic() + self.every_seconds
 
-        await check_input(self._consumer, report.partition, kept.progress, self._begin.positions)
+        def seen(topic: str, records: list[Any], at: Checkpoint, rows: Rows[Account]) -> None:
+            self._saw(topic, records, advanced)
+            report.elsewhere = start.elsewhere + processor.counts["wrong_partition"]
+            self._save_unfinished(at, rows)
+
         rebuilt, place = await rebuild(
-            self._consumer,
-            report.partition,
-            kept.progress,
-            processor,
-            self._begin,
-            self._sample,
-            lambda topic, records: self._saw(topic, records, advanced),
+            self._reader, report.partition, kept.progress, processor, start, self._sample, seen
         )
-        report.elsewhere = processor.counts["wrong_partition"]
         place.rows = dict(rebuilt.stored) if self.checkpoint_path is not None else {}
         until_ms = self._now_ms
         if settings.clock == "event":
             until_ms = kept.progress.clock_ms
-            if place.clock_ms != until_ms:
+            # A record that is missing may have moved the clock.
+            if place.clock_ms != until_ms and not self._missing.found:
                 wrong = f"the clock is at {until_ms} ms instead of {place.clock_ms} ms"
                 report.differences.append(Difference("(no subscriber)", report.partition, [wrong]))
         let_time_pass(processor, rebuilt, Outbox(), until_ms)
@@ -199,7 +249,14 @@ class _Work:
         if self._wrong and settings.clock == "wall":
             await self._excuse_timers(kept.progress, place)
         report.differences += self._wrong.values()
-        self._save_checkpoint(place)
+        if self.checkpoint_path is not None:
+            finish(self.checkpoint_path, self._completed(place))
+
+    def _watch_for_losses(self, progress: Progress, start: Checkpoint) -> None:
+        """What an earlier run found missing before its checkpoint is still missing."""
+        self._missing.found.update(start.missing)
+        for topic, position in progress.positions.items():
+            self._missing.watch(topic, start.positions.get(topic, 0), position)
 
     def _were_others(self, kept: Kept) -> bool:
         """Whether rows were calculated under other rules, or under ones that nobody noted."""
@@ -209,7 +266,8 @@ class _Work:
         # Written by an earlier release. The rows say under which rules they were scheduled.
         return any(_rules_id(data) != fingerprint for data in kept.rows.stored.values())
 
-    def _load_checkpoint(self, progress: Progress) -> None:
+    def _load_checkpoint(self, progress: Progress) -> Checkpoint:
+        """The place to begin at: where an earlier run was interrupted, else the checkpoint."""
         wanted = made_for(
             self._rules.fingerprint, self._settings.clock, tuple(progress.positions), self._sample
         )
@@ -217,15 +275,33 @@ class _Work:
         if self.checkpoint_path is not None:
             self._begin, why = load(self.checkpoint_path, wanted, progress)
             self.report.begun_anew = why
-        self._topic_of = dict(self._begin.topic_of)
-        self._in_several = set(self._begin.in_several)
+        start = self._begin
+        if self.checkpoint_path is not None:
+            start = load_unfinished(self.checkpoint_path, self._begin, progress) or self._begin
+        self.report.records = self.report.continued_at = start.records
+        self.report.elsewhere = start.elsewhere
+        self._topic_of = dict(start.topic_of)
+        self._in_several = set(start.in_several)
+        return start
 
-    def _save_checkpoint(self, place: Checkpoint) -> None:
-        if self.checkpoint_path is None:
+    def _save_unfinished(self, at: Checkpoint, rows: Rows[Account]) -> None:
+        """Write how far the recalculation is, if it is time for that."""
+        began = time.monotonic()
+        if self.checkpoint_path is None or began < self._due:
             return
-        place.topic_of, place.in_several = self._topic_of, sorted(self._in_several)
+        at = self._completed(msgspec.structs.replace(at, rows=dict(rows.stored)))
+        at.begun_at = self._begin.positions
+        at.records, at.elsewhere = self.report.records, self.report.elsewhere
+        save(unfinished_path_of(self.checkpoint_path), at)
+        now = time.monotonic()
+        self._due = now + max(self.every_seconds, (now - began) / LARGEST_SHARE)
+
+    def _completed(self, place: Checkpoint) -> Checkpoint:
+        """With everything that is known besides the rows."""
+        place.topic_of, place.in_several = dict(self._topic_of), sorted(self._in_several)
         place.excused = sorted({*place.excused, *self._begin.excused})
-        save(self.checkpoint_path, place)
+        place.missing = dict(self._missing.found)
+        return place
 
     def _saw(self, topic: str, records: list[Any], advanced: Callable[[int], None]) -> None:
         self.report.records += len(records)
@@ -283,6 +359,8 @@ class _Work:
             self.report.equal += 1
         elif key in self._in_several or self._is_of_other_order(kept, rebuilt):
             self.report.not_comparable[SEVERAL_TOPICS] += 1
+        elif self._missing.found:
+            self.report.not_comparable[LOST_INPUT] += 1
         elif self._has_other_rules or _is_of_other_rules(kept, rebuilt):
             self.report.not_comparable[OTHER_RULES] += 1
         else:
@@ -297,8 +375,10 @@ class _Work:
         return differing_fields(kept, rebuilt) <= SCHEDULE
 
     async def _excuse_timers(self, progress: Progress, place: Checkpoint) -> None:
+        # From the last place that was compared, not from where a run was interrupted.
+        await check_input(self._reader, self.report.partition, progress, self._begin.positions)
         close = await timed_closely(
-            self._consumer,
+            self._reader,
             self.report.partition,
             progress,
             self._processor("off"),
