@@ -45,6 +45,7 @@ from streamproc.dispatch.sms_memory import (
 )
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.durable import durable
+from streamproc.supervision import start_task
 
 log = structlog.get_logger(__name__)
 

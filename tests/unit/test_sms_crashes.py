@@ -18,6 +18,7 @@ from streamproc.dispatch import sms_log
 from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.model import IncomingPart, IncomingSms
 from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.smpp.confirming import Confirming
 from streamproc.dispatch.sms_log import SmsLog
 from streamproc.dispatch.sms_memory import CONFIRM_MS, Answering
 
@@ -254,3 +255,31 @@ async def test_a_parameter_that_names_nothing_loses_no_sms(monkeypatch: pytest.M
         for text in texts:
             await handed_over(one, IncomingSms("main", "8613800000001", "10086", text, None, "01"))
     assert topics.texts() == texts
+
+
+@pytest.mark.parametrize("proofs", [[True], [False, True], [False, False]])
+async def test_each_answer_is_reported_as_arrived_or_as_doubtful(proofs: list[bool]) -> None:
+    """A message center may answer an ``enquire_link`` late; the session ends with the last one."""
+    reports: list[tuple[str, str]] = []
+    closed, asked = asyncio.Event(), list(proofs)
+
+    async def is_alive() -> bool:
+        has_arrived = asked.pop(0)
+        if not asked:
+            closed.set()
+        return has_arrived
+
+    def report(how: str) -> Any:
+        async def one(sms: IncomingSms) -> None:
+            reports.append((how, sms.text))
+
+        return one
+
+    session: Any = SimpleNamespace(is_alive=is_alive, closed=closed)
+    confirming = Confirming(session, report("arrived"), report("doubtful"))
+    center = MessageCenter(has_names=False)
+    for text in ("STOP", "START"):
+        confirming.add(center.sms(text))
+    await confirming.close()
+    how = "arrived" if proofs[-1] else "doubtful"
+    assert reports == [(how, "STOP"), (how, "START")]
