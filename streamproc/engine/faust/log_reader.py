@@ -31,7 +31,7 @@ class BatchReader:
     """A reader on such a consumer: it reads in batches."""
 
     def __init__(self, broker: Broker, mark: ByBatch = by_batch) -> None:
-        """``mark`` is told which offsets have no record."""
+        """``mark`` gets the offsets that have no record."""
         read_whole_batches()
         self._consumer = committed_consumer(broker, key_deserializer=mark)
 

@@ -50,11 +50,11 @@ class Checkpoint(Struct):
     missing: dict[str, Missing] = {}
     """What the input before the place has lost, by topic."""
     begun_at: dict[str, int] = {}
-    """Of an unfinished recalculation: where it began. The checkpoint of that place is needed."""
+    """Where an unfinished recalculation began. The checkpoint of that place is needed."""
     records: int = 0
-    """Of an unfinished recalculation: how many records it has applied."""
+    """How many records an unfinished recalculation has applied."""
     elsewhere: int = 0
-    """Of these, the records outside the partition of their key."""
+    """How many of these were outside the partition of their key."""
 
 
 def made_for(fingerprint: int, clock: str, topics: tuple[str, ...], sample: Sample) -> str:
