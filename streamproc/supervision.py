@@ -37,7 +37,9 @@ def start_task(
     return task
 
 
-def start_thread(work: Callable[[], object], name: str, failed: Failed | None = None) -> Any:
+def start_thread(
+    work: Callable[[], object], name: str, failed: Failed | None = None
+) -> threading.Thread:
     """Start a daemon thread. If it fails, that is logged, and ``failed`` is called in it."""
 
     def run() -> None:

@@ -9,10 +9,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+
+from streamproc.supervision import start_thread
 
 if TYPE_CHECKING:
     from streamproc.tools.replay.pace import Control
@@ -89,8 +92,7 @@ def _keys(control: Control) -> Iterator[None]:
                 control.stop()
 
     tty.setcbreak(descriptor)
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
+    thread = start_thread(listen, "keys")
     try:
         yield
     finally:
@@ -114,12 +116,8 @@ def shown_progress(
         return
     ended = threading.Event()
     bar = sys.stderr.isatty()
-    thread = threading.Thread(
-        target=_bar if bar else _lines,
-        args=(ended, title, done, total, count, paused),
-        daemon=True,
-    )
-    thread.start()
+    show = _bar if bar else _lines
+    thread = start_thread(partial(show, ended, title, done, total, count, paused), "progress")
     try:
         yield
     finally:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -45,7 +44,7 @@ from streamproc.dispatch.sms_memory import (
 )
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.durable import durable
-from streamproc.supervision import start_task
+from streamproc.supervision import one_thread, start_task
 
 log = structlog.get_logger(__name__)
 
@@ -71,8 +70,8 @@ class SmsLog:
         self._correcting: set[asyncio.Task[None]] = set()
         self._memory = SmsMemory()
         # Each task can wait for Kafka, and nothing else may wait for these tasks.
-        self._reading = ThreadPoolExecutor(1, "sms-in")
-        self._sending = ThreadPoolExecutor(1, "sms-out")
+        self._reading = one_thread("sms-in")
+        self._sending = one_thread("sms-out")
         self._me = uuid4().hex[:12]
         self._count = 0
         self._decisions: dict[str, asyncio.Future[Command | None]] = {}
@@ -118,7 +117,7 @@ class SmsLog:
         if len(self._decisions) >= UNDER_WAY_LIMIT:
             raise SmsRefusedError("too many wait for Kafka", is_final=False)
         # The write continues after the limit: a repetition then finds it.
-        work = asyncio.create_task(self._take(sms))
+        work = start_task(self._take(sms), "an SMS")
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         heard = heard_of(sms, "", 0)
         is_answering = False
@@ -180,7 +179,7 @@ class SmsLog:
         """Write a command, once even if the SMS arrives again meanwhile."""
         task = self._writing.get(command.id)
         if task is None:
-            task = asyncio.create_task(self._write(sms, command))
+            task = start_task(self._write(sms, command), "a command")
             self._writing[command.id] = task
             task.add_done_callback(lambda _: self._writing.pop(command.id, None))
         await asyncio.shield(task)

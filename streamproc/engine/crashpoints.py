@@ -16,11 +16,12 @@ stages and their steps:
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass
+from functools import partial
 from signal import Signals
 
 from streamproc.errors import StreamprocError
+from streamproc.supervision import start_timer
 
 VARIABLE = "STREAMPROC_CRASH_AT"
 
@@ -83,7 +84,7 @@ def reached(stage: str, step: str) -> None:
     if plan.delay_ms:
         # It runs in a thread, so that the protocol continues until then, whatever the
         # event loop does.
-        threading.Timer(plan.delay_ms / 1000, _strike, [plan.strike]).start()
+        start_timer(plan.delay_ms / 1000, partial(_strike, plan.strike), "crash point")
     else:
         _strike(plan.strike)
 

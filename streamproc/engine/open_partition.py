@@ -30,6 +30,7 @@ from streamproc.engine.processor import Outbox, Processor
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
 from streamproc.engine.transaction import PartitionWriter
+from streamproc.supervision import start_task
 
 log = structlog.get_logger(__name__)
 
@@ -173,7 +174,7 @@ class OpenPartition(Generic[T]):
     def _commit_under_way(self) -> asyncio.Task[None]:
         """The commit in flight; a new one if there is none."""
         if self._commit is None or self._commit.done():
-            self._commit = asyncio.create_task(self._run(*self._take()))
+            self._commit = start_task(self._run(*self._take()), "commit")
         return self._commit
 
     async def close(self) -> None:

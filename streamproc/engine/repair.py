@@ -22,6 +22,7 @@ from streamproc.engine.life import State
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.partition import Partition
 from streamproc.engine.partitions import Partitions
+from streamproc.supervision import start_task
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,12 @@ class Repairs(Generic[T]):
             partition.repair.cancel()
         pause_seconds = _pause_before(partition)
         repair = self._repair(partition, opened, why, source, pause_seconds)
-        partition.repair = asyncio.create_task(repair)
+        partition.repair = start_task(repair, "repair of a partition", self._give_up)
+
+    def _give_up(self, why: BaseException) -> None:
+        """A repair has failed in a way that nobody expected, so the partition would apply
+        nothing any more."""
+        start_task(self._crash(why), "end of the worker", lambda _: None)
 
     async def stop(self) -> None:
         """Cancel all repairs."""

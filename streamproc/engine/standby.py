@@ -14,6 +14,7 @@ from streamproc.engine.cluster import Cluster, Place
 from streamproc.engine.life import State
 from streamproc.engine.partition import Partition, WarmCopy
 from streamproc.engine.rows import Rows
+from streamproc.supervision import start_task
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class Standbys:
                 partition.follow(WarmCopy(self._new_rows()))
         self._followed = wanted
         if wanted:
-            self._task = asyncio.create_task(self._run())
+            self._task = start_task(self._run(), "standby partitions", lambda _: None)
 
     async def promote(self, partition: Partition[Any]) -> WarmCopy:
         """Hand over the copy of a partition; an empty copy if there is none."""

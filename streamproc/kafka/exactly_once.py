@@ -12,7 +12,7 @@ default). A run that was interrupted for longer starts from the beginning.
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -35,6 +35,7 @@ from streamproc.kafka.producer import BulkProducer
 from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import open_admin
+from streamproc.supervision import one_thread
 
 TRANSACTION_TIMEOUT_MS = 60_000
 MAX_POSITION_BYTES = 4096
@@ -63,7 +64,7 @@ class ExactlyOnceProducer:
         self._committed = 0
         self._pending: Future[None] | None = None
         # One thread, so that commits keep their order.
-        self._background = ThreadPoolExecutor(1, "commit")
+        self._background = one_thread("commit")
         self.bulk = BulkProducer(
             bootstrap,
             topic,

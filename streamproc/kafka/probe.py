@@ -16,7 +16,6 @@ import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from streamproc.kafka.errors import ReachError, TokenError
 from streamproc.kafka.rights import missing_right, said
 from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
 from streamproc.kafka.wire import SASL_HANDSHAKE, api_keys, sasl_handshake
+from streamproc.supervision import one_thread
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
@@ -200,7 +200,7 @@ def _log_in(settings: KafkaSettings, host: str, port: int, address: str) -> Find
     assert login is not None
     try:
         # The login gets its own thread, because the caller may be inside an event loop.
-        with ThreadPoolExecutor(1, "probe") as pool:
+        with one_thread("probe") as pool:
             pool.submit(asyncio.run, connect()).result()
     except StreamprocError as error:
         return Finding(str(error))

@@ -2,11 +2,17 @@
 
 So no second thread uses the loop. If the loop is blocked, the probes get no answer, which
 shows the fault.
+
+Clients can be anybody who reaches the port. So each connection has one request and little time, and
+if there are too many, the oldest makes room: a probe is answered also while others hold
+connections open.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -16,6 +22,15 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
+
+
+CONNECTIONS_LIMIT: Final = 32
+CONNECTION_SECONDS: Final = 10.0
+"""How long a connection may last, from its start to the end of its answer."""
+HEADER_LIMITS: Final = {"max_line_size": 4_096, "max_field_size": 4_096, "max_headers": 64}
+"""Bytes of a line, and lines, of a request's head."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class PortError(StreamprocError):
@@ -41,21 +56,27 @@ class MetricsServer:
     ) -> None:
         self._place = host, port
         self._refresh = refresh
-        self._read = make_aiohttp_handler(registry)
-        app = web.Application()
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/livez", _probe(failing))
-        app.router.add_get("/readyz", _probe(unready))
-        self._runner = web.AppRunner(app, access_log=None)
+        self._read: Handler = make_aiohttp_handler(registry)  # type: ignore[assignment]  # any request does
+        self._pages: dict[str, Handler] = {
+            "/metrics": self._metrics,
+            "/livez": _probe(failing),
+            "/readyz": _probe(unready),
+        }
+        self._runner: web.ServerRunner | None = None
 
     async def start(self) -> int:
         """Listen; returns the port. Raises :class:`PortError`."""
         host, port = self._place
+        # Bodies are neither read nor unpacked.
+        server = _BoundedServer(
+            self._answer, access_log=None, auto_decompress=False, lingering_time=0, **HEADER_LIMITS
+        )
+        self._runner = web.ServerRunner(server)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
-            await self._runner.cleanup()
+            await self.close()
             raise PortError(
                 f"cannot listen on {host}:{port} for metrics: {error.strerror or error}; "
                 f"choose another --http-port"
@@ -66,15 +87,55 @@ class MetricsServer:
 
     async def close(self) -> None:
         """Stop listening."""
-        await self._runner.cleanup()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
-    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        page = self._pages.get(request.path)
+        if page is None:
+            answer: web.StreamResponse = web.Response(status=404, text="not found\n")
+        elif request.method not in ("GET", "HEAD"):
+            answer = web.Response(status=405, text="only GET\n", headers={"allow": "GET, HEAD"})
+        else:
+            answer = await page(request)
+        answer.force_close()
+        return answer
+
+    async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         self._refresh()
         return await self._read(request)
 
 
-def _probe(trouble: Callable[[], str]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def answer(_: web.Request) -> web.StreamResponse:
+class _BoundedServer(web.Server):
+    """Ends each connection after a time, and the oldest ones if there are too many."""
+
+    def __init__(self, handler: Handler, **limits: Any) -> None:
+        super().__init__(handler, **limits)
+        self._ends: dict[web.RequestHandler, tuple[asyncio.TimerHandle, asyncio.Transport]] = {}
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        timer = asyncio.get_running_loop().call_later(CONNECTION_SECONDS, transport.abort)
+        self._ends[handler] = timer, transport
+        if len(self._ends) > CONNECTIONS_LIMIT:
+            self._forget(next(iter(self._ends))).abort()
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        super().connection_lost(handler, exc)
+        if handler in self._ends:
+            self._forget(handler)
+
+    def _forget(self, handler: web.RequestHandler) -> asyncio.Transport:
+        timer, transport = self._ends.pop(handler)
+        timer.cancel()
+        return transport
+
+
+def _probe(trouble: Callable[[], str]) -> Handler:
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
         why = trouble()
         return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
 

@@ -26,6 +26,7 @@ from streamproc.kafka.recording.lines import LogRecord, to_line
 from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.producing.delivery import Delivery, DeliveryFailedError, Placed
 from streamproc.producing.spool import Spool, SpooledRecord
+from streamproc.supervision import start_thread
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +65,7 @@ class Forwarder:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._damage: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._run, "spool", self._break)
 
     def take(
         self, delivery: Delivery, timestamp_ms: int, key: bytes, value: bytes, seconds: float
@@ -141,6 +141,10 @@ class Forwarder:
                 self._kafka = None
             self._stopping.wait(delay)
             delay = min(delay * 2, LAST_DELAY_SECONDS)
+
+    def _break(self, error: BaseException) -> None:
+        """The thread has failed in a way that nobody expected, such as by a full disk."""
+        self._damage = error
 
     def _send_window(self, kafka: Any) -> bool:
         """Send a window; False if a part of it must be sent again over a new connection."""

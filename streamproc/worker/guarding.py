@@ -12,6 +12,7 @@ import structlog
 from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.provision.planning import Making, of_worker, plan_topics
 from streamproc.provision.starting import refuse
+from streamproc.supervision import start_task
 from streamproc.worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,7 @@ class TopicGuard:
     async def start(self) -> None:
         """Look from now on."""
         if not self._settings.embedded:  # nobody adds partitions there
-            self._task = asyncio.create_task(self._run())
+            self._task = start_task(self._run(), "watch of topics", lambda _: None)
 
     async def close(self) -> None:
         """Stop looking."""

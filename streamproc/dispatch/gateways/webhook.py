@@ -25,10 +25,9 @@ from streamproc.dispatch.gateways.entry import (
     Secret,
     Site,
 )
+from streamproc.dispatch.gateways.retry_after import retry_after_ms
 from streamproc.dispatch.gateways.webhook_keys import keys_of, signatures
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
-
-_MAX_RETRY_AFTER_S = 3_600
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,9 @@ class WebhookGateway:
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds)
         # No cookies, no redirects: a reminder must not go to any other place than the
         # configured one.
-        self._client = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        self._client = aiohttp.ClientSession(
+            timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
 
     async def send(self, message: Outgoing) -> Outcome:
         assert self._client is not None
@@ -74,7 +75,11 @@ class WebhookGateway:
             async with self._client.post(
                 self._settings.url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                return _outcome(response.status, response.headers.get("retry-after", ""))
+                # The body is neither read nor unpacked, so it may have any length.
+                wait_ms = retry_after_ms(
+                    response.headers.get("retry-after", ""), self._events.now_ms()
+                )
+                return _outcome(response.status, wait_ms)
         except aiohttp.ClientConnectorError as error:
             # There was no connection, so nothing was sent.
             return Refused(ErrorClass.UNREACHABLE, type(error).__name__)
@@ -87,12 +92,10 @@ class WebhookGateway:
             await self._client.close()
 
 
-def _outcome(status: int, retry_after: str) -> Outcome:
+def _outcome(status: int, wait_ms: int) -> Outcome:
     code = f"http_{status}"
     if 200 <= status < 300:
         return Accepted()
-    seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0
-    wait_ms = min(seconds, _MAX_RETRY_AFTER_S) * 1000
     if status == 429:
         return Refused(ErrorClass.THROTTLED, code, retry_after_ms=wait_ms)
     if status in (408, 409, 425) or status >= 500:

@@ -13,6 +13,7 @@ from faust.types import TP
 from streamproc.engine.faust.advice import FORBIDDEN, NO_MEMBER
 from streamproc.engine.faust.logger import FAUST_LOGGER
 from streamproc.engine.faust.whole_batches import ByBatch
+from streamproc.supervision import start_task
 
 Range = tuple[Any, int, int]
 """A topic partition and some of its offsets (first, next)."""
@@ -65,7 +66,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         answer before it ends. Without an answer the member would stay in the group and hold
         its partitions.
         """
-        answer = asyncio.ensure_future(rebalance)
+        answer = start_task(rebalance, "rebalance")
         while not answer.done() and not self.consumer._method_queue.crashed:
             await asyncio.wait({answer}, timeout=CRASH_CHECK_SECONDS)
         # The code that caused the crash still gets time to end.

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from streamproc.supervision import start_thread
+
 log = logging.getLogger(__name__)
 
 TAIL_LINES = 15
@@ -34,22 +36,22 @@ class BackgroundThread:
         self.failure: Exception | None = None
         self.stopping = threading.Event()
         """Set to end the work at once."""
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread: threading.Thread | None = None
 
     def work(self) -> None:
         """Each part implements it: return when done, or soon after ``stopping`` is set."""
         raise NotImplementedError
 
     def start(self) -> None:
-        self._thread.start()
+        self._thread = start_thread(self._run, self.name)
 
     @property
     def is_done(self) -> bool:
         """Whether the work is over, with or without an error."""
-        return self._thread.ident is not None and not self._thread.is_alive()
+        return self._thread is not None and not self._thread.is_alive()
 
     def join(self, seconds: float) -> None:
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join(seconds)
 
     def _run(self) -> None:
