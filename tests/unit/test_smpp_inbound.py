@@ -65,7 +65,7 @@ def test_an_sms_is_read_by_its_coding(
         (b"\x05\x00\x09\x07\x02\x01x", 0x00, 0x40),
         (b"\x05\x00\x03\x07\x02\x03x", 0x00, 0x40),
         (b"\x05\x00\x03\x07\x02\x00x", 0x00, 0x40),
-        (b"\x03\x24\x01\x09x", 0x00, 0x40),
+        (b"\x03\x24\x01\x0ex", 0x00, 0x40),
     ],
 )
 def test_what_cannot_be_read_is_refused_for_good(body: bytes, coding: int, esm: int) -> None:

@@ -22,7 +22,7 @@ from streamproc.dispatch.gateways.entry import (
 )
 from streamproc.dispatch.smpp.addresses import Addressing
 from streamproc.dispatch.smpp.gateway import BindMode, SmppGateway, SmppSettings
-from streamproc.dispatch.smpp.national import Language
+from streamproc.dispatch.smpp.national import WITHOUT_LOCKING, Language
 from streamproc.dispatch.smpp.session import SessionSettings
 from streamproc.dispatch.smpp.text import Alphabet, LongTexts, TextForm
 
@@ -61,6 +61,7 @@ class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
     data_coding: Octet = 0
     long_texts: LongTexts = "udh"
     national_shift: tuple[Language, ...] = ()
+    national_locking: tuple[Language, ...] = ()
     region: str | None = None
     source_ton: Octet | None = None
     source_npi: Octet | None = None
@@ -89,10 +90,12 @@ class Smpp(GatewayKind):
             except UnknownRegionError as error:
                 yield ("region",), str(error)
         alphabet, long_texts = written.get("alphabet", "gsm"), written.get("long_texts", "udh")
-        if written.get("national_shift") and (
-            alphabet != "gsm" or long_texts not in ("udh", "udh16")
-        ):
-            yield (("national_shift",), "needs alphabet: gsm and long_texts: udh or udh16")
+        for name in ("national_shift", "national_locking"):
+            if written.get(name) and (alphabet != "gsm" or long_texts not in ("udh", "udh16")):
+                yield (name,), "needs alphabet: gsm and long_texts: udh or udh16"
+        for place, language in enumerate(written.get("national_locking") or ()):
+            if language in WITHOUT_LOCKING:
+                yield ("national_locking", place), f"{language} has no locking shift table"
 
     def gateway(self, entry: SmppEntry, site: Site) -> SmppGateway:
         password = self.secret.of(entry, site)
@@ -112,7 +115,10 @@ class Smpp(GatewayKind):
             enquire_seconds=entry.enquire_link_seconds,
             unbind_seconds=entry.response_seconds,
         )
-        form = TextForm(entry.alphabet, entry.data_coding, entry.long_texts, entry.national_shift)
+        form = TextForm(
+            *(entry.alphabet, entry.data_coding, entry.long_texts),
+            *(entry.national_shift, entry.national_locking),
+        )
         addressing = Addressing(
             entry.region and check_region(entry.region),
             entry.source_ton,

@@ -18,6 +18,7 @@ from streamproc.dispatch.model import IncomingPart
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.national import codec
 from streamproc.dispatch.smpp.text import (
+    LOCKING_SHIFT,
     MESSAGE_PAYLOAD,
     SAR_NUMBER,
     SAR_REFERENCE,
@@ -28,7 +29,6 @@ from streamproc.dispatch.smpp.text import (
 )
 from streamproc.errors import StreamprocError
 
-LOCKING_SHIFT: Final = 0x25
 ADDRESS_LIMITS: Final = {pdu.DELIVER_SM: 20, pdu.DATA_SM: 64}
 """Characters of an address by command (SMPP 3.4, 4.6.1 and 4.7.1), without the final zero."""
 _SAR_SIZES: Final = {SAR_REFERENCE: 2, SAR_TOTAL: 1, SAR_NUMBER: 1}

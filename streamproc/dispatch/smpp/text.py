@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from streamproc.core.texts.segments import GSM_BASIC, GSM_EXTENSION
 from streamproc.dispatch.model import UnsendableError
-from streamproc.dispatch.smpp.national import NUMBERS, Language, codec
+from streamproc.dispatch.smpp.national import NUMBERS, Language, septets
 
 Alphabet = Literal["gsm", "latin1", "ucs2"]
 LongTexts = Literal["udh", "udh16", "sar", "payload"]
@@ -23,7 +22,7 @@ LongTexts = Literal["udh", "udh16", "sar", "payload"]
 DEFAULT_CODING = 0x00
 UCS2_CODING = 0x08
 UDH_INDICATOR = 0x40
-SINGLE_SHIFT = 0x24
+SINGLE_SHIFT, LOCKING_SHIFT = 0x24, 0x25
 SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER = 0x020C, 0x020E, 0x020F
 MESSAGE_PAYLOAD = 0x0424
 
@@ -46,8 +45,9 @@ class TextForm:
     """Data coding of texts that are not UCS-2."""
     long_texts: LongTexts = "udh"
     national: tuple[Language, ...] = ()
-    """Languages whose single shift table phones and message center know; they are tried in this
-    order."""
+    """Languages whose single shift table phones and message center know."""
+    national_locking: tuple[Language, ...] = ()
+    """Languages whose locking shift table they know, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +110,41 @@ def _written(text: str, form: TextForm) -> _Units:
     if form.alphabet == "gsm" and _GSM.issuperset(text):
         return _Units(_septets(text), form.data_coding, is_septets=True)
     if form.alphabet == "gsm" and form.long_texts in ("udh", "udh16"):
-        for language in form.national:
-            number = NUMBERS[language]
-            try:
-                units = _septets(text, number)
-            except UnicodeEncodeError:
-                continue
-            shift = bytes((SINGLE_SHIFT, 1, number))
-            return _Units(units, form.data_coding, is_septets=True, header=shift)
+        national = _national(text, form)
+        if national is not None:
+            return national
     pairs = [char.encode("utf-16-be", "surrogatepass") for char in text]
     return _Units([(unit, len(unit)) for unit in pairs], UCS2_CODING, is_septets=False)
 
 
-def _septets(text: str, language: int = 0) -> list[tuple[bytes, int]]:
-    return [_septet(char, language) for char in text]
+def _national(text: str, form: TextForm) -> _Units | None:
+    """The text with the national tables that need the least space; None if none have all its
+    characters. With the same space, those that the form names first."""
+    found: list[_Units] = []
+    singles = [0, *(NUMBERS[one] for one in form.national)]
+    for locking in [0, *(NUMBERS[one] for one in form.national_locking)]:
+        for single in singles if locking else singles[1:]:
+            if not septets(locking, single).keys() >= set(text):
+                continue
+            units = _septets(text, locking, single)
+            header = _shift(SINGLE_SHIFT, single) + _shift(LOCKING_SHIFT, locking)
+            found.append(_Units(units, form.data_coding, is_septets=True, header=header))
+    return min(found, key=_space, default=None)
 
 
-# Few different characters occur, and the codec works on each of every text.
-@lru_cache(maxsize=4096)
-def _septet(char: str, language: int) -> tuple[bytes, int]:
-    unit = codec(single=language).encode(char)[0]
-    return unit, len(unit)
+def _space(written: _Units) -> int:
+    """The septets of a text in one part."""
+    return sum(cost for _, cost in written.units) - _room(written, len(written.header))
+
+
+def _shift(element: int, language: int) -> bytes:
+    return bytes((element, 1, language)) if language else b""
+
+
+def _septets(text: str, locking: int = 0, single: int = 0) -> list[tuple[bytes, int]]:
+    codes = septets(locking, single)
+    units = (codes[char] for char in text)
+    return [(unit, len(unit)) for unit in units]
 
 
 def _room(written: _Units, header_octets: int) -> int:
