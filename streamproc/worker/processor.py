@@ -210,7 +210,8 @@ class QuotaProcessor:
             account = rows.get(key)
         except msgspec.DecodeError:
             detail = "the subscriber's state record cannot be read; run streamproc verify"
-            self._reject(outbox, "state_unreadable", detail, arrival, event.id)
+            shown = conceal(event.id, event.subscriber)
+            self._reject(outbox, "state_unreadable", detail, arrival, shown)
             return clock_ms
         try:
             after, effects = step(account, event, arrival, self.rules)

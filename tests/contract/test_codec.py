@@ -264,6 +264,14 @@ def _texts(document: Any) -> list[str]:
         ("cdr/13812345678/7", "cdr/138******78/7"),
         ("cdr-20260105-7", "cdr-20260105-7"),
         (SUBSCRIBER * 2, "861********78" * 2),
+        # Numbers of others, in any form.
+        ("to-8613900000009/7", "to-861********09/7"),
+        ("x8613900000009y", "x861********09y"),
+        ("139 0000 0009", "139********09"),
+        ("from 139-0000-0009", "from 139********09"),
+        ("861390000000920260105", "861****************05"),
+        ("550e8400-e29b-41d4-a716-44665544000a", "550e8400-e29b-41d4-a716-44665544000a"),
+        ("2026-01-05/7", "2026-01-05/7"),
     ],
 )
 def test_a_reject_conceals_the_number_in_an_id(event_id: str, shown: str) -> None:
@@ -275,6 +283,22 @@ def test_a_reject_conceals_the_number_in_an_id(event_id: str, shown: str) -> Non
     assert (reject.event_id, reject.source) == (shown, shown)
     assert failure(plain(id=event_id), None).event_id == shown
     assert failure(plain(id=event_id, subscriber="acct:7"), KEY).event_id == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("8613812345678", "861********78"),
+        ("4791234567", "47******67"),
+        ("91234567", "9******7"),
+        ("1234567", "1******"),
+    ],
+)
+def test_a_mask_hides_so_many_digits_that_many_subscribers_are_left(
+    number: str, shown: str
+) -> None:
+    assert mask(number) == shown
+    assert shown.count("*") >= 6
 
 
 @budget(50)

@@ -98,10 +98,10 @@ def _violation(message: str, value: bytes) -> DecodeFailure:
 
 
 def _key_mismatch(event: SubscriberEvent, key: bytes | None) -> DecodeFailure:
-    event_id = conceal(event.id, event.subscriber)
     if key is None:
+        event_id = conceal(event.id, event.subscriber)
         return DecodeFailure("key_mismatch", "the record has no key", event_id)
-    event_id = conceal(event_id, key.decode(errors="replace"))
+    event_id = conceal(conceal(event.id, key.decode(errors="replace")), event.subscriber)
     return DecodeFailure("key_mismatch", "the key is not the event's subscriber", event_id)
 
 
