@@ -246,12 +246,13 @@ def _watch(options: dict[str, Any]) -> int:
     from streamproc.kafka.exactly_once import ExactlyOnceProducer
     from streamproc.kafka.topic_watch import TopicWatch
     from streamproc.kafka.topics import topic_facts
+    from streamproc.private_files import make_private_directory
     from streamproc.producing.readers.dropfolder import MEMORY, DropFolder
     from streamproc.producing.readers.sessions import Sessions
     from streamproc.tools.replay.pace import Control
 
     folder: Path = options["watch"].resolve()
-    (folder / MEMORY).mkdir(parents=True, exist_ok=True)
+    make_private_directory(folder / MEMORY)
     sessions = Sessions(options["sessions"] or folder / MEMORY / "sessions.sqlite")
     reading = reading_of(options, sessions)
     reading.check()

@@ -24,6 +24,7 @@ from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.recording.lines import LogRecord, to_line
 from streamproc.kafka.topic_watch import PartitionsChangedError
+from streamproc.private_files import open_private
 from streamproc.producing.delivery import Delivery, DeliveryFailedError, Placed
 from streamproc.producing.spool import Spool, SpooledRecord
 from streamproc.supervision import start_thread
@@ -224,7 +225,7 @@ class Forwarder:
 
     def _set_aside(self, entry: SpooledRecord, error: BaseException) -> None:
         line = to_line(LogRecord(entry.key, entry.value, entry.timestamp_ms))
-        with (self.spool.directory / "refused.ndjson").open("ab") as file:
+        with open_private(self.spool.directory / "refused.ndjson", "ab") as file:
             file.write(line + b"\n")
         log.error(
             "the topic refused an event; it is in refused.ndjson",

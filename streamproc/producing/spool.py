@@ -22,6 +22,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from streamproc.errors import StreamprocError
+from streamproc.private_files import make_private_directory, open_private, replace_private
 
 SEGMENT_BYTES = 16 << 20
 MAX_ENTRY_BYTES = 64 << 20
@@ -65,8 +66,8 @@ class Spool:
         self.directory = directory
         self._max_bytes = max_bytes
         self._sync_seconds = sync_seconds
-        directory.mkdir(parents=True, exist_ok=True)
-        self._lock_file = (directory / "lock").open("w")
+        make_private_directory(directory)
+        self._lock_file = open_private(directory / "lock", "wb")
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -161,10 +162,8 @@ class Spool:
             if number <= self.done:
                 return
             self.done = number
-            # Written to another file and renamed, so that a crash leaves the old or the new number.
-            temporary = self.directory / "done.new"
-            temporary.write_text(str(number))
-            temporary.replace(self.directory / "done")
+            # A crash leaves the old or the new number.
+            replace_private(self.directory / "done", str(number).encode())
             firsts = sorted(self._segments)
             for first, following in pairwise(firsts):
                 # The last segment is never deleted, because it is still written.
@@ -219,7 +218,7 @@ class Spool:
             os.fsync(self._file.fileno())
             self._file.close()
         first = self.last + 1
-        self._file = self._path(first).open("ab", buffering=0)
+        self._file = open_private(self._path(first), "ab", buffering=0)
         self._segments[first] = self._path(first).stat().st_size
         # Without this, a crash of the machine could lose the name of the new file.
         directory = os.open(self.directory, os.O_RDONLY)
@@ -248,7 +247,7 @@ class Spool:
         end, number = 0, newest - 1
         for _, entry_end in self._entries(newest, 0, self._segments[newest], torn_end=True):
             end, number = entry_end, number + 1
-        with self._path(newest).open("r+b") as file:
+        with open_private(self._path(newest), "r+b") as file:
             file.truncate(end)
         self._segments[newest] = end
         self.last = max(number, self.done)
@@ -257,7 +256,7 @@ class Spool:
             self._path(newest).unlink()
             del self._segments[newest]
         else:
-            self._file = self._path(newest).open("ab", buffering=0)
+            self._file = open_private(self._path(newest), "ab", buffering=0)
 
     def _entries(
         self, first: int, start: int, size: int, torn_end: bool = False

@@ -12,6 +12,7 @@ from streamproc.contracts.records.codec import encode_effect
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayKind, Site
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
+from streamproc.private_files import open_private
 
 
 class FileGateway:
@@ -49,10 +50,9 @@ class FileGateway:
         self._forget()
 
     def _open(self) -> BinaryIO:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        file = os.fdopen(descriptor, "r+b", buffering=0)
+        file = open_private(self._path, "a+b", buffering=0)
         end = file.seek(0, os.SEEK_END)
-        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+        if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
             file.write(b"\n")  # a line that a crash cut off must not swallow the next one
         return file
 

@@ -15,6 +15,7 @@ from streamproc.kafka.recording.frames import (
     read_index,
 )
 from streamproc.kafka.recording.lines import BadRecordingError, parse_lines
+from streamproc.private_files import open_private
 
 
 def reopen(path: Path) -> tuple[Index, dict[str, int]]:
@@ -32,7 +33,7 @@ def reopen(path: Path) -> tuple[Index, dict[str, int]]:
     else:
         index, end = _scan(path)
     # An index is cut off, too. It is written again when the capture ends.
-    with path.open("r+b") as file:
+    with open_private(path, "r+b") as file:
         file.truncate(end)
     offsets = dict(header)
     for frame in index.frames:

@@ -13,6 +13,7 @@ import zstandard
 
 from streamproc.kafka.recording.frames import Block, Index, encode_index
 from streamproc.kafka.recording.lines import LogRecord, to_line
+from streamproc.private_files import open_private
 
 FRAME_RECORDS = 20_000
 ZSTD_LEVEL = 3
@@ -40,10 +41,10 @@ class RecordingWriter:
         self._file: BinaryIO
         if path.suffix == ".gz":
             # The header has no name and no time, so that the same records give the same bytes.
-            self._raw = path.open("wb")
+            self._raw = open_private(path, "wb")
             self._file = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self._raw, mtime=0))
         else:
-            self._raw = self._file = path.open("wb" if index is None else "ab")
+            self._raw = self._file = open_private(path, "wb" if index is None else "ab")
         if header:
             self._file.write(header)
             self._file.flush()

@@ -25,6 +25,7 @@ import structlog
 from msgspec import Struct
 
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
+from streamproc.private_files import make_private_directory, open_private, replace_private
 from streamproc.producing.readers.files import FileReading, InputFile
 from streamproc.producing.readers.formats import FormatError
 from streamproc.producing.readers.records import (
@@ -98,7 +99,7 @@ class DropFolder:
         self._clock_ms = clock_ms
         self._memory = folder / MEMORY / "done.ndjson"
         for name in ("done", "duplicates", "failed", MEMORY):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            make_private_directory(folder / name)
         self._known = self._remembered()
         self._progress = producer.position(FileProgress)
 
@@ -123,7 +124,8 @@ class DropFolder:
                     file=path.name,
                     problem=str(error),
                 )
-                (self._folder / "failed" / f"{path.name}.reason").write_text(f"{error}\n")
+                reason = self._folder / "failed" / f"{path.name}.reason"
+                replace_private(reason, f"{error}\n".encode())
                 yield self._moved(FileOutcome(path, verdict="failed"), "failed")
                 continue
             if outcome is None:
@@ -218,9 +220,7 @@ class DropFolder:
             return
         lines = [msgspec.json.encode({"line": one.line, "reason": one.reason}) for one in bad]
         target = self._folder / "done" / f"{name}.rejects.ndjson"
-        temporary = target.with_name(f".{target.name}")
-        temporary.write_bytes(b"\n".join(lines) + b"\n")
-        temporary.replace(target)
+        replace_private(target, b"\n".join(lines) + b"\n")
 
     def _remembered(self) -> set[str]:
         if not self._memory.exists():
@@ -237,7 +237,7 @@ class DropFolder:
         if digest in self._known:
             return
         line = DoneFile(digest, outcome.path.name, outcome.events, outcome.bad, self._clock_ms())
-        with self._memory.open("ab") as file:
+        with open_private(self._memory, "ab") as file:
             file.write(b"\n" + msgspec.json.encode(line))
             file.flush()
             os.fsync(file.fileno())

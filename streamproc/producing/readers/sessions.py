@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from streamproc.errors import StreamprocError
+from streamproc.private_files import open_private
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -183,6 +184,9 @@ class Sessions:
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             place = ":memory:" if self.path is None else str(self.path)
+            if self.path is not None:
+                # SQLite gives its journal the mode of the database.
+                open_private(self.path, "ab").close()
             self._database = sqlite3.connect(place)
             self._database.executescript(_SCHEMA)
         return self._database

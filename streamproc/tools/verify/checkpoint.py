@@ -10,7 +10,6 @@ is judged from the last place that was compared.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ from msgspec import Struct
 
 from streamproc.engine.changelog import Progress
 from streamproc.errors import StreamprocError
+from streamproc.private_files import make_private_directory, write_private
 from streamproc.tools.verify.losses import Missing
 from streamproc.tools.verify.sample import Sample
 
@@ -113,14 +113,9 @@ def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write it in place of the one before. Raises :class:`CheckpointError`."""
-    temporary = path.with_name(f".{path.name}.tmp")
     packed = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(checkpoint))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(packed)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        make_private_directory(path.parent)
+        write_private(path, packed)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written ({error})") from error

@@ -1,0 +1,115 @@
+"""Files and directories that hold numbers: nobody but their owner may read what is made here.
+
+All code that writes such a file uses this module. A symbolic link is never followed, because
+somebody else may have put it there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+import structlog
+
+from streamproc.errors import StreamprocError
+
+log = structlog.get_logger(__name__)
+
+FILE_MODE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+Mode = Literal["wb", "ab", "a+b", "r+b"]
+_FLAGS: Final = {
+    "wb": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+    "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+    "a+b": os.O_RDWR | os.O_CREAT | os.O_APPEND,
+    "r+b": os.O_RDWR,
+}
+_told: set[Path] = set()
+
+
+class LinkError(StreamprocError, OSError):
+    """A file is a symbolic link, or not a file at all. The message says what to give instead."""
+
+
+def open_private(path: Path, mode: Mode, buffering: int = -1) -> BinaryIO:
+    """Open a file for writing, and make it with mode 0600 if it is new.
+
+    Raises :class:`LinkError` for a link, ``OSError`` as ``open`` does. If others may read a file
+    that exists, the log says so once.
+    """
+    flags = _FLAGS[mode] | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags, FILE_MODE)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LinkError(f"{path} is a symbolic link; give the file itself") from None
+        raise
+    try:
+        held = os.fstat(descriptor)
+        if not stat.S_ISREG(held.st_mode):
+            raise LinkError(f"{path} is not a regular file; give another name")
+        _tell_if_shared(path, held)
+        os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, mode, buffering)
+    except BaseException:
+        with suppress(OSError):
+            os.close(descriptor)
+        raise
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Write a file in one step: a crash of the process leaves the old content or the new one."""
+    _replace(path, content, is_durable=False)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """The same, also if the machine crashes."""
+    _replace(path, content, is_durable=True)
+
+
+def _replace(path: Path, content: bytes, *, is_durable: bool) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    # What a crash left, or what somebody else put there, is not written to.
+    temporary.unlink(missing_ok=True)
+    with open_private(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        if is_durable:
+            os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def make_private_directory(path: Path) -> None:
+    """Make a directory, and those above it that are missing, with mode 0700.
+
+    If others may read a directory that exists, the log says so once.
+    """
+    try:
+        os.mkdir(path, DIRECTORY_MODE)
+    except FileNotFoundError:
+        make_private_directory(path.parent)
+        make_private_directory(path)
+    except FileExistsError:
+        held = path.stat()
+        if not stat.S_ISDIR(held.st_mode):
+            raise
+        _tell_if_shared(path, held)
+
+
+def _tell_if_shared(path: Path, held: os.stat_result) -> None:
+    """Say once in the log that others may read something that is there already."""
+    if not held.st_mode & _OTHERS or path in _told:
+        return
+    _told.add(path)
+    mode = DIRECTORY_MODE if stat.S_ISDIR(held.st_mode) else FILE_MODE
+    log.warning(
+        f"others on this machine may read what can hold numbers; chmod {mode:o} it",
+        path=str(path),
+        mode=f"{stat.S_IMODE(held.st_mode):o}",
+    )

@@ -1,0 +1,130 @@
+"""Files that hold numbers are their owner's alone (streamproc/private_files.py)."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from streamproc.kafka.recording import LogRecord, RecordingWriter
+from streamproc.private_files import (
+    LinkError,
+    make_private_directory,
+    open_private,
+    replace_private,
+    write_private,
+)
+from streamproc.producing.readers.sessions import Sessions
+from streamproc.producing.spool import Spool
+
+SOURCES = Path(__file__).parents[2] / "streamproc"
+OTHERWISE = {
+    "private_files.py": "the module itself",
+    "cli/kafka_options.py": "help of click",
+    "lab/demo/parts.py": "the demo invents its subscribers",
+    "worker/report.py": "three sums, for measurements",
+    "worker/native_bridge/joint/generate.py": "source code",
+}
+WRITES = re.compile(
+    r"""\.(?:write_text|write_bytes|mkdir|makedirs|touch|mkstemp)\("""
+    r"""|\b(?:open|fdopen)\((?:[^()"]*, *)?"[rbt]*[wax+][a-z+]*\""""
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_masked() -> Iterator[None]:
+    """The process allows everything to everybody; so a mode is what the program asked for."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def _spool(base: Path) -> None:
+    spool = Spool(base / "a" / "spool")
+    spool.append(1, b"8613800000001", b"{}", 1.0)
+    spool.finish(1)
+    spool.close()
+
+
+def _recording(base: Path) -> None:
+    for name in ("a.zst", "a.gz", "a.ndjson"):
+        with RecordingWriter(base / name) as writer:
+            writer.write(LogRecord(b"8613800000001", b"{}", 1))
+
+
+def _sessions(base: Path) -> None:
+    sessions = Sessions(base / "sessions.sqlite")
+    sessions.open_sessions()
+    sessions._query("SELECT 1")
+    sessions.close()
+
+
+def _whole_files(base: Path) -> None:
+    write_private(base / "checkpoint", b"1")
+    replace_private(base / "done", b"1")
+    make_private_directory(base / "x" / "y" / "z")
+
+
+@pytest.mark.parametrize("make", [_spool, _recording, _sessions, _whole_files])
+def test_what_is_made_is_private(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path)
+    made = list(tmp_path.rglob("*"))
+    assert made
+    for path in made:
+        assert mode_of(path) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_nothing_else_opens_files_for_writing() -> None:
+    """A new place that writes a file uses the module, or has its reason here."""
+    found = {
+        str(path.relative_to(SOURCES))
+        for path in SOURCES.rglob("*.py")
+        if WRITES.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == OTHERWISE.keys()
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab", "a+b", "r+b"])
+def test_a_link_is_not_followed(mode: str, tmp_path: Path) -> None:
+    secret = tmp_path / "others"
+    secret.write_bytes(b"kept")
+    (tmp_path / "link").symlink_to(secret)
+    with pytest.raises(LinkError, match="is a symbolic link; give the file itself"):
+        open_private(tmp_path / "link", mode)  # type: ignore[arg-type]
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe"):
+        open_private(tmp_path / "pipe", mode)  # type: ignore[arg-type]
+    (tmp_path / ".state.new").symlink_to(secret)
+    replace_private(tmp_path / "state", b"new")
+    assert secret.read_bytes() == b"kept"
+    assert (tmp_path / "state").read_bytes() == b"new"
+
+
+def test_what_others_may_read_already_is_told_once_and_left_as_it_is(tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.touch(0o640)
+    folder.mkdir(0o755)
+    with capture_logs() as told:
+        for _ in range(2):
+            open_private(file, "ab").close()
+            make_private_directory(folder)
+    assert [(one["path"], one["mode"]) for one in told] == [
+        (str(file), "640"),
+        (str(folder), "755"),
+    ]
+    assert [mode_of(file), mode_of(folder)] == [0o640, 0o755]
+
+
+def test_a_file_in_the_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        make_private_directory(tmp_path / "file")
