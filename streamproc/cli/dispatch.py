@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from streamproc.cli.topic_options import (
 from streamproc.cli.values import FilePath, Name, Number
 from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from streamproc.kafka.secret import Secret
 
 
 def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: bool) -> None:
@@ -73,6 +76,16 @@ def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: 
     default=10.0,
     help="After this time without a heartbeat another dispatcher takes over.",
 )
+@click.option(
+    "--number-key-file",
+    type=FilePath(exists=True, dir_okay=False),
+    envvar="STREAMPROC_NUMBER_KEY_FILE",
+    help=(
+        "The key of the hashes that stand for numbers in the journal, the same for all "
+        "dispatchers. While it is replaced, the old key follows on a second line. The key can "
+        "also be in STREAMPROC_NUMBER_KEY."
+    ),
+)
 @log_options
 @click.option(
     "--stats-every-seconds",
@@ -95,6 +108,7 @@ def dispatch(
     broker: KafkaSettings,
     gateways: Path | None,
     ignore_expiry: bool,
+    number_key_file: Path | None,
     log_level: str,
     log_format: Format,
     **options: Any,
@@ -120,7 +134,12 @@ def dispatch(
     options["retention_ms"] = dict(options.pop("retention"))
     name = process_name(options["instance_id"])
     settings = DispatchSettings(
-        broker, topics, name=name, honour_expiry=not ignore_expiry, **options
+        broker,
+        topics,
+        name=name,
+        honour_expiry=not ignore_expiry,
+        number_key=_number_key(number_key_file),
+        **options,
     )
     tell_who_starts(
         "dispatcher",
@@ -130,3 +149,14 @@ def dispatch(
         pid=os.getpid(),
     )
     run_dispatcher(settings, gateways)
+
+
+def _number_key(file: Path | None) -> Secret | None:
+    from streamproc.kafka.secret import Secret
+
+    value = os.environ.get("STREAMPROC_NUMBER_KEY")
+    if file is not None and value:
+        raise click.UsageError("give either --number-key-file or STREAMPROC_NUMBER_KEY")
+    if file is not None:
+        return Secret(path=file)
+    return Secret(value) if value else None

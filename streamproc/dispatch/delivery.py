@@ -7,21 +7,19 @@ Reports without a matching message are kept for a while.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
 from streamproc.contracts.records.receipts import Status
 from streamproc.dispatch.doubts import Doubts
+from streamproc.dispatch.early_reports import EarlyReports
 from streamproc.dispatch.journal import JournalEntry, read_key
 from streamproc.dispatch.ledger import Ledger
 from streamproc.dispatch.matching import AwaitedPart, Outstanding
 from streamproc.dispatch.model import DeliveryReport, ReceiptsOf
+from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.says import receipt_of
 
-EARLY_MS: Final = 120_000
-"""How long a report can come before the answer to its submit."""
-EARLY_LIMIT: Final = 50_000
 LAST_PART_MS: Final = 15_000
 """After the last part's report, how long to wait for reports of the other parts if the gateway
 never sent one."""
@@ -31,19 +29,17 @@ _NOT_YET: Final = -1
 class Deliveries:
     """Messages of all partitions that wait for reports.
 
-    ``receipts`` says by gateway of which parts reports come.
+    ``receipts`` says by gateway of which parts reports come, ``hashes`` name numbers.
     """
 
-    def __init__(self, receipts: Mapping[str, ReceiptsOf] | None = None) -> None:
+    def __init__(
+        self, hashes: NumberHashes, receipts: Mapping[str, ReceiptsOf] | None = None
+    ) -> None:
         self._receipts = receipts or {}
         self._outstanding = Outstanding()
-        self._doubts = Doubts()
+        self._doubts = Doubts(hashes)
         self._ledgers: dict[int, Ledger] = {}
-        self._early: OrderedDict[int, tuple[DeliveryReport, tuple[int, int] | None, int]] = (
-            OrderedDict()
-        )
-        self._by_peer: dict[str, set[int]] = {}
-        self._count = 0
+        self._early = EarlyReports()
         self._next: dict[int, int] = {}
         self._every_part: set[str] = set()
         """Gateways that have sent reports of other parts than the last."""
@@ -81,11 +77,9 @@ class Deliveries:
     def expect(self, ledger: Ledger, message_id: str, entry: JournalEntry, now_ms: int) -> None:
         """A message was accepted, or may have been. Its reports may have come already."""
         self._await(ledger.partition, message_id, entry)
-        for peer in (_peer(entry), ""):
-            for key in sorted(self._by_peer.get(peer, ())):
-                report, position, _ = self._early[key]
-                if self._apply(report, now_ms) or self._claim(report, position, now_ms):
-                    self._forget(key)
+        for key, (report, position, _) in self._early.perhaps_about(entry):
+            if self._apply(report, now_ms) or self._claim(report, position, now_ms):
+                self._early.drop(key)
 
     def report(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
         """A report was read, at a position of the reports topic."""
@@ -93,20 +87,12 @@ class Deliveries:
             self._next[position[0]] = position[1] + 1
         if self._apply(report, now_ms) or self._claim(report, position, now_ms):
             return
-        self._count += 1
-        self._early[self._count] = (report, position, now_ms)
-        self._by_peer.setdefault(report.peer, set()).add(self._count)
-        if len(self._early) > EARLY_LIMIT:
-            self._forget(next(iter(self._early)))
+        self._early.add(report, position, now_ms)
 
     def sweep(self, now_ms: int) -> None:
         """Drop early reports whose message never came, and stop waiting for parts without a
         report."""
-        while self._early:
-            key = next(iter(self._early))
-            if now_ms - self._early[key][2] < EARLY_MS:
-                break
-            self._forget(key)
+        self._early.sweep(now_ms)
         for (partition, message_id), until_ms in list(self._last_part.items()):
             if until_ms == _NOT_YET:
                 self._last_part[partition, message_id] = now_ms + LAST_PART_MS
@@ -117,17 +103,9 @@ class Deliveries:
         """From where the reports topic must be read again after a restart, and, by
         :func:`read_key`, up to where it was read."""
         found = dict(self._next)
-        for _, position, _ in self._early.values():
-            if position is not None and position[1] < found.get(position[0], position[1] + 1):
-                found[position[0]] = position[1]
+        for number, offset in self._early.positions():
+            found[number] = min(found.get(number, offset), offset)
         return found | {read_key(number): offset for number, offset in self._next.items()}
-
-    def _forget(self, key: int) -> None:
-        report = self._early.pop(key)[0]
-        same = self._by_peer[report.peer]
-        same.discard(key)
-        if not same:
-            del self._by_peer[report.peer]
 
     def _apply(self, report: DeliveryReport, now_ms: int) -> bool:
         """Apply a report of a part whose id is known."""

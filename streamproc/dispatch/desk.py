@@ -37,6 +37,7 @@ from streamproc.dispatch.model import (
     UnsendableError,
     message_of,
 )
+from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.router import Router
 from streamproc.dispatch.says import dead_letter_of, facts_of, receipt_of, unreadable
 
@@ -52,6 +53,7 @@ class Desk:
     """All partitions of this process, with the queues and gateways that they share.
 
     ``chance`` returns numbers in [0, 1). ``honour_expiry`` is off for replays of the past.
+    ``hashes`` stand for numbers in what is written.
     """
 
     def __init__(
@@ -61,13 +63,16 @@ class Desk:
         backoff: Backoff,
         chance: Callable[[], float],
         honour_expiry: bool = True,
+        *,
+        hashes: NumberHashes,
     ) -> None:
         self.lanes = lanes
         self.router = router
+        self.hashes = hashes
         self.queues = LaneQueues(len(lanes))
         self.ledgers: dict[int, Ledger] = {}
         receipts = {name: line.receipts for name, line in router.lines.items()}
-        self.deliveries = Deliveries(receipts)
+        self.deliveries = Deliveries(hashes, receipts)
         self._backoff = backoff
         self._chance = chance
         self._honour_expiry = honour_expiry
@@ -392,7 +397,7 @@ class Desk:
             gateway=message.gateway,
             attempts=message.attempts,
             done=dict(message.parts),
-            facts=facts_of(message),
+            facts=facts_of(message, self.hashes),
             doubtful=message.doubtful,
             sent_ms=message.sent_ms,
         )

@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.dispatch.matching import bounded_id
+from streamproc.dispatch.number_hashes import keyed
 
 State = Literal["intent", "retry", "accepted", "uncertain", "settled"]
 
@@ -41,7 +42,9 @@ class Facts(Struct, frozen=True, array_like=True, gc=False):
     """The data of the reminder that a later receipt needs, without its text or full number."""
 
     subscriber: str
+    """Masked."""
     peer: str
+    """Keyed hashes of the number."""
     kind: str
     rule: str
     mandatory: bool
@@ -131,8 +134,12 @@ def _entry(message_id: str, value: bytes, time_ms: int, content: JournalContent)
 def decode_entry(value: bytes) -> JournalEntry:
     """Raises :data:`UNREADABLE` for a value that was not written by a dispatcher."""
     entry = _decode(value)
-    if entry.state in ("accepted", "uncertain") and entry.facts is None:
+    facts = entry.facts
+    if entry.state in ("accepted", "uncertain") and facts is None:
         raise msgspec.ValidationError("an open entry has no facts")
+    if facts is not None and facts.peer != keyed(facts.peer):
+        # It must not be written again with the hash of an earlier release.
+        entry.facts = msgspec.structs.replace(facts, peer="")
     return entry
 
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import msgspec
+import structlog
 from kafka.errors import InvalidSessionTimeoutError, KafkaError
 
 from streamproc.contracts.records.receipts import decode_receipt
 from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
 from streamproc.dispatch.config import CONSOLE_ONLY, load_gateways
 from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.gateways.base import Gateway
 from streamproc.dispatch.gateways.entry import GatewaysError
+from streamproc.dispatch.number_hashes import NumberHashes, keys_of
 from streamproc.dispatch.owner import OwnershipError
 from streamproc.dispatch.partition_journal import BrokenError
 from streamproc.dispatch.reading import records_of
@@ -31,6 +35,8 @@ from streamproc.hard_end import HardEnd
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.rights import said
 from streamproc.provision.planning import TopicsError
+
+log = structlog.get_logger(__name__)
 
 
 def now_ms() -> int:
@@ -56,6 +62,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         backoff_of(config),
         chance,
         settings.honour_expiry,
+        hashes=_hashes_of(settings, gateways),
     )
     try:
         watch = watch_of(settings, partitions)
@@ -72,6 +79,19 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         ) from error
     except KafkaError as error:
         raise DispatchError(f"Kafka at {settings.broker}: {said(error)}; start it again") from error
+
+
+def _hashes_of(settings: DispatchSettings, gateways: Mapping[str, Gateway]) -> NumberHashes:
+    """The hashes of numbers. Without a key, those of this process mean nothing to others."""
+    if settings.number_key is not None:
+        return NumberHashes(keys_of(settings.number_key))
+    if any(one.reports for one in gateways.values()):
+        log.warning(
+            "there is no key for hashes of numbers, so this process uses a random one: delivery "
+            "reports cannot settle what an earlier process or a peer left in doubt; give "
+            "--number-key-file"
+        )
+    return NumberHashes([secrets.token_bytes(32)])
 
 
 async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:

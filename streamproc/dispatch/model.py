@@ -124,7 +124,7 @@ ReportState = Literal["delivered", "failed", "expired", "enroute"]
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """A gateway's report about an accepted part. ``peer`` is a hash of the number."""
+    """A gateway's report about an accepted part. ``peer`` has hashes of the number."""
 
     gateway: str
     message_id: str

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from streamproc.dispatch.journal import UNREADABLE, Moment
 from streamproc.dispatch.matching import bounded_id
 from streamproc.dispatch.model import DeliveryReport, ReportState
+from streamproc.dispatch.number_hashes import LONGEST, keyed
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.durable import durable
@@ -25,7 +26,7 @@ class _Record(Struct, frozen=True, array_like=True):
     state: ReportState
     code: Annotated[str, Meta(max_length=64)]
     received_ms: Moment
-    peer: Annotated[str, Meta(max_length=64)]
+    peer: Annotated[str, Meta(max_length=LONGEST)]
 
 
 _decode = msgspec.json.Decoder(_Record).decode
@@ -37,7 +38,7 @@ def decode_report(value: bytes | None) -> DeliveryReport | None:
         one = _decode(value or b"")
     except UNREADABLE:
         return None
-    facts = one.state, one.code, one.received_ms, one.peer
+    facts = one.state, one.code, one.received_ms, keyed(one.peer)
     return DeliveryReport(one.gateway, bounded_id(one.message_id), *facts)
 
 

@@ -222,7 +222,8 @@ class Runner:
             self._owner.commit_soon()
             self._poke.set()
 
-        events = Events(up, report, self._now_ms, overdue=overdue, late=late)
+        peer_of = self.desk.hashes.of
+        events = Events(up, report, self._now_ms, overdue=overdue, late=late, peer_of=peer_of)
         if self._incoming is None:
             return events
         incoming = self._incoming

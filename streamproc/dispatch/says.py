@@ -8,17 +8,17 @@ from streamproc.contracts.records.receipts import DeadLetter, Receipt, ReminderR
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.privacy import mask
 from streamproc.dispatch.journal import Facts, JournalEntry
-from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import Origin, Outgoing
+from streamproc.dispatch.number_hashes import NumberHashes
 
 
-def facts_of(message: Outgoing) -> Facts:
+def facts_of(message: Outgoing, hashes: NumberHashes) -> Facts:
     """What later receipts need, so that they can be written without the reminder."""
     reminder, origin = message.reminder, message.origin
     return Facts(
         # The number that the message is sent to: the delivery receipt will name it.
         mask(message.subscriber),
-        peer_hash(message.subscriber),
+        hashes.of(message.subscriber),
         reminder.kind,
         reminder.rule,
         reminder.mandatory,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from streamproc.contracts.topics import DispatchTopics
+from streamproc.kafka.secret import Secret
 from streamproc.kafka.settings import Broker
 from streamproc.metrics.options import LOOPBACK
 
@@ -36,6 +37,8 @@ class DispatchSettings:
     """Messages per lane in memory. If there are more, reading stops until some are finished."""
     name: str = "dispatcher"
     """Name of this dispatcher in the log lines of its peers."""
+    number_key: Secret | None = None
+    """The key of the hashes that stand for numbers in journal and reports; None: a random one."""
     http_host: str = LOOPBACK
     http_port: int | None = None
     """Port of metrics and probes; None: none, 0: any free port."""

@@ -169,7 +169,8 @@ class SmsMemory:
         if found is None or not found.is_repeat(heard):
             if found is not None:
                 self._forget(key)
-            found = _Sms(f"{key}-{heard.time_ms:x}", heard.time_ms, heard.total)
+            # Rejects and audit show the id. The key would betray the number: it is a hash of it.
+            found = _Sms(f"{heard.nonce}-{heard.time_ms:x}", heard.time_ms, heard.total)
             self._found[key] = found
         if heard.number not in found.parts:
             self._count += 1

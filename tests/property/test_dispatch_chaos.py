@@ -11,7 +11,6 @@ import pytest
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
-from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
@@ -24,7 +23,7 @@ from streamproc.dispatch.model import (
 )
 from streamproc.dispatch.shaping import Shaper
 from streamproc.dispatch.watermark import Watermark
-from tests.support.desk import START_MS, TOPIC, Table, line, reminder
+from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, reminder
 
 WORLDS = 30
 REMINDERS = 24
@@ -131,7 +130,7 @@ class World:
         return Refused(ErrorClass.THROTTLED, "slower")
 
     def _report(self, message: Outgoing, part: str) -> None:
-        peer = peer_hash(message.subscriber)
+        peer = HASHES.of(message.subscriber)
         report = DeliveryReport(message.gateway, part, "delivered", "", self.table.now_ms, peer)
         self.table.desk.report(report, None, self.table.now_ms)
 

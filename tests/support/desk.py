@@ -17,6 +17,7 @@ from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.journal import JournalEntry, decode_entry, read_positions
 from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.model import Accepted, Origin, Outcome, Outgoing
+from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.router import GatewayLine, Router
 from streamproc.dispatch.shaping import Shaper
 
@@ -60,6 +61,9 @@ def reminder(
     return Reminder(**{**values, **fields})
 
 
+HASHES = NumberHashes([b"a key for tests of the desk"])
+
+
 def line(name: str = "main", **fields: Any) -> GatewayLine:
     """A gateway that accepts everything, unless the test says otherwise."""
     shaper = fields.pop("shaper", None) or Shaper(1000.0, 1000, 1000, START_MS)
@@ -76,12 +80,14 @@ class Table:
         lanes: tuple[Lane, ...] = default_lanes(),
         backoff: Backoff | None = None,
         honour_expiry: bool = True,
+        hashes: NumberHashes = HASHES,
     ) -> None:
         self.now_ms = START_MS
         self.lines = lines or (line(),)
         self.lanes = lanes
         self.backoff = backoff or Backoff()
         self.honour_expiry = honour_expiry
+        self.hashes = hashes
         self.journal: dict[str, bytes] = {}
         self.receipts: list[Receipt] = []
         self.dead_letters: list[DeadLetter] = []
@@ -96,7 +102,14 @@ class Table:
         for one in self.lines:
             one.shaper.outstanding = 0
         self.router = Router(list(self.lines))
-        self.desk = Desk(self.lanes, self.router, self.backoff, lambda: 0.5, self.honour_expiry)
+        self.desk = Desk(
+            self.lanes,
+            self.router,
+            self.backoff,
+            lambda: 0.5,
+            self.honour_expiry,
+            hashes=self.hashes,
+        )
         entries: list[tuple[str, JournalEntry]] = [
             (key, decode_entry(value)) for key, value in self.journal.items()
         ]

@@ -12,10 +12,9 @@ from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.journal import read_key
 from streamproc.dispatch.lanes import Lane, default_lanes
-from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import Accepted, DeliveryReport, ErrorClass, Refused, Unknown
 from streamproc.dispatch.shaping import Shaper
-from tests.support.desk import START_MS, TOPIC, Table, line, numbers, reminder
+from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, numbers, reminder
 
 TRANSIENT = Refused(ErrorClass.TRANSIENT, "ESME_RSYSERR")
 PERMANENT = Refused(ErrorClass.PERMANENT, "ESME_RINVDSTADR")
@@ -442,7 +441,7 @@ def test_an_id_that_was_written_again_is_kept_from_then_on() -> None:
 
 
 def _report(message_id: str, state: str = "delivered", **fields: str) -> DeliveryReport:
-    peer = fields.get("peer", peer_hash("8613800000001"))
+    peer = fields.get("peer", HASHES.of("8613800000001"))
     return DeliveryReport("main", message_id, state, "000", START_MS + 5_000, peer)  # type: ignore[arg-type]
 
 
@@ -523,7 +522,7 @@ def test_a_converted_id_counts_only_for_the_same_number() -> None:
     first, second = table.step()
     table.answer(first, Accepted({1: "10"}))
     table.answer(second, Accepted({1: "16"}))  # 0x10 is 16
-    table.desk.report(_report("16", peer=peer_hash("+8613800000001")), None, table.now_ms)
+    table.desk.report(_report("16", peer=HASHES.of("+8613800000001")), None, table.now_ms)
     table.commit()
 
     assert table.statuses()[-1] == (1, "delivered")

@@ -6,7 +6,6 @@ import pytest
 
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.delivery import LAST_PART_MS
-from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
@@ -17,7 +16,7 @@ from streamproc.dispatch.model import (
     ReportState,
     Unknown,
 )
-from tests.support.desk import START_MS, TOPIC, Table, line, numbers, reminder
+from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, numbers, reminder
 
 SILENCE = Unknown("no answer within 120 s")
 BUSY = Refused(ErrorClass.TRANSIENT, "ESME_RSYSERR")
@@ -41,7 +40,7 @@ def heard(
     position: tuple[int, int] | None = None,
 ) -> None:
     at_ms = table.now_ms if received_ms is None else received_ms
-    report = DeliveryReport("main", message_id, state, "000", at_ms, peer_hash(to))
+    report = DeliveryReport("main", message_id, state, "000", at_ms, HASHES.of(to))
     table.desk.report(report, position, table.now_ms)
     table.commit()
 

@@ -15,7 +15,7 @@ from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.gateways.entry import GatewaysError, Site
 from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.journal import REPORTS_KEY, Facts, JournalEntry, encode, read_journal
-from streamproc.dispatch.matching import ID_LIMIT, Outstanding, bounded_id, peer_hash
+from streamproc.dispatch.matching import ID_LIMIT, Outstanding, bounded_id
 from streamproc.dispatch.model import Accepted, DeliveryReport, Origin, UnsendableError
 from streamproc.dispatch.reports_log import decode_report
 from streamproc.dispatch.smpp import pdu
@@ -24,7 +24,7 @@ from streamproc.dispatch.smpp.receipt import parse_receipt
 from streamproc.dispatch.smpp.text import LongTexts, TextForm, count_parts
 from streamproc.dispatch.sms_memory import decode_record
 from streamproc.dispatch.telling import Sparing
-from tests.support.desk import START_MS, TOPIC, Table, line, reminder
+from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, reminder
 
 ID = "0" * 31 + "1"
 NEST = b"[" * 100_000
@@ -42,7 +42,7 @@ def test_an_id_of_any_length_needs_little_space_and_its_report_finds_it(message_
     table.put(reminder(1))
     (message,) = table.step()
     table.answer(message, Accepted({1: answered}))
-    peer = peer_hash("8613800000001")
+    peer = HASHES.of("8613800000001")
     report = DeliveryReport("main", receipt.message_id, receipt.state, "", START_MS, peer)
     table.restart()
     table.desk.report(report, None, table.now_ms)

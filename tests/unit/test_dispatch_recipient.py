@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from streamproc.contracts.records.codec import decode_reminder, encode_effect
-from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import Origin, Outgoing
 from streamproc.dispatch.says import facts_of
-from tests.support.desk import START_MS, TOPIC, reminder
+from tests.support.desk import HASHES, START_MS, TOPIC, reminder
 
 POOL, MEMBER = "family-4711", "8613800000002"
 
@@ -20,9 +19,9 @@ def message(**fields: Any) -> Outgoing:
 
 def test_it_goes_to_the_recipient() -> None:
     assert message(recipient=MEMBER).subscriber == MEMBER
-    assert facts_of(message(recipient=MEMBER)).peer == peer_hash(MEMBER)
+    assert facts_of(message(recipient=MEMBER), HASHES).peer == HASHES.of(MEMBER)
 
 
 def test_without_recipient_it_goes_to_the_subscriber() -> None:
     assert message().subscriber == POOL
-    assert facts_of(message()).peer == peer_hash(POOL)
+    assert facts_of(message(), HASHES).peer == HASHES.of(POOL)

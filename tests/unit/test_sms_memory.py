@@ -138,3 +138,15 @@ def test_memory_is_bounded_and_what_is_given_up_is_counted(monkeypatch: pytest.M
     assert memory.sweep(NOW_MS + REPEAT_MS - 1) == 0
     assert memory.sweep(NOW_MS + REPEAT_MS) == 5
     assert len(memory) == 0
+
+
+def test_the_id_of_a_command_says_nothing_of_the_number_and_is_the_same_for_a_repetition() -> None:
+    """Rejects and audit show it. A hash of number and text would be found by trying numbers."""
+    memory, other = SmsMemory(), SmsMemory()
+    first = taken(memory.hear(heard()))
+    again = taken(memory.hear(msgspec.structs.replace(heard(), nonce="another")))
+    elsewhere = taken(other.hear(msgspec.structs.replace(heard(), nonce="another")))
+
+    assert first.id == again.id == f"nonce-{NOW_MS:x}"
+    assert elsewhere.id != first.id
+    assert key_of(heard()) not in first.id

@@ -48,6 +48,8 @@ class Events:
     """The answer to a message is later than usual. The gateway still waits for it."""
     late: Callable[[Outgoing, Outcome], None] = lambda message, outcome: None
     """The answer to a message for which ``send`` had returned ``Unknown``."""
+    peer_of: Callable[[str], str] = lambda address: ""
+    """The keyed hashes of a number, for reports."""
 
 
 class Gateway(Protocol):

@@ -15,7 +15,6 @@ from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.gateways.base import Events, SmsRefusedError
-from streamproc.dispatch.matching import peer_hash
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
@@ -240,7 +239,7 @@ class SmppGateway:
         facts = message.esm_class, message.body, message.parameters
         receipt = parse_receipt(*facts)
         if receipt is not None:
-            peer = peer_hash(message.source.digits)
+            peer = events.peer_of(message.source.digits)
             known = (receipt.message_id, receipt.state, receipt.code, events.now_ms(), peer)
             return await self._kept(events.report(DeliveryReport(self._name, *known)))
         if is_receipt(*facts):
