@@ -116,8 +116,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a log shows one more digit of a number",
-        "{subscriber[-2:]}",
-        "{subscriber[-3:]}",
+        "_SHOWN: Final = 5",
+        "_SHOWN: Final = 6",
         "tests/unit/test_logs.py tests/unit/test_dispatch_desk.py tests/unit/test_explain.py",
     ),
     Mutation(
