@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Union
 import msgspec
 from msgspec import Meta, defstruct
 
-from streamproc.contracts.rules_file.read import yaml_reader
 from streamproc.contracts.rules_file.read.faults import faults
-from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
+from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, listed
+from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.core.state.events import Name
 from streamproc.dispatch.gateways.console import ConsoleEntry
 from streamproc.dispatch.gateways.entry import Count, GatewayEntry, GatewaysError, Seconds, Strict
@@ -76,29 +76,19 @@ CONSOLE_ONLY = GatewaysFormat(
 """The configuration without a file."""
 
 
-def load_gateways(text: str, filename: str) -> GatewaysFormat:
+def load_gateways(source: str | bytes, filename: str) -> GatewaysFormat:
     """Raises :class:`GatewaysError` with all problems."""
     try:
-        data, lines = yaml_reader.parse(text, filename)
+        data, lines = parse(source, filename, "version, gateways")
     except SyntaxProblem as problem:
         raise GatewaysError(str(problem)) from None
-    if not isinstance(data, dict):
-        raise GatewaysError(f"{filename}:1: must be a mapping with the fields version, gateways")
-    problems = [*lines.problems, *_problems(data, lines)]
+    problems = listed(filename, [*lines.problems, *_problems(data, lines)])
     if problems:
-        # One problem is enough for each place in the file.
-        seen: dict[Path, tuple[int, Path, str]] = {}
-        for found in problems:
-            seen.setdefault(found[1], found)
-        listed = sorted(
-            (line, f"{field_name(path)}: {problem}" if path else problem)
-            for line, path, problem in seen.values()
-        )
-        raise GatewaysError("\n".join(f"{filename}:{line}: {text}" for line, text in listed))
+        raise GatewaysError(problems)
     return msgspec.convert(data, gateways_format())
 
 
-def _problems(data: dict[str, object], lines: Lines) -> Iterable[tuple[int, Path, str]]:
+def _problems(data: dict[str, Any], lines: Lines) -> Iterable[tuple[int, Path, str]]:
     for wrong, problem in faults(data, gateways_format()):
         yield lines.of(wrong), wrong, problem
     lanes = data.get("lanes")

@@ -49,10 +49,10 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
     config = CONSOLE_ONLY
     if file is not None:
         try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise GatewaysError(f"{file}: {error}") from None
-        config = load_gateways(text, str(file))
+            content = file.read_bytes()
+        except OSError as error:
+            raise GatewaysError(f"{file}: cannot be read: {error.strerror or error}") from None
+        config = load_gateways(content, str(file))
     chance = random.SystemRandom().random
     gateways = gateways_of(config, file.parent if file else Path(), chance)
     partitions = prepare_topics(settings)

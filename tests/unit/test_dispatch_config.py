@@ -78,7 +78,7 @@ gateways:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "g.yaml:1: must be a mapping with the fields version, gateways"),
+        ("", "g.yaml:1: the file is empty"),
         ("- a", "g.yaml:1: must be a mapping with the fields version, gateways"),
         ("version: 1\ngateways: [", "g.yaml:2: not YAML: "),
         ("version: 2\ngateways: []\n", "g.yaml:1: version: must be 1, not 2"),

@@ -27,7 +27,7 @@ from streamproc.contracts.rules_file.format.plans import (
 )
 from streamproc.contracts.rules_file.read.faults import faults
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
-from streamproc.contracts.rules_file.read.parse import decode, parse
+from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.contracts.rules_file.texts import (
     TextsDirectory,
     options_of,
@@ -76,8 +76,7 @@ def load_rulebook(
     :class:`RulesError` with all problems.
     """
     try:
-        text = decode(source, filename) if isinstance(source, bytes) else source
-        data, lines = parse(text, filename)
+        data, lines = parse(source, filename)
     except SyntaxProblem as problem:
         raise RulesError(str(problem)) from None
     directory = TextsDirectory(texts or {})

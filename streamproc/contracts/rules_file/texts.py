@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem, field_name
 from streamproc.contracts.rules_file.read.lines import Path as FieldPath
-from streamproc.contracts.rules_file.read.parse import decode, parse
+from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.core.rules.as_written import entries
 from streamproc.core.rules.commands import REPLIES
 from streamproc.core.rules.fields import LOCALE_PATTERN, TextEntry
@@ -160,8 +160,7 @@ class TextsDirectory:
             self.problems.append(f"{filename}:1: {wanted}")
             return
         try:
-            text = decode(content, filename) if isinstance(content, bytes) else content
-            data, lines = parse(text, filename)
+            data, lines = parse(content, filename)
         except SyntaxProblem as problem:
             self.problems.append(str(problem))
             return

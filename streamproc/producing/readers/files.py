@@ -64,14 +64,7 @@ class InputFile:
         """All records. Raises :class:`UnreadableFileError`, OSError."""
         identity = self.identity
         with self._opened() as raw:
-            try:
-                yield from reader(decompressed(raw), identity)
-            except DAMAGES as error:
-                raise self._damaged(error) from error
-            except UnicodeDecodeError as error:
-                raise UnreadableFileError(
-                    f"{self.name}: not {error.encoding}; name its encoding in the mapping file"
-                ) from None
+            yield from read_open(raw, self.name, reader, identity)
 
     def form(self) -> Form:
         """What its first line is. Raises ``UnreadableFileError``, OSError."""
@@ -79,7 +72,7 @@ class InputFile:
             try:
                 return form_of(decompressed(raw), self.path.name)
             except DAMAGES as error:
-                raise self._damaged(error) from error
+                raise _damaged(self.name, error) from error
 
     def begins_with_event(self) -> bool:
         """Whether its first line is an event of the contract. Raises as :meth:`form`."""
@@ -87,15 +80,29 @@ class InputFile:
             try:
                 return is_event(decompressed(raw))
             except DAMAGES as error:
-                raise self._damaged(error) from error
+                raise _damaged(self.name, error) from error
 
     def _opened(self) -> AbstractContextManager[BinaryIO]:
         if self._held is not None:
             return nullcontext(io.BytesIO(self._held))
         return self.path.open("rb")
 
-    def _damaged(self, error: Exception) -> UnreadableFileError:
-        return UnreadableFileError(f"{self.name}: damaged or cut off ({error})")
+
+def read_open(raw: BinaryIO, name: str, reader: Reader, identity: str) -> Iterator[Read]:
+    """All records of an open file; ``name`` is for messages. Raises :class:`UnreadableFileError`,
+    OSError."""
+    try:
+        yield from reader(decompressed(raw), identity)
+    except DAMAGES as error:
+        raise _damaged(name, error) from error
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(
+            f"{name}: not {error.encoding}; name its encoding in the mapping file"
+        ) from None
+
+
+def _damaged(name: str, error: Exception) -> UnreadableFileError:
+    return UnreadableFileError(f"{name}: damaged or cut off ({error})")
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ was before (a CSV row, a JSON object, a TMF635 usage). So one kind of mapping is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping as Columns
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
-import yaml
 from msgspec import NODEFAULT, Meta, Struct, defstruct
 from msgspec.structs import replace
 
@@ -26,6 +26,11 @@ from streamproc.contracts.numbers import (
     subscriber_key,
 )
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
+from streamproc.contracts.rules_file.read.faults import faults
+from streamproc.contracts.rules_file.read.lines import Path as FieldPath
+from streamproc.contracts.rules_file.read.lines import SyntaxProblem, listed
+from streamproc.contracts.rules_file.read.parse import parse
+from streamproc.contracts.zones import is_zone
 from streamproc.core.instants import to_ms
 from streamproc.core.state.events import UsageRecorded
 from streamproc.core.subscribers import SubscriberKind
@@ -388,38 +393,48 @@ def _value(name: str, part: TextField | Amount, columns: Columns[Any, str]) -> A
 def load_mapping(path: Path) -> Mapping:
     """Raises :class:`MappingError`."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MappingError(f"{path}: cannot be read: {error}") from error
-    return parse_mapping(text, str(path))
+        content = path.read_bytes()
+    except OSError as error:
+        raise MappingError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return parse_mapping(content, str(path))
 
 
-def parse_mapping(text: str, name: str) -> Mapping:
-    """Raises :class:`MappingError`; ``name`` is the file name for the message."""
+def parse_mapping(source: str | bytes, name: str) -> Mapping:
+    """Raises :class:`MappingError` with all problems; ``name`` is the file name for messages."""
     try:
-        mapping = msgspec.convert(yaml.safe_load(text), Mapping)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise MappingError(f"{name}:{line}: {error.problem}") from None
-    except msgspec.ValidationError as error:
-        problem, _, at = str(error).partition(" - at `$.")
-        raise MappingError(f"{name}: {at.rstrip('`') or 'mapping'}: {problem}") from None
+        data, lines = parse(source, name, "source, fields")
+    except SyntaxProblem as problem:
+        raise MappingError(str(problem)) from None
+    told = [*lines.problems, *((lines.of(path), path, one) for path, one in faults(data, Mapping))]
+    if told:
+        raise MappingError(listed(name, told))
+    mapping = msgspec.convert(data, Mapping)
+    told = [(lines.of(path), path, problem) for path, problem in _problems(mapping)]
+    if told:
+        raise MappingError(listed(name, told))
+    if mapping.region is not None:
+        mapping = replace(mapping, region=check_region(mapping.region))
+    return mapping
+
+
+def _problems(mapping: Mapping) -> Iterator[tuple[FieldPath, str]]:
+    """Problems that types do not show."""
     fields = mapping.fields
     if (fields.uplink_bytes is None) != (fields.downlink_bytes is None) or (
         fields.total_bytes is None and fields.uplink_bytes is None
     ):
-        raise MappingError(
-            f"{name}: fields: give either total_bytes or both uplink_bytes and downlink_bytes, "
-            "or all three"
+        yield (
+            ("fields",),
+            "give either total_bytes or both uplink_bytes and downlink_bytes, or all three",
         )
     if mapping.region is not None:
         try:
-            mapping = replace(mapping, region=check_region(mapping.region))
+            check_region(mapping.region)
         except UnknownRegionError as error:
-            raise MappingError(f"{name}: region: {error}") from None
-    if fields.time.zone is not None:
-        try:
-            ZoneInfo(fields.time.zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise MappingError(f"{name}: fields.time.zone: no such IANA zone") from None
-    return mapping
+            yield ("region",), str(error)
+    if fields.time.zone is not None and not is_zone(fields.time.zone):
+        yield ("fields", "time", "zone"), "no such IANA zone"
+    try:
+        "".encode(mapping.encoding)
+    except (LookupError, ValueError):
+        yield ("encoding",), "Python knows no such encoding"

@@ -83,9 +83,10 @@ def _walk_union(value: Any, kinds: tuple[Any, ...], path: Path) -> Iterator[Faul
         return
     if not structs or plain:
         some = [one for one in kinds if one is not type(None)]
-        if isinstance(value, dict):
-            some = [one for one in some if _is_mapping(one)] or some
-        if value is not None:
+        if isinstance(value, dict | list):
+            like = dict if isinstance(value, dict) else list
+            some = [one for one in some if _is_a(like, one)] or some
+        if value is not None and all(faults(value, one) for one in some):
             yield from _walk(value, some[0], path)
         return
     field: str = structs[0].__struct_config__.tag_field or ""
@@ -100,9 +101,9 @@ def _walk_union(value: Any, kinds: tuple[Any, ...], path: Path) -> Iterator[Faul
         yield from _walk_struct(value, by_tag[value[field]], path)
 
 
-def _is_mapping(kind: Any) -> bool:
+def _is_a(like: type, kind: Any) -> bool:
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    return get_origin(bare) is dict
+    return get_origin(bare) is like
 
 
 def _walk_struct(value: dict[str, Any], kind: type[Struct], path: Path) -> Iterator[Fault]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from streamproc.core.rules.as_written import Path as Path
 from streamproc.errors import StreamprocError
+from streamproc.printable import printable
 
 
 # It is reported to the operator, so it needs no "Error" in its name.
@@ -34,5 +37,16 @@ class Lines:
 
 def field_name(path: Path) -> str:
     """A path as people write it: ``plans[0].allowances[1].id``."""
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{printable(part)}" for part in path)
     return name.lstrip(".")
+
+
+def listed(filename: str, problems: Iterable[tuple[int, Path, str]]) -> str:
+    """Problems (line, path, problem) as ``FILE:LINE: field: problem``, in the order of the file.
+
+    One problem is enough for each path: others of the same path follow from it.
+    """
+    first: dict[Path, tuple[int, str]] = {}
+    for line, path, problem in problems:
+        first.setdefault(path, (line, f"{field_name(path)}: {problem}" if path else problem))
+    return "\n".join(f"{filename}:{line}: {told}" for line, told in sorted(first.values()))
