@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from streamproc import __version__
+from streamproc.cli.configuration.defaults import config_option
 from streamproc.cli.dead_letters import dead_letters
 from streamproc.cli.demo import demo
 from streamproc.cli.dispatch import dispatch
@@ -28,7 +29,8 @@ from streamproc.cli.workload import workload
 
 @click.group(
     cls=CommandGroup,
-    context_settings={"auto_envvar_prefix": "STREAMPROC", "show_default": True},
+    context_settings={"show_default": True},
+    params=[config_option()],
 )
 @click.version_option(__version__)
 @click.pass_context

@@ -12,7 +12,7 @@ import click
 from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.regions import Region, asked_for
-from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.topic_options import topic_options
 from streamproc.cli.values import FilePath, TopicName
 from streamproc.cli.virtual import input_records
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help=("Recalculate from the input with these --rules and show the full state at each event."),
 )
-@click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
+@rules_option()
 @click.option(
     "--show-numbers",
     is_flag=True,

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from streamproc.cli.configuration.defaults import HELP_IS_ASKED, make_configurable
 from streamproc.errors import StreamprocError
 
 
@@ -16,6 +17,17 @@ class CommandGroup(click.Group):
     library's error. The exit status is 1, or the status of an error that is a
     ``click.ClickException`` itself.
     """
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command. Its options get their variables, and it gets ``--config``."""
+        super().add_command(cmd, name)
+        make_configurable(cmd, (name or cmd.name or "",))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Notice before all else whether help is asked for."""
+        words = args[: args.index("--")] if "--" in args else args
+        ctx.meta[HELP_IS_ASKED] = "--help" in words or "--kafka-help" in words
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

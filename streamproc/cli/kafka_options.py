@@ -6,7 +6,6 @@ many and rarely typed. ``--kafka-help`` of a command lists them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -14,15 +13,12 @@ from typing import Any, TypeVar
 
 import click
 
+from streamproc.cli.shared_options import SecretFile, SecretOption, SharedOption
 from streamproc.cli.values import Addresses, FilePath
-from streamproc.kafka.fields import FIELDS, Field, secrets_in, settings_from
+from streamproc.kafka.fields import FIELDS, Field, settings_from
 from streamproc.kafka.properties import read_properties
-from streamproc.kafka.secret import Secret
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-BROKER_VARIABLE = "STREAMPROC_BROKER"
-PROPERTIES_VARIABLE = "STREAMPROC_KAFKA_PROPERTIES"
 
 
 def kafka_options(
@@ -34,10 +30,9 @@ def kafka_options(
 ) -> Callable[[Command], Command]:
     """``--broker``. The command gets it as :class:`KafkaSettings`, or None if it is not given.
 
-    With ``on_request`` only the option itself counts, not the environment and not a properties
-    file: such commands write test data, and only to the address that the user types. ``others``
-    are more options of this kind, with their help. They name brokers of another cluster that has
-    the same settings.
+    With ``on_request`` only the option itself counts, no variable and no file: such commands write
+    test data, and only to the address that the user types. ``others`` are more options of this
+    kind, with their help. They name brokers of another cluster that has the same settings.
     """
     flags = {"--broker": says, **(others or {})}
 
@@ -59,65 +54,64 @@ def _with_settings(kwargs: dict[str, Any], flags: tuple[str, ...]) -> dict[str, 
     """Turn the connection's options into settings, one object for each of ``flags``."""
     path: Path | None = kwargs.pop("kafka_properties")
     values = {} if path is None else read_properties(path)[1]
-    values |= secrets_in(os.environ)
     for field in FIELDS:
         given = kwargs.pop(_parameter(field.option))
         if given not in (None, ""):
-            values[field.name] = Secret(path=given) if field.kind == "secret" else given
+            values[field.name] = given
     for flag in flags:
         address = kwargs[_parameter(flag)]
         kwargs[_parameter(flag)] = settings_from(address, values) if address else None
     return kwargs
 
 
-class _BrokerOption(click.Option):
-    """An option whose default may stand in ``client.properties``."""
-
-    on_request = False
+class BrokerOption(SharedOption):
+    """``--broker``. Its default may stand in ``client.properties``."""
 
     def get_default(self, ctx: click.Context, call: bool = True) -> Any:
         """The addresses in the file that ``--kafka-properties`` names."""
         path = ctx.params.get("kafka_properties")
-        if not isinstance(path, Path) or self.on_request or self.name != "broker":
+        if not isinstance(path, Path):
             return super().get_default(ctx, call)
         return read_properties(path)[0] if call else None
 
 
-class _OnRequestOption(_BrokerOption):
-    on_request = True
-
-
 def _broker(flag: str, says: str, required: bool, on_request: bool) -> Any:
+    if flag == "--broker" and not on_request:
+        shared: dict[str, Any] = {"cls": BrokerOption, "place": ("kafka", "broker")}
+    else:
+        shared = {"allow_from_autoenv": not on_request}
     return click.option(
         flag,
-        cls=_OnRequestOption if on_request else _BrokerOption,
         type=Addresses(),
         required=required,
         metavar="HOST:PORT[,...]",
         help=says,
-        envvar=BROKER_VARIABLE if flag == "--broker" and not on_request else None,
-        allow_from_autoenv=not on_request,
+        **shared,
     )
 
 
 def _option(field: Field) -> Any:
     flags = field.option
     kind: click.ParamType = click.STRING
-    if field.kind in ("path", "secret"):
+    if field.kind == "secret":
+        kind = SecretFile()
+    elif field.kind == "path":
         kind = FilePath()
     elif field.kind == "switch":
         flags += f"/--no-{field.option[2:]}"
         kind = click.BOOL
     elif field.choices:
         kind = click.Choice(field.choices, case_sensitive=False)
-    ending = "_FILE" if field.kind == "secret" else ""
+    key = _parameter(field.option).removeprefix("kafka_")
     return click.option(
         flags,
+        cls=SecretOption if field.kind == "secret" else SharedOption,
+        place=("kafka", key),
+        variable=f"kafka_{key}",
         type=kind,
         default=None,
         hidden=True,
         help=field.says,
-        envvar=field.variable + ending,
     )
 
 
@@ -127,8 +121,8 @@ def _show_help(context: click.Context, _option: click.Parameter, asked: bool) ->
     formatter = context.make_formatter()
     formatter.write_text(
         "How to reach a Kafka with TLS or a login. Options win over variables of the environment, "
-        "these over --kafka-properties. A secret is never an option: it is in a file or in a "
-        "variable."
+        "these over streamproc.toml, this over --kafka-properties. A secret is never an option: it "
+        "is in a file or in a variable."
     )
     rows = [(f"{field.option} {_metavar(field)}", _described(field)) for field in FIELDS]
     with formatter.section("Options"):
@@ -159,9 +153,11 @@ def _parameter(flag: str) -> str:
 
 _PROPERTIES = click.option(
     "--kafka-properties",
+    cls=SharedOption,
+    place=("kafka", "properties"),
+    variable="kafka_properties",
     type=FilePath(),
     is_eager=True,
-    envvar=PROPERTIES_VARIABLE,
     help="A client.properties of Java's clients or librdkafka, for TLS and login.",
 )
 _HELP = click.option(

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from streamproc.cli.shared_options import SharedOption
 from streamproc.cli.values import Count
 from streamproc.metrics.options import LOOPBACK
 
@@ -16,12 +17,16 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def log_options(command: Command) -> Command:
     """``--log-level`` and ``--log-format``, which ``logs.configure`` takes."""
     # click shows options in the reverse of the order in which they are added.
-    command = click.option("--log-format", type=click.Choice(["text", "json"]), default="text")(
-        command
+    form = click.option(
+        "--log-format", cls=SharedOption, type=click.Choice(["text", "json"]), default="text"
     )
-    return click.option(
-        "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
-    )(command)
+    level = click.option(
+        "--log-level",
+        cls=SharedOption,
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+    )
+    return level(form(command))
 
 
 def http_options(command: Command) -> Command:

@@ -19,7 +19,7 @@ from streamproc.cli.replay_options import (
     source_of,
     speed_of,
 )
-from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.steering import shown_progress, steered
 from streamproc.cli.topic_options import taken, topic_options
 from streamproc.cli.values import Count, FilePath, TopicName
@@ -145,9 +145,7 @@ def _is_record_now(context: click.Context, option: click.Parameter, given: str |
 @click.option(
     "--verify-timeout", type=Duration(), default="60s", help="How long to wait for the worker."
 )
-@click.option(
-    "--rules", type=RulesPath(), help="The worker's rules file. Default: the packaged rules."
-)
+@rules_option("The worker's rules file. Default: the packaged rules.")
 @topic_options(WorkerTopics)
 @click.option("--record", hidden=True, expose_value=False, callback=_is_record_now, is_eager=True)
 @click.option(

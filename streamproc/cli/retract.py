@@ -6,20 +6,14 @@ import click
 
 from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
-from streamproc.cli.values import TopicName
-from streamproc.contracts.topics import EVENTS
+from streamproc.cli.topic_options import events_option
 from streamproc.core.instants import HOUR_MS, from_ms
 from streamproc.kafka.settings import KafkaSettings
 
 
 @click.command(short_help="Take back the usage of a bad batch.")
 @kafka_options()
-@click.option(
-    "--topic",
-    type=TopicName(),
-    default=EVENTS.default,
-    help="Input topic. It is read, and the refunds are written to it.",
-)
+@events_option("Input topic. It is read, and the refunds are written to it.")
 @click.option("--source", required=True, help="The source of the events, as they name it.")
 @click.option("--from-time", type=Instant(), required=True, help="First event time.")
 @click.option(

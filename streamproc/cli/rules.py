@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamproc.cli.shared_options import SharedOption
 from streamproc.cli.values import FilePath
 from streamproc.errors import StreamprocError
 
@@ -40,6 +41,17 @@ class RulesPath(FilePath):
             except NoSuchPackError as error:
                 self.fail(str(error), param, ctx)
         return super().convert(value, param, ctx)
+
+    def beside(self, text: str, folder: Path) -> str:
+        """``pack:NAME`` is in no folder."""
+        from streamproc.contracts.rules_file.packs import PREFIX
+
+        return text if text.startswith(PREFIX) else super().beside(text, folder)
+
+
+def rules_option(says: str = "Rules file. Default: the packaged rules.") -> Any:
+    """``--rules``: the rules of the workers, for whatever must have the same."""
+    return click.option("--rules", cls=SharedOption, type=RulesPath(), help=says)
 
 
 def read_rules(path: Path | None) -> Rulebook:

@@ -23,9 +23,9 @@ from streamproc.cli.file_options import (
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.steering import steered
-from streamproc.cli.values import FilePath, TopicName
+from streamproc.cli.topic_options import events_option
+from streamproc.cli.values import FilePath
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
-from streamproc.contracts.topics import EVENTS
 
 if TYPE_CHECKING:
     from streamproc.producer import UsageProducer
@@ -56,12 +56,7 @@ def _usage_options(command: Any) -> Any:
 )
 @click.argument("files", nargs=-1, type=FilePath(allow_dash=True))
 @kafka_options()
-@click.option(
-    "--topic",
-    type=TopicName(),
-    default=EVENTS.default,
-    help="Target topic. It must exist (a worker creates it).",
-)
+@events_option("Target topic. It must exist (a worker creates it).")
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )

@@ -8,21 +8,20 @@ from typing import Any, TypeVar
 import click
 
 from streamproc.cli.durations import Duration
-from streamproc.cli.values import Count, TopicName
+from streamproc.cli.shared_options import SharedOption, inputs_of_worker, topic_option
+from streamproc.cli.values import Count
 from streamproc.contracts.topic_settings import roles_with_retention
-from streamproc.contracts.topics import DispatchTopics, WorkerTopics, option_of
+from streamproc.contracts.topics import EVENTS, DispatchTopics, WorkerTopics, option_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Topics = TypeVar("Topics", WorkerTopics, DispatchTopics)
 
-inputs_option = click.option(
-    "--input",
-    "inputs",
-    type=TopicName(),
-    multiple=True,
-    default=list(WorkerTopics().inputs),
-    help="Input topic. May be repeated.",
-)
+inputs_option = inputs_of_worker(WorkerTopics().inputs)
+
+
+def events_option(says: str) -> Callable[[Command], Command]:
+    """``--topic``: the input topic for usage and account events."""
+    return topic_option("--topic", "events", default=EVENTS.default, help=says)
 
 
 def topic_options(
@@ -35,9 +34,7 @@ def topic_options(
         # click shows options in the reverse of the order in which they are added.
         for name, topic in reversed(topics.declared().items()):
             if not only or name in only:
-                option = click.option(
-                    option_of(name), type=TopicName(), default=topic.default, help=topic.says
-                )
+                option = topic_option(option_of(name), name, default=topic.default, help=topic.says)
                 command = option(command)
         return command
 
@@ -71,6 +68,8 @@ def making_options(command: Command) -> Command:
     for option in (
         click.option(
             "--retention",
+            cls=SharedOption,
+            place=("topics", "retention"),
             type=Retention(),
             multiple=True,
             metavar="TOPIC=DURATION",
@@ -82,12 +81,16 @@ def making_options(command: Command) -> Command:
         click.option(
             "--replication-factor",
             "--replication",
+            cls=SharedOption,
+            place=("topics", "replication_factor"),
             type=Count(1),
             default=1,
             help="Number of replicas of a new topic.",
         ),
         click.option(
             "--partitions",
+            cls=SharedOption,
+            place=("topics", "partitions"),
             type=Count(1),
             help=(
                 "Number of partitions of new topics. Default: that of the topics that exist, or 4."

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.shared_options import app_id_option, clock_option
 from streamproc.cli.topic_options import inputs_option, making_options, topic_options
-from streamproc.cli.values import TopicName
 from streamproc.contracts.topics import ROLES, DispatchTopics, WorkerTopics
 
 if TYPE_CHECKING:
@@ -32,18 +32,8 @@ def _topics_wanted(command: Command) -> Command:
         topic_options(DispatchTopics, *dispatch_only),
         topic_options(WorkerTopics),
         inputs_option,
-        click.option(
-            "--clock",
-            type=click.Choice(["wall", "event"]),
-            default="wall",
-            help="The same value as for the workers.",
-        ),
-        click.option(
-            "--app-id",
-            type=TopicName(),
-            default="streamproc",
-            help="The same value as for the workers.",
-        ),
+        clock_option(),
+        app_id_option(),
         click.option(
             "--for",
             "programs",

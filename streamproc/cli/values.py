@@ -34,6 +34,10 @@ class FilePath(click.Path):
             self.fail(f"a name in it is longer than {LONGEST_NAME_BYTES} bytes", param, ctx)
         return super().convert(value, param, ctx)
 
+    def beside(self, text: str, folder: Path) -> str:
+        """The path in a file of ``folder``: a relative one is relative to the folder."""
+        return str(folder / text) if text else text
+
 
 class Addresses(click.ParamType):
     """HOST:PORT of one or more brokers, separated by commas; the port may be left out."""

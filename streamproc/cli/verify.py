@@ -13,9 +13,10 @@ import click
 
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.regions import asked_for
-from streamproc.cli.rules import RulesPath, read_rules
+from streamproc.cli.rules import read_rules, rules_option
+from streamproc.cli.shared_options import app_id_option, clock_option
 from streamproc.cli.topic_options import inputs_option, taken, topic_options
-from streamproc.cli.values import Count, FilePath, Number, TopicName
+from streamproc.cli.values import Count, FilePath, Number
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.privacy import mask
 from streamproc.errors import StreamprocError
@@ -30,18 +31,11 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 
 @click.command(short_help="Compare the stored states with a recalculation.")
 @kafka_options()
-@click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
-@click.option(
-    "--app-id", type=TopicName(), default="streamproc", help="The same value as for the workers."
-)
+@rules_option()
+@app_id_option()
 @inputs_option
 @topic_options(WorkerTopics, "forwarded", "reminders")
-@click.option(
-    "--clock",
-    type=click.Choice(["wall", "event"]),
-    default="wall",
-    help="The same value as for the workers.",
-)
+@clock_option()
 @click.option(
     "--partition",
     "only",

@@ -14,7 +14,8 @@ from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.process_options import http_options, log_options
-from streamproc.cli.rules import RulesPath
+from streamproc.cli.rules import rules_option
+from streamproc.cli.shared_options import app_id_option, clock_option
 from streamproc.cli.topic_options import (
     create_topics_option,
     inputs_option,
@@ -22,7 +23,7 @@ from streamproc.cli.topic_options import (
     taken,
     topic_options,
 )
-from streamproc.cli.values import Count, FilePath, Name, Number, TopicName
+from streamproc.cli.values import Count, FilePath, Name, Number
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.worker.settings import WorkerSettings
 
@@ -31,13 +32,8 @@ log = structlog.get_logger(__name__)
 
 @click.command()
 @kafka_options()
-@click.option("--rules", type=RulesPath(), help="Rules file. Default: the packaged rules.")
-@click.option(
-    "--app-id",
-    type=TopicName(),
-    default="streamproc",
-    help="Prefix for the consumer group, the changelog topic and the transactional ids.",
-)
+@rules_option()
+@app_id_option("Prefix for the consumer group, the changelog topic and the transactional ids.")
 @inputs_option
 @topic_options(WorkerTopics)
 @create_topics_option
@@ -50,12 +46,7 @@ log = structlog.get_logger(__name__)
         "from the input is written again."
     ),
 )
-@click.option(
-    "--clock",
-    type=click.Choice(["wall", "event"]),
-    default="wall",
-    help=("Clock of timed reminders: the wall clock, or the record timestamps (for a replay)."),
-)
+@clock_option("Clock of timed reminders: the wall clock, or the record timestamps (for a replay).")
 @click.option(
     "--wrong-partition",
     type=click.Choice(["refuse", "forward"]),

@@ -12,8 +12,8 @@ import click
 
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.rules import RulesPath, read_rules
-from streamproc.cli.values import Count, FilePath, Number, TopicName
-from streamproc.contracts.topics import EVENTS
+from streamproc.cli.topic_options import events_option
+from streamproc.cli.values import Count, FilePath, Number
 from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -56,12 +56,7 @@ if TYPE_CHECKING:
     help="Write a recording: FILE, FILE.gz or FILE.zst (see `streamproc replay`).",
 )
 @kafka_options("Write to Kafka instead.", required=False, on_request=True)
-@click.option(
-    "--topic",
-    type=TopicName(),
-    default=EVENTS.default,
-    help="Target topic. It must exist, or give --create-topics.",
-)
+@events_option("Target topic. It must exist, or give --create-topics.")
 @click.option("--create-topics", is_flag=True, help="Create the target topic if it is missing.")
 @click.option("--partitions", default=4, type=Count(1), help="For a topic that is created.")
 @click.option("--replication-factor", default=1, type=Count(1), help="For a topic that is created.")

@@ -3,8 +3,7 @@ the keys of properties files are made from this table."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -156,15 +155,6 @@ def environment_of(settings: KafkaSettings) -> Iterator[tuple[str, str]]:
             yield field.variable, value.reveal()
         elif value is not None:
             yield field.variable, str(value)
-
-
-def secrets_in(environment: Mapping[str, str] = os.environ) -> dict[str, Secret]:
-    """The secrets that variables hold. Secrets in files come as options."""
-    return {
-        field.name: Secret(environment[field.variable])
-        for field in FIELDS
-        if field.kind == "secret" and environment.get(field.variable)
-    }
 
 
 def _protocol(values: Values) -> str:

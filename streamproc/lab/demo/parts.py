@@ -90,6 +90,7 @@ class ChildProcess:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")
         }
+        environment["STREAMPROC_CONFIG"] = os.devnull
         environment.update(variables)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

@@ -1,0 +1,158 @@
+"""Gives the values of ``streamproc.toml`` to click, as defaults of options.
+
+click asks its ``default_map`` for what neither the command line nor a variable says. The file is
+read when click asks first, so that ``--config`` may stand before or behind the command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamproc.cli.configuration.checking import Checked, read_checked
+from streamproc.cli.configuration.reading import ConfigError
+from streamproc.cli.configuration.settings import Place, Registry, Setting, commands_in, settings_of
+from streamproc.cli.shared_options import PREFIX
+from streamproc.cli.values import FilePath
+
+DEFAULT_FILE = "streamproc.toml"
+VARIABLE = f"{PREFIX}CONFIG"
+_META = "streamproc.config"
+HELP_IS_ASKED = "streamproc.help"
+"""Set in ``ctx.meta`` where the command only shows its help. That works with a wrong file, too."""
+
+
+class ConfigFile:
+    """The file that a process uses, if there is one, and all settings of the program."""
+
+    def __init__(self, named: Path | None, root: click.Command) -> None:
+        self._named = named
+        self._root = root
+
+    @cached_property
+    def path(self) -> Path | None:
+        """The file that is named, or else that of the environment or of this directory."""
+        if self._named is not None:
+            return self._named
+        variable = os.environ.get(VARIABLE)
+        return Path(variable) if variable else _usual_file()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The settings that the file may have."""
+        return Registry(self._root)
+
+    @cached_property
+    def checked(self) -> Checked | None:
+        """Its content; None without a file. Raises :class:`ConfigError`."""
+        return None if self.path is None else read_checked(self.path, self.registry)
+
+    def at(self, place: Place) -> Any:
+        """The value in a place, or None."""
+        return None if self.checked is None else self.checked.values.get(place)
+
+    def place_of(self, setting: Setting) -> Place | None:
+        """Where the file has the value of a setting."""
+        return next((place for place in setting.places if self.at(place) is not None), None)
+
+
+class FileDefaults(Mapping[str, Any]):
+    """The values of one command, by the names of click's parameters; and those of its commands."""
+
+    def __init__(self, file: ConfigFile, command: Place = ()) -> None:
+        self._file = file
+        self._command = command
+
+    def __getitem__(self, name: str) -> Any:
+        """A value; or, by the name of a command, the values of that command."""
+        inner = (*self._command, name)
+        if inner in self._file.registry.commands:
+            return FileDefaults(self._file, inner)
+        setting = self._settings.get(name)
+        place = None if setting is None else self._file.place_of(setting)
+        if place is None:
+            raise KeyError(name)
+        return self._file.at(place)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._settings if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def at(self, place: Place) -> Any:
+        """The value in a place of the file that belongs to no option of this command."""
+        return self._file.at(place)
+
+    @cached_property
+    def _settings(self) -> dict[str, Setting]:
+        """The command's settings. Their values in the file are right, or this raises
+        :class:`ConfigError`."""
+        settings = self._file.registry.of(self._command)
+        checked = self._file.checked
+        if checked is not None:
+            checked.fail_if(checked.wrong_values(iter(settings.values())))
+        return settings
+
+
+def _use(ctx: click.Context, _option: click.Parameter, path: Path | None) -> None:
+    """Take the file that is named. If none is, the command before has taken one."""
+    if ctx.resilient_parsing or ctx.meta.get(HELP_IS_ASKED):
+        return
+    if path is None and ctx.parent is not None:
+        return
+    file = ConfigFile(path, ctx.find_root().command)
+    ctx.meta[_META] = file
+    words = ctx.command_path.split()[1:]
+    ctx.default_map = FileDefaults(file, tuple(words))  # type: ignore[assignment]
+
+
+def file_in_use(ctx: click.Context) -> ConfigFile:
+    """The file of this process."""
+    found: ConfigFile = ctx.meta[_META]
+    return found
+
+
+def _usual_file() -> Path | None:
+    """``./streamproc.toml``, unless somebody else may have put it there."""
+    path = Path(DEFAULT_FILE)
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return None
+    if owner not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{path} in this directory belongs to another user; if you trust it, name it: "
+            f"--config {path}"
+        )
+    return path
+
+
+def config_option() -> click.Option:
+    """``--config``, of streamproc itself and of each command."""
+    return click.Option(
+        ["--config"],
+        type=FilePath(exists=True, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=_use,
+        help=f"Settings file. Default: ${VARIABLE}, or ./{DEFAULT_FILE} if there is one.",
+    )
+
+
+def make_configurable(command: click.Command, path: Place) -> None:
+    """Name the variables of the options of a command and of the commands in it, and add
+    ``--config``."""
+    has_options = any(True for _ in settings_of(command, path))
+    for inner_path, inner in commands_in(command, path):
+        for setting in settings_of(inner, inner_path):
+            setting.option.envvar = list(setting.option_variables)
+        # A group reads its own options before those of the commands in it: there, the name of a
+        # file would come too late.
+        if inner is command or not has_options:
+            inner.params.insert(0, config_option())
