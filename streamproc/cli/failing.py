@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from streamproc.cli.configuration.defaults import HELP_IS_ASKED, make_configurable
 from streamproc.errors import StreamprocError
@@ -33,6 +35,9 @@ class CommandGroup(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except click.BadParameter as error:
+            _name_variable(error)
+            raise
         except click.ClickException:
             raise
         except StreamprocError as error:
@@ -43,3 +48,13 @@ class CommandGroup(click.Group):
             if error.filename is None or error.strerror is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+def _name_variable(error: click.BadParameter) -> None:
+    """Say which variable a wrong value is from, because nobody has typed the option."""
+    option, context = error.param, error.ctx
+    if not isinstance(option, click.Option) or context is None:
+        return
+    if context.get_parameter_source(str(option.name)) is ParameterSource.ENVIRONMENT:
+        names = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
+        error.param_hint = next(f"${name}" for name in names if os.environ.get(name))

@@ -28,6 +28,8 @@ from streamproc.lab import demo as demo_package
 BROKER = ["--broker", "127.0.0.1:1"]
 EVENTS = "events.ndjson"
 VALID: dict[tuple[str, ...], list[str]] = {
+    ("config", "check"): [],
+    ("config", "show"): [],
     ("dead-letters", "list"): [],
     ("dead-letters", "show"): [],
     ("dead-letters", "resend"): [],

@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streamproc.cli import main
-from streamproc.cli.configuration import defaults
 from streamproc.cli.configuration.reading import LONGEST_LINE, MOST_BYTES
 
 # A command with settings that ends at once without a broker.
@@ -176,7 +175,7 @@ def test_a_file_of_another_user_counts_only_if_it_is_named(monkeypatch: pytest.M
     Path("streamproc.toml").write_text(GOOD)
     uid = os.geteuid() + 1
     os.chown("streamproc.toml", uid, -1) if os.geteuid() == 0 else None
-    monkeypatch.setattr(defaults.os, "geteuid", lambda: uid + 1)
+    monkeypatch.setattr("os.geteuid", lambda: uid + 1)
     (line,) = run().stderr.splitlines()
     assert "belongs to another user" in line
     assert "nosuch.ndjson" in run("--config", "streamproc.toml", *COMMAND).stderr

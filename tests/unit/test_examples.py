@@ -24,6 +24,11 @@ def is_played(path: Path) -> bool:
     )
 
 
+def is_checked(path: Path) -> bool:
+    """Whether tests/unit/test_configuration_docs.py checks it."""
+    return path == EXAMPLES / "streamproc.toml"
+
+
 def is_on_a_page(path: Path) -> bool:
     """Whether tests/unit/test_play_docs.py plays it, because docs/play.md does."""
     page = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")
@@ -48,6 +53,7 @@ def test_a_file_is_used_by_a_test(name: str) -> None:
     assert (
         is_played(path)
         or is_on_a_page(path)
+        or is_checked(path)
         or has_its_own_test(EXAMPLES / path.relative_to(EXAMPLES).parts[0])
     )
 

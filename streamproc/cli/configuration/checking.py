@@ -185,7 +185,7 @@ def read_checked(path: Path, registry: Registry) -> Checked:
 
 def _unfit(option: click.Option, value: Any) -> str:
     """Why the value has not the kind that the option takes; empty if it has."""
-    kind = _kind_of(option.type)
+    kind = kind_of(option.type)
     if isinstance(value, datetime | date) and isinstance(option.type, Instant | click.DateTime):
         return ""
     if kind is float and type(value) is int:
@@ -197,7 +197,8 @@ def _unfit(option: click.Option, value: Any) -> str:
     return f"must be {_KINDS[kind]}, not {_called(value)}"
 
 
-def _kind_of(kind: click.ParamType) -> type:
+def kind_of(kind: click.ParamType) -> type:
+    """What a value of the type is in TOML."""
     if isinstance(kind, click.types.BoolParamType):
         return bool
     if isinstance(kind, click.types.IntParamType):

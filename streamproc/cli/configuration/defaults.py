@@ -74,10 +74,15 @@ class FileDefaults(Mapping[str, Any]):
         if inner in self._file.registry.commands:
             return FileDefaults(self._file, inner)
         setting = self._settings.get(name)
-        place = None if setting is None else self._file.place_of(setting)
-        if place is None:
+        place = self._checked and setting and self._file.place_of(setting)
+        if not place:
             raise KeyError(name)
         return self._file.at(place)
+
+    def __contains__(self, name: object) -> bool:
+        # What has no setting must not depend on the file.
+        is_known = name in self._settings or (*self._command, name) in self._file.registry.commands
+        return is_known and super().__contains__(name)
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in self._settings if name in self)
@@ -91,13 +96,17 @@ class FileDefaults(Mapping[str, Any]):
 
     @cached_property
     def _settings(self) -> dict[str, Setting]:
-        """The command's settings. Their values in the file are right, or this raises
+        """The command's settings."""
+        return self._file.registry.of(self._command)
+
+    @cached_property
+    def _checked(self) -> bool:
+        """Whether there is a file. The command's values in it are right, or this raises
         :class:`ConfigError`."""
-        settings = self._file.registry.of(self._command)
         checked = self._file.checked
         if checked is not None:
-            checked.fail_if(checked.wrong_values(iter(settings.values())))
-        return settings
+            checked.fail_if(checked.wrong_values(iter(self._settings.values())))
+        return checked is not None
 
 
 def _use(ctx: click.Context, _option: click.Parameter, path: Path | None) -> None:

@@ -1,0 +1,157 @@
+"""``streamproc config check`` and ``config show``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streamproc.cli import main
+from tests.support.certificates import secret_file
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: str, **variables: str) -> Result:
+    return CliRunner().invoke(main, words, env=variables)
+
+
+def write(content: str) -> None:
+    secret_file(Path("streamproc.toml"), content)
+
+
+def check(content: str, **variables: str) -> list[str]:
+    """What the check says about a file; empty if it is good."""
+    write(content)
+    result = run("config", "check", **variables)
+    assert result.exit_code == bool(result.stderr)
+    assert bool(result.stdout) != bool(result.stderr)
+    return result.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[kafka]\nsasl_username = 'u'", "--kafka-sasl-username would have no effect"),
+        ("[kafka]\ntls_ca = 'ca'\nsecurity_protocol = 'PLAINTEXT'", "--kafka-tls-ca would have"),
+        ("[kafka]\nsasl_mechanism = 'PLAIN'\nsasl_username = 'u'", "needs --kafka-sasl-password"),
+        ("[kafka]\ntls_key = 'k'", "--kafka-tls-key needs --kafka-tls-cert"),
+        ("[kafka]\ntls_ca = 'nosuch.pem'", "nosuch.pem"),
+        ("[dispatch]\nkafka_tls_ca = 'nosuch.pem'", "nosuch.pem"),
+        ("[kafka]\nproperties = 'nosuch'", "nosuch"),
+        ("rules = 'nosuch.yaml'", "streamproc.toml:1: rules: there is no file"),
+        ("[send]\nsettle = '2x'", "streamproc.toml:2: send.settle: '2x' is not a duration"),
+        ("[topics.plan]\nfor = ['x']", "streamproc.toml:2: topics.plan.for: 'x' is not one of"),
+    ],
+)
+def test_check_finds_what_commands_would_refuse(content: str, says: str) -> None:
+    (line,) = check(content)
+    assert says in line
+
+
+def test_check_says_all_at_once() -> None:
+    lines = check("[send]\nsettle = '2x'\nx = 1\n[worker]\nstandbys = -1\n")
+    assert [line.split(":")[1] for line in lines] == ["2", "3", "5"]
+
+
+def test_check_looks_at_variables() -> None:
+    (line,) = check("", STREAMPROC_WORKER_STANDBYS="x")
+    assert line == "$STREAMPROC_WORKER_STANDBYS: 'x' is not a valid integer range"
+    (line,) = check("", STREAMPROC_KAFKA_SASL_USERNAME="u")
+    assert "would have no effect" in line
+    write("")
+    result = run("config", "check", STREAMPROC_WORKER_STANDBIES="1", STREAMPROC_PORT="tcp://1")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "note: no command reads the variable STREAMPROC_WORKER_STANDBIES; did you mean "
+        "STREAMPROC_WORKER_STANDBYS?\n"
+    )
+
+
+def test_check_needs_a_file() -> None:
+    assert run("config", "check").exit_code == 2
+    assert "--config" in run("config", "check", "--help").output
+    write("[x]")
+    assert run("config", "check").exit_code == 1
+    Path("other.toml").write_text("")
+    assert run("config", "check", "other.toml").exit_code == 0
+    assert run("config", "check", "--config", "other.toml").exit_code == 0
+    assert run("--config", "/dev/null", "config", "check").exit_code == 0
+    assert run("config", "check", "nosuch.toml").exit_code == 2
+    assert run("config", "check", STREAMPROC_CONFIG="nosuch.toml").exit_code == 1
+
+
+def test_a_wrong_variable_is_named_when_a_command_runs() -> None:
+    result = run("worker", STREAMPROC_WORKER_STANDBYS="x", STREAMPROC_BROKER="b:1")
+    assert "Invalid value for $STREAMPROC_WORKER_STANDBYS" in result.stderr
+    result = run("worker", STREAMPROC_BROKER="a:b:c")
+    assert "Invalid value for $STREAMPROC_BROKER" in result.stderr
+    result = run("worker", "--broker", "a:b:c", STREAMPROC_BROKER="b:1")
+    assert "Invalid value for '--broker'" in result.stderr
+
+
+def shown(*words: str, **variables: str) -> dict[str, tuple[Any, str, str]]:
+    """Value, origin and place by key."""
+    result = run("config", "show", *words, "--json", **variables)
+    assert result.exit_code == 0, result.output
+    settings = json.loads(result.stdout)["settings"]
+    return {one["key"]: (one["value"], one["origin"], one["at"]) for one in settings}
+
+
+def test_show_says_where_each_value_comes_from() -> None:
+    write("[kafka]\nbroker = 'f:1'\nproperties = 'p'\n[worker]\nstandbys = 2\nstart_empty = true\n")
+    Path("p").write_text("client.id=mine\nbootstrap.servers=p:1\n")
+    found = shown("worker", "--native", "off", STREAMPROC_LOG_LEVEL="debug")
+
+    assert found["kafka.broker"] == ("f:1", "file", "streamproc.toml kafka.broker")
+    assert found["worker.standbys"] == (2, "file", "streamproc.toml worker.standbys")
+    assert found["worker.start_empty"] == (True, "file", "streamproc.toml worker.start_empty")
+    assert found["log_level"] == ("debug", "variable", "STREAMPROC_LOG_LEVEL")
+    assert found["worker.native"] == ("off", "flag", "--native")
+    assert found["kafka.client_id"][:2] == ("mine", "client.properties")
+    assert found["clock"] == ("wall", "default", "")
+    assert found["rules"] == (None, "default", "")
+    found = shown("worker", STREAMPROC_WORKER_BROKER="v:1", STREAMPROC_BROKER="w:1")
+    assert found["kafka.broker"] == ("v:1", "variable", "STREAMPROC_WORKER_BROKER")
+    write("[kafka]\nproperties = 'p'\n")
+    assert shown("worker")["kafka.broker"][:2] == ("p:1", "client.properties")
+
+
+def test_show_without_a_command_has_what_is_set() -> None:
+    write("app_id = 'mine'\n[topics]\nevents = 'e'\n[send]\nwait = '5s'\n")
+    assert set(shown()) == {"app_id", "topics.events", "send.wait"}
+    lines = run("config", "show").stdout.splitlines()
+    assert lines[0] == "file: streamproc.toml"
+    assert len(lines) == 4
+
+
+def test_show_of_a_command_in_a_group_has_the_options_of_both() -> None:
+    assert {"kafka.broker", "dead-letters.list.reason"} <= set(shown("dead-letters", "list"))
+    assert "topics.create.for" in shown("topics", "create")
+
+
+@pytest.mark.parametrize("words", [["nosuch"], ["topics"], ["worker", "--nosuch"], ["worker", "x"]])
+def test_show_refuses_what_there_is_not(words: list[str]) -> None:
+    result = run("config", "show", *words)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr.splitlines()[-1]
+
+
+def test_show_has_no_secret() -> None:
+    write("[kafka]\nsasl_password = 'hidden'\ntls_key_password_file = 'hid'\n")
+    for words in ([], ["worker"], ["worker", "--json"], ["--json"]):
+        result = run(
+            *("config", "show", *words),
+            STREAMPROC_KAFKA_OAUTH_CLIENT_SECRET="hidden",
+            STREAMPROC_KAFKA_OAUTH_TOKEN_URL="https://u:hidden@idp/token",
+        )
+        assert result.exit_code == 0
+        assert "hidden" not in result.output
+        assert result.output.count("***") >= 3
+        assert "/hid" in result.output

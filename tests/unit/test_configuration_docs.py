@@ -1,0 +1,79 @@
+"""docs/configuration.md and examples/streamproc.toml say what is so."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from streamproc.cli import main
+from streamproc.cli.configuration.settings import Registry
+from tests.support.certificates import Authority, secret_file
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.M | re.S)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that both name."""
+    rules = CliRunner().invoke(main, ["rules", "pack", "china"]).stdout
+    (tmp_path / "rules.yaml").write_text(rules, encoding="utf-8")
+    (tmp_path / "gateways.yaml").write_text("", encoding="utf-8")
+    secret_file(tmp_path / "password", b"secret\n")
+    secret_file(tmp_path / "dispatcher-password", b"secret\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_example_is_good(folder: Path) -> None:
+    (folder / "ca.pem").write_bytes(Authority().certificate)
+    shutil.copy(ROOT / "examples" / "streamproc.toml", folder)
+
+    checked = CliRunner().invoke(main, ["config", "check"])
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    shown = CliRunner().invoke(main, ["config", "show", "dispatch"]).stdout
+    assert re.search(r'^kafka_sasl_username +"dispatcher" +file .*dispatch\.kafka_', shown, re.M)
+    assert re.search(r'^receipts +"carrier.receipts" +file ', shown, re.M)
+
+
+def test_the_first_file_is_good_and_its_commands_need_nothing_more(folder: Path) -> None:
+    (first,) = blocks("toml")
+    (folder / "streamproc.toml").write_text(first, encoding="utf-8")
+    (commands,) = blocks("sh")
+
+    for line in commands.splitlines():
+        words = line.split()[1:]
+        if words[0] == "config":
+            assert CliRunner().invoke(main, words).exit_code == 0
+        else:
+            shown = CliRunner().invoke(main, ["config", "show", *words])
+            assert "kafka:9092" in shown.stdout
+            assert shown.exit_code == 0
+
+
+def test_the_problems_of_the_page_are_said_like_that(folder: Path) -> None:
+    wrong = [
+        "[kafka]\n" + "\n" * 6,
+        "[worker]\nstandbies = 1\n\n\n",
+        "reminders = 'x'\n\n[send]\nsettle = 2\n",
+    ]
+    (folder / "streamproc.toml").write_text("".join(wrong), encoding="utf-8")
+    lines = CliRunner().invoke(main, ["config", "check"]).stderr.splitlines()
+    (folder / "streamproc.toml").write_text("[kafka]\nsasl_mechanism = 'PLAIN'\n", encoding="utf-8")
+    lines += CliRunner().invoke(main, ["config", "check"]).stderr.splitlines()
+    assert lines == blocks("text")[0].splitlines()
+
+
+def test_every_variable_of_the_page_exists() -> None:
+    known = {name for one in Registry(main).settings for name in one.variables}
+    named = set(re.findall(r"\bSTREAMPROC_[A-Z_]+", PAGE)) - {"STREAMPROC_", "STREAMPROC_CONFIG"}
+    assert named <= known
+    assert len(named) > 5
