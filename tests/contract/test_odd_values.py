@@ -95,9 +95,10 @@ LEAVES = dict(_leaves())
 def _parameters() -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
     for path, command in LEAVES.items():
         for one in command.params:
-            # The hidden ones of the connection are the same in every command.
-            is_hidden = getattr(one, "hidden", False) and path != ("verify",)
-            if not getattr(one, "is_flag", False) and not is_hidden:
+            # The hidden ones of the connection, and --config, are the same in every command.
+            is_everywhere = getattr(one, "hidden", False) or one.name == "config"
+            is_tried = not is_everywhere or path == ("verify",)
+            if not getattr(one, "is_flag", False) and is_tried:
                 yield path, one
 
 
