@@ -20,7 +20,8 @@ Format = Literal["text", "json"]
 _QUIET = ("faust", "mode", "aiokafka", "kafka", "asyncio")
 """Libraries that log every step. Only their warnings are shown, unless the level is debug."""
 
-_NUMBER = re.compile(r"(?<![\w.-])\+?[0-9]{9,15}(?![\w-])")
+# Values of Kafka's settings, such as retention.ms=7776000000, are in commands that operators copy.
+_NUMBER = re.compile(r"(?<![\w.-])(?<!\.ms=)(?<!\.bytes=)\+?[0-9]{9,15}(?![\w-])")
 """Digits in the text of a library that can be a subscriber's number."""
 
 

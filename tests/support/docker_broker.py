@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from testcontainers.community.kafka import KafkaContainer
 
-from tests.support.jvm_broker import START_LIMIT_S, TEST_SETTINGS
+from tests.support.jvm_broker import KAFKA_VERSION, START_LIMIT_S, TEST_SETTINGS
 
-KAFKA_IMAGE = "apache/kafka:4.1.0"
+KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}"
 
 
 class ApacheKafkaContainer(KafkaContainer):  # type: ignore[misc] # it has no types

@@ -30,7 +30,7 @@ _POM = """\
   <dependencies>
     <dependency>
       <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
+      <artifactId>{artifact}</artifactId>
       <version>{kafka}</version>
     </dependency>
     <dependency>
@@ -82,24 +82,46 @@ def kafka_classpath(version: str = KAFKA_VERSION) -> str:
 
     Raises BrokerUnavailable if they are not cached and Maven is missing or cannot bring them.
     """
-    home = cache_directory(version)
-    if not _is_complete(home, version):
-        _fetch(home, version)
+    return _jars(cache_directory(version), "kafka_2.13", version)
+
+
+def kafka_tool(script: str, *arguments: str, version: str = KAFKA_VERSION) -> list[str]:
+    """The command of one of Kafka's scripts, such as ``kafka-configs``, without the scripts.
+
+    Raises BrokerUnavailable like :func:`kafka_classpath`.
+    """
+    jars = _jars(cached(f"kafka-tools-{version}"), "kafka-tools", version)
+    path = f"{kafka_classpath(version)}:{jars}"
+    quiet = ("-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+    return [find_java(), *quiet, "-cp", path, _TOOLS[script], *arguments]
+
+
+_TOOLS = {
+    "kafka-topics": "org.apache.kafka.tools.TopicCommand",
+    "kafka-configs": "kafka.admin.ConfigCommand",
+    "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+}
+"""The class behind each script; ``kafka-configs`` of Kafka 4.1."""
+
+
+def _jars(home: Path, artifact: str, version: str) -> str:
+    if not _is_complete(home, artifact, version):
+        _fetch(home, artifact, version)
     return str(home / "*")
 
 
-def _is_complete(home: Path, version: str) -> bool:
-    return (home / f"kafka_2.13-{version}.jar").is_file()
+def _is_complete(home: Path, artifact: str, version: str) -> bool:
+    return (home / f"{artifact}-{version}.jar").is_file()
 
 
-def _fetch(home: Path, version: str) -> None:
+def _fetch(home: Path, artifact: str, version: str) -> None:
     """Let Maven copy the jars into ``home``, which is created complete or not at all."""
     what = f"Kafka {version}'s jars are not in {home}"
     try:
         fetch_jars(
             home,
-            _POM.format(kafka=version, slf4j=SLF4J_VERSION),
-            lambda jars: _is_complete(jars, version),
+            _POM.format(artifact=artifact, kafka=version, slf4j=SLF4J_VERSION),
+            lambda jars: _is_complete(jars, artifact, version),
         )
     except PartsUnavailable as error:
         raise BrokerUnavailable(f"{what}; {error}") from error

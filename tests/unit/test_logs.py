@@ -70,6 +70,18 @@ def test_a_subscriber_is_masked_wherever_it_slips_in(capsys: pytest.CaptureFixtu
     assert "KeyError" in str(first["exception"])
 
 
+@pytest.mark.parametrize("setting", ["retention.ms=7776000000", "retention.bytes=1000000000"])
+def test_a_command_that_sets_a_topic_can_be_copied(
+    capsys: pytest.CaptureFixture[str], setting: str
+) -> None:
+    configure("info", "json")
+    structlog.get_logger("streamproc.x").critical(f"{NUMBER}: set {setting}", why=f"set {setting}")
+
+    (line,) = lines(capsys)
+    assert line["event"] == f"861********34: set {setting}"
+    assert line["why"] == f"set {setting}"
+
+
 # The first line, and fields of every line.
 
 

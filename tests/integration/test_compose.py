@@ -1,0 +1,137 @@
+"""docker-compose.yml, without a container engine: its schema, its broker, its commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from tests.support.docker_broker import KAFKA_IMAGE
+from tests.support.jvm_broker import JvmBroker
+from tests.support.kafka_jars import kafka_tool
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docker-compose.yml"
+SERVICES: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+GREETINGS = {"worker": "input flows", "dispatcher": "partition opened"}
+"""What a service that stays writes when it works."""
+LIMIT_SECONDS = 60.0
+
+
+class ComposeBroker(JvmBroker):
+    """The broker that the file describes; only its ports and its folder are others."""
+
+    _quorum_options = ()  # its voters are in the settings
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ports = {"9092": free_port(), "29092": self.port, "9093": self.controller_port}
+        self.inside = f"127.0.0.1:{self._ports['9092']}"
+        """Where containers reach it, which call it ``kafka:9092``."""
+
+    def described(self) -> dict[str, str]:
+        """The settings, from the variables as the image reads them."""
+        found = {}
+        for name, value in SERVICES["kafka"]["environment"].items():
+            words = value.replace("kafka:9092", "127.0.0.1:9092").replace("//:", "//127.0.0.1:")
+            ported = re.sub(r":(\d+)\b", lambda port: f":{self._ports[port[1]]}", words)
+            found[name.removeprefix("KAFKA_").lower().replace("_", ".")] = ported
+        return found
+
+    def _settings(self, data: Path) -> dict[str, str]:
+        return self.described() | {"log.dirs": str(data)}
+
+
+def test_the_file_is_valid_compose() -> None:
+    check = Path(sys.executable).with_name("check-jsonschema")
+    command = [str(check), "--builtin-schema", "vendor.compose-spec", str(FILE)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_runs_the_broker_of_the_tests() -> None:
+    assert SERVICES["kafka"]["image"] == KAFKA_IMAGE
+
+
+@pytest.mark.timeout(240)
+def test_the_services_run_in_their_order_on_the_broker_of_the_file(tmp_path: Path) -> None:
+    with ComposeBroker() as broker:
+        check_settings(broker)
+        check_health(broker)
+        run_services(broker, tmp_path)
+
+
+def check_settings(kafka: ComposeBroker) -> None:
+    """Kafka knows the name of each setting. It says nothing about one that does not exist."""
+    admin: Any = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    try:
+        resource = ConfigResource(ConfigResourceType.BROKER, "1")
+        answer = admin.describe_configs([resource], config_filter="all")
+    finally:
+        admin.close()
+    known = {name: one["value"] for name, one in answer["broker"]["1"].items()}
+    wanted = {name: one for name, one in kafka.described().items() if name != "log.dirs"}
+    assert {name: known.get(name) for name in wanted} == wanted
+
+
+def check_health(kafka: ComposeBroker) -> None:
+    """The command that says when the broker is ready."""
+    kind, script, *arguments = SERVICES["kafka"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    words = [word.replace("localhost:9092", kafka.inside) for word in arguments]
+    command = kafka_tool(Path(script).stem, *words, version=kafka.version)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def command_of(name: str, kafka: ComposeBroker) -> list[str]:
+    """The command line of a service, with the entry point of the image and paths of the host."""
+    service = SERVICES[name]
+    (entry,) = re.findall(r'^ENTRYPOINT \["(\w+)"\]$', (ROOT / "Dockerfile").read_text(), re.M)
+    volumes = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", one) for one in service.get("volumes", ())]
+    mounted = {inside: ROOT / host for host, inside, *_ in (one.split(":") for one in volumes)}
+    words = [word.replace("kafka:9092", kafka.inside) for word in service["command"]]
+    assert words != service["command"]
+    return [sys.executable, "-m", entry, *(str(mounted.get(word, word)) for word in words)]
+
+
+def run_services(kafka: ComposeBroker, tmp_path: Path) -> None:
+    """Each command, when those that it waits for have come so far."""
+    started: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name in OURS:
+            conditions = {of: one["condition"] for of, one in SERVICES[name]["depends_on"].items()}
+            assert conditions.keys() <= {"kafka", *started}, "the file names them in their order"
+            with (tmp_path / name).open("wb") as log:
+                process = started[name] = subprocess.Popen(
+                    command_of(name, kafka), stdout=log, stderr=log, cwd=tmp_path
+                )
+            if name not in GREETINGS:
+                assert process.wait(LIMIT_SECONDS) == 0, (tmp_path / name).read_text()
+        for name, words in GREETINGS.items():
+            log_file, process = tmp_path / name, started[name]
+            wait_until(partial(has_come, process, log_file, words), LIMIT_SECONDS)
+            assert words in log_file.read_text(), log_file.read_text()
+            # What is to be restarted only when it fails ends with success when it is stopped.
+            assert SERVICES[name]["restart"] == "on-failure"
+            process.terminate()
+            assert process.wait(LIMIT_SECONDS) == 0, log_file.read_text()
+    finally:
+        for process in started.values():
+            process.kill()
+            process.wait()
+
+
+def has_come(process: subprocess.Popen[bytes], log: Path, words: str) -> bool:
+    return words in log.read_text() or process.poll() is not None
