@@ -7,7 +7,7 @@ JOBS ?= 4
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: stress nightly interop help setup lock hooks generate map tables docs publish demo test check unit brokerless broker perf clean
+.PHONY: stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -44,10 +44,14 @@ generate: $(VENV)/.ready  ## write the interface to the compiled part into nativ
 map: setup  ## write docs/map.md from the docstrings of the modules
 	$(BIN)/python -m tests.support.module_map
 
-tables: setup  ## write the tables of docs and schemas that follow registries: topics, kinds of rules, metrics
+tables: setup  ## write the tables of docs and schemas that follow registries: topics, kinds of rules, metrics, commands
 	$(BIN)/python -m tests.support.generated_tables
 	$(BIN)/python -m tests.support.kind_tables
 	$(BIN)/python -m tests.support.kafka_settings_table
+	$(BIN)/python -m tests.support.command_pages
+
+man: setup  ## write the manual pages of the commands into build/man
+	$(BIN)/python -m tests.support.man_pages build/man
 
 # The theme's note about its successor is no matter of a build.
 docs: setup  ## build the documentation site into build/site; needs no network

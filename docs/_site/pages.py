@@ -42,13 +42,19 @@ def outside() -> dict[str, str]:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Name the pages beside the code in the navigation, unless mkdocs.yml does."""
+    """Name the pages beside the code, and those of the commands, in the navigation, unless
+    mkdocs.yml does."""
     named = str(config.nav)
     for name, page in outside().items():
         if f"'{page}'" not in named:
             is_code = name.startswith(("streamproc/", "native/"))
             title = name.removesuffix("/README.md").removesuffix(".md")
             _chapter(config.nav, "Packages" if is_code else "Project").append({title: page})
+    for path in sorted((ROOT / "docs" / "commands").glob("*.md")):
+        title = {"index": "Overview", "environment": "Environment"}.get(path.stem, path.stem)
+        entry = {title: f"commands/{path.name}"}
+        chapter = _chapter(config.nav, "Commands")
+        chapter.insert(0, entry) if path.stem == "index" else chapter.append(entry)
     return config
 
 

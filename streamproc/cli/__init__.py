@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from streamproc import __version__
+from streamproc.cli.completion import completion
 from streamproc.cli.config import config
 from streamproc.cli.configuration.defaults import config_option
 from streamproc.cli.dead_letters import dead_letters
@@ -40,6 +41,7 @@ def main(ctx: click.Context) -> None:
     load_for(ctx.invoked_subcommand or "")
 
 
+main.add_command(completion)
 main.add_command(config)
 main.add_command(dead_letters)
 main.add_command(demo)

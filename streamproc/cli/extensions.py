@@ -17,7 +17,7 @@ GATEWAYS: Final = "streamproc.gateways"
 READERS: Final = "streamproc.readers"
 
 _READ_NO_RULES: Final = frozenset(
-    ("config", "dead-letters", "receipts", "record", "retract", "send", "topics")
+    ("completion", "config", "dead-letters", "receipts", "record", "retract", "send", "topics")
 )
 _loaded: set[str] = set()
 """Groups that this process has loaded."""

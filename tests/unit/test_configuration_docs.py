@@ -47,7 +47,7 @@ def test_the_example_is_good(folder: Path) -> None:
 def test_the_first_file_is_good_and_its_commands_need_nothing_more(folder: Path) -> None:
     (first,) = blocks("toml")
     (folder / "streamproc.toml").write_text(first, encoding="utf-8")
-    (commands,) = blocks("sh")
+    commands = blocks("sh")[0]
 
     for line in commands.splitlines():
         words = line.split()[1:]
