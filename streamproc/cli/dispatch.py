@@ -45,7 +45,7 @@ def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: 
         "--help": "Help",
     },
 )
-@kafka_options()
+@kafka_options(watches_itself=True)
 @click.option(
     "--gateways",
     type=FilePath(),

@@ -1,15 +1,17 @@
 """Options for the connection to Kafka, the same for every command that uses it.
 
 They are made from ``kafka/fields.py``. Most are hidden in a command's ``--help``, because they are
-many and rarely typed. ``--kafka-help`` of a command lists them.
+many and rarely typed. ``--kafka-help`` of a command lists them. While a command runs, a broker that
+does not answer is reported on standard error.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +19,10 @@ from streamproc.cli.shared_options import SecretFile, SecretOption, SharedOption
 from streamproc.cli.values import Addresses, FilePath
 from streamproc.kafka.fields import FIELDS, Field, settings_from
 from streamproc.kafka.properties import read_properties
+
+if TYPE_CHECKING:
+    from streamproc.kafka.settings import KafkaSettings
+    from streamproc.kafka.silence import Heard
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,20 +32,25 @@ def kafka_options(
     *,
     required: bool = True,
     on_request: bool = False,
+    watches_itself: bool = False,
     others: dict[str, str] | None = None,
 ) -> Callable[[Command], Command]:
     """``--broker``. The command gets it as :class:`KafkaSettings`, or None if it is not given.
 
     With ``on_request`` only the option itself counts, no variable and no file: such commands write
     test data, and only to the address that the user types. ``others`` are more options of this
-    kind, with their help. They name brokers of another cluster that has the same settings.
+    kind, with their help. They name brokers of another cluster that has the same settings. ``watches_itself``: the command
+    reports a silent broker in its own log.
     """
     flags = {"--broker": says, **(others or {})}
 
     def decorated(command: Command) -> Command:
         @wraps(command)
         def with_settings(*args: Any, **kwargs: Any) -> Any:
-            return command(*args, **_with_settings(kwargs, tuple(flags)))
+            given = _with_settings(kwargs, tuple(flags))
+            if not watches_itself:
+                _watch({given[_parameter(flag)] for flag in flags} - {None})
+            return command(*args, **given)
 
         # click shows options in the reverse of the order in which they are added.
         brokers = [_broker(flag, text, required, on_request) for flag, text in flags.items()]
@@ -62,6 +73,29 @@ def _with_settings(kwargs: dict[str, Any], flags: tuple[str, ...]) -> dict[str, 
         address = kwargs[_parameter(flag)]
         kwargs[_parameter(flag)] = settings_from(address, values) if address else None
     return kwargs
+
+
+def _watch(brokers: set[KafkaSettings]) -> None:
+    """Report brokers that do not answer, and keep libraries from logging each attempt.
+
+    Until the end of the command, which for a group of commands comes after its function.
+    """
+    if not brokers:
+        return
+    context = click.get_current_context()
+    from streamproc.kafka.probe import told_by_us
+    from streamproc.kafka.topic_watch import watched
+
+    for library in ("kafka", "aiokafka"):
+        context.with_resource(told_by_us(library))
+    for broker in brokers:
+        context.with_resource(watched(broker, _show))
+
+
+def _show(heard: Heard) -> None:
+    """One line; on a terminal it takes the place of a line of progress."""
+    begin = "\r\x1b[K" if sys.stderr.isatty() else ""
+    click.echo(f"{begin}{heard}", err=True)
 
 
 class BrokerOption(SharedOption):

@@ -239,6 +239,7 @@ def _left(producer: UsageProducer) -> str:
 
 def _watch(options: dict[str, Any]) -> int:
     from streamproc.kafka.exactly_once import ExactlyOnceProducer
+    from streamproc.kafka.silence import Silence, left_to_others
     from streamproc.kafka.topic_watch import TopicWatch
     from streamproc.kafka.topics import topic_facts
     from streamproc.private_files import make_private_directory
@@ -256,7 +257,8 @@ def _watch(options: dict[str, Any]) -> int:
     name = hashlib.sha256(f"{folder}\n{options['topic']}".encode()).hexdigest()[:12]
     control = Control()
     bad = 0
-    watch = TopicWatch(options["broker"], {options["topic"]: facts.partitions})
+    broker, silence = options["broker"], Silence(options["broker"], left_to_others)
+    watch = TopicWatch(broker, {options["topic"]: facts.partitions}, silence=silence)
     with (
         closing(watch),
         steered(control, keys=False),

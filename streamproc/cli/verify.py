@@ -253,15 +253,19 @@ class _Progress:
         self._told_at = time.monotonic()
         self._is_quiet = quiet
         self._has_told = False
+        self._is_terminal = sys.stderr.isatty()
+        self._every_seconds = 1.0 if self._is_terminal else 5.0
 
     def advanced(self, records: int) -> None:
         self._records += records
-        if not self._is_quiet and time.monotonic() - self._told_at >= 1.0:
-            click.echo(f"\r{self._name}: {self._records:,} records", nl=False, err=True)
-            self._told_at, self._has_told = time.monotonic(), True
+        if self._is_quiet or time.monotonic() - self._told_at < self._every_seconds:
+            return
+        said = f"{self._name}: {self._records:,} records"
+        click.echo(f"\r{said}" if self._is_terminal else said, nl=not self._is_terminal, err=True)
+        self._told_at, self._has_told = time.monotonic(), True
 
     def end(self) -> None:
-        if self._has_told:
+        if self._has_told and self._is_terminal:
             click.echo("", err=True)
 
 

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 @click.command()
-@kafka_options()
+@kafka_options(watches_itself=True)
 @rules_option()
 @app_id_option("Prefix for the consumer group, the changelog topic and the transactional ids.")
 @inputs_option
@@ -119,6 +119,7 @@ def worker(
     from streamproc.engine import crashpoints
     from streamproc.engine.faust.ending import BoundedWorker
     from streamproc.engine.housekeeping import relax_collector
+    from streamproc.kafka.topic_watch import watched
     from streamproc.worker.app import create_app
     from streamproc.worker.guarding import TopicGuard
     from streamproc.worker.native_bridge.loading import is_native
@@ -148,7 +149,8 @@ def worker(
             "the compiled part is not installed: usage is applied in Python, which is slower",
             advice="pip install ./native (docs/performance.md), or --native off",
         )
-    topics = prepare_topics(settings)
+    with watched(settings.broker):
+        topics = prepare_topics(settings)
     app = create_app(settings, rules_file, topics[settings.changelog])
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))

@@ -34,6 +34,7 @@ from streamproc.dispatch.topics import DispatchError, prepare_topics, watch_of
 from streamproc.hard_end import HardEnd
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.rights import said
+from streamproc.kafka.topic_watch import watched
 from streamproc.provision.planning import TopicsError
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,8 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         config = load_gateways(content, str(file))
     chance = random.SystemRandom().random
     gateways = gateways_of(config, file.parent if file else Path(), chance)
-    partitions = prepare_topics(settings)
+    with watched(settings.broker):
+        partitions = prepare_topics(settings)
     desk = Desk(
         lanes_of(config),
         router_of(config, gateways, now_ms()),

@@ -7,27 +7,26 @@ all of them, and a program that reads partitions by number reads none of the new
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-import structlog
 from kafka.errors import KafkaError
 
 from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import ReachError, TokenError, TopicError
 from streamproc.kafka.settings import Broker
+from streamproc.kafka.silence import Heard, Silence, logged
 from streamproc.kafka.topics import HiddenTopicError, find_topics
-
-log = structlog.get_logger(__name__)
+from streamproc.supervision import start_thread
 
 LOOK_SECONDS = 2.0
 ANSWER_MS = 4_000
 """How long a look waits for the broker. With the pause before it, silence is logged within
 ten seconds."""
-SILENCE_SECONDS = 5.0
-"""A broker that restarts needs no message at once."""
-REPEAT_SECONDS = 60.0
+WAIT_SECONDS = 1.0
 FURTHER_SECONDS = 30.0
 
 
@@ -50,18 +49,19 @@ class TopicWatch:
         broker: Broker,
         partitions: Mapping[str, int],
         further: Callable[[Any], None] | None = None,
+        silence: Silence | None = None,
     ) -> None:
         """``partitions``: what each topic had at the start.
 
         ``further``: asked with the admin client now and then; it may raise what ends the program.
+        ``silence``: reports a broker that does not answer; None: log lines.
         """
         self._broker = broker
         self._partitions = dict(partitions)
         self._further = further
         self._admin: Any = None
-        self._answered = time.monotonic()
+        self._silence = silence or Silence(broker)
         self._further_at = time.monotonic()
-        self._told = float("-inf")
         self._looked = time.monotonic()
 
     def look_now_and_then(self) -> None:
@@ -88,9 +88,9 @@ class TopicWatch:
             return  # permissions were taken away: the user of the topic reports it
         except (KafkaError, ReachError, TokenError, OSError, TimeoutError) as error:
             self.close()
-            self._tell_silence(error)
+            self._silence.failed(error)
             return
-        self._tell_answer()
+        self._silence.answered()
         for topic, before in self._partitions.items():
             if topic in found and found[topic].partitions != before:
                 raise PartitionsChangedError(topic, before, found[topic].partitions)
@@ -101,24 +101,41 @@ class TopicWatch:
         if admin is not None:
             admin.close()
 
-    def _tell_silence(self, error: BaseException) -> None:
-        now = time.monotonic()
-        silent = now - self._answered
-        if silent >= SILENCE_SECONDS and now - self._told >= REPEAT_SECONDS:
-            self._told = now
-            log.warning(
-                "the broker does not answer, waiting for it",
-                broker=str(self._broker),
-                seconds=round(silent),
-                error=repr(error),
-            )
 
-    def _tell_answer(self) -> None:
-        now = time.monotonic()
-        if self._told > self._answered:
-            log.info("the broker answers again", seconds=round(now - self._answered))
-            self._told = float("-inf")
-        self._answered = now
+class BrokerWatch:
+    """Reports a silent broker for work that may wait for it at any place."""
+
+    def __init__(self, broker: Broker, report: Callable[[Heard], None] = logged) -> None:
+        """Look from now on, in threads that end with the process."""
+        self._silence = Silence(broker, report)
+        self._watch = TopicWatch(broker, {}, silence=self._silence)
+        self._closed = threading.Event()
+        start_thread(self._look, "broker watch")
+        # Apart from the looks, because a look may take longer than a message may wait.
+        start_thread(self._wait, "broker silence")
+
+    def close(self) -> None:
+        """Report nothing from now on."""
+        self._closed.set()
+
+    def _look(self) -> None:
+        while not self._closed.wait(LOOK_SECONDS):
+            self._watch.look()
+        self._watch.close()
+
+    def _wait(self) -> None:
+        while not self._closed.wait(WAIT_SECONDS):
+            self._silence.pass_second()
+
+
+@contextmanager
+def watched(broker: Broker, report: Callable[[Heard], None] = logged) -> Iterator[None]:
+    """Report a silent broker meanwhile."""
+    watch = BrokerWatch(broker, report)
+    try:
+        yield
+    finally:
+        watch.close()
 
 
 async def keep_watching(watch: TopicWatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from streamproc.kafka.opening import open_producer
 from streamproc.kafka.outstanding import Outstanding, send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.settings import Broker
+from streamproc.kafka.topic_watch import BrokerWatch
 from streamproc.producing.delivery import (
     Delivery,
     DeliveryFailedError,
@@ -59,6 +61,9 @@ class UsageProducer:
     events to Kafka in their order. So a broker may be away until ``spool_bytes`` are used up, also
     while the producer starts, and the process may be killed. After a crash, events whose
     acknowledgement was not noted are sent again, in order; the worker recognises them by their ids.
+
+    A broker that does not answer is logged within ten seconds, then each minute, and once more when
+    it is back.
     """
 
     def __init__(
@@ -107,9 +112,16 @@ class UsageProducer:
             config.setdefault("bootstrap_timeout_ms", 5_000)
             config.setdefault("max_block_ms", 5_000)
             self._forwarder = Forwarder(held, topic, partial(kafka_producer, bootstrap, **config))
+        self._watch = BrokerWatch(bootstrap)
+        weakref.finalize(self, self._watch.close)  # also if nobody closes it
+        if spool is not None:
             return
-        self._kafka = open_producer(topic, bootstrap, **config)
-        self._partitions = FixedPartitions(self._kafka, topic)
+        try:
+            self._kafka = open_producer(topic, bootstrap, **config)
+            self._partitions = FixedPartitions(self._kafka, topic)
+        except BaseException:
+            self._watch.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -185,6 +197,12 @@ class UsageProducer:
         With a spool, events that are not in Kafka after 5 s stay in the spool for its
         next producer.
         """
+        try:
+            self._close(timeout_seconds)
+        finally:
+            self._watch.close()
+
+    def _close(self, timeout_seconds: float | None) -> None:
         if self._forwarder is not None:
             self._forwarder.close(5.0 if timeout_seconds is None else timeout_seconds)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -23,6 +24,7 @@ from streamproc.kafka.fixed_partitions import FixedPartitions
 from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.recording.lines import LogRecord, to_line
+from streamproc.kafka.silence import REPEAT_SECONDS
 from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.private_files import open_private
 from streamproc.producing.delivery import Delivery, DeliveryFailedError, Placed
@@ -65,6 +67,8 @@ class Forwarder:
         self._refused: list[tuple[SubscriberEvent, BaseException]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._told_at: float | None = None
+        """When the log said last that events wait; None while they are sent."""
         self._damage: BaseException | None = None
         self._thread = start_thread(self._run, "spool", self._break)
 
@@ -122,11 +126,7 @@ class Forwarder:
                 self._damage = error
                 return
             except (KafkaError, ReachError, TokenError) as error:
-                log.warning(
-                    "no broker answers; events wait in the spool",
-                    error=str(error),
-                    waiting=self.spool.waiting,
-                )
+                self._tell_waiting(error)
                 whole = False
             except Exception as error:  # a damaged spool, a full disk: a retry does not help
                 log.exception("the spool cannot be sent; the events stay in it")
@@ -134,6 +134,7 @@ class Forwarder:
                 return
             if whole:
                 delay = FIRST_DELAY_SECONDS
+                self._tell_going_on()
                 continue
             # After a failure nothing more may be sent over this connection: later events would
             # overtake the failed ones.
@@ -146,6 +147,22 @@ class Forwarder:
     def _break(self, error: BaseException) -> None:
         """The thread has failed in a way that nobody expected, such as by a full disk."""
         self._damage = error
+
+    def _tell_waiting(self, error: BaseException) -> None:
+        """The first failure at once; then one line a minute while events wait."""
+        now = time.monotonic()
+        if self._told_at is None or now - self._told_at >= REPEAT_SECONDS:
+            self._told_at = now
+            log.warning(
+                "no broker answers; events wait in the spool",
+                error=str(error),
+                waiting=self.spool.waiting,
+            )
+
+    def _tell_going_on(self) -> None:
+        if self._told_at is not None:
+            self._told_at = None
+            log.info("the events of the spool are sent again", waiting=self.spool.waiting)
 
     def _send_window(self, kafka: Any) -> bool:
         """Send a window; False if a part of it must be sent again over a new connection."""
@@ -175,9 +192,7 @@ class Forwarder:
                     self._topic, entry.value, entry.key, timestamp_ms=entry.timestamp_ms
                 )
             except Exception as error:  # closed by an earlier failure, or no metadata in time
-                log.warning(
-                    "the connection of the spool was lost; connecting again", error=str(error)
-                )
+                self._tell_waiting(error)
                 break
             future.add_callback(good, place)
             future.add_errback(bad, place)

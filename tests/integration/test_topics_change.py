@@ -7,20 +7,25 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
-from streamproc.kafka.topic_watch import ANSWER_MS, LOOK_SECONDS, SILENCE_SECONDS
+from streamproc.kafka.silence import FAILED_SECONDS
+from streamproc.kafka.topic_watch import ANSWER_MS, LOOK_SECONDS
 from streamproc.kafka.topics import end_offsets, open_admin, topic_facts
+from streamproc.producing import UsageProducer
 from tests.support.cluster import PARTITIONS, create_topic, produce_to_partitions
 from tests.support.dispatching import HEAD, DispatchScene
 from tests.support.edges import ending, wait_for_words
 from tests.support.jvm_broker import JvmBroker
 from tests.support.scene import Scene
-from tests.support.waiting import wait_until
+from tests.support.waiting import until, wait_until
 
 LIMIT_SECONDS = 60.0
 """It takes a few seconds; a machine that is busy with other tests takes many more."""
@@ -132,6 +137,41 @@ def test_partitions_added_to_a_topic_end_what_follows_it(bootstrap: str, tmp_pat
             process.wait()
 
 
+SILENT, AGAIN = "the broker does not answer, waiting for it", "the broker answers again"
+
+
+class Frozen:
+    """A broker that is stopped until everybody has said so."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    async def until_told(self, *conditions: Callable[[], bool]) -> None:
+        os.kill(self._pid, signal.SIGSTOP)
+        try:
+            for condition in conditions:
+                await until(condition, LIMIT_SECONDS)
+        finally:
+            os.kill(self._pid, signal.SIGCONT)
+
+
+@contextmanager
+def recording(scene: Scene, folder: Path) -> Iterator[Path]:
+    """A command that reads a topic; yields what it says, once it reads."""
+    out, said = folder / "live.ndjson.zst", folder / "record.log"
+    words = ["record", scene.names.events, "--broker", scene.bootstrap, "--out", str(out)]
+    with said.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamproc", *words], stdout=log, stderr=log
+        )
+    try:
+        wait_until(out.exists)
+        yield said
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.timeout(240)
 async def test_a_silent_broker_is_told_of_within_ten_seconds_by_every_part(
     tmp_path: Path,
@@ -145,16 +185,19 @@ async def test_a_silent_broker_is_told_of_within_ten_seconds_by_every_part(
             dispatching.start()
             await dispatching.ready()
             assert broker.process is not None
-            os.kill(broker.process.pid, signal.SIGSTOP)
-            words = "the broker does not answer, waiting for it"
-            try:
-                for log in (worker.log, tmp_path / "one.log"):
-                    await asyncio.to_thread(
-                        wait_until, lambda log=log: words in log.read_text(), LIMIT_SECONDS
-                    )
-            finally:
-                os.kill(broker.process.pid, signal.SIGCONT)
-            assert SILENCE_SECONDS <= LOOK_SECONDS + ANSWER_MS / 1000 < 10
-            wait_for_words(worker, "the broker answers again")
+            frozen = Frozen(broker.process.pid)
+            billing = UsageProducer(scene.bootstrap, scene.names.events)
+            with recording(scene, tmp_path) as record, billing, capture_logs() as logs:
+                await frozen.until_told(
+                    lambda: SILENT in worker.log.read_text(),
+                    lambda: SILENT in (tmp_path / "one.log").read_text(),
+                    lambda: any(one["event"] == SILENT for one in logs),
+                    lambda: "has not answered for" in record.read_text(),
+                )
+                assert FAILED_SECONDS <= LOOK_SECONDS + ANSWER_MS / 1000 < 10
+                wait_for_words(worker, AGAIN)
+                await until(lambda: any(one["event"] == AGAIN for one in logs), LIMIT_SECONDS)
+                await until(lambda: "answers again" in record.read_text(), LIMIT_SECONDS)
+                assert record.read_text().count("not answer") == 1, record.read_text()
         finally:
             worker.kill()

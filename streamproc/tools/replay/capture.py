@@ -18,6 +18,7 @@ from streamproc.kafka.recording.recovery import reopen
 from streamproc.kafka.recording.writer import FRAME_RECORDS
 from streamproc.kafka.rights import hidden_topic, said
 from streamproc.kafka.settings import Broker
+from streamproc.kafka.silence import Silence, left_to_others
 from streamproc.kafka.topic_watch import TopicWatch
 from streamproc.kafka.topics import is_hidden
 from streamproc.tools.replay.pace import Control
@@ -72,7 +73,7 @@ class Capture:
             self._writer = RecordingWriter(path, durable=True, header=encode_header(offsets))
         counts = Counter(place.topic for place in places)
         # Partitions that are added would be missing in the recording.
-        self._watch = TopicWatch(bootstrap, counts)
+        self._watch = TopicWatch(bootstrap, counts, silence=Silence(bootstrap, left_to_others))
         self._consumer.assign(places)
         for place in places:
             self._consumer.seek(place, offsets[_name(place)])

@@ -1,0 +1,110 @@
+"""Reports a broker that does not answer, repeats that now and then, and reports when it is back.
+
+``topic_watch.py`` asks the broker. Programs with a loop of their own look there
+(:class:`~streamproc.kafka.topic_watch.TopicWatch`). For work that may wait for the broker at any
+place, :class:`~streamproc.kafka.topic_watch.BrokerWatch` looks in threads of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from streamproc.kafka.settings import Broker
+
+log = structlog.get_logger(__name__)
+
+FAILED_SECONDS = 5.0
+"""A broker that restarts needs no message at once."""
+UNANSWERED_SECONDS = 8.0
+"""A question without an answer is reported before it fails: the whole takes at most ten seconds."""
+REPEAT_SECONDS = 60.0
+SLEPT_SECONDS = 3.0
+"""If :meth:`Silence.pass_second` is called so late, this process itself was stopped or busy."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is reported of a broker."""
+
+    broker: str
+    seconds: float
+    """How long it has been silent."""
+    is_back: bool = False
+    error: str = ""
+    """Why the last question failed; empty if it has no answer yet."""
+
+    def __str__(self) -> str:
+        if self.is_back:
+            return f"the broker at {self.broker} answers again, after {self.seconds:.0f} s"
+        because = f" ({self.error})" if self.error else ""
+        return (
+            f"the broker at {self.broker} has not answered for {self.seconds:.0f} s, waiting for it"
+            f"{because}"
+        )
+
+
+def logged(heard: Heard) -> None:
+    """Report as a log line."""
+    if heard.is_back:
+        log.info("the broker answers again", seconds=round(heard.seconds))
+        return
+    log.warning(
+        "the broker does not answer, waiting for it",
+        broker=heard.broker,
+        seconds=round(heard.seconds),
+        error=heard.error or "no answer yet",
+    )
+
+
+def left_to_others(_: Heard) -> None:
+    """Report nothing: a :class:`~streamproc.kafka.topic_watch.BrokerWatch` of the process does."""
+
+
+class Silence:
+    """Decides when to report. The times are those of ``clock``, in seconds."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        report: Callable[[Heard], None] = logged,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._broker = str(broker)
+        self._report = report
+        self._clock = clock
+        self._answered = self._passed = clock()
+        self._told: float | None = None
+        """When the present silence was reported last."""
+
+    def failed(self, error: BaseException) -> None:
+        """A question has failed."""
+        self._tell(FAILED_SECONDS, repr(error))
+
+    def answered(self) -> None:
+        """A question was answered."""
+        now = self._clock()
+        if self._told is not None:
+            self._told = None
+            self._report(Heard(self._broker, now - self._answered, is_back=True))
+        self._answered = now
+
+    def pass_second(self) -> None:
+        """A second has passed, whether or not a question waits for its answer."""
+        now = self._clock()
+        slept, self._passed = now - self._passed, now
+        if slept > SLEPT_SECONDS:
+            self._answered += slept
+            return
+        self._tell(UNANSWERED_SECONDS, "")
+
+    def _tell(self, after_seconds: float, error: str) -> None:
+        now = self._clock()
+        silent = now - self._answered
+        if silent < after_seconds or (self._told is not None and now - self._told < REPEAT_SECONDS):
+            return
+        self._told = now
+        self._report(Heard(self._broker, silent, error=error))
