@@ -39,8 +39,8 @@ def kafka_options(
 
     With ``on_request`` only the option itself counts, no variable and no file: such commands write
     test data, and only to the address that the user types. ``others`` are more options of this
-    kind, with their help. They name brokers of another cluster that has the same settings. ``watches_itself``: the command
-    reports a silent broker in its own log.
+    kind, with their help. They name brokers of another cluster that has the same settings.
+    ``watches_itself``: the command reports a silent broker in its own log.
     """
     flags = {"--broker": says, **(others or {})}
 
