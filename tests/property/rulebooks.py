@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS
+from streamproc.core.rules import kinds
 from streamproc.core.rules.rule import Every
 from streamproc.core.rules.rulebook import (
     Allowance,
@@ -132,10 +133,10 @@ def make(
     return Rulebook(plans, packs, usage_rules, timed_rules, Limits(**known), "en", "EUR")
 
 
-TIMED_KINDS = (
-    *("usage_summary", "usage_summary", "cron", "cron", "once", "before_cycle_end", "cycle_end"),
-    *("before_expiry", "expiry", "after_activation"),
+TIMED_KINDS = tuple(
+    kind for kind in kinds.TIMED_KINDS for _ in range(2 if kind in ("usage_summary", "cron") else 1)
 )
+"""Of the first two there are more rules, because their times have more forms."""
 EVERY: tuple[Every, ...] = (
     *("day", "week", "month", "month_start", "month_middle", "month_end"),
     *("cycle_start", "cycle_middle", "cycle_end"),

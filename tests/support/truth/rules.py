@@ -6,6 +6,8 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from tests.support.everything import MORE
+
 HOUR = 3600
 UNIT = 1_000_000
 """All sizes are in megabytes, because texts show those exactly."""
@@ -22,6 +24,25 @@ _KINDS_OF = {
 }
 _CHOOSING = (*_LEVELS, *_KINDS_OF)
 _SCHEDULED = (*_KINDS_OF, "usage_summary", "cron", "once", "cycle_end", "after_activation")
+_USAGE_KINDS = (
+    *("usage_percent", "usage_percent", "remaining_bytes", "remaining_percent", "used_bytes"),
+)
+_WATCH_KINDS = (
+    *("spend_amount", "spend_percent", "overage_started", "overage_started", "every_bytes"),
+    *("velocity", "anomaly", "zero_balance"),
+)
+_TIMED_KINDS = (
+    *("usage_summary", "usage_summary", "cron", "once", "before_cycle_end", "before_cycle_end"),
+    *("cycle_end", "before_expiry", "before_expiry", "expiry", "after_activation"),
+)
+MADE_KINDS = frozenset(
+    (
+        *(*_USAGE_KINDS, *_WATCH_KINDS, *_TIMED_KINDS),
+        *("forecast", "inactivity", "resolved", "usage_corrected"),
+    )
+)
+"""The kinds for which this module makes random rules. Rules of other kinds come from the large
+workload (``tests/support/everything.py``)."""
 _AT_ONCE = ("subscription_question", "charge_question", "roaming_welcome")
 """Kinds of notices that are sent in quiet hours unless the rules say otherwise."""
 ROAMING = ["eu", "asia"]
@@ -108,6 +129,11 @@ def rules_data(seed: int) -> dict[str, Any]:
         if not margin < min(levels) <= max(levels) < 100 - margin:
             rule.pop("hysteresis", None)
     data: dict[str, Any] = _in_bytes(found)
+    data["rules"] += [
+        {**one, **_spoken(random.Random(f"other kinds {seed}"))}
+        for one in MORE
+        if one["kind"] not in MADE_KINDS
+    ]
     return data
 
 
@@ -236,9 +262,7 @@ def _levels(chance: random.Random, most: int, least: int = 1) -> list[int]:
 
 
 def _usage(chance: random.Random, name: str) -> dict[str, Any]:
-    kind = chance.choice(
-        ("usage_percent", "usage_percent", "remaining_bytes", "remaining_percent", "used_bytes")
-    )
+    kind = chance.choice(_USAGE_KINDS)
     levels = {
         "usage_percent": [50, 80, 100] if chance.random() < 0.6 else _levels(chance, 101),
         "remaining_percent": _levels(chance, 99, 0),
@@ -257,10 +281,7 @@ def _usage(chance: random.Random, name: str) -> dict[str, Any]:
 
 
 def _watch(chance: random.Random, name: str) -> dict[str, Any]:
-    kind = chance.choice(
-        ("spend_amount", "spend_percent", "overage_started", "overage_started", "every_bytes",
-         "velocity", "anomaly", "zero_balance")
-    )  # fmt: skip
+    kind = chance.choice(_WATCH_KINDS)
     found: dict[str, Any] = {"id": name, "kind": kind, **_spoken(chance)}
     if kind == "every_bytes":
         of = chance.choice(("usage", "overage"))
@@ -279,10 +300,7 @@ def _watch(chance: random.Random, name: str) -> dict[str, Any]:
 
 
 def _timed(chance: random.Random, name: str) -> dict[str, Any]:
-    kind = chance.choice(
-        ("usage_summary", "usage_summary", "cron", "once", "before_cycle_end", "before_cycle_end",
-         "cycle_end", "before_expiry", "before_expiry", "expiry", "after_activation")
-    )  # fmt: skip
+    kind = chance.choice(_TIMED_KINDS)
     at = chance.choice(("00:00", "02:30", "09:00", "10:00", "23:00", "23:59"))
     found: dict[str, Any] = {"id": name, "kind": kind, **_spoken(chance)}
     if kind == "usage_summary":
