@@ -15,8 +15,11 @@ from streamproc.core.state.events import InputEvent, UsageRecorded
 from streamproc.lab.oracle import reading
 from streamproc.producer import InvalidEventError, usage
 from streamproc.producing.readers.mapping import parse_mapping
+from tests.support.line import SUBSCRIBER, Line, day, rulebook
 
 COMMON = {"id", "source", "subscriber", "time"}
+NOTHING_IS_DECIDED_BY = {"service"}
+"""Fields that the core does not read. They are for other readers of the log."""
 MAPPING = """
 source: gsn-7
 fields:
@@ -32,6 +35,28 @@ ROW = {"msisdn": "pool-17", "at": "2026-01-05T12:00:00Z", "bytes": "7", "who": "
 def test_every_field_is_told_what_it_is() -> None:
     assert [one.name for one in USAGE_FIELDS] == list(UsageRecorded.SAYS)
     assert set(UsageRecorded.SAYS) == set(UsageRecorded.__struct_fields__) - COMMON
+
+
+def test_the_core_reads_every_field_but_those_that_nothing_is_decided_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: set[str] = set()
+
+    def reading_of(event: UsageRecorded, name: str) -> Any:
+        read.add(name)
+        return object.__getattribute__(event, name)
+
+    line = Line(rulebook())
+    line.activate()
+    events = (
+        UsageRecorded("1", "s", SUBSCRIBER, day(1), total_bytes=5),
+        UsageRecorded("2", "s", SUBSCRIBER, day(1), uplink_bytes=5, downlink_bytes=2),
+    )
+    monkeypatch.setattr(UsageRecorded, "__getattribute__", reading_of)
+    for event in events:
+        line.feed(event)
+
+    assert set(UsageRecorded.SAYS) - read == NOTHING_IS_DECIDED_BY
 
 
 def test_the_producers_function_takes_every_field_with_its_default() -> None:

@@ -89,7 +89,7 @@ class UsageRecorded(_Event, tag="usage.recorded", frozen=True, gc=False):
         "uplink_bytes": "Bytes sent by the subscriber.",
         "downlink_bytes": "Bytes received by the subscriber.",
         "rating_group": "3GPP rating group.",
-        "service": "Name of the service.",
+        "service": "Name of the service; nothing is decided by it.",
         "roaming_zone": "Roaming zone of the usage.",
         "member": "Who of a pool used it; the pool is the subscriber.",
     }
