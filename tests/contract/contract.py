@@ -16,12 +16,8 @@ from referencing import Registry, Resource
 
 from streamproc.contracts.records.codec import (
     DecodeFailure,
-    decode_audit,
+    decode_effect,
     decode_event,
-    decode_order,
-    decode_policy,
-    decode_reject,
-    decode_reminder,
 )
 from streamproc.contracts.records.receipts import (
     DeadLetter,
@@ -49,13 +45,7 @@ OUTPUTS = _by_record(*get_args(Effect))
 DISPATCH = _by_record(Receipt, DeadLetter)
 TYPES = {**INPUTS, **OUTPUTS, **DISPATCH}
 _READERS: dict[str, Callable[[bytes], Any]] = {
-    "reminder.requested.v1": decode_reminder,
-    "audit.recorded.v1": decode_audit,
-    "input.rejected.v1": decode_reject,
-    "confirmation.decided.v1": decode_order,
-    "unsubscription.requested.v1": decode_order,
-    "refund.requested.v1": decode_order,
-    "policy.changed.v1": decode_policy,
+    **dict.fromkeys(OUTPUTS, decode_effect),
     "receipt.recorded.v1": decode_receipt,
     "reminder.abandoned.v1": decode_dead_letter,
 }

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import zstandard
 from click.testing import CliRunner, Result
+from msgspec import Struct
 from rich.cells import cell_len
 
 from streamproc.cli import main
 from streamproc.producing.readers.without_events import IN_WORDS
+from streamproc.tools.play.words import record_words
 from tests.support.envelopes import enveloped
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,13 @@ rules:
             zh-CN: "【流量提醒】您的套餐流量已经使用了{percent},剩余流量为{remaining},请注意使用。"}
 commands: {}
 """
+
+
+class AccountMoved(Struct, tag="account.moved", tag_field="type"):
+    id: str
+    subscriber: str
+    to: str
+
 
 GOLDEN = """\
 34600000001, times in Europe/Madrid
@@ -146,6 +155,10 @@ def test_what_waited_for_its_activation_is_told_with_it_in_the_zone_that_it_brin
     assert "held: the event waits for the activation, or for its own time" in first
     assert "data: new, 1 MB, 600 kB used, until Sat 10 Jan 2026 00:00" in rest
     assert "60% of data" in rest
+
+
+def test_a_record_of_a_new_type_is_shown_with_its_fields() -> None:
+    assert record_words(AccountMoved("1", WHO, "Lyon")) == ("record", "account.moved: to Lyon")
 
 
 def test_policies_prices_and_what_is_dropped_are_told(folder: Path) -> None:

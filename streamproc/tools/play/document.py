@@ -12,13 +12,13 @@ from msgspec import UNSET
 
 from streamproc.core.instants import from_ms
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.effects import Audited, Effect, PolicyChanged, Rejected, Reminder
+from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
 from streamproc.tools.explain.showing import Units, units_of
 from streamproc.tools.explain.words import why
 from streamproc.tools.play.balances import Balances
 from streamproc.tools.play.playing import Played, PlayedInstant, spoken_ms
 from streamproc.tools.play.reading import BadLine, EventLine
-from streamproc.tools.play.words import event_words
+from streamproc.tools.play.words import event_words, record_words
 
 Document = dict[str, Any]
 
@@ -87,8 +87,7 @@ def _effect(effect: Effect, moment: PlayedInstant, units: Units) -> Document:
     if isinstance(effect, Reminder):
         return _sms(effect, moment.time_zone)
     if not isinstance(effect, Audited):
-        kind = "policy" if isinstance(effect, PolicyChanged) else "order"
-        return {"type": kind, "record": msgspec.to_builtins(effect)}
+        return {"type": record_words(effect)[0], "record": msgspec.to_builtins(effect)}
     audit = msgspec.to_builtins(effect)
     names = ("decision", "rule", "bucket", "threshold", "category", "member", "figures", "reminder")
     found = {"type": "decision", **{name: audit[name] for name in names if name in audit}}

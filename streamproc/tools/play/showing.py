@@ -36,8 +36,7 @@ from streamproc.tools.play.words import (
     event_words,
     instant_in,
     money,
-    order_words,
-    policy_words,
+    record_words,
     reject_words,
     together,
 )
@@ -237,10 +236,8 @@ class PlayView:
                 yield from self._message(effect, moment, fired.get(effect.id))
             elif isinstance(effect, Rejected):
                 yield from self._reject(effect, moment)
-            elif isinstance(effect, PolicyChanged):
-                yield from self._indented(policy_words(effect), "magenta")
-            elif isinstance(effect, ORDERS):
-                yield from self._indented(order_words(effect), "magenta")
+            elif not isinstance(effect, Audited):
+                yield from self._indented(record_words(effect)[1], "magenta")
         said = SAID_BY_THE_EVENT if moment.line else frozenset()
         others = [one for one in decisions(moment) if one.decision not in said]
         for told, audit in together(others, self._units, instant_in(moment.time_zone)):

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, to_builtins
 from msgspec.structs import replace
 
 from streamproc.core.instants import from_ms
@@ -52,6 +52,9 @@ HELD = frozenset({"held", "quiet_hours", "capped", "cool_down", "coalescing"})
 TOLD_BY_ANOTHER = frozenset({"superseded", "merged"})
 DROPPED = frozenset({"opted_out", "missed", "hysteresis", "no_longer_true", "out_of_validity"})
 """Decisions grouped by their result for a message."""
+
+_NOT_SHOWN = frozenset({"type", "id", "subscriber", "time", "cause"})
+"""Fields of most records. A timeline has them already, or they say nothing to people."""
 
 ENCODINGS = {"gsm7": "GSM-7", "ucs2": "UCS-2"}
 
@@ -132,7 +135,20 @@ def _instead(name: str, known: Collection[str]) -> str:
     return f" ({name!r}; there are: {', '.join(known) or 'none'})"
 
 
-def order_words(order: Order) -> str:
+def record_words(record: Struct) -> tuple[str, str]:
+    """A record for another system: its sort, and the record in words.
+
+    A record of a new type is shown with its fields until it has words of its own.
+    """
+    if isinstance(record, PolicyChanged):
+        return "policy", _policy_words(record)
+    if isinstance(record, Order):
+        return "order", _order_words(record)
+    told = [f"{name} {one}" for name, one in to_builtins(record).items() if name not in _NOT_SHOWN]
+    return "record", f"{record.__struct_config__.tag}: {', '.join(told)}"
+
+
+def _order_words(order: Order) -> str:
     """A record for billing in words."""
     service = order.service
     if isinstance(order, ConfirmationDecided):
@@ -143,7 +159,7 @@ def order_words(order: Order) -> str:
     return f"to billing: end {service}"
 
 
-def policy_words(policy: PolicyChanged) -> str:
+def _policy_words(policy: PolicyChanged) -> str:
     """A record for the policy system in words."""
     speed = "" if policy.throttle_kbps is UNSET else f" to {policy.throttle_kbps} kbit/s"
     member = "" if policy.member is UNSET else f" for {policy.member}"
