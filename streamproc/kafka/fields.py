@@ -81,11 +81,14 @@ FIELDS: tuple[Field, ...] = (
 )  # fmt: skip
 BY_NAME = {field.name: field for field in FIELDS}
 _TLS = ("tls-ca", "tls-ca-password", "tls-cert", "tls-key", "tls-key-password")
+OF_EVERY_CONNECTION = ("client-id", "security-protocol")
+"""Settings that need neither TLS nor a login."""
 _LOGIN = tuple(
-    field.name
-    for field in FIELDS
-    if field.name.startswith(("sasl-", "oauth-", "kerberos-", "aws-"))
+    one.name
+    for one in FIELDS
+    if one.name not in (*OF_EVERY_CONNECTION, *_TLS, "tls-check-hostname")
 )
+"""A setting that is not named above belongs to a login: without one it would have no effect."""
 
 
 def kafka_settings(bootstrap: str, **values: Any) -> KafkaSettings:

@@ -20,7 +20,8 @@ from kafka.net.sasl.oauth import SaslMechanismOAuth
 from streamproc.engine.faust.credentials import security_settings
 from streamproc.kafka import aio_clients, clients, probe
 from streamproc.kafka.aio_connection import connection_options
-from streamproc.kafka.fields import kafka_settings
+from streamproc.kafka.errors import KafkaSettingsError
+from streamproc.kafka.fields import FIELDS, OF_EVERY_CONNECTION, kafka_settings
 from streamproc.kafka.logins import LOGINS
 from streamproc.kafka.settings import KafkaSettings
 from tests.support.certificates import Authority, secret_file
@@ -33,6 +34,18 @@ def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "refuse_unreachable", lambda _: None)
 
 
+def _asked_for(mechanism: str, file: Path) -> dict[str, Any]:
+    """The settings that a login demands, one after the other as it names them."""
+    values: dict[str, Any] = {"oauth_token_file": file} if mechanism == "OAUTHBEARER" else {}
+    for _ in FIELDS:
+        try:
+            kafka_settings("b:1", sasl_mechanism=mechanism, **values)
+        except KafkaSettingsError as error:
+            missing = next(one for one in FIELDS if str(error).endswith(f"needs {one.option}"))
+            values[missing.name.replace("-", "_")] = file if missing.kind == "path" else "x"
+    return values
+
+
 @pytest.fixture
 def all_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, KafkaSettings]:
     """For each way to be secured, settings."""
@@ -41,11 +54,7 @@ def all_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, K
     token = secret_file(tmp_path / "token", "a token")
     found = {"TLS": kafka_settings("b:1", tls_ca=ca, client_id="c")}
     for mechanism in LOGINS.keys() - {"AWS_MSK_IAM"}:  # on the wire it is OAUTHBEARER
-        more: dict[str, Any] = {"sasl_mechanism": mechanism}
-        if mechanism == "OAUTHBEARER":
-            more["oauth_token_file"] = token
-        elif mechanism != "GSSAPI":
-            more |= {"sasl_username": "u", "sasl_password": "p"}
+        more = {"sasl_mechanism": mechanism, **_asked_for(mechanism, token)}
         found[mechanism] = kafka_settings("b:1", tls_ca=ca, client_id="c", **more)
         plain = {"security_protocol": "SASL_PLAINTEXT", **more}
         found[f"{mechanism} without TLS"] = kafka_settings("b:1", client_id="c", **plain)
@@ -90,6 +99,16 @@ def test_faust_gives_its_own_clients_the_same(all_settings: dict[str, KafkaSetti
             *got,
             "sasl_oauth_token_provider",
         }, name
+
+
+@pytest.mark.parametrize("name", [one for one in OF_EVERY_CONNECTION if one != "security-protocol"])
+def test_a_setting_of_every_connection_reaches_every_client(name: str) -> None:
+    settings = kafka_settings("b:1", **{name.replace("-", "_"): "7"})
+    options = settings.client_options()
+
+    assert options.keys() <= aio_clients.aio_options(settings).keys()
+    assert options.keys() <= KafkaConsumer.DEFAULT_CONFIG.keys()
+    assert list(options.values()) == list(security_settings(settings).values()) != []
 
 
 def test_a_faust_app_without_security_is_told_nothing() -> None:
