@@ -6,6 +6,7 @@ them, and then all but one.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -45,6 +46,7 @@ class Edit:
         """Make the change. Raises ``ValueError`` unless the place exists exactly once."""
         path = root / self.file
         if not self.old:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.new, encoding="utf-8")
             return
         text = path.read_text(encoding="utf-8")
@@ -142,6 +144,13 @@ USAGE_FIELD = Trial(
                 "        member=member,\n        apn=apn,\n",
             ),
         ),
+        "tests/unit/test_usage_fields.py": (
+            Edit(
+                "tests/unit/test_usage_fields.py",
+                'NOTHING_IS_DECIDED_BY = {"service"}',
+                'NOTHING_IS_DECIDED_BY = {"service", "apn"}',
+            ),
+        ),
         "streamproc/lab/oracle/reading.py": (
             Edit(
                 "streamproc/lab/oracle/reading.py",
@@ -174,25 +183,26 @@ assert "--apn" in CliRunner().invoke(main, ["send", "--help"]).output
 ''',
 )
 
-_REFUNDS = """    refunds: str = _named_by(
+_EFFECTS = "streamproc/core/state/effects.py"
+_PLANS = """    plans: str = _named_by(
         Topic(
-            "streamproc.refunds",
-            "Topic for money that billing is to give back.",
-            ("refund.requested",),
+            "streamproc.plans",
+            "Topic for plans that took effect.",
+            ("plan.applied",),
             "the subscriber",
             written_by=("worker",),
             read_by=("billing",),
         )
     )
     policy: str = _named_by("""
-_CHANNEL = """  refunds:
-    address: streamproc.refunds
-    title: Refunds
+_CHANNEL = """  plans:
+    address: streamproc.plans
+    title: Plans
     messages:
-      refundRequested: {$ref: '#/components/messages/refundRequested'}
+      planApplied: {$ref: '#/components/messages/planApplied'}
     bindings:
       kafka:
-        topic: streamproc.refunds
+        topic: streamproc.plans
         partitions: 4
         replicas: 1
         topicConfiguration:
@@ -202,58 +212,111 @@ _CHANNEL = """  refunds:
   policy:
     address: streamproc.policy
 """
-_OPERATION = """  sendRefunds:
+_OPERATION = """  sendPlans:
     action: send
-    channel: {$ref: '#/channels/refunds'}
-    summary: Tells billing what to give back.
+    channel: {$ref: '#/channels/plans'}
+    summary: Tells which plan took effect.
     tags: [{name: worker}]
   sendPolicy:
 """
+_MESSAGE = """    planApplied:
+      name: plan.applied
+      title: Plan applied
+      traits: [{$ref: '#/components/messageTraits/keyed'}]
+      payload: {$ref: ./plan.applied.v1.json}
+    policyChanged:
+      name: policy.changed
+"""
+_PLAN_APPLIED = '''class PlanApplied(Struct, frozen=True, tag="plan.applied", tag_field="type"):
+    """A plan took effect."""
+
+    id: ReminderId
+    subscriber: Subscriber
+    plan: Name
+    cause: Cause
+
+
+Order = ConfirmationDecided'''
+_RECORD = {
+    "type": "plan.applied",
+    "id": "5a0e7b1f7c0f4f0c9d6a3f0b2c1d4e5f",
+    "subscriber": "8613800000001",
+    "plan": "basic",
+    "cause": {"due_time": "2026-01-20T06:05:00Z"},
+}
+_SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "https://streamproc.example/schemas/plan.applied.v1.json",
+    "title": "Plan applied",
+    "description": "A plan took effect.",
+    "type": "object",
+    "required": [*_RECORD],
+    "properties": {
+        "type": {"const": "plan.applied"},
+        "id": {"description": "Names it.", "type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "subscriber": {"$ref": "common.v1.json#/$defs/subscriber"},
+        "plan": {"$ref": "common.v1.json#/$defs/name"},
+        "cause": {"$ref": "common.v1.json#/$defs/cause"},
+    },
+    "examples": [_RECORD],
+}
+_EXAMPLES = "schemas/examples/plan.applied.v1"
 OUTPUT_TOPIC = Trial(
     "output-topic",
     {
         "streamproc/contracts/topics.py": (
-            Edit(
-                "streamproc/contracts/topics.py",
-                '"unsubscription.requested", "refund.requested")',
-                '"unsubscription.requested")',
-            ),
-            Edit("streamproc/contracts/topics.py", "    policy: str = _named_by(", _REFUNDS),
+            Edit("streamproc/contracts/topics.py", "    policy: str = _named_by(", _PLANS),
         ),
         "schemas/asyncapi.yaml": (
-            Edit(
-                "schemas/asyncapi.yaml",
-                "      refundRequested: {$ref: '#/components/messages/refundRequested'}\n",
-                "",
-            ),
             Edit(
                 "schemas/asyncapi.yaml",
                 "  policy:\n    address: streamproc.policy\n",
                 _CHANNEL,
             ),
             Edit("schemas/asyncapi.yaml", "  sendPolicy:\n", _OPERATION),
+            Edit(
+                "schemas/asyncapi.yaml",
+                "    policyChanged:\n      name: policy.changed\n",
+                _MESSAGE,
+            ),
+        ),
+        _EFFECTS: (
+            Edit(_EFFECTS, "Order = ConfirmationDecided", _PLAN_APPLIED),
+            Edit(_EFFECTS, "| Order | PolicyChanged", "| Order | PolicyChanged | PlanApplied"),
+        ),
+        "schemas/NAME.json": (
+            Edit("schemas/plan.applied.v1.json", "", json.dumps(_SCHEMA)),
+            Edit(f"{_EXAMPLES}/valid/plain.json", "", json.dumps(_RECORD)),
+            Edit(f"{_EXAMPLES}/invalid/no_plan.json", "", json.dumps({**_RECORD, "plan": None})),
         ),
     },
     (
         "tests/unit/test_topics.py",
         "tests/unit/test_generated_tables.py",
         "tests/contract/test_asyncapi.py",
+        "tests/contract/test_schemas_types.py",
+        "tests/contract/test_schemas.py::test_the_examples_inside_a_schema_fit_it",
+        "tests/contract/test_schemas.py::test_every_property_is_described",
     ),
     """
 from click.testing import CliRunner
 from streamproc.cli import main
+from streamproc.contracts.records.codec import decode_effect
 from streamproc.contracts.topics import WorkerTopics
-from streamproc.core.state.effects import RefundRequested
+from streamproc.core.state.effects import PlanApplied
 from streamproc.lab.demo.settings import Names
+from streamproc.tools.play.words import record_words
 from streamproc.worker.outlets import outlets
 from streamproc.worker.settings import WorkerSettings
 from streamproc.worker.virtual import TOPICS
-assert outlets(WorkerTopics())[RefundRequested] == ("refunds", "streamproc.refunds", True)
-assert "streamproc.refunds" in WorkerSettings("b:1").topics.outputs
-assert "demo.refunds" in Names("demo").topics
-assert TOPICS.refunds == "refunds"
+assert outlets(WorkerTopics())[PlanApplied] == ("plans", "streamproc.plans", True)
+assert "streamproc.plans" in WorkerSettings("b:1").topics.outputs
+assert "demo.plans" in Names("demo").topics
+assert TOPICS.plans == "plans"
 for command in ("worker", "replay"):
-    assert "--refunds" in CliRunner().invoke(main, [command, "--help"]).output
+    assert "--plans" in CliRunner().invoke(main, [command, "--help"]).output
+found = decode_effect(open("schemas/examples/plan.applied.v1/valid/plain.json", "rb").read())
+assert record_words(found) == ("record", "plan.applied: plan basic")
 """,
 )
 
@@ -348,7 +411,15 @@ PREFERENCE = Trial(
                 '    amounts: str = ""\n    summary_every: str = ""\n',
             ),
         ),
-        _PACKAGED: (
+        "tests/support/truth/checks.py": (
+            Edit(
+                "tests/support/truth/checks.py",
+                '    "schedule": talk.says_schedule,\n',
+                '    "schedule": talk.says_schedule,\n'
+                '    "amounts": lambda facts, text, tag: bool(text),\n',
+            ),
+        ),
+        "streamproc/contracts/rules/": (
             Edit(_PACKAGED, "  thresholds: [YZ", "  amounts: [AMOUNTS]\n  thresholds: [YZ"),
             Edit(_PACKAGED, "  thresholds:\n", _TEXTS),
         ),
@@ -366,7 +437,11 @@ PREFERENCE = Trial(
             ),
         ),
     },
-    ("tests/unit/test_preferences.py", "tests/unit/test_generated_tables.py"),
+    (
+        "tests/unit/test_preferences.py",
+        "tests/unit/test_generated_tables.py",
+        "tests/unit/test_truth_reader.py::test_the_reader_reads_the_setting_that_replies_to_a_choice_show",
+    ),
     """
 from tests.support.talking import Talking, talking_rules, texts
 line = Talking(talking_rules())

@@ -16,6 +16,7 @@ from streamproc.dispatch.config import (
 )
 from streamproc.dispatch.gateways import webhook
 from streamproc.dispatch.gateways.entry import GatewaysError, Site
+from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.dispatch.gateways.webhook import WebhookEntry
 from streamproc.dispatch.lanes import default_lanes, lane_of
 from streamproc.dispatch.smpp.gateway import SmppGateway
@@ -70,7 +71,7 @@ gateways:
         "g.yaml:12: gateways[0].lanes[1]: no such lane; known: urgent, rest",
         "g.yaml:13: gateways[1].secret_env: give either secret_env or secret_file",
         "g.yaml:15: gateways[1].url: must be an http:// or https:// URL, not 'ftp://x'",
-        "g.yaml:19: gateways[2].kind: must be one of console, file, webhook, smpp, not 'pigeon'",
+        f"g.yaml:19: gateways[2].kind: must be one of {', '.join(GATEWAYS)}, not 'pigeon'",
         "g.yaml:19: gateways[2].name: 'b' is used twice",
     ]
 

@@ -8,8 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.core.rules.placeholders import Kind
+from streamproc.core.rules.preferences import PREFERENCES, Preference
 from tests.support.truth.account import Snapshot
-from tests.support.truth.checks import Reader
+from tests.support.truth.checks import COMPOSED, Reader
 from tests.support.truth.figures import names_of
 from tests.support.truth.play import Player, Scene
 from tests.unit.test_truth_cases import Life, instant, rules_of, spoken
@@ -36,6 +38,15 @@ def found(life: Life, scene: Scene) -> set[str]:
     reader = Reader(life.player.rules, life.player, has_words=True)
     reader.read(scene)
     return {one.kind for one in reader.findings}
+
+
+@pytest.mark.parametrize("one", PREFERENCES, ids=lambda one: one.action)
+def test_the_reader_reads_the_setting_that_replies_to_a_choice_show(one: Preference) -> None:
+    composed = {
+        name for known in one.answers.values() for name, kind in known.items() if kind is Kind.TEXT
+    }
+
+    assert composed <= COMPOSED.keys()
 
 
 RULES = rules_of(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from streamproc.core.instants import to_ms
-from streamproc.core.rules.commands import REPLIES
+from streamproc.core.rules.commands import ACTIONS, REPLIES
 from streamproc.core.rules.notices import PLACEHOLDERS
 from streamproc.core.rules.placeholders import REMINDER, Kind, Vocabulary
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
@@ -359,8 +359,8 @@ class Reader:
 
     def _is_shown(self, facts: Facts, shown: Shown, kind: Kind) -> bool:
         tag, text, name = facts.message.locale, shown.text, shown.name
-        if name == "buckets" or (facts.message.kind == "command_reply" and name in _LISTS):
-            return _LISTS[name](facts, text, tag)
+        if name == "buckets" or (facts.message.kind == "command_reply" and name in COMPOSED):
+            return COMPOSED[name](facts, text, tag)
         value = self._told(facts, name)
         if kind is Kind.BYTES and isinstance(value, list):
             return any(is_bytes(text, one) for one in value)
@@ -479,7 +479,7 @@ def _says_keyword(action: str) -> _Says:
     return lambda facts, text, tag: plain(text) in talk.commands_of(facts).keywords[action]
 
 
-_LISTS: dict[str, _Says] = {
+COMPOSED: dict[str, _Says] = {
     "buckets": talk.says_buckets,
     "services": talk.says_services,
     "questions": talk.says_questions,
@@ -494,13 +494,7 @@ _LISTS: dict[str, _Says] = {
     "keyword": lambda facts, text, tag: any(
         plain(text) in some for some in talk.commands_of(facts).keywords.values()
     ),
-    **{
-        f"{action}_keyword": _says_keyword(action)
-        for action in (
-            *("overview", "balance", "data_left", "thresholds", "quiet_hours", "schedule"),
-            *("unsubscribe", "unsubscribe_all", "confirm", "refuse", "stop", "start", "help"),
-        )
-    },
+    **{f"{action}_keyword": _says_keyword(action) for action in ACTIONS},
 }
 """Placeholders of replies whose value is a text composed by the product."""
 
