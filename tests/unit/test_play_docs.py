@@ -78,7 +78,7 @@ def test_every_kind_of_line_of_json_is_described(monkeypatch: pytest.MonkeyPatch
             fields = set(re.findall(r"`(\w+)`", described[kind]))
             assert document.keys() - {"moment"} <= fields, (kind, document.keys() - fields)
     assert seen >= {"event", "time_passed", "sms", "decision", "end"}
-    assert described.keys() == seen | {"bad_line", "reject", "order", "policy"}
+    assert described.keys() == seen | {"bad_line", "reject", "order", "policy", "record"}
 
 
 def test_the_lines_of_events_are_taken_by_send() -> None:
