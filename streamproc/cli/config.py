@@ -10,6 +10,7 @@ import click
 
 from streamproc.cli.configuration.defaults import DEFAULT_FILE, VARIABLE, ConfigFile, file_in_use
 from streamproc.cli.values import FilePath
+from streamproc.printable import printable, printable_lines
 
 if TYPE_CHECKING:
     from streamproc.cli.configuration.effective import Effective
@@ -50,8 +51,8 @@ def check(context: click.Context, file: Path | None) -> None:
             f"is an empty one: then only variables are checked"
         )
     found = problems(config_file)
-    for line in [*notes(config_file), *found]:
-        click.echo(line, err=True)
+    for line in found or notes(config_file):
+        click.echo(printable_lines(line), err=True)
     if found:
         context.exit(1)
     assert config_file.checked is not None
@@ -138,7 +139,7 @@ def _print(file: ConfigFile, found: list[Effective], is_one: bool) -> None:
         if one.origin != "default" or not one.setting.option.hidden:
             key = one.setting.key if is_one else one.key
             value = "-" if one.value is None else json.dumps(one.value, ensure_ascii=False)
-            rows[key, value, one.where] = None
+            rows[key, printable(value), printable(one.where)] = None
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     for name, value, where in rows:
         click.echo(f"{name:{widths[0]}}  {value:{widths[1]}}  {where}".rstrip())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamproc.cli.configuration.defaults import config_in_use
 from streamproc.cli.headings import Headed
 from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
@@ -146,6 +147,7 @@ def dispatch(
         name,
         group=settings.group,
         gateways=str(gateways or "console"),
+        config=config_in_use(),
         pid=os.getpid(),
     )
     run_dispatcher(settings, gateways)

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.regions import Region, asked_for
 from streamproc.cli.rules import read_rules, rules_option
+from streamproc.cli.shared_options import also_option
 from streamproc.cli.topic_options import topic_options
-from streamproc.cli.values import FilePath, TopicName
+from streamproc.cli.values import FilePath
 from streamproc.cli.virtual import input_records
-from streamproc.contracts.topics import WorkerTopics
+from streamproc.contracts.topics import COMMANDS, EVENTS, REMINDERS, ROLES, WorkerTopics
 from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -35,15 +37,26 @@ if TYPE_CHECKING:
 )
 @kafka_options("Kafka brokers, to read topics.", required=False)
 @topic_options(WorkerTopics, "audit")
-@click.option(
-    "--reminders", type=TopicName(), help="Also show the reminder messages that were sent."
+@also_option(
+    "--reminders",
+    topics={"reminders": REMINDERS.default},
+    help="Also show the reminder messages that were sent. A topic that is not named is the usual "
+    "one, or that of streamproc.toml.",
 )
-@click.option("--receipts", type=TopicName(), help="Also show the result of each message.")
-@click.option("--rejects", type=TopicName(), help="Also show rejected input. Needs --input.")
-@click.option(
+@also_option(
+    "--receipts",
+    topics={"receipts": ROLES["receipts"].default},
+    help="Also show the result of each message.",
+)
+@also_option(
+    "--rejects",
+    topics={"rejects": ROLES["rejects"].default},
+    help="Also show rejected input. Needs --input.",
+)
+@also_option(
     "--input",
     "inputs",
-    type=TopicName(),
+    topics={"events": EVENTS.default, "commands": COMMANDS.default},
     multiple=True,
     help="Also show the events themselves. May be repeated.",
 )
@@ -53,7 +66,8 @@ if TYPE_CHECKING:
     multiple=True,
     type=FilePath(exists=True, dir_okay=False),
     metavar="FILE",
-    help="A recording of any of these topics. May be repeated.",
+    help="A recording of any of these topics. May be repeated. A broker is then asked only if "
+    "--broker is typed.",
 )
 @click.option("--from-time", type=Instant(), help="Start at this time.")
 @click.option("--to-time", type=Instant(), help="Stop before this time.")
@@ -96,6 +110,8 @@ def explain(
     if subscriber == "-":
         subscriber = sys.stdin.readline().strip()
     subscriber = asked_for(subscriber, options["region"])
+    if files and not _is_typed("broker"):
+        broker = None  # a settings file always names one
     rulebook = read_rules(rules)
     found = _gathered(subscriber, files, broker, options)
     states: dict[Place, tuple[Account | None, Account | None]] = {}
@@ -124,6 +140,11 @@ def explain(
             click.echo(line)
     if not entries:
         raise SystemExit(1)
+
+
+def _is_typed(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
 
 
 def _gathered(

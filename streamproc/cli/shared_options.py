@@ -7,10 +7,11 @@ called like the command (``cli/configuration/settings.py``).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from streamproc.cli.values import FilePath, TopicName
 from streamproc.kafka.secret import Secret
@@ -88,7 +89,7 @@ class _InputsOption(SharedOption):
     def get_default(self, ctx: click.Context, call: bool = True) -> Any:
         """The names of the topics for events and for texts of subscribers."""
         default = super().get_default(ctx, call)
-        if not isinstance(default, Sequence) or ctx.resilient_parsing:
+        if not isinstance(default, Sequence) or ctx.resilient_parsing or not call:
             return default
         return [
             _shared(ctx, ("topics", key), usual)
@@ -101,6 +102,47 @@ def _shared(ctx: click.Context, place: tuple[str, ...], default: str) -> str:
     at: Callable[[tuple[str, ...]], Any] | None = getattr(ctx.default_map, "at", None)
     in_file = at(place) if at is not None else None
     return os.environ.get(PREFIX + place[-1].upper()) or in_file or default
+
+
+class _AlsoOption(click.Option):
+    """An option that asks for a topic and may name it; without a name it is the one of
+    ``[topics]``."""
+
+    UNNAMED = type("Unnamed", (str,), {})()
+    """Not equal to the empty text, which is no name of a topic."""
+
+    def __init__(self, names: Sequence[str], *, topics: Mapping[str, str], **options: Any) -> None:
+        """``topics``: the usual names by key."""
+        super().__init__(names, is_flag=False, flag_value=self.UNNAMED, **options)
+        self._topics = topics
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """The value, with the names that are left out."""
+        value, source = super().consume_value(ctx, opts)
+        if value is self.UNNAMED:
+            return self._names(ctx)[0], source
+        if isinstance(value, list | tuple):
+            whole = [self._names(ctx) if one is self.UNNAMED else [one] for one in value]
+            return [name for names in whole for name in names], source
+        return value, source
+
+    def _names(self, ctx: click.Context) -> list[str]:
+        return [_shared(ctx, ("topics", key), usual) for key, usual in self._topics.items()]
+
+
+def also_option(name: str, *declared: str, topics: Mapping[str, str], **options: Any) -> Any:
+    """An option to read one more topic, or several: those of ``topics`` if it names none."""
+    return click.option(
+        name,
+        *declared,
+        cls=_AlsoOption,
+        topics=topics,
+        type=TopicName(),
+        metavar="[TOPIC]",
+        **options,
+    )
 
 
 def topic_option(name: str, key: str, **options: Any) -> Callable[[Command], Command]:

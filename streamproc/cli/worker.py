@@ -10,6 +10,7 @@ from typing import Any
 import click
 import structlog
 
+from streamproc.cli.configuration.defaults import config_in_use
 from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
@@ -142,6 +143,7 @@ def worker(
         name,
         lambda: {"native": native, "rules": rules_file.rulebook.fingerprint},
         app_id=settings.app_id,
+        config=config_in_use(),
         pid=os.getpid(),
     )
     if native == "no" and settings.native == "auto":

@@ -45,7 +45,8 @@ def check(content: str, **variables: str) -> list[str]:
         ("[kafka]\ntls_ca = 'nosuch.pem'", "nosuch.pem"),
         ("[dispatch]\nkafka_tls_ca = 'nosuch.pem'", "nosuch.pem"),
         ("[kafka]\nproperties = 'nosuch'", "nosuch"),
-        ("rules = 'nosuch.yaml'", "streamproc.toml:1: rules: there is no file"),
+        ("rules = 'nosuch.yaml'", "streamproc.toml:1: rules: "),
+        ("[dispatch]\ngateways = 'no.yaml'", "streamproc.toml:2: dispatch.gateways: "),
         ("[send]\nsettle = '2x'", "streamproc.toml:2: send.settle: '2x' is not a duration"),
         ("[topics.plan]\nfor = ['x']", "streamproc.toml:2: topics.plan.for: 'x' is not one of"),
     ],
@@ -72,6 +73,17 @@ def test_check_looks_at_variables() -> None:
         "note: no command reads the variable STREAMPROC_WORKER_STANDBIES; did you mean "
         "STREAMPROC_WORKER_STANDBYS?\n"
     )
+
+
+def test_check_notes_input_that_nobody_reads() -> None:
+    write("[topics]\ninput = ['a']\n")
+    result = run("config", "check")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "note: topics.input lacks topics.events (streamproc.events), to which `send` writes\n"
+    )
+    write("[topics]\ninput = ['a']\nevents = 'a'\n")
+    assert run("config", "check").stderr == ""
 
 
 def test_check_needs_a_file() -> None:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streamproc.cli import main
-from streamproc.cli.configuration.reading import LONGEST_LINE, MOST_BYTES
+from streamproc.cli.configuration.reading import LONGEST_LINE, MOST_BYTES, read_document
 
 # A command with settings that ends at once without a broker.
 COMMAND = ["simulate", "--from", "nosuch.ndjson"]
@@ -71,6 +71,7 @@ def said_of(content: str | bytes, mode: int = 0o600) -> list[str]:
         ("[topics]\ninput = 'a'", "2: topics.input: must be a list: [...]"),
         ("[topics]\ninput = ['a', 1]", "2: topics.input[1]: must be text, in quotes"),
         ("[kafka]\nsasl_password = 123", "2: kafka.sasl_password: must be text, in quotes"),
+        ("[kafka]\nsasl_password = ''", "2: kafka.sasl_password: is empty"),
         ("[kafka]\nsasl_password = 'x'\nsasl_password_file = 'y'", "2: kafka.sasl_password: "
          "kafka.sasl_password_file is given, too"),
         # Values of the command that runs.
@@ -171,6 +172,14 @@ def test_where_the_file_is_looked_for() -> None:
     assert "--rules" in run(STREAMPROC_CONFIG=os.devnull).stderr
 
 
+def test_the_file_counts_however_the_program_is_called() -> None:
+    Path("streamproc.toml").write_text("[simulate]\nrules = 'pack:nosuch'\n")
+    for name in ("streamproc", "python -m streamproc", "/usr/bin/stream proc"):
+        for words in (COMMAND, [*COMMAND, "--config", "streamproc.toml"]):
+            result = CliRunner().invoke(main, words, prog_name=name)
+            assert result.stderr.startswith("streamproc.toml:2: simulate.rules: ")
+
+
 def test_a_file_of_another_user_counts_only_if_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("streamproc.toml").write_text(GOOD)
     uid = os.geteuid() + 1
@@ -203,6 +212,8 @@ def test_a_public_file_with_a_secret_is_refused(key: str) -> None:
 
 
 def test_no_message_shows_a_secret() -> None:
+    Path("secret.toml").write_text("[kafka]\nsasl_password = 'hidden'\n")
+    assert "hidden" not in repr(read_document(Path("secret.toml")))
     for content in (
         "sasl_password = ['hidden']",
         "sasl_pasword = 'hidden'",

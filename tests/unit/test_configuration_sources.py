@@ -255,6 +255,24 @@ def test_input_topics_follow_the_names_of_their_topics(
     assert parsed(setting, file, "--input", "x") == ("x",)
 
 
+def test_a_topic_that_is_asked_for_needs_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reminders, inputs = of("explain", "reminders"), of("explain", "input")
+    file = tmp_path / "streamproc.toml"
+    file.write_text('[topics]\nreminders = "r"\nevents = "e"\n', encoding="utf-8")
+
+    assert not isinstance(parsed(reminders, file), str)
+    assert parsed(reminders, file, "--reminders") == "r"
+    assert parsed(reminders, file, "--reminders", "x") == "x"
+    assert parsed(reminders, None, "--reminders") == "streamproc.reminders"
+    assert parsed(inputs, file) == ()
+    assert parsed(inputs, file, "--input") == ("e", "streamproc.commands")
+    assert parsed(inputs, file, "--input", "x", "--input", "y") == ("x", "y")
+    monkeypatch.setenv("STREAMPROC_REMINDERS", "v")
+    assert parsed(reminders, file, "--reminders") == "v"
+
+
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "streamproc.toml"
     file.write_text('rules = "rules.yaml"\n[dispatch]\ngateways = "g.yaml"\n', encoding="utf-8")

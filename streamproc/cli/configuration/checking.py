@@ -91,6 +91,8 @@ class Checked:
         setting = self._registry.places[place]
         if not setting.option.multiple:
             found = _unfit(setting.option, value)
+            if not found and value == "" and setting.is_secret:
+                found = "is empty"
             if found:
                 self.problems.append(self._problem(place, found))
             else:

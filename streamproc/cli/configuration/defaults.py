@@ -117,8 +117,20 @@ def _use(ctx: click.Context, _option: click.Parameter, path: Path | None) -> Non
         return
     file = ConfigFile(path, ctx.find_root().command)
     ctx.meta[_META] = file
-    words = ctx.command_path.split()[1:]
-    ctx.default_map = FileDefaults(file, tuple(words))  # type: ignore[assignment]
+    ctx.default_map = FileDefaults(file, _words_of(ctx))  # type: ignore[assignment]
+
+
+def _words_of(ctx: click.Context) -> Place:
+    """The words of the command. Those of the program do not count: ``python -m streamproc``."""
+    if ctx.parent is None:
+        return ()
+    return (*_words_of(ctx.parent), str(ctx.info_name))
+
+
+def config_in_use() -> str:
+    """The file of this process as its log names it."""
+    found: ConfigFile | None = click.get_current_context().meta.get(_META)
+    return "none" if found is None or found.path is None else str(found.path)
 
 
 def file_in_use(ctx: click.Context) -> ConfigFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem
 from streamproc.contracts.rules_file.read.toml_reader import parse
 from streamproc.errors import StreamprocError
+from streamproc.printable import printable_lines
 
 MOST_BYTES = 64 * 1024
 LONGEST_LINE = 2_000
@@ -23,7 +24,7 @@ class ConfigError(StreamprocError, click.ClickException):
     """Problems of a file as FILE:LINE: key: problem, each on a line."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, file=file, err=True)
+        click.echo(printable_lines(self.message), file=file, err=True)
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Document:
     """A file that could be read."""
 
     path: Path
-    tables: dict[str, Any]
+    tables: dict[str, Any] = field(repr=False)  # they may hold secrets
     lines: Lines
     is_public: bool
     """Whether everybody on this machine may read it."""

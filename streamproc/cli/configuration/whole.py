@@ -18,6 +18,7 @@ from streamproc.cli.configuration.settings import Place
 from streamproc.cli.extensions import READERS, load
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.shared_options import PREFIX
+from streamproc.contracts.topics import EVENTS
 from streamproc.errors import StreamprocError
 from streamproc.kafka.fields import FIELDS, settings_from
 from streamproc.kafka.properties import read_properties
@@ -35,7 +36,7 @@ def problems(file: ConfigFile) -> list[str]:
         checked.fail_if(found)
     except ConfigError as error:
         return error.message.splitlines()
-    lines = dict.fromkeys(_missing_rules(file, checked))
+    lines = dict.fromkeys(_missing_files(file, checked))
     for command, run in file.registry.commands.items():
         if any(param.expose_value for param in run.params):
             lines |= dict.fromkeys(_of_command(file, command))
@@ -43,7 +44,8 @@ def problems(file: ConfigFile) -> list[str]:
 
 
 def notes(file: ConfigFile) -> Iterator[str]:
-    """What may be a mistake: variables that are called almost like one of streamproc."""
+    """What may be a mistake: variables that are called almost like one of streamproc, and input
+    that no worker reads."""
     known = {name for one in file.registry.settings for name in one.variables} | {*_OTHERS}
     ends = {name.removeprefix(PREFIX) for name in known}
     for name in sorted(os.environ):
@@ -52,17 +54,22 @@ def notes(file: ConfigFile) -> Iterator[str]:
             if close:
                 meant = PREFIX + close[0]
                 yield f"note: no command reads the variable {name}; did you mean {meant}?"
+    inputs, events = file.at(("topics", "input")), file.at(("topics", "events")) or EVENTS.default
+    if inputs is not None and events not in inputs:
+        yield f"note: topics.input lacks topics.events ({events}), to which `send` writes"
 
 
-def _missing_rules(file: ConfigFile, checked: Checked) -> Iterator[str]:
-    """Rules files are read, never made."""
+def _missing_files(file: ConfigFile, checked: Checked) -> Iterator[str]:
+    """Files of rules and gateways: no command makes them."""
     for place, value in checked.values.items():
-        kind = file.registry.places[place].option.type
-        if isinstance(kind, RulesPath):
-            path = kind.convert(value, None, None)
-            if not Path(path).exists():
+        option = file.registry.places[place].option
+        if isinstance(option.type, RulesPath) or place == ("dispatch", "gateways"):
+            path = Path(option.type.convert(value, None, None))
+            try:
+                path.open("rb").close()
+            except OSError as error:
                 line = checked.document.lines.of(place)
-                yield f"{file.path}:{line}: {named(place)}: there is no file {path}"
+                yield f"{file.path}:{line}: {named(place)}: {path}: {error.strerror}"
 
 
 def _of_command(file: ConfigFile, command: Place) -> Iterator[str]:
