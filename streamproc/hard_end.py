@@ -13,7 +13,7 @@ from streamproc.supervision import start_thread
 
 log = structlog.get_logger(__name__)
 
-STOP_LIMIT_SECONDS = 15.0
+STOP_LIMIT_SECONDS = 14.0
 """Longer than an orderly stop takes: the last commit can wait for a slow broker."""
 LAST_WORDS_SECONDS = 1.0
 ENDED_HARD = 70
@@ -31,18 +31,20 @@ class HardEnd:
         """``process``: what it is, in words. ``last_words`` is called before a hard end."""
         self._process = process
         self._last_words = last_words
-        self._begun = threading.Lock()
-        self._begun.acquire()
+        self._has_begun = False
+        self._waiting = threading.Lock()
+        self._waiting.acquire()
         start_thread(self._wait, "hard end")
 
     def begin(self) -> None:
         """The process ends within the limit from the first call. Signal handlers may call it."""
-        if self._begun.locked():
-            self._begun.release()
+        if not self._has_begun:
+            self._has_begun = True
+            self._waiting.release()
 
     def _wait(self) -> None:
-        with self._begun:
-            time.sleep(STOP_LIMIT_SECONDS)
+        self._waiting.acquire()
+        time.sleep(STOP_LIMIT_SECONDS)
         self._end()
 
     def _end(self) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamproc.hard_end import HardEnd
 from streamproc.supervision import start_thread
 
 if TYPE_CHECKING:
@@ -27,14 +28,17 @@ LINE_EVERY_SECONDS = 5.0
 def steered(control: Control, keys: bool) -> Iterator[Callable[[], None]]:
     """Signals and, on a terminal, keys control ``control``. Yields the function to call at a pause.
 
-    SIGINT and SIGTERM stop, and kill if sent again. Ctrl-Z (SIGTSTP) finishes open work before the
-    process is suspended; SIGCONT continues. SIGUSR1, space and p pause or continue; q stops.
+    SIGINT and SIGTERM stop within a limit, and kill if sent again. Ctrl-Z (SIGTSTP) finishes open
+    work before the process is suspended; SIGCONT continues. SIGUSR1, space and p pause or continue;
+    q stops.
     """
     suspending = threading.Event()
+    hard_end = HardEnd("command")
 
     def stop(number: int, frame: FrameType | None) -> None:
         if control.stopping:
             os._exit(128 + number)
+        hard_end.begin()
         control.stop()
 
     def suspend(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from unittest import mock
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
+from streamproc.cli import steering
 from streamproc.dispatch import owner as owner_module
 from streamproc.dispatch import runner as runner_module
 from streamproc.dispatch.journal import JournalContent
@@ -22,6 +25,7 @@ from streamproc.dispatch.owner import JournalOwner
 from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
+from streamproc.tools.replay.pace import Control
 from tests.support.desk import TOPIC, Table, reminder
 from tests.support.waiting import until
 
@@ -134,6 +138,20 @@ async def test_a_stop_during_the_start_is_heard_and_no_gateway_holds_it_up(
     free.set()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_replay_or_a_watched_folder_that_is_told_to_stop_ends_in_time_too(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    hard_end = mock.Mock()
+    monkeypatch.setattr(steering, "HardEnd", hard_end)
+    control = Control()
+    with steering.steered(control, keys=False):
+        os.kill(os.getpid(), number)
+
+    assert control.stopping
+    hard_end.return_value.begin.assert_called_once_with()
+
+
 BLOCKED = """
 import sys, time
 from streamproc import hard_end
@@ -143,6 +161,7 @@ hard_end.LAST_WORDS_SECONDS = 0.1
 end = hard_end.HardEnd("program", lambda: time.sleep(60))  # a full pipe
 one_thread("blocked").submit(time.sleep, 60)  # the interpreter waits for it when it ends
 end.begin()
+time.sleep(0.05)  # the thread counts now
 end.begin()
 """
 
