@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from perf.fuzz.dispatching import DISPATCHING
 from perf.fuzz.events import EVENTS
 from perf.fuzz.files import FILES
 from perf.fuzz.gateways import GATEWAYS
 from perf.fuzz.mappings import MAPPINGS
+from perf.fuzz.message_centers import SMPP_BYTES, SMPP_PDUS
 from perf.fuzz.recordings import RECORDINGS
 from perf.fuzz.rules import RULES
 from perf.fuzz.target import Target
+from perf.fuzz.web import WEB
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -19,5 +22,9 @@ TARGETS: dict[str, Target] = {
         MAPPINGS,
         *FILES,
         RECORDINGS,
+        SMPP_BYTES,
+        SMPP_PDUS,
+        *DISPATCHING,
+        *WEB,
     )
 }

@@ -11,13 +11,15 @@ connections open.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
+from aiohttp import http, web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client.exposition import choose_encoder
 
 from streamproc.errors import StreamprocError
 
@@ -69,7 +71,12 @@ class MetricsServer:
         host, port = self._place
         # Bodies are neither read nor unpacked.
         server = _BoundedServer(
-            self._answer, access_log=None, auto_decompress=False, lingering_time=0, **HEADER_LIMITS
+            self._answer,
+            access_log=None,
+            logger=_own_faults(),
+            auto_decompress=False,
+            lingering_time=0,
+            **HEADER_LIMITS,
         )
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
@@ -103,8 +110,25 @@ class MetricsServer:
         return answer
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            choose_encoder(",".join(request.headers.getall("accept", [])))
+        except (TypeError, ValueError):  # such as a version that is not a number
+            return web.Response(status=400, text="the field accept cannot be read\n")
         self._refresh()
         return await self._read(request)
+
+
+def _own_faults() -> logging.Logger:
+    """A logger of the server that says nothing about what clients do wrong: they get status 400."""
+    logger = logging.getLogger("aiohttp.server.pages")
+    if not logger.filters:
+        logger.addFilter(_is_own_fault)
+    return logger
+
+
+def _is_own_fault(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, http.HttpProcessingError | web.RequestPayloadError)
 
 
 class _BoundedServer(web.Server):

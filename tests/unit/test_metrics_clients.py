@@ -57,10 +57,13 @@ async def test_a_client_that_takes_its_time_is_left(port: int, request_bytes: by
     await ask(port, request_bytes)
 
 
-async def test_a_head_without_an_end_is_refused(port: int) -> None:
-    for lines in (b"x: " + b"y" * 5_000 + b"\r\n", b"x: y\r\n" * 100):
+async def test_a_request_that_is_wrong_is_refused_without_a_line_in_the_log(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for lines in (b"x: " + b"y" * 5_000 + b"\r\n", b"x: y\r\n" * 100, b"\0\r\n"):
         answer = await ask(port, PROBE[:-2] + lines + b"\r\n")
         assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
+    assert caplog.records == []
 
 
 async def test_a_probe_is_answered_while_others_hold_connections(port: int) -> None:
@@ -71,6 +74,16 @@ async def test_a_probe_is_answered_while_others_hold_connections(port: int) -> N
     assert len(ended) == CONNECTIONS_LIMIT * 3
     for _, writer in held:
         writer.transport.abort()
+
+
+async def test_an_odd_accept_field_is_the_fault_of_the_client(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    accept = b"accept: application/openmetrics-text;version=x\r\n\r\n"
+    answer = await ask(port, PROBE.replace(b"livez", b"metrics")[:-2] + accept)
+
+    assert answer.split()[1] == b"400"
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", b"200"), ("PUT", b"405")])

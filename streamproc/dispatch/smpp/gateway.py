@@ -124,7 +124,7 @@ class SmppGateway:
                 continue
             now_ms = events.now_ms()
             try:
-                answer = session.submit(_builder(self._settings, message, part, now_ms))
+                answer = session.submit(builder(self._settings, message, part, now_ms))
             except NotSentError:
                 return Refused(ErrorClass.UNREACHABLE, "not_bound", taken)
             except (smpp34.SmppError, ValueError, OverflowError):
@@ -298,9 +298,11 @@ def validity_period(valid_ms: int) -> str:
     return f"0000{days:02}{hours:02}{minutes:02}{seconds:02}000R"
 
 
-def _builder(
+def builder(
     settings: SmppSettings, message: Outgoing, part: SmsPart, now_ms: int
 ) -> Callable[[int], bytes]:
+    """Makes the PDU of a part for a sequence number. Raises ValueError or ``smpp34.SmppError`` if
+    SMPP has no room for the message."""
     source = settings.addressing.source(settings.source)
     destination = settings.addressing.destination(message.subscriber)
     if len(destination.digits) > ADDRESS_LIMITS[pdu.DELIVER_SM]:
