@@ -14,17 +14,20 @@ plans:
 packs:
 - {id: day, granted_bytes: 1000, validity_hours: 24}
 rules:
-- {id: low, kind: usage_percent, thresholds: [80], texts: {en: "{percent} used of {bucket}"}}
-- {id: week, kind: schedule, cron: "0 9 * * 1", texts: {en: "{remaining}"}}
+- {id: low, kind: usage_percent, category: balance, thresholds: [80], texts: {en: "{percent} used of {bucket}"}}
+- {id: week, kind: schedule, category: balance, cron: "0 9 * * 1", texts: {en: "{remaining}"}}
 alerts: {quiet_hours: {start: "22:00", end: "07:00"}}
 """
 TOML = b"""version = 1
+currency = "EUR"
+default_locale = "en"
 [[plans]]
 id = "p"
 allowances = [{id = "data", granted_bytes = 1000}]
 [[rules]]
 id = "low"
 kind = "usage_percent"
+category = "balance"
 thresholds = [80]
 texts = {en = "{percent} used"}
 """

@@ -4,13 +4,13 @@ lines."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Literal, Union
 
 import msgspec
 from msgspec import Meta, defstruct
 
-from streamproc.contracts.rules_file.read.faults import faults
+from streamproc.contracts.rules_file.read.faults import Fault, faults_and
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, listed
 from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.core.state.events import Name
@@ -89,17 +89,21 @@ def load_gateways(source: str | bytes, filename: str) -> GatewaysFormat:
 
 
 def _problems(data: dict[str, Any], lines: Lines) -> Iterable[tuple[int, Path, str]]:
-    for wrong, problem in faults(data, gateways_format()):
-        yield lines.of(wrong), wrong, problem
+    for path, problem in faults_and(data, gateways_format(), partial(_conditions, data)):
+        yield lines.of(path), path, problem
+
+
+def _conditions(data: dict[str, Any]) -> Iterable[Fault]:
+    """What types do not show."""
     lanes = data.get("lanes")
     names = [lane.name for lane in default_lanes()]
     if isinstance(lanes, list):
         names = [str(lane.get("name")) for lane in lanes if isinstance(lane, dict)]
-        yield from _twice(lanes, "lanes", lines)
+        yield from _twice(lanes, "lanes")
     gateways = data.get("gateways")
     if not isinstance(gateways, list):
         return
-    yield from _twice(gateways, "gateways", lines)
+    yield from _twice(gateways, "gateways")
     used: set[str] = set()
     for index, gateway in enumerate(gateways):
         if not isinstance(gateway, dict):
@@ -110,21 +114,22 @@ def _problems(data: dict[str, Any], lines: Lines) -> Iterable[tuple[int, Path, s
             used.update(map(str, chosen))
             for place, name in enumerate(chosen):
                 if name not in names:
-                    where: Path = (*path, "lanes", place)
-                    yield lines.of(where), where, f"no such lane; known: {', '.join(names)}"
+                    known = ", ".join(names)
+                    yield (*path, "lanes", place), f"no such lane; known: {known}"
         kind = GATEWAYS.get(str(gateway.get("kind")))
         for wrong, problem in kind.problems(gateway) if kind else ():
-            yield lines.of(path), (*path, *wrong), problem
+            yield (*path, *wrong), problem
     for name in names:
         if name not in used:
-            yield lines.of(("gateways",)), ("gateways",), f"no gateway takes the lane {name}"
+            yield ("gateways",), f"no gateway takes the lane {name}"
 
 
-def _twice(items: list[object], name: str, lines: Lines) -> Iterable[tuple[int, Path, str]]:
-    seen: set[object] = set()
+def _twice(items: list[object], name: str) -> Iterable[Fault]:
+    seen: set[str] = set()
     for index, item in enumerate(items):
         one = item.get("name") if isinstance(item, dict) else None
-        if one is not None and one in seen:
-            path: Path = (name, index, "name")
-            yield lines.of(path), path, f"{one!r} is used twice"
+        if not isinstance(one, str):
+            continue
+        if one in seen:
+            yield (name, index, "name"), f"{one!r} is used twice"
         seen.add(one)

@@ -71,12 +71,20 @@ class RulesFile:
         try:
             return self._judge(self.path, self._seen)
         except RulesError as error:
-            self.refusal = str(error)
-            log.error(
-                "the changed rules file was refused; the old rules stay in force",
-                problems=self.refusal,
-            )
-            return None
+            self._refuse(str(error))
+        except Exception as error:
+            # A file that our own checks do not survive must not end a worker that has good rules.
+            problem = f"{self.path}:1: cannot be checked: {type(error).__name__}"
+            self._refuse(problem, exc_info=True)
+        return None
+
+    def _refuse(self, problems: str, **more: bool) -> None:
+        self.refusal = problems
+        log.error(
+            "the changed rules file was refused; the old rules stay in force",
+            problems=problems,
+            **more,
+        )
 
     def _judge(self, path: Path, content: Content | OSError) -> Rulebook:
         if isinstance(content, OSError):

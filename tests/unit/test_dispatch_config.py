@@ -69,8 +69,8 @@ gateways:
         "g.yaml:10: gateways[0].sorce: unknown field; did you mean source?",
         "g.yaml:11: gateways[0].window: must be at least 1, not 0",
         "g.yaml:12: gateways[0].lanes[1]: no such lane; known: urgent, rest",
-        "g.yaml:13: gateways[1].secret_env: give either secret_env or secret_file",
         "g.yaml:15: gateways[1].url: must be an http:// or https:// URL, not 'ftp://x'",
+        "g.yaml:16: gateways[1].secret_env: give either secret_env or secret_file",
         f"g.yaml:19: gateways[2].kind: must be one of {', '.join(GATEWAYS)}, not 'pigeon'",
         "g.yaml:19: gateways[2].name: 'b' is used twice",
     ]

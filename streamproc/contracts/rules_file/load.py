@@ -3,7 +3,7 @@ lines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path as FilePath
@@ -25,7 +25,7 @@ from streamproc.contracts.rules_file.format.plans import (
     plan_of,
     plan_problems,
 )
-from streamproc.contracts.rules_file.read.faults import faults
+from streamproc.contracts.rules_file.read.faults import Fault, faults_and
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.contracts.rules_file.texts import (
@@ -55,6 +55,7 @@ from streamproc.core.rules.rulebook import (
 from streamproc.core.rules.watch import AlertRules, CheckRule, ResolvedRule, WatchRule
 from streamproc.core.texts.template import TextError, compile_text
 from streamproc.errors import StreamprocError
+from streamproc.printable import printable
 
 LONGEST_CYCLE_DAYS = 31
 Rule = TypeVar("Rule")
@@ -96,7 +97,7 @@ def load_rulebook(
             else:
                 outside.append(origin.problem(path[TEXT_DEPTH:], wrong))
         told_here = [f"{filename}:{line}: {told_of}" for line, told_of in sorted(inside)]
-        raise RulesError("\n".join([*told_here, *sorted(outside)]))
+        raise RulesError("\n".join(map(printable, [*told_here, *sorted(outside)])))
     return rulebook_of(msgspec.convert(data, rules_format()))
 
 
@@ -153,22 +154,24 @@ class _Check:
 
     def problems(self) -> list[tuple[int, Path, str]]:
         """Line, path and problem of each problem found."""
-        for path, problem in faults(self._data, rules_format()):
+        found = faults_and(self._data, rules_format(), self._conditions)
+        for path, problem in found:
             self._add(path, _unknown_kind(path, self._data) or problem)
+        return self._problems
+
+    def _conditions(self) -> Iterator[Fault]:
+        """What types do not show. Problems with a line of their own are stored at once."""
         for name in ("plans", "packs", "rules", "services", "roaming_zones", "notices"):
             self._check_ids((name,), items(self._data, name))
         self._check_scopes()
         self._check_plans()
         self._check_limits()
-        for path, problem in (*words_problems(self._data), *names_problems(self._data)):
-            self._add(path, problem)
-        for path, problem in alert_rules.problems(self._data):
-            self._add(path, problem)
+        yield from words_problems(self._data)
+        yield from names_problems(self._data)
+        yield from alert_rules.problems(self._data)
         for index, rule in entries(self._data, "rules"):
             self._check_rule(("rules", index), rule)
-        for path, problem in conversation.problems(self._data, self._given):
-            self._add(path, problem)
-        return self._problems
+        yield from conversation.problems(self._data, self._given)
 
     def _add(self, path: Path, problem: str) -> None:
         self._problems.append((self._lines.of(path), path, problem))
@@ -192,7 +195,7 @@ class _Check:
     def _check_scopes(self) -> None:
         """A bucket finds its scope by the id of its pack or allowance, so these ids must be
         different."""
-        pack_ids = {pack.get("id") for _, pack in entries(self._data, "packs")}
+        pack_ids = {str(pack.get("id")) for _, pack in entries(self._data, "packs")}
         scopes: dict[str, Scope] = {}
         for number, plan in entries(self._data, "plans"):
             path: Path = ("plans", number, "allowances")

@@ -8,6 +8,7 @@ its last whole frame.
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -16,13 +17,18 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
+from streamproc.kafka.unpacking import DAMAGES, ZSTD_MAGIC, TooMuchError, unpacked_frame
+
 SKIPPABLE_MAGIC = 0x184D2A5E
 HEADER_MAGIC = 0x184D2A5D
 """A skippable frame at the start: it says where the capture of each partition begins."""
 MARK = b"SPRECIX1"
 _HEAD = struct.Struct("<II")
 _TAIL = struct.Struct("<I8s")
-FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
+FRAME_MAGIC = ZSTD_MAGIC
+MAX_HEADER_BYTES = 16 << 20
+MAX_FRAME_BYTES = 1 << 30
+"""A frame that unpacks to more is none of ours: the writer ends frames much earlier."""
 
 
 class Block(Struct, array_like=True, gc=False):
@@ -65,7 +71,11 @@ def read_header(path: Path) -> dict[str, int]:
         head = file.read(_HEAD.size)
         if len(head) < _HEAD.size or _HEAD.unpack(head)[0] != HEADER_MAGIC:
             return {}
-        return msgspec.json.decode(file.read(_HEAD.unpack(head)[1]), type=dict[str, int])
+        body = file.read(min(_HEAD.unpack(head)[1], MAX_HEADER_BYTES))
+    try:
+        return msgspec.json.decode(body, type=dict[str, int])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
 
 
 def read_index(path: Path) -> tuple[Index, int] | None:
@@ -86,10 +96,12 @@ def read_index(path: Path) -> tuple[Index, int] | None:
             return None
         packed = file.read(length)
     try:
-        raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=1 << 30)
-        return msgspec.json.decode(raw, type=Index), start
-    except (zstandard.ZstdError, msgspec.DecodeError):
+        raw, _ = unpacked_frame(io.BytesIO(packed), MAX_FRAME_BYTES)
+        index = msgspec.json.decode(raw, type=Index)
+    except (*DAMAGES, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    is_true = all(0 <= one.start <= one.start + one.length <= start for one in index.frames)
+    return (index, start) if is_true else None
 
 
 def next_frame(file: BinaryIO) -> tuple[bytes, int] | None:
@@ -98,13 +110,12 @@ def next_frame(file: BinaryIO) -> tuple[bytes, int] | None:
     Raises ``zstandard.ZstdError`` if the data there is damaged.
     """
     start = file.tell()
-    decoder = zstandard.ZstdDecompressor().decompressobj()
-    parts: list[bytes] = []
-    while not decoder.eof:
-        chunk = file.read(1 << 20)
-        if not chunk:
-            return None
-        parts.append(decoder.decompress(chunk))
-    end = file.tell() - len(decoder.unused_data)
+    try:
+        content, behind = unpacked_frame(file, MAX_FRAME_BYTES)
+    except TooMuchError as error:
+        raise zstandard.ZstdError(str(error)) from None
+    except EOFError:
+        return None
+    end = file.tell() - len(behind)
     file.seek(end)
-    return b"".join(parts), end - start
+    return content, end - start

@@ -63,6 +63,7 @@ class RecordLine(Struct, omit_defaults=True, forbid_unknown_fields=True, gc=Fals
     headers: list[HeaderItem] | None = None
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(RecordLine)
 
@@ -106,13 +107,13 @@ def parse_lines(block: bytes, path: Path, before: int) -> list[RecordLine]:
     # finds the bad line.
     try:
         return _decoder.decode_lines(block)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         pass
     for number, line in enumerate(block.splitlines(), before + 1):
         try:
             if line.strip():
                 _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise BadRecordingError(
                 f"{path}, line {number}: not a log record ({error}); each line must be an object "
                 f'like {{"key": "...", "value": "...", "timestamp_ms": 0}} (streamproc send takes '

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import xxhash
 import zstandard
 
-from streamproc.kafka.recording.frames import FRAME_MAGIC, Index, read_index
+from streamproc.kafka.recording.frames import MAX_FRAME_BYTES, Index, read_index
 from streamproc.kafka.recording.lines import (
     BadRecordingError,
     LogRecord,
@@ -19,10 +18,18 @@ from streamproc.kafka.recording.lines import (
     from_line,
     parse_lines,
 )
+from streamproc.kafka.unpacking import (
+    DAMAGES,
+    PACKED_BYTES,
+    SKIPPABLE_TAIL,
+    is_zstd,
+    unpacked,
+    unpacked_frame,
+)
 
 BLOCK_BYTES = 4 << 20
-SKIPPABLE_TAIL = b"\x2a\x4d\x18"
-GZIP_MAGIC = b"\x1f\x8b"
+MAX_LINE_BYTES = 256 << 20
+"""A record of Kafka has at most some megabytes."""
 
 DAMAGED = "; copy the file anew from where it was recorded"
 
@@ -38,7 +45,7 @@ class RecordingReader:
         self.path = path
         with path.open("rb") as file:
             self._magic = file.read(4)
-        self._zstd = self._magic == FRAME_MAGIC or self._magic[1:] == SKIPPABLE_TAIL
+        self._zstd = is_zstd(self._magic)
         found = read_index(path) if self._zstd else None
         self.index: Index | None = found[0] if found else None
         self.bytes_total = path.stat().st_size
@@ -121,6 +128,7 @@ class RecordingReader:
                     continue
                 for part in self._parts(file):
                     block, _, rest = (rest + part).rpartition(b"\n")
+                    self._check_rest(rest)
                     if block:
                         yield block + b"\n", None
             if rest:
@@ -128,15 +136,15 @@ class RecordingReader:
 
     def _frame(self, packed: bytes) -> bytes:
         try:
-            return zstandard.ZstdDecompressor().decompress(packed)
-        except zstandard.ZstdError as error:
+            return unpacked_frame(io.BytesIO(packed), MAX_FRAME_BYTES)[0]
+        except DAMAGES as error:
             raise BadRecordingError(f"{self.path}: a damaged frame ({error}){DAMAGED}") from None
 
     def _parts(self, file: BinaryIO) -> Iterator[bytes]:
         """The content of a frame in pieces. Afterwards the file is at the end of the frame."""
         decoder = zstandard.ZstdDecompressor().decompressobj()
         while not decoder.eof:
-            chunk = file.read(1 << 18)
+            chunk = file.read(PACKED_BYTES)
             if not chunk:
                 raise BadRecordingError(
                     f"{self.path}: cut off within a frame; `streamproc record` to this "
@@ -157,13 +165,12 @@ class RecordingReader:
 
     def _stream(self) -> Iterator[bytes]:
         with self.path.open("rb") as raw:
-            zipped = self._magic[:2] == GZIP_MAGIC
-            file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
+            file = unpacked(raw)
             rest = b""
             while True:
                 try:
                     part = file.read(BLOCK_BYTES)
-                except (EOFError, gzip.BadGzipFile) as error:
+                except DAMAGES as error:
                     raise BadRecordingError(
                         f"{self.path}: damaged gzip ({error}){DAMAGED}"
                     ) from None
@@ -172,7 +179,14 @@ class RecordingReader:
                     break
                 # A block ends at the end of a line. The rest is the beginning of the next block.
                 block, _, rest = (rest + part).rpartition(b"\n")
+                self._check_rest(rest)
                 if block:
                     yield block + b"\n"
             if rest:
                 yield rest
+
+    def _check_rest(self, rest: bytes) -> None:
+        if len(rest) > MAX_LINE_BYTES:
+            raise BadRecordingError(
+                f"{self.path}: a line has more than {MAX_LINE_BYTES >> 20} MiB, which no record has"
+            )

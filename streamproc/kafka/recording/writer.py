@@ -16,6 +16,7 @@ from streamproc.kafka.recording.lines import LogRecord, to_line
 from streamproc.private_files import open_private
 
 FRAME_RECORDS = 20_000
+FRAME_BYTES = 64 << 20
 ZSTD_LEVEL = 3
 
 
@@ -49,6 +50,7 @@ class RecordingWriter:
             self._file.write(header)
             self._file.flush()
         self._lines: list[bytes] = []
+        self._line_bytes = 0
         self._first_ms = self._last_ms = 0
         self._next_offsets: dict[str, int] = {}
 
@@ -67,13 +69,15 @@ class RecordingWriter:
         """Add a record."""
         if not self._lines:
             self._first_ms = self._last_ms = record.timestamp_ms
-        self._lines.append(to_line(record))
+        line = to_line(record)
+        self._lines.append(line)
+        self._line_bytes += len(line)
         self._first_ms = min(self._first_ms, record.timestamp_ms)
         self._last_ms = max(self._last_ms, record.timestamp_ms)
         if record.topic is not None and record.partition is not None and record.offset is not None:
             self._next_offsets[f"{record.topic}/{record.partition}"] = record.offset + 1
         self.records += 1
-        if len(self._lines) >= FRAME_RECORDS:
+        if len(self._lines) >= FRAME_RECORDS or self._line_bytes >= FRAME_BYTES:
             self.end_frame()
 
     def write_all(self, records: Iterable[LogRecord]) -> None:
@@ -103,7 +107,7 @@ class RecordingWriter:
             )
         else:
             self._file.write(block)
-        self._lines = []
+        self._lines, self._line_bytes = [], 0
         self._file.flush()
         if self._durable:
             os.fsync(self._raw.fileno())

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import asn1tools
 
 from streamproc.errors import StreamprocError
+from streamproc.producing.readers.records import UnreadableFileError
 
 Columns = dict[str, str]
 
@@ -169,6 +170,12 @@ _COUNT_AT: Final = slice(18, 22)
 _LOST_AT: Final = 47
 _BER: Final = 1
 MAX_RECORD_BYTES: Final = 1 << 20
+MAX_FILE_BYTES: Final = 256 << 20
+"""A file is read as a whole. Charging functions close theirs much earlier."""
+UNDECODABLE: Final = (
+    *(asn1tools.Error, ArithmeticError, LookupError, TypeError, ValueError, RecursionError),
+)
+"""What asn1tools raises if bytes are not a record."""
 _EXTENDED_RELEASE: Final = 7
 _PADDING: Final = b"\x00\xff"
 _INTERNATIONAL: Final = 1
@@ -194,7 +201,9 @@ def charging_tables(content: BinaryIO) -> Iterator[tuple[int, Columns | str | No
 
     None: a record of another kind, or without containers.
     """
-    held = content.read()
+    held = content.read(MAX_FILE_BYTES + 1)
+    if len(held) > MAX_FILE_BYTES:
+        raise UnreadableFileError(f"has more than {MAX_FILE_BYTES >> 20} MiB of records")
     number = 0
     for number, found in enumerate(_records(held), 1):
         if isinstance(found, _Fault):
@@ -202,11 +211,11 @@ def charging_tables(content: BinaryIO) -> Iterator[tuple[int, Columns | str | No
             continue
         try:
             tables = _tables(found)
-        except (asn1tools.Error, IndexError):
-            yield number, "cannot be decoded as a record of TS 32.298"
-            continue
         except ChargingFaultError as fault:
             yield number, str(fault)
+            continue
+        except UNDECODABLE:
+            yield number, "cannot be decoded as a record of TS 32.298"
             continue
         if not tables:
             yield number, None
@@ -238,13 +247,13 @@ def _length(held: bytes, at: int) -> int | None:
     specification = _specification()
     try:
         length: int | None = specification.decode_length(held[at : at + 16])
-    except (asn1tools.Error, IndexError):
+    except UNDECODABLE:
         length = None
     if length is None and _is_indefinite(held[at : at + 4]):
         # Such a record must be read to find its end.
         try:
             length = specification.decode_with_length("Record", held[at : at + MAX_RECORD_BYTES])[1]
-        except (asn1tools.Error, IndexError):
+        except UNDECODABLE:
             return None
     return length
 

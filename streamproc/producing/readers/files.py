@@ -18,9 +18,9 @@ from typing import BinaryIO, Final
 import xxhash
 
 from streamproc.contracts.numbers import Numbering
+from streamproc.kafka.unpacking import DAMAGES, TooMuchError, unpacked
 from streamproc.producing.readers.formats import form_by_name, open_reader
 from streamproc.producing.readers.records import (
-    DAMAGES,
     BadRecord,
     Doubts,
     LeftOut,
@@ -28,7 +28,6 @@ from streamproc.producing.readers.records import (
     Reader,
     ReadEvent,
     UnreadableFileError,
-    decompressed,
 )
 from streamproc.producing.readers.sessions import Sessions
 from streamproc.producing.readers.without_events import Form, form_of, is_event
@@ -70,7 +69,7 @@ class InputFile:
         """What its first line is. Raises ``UnreadableFileError``, OSError."""
         with self._opened() as raw:
             try:
-                return form_of(decompressed(raw), self.path.name)
+                return form_of(unpacked(raw), self.path.name)
             except DAMAGES as error:
                 raise _damaged(self.name, error) from error
 
@@ -78,7 +77,7 @@ class InputFile:
         """Whether its first line is an event of the contract. Raises as :meth:`form`."""
         with self._opened() as raw:
             try:
-                return is_event(decompressed(raw))
+                return is_event(unpacked(raw))
             except DAMAGES as error:
                 raise _damaged(self.name, error) from error
 
@@ -92,16 +91,21 @@ def read_open(raw: BinaryIO, name: str, reader: Reader, identity: str) -> Iterat
     """All records of an open file; ``name`` is for messages. Raises :class:`UnreadableFileError`,
     OSError."""
     try:
-        yield from reader(decompressed(raw), identity)
+        yield from reader(unpacked(raw), identity)
     except DAMAGES as error:
         raise _damaged(name, error) from error
-    except UnicodeDecodeError as error:
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"{name}: {error}") from None
+    except UnicodeError as error:
+        encoding = error.encoding if isinstance(error, UnicodeDecodeError) else "its encoding"
         raise UnreadableFileError(
-            f"{name}: not {error.encoding}; name its encoding in the mapping file"
+            f"{name}: not {encoding}; name its encoding in the mapping file"
         ) from None
 
 
 def _damaged(name: str, error: Exception) -> UnreadableFileError:
+    if isinstance(error, TooMuchError):
+        return UnreadableFileError(f"{name}: {error}")
     return UnreadableFileError(f"{name}: damaged or cut off ({error})")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 import msgspec
 
@@ -23,6 +23,13 @@ from streamproc.producing.events import (
     unwrapped,
     with_keys_in,
 )
+from streamproc.producing.readers.bounds import (
+    MAX_JSON_BYTES,
+    MAX_JSON_VALUES,
+    MAX_LINE_BYTES,
+    TOO_LONG,
+    bounded_lines,
+)
 from streamproc.producing.readers.mapping import Mapping, load_mapping, parse_mapping
 from streamproc.producing.readers.radius import attribute_tables
 from streamproc.producing.readers.records import (
@@ -32,10 +39,10 @@ from streamproc.producing.readers.records import (
     Reader,
     ReadEvent,
     ReadSettings,
+    UnreadableFileError,
 )
 from streamproc.producing.readers.sessions import Sessions
 
-MAX_JSON_BYTES = 256 << 20
 Table = dict[Any, str]
 """Text by column name or number."""
 Tables = Iterator[tuple[int, Table | str | None]]
@@ -133,8 +140,11 @@ def read_ndjson(
 
     A missing ``id`` is derived from the file and the line.
     """
-    for line, text in enumerate(content, 1):
-        text = (text.removeprefix(BOM_UTF8) if line == 1 else text).strip()
+    for line, held in enumerate(bounded_lines(content), 1):
+        if held is None:
+            yield BadRecord(line, TOO_LONG)
+            continue
+        text = (held.removeprefix(BOM_UTF8) if line == 1 else held).strip()
         if not text:
             continue
         try:
@@ -151,17 +161,25 @@ def read_ndjson(
 def _csv_tables(content: BinaryIO, mapping: Mapping) -> Tables:
     text = io.TextIOWrapper(content, mapping.encoding, newline="")
     for _ in range(mapping.skip_lines):
-        text.readline()
-    rows = csv.reader(text, delimiter=mapping.delimiter)
+        text.readline(MAX_LINE_BYTES)
+    lines = _TextLines(text)
+    rows = csv.reader(lines, delimiter=mapping.delimiter)
     names: list[Any] | None = None
+    first = mapping.skip_lines + 1
     while True:
+        begun = rows.line_num
         try:
             row = next(rows, None)
         except csv.Error as error:
+            if rows.line_num > begun + 1:
+                raise UnreadableFileError(f"line {first + begun}: {UNCLOSED}") from None
             yield rows.line_num + mapping.skip_lines, f"is no row of CSV: {error}"
             continue
         if row is None:
             return
+        if lines.are_over:
+            # Its last field went on to the end of the file, and took all records after it.
+            raise UnreadableFileError(f"line {first + begun}: {UNCLOSED}")
         if not row:
             continue
         line = rows.line_num + mapping.skip_lines
@@ -171,6 +189,24 @@ def _csv_tables(content: BinaryIO, mapping: Mapping) -> Tables:
         yield line, dict(zip(names or range(1, len(row) + 1), row, strict=False))
 
 
+class _TextLines:
+    """The lines of a table. A table with a line that is too long is none."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._lines = bounded_lines(text)
+        self.are_over = False
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(self._lines, 1):
+            if line is None:
+                raise UnreadableFileError(f"line {number} {TOO_LONG}")
+            yield line
+        self.are_over = True
+
+
+UNREADABLE_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+NESTED = "is nested too deeply"
+UNCLOSED = "a quote is opened and never closed, so the records after it are part of its field"
 CGRATES_FIELDS = (
     "RunID", "ToR", "OriginID", "RequestType", "Tenant", "Category", "Account", "Subject",
     "Destination", "SetupTime", "AnswerTime", "Usage", "Cost",
@@ -197,41 +233,73 @@ def _json_tables(content: BinaryIO, flatten: Any) -> Tables:
     start = content.read(1)
     while start.isspace():
         start = content.read(1)
-    if start == b"[":
-        held = content.read(MAX_JSON_BYTES)
-        try:
-            items = msgspec.json.decode(b"[" + held)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            yield 1, None
-            return
-    else:
-        items = _json_lines(start, content)
+    items = _json_array(content) if start == b"[" else _json_lines(start, content)
     for number, item in enumerate(items, 1):
-        yield number, flatten(item) if isinstance(item, dict) else None
+        try:
+            yield number, flatten(item) if isinstance(item, dict) else None
+        except RecursionError:
+            yield number, NESTED
+
+
+def _json_array(content: BinaryIO) -> Iterator[Any]:
+    """The items of an array whose bracket is read already; None: there is no array."""
+    held = content.read(MAX_JSON_BYTES + 1)
+    if len(held) > MAX_JSON_BYTES or held.count(b",") > MAX_JSON_VALUES:
+        raise UnreadableFileError("is an array that is too large; write one object a line")
+    try:
+        items = msgspec.json.decode(b"[" + held, type=list[msgspec.Raw])
+    except UNREADABLE_JSON:
+        yield None
+        return
+    for item in items:
+        yield _decoded(item)
 
 
 def _json_lines(start: bytes, content: BinaryIO) -> Iterator[Any]:
     """One object a line, or one object over all lines."""
-    first = start + content.readline()
-    try:
-        yield msgspec.json.decode(first)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        rest = content.read(MAX_JSON_BYTES)
-        try:
-            yield msgspec.json.decode(first + rest)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            yield None
-            yield from (_decoded(line) for line in rest.splitlines() if line.strip())
-        return
-    for line in content:
-        if line.strip():
-            yield _decoded(line)
+    first = start + content.readline(MAX_LINE_BYTES)
+    if not _is_json(first):
+        # It may be one object over several lines. Else each line is looked at on its own.
+        rest = content.read(MAX_LINE_BYTES)
+        if _is_json(first + rest):
+            yield _decoded(first + rest)
+            return
+        yield None
+        content = cast(BinaryIO, io.BufferedReader(_Joined(rest, content)))
+    else:
+        yield _decoded(first)
+    for line in bounded_lines(content):
+        if line is None or line.strip():
+            yield None if line is None else _decoded(line)
 
 
-def _decoded(line: bytes) -> Any:
+class _Joined(io.RawIOBase):
+    """Bytes that were read already, and then the rest of their file."""
+
+    def __init__(self, held: bytes, rest: BinaryIO) -> None:
+        super().__init__()
+        self._held = io.BytesIO(held)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._held.read(len(buffer)) or self._rest.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def _is_json(text: bytes) -> bool:
+    return _decoded(text) is not None
+
+
+def _decoded(text: bytes | msgspec.Raw) -> Any:
+    if len(memoryview(text)) > MAX_LINE_BYTES:
+        return None
     try:
-        return msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(text)
+    except UNREADABLE_JSON:
         return None
 
 

@@ -51,6 +51,7 @@ UNIT_BYTES = {
 Unit = Literal["B", "octets", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"]
 Column = str | Annotated[int, Meta(ge=1)]
 GIGAWORD_BYTES = 2**32
+MOST_DIGITS = 40
 Note = Literal["twice", "missing"]
 """Why a local time is doubtful: it exists twice, or not at all."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -121,8 +122,8 @@ class Amount(_Strict, frozen=True):
         if unit not in UNIT_BYTES:
             raise ValueError(f"unknown unit, known are {', '.join(UNIT_BYTES)}")
         try:
-            counted = round(Decimal((text or "0").strip()) * UNIT_BYTES[unit])
-            return counted + int((words or "0").strip()) * GIGAWORD_BYTES
+            counted = round(_decimal(text or "0") * UNIT_BYTES[unit])
+            return counted + int(_decimal(words or "0")) * GIGAWORD_BYTES
         except (InvalidOperation, OverflowError, ValueError):
             raise ValueError("is not a number") from None
 
@@ -163,9 +164,9 @@ class Time(_Strict, frozen=True):
     def _parsed(self, text: str) -> datetime:
         try:
             if self.format == "unix_s":
-                return _EPOCH + timedelta(microseconds=int(Decimal(text) * 1_000_000))
+                return _EPOCH + timedelta(microseconds=int(_decimal(text) * 1_000_000))
             if self.format == "unix_ms":
-                return _EPOCH + timedelta(milliseconds=int(text))
+                return _EPOCH + timedelta(milliseconds=int(_decimal(text)))
             if self.format == "iso":
                 return datetime.fromisoformat(text)
             return datetime.strptime(text, self.format)
@@ -192,8 +193,8 @@ class Time(_Strict, frozen=True):
         if not text:
             return timedelta()
         try:
-            return timedelta(seconds=int(text.strip()))
-        except (ValueError, OverflowError):
+            return timedelta(seconds=int(_decimal(text)))
+        except (ValueError, InvalidOperation, OverflowError):
             raise ValueError("has a delay that is not a number of seconds") from None
 
 
@@ -358,6 +359,17 @@ class Mapping(_Strict, frozen=True):
             raise InvalidEventError(str(error), "total_bytes") from None
 
 
+def _decimal(text: str) -> Decimal:
+    """A number of a file. Raises ``ValueError``, ``InvalidOperation``.
+
+    ``1e1000000`` is a number too, but to calculate with it takes minutes.
+    """
+    number = Decimal(text.strip()[: MOST_DIGITS + 1])
+    if len(text.strip()) > MOST_DIGITS or not number.is_finite() or number.adjusted() > MOST_DIGITS:
+        raise ValueError("a number without a meaning")
+    return number
+
+
 def _first(column: Column | list[Column], columns: Columns[Any, str]) -> str | None:
     """The first column that is not empty."""
     names = column if isinstance(column, list) else [column]
@@ -434,6 +446,8 @@ def _problems(mapping: Mapping) -> Iterator[tuple[FieldPath, str]]:
             yield ("region",), str(error)
     if fields.time.zone is not None and not is_zone(fields.time.zone):
         yield ("fields", "time", "zone"), "no such IANA zone"
+    if mapping.delimiter in '"\r\n':
+        yield ("delimiter",), "must not be a quote or a line end"
     try:
         "".encode(mapping.encoding)
     except (LookupError, ValueError):

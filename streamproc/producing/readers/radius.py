@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from streamproc.producing.readers.bounds import bounded_lines
+
 Attributes = dict[str, str]
+MAX_ATTRIBUTES = 1_000
+"""A packet has room for fewer."""
+_TOO_LONG = b"\ta line that is too long\n"
 
 
 def attribute_tables(content: BinaryIO) -> Iterator[tuple[int, Attributes | None]]:
@@ -20,7 +25,8 @@ def attribute_tables(content: BinaryIO) -> Iterator[tuple[int, Attributes | None
     """
     begun, attributes, is_record = 0, Attributes(), True
     text = b""
-    for line, text in enumerate(content, 1):
+    for line, held in enumerate(bounded_lines(content), 1):
+        text = _TOO_LONG if held is None else held
         if not text.strip():
             if begun:
                 yield begun, attributes if is_record and attributes else None
@@ -37,7 +43,7 @@ def attribute_tables(content: BinaryIO) -> Iterator[tuple[int, Attributes | None
             is_record = b" = " not in text
             continue
         name, equals, value = text.decode(errors="replace").strip().partition(" = ")
-        if equals:
+        if equals and len(attributes) < MAX_ATTRIBUTES:
             attributes.setdefault(name, _plain(value))
         else:
             is_record = False

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
-
-import zstandard
+from typing import BinaryIO, NamedTuple
 
 from streamproc.contracts.numbers import Numbering
 from streamproc.errors import StreamprocError
 from streamproc.producing.readers.sessions import Sessions
-
-GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-SKIPPABLE_TAIL = b"\x2a\x4d\x18"
-"""Bytes after the first byte of a zstd frame without content. A recording can begin with such a
-frame."""
 
 
 class ReadEvent(NamedTuple):
@@ -88,64 +78,5 @@ _DOUBTS = {
 }
 
 
-DAMAGES = (EOFError, gzip.BadGzipFile, zstandard.ZstdError)
-"""Exceptions of reading a damaged or truncated file."""
-
-
 class UnreadableFileError(StreamprocError, ValueError):
     """The whole file cannot be read."""
-
-
-def decompressed(raw: BinaryIO) -> BinaryIO:
-    """The content of plain, gzip and zstd files; their first bytes tell which they are."""
-    buffered = io.BufferedReader(cast(io.RawIOBase, raw), 1 << 18)
-    magic = buffered.peek(4)[:4]
-    if magic[:2] == GZIP_MAGIC:
-        return cast(BinaryIO, gzip.GzipFile(fileobj=buffered))
-    if magic == ZSTD_MAGIC or magic[1:] == SKIPPABLE_TAIL:
-        return cast(BinaryIO, io.BufferedReader(_ZstdFrames(buffered), 1 << 18))
-    return cast(BinaryIO, buffered)
-
-
-class _ZstdFrames(io.RawIOBase):
-    """The content of zstd frames, one after the other.
-
-    The library's own reader does not notice that a file is truncated.
-    """
-
-    def __init__(self, raw: io.BufferedReader[Any]) -> None:
-        super().__init__()
-        self._raw = raw
-        self._decoder = zstandard.ZstdDecompressor().decompressobj()
-        self._is_within = False
-        """A frame has begun and has not ended."""
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer; 0 at the end. Raises EOFError in the middle of a frame, ``ZstdError``."""
-        into = memoryview(buffer).cast("B")
-        while not self._ready:
-            packed = self._raw.read1(1 << 17)
-            if not packed:
-                if self._is_within:
-                    raise EOFError("a compressed frame is truncated")
-                return 0
-            self._ready = memoryview(self._unpacked(packed))
-        count = min(len(into), len(self._ready))
-        into[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
-
-    def _unpacked(self, packed: bytes) -> bytes:
-        parts = []
-        while packed:
-            parts.append(self._decoder.decompress(packed))
-            packed = b""
-            self._is_within = not self._decoder.eof
-            if self._decoder.eof:
-                packed = self._decoder.unused_data
-                self._decoder = zstandard.ZstdDecompressor().decompressobj()
-        return b"".join(parts)

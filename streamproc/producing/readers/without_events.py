@@ -50,7 +50,7 @@ def is_event(content: BinaryIO) -> bool:
     first = _first_line(content)
     try:
         held = msgspec.json.decode(first, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return str(held.get("type")).removeprefix(PREFIX).removesuffix(SUFFIX) in _EVENT_TYPES
 
@@ -75,8 +75,8 @@ def form_of(content: BinaryIO, name: str) -> Form:
 
 
 def _first_line(content: BinaryIO) -> bytes:
-    for line in content:
-        first = line[:_LOOKED_AT_BYTES].removeprefix(BOM_UTF8).strip()
+    while line := content.readline(_LOOKED_AT_BYTES):
+        first = line.removeprefix(BOM_UTF8).strip()
         if first:
             return first
     return b""
@@ -85,7 +85,7 @@ def _first_line(content: BinaryIO) -> bytes:
 def _form_of_object(first: bytes) -> Form:
     try:
         held = msgspec.json.decode(first, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "events" if b'"type"' in first else "other"
     if "type" in held and "subscriber" in held:
         return "events"

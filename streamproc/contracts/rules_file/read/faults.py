@@ -7,7 +7,7 @@ and lets msgspec check each leaf. So msgspec alone decides what is right.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -29,6 +29,24 @@ _WORDS = {
 _EXPECTED = re.compile(r"Expected `(\w+)`(?: (?:of (length) )?(>=|<=) (-?\d+))?")
 _BOUNDS = {">=": "at least", "<=": "at most"}
 _SHOWN_CHARACTERS = 40
+
+
+Conditions = Callable[[], Iterable[Fault]]
+"""Finds what types do not show: contradictions between several fields."""
+
+
+def faults_and(value: Any, kind: Any, conditions: Conditions) -> list[Fault]:
+    """All faults, and what conditions between fields find in data of any types.
+
+    Conditions may stumble over a value of a wrong type. Then only the wrong types are reported.
+    """
+    found = faults(value, kind)
+    try:
+        return [*found, *conditions()]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        if not found:
+            raise
+        return found
 
 
 def faults(value: Any, kind: Any) -> list[Fault]:
@@ -95,7 +113,7 @@ def _walk_union(value: Any, kinds: tuple[Any, ...], path: Path) -> Iterator[Faul
         yield path, f"must be {_WORDS['object']}, not {_shown(value)}"
     elif field not in value:
         yield (*path, field), f"is missing; one of {', '.join(map(str, by_tag))}"
-    elif value[field] not in by_tag:
+    elif not isinstance(value[field], str) or value[field] not in by_tag:
         yield (*path, field), _no_choice(value[field], [str(tag) for tag in by_tag])
     else:
         yield from _walk_struct(value, by_tag[value[field]], path)

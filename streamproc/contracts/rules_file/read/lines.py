@@ -14,7 +14,7 @@ class SyntaxProblem(StreamprocError, ValueError):
     """The text is neither YAML nor TOML. The message names file and line."""
 
     def __init__(self, filename: str, line: int, problem: str) -> None:
-        super().__init__(f"{filename}:{line}: {problem}")
+        super().__init__(printable(f"{filename}:{line}: {problem}"))
 
 
 class Lines:
@@ -49,4 +49,5 @@ def listed(filename: str, problems: Iterable[tuple[int, Path, str]]) -> str:
     first: dict[Path, tuple[int, str]] = {}
     for line, path, problem in problems:
         first.setdefault(path, (line, f"{field_name(path)}: {problem}" if path else problem))
-    return "\n".join(f"{filename}:{line}: {told}" for line, told in sorted(first.values()))
+    found = sorted(first.values())
+    return "\n".join(printable(f"{filename}:{line}: {told}") for line, told in found)

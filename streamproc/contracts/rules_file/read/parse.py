@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamproc.contracts.rules_file.read import toml_reader, yaml_reader
-from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem
+from streamproc.contracts.rules_file.read.lines import (
+    Lines,
+    Path,
+    SyntaxProblem,
+    field_name,
+)
 from streamproc.contracts.rules_file.read.yaml_reader import MAX_FIELDS
 
 MAX_BYTES = 16 << 20
@@ -68,7 +73,8 @@ def parse(
             raise SyntaxProblem(filename, line, "nested too deeply")
         problem = _problem(value)
         if problem is not None:
-            lines.problems.append((line, path, problem))
+            # At once: later checks could stumble over such a value.
+            raise SyntaxProblem(filename, line, f"{field_name(path)}: {problem}")
     return data, lines
 
 

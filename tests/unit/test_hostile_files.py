@@ -1,0 +1,237 @@
+"""Files that mean harm: each is refused in words, in bounded memory, and takes nothing with it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from streamproc.contracts.rules_file.load import RulesError, load_rulebook
+from streamproc.dispatch.config import load_gateways
+from streamproc.dispatch.gateways.entry import GatewaysError
+from streamproc.kafka.unpacking import TooMuchError, unpacked
+from streamproc.producing.readers import BadRecord, ReadEvent, open_reader
+from streamproc.producing.readers.bounds import MAX_LINE_BYTES
+from streamproc.producing.readers.files import read_open
+from streamproc.producing.readers.mapping import MappingError, parse_mapping
+from streamproc.producing.readers.records import UnreadableFileError
+
+MIB = 1 << 20
+EVENT = (
+    b'{"type":"usage.recorded","id":"a","source":"s","subscriber":"8613800000001",'
+    b'"time":"2026-01-05T08:30:00Z","total_bytes":5}\n'
+)
+RULES = """version: 1
+currency: EUR
+default_locale: en
+plans: [{id: p, allowances: [{id: data, granted_bytes: 10}]}]
+rules: [{id: low, kind: usage_percent, category: balance, thresholds: [80], texts: {en: "{percent}"}}]
+"""
+MAPPING = """source: s
+delimiter: ";"
+fields:
+  subscriber: {column: msisdn}
+  time: {column: at}
+  total_bytes: {column: bytes}
+"""
+TABLE = "msisdn;at;bytes\n8613800000001;2026-01-05T08:30:00Z;1\n"
+
+
+def records(form: str, content: bytes, mapping: Path | None = None) -> list[Any]:
+    return list(read_open(io.BytesIO(content), "f", open_reader(form, mapping), "id"))
+
+
+@pytest.fixture
+def mapping(tmp_path: Path) -> Path:
+    path = tmp_path / "map.yaml"
+    path.write_text(MAPPING)
+    return path
+
+
+# ---- files of operators
+
+ODD = {
+    "a list for a word": ("kind: usage_percent", "kind: [usage_percent]"),
+    "a list for an id": ("id: low", "id: [low]"),
+    "a mapping for an id": ("id: p,", "id: {a: b},"),
+    "half a character": ("{percent}", "\\ud800"),
+    "half a character in a name": ("version: 1", '"\\ud800": 1\nversion: 1'),
+    "a zero byte": ("{percent}", "a\\0b"),
+    "a huge number": ("[80]", "[" + "9" * 400 + "]"),
+    "more digits than Python reads": ("[80]", "[" + "9" * 5_000 + "]"),
+    "a number that is none": ("[80]", "[.nan]"),
+    "a number without end": ("[80]", "[1e999]"),
+    "nested": ("[80]", "[" * 5_000 + "]" * 5_000),
+    "nested a little": ("[80]", "[" * 40 + "]" * 40),
+    "aliases of aliases": (
+        "version: 1",
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + "".join(
+            f"{n}: &{n} [{','.join([f'*{m}'] * 9)}]\n"
+            for m, n in zip("abcdef", "bcdefg", strict=True)
+        )
+        + "version: 1",
+    ),
+    "an alias within itself": ("[80]", "&a [*a]"),
+}
+
+
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD)
+def test_odd_rules_are_refused_in_words(change: tuple[str, str]) -> None:
+    assert change[0] in RULES
+    load_rulebook(RULES, "r.yaml")
+    with pytest.raises(RulesError, match=r"^r\.yaml:\d+: ") as refused:
+        load_rulebook(RULES.replace(*change), "r.yaml")
+    assert str(refused.value).isprintable() or "\n" in str(refused.value)
+    assert len(str(refused.value)) < 3_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [RULES.encode("utf-16"), b"\xff\xfe\xff", b"\0" * 100, RULES.encode()[:-5] + b"\xed\xa0\x80"],
+    ids=["utf-16", "no text", "zeros", "half a character"],
+)
+def test_bytes_that_are_no_text_are_refused_by_all_loaders(content: bytes) -> None:
+    for load, error in (
+        (load_rulebook, RulesError),
+        (load_gateways, GatewaysError),
+        (parse_mapping, MappingError),
+    ):
+        with pytest.raises(error, match=r"^f\.yaml:\d+: not (UTF-8|YAML)"):
+            load(content, "f.yaml")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("source: s", "source: [s]"),
+        ("column: at", "column: {a: b}"),
+        ("column: at", "column: \x07"),
+        ('delimiter: ";"', 'delimiter: "\\""'),
+        ("source: s", "source: s\nencoding: base64"),
+        ("source: s", "source: s\nencoding: undefined"),
+        ("column: at", "column: at, zone: right/UTC"),
+        ("column: at", "column: at, zone: posix/Asia/Tokyo"),
+        ("column: at", "column: at, zone: ../../etc/passwd"),
+        ("column: at", "column: at, zone: localtime"),
+    ],
+)
+def test_odd_mappings_are_refused_in_words(change: tuple[str, str]) -> None:
+    with pytest.raises(MappingError, match=r"^m\.yaml:\d+: "):
+        parse_mapping(MAPPING.replace(*change), "m.yaml")
+
+
+def test_a_mapping_has_all_its_problems_told_with_their_lines() -> None:
+    wrong = MAPPING.replace("source: s", "sorce: s").replace("{column: bytes}", "[1]")
+    with pytest.raises(MappingError) as refused:
+        parse_mapping(wrong, "m.yaml")
+    assert str(refused.value).splitlines() == [
+        "m.yaml:1: sorce: unknown field; did you mean source?",
+        "m.yaml:1: source: is missing",
+        "m.yaml:6: fields.total_bytes: must be a mapping of fields, not a list",
+    ]
+
+
+# ---- files of usage
+
+
+def test_a_forgotten_quote_does_not_eat_the_records_after_it(mapping: Path) -> None:
+    row = TABLE.splitlines(keepends=True)[1]
+    eaten = TABLE + '"' + row * 5
+    with pytest.raises(UnreadableFileError, match="f: line 3: a quote is opened and never closed"):
+        records("csv", eaten.encode(), mapping)
+    long = TABLE + '"' + row * 5_000
+    with pytest.raises(UnreadableFileError, match="f: line 3: a quote is opened"):
+        records("csv", long.encode(), mapping)
+
+
+@pytest.mark.parametrize("amount", ["1e1000000", "9" * 5_000, "NaN", "Infinity"])
+def test_a_number_that_takes_minutes_is_one_bad_record(mapping: Path, amount: str) -> None:
+    good, bad, again = records(
+        "csv",
+        (TABLE + TABLE.splitlines()[1][:-1] + amount + "\n" + TABLE.splitlines()[1]).encode(),
+        mapping,
+    )
+    assert isinstance(bad, BadRecord)
+    assert bad.reason == "total_bytes: is not a number"
+    assert isinstance(good, ReadEvent)
+    assert isinstance(again, ReadEvent)
+
+
+@pytest.mark.parametrize("form", ["json", "tmf635", "ndjson"])
+def test_deep_json_is_one_bad_record(mapping: Path, form: str) -> None:
+    deep = b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"\n"
+    found = records(form, deep + EVENT, mapping if form == "json" else None)
+    assert isinstance(found[0], BadRecord)
+    assert len(found) == 2
+
+
+def test_a_line_without_end_is_one_bad_record_in_bounded_memory() -> None:
+    bomb = gzip.compress(EVENT + b"x" * (24 * MIB) + b"\n" + EVENT, 1)
+
+    peak, found = _peak(lambda: records("ndjson", bomb))
+
+    assert [type(one) for one in found] == [ReadEvent, BadRecord, ReadEvent]
+    assert found[1] == BadRecord(2, "is longer than 1 MiB")
+    assert peak < 16 * MIB
+
+
+def test_a_line_of_exactly_the_bound_is_told_from_a_longer_one() -> None:
+    for extra, lines in ((0, 2), (1, 2)):
+        line = b" " * (MAX_LINE_BYTES - 1 + extra) + b"\n"
+        assert len(records("ndjson", b"x\n" + line + b"x\n")) == lines + extra
+
+
+@pytest.mark.parametrize("packer", ["gzip", "zstd"])
+def test_what_unpacks_to_gigabytes_is_unpacked_in_pieces(packer: str) -> None:
+    zeros = bytes(64 * MIB)
+    bomb = gzip.compress(zeros, 1) if packer == "gzip" else zstandard.compress(zeros)
+    assert packer == "gzip" or len(bomb) < 8_000
+
+    def drained() -> int:
+        content, size = unpacked(io.BytesIO(bomb)), 0
+        while part := content.read(MIB):
+            size += len(part)
+        return size
+
+    peak, size = _peak(drained)
+    assert size >= 64 * MIB
+    assert peak < 48 * MIB
+
+
+def test_the_whole_content_has_a_bound() -> None:
+    content = unpacked(io.BytesIO(gzip.compress(bytes(10_000))), max_bytes=9_999)
+    with pytest.raises(TooMuchError, match="unpacks to more than 9999 bytes"):
+        content.read()
+    content = unpacked(io.BytesIO(gzip.compress(bytes(10_000))), max_bytes=10_000)
+    assert len(content.read()) == 10_000
+
+
+def test_an_array_of_millions_of_values_is_refused(
+    mapping: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamproc.producing.readers.formats.MAX_JSON_VALUES", 1_000)
+    content = json.dumps([[]] * 2_000).encode()
+    with pytest.raises(UnreadableFileError, match="write one object a line"):
+        records("json", content, mapping)
+
+
+@pytest.mark.parametrize("damage", [b"\x1f\x8b\x08\0\0\0\0\0\0\xff\xff", b"\x28\xb5\x2f\xfd\xff"])
+def test_damaged_compression_is_refused(damage: bytes) -> None:
+    with pytest.raises(UnreadableFileError, match="damaged or cut off"):
+        records("ndjson", damage)
+
+
+def _peak(work: Any) -> tuple[int, Any]:
+    tracemalloc.start()
+    try:
+        result = work()
+        return tracemalloc.get_traced_memory()[1], result
+    finally:
+        tracemalloc.stop()
