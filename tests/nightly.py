@@ -39,7 +39,7 @@ class Part:
 PARTS = (
     Part(
         "deep tests",
-        0.45,
+        0.4,
         (
             *("pytest", "-q", "-n", "2", "--dist", "worksteal", "--timeout", "1800"),
             *("--minutes", "{minutes}", "--turn", "{turn}", *DEEP_FOLDERS),
@@ -51,6 +51,7 @@ PARTS = (
         0.15,
         ("perf.truth", "--messages", "1000000", "--minutes", "{minutes}", "--seed", "{turn}000"),
     ),
+    Part("fuzzing", 0.05, ("perf.fuzz", "all", "--minutes", "{minutes}", "--seed", "{turn}")),
     Part("fault laboratory", 0.2, ("tests.faults", "--minutes", "{minutes}", "--seed", "{turn}")),
     Part("mutations", 0.2, ("tests.mutations", "--minutes", "{minutes}")),
 )

@@ -29,18 +29,23 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1_000_000, help="at most, for each target")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60, help="of processor time, at most")
+    parser.add_argument(
+        "--minutes", type=float, help="instead of --seconds: of all targets together"
+    )
     parser.add_argument("--first", type=int, default=0, help="the number of the first input")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, resource.RLIM_INFINITY))
+    chosen = [one for one in TARGETS.values() if options.target in ("all", one.name)]
+    seconds = options.seconds
+    if options.minutes is not None:
+        seconds = options.minutes * 60 / len(chosen)
     escapes = 0
-    for target in TARGETS.values():
-        if options.target not in ("all", target.name):
-            continue
+    for target in chosen:
         outcome = fuzz(
             target,
             inputs=options.inputs,
             seed=options.seed,
-            seconds=options.seconds,
+            seconds=seconds,
             first=options.first,
         )
         escapes += len(outcome.escapes)

@@ -15,7 +15,7 @@ packs:
 - {id: day, granted_bytes: 1000, validity_hours: 24}
 rules:
 - {id: low, kind: usage_percent, category: balance, thresholds: [80], texts: {en: "{percent} used of {bucket}"}}
-- {id: week, kind: schedule, category: balance, cron: "0 9 * * 1", texts: {en: "{remaining}"}}
+- {id: week, kind: cron, category: balance, cron: "0 9 * * 1", texts: {en: "{remaining}"}}
 alerts: {quiet_hours: {start: "22:00", end: "07:00"}}
 """
 TOML = b"""version = 1
