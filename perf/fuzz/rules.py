@@ -14,7 +14,7 @@ plans:
 packs:
 - {id: day, granted_bytes: 1000, validity_hours: 24}
 rules:
-- {id: low, kind: usage_percent, category: balance, thresholds: [80], texts: {en: "{percent} used of {bucket}"}}
+- {id: low, kind: usage_percent, category: balance, thresholds: [80], texts: {en: "{percent}"}}
 - {id: week, kind: cron, category: balance, cron: "0 9 * * 1", texts: {en: "{remaining}"}}
 alerts: {quiet_hours: {start: "22:00", end: "07:00"}}
 """

@@ -31,7 +31,8 @@ RULES = """version: 1
 currency: EUR
 default_locale: en
 plans: [{id: p, allowances: [{id: data, granted_bytes: 10}]}]
-rules: [{id: low, kind: usage_percent, category: balance, thresholds: [80], texts: {en: "{percent}"}}]
+rules:
+- {id: low, kind: usage_percent, category: balance, thresholds: [80], texts: {en: "{percent}"}}
 """
 MAPPING = """source: s
 delimiter: ";"
