@@ -13,6 +13,8 @@ from typing import Any, BinaryIO, Final, cast
 
 import zstandard
 
+from streamproc.errors import StreamprocError
+
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 SKIPPABLE_TAIL: Final = b"\x2a\x4d\x18"
@@ -27,7 +29,7 @@ PACKED_BYTES: Final = 1 << 9
 most."""
 
 
-class TooMuchError(EOFError):
+class TooMuchError(StreamprocError, EOFError):
     """Data unpacks to more than may be read."""
 
 
