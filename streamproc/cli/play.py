@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -245,8 +246,9 @@ def _print(
     is_terminal = console.is_terminal and not console.is_dumb_terminal
     width = min(max(console.width, LEAST_WIDTH), MOST_WIDTH) if is_terminal else PLAIN_WIDTH
     shown = PlayView(played, rules, Look(width, is_terminal, options["sender"], options["every"]))
-    view = shown.timeline if options["view"] == "timeline" else shown.phones
-    for line in view(subscribers):
+    is_timeline = options["view"] == "timeline"
+    lines = shown.timeline(subscribers) if is_timeline else shown.phones(subscribers)
+    for line in chain(lines, shown.no_events(read.bad) if is_timeline else ()):
         # A pipe or a file gets plain lines, without colours.
         if is_terminal:
             console.print(line, soft_wrap=True, highlight=False)

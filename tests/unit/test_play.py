@@ -267,18 +267,24 @@ def test_bad_lines_and_rejects_are_named_and_the_rest_is_played(folder: Path) ->
             used(5.2, -1),
             event("account.topped_up", 5.3, pack="days"),
             used(5.5, 600_000),
+            event("usage.guessed", 5.6),
         ]
     )
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
         "events.ndjson:2: is not a JSON object",
         "events.ndjson:3: total_bytes: Expected `int` >= 0",
+        "events.ndjson:6: there is no such event type",
         "events.ndjson:4: rejected: unknown_pack: no such pack in the rules ('days'; did you "
         "mean day?)",
     ]
     assert "60% of data" in result.stdout
     assert "1 event REJECTED" in result.stdout
-    assert "Bad lines: 2; the rest was played." in result.stdout
+    assert "Bad lines: 3; the rest was played." in result.stdout
+    shown = result.stdout[result.stdout.index("Not events") :]
+    for told in ("2): is not a JSON object", "6): there is no such event type"):
+        assert f"REJECTED (line {told}" in shown
+    assert "Not events" not in play([activated()]).stdout
 
 
 def test_cloudevents_are_played_as_the_events_in_them(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +21,7 @@ from streamproc.tools.explain.words import about
 from streamproc.tools.play.balances import UNKNOWN, Balances
 from streamproc.tools.play.bubbles import ASCII, ROUND, Bubble
 from streamproc.tools.play.playing import Played, PlayedInstant, decisions, spoken_ms
-from streamproc.tools.play.reading import EventLine
+from streamproc.tools.play.reading import BadLine, EventLine
 from streamproc.tools.play.words import (
     DROPPED,
     ENCODINGS,
@@ -43,6 +43,7 @@ from streamproc.tools.play.words import (
 from streamproc.tools.wrapping import lines_of
 
 SENDER = "STREAMPROC"
+SHOWN_BAD = 100
 MARGIN = 11
 """Cells before the description: they show the time of day."""
 COUNTED = (
@@ -78,6 +79,7 @@ class PlayView:
         self._lines = played.lines()
         self._is_one_file = len({line.file for line in self._lines.values()}) < 2
         self._frame = ROUND if look.is_terminal else ASCII
+        self._rule = ("━" if look.is_terminal else "=") * look.width
 
     def timeline(self, subscribers: Iterable[str]) -> Iterator[Text]:
         """Everything that happened, one subscriber after the other."""
@@ -88,6 +90,20 @@ class PlayView:
             yield from self._days(moments)
             yield from self._ending(moments[-1])
             yield Text()
+
+    def no_events(self, bad: Sequence[BadLine]) -> Iterator[Text]:
+        """Lines that no subscriber's timeline shows, because they are not events."""
+        if not bad:
+            return
+        yield Text("Not events", "bold")
+        yield Text(self._rule, "dim")
+        is_one_file = self._is_one_file and len({one.file for one in bad}) == 1
+        for one in bad[:SHOWN_BAD]:
+            place = f"line {one.line}" if is_one_file else f"{Path(one.file).name}:{one.line}"
+            yield from self._indented(f"REJECTED ({place}): {one.reason}", "bold red")
+        if len(bad) > SHOWN_BAD:
+            yield from self._indented(f"and {len(bad) - SHOWN_BAD:,} more", "bold red")
+        yield Text()
 
     def phones(self, subscribers: Iterable[str]) -> Iterator[Text]:
         """What each phone shows: SMS to it, and from it."""
@@ -148,7 +164,7 @@ class PlayView:
 
     def _heading(self, subscriber: str, moments: list[PlayedInstant]) -> Iterator[Text]:
         yield Text(f"{subscriber}, times in {moments[0].time_zone}", "bold")
-        yield Text(("━" if self._look.is_terminal else "=") * self._look.width, "dim")
+        yield Text(self._rule, "dim")
 
     def _days(self, moments: list[PlayedInstant]) -> Iterator[Text]:
         day = zone = ""
@@ -304,7 +320,7 @@ class PlayView:
         shown.sort(key=lambda one: one[0])
         zone = shown[0][2]
         yield Text(f"Phone {phone}, times in {zone}", "bold")
-        yield Text(("━" if self._look.is_terminal else "=") * self._look.width, "dim")
+        yield Text(self._rule, "dim")
         day = ""
         for time_ms, _, own_zone, bubble in shown:
             today = day_of(time_ms, own_zone)
