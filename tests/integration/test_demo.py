@@ -21,7 +21,8 @@ from tests.support.waiting import wait_until
 SMALL = ("--events", "3000", "--subscribers", "150", "--seconds", "5")
 LONG = ("--seconds", "300")
 PROGRAM = [sys.executable, "-m", "streamproc"]
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 120.0
+"""Six demos run at once, and each takes a few seconds of its own."""
 
 # What a broken broker would do, done to a demo that is otherwise the real one.
 _BROKEN = """
@@ -87,7 +88,13 @@ class Run:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def children(self) -> dict[int, str]:
-        """Command lines of the processes it started and that are alive, by process id."""
+        """Command lines of the two processes that it starts, by process id: the worker, and what
+        computes the expectation."""
+        return wait_until(
+            lambda: found if len(found := self._alive()) == 2 else {}, LIMIT_SECONDS, self._alive
+        )
+
+    def _alive(self) -> dict[int, str]:
         listed = subprocess.run(
             # -ww: whole command lines, whatever width is in the environment
             ["ps", "-wweo", "pid=,ppid=,stat=,args="],
@@ -140,12 +147,10 @@ def runs(start: Start) -> dict[str, Run]:
 
 
 def assert_nothing_is_left(run: Run, children: dict[int, str]) -> None:
-    assert len(children) == 2, children  # the worker, and what computes the expectation
-
     def left() -> dict[int, str]:
         return {pid: args for pid, args in children.items() if _is_running(pid, args)}
 
-    wait_until(lambda: not left(), 5, left)
+    wait_until(lambda: not left(), LIMIT_SECONDS, left)
     assert not list(run._output.parent.glob("streamproc-demo-*"))
 
 

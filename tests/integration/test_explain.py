@@ -60,11 +60,11 @@ def _reject(record: Any) -> Rejected:
 
 
 def of_everything(bootstrap: str) -> tuple[set[str], list[str]]:
-    """All topics and all groups."""
+    """All topics and all groups, by name: the state of a group follows a worker's end later."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         groups = admin.list_groups()
-        return set(admin.list_topics()), sorted(map(str, groups))
+        return set(admin.list_topics()), sorted(one["group_id"] for one in groups)
     finally:
         admin.close()
 

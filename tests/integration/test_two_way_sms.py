@@ -84,7 +84,7 @@ class Stage:
         """Apply all of it with workers of which each but the last dies at a step of its commit."""
         for crash_at in crashes:
             worker = self.start(crash_at)
-            await asyncio.to_thread(worker.process.wait, 60)  # type: ignore[union-attr]
+            await asyncio.to_thread(worker.running.wait, 120)
             assert not worker.is_alive
         worker = self.start()
         # Each phase ends with events that leave audit records.

@@ -87,7 +87,7 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, timeout_seconds: float = 30) -> int:
+    def stop(self, timeout_seconds: float = 90) -> int:
         """Ask to end; returns the exit code."""
         assert self.process is not None
         if self.process.poll() is None:

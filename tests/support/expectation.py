@@ -134,7 +134,7 @@ async def wait_for_records(
     topic: str,
     count: int,
     workers: Sequence[WorkerProcess],
-    timeout_seconds: float = 60,
+    timeout_seconds: float = 120,
 ) -> None:
     """Wait until a topic has at least ``count`` records. The comparison comes afterwards."""
     deadline = time.monotonic() + timeout_seconds

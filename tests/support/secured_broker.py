@@ -43,8 +43,6 @@ class SecuredAddresses:
 class SecuredBroker(JvmBroker):
     """See the module."""
 
-    start_limit_s = 120.0  # it starts beside tests that are running
-
     def __init__(self) -> None:
         super().__init__()
         self.authority = Authority()
