@@ -129,14 +129,17 @@ async def test_the_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMPROC_EXPLAIN_AUDIT", scene.names.audit)
     for name in ("new.yaml", "rules.yaml"):
         (scene.directory / name).write_bytes(DEFAULT.read_bytes())
-    life = Path(__file__).parents[2] / "examples" / "day-pack" / "events.ndjson"
-    (scene.directory / "events.ndjson").write_bytes(life.read_bytes())
+    examples = Path(__file__).parents[2] / "examples"
+    for file in (examples / "day-pack" / "events.ndjson", *(examples / "mapped").iterdir()):
+        # The second example has a plan of other rules.
+        text = file.read_text("utf-8").replace("start-1gb", "basic-5gb")
+        (scene.directory / file.name).write_text(text, "utf-8")
     commands = [line for block in blocks("explain.md", "sh") for line in block.splitlines()]
     said = []
     for line in commands:
         line = line.replace("streamproc.", f"{app_id}.")
         said.append(shell(line, scene.directory, scene.bootstrap))
-    assert len(commands) == 9
+    assert len(commands) == 10
     assert all("861********07: " in one for one in said[:4])
     assert "message " in said[1]
     assert "without a decision" in said[2]
