@@ -25,6 +25,7 @@ from streamproc.cli.simulate import simulate
 from streamproc.cli.texts import texts
 from streamproc.cli.topics import topics
 from streamproc.cli.verify import verify
+from streamproc.cli.verify_outputs import verify_outputs
 from streamproc.cli.worker import worker
 from streamproc.cli.workload import workload
 
@@ -58,5 +59,6 @@ main.add_command(simulate)
 main.add_command(texts)
 main.add_command(topics)
 main.add_command(verify)
+main.add_command(verify_outputs)
 main.add_command(worker)
 main.add_command(workload)

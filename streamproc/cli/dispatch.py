@@ -13,6 +13,7 @@ from streamproc.cli.headings import Headed
 from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
+from streamproc.cli.moved import moved_option
 from streamproc.cli.process_options import http_options, log_options
 from streamproc.cli.topic_options import (
     create_topics_option,
@@ -26,14 +27,6 @@ from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from streamproc.kafka.secret import Secret
-
-
-def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: bool) -> None:
-    """The old spelling of ``streamproc receipts``. The next release removes it."""
-    if is_given:
-        raise click.UsageError(
-            "--stats is a command of its own now: streamproc receipts --broker ..."
-        )
 
 
 @click.command(
@@ -101,7 +94,7 @@ def _is_receipts_now(context: click.Context, option: click.Parameter, is_given: 
     help="Report it if nothing is sent for so long though messages are due.",
 )
 @http_options
-@click.option("--stats", is_flag=True, hidden=True, expose_value=False, callback=_is_receipts_now)
+@moved_option("--stats", "receipts --broker ...", is_flag=True)
 @topic_options(DispatchTopics)
 @create_topics_option
 @making_options

@@ -11,6 +11,7 @@ import click
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.moved import moved_option
 from streamproc.cli.replay_options import (
     name_of,
     pseudonymiser_of,
@@ -19,26 +20,16 @@ from streamproc.cli.replay_options import (
     source_of,
     speed_of,
 )
-from streamproc.cli.rules import read_rules, rules_option
+from streamproc.cli.rules import rules_option
 from streamproc.cli.steering import shown_progress, steered
-from streamproc.cli.topic_options import taken, topic_options
 from streamproc.cli.values import Count, FilePath, TopicName
-from streamproc.contracts.topics import PARTITIONS, WorkerTopics
-from streamproc.kafka.settings import KafkaSettings
+from streamproc.contracts.topics import PARTITIONS
 
 if TYPE_CHECKING:
     from streamproc.tools.replay.replayer import Replay
     from streamproc.tools.replay.sources import Source
 
 INTERRUPTED = 130
-
-
-def _is_record_now(context: click.Context, option: click.Parameter, given: str | None) -> None:
-    """The old spelling of a command of its own; it goes with the next release."""
-    if given is not None:
-        raise click.UsageError(
-            "--record is a command of its own now: streamproc record TOPIC --broker ... --out FILE"
-        )
 
 
 @click.command(
@@ -49,7 +40,6 @@ def _is_record_now(context: click.Context, option: click.Parameter, given: str |
         "--speed": "Pace and times",
         "--subscriber": "Which records",
         "--commit-records": "Resume and repeat",
-        "--verify": "Check the result",
         "--dry-run": "Other",
     },
 )
@@ -136,24 +126,15 @@ def _is_record_now(context: click.Context, option: click.Parameter, given: str |
 @click.option(
     "--again", is_flag=True, help="Start from the beginning, even if this replay ran before."
 )
-@click.option(
-    "--verify",
-    "verifying",
-    is_flag=True,
-    help="Compare a worker's results for the target topic with the oracle.",
-)
-@click.option(
-    "--verify-timeout", type=Duration(), default="60s", help="How long to wait for the worker."
-)
-@rules_option("The worker's rules file. Default: the packaged rules.")
-@topic_options(WorkerTopics)
-@click.option("--record", hidden=True, expose_value=False, callback=_is_record_now, is_eager=True)
+@moved_option("--record", "record TOPIC --broker ... --out FILE")
+@moved_option("--verify", "verify-outputs TOPIC --broker ... (after the replay)", is_flag=True)
 @click.option(
     "--pseudonymise",
     type=FilePath(exists=True, dir_okay=False),
     metavar="KEYFILE",
     help="Replace numbers, ids and texts of people. The key is in this file.",
 )
+@rules_option("With --pseudonymise: whose commands in SMS stay. Default: the packaged rules.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be written.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def replay(sources: tuple[str, ...], **options: Any) -> None:
@@ -246,22 +227,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     if not done:
         click.echo(f"replay {name} stopped; the same command continues from here", err=True)
         return INTERRUPTED
-    return _verified(broker, topic, options) if options["verifying"] else 0
-
-
-def _verified(broker: KafkaSettings, topic: str, options: dict[str, Any]) -> int:
-    from streamproc.lab.replay_check import verify
-
-    outputs = taken(WorkerTopics, options)
-    rules = read_rules(options["rules"])
-    expected, lines = verify(broker, topic, outputs, rules, options["verify_timeout"] / 1000)
-    for line in lines:
-        click.echo(line, err=True)
-    click.echo(
-        f"{'differs from' if lines else 'equal to'} the oracle: "
-        f"{expected.reminders.total():,} reminders, {expected.rejects.total():,} rejects expected"
-    )
-    return 1 if lines else 0
+    return 0
 
 
 def _dry_run(source: Source, plan: Any, options: dict[str, Any]) -> int:

@@ -54,6 +54,7 @@ VALID: dict[tuple[str, ...], list[str]] = {
     ("topics", "create"): BROKER,
     ("topics", "plan"): BROKER,
     ("verify",): BROKER,
+    ("verify-outputs",): BROKER,
     ("worker",): BROKER,
     ("workload",): ["--events", "10", "--out", "out.ndjson"],
 }
@@ -70,6 +71,7 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("send",): [EVENTS],
     ("texts", "preview"): ["rules.yaml"],
     ("texts", "lint"): ["rules.yaml"],
+    ("verify-outputs",): ["usage"],
 }
 ODD = (
     *("", " ", "-1", "0", "9", "99999999999999999999", "1e400", "nan", "inf", "-inf"),
@@ -268,6 +270,7 @@ def test_names_of_topics_are_held_to_kafkas_rule() -> None:
         (["send", EVENTS, "--settle", "9999999d"], "longer than a hundred years"),
         (["replay", "x", "--record", "y.zst"], "streamproc record TOPIC --broker"),
         (["dispatch", "--stats"], "streamproc receipts --broker"),
+        (["replay", "topic:x", "--verify"], "streamproc verify-outputs TOPIC --broker"),
         (["explain", "1", "--from-time", "0001-01-01T00:00:00Z"], "is not between 1970 and"),
     ],
 )

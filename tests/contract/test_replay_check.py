@@ -1,4 +1,4 @@
-"""``streamproc replay --verify`` looks at every output topic of a worker."""
+"""``streamproc verify-outputs`` looks at every output topic of a worker."""
 
 from __future__ import annotations
 

@@ -32,8 +32,12 @@ def blocks(page: str, language: str) -> list[str]:
 def renamed(text: str, suffix: str) -> str:
     """The text with this run's topics, since the tests share a broker."""
     for name in TOPICS:
-        text = re.sub(rf"((?:--topic|--to|--reminders|--audit|--rejects) |record |topic:){name}\b",
-                      rf"\g<1>{name}-{suffix}", text)  # fmt: skip
+        text = re.sub(
+            "((?:--topic|--to|--reminders|--audit|--rejects) |record |verify-outputs |topic:)"
+            rf"{name}\b",
+            rf"\g<1>{name}-{suffix}",
+            text,
+        )
     return text
 
 
@@ -109,7 +113,7 @@ def test_replay_page(bootstrap: str, tmp_path: Path) -> None:
     worker: WorkerProcess | None = None
     said = {}
     for line in (one for text in blocks("replay.md", "sh") for one in text.splitlines() if one):
-        if "--verify" in line:
+        if "verify-outputs" in line:
             worker = WorkerProcess(bootstrap, names, tmp_path, "worker").start()
         try:
             said[line] = shell(renamed(line, suffix), tmp_path, bootstrap)

@@ -196,6 +196,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "topics create": (),
     "topics plan": (),
     "verify": (),
+    "verify-outputs": ("streamproc.events",),
     "worker": (),
     "workload": ("--events", "10"),
 }
