@@ -77,7 +77,7 @@ def test_an_effect_of_two_topics_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("command", "topics"),
-    [("worker", WorkerTopics), ("dispatch", DispatchTopics), ("replay", WorkerTopics)],
+    [("worker", WorkerTopics), ("dispatch", DispatchTopics), ("verify-outputs", WorkerTopics)],
 )
 def test_commands_have_an_option_for_every_topic_of_their_program(
     command: str, topics: type[WorkerTopics | DispatchTopics]
