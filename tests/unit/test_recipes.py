@@ -174,7 +174,7 @@ def test_the_recipe_of_re_arming_names_all_callers() -> None:
     calling = {
         path.relative_to(ROOT / "streamproc").as_posix()
         for path in core.rglob("*.py")
-        if re.search(r"(?<!def )\barm\(", path.read_text(encoding="utf-8"))
+        if re.search(r"(?<!def )\bre_arm\(", path.read_text(encoding="utf-8"))
     }
     told = re.findall(r"^\|.*`(core/[\w/]+\.py)` \|$", page("re-arm"), re.M)
 

@@ -325,9 +325,9 @@ def _say(
     of = moment.rules.rules_by_id[mark.detail]
     assert isinstance(of, UsageRule | WatchRule)
     buckets = [bucket] if bucket else list(account.buckets)
-    arming = f"{mark.detail}/{mark.bucket}/{mark.threshold}@{mark.arming}"
+    occasion = f"{mark.detail}/{mark.bucket}/{mark.threshold}@{mark.arming}"
     threshold = threshold_of(of, mark.threshold)
-    return remind(moment, About(rule, buckets, arming, cycle_start_ms, bucket, threshold), to)
+    return remind(moment, About(rule, buckets, occasion, cycle_start_ms, bucket, threshold), to)
 
 
 def _last(rule: Spoken, mark: Mark) -> int:

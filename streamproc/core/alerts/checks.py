@@ -218,8 +218,8 @@ def _say(
         buckets = _foreseen(account, buckets, rules)
         own = (bucket for bucket in buckets if bucket.kind in PLAN_KINDS)
         subject = next((one for one in own if one.source in rules.not_home_data), None)
-    arming = f"@{mark.arming}"
-    about = About(rule, buckets, arming, cycle_start_ms, subject, runs_out_ms=end_ms)
+    occasion = f"@{mark.arming}"
+    about = About(rule, buckets, occasion, cycle_start_ms, subject, runs_out_ms=end_ms)
     return remind(moment, about, to)
 
 

@@ -23,7 +23,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import UNLIMITED, Account, Bucket
 from streamproc.core.state.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
-from streamproc.core.usage.arming import arm
+from streamproc.core.usage.arming import re_arm
 from streamproc.core.usage.charging import crossings_between
 from streamproc.core.usage.costs import costing
 from streamproc.core.usage.figures import ENDLESS_BYTES
@@ -79,7 +79,7 @@ def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[R
     for bucket in account.buckets:
         was = next((one for one in before.buckets if one.bucket is bucket), None)
         if was is not None and not was.remaining_bytes and is_emptied(bucket, bars, rules):
-            arm(bucket, account)  # it is a new message, not a copy of an earlier one
+            re_arm(bucket, account)  # it is a new message, not a copy of an earlier one
             was = _Stand(bucket, ENDLESS_BYTES, set())
         if was is not None:
             edges += _edges(account, bucket, was, rules)

@@ -196,11 +196,11 @@ def _say(
     moment: Moment, rule: Spoken, mark: Mark, to: list[str], cycle_start_ms: int
 ) -> list[Effect]:
     assert isinstance(rule, Notice)
-    arming = f"{mark.bucket}@{mark.arming}" if mark.arming else mark.bucket
+    occasion = f"{mark.bucket}@{mark.arming}" if mark.arming else mark.bucket
     facts = mark.detail.split(_SEPARATOR)
     values = _VALUES[rule.kind](_Words(moment, rule), facts)
     until_ms = _until_ms(moment.account, rule, facts)
-    return [message(moment, About(rule, [], arming, cycle_start_ms, until_ms=until_ms), values)]
+    return [message(moment, About(rule, [], occasion, cycle_start_ms, until_ms=until_ms), values)]
 
 
 def _until_ms(account: Account, rule: Notice, facts: list[str]) -> int:

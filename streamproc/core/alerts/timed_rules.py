@@ -69,11 +69,11 @@ def _say(
     elif mark.bucket:
         buckets = _named(account, mark.bucket)
         subject = buckets[0] if buckets else None
-    arming = f"{mark.bucket}@{mark.arming}"
+    occasion = f"{mark.bucket}@{mark.arming}"
     about = About(
         rule,
         buckets,
-        arming,
+        occasion,
         cycle_start_ms,
         subject,
         of_cycle=of_cycle,

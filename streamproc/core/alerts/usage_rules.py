@@ -44,9 +44,9 @@ def _say(
     assert isinstance(rule, UsageRule)
     bucket = _bucket(moment.account, mark)
     assert bucket is not None, "the gate asks for what is true only"
-    arming = f"{mark.bucket}/{mark.threshold}/{mark.arming}"
+    occasion = f"{mark.bucket}/{mark.threshold}/{mark.arming}"
     threshold = threshold_of(rule, mark.threshold)
-    return remind(moment, About(rule, [bucket], arming, cycle_start_ms, bucket, threshold), to)
+    return remind(moment, About(rule, [bucket], occasion, cycle_start_ms, bucket, threshold), to)
 
 
 def _order(rule: Spoken, mark: Mark) -> int:

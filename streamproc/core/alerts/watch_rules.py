@@ -117,9 +117,9 @@ def _say(
 ) -> list[Effect]:
     assert isinstance(rule, WatchRule)
     threshold = threshold_of(rule, mark.threshold)
-    arming = f"{mark.threshold}@{mark.arming}"
+    occasion = f"{mark.threshold}@{mark.arming}"
     buckets = list(moment.account.buckets)
-    return remind(moment, About(rule, buckets, arming, cycle_start_ms, threshold=threshold), to)
+    return remind(moment, About(rule, buckets, occasion, cycle_start_ms, threshold=threshold), to)
 
 
 def _order(rule: Spoken, mark: Mark) -> int:

@@ -240,11 +240,11 @@ class _Conversation:
             one.ending = True
             for question in confirmation.over(self.extra, one.service, confirmation.CHARGE):
                 told.decide(question, "refused")
-            arming = f"{one.service}\0{digest_of(self.event.id, self.event.source)}"
+            occasion = f"{one.service}\0{digest_of(self.event.id, self.event.source)}"
             told.audit("unsubscription_requested", one.service)
             told.out.append(
                 UnsubscriptionRequested(
-                    reminder_id(told.subscriber, "unsubscription", 0, arming),
+                    reminder_id(told.subscriber, "unsubscription", 0, occasion),
                     told.subscriber,
                     one.service,
                     from_ms(told.now_ms),

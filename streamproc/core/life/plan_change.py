@@ -10,7 +10,7 @@ from streamproc.core.rules.rulebook import EVERYTHING, Allowance, Plan, Rulebook
 from streamproc.core.state.account import ALLOWANCE, PLAN_KINDS, UNLIMITED, Account, Bucket
 from streamproc.core.state.effects import Effect, audited, cause_of, rejected
 from streamproc.core.state.events import Arrival, PlanChanged
-from streamproc.core.usage.arming import arm
+from streamproc.core.usage.arming import re_arm
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.tariffs import settle
@@ -101,7 +101,7 @@ def _inherit(account: Account, heir: Bucket, allowance: Allowance, granted_bytes
     else:
         regrant(heir, granted_bytes, account)
     if was_unlimited != allowance.unlimited:
-        arm(heir, account)
+        re_arm(heir, account)
     add_bucket(account, heir)
 
 

@@ -25,5 +25,5 @@ def begin_contract(moment: Moment, event: AccountActivated) -> list[Effect]:
     if welcome is None:
         return []
     moment = moment._replace(now_ms=max(to_ms(event.time), moment.now_ms))
-    arming = f"{account.activated_ms}@{account.grants}"
-    return submit(moment, [message_of(moment, welcome, arming, ())])
+    occasion = f"{account.activated_ms}@{account.grants}"
+    return submit(moment, [message_of(moment, welcome, occasion, ())])

@@ -259,14 +259,14 @@ def _charged(told: Telling, service: Service, event: ServiceCharged) -> None:
     subscription = subscription_of(told.account, service.id)
     if subscription is not None and event.next_charge_time is not UNSET:
         subscription.next_charge_ms = _next_charge_ms(event)
-    arming = digest_of(event.id, event.source)
+    occasion = digest_of(event.id, event.source)
     confirmed = _confirmed(extra, event)
     if confirmed is not None:
         extra.confirmed_charges.remove(confirmed)
     is_standing = subscription is not None and not subscription.ending
     if confirmed is not None or (is_standing and not service.confirm_charge):
         told.audit("service_charged", service.id, amount_minor=event.amount_minor)
-        told.tell("service_charged", arming, service.id, event.amount_minor, 0)
+        told.tell("service_charged", occasion, service.id, event.amount_minor, 0)
         return
     refund_minor = event.amount_minor * service.wrong_charge_refund_percent // 100
     told.audit(
@@ -275,7 +275,7 @@ def _charged(told: Telling, service: Service, event: ServiceCharged) -> None:
     if refund_minor:
         told.out.append(
             RefundRequested(
-                id=reminder_id(told.subscriber, "refund", 0, arming),
+                id=reminder_id(told.subscriber, "refund", 0, occasion),
                 subscriber=told.subscriber,
                 service=service.id,
                 charged_minor=event.amount_minor,
@@ -285,7 +285,7 @@ def _charged(told: Telling, service: Service, event: ServiceCharged) -> None:
                 cause=told.cause,
             )
         )
-    told.tell("charged_in_error", arming, service.id, event.amount_minor, refund_minor)
+    told.tell("charged_in_error", occasion, service.id, event.amount_minor, refund_minor)
 
 
 def _next_charge_ms(event: ServiceSubscribed | ServiceCharged) -> int:

@@ -10,7 +10,7 @@ from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.rulebook import Crossing, OwnThresholds, Rulebook
 from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.state.account import UNLIMITED, Account, Bucket
-from streamproc.core.usage.arming import arm
+from streamproc.core.usage.arming import re_arm
 from streamproc.core.usage.own_thresholds import own_of
 
 
@@ -148,4 +148,4 @@ def regrant(bucket: Bucket, granted_bytes: int, account: Account) -> None:
     granted_bytes = max(granted_bytes, bucket.used_bytes)
     if granted_bytes != bucket.granted_bytes:
         bucket.granted_bytes = granted_bytes
-        arm(bucket, account)
+        re_arm(bucket, account)

@@ -22,7 +22,7 @@ from streamproc.core.state.account import (
     ClosedCycle,
 )
 from streamproc.core.state.events import UsageRecorded
-from streamproc.core.usage.arming import arm
+from streamproc.core.usage.arming import re_arm
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import Crossed, crossings_between
 from streamproc.core.usage.closed_cycles import (
@@ -96,7 +96,7 @@ def charge_closed_cycle(
         one = pushed.pop(0)
         pushed_out_bytes += one.amount_bytes
         _charge_anew(account, one, pushed, rules)
-    arm_again(account, before, rules)
+    re_arm_moved(account, before, rules)
     return Outcome(_crossed(account, before, rules), pushed_out_bytes)
 
 
@@ -245,7 +245,7 @@ def standing(account: Account, rules: Rulebook) -> Standing:
     return [(bucket, _reached(account, bucket, rules)) for bucket in account.buckets]
 
 
-def arm_again(account: Account, before: Standing, rules: Rulebook) -> bool:
+def re_arm_moved(account: Account, before: Standing, rules: Rulebook) -> bool:
     """Arm thresholds that are un-crossed, so that they fire again under another id. Returns if any
     are."""
     # Usage can also fall below a threshold, when it is pushed out. That arms the
@@ -253,7 +253,7 @@ def arm_again(account: Account, before: Standing, rules: Rulebook) -> bool:
     found = [one for one, known in before if known - _reached(account, one, rules)]
     for bucket in found:
         account.grants += 1
-        arm(bucket, account)
+        re_arm(bucket, account)
     return bool(found)
 
 

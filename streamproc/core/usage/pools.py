@@ -13,7 +13,7 @@ from streamproc.core.state.account import Account, Bucket, drop_empty_extra, quo
 from streamproc.core.state.effects import Effect, audited, cause_of, rejected
 from streamproc.core.state.events import Arrival, MemberJoined, MemberLeft
 from streamproc.core.state.quota import Member
-from streamproc.core.usage.arming import arm
+from streamproc.core.usage.arming import re_arm
 from streamproc.core.usage.charging import Crossed, crossings_between
 from streamproc.core.usage.own_thresholds import own_of
 
@@ -29,7 +29,7 @@ def join(account: Account, event: MemberJoined, arrival: Arrival) -> list[Effect
     cap = event.cap_bytes if isinstance(event.cap_bytes, int) else None
     if member.cap_bytes != cap:
         account.grants += 1
-        arm(member, account)
+        re_arm(member, account)
     member.cap_bytes = cap
     member.owner = event.role == "owner"
     cause = cause_of(event, arrival)
@@ -76,7 +76,7 @@ def give_back(account: Account, name: str, refunded_bytes: int) -> None:
     if member is not None and member.used_bytes and refunded_bytes:
         member.used_bytes -= min(refunded_bytes, member.used_bytes)
         account.grants += 1
-        arm(member, account)
+        re_arm(member, account)
 
 
 def member_of_cap(bucket_id: str) -> str:

@@ -31,7 +31,7 @@ from streamproc.core.usage.closed_cycles import (
     own_buckets,
     used_in_cycle,
 )
-from streamproc.core.usage.late import arm_again, standing
+from streamproc.core.usage.late import re_arm_moved, standing
 from streamproc.core.usage.periods import leave_out, note_refund
 from streamproc.core.usage.returning import unuse
 from streamproc.core.usage.tariffs import take_back_overage
@@ -131,7 +131,7 @@ def _give_back(
         keep_own(cycle, own)
     # The follow-up is sent with the last refund of the batch, so the account must remember
     # the un-crossing.
-    if arm_again(account, before, rules) and rules.correction_rules:
+    if re_arm_moved(account, before, rules) and rules.correction_rules:
         quota_of(account).uncrossed = True
     return most_bytes - rest
 
