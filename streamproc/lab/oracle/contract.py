@@ -27,13 +27,14 @@ from streamproc.lab.oracle.buckets import (
     scope_of,
     take_back,
 )
+from streamproc.lab.oracle.checks import looks, runs_out
+from streamproc.lab.oracle.conversation import Conversation
 from streamproc.lab.oracle.days import cycle_around
 from streamproc.lab.oracle.figures import Expectation, PolicyKey
-from streamproc.lab.oracle.looking import looks, runs_out
+from streamproc.lab.oracle.gate import Gate, News, Reason
 from streamproc.lab.oracle.memory import Memory, OracleEdge, most_urgent
 from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use
 from streamproc.lab.oracle.periods import Periods
-from streamproc.lab.oracle.post import News, Post, Reason
 from streamproc.lab.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.lab.oracle.reaching import (
     costs_now,
@@ -46,7 +47,6 @@ from streamproc.lab.oracle.reaching import (
 from streamproc.lab.oracle.reading import Fields
 from streamproc.lab.oracle.spans import Spans
 from streamproc.lab.oracle.speaking import WITHOUT_LEVEL
-from streamproc.lab.oracle.talk import Talk
 from streamproc.lab.oracle.timers import Timer, move, said_by, timers
 
 MAX_PARTS = 500
@@ -120,11 +120,11 @@ class Contract:
         """Former time zones, each with its end."""
         self.look_again()
         self.start_ms, self.end_ms = cycle_around(self.since_ms, self.anchor_day, self.zone)
-        self.talk = Talk(name, self.since_ms, self.zone, self.opted_out, outcome)
-        self.post = Post(self)
+        self.conversation = Conversation(name, self.since_ms, self.zone, self.opted_out, outcome)
+        self.gate = Gate(self)
         self.memory = Memory(self)
         self.periods = Periods()
-        self.talk.post = self.post
+        self.conversation.gate = self.gate
         self.last_use_ms = 0
         """Only known if there are inactivity rules."""
         self.use_log: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -147,7 +147,7 @@ class Contract:
     def terms(self) -> tuple[Any, ...]:
         """Everything that decides when, and to whom, a held message is sent."""
         owners = tuple((name, one["owner"]) for name, one in self.members.by_name.items())
-        return self.zone, self.talk.own_hours, frozenset(self.opted_out), owners
+        return self.zone, self.conversation.own_hours, frozenset(self.opted_out), owners
 
     def look_again(self) -> None:
         """Something changed, so occurrences found ahead in the almanacs are not valid any more."""
@@ -206,7 +206,7 @@ class Contract:
         moments = [float(self.end_ms)]
         moments += [end_of(bucket) for bucket in self.live()]
         moments += [timer.sent for timer in timers(self, rules, self.done_ms)]
-        moments += self.talk.moments(self.done_ms, self, rules)
+        moments += self.conversation.moments(self.done_ms, self, rules)
         return min(*moments, *self.coming(rules))
 
     def coming(self, rules: Rulebook) -> list[float]:
@@ -214,7 +214,7 @@ class Contract:
         if self.closed_ms is not None:
             return [NEVER]
         looked = [float(at_ms) for at_ms, _ in looks(self, rules, self.done_ms)]
-        return [NEVER, *self.post.moments(), *looked]
+        return [NEVER, *self.gate.moments(), *looked]
 
     def do_moment(self, at_ms: int, rules: Rulebook) -> None:
         """Do everything of one instant. Reminders come first: they describe the state until
@@ -224,12 +224,12 @@ class Contract:
         self.show(now_ms)
         due = [timer for timer in timers(self, rules, self.done_ms) if timer.sent == at_ms]
         timed = [said_by(timer) for timer in due]
-        self.post.go_on(now_ms, rules, timed)
-        self.post.offer(timed, at_ms, rules)
+        self.gate.go_on(now_ms, rules, timed)
+        self.gate.offer(timed, at_ms, rules)
         self.at_hand().do_moment(at_ms, self.done_ms, self, rules)
         self._look(at_ms, rules)
         if at_ms >= self.end_ms:
-            self.post.last_call(now_ms, rules)
+            self.gate.last_call(now_ms, rules)
         ending = {
             rule.id: self._stands(rule, rules)
             for rule in rules.watch_rules
@@ -301,7 +301,7 @@ class Contract:
 
     def judge(self, at_ms: int, rules: Rulebook) -> None:
         """Send messages about reasons that this event has ended."""
-        self.post.offer(self.memory.judge(at_ms, rules), at_ms, rules)
+        self.gate.offer(self.memory.judge(at_ms, rules), at_ms, rules)
 
     def _roll(self, rules: Rulebook) -> None:
         rolled = self._roll_over(rules)
@@ -327,7 +327,7 @@ class Contract:
         self.end_ms = cycle_around(self.end_ms, self.anchor_day, self.zone)[1]
         self.periods.begin_cycle(self, rules)
         self.grant_plan(rules)
-        self.talk.end_cycle(self.start_ms, rules)
+        self.conversation.end_cycle(self.start_ms, rules)
         self.buckets += rolled
         if rolled:
             self.outcome.audit["rolled_over"] += len(rolled)
@@ -361,11 +361,11 @@ class Contract:
             bucket["roll"] = rolled[-1]
         return rolled
 
-    def at_hand(self) -> Talk:
+    def at_hand(self) -> Conversation:
         """The conversation, after it got the present figures."""
-        self.talk.live, self.talk.overage = self.live(), self.overage
-        self.talk.plan, self.talk.segments = self.plan, self.segments
-        return self.talk
+        self.conversation.live, self.conversation.overage = self.live(), self.overage
+        self.conversation.plan, self.conversation.segments = self.plan, self.segments
+        return self.conversation
 
     def grant_plan(self, rules: Rulebook) -> None:
         """Grant the plan's allowances for the present cycle; nothing if the plan is gone."""
@@ -536,7 +536,7 @@ class Contract:
                 Reason(about, one.threshold, at_ms, member) for one in some if one is not top
             )
             news.append((top.rule, [Reason(about, top.threshold, at_ms, member, under)]))
-        self.post.offer([*news, *(also or ())], at_ms, rules)
+        self.gate.offer([*news, *(also or ())], at_ms, rules)
 
     def reached_everywhere(self, rules: Rulebook) -> Reached:
         """For every bucket, cap and figure: bytes left (infinity if unlimited), and what is
@@ -693,7 +693,7 @@ class Contract:
         if wanted:
             self.next_grant()
         reason = Reason("", None, now_ms, event.get("member", ""))
-        self.post.offer([(rule, [reason]) for rule in wanted], now_ms, rules)
+        self.gate.offer([(rule, [reason]) for rule in wanted], now_ms, rules)
 
     def tell_policies(self, at_ms: int, rules: Rulebook) -> None:
         """Send the policy states that differ from those sent last."""
@@ -775,7 +775,7 @@ class Contract:
                 granted = heir["used"] if one.unlimited else max(granted, heir["used"])
                 kind = "unlimited" if one.unlimited else "allowance"
                 if heir["id"] != one.id:
-                    self.post.rename(heir["id"], one.id)
+                    self.gate.rename(heir["id"], one.id)
                     self.memory.rename(heir["id"], one.id)
                 heir.update(id=one.id, source=one.id, priority=one.priority, granted=granted)
                 heir["kind"] = kind
@@ -842,7 +842,7 @@ class Contract:
                 if not remaining(bucket) and bucket["from_ms"] > self.start_ms:
                     self.buckets.remove(bucket)
             self._expire(bucket)
-        self.post.end()
+        self.gate.end()
         self._remember_cycle(time_ms, rules)
         self.closed_ms = time_ms
         self.buckets = []

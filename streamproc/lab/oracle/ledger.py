@@ -112,28 +112,28 @@ class SubscriberLedger:
             costs: dict[str, int] = {}
             # The event may end the cost that a waiting message reports. The message is sent all the
             # same, because the data did cost.
-            last = contract.post.last_words(now_ms, self.rules)
+            last = contract.gate.last_words(now_ms, self.rules)
             if last:
                 contract.show(now_ms)
             if event["type"] == "usage.refunded":
                 costs = contract.costs(self.rules)
                 reason, also = self._refund(event, now_ms)
-                contract.post.say_last_words(last, now_ms, self.rules)
+                contract.gate.say_last_words(last, now_ms, self.rules)
             elif event["type"] in LESSENING:
                 before = self.contract.reached_everywhere(self.rules)
                 bars = self.contract.bars(self.rules)
                 reason = self._change(event, now_ms)
-                contract.post.say_last_words(last, now_ms, self.rules)
+                contract.gate.say_last_words(last, now_ms, self.rules)
                 self.contract.judge(now_ms, self.rules)
                 self.contract.tell_loss(before, bars, event.get("member", ""), now_ms, self.rules)
             else:
                 reason = self._change(event, now_ms)
-                contract.post.say_last_words(last, now_ms, self.rules)
+                contract.gate.say_last_words(last, now_ms, self.rules)
             self.contract.judge(now_ms, self.rules)
             self.contract.tell_costs(costs, now_ms, self.rules)
             # An event that changes the terms can change the times of messages that wait.
             if contract is self.contract and contract.terms() != terms:
-                contract.post.look_again(now_ms, self.rules)
+                contract.gate.look_again(now_ms, self.rules)
             self.contract.tell_policies(now_ms, self.rules)
             self.contract.done_ms = max(self.contract.done_ms, now_ms)
             self._look_ahead()
@@ -232,7 +232,7 @@ class SubscriberLedger:
         if self.contract is not None:
             self.contract.done_ms = max(self.contract.done_ms, now_ms)
             self.contract.look_again()
-            self.contract.post.take_rules(now_ms, rules)
+            self.contract.gate.take_rules(now_ms, rules)
             self._look_ahead()
 
     def figures(self) -> AccountFigures | None:
@@ -396,7 +396,7 @@ class SubscriberLedger:
                 return reason
             self.grants += 1
         elif kind == "account.closed":
-            contract.post.last_call(max(now_ms, contract.done_ms), self.rules)
+            contract.gate.last_call(max(now_ms, contract.done_ms), self.rules)
             contract.at_hand().close(max(now_ms, contract.done_ms))
             contract.close(event["time"], self.rules)
         elif kind == "account.profile_changed":
@@ -405,13 +405,13 @@ class SubscriberLedger:
             contract.change_profile(event, now_ms, self.rules)
             self.outcome.audit["profile_changed"] += 1
         elif kind == "account.preferences_set":
-            choosing.set_by_event(contract.talk, event)
+            choosing.set_by_event(contract.conversation, event)
             self.outcome.audit["preferences_set"] += 1
         elif kind == "account.opted_out":
-            choosing.leave(contract.talk, event["category"])
+            choosing.leave(contract.conversation, event["category"])
             self.outcome.audit["left_category"] += 1
         elif kind == "account.opted_in":
-            choosing.join(contract.talk, event["category"])
+            choosing.join(contract.conversation, event["category"])
             self.outcome.audit["joined_category"] += 1
         else:
             return self._change_quota(kind, event, contract)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle.buckets import COUNTING_DOWN, Bucket
-from streamproc.lab.oracle.post import News, Reason, is_in_force, urgency_of
+from streamproc.lab.oracle.gate import News, Reason, is_in_force, urgency_of
 from streamproc.lab.oracle.reaching import in_window, is_reached, thresholds
 from streamproc.lab.oracle.speaking import WITHOUT_LEVEL, rule_called
 
@@ -138,7 +138,7 @@ class Memory:
     def _end(self, one: Reached) -> None:
         self.kept.remove(one)
         self.contract.outcome.audit["resolved"] += 1
-        if not self.contract.post.waits(one.rule, one.about, one.threshold):
+        if not self.contract.gate.waits(one.rule, one.about, one.threshold):
             self.over.append(one)
 
     def _is_reached_again(self, one: Reached, rules: Rulebook) -> bool:

@@ -34,7 +34,7 @@ class UnknownKindError(StreamprocError, LookupError):
 
 def thresholds(contract: Contract, rule: Any) -> list[int]:
     """The thresholds in force for a subscriber; a mandatory rule keeps its own."""
-    own = contract.talk.own_percents
+    own = contract.conversation.own_percents
     if rule.kind != "usage_percent" or not own:
         return list(rule.thresholds)
     return sorted({*own, *rule.thresholds}) if rule.mandatory else sorted(own)

@@ -13,13 +13,13 @@ from streamproc.lab.oracle.buckets import (
     of_one_kind_of_usage,
     remaining,
 )
+from streamproc.lab.oracle.checks import ending, foreseen, runs_out
 from streamproc.lab.oracle.figures import ReminderKey
-from streamproc.lab.oracle.looking import ending, foreseen, runs_out
 from streamproc.lab.oracle.reaching import is_reached, thresholds
 
 if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract
-    from streamproc.lab.oracle.post import Reason
+    from streamproc.lab.oracle.gate import Reason
 
 OF_BUCKETS, OF_ACCOUNT, TIMED = BUCKET_KINDS, WATCH_KINDS, TIMED_KINDS
 """The known kinds; what they mean is written here a second time."""
@@ -79,7 +79,7 @@ def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rule
         return is_of_cycle
     if kind in TIMED:
         return _timed_holds(contract, rule, reason, at_ms)
-    return contract.talk.holds(rule, reason, at_ms, contract, rules)
+    return contract.conversation.holds(rule, reason, at_ms, contract, rules)
 
 
 def _is_level_of(contract: Contract, rule: Any, threshold: int | None) -> bool:

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.lab.oracle.buckets import Bucket, remaining
+from streamproc.lab.oracle.checks import ending
 from streamproc.lab.oracle.days import MIDNIGHT, day_of, days_before, instant_of
-from streamproc.lab.oracle.looking import ending
+from streamproc.lab.oracle.gate import News, Reason
 from streamproc.lab.oracle.nights import day_without, night_around
-from streamproc.lab.oracle.post import News, Reason
 from streamproc.lab.oracle.schedules import (
     Local,
     after,
@@ -49,7 +49,7 @@ def said_by(timer: Timer) -> News:
 
 def rules_for(contract: Contract, rules: Rulebook) -> list[TimedRule]:
     """The timed rules for a subscriber, by their choices."""
-    chosen = contract.talk.chosen
+    chosen = contract.conversation.chosen
     found: list[TimedRule] = []
     summaries = 0
     for rule in rules.timed_rules:
@@ -145,7 +145,7 @@ def _before_end(contract: Contract, bucket: Bucket, rule: TimedRule, zone: str) 
     if rule.not_between is None:
         return at
     several = [(rule.not_between.start, rule.not_between.end)]
-    own = contract.talk.own_hours
+    own = contract.conversation.own_hours
     if own is not None and own[0] != own[1] and rule.policy.in_quiet_hours == "hold":
         several = [own, *several] if day_without([own, *several]) else [own]
     early = late = at
@@ -193,10 +193,10 @@ def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
         for timer in _until(contract, rule, now_ms, now_ms + LONG_MS)
         if timer.planned <= now_ms
     ]
-    contract.post.offer(put_off, now_ms, rules)
+    contract.gate.offer(put_off, now_ms, rules)
     last_day = day_of(contract.end_ms, contract.zone)
     contract.left_zones.append((contract.zone, now_ms))
-    contract.zone = contract.talk.time_zone = zone
+    contract.zone = contract.conversation.time_zone = zone
     contract.look_again()
     contract.end_ms = max(now_ms, instant_of(last_day, MIDNIGHT, zone))
     for bucket in contract.live():
@@ -213,7 +213,7 @@ def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
                 contract.outcome.audit["superseded"] += 1
             else:
                 late.append(said_by(timer))
-    contract.post.offer(late, now_ms, rules)
+    contract.gate.offer(late, now_ms, rules)
 
 
 def _by_clocks(contract: Contract, rules: Rulebook) -> list[TimedRule]:

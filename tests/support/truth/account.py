@@ -55,7 +55,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, contract: Contract, at_ms: int, rules: Rulebook) -> Snapshot:
-        talk, money = contract.talk, contract.money
+        conversation, money = contract.conversation, contract.money
         plan = rules.plans.get(contract.plan)
         tariffs = plan.all_tariffs if plan else ()
         # An allowance that one plan change took away and another brought back is two
@@ -79,13 +79,13 @@ class Snapshot:
             {one.id: None if one.id in money.consents else one.cap_minor for one in tariffs},
             {name: dict(one) for name, one in contract.members.by_name.items()},
             [copied(one) for one in contract.history],
-            {name: dict(one) for name, one in talk.services.items()},
-            [dict(one) for one in talk.questions],
-            list(talk.listed),
-            talk.place,
-            list(talk.own_percents),
-            talk.own_hours,
-            dict(talk.chosen),
+            {name: dict(one) for name, one in conversation.services.items()},
+            [dict(one) for one in conversation.questions],
+            list(conversation.listed),
+            conversation.place,
+            list(conversation.own_percents),
+            conversation.own_hours,
+            dict(conversation.chosen),
             frozenset(contract.opted_out),
             contract.closed_ms is not None,
             contract,

@@ -17,7 +17,7 @@ from streamproc.core.rules.placeholders import REMINDER, Kind, Vocabulary
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.state.effects import Reminder
 from streamproc.lab.oracle.buckets import end_of, is_level_reached, remaining
-from tests.support.truth import figures, reading, talk
+from tests.support.truth import conversation, figures, reading
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.claims import claims_of
 from tests.support.truth.debts import Debts
@@ -119,7 +119,7 @@ class Reader:
         if message.id in self.ids:
             return [Finding("id", message.kind, message.id, "was used before")]
         self.ids.add(message.id)
-        if message.kind in PLACEHOLDERS and message.kind not in talk.EVENTS:
+        if message.kind in PLACEHOLDERS and message.kind not in conversation.EVENTS:
             said = message.rule, message.as_of, message.text
             if said in self.said:
                 return [Finding("twice", message.kind, message.text, "it was said already")]
@@ -312,7 +312,7 @@ class Reader:
     def _given(self, facts: Facts, scene: Scene) -> Iterator[Any]:
         if facts.message.kind == "command_reply":
             return replies_given(facts, scene)
-        return talk.given_by(facts, self.events)
+        return conversation.given_by(facts, self.events)
 
     def _of_reading(self, facts: Facts, said: reading.Reading) -> Iterator[Finding]:
         known = vocabulary_of(facts.message)
@@ -323,8 +323,8 @@ class Reader:
                 yield Finding(shown.name, facts.message.kind, shown.text, str(told))
         for taken in said.taken:
             self.checks += 1
-            if facts.message.kind == "command_reply" and taken.name in talk.IS_EMPTY:
-                is_empty = talk.IS_EMPTY[taken.name](facts)
+            if facts.message.kind == "command_reply" and taken.name in conversation.IS_EMPTY:
+                is_empty = conversation.IS_EMPTY[taken.name](facts)
                 if ("none" in taken.key.split()) is not is_empty and "none" in taken.keys:
                     yield Finding(taken.name, facts.message.kind, taken.key, str(is_empty))
                 continue
@@ -341,7 +341,11 @@ class Reader:
         if name in facts.given:
             return facts.given[name]
         kind = facts.message.kind
-        known = talk.NOTICE if kind == "command_reply" or kind in PLACEHOLDERS else figures.REMINDER
+        known = (
+            conversation.NOTICE
+            if kind == "command_reply" or kind in PLACEHOLDERS
+            else figures.REMINDER
+        )
         if name not in known:
             return known.get(name)
         return known[name](facts)
@@ -476,23 +480,23 @@ _Says = Callable[[Facts, str, str], bool]
 
 
 def _says_keyword(action: str) -> _Says:
-    return lambda facts, text, tag: plain(text) in talk.commands_of(facts).keywords[action]
+    return lambda facts, text, tag: plain(text) in conversation.commands_of(facts).keywords[action]
 
 
 COMPOSED: dict[str, _Says] = {
-    "buckets": talk.says_buckets,
-    "services": talk.says_services,
-    "questions": talk.says_questions,
-    "thresholds": talk.says_thresholds,
-    "quiet_hours": talk.says_quiet_hours,
-    "schedule": talk.says_schedule,
+    "buckets": conversation.says_buckets,
+    "services": conversation.says_services,
+    "questions": conversation.says_questions,
+    "thresholds": conversation.says_thresholds,
+    "quiet_hours": conversation.says_quiet_hours,
+    "schedule": conversation.says_schedule,
     "category": lambda facts, text, tag: bool(text),
-    "categories": talk.says_categories,
-    "start": talk.says_start,
-    "commands": talk.says_commands,
+    "categories": conversation.says_categories,
+    "start": conversation.says_start,
+    "commands": conversation.says_commands,
     "help": _says_keyword("help"),
     "keyword": lambda facts, text, tag: any(
-        plain(text) in some for some in talk.commands_of(facts).keywords.values()
+        plain(text) in some for some in conversation.commands_of(facts).keywords.values()
     ),
     **{f"{action}_keyword": _says_keyword(action) for action in ACTIONS},
 }
@@ -508,7 +512,7 @@ def replies_given(facts: Facts, scene: Scene) -> Iterator[Any]:
     for state in scene.states:
         for one in state.questions:
             if one["number"] not in left:
-                names = talk.service_names(facts, one["service"])
+                names = conversation.service_names(facts, one["service"])
                 yield {"service": names, "price": one["amount"]}
 
 

@@ -15,7 +15,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Reminder
 from streamproc.core.texts.words import BUCKET_KINDS, ROLLED_OVER
 from streamproc.lab.oracle.buckets import Bucket, end_of, in_charge_order, remaining
-from streamproc.lab.oracle.looking import lasts_until
+from streamproc.lab.oracle.checks import lasts_until
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.shown import ENDLESS, local_clock, locale_of
 

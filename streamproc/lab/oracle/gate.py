@@ -79,7 +79,7 @@ News = tuple[Any, list[Reason]]
 """A rule, and its reasons, each about another thing."""
 
 
-class Post:
+class Gate:
     """All messages to one subscriber within a contract."""
 
     def __init__(self, contract: Contract) -> None:
@@ -375,7 +375,7 @@ class Post:
 
     def _hours(self, rules: Rulebook) -> Hours | None:
         """The subscriber's own quiet hours, or those of the rules."""
-        own = self.contract.talk.own_hours
+        own = self.contract.conversation.own_hours
         if own is not None:
             return None if own[0] == own[1] else own
         hours = rules.alerts.quiet_hours
@@ -385,8 +385,8 @@ class Post:
 class _Desk:
     """Letters of one instant; decides which recipients get them now and which must wait."""
 
-    def __init__(self, post: Post, letters: list[Letter], at_ms: int, rules: Rulebook) -> None:
-        self.post = post
+    def __init__(self, gate: Gate, letters: list[Letter], at_ms: int, rules: Rulebook) -> None:
+        self.gate = gate
         self.letters = letters
         self.at_ms = at_ms
         self.rules = rules
@@ -397,15 +397,15 @@ class _Desk:
 
     def serve(self, to: str) -> None:
         """Everything that one recipient gets now."""
-        post, rules = self.post, self.rules
-        mine = [one for one in self.letters if to in post.readers(one, rules)]
+        gate, rules = self.gate, self.rules
+        mine = [one for one in self.letters if to in gate.readers(one, rules)]
         while mine:
             first = mine[0]
             like_it = [one for one in mine if one is first or self._alike(one, first)]
             free = [one for one in like_it if self._first(one, to) == self.at_ms]
             if not free:
                 until_ms = self._first(first, to)
-                why = post.forbids(first, to, until_ms - 1, rules)[0]
+                why = gate.forbids(first, to, until_ms - 1, rules)[0]
                 self.decisions.setdefault(first, set()).add((why, until_ms))
                 mine.remove(first)
                 continue
@@ -417,26 +417,26 @@ class _Desk:
             mine = [one for one in mine if one not in read]
 
     def _first(self, letter: Letter, to: str) -> int:
-        return self.post.first_free(letter, to, self.at_ms, self.rules)
+        return self.gate.first_free(letter, to, self.at_ms, self.rules)
 
     def _drawn_by(self, free: Letter, to: str) -> list[Letter]:
         """Letters that wait for later and are merged with this one."""
-        post, found = self.post, []
-        for other in list(post.letters):
+        gate, found = self.gate, []
+        for other in list(gate.letters):
             rule = rule_called(other.rule, self.rules)
             if other in self.letters or rule is None or not self._alike(other, free):
                 continue
-            if to not in post.readers(other, self.rules) or to in self.served.get(other, ()):
+            if to not in gate.readers(other, self.rules) or to in self.served.get(other, ()):
                 continue
             if other not in self.drawn:
-                self.drawn[other] = post.is_still_so(other, self.at_ms, self.rules)
+                self.drawn[other] = gate.is_still_so(other, self.at_ms, self.rules)
             if self.drawn[other]:
                 found.append(other)
         return found
 
     def _read(self, letters: list[Letter], leading: Letter, to: str) -> None:
         """Send one of them; it covers the others."""
-        post, rules = self.post, self.rules
+        gate, rules = self.gate, self.rules
         own = [one for one in letters if self._is_same(one, leading)]
         rule = rule_called(leading.rule, rules)
         if own:
@@ -445,14 +445,14 @@ class _Desk:
                 own,
                 key=lambda one: rank_of(rule, one.reason) if has_levels else one.reason.noted_ms,
             )
-        speak(post.contract, rule, leading.reason, to, self.at_ms, rules)
+        speak(gate.contract, rule, leading.reason, to, self.at_ms, rules)
         for one in letters:
             cool_ms = rule_called(one.rule, rules).policy.cool_down_ms
             # Without a cool-down, not even usage with a later time delays it.
             quiet_ms = self.at_ms + cool_ms if cool_ms else 0
             about, is_sent = one.reason.about, one is leading
-            post.told.append(
-                Telling(self.at_ms, to, one.rule, about, quiet_ms, is_sent, post.number)
+            gate.told.append(
+                Telling(self.at_ms, to, one.rule, about, quiet_ms, is_sent, gate.number)
             )
             self.served.setdefault(one, set()).add(to)
             if not is_sent:
@@ -461,21 +461,21 @@ class _Desk:
 
     def close(self) -> None:
         """Keep letters for the recipients who have not got them, and count everything."""
-        post = self.post
+        gate = self.gate
         for letter in (*self.letters, *(one for one, so in self.drawn.items() if so)):
             letter.readers |= self.served.get(letter, set())
             waits = {until for _, until in self.decisions.get(letter, ()) if until}
             if waits:
                 letter.until_ms = min(waits)
-            if not post.readers(letter, self.rules) or not (waits or letter in self.drawn):
-                post.letters = [one for one in post.letters if one is not letter]
-            elif letter not in post.letters:
-                post.letters.append(letter)
+            if not gate.readers(letter, self.rules) or not (waits or letter in self.drawn):
+                gate.letters = [one for one in gate.letters if one is not letter]
+            elif letter not in gate.letters:
+                gate.letters.append(letter)
         for letter, decisions in self.decisions.items():
             for decision, until_ms in decisions:
                 # The delay of a recipient who must wait for others was audited before.
                 if not until_ms or not letter.has_waited or letter not in self.served:
-                    post.contract.outcome.audit[decision] += 1
+                    gate.contract.outcome.audit[decision] += 1
         for letter in self.letters:
             letter.has_waited = True
 
@@ -499,7 +499,7 @@ class _Desk:
             return False
         if one.reason.about == other.reason.about:
             return True
-        used_up = {b["id"] for b in self.post.contract.live() if not remaining(b)}
+        used_up = {b["id"] for b in self.gate.contract.live() if not remaining(b)}
         return (first.kind == "zero_balance" and other.reason.about in used_up) or (
             second.kind == "zero_balance" and one.reason.about in used_up
         )
@@ -507,7 +507,7 @@ class _Desk:
     def _has_price_of(self, dear: Letter, empty: Letter) -> bool:
         """Whether the first says what the second says about a bucket for ordinary usage, and a
         price too. Then the first one is sent."""
-        rule, buckets = rule_called(dear.rule, self.rules), self.post.contract.live()
+        rule, buckets = rule_called(dear.rule, self.rules), self.gate.contract.live()
         if rule.kind != "overage_started" or rule.tariff:
             return False
         if urgency_of(dear.rule, self.rules) >= urgency_of(empty.rule, self.rules):

@@ -12,8 +12,8 @@ from babel.dates import format_time
 
 from streamproc.core.rules.commands import Commands
 from streamproc.lab.oracle.buckets import end_of, remaining
+from streamproc.lab.oracle.conversation import _price
 from streamproc.lab.oracle.days import cycle_around
-from streamproc.lab.oracle.talk import _price
 from tests.support.truth.account import PLAN_KINDS, UNLIMITED, Snapshot
 from tests.support.truth.figures import EVERYWHERE, Facts, Sums, Value, _local, last_day, named
 from tests.support.truth.shown import (

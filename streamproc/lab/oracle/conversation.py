@@ -13,7 +13,7 @@ from streamproc.lab.oracle import choosing
 from streamproc.lab.oracle.buckets import NEVER, Bucket, of_one_kind_of_usage, remaining
 from streamproc.lab.oracle.days import cycle_around, days_after
 from streamproc.lab.oracle.figures import Expectation, OrderKey, ReminderKey
-from streamproc.lab.oracle.post import Post, Reason
+from streamproc.lab.oracle.gate import Gate, Reason
 from streamproc.lab.oracle.quota import price
 from streamproc.lab.oracle.reading import Fields
 from streamproc.lab.oracle.spelling import Meant, meaning, seems_an_answer
@@ -21,7 +21,7 @@ from streamproc.lab.oracle.spelling import Meant, meaning, seems_an_answer
 YEAR_9999_MS = 253_370_764_800_000
 
 
-class Talk:
+class Conversation:
     """The conversation between subscriber, billing and network within one contract."""
 
     def __init__(
@@ -56,8 +56,8 @@ class Talk:
         """Thresholds that the subscriber chose."""
         self.own_hours: tuple[time, time] | None = None
         """Quiet hours that the subscriber chose; equal times mean none."""
-        self.post: Post
-        """The post of the contract itself."""
+        self.gate: Gate
+        """The gate of the contract itself."""
 
     # What goes out
 
@@ -88,7 +88,7 @@ class Talk:
         its kind."""
         notice = rules.notices.get(kind)
         if notice is not None:
-            self.post.offer([(notice, [Reason(repr(about), None, at_ms, detail)])], at_ms, rules)
+            self.gate.offer([(notice, [Reason(repr(about), None, at_ms, detail)])], at_ms, rules)
 
     def holds(
         self, notice: Any, reason: Reason, at_ms: int, contract: Any, rules: Rulebook
